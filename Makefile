@@ -1,0 +1,54 @@
+# `make demo` and `make test` set up all they need in .venv; nothing is installed elsewhere.
+# The tests against a real API server run where scripts/control-plane finds one; `make control-plane`
+# builds it (as root on Debian: it installs packages), and CI does so by itself.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test lint types floors format control-plane bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fleetpatch needs Python 3.11 or later; say make PYTHON=python3.12 (or similar)"; exit 1; }
+	@echo "setting up .venv (once)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+demo: $(READY)  ## the whole story on an embedded API server, in under a minute
+	@$(BIN)/fleetpatch demo
+
+test: $(READY)  ## all tests (ARGS="-k survey" narrows them)
+ifdef CI
+	@scripts/control-plane --build >/dev/null
+endif
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(READY)  ## ruff: rules and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(READY)  ## mypy --strict, tests too
+	@$(BIN)/mypy
+
+floors: $(READY)  ## import-linter: who may import whom
+	@$(BIN)/lint-imports
+
+format: $(READY)  ## let ruff rewrite the code
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+control-plane:  ## build kube-apiserver and etcd once (root on Debian: installs packages)
+	@scripts/control-plane --build
+
+bench: $(READY)  ## the comparison on the real control plane (docs/benchmarks.md)
+	@$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	@$(BIN)/python -m bench.throughput
+
+clean:  ## remove what make made
+	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,5 @@
+"""`python -m fleetpatch`."""
+
+from fleetpatch.cli.app import main
+
+main()

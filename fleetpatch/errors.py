@@ -1,0 +1,97 @@
+"""Every error that fleetpatch raises on purpose, under one root.
+
+::
+
+    FleetpatchError            the root; carries the process's exit code
+    |-- UsageError             bad arguments, or a value that cannot be meant       exit 2
+    |   `-- PlanError          a plan file with problems, each placed               exit 2
+    |-- Refused                a guard refused before anything was sent             exit 2
+    |-- SurroundingsError      the tool's surroundings broke                        exit 1
+    |   |-- KubeconfigError    no, a broken, or an unfit kubeconfig
+    |   |-- CredentialsError   the server did not accept who we are
+    |   |-- ClusterError       a server that cannot be reached or makes no sense
+    |   |-- RunFileError       a run file that is missing, damaged, foreign or full
+    |   `-- LogError           a log that cannot be opened or written
+    `-- Locked                 another run holds the lock                           exit 6
+
+A message is one line that says where, what, and what to do next. What a server answers about one
+target is no error but a value (`fleetpatch.model.answer`).
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Protocol
+
+
+class Exit(IntEnum):
+    """The process's exit codes; an interface (README, "Exit codes")."""
+
+    OK = 0
+    BROKEN = 1
+    USAGE = 2
+    SOME_FAILED = 3
+    HALTED = 4
+    PAUSED = 5
+    LOCKED = 6
+
+
+class FleetpatchError(Exception):
+    """Root of all errors here; `exit_code` is what the process ends with."""
+
+    exit_code: Exit = Exit.BROKEN
+
+
+class UsageError(FleetpatchError):
+    """The call cannot be meant as given; nothing was sent."""
+
+    exit_code = Exit.USAGE
+
+
+class Placed(Protocol):
+    """A problem that knows where it stands: `file:line:column: what, and what to do`."""
+
+    def __str__(self) -> str: ...
+
+
+class PlanError(UsageError):
+    """A plan file with one or more problems; `problems` holds them all, in the file's order."""
+
+    def __init__(self, problems: Sequence[Placed]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class Refused(FleetpatchError):
+    """A guard said no while planning; the message gives counts, threshold and the way out."""
+
+    exit_code = Exit.USAGE
+
+
+class SurroundingsError(FleetpatchError):
+    """Disk, network or credentials broke; the record, where there is one, is intact."""
+
+
+class KubeconfigError(SurroundingsError):
+    """The kubeconfig is missing, unreadable, or does not hold what was asked for."""
+
+
+class CredentialsError(SurroundingsError):
+    """The API server does not accept our credentials, or they cannot be had."""
+
+
+class ClusterError(SurroundingsError):
+    """An API server cannot be reached, or its answers make no sense."""
+
+
+class RunFileError(SurroundingsError):
+    """A run file is missing, damaged, foreign, of a newer version, or cannot be written."""
+
+
+class LogError(SurroundingsError):
+    """The log cannot be opened or written; nothing is patched without one."""
+
+
+class Locked(FleetpatchError):
+    """Another run holds the lock; the message names its holder."""
+
+    exit_code = Exit.LOCKED

@@ -1,0 +1,27 @@
+"""Fixtures that all tests share."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.control_plane import BinariesNotFoundError, ControlPlane, find_binaries
+
+
+@pytest.fixture(scope="session")
+def control_plane_binaries() -> Path:
+    """Find kube-apiserver and etcd; without them the test is skipped, or fails in CI."""
+    try:
+        return find_binaries()
+    except BinariesNotFoundError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def control_plane(control_plane_binaries: Path) -> Iterator[ControlPlane]:
+    """Start the control plane of this session; tests keep apart by a namespace each."""
+    with ControlPlane(control_plane_binaries) as started:
+        yield started

@@ -1,0 +1,21 @@
+"""A real kube-apiserver and etcd for tests and benchmarks; importable without pytest.
+
+Nothing here uses fleetpatch: its client is the independent reader that tests check results with.
+"""
+
+from .binaries import BinariesNotFoundError, find_binaries
+from .client import RawClient, Response
+from .manifests import JOB_KINDS, JobKind
+from .processes import ControlPlaneError
+from .server import ControlPlane
+
+__all__ = [
+    "JOB_KINDS",
+    "BinariesNotFoundError",
+    "ControlPlane",
+    "ControlPlaneError",
+    "JobKind",
+    "RawClient",
+    "Response",
+    "find_binaries",
+]

@@ -1,0 +1,287 @@
+"""The fixture itself: what other tests and the benchmarks rely on."""
+
+import base64
+import json
+import os
+import select
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.control_plane import JOB_KINDS, ControlPlane, ControlPlaneError, RawClient, directory
+from tests.control_plane.binaries import SCRIPT
+from tests.control_plane.processes import Process
+
+ROOT = SCRIPT.parents[1]
+MERGE_PATCH = "application/merge-patch+json"
+KIND_NAMES = sorted(JOB_KINDS)
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("name", KIND_NAMES)
+def test_discovery_serves_the_job_kinds(control_plane: ControlPlane, name: str) -> None:
+    kind = JOB_KINDS[name]
+
+    response = control_plane.request("GET", f"/apis/{kind.api_version}")
+
+    resources = {resource["name"]: resource for resource in response.body["resources"]}
+    assert resources[kind.plural]["kind"] == kind.kind
+    assert {"get", "list", "patch"} <= set(resources[kind.plural]["verbs"])
+    assert f"{kind.plural}/status" in resources
+
+
+@pytest.mark.control_plane
+def test_volcano_jobs_have_their_short_names(control_plane: ControlPlane) -> None:
+    response = control_plane.request("GET", "/apis/batch.volcano.sh/v1alpha1")
+
+    assert response.body["resources"][0]["shortNames"] == ["vcjob", "vj"]
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("name", KIND_NAMES)
+def test_jobs_are_created_in_bulk_with_labels_by_index(
+    control_plane: ControlPlane, name: str
+) -> None:
+    namespace = control_plane.namespace()
+    kind = JOB_KINDS[name]
+
+    names = control_plane.create_jobs(
+        20, namespace, kind, labels=lambda index: {"parity": "even" if index % 2 == 0 else "odd"}
+    )
+
+    query = f"{kind.path(namespace)}?labelSelector=parity%3Dodd"
+    listed = control_plane.request("GET", query).body["items"]
+    assert [item["metadata"]["name"] for item in listed] == names[1::2]
+    assert set(kind.spec) <= set(listed[0]["spec"])
+
+
+@pytest.mark.control_plane
+def test_tls_is_verified_with_the_authority_of_the_kubeconfig(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    config = json.loads(control_plane.kubeconfig(tmp_path / "kubeconfig").read_text())
+    cluster = config["clusters"][0]["cluster"]
+    ca_file = tmp_path / "ca.crt"
+    ca_file.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    token = config["users"][0]["user"]["token"]
+
+    with closing(RawClient(cluster["server"], ca_file, token)) as client:
+        assert client.request("GET", "/api/v1/namespaces").status == 200
+
+
+@pytest.mark.control_plane
+def test_tls_is_refused_without_the_authority(control_plane: ControlPlane) -> None:
+    with (
+        closing(RawClient(control_plane.server, None, control_plane.admin_token)) as client,
+        pytest.raises(ssl.SSLCertVerificationError),
+    ):
+        client.request("GET", "/version")
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("name", KIND_NAMES)
+@pytest.mark.parametrize(("user", "status"), [("alice", 200), ("bob", 403)])
+def test_alice_may_patch_jobs_and_bob_may_not(
+    control_plane: ControlPlane, name: str, user: str, status: int
+) -> None:
+    namespace = control_plane.namespace()
+    kind = JOB_KINDS[name]
+    [job] = control_plane.create_jobs(1, namespace, kind)
+    path = kind.path(namespace, job)
+    patch = {"metadata": {"labels": {"patched-by": user}}}
+
+    response = control_plane.request(
+        "PATCH", path, patch, MERGE_PATCH, token=control_plane.token(user)
+    )
+
+    assert response.status == status
+    labels = control_plane.request("GET", path).body["metadata"].get("labels", {})
+    assert (labels.get("patched-by") == user) is (status == 200)
+
+
+@pytest.mark.control_plane
+def test_alice_may_not_delete_jobs(control_plane: ControlPlane) -> None:
+    namespace = control_plane.namespace()
+    [job] = control_plane.create_jobs(1, namespace)
+    path = JOB_KINDS["jobs.batch"].path(namespace, job)
+
+    assert control_plane.request("DELETE", path, token=control_plane.user_token).status == 403
+
+
+@pytest.mark.control_plane
+def test_a_killed_apiserver_comes_back_with_its_data(control_plane: ControlPlane) -> None:
+    namespace = control_plane.namespace()
+    names = control_plane.create_jobs(3, namespace)
+    path = JOB_KINDS["jobs.batch"].path(namespace)
+
+    control_plane.kill_apiserver()
+    try:
+        with pytest.raises(ConnectionRefusedError):
+            control_plane.request("GET", path)
+    finally:
+        control_plane.start_apiserver()
+
+    items = control_plane.request("GET", path).body["items"]
+    assert [item["metadata"]["name"] for item in items] == names
+
+
+@pytest.mark.control_plane
+def test_a_killed_etcd_comes_back_with_its_data(control_plane: ControlPlane) -> None:
+    namespace = control_plane.namespace()
+    names = control_plane.create_jobs(3, namespace)
+
+    control_plane.kill_etcd()
+    control_plane.start_etcd()
+    control_plane.wait_ready()
+
+    items = control_plane.request("GET", JOB_KINDS["jobs.batch"].path(namespace)).body["items"]
+    assert [item["metadata"]["name"] for item in items] == names
+
+
+@pytest.mark.control_plane
+def test_a_control_plane_takes_flags_and_an_audit_log_and_leaves_nothing(
+    control_plane_binaries: Path, tmp_path: Path
+) -> None:
+    audit_log = tmp_path / "audit.log"
+    # From this verbosity on, the server logs its flags.
+    flags = ["--max-mutating-requests-inflight=7", "--v=1"]
+
+    with ControlPlane(control_plane_binaries, apiserver_flags=flags, audit_log=audit_log) as own:
+        state = own.directory
+        namespace = own.namespace()
+        assert 'max-mutating-requests-inflight="7"' in _apiserver_log(own)
+
+    uris = [json.loads(line)["requestURI"] for line in audit_log.read_text().splitlines()]
+    assert "/api/v1/namespaces" in uris, namespace
+    assert not state.exists()
+    address = urlsplit(own.server)
+    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
+        probe.connect((address.hostname, address.port))
+
+
+@pytest.mark.control_plane
+def test_a_server_that_does_not_start_is_reported_with_its_log(
+    control_plane_binaries: Path,
+) -> None:
+    own = ControlPlane(control_plane_binaries, apiserver_flags=["--no-such-flag"])
+
+    with pytest.raises(ControlPlaneError, match="unknown flag: --no-such-flag"):
+        own.start()
+
+    with pytest.raises(ControlPlaneError, match="not started"):
+        own.kubeconfig(Path("kubeconfig"))
+
+
+def test_a_process_dies_with_the_interpreter_that_started_it(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from tests.control_plane.processes import Process
+
+process = Process(["sleep", "600"], Path({str(tmp_path / "log")!r}))
+process.start()
+print(process.pid, flush=True)
+input()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as owner:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline())
+        handle = os.pidfd_open(pid)
+        try:
+            owner.kill()
+            assert _ends(handle, seconds=10)
+        finally:
+            os.close(handle)
+
+
+def test_a_process_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    process = Process(["sleep", "600"], tmp_path / "log")
+    thread = threading.Thread(target=process.start)
+    thread.start()
+    thread.join()
+    try:
+        handle = os.pidfd_open(process.pid)
+        try:
+            assert not _ends(handle, seconds=0.2)
+        finally:
+            os.close(handle)
+    finally:
+        process.kill()
+
+
+def test_directories_of_killed_runs_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(directory, "_SHARED_MEMORY", tmp_path / "absent")
+    abandoned = tmp_path / "fleetpatch-control-plane-abandoned"
+    abandoned.mkdir()
+    (abandoned / "lock").touch()
+    running = directory.StateDirectory()
+    for lock in tmp_path.glob("*/lock"):
+        os.utime(lock, (0, 0))
+
+    directory.StateDirectory().remove()
+
+    assert list(tmp_path.iterdir()) == [running.path]
+    running.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_script_without_binaries_says_how_to_get_them(tmp_path: Path) -> None:
+    run = _script(tmp_path)
+
+    assert run.returncode == 3
+    assert run.stdout == ""
+    assert run.stderr == (
+        "control-plane: no kube-apiserver and etcd found: run 'scripts/control-plane --build' "
+        "as root on Debian, or set KUBEBUILDER_ASSETS\n"
+    )
+
+
+def test_the_script_prefers_kubebuilder_assets(tmp_path: Path) -> None:
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    for name in ("kube-apiserver", "etcd"):
+        (assets / name).touch(mode=0o755)
+
+    run = _script(tmp_path, KUBEBUILDER_ASSETS=str(assets))
+
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"{assets}\n", "")
+
+
+def test_the_script_refuses_incomplete_kubebuilder_assets(tmp_path: Path) -> None:
+    run = _script(tmp_path, KUBEBUILDER_ASSETS=str(tmp_path))
+
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert "does not contain both kube-apiserver and etcd" in run.stderr
+
+
+def _script(home: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    removed = {"CI", "KUBEBUILDER_ASSETS"}
+    inherited = {name: value for name, value in os.environ.items() if name not in removed}
+    environment = {**inherited, "HOME": str(home), "XDG_CACHE_HOME": str(home), **variables}
+    return subprocess.run([SCRIPT], capture_output=True, text=True, check=False, env=environment)
+
+
+def _apiserver_log(control_plane: ControlPlane) -> str:
+    return (control_plane.directory / "kube-apiserver.log").read_text()
+
+
+def _ends(handle: int, seconds: float) -> bool:
+    """Wait for the process of a pidfd to end, at most so long."""
+    return bool(select.select([handle], [], [], seconds)[0])
