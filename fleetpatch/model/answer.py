@@ -1,0 +1,55 @@
+"""What came back for one request: an answer, or none.
+
+Both are values. A 404 is an answer, a reset is the lack of one, and neither is an exception: the
+verdict table (`fleetpatch.rules.verdicts`) decides what each means.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from fleetpatch.model.target import Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete HTTP answer.
+
+    `seen` is the object where the body was one. `reason`, `message` and `causes` (the fields named
+    by `details.causes`) come from a Status body; `is_status` tells whether there was one: a proxy's
+    HTML page or a gateway's own error has none. `message` is cleaned of control characters and cut
+    at 500 characters. `retry_after` is the header as it came; `retry_after_seconds` is
+    `details.retryAfterSeconds` of the body. `about` is `details.kind`: what a 404 did not find.
+    """
+
+    status: int
+    seen: Seen | None = None
+    reason: str = ""
+    message: str = ""
+    causes: tuple[str, ...] = ()
+    about: str = ""
+    is_status: bool = False
+    retry_after: str | None = None
+    retry_after_seconds: int | None = None
+
+
+class Silence(StrEnum):
+    """Why no complete answer came."""
+
+    UNREACHABLE = "unreachable"
+    """The connection was never made: the request cannot have been delivered."""
+    TIMEOUT = "timeout"
+    """Nothing, or not all, came within the time allowed."""
+    RESET = "reset"
+    """The connection broke (reset, EOF, cut short) after it was made."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The request got no complete answer; `detail` is one line for people."""
+
+    silence: Silence
+    detail: str = ""
+
+
+Reply: TypeAlias = Answer | NoAnswer

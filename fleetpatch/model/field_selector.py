@@ -1,0 +1,92 @@
+r"""The field selector: `metadata.name=a,status.successful!=0`, as the API server reads it.
+
+Terms are joined by `,`; the operators are `=`, `==` and `!=`, and a term is split at its first one.
+In a value `\` must precede each `,`, `=` and `\`. There is no blank to skip: one belongs to the key
+or value beside it. Which fields a kind can select on only its server knows; it answers 400.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from fleetpatch.model.names import show
+from fleetpatch.model.requirement import SelectorError
+
+_TERM: Final = re.compile(r"(?:\\.|[^\\,])*\\?", re.DOTALL)
+_OPERATOR: Final = re.compile(r"!=|==|=")
+_SPECIAL: Final = re.compile(r"[\\,=]")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTerm:
+    """One comparison; `value` is unescaped, `equal` tells `=` from `!=`."""
+
+    key: str
+    value: str
+    equal: bool = True
+
+    def __str__(self) -> str:
+        value = _SPECIAL.sub(lambda found: "\\" + found[0], self.value)
+        return f"{self.key}{'=' if self.equal else '!='}{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSelector:
+    """A field selector; without terms it matches everything. Terms are sorted, each once."""
+
+    terms: tuple[FieldTerm, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "FieldSelector":
+        """Read a field selector. Raises SelectorError, placed in `text`."""
+        terms: set[FieldTerm] = set()
+        start = 0
+        while start <= len(text):
+            end = _end_of_term(text, start)
+            if end > start:
+                terms.add(_term(text, start, end))
+            start = end + 1
+        return cls(tuple(sorted(terms, key=lambda one: (one.key, one.equal, one.value))))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it matches everything."""
+        return not self.terms
+
+    def __str__(self) -> str:
+        """Render canonically; the text parses back to an equal value."""
+        return ",".join(map(str, self.terms))
+
+
+def _end_of_term(text: str, start: int) -> int:
+    found = _TERM.match(text, start)
+    return found.end() if found else len(text)
+
+
+def _term(text: str, start: int, end: int) -> FieldTerm:
+    found = _OPERATOR.search(text, start, end)
+    if not found:
+        raise SelectorError(
+            text, start, f"{show(text[start:end])} does not compare; write field=value"
+        )
+    key = text[start : found.start()]
+    if not key or key != "".join(key.split()):
+        raise SelectorError(text, start, f"{show(key)} is no field; write field=value, no blanks")
+    value = _unescaped(text, found.end(), end)
+    return FieldTerm(key, value, equal=found[0] != "!=")
+
+
+def _unescaped(text: str, start: int, end: int) -> str:
+    value, at = [], start
+    while at < end:
+        char = text[at]
+        if char == "=":
+            raise SelectorError(text, at, "'=' in a value needs a '\\' before it")
+        if char == "\\":
+            if at + 1 == end or not _SPECIAL.match(text[at + 1]):
+                raise SelectorError(text, at, "'\\' stands only before ',', '=' or '\\'")
+            at += 1
+            char = text[at]
+        value.append(char)
+        at += 1
+    return "".join(value)

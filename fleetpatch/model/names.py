@@ -1,0 +1,131 @@
+"""Kubernetes' own rules for label keys and values, annotations, and DNS names.
+
+Each `problem_of_...` answers None where the text is fine, and else one sentence that says what is
+wrong and what would be right. The rules are those of `k8s.io/apimachinery/pkg/util/validation`:
+
+| text | rule |
+|---|---|
+| label key | a qualified name: `[prefix/]name`, a DNS subdomain and a label value not empty |
+| label value | empty, or up to 63 of `[A-Za-z0-9._-]`, starting and ending with a letter or digit |
+| annotation key | a qualified name once it is put in lower case (so `Example.COM/x` is fine) |
+| annotation values | any text; all keys and values of an object together at most 256 KiB |
+| DNS label | up to 63 of `[a-z0-9-]`, starting and ending with a letter or digit |
+| DNS subdomain | DNS labels joined by dots, up to 253; the 63 does not hold for its parts |
+
+Lengths count bytes of UTF-8, but what is not ASCII is refused by the patterns anyway, except in
+annotation values.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+MAX_NAME: Final = 63
+MAX_SUBDOMAIN: Final = 253
+MAX_ANNOTATIONS: Final = 256 * 1024
+
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
+_DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+_DNS_SUBDOMAIN: Final = re.compile(rf"{_DNS_LABEL.pattern}(?:\.{_DNS_LABEL.pattern})*")
+
+_NAME_RULE: Final = (
+    "only letters, digits, '-', '_' and '.' are allowed, with a letter or digit at both ends"
+)
+_DNS_RULE: Final = (
+    "only lower-case letters, digits and '-' are allowed, with a letter or digit at both ends"
+)
+_SHOWN: Final = 70
+
+
+def problem_of_label_key(key: str) -> str | None:
+    """Say what keeps `key` from being a label key."""
+    return _problem_of_qualified_name(key, key, "label key")
+
+
+def problem_of_annotation_key(key: str) -> str | None:
+    """Say what keeps `key` from being an annotation key; its case does not matter."""
+    return _problem_of_qualified_name(key, key.lower(), "annotation key")
+
+
+def problem_of_label_value(value: str) -> str | None:
+    """Say what keeps `value` from being a label value; empty is one."""
+    if value == "":
+        return None
+    if len(value) > MAX_NAME:
+        return f"{show(value)} is no label value: {_too_long(value, MAX_NAME)}"
+    if not _NAME.fullmatch(value):
+        return f"{show(value)} is no label value: {_NAME_RULE}{_near(value)}"
+    return None
+
+
+def problem_of_annotations(annotations: Mapping[str, str]) -> str | None:
+    """Say whether all of an object's annotations together are too large; keys are not looked at."""
+    size = sum(_size(key) + _size(value) for key, value in annotations.items())
+    if size > MAX_ANNOTATIONS:
+        return (
+            f"the annotations take {size} bytes together, and an object holds at most"
+            f" {MAX_ANNOTATIONS}; shorten them"
+        )
+    return None
+
+
+def problem_of_dns_label(name: str) -> str | None:
+    """Say what keeps `name` from being a DNS label, as the names of namespaces and plans are."""
+    if len(name) > MAX_NAME:
+        return f"{show(name)} is no DNS label: {_too_long(name, MAX_NAME)}"
+    if not _DNS_LABEL.fullmatch(name):
+        return f"{show(name)} is no DNS label: {_DNS_RULE}"
+    return None
+
+
+def problem_of_dns_subdomain(name: str) -> str | None:
+    """Say what keeps `name` from being a DNS subdomain, as the names of most objects are."""
+    if len(name) > MAX_SUBDOMAIN:
+        return f"{show(name)} is no DNS subdomain: {_too_long(name, MAX_SUBDOMAIN)}"
+    if not _DNS_SUBDOMAIN.fullmatch(name):
+        return f"{show(name)} is no DNS subdomain: in each part between dots {_DNS_RULE}"
+    return None
+
+
+def show(text: str) -> str:
+    """`text` in quotes, its control characters escaped, cut where it is long."""
+    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+
+
+def _problem_of_qualified_name(shown: str, key: str, what: str) -> str | None:
+    prefix, slash, name = key.rpartition("/")
+    problem = (_problem_of_prefix(prefix) if slash else None) or _problem_of_last_part(name)
+    return f"{show(shown)} is no {what}: {problem}" if problem else None
+
+
+def _problem_of_prefix(prefix: str) -> str | None:
+    if not prefix:
+        return "nothing stands before the '/'; write prefix/name, or the name alone"
+    if "/" in prefix:
+        return "it has more than one '/'; write prefix/name, or the name alone"
+    problem = problem_of_dns_subdomain(prefix)
+    return f"its prefix {problem}" if problem else None
+
+
+def _problem_of_last_part(name: str) -> str | None:
+    if not name:
+        return "its name is empty"
+    if len(name) > MAX_NAME:
+        return f"its name, after any '/', is too long: {_too_long(name, MAX_NAME)}"
+    if not _NAME.fullmatch(name):
+        return _NAME_RULE + _near(name)
+    return None
+
+
+def _too_long(text: str, most: int) -> str:
+    return f"it has {len(text)} characters, and at most {most} are allowed"
+
+
+def _near(text: str) -> str:
+    """Suggest a name, where replacing the characters in the way gives something allowed."""
+    guess = re.sub(r"[^-A-Za-z0-9_.]+", "-", text).strip("-_.")
+    return f"; {show(guess)} would do" if guess and guess != text else ""
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))

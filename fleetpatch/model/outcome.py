@@ -1,0 +1,87 @@
+"""How a target ended, and why.
+
+`OUTCOME_OF` is the whole table of reasons. A target without an outcome is *pending*, or *in doubt*
+where it was claimed already (`fleetpatch.journal`).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from fleetpatch.model.target import TargetId
+
+
+class Outcome(StrEnum):
+    """How a target ended."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Reason(StrEnum):
+    """Why it ended so; an interface (docs/reference.md, "Reason codes")."""
+
+    PATCHED = "patched"
+    SETTLED_BY_READING = "settled-by-reading"
+    DRY_RUN = "dry-run"
+
+    ALREADY_SET = "already-set"
+
+    GONE = "gone"
+    REPLACED = "replaced"
+    DRIFTED = "drifted"
+    NO_LONGER_MATCHES = "no-longer-matches"
+    CLASH = "clash"
+
+    REJECTED = "rejected"
+    FORBIDDEN = "forbidden"
+    CONFLICT = "conflict"
+    EXHAUSTED = "exhausted"
+    NOT_EFFECTIVE = "not-effective"
+
+
+OUTCOME_OF = MappingProxyType(
+    {
+        Reason.PATCHED: Outcome.APPLIED,
+        Reason.SETTLED_BY_READING: Outcome.APPLIED,
+        Reason.DRY_RUN: Outcome.APPLIED,
+        Reason.ALREADY_SET: Outcome.UNCHANGED,
+        Reason.GONE: Outcome.SKIPPED,
+        Reason.REPLACED: Outcome.SKIPPED,
+        Reason.DRIFTED: Outcome.SKIPPED,
+        Reason.NO_LONGER_MATCHES: Outcome.SKIPPED,
+        Reason.CLASH: Outcome.SKIPPED,
+        Reason.REJECTED: Outcome.FAILED,
+        Reason.FORBIDDEN: Outcome.FAILED,
+        Reason.CONFLICT: Outcome.FAILED,
+        Reason.EXHAUSTED: Outcome.FAILED,
+        Reason.NOT_EFFECTIVE: Outcome.FAILED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of one target: what the run file records of it, once.
+
+    `http_status` is the last one seen (None where no answer came). `attempts` counts PATCHes,
+    `reads` the GETs between them. `resource_version` is the object's after our change, where we
+    know it. `detail` is one line for people: a server's message, or planned, current and wanted
+    values of a drifted field.
+    """
+
+    target: TargetId
+    reason: Reason
+    http_status: int | None = None
+    attempts: int = 0
+    reads: int = 0
+    elapsed_ms: float = 0.0
+    resource_version: str | None = None
+    detail: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome that the reason belongs to."""
+        return OUTCOME_OF[self.reason]

@@ -1,0 +1,128 @@
+"""A plan file's text as a plain tree, and the way back from a path in it to line and column."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ruamel.yaml.error import YAMLError
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.nodes import MappingNode, Node, ScalarNode, SequenceNode, compose
+from fleetpatch.model.plan.problems import (
+    API_VERSION,
+    Finding,
+    Place,
+    Problem,
+    TreePath,
+    show_path,
+)
+from fleetpatch.model.plan.syntax import decode, describe, place_of_byte
+
+LARGEST: Final = 1024 * 1024
+"""Bytes that a plan file may have: more than any plan needs, and read in a few seconds."""
+
+MOST_NODES: Final = 100_000
+"""Values that a plan file may hold, with its aliases written out."""
+
+_START: Final = Place(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What a text holds: `tree` of dict, list, str, int, float, bool and None.
+
+    `problems` are those of the text itself; where they leave nothing to look at, `tree` is None.
+    `root` is None, too, where the tree does not come from a text.
+    """
+
+    file: str
+    root: Node | None
+    tree: Json
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether there is no tree to look at."""
+        return self.tree is None
+
+    def problem(self, finding: Finding) -> Problem:
+        """Place a finding: at its value or key, or at what should hold what is missing."""
+        what = f"{show_path(finding.path)}: {finding.what}" if finding.path else finding.what
+        return Problem(self.file, what, self._place(finding) if self.root else None)
+
+    def source(self, path: TreePath) -> str | None:
+        """Give the scalar at `path` as it was written, without quotes."""
+        node = self.root
+        for step in path:
+            node = _step(node, step)
+        return node.source if isinstance(node, ScalarNode) else None
+
+    def _place(self, finding: Finding) -> Place:
+        node, place = self.root, _START
+        for depth, step in enumerate(finding.path, start=1):
+            below = _step(node, step)
+            if below is None:
+                return place
+            is_last = depth == len(finding.path)
+            place = below.place
+            if isinstance(node, MappingNode) and isinstance(step, str):
+                key_place = node.entries[step][0]
+                place = key_place if finding.of_key or not is_last else place
+            node = below
+        if isinstance(node, ScalarNode) and node.text_at and finding.offset:
+            return Place(node.text_at.line, node.text_at.column + finding.offset)
+        return place
+
+
+def read(data: bytes, file: str) -> Document:
+    """Read a plan file's bytes; never raises."""
+    if len(data) > LARGEST:
+        return _hopeless(file, _START, f"the file has more than {LARGEST} bytes; split the plan")
+    try:
+        text = decode(data)
+    except UnicodeDecodeError as error:
+        return _hopeless(file, place_of_byte(error), "the file is not UTF-8 here; save it as UTF-8")
+    problems: list[Problem] = []
+    try:
+        root = compose(text, lambda place, what: problems.append(Problem(file, what, place)))
+        tree = _unfold(root) if root else None
+    except YAMLError as error:
+        return _hopeless(file, *describe(error, text))
+    except ValueError as error:
+        return _hopeless(file, _START, str(error))
+    if isinstance(tree, dict):
+        return Document(file, root, tree, tuple(problems))
+    what = "a plan file is a mapping of keys" if root else "the file holds no plan"
+    return _hopeless(file, _START, f"{what}; begin with 'apiVersion: {API_VERSION}'")
+
+
+def _hopeless(file: str, place: Place, what: str) -> Document:
+    return Document(file, None, None, (Problem(file, what, place),))
+
+
+def _step(node: Node | None, step: str | int) -> Node | None:
+    match node, step:
+        case MappingNode(entries=entries), str() if step in entries:
+            return entries[step][1]
+        case SequenceNode(items=items), int() if step < len(items):
+            return items[step]
+    return None
+
+
+def _unfold(root: Node) -> Json:
+    """Write the aliases out. Raises ValueError where that gets too large."""
+    count = 0
+
+    def unfold(node: Node) -> Json:
+        nonlocal count
+        count += 1
+        if count > MOST_NODES:
+            raise ValueError(f"the plan holds more than {MOST_NODES} values; split it")
+        match node:
+            case ScalarNode(value=value):
+                return value
+            case SequenceNode(items=items):
+                return [unfold(item) for item in items]
+            case MappingNode(entries=entries):
+                return {key: unfold(below) for key, (_, below) in entries.items()}
+
+    return unfold(root)

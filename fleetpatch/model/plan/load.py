@@ -1,0 +1,95 @@
+"""From a plan file, or from values, to a checked `Plan`: what other folders use.
+
+All checks run, whatever the others found, and all problems are raised together, in the file's
+order.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetpatch.errors import PlanError, UsageError
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan import digest
+from fleetpatch.model.plan.checks import check_plan
+from fleetpatch.model.plan.document import Document, read
+from fleetpatch.model.plan.not_yet import not_yet
+from fleetpatch.model.plan.patch_checks import check_patch
+from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.shape import check_shape
+
+_NOWHERE = Place(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """A plan and where it was read from."""
+
+    file: str
+    plan: Plan
+
+    @property
+    def digest(self) -> str:
+        """The digest of the plan's meaning; see `fleetpatch.model.plan.digest`."""
+        return digest.digest(self.plan)
+
+
+def load_plan(path: str | Path, *, executable: bool = False) -> PlanFile:
+    """Read and check a plan file.
+
+    `executable` also refuses what this version does not carry out. Raises PlanError with every
+    problem there is, or UsageError where the file cannot be read.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except IsADirectoryError:
+        raise UsageError(f"{path}: this is a directory; name a plan file in it") from None
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such plan file; check the path") from None
+    except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: the plan file cannot be read: {reason}") from error
+    return _checked(read(data, str(path)), executable=executable)
+
+
+def parse_plan(text: str | bytes, file: str, *, executable: bool = False) -> PlanFile:
+    """Check a plan file's text; `file` is its name in problems. Raises as `load_plan`."""
+    data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return _checked(read(data, file), executable=executable)
+
+
+def plan_from(
+    mapping: Mapping[str, Json], source: str = "command line", *, executable: bool = False
+) -> Plan:
+    """Check a plan given as values, with the file's keys; `apiVersion` and `kind` may be missing.
+
+    Raises PlanError, its problems placed at `source` alone.
+    """
+    tree = {"apiVersion": API_VERSION, "kind": "Plan", **mapping}
+    return _checked(Document(source, None, tree), executable=executable).plan
+
+
+def _checked(document: Document, *, executable: bool) -> PlanFile:
+    if document.is_hopeless:
+        raise PlanError(document.problems)
+    plan, findings = check_shape(document.tree, document.source)
+    findings += (*check_plan(document.tree), *check_patch(document.tree))
+    if executable:
+        findings += tuple(not_yet(document.tree))
+    problems = _without_echoes(document, findings)
+    if plan is None or problems:
+        raise PlanError(problems)
+    return PlanFile(document.file, plan)
+
+
+def _without_echoes(document: Document, findings: tuple[Finding, ...]) -> list[Problem]:
+    """Place all problems, in order; where the text itself is wrong, only that is told."""
+    places = {problem.place for problem in document.problems}
+    found = {document.problem(finding) for finding in findings}
+    told = {problem for problem in found if problem.place is None or problem.place not in places}
+    return sorted({*document.problems, *told}, key=_order)
+
+
+def _order(problem: Problem) -> tuple[Place, str]:
+    return problem.place or _NOWHERE, problem.what

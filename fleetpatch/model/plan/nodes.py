@@ -1,0 +1,225 @@
+"""YAML text -> nodes that know their places.
+
+ruamel.yaml's scanner and parser give events; this module composes them by itself, because a plan
+file is to be stricter than YAML and to have *all* its mistakes told: keys given twice, keys that
+are not text, tags, merge keys, a second document. Only a syntax error ends the reading.
+
+An alias shares the node of its anchor, so an alias bomb costs nothing here; whoever unfolds it
+(`document`) counts.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from fleetpatch.model.plan.problems import Place
+from fleetpatch.model.plan.scalars import ScalarValue, resolve
+
+DEEPEST: Final = 50
+"""How deep lists and mappings may be nested."""
+
+_PREFIX: Final = "tag:yaml.org,2002:"
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarNode:
+    """A leaf. `source` is its text without quotes.
+
+    `text_at` is where the text begins, if it stands in the file as it is: in one line, no escapes.
+    """
+
+    value: ScalarValue
+    source: str
+    place: Place
+    text_at: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceNode:
+    """A list."""
+
+    place: Place
+    items: list["Node"] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class MappingNode:
+    """A mapping: to each key its place and the node behind it."""
+
+    place: Place
+    entries: dict[str, tuple[Place, "Node"]] = field(default_factory=dict)
+
+
+Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
+
+Report: TypeAlias = Callable[[Place, str], None]
+"""Takes one problem: where, and what."""
+
+
+def compose(text: str, report: Report) -> Node | None:
+    """Compose the one document of `text`; None where there is none.
+
+    Everything but syntax goes to `report`. Raises ruamel's YAMLError at a syntax error, and
+    ValueError where lists and mappings are nested too deeply.
+    """
+    composer = _Composer(text, report)
+    return composer.document()
+
+
+class _Composer:
+    def __init__(self, text: str, report: Report) -> None:
+        self._text = text
+        self._report = report
+        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._anchors: dict[str, Node | None] = {}
+        self._depth = 0
+
+    def document(self) -> Node | None:
+        root: Node | None = None
+        documents = 0
+        for event in self._events:
+            if not isinstance(event, DocumentStartEvent):
+                continue
+            documents += 1
+            if event.version not in {None, (1, 2)}:
+                self._report(_place(event), "plan files are YAML 1.2; remove the %YAML line")
+            if documents == 1:
+                root = self._node(next(self._events))
+            else:
+                self._report(
+                    _place(event), "a second document begins; give each plan a file of its own"
+                )
+        return root
+
+    def _node(self, event: Any) -> Node:
+        match event:
+            case AliasEvent():
+                return self._alias(event)
+            case ScalarEvent():
+                return self._anchored(event, self._scalar(event))
+            case SequenceStartEvent():
+                sequence = SequenceNode(_place(event))
+                return self._nested(event, sequence, self._fill_sequence)
+            case _:
+                mapping = MappingNode(_place(event))
+                return self._nested(event, mapping, self._fill_mapping)
+
+    def _nested(self, event: Any, node: Any, fill: Callable[[Any], None]) -> Node:
+        self._refuse_tag(event)
+        if event.anchor:
+            self._anchors[event.anchor] = None
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise ValueError(
+                f"lists and mappings are nested more than {DEEPEST} deep; flatten them"
+            )
+        fill(node)
+        self._depth -= 1
+        return self._anchored(event, node)
+
+    def _fill_sequence(self, node: SequenceNode) -> None:
+        while not isinstance(event := next(self._events), SequenceEndEvent):
+            node.items.append(self._node(event))
+
+    def _fill_mapping(self, node: MappingNode) -> None:
+        while not isinstance(event := next(self._events), MappingEndEvent):
+            place = _place(event)
+            key = self._key(self._node(event), place)
+            value = _at_key(self._node(next(self._events)), place)
+            if key is None:
+                continue
+            if key in node.entries:
+                first = node.entries[key][0]
+                self._report(
+                    place,
+                    f"the key {key!r} is given twice, first in line {first.line}; remove one",
+                )
+            else:
+                node.entries[key] = (place, value)
+
+    def _key(self, node: Node, place: Place) -> str | None:
+        if not isinstance(node, ScalarNode):
+            self._report(place, "a list or mapping cannot be a key; write text before the ':'")
+            return None
+        if node.source == "<<" and node.text_at == node.place:
+            self._report(place, "merge keys ('<<') are not part of YAML 1.2; write the keys out")
+            return None
+        if not isinstance(node.value, str):
+            self._report(place, f'keys are text; put this one in quotes: "{node.source}"')
+        return node.source
+
+    def _alias(self, event: AliasEvent) -> Node:
+        node = self._anchors.get(event.anchor)
+        if node is not None:
+            return node
+        inside = event.anchor in self._anchors
+        self._report(
+            _place(event),
+            f"'*{event.anchor}' stands inside of what it repeats; write it out"
+            if inside
+            else f"no '&{event.anchor}' comes before '*{event.anchor}'; "
+            "put quotes around it if it is text",
+        )
+        return ScalarNode("", "", _place(event))
+
+    def _anchored(self, event: Any, node: Node) -> Node:
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _scalar(self, event: ScalarEvent) -> ScalarNode:
+        place, source = _place(event), str(event.value)
+        value: ScalarValue = source
+        if event.ctag is not None:
+            self._refuse_tag(event)
+        elif event.style is None:
+            try:
+                value = resolve(source)
+            except ValueError as problem:
+                self._report(place, str(problem))
+        if not _encodable(source):
+            self._report(
+                place, "the text holds half a character (a lone surrogate); write it whole"
+            )
+            value = source = ascii(source)
+        return ScalarNode(value, source, place, self._text_at(event, source))
+
+    def _text_at(self, event: ScalarEvent, source: str) -> Place | None:
+        mark = event.start_mark
+        for quote in (0, 1):
+            if self._text.startswith(source, mark.index + quote):
+                return Place(mark.line + 1, mark.column + 1 + quote)
+        return None
+
+    def _refuse_tag(self, event: Any) -> None:
+        tag = str(event.ctag) if event.ctag is not None else None
+        if tag not in {None, "!", f"{_PREFIX}str", f"{_PREFIX}map", f"{_PREFIX}seq"}:
+            shown = tag.replace(_PREFIX, "!!") if tag else ""
+            self._report(
+                _place(event), f"'{shown}' is a YAML tag; put quotes around it if it is text"
+            )
+
+
+def _at_key(node: Node, key: Place) -> Node:
+    """Place an empty value at its key; ruamel.yaml has it wherever the next token is."""
+    if isinstance(node, ScalarNode) and node.value is None and not node.source:
+        return replace(node, place=key)
+    return node
+
+
+def _place(event: Any) -> Place:
+    return Place(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _encodable(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,0 +1,66 @@
+"""What is wrong with a plan file, and where.
+
+Checks look at the plain tree and yield a `Finding`, which names a path in it. The loader knows the
+text, and turns findings into `Problem`s that stand at a line and column.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+API_VERSION: Final = "fleetpatch/v1"
+"""What a plan file says in `apiVersion`; the format's version."""
+
+TreePath: TypeAlias = tuple[str | int, ...]
+"""Keys and list positions from the plan's root: `("targets", 0, "kinds")`."""
+
+
+_SIMPLE: Final = re.compile(r"[\w-]+")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in a text; line and column count from 1, columns in characters."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong at `path`: `what` says what, and what to do.
+
+    `of_key` is set where the key is wrong rather than what stands behind it. `offset` counts the
+    characters into the text at `path`, where it is known. A path that leads nowhere means something
+    missing, and is placed at what should hold it.
+    """
+
+    path: TreePath
+    what: str
+    of_key: bool = False
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`file:line:column: what, and what to do`; without line and column where there is no text."""
+
+    file: str
+    what: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.place.line}:{self.place.column}:" if self.place else ""
+        return f"{self.file}:{where} {self.what}"
+
+
+def show_path(path: TreePath) -> str:
+    """Render a path as people write it: `targets[0].kinds`, `patch.labels."a.b/c"`."""
+    shown = ""
+    for step in path:
+        if isinstance(step, int):
+            shown += f"[{step}]"
+        else:
+            quoted = step if _SIMPLE.fullmatch(step) else f'"{step}"'
+            shown += f".{quoted}" if shown else quoted
+    return shown

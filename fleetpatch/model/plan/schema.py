@@ -1,0 +1,182 @@
+"""The plan: the pydantic models of the plan file's sections.
+
+Attribute docstrings are what editors show (`fleetpatch schema`). Every default is a value here, so
+that writing it into the file changes nothing, not even the digest. What takes two keys to be wrong
+is looked at in `fleetpatch.model.plan.checks`.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from fleetpatch.model.change import Change
+from fleetpatch.model.plan.cron import problem_of_cron, problem_of_timezone
+from fleetpatch.model.plan.section import (
+    AnnotationKey,
+    AnnotationValue,
+    CountOrPercentage,
+    DnsLabel,
+    Given,
+    LabelKey,
+    LabelValue,
+    ListOf,
+    Percentage,
+    PerSecond,
+    Seconds,
+    Section,
+    fine,
+)
+from fleetpatch.model.plan.targets import ClusterRef, TargetBlock
+from fleetpatch.model.units import Percent
+
+_WORTH_RETRYING: Final = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
+
+
+def _retryable(status: int) -> int:
+    if status not in _WORTH_RETRYING:
+        raise ValueError(
+            f"{status} is not worth retrying: its answer stays the same, or it has a meaning of its"
+            " own; choose among 408, 425, 429 and 5xx other than 501 and 505"
+        )
+    return status
+
+
+def _sorted(statuses: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(statuses))
+
+
+class Metadata(Section):
+    """What the plan is called."""
+
+    name: DnsLabel
+    """The plan's name, a DNS label; runs are named after it."""
+    description: str = ""
+    """For the people who review it."""
+
+
+class Patch(Section):
+    """What changes: labels, annotations and renameLabels together, or exactly one other."""
+
+    labels: Annotated[Mapping[LabelKey, LabelValue], Field(min_length=1)] = {}
+    """Labels to set; null removes."""
+    rename_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
+    """Labels to rename, old key to new key; each object keeps its value."""
+    annotations: Annotated[Mapping[AnnotationKey, AnnotationValue], Field(min_length=1)] = {}
+    """Annotations to set; null removes."""
+    merge: Annotated[Mapping[str, Any] | None, Given] = None
+    """A JSON merge patch (RFC 7386)."""
+    json_patch: Annotated[ListOf[Mapping[str, Any]] | None, Given] = Field(None, alias="json")
+    """A JSON Patch (RFC 6902): a list of operations."""
+    strategic: Annotated[Mapping[str, Any] | None, Given] = None
+    """A strategic merge patch, for Kubernetes' own kinds."""
+    apply: Annotated[Mapping[str, Any] | None, Given] = None
+    """A server-side apply configuration."""
+
+    def change(self) -> Change:
+        """Give the labels and annotations to change, free of the file."""
+        return Change(
+            labels=self.labels, annotations=self.annotations, rename_labels=self.rename_labels
+        )
+
+
+class Guards(Section):
+    """What keeps a run from doing harm."""
+
+    on_drift: Literal["skip", "overwrite"] = "skip"
+    """When a touched field changed since the plan: leave the object alone, or overwrite it."""
+    conflicts: Literal["version", "none"] = "version"
+    """version: each patch carries the planned resourceVersion; none: only the uid."""
+    max_targets: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
+    """Refuse a plan that matches more objects. Absent: no limit."""
+    allow_keys: ListOf[AnnotationKey] = ()
+    """Protected keys that this plan may touch, by name."""
+
+
+class Pace(Section):
+    """How fast a run goes, for each cluster."""
+
+    rate: Annotated[PerSecond | None, Given] = None
+    """Requests at most, as 100/s. Absent: no ceiling."""
+    burst: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
+    """Requests that may go at once after a pause; needs a rate. Absent: one second's worth."""
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
+    """Requests in flight at most."""
+
+
+class Retry(Section):
+    """When and how often a request is sent again."""
+
+    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    """Attempts for a target at most, the first included."""
+    max_delay: Annotated[Seconds, Field(gt=0)] = 30.0
+    """The longest wait between two attempts, whatever the server asks for."""
+    statuses: Annotated[
+        ListOf[Annotated[int, AfterValidator(_retryable)]], AfterValidator(_sorted)
+    ] = (429, 503, 504)
+    """HTTP statuses that are retried."""
+    budget: Percentage = Percent(10.0)
+    """Retries at most, as a share of all requests."""
+
+
+class Limits(Section):
+    """When a run stops by itself."""
+
+    max_failures: Annotated[CountOrPercentage | None, Given] = None
+    """Failed targets that are put up with; one more halts the run."""
+    deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
+    """The run pauses after this long."""
+
+
+class Waves(Section):
+    """A run in steps, with pauses between them."""
+
+    sizes: ListOf[CountOrPercentage]
+    """Targets of each wave, as counts or percentages."""
+    pause: Seconds = 0.0
+    """The pause after each wave but the last."""
+
+
+class Window(Section):
+    """When a run may send patches."""
+
+    opens: Annotated[str, fine(problem_of_cron)]
+    """A cron expression of five fields."""
+    lasts: Annotated[Seconds, Field(gt=0)]
+    """How long it stays open."""
+    timezone: Annotated[str, fine(problem_of_timezone)] = "UTC"
+    """An IANA time zone such as Asia/Shanghai."""
+
+
+class Plan(Section):
+    """A plan file of fleetpatch: one change to many objects."""
+
+    api_version: Literal["fleetpatch/v1"]
+    """The format's version."""
+    kind: Literal["Plan"]
+    """Always Plan."""
+    metadata: Metadata
+    """What the plan is called."""
+    fleet: ListOf[ClusterRef] = ()
+    """The clusters. Absent: one, the kubeconfig's current context."""
+    targets: ListOf[TargetBlock]
+    """The objects: the union of these blocks."""
+    patch: Patch
+    """What changes in each."""
+    guards: Guards = Guards()
+    """What keeps the run from doing harm."""
+    pace: Pace = Pace()
+    """How fast it goes."""
+    retry: Retry = Retry()
+    """What is tried again."""
+    limits: Annotated[Limits | None, Given] = None
+    """When it stops by itself."""
+    waves: Annotated[Waves | None, Given] = None
+    """In which steps it goes."""
+    window: Annotated[Window | None, Given] = None
+    """When it may go."""
+
+    @property
+    def name(self) -> str:
+        """The plan's name."""
+        return self.metadata.name

@@ -1,0 +1,162 @@
+"""What all sections of a plan have in common, and the types of their leaves.
+
+A leaf type reads what stands in the file, writes it back canonically, and describes itself to
+editors. Its reader raises ValueError (or SelectorError) with a plain sentence; `shape` places it.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, TypeAlias, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from fleetpatch.model import names, units
+from fleetpatch.model.field_selector import FieldSelector
+from fleetpatch.model.selector import Selector
+from fleetpatch.model.units import Amount, Percent
+
+_T = TypeVar("_T")
+
+NOTHING_HERE = "nothing stands here; give a value, or remove the key"
+
+
+class Section(BaseModel):
+    """A mapping of the plan file: camelCase there, snake_case here; immutable, nothing unknown."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        use_attribute_docstrings=True,
+    )
+
+
+def _given(value: object) -> object:
+    if value is None:
+        raise ValueError(NOTHING_HERE)
+    return value
+
+
+def _of_text(read: Callable[[str], _T], example: str) -> Callable[[object], _T]:
+    def validate(value: object) -> _T:
+        if not isinstance(_given(value), str):
+            raise ValueError(f"must be text such as {example}")  # noqa: TRY004 - pydantic's protocol
+        return read(str(value))
+
+    return validate
+
+
+def fine(problem_of: Callable[[str], str | None]) -> AfterValidator:
+    """Make a validator of a function that answers what is wrong with a text, or None."""
+
+    def check(text: str) -> str:
+        if problem := problem_of(text):
+            raise ValueError(problem)
+        return text
+
+    return AfterValidator(check)
+
+
+def _read_amount(value: object) -> Amount:
+    if isinstance(_given(value), str):
+        return units.read_percent(str(value))
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("must be a count such as 10, or a percentage such as 10%")
+    return value
+
+
+def _write_amount(value: Amount) -> int | str:
+    return str(value) if isinstance(value, Percent) else value
+
+
+def _text_schema(pattern: str, *examples: str) -> WithJsonSchema:
+    schema = {"type": "string", "pattern": pattern}
+    return WithJsonSchema({**schema, "examples": list(examples)} if examples else schema)
+
+
+Given = BeforeValidator(_given)
+"""Refuses a key with nothing behind it, where None is the default and means something."""
+
+_PERCENT_PATTERN = r"^[0-9]+(\.[0-9]+)?%$"
+
+Seconds: TypeAlias = Annotated[
+    float,
+    PlainValidator(_of_text(units.read_duration, "30s or 5m")),
+    PlainSerializer(units.write_duration, return_type=str),
+    _text_schema(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$", "30s", "5m", "1h30m"),
+]
+
+PerSecond: TypeAlias = Annotated[
+    float,
+    PlainValidator(_of_text(units.read_rate, "100/s")),
+    PlainSerializer(units.write_rate, return_type=str),
+    _text_schema(r"^[0-9]+(\.[0-9]+)?/[smh]$", "100/s", "600/m"),
+]
+
+Percentage: TypeAlias = Annotated[
+    Percent,
+    PlainValidator(_of_text(units.read_percent, "10%")),
+    PlainSerializer(str, return_type=str),
+    _text_schema(_PERCENT_PATTERN, "10%"),
+]
+
+CountOrPercentage: TypeAlias = Annotated[
+    Amount,
+    PlainValidator(_read_amount),
+    PlainSerializer(_write_amount),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": _PERCENT_PATTERN},
+            ]
+        }
+    ),
+]
+
+LabelSelector: TypeAlias = Annotated[
+    Selector,
+    PlainValidator(_of_text(Selector.parse, '"app in (etl, train)"')),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["app in (etl, train), tier != gold"]}),
+]
+
+ObjectFieldSelector: TypeAlias = Annotated[
+    FieldSelector,
+    PlainValidator(_of_text(FieldSelector.parse, '"status.successful=0"')),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["status.successful=0"]}),
+]
+
+DnsLabel: TypeAlias = Annotated[
+    str,
+    fine(names.problem_of_dns_label),
+    _text_schema("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+]
+LabelKey: TypeAlias = Annotated[str, fine(names.problem_of_label_key)]
+LabelValue: TypeAlias = Annotated[
+    Annotated[str, fine(names.problem_of_label_value)] | None,
+    WithJsonSchema(
+        {
+            "type": ["string", "null"],
+            "maxLength": names.MAX_NAME,
+            "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
+        }
+    ),
+]
+AnnotationKey: TypeAlias = Annotated[str, fine(names.problem_of_annotation_key)]
+AnnotationValue: TypeAlias = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
+
+ListOf: TypeAlias = Annotated[tuple[_T, ...], Strict(strict=False), Field(min_length=1)]
+"""A list with something in it, as a tuple; pydantic's strict tuples would refuse lists."""

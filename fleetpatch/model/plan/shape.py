@@ -1,0 +1,136 @@
+"""The plain tree against the models, and pydantic's errors in plain words.
+
+pydantic names the place of an error by keys as they stand in the file, which is a path of ours but
+for its mark of a wrong key. What it says is put anew: `_what` knows each type of error that the
+models can raise.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, Final, TypeAlias, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.problems import Finding, TreePath
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.section import NOTHING_HERE, Section
+from fleetpatch.model.selector import SelectorError
+
+Source: TypeAlias = Callable[[TreePath], str | None]
+"""Gives a scalar as it was written, where that is known."""
+
+_KEY_MARK: Final = "[key]"
+
+_WORDS: Final = MappingProxyType(
+    {
+        "missing": "is missing; add it",
+        "model_type": "must be a mapping of keys to values, not {name}",
+        "dict_type": "must be a mapping of keys to values, not {name}",
+        "mapping_type": "must be a mapping of keys to values, not {name}",
+        "tuple_type": "must be a list, not {name}; begin each entry with '- ', or use [...]",
+        "int_type": "must be a whole number, not {name}; write it without quotes and unit",
+        "int_from_float": "must be a whole number, not {name}",
+        "too_short": "is empty; put something in, or remove it",
+        "literal_error": "must be {expected}",
+        "greater_than": "must be more than {gt:g}",
+        "greater_than_equal": "must be at least {ge}",
+        "less_than_equal": "must be at most {le}",
+    }
+)
+"""What each type of error says, by pydantic's name for it, with the values it comes with."""
+
+
+def check_shape(tree: Json, source: Source) -> tuple[Plan | None, tuple[Finding, ...]]:
+    """Make the plan of a tree, or say all that keeps it from being one."""
+    try:
+        return Plan.model_validate(tree), ()
+    except ValidationError as invalid:
+        details = invalid.errors(include_url=False)
+        return None, tuple(_finding(one, source) for one in details if not _is_echo(one))
+
+
+def _is_echo(error: ErrorDetails) -> bool:
+    """Say whether it complains that a list is empty after its wrong elements were taken out."""
+    return error["type"] == "too_short" and bool(error["input"])
+
+
+def _finding(error: ErrorDetails, source: Source) -> Finding:
+    path: TreePath = error["loc"]
+    of_key = path[-1:] == (_KEY_MARK,)
+    if of_key:
+        path = path[:-1]
+    if error["type"] == "extra_forbidden":
+        return Finding(path, _unknown_key(path), of_key=True)
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, SelectorError):
+        what = f"column {cause.column} of the selector: {cause.what}"
+        return Finding(path, what, offset=cause.offset)
+    return Finding(path, _what(error, source(path)), of_key=of_key)
+
+
+def _what(error: ErrorDetails, written: str | None) -> str:
+    kind, value, context = error["type"], error["input"], error.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if value is None:
+        return NOTHING_HERE
+    if kind == "string_type":
+        return _not_text(value, written)
+    words = _WORDS.get(kind, "is not allowed here; see the plan file's JSON Schema")
+    return words.format(name=_name(value), **context) + _did_you_mean(value, context)
+
+
+def _not_text(value: Json, written: str | None) -> str:
+    if isinstance(value, dict | list):
+        return f"must be text, not {_name(value)}"
+    shown = written if written is not None else str(value)
+    return f'must be text, and {shown} is {_name(value)}; put it in quotes: "{shown}"'
+
+
+def _name(value: Json) -> str:
+    match value:
+        case bool():
+            return "a truth value"
+        case int():
+            return "a number"
+        case float():
+            return "a fraction"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+    return "a mapping"
+
+
+def _did_you_mean(value: Json, context: dict[str, Any]) -> str:
+    choices = re.findall(r"'(.*?)'", context.get("expected", ""))
+    close = get_close_matches(str(value), choices, n=1)
+    return f"; did you mean {close[0]}?" if close and len(choices) > 1 else ""
+
+
+def _unknown_key(path: TreePath) -> str:
+    known = sorted(_keys_at(path[:-1]))
+    close = get_close_matches(str(path[-1]), known, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+    return f"is no key of a plan; {hint}"
+
+
+def _keys_at(path: TreePath) -> set[str]:
+    """Give the keys that the section at `path` may have."""
+    section: type[Section] = Plan
+    for step in path:
+        field = next((one for one in section.model_fields.values() if one.alias == step), None)
+        if field:
+            section = next(_sections(field.annotation), section)
+    return {field.alias for field in section.model_fields.values() if field.alias}
+
+
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections(argument)

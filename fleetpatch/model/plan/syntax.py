@@ -1,0 +1,70 @@
+"""ruamel.yaml's syntax errors, and bytes that are no text, in plain words."""
+
+import re
+from types import MappingProxyType
+from typing import Final
+
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from fleetpatch.model.plan.problems import Place
+
+_WORDING: Final = MappingProxyType(
+    {
+        r"character '\\t'": "a tab cannot indent in YAML; use blanks",
+        r"character '([@`%])'": r"text that begins with '\1' needs quotes around it",
+        r"mapping values are not allowed": (
+            "a ':' cannot stand here; check the indentation, or put quotes around the text"
+        ),
+        r"expected alphabetic or numeric": (
+            "text that begins with '*' or '&' needs quotes around it"
+        ),
+        r"unknown escape character '(.)'": (
+            r"'\\\1' means nothing in double quotes; use single quotes, or write '\\\\'"
+        ),
+        r"expected ',' or '([\]}])'": r"the bracket is not closed; a ',' or '\1' is missing",
+        r"expected <block end>": "the indentation does not fit the lines above; align them",
+        r"could not find expected ':'": "a ':' is missing after the key",
+        r"unexpected end of stream|document separator": "the quotes are not closed",
+    }
+)
+
+
+def describe(error: YAMLError, text: str) -> tuple[Place, str]:
+    """Say where `text` is not YAML, and why. Unclosed quotes are placed where they open."""
+    if isinstance(error, ReaderError):
+        return (
+            place_of(text, error.position),
+            f"the control character U+{error.character:04X} is not allowed in YAML; remove it",
+        )
+    if not isinstance(error, MarkedYAMLError):
+        return Place(1, 1), "this is not YAML; check the whole file"
+    problem = error.problem or ""
+    opened = "quoted scalar" in (error.context or "") and "escape" not in problem
+    mark = (error.context_mark if opened else error.problem_mark) or error.problem_mark
+    place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
+    return place, _reword(problem)
+
+
+def decode(data: bytes) -> str:
+    """Decode UTF-8, with or without a byte order mark. Raises UnicodeDecodeError."""
+    return data.decode("utf-8").removeprefix("\ufeff")
+
+
+def place_of_byte(error: UnicodeDecodeError) -> Place:
+    """Find where decoding stopped."""
+    before = error.object[: error.start].decode("utf-8")
+    return place_of(before, len(before))
+
+
+def place_of(text: str, index: int) -> Place:
+    """Find the line and column of a character of `text`."""
+    line_start = text.rfind("\n", 0, index) + 1
+    return Place(text.count("\n", 0, index) + 1, index - line_start + 1)
+
+
+def _reword(problem: str) -> str:
+    for pattern, words in _WORDING.items():
+        if found := re.search(pattern, problem):
+            return found.expand(words)
+    return f"this is not YAML ({problem}); check the lines above, too"

@@ -1,0 +1,68 @@
+"""Where a plan acts: clusters, kinds, namespaces, selectors."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator
+
+from fleetpatch.model.field_selector import FieldSelector
+from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain, show
+from fleetpatch.model.plan.section import (
+    DnsLabel,
+    Given,
+    LabelSelector,
+    ListOf,
+    ObjectFieldSelector,
+    Section,
+)
+from fleetpatch.model.selector import Selector
+
+_WILDCARDS: Final = re.compile(r"\*|\?|\[!?[^\]]+\]")
+
+
+def _kind(text: str) -> str:
+    if problem_of_dns_subdomain(text):
+        raise ValueError(
+            f"{show(text)} is no kind; write one name an entry, as kubectl has it:"
+            " jobs, jobs.batch or a short name, in lower case"
+        )
+    return text
+
+
+def _namespace_pattern(text: str) -> str:
+    pattern = text.removeprefix("!")
+    if problem_of_dns_label(_WILDCARDS.sub("x", pattern)):
+        raise ValueError(
+            f"{show(text)} matches no namespace there can be; use lower-case letters, digits, '-',"
+            " the wildcards * ? [abc], and '!' in front to exclude"
+        )
+    return text
+
+
+class ClusterRef(Section):
+    """A cluster of the fleet."""
+
+    name: DnsLabel
+    """What the plan, the log and the report call it."""
+    context: Annotated[str | None, Given] = None
+    """The kubeconfig's context; absent: its current one."""
+    provider: Literal["kubernetes", "cci"] = "kubernetes"
+    """What serves the API: any Kubernetes, or Huawei Cloud CCI."""
+    server: Annotated[str | None, Given] = None
+    """The API's URL, for provider cci."""
+    auth: Annotated[Mapping[str, Any] | None, Given] = None
+    """How to sign in, for provider cci."""
+
+
+class TargetBlock(Section):
+    """Some objects. A plan's blocks are united; an object is a target once."""
+
+    kinds: ListOf[Annotated[str, AfterValidator(_kind)]]
+    """Resources, as resource, resource.group or short name: jobs.batch, tfjobs, vcjob."""
+    namespaces: ListOf[Annotated[str, AfterValidator(_namespace_pattern)]] = ()
+    """Names and globs; ! in front excludes. Absent: all namespaces."""
+    selector: LabelSelector = Selector()
+    """A label selector, as for kubectl -l. Absent: every object of the kinds."""
+    field_selector: ObjectFieldSelector = FieldSelector()
+    """A field selector, as for kubectl --field-selector."""

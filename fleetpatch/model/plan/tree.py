@@ -1,0 +1,47 @@
+"""Looking into a plain tree whose shape nobody has checked yet.
+
+Checks run beside that of the shape, so that every problem is told at once; hence they must put up
+with a tree in which anything may be anything.
+"""
+
+from collections.abc import Iterator
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.problems import TreePath
+
+
+def mapping_at(tree: Json, path: TreePath) -> dict[str, Json]:
+    """Give the mapping at `path`, or an empty one where there is none."""
+    found = _at(tree, path)
+    return found if isinstance(found, dict) else {}
+
+
+def list_at(tree: Json, path: TreePath) -> list[Json]:
+    """Give the list at `path`, or an empty one where there is none."""
+    found = _at(tree, path)
+    return found if isinstance(found, list) else []
+
+
+def texts_at(tree: Json, path: TreePath) -> Iterator[tuple[TreePath, str]]:
+    """Give each text in the list at `path`, with its own path."""
+    for position, value in enumerate(list_at(tree, path)):
+        if isinstance(value, str):
+            yield (*path, position), value
+
+
+def sections(tree: Json, path: TreePath) -> Iterator[TreePath]:
+    """Give the path of each element of the list at `path`."""
+    for position in range(len(list_at(tree, path))):
+        yield (*path, position)
+
+
+def _at(tree: Json, path: TreePath) -> Json:
+    for step in path:
+        match tree, step:
+            case dict(), str():
+                tree = tree.get(step)
+            case list(), int() if step < len(tree):
+                tree = tree[step]
+            case _:
+                return None
+    return tree

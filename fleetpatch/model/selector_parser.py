@@ -1,0 +1,203 @@
+"""Label selector text -> requirements, with the API server's grammar, quirks included.
+
+::
+
+    selector    = [ requirement *( "," requirement ) ]
+    requirement = key | "!" key | key ( "=" | "==" | "!=" | ">" | "<" ) [ value ]
+                | key ( "in" | "notin" ) "(" [ value ] *( "," [ value ] ) ")"
+
+A word is anything between blanks and symbols; `in` and `notin` are ordinary words where no operator
+is expected (`in in (in)` is a selector). A missing value is the empty one: `a=`, `a in ()`. One
+quirk of `k8s.io/apimachinery/pkg/labels` is kept: the second of two commas in a row may not be
+followed by `)`, so `a in (b,,)` is refused and `a in (b,,,)` is not. One is not kept: a NUL
+character ends the text there, and is refused here.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import MappingProxyType
+from typing import Final
+
+from fleetpatch.model.names import problem_of_label_key, problem_of_label_value, show
+from fleetpatch.model.requirement import Operator, Requirement, SelectorError, int64
+
+_TOKEN: Final = re.compile(
+    r"[ \t\r\n]*(?:(?P<symbol>==|!=|[=!(),<>])|(?P<word>[^ \t\r\n=!(),<>]+))"
+)
+
+_OPERATORS: Final = MappingProxyType(
+    {
+        "in": Operator.IN,
+        "notin": Operator.NOT_IN,
+        "=": Operator.EQUALS,
+        "==": Operator.EQUALS,
+        "!=": Operator.NOT_EQUALS,
+        ">": Operator.GREATER_THAN,
+        "<": Operator.LESS_THAN,
+    }
+)
+
+_HINTS: Final = MappingProxyType(
+    {
+        "gt": "write 'key>5'",
+        "lt": "write 'key<5'",
+        "not": "write 'key notin (a, b)', in one word",
+        "and": "join requirements with ','",
+        "&&": "join requirements with ','",
+        "or": "selectors have no 'or'; write 'key in (a, b)', or another block of targets",
+        "||": "selectors have no 'or'; write 'key in (a, b)', or another block of targets",
+    }
+)
+
+
+class _Kind(Enum):
+    WORD = auto()
+    SYMBOL = auto()
+    END = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: _Kind
+    text: str
+    offset: int
+
+    def __str__(self) -> str:
+        return "the end" if self.kind is _Kind.END else show(self.text)
+
+    @property
+    def is_word(self) -> bool:
+        return self.kind is _Kind.WORD
+
+    def is_symbol(self, text: str) -> bool:
+        return self.kind is _Kind.SYMBOL and self.text == text
+
+    @property
+    def ends_requirement(self) -> bool:
+        return self.kind is _Kind.END or self.is_symbol(",")
+
+
+def parse_requirements(text: str) -> tuple[Requirement, ...]:
+    """Read the requirements in the order of the text. SelectorError tells the first mistake."""
+    return tuple(_Parser(text).selector())
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    offset = 0
+    while found := _TOKEN.match(text, offset):
+        kind = _Kind.WORD if found["word"] else _Kind.SYMBOL
+        yield _Token(kind, found[kind.name.lower()], found.start(kind.name.lower()))
+        offset = found.end()
+    yield _Token(_Kind.END, "", len(text))
+
+
+class _Parser:
+    """Recursive descent over the tokens of one text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = list(_tokens(text))
+        self._next = 0
+
+    def selector(self) -> Iterator[Requirement]:
+        if self._peek().kind is _Kind.END:
+            return
+        while True:
+            yield self._requirement()
+            token = self._take()
+            if token.kind is _Kind.END:
+                return
+            if not token.is_symbol(","):
+                raise self._unexpected(token, "',' or the end")
+
+    def _requirement(self) -> Requirement:
+        if self._peek().is_symbol("!"):
+            self._take()
+            return Requirement(self._key(), Operator.DOES_NOT_EXIST)
+        key = self._key()
+        if self._peek().ends_requirement:
+            return Requirement(key, Operator.EXISTS)
+        operator = self._operator()
+        if operator in {Operator.IN, Operator.NOT_IN}:
+            return Requirement(key, operator, tuple(sorted(self._values())))
+        return Requirement(key, operator, (self._value(operator),))
+
+    def _key(self) -> str:
+        token = self._take()
+        if not token.is_word:
+            raise self._unexpected(token, "a label key")
+        self._check(token, problem_of_label_key(token.text))
+        return token.text
+
+    def _operator(self) -> Operator:
+        token = self._take()
+        operator = _OPERATORS.get(token.text)
+        if operator is None:
+            raise self._unexpected(token, "one of = == != in notin > <")
+        return operator
+
+    def _value(self, operator: Operator) -> str:
+        token = self._peek()
+        text = "" if token.ends_requirement else self._word("a value")
+        if operator in {Operator.GREATER_THAN, Operator.LESS_THAN} and int64(text) is None:
+            raise SelectorError(
+                self._text,
+                token.offset,
+                f"'{operator}' compares whole numbers of 64 bits, and {token} is none",
+            )
+        return text
+
+    def _values(self) -> set[str]:
+        opening = self._take()
+        if not opening.is_symbol("("):
+            raise self._unexpected(opening, "'(' and a list of values")
+        values: set[str] = set()
+        if self._peek().is_symbol(")"):
+            values.add("")
+        while not self._peek().is_symbol(")"):
+            if self._peek().is_symbol(","):
+                values |= self._comma(first=not values)
+            else:
+                values.add(self._word("a value, ',' or ')'"))
+                if self._peek().is_word:
+                    raise self._unexpected(self._peek(), "',' or ')'")
+        self._take()
+        return values
+
+    def _comma(self, *, first: bool) -> set[str]:
+        """Take one comma of a list, or two in a row; the empty value if one stands beside it."""
+        self._take()
+        if self._peek().is_symbol(")"):
+            return {""}
+        if not self._peek().is_symbol(","):
+            return {""} if first else set()
+        self._take()
+        if self._peek().is_symbol(")"):
+            raise self._unexpected(self._peek(), "a value after ',,'")
+        return {""}
+
+    def _word(self, expected: str) -> str:
+        token = self._take()
+        if not token.is_word:
+            raise self._unexpected(token, expected)
+        self._check(token, problem_of_label_value(token.text))
+        return token.text
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._next]
+
+    def _take(self) -> _Token:
+        token = self._tokens[self._next]
+        self._next = min(self._next + 1, len(self._tokens) - 1)
+        return token
+
+    def _check(self, token: _Token, problem: str | None) -> None:
+        if problem:
+            raise SelectorError(self._text, token.offset, problem)
+
+    def _unexpected(self, token: _Token, expected: str) -> SelectorError:
+        hint = _HINTS.get(token.text.lower())
+        tail = f"; {hint}" if hint else ""
+        return SelectorError(self._text, token.offset, f"found {token}, expected {expected}{tail}")

@@ -1,0 +1,53 @@
+"""An object as a server showed it, and a target: an object that a run will patch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+from fleetpatch.model.fields import Fields, Json, Path, Value, look_up
+from fleetpatch.model.resource import Resource
+
+TargetId = NewType("TargetId", int)
+"""A target's number within its run, from 1, in the order of the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An object's metadata at one moment, as a LIST, GET or PATCH answered.
+
+    `resource_version` is opaque. Absent label or annotation maps read as empty ones.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def value(self, path: Path) -> Value:
+        """What stands at `path`, or ABSENT."""
+        return look_up(self.document(), path)
+
+    def document(self) -> Json:
+        """The metadata in the shape of the object it came from."""
+        return {"metadata": {"labels": self.labels, "annotations": self.annotations}}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One object to be patched, frozen when the run was planned.
+
+    `before` holds the planned value of every field that the patch touches, ABSENT included.
+    `blocks` are the positions, in the plan's `targets`, of the blocks that selected it.
+    """
+
+    id: TargetId
+    cluster: str
+    resource: Resource
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    before: Fields
+    blocks: frozenset[int] = frozenset()

@@ -1,0 +1,68 @@
+"""The JSON Schema for editors: it describes the plan file, and tells good from bad where it can.
+
+Left out: what no schema can say (keys that do not go together, selectors, protected keys).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from fleetpatch.model.plan.document import read
+from fleetpatch.model.plan.editor import json_schema
+from tests.model.plans import MINIMAL, VALID
+
+DEMO = Path(__file__).parents[2] / "plans" / "demo-relabel.yaml"
+
+VALIDATOR = Draft202012Validator(json_schema())
+
+
+def tree(text: str) -> Any:
+    return read(text.encode(), "plan.yaml").tree
+
+
+def test_it_is_a_schema_of_the_draft_it_names() -> None:
+    Draft202012Validator.check_schema(json_schema())
+
+    assert json_schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+@pytest.mark.parametrize("text", [*VALID, DEMO.read_text(encoding="utf-8")])
+def test_it_accepts_good_plans(text: str) -> None:
+    VALIDATOR.validate(tree(text))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("kind: Plan\n", ""),
+        ("fleetpatch/v1", "fleetpatch/v2"),
+        ("relabel", "Relabel"),
+        ("selector", "selectr"),
+        ("[jobs.batch]", "jobs.batch"),
+        ("[jobs.batch]", "[]"),
+        ("team: ml", "team: 4711"),
+        ("team: ml", "team: a b"),
+        ("{team: ml}", "{}"),
+        ("{team: ml}", "{team: ml}\nguards: {onDrift: skp}"),
+        ("{team: ml}", "{team: ml}\nguards: {maxTargets: 0}"),
+        ("{team: ml}", "{team: ml}\nguards: {maxTargets: null}"),
+        ("{team: ml}", "{team: ml}\npace: {rate: 100}"),
+        ("{team: ml}", "{team: ml}\npace: {rate: fast}"),
+        ("{team: ml}", "{team: ml}\nretry: {maxDelay: 30}"),
+        ("{team: ml}", "{team: ml}\nwaves: {pause: 5m}"),
+        ("{team: ml}", "{team: ml}\nwaves: {sizes: [ten]}"),
+        ("{team: ml}", "{team: ml}\nlimits: null"),
+    ],
+)
+def test_it_refuses_bad_plans(old: str, new: str) -> None:
+    assert not VALIDATOR.is_valid(tree(MINIMAL.replace(old, new)))
+
+
+def test_every_key_is_described_and_in_camel_case() -> None:
+    schema = json_schema()
+    for section in (schema, *schema["$defs"].values()):
+        for key, described in section["properties"].items():
+            assert "_" not in key
+            assert described.get("description") or "$ref" in described, key

@@ -1,0 +1,344 @@
+"""Every kind of mistake in a plan file: where it is placed, and what is said.
+
+Each row changes the smallest good plan by one edit. Left out: mistakes that only a cluster can tell
+(a kind that is not served, a selector that matches nothing).
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleetpatch.errors import PlanError, UsageError
+from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
+from tests.model.plans import FULL, MINIMAL, with_patch
+
+MORE = MINIMAL.count("\n") + 1
+"""The line of what is added after the smallest plan."""
+
+DEEP = "[" * 60 + "]" * 60
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{this}: &{this} [{', '.join([f'*{last}'] * 10)}]\n"
+    for last, this in zip("abcdef", "bcdefg", strict=True)
+)
+
+
+def edit(old: str, new: str) -> str:
+    assert MINIMAL.count(old) == 1
+    return MINIMAL.replace(old, new)
+
+
+def add(section: str) -> str:
+    return MINIMAL + section + "\n"
+
+
+TEXT: list[tuple[str, str, str]] = [
+    ("", "1:1", "the file holds no plan"),
+    ("# only a comment\n", "1:1", "the file holds no plan"),
+    ("- a\n- b\n", "1:1", "is a mapping of keys"),
+    ("just text", "1:1", "is a mapping of keys"),
+    ("a: 1\n\tb: 2\n", "2:1", "a tab cannot indent"),
+    (edit("relabel", "relabel: x"), "4:16", "a ':' cannot stand here"),
+    (edit("relabel", "'relabel"), "4:9", "the quotes are not closed"),
+    (edit("relabel", r'"re\label"'), "4:13", "means nothing in double quotes"),
+    (edit("[jobs.batch]", "[jobs.batch"), "7:13", "is not closed"),
+    (edit("  name", "   x: y\n  name"), "5:3", "indentation"),
+    (edit("relabel", "@relabel"), "4:9", "needs quotes around it"),
+    (edit("selector: app=etl", "namespaces: [*]"), "7:19", "needs quotes around it"),
+    (edit("app=etl", "*nowhere"), "7:15", "no '&nowhere' comes before"),
+    (add("pace: &p {rate: *p}"), f"{MORE}:17", "inside of what it repeats"),
+    (edit("app=etl", "!not-me"), "7:15", "is a YAML tag"),
+    (edit("app=etl", "!!binary aGk="), "7:15", "'!!binary' is a YAML tag"),
+    (edit("app=etl", '"\\uD800"'), "7:15", "half a character"),
+    (edit("relabel", "a\x07b"), "4:10", "control character U+0007"),
+    (edit("kind: Plan", "kind: Plan\nkind: Plan"), "3:1", "given twice, first in line 2"),
+    (edit("team: ml", "team: ml, team: ai"), "9:22", "given twice"),
+    (edit("team: ml", "4711: ml"), "9:12", 'put this one in quotes: "4711"'),
+    (edit("team: ml", "team: ml, [a]: ml"), "9:22", "cannot be a key"),
+    (edit("  name: relabel", "  name: relabel\n  <<: {a: b}"), "5:3", "merge keys"),
+    (edit("team: ml", "team: .inf"), "9:18", "no number that JSON knows"),
+    (MINIMAL + "---\n" + MINIMAL, f"{MORE}:1", "a second document"),
+    ("%YAML 1.1\n---\n" + MINIMAL, "2:1", "YAML 1.2"),
+    (add(f"x: {DEEP}"), "1:1", "more than 50 deep"),
+    (BOMB, "1:1", "more than 100000 values"),
+    (add("# " + "x" * 1024 * 1024), "1:1", "more than 1048576 bytes"),
+]
+
+SHAPE: list[tuple[str, str, str]] = [
+    (edit("fleetpatch/v1", "fleetpatch/v2"), "1:13", "must be 'fleetpatch/v1'"),
+    (edit("apiVersion: fleetpatch/v1\n", ""), "1:1", "apiVersion: is missing"),
+    (edit("kind: Plan", "kind: Plane"), "2:7", "must be 'Plan'"),
+    (edit("metadata:\n  name: relabel\n", ""), "1:1", "metadata: is missing"),
+    (edit("  name: relabel", "  description: x"), "3:1", "metadata.name: is missing"),
+    (edit("  name: relabel", "  name:"), "4:3", "nothing stands here"),
+    (edit("relabel", "Relabel_it"), "4:9", "is no DNS label"),
+    (edit("metadata:\n  name: relabel", "metadata: relabel"), "3:11", "must be a mapping"),
+    (edit("selector", "selectr"), "7:5", "did you mean selector?"),
+    (add("zzz: 1"), f"{MORE}:1", "known here: apiVersion, fleet"),
+    (add("pace: {max: 1}"), f"{MORE}:8", "known here: burst, concurrency, rate"),
+    (edit("    selector", "  - selector"), "7:5", "targets[1].kinds: is missing"),
+    (edit("- kinds: [jobs.batch]\n    selector: app=etl", "[]"), "6:3", "targets: is empty"),
+    (edit("[jobs.batch]", "jobs.batch"), "6:12", "must be a list, not text"),
+    (edit("[jobs.batch]", "[]"), "6:12", "is empty"),
+    (edit("[jobs.batch]", "[Jobs]"), "6:13", "is no kind"),
+    (edit("[jobs.batch]", '["jobs,tfjobs"]'), "6:13", "one name an entry"),
+    (edit("[jobs.batch]", "[jobs.batch, 7]"), "6:25", 'put it in quotes: "7"'),
+    (edit("[jobs.batch]", "[{}]"), "6:13", "must be text, not a mapping"),
+    (edit("selector: app=etl", 'namespaces: ["Team-*"]'), "7:18", "matches no namespace"),
+    (edit("selector: app=etl", 'namespaces: ["a[b"]'), "7:18", "matches no namespace"),
+    (edit("selector: app=etl", 'namespaces: ["!"]'), "7:18", "matches no namespace"),
+    (edit("app=etl", "app gt 5"), "7:19", "write 'key>5'"),
+    (edit("app=etl", '"app=etl, tier=a b"'), "7:32", "expected ',' or the end"),
+    (edit("app=etl", ">-\n      app gt 5"), "7:15", "write 'key>5'"),
+    (edit("app=etl", '"\\x61 gt 5"'), "7:15", "column 3 of the selector"),
+    (edit("app=etl", "5"), "7:15", "must be text such as"),
+    (edit("selector: app=etl", "selector:"), "7:5", "nothing stands here"),
+    (edit("selector: app=etl", "fieldSelector: a in (b)"), "7:20", "does not compare"),
+    (edit("team: ml", "team: 4711"), "9:18", 'put it in quotes: "4711"'),
+    (edit("team: ml", "team: 1.10"), "9:18", 'put it in quotes: "1.10"'),
+    (edit("team: ml", "team: true"), "9:18", 'true is a truth value; put it in quotes: "true"'),
+    (edit("team: ml", "team: a b"), "9:18", "'a-b' would do"),
+    (edit("team: ml", "te am: ml"), "9:12", "is no label key"),
+    (edit("{team: ml}", "{}"), "9:11", "is empty"),
+    (add("  annotations: {a b: c}"), f"{MORE}:17", "is no annotation key"),
+    (add("  annotations: {a: 5}"), f"{MORE}:20", 'put it in quotes: "5"'),
+    (add("  renameLabels: {a: b c}"), f"{MORE}:21", "'b-c' would do"),
+    (add("guards: {onDrift: skp}"), f"{MORE}:19", "did you mean skip?"),
+    (add("guards: {conflicts: both}"), f"{MORE}:21", "'version' or 'none'"),
+    (add("guards: {maxTargets: 0}"), f"{MORE}:22", "must be at least 1"),
+    (add("guards: {maxTargets: }"), f"{MORE}:10", "nothing stands here"),
+    (add("guards: {allowKeys: [a b]}"), f"{MORE}:22", "is no annotation key"),
+    (add("pace: {rate: 100}"), f"{MORE}:14", "must be text such as 100/s"),
+    (add("pace: {rate: fast}"), f"{MORE}:14", "is no rate"),
+    (add("pace: {rate: 0/s}"), f"{MORE}:14", "slower than one an hour"),
+    (add('pace: {concurrency: "32"}'), f"{MORE}:21", "must be a whole number, not text"),
+    (add("pace: {concurrency: 5000}"), f"{MORE}:21", "must be at most 1000"),
+    (add("retry: {attempts: 1.5}"), f"{MORE}:19", "must be a whole number, not a fraction"),
+    (add("retry: {maxDelay: 30}"), f"{MORE}:19", "must be text such as 30s"),
+    (add("retry: {maxDelay: 0s}"), f"{MORE}:19", "must be more than 0"),
+    (add("retry: {statuses: [404]}"), f"{MORE}:20", "404 is not worth retrying"),
+    (add("retry: {statuses: [200]}"), f"{MORE}:20", "200 is not worth retrying"),
+    (add("retry: {budget: 110%}"), f"{MORE}:17", "at most 100%"),
+    (add("retry:"), f"{MORE}:1", "nothing stands here"),
+    (add("limits: {maxFailures: -1}"), f"{MORE}:23", "must be a count such as 10"),
+    (add("limits: {maxFailures: few}"), f"{MORE}:23", "is no percentage"),
+    (add("limits: {deadline: soon}"), f"{MORE}:20", "is no duration"),
+    (add("waves: {pause: 5m}"), f"{MORE}:1", "waves.sizes: is missing"),
+    (add("waves: {sizes: []}"), f"{MORE}:16", "is empty"),
+    (add("window: {lasts: 1h, opens: 0 2 * *}"), f"{MORE}:28", "has 4 fields"),
+    (add("window: {lasts: 1h, opens: 0 25 * * *}"), f"{MORE}:28", "'25' is no hour"),
+    (add("window: {lasts: 1h, opens: 0 2 * * FUN}"), f"{MORE}:28", "is no day of week"),
+    (
+        add("window: {lasts: 1h, opens: 0 2 * * 1, timezone: Asia/Nowhere}"),
+        f"{MORE}:49",
+        "is no time zone",
+    ),
+    (add("fleet: []"), f"{MORE}:8", "fleet: is empty"),
+    (add("fleet: [{name: A}]"), f"{MORE}:16", "is no DNS label"),
+    (add("fleet: [{name: a, provider: aws}]"), f"{MORE}:29", "'kubernetes' or 'cci'"),
+]
+
+TOGETHER: list[tuple[str, str, str]] = [
+    (with_patch("{}"), "8:8", "changes nothing"),
+    (add("  merge: {spec: {}}"), f"{MORE}:3", "stands alone, without labels"),
+    (with_patch("{merge: {a: b}, apply: {a: b}}"), "8:24", "stands alone, without merge"),
+    (with_patch("{merge: {}}"), "8:9", "changes nothing"),
+    (with_patch("{merge: 5}"), "8:16", "must be a mapping"),
+    (with_patch("{merge: {metadata: {name: x}}}"), "8:28", "which object it is"),
+    (with_patch("{apply: {metadata: {resourceVersion: x}}}"), "8:28", "which object it is"),
+    (with_patch("{merge: {status: {}}}"), "8:17", "belongs to the kind's controller"),
+    (with_patch("{merge: {op: add, path: /a}}"), "8:9", "looks like a JSON Patch"),
+    (with_patch("{json: {op: add, path: /a}}"), "8:15", "must be a list, not a mapping"),
+    (with_patch("{json: [{op: put, path: /a}]}"), "8:21", "must be one of add, remove"),
+    (with_patch("{json: [{op: remove, path: a}]}"), "8:35", "JSON pointer"),
+    (with_patch("{json: [{op: add, path: /a}]}"), "8:16", "value: is missing"),
+    (with_patch("{json: [{op: copy, path: /a}]}"), "8:16", "JSON pointer"),
+    (add("  renameLabels: {a: a}"), f"{MORE}:21", "to itself"),
+    (add("  renameLabels: {a: b, c: b}"), f"{MORE}:27", "'a' is renamed to 'b' already"),
+    (add("  renameLabels: {a: b, b: c}"), f"{MORE}:21", "'b' is renamed, too"),
+    (add("  renameLabels: {team: b}"), f"{MORE}:18", "'team' is set under patch.labels, too"),
+    (add("  renameLabels: {b: team}"), f"{MORE}:21", "'team' is set under patch.labels, too"),
+    (
+        with_patch("{labels: {a: null}, renameLabels: {a: b}}"),
+        "8:43",
+        "'a' is removed under patch.labels, too",
+    ),
+    (edit("team: ml", "job-name: x"), "9:12", "name it in guards.allowKeys"),
+    (add("  renameLabels: {controller-uid: b}"), f"{MORE}:18", "guards.allowKeys"),
+    (add("  renameLabels: {b: volcano.sh/x}"), f"{MORE}:21", "guards.allowKeys"),
+    (add("  annotations: {batch.kubernetes.io/x: y}"), f"{MORE}:17", "guards.allowKeys"),
+    (with_patch("{merge: {metadata: {labels: {job-name: x}}}}"), "8:37", "guards.allowKeys"),
+    (
+        with_patch("{json: [{op: remove, path: /metadata/labels/volcano.sh~1x}]}"),
+        "8:35",
+        "'volcano.sh/x' belongs to",
+    ),
+    (edit("[jobs.batch]", "[tfjobs, jobs, tfjobs]"), "6:27", "stands here twice"),
+    (edit("selector: app=etl", "namespaces: [a, a]"), "7:21", "stands here twice"),
+    (add("retry: {statuses: [429, 429]}"), f"{MORE}:25", "stands here twice"),
+    (add("pace: {burst: 5}"), f"{MORE}:8", "means nothing without a rate"),
+    (add("limits: {}"), f"{MORE}:9", "holds no limit"),
+    (
+        add("fleet: [{name: a, context: x}, {name: a, context: y}]"),
+        f"{MORE}:39",
+        "'a' is fleet[0] already",
+    ),
+    (
+        add("fleet: [{name: a, context: x}, {name: b, context: x}]"),
+        f"{MORE}:51",
+        "'x' is fleet[0] already",
+    ),
+    (add("fleet: [{name: a, server: https://x}]"), f"{MORE}:19", "is for provider cci"),
+    (add("fleet: [{name: a, provider: cci}]"), f"{MORE}:9", "needs the URL"),
+    (
+        add("fleet: [{name: a, provider: cci, server: http://x}]"),
+        f"{MORE}:42",
+        "begins with https://",
+    ),
+    (
+        add("fleet: [{name: a, provider: cci, server: https://x, context: b}]"),
+        f"{MORE}:53",
+        "is for provider kubernetes",
+    ),
+    (
+        add("  annotations: {a: " + "x" * 262_144 + "}"),
+        f"{MORE}:3",
+        "the annotations take 262145 bytes",
+    ),
+]
+
+NOT_YET: list[tuple[str, str, str]] = [
+    (with_patch("{merge: {a: b}}"), "8:9", "merge patches are not carried out"),
+    (with_patch("{json: [{op: remove, path: /a}]}"), "8:9", "json patches are not"),
+    (with_patch("{strategic: {a: b}}"), "8:9", "strategic patches are not"),
+    (with_patch("{apply: {a: b}}"), "8:9", "apply patches are not"),
+    (add("limits: {deadline: 2h}"), f"{MORE}:1", "limits are not carried out"),
+    (add("waves: {sizes: [1]}"), f"{MORE}:1", "waves are not carried out"),
+    (add("window: {lasts: 1h, opens: 0 2 * * *}"), f"{MORE}:1", "windows are not"),
+    (add("retry: {budget: 10%}"), f"{MORE}:9", "retry budgets are not carried out"),
+    (
+        add("fleet: [{name: a, provider: cci, server: https://x}]"),
+        f"{MORE}:29",
+        "are not spoken to",
+    ),
+]
+
+
+def problems_of(text: str, *, executable: bool = False) -> list[str]:
+    with pytest.raises(PlanError) as caught:
+        parse_plan(text, "plan.yaml", executable=executable)
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "words"), [*TEXT, *SHAPE, *TOGETHER], ids=lambda value: str(value)[-40:]
+)
+def test_a_mistake_is_placed_and_explained(text: str, place: str, words: str) -> None:
+    (problem,) = problems_of(text)
+
+    assert problem.startswith(f"plan.yaml:{place}: ")
+    assert words in problem
+
+
+@pytest.mark.parametrize(("text", "place", "words"), NOT_YET)
+def test_what_is_not_carried_out_yet_is_refused_where_it_would_be(
+    text: str, place: str, words: str
+) -> None:
+    parse_plan(text, "plan.yaml")
+
+    (problem,) = problems_of(text, executable=True)
+
+    assert problem.startswith(f"plan.yaml:{place}: ")
+    assert words in problem
+
+
+@pytest.mark.parametrize("text", [text for text, *_ in (*TEXT, *SHAPE, *TOGETHER)])
+def test_a_problem_is_one_line_without_jargon(text: str) -> None:
+    for problem in problems_of(text):
+        assert "\n" not in problem
+        assert len(problem) < 400
+        assert not re.search("pydantic|ruamel|dict|tuple|Input should|Value error|http:", problem)
+
+
+def test_all_problems_are_told_at_once_in_the_files_order() -> None:
+    text = """\
+metadata: {name: A, name: b}
+targets: [{kinds: jobs, selector: a b}, 5]
+patch: {labels: {a: 1, job-name: x}, renameLabels: {a: a}}
+pace: {burst: 1, speed: 2}
+waves: {sizes: [1]}
+"""
+
+    problems = problems_of(text, executable=True)
+
+    places = [tuple(map(int, problem.split(":")[1:3])) for problem in problems]
+    assert places == sorted(places)
+    assert len(places) == 15
+
+
+def test_bytes_that_are_not_utf_8_are_placed() -> None:
+    with pytest.raises(PlanError, match=r"plan\.yaml:2:4: the file is not UTF-8 here"):
+        parse_plan("a: b\nü: ".encode() + b"\xff", "plan.yaml")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder / "absent.yaml", "there is no such plan file"),
+        (lambda folder: folder, "this is a directory"),
+        (lambda folder: folder / "a\0b", "cannot be read"),
+        (lambda folder: folder / ("x" * 300), "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_bad_usage(
+    tmp_path: Path, make: Callable[[Path], Path], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        load_plan(make(tmp_path))
+
+    assert not isinstance(caught.value, PlanError)
+    assert "\n" not in str(caught.value)
+
+
+def test_values_from_the_command_line_are_checked_alike() -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_from(
+            {
+                "metadata": {"name": "label"},
+                "targets": [{"kinds": ["jobs"], "selector": "app=etl"}],
+                "patch": {"labels": {"job-name": "x", "team": "a b"}},
+            }
+        )
+
+    labels, name = map(str, caught.value.problems)
+    assert labels.startswith("command line: patch.labels.job-name: 'job-name' belongs to")
+    assert name.startswith("command line: patch.labels.team: 'a b' is no label value")
+
+
+@given(st.text(st.sampled_from("\n \t:-[]{}&*!|>'\"%@,?#~abc01") | st.characters(), max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_any_text_at_all_is_refused_with_placed_problems(text: str) -> None:
+    data = text.encode("utf-8", "surrogatepass")
+
+    with pytest.raises(PlanError) as caught:
+        parse_plan(data, "p")
+
+    assert all(re.match(r"p:\d+:\d+: ", str(problem)) for problem in caught.value.problems)
+
+
+@given(
+    st.integers(0, len(FULL) - 1), st.sampled_from(["", "\t", "x", "5", "[", "}", ":", "\n", "!"])
+)
+@settings(max_examples=150, deadline=None)
+def test_one_wrong_character_is_understood_or_placed(at: int, char: str) -> None:
+    problems: tuple[object, ...] = ()
+
+    try:
+        parse_plan(FULL[:at] + char + FULL[at + 1 :], "p")
+    except PlanError as error:
+        problems = error.problems
+
+    assert all(re.match(r"p:\d+:\d+: ", str(problem)) for problem in problems)

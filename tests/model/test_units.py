@@ -1,0 +1,75 @@
+"""Durations, rates and percentages: read, written, and refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.model.units import (
+    SLOWEST,
+    Percent,
+    read_duration,
+    read_percent,
+    read_rate,
+    write_duration,
+    write_rate,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("30s", 30), ("5m", 300), ("2h", 7200), ("1h30m", 5400), ("500ms", 0.5), ("1.5h", 5400)],
+)
+def test_durations_are_read_in_seconds(text: str, seconds: float) -> None:
+    assert read_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30", "s", "-5s", "5 s", "5d", "5S", "5s ", "5s\n", "٣s", "1e3s"]
+)
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration; write it as 30s"):
+        read_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "per_second"), [("100/s", 100), ("600/m", 10), ("1/h", SLOWEST), ("0.5/s", 0.5)]
+)
+def test_rates_are_read_per_second(text: str, per_second: float) -> None:
+    assert read_rate(text) == pytest.approx(per_second)
+
+
+@pytest.mark.parametrize("text", ["", "100", "100/", "/s", "100/d", "-1/s", "100 /s", "100/s\n"])
+def test_what_is_no_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no rate; write it as 100/s"):
+        read_rate(text)
+
+
+@pytest.mark.parametrize("text", ["0/s", "0.9/h"])
+def test_a_rate_that_never_gets_anywhere_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="slower than one an hour"):
+        read_rate(text)
+
+
+@pytest.mark.parametrize("text", ["0%", "100.1%", "1000%"])
+def test_a_percentage_out_of_range_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="at most 100%"):
+        read_percent(text)
+
+
+@pytest.mark.parametrize("text", ["", "10", "%", "10 %", "-1%", "ten%"])
+def test_what_is_no_percentage_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no percentage; write it as 10%"):
+        read_percent(text)
+
+
+@given(st.floats(SLOWEST, 1e8))
+def test_what_is_written_reads_back_to_the_same_number(number: float) -> None:
+    assert read_rate(write_rate(number)) == number
+    assert read_duration(write_duration(round(number, 6))) == round(number, 6)
+
+
+@given(st.integers(1, 10_000))
+def test_percentages_read_back_to_the_same_share(hundredths: int) -> None:
+    percent = Percent(hundredths / 100)
+
+    assert read_percent(str(percent)) == percent
