@@ -1,0 +1,58 @@
+"""How long to wait before an attempt is made again.
+
+Own backoff: exponential with full jitter, which spreads a crowd of workers best (Brooker,
+"Exponential backoff and jitter", 2015). The server's word counts more: the wait is the longer of
+the two. Both are capped, so that a server's "a day" cannot hang a run.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from fleetpatch.model.answer import Answer, Reply
+
+_LONGEST = 366 * 86_400
+"""Seconds; every longer wait means the same, and not every integer has a float."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds: the first ceiling, and the cap of every wait; the ceiling doubles in between."""
+
+    base: float = 0.25
+    cap: float = 30.0
+
+    def delay(self, attempt: int, reply: Reply, *, now: float, random: float) -> float:
+        """The wait after attempt number `attempt` (from 1) was answered by `reply`.
+
+        `now` is seconds since the epoch, `random` uniform in [0, 1).
+        """
+        ceiling = min(self.cap, self.base * 2.0 ** min(attempt - 1, 64))
+        return min(self.cap, max(random * ceiling, retry_after(reply, now) or 0.0))
+
+
+def retry_after(reply: Reply, now: float) -> float | None:
+    """Seconds that the server asks for, or None where it asks for nothing that makes sense.
+
+    The header counts before the body's `details.retryAfterSeconds`. It is whole seconds or an HTTP
+    date; dates that are past and negative numbers are junk.
+    """
+    if not isinstance(reply, Answer):
+        return None
+    candidates = (_parse(reply.retry_after, now), reply.retry_after_seconds)
+    sensible = (wait for wait in candidates if wait is not None and wait >= 0)
+    return next((float(min(wait, _LONGEST)) for wait in sensible), None)
+
+
+def _parse(header: str | None, now: float) -> float | None:
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        date = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    # "-0000" and a missing zone parse as naive; HTTP dates are always UTC.
+    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now

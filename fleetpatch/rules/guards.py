@@ -1,0 +1,34 @@
+"""Guards: named refusals, each with its counts and its own way out. Opening one opens no other."""
+
+from collections.abc import Sequence
+
+from fleetpatch.errors import Refused
+from fleetpatch.model.selector import Selector
+
+
+def refuse_unselective(selectors: Sequence[Selector], *, everything: bool) -> None:
+    """An empty selector means every object there is; that must be said."""
+    for position, selector in enumerate(selectors):
+        if selector.is_empty and not everything:
+            raise Refused(
+                f"targets[{position}] has no selector and would match every object of its kinds; "
+                "add a selector, or say --all if you mean all of them"
+            )
+
+
+def refuse_too_many(found: int, limit: int | None) -> None:
+    """`guards.maxTargets`, counted over all objects that matched."""
+    if limit is not None and found > limit:
+        raise Refused(
+            f"the plan matches more objects than guards.maxTargets allows: {found} found when the "
+            f"survey stopped, {limit} allowed; narrow the selector or raise guards.maxTargets"
+        )
+
+
+def refuse_none(found: int, looked_at: Sequence[str]) -> None:
+    """An empty match is most often a typing mistake."""
+    if found == 0:
+        raise Refused(
+            "the plan matches no object at all; check its selector, kinds and namespaces "
+            f"(looked at {', '.join(looked_at) or 'nothing: no namespace matches'})"
+        )

@@ -1,0 +1,36 @@
+"""The guards that refuse a plan. Covered: each refusal, each way out, and their messages."""
+
+import pytest
+
+from fleetpatch.errors import Exit, Refused
+from fleetpatch.model.selector import Selector
+from fleetpatch.rules.guards import refuse_none, refuse_too_many, refuse_unselective
+
+SOME, ALL = Selector.parse("app=etl"), Selector.parse("")
+
+
+def test_an_empty_selector_is_refused_and_its_block_named() -> None:
+    with pytest.raises(Refused, match=r"targets\[1\].*--all") as refused:
+        refuse_unselective([SOME, ALL], everything=False)
+
+    assert refused.value.exit_code is Exit.USAGE
+
+
+def test_all_must_be_said() -> None:
+    refuse_unselective([SOME, ALL], everything=True)
+    refuse_unselective([SOME], everything=False)
+
+
+def test_one_more_than_max_targets_is_refused_with_both_counts() -> None:
+    refuse_too_many(5, 5)
+    refuse_too_many(5, None)
+    with pytest.raises(Refused, match=r"6 found.*5 allowed.*guards\.maxTargets"):
+        refuse_too_many(6, 5)
+
+
+def test_an_empty_match_is_refused_and_says_where_it_looked() -> None:
+    refuse_none(1, [])
+    with pytest.raises(Refused, match=r"jobs\.batch in team-a, tfjobs in team-b"):
+        refuse_none(0, ["jobs.batch in team-a", "tfjobs in team-b"])
+    with pytest.raises(Refused, match="no namespace matches"):
+        refuse_none(0, [])

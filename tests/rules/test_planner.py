@@ -1,0 +1,189 @@
+"""What one object needs.
+
+Covered: labels and annotations set and removed, renames with all combinations of old and new key,
+the merge patch with its guards and with keys that hold `/`, `.` and `~`; as properties, that a
+patch applied by the rules of RFC 7386 makes every wanted value hold and touches nothing else, and
+that it is needed no more afterwards.
+Left out: how a server applies it (the tests against the real API server do that).
+"""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.model.change import Change
+from fleetpatch.model.fields import ABSENT, Fields, annotation, label
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.planner import Clash, Patch, Unchanged, merge_patch, need, wanted
+from tests.fakes import seen_job
+
+
+def decoded(goal: Fields, **guards: str) -> Any:
+    return msgspec.json.decode(merge_patch(goal, **guards))
+
+
+def test_a_label_with_another_value_is_set() -> None:
+    change = Change(labels={"team": "red"})
+
+    assert need(change, seen_job({"team": "blue", "app": "etl"})) == Patch(
+        before={label("team"): "blue"}, wanted={label("team"): "red"}
+    )
+
+
+def test_the_before_value_of_a_missing_label_is_its_absence() -> None:
+    assert need(Change(labels={"team": "red"}), seen_job()).before == {label("team"): ABSENT}
+
+
+def test_an_empty_label_is_not_an_absent_one() -> None:
+    change = Change(labels={"team": None})
+
+    assert need(change, seen_job({"team": ""})) == Patch(
+        before={label("team"): ""}, wanted={label("team"): ABSENT}
+    )
+
+
+def test_what_holds_already_needs_nothing() -> None:
+    change = Change(labels={"team": "red", "old": None}, annotations={"note": "x"})
+
+    found = need(change, seen_job({"team": "red"}, annotations={"note": "x"}))
+
+    assert isinstance(found, Unchanged)
+    assert found.before[label("old")] is ABSENT
+
+
+def test_a_patch_carries_also_the_values_that_hold_already() -> None:
+    change = Change(labels={"team": "red", "tier": "gold"})
+
+    found = need(change, seen_job({"team": "red"}))
+
+    assert isinstance(found, Patch)
+    assert found.wanted == {label("team"): "red", label("tier"): "gold"}
+
+
+def test_labels_and_annotations_of_one_name_are_two_fields() -> None:
+    change = Change(labels={"note": "label"}, annotations={"note": None})
+
+    assert wanted(change, {}) == {label("note"): "label", annotation("note"): ABSENT}
+
+
+def test_a_rename_keeps_each_objects_value() -> None:
+    change = Change(rename_labels={"owner": "team-owner"})
+
+    for value in ("ann", "bob", ""):
+        found = need(change, seen_job({"owner": value}))
+        assert isinstance(found, Patch)
+        assert found.wanted == {label("owner"): ABSENT, label("team-owner"): value}
+
+
+def test_an_object_without_the_old_key_is_left_alone() -> None:
+    change = Change(rename_labels={"owner": "team-owner"})
+
+    assert isinstance(need(change, seen_job({"team-owner": "ann"})), Unchanged)
+    assert isinstance(need(change, seen_job()), Unchanged)
+
+
+def test_a_rename_onto_the_same_value_only_removes_the_old_key() -> None:
+    change = Change(rename_labels={"owner": "team-owner"})
+
+    found = need(change, seen_job({"owner": "ann", "team-owner": "ann"}))
+
+    assert isinstance(found, Patch)
+    assert found.wanted == {label("owner"): ABSENT, label("team-owner"): "ann"}
+
+
+def test_a_rename_onto_another_value_clashes_and_names_both() -> None:
+    change = Change(rename_labels={"owner": "team-owner"})
+
+    found = need(change, seen_job({"owner": "ann", "team-owner": "bob"}))
+
+    assert isinstance(found, Clash)
+    assert found.before == {label("owner"): "ann", label("team-owner"): "bob"}
+    assert "metadata.labels.team-owner" in found.detail
+    assert "'ann'" in found.detail
+    assert "'bob'" in found.detail
+
+
+def test_the_merge_patch_names_removed_labels_with_null() -> None:
+    assert decoded({label("team"): ABSENT, label("tier"): "gold"}) == {
+        "metadata": {"labels": {"team": None, "tier": "gold"}}
+    }
+
+
+def test_the_merge_patch_is_guarded_by_version_or_by_uid() -> None:
+    goal = {label("team"): "red"}
+
+    assert decoded(goal, resource_version="17")["metadata"]["resourceVersion"] == "17"
+    assert decoded(goal, uid="u-1")["metadata"] == {"labels": {"team": "red"}, "uid": "u-1"}
+    assert set(decoded(goal)["metadata"]) == {"labels"}
+
+
+def test_keys_with_slashes_dots_and_tildes_stay_one_key() -> None:
+    key = "fleet.example.com/~campaign"
+
+    assert decoded({annotation(key): "q4"}) == {"metadata": {"annotations": {key: "q4"}}}
+
+
+KEYS = st.sampled_from(["app", "team", "owner", "fleet.example.com/owner", "x~1y"])
+VALUES = st.sampled_from(["", "a", "b", "true", "5"])
+LABELS = st.dictionaries(KEYS, VALUES)
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    """A change that names no label key twice, as the plan file's checks have it."""
+    keys = draw(st.permutations(["app", "team", "owner", "fleet.example.com/owner", "x~1y"]))
+    renames = draw(st.integers(0, 2))
+    labels = keys[2 * renames : draw(st.integers(2 * renames, 5))]
+    return Change(
+        labels={key: draw(st.none() | VALUES) for key in labels},
+        annotations=draw(st.dictionaries(KEYS, st.none() | VALUES, max_size=2)),
+        rename_labels={keys[2 * i]: keys[2 * i + 1] for i in range(renames)},
+    )
+
+
+def merged(base: Any, patch: Any) -> Any:
+    """Apply a merge patch by the letter of RFC 7386."""
+    if not isinstance(patch, dict):
+        return patch
+    result = dict(base) if isinstance(base, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def patched(seen: Seen, goal: Fields) -> Seen:
+    metadata = merged(seen.document(), decoded(goal))["metadata"]
+    return seen_job(metadata.get("labels", {}), annotations=metadata.get("annotations", {}))
+
+
+@given(changes(), LABELS, LABELS)
+def test_applied_as_a_merge_patch_the_wanted_values_hold_and_nothing_else_moves(
+    change: Change, labels: dict[str, str], annotations: dict[str, str]
+) -> None:
+    seen = seen_job(labels, annotations=annotations)
+    found = need(change, seen)
+    if not isinstance(found, Patch):
+        return
+
+    after = patched(seen, found.wanted)
+
+    assert all(after.value(path) == value for path, value in found.wanted.items())
+    for path in {*map(label, labels), *map(annotation, annotations)} - set(found.wanted):
+        assert after.value(path) == seen.value(path)
+    assert isinstance(need(change, after), Unchanged)
+
+
+@given(changes(), LABELS, LABELS)
+def test_the_wanted_values_follow_from_the_before_values_alone(
+    change: Change, labels: dict[str, str], annotations: dict[str, str]
+) -> None:
+    found = need(change, seen_job(labels, annotations=annotations))
+
+    assert set(found.before) == set(change.touched)
+    if isinstance(found, Patch):
+        assert wanted(change, found.before) == found.wanted

@@ -1,0 +1,202 @@
+"""What to do with an object that was read, or that came back from a PATCH.
+
+Covered: rows 7 to 10, 20 and 24 of what a run must survive (an unrelated change, drift, gone,
+recreated, removal of what is absent, a 200 without effect), the order of the questions, and
+overwriting.
+Left out: 404s as answers to a PATCH (test_verdicts.py).
+"""
+
+import pytest
+
+from fleetpatch.model.change import Change
+from fleetpatch.model.fields import ABSENT, label
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.settling import End, OnDrift, Send, Step, after_patch, after_read
+from tests.fakes import seen_job, target_of
+
+RELABEL = Change(labels={"team": "red", "tier": "gold"})
+PLANNED = seen_job({"team": "blue"}, version="10")
+GOAL = {label("team"): "red", label("tier"): "gold"}
+
+
+def step(
+    seen: Seen | None,
+    *,
+    change: Change = RELABEL,
+    planned: Seen = PLANNED,
+    matches: bool = True,
+    sent: bool = False,
+    on_drift: OnDrift = OnDrift.SKIP,
+) -> Step:
+    target = target_of(change, planned)
+    return after_read(target, change, seen, matches=matches, sent=sent, on_drift=on_drift)
+
+
+def reason(ended: Step) -> Reason:
+    assert isinstance(ended, End)
+    return ended.reason
+
+
+def test_an_unrelated_change_asks_for_the_new_version() -> None:
+    assert step(seen_job({"team": "blue", "other": "x"}, version="11")) == Send(GOAL, "11")
+
+
+def test_an_object_that_is_not_there_is_gone() -> None:
+    assert step(None) == End(Reason.GONE)
+
+
+def test_another_uid_is_another_object_and_both_are_named() -> None:
+    ended = step(seen_job({"team": "blue"}, uid="uid-2"))
+
+    assert reason(ended) is Reason.REPLACED
+    assert isinstance(ended, End)
+    assert "uid-2" in ended.detail
+    assert "uid-1" in ended.detail
+
+
+def test_drift_shows_planned_current_and_wanted() -> None:
+    ended = step(seen_job({"team": "green"}))
+
+    assert ended == End(
+        Reason.DRIFTED, "metadata.labels.team was 'blue' when planned, is 'green', wanted 'red'"
+    )
+
+
+def test_a_removed_label_is_drift_and_so_is_one_that_came() -> None:
+    assert reason(step(seen_job())) is Reason.DRIFTED
+    assert reason(step(seen_job({"team": "blue", "tier": "std"}))) is Reason.DRIFTED
+
+
+def test_wanted_values_are_no_drift_even_where_only_some_of_them_are_there() -> None:
+    assert step(seen_job({"team": "red"}, version="11")) == Send(GOAL, "11")
+    assert step(seen_job({"team": "blue", "tier": "gold"}, version="12")) == Send(GOAL, "12")
+
+
+def test_values_that_hold_are_ours_if_we_may_have_sent_them() -> None:
+    there = seen_job({"team": "red", "tier": "gold"}, version="11")
+
+    assert step(there, sent=True) == End(Reason.SETTLED_BY_READING, resource_version="11")
+    assert step(there, sent=False) == End(Reason.ALREADY_SET, resource_version="11")
+
+
+def test_an_object_that_is_selected_no_longer_is_left_alone() -> None:
+    assert reason(step(seen_job({"team": "blue"}), matches=False)) is Reason.NO_LONGER_MATCHES
+
+
+def test_removing_what_is_absent_holds_already() -> None:
+    change = Change(labels={"team": None})
+
+    assert reason(step(seen_job(), change=change)) is Reason.ALREADY_SET
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_identity_is_asked_before_the_values(sent: bool) -> None:
+    recreated = seen_job({"team": "red", "tier": "gold"}, uid="uid-2")
+
+    assert reason(step(recreated, sent=sent, matches=False)) is Reason.REPLACED
+
+
+def test_the_values_are_asked_before_the_selector_which_our_own_patch_may_have_made_untrue() -> (
+    None
+):
+    there = seen_job({"team": "red", "tier": "gold"})
+
+    assert reason(step(there, sent=True, matches=False)) is Reason.SETTLED_BY_READING
+
+
+def test_drift_is_asked_before_the_selector_since_it_names_the_field() -> None:
+    assert reason(step(seen_job({"team": "green"}), matches=False)) is Reason.DRIFTED
+
+
+def test_a_drifted_field_is_overwritten_where_the_plan_says_so() -> None:
+    drifted = seen_job({"team": "green"}, version="11")
+
+    assert step(drifted, on_drift=OnDrift.OVERWRITE) == Send(GOAL, "11")
+
+
+def test_overwriting_does_not_extend_to_objects_that_are_selected_no_longer() -> None:
+    ended = step(seen_job({"team": "green"}), matches=False, on_drift=OnDrift.OVERWRITE)
+
+    assert reason(ended) is Reason.NO_LONGER_MATCHES
+
+
+def test_overwriting_never_extends_to_a_recreated_object() -> None:
+    ended = step(seen_job({"team": "green"}, uid="uid-2"), on_drift=OnDrift.OVERWRITE)
+
+    assert reason(ended) is Reason.REPLACED
+
+
+RENAME = Change(rename_labels={"owner": "team-owner"})
+OWNED = seen_job({"owner": "ann"})
+
+
+def test_overwriting_renames_with_the_value_that_is_there_now() -> None:
+    now = seen_job({"owner": "bob"}, version="11")
+
+    assert step(now, change=RENAME, planned=OWNED, on_drift=OnDrift.OVERWRITE) == Send(
+        {label("owner"): ABSENT, label("team-owner"): "bob"}, "11"
+    )
+
+
+def test_overwriting_can_clash() -> None:
+    now = seen_job({"owner": "bob", "team-owner": "cem"})
+
+    ended = step(now, change=RENAME, planned=OWNED, on_drift=OnDrift.OVERWRITE)
+
+    assert reason(ended) is Reason.CLASH
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"), [(True, Reason.SETTLED_BY_READING), (False, Reason.ALREADY_SET)]
+)
+def test_what_overwriting_finds_done_is_ours_if_we_may_have_sent_it(
+    sent: bool, expected: Reason
+) -> None:
+    renamed = seen_job({"team-owner": "bob"}, version="12")
+
+    ended = step(renamed, change=RENAME, planned=OWNED, sent=sent, on_drift=OnDrift.OVERWRITE)
+
+    assert ended == End(expected, resource_version="12")
+
+
+def test_a_label_that_a_rename_found_absent_has_drifted_when_it_comes() -> None:
+    change = Change(labels={"tier": "gold"}, rename_labels={"owner": "team-owner"})
+
+    ended = step(seen_job({"owner": "ann"}), change=change, planned=seen_job())
+
+    assert reason(ended) is Reason.DRIFTED
+
+
+def test_a_200_that_shows_all_values_and_a_new_version_is_patched() -> None:
+    after = seen_job({"team": "red", "tier": "gold"}, version="11")
+
+    assert after_patch(GOAL, "10", after) == End(Reason.PATCHED, resource_version="11")
+
+
+def test_a_200_that_left_the_version_changed_nothing() -> None:
+    after = seen_job({"team": "red", "tier": "gold"}, version="10")
+
+    assert after_patch(GOAL, "10", after) == End(Reason.ALREADY_SET, resource_version="10")
+
+
+def test_a_200_without_the_wanted_values_is_not_effective_and_shows_both() -> None:
+    ended = after_patch(GOAL, "10", seen_job({"team": "RED"}, version="11"))
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
+    assert "metadata.labels.team is 'RED', wanted 'red'" in ended.detail
+    assert "metadata.labels.tier is absent, wanted 'gold'" in ended.detail
+
+
+def test_a_200_that_kept_what_was_to_be_removed_is_not_effective() -> None:
+    ended = after_patch({label("team"): ABSENT}, "10", seen_job({"team": ""}, version="11"))
+
+    assert ended.detail == "metadata.labels.team is '', wanted absent"
+
+
+def test_a_dry_run_tells_whether_it_would_be_effective() -> None:
+    shown = seen_job({"team": "red", "tier": "gold"}, version="10")
+
+    assert after_patch(GOAL, "10", shown, dry_run=True) == End(Reason.DRY_RUN)
+    ended = after_patch(GOAL, "10", PLANNED, dry_run=True)
+    assert ended.reason is Reason.NOT_EFFECTIVE

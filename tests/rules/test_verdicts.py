@@ -1,0 +1,189 @@
+"""What an answer to a PATCH means.
+
+Covered: the whole table (every status from 100 to 599), each closer look at an answer, the plan's
+say about what is retried, and the ways of getting no answer.
+Left out: what is done about a verdict (tests/engine/test_courier.py).
+"""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.model.answer import Answer, NoAnswer, Silence
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
+from fleetpatch.rules.verdicts import TABLE, Ruling, Verdict, is_gone, judge
+from tests.fakes import failure, seen_job
+
+RETRIED = frozenset({429, 503, 504})
+REJECTED = Ruling(Verdict.STOP, Reason.REJECTED)
+
+
+def verdict(answer: Answer) -> Verdict:
+    return judge(answer, RETRIED).verdict
+
+
+def test_every_status_has_a_ruling() -> None:
+    assert list(TABLE) == list(range(100, 600))
+
+
+def test_only_200_is_done() -> None:
+    assert [status for status, ruling in TABLE.items() if ruling.verdict is Verdict.DONE] == [200]
+
+
+def test_whatever_stops_ends_as_skipped_or_failed() -> None:
+    stops = {ruling.reason for ruling in TABLE.values() if ruling.verdict is Verdict.STOP}
+
+    assert {OUTCOME_OF[reason] for reason in stops} == {Outcome.SKIPPED, Outcome.FAILED}
+
+
+@pytest.mark.parametrize("status", range(100, 600))
+def test_every_status_is_judged_alike_with_and_without_a_body_of_the_servers_own(
+    status: int,
+) -> None:
+    for answer in (Answer(status), failure(status)):
+        ruling = judge(answer, RETRIED)
+        if ruling.verdict is Verdict.RETRY:
+            assert status in RETRIED
+        if status >= 500:
+            assert ruling.verdict is not Verdict.DONE
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (202, Ruling(Verdict.IN_DOUBT)),
+        (301, REJECTED),
+        (400, REJECTED),
+        (401, Ruling(Verdict.RENEW)),
+        (403, Ruling(Verdict.STOP, Reason.FORBIDDEN)),
+        (404, Ruling(Verdict.STOP, Reason.GONE)),
+        (409, Ruling(Verdict.CONFLICT, Reason.CONFLICT)),
+        (415, REJECTED),
+        (418, REJECTED),
+        (422, REJECTED),
+        (429, Ruling(Verdict.RETRY)),
+        (500, REJECTED),
+        (502, Ruling(Verdict.IN_DOUBT)),
+        (503, Ruling(Verdict.RETRY)),
+        (504, Ruling(Verdict.IN_DOUBT)),
+        (599, Ruling(Verdict.IN_DOUBT)),
+    ],
+)
+def test_the_servers_own_answers_mean(status: int, expected: Ruling) -> None:
+    assert judge(failure(status), RETRIED) == expected
+
+
+def test_a_200_with_the_object_is_done() -> None:
+    assert verdict(Answer(200, seen_job())) is Verdict.DONE
+
+
+def test_a_200_without_an_object_is_in_doubt() -> None:
+    assert verdict(Answer(200)) is Verdict.IN_DOUBT
+
+
+def test_a_404_that_is_no_status_is_a_path_that_is_not_served_not_a_missing_object() -> None:
+    assert judge(Answer(404, message="404 page not found"), RETRIED) == REJECTED
+    assert judge(failure(404, "NotFound", about=""), RETRIED) == REJECTED
+    assert judge(failure(404, "NotFound", about="jobs"), RETRIED).reason is Reason.GONE
+
+
+def test_a_404_about_an_object_means_gone_and_no_other_answer_does() -> None:
+    assert is_gone(failure(404, "NotFound", about="jobs"))
+    assert not is_gone(failure(404, "NotFound", about=""))
+    assert not is_gone(Answer(404, about="jobs"))
+    assert not is_gone(failure(410))
+
+
+def test_a_413_is_sent_again_only_where_the_server_says_when() -> None:
+    assert verdict(failure(413, retry_after="3")) is Verdict.RETRY
+    assert judge(failure(413), RETRIED) == REJECTED
+
+
+def test_a_422_about_the_uid_means_that_the_object_was_made_anew() -> None:
+    replaced = failure(422, "Invalid", causes=("metadata.uid", "spec.selector"))
+
+    assert judge(replaced, RETRIED) == Ruling(Verdict.STOP, Reason.REPLACED)
+    assert judge(failure(422, causes=("metadata.labels",)), RETRIED) == REJECTED
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "etcdserver: request timed out",
+        "rpc error: code = Unavailable desc = etcd leader changed",
+        "Internal error occurred: context deadline exceeded",
+    ],
+)
+def test_a_500_from_the_store_is_in_doubt(message: str) -> None:
+    assert verdict(failure(500, "InternalError", message)) is Verdict.IN_DOUBT
+
+
+def test_a_500_that_is_no_status_is_a_proxys_and_in_doubt() -> None:
+    assert verdict(Answer(500, message="<html>Internal Server Error</html>")) is Verdict.IN_DOUBT
+
+
+def test_a_500_that_says_when_to_come_back_is_sent_again() -> None:
+    assert verdict(failure(500, "ServerTimeout")) is Verdict.RETRY
+    assert verdict(replace(failure(500), retry_after_seconds=2)) is Verdict.RETRY
+
+
+def test_any_other_500_is_final() -> None:
+    invalid = failure(500, message="Invalid JSON Patch")
+
+    assert judge(invalid, RETRIED) == REJECTED
+
+
+def test_a_connection_never_made_delivered_nothing() -> None:
+    assert judge(NoAnswer(Silence.UNREACHABLE), RETRIED).verdict is Verdict.RETRY
+
+
+@pytest.mark.parametrize("silence", [Silence.TIMEOUT, Silence.RESET])
+def test_silence_after_the_connection_was_made_is_in_doubt(silence: Silence) -> None:
+    assert judge(NoAnswer(silence), RETRIED).verdict is Verdict.IN_DOUBT
+
+
+def test_a_status_that_the_plan_does_not_retry_is_final() -> None:
+    assert judge(failure(503), {429}) == REJECTED
+    assert judge(failure(429), set()) == REJECTED
+
+
+def test_what_is_in_doubt_is_read_whatever_the_plan_retries() -> None:
+    assert judge(failure(504), set()).verdict is Verdict.IN_DOUBT
+
+
+def test_a_status_that_the_plan_adds_is_sent_again() -> None:
+    assert judge(failure(408), {408}).verdict is Verdict.RETRY
+    assert judge(failure(403), {403}) == Ruling(Verdict.RETRY, Reason.EXHAUSTED)
+    assert judge(failure(404), {404}).verdict is Verdict.RETRY
+    assert judge(Answer(404), {404}).verdict is Verdict.RETRY
+
+
+def test_a_5xx_that_the_plan_adds_is_read_first() -> None:
+    assert judge(failure(500), {500}).verdict is Verdict.IN_DOUBT
+    assert judge(failure(507), {507}).verdict is Verdict.IN_DOUBT
+
+
+def test_the_plan_cannot_make_a_recreated_object_worth_another_try() -> None:
+    assert judge(failure(422, causes=("metadata.uid",)), {422}).reason is Reason.REPLACED
+
+
+@given(
+    st.builds(
+        Answer,
+        st.integers(100, 999),
+        reason=st.sampled_from(["", "Conflict", "ServerTimeout"]),
+        message=st.text(max_size=20),
+        causes=st.sampled_from([(), ("metadata.uid",)]),
+        about=st.sampled_from(["", "jobs"]),
+        is_status=st.booleans(),
+        retry_after=st.none() | st.text(max_size=5),
+        retry_after_seconds=st.none() | st.integers(),
+    ),
+    st.frozensets(st.integers(100, 599)),
+)
+def test_whatever_came_without_an_object_is_never_success(
+    answer: Answer, retried: frozenset[int]
+) -> None:
+    assert judge(answer, retried).verdict is not Verdict.DONE
