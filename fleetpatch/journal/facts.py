@@ -1,0 +1,91 @@
+"""The facts of a run as a whole: the table `meta`, and the fleet beside it."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+from fleetpatch.journal.database import Database
+from fleetpatch.journal.faults import DAMAGED, fault
+from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLES
+from fleetpatch.model.outcome import OUTCOME_OF
+from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
+
+_INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name != "clusters")
+_USAGE: Final = tuple(f.name for f in fields(Usage))
+
+_TABLES: Final = ("targets", "claims", "outcomes")
+_LENGTHS: Final = """
+SELECT (SELECT coalesce(max(id), 0) FROM targets), (SELECT count(*) FROM claims),
+       (SELECT count(*) FROM outcomes)
+"""
+_CLUSTER: Final = "INSERT INTO clusters (id, name, server, context) VALUES (?, ?, ?, ?)"
+_ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
+
+
+def lay_out(database: Database, info: RunInfo) -> None:
+    """Make the tables of a new run, in state `planning`."""
+    values = asdict(info)
+    with database.transaction() as connection:
+        for statement in TABLES.split(";"):  # executescript would commit on its own
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        connection.executemany(
+            "INSERT INTO reasons VALUES (?, ?)",
+            [(reason.value, outcome.value) for reason, outcome in OUTCOME_OF.items()],
+        )
+        connection.executemany(
+            _CLUSTER,
+            [(i, c.name, c.server, c.context) for i, c in enumerate(info.clusters, 1)],
+        )
+        database.put((key, values[key]) for key in _INFO)
+        database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
+        database.put([("state", RunState.PLANNING.value), ("cause", "")])
+
+
+def info(database: Database) -> RunInfo:
+    """Read what was fixed when the run was created."""
+    meta = database.meta()
+    clusters = database.rows("SELECT name, server, context FROM clusters ORDER BY id")
+    with database.sensible():
+        known = {key: meta[key] for key in _INFO} | {"dry_run": bool(meta["dry_run"])}
+        return RunInfo(**known, clusters=tuple(ClusterInfo(*row) for row in clusters))
+
+
+def state(database: Database) -> tuple[RunState, str]:
+    """Read where the run stands, and the cause."""
+    meta = database.meta()
+    with database.sensible():
+        return RunState(meta["state"]), str(meta["cause"])
+
+
+def usage(database: Database) -> Usage:
+    """Read what the run has cost over all its sessions."""
+    meta = database.meta()
+    with database.sensible():
+        patch, get, list_, retries = (int(meta[key]) for key in _USAGE[:-1])
+        return Usage(patch, get, list_, retries, float(meta["elapsed"]))
+
+
+def grow(database: Database, table: str, rows: int) -> None:
+    """Note that a table has grown, within the transaction in which it did."""
+    database.connection.execute(_ADD, (rows, table))
+
+
+def verify(database: Database) -> None:
+    """Refuse a file whose tables are not as long as its transactions left them.
+
+    A write-ahead log that was cut by a bad copy can leave pages of different moments together, each
+    of them sound.
+    """
+    with database.snapshot():
+        meta = database.meta()
+        (found,) = database.rows(_LENGTHS)
+    if found != tuple(meta.get(key) for key in _TABLES):
+        raise fault(database.path, DAMAGED)
+
+
+def spend(database: Database, spent: Usage) -> None:
+    """Add to what the run has cost, within a transaction."""
+    rows: Iterable[tuple[Any, str]] = [(value, key) for key, value in asdict(spent).items()]
+    database.connection.executemany(_ADD, rows)

@@ -1,0 +1,145 @@
+"""Where run files lie, what they are called, and how one is found again.
+
+    STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.run
+    STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.jsonl
+
+A run's id is its file's name without `.run`. The time in it is that of planning, in UTC, so that
+the ids of one plan sort by age.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from fleetpatch.errors import RunFileError, UsageError
+from fleetpatch.journal import facts
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.run import UNFINISHED, RunInfo, RunState
+
+_SUFFIX: Final = ".run"
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
+_ID: Final = re.compile(r"(?P<plan>.+)-(?P<stamp>\d{8}T\d{6}Z)-(?P<salt>[0-9a-f]{6})")
+_SHOWN: Final = 5
+"""Candidates that a message names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A run file in the list of runs; `problem` says in one line why one cannot be read."""
+
+    path: Path
+    info: RunInfo | None = None
+    state: RunState | None = None
+    cause: str = ""
+    problem: str = ""
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.info.run if self.info else self.path.stem
+
+
+def state_dir(option: Path | None, environ: Mapping[str, str], home: Path) -> Path:
+    """`--state-dir`, else `$FLEETPATCH_STATE_DIR`, else the user's state folder by XDG's rules."""
+    if option is not None:
+        return option
+    if chosen := environ.get("FLEETPATCH_STATE_DIR"):
+        return Path(chosen)
+    base = Path(environ.get("XDG_STATE_HOME", ""))
+    return (base if base.is_absolute() else home / ".local" / "state") / "fleetpatch"
+
+
+def runs_dir(state: Path) -> Path:
+    """The folder of run files within the state folder."""
+    return state / "runs"
+
+
+def run_id(plan: str, moment: datetime, salt: int) -> str:
+    """Make the id of a new run. `moment` is aware; six hexadecimal digits of `salt` are used."""
+    return f"{plan}-{moment.astimezone(UTC):{_STAMP}}-{salt & 0xFFFFFF:06x}"
+
+
+def run_path(runs: Path, run: str) -> Path:
+    """Where the run file of this id lies."""
+    return runs / f"{run}{_SUFFIX}"
+
+
+def log_path(run_file: Path) -> Path:
+    """Where the log of a run goes by default: beside its run file."""
+    stem = run_file.stem if run_file.suffix == _SUFFIX else run_file.name
+    return run_file.with_name(f"{stem}.jsonl")
+
+
+def run_files(runs: Path) -> list[Path]:
+    """All run files of a folder, newest first; of one that does not exist, none."""
+    return sorted(runs.glob(f"*{_SUFFIX}"), key=_age, reverse=True)
+
+
+def find(runs: Path, text: str) -> Path:
+    """Find the run that `text` means: a path, an id, a plan's name (its latest run), an id's start.
+
+    Raises UsageError where there is none, or where the start fits several.
+    """
+    as_path = Path(text)
+    if as_path.is_file():
+        return as_path
+    files = run_files(runs)
+    for fits in (_is_id, _is_plan):
+        if found := [path for path in files if fits(path, text)]:
+            return found[0]
+    started = [path for path in files if path.name.startswith(text)] if text else []
+    match started:
+        case [only]:
+            return only
+        case []:
+            raise UsageError(
+                f"run {text!r}: no such file, and no such run in {runs}; "
+                "`fleetpatch status` lists the runs"
+            )
+    names = ", ".join(path.stem for path in started[:_SHOWN])
+    more = f" and {len(started) - _SHOWN} more" if len(started) > _SHOWN else ""
+    raise UsageError(f"run {text!r} may be {names}{more}; give more of its name")
+
+
+def listing(runs: Path) -> Iterator[Entry]:
+    """Look into all run files of a folder, newest first; a damaged one is listed as such."""
+    return map(_entry, run_files(runs))
+
+
+def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[Entry]:
+    """Find the runs of this very plan that can go on, newest first."""
+    return [
+        entry
+        for entry in listing(runs)
+        if entry.info is not None
+        and entry.state in UNFINISHED
+        and (entry.info.plan_digest, entry.info.dry_run) == (plan_digest, dry_run)
+    ]
+
+
+def _entry(path: Path) -> Entry:
+    try:
+        with RunFile.open(path, check=False) as run:
+            return Entry(path, run.info, *facts.state(run.database))
+    except RunFileError as error:
+        return Entry(path, problem=str(error))
+
+
+def _is_id(path: Path, text: str) -> bool:
+    return text in (path.stem, path.name)
+
+
+def _is_plan(path: Path, text: str) -> bool:
+    parts = _ID.fullmatch(path.stem)
+    return parts is not None and parts["plan"] == text
+
+
+def _age(path: Path) -> tuple[str, str]:
+    """Sort by the time in the name, or where a person chose the name by that of the last write."""
+    parts = _ID.fullmatch(path.stem)
+    if parts is not None:
+        return parts["stamp"], path.name
+    return f"{datetime.fromtimestamp(path.stat().st_mtime, UTC):{_STAMP}}", path.name

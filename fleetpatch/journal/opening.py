@@ -1,0 +1,192 @@
+"""Making, opening and closing the SQLite file, with everything that can be wrong with it.
+
+A file is judged by its first 100 bytes before SQLite sees it: magic, `application_id`,
+`user_version`, and whether it is in WAL mode, that is live, crashed, or copied while live. Then
+`PRAGMA quick_check` reads it through. Files beyond `CHECKED_WHOLE` are spared that, which may take
+seconds: only their outline is checked, and damage further in is met when it is read.
+"""
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from fleetpatch.journal.faults import DAMAGED, explained, fault
+from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION
+from fleetpatch.model.text import clean
+
+CHECKED_WHOLE: Final = 128 * 2**20
+"""Bytes up to which a file is checked through and through when it is opened."""
+
+PATIENCE: Final = 5.0
+"""Seconds to wait for another process's transaction."""
+
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER_SIZE: Final = 100
+_WAL_MODE: Final = 2
+_SETTINGS: Final = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA temp_store = FILE",
+    "PRAGMA main.cache_size = -8000",
+    "PRAGMA temp.cache_size = -16000",
+    "PRAGMA wal_autocheckpoint = 0",
+)
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Make an empty database, readable by its owner alone, and its folder if that is missing.
+
+    Raises RunFileError where something of that name exists or cannot be made.
+    """
+    with explained(path):
+        make_private(path.parent)
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise fault(path, "exists already; name another, or resume it") from None
+        try:
+            os.fchmod(handle, 0o600)
+        finally:
+            os.close(handle)
+        _sync_folder(path.parent)
+    return _connect(path, "rw")
+
+
+def open_to_read(path: Path, *, check: bool = True) -> sqlite3.Connection:
+    """Open an existing run file for reading, beside a live writer if there is one.
+
+    Two kinds are opened as if for writing, so that SQLite puts them right: one whose mode was being
+    changed, which it could not read otherwise, and one in WAL mode without its log, beside which it
+    would leave an empty one.
+    """
+    wal_mode = _judge(path)
+    unsettled = _journal_of(path).exists() or (wal_mode and not wal_of(path).exists())
+    return _opened(path, "rw" if unsettled else "ro", wal_mode=wal_mode, check=check)
+
+
+def open_to_write(path: Path) -> sqlite3.Connection:
+    """Open an existing run file for going on with it."""
+    return _opened(path, "rw", wal_mode=_judge(path), check=True)
+
+
+def wal_of(path: Path) -> Path:
+    """The write-ahead log beside a run file."""
+    return _beside(path, "-wal")
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner may enter; one that exists is left as it is."""
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o700)
+
+
+def erase(path: Path) -> None:
+    """Remove a run file with all that SQLite keeps beside it."""
+    with explained(path):
+        for name in (path, *(_beside(path, suffix) for suffix in ("-wal", "-shm", "-journal"))):
+            name.unlink(missing_ok=True)
+
+
+def _judge(path: Path) -> bool:
+    """Refuse, by its header, what is no run file of ours; tell whether it is in WAL mode."""
+    with explained(path):
+        try:
+            with path.open("rb") as file:
+                head = file.read(_HEADER_SIZE)
+                size = os.fstat(file.fileno()).st_size
+        except FileNotFoundError:
+            raise fault(path, "does not exist; `fleetpatch status` lists the runs") from None
+    if not head.startswith(_MAGIC):
+        raise fault(path, "is no run file: not an SQLite database; check the path")
+    if len(head) < _HEADER_SIZE:
+        raise fault(path, DAMAGED)
+    if int.from_bytes(head[68:72]) != APPLICATION_ID:
+        raise fault(path, "is no run file: another program's SQLite database; check the path")
+    version = int.from_bytes(head[60:64])
+    if version > FORMAT_VERSION:
+        raise fault(
+            path,
+            f"has format {version}, this fleetpatch reads {FORMAT_VERSION}; upgrade fleetpatch",
+        )
+    wal_mode = head[18] == _WAL_MODE
+    proper_size = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32])
+    if size < proper_size and not wal_mode and not _journal_of(path).exists():
+        raise fault(path, DAMAGED)
+    return wal_mode
+
+
+def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> sqlite3.Connection:
+    has_log = wal_of(path).exists()
+    connection = _connect(path, mode)
+    try:
+        with explained(path):
+            if check:
+                _check(path, connection)
+            if wal_mode and not has_log:
+                _refuse_half(path, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Connect, with our settings; transactions are begun and ended by us alone."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    with explained(path):
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        try:
+            for setting in _SETTINGS:
+                connection.execute(setting)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _refuse_half(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a copy that lacks its write-ahead log."""
+    writing = connection.execute("SELECT value FROM meta WHERE key = 'writing'").fetchone()
+    if writing != (0,):
+        raise fault(
+            path,
+            f"was copied while it was written, and {wal_of(path).name} is missing; "
+            f"copy both, or take a copy with `sqlite3 RUN \"VACUUM INTO 'COPY'\"`",
+        )
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    """Read the file through, or its outline where it is big."""
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    size = connection.execute("PRAGMA page_size").fetchone()[0]
+    if pages * size > CHECKED_WHOLE:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise fault(path, f"{DAMAGED} ({clean(found)})")
+
+
+def _journal_of(path: Path) -> Path:
+    """The rollback journal beside a run file, there while its mode changes or it is sealed."""
+    return _beside(path, "-journal")
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that a new file's name survives a power loss."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,249 @@
+"""The run file, open: the port `Journal`, and what a run as a whole writes beside it.
+
+Order of things: `create`, `add` page by page, `seal`; then `claim` and `record` in turns, in this
+process or a later one (`open`), and `set_state` as the run moves. The format and what it promises
+stand in `fleetpatch.journal.schema`.
+
+A method that writes does so in one transaction, and is durable when it returns; one that raises
+RunFileError has written nothing. Calls may come from any thread but must not overlap. The cluster
+of a call is one of the run's own; any other is a KeyError.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from fleetpatch.errors import RunFileError
+from fleetpatch.journal import chunks, codec, facts, opening
+from fleetpatch.journal.database import Database
+from fleetpatch.journal.faults import fault
+from fleetpatch.journal.schema import CLAIMED
+from fleetpatch.journal.survey import Survey
+from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.ports import Draft
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.run import RunInfo, RunState, Usage
+from fleetpatch.model.target import Target
+
+_PENDING: Final = f"""
+FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
+AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
+"""  # noqa: S608 # of our own constants alone
+_NEXT: Final = f"SELECT {codec.TARGET_COLUMNS} {_PENDING} ORDER BY t.id LIMIT ?"
+_SETTLE: Final = "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_IN_DOUBT: Final = f"""
+SELECT {codec.TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
+WHERE k.first BETWEEN ?1 AND ?2 AND t.id > ?3
+AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
+ORDER BY k.first, t.id LIMIT ?4
+"""  # noqa: S608 # of our own constants alone
+
+
+@dataclass(slots=True)
+class _Part:
+    """A cluster's targets: `first` to `last`, of which none before `next` is pending."""
+
+    id: int
+    first: int
+    last: int
+    next: int
+
+
+class RunFile:
+    """One open run file; a context manager that closes it.
+
+    `path` is where it lies, `info` what was fixed at its creation; `clusters` and `resources` give
+    meaning to the numbers in its rows, for `fleetpatch.journal.folds`, which reads the rest.
+    """
+
+    def __init__(self, database: Database, info: RunInfo, wall: Callable[[], float]) -> None:
+        """Not for use: see `create` and `open`."""
+        self.path = database.path
+        self.info = info
+        self.database = database
+        self._wall = wall
+        self._survey: Survey | None = None
+        self._load()
+
+    @classmethod
+    def create(cls, path: Path, info: RunInfo, *, wall: Callable[[], float] = time.time) -> Self:
+        """Make a new run file in state `planning`. `wall` tells the seconds since the epoch."""
+        database = Database(path, opening.create(path))
+        try:
+            facts.lay_out(database, info)
+            made = cls(database, info, wall)
+            made._survey = Survey(database, {n: part.id for n, part in made._parts.items()})
+        except BaseException:
+            database.connection.close()
+            raise
+        return made
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        write: bool = False,
+        check: bool = True,
+        wall: Callable[[], float] = time.time,
+    ) -> Self:
+        """Open an existing run file: to read it, or (`write`) to go on with it.
+
+        `check` False spares reading the file through, where many are listed. Raises RunFileError
+        where it is missing, foreign, of a newer format or damaged, and with `write` where its
+        survey was cut.
+        """
+        database = Database(
+            path, opening.open_to_write(path) if write else opening.open_to_read(path, check=check)
+        )
+        try:
+            if check:
+                facts.verify(database)
+            opened = cls(database, facts.info(database), wall)
+            if write:
+                opened._refuse_unsealed()
+                database.go_live()
+        except BaseException:
+            database.connection.close()
+            raise
+        return opened
+
+    def close(self) -> None:
+        """Leave a single file behind (see "Copies" in `fleetpatch.journal.schema`)."""
+        self.database.close()
+
+    def discard(self) -> None:
+        """Close the file and remove it: for a plan that was refused."""
+        self.database.connection.close()
+        opening.erase(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self.close()
+            return
+        with suppress(RunFileError):  # the block's own error is the one to be seen
+            self.close()
+
+    @property
+    def state(self) -> RunState:
+        """Where the run stands."""
+        return facts.state(self.database)[0]
+
+    def set_state(self, state: RunState, cause: str = "") -> None:
+        """Move the run, with the cause in one line. Raises RunFileError before the seal."""
+        self._refuse_unsealed()
+        with self.database.transaction():
+            self.database.put([("state", state.value), ("cause", cause)])
+
+    def add(self, drafts: Iterable[Draft]) -> None:
+        """Add what one page brought; an object added before stays one target, with both blocks."""
+        self._planning().add(drafts)
+
+    def found(self) -> int:
+        """Count the objects that were added, each once; before the seal only."""
+        return self._planning().count()
+
+    def mark_inconsistent(self, cluster: str) -> None:
+        """Remember that the survey of `cluster` saw more than one version of a list."""
+        with self.database.transaction() as connection:
+            connection.execute(
+                "UPDATE clusters SET inconsistent = 1 WHERE id = ?", (self._parts[cluster].id,)
+            )
+
+    def seal(self) -> None:
+        """End the survey: sort and number the targets, and move to state `planned`."""
+        self._planning().seal(self._wall())
+        self._survey = None
+        self._load()
+        self.database.go_live()
+
+    def claim(self, cluster: str, limit: int) -> Sequence[Target]:
+        """Claim the next pending targets of a cluster; empty when there are none."""
+        part = self._parts[cluster]
+        with self.database.transaction() as connection:
+            rows = connection.execute(_NEXT, (part.next, part.last, limit)).fetchall()
+            targets = self.targets(rows)
+            if targets:
+                chunks.take(self.database, [target.id for target in targets], self._wall())
+        part.next = targets[-1].id + 1 if targets else part.last + 1
+        return targets
+
+    def release(self, targets: Iterable[Target]) -> None:
+        """Give back claimed targets of which nothing can have been applied; they are pending."""
+        given = list(targets)
+        with self.database.transaction():
+            chunks.give_back(self.database, [target.id for target in given])
+        for target in given:
+            part = self._parts[target.cluster]
+            part.next = min(part.next, target.id)
+
+    def record(self, settlements: Iterable[Settlement], *, usage: Usage | None = None) -> None:
+        """Commit outcomes of claimed targets, and what they cost, in one transaction.
+
+        Raises RunFileError, having written nothing, where one of them has ended already.
+        """
+        now = self._wall()
+        rows = [codec.settlement_row(settlement, now) for settlement in settlements]
+        with self.database.transaction() as connection:
+            connection.executemany(_SETTLE, rows)
+            facts.grow(self.database, "outcomes", len(rows))
+            if usage is not None:
+                facts.spend(self.database, usage)
+        self.database.trim()
+
+    def count(self, usage: Usage) -> None:
+        """Add to what the run has cost, over all its sessions."""
+        with self.database.transaction():
+            facts.spend(self.database, usage)
+
+    def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
+        """Claimed targets without an outcome whose id is greater than `after`, by id."""
+        part = self._parts[cluster]
+        return self.targets(self.database.rows(_IN_DOUBT, part.first, part.last, after, limit))
+
+    def pending_count(self, cluster: str) -> int:
+        """How many targets of `cluster` were not claimed."""
+        part = self._parts[cluster]
+        rows = self.database.rows(f"SELECT count(*) {_PENDING}", part.next, part.last)
+        return int(next(rows)[0])
+
+    def targets(self, rows: Iterable[codec.Row]) -> list[Target]:
+        """Build the targets of rows of `codec.TARGET_COLUMNS`."""
+        with self.database.sensible():
+            clusters, resources = self.clusters, self.resources
+            return [codec.target(row, clusters, resources) for row in rows]
+
+    def _load(self) -> None:
+        """Take in what is small and never changes after the seal."""
+        parts = self.database.rows("SELECT id, name, first, last FROM clusters")
+        resources = self.database.rows(
+            "SELECT id, api_group, version, plural, kind, singular, short_names, namespaced"
+            " FROM resources"
+        )
+        self._parts = {name: _Part(i, first, last, first) for i, name, first, last in parts}
+        self.clusters: Mapping[int, str] = {part.id: name for name, part in self._parts.items()}
+        with self.database.sensible():
+            self.resources: Mapping[int, Resource] = {
+                row[0]: codec.resource(row[1:]) for row in resources
+            }
+
+    def _planning(self) -> Survey:
+        if self._survey is None:
+            raise fault(self.path, "is sealed: its targets are fixed; plan anew for others")
+        return self._survey
+
+    def _refuse_unsealed(self) -> None:
+        if self.state is RunState.PLANNING:
+            raise fault(self.path, "holds no plan, its survey was cut short; plan again")

@@ -1,0 +1,96 @@
+"""From what a survey finds, in any order and twice, to the run file's targets in theirs.
+
+Drafts wait in SQLite's temporary database, where (cluster, uid) tells what was found before; the
+seal numbers them in the order of the plan and ends those at once that need no patch.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from fleetpatch.errors import RunFileError
+from fleetpatch.journal import codec, facts
+from fleetpatch.journal.database import Database
+from fleetpatch.journal.faults import fault
+from fleetpatch.journal.schema import STAGING
+from fleetpatch.model.ports import Draft
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.run import RunState
+
+_DRAFT = """
+INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (cluster, uid) DO UPDATE SET blocks = blocks | excluded.blocks
+"""
+
+_RESOURCE = "INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+_TARGETS = """
+INSERT INTO targets (cluster, resource, namespace, name, uid, resource_version, blocks, before)
+SELECT d.cluster, r.id, namespace, name, uid, resource_version, blocks, before
+FROM drafts d JOIN ranks r ON r.found = d.resource
+ORDER BY d.cluster, r.id, namespace, name, uid
+"""
+
+_RANGES = """
+UPDATE clusters SET (first, last) =
+(SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM targets WHERE cluster = clusters.id)
+"""
+
+_ENDS = """
+INSERT INTO outcomes
+SELECT t.id, d.ends, NULL, 0, 0, 0.0, NULL, d.detail, ?
+FROM targets t JOIN drafts d ON d.cluster = t.cluster AND d.uid = t.uid
+WHERE d.ends IS NOT NULL ORDER BY t.id
+"""
+
+
+class Survey:
+    """The drafts of one run file, until they are sealed.
+
+    Where an object comes again, its first draft stands and the blocks of both are kept.
+    """
+
+    def __init__(self, database: Database, clusters: Mapping[str, int]) -> None:
+        self._database = database
+        self._clusters = clusters
+        self._resources: dict[Resource, int] = {}
+        database.connection.executescript(STAGING)
+
+    def add(self, drafts: Iterable[Draft]) -> None:
+        """Stage drafts in one transaction."""
+        with self._database.transaction() as connection:
+            connection.executemany(_DRAFT, map(self._row, drafts))
+
+    def count(self) -> int:
+        """Count the objects found so far, each once."""
+        return int(next(self._database.rows("SELECT count(*) FROM drafts"))[0])
+
+    def seal(self, now: float) -> None:
+        """Number the targets, end those that need no patch, and set the state to `planned`."""
+        found = sorted(self._resources, key=lambda resource: (resource.name, resource.version))
+        with self._database.transaction() as connection:
+            connection.execute("CREATE TEMP TABLE ranks (found INTEGER PRIMARY KEY, id INTEGER)")
+            for rank, resource in enumerate(found, 1):
+                connection.execute(_RESOURCE, (rank, *codec.resource_row(resource)))
+                connection.execute(
+                    "INSERT INTO ranks VALUES (?, ?)", (self._resources[resource], rank)
+                )
+            targets = connection.execute(_TARGETS).rowcount
+            connection.execute(_RANGES)
+            ended = connection.execute(_ENDS, (now,)).rowcount
+            facts.grow(self._database, "targets", targets)
+            facts.grow(self._database, "outcomes", ended)
+            self._database.put([("state", RunState.PLANNED.value)])
+        with self._database.transaction() as connection:
+            connection.execute("DROP TABLE drafts")
+            connection.execute("DROP TABLE ranks")
+
+    def _row(self, draft: Draft) -> codec.Row:
+        if not 0 <= draft.block < codec.MAX_BLOCKS:
+            raise self._too_many_blocks()
+        resource = self._resources.setdefault(draft.resource, len(self._resources) + 1)
+        return codec.draft_row(draft, self._clusters[draft.cluster], resource)
+
+    def _too_many_blocks(self) -> RunFileError:
+        return fault(
+            self._database.path,
+            f"holds at most {codec.MAX_BLOCKS} blocks of targets; split the plan",
+        )

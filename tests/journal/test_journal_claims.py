@@ -1,0 +1,154 @@
+"""Claiming, giving back and recording.
+
+Covered: order and limits of claims, several clusters, giving back, one outcome a target, what
+survives of settlements and usage, states, a second writer, use from several threads.
+Not covered: crashes (test_journal_crash), arbitrary interleavings (test_journal_model).
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fleetpatch.errors import RunFileError
+from fleetpatch.journal import folds
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.run import RunState, Standing, Usage
+from tests.journal.makers import draft, make, many, names, settle
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[RunFile]:
+    with make(tmp_path / "x.run", [*many(10), *many(4, "south")]) as made:
+        yield made
+
+
+def test_claims_walk_a_cluster_in_order_until_it_is_empty(run: RunFile) -> None:
+    assert names(run.claim("north", 4)) == [f"job-{n:05}" for n in range(4)]
+    assert [target.id for target in run.claim("north", 100)] == [5, 6, 7, 8, 9, 10]
+    assert run.claim("north", 100) == []
+    assert [target.id for target in run.claim("south", 100)] == [11, 12, 13, 14]
+
+
+def test_an_unknown_cluster_is_a_mistake_of_the_caller(run: RunFile) -> None:
+    with pytest.raises(KeyError):
+        run.claim("west", 1)
+
+
+def test_claims_step_over_what_has_ended_already(tmp_path: Path) -> None:
+    drafts = [draft(f"{n}", ends=Reason.ALREADY_SET if n % 3 else None) for n in range(9)]
+    with make(tmp_path / "x.run", drafts) as run:
+        assert names(run.claim("north", 2)) == ["0", "3"]
+        assert run.pending_count("north") == 1
+        assert names(run.claim("north", 2)) == ["6"]
+
+
+def test_pending_targets_are_counted_by_cluster(run: RunFile) -> None:
+    run.claim("north", 3)
+    assert (run.pending_count("north"), run.pending_count("south")) == (7, 4)
+
+
+def test_in_doubt_is_what_was_claimed_and_has_not_ended(run: RunFile) -> None:
+    claimed = run.claim("north", 5)
+    run.claim("south", 1)
+    run.record(settle(claimed[1:3]))
+    assert [t.id for t in run.in_doubt("north", 0, 10)] == [1, 4, 5]
+    assert [t.id for t in run.in_doubt("north", 1, 1)] == [4]
+    assert [t.id for t in run.in_doubt("south", 0, 10)] == [11]
+
+
+def test_what_is_given_back_is_claimed_again(run: RunFile) -> None:
+    claimed = run.claim("north", 6)
+    run.release([claimed[5], claimed[1], claimed[2]])
+    assert [t.id for t in run.in_doubt("north", 0, 10)] == [1, 4, 5]
+    assert run.pending_count("north") == 7
+    assert [t.id for t in run.claim("north", 4)] == [2, 3, 6, 7]
+    assert [t.id for t in run.in_doubt("north", 0, 10)] == [1, 2, 3, 4, 5, 6, 7]
+    assert [t.id for t in run.claim("north", 10)] == [8, 9, 10]
+
+
+def test_giving_back_what_is_pending_changes_nothing(run: RunFile) -> None:
+    claimed = run.claim("north", 2)
+    run.release(claimed)
+    run.release(claimed)
+    run.release([])
+    assert run.pending_count("north") == 10
+
+
+def test_an_outcome_is_kept_with_all_its_particulars(run: RunFile) -> None:
+    (target,) = run.claim("north", 1)
+    settlement = Settlement(
+        target.id, Reason.REJECTED, 422, 3, 2, 41.25, None, 'metadata.labels: Invalid value: "ü"'
+    )
+    run.record([settlement])
+    (row,) = folds.targets(run, [Standing.FAILED])
+    assert row.settlement == settlement
+    assert row.target == target
+
+
+def test_a_second_outcome_is_refused_and_takes_its_group_with_it(run: RunFile) -> None:
+    a, b, c = run.claim("north", 3)
+    run.record(settle([a]))
+    with pytest.raises(RunFileError, match="recorded twice"):
+        run.record(settle([b, a, c], Reason.GONE), usage=Usage(patch=3))
+    assert [t.id for t in run.in_doubt("north", 0, 10)] == [2, 3]
+    assert folds.summary(run).usage == Usage()
+
+
+def test_usage_adds_up_over_sessions(run: RunFile) -> None:
+    run.record([], usage=Usage(patch=3, retries=1, elapsed=0.5))
+    run.count(Usage(get=2, list=1, elapsed=1.25))
+    run.close()
+    with RunFile.open(run.path, write=True) as again:
+        again.count(Usage(patch=1))
+        assert folds.summary(again).usage == Usage(4, 2, 1, 1, 1.75)
+
+
+def test_the_state_moves_with_its_cause(run: RunFile) -> None:
+    assert run.state is RunState.PLANNED
+    run.set_state(RunState.PAUSED, "interrupted")
+    summary = folds.summary(run)
+    assert (summary.state, summary.cause) == (RunState.PAUSED, "interrupted")
+
+
+def test_a_second_writer_is_never_given_the_same_target(run: RunFile) -> None:
+    with RunFile.open(run.path, write=True) as other:
+        ours, theirs = run.claim("north", 3), other.claim("north", 3)
+        more = run.claim("north", 10)
+    assert [t.id for t in [*ours, *theirs, *more]] == list(range(1, 11))
+
+
+def test_a_writer_that_waits_in_vain_is_told_why(
+    run: RunFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleetpatch.journal.opening.PATIENCE", 0.0)
+    with RunFile.open(run.path, write=True) as other, run.database.transaction():
+        other.database.connection.execute("PRAGMA busy_timeout = 0")
+        with pytest.raises(RunFileError, match="another process is writing"):
+            other.claim("north", 1)
+
+
+def test_calls_may_come_from_any_thread_one_at_a_time(run: RunFile) -> None:
+    for _ in range(5):
+        with ThreadPoolExecutor(1) as pool:
+            targets = pool.submit(run.claim, "north", 2).result()
+            pool.submit(run.record, settle(targets)).result()
+    assert folds.summary(run).tally.applied == 10
+
+
+def test_a_reader_sees_what_was_committed_while_the_run_goes_on(run: RunFile) -> None:
+    run.record(settle(run.claim("north", 3)))
+    with RunFile.open(run.path) as reader:
+        assert folds.summary(reader).tally.applied == 3
+        run.record(settle(run.claim("north", 3)))
+        assert folds.summary(reader).tally.applied == 6
+        with pytest.raises(RunFileError, match="cannot be written"):
+            reader.claim("north", 1)
+
+
+def test_a_closed_run_file_says_so(run: RunFile) -> None:
+    run.close()
+    with pytest.raises(RunFileError, match="closed"):
+        run.claim("north", 1)

@@ -1,0 +1,179 @@
+"""From drafts to sealed targets.
+
+Covered: order, numbering, deduplication with merged blocks, targets that end where they are
+planned, equal inputs in any order, what a sealed or an unsealed file refuses, discarding, modes.
+Not covered: memory over 200,000 targets (bench/).
+"""
+
+import os
+import random
+import stat
+from pathlib import Path
+
+import pytest
+
+from fleetpatch.errors import RunFileError
+from fleetpatch.journal import folds
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.fields import ABSENT, annotation, label
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.run import RunState, Standing
+from tests.journal.makers import JOBS, TFJOBS, draft, info, make, many
+
+
+def test_targets_are_numbered_by_cluster_kind_namespace_and_name(tmp_path: Path) -> None:
+    drafts = [
+        draft("a", cluster="south"),
+        draft("b", resource=TFJOBS),
+        draft("b", namespace="team-b"),
+        draft("b"),
+        draft("a"),
+    ]
+    with make(tmp_path / "x.run", drafts) as run:
+        listed = [row.target for row in folds.targets(run)]
+    assert [target.id for target in listed] == [1, 2, 3, 4, 5]
+    assert [(t.cluster, t.resource.name, t.namespace, t.name) for t in listed] == [
+        ("north", "jobs.batch", "team-a", "a"),
+        ("north", "jobs.batch", "team-a", "b"),
+        ("north", "jobs.batch", "team-b", "b"),
+        ("north", "tfjobs.kubeflow.org", "team-a", "b"),
+        ("south", "jobs.batch", "team-a", "a"),
+    ]
+
+
+def test_pages_in_any_order_make_the_same_plan(tmp_path: Path) -> None:
+    drafts = [*many(40), *many(40, "south"), draft("x", resource=TFJOBS)]
+    listings = []
+    for seed in range(3):
+        random.Random(seed).shuffle(drafts)
+        run = RunFile.create(tmp_path / f"{seed}.run", info())
+        for start in range(0, len(drafts), 7):
+            run.add(drafts[start : start + 7])
+        run.seal()
+        listings.append(list(folds.targets(run)))
+        run.close()
+    assert listings[0] == listings[1] == listings[2]
+
+
+def test_a_target_comes_back_as_it_was_found(tmp_path: Path) -> None:
+    before = {
+        label("team"): "a",
+        label("empty"): "",
+        label("absent"): ABSENT,
+        annotation("note"): 'ü"\\\n\0',
+        ("spec", "parallelism"): 3,
+        ("spec", "list"): [None, True, {"a": 1.5}],
+        ("spec", "null"): None,
+    }
+    with make(tmp_path / "x.run", [draft("a", before=before, block=4)]) as run:
+        (target,) = run.claim("north", 10)
+    assert target.before == before
+    assert list(target.before) == list(before)
+    assert target.resource == JOBS
+    assert target.blocks == {4}
+    assert (target.uid, target.resource_version) == ("north/jobs.batch/team-a/a", "7")
+
+
+def test_an_object_found_twice_is_one_target_of_both_blocks(tmp_path: Path) -> None:
+    run = RunFile.create(tmp_path / "x.run", info())
+    run.add([draft("a", block=0), draft("b")])
+    run.add([draft("a", block=62, version="9"), draft("a", cluster="south", uid="north-a")])
+    assert run.found() == 3
+    run.seal()
+    first, *_ = run.claim("north", 10)
+    assert (first.name, first.blocks, first.resource_version) == ("a", frozenset({0, 62}), "7")
+    run.close()
+
+
+def test_one_uid_in_two_clusters_is_two_targets(tmp_path: Path) -> None:
+    drafts = [draft("a", uid="1"), draft("a", uid="1", cluster="south")]
+    with make(tmp_path / "x.run", drafts) as run:
+        assert folds.summary(run).tally.total == 2
+
+
+def test_more_blocks_than_the_mask_holds_are_refused(tmp_path: Path) -> None:
+    with RunFile.create(tmp_path / "x.run", info()) as run:
+        with pytest.raises(RunFileError, match="at most 63 blocks of targets; split the plan"):
+            run.add([draft("a", block=63)])
+        assert run.found() == 0
+
+
+def test_what_needs_no_patch_has_ended_at_the_seal(tmp_path: Path) -> None:
+    drafts = [
+        draft("a", ends=Reason.ALREADY_SET),
+        draft("b"),
+        draft("c", ends=Reason.CLASH, detail="owner and team-owner are both there"),
+    ]
+    with make(tmp_path / "x.run", drafts) as run:
+        assert [t.name for t in run.claim("north", 10)] == ["b"]
+        a, b, c = folds.targets(run)
+    assert (a.standing, b.standing, c.standing) == (
+        Standing.UNCHANGED,
+        Standing.IN_DOUBT,
+        Standing.SKIPPED,
+    )
+    assert c.settlement is not None
+    assert c.settlement.detail == "owner and team-owner are both there"
+
+
+def test_a_plan_without_targets_can_be_sealed(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run", []) as run:
+        assert run.claim("north", 10) == []
+        assert folds.summary(run).tally.total == 0
+
+
+def test_a_survey_that_was_cut_is_readable_but_not_applicable(tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    with RunFile.create(path, info()) as run:
+        run.add(many(3))
+        run.mark_inconsistent("south")
+    with RunFile.open(path) as run:
+        summary = folds.summary(run)
+    assert (summary.state, summary.tally.total) == (RunState.PLANNING, 0)
+    assert summary.inconsistent == ("south",)
+    with pytest.raises(RunFileError, match="survey was cut short; plan again"):
+        RunFile.open(path, write=True)
+
+
+def test_a_run_cannot_move_on_before_its_seal(tmp_path: Path) -> None:
+    with (
+        RunFile.create(tmp_path / "x.run", info()) as run,
+        pytest.raises(RunFileError, match="plan again"),
+    ):
+        run.set_state(RunState.RUNNING)
+
+
+def test_a_sealed_plan_takes_no_more_targets(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run", many(1)) as run, pytest.raises(RunFileError, match="sealed"):
+        run.add(many(2))
+
+
+def test_a_refused_plan_leaves_nothing_behind(tmp_path: Path) -> None:
+    run = make(tmp_path / "x.run", many(3))
+    run.discard()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+def test_run_files_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "state" / "runs" / "x.run"
+    (tmp_path / "state").mkdir()
+    old = os.umask(umask)
+    try:
+        run = make(path, many(3))
+        run.claim("north", 2)
+    finally:
+        os.umask(old)
+    files = sorted(path.parent.iterdir())
+    assert [file.name for file in files] == ["x.run", "x.run-shm", "x.run-wal"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    run.close()
+
+
+def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    path.write_text("precious")
+    with pytest.raises(RunFileError, match="exists already"):
+        RunFile.create(path, info())
+    assert path.read_text() == "precious"
