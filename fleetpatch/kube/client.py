@@ -1,0 +1,197 @@
+"""One API server: the port `Cluster`, kept over HTTP.
+
+`patch` and `read` send once and answer with a value, whatever happens; attempts are the engine's.
+What the survey reads (`resources`, `namespaces`, `pages`) is read patiently and raises when it
+cannot be had. Memory holds one page at a time.
+"""
+
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+
+from fleetpatch.errors import ClusterError, SurroundingsError
+from fleetpatch.kube import discovery, listing, wire
+from fleetpatch.kube.connection import Connection
+from fleetpatch.kube.patience import Patience
+from fleetpatch.kube.transport import Asking, Transport
+from fleetpatch.kube.urls import Urls
+from fleetpatch.model.answer import NoAnswer, Reply
+from fleetpatch.model.ports import Clock, Page
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.target import Target
+
+_NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
+_DISCOVERY_CONCURRENCY: Final = 8
+_DISCOVERY_TRIES: Final = 3
+
+
+class ApiServer:
+    """One API server, to be used in `async with`.
+
+    `name` is the fleet's name for it. `timeout` and `connect_timeout` are seconds for a request
+    and for making its connection; `page_size` is how many objects a list asks for at first;
+    `random` is uniform in [0, 1) and spreads waits.
+
+    `requests` counts what was sent: "patch", "get" and "list". `insecure` tells that the
+    kubeconfig switched TLS verification off, which the caller should warn of. `unavailable` says,
+    after `resources`, which group versions could not be asked, and why.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        connection: Connection,
+        *,
+        clock: Clock,
+        concurrency: int = 32,
+        timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+        page_size: int = listing.PAGE,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self.server = connection.server
+        self.context = connection.context
+        self.insecure = connection.insecure
+        self.requests = {"patch": 0, "get": 0, "list": 0}
+        self.unavailable: dict[str, str] = {}
+        self._transport = Transport(
+            connection,
+            clock,
+            concurrency=concurrency,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+        )
+        self._page_size = page_size
+        self._urls = Urls(connection.server)
+        where = f"cluster {name} ({connection.server})"
+        self._patience = Patience(where, self._transport.credentials, clock, random)
+
+    async def __aenter__(self) -> Self:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._transport.__aexit__(exception_type, exception, traceback)
+
+    async def patch(self, target: Target, body: bytes, *, dry_run: bool) -> Reply:
+        """Send one merge patch, once. Never raises for what the server or the network does."""
+        self.requests["patch"] += 1
+        url = self._urls.patch(target, dry_run=dry_run)
+        raw = await self._transport.send(Asking.PATCH, url, body)
+        return raw if isinstance(raw, NoAnswer) else wire.answer(raw)
+
+    async def read(self, target: Target) -> Reply:
+        """GET the object's metadata. Never raises for what the server or the network does."""
+        self.requests["get"] += 1
+        raw = await self._transport.send(Asking.OBJECT, self._urls.read(target))
+        return raw if isinstance(raw, NoAnswer) else wire.answer(raw)
+
+    async def renew(self) -> bool:
+        """Get fresh credentials after a 401, once for all who ask at the same time.
+
+        True where they may differ from those refused.
+        """
+        return await self._transport.credentials.renew()
+
+    async def pages(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        selector: str,
+        field_selector: str,
+    ) -> AsyncIterator[Page]:
+        """List metadata page by page; `namespace` None lists all.
+
+        Raises ClusterError, also where the list is forbidden, and CredentialsError.
+        """
+        what = f"{self._patience.where}: listing {resource.name}"
+        if namespace is not None:
+            what += f" in {namespace}"
+        selectors = {"labelSelector": selector, "fieldSelector": field_selector}
+        position: listing.Position | None = listing.Position(self._page_size)
+        while position is not None:
+            query = selectors | {"limit": str(position.limit), "continue": position.token}
+            send = partial(self._list, resource, namespace, query)
+            raw = await self._patience.get(send, endure_slow=position.is_smallest)
+            turn = listing.turn(position, raw, what)
+            if turn.page is not None:
+                yield turn.page
+            position = turn.position
+
+    async def namespaces(self) -> Sequence[str]:
+        """Name all namespaces. Raises ClusterError or CredentialsError."""
+        pages = self.pages(_NAMESPACES, namespace=None, selector="", field_selector="")
+        # A list that started again shows names twice.
+        return sorted({seen.name async for page in pages for seen in page.items})
+
+    async def resources(self) -> Sequence[Resource]:
+        """Discover all that can be listed and patched, preferred versions first in each group.
+
+        A group version that fails (an aggregated API that is down) is left out and noted in
+        `unavailable`. Raises ClusterError or CredentialsError where the server fails as a whole.
+        """
+        body = await self._document("/apis")
+        versions = discovery.group_versions(body)
+        if versions is None:
+            raise ClusterError(
+                f"{self._patience.where}: /apis is not a Kubernetes API; check the address"
+            )
+        versions.insert(0, discovery.CORE)
+        self.unavailable = {}
+        limiter = anyio.CapacityLimiter(_DISCOVERY_CONCURRENCY)
+        found: dict[discovery.GroupVersion, list[Resource]] = {}
+        async with anyio.create_task_group() as group:
+            for version in versions:
+                group.start_soon(self._discover, version, found, limiter)
+        return tuple(resource for version in versions for resource in found.get(version, ()))
+
+    async def _discover(
+        self,
+        version: discovery.GroupVersion,
+        found: dict[discovery.GroupVersion, list[Resource]],
+        limiter: anyio.CapacityLimiter,
+    ) -> None:
+        async with limiter:
+            try:
+                body = await self._document(version.path)
+            except SurroundingsError as error:
+                self.unavailable[str(version)] = str(error)
+                return
+        resources = discovery.resources(body, version)
+        if resources is None:
+            self.unavailable[str(version)] = "the answer is no list of resources"
+        else:
+            found[version] = resources
+
+    async def _document(self, path: str) -> bytes:
+        raw = await self._patience.get(partial(self._get, path), tries=_DISCOVERY_TRIES)
+        if isinstance(raw, wire.Raw) and raw.status == 200:  # noqa: PLR2004 - OK
+            return raw.body
+        said = wire.describe(raw if isinstance(raw, NoAnswer) else wire.answer(raw))
+        raise ClusterError(
+            f"{self._patience.where}: cannot read {path} ({said}); "
+            "check the server's address, the network and your rights"
+        )
+
+    async def _get(self, path: str) -> wire.RawReply:
+        self.requests["get"] += 1
+        return await self._transport.send(Asking.DOCUMENT, self._urls.path(path))
+
+    async def _list(
+        self, resource: Resource, namespace: str | None, query: dict[str, str]
+    ) -> wire.RawReply:
+        self.requests["list"] += 1
+        return await self._transport.send(
+            Asking.LIST, self._urls.listing(resource, namespace, query)
+        )

@@ -1,0 +1,78 @@
+"""From a kubeconfig, or from a pod's own surroundings, to a `Connection`.
+
+`contexts` finds, reads and merges the files and cuts out one context; `auth` gets its credentials.
+Where there is no kubeconfig, and $KUBECONFIG names none, the service account of the pod we run in
+is used, if this is a pod.
+"""
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from fleetpatch.errors import KubeconfigError
+from fleetpatch.kube import auth, contexts
+from fleetpatch.kube.connection import Connection, Grant
+from fleetpatch.kube.proxies import proxy_for
+
+_REREAD_EVERY: Final = 60.0
+"""Seconds; tokens of service accounts rotate within the hour."""
+
+
+async def load(
+    context: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    service_account: Path = auth.SERVICE_ACCOUNT,
+) -> Connection:
+    """Resolve `context`, by default the current one.
+
+    Raises KubeconfigError where a file, the context or what it says is unfit, and CredentialsError
+    where its credentials cannot be had.
+    """
+    files = contexts.find_files(environ)
+    if not files:
+        return _in_cluster(context, environ, service_account)
+    chosen = contexts.choose([contexts.read(file) for file in files], context)
+    server = chosen.server
+    loaded = await auth.load(chosen)
+    connection = Connection(
+        context=chosen.name,
+        cluster=chosen.cluster_name,
+        server=server,
+        grant=loaded.grant,
+        insecure=loaded.insecure,
+        server_name=loaded.server_name,
+        proxy=proxy_for(server, loaded.proxy, chosen.where),
+        renewal=functools.partial(_load_again, chosen) if auth.is_dynamic(chosen) else None,
+    )
+    token_file = chosen.user.get("tokenFile")
+    return _rereading(connection, Path(token_file)) if token_file else connection
+
+
+def _in_cluster(context: str | None, environ: Mapping[str, str], account: Path) -> Connection:
+    server, grant = auth.in_cluster(account, dict(environ))
+    if context is not None:
+        raise KubeconfigError(
+            f"no kubeconfig that could hold the context {context!r}; set KUBECONFIG"
+        )
+    return _rereading(Connection("in-cluster", "in-cluster", server, grant), account / "token")
+
+
+def _rereading(connection: Connection, token_file: Path) -> Connection:
+    """Let the connection's token follow its file."""
+    return replace(
+        connection,
+        renewal=functools.partial(_read_again, token_file, connection.grant),
+        reread_every=_REREAD_EVERY,
+    )
+
+
+async def _load_again(context: contexts.Context) -> Grant:
+    return (await auth.load(context)).grant
+
+
+async def _read_again(token_file: Path, grant: Grant) -> Grant:
+    return replace(grant, authorization=auth.read_token(token_file))

@@ -1,0 +1,48 @@
+"""TLS contexts: servers are always verified, unless the kubeconfig says otherwise."""
+
+import ssl
+
+from fleetpatch.errors import KubeconfigError
+from fleetpatch.model.text import clean
+
+
+def tls_context(
+    authority: str | None,
+    certificate: tuple[str, str | None] | None,
+    *,
+    verify: bool,
+    where: str,
+) -> ssl.SSLContext:
+    """Make a context from files: `authority` (None: the system's) and a client's certificate, key.
+
+    Raises KubeconfigError, with `where` in front, where a file is missing or unfit.
+    """
+    try:
+        context = ssl.create_default_context(cafile=authority)
+    except (OSError, ValueError) as error:
+        raise KubeconfigError(
+            f"{where}: its certificate-authority cannot be used ({_reason(error)}); correct it"
+        ) from None
+    # Python 3.13 began to refuse authorities without key identifiers, which many clusters have.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if certificate is not None:
+        _show(context, *certificate, where)
+    return context
+
+
+def _show(context: ssl.SSLContext, certificate: str, key: str | None, where: str) -> None:
+    try:
+        # The empty password makes an encrypted key an error; without one OpenSSL would prompt.
+        context.load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError) as error:
+        raise KubeconfigError(
+            f"{where}: its client certificate and key cannot be used ({_reason(error)}); "
+            "correct them"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    return clean(getattr(error, "strerror", None) or str(error))

@@ -1,0 +1,200 @@
+"""One HTTP exchange: the only place that uses aiohttp's client, and where its errors end.
+
+Nothing that a network or a server does is raised. What a caller must tell apart is whether the
+request can have been delivered: UNREACHABLE when no connection was made (refused, DNS, TLS, proxy,
+too slow), TIMEOUT and RESET when it may have arrived. A keep-alive connection that the server
+closed while it was idle counts as RESET: in doubt, and a read settles it.
+
+aiohttp sends an *idempotent* request again by itself when a kept connection turns out to be dead.
+PATCH is not one of those methods, so what the engine did not ask for is never sent; a test holds
+aiohttp to it. Redirects are not followed: they would carry our credentials elsewhere.
+
+This is the hot path. Headers are built once for each grant, the session has no cookies and no
+tracing, and timeouts belong to the session.
+"""
+
+import asyncio
+from enum import Enum
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from fleetpatch._version import __version__
+from fleetpatch.kube.connection import Connection, Grant
+from fleetpatch.kube.credentials import Credentials
+from fleetpatch.kube.text import REDACTED
+from fleetpatch.kube.wire import Raw, RawReply
+from fleetpatch.model.answer import NoAnswer, Silence
+from fleetpatch.model.ports import Clock
+from fleetpatch.model.text import clean
+
+Headers: TypeAlias = CIMultiDict[str]
+
+_SPARE_CONNECTIONS: Final = 8
+_KEEP_ALIVE: Final = 60.0
+_FIRST_FAILURE: Final = 300
+_KIB: Final = 1024
+_MIB: Final = 1024 * _KIB
+ERROR_LIMIT: Final = 64 * _KIB
+"""Bytes read of the body of an error."""
+
+_JSON: Final = "application/json"
+_METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{_JSON}"
+_METADATA_LIST: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_JSON}"
+
+
+class Asking(Enum):
+    """What is asked for: method, headers, and how large a body may be."""
+
+    PATCH = (
+        "PATCH",
+        {
+            "Accept": _METADATA,
+            "Content-Type": "application/merge-patch+json",
+            "Accept-Encoding": "identity",
+        },
+        8 * _MIB,
+    )
+    OBJECT = ("GET", {"Accept": _METADATA, "Accept-Encoding": "identity"}, 8 * _MIB)
+    LIST = ("GET", {"Accept": _METADATA_LIST, "Accept-Encoding": "gzip"}, 32 * _MIB)
+    DOCUMENT = ("GET", {"Accept": _JSON, "Accept-Encoding": "gzip"}, 8 * _MIB)
+
+    def __init__(self, method: str, headers: dict[str, str], limit: int) -> None:
+        self.method = method
+        self.headers = headers
+        self.limit = limit
+
+
+class Transport:
+    """Sends requests to one server; an async context manager that owns the connections.
+
+    `timeout` and `connect_timeout` are seconds, for a whole exchange and for making a connection.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        *,
+        concurrency: int,
+        timeout: float,
+        connect_timeout: float,
+    ) -> None:
+        self.credentials = Credentials(connection, clock)
+        self._connection = connection
+        self._limit = concurrency + _SPARE_CONNECTIONS
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
+        self._session: aiohttp.ClientSession | None = None
+        self._show(connection.grant)
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=_KEEP_ALIVE),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            proxy=self._connection.proxy,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, asking: Asking, url: URL, body: bytes | None = None) -> RawReply:
+        """Send one request and read its answer. Raises nothing that network or server cause."""
+        if self._session is None:
+            raise RuntimeError("the server is used outside of its `async with`")
+        if self.credentials.is_due():
+            await self.credentials.refresh()
+        if self.credentials.grant is not self._grant:
+            self._show(self.credentials.grant)
+        try:
+            async with self._session.request(
+                asking.method,
+                url,
+                data=body,
+                headers=self._headers[asking],
+                allow_redirects=False,
+                ssl=self._tls,
+                server_hostname=self._connection.server_name,
+            ) as response:
+                return await self._read(response, asking.limit)
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+            return no_answer(error)
+
+    async def _read(self, response: aiohttp.ClientResponse, limit: int) -> Raw:
+        if response.status < _FIRST_FAILURE:
+            body, whole = await _bounded(response, limit)
+            return Raw(response.status, body, whole)
+        body, whole = await _bounded(response, ERROR_LIMIT)
+        # A proxy's error page may quote the request, and with it the token.
+        if self._secret:
+            body = body.replace(self._secret, REDACTED.encode())
+        return Raw(response.status, body, whole, response.headers.get("Retry-After"))
+
+    def _show(self, grant: Grant) -> None:
+        """Prepare what each request carries of `grant`."""
+        common = {"User-Agent": f"fleetpatch/{__version__}"}
+        if grant.authorization:
+            common["Authorization"] = grant.authorization
+        self._grant = grant
+        self._tls = True if grant.tls is None else grant.tls
+        self._secret = (grant.authorization or "").partition(" ")[2].encode()
+        self._headers: dict[Asking, Headers] = {
+            asking: CIMultiDict(common | asking.headers) for asking in Asking
+        }
+
+
+def no_answer(error: BaseException) -> NoAnswer:
+    """Name the silence behind an error of aiohttp or of the operating system."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return NoAnswer(Silence.UNREACHABLE, "no connection within the time allowed")
+        case aiohttp.ClientConnectorCertificateError():
+            return NoAnswer(
+                Silence.UNREACHABLE,
+                clean(f"the server's certificate is not trusted: {error.certificate_error}"),
+            )
+        case aiohttp.ClientConnectorError():
+            return NoAnswer(Silence.UNREACHABLE, clean(f"cannot connect: {error.os_error}"))
+        case aiohttp.ClientHttpProxyError():
+            return NoAnswer(Silence.UNREACHABLE, f"the proxy answered {error.status}")
+        case asyncio.TimeoutError():
+            return NoAnswer(Silence.TIMEOUT, "no complete answer within the time allowed")
+        case aiohttp.ServerDisconnectedError():
+            return NoAnswer(Silence.RESET, "the server closed the connection without an answer")
+        case aiohttp.ClientPayloadError():
+            return NoAnswer(Silence.RESET, "the answer was cut short")
+        case aiohttp.ClientResponseError():
+            return NoAnswer(Silence.RESET, "what the server sent is not HTTP")
+        case OSError(strerror=str(reason)):
+            return NoAnswer(Silence.RESET, clean(f"the connection broke: {reason}"))
+        case _:
+            return NoAnswer(Silence.RESET, f"the connection broke ({type(error).__name__})")
+
+
+async def _bounded(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    """Read the body, but at most about `limit` bytes; False where that cut it."""
+    content = response.content
+    body = await content.readany()
+    if content.at_eof():
+        return body, True
+    parts, size = [body], len(body)
+    while size <= limit:
+        part = await content.readany()
+        if not part:
+            return b"".join(parts), True
+        parts.append(part)
+        size += len(part)
+    # The rest is still to come: such a connection cannot be used again.
+    response.close()
+    return b"".join(parts)[:limit], False

@@ -1,0 +1,91 @@
+"""TLS, against real local servers with certificates made by openssl.
+
+Covered: verification by the kubeconfig's authority, its absence, another name, verification
+switched off, client certificates. Left out: public authorities.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.errors import ClusterError
+from fleetpatch.kube import kubeconfig as loading
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from tests.kube.kubeconfigs import certificate, cluster, kubeconfig, server_tls
+from tests.kube.peers import VirtualClock, an_object, http, in_turn, serve, target
+
+
+async def patched(tmp_path: Path, *, user: dict[str, Any] | None = None, **more: Any) -> Reply:
+    """Patch over TLS; `more` are the cluster's settings, `authority` among them."""
+    clients = tmp_path / "client.crt"
+    tls, authority = server_tls(tmp_path, clients=clients if clients.exists() else None)
+    if more.pop("trusted", True):
+        more["certificate_authority"] = str(authority)
+    async with serve(in_turn(http(200, an_object())), tls) as peer:
+        host = more.pop("host", "127.0.0.1")
+        server = peer.url.replace("127.0.0.1", host)
+        file = kubeconfig(tmp_path / "config", the_cluster=cluster(server, **more), user=user)
+        connection = await loading.load(environ={"KUBECONFIG": str(file)})
+        async with ApiServer("test", connection, clock=VirtualClock()) as api:
+            return await api.patch(target(), b"{}", dry_run=False)
+
+
+async def test_a_server_is_verified_by_the_kubeconfigs_authority(tmp_path: Path) -> None:
+    assert isinstance(await patched(tmp_path), Answer)
+
+
+async def test_a_server_of_an_unknown_authority_is_refused(tmp_path: Path) -> None:
+    reply = await patched(tmp_path, trusted=False)
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.UNREACHABLE
+    assert "certificate is not trusted" in reply.detail
+
+
+async def test_a_server_of_another_name_is_refused(tmp_path: Path) -> None:
+    reply = await patched(tmp_path, host="localhost")
+
+    assert isinstance(reply, NoAnswer)
+    assert "certificate is not trusted" in reply.detail
+
+
+async def test_a_kubeconfig_may_name_the_server_otherwise(tmp_path: Path) -> None:
+    reply = await patched(tmp_path, host="localhost", tls_server_name="other.example")
+
+    assert isinstance(reply, Answer)
+
+
+async def test_verification_is_off_where_the_kubeconfig_says_so(tmp_path: Path) -> None:
+    reply = await patched(tmp_path, trusted=False, insecure_skip_tls_verify=True)
+
+    assert isinstance(reply, Answer)
+
+
+async def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
+    made, key = certificate(tmp_path, "client")
+    user = {"client-certificate": made.name, "client-key": key.name}
+
+    assert isinstance(await patched(tmp_path, user=user), Answer)
+
+
+async def test_a_client_without_the_certificate_gets_no_answer(tmp_path: Path) -> None:
+    certificate(tmp_path, "client")
+
+    reply = await patched(tmp_path)
+
+    assert isinstance(reply, NoAnswer)
+
+
+async def test_plain_http_spoken_to_a_tls_server_is_one_clear_line(tmp_path: Path) -> None:
+    tls, _authority = server_tls(tmp_path)
+    async with serve(in_turn(http(200)), tls) as peer:
+        server = peer.url.replace("https", "http")
+        file = kubeconfig(tmp_path / "config", the_cluster=cluster(server))
+        connection = await loading.load(environ={"KUBECONFIG": str(file)})
+        async with ApiServer("test", connection, clock=VirtualClock()) as api:
+            with pytest.raises(ClusterError, match=r"gave up|cannot read") as caught:
+                await api.resources()
+
+    assert "\n" not in str(caught.value)
