@@ -1,0 +1,43 @@
+"""Who may do what: an administrator who may do everything, and a guest who may do nothing.
+
+Both are known by bearer tokens. The sandbox speaks plain HTTP on loopback, where kubectl keeps its
+credentials to itself; so whoever shows none is the administrator too, unless that is switched off.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fleetpatch.sandbox.routes import Route
+from fleetpatch.sandbox.statuses import forbidden, unauthorized
+
+ADMIN: Final = "admin"
+GUEST: Final = "guest"
+_SCHEME: Final = "bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """`users` maps tokens to names of users; `anonymous` lets in who shows no credentials."""
+
+    users: Mapping[str, str]
+    anonymous: bool = True
+
+    def user(self, authorization: str) -> str:
+        """The user of an Authorization header. Raises Refusal (401)."""
+        if not authorization and self.anonymous:
+            return ADMIN
+        scheme, _, token = authorization.partition(" ")
+        user = self.users.get(token.strip()) if scheme.lower() == _SCHEME else None
+        if user is None:
+            raise unauthorized()
+        return user
+
+    def token(self, user: str) -> str:
+        """The token of a user that there is."""
+        return next(token for token, name in self.users.items() if name == user)
+
+    def check(self, user: str, verb: str, route: Route) -> None:
+        """Whether the user may. Raises Refusal (403) in RBAC's words."""
+        if user != ADMIN:
+            raise forbidden(route.resource, route.name, user, verb, route.namespace)

@@ -1,0 +1,174 @@
+"""From a request to a reply, without a socket: the API as a function over the store."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+
+from fleetpatch.model.fields import Json
+from fleetpatch.sandbox import discovery
+from fleetpatch.sandbox.access import Access
+from fleetpatch.sandbox.lists import Query, list_page
+from fleetpatch.sandbox.routes import Route, find_route
+from fleetpatch.sandbox.statuses import (
+    Refusal,
+    Reply,
+    bad_request,
+    method_not_allowed,
+    not_acceptable,
+    not_found,
+    ok,
+)
+from fleetpatch.sandbox.store import Document, Store
+from fleetpatch.sandbox.writes import Writes
+
+_META: Final = {"apiVersion": "meta.k8s.io/v1"}
+_ACCEPTABLE: Final = re.compile(r"\s*(\*/\*|application/(\*|json|yaml|vnd\.kubernetes\.protobuf))")
+
+
+class View(Enum):
+    """What the Accept header asks for. Tables are answered as whole objects, which is allowed."""
+
+    WHOLE = auto()
+    METADATA = auto()
+    METADATA_LIST = auto()
+    NONE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; `path` is percent-decoded, `parameters` are those of the query, each once."""
+
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    accept: str = "*/*"
+    authorization: str = ""
+    content_type: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to a resource: what it names, and the verb in the API's words."""
+
+    verb: str
+    route: Route
+
+
+def call_of(method: str, path: str) -> Call:
+    """What a request asks for. Raises Refusal for paths and methods that are not served."""
+    route = find_route(path)
+    verb = _VERBS.get((method, bool(route.name)), "")
+    placeless = verb == "create" and route.resource.namespaced and not route.namespace
+    unfit = bool(route.subresource) and verb != "get"
+    if placeless or unfit or verb not in discovery.verbs_of(route.resource):
+        raise method_not_allowed()
+    return Call(verb, route)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The API of one sandbox."""
+
+    store: Store
+    writes: Writes
+    access: Access
+
+    def answer(self, request: Request) -> Reply:
+        """Answer a request; refusals are answers."""
+        try:
+            user = self.access.user(request.authorization)
+            document = discovery.document(request.path) if request.method == "GET" else None
+            if document is not None:
+                return document
+            call = call_of(request.method, request.path)
+            self.access.check(user, call.verb, call.route)
+            return self._carry_out(call, request)
+        except Refusal as refusal:
+            return refusal.reply
+
+    def _carry_out(self, call: Call, request: Request) -> Reply:
+        route, parameters = call.route, dict(request.parameters)
+        view = _view(request.accept)
+        if view is View.NONE:
+            raise not_acceptable("406: Not Acceptable")
+        match call.verb:
+            case "list":
+                return self._list(route, parameters, view)
+            case "get":
+                document = self.store.get(route.resource, route.namespace, route.name)
+                if document is None:
+                    raise not_found(route.resource, route.name)
+                return _shown(document, view)
+            case "patch":
+                patched = self.writes.patch(route, request.content_type, request.body, parameters)
+                return _shown(patched, view)
+            case "create":
+                created = self.writes.create(route, request.content_type, request.body, parameters)
+                return _shown(created, view, HTTPStatus.CREATED)
+            case "update":
+                return _shown(self.writes.replace(route, request.body, parameters), view)
+            case _:
+                return ok(self.writes.delete(route, request.body, parameters))
+
+    def _list(self, route: Route, parameters: dict[str, str], view: View) -> Reply:
+        if parameters.get("watch") in ("1", "true"):
+            raise bad_request("the sandbox has no watch; list again instead")
+        if view is View.METADATA:
+            raise not_acceptable(
+                "you requested PartialObjectMetadata, but the requested object is a list"
+            )
+        resource = route.resource
+        query = Query.parse(resource, parameters)
+        page = list_page(self.store, resource, route.namespace, query)
+        metadata: Json = {"resourceVersion": str(page.version)}
+        if page.token:
+            metadata["continue"] = page.token
+        if view is View.METADATA_LIST:
+            items = [_metadata_only(document) for document in page.documents] or None
+            kind = {"kind": "PartialObjectMetadataList", **_META}
+            return ok({**kind, "metadata": metadata, "items": items})
+        if page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
+        kind = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
+        return ok({**kind, "metadata": metadata, "items": page.documents})
+
+
+_VERBS: Final = {
+    ("GET", False): "list",
+    ("POST", False): "create",
+    ("GET", True): "get",
+    ("PATCH", True): "patch",
+    ("PUT", True): "update",
+    ("DELETE", True): "delete",
+}
+
+
+@lru_cache(maxsize=256)
+def _view(accept: str) -> View:
+    """The first thing in an Accept header that the sandbox can answer with."""
+    for part in (accept or "*/*").split(","):
+        if not _ACCEPTABLE.match(part):
+            continue
+        if "as=PartialObjectMetadataList" in part and "v=v1" in part:
+            return View.METADATA_LIST
+        if "as=PartialObjectMetadata" in part and "v=v1" in part:
+            return View.METADATA
+        return View.WHOLE
+    return View.NONE
+
+
+def _metadata_only(document: Document) -> Json:
+    return {"kind": "PartialObjectMetadata", **_META, "metadata": document["metadata"]}
+
+
+def _shown(document: Document, view: View, status: int = HTTPStatus.OK) -> Reply:
+    if view is View.METADATA_LIST:
+        raise not_acceptable(
+            "you requested PartialObjectMetadataList, but the requested object is not a list"
+        )
+    return ok(_metadata_only(document) if view is View.METADATA else document, status)

@@ -1,0 +1,44 @@
+"""What the sandbox was asked and answered, counted for tests and benchmarks."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from fleetpatch.model.fields import Json
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the start. Requests to `/_sandbox/` itself are not counted.
+
+    `verbs` has the API's words, and `other` for discovery and health; `statuses` has what was
+    answered, and 0 for answers that were withheld or broken on purpose.
+    """
+
+    verbs: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    patches: Counter[str] = field(default_factory=Counter)
+    """PATCH requests by path."""
+    in_flight: int = 0
+    max_in_flight: int = 0
+
+    def began(self, verb: str, path: str) -> None:
+        """A request came in."""
+        self.verbs[verb] += 1
+        if verb == "patch":
+            self.patches[path] += 1
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+
+    def ended(self, status: int) -> None:
+        """A request was answered, or (0) was not."""
+        self.in_flight -= 1
+        self.statuses[status] += 1
+
+    def document(self) -> Json:
+        """All but the patches, as JSON."""
+        return {
+            "requests": dict(self.verbs),
+            "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+            "inFlight": self.in_flight,
+            "maxInFlight": self.max_in_flight,
+        }

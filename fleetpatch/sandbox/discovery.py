@@ -1,0 +1,110 @@
+"""What is served: the kinds, and the discovery documents that say so.
+
+The OpenAPI document is there for kubectl's sake, which asks for it before it creates anything; it
+is an empty one (in protobuf no bytes at all), with which clients skip their own validation.
+"""
+
+from collections.abc import Iterable
+from types import MappingProxyType
+from typing import Final
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.resource import Resource
+from fleetpatch.sandbox.statuses import Reply, ok, text
+
+NAMESPACES: Final = Resource(
+    "", "v1", "namespaces", "Namespace", short_names=("ns",), namespaced=False
+)
+BATCH_JOBS: Final = Resource("batch", "v1", "jobs", "Job")
+JOB_KINDS: Final = (
+    BATCH_JOBS,
+    Resource("batch.volcano.sh", "v1alpha1", "jobs", "Job", "job", ("vcjob", "vj")),
+    Resource("kubeflow.org", "v1", "mxjobs", "MXJob", "mxjob"),
+    Resource("kubeflow.org", "v1", "pytorchjobs", "PyTorchJob", "pytorchjob"),
+    Resource("kubeflow.org", "v1", "tfjobs", "TFJob", "tfjob"),
+)
+SERVED: Final = (NAMESPACES, *JOB_KINDS)
+VERSION: Final = "v1.20.2"
+
+_PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_READ_AND_CREATE: Final = ("create", "get", "list")
+_ALL: Final = ("create", "delete", "get", "list", "patch", "update")
+
+
+def is_custom(resource: Resource) -> bool:
+    """Whether a CustomResourceDefinition would stand behind it, and not the server's own code."""
+    return resource.group not in ("", BATCH_JOBS.group)
+
+
+def find(group: str, version: str, plural: str) -> Resource | None:
+    """The served resource of that name."""
+    return _BY_PATH.get((group, version, plural))
+
+
+def verbs_of(resource: Resource) -> tuple[str, ...]:
+    """What can be done with its objects: jobs can be changed, their namespaces cannot."""
+    return _READ_AND_CREATE if resource == NAMESPACES else _ALL
+
+
+def is_built_in(group: str) -> bool:
+    """Whether the server itself serves the group: its 404s are Status bodies, not plain text."""
+    return group in ("", BATCH_JOBS.group)
+
+
+def document(path: str) -> Reply | None:
+    """The answer to a GET of a path that names no resource, or None."""
+    return _DOCUMENTS.get(path.rstrip("/") or "/")
+
+
+def _described(resource: Resource) -> list[Json]:
+    """The entries of an APIResourceList for a resource and its status."""
+    base: Json = {
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+    }
+    status = {**base, "name": f"{resource.plural}/status", "singularName": "", "verbs": ["get"]}
+    if resource.short_names:
+        base["shortNames"] = list(resource.short_names)
+    return [{**base, "verbs": list(verbs_of(resource))}, status]
+
+
+def _resource_list(api_version: str, resources: Iterable[Resource]) -> Json:
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": api_version,
+        "resources": [entry for resource in resources for entry in _described(resource)],
+    }
+
+
+def _group(resource: Resource) -> Json:
+    version = {"groupVersion": resource.api_version, "version": resource.version}
+    return {"name": resource.group, "versions": [version], "preferredVersion": version}
+
+
+def _documents() -> dict[str, Reply]:
+    """Every path outside the resources, with what it answers."""
+    groups = {resource.group: _group(resource) for resource in JOB_KINDS}
+    documents: dict[str, Json] = {
+        "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": list(groups.values())},
+        "/api/v1": _resource_list("v1", [NAMESPACES]),
+        "/version": {"major": "1", "minor": "20", "gitVersion": VERSION, "platform": "sandbox"},
+    }
+    for name, group in groups.items():
+        documents[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **group}
+        of_group = [resource for resource in JOB_KINDS if resource.group == name]
+        api_version = of_group[0].api_version
+        documents[f"/apis/{api_version}"] = _resource_list(api_version, of_group)
+    documents["/"] = {"paths": sorted(documents)}
+    replies = {path: ok(content) for path, content in documents.items()}
+    health = {path: text(200, "ok") for path in ("/healthz", "/livez", "/readyz")}
+    return replies | health | {"/openapi/v2": Reply(200, b"", _PROTOBUF)}
+
+
+_BY_PATH: Final = MappingProxyType(
+    {(each.group, each.version, each.plural): each for each in SERVED}
+)
+_DOCUMENTS: Final = MappingProxyType(_documents())

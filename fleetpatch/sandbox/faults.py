@@ -1,0 +1,109 @@
+"""Misbehaviour, carried out: what a rule does to the objects, and to the answer.
+
+What it does to the connection is left to `fleetpatch.sandbox.server`, which has one.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Final
+
+from fleetpatch.sandbox.api import Call
+from fleetpatch.sandbox.chaos import Action, Body, Chaos, Decision, Method, Rule
+from fleetpatch.sandbox.routes import Route
+from fleetpatch.sandbox.statuses import HTML, Reply, details_of, failure, text
+from fleetpatch.sandbox.store import Document, Store
+from fleetpatch.sandbox.writes import Writes
+
+_REASONS: Final = MappingProxyType(
+    {
+        400: "BadRequest",
+        401: "Unauthorized",
+        403: "Forbidden",
+        404: "NotFound",
+        409: "Conflict",
+        415: "UnsupportedMediaType",
+        422: "Invalid",
+        429: "TooManyRequests",
+        500: "InternalError",
+        503: "ServiceUnavailable",
+        504: "Timeout",
+    }
+)
+_METHODS: Final = MappingProxyType(
+    {
+        "get": Method.GET,
+        "list": Method.LIST,
+        "patch": Method.PATCH,
+        "create": Method.POST,
+        "update": Method.PUT,
+        "delete": Method.DELETE,
+    }
+)
+_PAGE: Final = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>proxy</body></html>\n"
+
+
+@dataclass(slots=True)
+class Faults:
+    """The chaos of one sandbox; it numbers the requests."""
+
+    chaos: Chaos
+    seed: int
+    _numbers: Counter[tuple[Method, str]] = field(default_factory=Counter)
+
+    def next(self, call: Call, path: str) -> Decision:
+        """What befalls this request; each call counts as one."""
+        method = _METHODS[call.verb]
+        self._numbers[method, path] += 1
+        number = self._numbers[method, path]
+        return self.chaos.decide(self.seed, method, path, call.route.name, number)
+
+
+def meddle(rule: Rule, store: Store, writes: Writes, route: Route) -> None:
+    """Do to the objects what a rule says that others do; nothing for rules of other kinds."""
+    if rule.action is Action.EXPIRE:
+        store.compact()
+    document = store.get(route.resource, route.namespace, route.name)
+    if document is None:
+        return
+    match rule.action:
+        case Action.DRIFT:
+            store.put(route.resource, _labelled(document, rule.label))
+        case Action.GONE:
+            store.delete(route.resource, route.namespace, route.name)
+        case Action.RECREATE:
+            store.delete(route.resource, route.namespace, route.name)
+            store.put(route.resource, writes.recreated(route.resource, document))
+
+
+def answer(rule: Rule, route: Route) -> Reply:
+    """The answer of a rule whose action is STATUS."""
+    headers = {} if rule.retry_after is None else {"Retry-After": str(rule.retry_after)}
+    phrase = _phrase(rule.status)
+    match rule.body:
+        case Body.HTML:
+            page = _PAGE.format(phrase).encode()
+            return Reply(rule.status, page, HTML, headers)
+        case Body.TEXT:
+            plain = text(rule.status, f"{phrase}\n")
+            return Reply(plain.status, plain.body, plain.content_type, headers)
+        case _:
+            details = details_of(route.resource, route.name)
+            if rule.retry_after_seconds is not None:
+                details["retryAfterSeconds"] = rule.retry_after_seconds
+            reason = _REASONS.get(rule.status, "")
+            message = f"the sandbox was told to answer {phrase}"
+            return failure(rule.status, message, reason, details, headers=headers)
+
+
+def _labelled(document: Document, label: str) -> Document:
+    key, _, value = label.partition("=")
+    metadata = document["metadata"]
+    labels = {**(metadata.get("labels") or {}), key: value}
+    return {**document, "metadata": {**metadata, "labels": labels}}
+
+
+def _phrase(status: int) -> str:
+    known = any(status == each.value for each in HTTPStatus)
+    return f"{status} {HTTPStatus(status).phrase}" if known else str(status)

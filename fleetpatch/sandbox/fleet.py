@@ -1,0 +1,99 @@
+"""The sample fleet: so many jobs of the five kinds in so many namespaces, from a seed.
+
+The same numbers give the same fleet, uids included. Every job has the labels `app` (etl, train,
+serve), `tier` (gold, std) and `team`; five in six have an `owner`, one in four has annotations.
+Namespaces are `team-WORD-NN`, and where there are three or more, also `team-legacy` and `platform`:
+the ones that a plan's globs are likely to leave out.
+"""
+
+import uuid
+from collections.abc import Iterator
+from random import Random
+from typing import Any, Final
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.resource import Resource
+from fleetpatch.sandbox import jobs
+from fleetpatch.sandbox.discovery import BATCH_JOBS, JOB_KINDS, NAMESPACES, is_custom
+from fleetpatch.sandbox.samples import MODELS
+from fleetpatch.sandbox.store import Document, Store
+
+_WORDS: Final = ("etl", "train", "serve", "vision", "speech", "fraud", "ranking", "ads")
+_APPS: Final = ("etl", "train", "serve")
+_TIERS: Final = ("std", "std", "std", "gold")
+_OWNERS: Final = ("ana", "bo", "chen", "dara", "emeka", "farid")
+_NO_OWNER: Final = 1 / 6
+_ANNOTATED: Final = 1 / 4
+_SPECIAL: Final = ("team-legacy", "platform")
+_ALWAYS: Final = "default"
+_CREATED: Final = "2026-03-01T{hour:02d}:{minute:02d}:00Z"
+
+
+def fill(store: Store, *, job_count: int, namespace_count: int, seed: int) -> None:
+    """Load the fleet into an empty store."""
+    random = Random(seed)  # noqa: S311 -- a reproducible fleet, no secrets
+    names = namespace_names(namespace_count)
+    store.load(NAMESPACES, [_namespace(random, name) for name in (_ALWAYS, *names)])
+    made: dict[Resource, list[Document]] = {kind: [] for kind in JOB_KINDS}
+    for kind, document in _jobs(random, job_count, names):
+        made[kind].append(document)
+    for kind, documents in made.items():
+        store.load(kind, documents)
+
+
+def namespace_names(count: int) -> list[str]:
+    """The names of the fleet's namespaces."""
+    special = _SPECIAL if count > len(_SPECIAL) else ()
+    numbers = range(count - len(special))
+    teams = [f"team-{_WORDS[at % len(_WORDS)]}-{at // len(_WORDS) + 1:02d}" for at in numbers]
+    return [*teams, *special]
+
+
+def new_uid(random: Random) -> str:
+    """A uid (a version 4 UUID) from a source of randomness."""
+    return str(uuid.UUID(int=random.getrandbits(128), version=4))
+
+
+def _jobs(random: Random, count: int, names: list[str]) -> Iterator[tuple[Resource, Document]]:
+    for number in range(count):
+        kind = JOB_KINDS[number % len(JOB_KINDS)]
+        yield kind, _job(random, kind, random.choice(names), number)
+
+
+def _job(random: Random, kind: Resource, namespace: str, number: int) -> Document:
+    app = random.choice(_APPS)
+    metadata = _metadata(random, f"{app}-{kind.kind.lower()}-{number:06d}")
+    metadata["namespace"] = namespace
+    metadata["labels"] = _labels(random, app, namespace)
+    if random.random() < _ANNOTATED:
+        metadata["annotations"] = {"example.com/ticket": f"ML-{random.randrange(10_000)}"}
+    if is_custom(kind):
+        metadata["generation"] = 1
+    model = random.choice(MODELS[kind])
+    spec = model.spec
+    if kind == BATCH_JOBS:
+        spec = jobs.with_selector(spec, metadata["name"], metadata["uid"])
+    return {**_typed(kind), "metadata": metadata, "spec": spec, "status": model.status}
+
+
+def _labels(random: Random, app: str, namespace: str) -> dict[str, str]:
+    team = namespace.removeprefix("team-").rstrip("-0123456789")
+    labels = {"app": app, "tier": random.choice(_TIERS), "team": team}
+    if random.random() >= _NO_OWNER:
+        labels["owner"] = random.choice(_OWNERS)
+    return labels
+
+
+def _namespace(random: Random, name: str) -> Document:
+    metadata = _metadata(random, name)
+    spec, status = {"finalizers": ["kubernetes"]}, {"phase": "Active"}
+    return {**_typed(NAMESPACES), "metadata": metadata, "spec": spec, "status": status}
+
+
+def _metadata(random: Random, name: str) -> dict[str, Any]:
+    created = _CREATED.format(hour=random.randrange(24), minute=random.randrange(60))
+    return {"name": name, "uid": new_uid(random), "creationTimestamp": created}
+
+
+def _typed(resource: Resource) -> Json:
+    return {"apiVersion": resource.api_version, "kind": resource.kind}

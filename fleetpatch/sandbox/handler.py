@@ -1,0 +1,157 @@
+"""The sandbox on a connection: HTTP in, the API's replies out, faults between them.
+
+For each request to a job the chaos is asked first; what it decides happens to the objects before
+the API answers, or to the answer on its way out.
+
+Beside the API there is, for tests, benchmarks and the demo only:
+
+| path | answers |
+|---|---|
+| `GET /_sandbox/counters` | requests by verb, answers by status, most requests in flight |
+| `GET /_sandbox/patches` | PATCH requests by path |
+| `POST /_sandbox/compact` | lets all continue tokens given so far expire |
+"""
+
+import asyncio
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+from aiohttp import web
+
+from fleetpatch.sandbox import discovery
+from fleetpatch.sandbox.api import Api, Call, Request, call_of
+from fleetpatch.sandbox.chaos import Action, Fault, When
+from fleetpatch.sandbox.counters import Counters
+from fleetpatch.sandbox.faults import Faults, answer, meddle
+from fleetpatch.sandbox.statuses import Refusal, Reply, no_such_page, ok
+
+_OWN: Final = "/_sandbox/"
+_ABORTING: Final = struct.pack("ii", 1, 0)
+_NOT_ANSWERED: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What aiohttp calls for each request."""
+
+    api: Api
+    counters: Counters
+    faults: Faults
+
+    async def __call__(self, incoming: web.BaseRequest) -> web.StreamResponse:
+        """Answer, or break the connection and return what nobody will read."""
+        path = incoming.path
+        if path.startswith(_OWN):
+            return _response(self._own(incoming.method, path.removeprefix(_OWN)))
+        request = await _read(incoming)
+        call = _call(request)
+        self.counters.began(call.verb if call else "other", path)
+        reply = None
+        try:
+            reply = await self._reply(incoming, request, call)
+        finally:
+            self.counters.ended(reply.status if reply else _NOT_ANSWERED)
+        return _response(reply) if reply else web.Response()
+
+    async def _reply(
+        self, incoming: web.BaseRequest, request: Request, call: Call | None
+    ) -> Reply | None:
+        """The reply, or None where the connection was broken."""
+        if call is None or call.route.resource == discovery.NAMESPACES:
+            return self.api.answer(request)
+        decision = self.faults.next(call, request.path)
+        if decision.delay:
+            await asyncio.sleep(decision.delay)
+        if decision.fault is None:
+            return self.api.answer(request)
+        return await self._misbehave(incoming, request, call, decision.fault)
+
+    async def _misbehave(
+        self, incoming: web.BaseRequest, request: Request, call: Call, fault: Fault
+    ) -> Reply | None:
+        rule = fault.rule
+        meddle(rule, self.api.store, self.api.writes, call.route)
+        if rule.action in _UNANSWERED and rule.when is When.AFTER:
+            self.api.answer(request)
+        match rule.action:
+            case Action.STATUS:
+                return answer(rule, call.route)
+            case Action.RESET:
+                _reset(incoming)
+                return None
+            case Action.HANG:
+                await asyncio.sleep(fault.seconds)
+                _reset(incoming)
+                return None
+            case Action.SLOW:
+                await asyncio.sleep(fault.seconds)
+                return self.api.answer(request)
+            case Action.CUT:
+                await _cut(incoming, self.api.answer(request))
+                return None
+            case _:
+                return self.api.answer(request)
+
+    def _own(self, method: str, path: str) -> Reply:
+        match method, path:
+            case "GET", "counters":
+                return ok(self.counters.document())
+            case "GET", "patches":
+                return ok(dict(self.counters.patches))
+            case "POST", "compact":
+                self.api.store.compact()
+                return ok({"compacted": self.api.store.compacted})
+            case _:
+                return no_such_page().reply
+
+
+_UNANSWERED: Final = (Action.STATUS, Action.RESET, Action.HANG)
+"""Actions that keep the API's own answer from the client."""
+
+
+async def _read(incoming: web.BaseRequest) -> Request:
+    headers = incoming.headers
+    return Request(
+        incoming.method,
+        incoming.path,
+        incoming.query,
+        headers.get("Accept", ""),
+        headers.get("Authorization", ""),
+        headers.get("Content-Type", ""),
+        await incoming.read() if incoming.body_exists else b"",
+    )
+
+
+def _call(request: Request) -> Call | None:
+    """What the request asks of a resource; None for discovery and what is not served."""
+    try:
+        return call_of(request.method, request.path)
+    except Refusal:
+        return None
+
+
+def _response(reply: Reply) -> web.Response:
+    headers = {"Content-Type": reply.content_type, **reply.headers}
+    return web.Response(status=reply.status, body=reply.body, headers=headers)
+
+
+def _reset(incoming: web.BaseRequest) -> None:
+    """Break the connection so that the client sees a reset, not an end."""
+    transport = incoming.transport
+    if transport is None:
+        return
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORTING)
+    transport.abort()
+
+
+async def _cut(incoming: web.BaseRequest, reply: Reply) -> None:
+    """Promise the whole body, send half of it, and end the connection."""
+    response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type})
+    response.content_length = len(reply.body)
+    await response.prepare(incoming)
+    await response.write(reply.body[: len(reply.body) // 2])
+    if incoming.transport is not None:
+        incoming.transport.close()

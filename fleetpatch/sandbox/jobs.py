@@ -1,0 +1,235 @@
+"""batch/v1 Job: defaults, decoding and validation, as kube-apiserver has them built in.
+
+Of the pod template only so much is known as patches of jobs meet: which fields of a pod's spec
+exist, the defaults, and that it is immutable. Custom kinds have nothing of all this.
+"""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from fleetpatch.model.fields import Json
+from fleetpatch.sandbox.statuses import Cause
+
+_COUNTS: Final = (
+    "parallelism",
+    "completions",
+    "activeDeadlineSeconds",
+    "backoffLimit",
+    "ttlSecondsAfterFinished",
+)
+_SPEC_TYPES: Final = MappingProxyType(
+    {**dict.fromkeys(_COUNTS, int), "manualSelector": bool, "selector": dict, "template": dict}
+)
+_POD_FIELDS: Final = frozenset(
+    {
+        "activeDeadlineSeconds",
+        "affinity",
+        "automountServiceAccountToken",
+        "containers",
+        "dnsConfig",
+        "dnsPolicy",
+        "enableServiceLinks",
+        "ephemeralContainers",
+        "hostAliases",
+        "hostIPC",
+        "hostNetwork",
+        "hostPID",
+        "hostname",
+        "imagePullSecrets",
+        "initContainers",
+        "nodeName",
+        "nodeSelector",
+        "overhead",
+        "preemptionPolicy",
+        "priority",
+        "priorityClassName",
+        "readinessGates",
+        "restartPolicy",
+        "runtimeClassName",
+        "schedulerName",
+        "securityContext",
+        "serviceAccount",
+        "serviceAccountName",
+        "setHostnameAsFQDN",
+        "shareProcessNamespace",
+        "subdomain",
+        "terminationGracePeriodSeconds",
+        "tolerations",
+        "topologySpreadConstraints",
+        "volumes",
+    }
+)
+_POD_DEFAULTS: Final = MappingProxyType(
+    {
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {},
+        "schedulerName": "default-scheduler",
+    }
+)
+_GENERATED: Final = ("controller-uid", "job-name")
+_RESTARTS: Final = ("OnFailure", "Never")
+_REQUIRED: Final = "FieldValueRequired"
+_TEMPLATE: Final = "spec.template.spec"
+_TEMPLATE_LABELS: Final = "spec.template.metadata.labels"
+_IMMUTABLE: Final = ("completions", "selector", "template")
+
+
+def decoded(spec: Json) -> dict[str, Any]:
+    """A JobSpec: unknown fields and nulls dropped, defaults set.
+
+    Raises ValueError, in few words, where a field has another type.
+    """
+    if not isinstance(spec, dict | None):
+        raise ValueError("v1.Job.Spec: readObjectStart: expect { or n")  # noqa: TRY004 -- documented
+    known = {
+        field: value
+        for field, value in (spec or {}).items()
+        if field in _SPEC_TYPES and value is not None
+    }
+    for field, value in known.items():
+        _check_type(f"v1.JobSpec.{field}", value, _SPEC_TYPES[field])
+    _check_labels("v1.LabelSelector.MatchLabels", known.get("selector", {}).get("matchLabels"))
+    template = _decoded_template(known.get("template", {}))
+    if "parallelism" not in known and "completions" not in known:
+        known["completions"] = 1
+    return {"parallelism": 1, "backoffLimit": 6, **known, "template": template}
+
+
+def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
+    """The spec of a new job: the selector that the server generates, unless it is not to."""
+    if spec.get("manualSelector"):
+        return dict(spec)
+    own = dict(zip(_GENERATED, (uid, name), strict=True))
+    template = spec["template"]
+    metadata = {"creationTimestamp": None, **template.get("metadata", {})}
+    labels = {**own, **(metadata.get("labels") or {})}
+    selected = {"controller-uid": uid, **spec.get("selector", {}).get("matchLabels", {})}
+    return {
+        **spec,
+        "selector": {**spec.get("selector", {}), "matchLabels": selected},
+        "template": {**template, "metadata": {**metadata, "labels": labels}},
+    }
+
+
+def with_new_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
+    """The spec of a job that is made again from that of another."""
+    template = spec["template"]
+    labels = {k: v for k, v in _template_labels(spec).items() if k not in _GENERATED}
+    metadata = {**template.get("metadata", {}), "labels": labels}
+    bare = {**spec, "template": {**template, "metadata": metadata}}
+    bare.pop("selector", None)
+    return with_selector(bare, name, uid)
+
+
+def labels_by_default(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What to add to a job's metadata: one without labels gets those of its pods, if any."""
+    labels = _template_labels(spec)
+    return {"labels": dict(labels)} if labels and not metadata.get("labels") else {}
+
+
+def problems(spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
+    """What is not valid in the spec of the job `name`."""
+    for field in _COUNTS:
+        if spec.get(field, 0) < 0:
+            why = f"Invalid value: {spec[field]}: must be greater than or equal to 0"
+            yield Cause(f"spec.{field}", why)
+    yield from _template_problems(spec["template"].get("spec") or {})
+    labels = _template_labels(spec)
+    selector = spec.get("selector")
+    if selector and not spec.get("manualSelector"):
+        yield from _generated_problems(labels, selector, name, uid)
+    if not selector:
+        yield Cause("spec.selector", "Required value", _REQUIRED)
+    if not selector or not _selects(selector, labels):
+        why = f"Invalid value: {labels}: `selector` does not match template `labels`"
+        yield Cause(_TEMPLATE_LABELS, why)
+
+
+def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
+    """What may not change in a job's spec, and did."""
+    for field in _IMMUTABLE:
+        if new.get(field) != old.get(field):
+            shown = "null" if new.get(field) is None else new[field]
+            yield Cause(f"spec.{field}", f"Invalid value: {shown}: field is immutable")
+
+
+def _check_type(field: str, value: Json, wanted: type) -> None:
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise ValueError(f"{field}: cannot read {type(value).__name__} as {wanted.__name__}")
+
+
+def _check_labels(field: str, labels: Json) -> None:
+    _check_type(field, {} if labels is None else labels, dict)
+    for value in (labels or {}).values():
+        _check_type(field, "" if value is None else value, str)
+
+
+def _decoded_template(template: Mapping[str, Any]) -> dict[str, Any]:
+    metadata, pod = (
+        {} if template.get(part) is None else template[part] for part in ("metadata", "spec")
+    )
+    _check_type("v1.ObjectMeta", metadata, dict)
+    _check_labels("v1.ObjectMeta.Labels", metadata.get("labels"))
+    _check_type("v1.PodSpec", pod, dict)
+    known = {
+        field: value for field, value in pod.items() if field in _POD_FIELDS and value is not None
+    }
+    _check_type("v1.PodSpec.Containers", known.get("containers", []), list)
+    containers = [_decoded_container(container) for container in known.get("containers", ())]
+    decoded_pod = {**_POD_DEFAULTS, **known}
+    if containers:
+        decoded_pod["containers"] = containers
+    return {"metadata": {"creationTimestamp": None, **metadata}, "spec": decoded_pod}
+
+
+def _decoded_container(container: Json) -> dict[str, Any]:
+    _check_type("v1.Container", container, dict)
+    tag = str(container.get("image", "")).rpartition("/")[2].partition(":")[2]
+    return {
+        "resources": {},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "imagePullPolicy": "IfNotPresent" if tag not in ("", "latest") else "Always",
+        **{field: value for field, value in container.items() if value is not None},
+    }
+
+
+def _template_problems(pod: Mapping[str, Any]) -> Iterator[Cause]:
+    containers = pod.get("containers") or []
+    if not containers:
+        yield Cause(f"{_TEMPLATE}.containers", "Required value", _REQUIRED)
+    for index, container in enumerate(containers):
+        for field in ("name", "image"):
+            if not container.get(field):
+                where = f"{_TEMPLATE}.containers[{index}].{field}"
+                yield Cause(where, "Required value", _REQUIRED)
+    restart = pod.get("restartPolicy")
+    if not restart:
+        why = 'Required value: valid values: "OnFailure", "Never"'
+        yield Cause(f"{_TEMPLATE}.restartPolicy", why, _REQUIRED)
+    elif restart not in _RESTARTS:
+        why = f'Unsupported value: "{restart}": supported values: "OnFailure", "Never"'
+        yield Cause(f"{_TEMPLATE}.restartPolicy", why, "FieldValueNotSupported")
+
+
+def _generated_problems(
+    labels: Mapping[str, str], selector: Mapping[str, Any], name: str, uid: str
+) -> Iterator[Cause]:
+    own = dict(zip(_GENERATED, (uid, name), strict=True))
+    for key, value in own.items():
+        if labels.get(key) != value:
+            yield Cause(f"{_TEMPLATE_LABELS}[{key}]", f"Invalid value: {labels}: must be '{value}'")
+    if not _selects(selector, own):
+        yield Cause("spec.selector", f"Invalid value: {selector}: `selector` not auto-generated")
+
+
+def _template_labels(spec: Mapping[str, Any]) -> Mapping[str, str]:
+    return (spec["template"].get("metadata") or {}).get("labels") or {}
+
+
+def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether `matchLabels` match; expressions, which nobody writes here, are not looked at."""
+    wanted = selector.get("matchLabels") or {}
+    return all(labels.get(key) == value for key, value in wanted.items())

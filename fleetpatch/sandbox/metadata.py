@@ -1,0 +1,121 @@
+"""ObjectMeta: what can be decoded as one, and what is valid in one.
+
+Decoding comes first and fails as a whole; it drops what it does not know, and empty values, as the
+real server does. Validation then lists every cause. `managedFields` are not kept.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.names import (
+    MAX_ANNOTATIONS,
+    problem_of_annotation_key,
+    problem_of_annotations,
+    problem_of_dns_subdomain,
+    problem_of_label_key,
+    problem_of_label_value,
+)
+from fleetpatch.sandbox.statuses import Cause
+
+_KEY_RULE: Final = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end"
+    " with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for"
+    " validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_VALUE_RULE: Final = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.',"
+    " and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or"
+    " '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+_NAME_RULE: Final = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or"
+    " '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used"
+    " for validation is"
+    " '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_IMMUTABLE: Final = "field is immutable"
+
+
+class _ObjectMeta(msgspec.Struct, rename="camel", omit_defaults=True):
+    """The fields and types of ObjectMeta."""
+
+    name: str | None = None
+    generate_name: str | None = None
+    namespace: str | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    generation: int | None = None
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    deletion_grace_period_seconds: int | None = None
+    labels: dict[str, str | None] | None = None
+    annotations: dict[str, str | None] | None = None
+    owner_references: list[dict[str, Any]] | None = None
+    finalizers: list[str] | None = None
+
+
+def decoded(metadata: Json) -> dict[str, Any]:
+    """`metadata` as ObjectMeta: unknown fields and empty values dropped.
+
+    Raises ValueError, in few words, where a field has another type.
+    """
+    if metadata is None:
+        return {}
+    known = msgspec.to_builtins(msgspec.convert(metadata, _ObjectMeta))
+    return {key: _without_nulls(value) for key, value in known.items() if value}
+
+
+def _without_nulls(value: Json) -> Json:
+    """A map's nulls as Go's encoding/json reads them into strings: as empty ones."""
+    if isinstance(value, dict) and None in value.values():
+        return {key: entry or "" for key, entry in value.items()}
+    return value
+
+
+def problems(metadata: Mapping[str, Any], *, custom: bool) -> Iterator[Cause]:
+    """What is not valid in the metadata of any object; `custom` ones may name finalizers freely."""
+    name = metadata.get("name")
+    if not name:
+        why = "Required value: name or generateName is required"
+        yield Cause("metadata.name", why, "FieldValueRequired")
+    elif problem_of_dns_subdomain(name):
+        yield Cause("metadata.name", _invalid(name, _NAME_RULE))
+    yield from _label_problems(metadata.get("labels") or {})
+    yield from _annotation_problems(metadata.get("annotations") or {})
+    for index, finalizer in enumerate(metadata.get("finalizers") or ()):
+        if problem_of_label_key(finalizer) or not (custom or "/" in finalizer):
+            why = "name is neither a standard finalizer name nor is it fully qualified"
+            yield Cause(f"metadata.finalizers[{index}]", _invalid(finalizer, why))
+
+
+def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
+    """What may not change in the metadata of any object, and did."""
+    for field in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        if new.get(field) != old.get(field):
+            yield Cause(f"metadata.{field}", _invalid(new.get(field), _IMMUTABLE))
+
+
+def _label_problems(labels: Mapping[str, str]) -> Iterator[Cause]:
+    for key, value in labels.items():
+        if problem_of_label_key(key):
+            yield Cause("metadata.labels", _invalid(key, _KEY_RULE))
+        if problem_of_label_value(value):
+            yield Cause("metadata.labels", _invalid(value, _VALUE_RULE))
+
+
+def _annotation_problems(annotations: Mapping[str, str]) -> Iterator[Cause]:
+    for key in annotations:
+        if problem_of_annotation_key(key):
+            yield Cause("metadata.annotations", _invalid(key, _KEY_RULE))
+    if problem_of_annotations(annotations):
+        why = f"Too long: must have at most {MAX_ANNOTATIONS} bytes"
+        yield Cause("metadata.annotations", why, "FieldValueTooLong")
+
+
+def _invalid(value: Json, why: str) -> str:
+    shown = f'"{value}"' if isinstance(value, str) else value
+    return f"Invalid value: {shown}: {why}"

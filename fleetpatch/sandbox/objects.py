@@ -1,0 +1,176 @@
+"""An object of a kind: decoded from JSON, prepared, checked, as the API server does it.
+
+*Decoding* keeps the fields of the kind and fails as a whole. *Preparing* puts back what only the
+server may set. *Checking* compares with the stored object, in the real server's order: kind, name,
+version, validity. Batch Jobs have rules of their own (`fleetpatch.sandbox.jobs`); the custom kinds
+keep any `spec`, and count its changes in `metadata.generation`.
+"""
+
+from typing import Any, Final
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.resource import Resource
+from fleetpatch.sandbox import discovery, jobs, metadata
+from fleetpatch.sandbox.routes import Route
+from fleetpatch.sandbox.statuses import (
+    Cause,
+    bad_request,
+    broken,
+    conflict,
+    invalid,
+    undecodable,
+)
+from fleetpatch.sandbox.store import Document
+
+_KEPT: Final = ("namespace", "creationTimestamp", "generation", "resourceVersion")
+_NO_VERSION: Final = Cause(
+    "metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update"
+)
+
+
+def decoded_new(resource: Resource, raw: Json) -> Document:
+    """The object that the body of a POST or PUT describes. Raises Refusal (400; 422 for a kind)."""
+    _check_kind(resource, raw)
+    try:
+        return _typed(resource, raw, None)
+    except ValueError as error:
+        raise bad_request(
+            f'{resource.kind} in version "{resource.version}" cannot be handled as a'
+            f" {resource.kind}: {error}"
+        ) from error
+
+
+def updated(route: Route, raw: Json, current: Document) -> Document:
+    """The new state of `current` that `raw`, an object patched or replaced, describes.
+
+    It is `current` itself where nothing changes; else it still has the version of `current`.
+    Raises Refusal (400, 409, 422) as the real server answers.
+    """
+    if not isinstance(raw, dict):
+        raise undecodable(raw, "couldn't get version/kind")
+    _check_kind(route.resource, raw)
+    try:
+        document = _typed(route.resource, raw, current)
+    except ValueError as error:
+        raise undecodable(raw, str(error)) from error
+    _check_name(route, document["metadata"])
+    _check_version(route, document["metadata"], current["metadata"])
+    document = _prepared(route.resource, document, current)
+    if document == current:
+        return current
+    check(route.resource, document, current)
+    return document
+
+
+def check(resource: Resource, document: Document, current: Document | None) -> None:
+    """Validate a new object, or a new state of `current`. Raises Refusal (422) with all causes."""
+    own = document["metadata"]
+    causes = [
+        *(metadata.change_problems(own, current["metadata"]) if current else ()),
+        *metadata.problems(own, custom=discovery.is_custom(resource)),
+        *_spec_problems(resource, document, current),
+    ]
+    if causes:
+        raise invalid(resource.group, resource.kind, own.get("name", ""), causes)
+
+
+def _typed(resource: Resource, raw: Json, current: Document | None) -> Document:
+    """An object with the fields of its kind only. Raises ValueError for wrong types."""
+    document: Document = {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": metadata.decoded(raw.get("metadata")),
+    }
+    spec, status = raw.get("spec"), raw.get("status")
+    if current is not None and spec is current.get("spec"):
+        decoded = spec  # a patch that left it alone shares it
+    elif resource == discovery.BATCH_JOBS:
+        decoded = jobs.decoded(spec)
+    else:
+        decoded = spec
+    if decoded is not None:
+        document["spec"] = decoded
+    if status is not None:
+        document["status"] = status
+    return document
+
+
+def _check_kind(resource: Resource, raw: Json) -> None:
+    """Check that apiVersion and kind are those of the resource."""
+    api_version, kind = raw.get("apiVersion"), raw.get("kind")
+    if (api_version, kind) == (resource.api_version, resource.kind):
+        return
+    if not discovery.is_custom(resource):
+        if kind is None and api_version == resource.api_version:
+            return
+        raise undecodable(raw, "no such kind is registered")
+    found = raw.get("metadata")
+    name = str(found.get("name", "")) if isinstance(found, dict) else ""
+    if not kind or not api_version:
+        raise undecodable(raw, "Object 'Kind' is missing")
+    if kind != resource.kind:
+        cause = Cause("kind", f'Invalid value: "{kind}": must be {resource.kind}')
+        raise invalid(resource.group, str(kind), name, [cause])
+    cause = Cause("apiVersion", f'Invalid value: "{api_version}": must be {resource.api_version}')
+    raise invalid("", resource.kind, name, [cause])
+
+
+def _check_name(route: Route, found: dict[str, Any]) -> None:
+    name, namespace = found.get("name"), found.get("namespace", route.namespace)
+    if not name:
+        raise bad_request(
+            f"the name of the object ({route.name} based on URL) was undeterminable: name must be"
+            " provided"
+        )
+    if name != route.name:
+        raise bad_request(
+            f"the name of the object ({name}) does not match the name on the URL ({route.name})"
+        )
+    if namespace != route.namespace:
+        raise bad_request(
+            f"the namespace of the object ({namespace}) does not match the namespace on the"
+            f" request ({route.namespace})"
+        )
+
+
+def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) -> None:
+    """Check the version that the new state supposes; custom kinds must suppose one."""
+    resource, version = route.resource, found.get("resourceVersion", "0")
+    if not version.isdecimal():
+        raise broken(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+    if int(version) == 0:
+        if discovery.is_custom(resource):
+            raise invalid(resource.group, resource.plural, route.name, [_NO_VERSION])
+    elif int(version) != int(stored["resourceVersion"]):
+        raise conflict(resource, route.name)
+
+
+def _prepared(resource: Resource, document: Document, current: Document) -> Document:
+    """The new state with what only the server may set put back; the generation goes up if due."""
+    stored = current["metadata"]
+    kept = {field: stored[field] for field in _KEPT if field in stored}
+    given = {field: value for field, value in document["metadata"].items() if field not in _KEPT}
+    own = {"uid": stored["uid"], **given, **kept}
+    prepared = {**document, "metadata": own}
+    prepared.pop("status", None)
+    if "status" in current:
+        prepared["status"] = current["status"]
+    if resource == discovery.BATCH_JOBS:
+        own |= jobs.labels_by_default(own, document["spec"])
+    elif "generation" in own and prepared.get("spec") != current.get("spec"):
+        own["generation"] += 1
+    return prepared
+
+
+def _spec_problems(resource: Resource, document: Document, current: Document | None) -> list[Cause]:
+    spec, own = document.get("spec", {}), document["metadata"]
+    if resource == discovery.BATCH_JOBS:
+        if current and spec is current["spec"] and own["uid"] == current["metadata"]["uid"]:
+            return []  # as valid as it was
+        changes = jobs.change_problems(spec, current["spec"]) if current else ()
+        return [*jobs.problems(spec, own.get("name", ""), own["uid"]), *changes]
+    if isinstance(spec, dict):
+        return []
+    what = "string" if isinstance(spec, str) else type(spec).__name__
+    why = f'Invalid value: "{what}": spec in body must be of type object: "{what}"'
+    return [Cause("spec", why)]

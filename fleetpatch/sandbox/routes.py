@@ -1,0 +1,57 @@
+"""From a path to what it names: a resource, a namespace, a name, a subresource."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from fleetpatch.model.resource import Resource
+from fleetpatch.sandbox import discovery
+from fleetpatch.sandbox.statuses import no_such_page, no_such_resource, not_found
+
+_OBJECT: Final = 2
+_SUBRESOURCE: Final = 3
+_STATUS: Final = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a path names; empty `namespace` is all of them, empty `name` the collection."""
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+def find_route(path: str) -> Route:
+    """Read the path of a resource, percent-decoded.
+
+    Raises Refusal where nothing is served: a Status for a built-in group, else plain text.
+    """
+    match path.strip("/").split("/"):
+        case ["api", version, *rest]:
+            return _route("", version, rest)
+        case ["apis", group, version, *rest]:
+            return _route(group, version, rest)
+        case _:
+            raise no_such_page()
+
+
+def _route(group: str, version: str, rest: list[str]) -> Route:
+    namespace = ""
+    if len(rest) > _OBJECT and rest[0] == "namespaces" and _is_within(group, rest):
+        namespace, rest = rest[1], rest[2:]
+    resource = discovery.find(group, version, rest[0]) if rest else None
+    if resource is None or len(rest) > _SUBRESOURCE:
+        raise no_such_resource() if discovery.is_built_in(group) else no_such_page()
+    name = rest[1] if len(rest) >= _OBJECT else ""
+    subresource = rest[2] if len(rest) == _SUBRESOURCE else ""
+    if name and resource.namespaced and not namespace:
+        raise no_such_resource() if discovery.is_built_in(group) else no_such_page()
+    if subresource not in ("", _STATUS):
+        raise no_such_resource() if discovery.is_built_in(group) else not_found(resource, name)
+    return Route(resource, namespace, name, subresource)
+
+
+def _is_within(group: str, rest: list[str]) -> bool:
+    """Whether `namespaces/x/y` means y within x, and not the subresource y of the namespace x."""
+    return group != "" or rest[_OBJECT] not in (_STATUS, "finalize")

@@ -1,0 +1,226 @@
+"""What the sandbox answers, as values: replies, and the Status bodies of refusals.
+
+A handler returns a `Reply` or raises a `Refusal`, which carries one. The texts are those of
+kube-apiserver 1.20, because people and programs read them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+from fleetpatch.errors import FleetpatchError
+from fleetpatch.model.fields import Json
+from fleetpatch.model.resource import Resource
+
+JSON: Final = "application/json"
+TEXT: Final = "text/plain; charset=utf-8"
+HTML: Final = "text/html; charset=utf-8"
+
+encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete HTTP answer; `headers` are those beside Content-Type and Content-Length."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One entry of a Status's `details.causes`."""
+
+    field: str
+    message: str
+    reason: str = "FieldValueInvalid"
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class Refusal(FleetpatchError):
+    """A request ends here; `reply` is the answer."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"{reply.status} {reply.body.decode()}")
+        self.reply = reply
+
+
+def ok(document: Json, status: int = HTTPStatus.OK) -> Reply:
+    """A JSON document."""
+    return Reply(status, encode(document))
+
+
+def text(status: int, body: str) -> Reply:
+    """A plain text."""
+    return Reply(status, body.encode(), TEXT)
+
+
+def failure(
+    code: int,
+    message: str,
+    reason: str = "",
+    details: Json = None,
+    *,
+    metadata: Json = None,
+    headers: Mapping[str, str] | None = None,
+) -> Reply:
+    """A Status of failure; no `reason` and None for `details` leave those fields out."""
+    status = {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": metadata or {},
+        "status": "Failure",
+        "message": message,
+    }
+    if reason:
+        status["reason"] = reason
+    if details is not None:
+        status["details"] = details
+    return Reply(code, encode({**status, "code": code}), headers=headers or {})
+
+
+def details_of(resource: Resource, name: str = "", *, kind: str = "") -> Json:
+    """A Status's `details` about an object; `kind` is the resource's plural unless given."""
+    parts = {"name": name, "group": resource.group, "kind": kind or resource.plural}
+    return {key: value for key, value in parts.items() if value}
+
+
+def bad_request(message: str) -> Refusal:
+    """400, with nothing but a message."""
+    return Refusal(failure(HTTPStatus.BAD_REQUEST, message, "BadRequest"))
+
+
+def unauthorized() -> Refusal:
+    """401: no credentials that the server knows."""
+    return Refusal(failure(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized"))
+
+
+def forbidden(resource: Resource, name: str, user: str, verb: str, namespace: str) -> Refusal:
+    """403, in RBAC's words; an empty `namespace` is the cluster scope."""
+    what = f'{resource.name} "{name}"' if name else resource.name
+    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
+    message = (
+        f'{what} is forbidden: User "{user}" cannot {verb} resource "{resource.plural}"'
+        f' in API group "{resource.group}" {where}'
+    )
+    details = details_of(resource, name)
+    return Refusal(failure(HTTPStatus.FORBIDDEN, message, "Forbidden", details))
+
+
+def not_found(resource: Resource, name: str) -> Refusal:
+    """404: the kind is served, the object is not there."""
+    message = f'{resource.name} "{name}" not found'
+    return Refusal(failure(HTTPStatus.NOT_FOUND, message, "NotFound", details_of(resource, name)))
+
+
+def no_such_resource() -> Refusal:
+    """404 of a built-in group: there is no such resource."""
+    message = "the server could not find the requested resource"
+    return Refusal(failure(HTTPStatus.NOT_FOUND, message, "NotFound", {}))
+
+
+def no_such_page() -> Refusal:
+    """404 in plain text: no handler for the path, as for custom kinds that are not served."""
+    return Refusal(text(HTTPStatus.NOT_FOUND, "404 page not found\n"))
+
+
+def method_not_allowed() -> Refusal:
+    """405."""
+    message = "the server does not allow this method on the requested resource"
+    return Refusal(failure(HTTPStatus.METHOD_NOT_ALLOWED, message, "MethodNotAllowed", {}))
+
+
+def not_acceptable(message: str) -> Refusal:
+    """406."""
+    return Refusal(failure(HTTPStatus.NOT_ACCEPTABLE, message, "NotAcceptable"))
+
+
+def already_exists(resource: Resource, name: str) -> Refusal:
+    """409 on creation."""
+    message = f'{resource.name} "{name}" already exists'
+    details = details_of(resource, name)
+    return Refusal(failure(HTTPStatus.CONFLICT, message, "AlreadyExists", details))
+
+
+def conflict(resource: Resource, name: str, why: str = "", *, kind: str = "") -> Refusal:
+    """409: the object is another, or newer, than the request supposes."""
+    why = why or (
+        "the object has been modified; please apply your changes to the latest version"
+        " and try again"
+    )
+    about = f"{kind}.{resource.group}" if kind else resource.name
+    message = f'Operation cannot be fulfilled on {about} "{name}": {why}'
+    details = details_of(resource, name, kind=kind)
+    return Refusal(failure(HTTPStatus.CONFLICT, message, "Conflict", details))
+
+
+def expired(token: str) -> Refusal:
+    """410 for a continue token that is too old; `token` goes on from its key at the newest."""
+    message = (
+        "The provided continue parameter is too old to display a consistent list result. You can"
+        " start a new list without the continue parameter, or use the continue token in this"
+        " response to retrieve the remainder of the results. Continuing with the provided token"
+        " results in an inconsistent list - objects that were created, modified, or deleted"
+        " between the time the first chunk was returned and now may show up in the list."
+    )
+    return Refusal(failure(HTTPStatus.GONE, message, "Expired", metadata={"continue": token}))
+
+
+def unsupported_media_type(accepted: Sequence[str], *, custom: bool) -> Refusal:
+    """415 for a PATCH, in the words for a custom resource or a built-in one."""
+    if custom:
+        kinds = ", ".join(accepted)
+        message = (
+            "the body of the request was in an unknown format - accepted media types include: "
+        ) + kinds
+        return Refusal(failure(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message, "UnsupportedMediaType"))
+    return Refusal(
+        failure(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "415: Unsupported Media Type",
+            "UnsupportedMediaType",
+            {},
+        )
+    )
+
+
+def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Refusal:
+    """422 with its causes."""
+    about = f"{kind}.{group}" if group else kind
+    told = str(causes[0]) if len(causes) == 1 else f"[{', '.join(map(str, causes))}]"
+    parts = {"name": name, "group": group, "kind": kind}
+    details: Json = {key: value for key, value in parts.items() if value}
+    details["causes"] = [
+        {"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes
+    ]
+    message = f'{about} "{name}" is invalid: {told}'
+    return Refusal(failure(HTTPStatus.UNPROCESSABLE_ENTITY, message, "Invalid", details))
+
+
+def invalid_option(options: str, cause: Cause) -> Refusal:
+    """422 for a query parameter; `options` is `PatchOptions`, `ListOptions` and so on."""
+    return invalid("meta.k8s.io", options, "", [cause])
+
+
+def undecodable(document: Json, error: str) -> Refusal:
+    """422 for a patched object that is no longer one of its kind: it quotes the whole object."""
+    quoted = encode(encode(document).decode()).decode()
+    return invalid("", "", "", [Cause("patch", f"Invalid value: {quoted}: {error}")])
+
+
+def rejected() -> Refusal:
+    """422 for a JSON Patch that cannot be carried out, whatever the cause."""
+    message = "the server rejected our request due to an error in our request"
+    return Refusal(failure(HTTPStatus.UNPROCESSABLE_ENTITY, message, "Invalid", {}))
+
+
+def broken(message: str) -> Refusal:
+    """500 without a reason, as the real server answers to some malformed input."""
+    return Refusal(failure(HTTPStatus.INTERNAL_SERVER_ERROR, message))

@@ -1,0 +1,109 @@
+"""The objects, in memory, under one version counter.
+
+Objects are JSON documents (`Document`) that are **never changed in place**: a write makes a new
+document that shares with the old one whatever did not change. So a spec of some kilobytes exists
+once for all the jobs of the sample fleet that have it, and a reader needs no copy.
+
+Keys are those of etcd, `namespace/name`, and so is their order. Every write, of whatever object,
+takes the next version; there are no old versions to read (see `fleetpatch.sandbox.lists`).
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.resource import Resource
+
+Document: TypeAlias = dict[str, Json]
+"""An object as JSON; not to be changed in place."""
+
+
+def key_of(namespace: str, name: str) -> str:
+    """The key of an object; `namespace` is empty for what has none."""
+    return f"{namespace}/{name}" if namespace else name
+
+
+@dataclass(slots=True)
+class Collection:
+    """The objects of one resource; `keys` are sorted."""
+
+    keys: list[str] = field(default_factory=list)
+    documents: dict[str, Document] = field(default_factory=dict)
+
+    def span(self, prefix: str, start: str = "") -> range:
+        """The positions in `keys` of those with `prefix` that do not come before `start`."""
+        first = bisect_left(self.keys, max(prefix, start))
+        end = bisect_left(self.keys, prefix[:-1] + chr(ord(prefix[-1]) + 1)) if prefix else None
+        return range(first, len(self.keys) if end is None else end)
+
+
+class Store:
+    """All objects of one sandbox. Not for several threads."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._collections = {resource: Collection() for resource in resources}
+        self.version = 1
+        """The version of the latest write."""
+        self.compacted = 0
+        """Continue tokens of this version and older have expired."""
+
+    def collection(self, resource: Resource) -> Collection:
+        """The objects of `resource`, to be read only."""
+        return self._collections[resource]
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
+        """The object of that name."""
+        return self._collections[resource].documents.get(key_of(namespace, name))
+
+    def put(self, resource: Resource, document: Document) -> Document:
+        """Store a new object or a new state of one; return it with its version set."""
+        self.version += 1
+        metadata = {**document["metadata"], "resourceVersion": str(self.version)}
+        stored = {**document, "metadata": metadata}
+        collection = self._collections[resource]
+        key = key_of(metadata.get("namespace", ""), metadata["name"])
+        if key not in collection.documents:
+            insort(collection.keys, key)
+        collection.documents[key] = stored
+        return stored
+
+    def load(self, resource: Resource, documents: Iterable[Document]) -> None:
+        """Store many new objects; much faster than `put` for each."""
+        collection = self._collections[resource]
+        for document in documents:
+            self.version += 1
+            metadata = document["metadata"]
+            metadata["resourceVersion"] = str(self.version)
+            collection.documents[key_of(metadata.get("namespace", ""), metadata["name"])] = document
+        collection.keys = sorted(collection.documents)
+
+    def delete(self, resource: Resource, namespace: str, name: str) -> Document | None:
+        """Remove the object of that name and return it."""
+        collection = self._collections[resource]
+        key = key_of(namespace, name)
+        document = collection.documents.pop(key, None)
+        if document is not None:
+            self.version += 1
+            del collection.keys[bisect_left(collection.keys, key)]
+        return document
+
+    def edit(
+        self, resource: Resource, namespace: str, name: str, change: Callable[[Document], Document]
+    ) -> bool:
+        """Let another writer change an object; False where there is none of that name."""
+        document = self.get(resource, namespace, name)
+        if document is None:
+            return False
+        self.put(resource, change(document))
+        return True
+
+    def compact(self) -> None:
+        """Let all continue tokens given so far expire, as etcd's compaction does."""
+        self.compacted = self.version
+
+    def __iter__(self) -> Iterator[tuple[Resource, Document]]:
+        for resource, collection in self._collections.items():
+            for key in collection.keys:
+                yield resource, collection.documents[key]

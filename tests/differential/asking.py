@@ -1,0 +1,104 @@
+"""Asking two servers the same."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from tests.control_plane import JobKind
+from tests.differential.generating import Step, filled
+from tests.differential.observing import Observation, observe
+
+KINDS = ["jobs.batch", "tfjobs.kubeflow.org"]
+"""A built-in kind and a custom one."""
+
+
+class Answer(Protocol):
+    @property
+    def status(self) -> int: ...
+    @property
+    def body(self) -> Any: ...
+
+
+class Server(Protocol):
+    """Either client."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        content_type: str = "application/json",
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer: ...
+
+
+class Both:
+    """The two servers, asked the same."""
+
+    def __init__(self, sandbox: Server, real: Server, namespace: str) -> None:
+        self.servers = (sandbox, real)
+        self.namespace = namespace
+
+    def object(self, kind: JobKind, name: str) -> list["Subject"]:
+        """Create an object of the same name on both, with some labels."""
+        subjects = [Subject(server, kind.path(self.namespace, name)) for server in self.servers]
+        for subject in subjects:
+            manifest = kind.manifest(name, {"app": "etl", "team": "ads"})
+            created = subject.server.request("POST", kind.path(self.namespace), manifest)
+            assert created.status == 201, created.body
+            subject.stale = "1"
+        return subjects
+
+    def answers(self, step: Step, path: str) -> list[Observation]:
+        return [
+            observe(answer.status, answer.body, "")
+            for server in self.servers
+            for answer in [
+                server.request(
+                    step.method,
+                    path + step.query,
+                    step.body,
+                    step.content_type,
+                    headers=step.headers,
+                )
+            ]
+        ]
+
+
+class Subject:
+    """One object on one server."""
+
+    def __init__(self, server: Server, path: str) -> None:
+        self.server = server
+        self.path = path
+        self.stale = ""
+
+    def ask(self, step: Step) -> tuple[Observation, Observation]:
+        """Send a step; observe the answer and the object after it."""
+        metadata = self.server.request("GET", self.path).body["metadata"]
+        version = metadata["resourceVersion"]
+        words = {
+            "VERSION": version,
+            "STALE": self.stale,
+            "UID": metadata["uid"],
+            "NAME": metadata["name"],
+        }
+        answer = self.server.request(
+            step.method,
+            self.path + step.query,
+            filled(step.body, words),
+            step.content_type,
+            headers=step.headers,
+        )
+        after = self.server.request("GET", self.path)
+        return (
+            observe(answer.status, answer.body, version),
+            observe(after.status, after.body, version),
+        )
+
+    def replace(self, change: dict[str, Any]) -> tuple[Observation, Observation]:
+        """PUT the object with some of its metadata changed; observe as `ask` does."""
+        document = self.server.request("GET", self.path).body
+        metadata = {**document["metadata"], **change}
+        return self.ask(Step("PUT", {**document, "metadata": metadata}))

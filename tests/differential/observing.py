@@ -1,0 +1,70 @@
+"""What is compared: an answer, without all that two right servers may answer differently."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+_OWN = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One answer, made comparable.
+
+    `fields` are those that the causes of a Status name. `moved` tells whether the object's version
+    changed. `content` is the object, or the names in the list, without uids, times and versions.
+    """
+
+    status: int
+    reason: str = ""
+    details: tuple[tuple[str, str], ...] = ()
+    fields: frozenset[str] = frozenset()
+    moved: bool = False
+    content: str = ""
+
+
+def observe(status: int, body: Any, before: str) -> Observation:
+    """Make an answer comparable; `before` is the object's version before the request."""
+    if not isinstance(body, dict):
+        return Observation(status, content=str(body))
+    if body.get("kind") == "Status":
+        return _refusal(status, body)
+    if "items" in body:
+        return Observation(status, content=_list(body))
+    metadata = body.get("metadata", {})
+    moved = metadata.get("resourceVersion", before) != before
+    return Observation(status, moved=moved, content=_object(body))
+
+
+def _refusal(status: int, body: Any) -> Observation:
+    details = body.get("details") or {}
+    about = {key: details[key] for key in ("name", "group", "kind") if key in details}
+    return Observation(
+        status,
+        reason=body.get("reason", ""),
+        details=tuple(sorted(about.items())),
+        fields=frozenset(cause.get("field", "") for cause in details.get("causes", ())),
+    )
+
+
+def _object(body: Any) -> str:
+    uid = body["metadata"].get("uid", "")
+    metadata = {key: value for key, value in body["metadata"].items() if key not in _OWN}
+    shown = {**body, "metadata": metadata}
+    text = json.dumps(shown, sort_keys=True)
+    return text.replace(uid, "UID") if uid else text
+
+
+def _list(body: Any) -> str:
+    items = body["items"]
+    names = None if items is None else [item["metadata"]["name"] for item in items]
+    kinds = sorted({item.get("kind", "") for item in items or ()} - {""})
+    metadata = body["metadata"]
+    shown = {
+        "kind": body["kind"],
+        "kinds": kinds if body["kind"] == "PartialObjectMetadataList" else [],
+        "names": names,
+        "remaining": metadata.get("remainingItemCount"),
+        "more": bool(metadata.get("continue")),
+    }
+    return json.dumps(shown)

@@ -1,0 +1,49 @@
+"""The same generated requests, sent to the sandbox and to a real API server.
+
+Covers creation, PATCH of the three types (labels, annotations, nulls, wrong types, versions, uids,
+names, specs, dry runs, unknown content types, bodies that are no patches), GET and LIST with
+selectors, limits and tokens, for a built-in and a custom kind. Compared are status, reason, what
+the details are about, the fields of the causes, whether the version moved, and the object.
+
+Left out: texts of messages; `managedFields`, which the sandbox does not keep (so a PATCH that
+touches nothing else, such as one of `status`, moves the version only on the real server); JSON
+Patches of deeper places than a job's labels, annotations and finalizers; server-side apply; and
+`spec.ttlSecondsAfterFinished`, which 1.20 drops and servers since 1.23, like the sandbox, keep.
+"""
+
+from random import Random
+
+import pytest
+
+from tests.control_plane import JOB_KINDS
+from tests.differential.asking import KINDS, Both
+from tests.differential.generating import list_step, patch_step
+
+pytestmark = pytest.mark.control_plane
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("name", KINDS)
+def test_generated_patches_are_answered_alike(both: Both, name: str, seed: int) -> None:
+    random = Random(f"{name} {seed}")
+    subjects = both.object(JOB_KINDS[name], f"patched-{seed}")
+
+    for number in range(25):
+        step = patch_step(random)
+        sandbox, real = (subject.ask(step) for subject in subjects)
+        assert sandbox == real, f"step {number}: {step}"
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_generated_lists_are_answered_alike(both: Both, name: str) -> None:
+    random = Random(name)
+    kind = JOB_KINDS[name]
+    for server in both.servers:
+        for number in range(6):
+            labels = {"app": "etl" if number % 2 else "train", "n": str(number)}
+            server.request("POST", kind.path(both.namespace), kind.manifest(f"o{number}", labels))
+
+    for _ in range(80):
+        step = list_step(random)
+        sandbox, real = both.answers(step, kind.path(both.namespace))
+        assert sandbox == real, step

@@ -1,0 +1,97 @@
+"""Whatever is sent, the API answers: any JSON, and any bytes, as a patch, an object or a query.
+
+Left out: that the answer is the right one (tests/differential).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleetpatch.sandbox.access import ADMIN, Access
+from fleetpatch.sandbox.api import Api, Request
+from fleetpatch.sandbox.discovery import SERVED
+from fleetpatch.sandbox.fleet import fill
+from fleetpatch.sandbox.statuses import Reply, encode
+from fleetpatch.sandbox.store import Store
+from fleetpatch.sandbox.writes import Writes
+from tests.sandbox.objects import BATCH, JSON_PATCH, MERGE, NAMESPACE, STRATEGIC, TENSORFLOW
+
+FIELDS = [
+    *("metadata", "spec", "status", "apiVersion", "kind", "name", "labels", "annotations", "uid"),
+    *("resourceVersion", "finalizers", "ownerReferences", "template", "containers", "selector"),
+    *("matchLabels", "parallelism", "restartPolicy", "$patch", "op", "path", "value", "from"),
+    *("preconditions", "dryRun", "manualSelector", "generateName", "image"),
+]
+SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from([*FIELDS, "/spec/x"])
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+BODIES = (
+    JSON
+    | st.fixed_dictionaries({"metadata": JSON, "spec": JSON})
+    | st.fixed_dictionaries({"spec": st.fixed_dictionaries({"template": JSON, "selector": JSON})})
+    | st.lists(st.fixed_dictionaries({"op": st.just("add"), "path": JSON, "value": JSON}))
+)
+KINDS = st.sampled_from([BATCH, TENSORFLOW])
+
+
+def api() -> Api:
+    store = Store(SERVED)
+    fill(store, job_count=0, namespace_count=1, seed=0)
+    made = Api(store, Writes(store, lambda: "uid"), Access({"token": ADMIN}))
+    for kind in (BATCH, TENSORFLOW):
+        body = encode(kind.manifest("one", {"app": "etl"}))
+        created = made.answer(Request("POST", kind.path(NAMESPACE), {}, body=body))
+        assert created.status == 201
+    return made
+
+
+def answered(request: Request) -> Reply:
+    reply = api().answer(request)
+    assert 200 <= reply.status < 600
+    return reply
+
+
+@settings(max_examples=400, deadline=None)
+@given(kind=KINDS, content_type=st.sampled_from([MERGE, JSON_PATCH, STRATEGIC]), body=BODIES)
+def test_any_json_is_answered_as_a_patch(kind: Any, content_type: str, body: Any) -> None:
+    path = kind.path(NAMESPACE, "one")
+    answered(Request("PATCH", path, {}, content_type=content_type, body=encode(body)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(kind=KINDS, method=st.sampled_from(["POST", "PUT", "DELETE"]), body=BODIES)
+def test_any_json_is_answered_as_an_object(kind: Any, method: str, body: Any) -> None:
+    path = kind.path(NAMESPACE, None if method == "POST" else "one")
+    answered(Request(method, path, {}, body=encode(body)))
+
+
+@given(content_type=st.sampled_from([MERGE, JSON_PATCH, STRATEGIC]), body=st.binary(max_size=20))
+def test_any_bytes_are_answered(content_type: str, body: bytes) -> None:
+    path = BATCH.path(NAMESPACE, "one")
+    answered(Request("PATCH", path, {}, content_type=content_type, body=body))
+
+
+@given(
+    parameters=st.dictionaries(
+        st.sampled_from(
+            ["limit", "continue", "labelSelector", "fieldSelector", "resourceVersion", "dryRun"]
+        ),
+        st.text(max_size=12),
+    )
+)
+def test_any_query_is_answered(parameters: Mapping[str, str]) -> None:
+    answered(Request("GET", BATCH.path(NAMESPACE), parameters))
+
+
+@given(
+    path=st.lists(st.sampled_from(["apis", "api", "v1", "batch", "jobs", "namespaces", "", "x"]))
+)
+def test_any_path_is_answered(path: list[str]) -> None:
+    answered(Request("GET", "/" + "/".join(path), {}))

@@ -1,0 +1,61 @@
+"""The sample fleet: the same for the same numbers, and fit for the demo's plan.
+
+Left out: whether the models look like real jobs, which is for people to judge.
+"""
+
+from collections import Counter
+
+import pytest
+
+from fleetpatch.sandbox.discovery import JOB_KINDS, NAMESPACES, SERVED
+from fleetpatch.sandbox.fleet import fill, namespace_names
+from fleetpatch.sandbox.objects import check
+from fleetpatch.sandbox.store import Store
+
+
+def fleet(jobs: int, namespaces: int, seed: int) -> Store:
+    store = Store(SERVED)
+    fill(store, job_count=jobs, namespace_count=namespaces, seed=seed)
+    return store
+
+
+def test_the_same_numbers_make_the_same_fleet() -> None:
+    assert list(fleet(200, 6, 1)) == list(fleet(200, 6, 1))
+    assert list(fleet(200, 6, 1)) != list(fleet(200, 6, 2))
+
+
+def test_all_kinds_have_their_share() -> None:
+    kinds = Counter(resource for resource, _ in fleet(200, 6, 1))
+
+    assert kinds == {**dict.fromkeys(JOB_KINDS, 40), NAMESPACES: 7}
+
+
+def test_labels_are_such_that_plans_select_some() -> None:
+    labels = [
+        document["metadata"]["labels"]
+        for resource, document in fleet(500, 6, 1)
+        if resource in JOB_KINDS
+    ]
+
+    assert {each["app"] for each in labels} == {"etl", "train", "serve"}
+    assert {each["tier"] for each in labels} == {"gold", "std"}
+    assert all(each["team"] for each in labels)
+    assert 0 < sum("owner" not in each for each in labels) < 250
+
+
+def test_every_object_is_valid() -> None:
+    for resource, document in fleet(100, 6, 1):
+        check(resource, document, None)
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [
+        (0, []),
+        (1, ["team-etl-01"]),
+        (4, ["team-etl-01", "team-train-01", "team-legacy", "platform"]),
+    ],
+)
+def test_namespaces_suit_globs(count: int, names: list[str]) -> None:
+    assert namespace_names(count) == names
+    assert len(set(namespace_names(50))) == 50

@@ -1,0 +1,93 @@
+"""The sandbox as a whole: starting, the kubeconfig, stopping.
+
+Left out: the command line, which belongs to the CLI's tests.
+"""
+
+import asyncio
+import json
+import os
+import stat
+from pathlib import Path
+
+import anyio
+import pytest
+
+from fleetpatch.errors import SurroundingsError
+from fleetpatch.sandbox.access import ADMIN
+from fleetpatch.sandbox.chaos import Action, Chaos, Rule
+from fleetpatch.sandbox.server import Ready, Sandbox, SandboxOptions, serve
+from tests.sandbox.objects import BATCH, NAMESPACE
+from tests.sandbox.serving import SandboxThread
+
+EMPTY = SandboxOptions(jobs=0, namespaces=0)
+
+
+async def test_the_kubeconfig_leads_to_the_server_and_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text("old", encoding="utf-8")
+    path.chmod(0o644)
+
+    async with Sandbox.start(SandboxOptions(jobs=0, kubeconfig=path)) as sandbox:
+        config = json.loads(path.read_text(encoding="utf-8"))
+
+    assert config["clusters"][0]["cluster"]["server"] == sandbox.ready.server
+    assert config["users"][0]["user"]["token"] == sandbox.token(ADMIN)
+    assert config["current-context"] == "sandbox"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert sandbox.ready == Ready(sandbox.ready.server, path, os.getpid())
+
+
+async def test_a_kubeconfig_of_its_own_goes_with_the_sandbox() -> None:
+    async with Sandbox.start(EMPTY) as sandbox:
+        assert sandbox.ready.kubeconfig.exists()
+
+    assert not sandbox.ready.kubeconfig.exists()
+
+
+async def test_serving_ends_when_it_is_told_to() -> None:
+    stop = anyio.Event()
+    seen: list[Ready] = []
+
+    def ready(started: Ready) -> None:
+        seen.append(started)
+        stop.set()
+
+    await serve(EMPTY, ready, stop)
+
+    assert len(seen) == 1
+
+
+async def test_a_port_that_is_taken_is_reported() -> None:
+    async with Sandbox.start(EMPTY) as sandbox:
+        port = int(sandbox.ready.server.rpartition(":")[2])
+
+        with pytest.raises(SurroundingsError, match=f"port {port}: cannot listen: Address already"):
+            async with Sandbox.start(SandboxOptions(port=port, jobs=0)):
+                pass
+
+
+async def test_a_kubeconfig_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "kubeconfig"
+
+    with pytest.raises(SurroundingsError, match="name another file with --kubeconfig"):
+        async with Sandbox.start(SandboxOptions(jobs=0, kubeconfig=path)):
+            pass
+
+
+async def test_a_hung_request_does_not_keep_the_sandbox_from_stopping() -> None:
+    chaos = Chaos(rules=(Rule(action=Action.HANG),))
+    async with Sandbox.start(SandboxOptions(jobs=0, chaos=chaos)) as sandbox:
+        host, _, port = sandbox.ready.server.removeprefix("http://").partition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        path = BATCH.path(NAMESPACE, "one")
+        writer.write(f"PATCH {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+        while not sandbox.counters.in_flight:
+            await anyio.lowlevel.checkpoint()
+
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_the_sandbox_runs_beside_a_test(running: SandboxThread) -> None:
+    assert running.client.request("GET", "/readyz").body == "ok"

@@ -1,0 +1,339 @@
+"""PATCH, POST, PUT and DELETE on the sandbox, one real answer at a time.
+
+Covers what docs and clients rely on by name: conflicts, uids, no-ops, dry runs, immutable fields,
+invalid labels, unknown types, and the shape of the refusals. Whether a real server answers alike is
+the business of tests/differential. Left out: server-side apply, which the sandbox refuses.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.sandbox.objects import (
+    BATCH,
+    JSON_PATCH,
+    KIND_NAMES,
+    MERGE,
+    METADATA,
+    NAMESPACE,
+    STRATEGIC,
+    TENSORFLOW,
+    create,
+    metadata,
+    relabel,
+)
+from tests.sandbox.serving import SandboxThread
+
+
+@pytest.mark.parametrize("kind", KIND_NAMES)
+def test_a_merge_patch_sets_and_removes_labels(running: SandboxThread, kind: str) -> None:
+    path = create(running, "one", {"app": "etl", "team": "ads"}, kind)
+
+    patched = running.client.request("PATCH", path, relabel(app="train", team=None), MERGE)
+
+    assert patched.status == 200
+    assert patched.body["metadata"]["labels"] == {"app": "train"}
+    assert metadata(running, path) == patched.body["metadata"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        relabel(app="etl"),
+        relabel(absent=None),
+        {"metadata": {"annotations": {"absent": None}}},
+        {"op": "replace", "path": "/status", "value": "Available"},
+        {"metadata": {"creationTimestamp": None, "generation": 7}},
+    ],
+)
+def test_a_patch_that_changes_nothing_leaves_the_version(
+    running: SandboxThread, body: dict[str, Any]
+) -> None:
+    path = create(running, "one")
+    before = metadata(running, path)
+
+    assert running.client.request("PATCH", path, body, MERGE).status == 200
+    assert metadata(running, path) == before
+
+
+def test_a_stale_version_is_a_conflict_that_names_the_object(running: SandboxThread) -> None:
+    path = create(running, "one")
+    body = {"metadata": {"resourceVersion": "1", "labels": {"q": "5"}}}
+
+    refused = running.client.request("PATCH", path, body, MERGE)
+
+    assert (refused.status, refused.body["reason"]) == (409, "Conflict")
+    assert refused.body["details"] == {"name": "one", "group": "batch", "kind": "jobs"}
+    assert refused.body["message"] == (
+        'Operation cannot be fulfilled on jobs.batch "one": the object has been modified;'
+        " please apply your changes to the latest version and try again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [
+        (
+            "jobs.batch",
+            {
+                "metadata.uid",
+                "spec.selector",
+                "spec.template.metadata.labels[controller-uid]",
+            },
+        ),
+        ("tfjobs.kubeflow.org", {"metadata.uid"}),
+    ],
+)
+def test_another_uid_is_invalid(running: SandboxThread, kind: str, fields: set[str]) -> None:
+    path = create(running, "one", kind=kind)
+
+    refused = running.client.request("PATCH", path, {"metadata": {"uid": "other"}}, MERGE)
+
+    assert (refused.status, refused.body["reason"]) == (422, "Invalid")
+    assert {cause["field"] for cause in refused.body["details"]["causes"]} == fields
+
+
+def test_the_version_is_checked_before_the_uid(running: SandboxThread) -> None:
+    path = create(running, "one")
+    body = {"metadata": {"uid": "other", "resourceVersion": "1"}}
+
+    assert running.client.request("PATCH", path, body, MERGE).status == 409
+
+
+@pytest.mark.parametrize("content_type", [MERGE, STRATEGIC])
+@pytest.mark.parametrize("value", [5, True, {"a": "b"}])
+def test_a_label_that_is_no_string_quotes_the_whole_object(
+    running: SandboxThread, content_type: str, value: Any
+) -> None:
+    path = create(running, "one")
+    body = {"metadata": {"labels": {"q": value}}}
+
+    refused = running.client.request("PATCH", path, body, content_type)
+
+    assert refused.status == 422
+    assert [cause["field"] for cause in refused.body["details"]["causes"]] == ["patch"]
+    assert '\\"controller-uid\\"' in refused.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (relabel(q="a b"), "metadata.labels"),
+        ({"metadata": {"annotations": {"a b": "c"}}}, "metadata.annotations"),
+        ({"metadata": {"annotations": {"a": "x" * 262_144}}}, "metadata.annotations"),
+        ({"spec": {"completions": 5}}, "spec.completions"),
+        ({"spec": {"template": {"spec": {"restartPolicy": "OnFailure"}}}}, "spec.template"),
+        ({"spec": {"parallelism": -1}}, "spec.parallelism"),
+    ],
+)
+def test_what_is_not_valid_is_named(
+    running: SandboxThread, body: dict[str, Any], field: str
+) -> None:
+    path = create(running, "one")
+    before = metadata(running, path)
+
+    refused = running.client.request("PATCH", path, body, MERGE)
+
+    assert refused.status == 422
+    assert refused.body["details"]["causes"][0]["field"] == field
+    assert metadata(running, path) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type", "words"),
+    [
+        ("jobs.batch", "text/plain", "415: Unsupported Media Type"),
+        ("jobs.batch", "application/apply-patch+yaml", "415: Unsupported Media Type"),
+        ("tfjobs.kubeflow.org", STRATEGIC, "accepted media types include: application/json-patch"),
+        ("tfjobs.kubeflow.org", "text/plain", "accepted media types include"),
+    ],
+)
+def test_a_type_of_patch_that_the_kind_does_not_take_is_refused(
+    running: SandboxThread, kind: str, content_type: str, words: str
+) -> None:
+    path = create(running, "one", kind=kind)
+
+    refused = running.client.request("PATCH", path, {}, content_type)
+
+    assert (refused.status, refused.body["reason"]) == (415, "UnsupportedMediaType")
+    assert words in refused.body["message"]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"op": "test", "path": "/metadata/labels/app", "value": "other"},
+        {"op": "remove", "path": "/metadata/labels/absent"},
+        {"op": "add", "path": "/metadata/annotations/a", "value": "b"},
+    ],
+)
+def test_json_patches_that_fail_cannot_be_told_apart(
+    running: SandboxThread, operation: dict[str, Any]
+) -> None:
+    path = create(running, "one")
+
+    refused = running.client.request("PATCH", path, [operation], JSON_PATCH)
+
+    assert (refused.status, refused.body["reason"]) == (422, "Invalid")
+    assert refused.body["details"] == {}
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status", "words"),
+    [
+        (
+            JSON_PATCH,
+            {"a": 1},
+            400,
+            "cannot unmarshal object into Go value of type jsonpatch.Patch",
+        ),
+        (JSON_PATCH, b"[{", 400, "unexpected end of JSON input"),
+        (MERGE, b'{"metadata":', 500, "Invalid JSON Patch"),
+        (MERGE, b'"text"', 500, "Invalid JSON Patch"),
+        (STRATEGIC, b"[]", 400, "cannot unmarshal array"),
+        (MERGE, {"metadata": {"name": "other"}}, 400, "the name of the object (other) does not"),
+        (MERGE, {"metadata": {"namespace": "other"}}, 400, "the namespace of the object (other)"),
+    ],
+)
+def test_bodies_that_are_no_patches_are_refused(
+    running: SandboxThread, content_type: str, body: Any, status: int, words: str
+) -> None:
+    path = create(running, "one")
+
+    refused = running.client.request("PATCH", path, body, content_type)
+
+    assert refused.status == status
+    assert words in refused.body["message"]
+
+
+def test_a_dry_run_shows_the_object_and_stores_nothing(running: SandboxThread) -> None:
+    path = create(running, "one")
+    before = metadata(running, path)
+
+    shown = running.client.request("PATCH", f"{path}?dryRun=All", relabel(q="5"), MERGE)
+
+    assert shown.body["metadata"]["labels"] == {"app": "etl", "q": "5"}
+    assert shown.body["metadata"]["resourceVersion"] == before["resourceVersion"]
+    assert metadata(running, path) == before
+
+
+def test_another_dry_run_is_invalid(running: SandboxThread) -> None:
+    path = create(running, "one")
+
+    refused = running.client.request("PATCH", f"{path}?dryRun=Maybe", {}, MERGE)
+
+    assert refused.status == 422
+    assert refused.body["details"]["causes"][0]["field"] == "dryRun"
+
+
+def test_unknown_fields_of_a_batch_job_are_dropped(running: SandboxThread) -> None:
+    path = create(running, "one")
+    before = running.client.request("GET", path).body
+
+    patched = running.client.request("PATCH", path, {"spec": {"unknown": 1}}, MERGE)
+
+    assert patched.body == before
+
+
+def test_a_custom_kind_keeps_any_spec_and_counts_its_changes(running: SandboxThread) -> None:
+    path = create(running, "one", kind="tfjobs.kubeflow.org")
+
+    patched = running.client.request("PATCH", path, {"spec": {"unknown": 1}}, MERGE)
+
+    assert patched.body["spec"]["unknown"] == 1
+    assert patched.body["metadata"]["generation"] == 2
+
+
+def test_metadata_only_answers_have_no_spec(running: SandboxThread) -> None:
+    path = create(running, "one")
+
+    patched = running.client.request(
+        "PATCH", path, relabel(q="5"), MERGE, headers={"Accept": METADATA}
+    )
+
+    assert patched.body["kind"] == "PartialObjectMetadata"
+    assert set(patched.body) == {"kind", "apiVersion", "metadata"}
+
+
+def test_an_object_is_created_with_what_the_server_sets(running: SandboxThread) -> None:
+    manifest = BATCH.manifest("one", {"app": "etl"})
+
+    created = running.client.request("POST", BATCH.path(NAMESPACE), manifest).body
+
+    own = {"controller-uid": created["metadata"]["uid"], "job-name": "one"}
+    assert created["spec"]["template"]["metadata"]["labels"] == own
+    assert created["spec"]["selector"]["matchLabels"] == {"controller-uid": own["controller-uid"]}
+    assert (created["spec"]["parallelism"], created["spec"]["backoffLimit"]) == (1, 6)
+    assert created["metadata"]["creationTimestamp"].endswith("Z")
+
+
+def test_a_name_is_generated(running: SandboxThread) -> None:
+    manifest = TENSORFLOW.manifest("")
+    manifest["metadata"] = {"generateName": "made-"}
+
+    created = running.client.request("POST", TENSORFLOW.path(NAMESPACE), manifest)
+
+    assert created.status == 201
+    assert created.body["metadata"]["name"].startswith("made-")
+
+
+def test_creating_what_exists_is_refused(running: SandboxThread) -> None:
+    create(running, "one")
+
+    refused = running.client.request("POST", BATCH.path(NAMESPACE), BATCH.manifest("one"))
+
+    assert (refused.status, refused.body["reason"]) == (409, "AlreadyExists")
+
+
+def test_creating_in_a_namespace_that_is_not_there_is_refused(running: SandboxThread) -> None:
+    refused = running.client.request("POST", BATCH.path("nowhere"), BATCH.manifest("one"))
+
+    assert (refused.status, refused.body["details"]["kind"]) == (404, "namespaces")
+
+
+def test_an_update_replaces_the_object_at_its_version(running: SandboxThread) -> None:
+    path = create(running, "one")
+    document = running.client.request("GET", path).body
+    document["metadata"]["labels"] = {"new": "yes"}
+
+    first = running.client.request("PUT", path, document)
+    second = running.client.request("PUT", path, document)
+
+    assert (first.status, second.status) == (200, 409)
+    assert metadata(running, path)["labels"] == {"new": "yes"}
+
+
+def test_a_deleted_object_is_gone(running: SandboxThread) -> None:
+    path = create(running, "one")
+
+    deleted = running.client.request("DELETE", path)
+    gone = running.client.request("PATCH", path, {}, MERGE)
+
+    assert (deleted.status, deleted.body["status"]) == (200, "Success")
+    assert (gone.status, gone.body["reason"]) == (404, "NotFound")
+    assert gone.body["message"] == 'jobs.batch "one" not found'
+
+
+def test_a_precondition_saves_another_object_from_deletion(running: SandboxThread) -> None:
+    path = create(running, "one")
+
+    refused = running.client.request("DELETE", path, {"preconditions": {"uid": "other"}})
+
+    assert refused.status == 409
+    assert running.client.request("GET", path).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", BATCH.path(NAMESPACE, "one")),
+        ("PATCH", BATCH.path(NAMESPACE)),
+        ("PUT", BATCH.path(NAMESPACE)),
+        ("POST", "/apis/batch/v1/jobs"),
+    ],
+)
+def test_methods_that_make_no_sense_are_refused(
+    running: SandboxThread, method: str, path: str
+) -> None:
+    assert running.client.request(method, path, {}).status == 405
