@@ -1,0 +1,128 @@
+"""A lane: one cluster's feeder and its equal workers.
+
+The feeder claims a chunk in one transaction before any of it is sent, and hands it out target by
+target. What an earlier process left in doubt goes first, to be read before it is sent. A lane gives
+back what it claimed and cannot have changed, so that only what was in flight can ever be in doubt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from fleetpatch.engine.attempt import Courier, Left
+from fleetpatch.engine.recorder import Settled
+from fleetpatch.engine.scribe import Scribe
+from fleetpatch.engine.streams import Eager, put
+from fleetpatch.model.target import Target
+
+_CAUSES_KEPT = 20
+"""Causes of single targets that a lane remembers: one is shown, and the others are counted."""
+
+
+class _Errand(NamedTuple):
+    """A target on its way to a worker; `in_doubt`: an earlier process may have changed it."""
+
+    target: Target
+    in_doubt: bool = False
+
+
+@dataclass(slots=True)
+class Lane:
+    """Brings one cluster's pending targets to their ends, `concurrency` at a time.
+
+    `causes` tells afterwards why targets were left open; it is empty where none was.
+    """
+
+    courier: Courier
+    scribe: Scribe
+    concurrency: int
+    causes: set[str] = field(default_factory=set)
+    _stopped: bool = False
+
+    @property
+    def cluster(self) -> str:
+        """The name of the lane's cluster."""
+        return self.courier.cluster.name
+
+    def stop(self, cause: str) -> None:
+        """Send nothing new; what is in flight is brought to its end. Safe from a signal handler."""
+        self._stopped = True
+        self.causes.add(cause)
+
+    async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
+        """Work until nothing is pending or the lane is stopped; closes `outbox`, its own clone."""
+        # A chunk in hand and one in the stream: the next claim is on the disk before it is needed.
+        chunk = max(64, 4 * self.concurrency)
+        feed, errands = anyio.create_memory_object_stream[_Errand](chunk)
+        untouched: list[Target] = []
+        async with outbox:
+            async with anyio.create_task_group() as workers:
+                workers.start_soon(self._feed, feed, chunk, untouched)
+                for _ in range(self.concurrency):
+                    workers.start_soon(self._work, errands.clone(), outbox.clone(), untouched)
+                errands.close()
+            if untouched:
+                await self.scribe.release(untouched)
+
+    async def _feed(
+        self, feed: MemoryObjectSendStream[_Errand], chunk: int, untouched: list[Target]
+    ) -> None:
+        async with feed:
+            await self._hand_out_doubtful(feed, chunk)
+            while not self._stopped:
+                claimed = await self.scribe.claim(self.cluster, chunk)
+                if not claimed:
+                    return
+                await self._hand_out(claimed, feed, untouched)
+
+    async def _hand_out_doubtful(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
+        """Hand out what was in doubt before this lane claimed anything."""
+        last = 0
+        while not self._stopped:
+            doubtful = await self.scribe.in_doubt(self.cluster, last, chunk)
+            if not doubtful:
+                return
+            for target in doubtful:
+                await feed.send(_Errand(target, in_doubt=True))
+            last = doubtful[-1].id
+
+    async def _hand_out(
+        self,
+        claimed: Sequence[Target],
+        feed: MemoryObjectSendStream[_Errand],
+        untouched: list[Target],
+    ) -> None:
+        for position, target in enumerate(claimed):
+            if self._stopped:
+                untouched.extend(claimed[position:])
+                return
+            await put(feed, _Errand(target))
+
+    async def _work(
+        self,
+        errands: MemoryObjectReceiveStream[_Errand],
+        outbox: MemoryObjectSendStream[Settled],
+        untouched: list[Target],
+    ) -> None:
+        async with errands, outbox:
+            async for target, in_doubt in Eager(errands):
+                if self._stopped:
+                    if not in_doubt:
+                        untouched.append(target)
+                    continue
+                match await self.courier.deliver(target, in_doubt=in_doubt):
+                    case Left() as left:
+                        self._leave(target, left)
+                        if not left.sent:
+                            untouched.append(target)
+                    case settlement:
+                        await put(outbox, (target, settlement))
+
+    def _leave(self, target: Target, left: Left) -> None:
+        if left.lane:
+            self.stop(f"{self.cluster}: {left.cause}")
+        elif len(self.causes) < _CAUSES_KEPT:
+            self.causes.add(f"{self.cluster}: {target.namespace}/{target.name} {left.cause}")

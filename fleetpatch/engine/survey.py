@@ -1,0 +1,98 @@
+"""The survey: selectors expanded into targets, page by page.
+
+A page is listed, decided upon and written to the run file before the next one is asked for; memory
+holds a few pages, never the fleet. Several sweeps run side by side, so that a slow list does not
+keep the others waiting.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from fleetpatch.engine.scribe import Scribe
+from fleetpatch.model.change import Change
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.ports import Cluster, Draft, Page, Progress
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.guards import refuse_too_many
+from fleetpatch.rules.planner import Clash, Patch, Unchanged, need
+
+SIDE_BY_SIDE = 4
+"""Lists under way at once on one cluster: they hide its latency and are not felt by others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A list to be made; `block` is its place in the plan's `targets`, `namespace` None is all."""
+
+    cluster: Cluster
+    block: int
+    resource: Resource
+    namespace: str | None
+    selector: str
+    field_selector: str
+
+    def __str__(self) -> str:
+        place = f"namespace {self.namespace}" if self.namespace else "all namespaces"
+        return f"{self.resource.name} in {place} of {self.cluster.name}"
+
+
+class Survey:
+    """Carries sweeps out. `found` counts objects listed, `inconsistent` the clusters concerned."""
+
+    def __init__(
+        self, change: Change, scribe: Scribe, progress: Progress, *, max_targets: int | None
+    ) -> None:
+        self._change = change
+        self._scribe = scribe
+        self._progress = progress
+        self._max_targets = max_targets
+        self.found = 0
+        self.inconsistent: Counter[str] = Counter()
+
+    async def run(self, sweeps: Sequence[Sweep]) -> None:
+        """List all; raises what a cluster or the journal raises, and Refused past `max_targets`."""
+        limiters: dict[str, anyio.CapacityLimiter] = {}
+        try:
+            async with anyio.create_task_group() as tasks:
+                for sweep in sweeps:
+                    name = sweep.cluster.name
+                    limiter = limiters.setdefault(name, anyio.CapacityLimiter(SIDE_BY_SIDE))
+                    tasks.start_soon(self._sweep, sweep, limiter)
+        except ExceptionGroup as broken:
+            failure = broken.exceptions[0]
+            raise failure from failure.__cause__
+
+    async def _sweep(self, sweep: Sweep, limiter: anyio.CapacityLimiter) -> None:
+        async with limiter:
+            pages = sweep.cluster.pages(
+                sweep.resource,
+                namespace=sweep.namespace,
+                selector=sweep.selector,
+                field_selector=sweep.field_selector,
+            )
+            async for page in pages:
+                await self._take(sweep, page)
+
+    async def _take(self, sweep: Sweep, page: Page) -> None:
+        if page.inconsistent:
+            self.inconsistent[sweep.cluster.name] += 1
+        await self._scribe.add([self._draft(sweep, seen) for seen in page.items])
+        self.found += len(page.items)
+        self._progress.planned(len(page.items))
+        if self._max_targets is not None and self.found > self._max_targets:
+            # Blocks that overlap list an object more than once; only the journal knows.
+            refuse_too_many(await self._scribe.found(), self._max_targets)
+
+    def _draft(self, sweep: Sweep, seen: Seen) -> Draft:
+        cluster, resource, block = sweep.cluster.name, sweep.resource, sweep.block
+        match need(self._change, seen):
+            case Patch(before=before):
+                return Draft(cluster, resource, seen, before, block)
+            case Unchanged(before=before):
+                return Draft(cluster, resource, seen, before, block, Reason.ALREADY_SET)
+            case Clash(before=before, detail=detail):
+                return Draft(cluster, resource, seen, before, block, Reason.CLASH, detail)

@@ -1,0 +1,508 @@
+"""One target, from its first PATCH to its end, over scripted clusters in virtual time.
+
+Covered: every verdict with what follows from it, waits to the millisecond, attempts running out,
+conflicts, doubt, credentials, dry runs, unguarded runs, targets that an earlier process left in
+doubt, the record of retries, and cancellation.
+Left out: sequences nobody thought of (test_courier_model.py), the waits' own rules
+(tests/rules/test_backoff.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from fleetpatch.engine.attempt import Courier, Left, Orders, Retry
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.model.answer import Answer, NoAnswer, Silence
+from fleetpatch.model.change import Change
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.settling import OnDrift
+from fleetpatch.rules.verdicts import Verdict
+from tests.fakes import FakeCluster, VirtualClock, always, failure, in_turn, ok, seen_job, target_of
+
+CHANGE = Change(labels={"team": "red"})
+PLANNED = seen_job({"team": "blue"}, version="10")
+DONE = seen_job({"team": "red"}, version="11")
+MOVED = seen_job({"team": "blue", "other": "x"}, version="15")
+TARGET = target_of(CHANGE, PLANNED)
+
+CONFLICT = failure(409, "Conflict", "the object has been modified")
+BUSY = failure(429, "TooManyRequests", retry_after="2")
+UNAVAILABLE = failure(503, "ServiceUnavailable")
+TIMED_OUT = failure(504, "Timeout", "request did not complete")
+UNAUTHORIZED = failure(401, "Unauthorized")
+RESET = NoAnswer(Silence.RESET, "connection reset by peer")
+UNREACHABLE = NoAnswer(Silence.UNREACHABLE, "connection refused")
+
+
+def always_matches(_target: Target, _seen: Seen) -> bool:
+    return True
+
+
+ORDERS = Orders(CHANGE, always_matches)
+
+
+class Delivery:
+    """A courier to a scripted cluster, with all that it did."""
+
+    def __init__(
+        self,
+        orders: Orders = ORDERS,
+        *,
+        pacer_rate: float | None = None,
+        random: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.clock = VirtualClock()
+        self.cluster = FakeCluster(self.clock)
+        self.retries: list[Retry] = []
+        pacer = Pacer(self.clock, pacer_rate)
+        self.courier = Courier(self.cluster, orders, pacer, self.clock, random, self.retries.append)
+
+    def will(
+        self,
+        *patches: Answer | NoAnswer,
+        reads: tuple[Answer | NoAnswer, ...] = (),
+    ) -> "Delivery":
+        self.cluster.patches, self.cluster.reads = in_turn(*patches), in_turn(*reads)
+        return self
+
+    async def settle(self, target: Target = TARGET, *, in_doubt: bool = False) -> Settlement:
+        ended = await self.courier.deliver(target, in_doubt=in_doubt)
+        assert isinstance(ended, Settlement), ended
+        return ended
+
+    async def leave(self, target: Target = TARGET) -> Left:
+        ended = await self.courier.deliver(target)
+        assert isinstance(ended, Left), ended
+        return ended
+
+
+# One PATCH is enough
+
+
+async def test_a_200_with_the_values_and_a_new_version_is_patched() -> None:
+    delivery = Delivery().will(ok(DONE))
+
+    assert await delivery.settle() == Settlement(
+        TARGET.id, Reason.PATCHED, http_status=200, attempts=1, resource_version="11"
+    )
+    (call,) = delivery.cluster.calls
+    assert call.body == {"metadata": {"labels": {"team": "red"}, "resourceVersion": "10"}}
+    assert not call.dry_run
+
+
+async def test_a_200_that_left_the_version_is_unchanged() -> None:
+    ended = await Delivery().will(ok(replace(DONE, resource_version="10"))).settle()
+
+    assert ended.reason is Reason.ALREADY_SET
+
+
+async def test_a_200_without_the_values_is_not_effective() -> None:
+    ended = await Delivery().will(ok(seen_job({"team": "RED"}, version="11"))).settle()
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
+    assert ended.detail == "metadata.labels.team is 'RED', wanted 'red'"
+    assert ended.resource_version == "11"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (failure(400, "BadRequest", "no"), Reason.REJECTED),
+        (failure(403, "Forbidden", "no"), Reason.FORBIDDEN),
+        (failure(415, "UnsupportedMediaType", "no"), Reason.REJECTED),
+        (failure(422, "Invalid", "no"), Reason.REJECTED),
+        (failure(422, "Invalid", "no", causes=("metadata.uid",)), Reason.REPLACED),
+        (failure(404, "NotFound", "no"), Reason.GONE),
+        (failure(500, "", "no"), Reason.REJECTED),
+    ],
+)
+async def test_a_final_answer_is_asked_for_once_and_quoted(answer: Answer, reason: Reason) -> None:
+    delivery = Delivery().will(answer)
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.http_status, ended.attempts) == (reason, answer.status, 1)
+    assert ended.detail == f"{answer.status} no"
+    assert delivery.cluster.verbs == ["PATCH"]
+    assert delivery.clock.slept == []
+    assert delivery.retries == []
+
+
+# Again, after a pause
+
+
+async def test_retry_after_is_waited_out_exactly() -> None:
+    delivery = Delivery().will(BUSY, replace(BUSY, retry_after="5"), ok(DONE))
+
+    ended = await delivery.settle()
+
+    assert [call.at for call in delivery.cluster.calls] == [0.0, 2.0, 7.0]
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.PATCHED, 3, 0)
+    assert ended.elapsed_ms == 7000.0
+
+
+async def test_without_retry_after_the_pauses_grow_with_jitter() -> None:
+    delivery = Delivery(random=lambda: 0.5).will(*[UNAVAILABLE] * 3, ok(DONE))
+
+    await delivery.settle()
+
+    assert delivery.clock.slept == [0.125, 0.25, 0.5]
+
+
+async def test_every_retry_is_on_record_before_it_is_waited_for() -> None:
+    delivery = Delivery().will(BUSY, UNREACHABLE, ok(DONE))
+
+    await delivery.settle()
+
+    assert delivery.retries == [
+        Retry(TARGET, 1, 429, Verdict.RETRY, "TooManyRequests", 2.0),
+        Retry(TARGET, 2, None, Verdict.RETRY, "unreachable: connection refused", 0.0),
+    ]
+
+
+async def test_attempts_run_out() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=3)).will(*[BUSY] * 3)
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.http_status) == (Reason.EXHAUSTED, 3, 429)
+    assert len(delivery.retries) == 2
+
+
+async def test_one_attempt_means_one() -> None:
+    ended = await Delivery(replace(ORDERS, attempts=1)).will(BUSY).settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 1)
+
+
+async def test_every_attempt_and_every_read_passes_the_pacer() -> None:
+    delivery = Delivery(pacer_rate=0.1)
+    delivery.will(CONFLICT, UNAVAILABLE, ok(DONE), reads=(ok(MOVED),))
+
+    await delivery.settle()
+
+    assert [(call.verb, call.at) for call in delivery.cluster.calls] == [
+        ("PATCH", 0.0),
+        ("GET", 10.0),
+        ("PATCH", 20.0),
+        ("PATCH", 30.0),
+    ]
+
+
+# Conflicts
+
+
+async def test_after_a_conflict_over_another_field_the_new_version_is_sent() -> None:
+    delivery = Delivery().will(CONFLICT, ok(DONE), reads=(ok(MOVED),))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.PATCHED, 2, 1)
+    assert [call.version for call in delivery.cluster.patched] == ["10", "15"]
+
+
+@pytest.mark.parametrize(
+    ("read", "reason"),
+    [
+        (ok(seen_job({"team": "green"}, version="15")), Reason.DRIFTED),
+        (ok(seen_job({"team": "blue"}, uid="uid-2", version="15")), Reason.REPLACED),
+        (failure(404, "NotFound"), Reason.GONE),
+        (ok(seen_job({"team": "red"}, version="15")), Reason.ALREADY_SET),
+    ],
+)
+async def test_after_a_conflict_the_object_is_read_and_may_end_the_target(
+    read: Answer, reason: Reason
+) -> None:
+    delivery = Delivery().will(CONFLICT, reads=(read,))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (reason, 1, 1)
+
+
+async def test_after_a_conflict_the_selector_is_asked_again() -> None:
+    asked: list[tuple[Target, Seen]] = []
+
+    def matches(target: Target, seen: Seen) -> bool:
+        asked.append((target, seen))
+        return False
+
+    ended = await Delivery(Orders(CHANGE, matches)).will(CONFLICT, reads=(ok(MOVED),)).settle()
+
+    assert ended.reason is Reason.NO_LONGER_MATCHES
+    assert asked == [(TARGET, MOVED)]
+
+
+async def test_a_drifted_field_is_overwritten_under_its_new_version_where_the_plan_says_so() -> (
+    None
+):
+    delivery = Delivery(replace(ORDERS, on_drift=OnDrift.OVERWRITE))
+    delivery.will(CONFLICT, ok(DONE), reads=(ok(seen_job({"team": "green"}, version="15")),))
+
+    ended = await delivery.settle()
+
+    assert ended.reason is Reason.PATCHED
+    assert delivery.cluster.patched[1].version == "15"
+
+
+async def test_conflicts_for_ever_end_as_conflict() -> None:
+    delivery = Delivery()
+    delivery.cluster.patches, delivery.cluster.reads = always(CONFLICT), always(ok(MOVED))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.http_status) == (Reason.CONFLICT, 6, 409)
+
+
+async def test_the_last_conflict_is_looked_into_like_any_other() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=1))
+    delivery.will(CONFLICT, reads=(ok(seen_job({"team": "green"}, version="15")),))
+
+    assert (await delivery.settle()).reason is Reason.DRIFTED
+
+
+async def test_a_conflict_that_cannot_be_looked_into_at_last_is_a_conflict_all_the_same() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=1)).will(CONFLICT, reads=(UNAVAILABLE,))
+
+    assert (await delivery.settle()).reason is Reason.CONFLICT
+
+
+# Doubt
+
+
+@pytest.mark.parametrize(
+    "doubt", [TIMED_OUT, RESET, NoAnswer(Silence.TIMEOUT), Answer(502), Answer(200), Answer(500)]
+)
+async def test_what_may_have_been_applied_is_read_and_settled(doubt: Answer | NoAnswer) -> None:
+    delivery = Delivery().will(doubt, reads=(ok(DONE),))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.SETTLED_BY_READING, 1, 1)
+    assert ended.resource_version == "11"
+
+
+async def test_what_was_not_applied_is_sent_again() -> None:
+    delivery = Delivery().will(TIMED_OUT, ok(DONE), reads=(ok(PLANNED),))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.PATCHED, 2, 1)
+
+
+async def test_a_patch_that_arrives_after_it_was_looked_for_is_still_ours() -> None:
+    delivery = Delivery().will(TIMED_OUT, CONFLICT, reads=(ok(PLANNED), ok(DONE)))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+
+
+async def test_a_server_in_trouble_that_applied_the_patch_all_the_same_did_so_by_our_hand() -> None:
+    delivery = Delivery().will(failure(500, "ServerTimeout"), CONFLICT, reads=(ok(DONE),))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+
+
+async def test_a_read_that_fails_is_made_again_and_nothing_is_sent_unread() -> None:
+    delivery = Delivery().will(RESET, ok(DONE), reads=(UNAVAILABLE, RESET, ok(PLANNED)))
+
+    ended = await delivery.settle()
+
+    assert delivery.cluster.verbs == ["PATCH", "GET", "GET", "GET", "PATCH"]
+    assert ended.reason is Reason.PATCHED
+
+
+async def test_the_pause_before_a_read_is_made_again_follows_the_read_s_own_retry_after() -> None:
+    delivery = Delivery().will(RESET, reads=(BUSY, ok(DONE)))
+
+    await delivery.settle()
+
+    assert [call.at for call in delivery.cluster.calls] == [0.0, 0.0, 2.0]
+
+
+async def test_what_stays_in_doubt_stays_open() -> None:
+    delivery = Delivery().will(RESET)
+    delivery.cluster.reads = always(failure(500, "InternalError", "boom"))
+
+    left = await delivery.leave()
+
+    assert left == Left("could not be read after it may have been applied: 500 boom")
+    assert len(delivery.cluster.patched) == 1
+
+
+async def test_the_last_doubt_is_read_before_the_target_is_given_up() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=1)).will(RESET, reads=(ok(DONE),))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+
+
+async def test_a_last_attempt_that_did_not_arrive_is_exhausted() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=1)).will(RESET, reads=(ok(PLANNED),))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.EXHAUSTED, 1, 1)
+
+
+async def test_who_may_not_read_leaves_the_doubt_open() -> None:
+    left = await Delivery().will(RESET, reads=(failure(403, "Forbidden", "no"),)).leave()
+
+    assert not left.lane
+    assert "may not be read" in left.cause
+
+
+async def test_a_404_without_a_status_does_not_tell_that_a_doubtful_object_is_gone() -> None:
+    delivery = Delivery().will(RESET)
+    delivery.cluster.reads = always(Answer(404, message="404 page not found"))
+
+    assert (await delivery.leave()).cause.endswith("404 404 page not found")
+
+
+async def test_a_target_left_in_doubt_by_an_earlier_process_is_read_first() -> None:
+    delivery = Delivery().will(reads=(ok(DONE),))
+
+    ended = await delivery.settle(in_doubt=True)
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.SETTLED_BY_READING, 0, 1)
+    assert ended.http_status is None
+
+
+async def test_a_target_in_doubt_that_was_not_applied_is_sent_under_its_version_of_now() -> None:
+    delivery = Delivery().will(ok(DONE), reads=(ok(MOVED),))
+
+    ended = await delivery.settle(in_doubt=True)
+
+    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 1)
+    assert delivery.cluster.patched[0].version == "15"
+
+
+# Credentials and reachability
+
+
+async def test_after_a_401_the_credentials_are_renewed_and_the_patch_is_sent_again() -> None:
+    delivery = Delivery().will(UNAUTHORIZED, ok(DONE))
+
+    assert (await delivery.settle()).reason is Reason.PATCHED
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_second_401_stops_the_lane_and_fails_no_target() -> None:
+    delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
+
+    assert (await delivery.leave()).lane
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_401_to_a_read_renews_too_and_the_doubt_remains() -> None:
+    delivery = Delivery().will(RESET, reads=(UNAUTHORIZED, ok(DONE)))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_401_to_the_last_attempt_fails_no_target_either() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=2)).will(BUSY, UNAUTHORIZED)
+
+    left = await delivery.leave()
+
+    assert not left.lane
+    assert "credentials" in left.cause
+
+
+async def test_a_server_that_cannot_be_reached_stops_the_lane() -> None:
+    delivery = Delivery()
+    delivery.cluster.patches = always(UNREACHABLE)
+
+    assert await delivery.leave() == Left(
+        "the server cannot be reached: unreachable: connection refused", lane=True, sent=False
+    )
+
+
+async def test_a_server_that_cannot_be_reached_for_reading_stops_the_lane_too() -> None:
+    delivery = Delivery().will(RESET)
+    delivery.cluster.reads = always(UNREACHABLE)
+
+    assert (await delivery.leave()).lane
+
+
+# Dry runs and unguarded runs
+
+
+async def test_a_dry_run_says_so_to_the_server_and_in_its_reason() -> None:
+    delivery = Delivery(replace(ORDERS, dry_run=True)).will(
+        ok(replace(DONE, resource_version="10"))
+    )
+
+    ended = await delivery.settle()
+
+    assert ended.reason is Reason.DRY_RUN
+    assert delivery.cluster.calls[0].dry_run
+
+
+async def test_a_dry_run_is_never_taken_for_having_been_applied() -> None:
+    delivery = Delivery(replace(ORDERS, dry_run=True)).will(RESET, reads=(ok(DONE),))
+
+    assert (await delivery.settle()).reason is Reason.ALREADY_SET
+
+
+async def test_an_unguarded_patch_carries_the_uid_alone() -> None:
+    delivery = Delivery(replace(ORDERS, guarded=False)).will(ok(DONE))
+
+    await delivery.settle()
+
+    assert delivery.cluster.calls[0].body == {
+        "metadata": {"labels": {"team": "red"}, "uid": "uid-1"}
+    }
+
+
+# Cancellation and faults of our own
+
+
+@pytest.mark.parametrize("latency", [0.0, 100.0])
+async def test_a_cancelled_target_ends_at_once_in_its_pause_and_in_its_request(
+    latency: float,
+) -> None:
+    delivery = Delivery()
+    delivery.cluster.latency = latency
+    delivery.cluster.patches = always(failure(429, retry_after="30"))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(delivery.courier.deliver, TARGET)
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+
+    assert delivery.clock.monotonic() == 0.0
+    assert len(delivery.cluster.calls) == 1
+
+
+async def test_a_cancellation_during_a_later_attempt_is_not_retried() -> None:
+    delivery = Delivery()
+    delivery.cluster.latency = 10.0
+    delivery.cluster.patches = always(BUSY)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(delivery.courier.deliver, TARGET)
+        await delivery.clock.sleep(15.0)
+        tasks.cancel_scope.cancel()
+
+    assert delivery.clock.monotonic() == 15.0
+    assert delivery.cluster.verbs == ["PATCH", "PATCH"]
+
+
+async def test_a_fault_of_our_own_is_raised_as_it_is_and_not_retried() -> None:
+    delivery = Delivery().will(BUSY)
+    delivery.cluster.reads = always(ok(DONE))
+    fault = RuntimeError("a bug")
+
+    def raising(_retry: Retry) -> None:
+        raise fault
+
+    courier = replace(delivery.courier, on_retry=raising)
+
+    with pytest.raises(RuntimeError) as raised:
+        await courier.deliver(TARGET)
+    assert raised.value is fault

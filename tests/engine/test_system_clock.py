@@ -1,0 +1,26 @@
+"""The real clock. Covered: its three readings, without waiting for any of them."""
+
+import time
+
+import anyio
+
+from fleetpatch.engine.clock import SystemClock
+
+
+async def test_the_clock_reads_what_the_operating_system_says() -> None:
+    clock = SystemClock()
+
+    assert abs(clock.wall() - time.time()) < 60
+    assert abs(clock.monotonic() - time.monotonic()) < 60
+
+
+async def test_sleeping_lets_others_run() -> None:
+    ran: list[str] = []
+
+    async def other() -> None:
+        ran.append("other")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(other)
+        await SystemClock().sleep(0)
+        assert ran == ["other"]

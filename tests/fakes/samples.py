@@ -1,0 +1,64 @@
+"""Samples: one kind, its objects, the targets made of them and the answers about them."""
+
+from collections.abc import Mapping
+
+from fleetpatch.model.answer import Answer
+from fleetpatch.model.change import Change
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.target import Seen, Target, TargetId
+
+JOBS = Resource("batch", "v1", "jobs", "Job", "job")
+
+
+def seen_job(
+    labels: Mapping[str, str] | None = None,
+    *,
+    name: str = "etl-1",
+    uid: str = "uid-1",
+    version: str = "10",
+    annotations: Mapping[str, str] | None = None,
+) -> Seen:
+    """A job as a server shows it."""
+    return Seen("team-a", name, uid, version, labels or {}, annotations or {})
+
+
+def target_of(change: Change, seen: Seen, *, number: int = 1, cluster: str = "prod-a") -> Target:
+    """The target that a survey makes of `seen`."""
+    before = {path: seen.value(path) for path in change.touched}
+    return Target(
+        TargetId(number),
+        cluster,
+        JOBS,
+        seen.namespace,
+        seen.name,
+        seen.uid,
+        seen.resource_version,
+        before,
+        frozenset({0}),
+    )
+
+
+def ok(seen: Seen) -> Answer:
+    """A 200 that shows the object."""
+    return Answer(200, seen)
+
+
+def failure(
+    status: int,
+    reason: str = "",
+    message: str = "",
+    *,
+    causes: tuple[str, ...] = (),
+    about: str = "jobs",
+    retry_after: str | None = None,
+) -> Answer:
+    """A Status body of the API server's own."""
+    return Answer(
+        status,
+        reason=reason,
+        message=message,
+        causes=causes,
+        about=about,
+        is_status=True,
+        retry_after=retry_after,
+    )

@@ -1,0 +1,52 @@
+"""Those who watch a run: a log and a progress that write down what they are told."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from fleetpatch.model.outcome import Outcome
+
+
+@dataclass
+class FakeEvents:
+    """Keeps the port Events; `on_event` is shown each line before it is written down.
+
+    `flushed` counts the lines that left the process.
+    """
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    flushed: int = 0
+    on_event: Callable[[dict[str, Any]], None] = lambda _line: None
+
+    def info(self, event: str, **fields: Any) -> None:
+        self._write("info", event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self._write("warning", event, fields)
+
+    def flush(self) -> None:
+        self.flushed = len(self.lines)
+
+    def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        line = {"level": level, "event": event, **fields}
+        self.on_event(line)
+        self.lines.append(line)
+
+
+@dataclass
+class FakeProgress:
+    """Keeps the port Progress."""
+
+    found: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    retries: int = 0
+
+    def planned(self, found: int) -> None:
+        self.found += found
+
+    def settled(self, outcome: Outcome, count: int) -> None:
+        self.outcomes[outcome] += count
+
+    def retried(self) -> None:
+        self.retries += 1
