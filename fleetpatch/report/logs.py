@@ -1,0 +1,193 @@
+"""The log: JSON Lines, an event a line; an interface (docs/reference.md, "Log").
+
+An event passes `processors()`, top to bottom, and comes out as one line of bytes. Lines gather in
+memory until `flush`, which is called after each group commit, or until there are 64 KiB of them;
+they reach the file in whole lines, by appending, so that several runs can share one. The log
+narrates and the run file testifies: lines are not synced to the disk, and a crash may cost the
+last few. But a line that *cannot* be written (disk full, pipe closed) is an error and stops the
+run, because patching without a log would go unnoticed.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from structlog.typing import Processor
+
+from fleetpatch.errors import LogError
+from fleetpatch.model.text import clean
+from fleetpatch.report.masking import REDACTED, is_secret_name, mask
+
+Line = MutableMapping[str, Any]
+
+_HEAD: Final = dict.fromkeys(("timestamp", "level", "event", "run"))
+"""What stands in front in every line; filled in on the way."""
+
+_ENOUGH: Final = 64 * 1024
+"""Bytes that may wait for a flush."""
+
+
+class Log(structlog.BoundLoggerBase):
+    """Keeps the port `Events`; whatever is bound (`log.bind(cluster=...)`) stands in every line."""
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Narrate. Raises LogError when a full buffer cannot be written."""
+        self._proxy_to_logger("info", event, **fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Narrate what a person should look at. Raises as `info`."""
+        self._proxy_to_logger("warning", event, **fields)
+
+    def flush(self) -> None:
+        """Hand all lines to the operating system. Raises LogError."""
+        self._logger.flush()
+
+
+@contextmanager
+def open_log(path: Path, *, run: str, now: Callable[[], float] = time.time) -> Iterator[Log]:
+    """The log of a run, appended to `path`, which is made with mode 0600 if it is not there.
+
+    `now` is seconds since the epoch. Raises LogError, here or from any of the log's methods, when
+    the file cannot be opened or written. What is still waiting at the end is written then.
+    """
+    sink = _Sink(path)
+    try:
+        yield Log(sink, processors(now), _HEAD | {"run": run})
+    finally:
+        sink.close()
+
+
+def processors(now: Callable[[], float] = time.time) -> tuple[Processor, ...]:
+    """What every event passes, in this order."""
+    return (
+        make_safe,
+        add_level,
+        _Stamp(now),
+        encode,
+    )
+
+
+def make_safe(_logger: Any, _method: str, line: Line) -> Line:
+    """Take control characters and secrets from every value, and cut strings at 500 characters."""
+    for key in _secret_keys(tuple(line)):
+        line[key] = REDACTED
+    for key, value in line.items():
+        line[key] = _safe(value)
+    return line
+
+
+def add_level(_logger: Any, method: str, line: Line) -> Line:
+    """Add `level`: the name of the method called."""
+    line["level"] = method
+    return line
+
+
+class _Stamp:
+    """Adds `timestamp`: RFC 3339 in UTC, with milliseconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._second = -1
+        self._text = ""
+
+    def __call__(self, _logger: Any, _method: str, line: Line) -> Line:
+        second, thousandths = divmod(int(self._now() * 1000), 1000)
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        line["timestamp"] = f"{self._text}.{thousandths:03}Z"
+        return line
+
+
+def encode(_logger: Any, _method: str, line: Line) -> bytes:
+    """One line of JSON."""
+    return msgspec.json.encode(line) + b"\n"
+
+
+def _safe(value: Any) -> Any:
+    # In the order of how often they come: this is where a log line's time goes.
+    if isinstance(value, str):
+        return value if _is_harmless(value) else _washed(value)
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Mapping):
+        inner = {clean(str(key)): one for key, one in value.items()}
+        secret = _secret_keys(tuple(inner))
+        return {key: REDACTED if key in secret else _safe(one) for key, one in inner.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_safe(one) for one in value]
+    return mask(clean(str(value)))
+
+
+_is_harmless: Final = re.compile(r"[a-z0-9._/-]{0,500}").fullmatch
+"""Names, uids and reason codes: most values there are, and nothing to clean or to mask in them."""
+
+
+@lru_cache(maxsize=64)
+def _washed(text: str) -> str:
+    """Take control characters and secrets out; remembered for the run's name, in every line."""
+    return mask(clean(text))
+
+
+@lru_cache(maxsize=256)
+def _secret_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that name a secret; remembered, since an event has the same keys every time."""
+    return tuple(key for key in keys if is_secret_name(key))
+
+
+class _Sink:
+    """An append-only file, written in whole lines. What could not be written stays in hand."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._waiting = bytearray()
+        try:
+            if _ends_torn(path):
+                self._waiting += b"\n"
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise self._fault("cannot be opened", error) from error
+
+    def write(self, line: bytes) -> None:
+        self._waiting += line
+        if len(self._waiting) >= _ENOUGH:
+            self.flush()
+
+    info = warning = write
+
+    def flush(self) -> None:
+        try:
+            while self._waiting:
+                del self._waiting[: os.write(self._file, self._waiting)]
+        except OSError as error:
+            raise self._fault("cannot be written", error) from error
+
+    def close(self) -> None:
+        try:
+            self.flush()
+        finally:
+            os.close(self._file)
+
+    def _fault(self, what: str, error: OSError) -> LogError:
+        return LogError(
+            f"{self._path}: the log {what} ({error.strerror}); nothing is done without one: free "
+            "the disk or give another place with --log-file, then go on with the same run file"
+        )
+
+
+def _ends_torn(path: Path) -> bool:
+    """Whether a crash or a full disk left the file with half a line at its end."""
+    if not path.is_file() or not path.stat().st_size:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() != b"\n"

@@ -1,0 +1,40 @@
+"""Secrets, found by their names or by their looks, and masked.
+
+The last net before a log line: nothing here should ever find anything, since no part of the project
+hands a secret on. A server's or a proxy's message may quote one all the same.
+"""
+
+import re
+from typing import Final
+
+REDACTED: Final = "[redacted]"
+
+_NAMES: Final = r"token|password|passwd|secret|authorization|api[_-]?key"
+
+_SECRET_NAME: Final = re.compile(rf"(?:{_NAMES})$", re.IGNORECASE)
+
+_SECRET: Final = re.compile(
+    r"\b(?P<scheme>Bearer|Basic)\s+(?!\[redacted\])[^\s\"',;]+"
+    rf"|(?P<name>\b[\w-]*(?:{_NAMES})[\"']?\s*[=:]\s*)(?!Bearer\b|Basic\b|[\"']?\[redacted\])"
+    r"(?:\"[^\"]*\"|'[^']*'|[^\s\"',;&]+)"
+    r"|(?P<user>://[^\s/@:]*:)(?!\[redacted\])[^\s/@]+(?=@)"
+    r"|\beyJ[\w-]{8,}(?:\.[\w-]*){1,2}",  # a JSON Web Token
+    re.IGNORECASE,
+)
+
+
+def is_secret_name(key: str) -> bool:
+    """Whether what stands under this key is secret whatever it looks like: `token`, `apiKey`."""
+    return _SECRET_NAME.search(key) is not None
+
+
+def mask(text: str) -> str:
+    """`text` with every secret in it replaced by `[redacted]`; masking twice changes nothing."""
+    return _SECRET.sub(_keep_the_mark, text)
+
+
+def _keep_the_mark(found: re.Match[str]) -> str:
+    """What tells that a secret stood here stays: `Bearer`, `password=`, `://user:`."""
+    if scheme := found["scheme"]:
+        return f"{scheme} {REDACTED}"
+    return f"{found['name'] or found['user'] or ''}{REDACTED}"

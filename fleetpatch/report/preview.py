@@ -1,0 +1,159 @@
+"""A plan, expanded, as people read it before they apply it, and as programs do (`plan -o json`)."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fleetpatch.model.fields import Fields, Json
+from fleetpatch.model.run import RunInfo, Summary, Tally
+from fleetpatch.model.target import Target
+from fleetpatch.model.text import clean
+from fleetpatch.report.changes import as_object, change_lines
+from fleetpatch.report.table import Row, table
+from fleetpatch.report.wording import command, number, several
+
+NAMESPACES_SHOWN = 3
+"""Namespaces that are listed for each kind of each cluster; the rest is summed up in a row."""
+
+Place: TypeAlias = tuple[str, str, str]
+"""Cluster, kind (`jobs.batch`) and namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One target and what its touched fields will hold; `after` may leave out what stays."""
+
+    target: Target
+    after: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A sealed run file with its targets counted by place, in the order of the plan."""
+
+    summary: Summary
+    places: Mapping[Place, Tally]
+    samples: Sequence[Sample] = ()
+
+
+def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
+    """What the plan would do, and (`advise`) what to type next."""
+    yield from _header(preview.summary.info)
+    yield ""
+    yield from _counts(preview)
+    if preview.samples:
+        yield ""
+        yield "For example:"
+        for sample in preview.samples:
+            yield from _sample(sample)
+    yield from _warnings(preview.summary)
+    yield ""
+    if advise:
+        yield from _next(preview.summary)
+
+
+def as_json(preview: Preview) -> dict[str, Json]:
+    """The object that `plan --output json` prints; an interface (docs/reference.md)."""
+    summary = preview.summary
+    return {
+        "run": summary.info.run,
+        "runFile": summary.run_file,
+        "plan": {"name": summary.info.plan_name, "digest": summary.info.plan_digest},
+        "targets": summary.tally.total,
+        "outcomes": _outcomes(summary.tally),
+        "counts": [
+            {"cluster": cluster, "kind": kind, "namespace": namespace, **_outcomes(tally)}
+            for (cluster, kind, namespace), tally in preview.places.items()
+        ],
+        "samples": [
+            {
+                "cluster": sample.target.cluster,
+                "kind": sample.target.resource.name,
+                "namespace": sample.target.namespace,
+                "name": sample.target.name,
+                "before": as_object(sample.target.before),
+                "after": as_object({**sample.target.before, **sample.after}),
+            }
+            for sample in preview.samples
+        ],
+        "inconsistent": list(summary.inconsistent),
+    }
+
+
+def _outcomes(tally: Tally) -> dict[str, Json]:
+    return {"pending": tally.open, "unchanged": tally.unchanged, "skipped": tally.skipped}
+
+
+def _header(info: RunInfo) -> Iterator[str]:
+    yield f"Plan     {clean(info.plan_name)}"
+    yield f"Digest   {info.plan_digest}"
+    for cluster in info.clusters:
+        yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"
+
+
+def _counts(preview: Preview) -> Iterator[str]:
+    total = preview.summary.tally
+    header = ("CLUSTER", "KIND", "NAMESPACE", "TO PATCH", "UNCHANGED", "CLASH")
+    yield from table(header, [*_rows(preview.places), _row("in all", "", "", total)])
+
+
+def _rows(places: Mapping[Place, Tally]) -> Iterator[Row]:
+    """A row a namespace, the largest first; those past the first few share one."""
+    groups: dict[tuple[str, str], list[tuple[str, Tally]]] = defaultdict(list)
+    for (cluster, kind, namespace), tally in places.items():
+        groups[cluster, kind].append((namespace, tally))
+    for (cluster, kind), found in groups.items():
+        found.sort(key=lambda one: (-one[1].open, -one[1].total, one[0]))
+        # One that is left over is named as well: "and 1 more" would take the same room.
+        shown = len(found) if len(found) == NAMESPACES_SHOWN + 1 else NAMESPACES_SHOWN
+        for namespace, tally in found[:shown]:
+            yield _row(cluster, kind, namespace, tally)
+        if rest := found[shown:]:
+            yield _row(cluster, kind, f"and {len(rest)} more", _sum(tally for _, tally in rest))
+
+
+def _row(cluster: str, kind: str, namespace: str, tally: Tally) -> Row:
+    return (cluster, kind, namespace, tally.open, tally.unchanged, tally.skipped)
+
+
+def _sum(tallies: Iterable[Tally]) -> Tally:
+    pending = unchanged = skipped = 0
+    for tally in tallies:
+        pending += tally.open
+        unchanged += tally.unchanged
+        skipped += tally.skipped
+    return Tally(pending=pending, unchanged=unchanged, skipped=skipped)
+
+
+def _sample(sample: Sample) -> Iterator[str]:
+    target = sample.target
+    place = f"{target.cluster} {target.resource.name} {target.namespace}/{target.name}"
+    yield f"  {clean(place)}"
+    for line in change_lines(target.before, sample.after):
+        yield f"    {line}"
+
+
+def _warnings(summary: Summary) -> Iterator[str]:
+    if clashes := summary.tally.skipped:
+        yield ""
+        yield (
+            f"Warning: {several(clashes, 'object')} cannot be renamed, the new label is there with "
+            f"another value: {command('targets', summary.run_file, '--reason', 'clash')}"
+        )
+    if summary.inconsistent:
+        yield ""
+        yield (
+            f"Warning: the list of {clean(', '.join(summary.inconsistent))} was cut by the server "
+            "and went on at a newer version: objects made or relabelled meanwhile may be missing; "
+            "plan again to be sure"
+        )
+
+
+def _next(summary: Summary) -> Iterator[str]:
+    yield f"Run file {clean(summary.run_file)}"
+    if summary.tally.open:
+        apply = command("apply", summary.run_file)
+        yield f"Nothing was sent. To patch {number(summary.tally.open)} of them: {apply}"
+    else:
+        yield "Nothing to do: no object needs the patch."

@@ -1,0 +1,150 @@
+"""Progress: what somebody at a terminal watches while a run plans and applies.
+
+The engine's calls only add to counters. rich's own thread reads them a few times a second and
+draws, so watching costs the same at ten targets a second and at ten thousand. Away from a terminal
+nothing is drawn at all: the log has it line by line. The bar vanishes at the end, since a summary
+follows.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from fleetpatch.model.outcome import Outcome
+
+REDRAWS = 5
+"""Drawings a second."""
+
+
+class Counters:
+    """Keeps the port `Progress` by counting; fit for runs that nobody watches, too."""
+
+    def __init__(self) -> None:
+        self.found = 0
+        self.retries = 0
+        self.outcomes: Counter[Outcome] = Counter()
+
+    def planned(self, found: int) -> None:
+        """So many more objects were found by the survey."""
+        self.found += found
+
+    def settled(self, outcome: Outcome, count: int) -> None:
+        """So many more targets ended so."""
+        self.outcomes[outcome] += count
+
+    def retried(self) -> None:
+        """One more attempt is to be made again."""
+        self.retries += 1
+
+
+@contextmanager
+def watch_planning(stream: TextIO) -> Iterator[Counters]:
+    """Show on `stream` how many objects the survey has found so far."""
+    counters = Counters()
+    columns = (SpinnerColumn(), TextColumn("Planning"), _Found(counters), TimeElapsedColumn())
+    with _drawn(stream, counters, columns, total=None):
+        yield counters
+
+
+@contextmanager
+def watch_applying(stream: TextIO, *, total: int) -> Iterator[Counters]:
+    """Show on `stream` how many of `total` open targets have ended, how, and how fast."""
+    counters = Counters()
+    columns = (
+        TextColumn("Applying"),
+        BarColumn(bar_width=24),
+        _Done(),
+        _Outcomes(counters),
+        TimeRemainingColumn(compact=True),
+    )
+    with _drawn(stream, counters, columns, total=total):
+        yield counters
+
+
+@contextmanager
+def _drawn(
+    stream: TextIO, counters: Counters, columns: Iterable[ProgressColumn], *, total: int | None
+) -> Iterator[None]:
+    if not stream.isatty():
+        yield
+        return
+    bar = _Bar(
+        *columns,
+        console=Console(file=stream),
+        refresh_per_second=REDRAWS,
+        redirect_stdout=False,  # stdout carries the result, even into a pipe
+        transient=True,
+    )
+    bar.follow(counters, total)
+    with bar:
+        yield
+
+
+class _Bar(Progress):
+    """A rich progress display that looks up its counters whenever it is drawn."""
+
+    _counters: Counters | None = None
+
+    def follow(self, counters: Counters, total: int | None) -> None:
+        self._counters = counters
+        self.add_task("", total=total)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        if self._counters is not None:
+            for task in self.task_ids:
+                self.update(task, completed=self._counters.outcomes.total())
+        yield from super().get_renderables()
+
+
+class _Found(ProgressColumn):
+    def __init__(self, counters: Counters) -> None:
+        super().__init__()
+        self._counters = counters
+
+    def render(self, _task: Task) -> Text:
+        return Text(f"{self._counters.found:,} objects found")
+
+
+class _Done(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        rate = f"{task.speed:,.0f}/s" if task.speed else "-/s"
+        return Text(f"{task.completed:,.0f}/{task.total or 0:,.0f} {rate}")
+
+
+class _Outcomes(ProgressColumn):
+    """`applied 1,200  failed 3  retries 37`: what occurred, and nothing else."""
+
+    def __init__(self, counters: Counters) -> None:
+        super().__init__()
+        self._counters = counters
+
+    def render(self, _task: Task) -> Text:
+        shown = Text()
+        for outcome in Outcome:
+            if count := self._counters.outcomes[outcome]:
+                shown.append(f"{outcome} {count:,}  ", style=_STYLES[outcome])
+        if retries := self._counters.retries:
+            shown.append(f"retries {retries:,}", style="yellow")
+        return shown
+
+
+_STYLES = {
+    Outcome.APPLIED: "green",
+    Outcome.UNCHANGED: "dim",
+    Outcome.SKIPPED: "yellow",
+    Outcome.FAILED: "bold red",
+}

@@ -1,0 +1,82 @@
+"""The end of a run, or where it stands, in words that a newcomer understands."""
+
+from collections.abc import Iterator
+
+from fleetpatch.model.outcome import Outcome, Reason
+from fleetpatch.model.run import UNFINISHED, RunState, Summary
+from fleetpatch.model.text import clean
+from fleetpatch.report.wording import MEANING, STATE, command, duration, number, several
+
+_REASON_WIDTH = max(map(len, Reason))
+
+
+def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[str]:
+    """State, outcomes with their reasons, cost, files, and what to type next."""
+    yield _headline(summary)
+    if summary.cause:
+        yield f"Cause: {clean(summary.cause)}"
+    yield ""
+    yield from _outcomes(summary)
+    if summary.usage.elapsed:
+        yield ""
+        yield _cost(summary)
+    yield ""
+    yield f"Run file: {clean(summary.run_file)}"
+    if log_file is not None:
+        yield f"Log:      {clean(log_file)}"
+    yield from _next(summary)
+
+
+def _headline(summary: Summary) -> str:
+    tally, info = summary.tally, summary.info
+    dry = " (dry run: the servers stored nothing)" if info.dry_run else ""
+    ends = [several(tally.total, "target")]
+    if tally.failed:
+        ends.append(f"{number(tally.failed)} failed")
+    if tally.open:
+        ends.append(f"{number(tally.open)} pending")
+    return f"Run {clean(info.run)} is {STATE[summary.state]}: {', '.join(ends)}{dry}."
+
+
+def _outcomes(summary: Summary) -> Iterator[str]:
+    tally = summary.tally
+    for outcome, count in (
+        (Outcome.APPLIED, tally.applied),
+        (Outcome.UNCHANGED, tally.unchanged),
+        (Outcome.SKIPPED, tally.skipped),
+        (Outcome.FAILED, tally.failed),
+    ):
+        yield _figure(outcome, count)
+        for reason, cases in summary.reasons.get(outcome, {}).items():
+            yield _explained(reason, cases, MEANING[reason])
+    yield _figure("pending", tally.open)
+    if tally.in_doubt:
+        yield _explained("in-doubt", tally.in_doubt, "may have been changed; will be read first")
+
+
+def _figure(outcome: str, count: int) -> str:
+    return f"{outcome:<10}{number(count):>10}"
+
+
+def _explained(reason: str, count: int, meaning: str) -> str:
+    return f"    {reason:<{_REASON_WIDTH}}{number(count):>10}  {meaning}"
+
+
+def _cost(summary: Summary) -> str:
+    usage = summary.usage
+    return (
+        f"{number(usage.patch)} PATCH, {number(usage.get)} GET and {number(usage.list)} LIST "
+        f"requests, {number(usage.retries)} of them retries, in {duration(usage.elapsed)} "
+        f"({number(usage.patch / usage.elapsed)} PATCH/s)."
+    )
+
+
+def _next(summary: Summary) -> Iterator[str]:
+    run_file, failed = summary.run_file, summary.tally.failed
+    if failed:
+        targets = command("targets", run_file, "--outcome", "failed")
+        yield f"Next:     {targets}  (what failed, and why)"
+    if summary.state is RunState.PLANNING:
+        yield "Next:     make the plan again; this file can be deleted"
+    elif summary.state in UNFINISHED and summary.tally.open:
+        yield f"Next:     {command('apply', run_file)}  (goes on with what is pending)"

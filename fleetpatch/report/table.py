@@ -1,0 +1,38 @@
+"""A table of plain text: columns wide enough, two blanks between, numbers to the right.
+
+Cells are cleaned here, since names and values come from servers.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from fleetpatch.model.text import clean
+from fleetpatch.report.wording import number
+
+CHUNK = 500
+"""Rows that are aligned together, as kubectl does: a long list is streamed, not gathered."""
+
+Row = Sequence[str | int]
+
+
+def table(header: Sequence[str], rows: Iterable[Row], *, indent: str = "") -> Iterator[str]:
+    """The header and the rows, line by line. A column of ints is one of numbers."""
+    remaining = iter(rows)
+    shown: list[Sequence[str]] = [header]
+    while chunk := list(islice(remaining, CHUNK)):
+        shown += [[_cell(value) for value in row] for row in chunk]
+        to_the_right = [isinstance(value, int) for value in chunk[0]]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        for cells in shown:
+            columns = zip(cells, widths, to_the_right, strict=True)
+            line = "  ".join(
+                cell.rjust(w) if right else cell.ljust(w) for cell, w, right in columns
+            )
+            yield f"{indent}{line}".rstrip()
+        shown = []
+    if shown:
+        yield f"{indent}{'  '.join(header)}"
+
+
+def _cell(value: str | int) -> str:
+    return number(value) if isinstance(value, int) else clean(value)

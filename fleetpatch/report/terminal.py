@@ -1,0 +1,48 @@
+"""Lines onto a stream: coloured where a person watches, plain everywhere else.
+
+The lines are the same either way. rich decides what the terminal can show, and respects NO_COLOR
+and TERM=dumb; what is coloured is told by the words themselves.
+"""
+
+from collections.abc import Iterable
+from typing import TextIO
+
+from rich.console import Console
+from rich.highlighter import RegexHighlighter
+from rich.text import Text
+from rich.theme import Theme
+
+_STYLES = Theme(
+    {
+        "fleetpatch.good": "green",
+        "fleetpatch.look": "yellow",
+        "fleetpatch.bad": "bold red",
+        "fleetpatch.quiet": "dim",
+        "fleetpatch.head": "bold",
+    }
+)
+
+
+class _Words(RegexHighlighter):
+    base_style = "fleetpatch."
+    highlights = (
+        r"^(?P<good>applied +[1-9][\d,]*)",
+        r"^(?P<quiet>unchanged +[\d,]+)",
+        r"^(?P<look>(?:skipped|pending) +[1-9][\d,]*)",
+        r"^(?P<bad>failed +[1-9][\d,]*)",
+        r"^(?P<look>Warning|Cause):",
+        r"^(?P<head>Run \S+ is [^:]+|Next:)",
+        r"^ *(?P<quiet>[A-Z]+(?: +[A-Z]+)+)$",
+        r"^ {4}.*?: (?P<bad>.*?) -> (?P<good>.*)$",
+    )
+
+
+def write(lines: Iterable[str], stream: TextIO) -> None:
+    """Write lines as they come, each ended by a newline; wrapping is left to the terminal."""
+    if not stream.isatty():
+        stream.writelines(f"{line}\n" for line in lines)
+        return
+    console = Console(file=stream, theme=_STYLES, highlight=False)
+    words = _Words()
+    for line in lines:
+        console.print(words(Text(line)), soft_wrap=True)

@@ -1,0 +1,66 @@
+"""The words: figures as people read them, and a sentence for every state and every reason code."""
+
+import shlex
+from types import MappingProxyType
+from typing import Final
+
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.run import RunState
+
+MEANING: Final = MappingProxyType(
+    {
+        Reason.PATCHED: "changed, as the server's answer shows",
+        Reason.SETTLED_BY_READING: "the answer got lost; read again, and found changed",
+        Reason.DRY_RUN: "the server would accept the change; nothing was stored",
+        Reason.ALREADY_SET: "had the wanted values before; nothing was sent",
+        Reason.GONE: "deleted since the plan; not created again",
+        Reason.REPLACED: "deleted and made again since the plan; the new object was left alone",
+        Reason.DRIFTED: "somebody else changed the same field since the plan; theirs was kept",
+        Reason.NO_LONGER_MATCHES: "changed since the plan so that the selector no longer matches",
+        Reason.CLASH: "has the new label already, with another value; nothing was sent",
+        Reason.REJECTED: "the server refused the change as invalid",
+        Reason.FORBIDDEN: "the server does not allow us to change it",
+        Reason.CONFLICT: "others kept changing it at the same time, until we gave up",
+        Reason.EXHAUSTED: "the server kept failing, until the attempts were used up",
+        Reason.NOT_EFFECTIVE: "the server said yes, but the wanted values are not there",
+    }
+)
+"""What each reason means, to be read after a number of targets."""
+
+STATE: Final = MappingProxyType(
+    {
+        RunState.PLANNING: "the plan was never completed; it holds no targets",
+        RunState.PLANNED: "planned, and nothing was sent yet",
+        RunState.RUNNING: "being applied now, or cut off by a crash",
+        RunState.PAUSED: "paused, and can go on",
+        RunState.HALTED: "halted by a guard",
+        RunState.FINISHED: "finished",
+    }
+)
+"""What each state of a run means, to be read after "Run NAME is"."""
+
+
+def number(count: float) -> str:
+    """`1,234`."""
+    return f"{count:,.0f}"
+
+
+def several(count: int, noun: str) -> str:
+    """`1 target`, `1,234 targets`; for nouns that take an s."""
+    return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """`0.4 s`, `12.3 s`, `4 min 5 s`, `2 h 3 min`."""
+    if seconds < 59.95:  # noqa: PLR2004  # what .1f would still print below 60
+        return f"{seconds:.1f} s"
+    minutes, left = divmod(round(seconds), 60)
+    if minutes < 60:  # noqa: PLR2004  # minutes in an hour
+        return f"{minutes} min {left} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def command(*words: str) -> str:
+    """A command to be typed, quoted where the shell wants it: `fleetpatch apply RUN`."""
+    return shlex.join(("fleetpatch", *words))

@@ -1,0 +1,70 @@
+"""Covers `report.masking`: which names and which looks make a secret.
+
+Leaves out how the log applies it (tests/report/test_logs.py).
+"""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.report.masking import is_secret_name, mask
+
+JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "password", "Authorization", "accessToken", "bearer_token", "apiKey"]
+)
+def test_a_secrets_name_is_known_in_any_spelling(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["name", "namespace", "tokens_left", "reason", "uid", "kind"])
+def test_an_ordinary_name_is_none(name: str) -> None:
+    assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"sent Bearer {JWT}", "sent Bearer [redacted]"),
+        ("Authorization: bearer abc.def", "Authorization: bearer [redacted]"),
+        ("Basic dXNlcjpwYXNz, twice", "Basic [redacted], twice"),
+        (f"who is {JWT}?", "who is [redacted]?"),
+        ("password=hunter2 rest", "password=[redacted] rest"),
+        ('{"token": "a b c", "code": 401}', '{"token": [redacted], "code": 401}'),
+        ('{"Authorization":"Bearer abc"}', '{"Authorization":[redacted]}'),
+        ("https://bob:hunter2@host/path", "https://bob:[redacted]@host/path"),
+        ("?access_token=abc&limit=500", "?access_token=[redacted]&limit=500"),
+    ],
+)
+def test_a_secret_is_masked_and_what_told_it_stays(text: str, shown: str) -> None:
+    assert mask(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5f1b7c1e-2f7a-4c9e-8d7a-0123456789ab",
+        "jobs.batch etl-0001 is forbidden",
+        'cost-centre: (absent) -> "4711"',
+        "https://10.0.0.1:6443/apis/batch/v1/jobs?limit=500",
+    ],
+)
+def test_an_ordinary_text_stays_as_it_is(text: str) -> None:
+    assert mask(text) == text
+
+
+MARKS = ["Bearer ", "token=", '"password": "', "://u:", "@", "[redacted]", JWT, "authorization: "]
+
+
+@given(st.lists(st.sampled_from(MARKS) | st.text(max_size=4)).map("".join))
+def test_masking_twice_changes_nothing_more(text: str) -> None:
+    assert mask(mask(text)) == mask(text)
+
+
+@given(st.from_regex(r"[A-Za-z0-9+/._-]{1,40}", fullmatch=True))
+def test_no_bearer_token_comes_through(token: str) -> None:
+    assert mask(f"GET failed (Authorization: Bearer {token})") == (
+        "GET failed (Authorization: Bearer [redacted]"
+    )

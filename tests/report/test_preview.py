@@ -1,0 +1,171 @@
+"""Covers `report.preview` and `report.confirm`: a plan, shown before anything is sent.
+
+Leaves out where the counts come from (the journal's folds).
+"""
+
+from collections.abc import Mapping
+
+import pytest
+
+from fleetpatch.model.run import RunState, Tally
+from fleetpatch.report.confirm import confirmation_lines, is_yes
+from fleetpatch.report.preview import Place, Preview, Sample, as_json, preview_lines
+from tests.report.samples import AFTER, INFO, RUN_FILE, TFJOBS, a_summary, a_target
+
+PLACES: Mapping[Place, Tally] = {
+    ("prod-a", "jobs.batch", "team-a"): Tally(pending=1200, unchanged=20),
+    ("prod-a", "jobs.batch", "team-b"): Tally(pending=3),
+    ("prod-b", "tfjobs.kubeflow.org", "team-a"): Tally(pending=31, skipped=2),
+}
+TOTAL = Tally(pending=1234, unchanged=20, skipped=2)
+PREVIEW = Preview(a_summary(RunState.PLANNED, TOTAL), PLACES, [Sample(a_target(), AFTER)])
+
+
+def test_a_preview_reads_so() -> None:
+    assert "\n".join(preview_lines(PREVIEW)) == (
+        "Plan     relabel-ml-teams\n"
+        "Digest   sha256:0f1e2d\n"
+        "Cluster  prod-a at https://10.0.0.1:6443\n"
+        "Cluster  prod-b at https://10.0.0.2:6443\n"
+        "\n"
+        "CLUSTER  KIND                 NAMESPACE  TO PATCH  UNCHANGED  CLASH\n"
+        "prod-a   jobs.batch           team-a        1,200         20      0\n"
+        "prod-a   jobs.batch           team-b            3          0      0\n"
+        "prod-b   tfjobs.kubeflow.org  team-a           31          0      2\n"
+        "in all                                      1,234         20      2\n"
+        "\n"
+        "For example:\n"
+        "  prod-a jobs.batch team-a/etl-0001\n"
+        '    annotation example.com/campaign: (absent) -> "q4"\n'
+        '    cost-centre: (absent) -> "4711"\n'
+        '    team: "ml" -> (absent)\n'
+        "\n"
+        "Warning: 2 objects cannot be renamed, the new label is there with another value: "
+        f"fleetpatch targets {RUN_FILE} --reason clash\n"
+        "\n"
+        f"Run file {RUN_FILE}\n"
+        f"Nothing was sent. To patch 1,234 of them: fleetpatch apply {RUN_FILE}"
+    )
+
+
+def with_namespaces(count: int) -> str:
+    places = {
+        ("prod-a", "jobs.batch", f"team-{number:02}"): Tally(pending=100 - number, unchanged=1)
+        for number in range(count)
+    }
+    return "\n".join(preview_lines(Preview(a_summary(RunState.PLANNED), places)))
+
+
+def test_of_many_namespaces_the_largest_are_named_and_the_rest_is_summed_up() -> None:
+    shown = with_namespaces(20)
+    assert " team-02            98          1 " in shown
+    assert "team-03" not in shown
+    assert " and 17 more     1,513         17 " in shown
+
+
+def test_a_single_namespace_is_never_summed_up() -> None:
+    shown = with_namespaces(4)
+    assert "team-03" in shown
+    assert "more" not in shown
+
+
+def test_an_inconsistent_list_is_warned_of() -> None:
+    summary = a_summary(RunState.PLANNED, TOTAL, inconsistent=("prod-b",))
+    shown = "\n".join(preview_lines(Preview(summary, PLACES)))
+    assert "Warning: the list of prod-b was cut by the server" in shown
+
+
+def test_nothing_to_do_is_said_so() -> None:
+    preview = Preview(a_summary(RunState.PLANNED, Tally(unchanged=5)), {})
+    assert list(preview_lines(preview))[-1] == "Nothing to do: no object needs the patch."
+
+
+def test_a_field_that_stays_is_not_shown() -> None:
+    sample = Sample(a_target(), {})
+    shown = list(preview_lines(Preview(a_summary(RunState.PLANNED, TOTAL), PLACES, [sample])))
+    assert not [line for line in shown if "->" in line]
+
+
+def test_values_with_escape_codes_and_long_ones_do_no_harm() -> None:
+    path = ("metadata", "annotations", "note")
+    target = a_target("evil\x1b[2J", TFJOBS, before={path: "\x1b[31m" + "x" * 1000})
+    sample = Sample(target, {path: "short"})
+    shown = list(preview_lines(Preview(a_summary(RunState.PLANNED, TOTAL), PLACES, [sample])))
+    assert not [line for line in shown if "\x1b" in line]
+    (change,) = [line for line in shown if "->" in line]
+    assert change.endswith('… -> "short"')
+    assert len(change) < 120
+
+
+def test_programs_read_the_same() -> None:
+    assert as_json(PREVIEW) == {
+        "run": INFO.run,
+        "runFile": RUN_FILE,
+        "plan": {"name": "relabel-ml-teams", "digest": "sha256:0f1e2d"},
+        "targets": 1256,
+        "outcomes": {"pending": 1234, "unchanged": 20, "skipped": 2},
+        "counts": [
+            {
+                "cluster": "prod-a",
+                "kind": "jobs.batch",
+                "namespace": "team-a",
+                "pending": 1200,
+                "unchanged": 20,
+                "skipped": 0,
+            },
+            {
+                "cluster": "prod-a",
+                "kind": "jobs.batch",
+                "namespace": "team-b",
+                "pending": 3,
+                "unchanged": 0,
+                "skipped": 0,
+            },
+            {
+                "cluster": "prod-b",
+                "kind": "tfjobs.kubeflow.org",
+                "namespace": "team-a",
+                "pending": 31,
+                "unchanged": 0,
+                "skipped": 2,
+            },
+        ],
+        "samples": [
+            {
+                "cluster": "prod-a",
+                "kind": "jobs.batch",
+                "namespace": "team-a",
+                "name": "etl-0001",
+                "before": {
+                    'metadata.annotations."example.com/campaign"': None,
+                    "metadata.labels.cost-centre": None,
+                    "metadata.labels.team": "ml",
+                },
+                "after": {
+                    'metadata.annotations."example.com/campaign"': "q4",
+                    "metadata.labels.cost-centre": "4711",
+                    "metadata.labels.team": None,
+                },
+            }
+        ],
+        "inconsistent": [],
+    }
+
+
+def test_the_question_names_every_cluster_its_server_and_the_counts() -> None:
+    assert "\n".join(confirmation_lines(PREVIEW.summary)) == (
+        "relabel-ml-teams is about to patch 1,234 objects:\n"
+        "  CLUSTER  SERVER                 TO PATCH  UNCHANGED  SKIPPED\n"
+        "  prod-a   https://10.0.0.1:6443     1,234         20        2\n"
+        "  prod-b   https://10.0.0.2:6443         0          0        0"
+    )
+
+
+@pytest.mark.parametrize("answer", ["yes", " Yes\n", "YES"])
+def test_yes_is_yes(answer: str) -> None:
+    assert is_yes(answer)
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "y", "ja", "yes please", "no"])
+def test_anything_else_is_no(answer: str) -> None:
+    assert not is_yes(answer)

@@ -1,0 +1,132 @@
+"""Covers `report.progress` on a real pseudo-terminal, and its silence everywhere else.
+
+Leaves out how a bar looks in every terminal there is: that is rich's business.
+"""
+
+import fcntl
+import io
+import os
+import pty
+import re
+import struct
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import pytest
+
+from fleetpatch.model.outcome import Outcome
+from fleetpatch.model.ports import Progress
+from fleetpatch.report.progress import Counters, watch_applying, watch_planning
+
+
+class Screen:
+    """What a terminal was sent; complete once its block has ended."""
+
+    def __init__(self) -> None:
+        self.raw = b""
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw.decode())
+
+
+@contextmanager
+def terminal(screen: Screen, columns: int = 120) -> Iterator[TextIO]:
+    """A terminal of so many columns, read by a thread as one would by eye."""
+    theirs, ours = pty.openpty()
+    fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def read() -> None:
+        # Linux ends a terminal whose other side has hung up with EIO.
+        try:
+            while chunk := os.read(theirs, 4096):
+                screen.raw += chunk
+        except OSError:
+            return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        with os.fdopen(ours, "w") as stream:
+            yield stream
+    finally:
+        reader.join()
+        os.close(theirs)
+
+
+@pytest.fixture(autouse=True)
+def a_capable_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_planning_shows_how_many_objects_were_found() -> None:
+    screen = Screen()
+    with terminal(screen) as stream, watch_planning(stream) as progress:
+        progress.planned(500)
+        progress.planned(734)
+    assert "Planning 1,234 objects found" in screen.text
+
+
+def test_applying_shows_done_outcomes_and_retries() -> None:
+    screen = Screen()
+    with terminal(screen) as stream, watch_applying(stream, total=2000) as progress:
+        progress.settled(Outcome.APPLIED, 1200)
+        progress.settled(Outcome.FAILED, 3)
+        progress.retried()
+    assert "1,203/2,000" in screen.text
+    assert "applied 1,200" in screen.text
+    assert "failed 3" in screen.text
+    assert "retries 1" in screen.text
+    assert "skipped" not in screen.text
+
+
+def test_the_bar_is_gone_and_the_cursor_back_at_the_end() -> None:
+    screen = Screen()
+    with terminal(screen) as stream, watch_applying(stream, total=1) as progress:
+        progress.settled(Outcome.APPLIED, 1)
+    assert b"\x1b[?25l" in screen.raw
+    assert screen.raw.rindex(b"\x1b[?25h") > screen.raw.rindex(b"\x1b[?25l")
+    assert screen.raw.endswith(b"\x1b[2K")
+
+
+def test_the_cursor_is_back_when_the_run_breaks() -> None:
+    screen = Screen()
+    with (
+        pytest.raises(ZeroDivisionError),
+        terminal(screen) as stream,
+        watch_applying(stream, total=1),
+    ):
+        raise ZeroDivisionError
+    assert b"\x1b[?25h" in screen.raw
+
+
+def test_a_narrow_terminal_is_no_reason_to_break() -> None:
+    screen = Screen()
+    with terminal(screen, columns=20) as stream, watch_applying(stream, total=10) as progress:
+        progress.settled(Outcome.SKIPPED, 10)
+    assert screen.raw
+
+
+def test_nothing_is_drawn_where_nobody_watches() -> None:
+    stream = io.StringIO()
+    with watch_planning(stream) as progress:
+        progress.planned(5)
+    with watch_applying(stream, total=5) as progress:
+        progress.settled(Outcome.APPLIED, 5)
+    assert not stream.getvalue()
+
+
+def test_counters_keep_the_port_and_count() -> None:
+    counters = Counters()
+    progress: Progress = counters
+    progress.planned(3)
+    progress.settled(Outcome.APPLIED, 2)
+    progress.settled(Outcome.APPLIED, 1)
+    progress.retried()
+    assert (counters.found, counters.retries) == (3, 1)
+    assert counters.outcomes == {Outcome.APPLIED: 3}
