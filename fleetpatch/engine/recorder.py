@@ -40,7 +40,9 @@ class Recorder:
                 await self._scribe.record([settlement for _, settlement in group])
                 self._tell(group)
                 self._events.flush()
-                await self._clock.sleep(LINGER)
+                # After the last worker has hung up there is nobody to linger for.
+                if inbox.statistics().open_send_streams:
+                    await self._clock.sleep(LINGER)
 
     def _tell(self, group: list[Settled]) -> None:
         for target, settlement in group:

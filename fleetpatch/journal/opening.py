@@ -28,8 +28,8 @@ _WAL_MODE: Final = 2
 _SETTINGS: Final = (
     "PRAGMA synchronous = FULL",
     "PRAGMA temp_store = FILE",
-    "PRAGMA main.cache_size = -8000",
-    "PRAGMA temp.cache_size = -16000",
+    "PRAGMA main.cache_size = -2000",
+    "PRAGMA temp.cache_size = -4000",
     "PRAGMA wal_autocheckpoint = 0",
 )
 

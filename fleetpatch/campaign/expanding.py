@@ -1,0 +1,146 @@
+"""From a plan to a run file: resolve kinds and namespaces, survey, seal."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fleetpatch._version import __version__
+from fleetpatch.campaign.fleet import open_fleet
+from fleetpatch.campaign.settings import Settings, whoami
+from fleetpatch.engine.scribe import Scribe
+from fleetpatch.engine.survey import Survey, Sweep
+from fleetpatch.journal import folds
+from fleetpatch.journal.locator import run_id, run_path
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.kube.resolve import resolve
+from fleetpatch.model.plan.digest import canonical, digest
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
+from fleetpatch.report.logs import open_log
+from fleetpatch.rules.guards import refuse_none, refuse_unselective
+from fleetpatch.rules.namespaces import exact, select
+from fleetpatch.rules.narrating import tell
+
+_ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
+"""How a target can end where it is planned."""
+
+
+async def expand(
+    plan: Plan,
+    settings: Settings | None = None,
+    *,
+    run_file: Path | None = None,
+    everything: bool = False,
+    dry_run: bool = False,
+) -> Summary:
+    """Expand `plan` into targets and write them to a new run file; nothing is patched.
+
+    `everything` allows selectors that match all there is, `dry_run` marks the run as a rehearsal.
+    Raises Refused where a guard says no (no run file is left behind then), ClusterError,
+    CredentialsError, KubeconfigError and RunFileError.
+    """
+    settings = settings or Settings()
+    refuse_unselective([block.selector for block in plan.targets], everything=everything)
+    started = settings.clock.monotonic()
+    async with open_fleet(plan, settings) as clusters:
+        info = _info(plan, clusters, settings, dry_run=dry_run)
+        path = run_file or run_path(settings.runs, info.run)
+        sweeps = [sweep for cluster in clusters for sweep in await _sweeps(plan, cluster)]
+        journal = RunFile.create(path, info, wall=settings.clock.wall)
+        try:
+            await _fill(journal, plan, sweeps, settings)
+            journal.seal()
+            journal.count(_usage(clusters, settings.clock.monotonic() - started))
+        except BaseException:
+            journal.discard()
+            raise
+        with journal:
+            return _narrate(journal, settings)
+
+
+def _info(
+    plan: Plan, clusters: Sequence[ApiServer], settings: Settings, *, dry_run: bool
+) -> RunInfo:
+    now = datetime.fromtimestamp(settings.clock.wall(), UTC)
+    return RunInfo(
+        run=run_id(plan.name, now, secrets.randbits(24)),
+        plan_name=plan.name,
+        plan_digest=digest(plan),
+        plan=canonical(plan),
+        created_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        created_by=whoami(),
+        tool_version=__version__,
+        clusters=tuple(ClusterInfo(c.name, c.server, c.context) for c in clusters),
+        dry_run=dry_run,
+    )
+
+
+async def _sweeps(plan: Plan, cluster: ApiServer) -> list[Sweep]:
+    """Name the lists to be made on one cluster, in a fixed order."""
+    served = await cluster.resources()
+    known: Sequence[str] | None = None
+    sweeps = []
+    for position, block in enumerate(plan.targets):
+        namespaces: Sequence[str | None] = exact(block.namespaces) or [None]
+        if block.namespaces and namespaces == [None]:
+            known = await cluster.namespaces() if known is None else known
+            namespaces = select(block.namespaces, known)
+        for name in block.kinds:
+            resource = resolve(name, served, cluster.unavailable)
+            sweeps += [
+                Sweep(
+                    cluster,
+                    position,
+                    resource,
+                    namespace,
+                    str(block.selector),
+                    str(block.field_selector),
+                )
+                for namespace in namespaces
+            ]
+    return sweeps
+
+
+async def _fill(journal: RunFile, plan: Plan, sweeps: Sequence[Sweep], settings: Settings) -> None:
+    survey = Survey(
+        plan.patch.change(),
+        Scribe(journal),
+        settings.progress,
+        max_targets=plan.guards.max_targets,
+    )
+    await survey.run(sweeps)
+    refuse_none(survey.found, [str(sweep) for sweep in sweeps])
+    for name in survey.inconsistent:
+        journal.mark_inconsistent(name)
+
+
+def _usage(clusters: Sequence[ApiServer], elapsed: float) -> Usage:
+    lists = sum(cluster.requests["list"] for cluster in clusters)
+    gets = sum(cluster.requests["get"] for cluster in clusters)
+    return Usage(get=gets, list=lists, elapsed=elapsed)
+
+
+def _narrate(journal: RunFile, settings: Settings) -> Summary:
+    """Log what was planned, and each target that ended with the planning."""
+    summary = folds.summary(journal)
+    log_file = settings.log_of(journal.path)
+    with open_log(log_file, run=summary.info.run, now=settings.clock.wall) as log:
+        log.info(
+            "plan.expanded",
+            plan=summary.info.plan_name,
+            digest=summary.info.plan_digest,
+            by=summary.info.created_by,
+            version=summary.info.tool_version,
+            targets=summary.tally.total,
+            pending=summary.tally.pending,
+            unchanged=summary.tally.unchanged,
+            skipped=summary.tally.skipped,
+            inconsistent=summary.inconsistent,
+            dry_run=summary.info.dry_run,
+        )
+        for listed in folds.targets(journal, _ENDED):
+            if listed.settlement is not None:
+                tell(log, listed.target, listed.settlement)
+    return summary

@@ -1,0 +1,54 @@
+"""What a campaign is told about the world around it, as one value."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleetpatch.engine.clock import SystemClock
+from fleetpatch.journal.locator import log_path, runs_dir, state_dir
+from fleetpatch.model.outcome import Outcome
+from fleetpatch.model.ports import Clock, Progress
+
+
+class Unwatched:
+    """Keeps the port Progress where nobody watches."""
+
+    def planned(self, found: int) -> None:
+        """Say nothing."""
+
+    def settled(self, outcome: Outcome, count: int) -> None:
+        """Say nothing."""
+
+    def retried(self) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where state is kept, how long a request may take, who watches, and what time it is.
+
+    `state_dir` None means `$FLEETPATCH_STATE_DIR`, else `$XDG_STATE_HOME/fleetpatch`, else
+    `~/.local/state/fleetpatch`. `log_file` None means beside the run file. `request_timeout` is in
+    seconds. The kubeconfig is `$KUBECONFIG`, else `~/.kube/config`, else the pod's own account.
+    """
+
+    state_dir: Path | None = None
+    log_file: Path | None = None
+    request_timeout: float = 30.0
+    progress: Progress = field(default_factory=Unwatched)
+    clock: Clock = field(default_factory=SystemClock)
+
+    @property
+    def runs(self) -> Path:
+        """Where run files are kept."""
+        return runs_dir(state_dir(self.state_dir, os.environ, Path.home()))
+
+    def log_of(self, run_file: Path) -> Path:
+        """Name the log of a run."""
+        return self.log_file or log_path(run_file)
+
+
+def whoami() -> str:
+    """`user@host`, for the record; the number where the user has no name."""
+    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
+    return f"{user}@{os.uname().nodename}"

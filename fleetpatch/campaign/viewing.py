@@ -1,0 +1,71 @@
+"""Run files looked at: folded and put together for the report. Nothing here changes anything."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fleetpatch.errors import RunFileError, UsageError
+from fleetpatch.journal import folds, locator
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.run import Summary
+from fleetpatch.report.preview import Preview, Sample
+from fleetpatch.rules.planner import wanted
+
+_SQLITE = b"SQLite format 3\0"
+
+SAMPLES = 5
+"""Targets that a preview shows with their values before and after."""
+
+
+def is_run_file(path: Path) -> bool:
+    """Tell a run file from a plan file by its first bytes. Raises RunFileError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError as error:
+        raise RunFileError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def find_run(runs: Path, text: str) -> Path:
+    """Find the run that a person means. Raises UsageError where there is none, or no single one."""
+    path = locator.find(runs, text)
+    if not is_run_file(path):
+        raise UsageError(
+            f"{text}: is no run file; name a run that was made of a plan: "
+            "`fleetpatch status` lists them"
+        )
+    return path
+
+
+def summarize(run_file: Path | str) -> Summary:
+    """Fold a run file into its summary. Raises RunFileError."""
+    with RunFile.open(Path(run_file)) as journal:
+        return folds.summary(journal)
+
+
+def preview(run_file: Path) -> Preview:
+    """Show what a planned run would do. Raises RunFileError."""
+    with RunFile.open(run_file) as journal:
+        change = restore(journal.info.plan).patch.change()
+        samples = [
+            Sample(target, wanted(change, target.before))
+            for target in folds.samples(journal, SAMPLES)
+        ]
+        return Preview(folds.summary(journal), folds.places(journal), samples)
+
+
+@contextmanager
+def opened(run_file: Path) -> Iterator[RunFile]:
+    """Open a run file to read it. Raises RunFileError."""
+    with RunFile.open(run_file) as journal:
+        yield journal
+
+
+def summaries(runs: Path) -> Iterator[Summary | str]:
+    """Every run of a folder, newest first; of one that cannot be read, the problem in one line."""
+    for path in locator.run_files(runs):
+        try:
+            yield summarize(path)
+        except RunFileError as error:
+            yield str(error)

@@ -1,0 +1,132 @@
+"""`label` and `annotate`: a plan from the words of the command line, carried out at once."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.cli.carrying import carry_out
+from fleetpatch.cli.options import (
+    AllOption,
+    DryRunOption,
+    LogFileOption,
+    Output,
+    OutputOption,
+    RunFileOption,
+    StateDirOption,
+    TimeoutOption,
+    YesOption,
+)
+from fleetpatch.cli.planning import expand_watched
+from fleetpatch.errors import UsageError
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.load import plan_from
+from fleetpatch.model.plan.schema import Plan
+
+KindsArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="KINDS", help="One or several, with commas: jobs.batch,tfjobs.")
+]
+ChangesArgument: TypeAlias = Annotated[
+    list[str], typer.Argument(metavar="KEY=VALUE|KEY-...", help="KEY- removes.")
+]
+SelectorOption: TypeAlias = Annotated[
+    str, typer.Option("--selector", "-l", help="A label selector.", show_default=False)
+]
+FieldSelectorOption: TypeAlias = Annotated[
+    str, typer.Option("--field-selector", help="A field selector.", show_default=False)
+]
+NamespaceOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", "-n", help="A namespace or a glob; may be repeated."),
+]
+AllNamespacesOption: TypeAlias = Annotated[
+    bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")
+]
+ContextOption: TypeAlias = Annotated[
+    str | None, typer.Option("--context", help="The kubeconfig's context [the current one].")
+]
+RateOption: TypeAlias = Annotated[
+    str | None, typer.Option("--rate", metavar="RATE", help="Requests at most, as 100/s.")
+]
+ConcurrencyOption: TypeAlias = Annotated[
+    int, typer.Option("--concurrency", min=1, help="Requests in flight at most.")
+]
+AllowKeysOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--allow-key", metavar="KEY", help="A protected key that may be touched."),
+]
+
+
+def verb(what: Literal["labels", "annotations"], summary: str) -> Callable[..., None]:
+    """Make the command that changes `what`; `summary` is its first line of help."""
+
+    def command(
+        kinds: KindsArgument,
+        changes: ChangesArgument,
+        selector: SelectorOption = "",
+        field_selector: FieldSelectorOption = "",
+        namespace: NamespaceOption = None,
+        all_namespaces: AllNamespacesOption = False,
+        context: ContextOption = None,
+        rate: RateOption = None,
+        concurrency: ConcurrencyOption = 32,
+        allow_key: AllowKeysOption = None,
+        everything: AllOption = False,
+        yes: YesOption = False,
+        dry_run: DryRunOption = False,
+        run_file: RunFileOption = None,
+        output: OutputOption = Output.TEXT,
+        state_dir: StateDirOption = None,
+        log_file: LogFileOption = None,
+        request_timeout: TimeoutOption = 30.0,
+    ) -> None:
+        if all_namespaces == bool(namespace):
+            raise UsageError("say where: -n NAMESPACE (or a glob), or -A for all namespaces")
+        plan = _plan(
+            metadata={"name": "label" if what == "labels" else "annotate"},
+            fleet=[{"name": "cluster", "context": context}] if context else None,
+            targets=[
+                _present(
+                    kinds=[kind for kind in kinds.split(",") if kind],
+                    namespaces=namespace,
+                    selector=selector,
+                    fieldSelector=field_selector,
+                )
+            ],
+            patch={what: _parse(changes)},
+            guards=_present(allowKeys=allow_key),
+            pace=_present(concurrency=concurrency, rate=rate),
+        )
+        settings = Settings(state_dir, log_file, request_timeout)
+        planned = expand_watched(
+            plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+        )
+        carry_out(planned, settings, output, yes=yes)
+
+    command.__doc__ = summary
+    return command
+
+
+def _plan(**sections: Json) -> Plan:
+    """Check what the command line says as if it stood in a plan file."""
+    return plan_from(_present(**sections), executable=True)
+
+
+def _present(**values: Json) -> dict[str, Json]:
+    """Leave out what was not given."""
+    return {key: value for key, value in values.items() if value not in (None, "", [], {})}
+
+
+def _parse(changes: Sequence[str]) -> dict[str, str | None]:
+    parsed: dict[str, str | None] = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            if not change.endswith("-"):
+                raise UsageError(f"{change!r}: write KEY=VALUE to set, or KEY- to remove")
+            key = change.removesuffix("-")
+        if key in parsed:
+            raise UsageError(f"{key!r} is given twice; say once what it shall be")
+        parsed[key] = value if equals else None
+    return parsed

@@ -1,0 +1,92 @@
+"""`fleetpatch apply`: carry out a plan file, or a run that was planned before."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.viewing import find_run, is_run_file, summarize
+from fleetpatch.cli.carrying import carry_out
+from fleetpatch.cli.options import (
+    AllOption,
+    DryRunOption,
+    LogFileOption,
+    Output,
+    OutputOption,
+    RunFileOption,
+    StateDirOption,
+    TimeoutOption,
+    YesOption,
+)
+from fleetpatch.cli.planning import expand_watched
+from fleetpatch.errors import UsageError
+from fleetpatch.journal import locator
+from fleetpatch.model.plan.load import PlanFile, load_plan
+from fleetpatch.model.run import Summary
+
+
+def command(
+    what: Annotated[str, typer.Argument(metavar="PLAN|RUN", show_default=False)],
+    yes: YesOption = False,
+    digest: Annotated[
+        str | None,
+        typer.Option(metavar="SHA256", help="Refuse any plan but the one with this digest."),
+    ] = None,
+    dry_run: DryRunOption = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Plan anew, even if an unfinished run could go on.")
+    ] = False,
+    run_file: RunFileOption = None,
+    everything: AllOption = False,
+    output: OutputOption = Output.TEXT,
+    state_dir: StateDirOption = None,
+    log_file: LogFileOption = None,
+    request_timeout: TimeoutOption = 30.0,
+) -> None:
+    """Carry out a plan file, or a run that was planned before.
+
+    A plan file is expanded first; where a run of the very same plan is unfinished, that one goes
+    on. Exit codes: 0 done, 3 some targets failed, 5 paused and can go on, 1 and 2 nothing was done.
+    """
+    settings = Settings(state_dir, log_file, request_timeout)
+    path = Path(what)
+    if path.is_dir() or (path.is_file() and not is_run_file(path)):
+        plan = load_plan(path, executable=True)
+        _check(plan.digest, digest, what)
+        planned = None if new or run_file else _unfinished(plan, settings, dry_run=dry_run)
+        if planned is None:
+            planned = expand_watched(
+                plan.plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+            )
+    else:
+        planned = summarize(find_run(settings.runs, what))
+        _check(planned.info.plan_digest, digest, what)
+        if new or everything or run_file:
+            raise UsageError(
+                f"{what}: --new, --all and --run-file are for a plan file, and this is a run, "
+                "whose targets are fixed; leave them out"
+            )
+        if dry_run and not planned.info.dry_run:
+            raise UsageError(
+                f"{what}: this run was planned to be carried out, and a rehearsal would use it up; "
+                "rehearse the plan file instead: fleetpatch apply PLAN --dry-run"
+            )
+    carry_out(planned, settings, output, yes=yes)
+
+
+def _check(found: str, wanted: str | None, what: str) -> None:
+    if wanted is not None and wanted.removeprefix("sha256:") != found.removeprefix("sha256:"):
+        raise UsageError(
+            f"{what}: its digest is {found}, not {wanted}: it is not the plan that was reviewed; "
+            "read it again and give its new digest"
+        )
+
+
+def _unfinished(plan: PlanFile, settings: Settings, *, dry_run: bool) -> Summary | None:
+    found = locator.unfinished(settings.runs, plan.digest, dry_run=dry_run)
+    if not found:
+        return None
+    sys.stderr.write(f"Going on with the unfinished run {found[0].run} (--new plans anew).\n")
+    return summarize(found[0].path)

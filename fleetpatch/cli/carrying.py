@@ -1,0 +1,48 @@
+"""What `apply`, `label` and `annotate` have in common: ask, carry out, tell, and the exit code."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from fleetpatch.campaign.applying import apply
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.viewing import preview
+from fleetpatch.cli.options import Output
+from fleetpatch.cli.running import interruptible, run
+from fleetpatch.cli.telling import tell
+from fleetpatch.errors import Exit, UsageError
+from fleetpatch.model.run import Summary
+from fleetpatch.report.confirm import QUESTION, confirmation_lines, is_yes
+from fleetpatch.report.preview import preview_lines
+from fleetpatch.report.progress import watch_applying
+from fleetpatch.report.terminal import write
+from fleetpatch.rules.ending import exit_code
+
+
+def carry_out(planned: Summary, settings: Settings, output: Output, *, yes: bool) -> None:
+    """Carry out a run, after asking where there is something to send; exits with its code."""
+    if planned.tally.open and not yes:
+        _confirm(planned)
+    run_file = Path(planned.run_file)
+    with watch_applying(sys.stderr, total=planned.tally.open) as progress:
+        watched = replace(settings, progress=progress)
+        summary = run(lambda: interruptible(lambda stop: apply(run_file, watched, stop=stop)))
+    tell(summary, settings, output)
+    raise typer.Exit(exit_code(summary.state, summary.tally))
+
+
+def _confirm(planned: Summary) -> None:
+    write(preview_lines(preview(Path(planned.run_file)), advise=False), sys.stderr)
+    write(confirmation_lines(planned), sys.stderr)
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "there is no terminal to ask on; say --yes to go on without asking "
+            f"(the plan is kept: {planned.run_file})"
+        )
+    sys.stderr.write(QUESTION)
+    sys.stderr.flush()
+    if not is_yes(sys.stdin.readline()):
+        sys.stderr.write(f"Nothing was sent. The plan is kept: {planned.run_file}\n")
+        raise typer.Exit(Exit.USAGE)

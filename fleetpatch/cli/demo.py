@@ -1,0 +1,99 @@
+"""`fleetpatch demo`: the whole story, told by the real commands on a sandbox that misbehaves."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.cli.options import StateDirOption
+from fleetpatch.errors import SurroundingsError
+
+_PLAN = "demo-relabel.yaml"
+_FOLDERS = (Path(__file__).parents[1] / "plans", Path(__file__).parents[2] / "plans")
+"""Of an installed package, and of a checkout."""
+
+
+def command(
+    jobs: Annotated[int, typer.Option(min=1, help="Jobs of the sandbox's fleet.")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 7,
+    state_dir: StateDirOption = None,
+) -> None:
+    """See a whole campaign run on the sandbox.
+
+    Nothing outside this machine is touched: the API server is a process of ours on loopback.
+    """
+    plan = _find_plan()
+    state = Settings(state_dir=state_dir).runs.parent / "demo"
+    _say(f"An API server of our own, with {jobs} jobs of five kinds, that misbehaves a little:")
+    with _sandbox(jobs, seed) as kubeconfig:
+        environment = {
+            **os.environ,
+            "KUBECONFIG": kubeconfig,
+            "FLEETPATCH_STATE_DIR": str(state),
+        }
+        run_file = state / "runs" / "demo.run"
+        _forget(run_file)
+        _say("1. Plan: what would change? Nothing is sent yet.")
+        _fleetpatch(environment, "plan", str(plan), "--run-file", str(run_file))
+        _say("2. Apply: carry it out, through throttling, errors and lost answers.")
+        _fleetpatch(environment, "apply", str(run_file), "--yes")
+        _say("3. Apply again: nothing is left to do, so nothing is sent.")
+        _fleetpatch(environment, "apply", str(plan), "--yes")
+    _say("That was it. The run file and the log named above stay; README.md tells what is next.")
+
+
+def _find_plan() -> Path:
+    for folder in _FOLDERS:
+        if (plan := folder / _PLAN).is_file():
+            return plan
+    raise SurroundingsError(f"the demo's plan {_PLAN} is not installed; install fleetpatch anew")
+
+
+def _forget(run_file: Path) -> None:
+    """Remove what an earlier demo left."""
+    for path in run_file.parent.glob(f"{run_file.stem}*"):
+        path.unlink()
+
+
+@contextmanager
+def _sandbox(jobs: int, seed: int) -> Iterator[str]:
+    words = ["sandbox", "--jobs", str(jobs), "--seed", str(seed), "--chaos", "mild"]
+    _show(words)
+    with subprocess.Popen(  # noqa: S603 - ourselves
+        _words(words), stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line:
+                raise SurroundingsError("the sandbox did not start; see its message above")
+            typer.echo(line, nl=False)
+            yield json.loads(line)["kubeconfig"]
+        finally:
+            process.terminate()
+
+
+def _fleetpatch(environment: Mapping[str, str], *words: str) -> None:
+    _show(words)
+    ended = subprocess.run(_words(words), env=environment, check=False)  # noqa: S603 - ourselves
+    if ended.returncode not in (0, 3):
+        raise typer.Exit(ended.returncode)
+
+
+def _words(words: "list[str] | tuple[str, ...]") -> list[str]:
+    return [sys.executable, "-m", "fleetpatch", *words]
+
+
+def _show(words: "list[str] | tuple[str, ...]") -> None:
+    typer.secho(f"$ fleetpatch {shlex.join(words)}", bold=True)
+
+
+def _say(text: str) -> None:
+    typer.echo(f"\n{text}")

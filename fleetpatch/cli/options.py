@@ -1,0 +1,87 @@
+"""Options that several verbs share, each written once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from fleetpatch.model.units import read_duration
+
+
+class Output(StrEnum):
+    """For whom the answer is."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _duration(text: str | float) -> float:
+    if isinstance(text, float):
+        return text  # the default passes here as well
+    try:
+        seconds = read_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if not seconds:
+        raise typer.BadParameter(f"{text!r} leaves no time for an answer; give more")
+    return seconds
+
+
+def _new_file(path: Path | None) -> Path | None:
+    if path is not None and path.exists():
+        raise typer.BadParameter(f"{path} exists already; name another")
+    return path
+
+
+def _log_file(path: Path | None) -> Path | None:
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}; make it, or name another")
+    return path
+
+
+OutputOption: TypeAlias = Annotated[
+    Output, typer.Option("--output", "-o", help="For people, or one JSON object for programs.")
+]
+StateDirOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--state-dir",
+        help="Where run files are kept [$FLEETPATCH_STATE_DIR or ~/.local/state/fleetpatch].",
+        show_default=False,
+    ),
+]
+LogFileOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-file",
+        callback=_log_file,
+        help="The structured log [beside the run file, .jsonl].",
+        show_default=False,
+    ),
+]
+RunFileOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--run-file", callback=_new_file, help="The run file to write [in the state directory]."
+    ),
+]
+TimeoutOption: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--request-timeout",
+        parser=_duration,
+        metavar="DURATION",
+        help="How long one request may take.",
+    ),
+]
+AllOption: TypeAlias = Annotated[
+    bool, typer.Option("--all", help="Allow a selector that matches every object of its kinds.")
+]
+YesOption: TypeAlias = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask; for cron and scripts.")
+]
+DryRunOption: TypeAlias = Annotated[
+    bool,
+    typer.Option("--dry-run", help="A rehearsal: the server checks each patch and stores nothing."),
+]

@@ -1,0 +1,47 @@
+"""`fleetpatch plan`: expand a plan file, show what would change, keep the run file."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.viewing import preview
+from fleetpatch.cli.options import (
+    AllOption,
+    LogFileOption,
+    Output,
+    OutputOption,
+    RunFileOption,
+    StateDirOption,
+    TimeoutOption,
+)
+from fleetpatch.cli.planning import expand_watched
+from fleetpatch.model.plan.load import load_plan
+from fleetpatch.report.preview import as_json, preview_lines
+from fleetpatch.report.terminal import write
+
+
+def command(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", show_default=False)],
+    run_file: RunFileOption = None,
+    everything: AllOption = False,
+    output: OutputOption = Output.TEXT,
+    state_dir: StateDirOption = None,
+    log_file: LogFileOption = None,
+    request_timeout: TimeoutOption = 30.0,
+) -> None:
+    """Expand a plan file into targets and show what would change.
+
+    Nothing is patched. The targets are written to a run file, which `apply` carries out as it is.
+    """
+    loaded = load_plan(plan, executable=True).plan
+    settings = Settings(state_dir, log_file, request_timeout)
+    summary = expand_watched(loaded, settings, run_file=run_file, everything=everything)
+    view = preview(Path(summary.run_file))
+    if output is Output.JSON:
+        typer.echo(json.dumps(as_json(view)))
+    else:
+        write(preview_lines(view), sys.stdout)

@@ -1,0 +1,46 @@
+"""`fleetpatch status`: where runs stand."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.viewing import find_run, summaries, summarize
+from fleetpatch.cli.options import Output, OutputOption, StateDirOption
+from fleetpatch.cli.telling import tell
+from fleetpatch.model.run import Summary, as_json
+from fleetpatch.report.runs import run_lines
+from fleetpatch.report.terminal import write
+
+
+def command(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]", help="A run file, a run's name or its beginning, or a plan's name."
+        ),
+    ] = None,
+    output: OutputOption = Output.TEXT,
+    state_dir: StateDirOption = None,
+) -> None:
+    """Show where runs stand.
+
+    One of them in full, or all at a glance.
+    """
+    settings = Settings(state_dir=state_dir)
+    if run is not None:
+        tell(summarize(find_run(settings.runs, run)), settings, output)
+        return
+    found = list(summaries(settings.runs))
+    readable = [one for one in found if isinstance(one, Summary)]
+    for problem in found:
+        if isinstance(problem, str):
+            sys.stderr.write(f"{problem}\n")
+    if output is Output.JSON:
+        typer.echo(json.dumps([as_json(summary) for summary in readable]))
+    elif readable:
+        write(run_lines(readable), sys.stdout)
+    else:
+        typer.echo(f"There are no runs in {settings.runs}.")

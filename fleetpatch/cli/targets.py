@@ -1,0 +1,44 @@
+"""`fleetpatch targets`: the targets of a run, and how each ended."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.viewing import find_run, opened
+from fleetpatch.cli.options import Output, OutputOption, StateDirOption
+from fleetpatch.journal import folds
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.run import Standing
+from fleetpatch.report.targets import target_json_lines, target_lines
+from fleetpatch.report.terminal import write
+
+_PENDING = (Standing.PENDING, Standing.IN_DOUBT)
+
+
+def command(
+    run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    outcome: Annotated[
+        list[Standing] | None, typer.Option(help="Only those that ended so; may be repeated.")
+    ] = None,
+    reason: Annotated[Reason | None, typer.Option(help="Only those with this reason.")] = None,
+    output: OutputOption = Output.TEXT,
+    state_dir: StateDirOption = None,
+) -> None:
+    """List the targets of a run.
+
+    With -o json one object a line.
+    """
+    path = find_run(Settings(state_dir=state_dir).runs, run)
+    standings = None
+    if outcome:
+        # What is in doubt has no outcome either.
+        standings = {one for chosen in outcome for one in _meant(chosen)}
+    lines = target_json_lines if output is Output.JSON else target_lines
+    with opened(path) as journal:
+        write(lines(folds.targets(journal, standings, reason)), sys.stdout)
+
+
+def _meant(standing: Standing) -> tuple[Standing, ...]:
+    return _PENDING if standing is Standing.PENDING else (standing,)

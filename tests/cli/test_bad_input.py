@@ -1,0 +1,221 @@
+"""Bad input to every command: one clear line, the right exit code, and nothing is sent.
+
+Covered: words and options, plan files and runs that are none, values that cannot be meant, guards,
+kinds and namespaces, digests, run files, logs and state folders that cannot be had, parts of a plan
+that this version does not carry out.
+Left out: mistakes within plan files (tests/model/test_plan_mistakes.py), kubeconfigs and servers
+(test_bad_surroundings.py).
+"""
+
+import os
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.calling import Caller
+from tests.cli.conftest import ETL, paint
+from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.tool import Tool, plan
+
+LABEL = "label jobs.batch a=1 -A -l app=etl"
+
+USAGE = [
+    ("frobnicate", r"no such command 'frobnicate'; see `fleetpatch --help`"),
+    ("--frobnicate", r"no such option: --frobnicate; see `fleetpatch --help`"),
+    ("validate", r"missing argument 'PLAN\.\.\.'; see `fleetpatch validate --help`"),
+    ("plan", r"missing argument 'PLAN'; see `fleetpatch plan --help`"),
+    ("apply", r"missing argument 'PLAN\|RUN'; see `fleetpatch apply --help`"),
+    ("targets", r"missing argument 'RUN'; see `fleetpatch targets --help`"),
+    ("label", r"missing argument 'KINDS'; see `fleetpatch label --help`"),
+    ("annotate jobs.batch", r"missing argument 'KEY=VALUE\|KEY-\.\.\.'"),
+    ("apply good.yaml more", r"unexpected extra argument"),
+    ("plan good.yaml --frobnicate", r"no such option: --frobnicate"),
+    ("plan good.yaml -o xml", r"'xml' is not one of 'text', 'json'"),
+    ("status -o xml", r"'xml' is not one of"),
+    ("plan good.yaml --request-timeout 5", r"'5' is no duration; write it as 30s"),
+    ("plan good.yaml --request-timeout 0s", r"'0s' leaves no time for an answer"),
+    ("targets paint --outcome lost", r"'lost' is not one of 'pending', 'in-doubt', 'applied'"),
+    ("targets paint --reason bad-luck", r"'bad-luck' is not one of"),
+    ("sandbox --port 99999", r"'--port': Input should be less than or equal to 65535"),
+    ("sandbox --jobs many", r"'--jobs': Input should be a valid integer"),
+    ("demo --jobs 0", r"'--jobs': Input should be greater than or equal to 1"),
+]
+
+NAMES = [
+    ("apply nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch status`"),
+    ("status nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch status`"),
+    ("targets nowhere", r"run 'nowhere': no such file"),
+    ("status good.yaml", r"good\.yaml: is no run file; name a run"),
+    ("targets good.yaml", r"good\.yaml: is no run file; name a run"),
+    ("plan nowhere.yaml", r"nowhere\.yaml: there is no such plan file; check the path"),
+    ("plan .", r"\.: this is a directory; name a plan file in it"),
+    ("apply .", r"\.: this is a directory; name a plan file in it"),
+    ("sandbox --chaos nowhere", r"chaos 'nowhere': no profile \(none, mild, rough\)"),
+    ("sandbox --chaos good.yaml", r"good\.yaml: Object contains unknown field `apiVersion`"),
+    ("sandbox --chaos broken.yaml", r"broken\.yaml: not YAML; mend it"),
+    ("plan good.yaml --run-file good.yaml", r"good\.yaml exists already; name another"),
+    ("plan good.yaml --log-file no/log", r"there is no folder no; make it, or name another"),
+    ("apply good.yaml --digest abc --yes", r"its digest is sha256:\w+, not abc: it is not the"),
+]
+
+WORDS = [
+    ("label jobs.batch a -A -l app=etl", r"'a': write KEY=VALUE to set, or KEY- to remove"),
+    ("label jobs.batch a=1 a- -A -l app=etl", r"'a' is given twice"),
+    ("label jobs.batch a=1 -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
+    ("annotate jobs.batch a=1 -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
+    ("label jobs.batch a=1 -A -n x -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
+    ("label jobs.batch a=1 -A", r"no selector and would match every object .* say --all"),
+    ("annotate jobs.batch a=1 -A", r"no selector and would match every object .* say --all"),
+    ("label jobs.batch a=1 -A -l app=nix", r"matches no object at all; check its selector"),
+    ("label jobs.batch a=1 -n nix-* -l app=etl", r"no namespace matches"),
+    ("label jobs a=1 -A -l app=etl", r"'jobs' is ambiguous; write one of these: jobs\.batch, "),
+    ("label cronjobs a=1 -A -l app=etl", r"'cronjobs' is not served"),
+    (f"{LABEL} --concurrency 0", r"'--concurrency': Input should be greater"),
+    (f"{LABEL} --run-file good.yaml", r"good\.yaml exists already"),
+    (LABEL, r"there is no terminal to ask on; say --yes"),
+]
+
+MEANINGS = [
+    (f"{LABEL} --rate 5", r"pace\.rate: '5' is no rate; write it as 100/s"),
+    ("label jobs.batch a=b,c -A -l app=etl", r"'b,c' is no label value"),
+    ("label jobs.batch =1 -A -l app=etl", r"'' is no label key"),
+    ("label , a=1 -A -l app=etl", r"targets\[0\]\.kinds: is \w+"),
+    ("label jobs.batch a=1 -A -l app==,", r"targets\[0\]\.selector: "),
+    ("label jobs.batch job-name=x -A -l app=etl", r"belongs to the job's controller"),
+    ("annotate jobs.batch a=1 -A -l app=etl --field-selector x", r"fieldSelector: .*field=value"),
+    ("plan bytes.yaml", r"^bytes\.yaml:1:1: the file is not UTF-8 here; save it as UTF-8"),
+    ("apply bytes.yaml", r"^bytes\.yaml:1:1: the file is not UTF-8 here; save it as UTF-8"),
+    ("plan broken.yaml", r"^broken\.yaml:\d+:\d+: "),
+    ("plan empty.yaml", r"^empty\.yaml:1:1: the file holds no plan"),
+    ("plan later.yaml", r"^later\.yaml:1:\d+: window: windows are not carried out by this"),
+    ("apply later.yaml", r"^later\.yaml:1:\d+: window: windows are not carried out by this"),
+    ("plan protected.yaml", r"^protected\.yaml:1:\d+: .*belongs to the job's controller"),
+    ("validate bytes.yaml", r"^bytes\.yaml:1:1: "),
+    ("validate nowhere.yaml", r"^nowhere\.yaml: there is no such plan file; check the path"),
+    ("validate .", r"^\.: this is a directory"),
+]
+
+
+@pytest.fixture(autouse=True)
+def desk(tool: Tool, server: SandboxProcess) -> Iterator[None]:
+    """Plan files, good and bad; and afterwards, a look at whether anything was sent."""
+    tool.write("good.yaml", paint())
+    tool.write("empty.yaml", "")
+    tool.write("broken.yaml", "a: [\n")
+    (tool.folder / "bytes.yaml").write_bytes(b"\xff\xfe")
+    tool.write("later.yaml", paint(window={"opens": "0 2 * * *", "lasts": "3h"}))
+    tool.write("protected.yaml", plan("grab", ETL, patch={"labels": {"job-name": "x"}}))
+    tool.write("few.yaml", paint(guards={"maxTargets": 3}))
+    tool.write("all.yaml", plan("all", {"kinds": ["jobs.batch"]}, patch={"labels": {"a": "1"}}))
+    yield
+    assert server.sent() == 0
+
+
+@pytest.mark.parametrize(("line", "told"), USAGE + NAMES)
+def test_a_wrong_command_line_is_told_in_one_line(call: Caller, line: str, told: str) -> None:
+    ended = call(*line.split())
+
+    assert (ended.code, ended.out) == (2, "")
+    assert re.match(r"fleetpatch: [^\n]*\n\Z", ended.err), ended.err
+    assert re.search(told, ended.err), ended.err
+
+
+@pytest.mark.parametrize(("line", "told"), WORDS)
+def test_words_that_cannot_be_meant_are_refused(call: Caller, line: str, told: str) -> None:
+    ended = call(*line.split())
+
+    assert (ended.code, ended.out) == (2, "")
+    assert re.search(f"^fleetpatch: .*{told}", ended.err, re.MULTILINE), ended.err
+
+
+@pytest.mark.parametrize(("line", "told"), MEANINGS)
+def test_a_problem_of_a_plan_stands_in_a_line_that_begins_with_its_place(
+    call: Caller, line: str, told: str
+) -> None:
+    ended = call(*line.split())
+
+    assert (ended.code, ended.out) == (2, "")
+    assert len(ended.err.splitlines()) == 1
+    assert re.search(told, ended.err), ended.err
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_guards_refuse_and_leave_no_run_behind(call: Caller, tool: Tool, verb: str) -> None:
+    for file, told in (
+        ("few.yaml", r"more objects than guards\.maxTargets allows: \d+ found .*, 3 allowed"),
+        ("all.yaml", r"no selector and would match every object .* say --all"),
+    ):
+        ended = call(verb, file)
+        assert (ended.code, ended.out) == (2, "")
+        assert re.search(told, ended.err), ended.err
+    assert not list(tool.state.rglob("*.run"))
+
+
+def test_without_a_terminal_nothing_goes_without_yes_but_the_plan_is_kept(
+    call: Caller, tool: Tool
+) -> None:
+    ended = call("apply", "good.yaml")
+
+    assert (ended.code, ended.out) == (2, "")
+    (run_file,) = tool.state.rglob("*.run")
+    assert ended.err.endswith(
+        "there is no terminal to ask on; say --yes to go on without asking "
+        f"(the plan is kept: {run_file})\n"
+    )
+
+
+def test_a_run_that_was_planned_for_real_is_not_used_up_by_a_rehearsal(call: Caller) -> None:
+    call("plan", "good.yaml")
+
+    ended = call("apply", "paint", "--dry-run", "--yes")
+
+    assert ended.code == 2
+    assert "fleetpatch apply PLAN --dry-run" in ended.err
+
+
+@pytest.mark.parametrize("option", ["--new", "--all", "--run-file=other.run"])
+def test_what_is_for_planning_is_refused_with_a_run(call: Caller, option: str) -> None:
+    call("plan", "good.yaml")
+
+    ended = call("apply", "paint", option, "--yes")
+
+    assert ended.code == 2
+    assert "are for a plan file, and this is a run" in ended.err
+
+
+def test_a_run_that_was_refused_by_its_digest_can_still_be_applied(call: Caller) -> None:
+    call("plan", "good.yaml")
+
+    ended = call("apply", "paint", "--digest", "sha256:abc", "--yes")
+
+    assert ended.code == 2
+    assert "it is not the plan that was reviewed" in ended.err
+    assert "planned" in call("status").out
+
+
+def test_all_problems_of_all_files_are_told_and_the_good_ones_named(call: Caller) -> None:
+    ended = call("validate", "good.yaml", "bytes.yaml", "protected.yaml", "nowhere.yaml")
+
+    assert ended.code == 2
+    assert ended.out.startswith("good.yaml: fine (paint, sha256:")
+    assert len(ended.out.splitlines()) == 1
+    assert [line.partition(":")[0] for line in ended.err.splitlines()] == [
+        "bytes.yaml",
+        "protected.yaml",
+        "nowhere.yaml",
+    ]
+
+
+def test_a_plan_for_a_later_version_is_valid_all_the_same(call: Caller) -> None:
+    assert call("validate", "later.yaml").code == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_plan_file_that_may_not_be_read_is_named(call: Caller, tool: Tool) -> None:
+    (tool.folder / "good.yaml").chmod(0)
+
+    for verb in ("validate", "plan", "apply"):
+        ended = call(verb, "good.yaml")
+        assert ended.code in {1, 2}
+        assert "good.yaml: " in ended.err

@@ -1,0 +1,199 @@
+"""Kubeconfigs, servers and disks that are not as they should be: one clear line, exit code 1.
+
+Covered: kubeconfigs that are missing, broken or empty, contexts that are not there, a refused
+connection, an unknown host, a wrong token, TLS to a server without it, a web server that is no
+Kubernetes; state folders that cannot be made or written, a damaged run file; tokens in messages.
+Left out: servers that fail while a run is under way (tests/e2e).
+"""
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.calling import Caller
+from tests.cli.conftest import paint
+from tests.control_plane.processes import free_ports
+from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.tool import Ended, Tool
+
+TOKEN = "s3cr3t-token-that-nobody-must-see"
+VERBS = ("plan", "apply")
+
+
+@pytest.fixture(autouse=True)
+def good_plan(tool: Tool) -> None:
+    tool.write("plan.yaml", paint())
+
+
+@pytest.fixture
+def kubeconfig(call: Caller, tool: Tool) -> Path:
+    """Where $KUBECONFIG points to; nothing is there yet."""
+    path = tool.folder / "other.kubeconfig"
+    call.monkeypatch.setenv("KUBECONFIG", str(path))
+    return path
+
+
+def pointing_to(server: str, token: str = TOKEN) -> str:
+    return json.dumps(
+        {
+            "current-context": "prod",
+            "contexts": [{"name": "prod", "context": {"cluster": "prod", "user": "me"}}],
+            "clusters": [{"name": "prod", "cluster": {"server": server}}],
+            "users": [{"name": "me", "user": {"token": token}}],
+        }
+    )
+
+
+def told_in_one_line(ended: Ended, told: str) -> None:
+    assert (ended.code, ended.out) == (1, ""), ended.err
+    assert re.match(r"fleetpatch: [^\n]*\n\Z", ended.err), ended.err
+    assert re.search(told, ended.err), ended.err
+    assert TOKEN not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, r"\$KUBECONFIG: no such file: .*; correct it or unset it"),
+        ("users: [\n", r"other\.kubeconfig:\d+:\d+: is not YAML; correct it"),
+        (f'users: [{{token: "{TOKEN}}}]', r"other\.kubeconfig:\d+:\d+: is not YAML; correct it"),
+        ("", r"no current-context; choose one of these: none"),
+        ("- a list\n", r"is not a kubeconfig: its top level must be a mapping"),
+        ("current-context: nowhere\n", r"no context 'nowhere'; there are: none"),
+    ],
+)
+def test_a_kubeconfig_that_is_none_is_named(
+    call: Caller, kubeconfig: Path, content: str | None, told: str
+) -> None:
+    if content is not None:
+        kubeconfig.write_text(content)
+
+    for verb in VERBS:
+        told_in_one_line(call(verb, "plan.yaml"), told)
+
+
+def test_without_any_kubeconfig_the_ways_to_give_one_are_told(call: Caller) -> None:
+    call.monkeypatch.delenv("KUBECONFIG")
+
+    told_in_one_line(call("plan", "plan.yaml"), r"set KUBECONFIG or write ~/\.kube/config")
+
+
+def test_a_context_that_is_not_there_is_answered_with_those_that_are(
+    call: Caller, tool: Tool
+) -> None:
+    tool.write("plan.yaml", paint(fleet=[{"name": "a", "context": "nowhere"}]))
+
+    told_in_one_line(call("plan", "plan.yaml"), r"no context 'nowhere'; there are: sandbox")
+    words = ("label", "jobs.batch", "a=1", "-A", "-l", "app=etl", "--context", "nowhere")
+    told_in_one_line(call(*words), r"no context 'nowhere'; there are: sandbox")
+
+
+def test_a_server_that_refuses_connections_is_named_with_its_address(
+    call: Caller, kubeconfig: Path
+) -> None:
+    (port,) = free_ports(1)
+    kubeconfig.write_text(pointing_to(f"http://127.0.0.1:{port}"))
+
+    for verb in VERBS:
+        told = rf"cluster prod \(http://127\.0\.0\.1:{port}\): .*cannot connect.*; check the server"
+        told_in_one_line(call(verb, "plan.yaml"), told)
+
+
+def test_a_host_that_nobody_knows_is_named(call: Caller, kubeconfig: Path) -> None:
+    kubeconfig.write_text(pointing_to("http://nowhere.invalid"))
+
+    told_in_one_line(call("plan", "plan.yaml"), r"nowhere\.invalid.*cannot connect")
+
+
+def test_a_token_that_is_refused_is_told_and_not_shown(
+    call: Caller, kubeconfig: Path, server: SandboxProcess
+) -> None:
+    kubeconfig.write_text(pointing_to(server.server))
+
+    told_in_one_line(call("plan", "plan.yaml"), r"does not accept our credentials \(401")
+
+
+def test_tls_to_a_server_that_speaks_none_is_told(
+    call: Caller, kubeconfig: Path, server: SandboxProcess
+) -> None:
+    kubeconfig.write_text(pointing_to(server.server.replace("http:", "https:")))
+
+    told_in_one_line(call("plan", "plan.yaml"), r"cannot connect: .*SSL")
+
+
+class _WebSite(BaseHTTPRequestHandler):
+    """Says welcome to everybody, and quotes what it was sent."""
+
+    def do_GET(self) -> None:
+        body = f"<html><title>Welcome {self.headers['Authorization']}</title></html>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def web_site() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _WebSite) as site:
+        thread = threading.Thread(target=site.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{site.server_port}"
+        site.shutdown()
+        thread.join()
+
+
+def test_a_web_site_is_no_kubernetes(call: Caller, kubeconfig: Path, web_site: str) -> None:
+    kubeconfig.write_text(pointing_to(web_site))
+
+    told_in_one_line(call("plan", "plan.yaml"), r"not a Kubernetes API; check the address")
+
+
+@pytest.mark.parametrize("state", ["/dev/null/state", "plan.yaml", "/proc/nowhere"])
+def test_a_state_folder_that_cannot_be_made_is_named(call: Caller, state: str) -> None:
+    ended = call("plan", "plan.yaml", "--state-dir", state)
+
+    told_in_one_line(ended, re.escape(state) + r".*; check the path and the rights on its folder")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_state_folder_that_may_not_be_written_is_named(call: Caller, tool: Tool) -> None:
+    tool.state.mkdir(mode=0o500)
+
+    told_in_one_line(call("plan", "plan.yaml"), r"check the path and the rights on its folder")
+
+
+def test_a_log_that_cannot_be_written_stops_the_run_before_the_first_patch(
+    call: Caller, server: SandboxProcess
+) -> None:
+    call("plan", "plan.yaml")
+
+    ended = call("apply", "paint", "--yes", "--log-file", "/dev/full")
+
+    told_in_one_line(ended, r"/dev/full: the log cannot be written .*--log-file")
+    assert server.sent() == 0
+
+
+def test_a_damaged_run_file_is_refused_and_the_others_are_still_listed(
+    call: Caller, tool: Tool
+) -> None:
+    call("plan", "plan.yaml")
+    (sound,) = tool.state.rglob("*.run")
+    torn = sound.with_name("torn.run")
+    torn.write_bytes(sound.read_bytes()[:5000])
+
+    for words in (("status", "torn"), ("targets", "torn"), ("apply", "torn", "--yes")):
+        told_in_one_line(call(*words), r"torn\.run: .*; ")
+    listed = call("status")
+    assert listed.code == 0
+    assert sound.stem in listed.out
+    assert "torn.run" in listed.err

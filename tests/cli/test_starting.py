@@ -1,0 +1,77 @@
+"""How the command line starts: its help, its version, and what it does not load.
+
+Covered: what `--help` imports, the table of verbs against the verbs themselves, help of each verb,
+shell completion. Left out: how long it takes (bench).
+"""
+
+import subprocess
+import sys
+from importlib import import_module
+from inspect import getdoc
+
+import pytest
+
+from fleetpatch._version import __version__
+from fleetpatch.cli.app import VERBS
+from tests.cli.calling import Caller
+from tests.e2e.tool import Tool
+
+HEAVY = {"aiohttp", "pydantic", "kubernetes_asyncio", "sqlite3", "anyio", "ruamel", "structlog"}
+LOOKING = {"aiohttp", "kubernetes_asyncio", "tenacity"}
+
+
+def imported(tool: Tool, *words: str) -> set[str]:
+    """The top-level packages that a command imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "fleetpatch", *words]
+    ended = subprocess.run(
+        command, env=tool.environment, capture_output=True, text=True, check=False
+    )
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("import time:")]
+    assert lines
+    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+
+
+def test_help_loads_nothing_heavy(tool: Tool) -> None:
+    assert not imported(tool, "--help") & HEAVY
+
+
+@pytest.mark.parametrize("verb", ["status", "targets", "validate", "schema"])
+def test_who_only_looks_loads_no_client(tool: Tool, verb: str) -> None:
+    assert not imported(tool, verb) & LOOKING
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_summary_of_a_verb_is_the_first_line_of_its_help(verb: str) -> None:
+    command = import_module(f"fleetpatch.cli.{verb}").command
+
+    assert (getdoc(command) or "").splitlines()[0] == VERBS[verb]
+
+
+def test_help_lists_every_verb_with_its_summary(call: Caller) -> None:
+    ended = call("--help")
+
+    assert (ended.code, ended.err) == (0, "")
+    for verb, summary in VERBS.items():
+        assert verb in ended.out
+        assert summary.split(" as ")[0].split(",")[0][:30] in ended.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(call: Caller, verb: str) -> None:
+    ended = call(verb, "--help")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert f"Usage: fleetpatch {verb}" in ended.out
+
+
+def test_without_a_verb_there_is_help_and_an_exit_code_for_scripts(call: Caller) -> None:
+    ended = call()
+
+    assert (ended.code, ended.err) == (2, "")
+    assert "Usage: fleetpatch" in ended.out
+
+
+def test_the_version_is_one_word(call: Caller) -> None:
+    ended = call("--version")
+
+    assert (ended.code, ended.out, ended.err) == (0, f"{__version__}\n", "")

@@ -1,0 +1,170 @@
+"""What goes where: results on stdout, all else on stderr, questions only to a terminal.
+
+Covered: JSON answers, silence towards files and pipes, a pipe that closes early, the confirmation
+on a real (pseudo) terminal with every kind of answer, colours and progress there, tokens in
+everything that is written.
+Left out: the texts themselves (tests/report).
+"""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calling import Caller
+from tests.cli.conftest import paint
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Ended, Tool, eventually
+
+
+@pytest.fixture
+def own(tool: Tool) -> Tool:
+    """The same desk with a kubeconfig of its own, for a sandbox that a test may change."""
+    return Tool(tool.folder, tool.folder / "own.kubeconfig")
+
+
+@pytest.fixture(autouse=True)
+def good_plan(tool: Tool) -> None:
+    tool.write("plan.yaml", paint())
+
+
+def test_answers_for_programs_are_one_json_value_alone_on_stdout(call: Caller) -> None:
+    for words in (
+        ("plan", "plan.yaml", "-o", "json"),
+        ("status", "-o", "json"),
+        ("status", "paint", "-o", "json"),
+        ("schema",),
+    ):
+        ended = call(*words)
+        assert (ended.code, ended.err) == (0, ""), words
+        json.loads(ended.out)
+    lines = call("targets", "paint", "-o", "json").out.splitlines()
+    assert len(lines) == call("plan", "plan.yaml", "-o", "json").json["targets"]
+    assert all(json.loads(line)["outcome"] == "pending" for line in lines)
+
+
+def test_without_runs_there_is_an_empty_list_and_a_sentence(call: Caller) -> None:
+    assert call("status", "-o", "json").json == []
+    assert call("status").out.startswith("There are no runs in ")
+
+
+def test_towards_files_and_pipes_there_is_no_progress_and_no_colour(own: Tool) -> None:
+    with sandbox(own, "--jobs", 50):
+        ended = own.run("apply", "plan.yaml", "--yes")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert "\x1b" not in ended.out
+    assert ended.out.startswith("Run paint-")
+
+
+def test_who_reads_only_the_first_line_gets_it_without_a_complaint(own: Tool) -> None:
+    with sandbox(own, "--jobs", 5000):
+        own.run("plan", "plan.yaml")
+        listing = own.start("targets", "paint")
+        assert listing.stdout is not None
+        assert listing.stdout.readline().startswith("CLUSTER")
+        listing.stdout.close()
+        with listing:
+            assert listing.stderr is not None
+            assert listing.stderr.read() == ""
+        assert listing.returncode in {0, 1}
+
+
+def on_a_terminal(tool: Tool, answer: str | signal.Signals, *words: object) -> Ended:
+    """Run a command whose stdin and stderr are a terminal; `answer` it once it asks."""
+    ours, theirs = pty.openpty()
+    os.set_blocking(ours, False)
+    process = subprocess.Popen(
+        tool.words(*words),
+        cwd=tool.folder,
+        env=tool.environment | {"TERM": "xterm"},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    seen = bytearray()
+
+    def shows(text: bytes) -> bool:
+        seen.extend(_at_hand(ours))
+        return text in seen
+
+    try:
+        eventually(lambda: shows(b"Type yes: "), "the question")
+        if isinstance(answer, str):
+            os.write(ours, answer.encode())
+        else:
+            process.send_signal(answer)
+        eventually(lambda: shows(b"\0") or process.poll() is not None, "the end")
+        shows(b"")
+        assert process.stdout is not None
+        with process.stdout:
+            return Ended(process.returncode, process.stdout.read(), seen.decode())
+    finally:
+        process.kill()
+        process.wait()
+        os.close(theirs)
+        os.close(ours)
+
+
+def _at_hand(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except BlockingIOError:
+        return b""
+
+
+def test_yes_typed_on_a_terminal_sets_it_off(own: Tool) -> None:
+    with sandbox(own, "--jobs", 50) as server:
+        ended = on_a_terminal(own, "yes\n", "apply", "plan.yaml", "-o", "json")
+
+        assert ended.code == 0, ended.err
+        assert server.sent() == ended.json["outcomes"]["applied"] > 0
+    assert f"sandbox  {server.server}" in ended.err, "which cluster, and where"
+    assert "paint is about to patch" in ended.err
+
+
+@pytest.mark.parametrize("answer", ["no\n", "y\n", "\n", "\x04", "yes please\n"])
+def test_anything_but_yes_sends_nothing_and_keeps_the_plan(
+    tool: Tool, server: SandboxProcess, answer: str
+) -> None:
+    ended = on_a_terminal(tool, answer, "apply", "plan.yaml")
+
+    assert (ended.code, ended.out) == (2, "")
+    (run_file,) = tool.state.rglob("*.run")
+    assert f"Nothing was sent. The plan is kept: {run_file}" in ended.err
+    assert server.sent() == 0
+
+
+def test_ctrl_c_at_the_question_sends_nothing(tool: Tool, server: SandboxProcess) -> None:
+    ended = on_a_terminal(tool, signal.SIGINT, "apply", "plan.yaml")
+
+    assert ended.code == 5
+    assert "fleetpatch: interrupted" in ended.err
+    assert "Traceback" not in ended.err
+    assert server.sent() == 0
+
+
+def test_the_token_is_in_nothing_that_is_written(own: Tool) -> None:
+    with sandbox(own, "--jobs", 50, "--chaos", "rough") as server:
+        token = json.loads(server.kubeconfig.read_text())["users"][0]["user"]["token"]
+        said = [
+            own.run("plan", "plan.yaml"),
+            own.run("apply", "paint", "--yes", "--request-timeout", "1s"),
+            own.run("status", "paint"),
+            own.run("targets", "paint", "-o", "json"),
+        ]
+
+    assert all(token not in ended.out + ended.err for ended in said)
+    written = [path for path in own.state.rglob("*") if path.is_file()]
+    assert {path.suffix for path in written} >= {".run", ".jsonl"}
+    assert all(token.encode() not in path.read_bytes() for path in written)
+    assert all(_is_private(path) for path in written)
+
+
+def _is_private(path: Path) -> bool:
+    return path.stat().st_mode & 0o077 == 0

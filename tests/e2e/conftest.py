@@ -1,0 +1,21 @@
+"""Fixtures of the end-to-end tests."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.tool import Tool
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _heed_ctrl_c() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that we start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    """The command line, for whatever cluster has its kubeconfig in `tmp_path / "kubeconfig"`."""
+    return Tool(tmp_path, tmp_path / "kubeconfig")

@@ -1,0 +1,74 @@
+"""`fleetpatch sandbox` as a process, and what it was asked."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.e2e.tool import Tool, end
+from tests.sandbox.serving import Client
+
+
+class SandboxProcess:
+    """A sandbox that serves."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        line = process.stdout.readline()
+        assert line, process.stderr and process.stderr.read()
+        self.ready = json.loads(line)
+        self.server: str = self.ready["server"]
+        self.kubeconfig = Path(self.ready["kubeconfig"])
+        self.client = Client(self.server)
+
+    @property
+    def port(self) -> int:
+        port = urlsplit(self.server).port
+        assert port is not None
+        return port
+
+    def patches(self) -> dict[str, int]:
+        """How many PATCH requests came in, by path."""
+        counts: dict[str, int] = self.client.request("GET", "/_sandbox/patches").body
+        return counts
+
+    def sent(self) -> int:
+        """How many PATCH requests came in."""
+        return sum(self.patches().values())
+
+    def requests(self, verb: str) -> int:
+        """How many requests of this verb came in."""
+        counts: dict[str, int] = self.client.request("GET", "/_sandbox/counters").body["requests"]
+        return counts.get(verb, 0)
+
+    def metadata(self, target: dict[str, Any]) -> Any:
+        """The metadata of a batch Job, or None where there is none."""
+        path = f"/apis/batch/v1/namespaces/{target['namespace']}/jobs/{target['name']}"
+        response = self.client.request("GET", path)
+        return response.body["metadata"] if response.status == 200 else None
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        self.process.kill()
+        end(self.process)
+
+
+@contextmanager
+def sandbox(tool: Tool, *words: object, chaos: Any = None) -> Iterator[SandboxProcess]:
+    """Serve until the block ends; `chaos` is the content of a chaos file."""
+    if chaos is not None:
+        words = (*words, "--chaos", tool.write("chaos.yaml", chaos))
+    kubeconfig = tool.kubeconfig or tool.folder / "sandbox.kubeconfig"
+    process = tool.start("sandbox", "--kubeconfig", kubeconfig, *words)
+    try:
+        served = SandboxProcess(process)
+        yield served
+        served.client.close()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            end(process)

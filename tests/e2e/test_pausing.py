@@ -1,0 +1,205 @@
+"""Runs that cannot go on now, and go on later: paused, never failed.
+
+Covered: credentials refused for good, a server that dies during the run, signals while planning and
+applying, a second signal; how soon such a run ends, what it says, what its record holds, and that
+going on brings every target to one end with one PATCH each; a second process at the same run.
+Left out: kill -9 of our own process (a later issue), the run file's own durability (tests/journal).
+"""
+
+import re
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Ended, Tool, end, eventually, plan
+
+JOBS = 300
+BATCH_JOBS = JOBS // 5
+GOES_ON = re.compile(r"^Next: +fleetpatch apply (\S+\.run)  \(goes on", re.MULTILINE)
+
+
+def slowly(rate: str) -> dict[str, Any]:
+    return plan(
+        "slowly",
+        {"kinds": ["jobs.batch"], "selector": "app"},
+        patch={"labels": {"cost": "new"}},
+        pace={"rate": rate, "burst": 1, "concurrency": 4},
+        retry={"attempts": 2, "maxDelay": "200ms"},
+    )
+
+
+def outcomes(tool: Tool, run: object) -> dict[str, int]:
+    counts: dict[str, int] = tool.run("status", run, "-o", "json").json["outcomes"]
+    return counts
+
+
+def says_how_to_go_on(ended: Ended) -> Path:
+    found = GOES_ON.search(ended.out)
+    assert found, ended.out
+    return Path(found[1])
+
+
+@contextmanager
+def applying(
+    tool: Tool, server: SandboxProcess, rate: str = "30/s", under: Sequence[str] = ()
+) -> Iterator[Popen[str]]:
+    """A slow run that has sent a few of its patches."""
+    file = tool.write("plan.yaml", slowly(rate))
+    process = tool.start("apply", file, "--yes", under=under)
+    try:
+        eventually(lambda: server.sent() >= 6, "some patches")
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            end(process)
+
+
+def test_credentials_refused_for_good_pause_the_run_and_fail_nothing(tool: Tool) -> None:
+    file = tool.write("plan.yaml", slowly("1000/s"))
+    refusing = {"rules": [{"status": 401, "methods": ["PATCH", "GET"]}]}
+    with sandbox(tool, "--jobs", JOBS, chaos=refusing) as server:
+        port = server.port
+        ended = tool.run("apply", file, "--yes", timeout=20)
+        assert 1 <= len(server.patches()) <= 2 * 4, "the rest is not even tried"
+
+    assert ended.code == 5
+    assert "does not accept our credentials: 401" in ended.out
+    run_file = says_how_to_go_on(ended)
+    counts = outcomes(tool, run_file)
+    assert (counts["failed"], counts["pending"]) == (0, BATCH_JOBS)
+
+    with sandbox(tool, "--jobs", JOBS, "--port", port) as server:
+        again = tool.run("apply", run_file, "--yes", "-o", "json")
+
+        assert again.code == 0, again.err
+        assert again.json["outcomes"]["applied"] == BATCH_JOBS
+        assert set(server.patches().values()) == {1}
+
+
+def test_a_server_that_dies_pauses_the_run_soon_and_it_goes_on_with_the_next_one(
+    tool: Tool,
+) -> None:
+    with sandbox(tool, "--jobs", JOBS) as server, applying(tool, server) as process:
+        port = server.port
+        server.kill()
+        ended = end(process, timeout=10)
+
+    assert ended.code == 5, ended.err
+    assert "unreachable: cannot connect" in ended.out
+    run_file = says_how_to_go_on(ended)
+    counts = outcomes(tool, run_file)
+    assert counts["failed"] == 0
+    assert counts["applied"] >= 1
+    assert counts["pending"] == BATCH_JOBS - counts["applied"]
+
+    # The same fleet again, as it was before the first run.
+    with sandbox(tool, "--jobs", JOBS, "--port", port) as server:
+        again = tool.run("apply", run_file, "--yes", "-o", "json")
+
+        assert again.code == 0, again.err
+        assert again.json["outcomes"]["applied"] == BATCH_JOBS
+        assert len(server.patches()) == server.sent() == counts["pending"]
+
+
+@pytest.mark.parametrize(
+    ("number", "what"), [(signal.SIGINT, "slowly"), (signal.SIGTERM, "plan.yaml")]
+)
+def test_a_signal_ends_the_run_in_good_order_and_it_goes_on_without_doing_anything_twice(
+    tool: Tool, number: signal.Signals, what: str
+) -> None:
+    with sandbox(tool, "--jobs", JOBS) as server, applying(tool, server) as process:
+        process.send_signal(number)
+        ended = end(process, timeout=10)
+
+        assert ended.code == 5, ended.err
+        assert ended.err.startswith(f"{number.name}: stopping; waiting for what is in flight")
+        assert f"Cause: interrupted by {number.name}" in ended.out
+        run_file = says_how_to_go_on(ended)
+        counts = outcomes(tool, run_file)
+        assert counts["applied"] == server.sent(), "what was sent is on record"
+        assert counts["pending"] == BATCH_JOBS - counts["applied"] > 0
+
+        again = tool.run("apply", what, "--yes", "-o", "json")
+
+        assert again.code == 0, again.err
+        assert again.json["run"] == run_file.stem
+        assert again.json["outcomes"]["applied"] == BATCH_JOBS
+        assert again.json["requests"]["patch"] == BATCH_JOBS
+        assert set(server.patches().values()) == {1}
+        assert len(server.patches()) == BATCH_JOBS
+
+
+def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_going_on(
+    tool: Tool,
+) -> None:
+    lost = {
+        "action": "hang",
+        "when": "after",
+        "names": ["*-job-00000*", "*-job-00003*"],
+        "times": 1,
+    }
+    with (
+        sandbox(tool, "--jobs", JOBS, chaos={"rules": [lost]}) as server,
+        applying(tool, server) as process,
+    ):
+        assert process.stderr is not None
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.readline().startswith("SIGTERM: stopping")
+        process.send_signal(signal.SIGTERM)
+        ended = end(process, timeout=5)
+        assert ended.code == 5
+        assert ended.err.endswith("SIGTERM: left at once; go on with `fleetpatch apply`\n")
+        in_doubt = {one["uid"] for one in tool.targets("slowly") if one["inDoubt"]}
+        assert in_doubt
+
+        again = tool.run("apply", "plan.yaml", "--yes", "-o", "json", "--request-timeout", "500ms")
+
+        assert again.code == 0, again.err
+        assert again.json["outcomes"]["applied"] == BATCH_JOBS
+        settled = tool.targets("slowly", "--reason", "settled-by-reading")
+        assert in_doubt & {one["uid"] for one in settled if not one["attempts"]}
+        assert set(server.patches().values()) == {1}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_planning_leaves_no_run_behind(tool: Tool, number: signal.Signals) -> None:
+    slow = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 60}}
+    with sandbox(tool, "--jobs", JOBS, chaos={"rules": [slow]}) as server:
+        process = tool.start("apply", tool.write("plan.yaml", slowly("50/s")), "--yes")
+        eventually(lambda: server.requests("list") > 0, "the survey")
+        assert list(tool.state.rglob("*.run"))
+
+        process.send_signal(number)
+        ended = end(process, timeout=5)
+
+    assert (ended.code, ended.out, ended.err) == (5, "", "fleetpatch: interrupted\n")
+    assert not list(tool.state.rglob("*.run*"))
+
+
+def test_under_nohup_a_run_outlives_its_terminal(tool: Tool) -> None:
+    with (
+        sandbox(tool, "--jobs", JOBS) as server,
+        applying(tool, server, under=["nohup"]) as process,
+    ):
+        process.send_signal(signal.SIGHUP)
+
+        assert end(process).code == 0
+        assert server.sent() == BATCH_JOBS
+
+
+def test_a_run_that_is_under_way_is_not_carried_out_twice(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", JOBS) as server, applying(tool, server, rate="6/s") as process:
+        other = tool.run("apply", "plan.yaml", "--yes")
+
+        assert other.code == 6
+        assert f"process {process.pid} on" in other.err
+        assert "Traceback" not in other.err
+        process.terminate()
+        assert end(process).code == 5

@@ -1,0 +1,127 @@
+"""fleetpatch as its users run it: a process of its own, with its own state folder."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What was printed with `-o json`."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Tool:
+    """The command line; `folder` is its working directory and holds its state.
+
+    `kubeconfig` None leaves `KUBECONFIG` unset, and the home folder is `folder`, so that nothing
+    of the machine shows through.
+    """
+
+    folder: Path
+    kubeconfig: Path | None = None
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL") if key in os.environ}
+        own = {
+            "HOME": str(self.folder),
+            "FLEETPATCH_STATE_DIR": str(self.state),
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "PYTHONWARNINGS": "error",
+            "COLUMNS": "100",
+        }
+        if self.kubeconfig is not None:
+            own["KUBECONFIG"] = str(self.kubeconfig)
+        return kept | own
+
+    def start(self, *words: object, under: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Start a command; its streams are pipes, and stdin is at its end.
+
+        `under` is the beginning of a command line that runs another, such as `nohup`.
+        """
+        return subprocess.Popen(
+            [*under, *self.words(*words)],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: object, timeout: float = 60) -> Ended:
+        """Run a command to its end."""
+        return end(self.start(*words), timeout)
+
+    def words(self, *words: object) -> list[str]:
+        return [sys.executable, "-m", "fleetpatch", *map(str, words)]
+
+    def write(self, name: str, document: Any) -> Path:
+        """Write a file, such as a plan: JSON is YAML. Text is written as it is."""
+        path = self.folder / name
+        path.write_text(document if isinstance(document, str) else json.dumps(document))
+        return path
+
+    def targets(self, run: object, *words: object) -> list[Any]:
+        """What `fleetpatch targets RUN -o json` lists."""
+        ended = self.run("targets", run, "-o", "json", *words)
+        assert ended.code == 0, ended.err
+        return [json.loads(line) for line in ended.out.splitlines()]
+
+    def log(self, run_file: object) -> list[Any]:
+        """The events of a run's log."""
+        lines = Path(str(run_file)).with_suffix(".jsonl").read_bytes().splitlines()
+        return [msgspec.json.decode(line) for line in lines]
+
+
+def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
+    """Wait for the end of a process that was started with pipes; kill it where it does not end."""
+    with process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return Ended(process.returncode, out, err)
+
+
+def plan(name: str, *blocks: dict[str, Any], patch: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A plan file's document; each block is one of its `targets`."""
+    return {
+        "apiVersion": "fleetpatch/v1",
+        "kind": "Plan",
+        "metadata": {"name": name},
+        "targets": list(blocks),
+        "patch": patch,
+        **more,
+    }
+
+
+def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    """Return as soon as `holds()`; fail with `what` where it does not come to that."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, f"did not happen within {seconds} s: {what}"
+        time.sleep(0.02)
