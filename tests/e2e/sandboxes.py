@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -66,8 +66,8 @@ def sandbox(tool: Tool, *words: object, chaos: Any = None) -> Iterator[SandboxPr
     process = tool.start("sandbox", "--kubeconfig", kubeconfig, *words)
     try:
         served = SandboxProcess(process)
-        yield served
-        served.client.close()
+        with closing(served.client):
+            yield served
     finally:
         if process.returncode is None:
             process.terminate()
