@@ -15,14 +15,16 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import Change, PatchType, reads_whole
+from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.backoff import Backoff
-from fleetpatch.rules.planner import merge_patch, wanted
+from fleetpatch.rules.planner import goal
+from fleetpatch.rules.requesting import request
 from fleetpatch.rules.settling import End, OnDrift, after_patch, after_read
-from fleetpatch.rules.verdicts import Verdict, is_gone, judge
+from fleetpatch.rules.verdicts import Verdict, is_failed_test, is_gone, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,11 @@ class Orders:
     backoff: Backoff = field(default_factory=Backoff)
     retried: frozenset[int] = frozenset({429, 503, 504})
     dry_run: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether whole objects are read, or metadata alone."""
+        return reads_whole(self.change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +165,9 @@ class _Passage:
         self.target = target
         self._courier = courier
         self._orders = courier.orders
-        self._goal = wanted(self._orders.change, target.before)
+        self._goal = goal(self._orders.change, target)
+        self._replaced: Fields | None = None
+        self._refused: Answer | None = None
         self._version = target.resource_version
         self._maybe_applied = in_doubt
         self._must_read = in_doubt
@@ -197,27 +206,30 @@ class _Passage:
                 return self._settle(End(Reason.EXHAUSTED, line))
 
     async def _send(self) -> _Turn:
-        guarded = self._orders.guarded
-        body = merge_patch(
-            self._goal,
-            resource_version=self._version if guarded else None,
-            uid=None if guarded else self.target.uid,
-        )
+        orders = self._orders
+        version = self._version if orders.guarded else None
+        sent = request(orders.change, self.target, self._goal, version)
         await self._courier.pacer.take()
         self._attempts += 1
-        reply = await self._courier.cluster.patch(self.target, body, dry_run=self._orders.dry_run)
+        reply = await self._courier.cluster.patch(
+            self.target, sent, whole=orders.whole, dry_run=orders.dry_run
+        )
         if isinstance(reply, Answer):
             self._status = reply.status
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
                 end = after_patch(
-                    self._goal, self._version, reply.seen, dry_run=self._orders.dry_run
+                    orders.change, self._goal, self._version, reply.seen, dry_run=orders.dry_run
                 )
                 return self._settle(end)
-        return await self._ponder(reply)
+        return await self._ponder(reply, sent.type)
 
-    async def _ponder(self, reply: Reply) -> _Turn:
+    async def _ponder(self, reply: Reply, sent: PatchType) -> _Turn:
         """Find out what an answer that is no plain success asks for."""
         ruling = judge(reply, self._orders.retried)
+        if isinstance(reply, Answer) and is_failed_test(reply, sent):
+            # A test that failed, or an operation that does not fit: the object tells which.
+            self._refused, self._must_read = reply, True
+            return _Again(reply, Verdict.CONFLICT)
         match ruling.verdict:
             case Verdict.STOP:
                 return self._settle(End(ruling.reason, _line(reply)))
@@ -236,7 +248,7 @@ class _Passage:
         """Read the object and decide; None where it is to be sent (again)."""
         await self._courier.pacer.take()
         self._reads += 1
-        reply = await self._courier.cluster.read(self.target)
+        reply = await self._courier.cluster.read(self.target, whole=self._orders.whole)
         match reply:
             case Answer(status=200, seen=Seen() as seen):
                 return self._decide(seen)
@@ -260,7 +272,10 @@ class _Passage:
         )
         if isinstance(step, End):
             return self._settle(step)
+        if self._refused is not None and step.resource_version == self._version:
+            return self._settle(End(Reason.REJECTED, _line(self._refused)))
         self._goal, self._version, self._must_read = step.goal, step.resource_version, False
+        self._replaced, self._refused = step.replaces, None
         return None
 
     async def _renew(self, reply: Reply) -> _Turn:
@@ -282,6 +297,8 @@ class _Passage:
             elapsed_ms=round((self._courier.clock.monotonic() - self._started) * 1000, 1),
             resource_version=end.resource_version,
             detail=end.detail,
+            replaced=self._replaced,
+            wrote=end.wrote,
         )
 
 

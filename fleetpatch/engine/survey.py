@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import anyio
 
 from fleetpatch.engine.scribe import Scribe
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Cluster, Draft, Page, Progress
 from fleetpatch.model.resource import Resource
@@ -44,7 +44,12 @@ class Survey:
     """Carries sweeps out. `found` counts objects listed, `inconsistent` the clusters concerned."""
 
     def __init__(
-        self, change: Change, scribe: Scribe, progress: Progress, *, max_targets: int | None
+        self,
+        change: PlanChange,
+        scribe: Scribe,
+        progress: Progress,
+        *,
+        max_targets: int | None,
     ) -> None:
         self._change = change
         self._scribe = scribe
@@ -73,6 +78,7 @@ class Survey:
                 namespace=sweep.namespace,
                 selector=sweep.selector,
                 field_selector=sweep.field_selector,
+                whole=reads_whole(self._change),
             )
             async for page in pages:
                 await self._take(sweep, page)
@@ -90,9 +96,13 @@ class Survey:
     def _draft(self, sweep: Sweep, seen: Seen) -> Draft:
         cluster, resource, block = sweep.cluster.name, sweep.resource, sweep.block
         match need(self._change, seen):
-            case Patch(before=before):
-                return Draft(cluster, resource, seen, before, block)
+            case Patch(before=before, wanted=wanted):
+                # What follows from the before-values need not be kept.
+                kept = None if isinstance(self._change, MetadataChange) else wanted
+                return Draft(cluster, resource, seen, before, block, kept)
             case Unchanged(before=before):
-                return Draft(cluster, resource, seen, before, block, Reason.ALREADY_SET)
+                return Draft(cluster, resource, seen, before, block, ends=Reason.ALREADY_SET)
             case Clash(before=before, detail=detail):
-                return Draft(cluster, resource, seen, before, block, Reason.CLASH, detail)
+                return Draft(
+                    cluster, resource, seen, before, block, ends=Reason.CLASH, detail=detail
+                )

@@ -23,13 +23,13 @@ MAX_BLOCKS: Final = 63
 
 TARGET_COLUMNS: Final = (
     "t.id, t.cluster, t.resource, t.namespace, t.name, t.uid, t.resource_version, t.blocks,"
-    " t.before"
+    " t.before, t.wanted"
 )
 """What `target` reads, in its order; `t` is `targets`."""
 
 OUTCOME_COLUMNS: Final = (
     "o.target, o.reason, o.http_status, o.attempts, o.reads, o.elapsed_ms, o.resource_version,"
-    " o.detail"
+    " o.detail, o.replaced, o.wrote"
 )
 """What `settlement` reads, in its order; `o` is `outcomes`."""
 
@@ -49,16 +49,16 @@ _fields: Final = msgspec.json.Decoder(list[_Field])
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def before_text(fields: Fields) -> str:
-    """Before-values as the run file keeps them."""
+def text_of(fields: Fields) -> str:
+    """Fields as the run file keeps them."""
     pairs: list[Json] = [
         [path] if value is ABSENT else [path, value] for path, value in fields.items()
     ]
     return _encode(pairs).decode()
 
 
-def before(text: str) -> Fields:
-    """Read back what `before_text` wrote. Raises msgspec.MsgspecError for anything else.
+def fields_of(text: str) -> Fields:
+    """Read back what `text_of` wrote. Raises msgspec.MsgspecError for anything else.
 
     Targets with the same before-values share one mapping: label values repeat by nature.
     """
@@ -89,7 +89,8 @@ def draft_row(draft: Draft, cluster: int, resource: int) -> Row:
         seen.uid,
         seen.resource_version,
         1 << draft.block,
-        before_text(draft.before),
+        text_of(draft.before),
+        None if draft.wanted is None else text_of(draft.wanted),
         draft.ends and draft.ends.value,
         draft.detail,
     )
@@ -100,7 +101,7 @@ def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resour
 
     Raises KeyError or msgspec.MsgspecError where the row makes no sense.
     """
-    number, cluster, resource, namespace, name, uid, version, mask, text = row
+    number, cluster, resource, namespace, name, uid, version, mask, before, wanted = row
     return Target(
         number,
         clusters[cluster],
@@ -109,8 +110,9 @@ def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resour
         name,
         uid,
         version,
-        before(text),
+        fields_of(before),
         blocks(mask),
+        None if wanted is None else fields_of(wanted),
     )
 
 
@@ -125,14 +127,27 @@ def settlement_row(settlement: Settlement, now: float) -> Row:
         settlement.elapsed_ms,
         settlement.resource_version,
         settlement.detail,
+        None if settlement.replaced is None else text_of(settlement.replaced),
+        None if settlement.wrote is None else text_of(settlement.wrote),
         now,
     )
 
 
 def settlement(row: Row) -> Settlement:
     """Build the settlement of a row of OUTCOME_COLUMNS. Raises ValueError for a foreign reason."""
-    number, reason, *rest = row
-    return Settlement(TargetId(number), Reason(reason), *rest)
+    number, reason, status, attempts, reads, elapsed, version, detail, replaced, wrote = row
+    return Settlement(
+        TargetId(number),
+        Reason(reason),
+        status,
+        attempts,
+        reads,
+        elapsed,
+        version,
+        detail,
+        None if replaced is None else fields_of(replaced),
+        None if wrote is None else fields_of(wrote),
+    )
 
 
 def resource_row(resource: Resource) -> Row:

@@ -34,7 +34,7 @@ FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
 AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
 """  # noqa: S608 # of our own constants alone
 _NEXT: Final = f"SELECT {codec.TARGET_COLUMNS} {_PENDING} ORDER BY t.id LIMIT ?"
-_SETTLE: Final = "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SETTLE: Final = "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _IN_DOUBT: Final = f"""
 SELECT {codec.TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
 WHERE k.first BETWEEN ?1 AND ?2 AND t.id > ?3

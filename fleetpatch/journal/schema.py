@@ -23,7 +23,10 @@ Format
 
     `targets.id` counts from 1 in the order of the plan: clusters as the fleet lists them, then
     resource, namespace, name. A cluster's targets are the range `clusters.first..last`. `before` is
-    JSON: `[[path, value], ...]`, and `[path]` alone for a field that was absent. `blocks` is a bit
+    JSON: `[[path, value], ...]`, and `[path]` alone for a field that was absent; `wanted`, in the
+    same shape, says what they shall be where that does not follow from the plan and `before`.
+    `outcomes.replaced` and `.wrote`, of that shape too, are kept where what the change replaced was
+    not as planned, or what it made is not as wanted. `blocks` is a bit
     mask of positions in the plan's `targets`. Times are seconds since the epoch.
 
 Planning
@@ -98,7 +101,8 @@ CREATE TABLE targets (
     uid TEXT NOT NULL,
     resource_version TEXT NOT NULL,
     blocks INTEGER NOT NULL,
-    before TEXT NOT NULL
+    before TEXT NOT NULL,
+    wanted TEXT
 );
 
 CREATE TABLE claims (
@@ -116,6 +120,8 @@ CREATE TABLE outcomes (
     elapsed_ms REAL NOT NULL,
     resource_version TEXT,
     detail TEXT NOT NULL,
+    replaced TEXT,
+    wrote TEXT,
     settled_at REAL NOT NULL
 );
 
@@ -149,6 +155,7 @@ CREATE TEMP TABLE drafts (
     resource_version TEXT NOT NULL,
     blocks INTEGER NOT NULL,
     before TEXT NOT NULL,
+    wanted TEXT,
     ends TEXT,
     detail TEXT NOT NULL,
     UNIQUE (cluster, uid)

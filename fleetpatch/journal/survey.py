@@ -16,15 +16,17 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunState
 
 _DRAFT = """
-INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (cluster, uid) DO UPDATE SET blocks = blocks | excluded.blocks
 """
 
 _RESOURCE = "INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 _TARGETS = """
-INSERT INTO targets (cluster, resource, namespace, name, uid, resource_version, blocks, before)
-SELECT d.cluster, r.id, namespace, name, uid, resource_version, blocks, before
+INSERT INTO targets (cluster, resource, namespace, name, uid, resource_version, blocks,
+    before, wanted)
+SELECT d.cluster, r.id, namespace, name, uid, resource_version, blocks, before,
+    wanted
 FROM drafts d JOIN ranks r ON r.found = d.resource
 ORDER BY d.cluster, r.id, namespace, name, uid
 """
@@ -36,7 +38,7 @@ UPDATE clusters SET (first, last) =
 
 _ENDS = """
 INSERT INTO outcomes
-SELECT t.id, d.ends, NULL, 0, 0, 0.0, NULL, d.detail, ?
+SELECT t.id, d.ends, NULL, 0, 0, 0.0, NULL, d.detail, NULL, NULL, ?
 FROM targets t JOIN drafts d ON d.cluster = t.cluster AND d.uid = t.uid
 WHERE d.ends IS NOT NULL ORDER BY t.id
 """

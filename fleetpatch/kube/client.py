@@ -14,12 +14,13 @@ from typing import Final, Self
 import anyio
 
 from fleetpatch.errors import ClusterError, SurroundingsError
-from fleetpatch.kube import discovery, listing, wire
+from fleetpatch.kube import asking, discovery, listing, wire
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.patience import Patience
-from fleetpatch.kube.transport import Asking, Transport
+from fleetpatch.kube.transport import Transport
 from fleetpatch.kube.urls import Urls
 from fleetpatch.model.answer import NoAnswer, Reply
+from fleetpatch.model.change import Request
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
@@ -83,18 +84,22 @@ class ApiServer:
     ) -> None:
         await self._transport.__aexit__(exception_type, exception, traceback)
 
-    async def patch(self, target: Target, body: bytes, *, dry_run: bool) -> Reply:
-        """Send one merge patch, once. Never raises for what the server or the network does."""
+    async def patch(
+        self, target: Target, request: Request, *, whole: bool = False, dry_run: bool = False
+    ) -> Reply:
+        """Send one PATCH, once. Never raises for what the server or the network does."""
         self.requests["patch"] += 1
         url = self._urls.patch(target, dry_run=dry_run)
-        raw = await self._transport.send(Asking.PATCH, url, body)
-        return raw if isinstance(raw, NoAnswer) else wire.answer(raw)
+        way = asking.patching(request.type, whole=whole)
+        raw = await self._transport.send(way, url, request.body)
+        return raw if isinstance(raw, NoAnswer) else wire.answer(raw, whole=whole)
 
-    async def read(self, target: Target) -> Reply:
-        """GET the object's metadata. Never raises for what the server or the network does."""
+    async def read(self, target: Target, *, whole: bool = False) -> Reply:
+        """GET the object. Never raises for what the server or the network does."""
         self.requests["get"] += 1
-        raw = await self._transport.send(Asking.OBJECT, self._urls.read(target))
-        return raw if isinstance(raw, NoAnswer) else wire.answer(raw)
+        way = asking.reading(whole=whole)
+        raw = await self._transport.send(way, self._urls.read(target))
+        return raw if isinstance(raw, NoAnswer) else wire.answer(raw, whole=whole)
 
     async def renew(self) -> bool:
         """Get fresh credentials after a 401, once for all who ask at the same time.
@@ -110,8 +115,9 @@ class ApiServer:
         namespace: str | None,
         selector: str,
         field_selector: str,
+        whole: bool = False,
     ) -> AsyncIterator[Page]:
-        """List metadata page by page; `namespace` None lists all.
+        """List page by page, metadata or whole objects; `namespace` None lists all.
 
         Raises ClusterError, also where the list is forbidden, and CredentialsError.
         """
@@ -119,10 +125,10 @@ class ApiServer:
         if namespace is not None:
             what += f" in {namespace}"
         selectors = {"labelSelector": selector, "fieldSelector": field_selector}
-        position: listing.Position | None = listing.Position(self._page_size)
+        position: listing.Position | None = listing.Position(self._page_size, whole=whole)
         while position is not None:
             query = selectors | {"limit": str(position.limit), "continue": position.token}
-            send = partial(self._list, resource, namespace, query)
+            send = partial(self._list, resource, namespace, query, whole=whole)
             raw = await self._patience.get(send, endure_slow=position.is_smallest)
             turn = listing.turn(position, raw, what)
             if turn.page is not None:
@@ -186,12 +192,12 @@ class ApiServer:
 
     async def _get(self, path: str) -> wire.RawReply:
         self.requests["get"] += 1
-        return await self._transport.send(Asking.DOCUMENT, self._urls.path(path))
+        return await self._transport.send(asking.DOCUMENT, self._urls.path(path))
 
     async def _list(
-        self, resource: Resource, namespace: str | None, query: dict[str, str]
+        self, resource: Resource, namespace: str | None, query: dict[str, str], *, whole: bool
     ) -> wire.RawReply:
         self.requests["list"] += 1
         return await self._transport.send(
-            Asking.LIST, self._urls.listing(resource, namespace, query)
+            asking.listing(whole=whole), self._urls.listing(resource, namespace, query)
         )

@@ -39,6 +39,7 @@ class Position:
     restarts: int = 0
     expiries: int = 0
     inconsistent: bool = False
+    whole: bool = False
 
     @property
     def is_smallest(self) -> bool:
@@ -71,7 +72,7 @@ def turn(position: Position, raw: RawReply, what: str) -> Turn:
 
 
 def _page(position: Position, raw: Raw, what: str) -> Turn:
-    page = listed(raw)
+    page = listed(raw, whole=position.whole)
     if page is None:
         raise ClusterError(
             f"{what}: the answer is no list ({answer(raw).message or 'of objects'}); "

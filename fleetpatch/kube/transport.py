@@ -14,7 +14,6 @@ tracing, and timeouts belong to the session.
 """
 
 import asyncio
-from enum import Enum
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
@@ -23,6 +22,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from fleetpatch._version import __version__
+from fleetpatch.kube.asking import Asking
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import Credentials
 from fleetpatch.kube.text import REDACTED
@@ -37,35 +37,8 @@ _SPARE_CONNECTIONS: Final = 8
 _KEEP_ALIVE: Final = 60.0
 _FIRST_FAILURE: Final = 300
 _KIB: Final = 1024
-_MIB: Final = 1024 * _KIB
 ERROR_LIMIT: Final = 64 * _KIB
 """Bytes read of the body of an error."""
-
-_JSON: Final = "application/json"
-_METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{_JSON}"
-_METADATA_LIST: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_JSON}"
-
-
-class Asking(Enum):
-    """What is asked for: method, headers, and how large a body may be."""
-
-    PATCH = (
-        "PATCH",
-        {
-            "Accept": _METADATA,
-            "Content-Type": "application/merge-patch+json",
-            "Accept-Encoding": "identity",
-        },
-        8 * _MIB,
-    )
-    OBJECT = ("GET", {"Accept": _METADATA, "Accept-Encoding": "identity"}, 8 * _MIB)
-    LIST = ("GET", {"Accept": _METADATA_LIST, "Accept-Encoding": "gzip"}, 32 * _MIB)
-    DOCUMENT = ("GET", {"Accept": _JSON, "Accept-Encoding": "gzip"}, 8 * _MIB)
-
-    def __init__(self, method: str, headers: dict[str, str], limit: int) -> None:
-        self.method = method
-        self.headers = headers
-        self.limit = limit
 
 
 class Transport:
@@ -122,7 +95,7 @@ class Transport:
                 asking.method,
                 url,
                 data=body,
-                headers=self._headers[asking],
+                headers=self._headers.get(asking) or self._prepare(asking),
                 allow_redirects=False,
                 ssl=self._tls,
                 server_hostname=self._connection.server_name,
@@ -149,9 +122,13 @@ class Transport:
         self._grant = grant
         self._tls = True if grant.tls is None else grant.tls
         self._secret = (grant.authorization or "").partition(" ")[2].encode()
-        self._headers: dict[Asking, Headers] = {
-            asking: CIMultiDict(common | asking.headers) for asking in Asking
-        }
+        self._common = common
+        self._headers: dict[Asking, Headers] = {}
+
+    def _prepare(self, asking: Asking) -> Headers:
+        """Build the headers of one way of asking, once for each grant."""
+        headers = self._headers[asking] = CIMultiDict(self._common | asking.headers)
+        return headers
 
 
 def no_answer(error: BaseException) -> NoAnswer:

@@ -10,11 +10,12 @@ text are answers too: their status counts, and a short message says what they we
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from fleetpatch.model.answer import Answer, NoAnswer
+from fleetpatch.model.fields import Json
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
@@ -67,6 +68,11 @@ class _List(msgspec.Struct, gc=False):
     metadata: _ListMetadata = msgspec.field(default_factory=_ListMetadata)
 
 
+class _WholeList(msgspec.Struct, gc=False):
+    items: list[dict[str, Any]] | None
+    metadata: _ListMetadata = msgspec.field(default_factory=_ListMetadata)
+
+
 class _Cause(msgspec.Struct):
     field: str = ""
 
@@ -94,17 +100,21 @@ class _GatewayError(msgspec.Struct):
 
 _objects: Final = msgspec.json.Decoder(_Object)
 _lists: Final = msgspec.json.Decoder(_List)
+_whole_lists: Final = msgspec.json.Decoder(_WholeList)
 _statuses: Final = msgspec.json.Decoder(_Status)
 _gateway_errors: Final = msgspec.json.Decoder(_GatewayError)
 # Bytes that are no UTF-8 are reported by Python's own error.
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
 
 
-def answer(raw: Raw) -> Answer:
-    """Decode the answer to a GET or PATCH of one object; every body gives an Answer."""
+def answer(raw: Raw, *, whole: bool = False) -> Answer:
+    """Decode the answer to a GET or PATCH of one object; every body gives an Answer.
+
+    `whole` keeps all of the object beside its metadata.
+    """
     if raw.status in _OK:
         try:
-            return Answer(raw.status, _seen(_objects.decode(raw.body).metadata))
+            return Answer(raw.status, _object(raw.body, whole=whole))
         except UNDECODABLE:
             pass  # no object: what else it may be is found out below
     try:
@@ -125,14 +135,31 @@ def answer(raw: Raw) -> Answer:
     )
 
 
-def listed(raw: Raw) -> Listed | None:
+def listed(raw: Raw, *, whole: bool = False) -> Listed | None:
     """Decode a page; None where the body is no list of objects."""
     try:
+        if whole:
+            return _listed_whole(raw.body)
         page = _lists.decode(raw.body)
     except UNDECODABLE:
         return None
     items = tuple(_seen(item.metadata) for item in page.items or ())
     return Listed(items, page.metadata.token)
+
+
+def _object(body: bytes, *, whole: bool) -> Seen:
+    return (
+        _seen_whole(msgspec.json.decode(body)) if whole else _seen(_objects.decode(body).metadata)
+    )
+
+
+def _listed_whole(body: bytes) -> Listed:
+    page = _whole_lists.decode(body)
+    return Listed(tuple(_seen_whole(item) for item in page.items or ()), page.metadata.token)
+
+
+def _seen_whole(document: Json) -> Seen:
+    return _seen(msgspec.convert(document, _Object).metadata, document)
 
 
 def token_to_go_on(raw: Raw) -> str:
@@ -154,7 +181,7 @@ def describe(reply: Answer | NoAnswer) -> str:
             return f"{head}: {message}" if message else head
 
 
-def _seen(metadata: _Metadata) -> Seen:
+def _seen(metadata: _Metadata, whole: Json = None) -> Seen:
     return Seen(
         metadata.namespace,
         metadata.name,
@@ -162,6 +189,7 @@ def _seen(metadata: _Metadata) -> Seen:
         metadata.resource_version,
         metadata.labels or {},
         metadata.annotations or {},
+        whole,
     )
 
 

@@ -1,13 +1,28 @@
-"""What a plan changes in each object, free of the file it was written in."""
+"""What a run changes in each object, free of the file it was written in.
+
+Three kinds: labels and annotations, for which metadata is all that is ever read; a patch body of
+the plan's own, for which whole objects are; and a restoration, whose wanted values stand with each
+target (undo).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
 
-from fleetpatch.model.fields import Path, annotation, label
+from fleetpatch.model.fields import Json, Path, annotation, label
+
+
+class PatchType(StrEnum):
+    """How the server is to read a patch's body; the value is the content type."""
+
+    MERGE = "application/merge-patch+json"
+    JSON = "application/json-patch+json"
+    STRATEGIC = "application/strategic-merge-patch+json"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MetadataChange:
     """Labels and annotations to set (None removes), and labels to rename.
 
     A renamed label keeps each object's own value; an object that lacks it is left alone. No key is
@@ -26,3 +41,43 @@ class Change:
             *(annotation(key) for key in sorted(self.annotations)),
             *(label(key) for key in sorted(names)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BodyPatch:
+    """A patch body as the plan has it: a document, or for JSON Patch a list of operations."""
+
+    type: PatchType
+    body: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """Puts back what each target's `wanted` says; `whole` where that is not all metadata."""
+
+    whole: bool = False
+
+
+PlanChange: TypeAlias = MetadataChange | BodyPatch
+"""What a plan file can ask for."""
+
+Change: TypeAlias = PlanChange | Restoration
+
+
+def reads_whole(change: Change) -> bool:
+    """Tell whether whole objects must be read, where metadata would not do."""
+    match change:
+        case MetadataChange():
+            return False
+        case BodyPatch():
+            return True
+        case Restoration(whole=whole):
+            return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The body of one PATCH, and how the server is to read it."""
+
+    type: PatchType
+    body: bytes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from fleetpatch.model.fields import Fields
 from fleetpatch.model.target import TargetId
 
 
@@ -69,7 +70,9 @@ class Settlement:
     `http_status` is the last one seen (None where no answer came). `attempts` counts PATCHes,
     `reads` the GETs between them. `resource_version` is the object's after our change, where we
     know it. `detail` is one line for people: a server's message, or planned, current and wanted
-    values of a drifted field.
+    values of a drifted field. `replaced` are the values that our change replaced where they are not
+    the planned ones, `wrote` what the wanted fields hold now where the server made it something
+    else than was wanted; undo needs both.
     """
 
     target: TargetId
@@ -80,6 +83,8 @@ class Settlement:
     elapsed_ms: float = 0.0
     resource_version: str | None = None
     detail: str = ""
+    replaced: Fields | None = None
+    wrote: Fields | None = None
 
     @property
     def outcome(self) -> Outcome:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fleetpatch.model.answer import Reply
+from fleetpatch.model.change import Request
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.resource import Resource
@@ -45,6 +46,7 @@ class Draft:
     seen: Seen
     before: Fields
     block: int
+    wanted: Fields | None = None
     ends: Reason | None = None
     detail: str = ""
 
@@ -70,16 +72,23 @@ class Cluster(Protocol):
         namespace: str | None,
         selector: str,
         field_selector: str,
+        whole: bool,
     ) -> AsyncIterator[Page]:
-        """List metadata page by page; `namespace` None lists all. Raises as `resources`."""
+        """List page by page, metadata or (`whole`) all of each object; `namespace` None lists all.
+
+        Raises as `resources`.
+        """
         ...
 
-    async def read(self, target: Target) -> Reply:
-        """GET the object's metadata by name."""
+    async def read(self, target: Target, *, whole: bool) -> Reply:
+        """GET the object by name: its metadata, or all of it."""
         ...
 
-    async def patch(self, target: Target, body: bytes, *, dry_run: bool) -> Reply:
-        """Send one merge patch. Never retries and never raises for what the server does."""
+    async def patch(self, target: Target, request: Request, *, whole: bool, dry_run: bool) -> Reply:
+        """Send one PATCH. Never retries and never raises for what the server does.
+
+        The answer shows the object's metadata, or (`whole`) all of it.
+        """
         ...
 
     async def renew(self) -> bool:

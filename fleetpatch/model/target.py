@@ -13,9 +13,10 @@ TargetId = NewType("TargetId", int)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An object's metadata at one moment, as a LIST, GET or PATCH answered.
+    """An object at one moment, as a LIST, GET or PATCH answered.
 
-    `resource_version` is opaque. Absent label or annotation maps read as empty ones.
+    `resource_version` is opaque. Absent label or annotation maps read as empty ones. `whole` is the
+    whole object where it was asked for; else only labels and annotations are known.
     """
 
     namespace: str
@@ -24,13 +25,16 @@ class Seen:
     resource_version: str
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    whole: Json = None
 
     def value(self, path: Path) -> Value:
         """What stands at `path`, or ABSENT."""
         return look_up(self.document(), path)
 
     def document(self) -> Json:
-        """The metadata in the shape of the object it came from."""
+        """What is known of it, in the shape of the object."""
+        if self.whole is not None:
+            return self.whole
         return {"metadata": {"labels": self.labels, "annotations": self.annotations}}
 
 
@@ -39,6 +43,7 @@ class Target:
     """One object to be patched, frozen when the run was planned.
 
     `before` holds the planned value of every field that the patch touches, ABSENT included.
+    `wanted` holds their values afterwards where they do not follow from `before` alone.
     `blocks` are the positions, in the plan's `targets`, of the blocks that selected it.
     """
 
@@ -51,3 +56,4 @@ class Target:
     resource_version: str
     before: Fields
     blocks: frozenset[int] = frozenset()
+    wanted: Fields | None = None

@@ -1,23 +1,45 @@
 """What one object needs: before-values, wanted values, and the patch between them.
 
-The wanted values are a function of the change and the before-values, so the run file keeps only the
-latter. A patch carries every wanted field, also those that hold already: a field that somebody
-changes between plan and patch is then seen as a conflict or set right, never left half done.
+For labels and annotations the wanted values are a function of the change and the before-values, so
+the run file keeps only the latter. Such a patch carries every wanted field, also those that hold
+already: a field that somebody changes between plan and patch is then seen as a conflict or set
+right, never left half done. A patch body of the plan's own is tried out on the object as it is
+read; the fields in which the two differ are what it touches (`fleetpatch.rules.differing`).
 """
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import msgspec
-
-from fleetpatch.model.change import Change
-from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value, annotation, label, show
-from fleetpatch.model.target import Seen
+from fleetpatch.model.change import (
+    BodyPatch,
+    Change,
+    MetadataChange,
+    PatchType,
+    PlanChange,
+)
+from fleetpatch.model.fields import (
+    ABSENT,
+    Fields,
+    Json,
+    Path,
+    Value,
+    annotation,
+    label,
+    look_up,
+    show,
+)
+from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.differing import difference
+from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
+from fleetpatch.rules.merging import merge_patched, strategic_patched
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """The object is to be patched so that `wanted` holds."""
+    """The object is to be patched so that `wanted` holds.
+
+    `before` names every field at stake. `wanted` may leave out those that stay as they are.
+    """
 
     before: Fields
     wanted: Fields
@@ -32,7 +54,7 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A label cannot be renamed: the new key is there with another value."""
+    """The patch does not fit the object; `detail` says why."""
 
     before: Fields
     detail: str
@@ -41,49 +63,65 @@ class Clash:
 Need: TypeAlias = Patch | Unchanged | Clash
 
 
-def need(change: Change, seen: Seen) -> Need:
-    """Decide what `seen` needs for `change` to hold."""
-    before = {path: seen.value(path) for path in change.touched}
+def need(change: PlanChange, seen: Seen) -> Need:
+    """Decide what `seen` needs for `change` to hold; a BodyPatch needs the whole object."""
+    match change:
+        case MetadataChange():
+            return _need_of_metadata(change, seen)
+        case BodyPatch():
+            return _need_of_body(change, seen)
+
+
+def goal(change: Change, target: Target) -> Fields:
+    """The values that must hold for `target` afterwards."""
+    if isinstance(change, MetadataChange):
+        return wanted(change, target.before)
+    return target.wanted or {}
+
+
+def wanted(change: MetadataChange, before: Fields) -> Fields:
+    """The values that must hold afterwards; `before` names every field of `change.touched`."""
+    values: dict[Path, Value] = {}
+    for key, value in change.labels.items():
+        values[label(key)] = ABSENT if value is None else value
+    for key, value in change.annotations.items():
+        values[annotation(key)] = ABSENT if value is None else value
+    for old, new in change.rename_labels.items():
+        if (kept := before[label(old)]) is not ABSENT:
+            values[label(old)] = ABSENT
+            values[label(new)] = kept
+    return values
+
+
+def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
+    document = seen.document()
+    before = {path: look_up(document, path) for path in change.touched}
     for old, new in change.rename_labels.items():
         kept, taken = before[label(old)], before[label(new)]
         if ABSENT not in (kept, taken) and kept != taken:
             return Clash(before, f"{show(label(new))} is {taken!r} already, {old} is {kept!r}")
-    goal = wanted(change, before)
-    if all(before[path] == value for path, value in goal.items()):
+    values = wanted(change, before)
+    if all(before[path] == value for path, value in values.items()):
         return Unchanged(before)
-    return Patch(before, goal)
+    return Patch(before, values)
 
 
-def wanted(change: Change, before: Fields) -> Fields:
-    """The values that must hold afterwards; `before` names every field of `change.touched`."""
-    goal: dict[Path, Value] = {}
-    for key, value in change.labels.items():
-        goal[label(key)] = ABSENT if value is None else value
-    for key, value in change.annotations.items():
-        goal[annotation(key)] = ABSENT if value is None else value
-    for old, new in change.rename_labels.items():
-        if (kept := before[label(old)]) is not ABSENT:
-            goal[label(old)] = ABSENT
-            goal[label(new)] = kept
-    return goal
+def _need_of_body(change: BodyPatch, seen: Seen) -> Need:
+    document = seen.document()
+    try:
+        after = _patched(change, document)
+    except InapplicableError as error:
+        return Clash({}, str(error))
+    before, values = difference(document, after)
+    return Patch(before, values) if values else Unchanged({})
 
 
-def merge_patch(
-    goal: Fields, *, resource_version: str | None = None, uid: str | None = None
-) -> bytes:
-    """The JSON merge patch (RFC 7386) that makes `goal` hold, guarded by version or uid.
-
-    A stale `resource_version` is answered 409 by the server, another object's `uid` 422.
-    """
-    patch: dict[str, Json] = {}
-    for path, value in goal.items():
-        place = patch
-        for key in path[:-1]:
-            place = place.setdefault(key, {})
-        place[path[-1]] = None if value is ABSENT else value
-    metadata = patch.setdefault("metadata", {})
-    if resource_version is not None:
-        metadata["resourceVersion"] = resource_version
-    if uid is not None:
-        metadata["uid"] = uid
-    return msgspec.json.encode(patch)
+def _patched(change: BodyPatch, document: Json) -> Json:
+    match change.type:
+        case PatchType.MERGE:
+            return merge_patched(document, change.body)
+        case PatchType.JSON:
+            return json_patched(document, change.body)
+        case PatchType.STRATEGIC:
+            # An approximation: which lists merge, and by which key, is the server's to know.
+            return strategic_patched(document, change.body)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from fleetpatch.model.change import Change
-from fleetpatch.model.fields import ABSENT, Fields, Value, show
+from fleetpatch.model.change import BodyPatch, Change, PatchType, PlanChange, Restoration
+from fleetpatch.model.fields import ABSENT, Fields, Value, look_up, show
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.planner import Clash, Patch, Unchanged, need, wanted
+from fleetpatch.rules.planner import Clash, Patch, Unchanged, goal, need
 
 
 class OnDrift(StrEnum):
@@ -31,6 +31,8 @@ class End:
     reason: Reason
     detail: str = ""
     resource_version: str | None = None
+    wrote: Fields | None = None
+    """What the wanted fields hold now, where it is not what was wanted but what the server made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Send:
 
     goal: Fields
     resource_version: str
+    replaces: Fields | None = None
+    """The values about to be replaced, where they are not the planned ones (onDrift: overwrite)."""
 
 
 Step: TypeAlias = End | Send
@@ -62,57 +66,84 @@ def after_read(
         return End(Reason.GONE)
     if seen.uid != target.uid:
         return End(Reason.REPLACED, f"uid is {seen.uid}, was {target.uid} when planned")
-    goal = wanted(change, target.before)
+    values = goal(change, target)
     done = Reason.SETTLED_BY_READING if sent else Reason.ALREADY_SET
-    if holds(goal, seen):
+    if _holds(values, seen):
         return End(done, resource_version=seen.resource_version)
-    drift = _drift(target.before, goal, seen)
-    if drift and on_drift is OnDrift.SKIP:
+    drift = _drift(target.before, values, seen)
+    if not drift:
+        if not matches:
+            return _NO_LONGER_MATCHES
+        return Send(values, seen.resource_version)
+    if on_drift is OnDrift.SKIP or isinstance(change, Restoration):
         return End(Reason.DRIFTED, drift)
-    anew = need(change, seen) if drift else Patch(target.before, goal)
-    match anew:
-        case Unchanged():
-            return End(done, resource_version=seen.resource_version)
-        case _ if not matches:
-            return End(Reason.NO_LONGER_MATCHES, "the plan's selector matches it no longer")
-        case Clash(detail=detail):
-            return End(Reason.CLASH, detail)
-        case Patch(wanted=goal):
-            return Send(goal, seen.resource_version)
+    return _overwrite(change, seen, matches=matches, done=done)
 
 
-def after_patch(goal: Fields, known_version: str, seen: Seen, *, dry_run: bool = False) -> End:
+def after_patch(
+    change: Change, values: Fields, known_version: str, seen: Seen, *, dry_run: bool = False
+) -> End:
     """Decide after a 200: done, already so, or taken by the server without effect.
 
     `known_version` is the object's before the patch, as far as we know.
     """
-    if missed := [
-        f"{show(path)} is {_quote(seen.value(path))}, wanted {_quote(value)}"
-        for path, value in goal.items()
-        if seen.value(path) != value
-    ]:
+    missed = _missed(values, seen)
+    wrote = None
+    if missed and _is_approximate(change):
+        wrote = {path: seen.value(path) for path in values}
+    elif missed:
         return End(Reason.NOT_EFFECTIVE, "; ".join(missed), seen.resource_version)
     if dry_run:
         return End(Reason.DRY_RUN)
     # A patch that changes nothing leaves the version as it was.
     untouched = known_version == seen.resource_version
-    return End(
-        Reason.ALREADY_SET if untouched else Reason.PATCHED, resource_version=seen.resource_version
-    )
+    reason = Reason.ALREADY_SET if untouched else Reason.PATCHED
+    return End(reason, resource_version=seen.resource_version, wrote=wrote)
 
 
-def holds(goal: Fields, seen: Seen) -> bool:
-    """Tell whether every wanted value is there."""
-    return all(seen.value(path) == value for path, value in goal.items())
+_NO_LONGER_MATCHES = End(Reason.NO_LONGER_MATCHES, "the plan's selector matches it no longer")
 
 
-def _drift(before: Fields, goal: Fields, seen: Seen) -> str:
+def _overwrite(change: PlanChange, seen: Seen, *, matches: bool, done: Reason) -> Step:
+    """Plan the object anew, from what it holds now."""
+    match need(change, seen):
+        case Unchanged():
+            return End(done, resource_version=seen.resource_version)
+        case _ if not matches:
+            return _NO_LONGER_MATCHES
+        case Clash(detail=detail):
+            return End(Reason.CLASH, detail)
+        case Patch(before=replaces, wanted=values):
+            return Send(values, seen.resource_version, replaces)
+
+
+def _is_approximate(change: Change) -> bool:
+    """Tell whether only the server knows what the patch comes to."""
+    return isinstance(change, BodyPatch) and change.type is PatchType.STRATEGIC
+
+
+def _holds(values: Fields, seen: Seen) -> bool:
+    document = seen.document()
+    return all(look_up(document, path) == value for path, value in values.items())
+
+
+def _missed(values: Fields, seen: Seen) -> list[str]:
+    document = seen.document()
+    return [
+        f"{show(path)} is {_quote(current)}, wanted {_quote(value)}"
+        for path, value in values.items()
+        if (current := look_up(document, path)) != value
+    ]
+
+
+def _drift(before: Fields, values: Fields, seen: Seen) -> str:
     """Name the fields that are neither as planned nor as wanted; empty where there are none."""
+    document = seen.document()
     return "; ".join(
         f"{show(path)} was {_quote(planned)} when planned, is {_quote(current)},"
-        f" wanted {_quote(goal.get(path, planned))}"
+        f" wanted {_quote(values.get(path, planned))}"
         for path, planned in before.items()
-        if (current := seen.value(path)) not in (planned, goal.get(path, planned))
+        if (current := look_up(document, path)) not in (planned, values.get(path, planned))
     )
 
 

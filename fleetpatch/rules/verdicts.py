@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.change import PatchType
 from fleetpatch.model.outcome import Reason
 
 
@@ -97,6 +98,15 @@ def judge(reply: Reply, retried: Collection[int]) -> Ruling:
         case Answer(status=500) if (ruling := _judge_500(reply)) is not None:
             return ruling
     return _allowed(reply.status, retried)
+
+
+def is_failed_test(answer: Answer, sent: PatchType) -> bool:
+    """Tell the 422 of a JSON Patch that does not fit the object (any more).
+
+    A `test` that failed, a path that is missing and a parent that is missing are answered alike,
+    without a cause; a value that the server does not accept has causes.
+    """
+    return sent is PatchType.JSON and answer.status == 422 and not answer.causes  # noqa: PLR2004
 
 
 def is_gone(answer: Answer) -> bool:

@@ -16,14 +16,14 @@ import pytest
 from fleetpatch.engine.attempt import Courier, Left, Orders, Retry
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.settling import OnDrift
 from fleetpatch.rules.verdicts import Verdict
 from tests.fakes import FakeCluster, VirtualClock, always, failure, in_turn, ok, seen_job, target_of
 
-CHANGE = Change(labels={"team": "red"})
+CHANGE = MetadataChange(labels={"team": "red"})
 PLANNED = seen_job({"team": "blue"}, version="10")
 DONE = seen_job({"team": "red"}, version="11")
 MOVED = seen_job({"team": "blue", "other": "x"}, version="15")

@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 from fleetpatch.engine.attempt import Courier, Left, Orders
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.rules.settling import OnDrift
 from tests.fakes import Call, FakeCluster, ObjectStore, VirtualClock, failure, seen_job, target_of
 
-CHANGE = Change(labels={"team": "red", "old": None})
+CHANGE = MetadataChange(labels={"team": "red", "old": None})
 PLANNED = seen_job({"team": "blue", "old": "x", "other": "0"})
 TARGET = target_of(CHANGE, PLANNED)
 NAME = TARGET.name

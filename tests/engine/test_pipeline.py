@@ -23,7 +23,7 @@ from fleetpatch.engine.recorder import LINGER, Recorder
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.errors import RunFileError
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.target import Target
 from tests.fakes import (
@@ -40,7 +40,7 @@ from tests.fakes import (
     target_of,
 )
 
-CHANGE = Change(labels={"team": "red"})
+CHANGE = MetadataChange(labels={"team": "red"})
 ORDERS = Orders(CHANGE, lambda _target, _seen: True)
 LATENCY = 0.1
 

@@ -12,13 +12,13 @@ import pytest
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.survey import SIDE_BY_SIDE, Survey, Sweep
 from fleetpatch.errors import ClusterError, Refused
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Draft, Page
 from tests.fakes import JOBS, FakeCluster, FakeJournal, FakeProgress, VirtualClock, seen_job
 
-CHANGE = Change(labels={"team": "red"}, rename_labels={"owner": "team-owner"})
+CHANGE = MetadataChange(labels={"team": "red"}, rename_labels={"owner": "team-owner"})
 TO_PATCH = seen_job({"team": "blue"}, name="to-patch", uid="1")
 DONE = seen_job({"team": "red"}, name="done", uid="2")
 CLASHING = seen_job({"owner": "ann", "team-owner": "bob"}, name="clashing", uid="3")
@@ -54,13 +54,14 @@ async def test_each_object_becomes_a_draft_that_says_what_it_needs() -> None:
     clash = {label("owner"): "ann", label("team-owner"): "bob", label("team"): ABSENT}
     assert expedition.journal.drafts == [
         Draft("prod-a", JOBS, TO_PATCH, {**absent, label("team"): "blue"}, 0),
-        Draft("prod-a", JOBS, DONE, {**absent, label("team"): "red"}, 0, Reason.ALREADY_SET),
+        Draft("prod-a", JOBS, DONE, {**absent, label("team"): "red"}, 0, None, Reason.ALREADY_SET),
         Draft(
             "prod-a",
             JOBS,
             CLASHING,
             clash,
             0,
+            None,
             Reason.CLASH,
             "metadata.labels.team-owner is 'bob' already, owner is 'ann'",
         ),

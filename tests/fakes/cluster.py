@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from fleetpatch.model.answer import Reply
+from fleetpatch.model.change import Request
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
@@ -100,6 +101,7 @@ class FakeCluster:
         namespace: str | None,  # noqa: ARG002 - the port has it
         selector: str,
         field_selector: str,  # noqa: ARG002 - the port has it
+        whole: bool,  # noqa: ARG002 - the port has it
     ) -> AsyncIterator[Page]:
         for page in self.listing[selector]:
             await self.clock.sleep(self.latency)
@@ -107,11 +109,18 @@ class FakeCluster:
                 raise page
             yield page
 
-    async def read(self, target: Target) -> Reply:
+    async def read(self, target: Target, *, whole: bool) -> Reply:  # noqa: ARG002 - the port has it
         return await self._answer(Call("GET", target, self.clock.monotonic()), self.reads)
 
-    async def patch(self, target: Target, body: bytes, *, dry_run: bool) -> Reply:
-        document = msgspec.json.decode(body)
+    async def patch(
+        self,
+        target: Target,
+        request: Request,
+        *,
+        whole: bool,  # noqa: ARG002 - the port has it
+        dry_run: bool,
+    ) -> Reply:
+        document = msgspec.json.decode(request.body)
         call = Call("PATCH", target, self.clock.monotonic(), document, dry_run)
         return await self._answer(call, self.patches)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from fleetpatch.model.answer import Answer
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target, TargetId
 
@@ -22,7 +22,9 @@ def seen_job(
     return Seen("team-a", name, uid, version, labels or {}, annotations or {})
 
 
-def target_of(change: Change, seen: Seen, *, number: int = 1, cluster: str = "prod-a") -> Target:
+def target_of(
+    change: MetadataChange, seen: Seen, *, number: int = 1, cluster: str = "prod-a"
+) -> Target:
     """The target that a survey makes of `seen`."""
     before = {path: seen.value(path) for path in change.touched}
     return Target(

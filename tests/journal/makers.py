@@ -55,7 +55,7 @@ def draft(
     uid = uid or f"{cluster}/{resource.name}/{namespace}/{name}"
     before = {label("team"): "a", label("cost-centre"): ABSENT} if before is None else before
     return Draft(
-        cluster, resource, Seen(namespace, name, uid, version), before, block, ends, detail
+        cluster, resource, Seen(namespace, name, uid, version), before, block, None, ends, detail
     )
 
 

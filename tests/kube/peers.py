@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection, Grant
+from fleetpatch.model import change
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target, TargetId
 
@@ -35,6 +36,11 @@ class VirtualClock:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
+
+
+def merge(body: bytes) -> change.Request:
+    """A merge patch."""
+    return change.Request(change.PatchType.MERGE, body)
 
 
 class Act(Enum):

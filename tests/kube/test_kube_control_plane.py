@@ -21,10 +21,10 @@ from fleetpatch.model.answer import Answer
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from tests.control_plane import JOB_KINDS, ControlPlane
-from tests.kube.peers import JOBS, target
+from tests.kube.peers import JOBS, merge, target
 
 pytestmark = pytest.mark.control_plane
-BOTH = b'{"metadata":{"labels":{"app":"etl"}}}'
+BOTH = merge(b'{"metadata":{"labels":{"app":"etl"}}}')
 
 
 @asynccontextmanager
@@ -113,8 +113,8 @@ async def test_the_answers_that_verdicts_live_on(
 
     async with opened(control_plane, tmp_path, "admin") as api:
         it = target(job, JOBS, namespace)
-        conflict = await api.patch(it, b'{"metadata":{"resourceVersion":"1"}}', dry_run=False)
-        replaced = await api.patch(it, b'{"metadata":{"uid":"other"}}', dry_run=False)
+        conflict = await api.patch(it, merge(b'{"metadata":{"resourceVersion":"1"}}'))
+        replaced = await api.patch(it, merge(b'{"metadata":{"uid":"other"}}'))
         gone = await api.patch(target("gone", JOBS, namespace), BOTH, dry_run=False)
         unserved = await api.patch(target("a", widgets, namespace), BOTH, dry_run=False)
 

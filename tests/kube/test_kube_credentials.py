@@ -12,7 +12,7 @@ from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.connection import Connection, Grant, Renewal
 from fleetpatch.kube.credentials import SHARED_FOR, Credentials
 from fleetpatch.kube.text import without_secrets
-from tests.kube.peers import VirtualClock, an_object, http, in_turn, opened, target
+from tests.kube.peers import VirtualClock, an_object, http, in_turn, merge, opened, target
 
 
 def credentials(
@@ -107,9 +107,9 @@ async def test_a_401_to_a_token_that_was_just_reread_is_worth_another_try() -> N
 
 async def test_the_client_sends_what_was_renewed() -> None:
     async with opened(in_turn(http(200, an_object())), renewal=Numbered()) as (api, peer):
-        await api.patch(target(), b"{}", dry_run=False)
+        await api.patch(target(), merge(b"{}"), dry_run=False)
         assert await api.renew()
-        await api.patch(target(), b"{}", dry_run=False)
+        await api.patch(target(), merge(b"{}"), dry_run=False)
 
     assert peer.requests[1].headers["authorization"] == "Bearer 1"
 

@@ -32,13 +32,14 @@ from tests.kube.peers import (
     an_object,
     http,
     in_turn,
+    merge,
     opened,
     serve,
     status,
     target,
 )
 
-BODY = b'{"metadata":{"labels":{"a":"b"}}}'
+BODY = merge(b'{"metadata":{"labels":{"a":"b"}}}')
 
 
 async def patched(answers: Answers, **options: Any) -> Reply:
@@ -53,7 +54,7 @@ async def test_a_patch_goes_out_as_a_merge_patch_that_asks_for_metadata_only() -
     [request] = peer.requests
     assert request.method == "PATCH"
     assert request.target == "/apis/batch/v1/namespaces/ns/jobs/a?fieldManager=fleetpatch"
-    assert request.body == BODY
+    assert request.body == BODY.body
     assert request.headers["content-type"] == "application/merge-patch+json"
     assert request.headers["accept"].startswith("application/json;as=PartialObjectMetadata;")
     assert request.headers["user-agent"] == f"fleetpatch/{__version__}"

@@ -14,7 +14,7 @@ from fleetpatch.kube import kubeconfig as loading
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from tests.kube.kubeconfigs import certificate, cluster, kubeconfig, server_tls
-from tests.kube.peers import VirtualClock, an_object, http, in_turn, serve, target
+from tests.kube.peers import VirtualClock, an_object, http, in_turn, merge, serve, target
 
 
 async def patched(tmp_path: Path, *, user: dict[str, Any] | None = None, **more: Any) -> Reply:
@@ -29,7 +29,7 @@ async def patched(tmp_path: Path, *, user: dict[str, Any] | None = None, **more:
         file = kubeconfig(tmp_path / "config", the_cluster=cluster(server, **more), user=user)
         connection = await loading.load(environ={"KUBECONFIG": str(file)})
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
-            return await api.patch(target(), b"{}", dry_run=False)
+            return await api.patch(target(), merge(b"{}"), dry_run=False)
 
 
 async def test_a_server_is_verified_by_the_kubeconfigs_authority(tmp_path: Path) -> None:

@@ -211,9 +211,6 @@ TOGETHER: list[tuple[str, str, str]] = [
 ]
 
 NOT_YET: list[tuple[str, str, str]] = [
-    (with_patch("{merge: {a: b}}"), "8:9", "merge patches are not carried out"),
-    (with_patch("{json: [{op: remove, path: /a}]}"), "8:9", "json patches are not"),
-    (with_patch("{strategic: {a: b}}"), "8:9", "strategic patches are not"),
     (with_patch("{apply: {a: b}}"), "8:9", "apply patches are not"),
     (add("limits: {deadline: 2h}"), f"{MORE}:1", "limits are not carried out"),
     (add("waves: {sizes: [1]}"), f"{MORE}:1", "waves are not carried out"),

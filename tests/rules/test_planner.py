@@ -13,19 +13,23 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Fields, annotation, label
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.planner import Clash, Patch, Unchanged, merge_patch, need, wanted
-from tests.fakes import seen_job
+from fleetpatch.rules.planner import Clash, Patch, Unchanged, need, wanted
+from fleetpatch.rules.requesting import request
+from tests.fakes import seen_job, target_of
 
 
-def decoded(goal: Fields, **guards: str) -> Any:
-    return msgspec.json.decode(merge_patch(goal, **guards))
+def decoded(goal: Fields, version: str | None = "10") -> Any:
+    change = MetadataChange()
+    sent = request(change, target_of(change, seen_job()), goal, version)
+    assert sent.type is PatchType.MERGE
+    return msgspec.json.decode(sent.body)
 
 
 def test_a_label_with_another_value_is_set() -> None:
-    change = Change(labels={"team": "red"})
+    change = MetadataChange(labels={"team": "red"})
 
     assert need(change, seen_job({"team": "blue", "app": "etl"})) == Patch(
         before={label("team"): "blue"}, wanted={label("team"): "red"}
@@ -33,11 +37,13 @@ def test_a_label_with_another_value_is_set() -> None:
 
 
 def test_the_before_value_of_a_missing_label_is_its_absence() -> None:
-    assert need(Change(labels={"team": "red"}), seen_job()).before == {label("team"): ABSENT}
+    assert need(MetadataChange(labels={"team": "red"}), seen_job()).before == {
+        label("team"): ABSENT
+    }
 
 
 def test_an_empty_label_is_not_an_absent_one() -> None:
-    change = Change(labels={"team": None})
+    change = MetadataChange(labels={"team": None})
 
     assert need(change, seen_job({"team": ""})) == Patch(
         before={label("team"): ""}, wanted={label("team"): ABSENT}
@@ -45,7 +51,7 @@ def test_an_empty_label_is_not_an_absent_one() -> None:
 
 
 def test_what_holds_already_needs_nothing() -> None:
-    change = Change(labels={"team": "red", "old": None}, annotations={"note": "x"})
+    change = MetadataChange(labels={"team": "red", "old": None}, annotations={"note": "x"})
 
     found = need(change, seen_job({"team": "red"}, annotations={"note": "x"}))
 
@@ -54,7 +60,7 @@ def test_what_holds_already_needs_nothing() -> None:
 
 
 def test_a_patch_carries_also_the_values_that_hold_already() -> None:
-    change = Change(labels={"team": "red", "tier": "gold"})
+    change = MetadataChange(labels={"team": "red", "tier": "gold"})
 
     found = need(change, seen_job({"team": "red"}))
 
@@ -63,13 +69,13 @@ def test_a_patch_carries_also_the_values_that_hold_already() -> None:
 
 
 def test_labels_and_annotations_of_one_name_are_two_fields() -> None:
-    change = Change(labels={"note": "label"}, annotations={"note": None})
+    change = MetadataChange(labels={"note": "label"}, annotations={"note": None})
 
     assert wanted(change, {}) == {label("note"): "label", annotation("note"): ABSENT}
 
 
 def test_a_rename_keeps_each_objects_value() -> None:
-    change = Change(rename_labels={"owner": "team-owner"})
+    change = MetadataChange(rename_labels={"owner": "team-owner"})
 
     for value in ("ann", "bob", ""):
         found = need(change, seen_job({"owner": value}))
@@ -78,14 +84,14 @@ def test_a_rename_keeps_each_objects_value() -> None:
 
 
 def test_an_object_without_the_old_key_is_left_alone() -> None:
-    change = Change(rename_labels={"owner": "team-owner"})
+    change = MetadataChange(rename_labels={"owner": "team-owner"})
 
     assert isinstance(need(change, seen_job({"team-owner": "ann"})), Unchanged)
     assert isinstance(need(change, seen_job()), Unchanged)
 
 
 def test_a_rename_onto_the_same_value_only_removes_the_old_key() -> None:
-    change = Change(rename_labels={"owner": "team-owner"})
+    change = MetadataChange(rename_labels={"owner": "team-owner"})
 
     found = need(change, seen_job({"owner": "ann", "team-owner": "ann"}))
 
@@ -94,7 +100,7 @@ def test_a_rename_onto_the_same_value_only_removes_the_old_key() -> None:
 
 
 def test_a_rename_onto_another_value_clashes_and_names_both() -> None:
-    change = Change(rename_labels={"owner": "team-owner"})
+    change = MetadataChange(rename_labels={"owner": "team-owner"})
 
     found = need(change, seen_job({"owner": "ann", "team-owner": "bob"}))
 
@@ -106,23 +112,22 @@ def test_a_rename_onto_another_value_clashes_and_names_both() -> None:
 
 
 def test_the_merge_patch_names_removed_labels_with_null() -> None:
-    assert decoded({label("team"): ABSENT, label("tier"): "gold"}) == {
-        "metadata": {"labels": {"team": None, "tier": "gold"}}
-    }
+    sent = decoded({label("team"): ABSENT, label("tier"): "gold"})
+
+    assert sent["metadata"]["labels"] == {"team": None, "tier": "gold"}
 
 
 def test_the_merge_patch_is_guarded_by_version_or_by_uid() -> None:
     goal = {label("team"): "red"}
 
-    assert decoded(goal, resource_version="17")["metadata"]["resourceVersion"] == "17"
-    assert decoded(goal, uid="u-1")["metadata"] == {"labels": {"team": "red"}, "uid": "u-1"}
-    assert set(decoded(goal)["metadata"]) == {"labels"}
+    assert decoded(goal, "17")["metadata"] == {"labels": {"team": "red"}, "resourceVersion": "17"}
+    assert decoded(goal, None)["metadata"] == {"labels": {"team": "red"}, "uid": "uid-1"}
 
 
 def test_keys_with_slashes_dots_and_tildes_stay_one_key() -> None:
     key = "fleet.example.com/~campaign"
 
-    assert decoded({annotation(key): "q4"}) == {"metadata": {"annotations": {key: "q4"}}}
+    assert decoded({annotation(key): "q4"})["metadata"]["annotations"] == {key: "q4"}
 
 
 KEYS = st.sampled_from(["app", "team", "owner", "fleet.example.com/owner", "x~1y"])
@@ -131,12 +136,12 @@ LABELS = st.dictionaries(KEYS, VALUES)
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> Change:
+def changes(draw: st.DrawFn) -> MetadataChange:
     """A change that names no label key twice, as the plan file's checks have it."""
     keys = draw(st.permutations(["app", "team", "owner", "fleet.example.com/owner", "x~1y"]))
     renames = draw(st.integers(0, 2))
     labels = keys[2 * renames : draw(st.integers(2 * renames, 5))]
-    return Change(
+    return MetadataChange(
         labels={key: draw(st.none() | VALUES) for key in labels},
         annotations=draw(st.dictionaries(KEYS, st.none() | VALUES, max_size=2)),
         rename_labels={keys[2 * i]: keys[2 * i + 1] for i in range(renames)},
@@ -163,7 +168,7 @@ def patched(seen: Seen, goal: Fields) -> Seen:
 
 @given(changes(), LABELS, LABELS)
 def test_applied_as_a_merge_patch_the_wanted_values_hold_and_nothing_else_moves(
-    change: Change, labels: dict[str, str], annotations: dict[str, str]
+    change: MetadataChange, labels: dict[str, str], annotations: dict[str, str]
 ) -> None:
     seen = seen_job(labels, annotations=annotations)
     found = need(change, seen)
@@ -180,7 +185,7 @@ def test_applied_as_a_merge_patch_the_wanted_values_hold_and_nothing_else_moves(
 
 @given(changes(), LABELS, LABELS)
 def test_the_wanted_values_follow_from_the_before_values_alone(
-    change: Change, labels: dict[str, str], annotations: dict[str, str]
+    change: MetadataChange, labels: dict[str, str], annotations: dict[str, str]
 ) -> None:
     found = need(change, seen_job(labels, annotations=annotations))
 

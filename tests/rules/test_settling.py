@@ -8,14 +8,14 @@ Left out: 404s as answers to a PATCH (test_verdicts.py).
 
 import pytest
 
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.settling import End, OnDrift, Send, Step, after_patch, after_read
 from tests.fakes import seen_job, target_of
 
-RELABEL = Change(labels={"team": "red", "tier": "gold"})
+RELABEL = MetadataChange(labels={"team": "red", "tier": "gold"})
 PLANNED = seen_job({"team": "blue"}, version="10")
 GOAL = {label("team"): "red", label("tier"): "gold"}
 
@@ -23,7 +23,7 @@ GOAL = {label("team"): "red", label("tier"): "gold"}
 def step(
     seen: Seen | None,
     *,
-    change: Change = RELABEL,
+    change: MetadataChange = RELABEL,
     planned: Seen = PLANNED,
     matches: bool = True,
     sent: bool = False,
@@ -85,7 +85,7 @@ def test_an_object_that_is_selected_no_longer_is_left_alone() -> None:
 
 
 def test_removing_what_is_absent_holds_already() -> None:
-    change = Change(labels={"team": None})
+    change = MetadataChange(labels={"team": None})
 
     assert reason(step(seen_job(), change=change)) is Reason.ALREADY_SET
 
@@ -112,7 +112,9 @@ def test_drift_is_asked_before_the_selector_since_it_names_the_field() -> None:
 def test_a_drifted_field_is_overwritten_where_the_plan_says_so() -> None:
     drifted = seen_job({"team": "green"}, version="11")
 
-    assert step(drifted, on_drift=OnDrift.OVERWRITE) == Send(GOAL, "11")
+    assert step(drifted, on_drift=OnDrift.OVERWRITE) == Send(
+        GOAL, "11", replaces={label("team"): "green", label("tier"): ABSENT}
+    )
 
 
 def test_overwriting_does_not_extend_to_objects_that_are_selected_no_longer() -> None:
@@ -127,7 +129,7 @@ def test_overwriting_never_extends_to_a_recreated_object() -> None:
     assert reason(ended) is Reason.REPLACED
 
 
-RENAME = Change(rename_labels={"owner": "team-owner"})
+RENAME = MetadataChange(rename_labels={"owner": "team-owner"})
 OWNED = seen_job({"owner": "ann"})
 
 
@@ -135,7 +137,9 @@ def test_overwriting_renames_with_the_value_that_is_there_now() -> None:
     now = seen_job({"owner": "bob"}, version="11")
 
     assert step(now, change=RENAME, planned=OWNED, on_drift=OnDrift.OVERWRITE) == Send(
-        {label("owner"): ABSENT, label("team-owner"): "bob"}, "11"
+        {label("owner"): ABSENT, label("team-owner"): "bob"},
+        "11",
+        replaces={label("owner"): "bob", label("team-owner"): ABSENT},
     )
 
 
@@ -161,7 +165,7 @@ def test_what_overwriting_finds_done_is_ours_if_we_may_have_sent_it(
 
 
 def test_a_label_that_a_rename_found_absent_has_drifted_when_it_comes() -> None:
-    change = Change(labels={"tier": "gold"}, rename_labels={"owner": "team-owner"})
+    change = MetadataChange(labels={"tier": "gold"}, rename_labels={"owner": "team-owner"})
 
     ended = step(seen_job({"owner": "ann"}), change=change, planned=seen_job())
 
@@ -171,17 +175,17 @@ def test_a_label_that_a_rename_found_absent_has_drifted_when_it_comes() -> None:
 def test_a_200_that_shows_all_values_and_a_new_version_is_patched() -> None:
     after = seen_job({"team": "red", "tier": "gold"}, version="11")
 
-    assert after_patch(GOAL, "10", after) == End(Reason.PATCHED, resource_version="11")
+    assert after_patch(RELABEL, GOAL, "10", after) == End(Reason.PATCHED, resource_version="11")
 
 
 def test_a_200_that_left_the_version_changed_nothing() -> None:
     after = seen_job({"team": "red", "tier": "gold"}, version="10")
 
-    assert after_patch(GOAL, "10", after) == End(Reason.ALREADY_SET, resource_version="10")
+    assert after_patch(RELABEL, GOAL, "10", after) == End(Reason.ALREADY_SET, resource_version="10")
 
 
 def test_a_200_without_the_wanted_values_is_not_effective_and_shows_both() -> None:
-    ended = after_patch(GOAL, "10", seen_job({"team": "RED"}, version="11"))
+    ended = after_patch(RELABEL, GOAL, "10", seen_job({"team": "RED"}, version="11"))
 
     assert ended.reason is Reason.NOT_EFFECTIVE
     assert "metadata.labels.team is 'RED', wanted 'red'" in ended.detail
@@ -189,7 +193,9 @@ def test_a_200_without_the_wanted_values_is_not_effective_and_shows_both() -> No
 
 
 def test_a_200_that_kept_what_was_to_be_removed_is_not_effective() -> None:
-    ended = after_patch({label("team"): ABSENT}, "10", seen_job({"team": ""}, version="11"))
+    ended = after_patch(
+        RELABEL, {label("team"): ABSENT}, "10", seen_job({"team": ""}, version="11")
+    )
 
     assert ended.detail == "metadata.labels.team is '', wanted absent"
 
@@ -197,6 +203,6 @@ def test_a_200_that_kept_what_was_to_be_removed_is_not_effective() -> None:
 def test_a_dry_run_tells_whether_it_would_be_effective() -> None:
     shown = seen_job({"team": "red", "tier": "gold"}, version="10")
 
-    assert after_patch(GOAL, "10", shown, dry_run=True) == End(Reason.DRY_RUN)
-    ended = after_patch(GOAL, "10", PLANNED, dry_run=True)
+    assert after_patch(RELABEL, GOAL, "10", shown, dry_run=True) == End(Reason.DRY_RUN)
+    ended = after_patch(RELABEL, GOAL, "10", PLANNED, dry_run=True)
     assert ended.reason is Reason.NOT_EFFECTIVE

@@ -3,18 +3,17 @@
 Refusing them beats ignoring them: a plan that says `limits` counts on being stopped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.patch_checks import OTHER
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, sections
 
-_PARTS: Final = MappingProxyType(
+_PARTS: Final[Mapping[TreePath, str]] = MappingProxyType(
     {
-        **{("patch", kind): f"{kind} patches" for kind in OTHER},
+        ("patch", "apply"): "apply patches",
         ("retry", "budget"): "retry budgets",
         ("limits",): "limits",
         ("waves",): "waves",

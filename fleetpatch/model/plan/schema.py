@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
-from fleetpatch.model.change import Change
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanChange
 from fleetpatch.model.plan.cron import problem_of_cron, problem_of_timezone
 from fleetpatch.model.plan.section import (
     AnnotationKey,
@@ -73,9 +73,17 @@ class Patch(Section):
     apply: Annotated[Mapping[str, Any] | None, Given] = None
     """A server-side apply configuration."""
 
-    def change(self) -> Change:
-        """Give the labels and annotations to change, free of the file."""
-        return Change(
+    def change(self) -> PlanChange:
+        """Give what is to change, free of the file."""
+        bodies = {
+            PatchType.MERGE: self.merge,
+            PatchType.JSON: self.json_patch,
+            PatchType.STRATEGIC: self.strategic,
+        }
+        for patch_type, body in bodies.items():
+            if body is not None:
+                return BodyPatch(patch_type, body)
+        return MetadataChange(
             labels=self.labels, annotations=self.annotations, rename_labels=self.rename_labels
         )
 

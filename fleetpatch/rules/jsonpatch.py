@@ -1,0 +1,127 @@
+"""JSON Patch (RFC 6902), pure: a document and operations in, a new document out.
+
+Nothing is changed in place, and whatever a patch does not touch is shared with the old document.
+What real servers do beyond the RFC (kube-apiserver uses evanphx/json-patch) is done here as well:
+`replace` of a missing map entry adds it, `copy` of one gives null, `test` of one equals null, and
+negative indices count from the end.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from fleetpatch.model.fields import Json
+
+_INDEX: Final = re.compile(r"[+-]?[0-9]+")
+_MISSING: Final = object()
+
+
+class InapplicableError(ValueError):
+    """An operation cannot be done to the document; `str()` says which and why."""
+
+
+def json_patched(document: Json, operations: Sequence[Mapping[str, Any]]) -> Json:
+    """Do all operations, in their order. Raises InapplicableError where one cannot be done."""
+    for operation in operations:
+        document = _operated(document, operation)
+    return document
+
+
+def _operated(document: Json, operation: Mapping[str, Any]) -> Json:
+    path = _steps(operation.get("path"))
+    match operation.get("op"):
+        case "add":
+            return _edited(document, path, _adder(operation.get("value")))
+        case "replace":
+            return _edited(document, path, _replacer(operation.get("value")))
+        case "remove":
+            return _edited(document, path, _removed)
+        case "test":
+            _test(_value_at(document, path), operation.get("value", _MISSING))
+            return document
+        case "copy":
+            value = _value_at(document, _steps(operation.get("from")))
+            return _edited(document, path, _adder(value))
+        case "move":
+            source = _steps(operation.get("from"))
+            value = _value_at(document, source)
+            return _edited(_edited(document, source, _removed), path, _adder(value))
+        case other:
+            raise InapplicableError(f"{other!r} is no operation of JSON Patch")
+
+
+def _steps(path: Json) -> list[str]:
+    """The reference tokens of a JSON Pointer; what precedes the first `/` is ignored."""
+    if not isinstance(path, str) or "/" not in path:
+        raise InapplicableError(f"{path!r} is no JSON pointer")
+    return [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
+
+
+def _edited(node: Json, path: list[str], edit: Callable[[Json, str], Json]) -> Json:
+    """`node` with the container of `path` edited; every container on the way is a new one."""
+    step, *rest = path
+    if not isinstance(node, dict | list):
+        raise InapplicableError(f"there is nothing that could hold {step!r}")
+    if not rest:
+        return edit(node, step)
+    child = _edited(_child(node, step), rest, edit)
+    if isinstance(node, dict):
+        return {**node, step: child}
+    index = _index(step, len(node))
+    return [*node[:index], child, *node[index + 1 :]]
+
+
+def _value_at(node: Json, path: list[str]) -> Json:
+    for step in path:
+        if not isinstance(node, dict | list):
+            raise InapplicableError(f"there is nothing that could hold {step!r}")
+        node = _child(node, step)
+    return node
+
+
+def _child(node: Json, step: str) -> Json:
+    """An entry of a container; a missing one of a map is null."""
+    if isinstance(node, dict):
+        return node.get(step)
+    return node[_index(step, len(node))]
+
+
+def _adder(value: Json) -> Callable[[Json, str], Json]:
+    def add(node: Json, step: str) -> Json:
+        if isinstance(node, dict):
+            return {**node, step: value}
+        index = len(node) if step == "-" else _index(step, len(node) + 1)
+        return [*node[:index], value, *node[index:]]
+
+    return add
+
+
+def _replacer(value: Json) -> Callable[[Json, str], Json]:
+    def replace(node: Json, step: str) -> Json:
+        if isinstance(node, dict):
+            return {**node, step: value}
+        index = _index(step, len(node))
+        return [*node[:index], value, *node[index + 1 :]]
+
+    return replace
+
+
+def _removed(node: Json, step: str) -> Json:
+    if isinstance(node, dict):
+        if step not in node:
+            raise InapplicableError(f"{step!r} is not there to be removed")
+        return {key: value for key, value in node.items() if key != step}
+    index = _index(step, len(node))
+    return [*node[:index], *node[index + 1 :]]
+
+
+def _index(step: str, length: int) -> int:
+    index = int(step) if _INDEX.fullmatch(step) else length
+    if not -length <= index < length:
+        raise InapplicableError(f"{step!r} is no place in a list of {length}")
+    return index % length
+
+
+def _test(current: Json, wanted: Json) -> None:
+    if current != wanted:
+        raise InapplicableError("a test failed")
