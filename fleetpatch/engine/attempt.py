@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
+from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import Change, PatchType, reads_whole
@@ -54,10 +55,11 @@ class Orders:
 class Left:
     """The target stays open; with `lane` set, so does all that its cluster has still to get.
 
-    `sent` tells whether a PATCH of ours may have reached the server: then it is in doubt.
+    `sent` tells whether a PATCH of ours may have reached the server: then it is in doubt. Without
+    a `cause` of its own it was left because of a halt.
     """
 
-    cause: str
+    cause: str = ""
     lane: bool = False
     sent: bool = True
 
@@ -92,6 +94,7 @@ class Courier:
     cluster: Cluster
     orders: Orders
     pacer: Pacer
+    halt: Halt
     clock: Clock
     random: Callable[[], float]
     on_retry: Callable[[Retry], None]
@@ -121,7 +124,7 @@ class Courier:
             retry=retry_if_result(lambda turn: isinstance(turn, _Again)),
             before_sleep=lambda state: self._announce(passage, state),
             retry_error_callback=_last_turn,
-            sleep=self.clock.sleep,
+            sleep=self.halt.pause,
         )
         turn: _Turn = await retrying(next_turn)
         return await passage.give_up(turn) if isinstance(turn, _Again) else turn
@@ -170,6 +173,7 @@ class _Passage:
         self._refused: Answer | None = None
         self._version = target.resource_version
         self._maybe_applied = in_doubt
+        self._unanswered = in_doubt
         self._must_read = in_doubt
         self._renewed = False
         self._attempts = 0
@@ -179,8 +183,17 @@ class _Passage:
 
     async def take_turn(self) -> _Turn:
         """Read where one must, then send where one may."""
-        if self._must_read and (ended := await self._read()) is not None:
-            return ended
+        halt = self._courier.halt
+        if self._must_read or (halt.called and self._maybe_applied):
+            ended = await self._read()
+            if halt.called and isinstance(ended, _Again):
+                return Left()
+            if ended is not None:
+                return ended
+        if not halt.called:
+            await halt.pause(self._courier.pacer.reserve())
+        if halt.called:
+            return Left(sent=self._unanswered)
         return await self._send()
 
     async def give_up(self, last: _Again) -> Settlement | Left:
@@ -209,7 +222,6 @@ class _Passage:
         orders = self._orders
         version = self._version if orders.guarded else None
         sent = request(orders.change, self.target, self._goal, version)
-        await self._courier.pacer.take()
         self._attempts += 1
         reply = await self._courier.cluster.patch(
             self.target, sent, whole=orders.whole, dry_run=orders.dry_run
@@ -238,7 +250,8 @@ class _Passage:
             case Verdict.CONFLICT:
                 self._must_read = True
             case Verdict.IN_DOUBT:
-                self._must_read = self._maybe_applied = True
+                # Even a read that does not show it is not the last word: it may still arrive.
+                self._must_read = self._maybe_applied = self._unanswered = True
             case Verdict.RETRY if isinstance(reply, Answer) and reply.status >= 500:  # noqa: PLR2004 - 5xx
                 # A server in trouble may have done what it denies; a conflict would bring it out.
                 self._maybe_applied = True
@@ -246,7 +259,7 @@ class _Passage:
 
     async def _read(self) -> _Turn | None:
         """Read the object and decide; None where it is to be sent (again)."""
-        await self._courier.pacer.take()
+        await self._courier.halt.pause(self._courier.pacer.reserve())
         self._reads += 1
         reply = await self._courier.cluster.read(self.target, whole=self._orders.whole)
         match reply:

@@ -40,7 +40,6 @@ class Lane:
     scribe: Scribe
     concurrency: int
     causes: set[str] = field(default_factory=set)
-    _stopped: bool = False
 
     @property
     def cluster(self) -> str:
@@ -48,9 +47,9 @@ class Lane:
         return self.courier.cluster.name
 
     def stop(self, cause: str) -> None:
-        """Send nothing new; what is in flight is brought to its end. Safe from a signal handler."""
-        self._stopped = True
+        """Send nothing new; what is in flight is brought to its end, within a bound."""
         self.causes.add(cause)
+        self.courier.halt.call()
 
     async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
         """Work until nothing is pending or the lane is stopped; closes `outbox`, its own clone."""
@@ -59,20 +58,28 @@ class Lane:
         feed, errands = anyio.create_memory_object_stream[_Errand](chunk)
         untouched: list[Target] = []
         async with outbox:
-            async with anyio.create_task_group() as workers:
-                workers.start_soon(self._feed, feed, chunk, untouched)
-                for _ in range(self.concurrency):
-                    workers.start_soon(self._work, errands.clone(), outbox.clone(), untouched)
-                errands.close()
+            async with anyio.create_task_group() as bound:
+                bound.start_soon(self._cut_off, bound.cancel_scope)
+                async with anyio.create_task_group() as workers:
+                    workers.start_soon(self._feed, feed, chunk, untouched)
+                    for _ in range(self.concurrency):
+                        workers.start_soon(self._work, errands.clone(), outbox.clone(), untouched)
+                    errands.close()
+                bound.cancel_scope.cancel()
             if untouched:
                 await self.scribe.release(untouched)
+
+    async def _cut_off(self, workers: anyio.CancelScope) -> None:
+        """End what a server withholds for longer than a halt may take; it stays in doubt."""
+        await self.courier.halt.drained()
+        workers.cancel()
 
     async def _feed(
         self, feed: MemoryObjectSendStream[_Errand], chunk: int, untouched: list[Target]
     ) -> None:
         async with feed:
             await self._hand_out_doubtful(feed, chunk)
-            while not self._stopped:
+            while not self.courier.halt.called:
                 claimed = await self.scribe.claim(self.cluster, chunk)
                 if not claimed:
                     return
@@ -81,7 +88,7 @@ class Lane:
     async def _hand_out_doubtful(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
         """Hand out what was in doubt before this lane claimed anything."""
         last = 0
-        while not self._stopped:
+        while not self.courier.halt.called:
             doubtful = await self.scribe.in_doubt(self.cluster, last, chunk)
             if not doubtful:
                 return
@@ -96,7 +103,7 @@ class Lane:
         untouched: list[Target],
     ) -> None:
         for position, target in enumerate(claimed):
-            if self._stopped:
+            if self.courier.halt.called:
                 untouched.extend(claimed[position:])
                 return
             await put(feed, _Errand(target))
@@ -109,7 +116,7 @@ class Lane:
     ) -> None:
         async with errands, outbox:
             async for target, in_doubt in Eager(errands):
-                if self._stopped:
+                if self.courier.halt.called:
                     if not in_doubt:
                         untouched.append(target)
                     continue
@@ -122,6 +129,8 @@ class Lane:
                         await put(outbox, (target, settlement))
 
     def _leave(self, target: Target, left: Left) -> None:
+        if not left.cause:
+            return
         if left.lane:
             self.stop(f"{self.cluster}: {left.cause}")
         elif len(self.causes) < _CAUSES_KEPT:

@@ -18,13 +18,12 @@ class Pacer:
         self._tokens = float(burst)
         self._filled_at = clock.monotonic()
 
-    async def take(self) -> None:
-        """Wait for one's turn. A waiter that is cancelled forfeits its token."""
+    def reserve(self) -> float:
+        """Take a token; gives the seconds to wait for it. Who does not wait forfeits it."""
         if self._rate is None:
-            return
+            return 0.0
         now = self._clock.monotonic()
         grown = self._tokens + (now - self._filled_at) * self._rate
         self._tokens = min(self._burst, grown) - 1.0
         self._filled_at = now
-        if self._tokens < 0:
-            await self._clock.sleep(-self._tokens / self._rate)
+        return max(0.0, -self._tokens / self._rate)

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from fleetpatch.engine.attempt import Courier, Left, Orders, Retry
+from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.change import MetadataChange
@@ -59,7 +60,10 @@ class Delivery:
         self.cluster = FakeCluster(self.clock)
         self.retries: list[Retry] = []
         pacer = Pacer(self.clock, pacer_rate)
-        self.courier = Courier(self.cluster, orders, pacer, self.clock, random, self.retries.append)
+        self.halt = Halt(self.clock)
+        self.courier = Courier(
+            self.cluster, orders, pacer, self.halt, self.clock, random, self.retries.append
+        )
 
     def will(
         self,

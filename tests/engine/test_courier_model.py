@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.engine.attempt import Courier, Left, Orders
+from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.change import MetadataChange
@@ -151,7 +152,9 @@ async def deliver(
     clock = VirtualClock()
     cluster = FakeCluster(clock, world.patch, world.read)
     orders = Orders(CHANGE, lambda _target, _seen: True, on_drift=on_drift, attempts=ATTEMPTS)
-    courier = Courier(cluster, orders, Pacer(clock, None), clock, lambda: 0.5, lambda _retry: None)
+    courier = Courier(
+        cluster, orders, Pacer(clock, None), Halt(clock), clock, lambda: 0.5, lambda _retry: None
+    )
     return await courier.deliver(TARGET, in_doubt=in_doubt), cluster
 
 

@@ -28,7 +28,7 @@ async def passes(
 
     async def arrive(number: int, at: float) -> None:
         await clock.sleep(at)
-        await pacer.take()
+        await clock.sleep(pacer.reserve())
         passed.append((number, clock.monotonic()))
 
     async with anyio.create_task_group() as tasks:
@@ -84,12 +84,12 @@ async def test_without_a_rate_everybody_passes_at_once() -> None:
 async def test_a_waiter_that_is_cancelled_keeps_nobody_from_passing() -> None:
     clock = VirtualClock()
     pacer = Pacer(clock, 1.0)
-    await pacer.take()
+    await clock.sleep(pacer.reserve())
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(pacer.take)
+        tasks.start_soon(lambda: clock.sleep(pacer.reserve()))
         await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    await pacer.take()
+    await clock.sleep(pacer.reserve())
 
     assert clock.monotonic() == pytest.approx(2.0)

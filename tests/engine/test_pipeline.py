@@ -17,6 +17,7 @@ import pytest
 
 from fleetpatch.engine import pipeline
 from fleetpatch.engine.attempt import Courier, Orders
+from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.recorder import LINGER, Recorder
@@ -78,7 +79,13 @@ class Fleet:
         cluster = FakeCluster(self.clock, store.patch, store.read, latency=LATENCY, name=name)
         pacer = Pacer(self.clock, rate)
         courier = Courier(
-            cluster, ORDERS, pacer, self.clock, lambda: 0.5, lambda _retry: self.progress.retried()
+            cluster,
+            ORDERS,
+            pacer,
+            Halt(self.clock),
+            self.clock,
+            lambda: 0.5,
+            lambda _retry: self.progress.retried(),
         )
         self.lanes.append(Lane(courier, self._scribe, concurrency))
         return cluster
