@@ -34,6 +34,7 @@ class Orders:
 
     `matches` tells whether a read object is still selected by the blocks that selected the target.
     `guarded` sends the resourceVersion (`guards.conflicts: version`), else the uid alone.
+    `read_only` settles by reading what earlier processes left in doubt, and sends nothing.
     """
 
     change: Change
@@ -44,6 +45,7 @@ class Orders:
     backoff: Backoff = field(default_factory=Backoff)
     retried: frozenset[int] = frozenset({429, 503, 504})
     dry_run: bool = False
+    read_only: bool = False
 
     @property
     def whole(self) -> bool:
@@ -190,6 +192,8 @@ class _Passage:
                 return Left()
             if ended is not None:
                 return ended
+        if self._orders.read_only:
+            return Left(sent=False)
         if not halt.called:
             await halt.pause(self._courier.pacer.reserve())
         if halt.called:
@@ -311,7 +315,8 @@ class _Passage:
             resource_version=end.resource_version,
             detail=end.detail,
             replaced=self._replaced,
-            wrote=end.wrote,
+            # Where other values were replaced, others were wanted than the plan's.
+            wrote=end.wrote or (self._goal if self._replaced is not None else None),
         )
 
 

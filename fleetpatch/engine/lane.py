@@ -79,6 +79,8 @@ class Lane:
     ) -> None:
         async with feed:
             await self._hand_out_doubtful(feed, chunk)
+            if self.courier.orders.read_only:
+                return
             while not self.courier.halt.called:
                 claimed = await self.scribe.claim(self.cluster, chunk)
                 if not claimed:

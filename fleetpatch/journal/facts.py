@@ -40,7 +40,7 @@ def lay_out(database: Database, info: RunInfo) -> None:
         )
         database.put((key, values[key]) for key in _INFO)
         database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
-        database.put([("state", RunState.PLANNING.value), ("cause", "")])
+        database.put([("state", RunState.PLANNING.value), ("cause", ""), ("undone_by", "")])
 
 
 def info(database: Database) -> RunInfo:
@@ -57,6 +57,11 @@ def state(database: Database) -> tuple[RunState, str]:
     meta = database.meta()
     with database.sensible():
         return RunState(meta["state"]), str(meta["cause"])
+
+
+def undone_by(database: Database) -> str:
+    """Read the id of the run that undid this one; empty where none did."""
+    return str(database.meta()["undone_by"])
 
 
 def usage(database: Database) -> Usage:

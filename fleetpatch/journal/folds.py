@@ -56,6 +56,7 @@ def summary(run: RunFile) -> Summary:
             inconsistent=tuple(name for (name,) in doubtful),
             started=started,
             ended=ended,
+            undone_by=facts.undone_by(database),
         )
 
 

@@ -23,7 +23,7 @@ from fleetpatch.journal.database import Database
 from fleetpatch.journal.faults import fault
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import Survey
-from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo, RunState, Usage
@@ -35,6 +35,9 @@ AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
 """  # noqa: S608 # of our own constants alone
 _NEXT: Final = f"SELECT {codec.TARGET_COLUMNS} {_PENDING} ORDER BY t.id LIMIT ?"
 _SETTLE: Final = "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_REOPEN: Final = """
+DELETE FROM outcomes WHERE attempts > 0 AND instr(' ' || ? || ' ', ' ' || reason || ' ')
+"""
 _IN_DOUBT: Final = f"""
 SELECT {codec.TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
 WHERE k.first BETWEEN ?1 AND ?2 AND t.id > ?3
@@ -207,6 +210,26 @@ class RunFile:
         """Add to what the run has cost, over all its sessions."""
         with self.database.transaction():
             facts.spend(self.database, usage)
+
+    def reopen(self, reason: Reason | None = None) -> int:
+        """Take back the outcomes of failed targets, all or those with `reason`; gives their number.
+
+        They were sent, so they are in doubt then, and will be read before anything else.
+        """
+        reasons = [one.value for one in Reason if OUTCOME_OF[one] is Outcome.FAILED]
+        if reason is not None:
+            reasons = [reason.value]
+        with self.database.transaction() as connection:
+            taken = connection.execute(_REOPEN, (" ".join(reasons),)).rowcount
+            facts.grow(self.database, "outcomes", -taken)
+            if taken:
+                self.database.put([("state", RunState.PAUSED.value), ("cause", "failed reopened")])
+        return taken
+
+    def note_undo(self, run: str) -> None:
+        """Remember the id of the run that undid this one."""
+        with self.database.transaction():
+            self.database.put([("undone_by", run)])
 
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
         """Claimed targets without an outcome whose id is greater than `after`, by id."""

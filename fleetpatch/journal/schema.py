@@ -15,9 +15,10 @@ Format
     | `reasons` | the outcome that each reason belongs to | at creation |
 
     Where a target stands follows from these and is stored nowhere else: with a row in `outcomes`
-    it has ended; else within a chunk of `claims` it is *in doubt*; else it is *pending*. Outcomes
-    are only ever added, and their primary key makes a second outcome of one target impossible;
-    claims change where targets of which nothing was sent are given back. A target that needs no
+    it has ended; else within a chunk of `claims` it is *in doubt*; else it is *pending*. The
+    primary key of outcomes makes a second one of one target impossible; they are added, and taken
+    back only where a person asks for failed targets to be tried again. Claims change where targets
+    of which nothing was sent are given back. A target that needs no
     patch has its outcome from the seal on, whatever chunk it lies in later. The view `standings`
     joins it all for people with a `sqlite3` shell at hand.
 

@@ -58,6 +58,7 @@ class RunInfo:
 
     `run` is its id, `plan` the canonical JSON of the plan whose digest is `plan_digest`,
     `created_at` RFC 3339 in UTC, `created_by` `user@host`; `clusters` stand in the fleet's order.
+    `undo_of` is the id of the run that this one undoes, or empty.
     """
 
     run: str
@@ -69,6 +70,7 @@ class RunInfo:
     tool_version: str
     clusters: tuple[ClusterInfo, ...]
     dry_run: bool = False
+    undo_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,8 @@ class Summary:
     fleet's order and names clusters without targets, too; `by_kind` (keys such as `jobs.batch`) and
     `by_namespace` are sorted by name. `inconsistent` names the clusters whose survey saw more than
     one version of a list. `started` and `ended` are the first claim and the last outcome, in
-    seconds since the epoch, or None before there was one.
+    seconds since the epoch, or None before there was one. `undone_by` is the id of the run that
+    undid this one, or empty.
     """
 
     info: RunInfo
@@ -156,6 +159,7 @@ class Summary:
     inconsistent: tuple[str, ...] = field(default=())
     started: float | None = None
     ended: float | None = None
+    undone_by: str = ""
 
 
 def as_json(summary: Summary) -> dict[str, Json]:
