@@ -6,7 +6,8 @@ What is offered here is what the command line itself calls; everything else is p
 |---|---|
 | `load_plan(path)` | reads and checks a plan file |
 | `await expand(plan)` | expands it into targets; gives the summary of a new run |
-| `await apply(run_file)` | carries a run out; gives its summary |
+| `await apply(run_file)` | carries a run out, or goes on with it; gives its summary |
+| `await undo(run_file)` | plans the way back of a run; gives the summary of a new run |
 | `summarize(run_file)` | folds a run file into its summary |
 | `Settings`, `Stop` | where state is kept; how to end a run early |
 
@@ -21,9 +22,11 @@ from fleetpatch._version import __version__
 from fleetpatch.errors import FleetpatchError
 
 if TYPE_CHECKING:
-    from fleetpatch.campaign.applying import Stop, apply
+    from fleetpatch.campaign.applying import apply
     from fleetpatch.campaign.expanding import expand
     from fleetpatch.campaign.settings import Settings
+    from fleetpatch.campaign.stopping import Stop
+    from fleetpatch.campaign.undoing import undo
     from fleetpatch.campaign.viewing import summarize
     from fleetpatch.model.plan.load import load_plan
 
@@ -36,15 +39,17 @@ __all__ = [
     "expand",
     "load_plan",
     "summarize",
+    "undo",
 ]
 
 _HOMES = {
     "Settings": "fleetpatch.campaign.settings",
-    "Stop": "fleetpatch.campaign.applying",
+    "Stop": "fleetpatch.campaign.stopping",
     "apply": "fleetpatch.campaign.applying",
     "expand": "fleetpatch.campaign.expanding",
     "load_plan": "fleetpatch.model.plan.load",
     "summarize": "fleetpatch.campaign.viewing",
+    "undo": "fleetpatch.campaign.undoing",
 }
 
 

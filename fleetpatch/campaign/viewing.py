@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fleetpatch.campaign.orders import change_of
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import folds, locator
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import Preview, Sample
-from fleetpatch.rules.planner import wanted
+from fleetpatch.rules.planner import goal
 
 _SQLITE = b"SQLite format 3\0"
 
@@ -47,10 +48,9 @@ def summarize(run_file: Path | str) -> Summary:
 def preview(run_file: Path) -> Preview:
     """Show what a planned run would do. Raises RunFileError."""
     with RunFile.open(run_file) as journal:
-        change = restore(journal.info.plan).patch.change()
+        change = change_of(journal.info, restore(journal.info.plan))
         samples = [
-            Sample(target, wanted(change, target.before))
-            for target in folds.samples(journal, SAMPLES)
+            Sample(target, goal(change, target)) for target in folds.samples(journal, SAMPLES)
         ]
         return Preview(folds.summary(journal), folds.places(journal), samples)
 

@@ -23,6 +23,8 @@ VERBS = MappingProxyType(
         "validate": "Check plan files without a cluster.",
         "plan": "Expand a plan file into targets and show what would change.",
         "apply": "Carry out a plan file, or a run that was planned before.",
+        "resume": "Go on with a run, or try its failed targets again.",
+        "undo": "Put back what a run changed, where it is still ours.",
         "status": "Show where runs stand.",
         "targets": "List the targets of a run.",
         "label": "Set and remove labels on many objects, as kubectl would on one.",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fleetpatch.campaign.applying import plan_lock
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import find_run, is_run_file, summarize
 from fleetpatch.cli.carrying import carry_out
@@ -55,11 +56,13 @@ def command(
     if path.is_dir() or (path.is_file() and not is_run_file(path)):
         plan = load_plan(path, executable=True)
         _check(plan.digest, digest, what)
-        planned = None if new or run_file else _unfinished(plan, settings, dry_run=dry_run)
-        if planned is None:
-            planned = expand_watched(
-                plan.plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
-            )
+        with plan_lock(plan.plan.name, settings) as held:
+            planned = None if new or run_file else _unfinished(plan, settings, dry_run=dry_run)
+            if planned is None:
+                planned = expand_watched(
+                    plan.plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+                )
+            carry_out(planned, settings, output, yes=yes, held=held)
     else:
         planned = summarize(find_run(settings.runs, what))
         _check(planned.info.plan_digest, digest, what)
@@ -73,7 +76,7 @@ def command(
                 f"{what}: this run was planned to be carried out, and a rehearsal would use it up; "
                 "rehearse the plan file instead: fleetpatch apply PLAN --dry-run"
             )
-    carry_out(planned, settings, output, yes=yes)
+        carry_out(planned, settings, output, yes=yes)
 
 
 def _check(found: str, wanted: str | None, what: str) -> None:
@@ -87,6 +90,19 @@ def _check(found: str, wanted: str | None, what: str) -> None:
 def _unfinished(plan: PlanFile, settings: Settings, *, dry_run: bool) -> Summary | None:
     found = locator.unfinished(settings.runs, plan.digest, dry_run=dry_run)
     if not found:
+        _refuse_changed(plan, settings)
         return None
     sys.stderr.write(f"Going on with the unfinished run {found[0].run} (--new plans anew).\n")
     return summarize(found[0].path)
+
+
+def _refuse_changed(plan: PlanFile, settings: Settings) -> None:
+    """An edited plan must not start beside the unfinished run of what it was before."""
+    started = locator.started(settings.runs, plan.plan.name)
+    if started is None or started.info is None:
+        return
+    raise UsageError(
+        f"{plan.file}: the plan was changed while its run {started.run} is unfinished: its digest "
+        f"is {plan.digest}, the run's is {started.info.plan_digest}; go on with that one "
+        f"(`fleetpatch resume {started.run}`), undo it, or say --new to leave it as it is"
+    )

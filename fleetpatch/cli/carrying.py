@@ -1,4 +1,4 @@
-"""What `apply`, `label` and `annotate` have in common: ask, carry out, tell, and the exit code."""
+"""What the verbs that send have in common: ask, carry out, tell, and the exit code."""
 
 import sys
 from dataclasses import replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from fleetpatch.campaign.applying import apply
+from fleetpatch.campaign.applying import PlanLock, apply
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import preview
 from fleetpatch.cli.options import Output
@@ -21,14 +21,23 @@ from fleetpatch.report.terminal import write
 from fleetpatch.rules.ending import exit_code
 
 
-def carry_out(planned: Summary, settings: Settings, output: Output, *, yes: bool) -> None:
+def carry_out(
+    planned: Summary,
+    settings: Settings,
+    output: Output,
+    *,
+    yes: bool,
+    held: PlanLock | None = None,
+) -> None:
     """Carry out a run, after asking where there is something to send; exits with its code."""
     if planned.tally.open and not yes:
         _confirm(planned)
     run_file = Path(planned.run_file)
     with watch_applying(sys.stderr, total=planned.tally.open) as progress:
         watched = replace(settings, progress=progress)
-        summary = run(lambda: interruptible(lambda stop: apply(run_file, watched, stop=stop)))
+        summary = run(
+            lambda: interruptible(lambda stop: apply(run_file, watched, stop=stop, held=held))
+        )
     tell(summary, settings, output)
     raise typer.Exit(exit_code(summary.state, summary.tally))
 

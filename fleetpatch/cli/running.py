@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import anyio
 
-from fleetpatch.campaign.applying import Stop
+from fleetpatch.campaign.stopping import Stop
 from fleetpatch.errors import Exit
 
 T = TypeVar("T")

@@ -120,6 +120,16 @@ def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[E
     ]
 
 
+def started(runs: Path, plan_name: str) -> Entry | None:
+    """Find the newest run of a plan of this name that has begun to send and is unfinished."""
+    begun = UNFINISHED - {RunState.PLANNED}
+    for entry in listing(runs):
+        info = entry.info
+        if info and info.plan_name == plan_name and not (info.dry_run or info.undo_of):
+            return entry if entry.state in begun else None
+    return None
+
+
 def _entry(path: Path) -> Entry:
     try:
         with RunFile.open(path, check=False) as run:

@@ -1,8 +1,8 @@
-"""The lock of a run: one process at a time may carry it out.
+"""Locks: one process at a time for a run file, and for a plan.
 
-It is an advisory lock of the operating system on a file beside the run file. It dies with the
-process that holds it, so a dead holder is never in the way; what stands in the file only names the
-holder to whoever is refused. The file itself stays: removing it would let two in.
+A lock is an advisory lock of the operating system on a file. It dies with the process that holds
+it, so a dead holder is never in the way; what stands in the file only names the holder to whoever
+is refused. The file itself stays: removing it would let two in.
 """
 
 import fcntl
@@ -16,19 +16,29 @@ from pathlib import Path
 from fleetpatch.errors import Locked, RunFileError
 
 
+def beside(run_file: Path) -> Path:
+    """Where the lock of a run file lies."""
+    return run_file.with_name(f"{run_file.name}.lock")
+
+
+def of_plan(state: Path, name: str) -> Path:
+    """Where the lock of a plan lies, within the state folder."""
+    return state / "locks" / f"{name}.lock"
+
+
 @contextmanager
-def hold(run_file: Path) -> Iterator[None]:
-    """Hold the lock of `run_file` while the block runs. Raises Locked, naming the holder."""
-    path = run_file.with_name(f"{run_file.name}.lock")
+def hold(lock_file: Path, what: str) -> Iterator[None]:
+    """Hold a lock while the block runs. Raises Locked, naming the holder and `what` it holds."""
     try:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise RunFileError(f"{path}: the lock cannot be opened ({error.strerror})") from error
+        raise RunFileError(f"{lock_file}: the lock cannot be opened ({error.strerror})") from error
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Locked(f"{run_file}: {_holder(lock)} is carrying it out; let it end") from None
+            raise Locked(f"{what}: {_holder(lock)} is carrying it out; let it end") from None
         _sign(lock)
         yield
     finally:

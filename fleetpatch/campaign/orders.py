@@ -1,0 +1,49 @@
+"""What a plan says, as the engine takes its orders."""
+
+import math
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.engine.attempt import Orders
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.model.change import Change, Restoration, reads_whole
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.run import RunInfo
+from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.backoff import Backoff
+from fleetpatch.rules.settling import OnDrift
+
+
+def change_of(info: RunInfo, plan: Plan) -> Change:
+    """What a run changes: what its plan says, or the way back of the run that it undoes."""
+    change = plan.patch.change()
+    return Restoration(reads_whole(change)) if info.undo_of else change
+
+
+def orders_of(info: RunInfo, plan: Plan, *, read_only: bool = False) -> Orders:
+    """How each target of a run is to be treated."""
+    selectors = [block.selector for block in plan.targets]
+
+    def matches(target: Target, seen: Seen) -> bool:
+        # An undo goes to whatever was changed, selected or not.
+        return bool(info.undo_of) or any(
+            selectors[block].matches(seen.labels) for block in target.blocks
+        )
+
+    return Orders(
+        change=change_of(info, plan),
+        matches=matches,
+        on_drift=OnDrift(plan.guards.on_drift),
+        guarded=bool(info.undo_of) or plan.guards.conflicts == "version",
+        attempts=plan.retry.attempts,
+        backoff=Backoff(cap=plan.retry.max_delay),
+        retried=frozenset(plan.retry.statuses),
+        dry_run=info.dry_run,
+        read_only=read_only,
+    )
+
+
+def pacer_of(plan: Plan, settings: Settings) -> Pacer:
+    """A pacer for one cluster; without a burst of its own, a plan may send one second's worth."""
+    rate = plan.pace.rate
+    burst = plan.pace.burst or (max(1, math.ceil(rate)) if rate else 1)
+    return Pacer(settings.clock, rate, burst)

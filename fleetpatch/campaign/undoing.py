@@ -1,0 +1,105 @@
+"""Undo: a run of its own, planned from another one's record.
+
+Each target that the run applied gets its before-values and absences back, where the values are
+still those that we left; the rest ends as `skipped: drifted`. What the run left in doubt is settled
+by reading first, so that what was applied and never confirmed is undone as well.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fleetpatch._version import __version__
+from fleetpatch.campaign.applying import opened_to_write
+from fleetpatch.campaign.orders import change_of
+from fleetpatch.campaign.session import Session
+from fleetpatch.campaign.settings import Settings, whoami
+from fleetpatch.campaign.stopping import Stop
+from fleetpatch.errors import Refused
+from fleetpatch.journal import folds
+from fleetpatch.journal.locator import run_id, run_path
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.ports import Draft
+from fleetpatch.model.run import RunInfo, Standing, Summary
+from fleetpatch.model.target import Seen
+from fleetpatch.report.logs import open_log
+from fleetpatch.rules.undoing import way_back
+
+
+async def undo(
+    run_file: Path | str, settings: Settings | None = None, *, new_file: Path | None = None
+) -> Summary:
+    """Plan the undo of `run_file`; gives the summary of a new run, which `apply` carries out.
+
+    Raises Refused where there is nothing to undo, and as `apply`, since what is in doubt is read.
+    """
+    run_file, settings = Path(run_file), settings or Settings()
+    with opened_to_write(run_file, settings) as journal:
+        if journal.info.dry_run:
+            raise Refused(f"{run_file}: it was a rehearsal and changed nothing; nothing to undo")
+        await _settle_doubtful(journal, settings)
+        if not folds.summary(journal).tally.applied:
+            raise Refused(f"{run_file}: no target of it was applied; there is nothing to undo")
+        return _plan(journal, settings, new_file)
+
+
+async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
+    """Find out what happened to the targets that were sent and never confirmed."""
+    if not folds.summary(journal).tally.in_doubt:
+        return
+    log_file, run = settings.log_of(journal.path), journal.info.run
+    with open_log(log_file, run=run, now=settings.clock.wall) as log:
+        summary = await Session(journal, settings, log, Stop()).run(read_only=True)
+    if summary.tally.in_doubt:
+        raise Refused(
+            f"{journal.path}: {summary.tally.in_doubt} targets may have been changed and cannot be "
+            f"read ({summary.cause}); undo it when the server can be reached"
+        )
+
+
+def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summary:
+    info = _info(journal.info, settings)
+    path = new_file or run_path(settings.runs, info.run)
+    planned = RunFile.create(path, info, wall=settings.clock.wall)
+    try:
+        planned.add(_drafts(journal))
+        planned.seal()
+    except BaseException:
+        planned.discard()
+        raise
+    with planned:
+        journal.note_undo(info.run)
+        return folds.summary(planned)
+
+
+def _info(undone: RunInfo, settings: Settings) -> RunInfo:
+    now = datetime.fromtimestamp(settings.clock.wall(), UTC)
+    # Not the plan's digest: `apply PLAN` must never take an undo for the plan's own run.
+    digest = hashlib.sha256(f"undo of {undone.run}, {undone.plan_digest}".encode()).hexdigest()
+    return RunInfo(
+        run=run_id(f"undo-{undone.plan_name}", now, secrets.randbits(24)),
+        plan_name=undone.plan_name,
+        plan_digest=f"sha256:{digest}",
+        plan=undone.plan,
+        created_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        created_by=whoami(),
+        tool_version=__version__,
+        clusters=undone.clusters,
+        undo_of=undone.run,
+    )
+
+
+def _drafts(journal: RunFile) -> Iterator[Draft]:
+    change = change_of(journal.info, restore(journal.info.plan))
+    for listed in folds.targets(journal, {Standing.APPLIED}):
+        target, settlement = listed.target, listed.settlement
+        if settlement is None:
+            continue
+        left, before = way_back(change, target, settlement)
+        if before:
+            version = settlement.resource_version or target.resource_version
+            seen = Seen(target.namespace, target.name, target.uid, version)
+            yield Draft(target.cluster, target.resource, seen, left, 0, before)

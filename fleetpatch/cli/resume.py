@@ -1,0 +1,52 @@
+"""`fleetpatch resume`: go on with a run."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fleetpatch.campaign.applying import reopen_failed
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.viewing import find_run, summarize
+from fleetpatch.cli.carrying import carry_out
+from fleetpatch.cli.options import (
+    LogFileOption,
+    Output,
+    OutputOption,
+    StateDirOption,
+    TimeoutOption,
+    YesOption,
+)
+from fleetpatch.errors import UsageError
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
+from fleetpatch.model.run import RunState
+
+
+def command(
+    run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Try the failed targets again as well.")
+    ] = False,
+    reason: Annotated[
+        Reason | None, typer.Option(help="With --failed: only those with this reason.")
+    ] = None,
+    yes: YesOption = False,
+    output: OutputOption = Output.TEXT,
+    state_dir: StateDirOption = None,
+    log_file: LogFileOption = None,
+    request_timeout: TimeoutOption = 30.0,
+) -> None:
+    """Go on with a run, or try its failed targets again.
+
+    What was in doubt is read before anything is sent. A finished run is left as it is. It asks only
+    where the run has not been started yet.
+    """
+    settings = Settings(state_dir, log_file, request_timeout)
+    if reason is not None and (not failed or OUTCOME_OF[reason] is not Outcome.FAILED):
+        raise UsageError(f"--reason {reason}: goes with --failed, and must be one of a failure")
+    path = find_run(settings.runs, run)
+    if failed:
+        number = reopen_failed(path, settings, reason)
+        sys.stderr.write(f"{number} failed targets are open again.\n")
+    standing = summarize(path)
+    carry_out(standing, settings, output, yes=yes or standing.state is not RunState.PLANNED)
