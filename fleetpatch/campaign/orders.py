@@ -2,21 +2,15 @@
 
 import math
 
+from fleetpatch.campaign.changes import change_of
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.attempt import Orders
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.model.change import Change, Restoration, reads_whole
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.backoff import Backoff
 from fleetpatch.rules.settling import OnDrift
-
-
-def change_of(info: RunInfo, plan: Plan) -> Change:
-    """What a run changes: what its plan says, or the way back of the run that it undoes."""
-    change = plan.patch.change()
-    return Restoration(reads_whole(change)) if info.undo_of else change
 
 
 def orders_of(info: RunInfo, plan: Plan, *, read_only: bool = False) -> Orders:

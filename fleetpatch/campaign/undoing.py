@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fleetpatch._version import __version__
 from fleetpatch.campaign.applying import opened_to_write
-from fleetpatch.campaign.orders import change_of
+from fleetpatch.campaign.changes import change_of
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings, whoami
 from fleetpatch.campaign.stopping import Stop

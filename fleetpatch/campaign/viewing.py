@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fleetpatch.campaign.orders import change_of
+from fleetpatch.campaign.changes import change_of
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import folds, locator
 from fleetpatch.journal.runfile import RunFile
