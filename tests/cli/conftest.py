@@ -1,6 +1,9 @@
 """A sandbox for all tests of the command line, and a desk for each: a folder with its own state."""
 
+import os
+import pwd
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +42,24 @@ def call(tool: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 def paint(name: str = "paint", **more: Any) -> dict[str, Any]:
     """A plan that sets a label on some of the jobs."""
     return plan(name, ETL, patch={"labels": {"colour": "red"}}, **more)
+
+
+@contextmanager
+def as_anybody(folder: Path) -> Iterator[None]:
+    """Be somebody whom permissions concern: as root, become nobody, who then owns `folder`."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = pwd.getpwnam("nobody").pw_uid
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, nobody, -1)
+    closed = {path: path.stat().st_mode for path in folder.parents if not path.stat().st_mode & 1}
+    try:
+        for path, mode in closed.items():
+            path.chmod(mode | 0o011)
+        os.seteuid(nobody)
+        yield
+    finally:
+        os.seteuid(0)
+        for path, mode in closed.items():
+            path.chmod(mode)

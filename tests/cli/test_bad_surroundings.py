@@ -7,7 +7,6 @@ Left out: servers that fail while a run is under way (tests/e2e).
 """
 
 import json
-import os
 import re
 import threading
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Caller
-from tests.cli.conftest import paint
+from tests.cli.conftest import as_anybody, paint
 from tests.control_plane.processes import free_ports
 from tests.e2e.sandboxes import SandboxProcess
 from tests.e2e.tool import Ended, Tool
@@ -165,11 +164,16 @@ def test_a_state_folder_that_cannot_be_made_is_named(call: Caller, state: str) -
     told_in_one_line(ended, re.escape(state) + r".*; check the path and the rights on its folder")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_state_folder_that_may_not_be_written_is_named(call: Caller, tool: Tool) -> None:
+def test_a_state_folder_that_may_not_be_written_is_named(
+    call: Caller, tool: Tool, kubeconfig: Path, server: SandboxProcess
+) -> None:
+    kubeconfig.write_bytes(server.kubeconfig.read_bytes())
     tool.state.mkdir(mode=0o500)
 
-    told_in_one_line(call("plan", "plan.yaml"), r"check the path and the rights on its folder")
+    with as_anybody(tool.folder):
+        ended = call("plan", "plan.yaml")
+
+    told_in_one_line(ended, r"check the path and the rights on its folder")
 
 
 def test_a_log_that_cannot_be_written_stops_the_run_before_the_first_patch(
