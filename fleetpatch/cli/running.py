@@ -78,7 +78,7 @@ async def _listen(
         async for number in signals:
             name = signal.Signals(number).name
             if stop.requested:
-                sys.stderr.write(f"{name}: left at once; go on with `fleetpatch apply`\n")
+                sys.stderr.write(f"{name}: left at once; go on with `fleetpatch resume`\n")
                 # Nothing is left to tidy up: the record is on the disk already.
                 os._exit(Exit.PAUSED)
             sys.stderr.write(f"{name}: stopping; waiting for what is in flight (again: leave)\n")

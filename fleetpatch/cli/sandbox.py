@@ -3,7 +3,7 @@
 import json
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 import typer
@@ -18,6 +18,9 @@ def command(
     jobs: Annotated[int, typer.Option(min=0, help="Jobs of the sample fleet.")] = 2000,
     namespaces: Annotated[int, typer.Option(min=1, help="Namespaces they are spread over.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 0,
+    provider: Annotated[  # noqa: ARG001 - so far there is one, and scripts may say so
+        Literal["kubernetes"], typer.Option(help="Whose API is served.")
+    ] = "kubernetes",
     chaos: Annotated[
         str,
         typer.Option(metavar="PROFILE|FILE", help="How to misbehave: none, mild, rough or a file."),

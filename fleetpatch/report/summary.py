@@ -79,4 +79,5 @@ def _next(summary: Summary) -> Iterator[str]:
     if summary.state is RunState.PLANNING:
         yield "Next:     make the plan again; this file can be deleted"
     elif summary.state in UNFINISHED and summary.tally.open:
-        yield f"Next:     {command('apply', run_file)}  (goes on with what is pending)"
+        verb = "apply" if summary.state is RunState.PLANNED else "resume"
+        yield f"Next:     {command(verb, run_file)}  (goes on with what is pending)"

@@ -22,7 +22,7 @@ from tests.e2e.tool import Ended, Tool, end, eventually, plan
 JOBS = 300
 BATCH_JOBS = JOBS // 5
 LOST = re.compile("-job-0000[03]")
-GOES_ON = re.compile(r"^Next: +fleetpatch apply (\S+\.run)  \(goes on", re.MULTILINE)
+GOES_ON = re.compile(r"^Next: +fleetpatch resume (\S+\.run)  \(goes on", re.MULTILINE)
 
 
 def slowly(rate: str) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
         process.send_signal(signal.SIGTERM)
         ended = end(process, timeout=5)
         assert ended.code == 5
-        assert ended.err.endswith("SIGTERM: left at once; go on with `fleetpatch apply`\n")
+        assert ended.err.endswith("SIGTERM: left at once; go on with `fleetpatch resume`\n")
         in_doubt = {one["uid"] for one in tool.targets("slowly") if one["inDoubt"]}
         assert in_doubt
 

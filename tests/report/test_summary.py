@@ -71,7 +71,7 @@ def test_a_summary_reads_so() -> None:
         f"Run file: {RUN_FILE}\n"
         "Log:      /var/log/r.jsonl\n"
         f"Next:     fleetpatch targets {RUN_FILE} --outcome failed  (what failed, and why)\n"
-        f"Next:     fleetpatch apply {RUN_FILE}  (goes on with what is pending)"
+        f"Next:     fleetpatch resume {RUN_FILE}  (goes on with what is pending)"
     )
 
 
