@@ -7,6 +7,7 @@ typer would draw a box around what is wrong with a command line, and end with 13
 every error is one line, and every end an exit code of ours.
 """
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -48,7 +49,11 @@ def main() -> NoReturn:
     words = [word for word in arguments if not word.startswith("-")]
     verb = words[0] if words and words[0] in VERBS else None
     completing = "_FLEETPATCH_COMPLETE" in os.environ
+    # What is imported lives to the end; the collector would go through all of it again and again.
+    gc.disable()
     app = build(VERBS if completing else [verb] if verb else [])
+    gc.freeze()
+    gc.enable()
     try:
         code = app(arguments or ["--help"], prog_name="fleetpatch", standalone_mode=False)
     except PlanError as error:

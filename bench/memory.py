@@ -1,0 +1,91 @@
+"""Peak memory of planning and applying, at 20,000 and at 200,000 targets, on the sandbox.
+
+The sandbox is a process of its own; what is measured is the fleetpatch process, as the kernel saw
+its resident set at its largest. Three ways: `plan`, then `apply` of the run that was planned, and
+`apply` of the plan file, which does both in one process.
+"""
+
+import argparse
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.plans import fleetpatch, write_plan
+from bench.processes import measure
+from bench.ratios import HEADING, Goal
+
+SIZES = (20_000, 200_000)
+LABEL = "bench.example.com/turn"
+MIB = 2**20
+
+
+@contextmanager
+def sandbox(folder: Path, jobs: int) -> Iterator[Path]:
+    """Serve a fleet of so many jobs; yields the kubeconfig that leads there."""
+    kubeconfig = folder / "kubeconfig"
+    words = fleetpatch("sandbox", "--jobs", str(jobs), "--kubeconfig", kubeconfig)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            # It prints one line once it serves; filling itself with the fleet takes a while.
+            if process.stdout is None or not process.stdout.readline():
+                raise RuntimeError("the sandbox did not start; its message stands above")
+            yield kubeconfig
+        finally:
+            process.terminate()
+
+
+def peaks(folder: Path, environment: Mapping[str, str]) -> dict[str, int]:
+    """Peak resident set, in bytes, of each way to plan and apply to all that the sandbox has."""
+    kinds = "jobs.batch, jobs.batch.volcano.sh, tfjobs, mxjobs, pytorchjobs"
+    run = folder / "planned.run"
+    found = {}
+    plans = [
+        write_plan(folder / f"{n}.yaml", kinds=kinds, selector="app", label=f"{LABEL}=v{n}")
+        for n in (1, 2)
+    ]
+    words: dict[str, list[str | Path]] = {
+        "plan": ["plan", plans[0], "--run-file", run, "-o", "json"],
+        "apply RUN": ["apply", run, "--yes", "-o", "json"],
+        "apply PLAN": ["apply", plans[1], "--yes", "-o", "json"],
+    }
+    for name, command in words.items():
+        measured = measure(fleetpatch(*command), environment)
+        found[name] = measured.rss
+        print(
+            f"{name:<12} {measured.rss / MIB:6.0f} MiB {measured.seconds:8.1f} s"
+            f" {measured.cpu:8.1f} s CPU   {json.dumps(measured.document().get('outcomes'))}",
+            flush=True,
+        )
+    return found
+
+
+def main() -> None:
+    """Measure at both sizes and compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", type=int, default=SIZES[0])
+    parser.add_argument("--large", type=int, default=SIZES[1])
+    options = parser.parse_args()
+    measured = []
+    for jobs in (options.small, options.large):
+        print(f"{jobs:,} targets", flush=True)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with sandbox(folder, jobs) as kubeconfig:
+                environment = {
+                    "KUBECONFIG": str(kubeconfig),
+                    "FLEETPATCH_STATE_DIR": str(folder / "state"),
+                }
+                measured.append(peaks(folder, environment))
+    small, large = measured
+    print("", HEADING, sep="\n")
+    for name, peak in large.items():
+        print(Goal(f"{name}: MiB at the larger size", 150, at_most=True).line([peak / MIB]))
+        growth = peak / small[name]
+        print(Goal(f"{name}: larger / smaller", 1.2, at_most=True).line([growth]))
+
+
+if __name__ == "__main__":
+    main()

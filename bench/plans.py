@@ -1,0 +1,32 @@
+"""Plan files for the contender that needs one, and the command that carries one out."""
+
+import sys
+from pathlib import Path
+
+CONCURRENCY = 64
+_PLAN = """\
+apiVersion: fleetpatch/v1
+kind: Plan
+metadata: {{name: bench}}
+targets:
+  - kinds: [{kinds}]
+    selector: {selector}
+patch:
+  labels: {{{key}: "{value}"}}
+pace: {{concurrency: {concurrency}}}
+"""
+
+
+def write_plan(path: Path, *, kinds: str, selector: str, label: str) -> Path:
+    """Write a plan that sets `label` (KEY=VALUE), with 64 requests in flight and no rate."""
+    key, _, value = label.partition("=")
+    text = _PLAN.format(
+        kinds=kinds, selector=selector, key=key, value=value, concurrency=CONCURRENCY
+    )
+    path.write_text(text)
+    return path
+
+
+def fleetpatch(*words: str | Path) -> list[str]:
+    """The command line of fleetpatch, in this interpreter."""
+    return [sys.executable, "-m", "fleetpatch", *map(str, words)]
