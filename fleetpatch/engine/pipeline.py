@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import anyio
 
 from fleetpatch.engine.lane import Lane
+from fleetpatch.engine.plain import plain_errors
 from fleetpatch.engine.recorder import Recorder, Settled
 
 _OUTBOX = 1024
@@ -25,19 +26,10 @@ async def run(lanes: Sequence[Lane], recorder: Recorder) -> tuple[str, ...]:
     the run file raises: without a record nothing more is sent.
     """
     outbox, inbox = anyio.create_memory_object_stream[Settled](_OUTBOX)
-    try:
+    with plain_errors():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(recorder.run, inbox)
             for lane in lanes:
                 tasks.start_soon(lane.run, outbox.clone())
             outbox.close()
-    except ExceptionGroup as broken:
-        failure = _first(broken)
-        raise failure from failure.__cause__
     return tuple(sorted({cause for lane in lanes for cause in lane.causes}))
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    """The first plain exception of a group: one failure is what a caller can act on."""
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

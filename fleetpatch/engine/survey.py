@@ -1,6 +1,6 @@
 """The survey: selectors expanded into targets, page by page.
 
-A page is listed, decided upon and written to the run file before the next one is asked for; memory
+While a page is decided upon and written to the run file, the next one is asked for; memory
 holds a few pages, never the fleet. Several sweeps run side by side, so that a slow list does not
 keep the others waiting.
 """
@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
+from anyio.streams.memory import MemoryObjectSendStream
 
+from fleetpatch.engine.plain import plain_errors
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.model.change import MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
@@ -61,27 +63,32 @@ class Survey:
     async def run(self, sweeps: Sequence[Sweep]) -> None:
         """List all; raises what a cluster or the journal raises, and Refused past `max_targets`."""
         limiters: dict[str, anyio.CapacityLimiter] = {}
-        try:
+        with plain_errors():
             async with anyio.create_task_group() as tasks:
                 for sweep in sweeps:
                     name = sweep.cluster.name
                     limiter = limiters.setdefault(name, anyio.CapacityLimiter(SIDE_BY_SIDE))
                     tasks.start_soon(self._sweep, sweep, limiter)
-        except ExceptionGroup as broken:
-            failure = broken.exceptions[0]
-            raise failure from failure.__cause__
 
     async def _sweep(self, sweep: Sweep, limiter: anyio.CapacityLimiter) -> None:
-        async with limiter:
-            pages = sweep.cluster.pages(
+        async with limiter, anyio.create_task_group() as tasks:
+            listed, pages = anyio.create_memory_object_stream[Page]()
+            tasks.start_soon(self._list, sweep, listed)
+            async with pages:
+                async for page in pages:
+                    await self._take(sweep, page)
+
+    async def _list(self, sweep: Sweep, listed: MemoryObjectSendStream[Page]) -> None:
+        """Hand over page by page; the next one is asked for while this one is written."""
+        async with listed:
+            async for page in sweep.cluster.pages(
                 sweep.resource,
                 namespace=sweep.namespace,
                 selector=sweep.selector,
                 field_selector=sweep.field_selector,
                 whole=reads_whole(self._change),
-            )
-            async for page in pages:
-                await self._take(sweep, page)
+            ):
+                await listed.send(page)
 
     async def _take(self, sweep: Sweep, page: Page) -> None:
         if page.inconsistent:
