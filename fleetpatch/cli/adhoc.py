@@ -1,5 +1,7 @@
 """`label` and `annotate`: a plan from the words of the command line, carried out at once."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, TypeAlias
 
@@ -84,7 +86,7 @@ def verb(what: Literal["labels", "annotations"], summary: str) -> Callable[..., 
         if all_namespaces == bool(namespace):
             raise UsageError("say where: -n NAMESPACE (or a glob), or -A for all namespaces")
         plan = _plan(
-            metadata={"name": "label" if what == "labels" else "annotate"},
+            "label" if what == "labels" else "annotate",
             fleet=[{"name": "cluster", "context": context}] if context else None,
             targets=[
                 _present(
@@ -108,9 +110,15 @@ def verb(what: Literal["labels", "annotations"], summary: str) -> Callable[..., 
     return command
 
 
-def _plan(**sections: Json) -> Plan:
-    """Check what the command line says as if it stood in a plan file."""
-    return plan_from(_present(**sections), executable=True)
+def _plan(verb: str, **sections: Json) -> Plan:
+    """Check what the command line says as if it stood in a plan file.
+
+    Its name is made of what it says: the same words again are the same plan, and others may run
+    beside it.
+    """
+    said = json.dumps(sections, sort_keys=True).encode()
+    name = f"{verb}-{hashlib.blake2s(said, digest_size=4).hexdigest()}"
+    return plan_from({"metadata": {"name": name}, **_present(**sections)}, executable=True)
 
 
 def _present(**values: Json) -> dict[str, Json]:
