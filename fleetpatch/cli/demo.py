@@ -47,7 +47,11 @@ def command(
         _fleetpatch(environment, "apply", str(run_file), "--yes")
         _say("3. Apply again: nothing is left to do, so nothing is sent.")
         _fleetpatch(environment, "apply", str(plan), "--yes")
-    _say("That was it. The run file and the log named above stay; README.md tells what is next.")
+        _say("4. Undo: every value goes back to what it was, where it is still ours.")
+        _fleetpatch(environment, "undo", str(run_file), "--yes")
+    _say("That was it. What the campaign did is on record, and stays there:")
+    typer.echo(f"  run file  {run_file}   (fleetpatch status FILE, fleetpatch targets FILE)")
+    typer.echo(f"  log       {run_file.with_suffix('.jsonl')}   (JSON Lines, an event a line)")
 
 
 def _find_plan() -> Path:
