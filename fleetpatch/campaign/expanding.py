@@ -1,7 +1,8 @@
 """From a plan to a run file: resolve kinds and namespaces, survey, seal."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.settings import Settings, whoami
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.survey import Survey, Sweep
+from fleetpatch.errors import UsageError
 from fleetpatch.journal import folds
 from fleetpatch.journal.locator import run_id, run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.resolve import resolve
+from fleetpatch.kube.resolve import groups_named, resolve
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.report.logs import open_log
 from fleetpatch.rules.guards import refuse_none, refuse_unselective
@@ -79,7 +82,7 @@ def _info(
 
 async def _sweeps(plan: Plan, cluster: ApiServer) -> list[Sweep]:
     """Name the lists to be made on one cluster, in a fixed order."""
-    served = await cluster.resources()
+    kinds = await _kinds(cluster, [name for block in plan.targets for name in block.kinds])
     known: Sequence[str] | None = None
     sweeps = []
     for position, block in enumerate(plan.targets):
@@ -88,12 +91,11 @@ async def _sweeps(plan: Plan, cluster: ApiServer) -> list[Sweep]:
             known = await cluster.namespaces() if known is None else known
             namespaces = select(block.namespaces, known)
         for name in block.kinds:
-            resource = resolve(name, served, cluster.unavailable)
             sweeps += [
                 Sweep(
                     cluster,
                     position,
-                    resource,
+                    kinds[name],
                     namespace,
                     str(block.selector),
                     str(block.field_selector),
@@ -101,6 +103,17 @@ async def _sweeps(plan: Plan, cluster: ApiServer) -> list[Sweep]:
                 for namespace in namespaces
             ]
     return sweeps
+
+
+async def _kinds(cluster: ApiServer, names: Sequence[str]) -> Mapping[str, Resource]:
+    """Find what each name means; all that is served is looked at only where a name needs it."""
+    groups = groups_named(names)
+    if groups is not None:
+        served = await cluster.resources(groups)
+        with suppress(UsageError):  # the whole offer makes for better advice
+            return {name: resolve(name, served, cluster.unavailable) for name in names}
+    served = await cluster.resources()
+    return {name: resolve(name, served, cluster.unavailable) for name in names}
 
 
 async def _fill(journal: RunFile, plan: Plan, sweeps: Sequence[Sweep], settings: Settings) -> None:

@@ -6,7 +6,7 @@ cannot be had. Memory holds one page at a time.
 """
 
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -141,11 +141,12 @@ class ApiServer:
         # A list that started again shows names twice.
         return sorted({seen.name async for page in pages for seen in page.items})
 
-    async def resources(self) -> Sequence[Resource]:
+    async def resources(self, groups: Collection[str] | None = None) -> Sequence[Resource]:
         """Discover all that can be listed and patched, preferred versions first in each group.
 
-        A group version that fails (an aggregated API that is down) is left out and noted in
-        `unavailable`. Raises ClusterError or CredentialsError where the server fails as a whole.
+        `groups` narrows it to these. A group version that fails (an aggregated API that is down) is
+        left out and noted in `unavailable`. Raises ClusterError or CredentialsError where the
+        server fails as a whole.
         """
         body = await self._document("/apis")
         versions = discovery.group_versions(body)
@@ -154,6 +155,8 @@ class ApiServer:
                 f"{self._patience.where}: /apis is not a Kubernetes API; check the address"
             )
         versions.insert(0, discovery.CORE)
+        if groups is not None:
+            versions = [version for version in versions if version.group in groups]
         self.unavailable = {}
         limiter = anyio.CapacityLimiter(_DISCOVERY_CONCURRENCY)
         found: dict[discovery.GroupVersion, list[Resource]] = {}

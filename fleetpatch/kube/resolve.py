@@ -40,6 +40,16 @@ def resolve(
     raise UsageError(f"{name!r} is not served, or cannot be listed and patched; {hint}")
 
 
+def groups_named(names: Collection[str]) -> frozenset[str] | None:
+    """The groups that `names` can mean, where each of them says its group; else None."""
+    if not all("." in name for name in names):
+        return None
+    suffixes = {name.lower().partition(".")[2] for name in names}
+    # `jobs.v1.batch`: what follows may be a version and a group, or a group alone.
+    behind = {suffix.partition(".")[2] for suffix in suffixes if "." in suffix}
+    return frozenset(suffixes | behind)
+
+
 def _matches(name: str, resources: Sequence[Resource]) -> list[Resource]:
     head, _, rest = name.lower().partition(".")
     within = [resource for resource in resources if not rest or rest in _suffixes(resource)]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.errors import ClusterError, CredentialsError, UsageError
-from fleetpatch.kube.resolve import resolve
+from fleetpatch.kube.resolve import groups_named, resolve
 from fleetpatch.model.resource import Resource
 from tests.kube.peers import Act, Answers, Request, http, in_turn, opened, status
 
@@ -109,6 +109,20 @@ async def test_requests_of_discovery_are_counted_as_gets() -> None:
         await api.resources()
 
     assert api.requests == {"patch": 0, "get": 6, "list": 0}
+
+
+async def test_only_the_groups_that_are_named_are_asked_for() -> None:
+    async with opened(answers()) as (api, peer):
+        served = await api.resources(groups_named(["jobs.batch", "tfjobs.v1.kubeflow.org"]))
+
+    assert resolve("jobs.batch", served).plural == "jobs"
+    assert {one.group for one in served} == {"batch", "kubeflow.org"}
+    assert not [one for one in peer.requests if "volcano" in one.target]
+
+
+@pytest.mark.parametrize("names", [["jobs"], ["jobs.batch", "tfjobs"], ["vcjob"]])
+def test_a_name_without_a_group_may_mean_any_group(names: list[str]) -> None:
+    assert groups_named(names) is None
 
 
 async def test_a_server_that_is_no_kubernetes_is_refused() -> None:
