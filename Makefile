@@ -27,7 +27,7 @@ test: $(READY)  ## all tests (ARGS="-k survey" narrows them)
 ifdef CI
 	@scripts/control-plane --build >/dev/null
 endif
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(READY)  ## ruff: rules and format
 	@$(BIN)/ruff check

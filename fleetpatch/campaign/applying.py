@@ -53,8 +53,8 @@ async def apply(
 
     What an earlier session left in doubt is read before anything is sent. A run that is finished
     already is left as it is. `held` is the plan's lock, where the caller has it. Raises Locked,
-    RunFileError, LogError, KubeconfigError and CredentialsError; what a server does is in the
-    summary instead.
+    RunFileError, LogError, KubeconfigError and CredentialsError, and ClusterError where the plan's
+    Lease cannot be had; what a server does otherwise is in the summary instead.
     """
     run_file, settings = Path(run_file), settings or Settings()
     with opened_to_write(run_file, settings, held) as journal:

@@ -4,7 +4,7 @@ import math
 
 from fleetpatch.campaign.changes import change_of
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.engine.attempt import Orders
+from fleetpatch.engine.orders import Orders
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import RunInfo

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fleetpatch._version import __version__
 from fleetpatch.campaign.fleet import reopen_fleet
+from fleetpatch.campaign.leasing import tenancy, tenure_of
 from fleetpatch.campaign.orders import orders_of, pacer_of
 from fleetpatch.campaign.settings import Settings, whoami
 from fleetpatch.campaign.stopping import Stop
@@ -17,6 +18,7 @@ from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.narrator import Narrator
 from fleetpatch.engine.recorder import Recorder
 from fleetpatch.engine.scribe import Scribe
+from fleetpatch.engine.tenure import Tenure
 from fleetpatch.journal import folds
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
@@ -24,6 +26,7 @@ from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary, Usage, as_json
 from fleetpatch.rules.ending import ending
+from fleetpatch.rules.narrating import tell
 
 
 class Session:
@@ -44,18 +47,38 @@ class Session:
         """
         started = self._settings.clock.monotonic()
         async with reopen_fleet(self._journal.info.clusters, self._plan, self._settings) as fleet:
-            lanes = self._lanes(fleet, read_only=read_only)
+            # Nothing is changed by reading or by a rehearsal, so nobody is to be kept out.
+            tenure = None if read_only or self._journal.info.dry_run else self._tenure(fleet)
+            lanes = self._lanes(fleet, tenure, read_only=read_only)
             for lane in lanes:
                 self._stop.listen(lane.stop)
-            self._journal.set_state(RunState.RUNNING)
-            self._narrate_start(fleet)
-            try:
-                causes = await pipeline.run(lanes, self._recorder(lanes))
-            finally:
-                self._journal.count(self._usage(fleet, started))
+            async with tenancy(tenure):
+                causes = await self._carry_out(lanes, fleet, started)
         return self._end(causes)
 
-    def _lanes(self, fleet: Sequence[ApiServer], *, read_only: bool) -> list[Lane]:
+    async def _carry_out(
+        self, lanes: Sequence[Lane], fleet: Sequence[ApiServer], started: float
+    ) -> Sequence[str]:
+        """Run the lanes; gives the causes for which targets were left open."""
+        crashed = self._journal.state is RunState.RUNNING
+        self._journal.set_state(RunState.RUNNING)
+        self._narrate_start(fleet)
+        if crashed:
+            self._narrate_again()
+        try:
+            return await pipeline.run(lanes, self._recorder(lanes))
+        finally:
+            self._journal.count(self._usage(fleet, started))
+
+    def _tenure(self, fleet: Sequence[ApiServer]) -> Tenure | None:
+        lock = self._plan.lock
+        if lock is None:
+            return None
+        return tenure_of(lock, fleet, self._settings.clock, self._log, self._stop)
+
+    def _lanes(
+        self, fleet: Sequence[ApiServer], tenure: Tenure | None, *, read_only: bool
+    ) -> list[Lane]:
         clock = self._settings.clock
         orders = orders_of(self._journal.info, self._plan, read_only=read_only)
         scribe = Scribe(self._journal)
@@ -65,7 +88,7 @@ class Session:
                     cluster,
                     orders,
                     pacer_of(self._plan, self._settings),
-                    Halt(clock),
+                    Halt(clock, tenure.holds) if tenure else Halt(clock),
                     clock,
                     random.random,
                     self._narrate_retry,
@@ -91,8 +114,8 @@ class Session:
         state, cause = ending(folds.summary(self._journal).tally, causes)
         self._journal.set_state(state, cause)
         summary = folds.summary(self._journal)
-        tell = self._log.info if state is RunState.FINISHED else self._log.warning
-        tell("run.finished", **as_json(summary) | {"run": summary.info.run})
+        say = self._log.info if state is RunState.FINISHED else self._log.warning
+        say("run.finished", **as_json(summary) | {"run": summary.info.run})
         return summary
 
     def _narrate_start(self, fleet: Sequence[ApiServer]) -> None:
@@ -111,6 +134,12 @@ class Session:
         for cluster in fleet:
             if cluster.insecure:
                 self._log.warning("cluster.insecure", cluster=cluster.name, server=cluster.server)
+        self._log.flush()
+
+    def _narrate_again(self) -> None:
+        """Tell of the last outcomes before a crash, which may have come between record and log."""
+        for target, settlement in folds.latest(self._journal):
+            tell(self._log, target, settlement)
         self._log.flush()
 
     def _narrate_retry(self, retry: Retry) -> None:

@@ -7,8 +7,10 @@ typer would draw a box around what is wrong with a command line, and end with 13
 every error is one line, and every end an exit code of ours.
 """
 
+import atexit
 import gc
 import os
+import signal
 import sys
 from importlib import import_module
 from types import MappingProxyType
@@ -17,6 +19,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from fleetpatch._version import __version__
+from fleetpatch.cli import streams
 from fleetpatch.errors import Exit, FleetpatchError, PlanError
 
 VERBS = MappingProxyType(
@@ -45,10 +48,13 @@ _INTERRUPTED = 130
 
 def main() -> NoReturn:
     """Run the command line and exit; without any words, show its help as for bad usage."""
+    streams.make_safe()
     arguments = sys.argv[1:]
     words = [word for word in arguments if not word.startswith("-")]
     verb = words[0] if words and words[0] in VERBS else None
     completing = "_FLEETPATCH_COMPLETE" in os.environ
+    # A Ctrl-C while the interpreter winds up would take the place of the exit code.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     # What is imported lives to the end; the collector would go through all of it again and again.
     gc.disable()
     app = build(VERBS if completing else [verb] if verb else [])
@@ -56,6 +62,7 @@ def main() -> NoReturn:
     gc.enable()
     try:
         code = app(arguments or ["--help"], prog_name="fleetpatch", standalone_mode=False)
+        streams.flush()
     except PlanError as error:
         # A line a problem, each of which begins with its place, for editors to jump to.
         sys.stderr.write(f"{error}\n")
@@ -63,6 +70,11 @@ def main() -> NoReturn:
     except FleetpatchError as error:
         sys.stderr.write(f"fleetpatch: {error}\n")
         sys.exit(error.exit_code)
+    except OSError as error:
+        streams.hang_up()
+        told = error.strerror or error
+        sys.stderr.write(f"fleetpatch: the result cannot be written to stdout ({told})\n")
+        sys.exit(Exit.BROKEN)
     except _Misuse as error:
         sys.stderr.write(_wording(error))
         sys.exit(Exit.USAGE)

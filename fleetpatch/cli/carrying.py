@@ -11,6 +11,7 @@ from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import preview
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.running import interruptible, run
+from fleetpatch.cli.streams import unless_nobody_listens
 from fleetpatch.cli.telling import tell
 from fleetpatch.errors import Exit, UsageError
 from fleetpatch.model.run import Summary
@@ -38,7 +39,9 @@ def carry_out(
         summary = run(
             lambda: interruptible(lambda stop: apply(run_file, watched, stop=stop, held=held))
         )
-    tell(summary, settings, output)
+    with unless_nobody_listens():
+        tell(summary, settings, output)
+        sys.stdout.flush()
     raise typer.Exit(exit_code(summary.state, summary.tally))
 
 

@@ -4,13 +4,16 @@ import time
 
 import anyio
 
+# Linux' other clock stands still while the machine sleeps, and a Lease runs out meanwhile.
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
 
 class SystemClock:
     """Time as the operating system tells it."""
 
     def monotonic(self) -> float:
-        """Seconds that never step back."""
-        return time.monotonic()
+        """Seconds that never step back, those of a machine's sleep included."""
+        return time.clock_gettime(_STEADY)
 
     def wall(self) -> float:
         """Seconds since the epoch, UTC."""

@@ -4,7 +4,12 @@ Once a halt is called, nothing new is sent. Waits end at once, so that a worker 
 gives its target back instead of holding up the end; what is in flight is awaited; what may have
 been applied is still read. `DRAIN` bounds all of that: what the server withholds longer stays in
 doubt, and is read when the run goes on.
+
+A run that holds a Lease may send only while it holds it. The guard tells, at the very moment at
+which it is asked.
 """
+
+from collections.abc import Callable
 
 import anyio
 
@@ -14,18 +19,26 @@ DRAIN = 4.0
 """Seconds that what is in flight may take after a halt."""
 
 
-class Halt:
-    """Shared by the workers of a lane. `called` tells whether it is time to come to rest."""
+def _always() -> bool:
+    return True
 
-    def __init__(self, clock: Clock) -> None:
+
+class Halt:
+    """Shared by the workers of a lane. `called` tells whether it is time to come to rest.
+
+    `guard` tells whether sending is still allowed; it says so to whoever is to call the halt, too.
+    """
+
+    def __init__(self, clock: Clock, guard: Callable[[], bool] = _always) -> None:
         self._clock = clock
+        self._guard = guard
         self._sleepers: set[anyio.CancelScope] = set()
         self._rung = anyio.Event()
 
     @property
     def called(self) -> bool:
         """Whether nothing new may be sent."""
-        return self._rung.is_set()
+        return self._rung.is_set() or not self._guard()
 
     def call(self) -> None:
         """Call the halt, on the event loop's thread; again changes nothing."""

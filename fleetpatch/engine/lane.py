@@ -12,7 +12,8 @@ from typing import NamedTuple
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from fleetpatch.engine.attempt import Courier, Left
+from fleetpatch.engine.attempt import Courier
+from fleetpatch.engine.passage import Left
 from fleetpatch.engine.recorder import Settled
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.streams import Eager, put

@@ -20,7 +20,7 @@ from fleetpatch.model.ports import Cluster, Draft, Page, Progress
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.guards import refuse_too_many
-from fleetpatch.rules.planner import Clash, Patch, Unchanged, need
+from fleetpatch.rules.planner import Misfit, Patch, Unchanged, need
 
 SIDE_BY_SIDE = 4
 """Lists under way at once on one cluster: they hide its latency and are not felt by others."""
@@ -109,7 +109,5 @@ class Survey:
                 return Draft(cluster, resource, seen, before, block, kept)
             case Unchanged(before=before):
                 return Draft(cluster, resource, seen, before, block, ends=Reason.ALREADY_SET)
-            case Clash(before=before, detail=detail):
-                return Draft(
-                    cluster, resource, seen, before, block, ends=Reason.CLASH, detail=detail
-                )
+            case Misfit(reason=reason, before=before, detail=detail):
+                return Draft(cluster, resource, seen, before, block, ends=reason, detail=detail)

@@ -12,8 +12,12 @@ from fleetpatch.journal import opening
 from fleetpatch.journal.codec import Row
 from fleetpatch.journal.faults import DAMAGED, explained, fault
 
-WAL_LIMIT: Final = 4 * 2**20
-"""Bytes of write-ahead log from which its content is moved into the file itself."""
+WAL_LIMIT: Final = 64 * 2**20
+"""Bytes of write-ahead log from which its content is moved into the file itself.
+
+So much that most runs never do it under way: see "Copies" in `fleetpatch.journal.schema`. A commit
+of one outcome takes 8 KB, one of fifty 19 KB, so it is reached after 8,000 to 170,000 targets.
+"""
 
 
 class Database:
@@ -22,15 +26,19 @@ class Database:
     A transaction's block may use `connection` itself; the transaction explains its errors.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, *, outdated: bool = False
+    ) -> None:
         self.path = path
         self.connection = connection
-        self._live = False
+        self.outdated = outdated
+        self._identity = ""
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of the block is committed, durably, or none of it."""
         with explained(self.path):
+            self._refuse_moved()
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -78,16 +86,16 @@ class Database:
         self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts)
 
     def go_live(self) -> None:
-        """Turn to write-ahead logging, and leave a note in the file itself that there is a log."""
+        """Turn to write-ahead logging, and note in the file itself which file has that log."""
         with explained(self.path):
             mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise fault(
                 self.path, "its file system cannot share memory; use a --state-dir on a local disk"
             )
-        self._live = True
+        self._identity = opening.identity(self.path)
         with self.transaction():
-            self.put([("writing", 1)])
+            self.put([("writing", self._identity)])
         self._checkpoint()
 
     def trim(self) -> None:
@@ -103,14 +111,19 @@ class Database:
         after a crash: complete.
         """
         try:
-            if self._live:
-                self._live = False
+            if self._identity:
                 with self.transaction():
                     self.put([("writing", 0)])
+                self._identity = ""
                 self._checkpoint()
                 self._leave_log()
         finally:
             self.connection.close()
+
+    def _refuse_moved(self) -> None:
+        """A file that was removed or moved away can be written, but not found again."""
+        if self._identity and opening.identity(self.path) != self._identity:
+            raise fault(self.path, "was replaced while it was written; put the old file back")
 
     def _checkpoint(self) -> None:
         """Do not wait for readers: while one is there, the log simply stays."""

@@ -77,6 +77,17 @@ def grow(database: Database, table: str, rows: int) -> None:
     database.connection.execute(_ADD, (rows, table))
 
 
+def note_group(database: Database, moment: float) -> None:
+    """Note when the latest group of outcomes was recorded, within its own transaction."""
+    database.put([("recorded", moment)])
+
+
+def latest_group(database: Database) -> float | None:
+    """Read when the latest group of outcomes was recorded."""
+    moment: float | None = database.meta().get("recorded")
+    return moment
+
+
 def verify(database: Database) -> None:
     """Refuse a file whose tables are not as long as its transactions left them.
 

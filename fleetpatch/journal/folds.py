@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 from fleetpatch.journal import codec, facts
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.schema import CLAIMED
-from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.run import Listed, Standing, Summary, Tally
 from fleetpatch.model.target import Target
 
@@ -57,6 +57,7 @@ def summary(run: RunFile) -> Summary:
             started=started,
             ended=ended,
             undone_by=facts.undone_by(database),
+            outdated=database.outdated,
         )
 
 
@@ -74,6 +75,16 @@ def targets(
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
             ended = None if outcome[0] is None else codec.settlement(outcome)
             yield Listed(target, _standing(outcome[1], claimed), ended)
+
+
+def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
+    """Stream the outcomes that were recorded last, in one transaction."""
+    where = "o.settled_at = ? ORDER BY t.id"
+    rows = run.database.rows(f"{_LISTED} WHERE {where}", facts.latest_group(run.database))
+    with run.database.sensible():
+        for row in rows:
+            target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
+            yield target, codec.settlement(row[1:_TARGET_FROM])
 
 
 def samples(run: RunFile, count: int) -> Sequence[Target]:

@@ -4,13 +4,17 @@ A file is judged by its first 100 bytes before SQLite sees it: magic, `applicati
 `user_version`, and whether it is in WAL mode, that is live, crashed, or copied while live. Then
 `PRAGMA quick_check` reads it through. Files beyond `CHECKED_WHOLE` are spared that, which may take
 seconds: only their outline is checked, and damage further in is met when it is read.
+
+While a run is written, its file holds in `meta.writing` which file it is (`identity`). A file in
+WAL mode without a log is the original, whose log somebody else's SQLite has worked in, if it still
+is that file; else it is a copy, made without its log.
 """
 
 import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from fleetpatch.journal.faults import DAMAGED, explained, fault
 from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION
@@ -34,6 +38,13 @@ _SETTINGS: Final = (
 )
 
 
+class Opened(NamedTuple):
+    """A connection; `outdated` where the file is a copy without its log: of an earlier moment."""
+
+    connection: sqlite3.Connection
+    outdated: bool
+
+
 def create(path: Path) -> sqlite3.Connection:
     """Make an empty database, readable by its owner alone, and its folder if that is missing.
 
@@ -53,21 +64,38 @@ def create(path: Path) -> sqlite3.Connection:
     return _connect(path, "rw")
 
 
-def open_to_read(path: Path, *, check: bool = True) -> sqlite3.Connection:
+def open_to_read(path: Path, *, check: bool = True) -> Opened:
     """Open an existing run file for reading, beside a live writer if there is one.
 
-    Two kinds are opened as if for writing, so that SQLite puts them right: one whose mode was being
-    changed, which it could not read otherwise, and one in WAL mode without its log, beside which it
-    would leave an empty one.
+    One whose mode was being changed is opened as if for writing, so that SQLite puts it right,
+    which could not read it otherwise. Beside one in WAL mode without its log nothing may be made.
     """
     wal_mode = _judge(path)
-    unsettled = _journal_of(path).exists() or (wal_mode and not wal_of(path).exists())
-    return _opened(path, "rw" if unsettled else "ro", wal_mode=wal_mode, check=check)
+    if _journal_of(path).exists():
+        mode = "rw"
+    elif wal_mode and not wal_of(path).exists():
+        mode = "ro&immutable=1"
+    else:
+        mode = "ro"
+    return _opened(path, mode, wal_mode=wal_mode, check=check)
 
 
-def open_to_write(path: Path) -> sqlite3.Connection:
+def open_to_write(path: Path) -> Opened:
     """Open an existing run file for going on with it."""
-    return _opened(path, "rw", wal_mode=_judge(path), check=True)
+    opened = _opened(path, "rw", wal_mode=_judge(path), check=True)
+    if opened.outdated:
+        opened.connection.close()
+        raise fault(
+            path,
+            f"was copied while it was written, and without {wal_of(path).name} it is of an earlier "
+            "moment: it can be looked at, but going on would do things again; copy both files",
+        )
+    return opened
+
+
+def identity(path: Path) -> str:
+    """Which file it is: another one of the same content has another."""
+    return f"{path.stat().st_ino} {path.absolute()}"
 
 
 def wal_of(path: Path) -> Path:
@@ -120,19 +148,17 @@ def _judge(path: Path) -> bool:
     return wal_mode
 
 
-def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> sqlite3.Connection:
-    has_log = wal_of(path).exists()
+def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> Opened:
+    lacks_log = wal_mode and not _has_content(wal_of(path))
     connection = _connect(path, mode)
     try:
         with explained(path):
             if check:
                 _check(path, connection)
-            if wal_mode and not has_log:
-                _refuse_half(path, connection)
+            return Opened(connection, lacks_log and _is_copy(path, connection))
     except BaseException:
         connection.close()
         raise
-    return connection
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -151,15 +177,14 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _refuse_half(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a copy that lacks its write-ahead log."""
-    writing = connection.execute("SELECT value FROM meta WHERE key = 'writing'").fetchone()
-    if writing != (0,):
-        raise fault(
-            path,
-            f"was copied while it was written, and {wal_of(path).name} is missing; "
-            f"copy both, or take a copy with `sqlite3 RUN \"VACUUM INTO 'COPY'\"`",
-        )
+def _is_copy(path: Path, connection: sqlite3.Connection) -> bool:
+    """Tell whether it was another file when it was last written to, and not yet closed."""
+    (writing,) = connection.execute("SELECT value FROM meta WHERE key = 'writing'").fetchone()
+    return writing not in (0, identity(path))
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:

@@ -100,20 +100,19 @@ class RunFile:
         where it is missing, foreign, of a newer format or damaged, and with `write` where its
         survey was cut.
         """
-        database = Database(
-            path, opening.open_to_write(path) if write else opening.open_to_read(path, check=check)
-        )
+        opened = opening.open_to_write(path) if write else opening.open_to_read(path, check=check)
+        database = Database(path, opened.connection, outdated=opened.outdated)
         try:
             if check:
                 facts.verify(database)
-            opened = cls(database, facts.info(database), wall)
+            run = cls(database, facts.info(database), wall)
             if write:
-                opened._refuse_unsealed()
+                run._refuse_unsealed()
                 database.go_live()
         except BaseException:
             database.connection.close()
             raise
-        return opened
+        return run
 
     def close(self) -> None:
         """Leave a single file behind (see "Copies" in `fleetpatch.journal.schema`)."""
@@ -202,6 +201,7 @@ class RunFile:
         with self.database.transaction() as connection:
             connection.executemany(_SETTLE, rows)
             facts.grow(self.database, "outcomes", len(rows))
+            facts.note_group(self.database, now)
             if usage is not None:
                 facts.spend(self.database, usage)
         self.database.trim()

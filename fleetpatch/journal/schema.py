@@ -44,15 +44,23 @@ Durability
     before it leaves those targets in doubt, never lost and never ended twice. A WAL torn by a crash
     ends, by its checksums, at the last whole transaction. `meta` counts the rows of the big tables
     in the transactions that add them, so that pages of different moments, as a bad copy may bring
-    together, are noticed when the file is opened.
+    together, are noticed when the file is opened. `meta.recorded` is the time of the latest group,
+    whose story the log may lack after a crash.
 
 Copies
     A run file that was closed is in rollback mode again: one file, to be copied like any other and
     readable from a read-only place. While it is being written, or after a crash, its latest
-    transactions stand in `RUN-wal`. After a crash copy both; from a live run take
-    `sqlite3 RUN "VACUUM INTO 'COPY'"`. A copy in WAL mode that lacks its `-wal` is noticed
-    (`meta.writing`, set as long as there is one) and refused, since it would tell of less than was
-    done.
+    transactions stand in `RUN-wal`, and the file itself is not touched but at a checkpoint: when a
+    session begins and ends, and when the log has grown to `database.WAL_LIMIT`. So at any moment
+    between, a copy of both, made in whatever order, holds all that was committed when the log was
+    copied; SQLite's checksums end a half-copied log at a whole transaction.
+
+    A copy of the file alone is of the last checkpoint: consistent, and it can be read; but going on
+    with it is refused, since it does not know what was sent after that. It is told from the
+    original by `meta.writing`, which names the file that is being written (its inode and path), or
+    is 0 once it was closed. A copy that a checkpoint ran into may hold pages of two moments, which
+    opening it detects by the rows counted in `meta` (copy again then); rollback mode would risk
+    that at every commit. `sqlite3 RUN "VACUUM INTO 'COPY'"` copies a live run in one piece.
 
 Writers
     One at a time. Calls on one `RunFile` may come from any thread but must not overlap; keeping a

@@ -16,6 +16,7 @@ import anyio
 from fleetpatch.errors import ClusterError, SurroundingsError
 from fleetpatch.kube import asking, discovery, listing, wire
 from fleetpatch.kube.connection import Connection
+from fleetpatch.kube.leases import LeaseApi
 from fleetpatch.kube.patience import Patience
 from fleetpatch.kube.transport import Transport
 from fleetpatch.kube.urls import Urls
@@ -107,6 +108,10 @@ class ApiServer:
         True where they may differ from those refused.
         """
         return await self._transport.credentials.renew()
+
+    def lease(self, namespace: str, name: str) -> LeaseApi:
+        """Give access to one Lease; what is sent for it is not among `requests`."""
+        return LeaseApi(self._transport, self._urls, namespace, name)
 
     async def pages(
         self,

@@ -1,9 +1,9 @@
 """Credentials that stay fresh, renewed once for all who ask.
 
 When a token expires, every request in flight is answered 401 and every worker asks for a renewal.
-The lock lets one of them do it; those who waited, and the stragglers whose 401 comes in during the
-next few seconds, share its result. A renewal that fails is shared as well: a broken plugin is not
-run once for each worker.
+The lock lets one of them do it; those who waited, and the stragglers whose 401 comes in later, find
+that the grant which was refused has been replaced. A renewal that brings nothing new is shared for
+a while as well: a broken plugin is not run once for each worker.
 """
 
 import math
@@ -16,7 +16,7 @@ from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.model.ports import Clock
 
 SHARED_FOR: Final = 10.0
-"""Seconds for which the result of one renewal answers for the next."""
+"""Seconds for which a renewal that brought nothing new answers for the next."""
 
 
 class Credentials:
@@ -30,8 +30,8 @@ class Credentials:
         self._clock = clock
         self._due = clock.monotonic() + self._every
         self._lock = anyio.Lock()
-        self._renewed_at = -math.inf
-        self._changed = False
+        self._refused = False
+        self._failed_at = -math.inf
 
     def is_due(self) -> bool:
         """Tell whether the grant is to be renewed before it is used again; cheap."""
@@ -42,19 +42,19 @@ class Credentials:
         # Set first, so that of all who find it due, one goes.
         self._due = self._clock.monotonic() + self._every
         async with self._lock:
-            if await self._fetch():
-                self._note(changed=True)
+            await self._fetch()
+
+    def refuse(self, grant: Grant) -> None:
+        """Note that the server refused `grant`, unless it was replaced meanwhile."""
+        self._refused = self._refused or grant is self.grant
 
     async def renew(self) -> bool:
-        """Renew after a 401. True where the grant may differ from the one that was refused."""
+        """Renew after a 401. True where the grant is another than the one that was refused."""
         async with self._lock:
-            if self._clock.monotonic() - self._renewed_at >= SHARED_FOR:
-                self._note(changed=await self._fetch())
-            return self._changed
-
-    def _note(self, *, changed: bool) -> None:
-        self._changed = changed
-        self._renewed_at = self._clock.monotonic()
+            failing = self._clock.monotonic() - self._failed_at < SHARED_FOR
+            if self._refused and not failing and not await self._fetch():
+                self._failed_at = self._clock.monotonic()
+            return not self._refused
 
     async def _fetch(self) -> bool:
         if self._renewal is None:
@@ -65,6 +65,8 @@ class Credentials:
             self.trouble = str(error)
             return False
         self.trouble = ""
-        changed = grant != self.grant
+        if grant == self.grant:
+            return False
         self.grant = grant
-        return changed
+        self._refused = False
+        return True

@@ -36,6 +36,7 @@ Headers: TypeAlias = CIMultiDict[str]
 _SPARE_CONNECTIONS: Final = 8
 _KEEP_ALIVE: Final = 60.0
 _FIRST_FAILURE: Final = 300
+_UNAUTHORIZED: Final = 401
 _KIB: Final = 1024
 ERROR_LIMIT: Final = 64 * _KIB
 """Bytes read of the body of an error."""
@@ -90,6 +91,7 @@ class Transport:
             await self.credentials.refresh()
         if self.credentials.grant is not self._grant:
             self._show(self.credentials.grant)
+        grant = self._grant
         try:
             async with self._session.request(
                 asking.method,
@@ -100,6 +102,8 @@ class Transport:
                 ssl=self._tls,
                 server_hostname=self._connection.server_name,
             ) as response:
+                if response.status == _UNAUTHORIZED:
+                    self.credentials.refuse(grant)
                 return await self._read(response, asking.limit)
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             return no_answer(error)

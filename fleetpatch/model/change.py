@@ -75,6 +75,14 @@ def reads_whole(change: Change) -> bool:
             return whole
 
 
+def is_repeatable(change: Change) -> bool:
+    """Tell whether doing it twice comes to the same as once.
+
+    Not so for a JSON Patch: it may append, move, and remove by position.
+    """
+    return not (isinstance(change, BodyPatch) and change.type is PatchType.JSON)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The body of one PATCH, and how the server is to read it."""

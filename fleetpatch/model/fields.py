@@ -50,6 +50,17 @@ def look_up(document: Json, path: Path) -> Value:
     return document
 
 
+def is_obstructed(document: Json, path: Path) -> bool:
+    """Tell whether an ancestor of `path` is there and is no map: nothing can stand there then."""
+    for key in path:
+        if not isinstance(document, Mapping):
+            return document is not None
+        if key not in document:
+            return False
+        document = document[key]
+    return False
+
+
 def show(path: Path) -> str:
     """A path as people write it: `metadata.labels.team`; keys with dots are quoted."""
     return ".".join(f'"{key}"' if "." in key or "/" in key else key for key in path)

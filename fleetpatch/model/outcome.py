@@ -35,6 +35,7 @@ class Reason(StrEnum):
     DRIFTED = "drifted"
     NO_LONGER_MATCHES = "no-longer-matches"
     CLASH = "clash"
+    INAPPLICABLE = "inapplicable"
 
     REJECTED = "rejected"
     FORBIDDEN = "forbidden"
@@ -54,6 +55,7 @@ OUTCOME_OF = MappingProxyType(
         Reason.DRIFTED: Outcome.SKIPPED,
         Reason.NO_LONGER_MATCHES: Outcome.SKIPPED,
         Reason.CLASH: Outcome.SKIPPED,
+        Reason.INAPPLICABLE: Outcome.SKIPPED,
         Reason.REJECTED: Outcome.FAILED,
         Reason.FORBIDDEN: Outcome.FAILED,
         Reason.CONFLICT: Outcome.FAILED,

@@ -4,6 +4,7 @@
 |---|---|
 | `Cluster` | `fleetpatch.kube.client` |
 | `Journal` | `fleetpatch.journal.runfile` |
+| `Leases` | `fleetpatch.kube.leases` |
 | `Clock` | `fleetpatch.engine.clock` |
 | `Events` | structlog's bound logger, set up in `fleetpatch.report.logs` |
 | `Progress` | `fleetpatch.report.progress` |
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 from fleetpatch.model.answer import Reply
 from fleetpatch.model.change import Request
 from fleetpatch.model.fields import Fields
+from fleetpatch.model.lease import LeaseRecord, LeaseReply
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
@@ -37,8 +39,8 @@ class Page:
 class Draft:
     """A target as the survey hands it to the journal, which numbers it.
 
-    `ends` is None for a target that is to be patched, or the reason (`already-set`, `clash`) of one
-    that ends where it is planned; `detail` then says more.
+    `ends` is None for a target that is to be patched, or the reason (`already-set`, `clash`,
+    `inapplicable`) of one that ends where it is planned; `detail` then says more.
     """
 
     cluster: str
@@ -124,6 +126,22 @@ class Journal(Protocol):
 
     def record(self, settlements: Iterable[Settlement]) -> None:
         """Commit outcomes in one durable transaction."""
+        ...
+
+
+class Leases(Protocol):
+    """One Lease of one API server. Nothing raises for what the server or the network does."""
+
+    async def read(self) -> LeaseReply:
+        """Look at it."""
+        ...
+
+    async def create(self, record: LeaseRecord) -> LeaseReply:
+        """Make it; CONFLICT where there is one already."""
+        ...
+
+    async def update(self, record: LeaseRecord, version: str) -> LeaseReply:
+        """Write it; CONFLICT where it is not at `version` any more."""
         ...
 
 

@@ -143,7 +143,8 @@ class Summary:
     `by_namespace` are sorted by name. `inconsistent` names the clusters whose survey saw more than
     one version of a list. `started` and `ended` are the first claim and the last outcome, in
     seconds since the epoch, or None before there was one. `undone_by` is the id of the run that
-    undid this one, or empty.
+    undid this one, or empty. `outdated` is a copy that was made without its write-ahead log, and
+    tells of an earlier moment.
     """
 
     info: RunInfo
@@ -160,6 +161,7 @@ class Summary:
     started: float | None = None
     ended: float | None = None
     undone_by: str = ""
+    outdated: bool = False
 
 
 def as_json(summary: Summary) -> dict[str, Json]:

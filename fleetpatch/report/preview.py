@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from fleetpatch.model.fields import Fields, Json
+from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunInfo, Summary, Tally
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
@@ -15,6 +17,14 @@ from fleetpatch.report.wording import command, number, several
 
 NAMESPACES_SHOWN = 3
 """Namespaces that are listed for each kind of each cluster; the rest is summed up in a row."""
+
+_UNFIT = MappingProxyType(
+    {
+        Reason.CLASH: "cannot be renamed, the new label is there with another value",
+        Reason.INAPPLICABLE: "cannot be patched, the operations do not fit what is there",
+    }
+)
+"""Why an object that matches is left out of a plan, to be read after a number of objects."""
 
 Place: TypeAlias = tuple[str, str, str]
 """Cluster, kind (`jobs.batch`) and namespace."""
@@ -94,7 +104,7 @@ def _header(info: RunInfo) -> Iterator[str]:
 
 def _counts(preview: Preview) -> Iterator[str]:
     total = preview.summary.tally
-    header = ("CLUSTER", "KIND", "NAMESPACE", "TO PATCH", "UNCHANGED", "CLASH")
+    header = ("CLUSTER", "KIND", "NAMESPACE", "TO PATCH", "UNCHANGED", "SKIPPED")
     yield from table(header, [*_rows(preview.places), _row("in all", "", "", total)])
 
 
@@ -135,12 +145,13 @@ def _sample(sample: Sample) -> Iterator[str]:
 
 
 def _warnings(summary: Summary) -> Iterator[str]:
-    if clashes := summary.tally.skipped:
-        yield ""
-        yield (
-            f"Warning: {several(clashes, 'object')} cannot be renamed, the new label is there with "
-            f"another value: {command('targets', summary.run_file, '--reason', 'clash')}"
-        )
+    for reason, count in summary.reasons.get(Outcome.SKIPPED, {}).items():
+        if reason in _UNFIT:
+            yield ""
+            yield (
+                f"Warning: {several(count, 'object')} {_UNFIT[reason]}: "
+                f"{command('targets', summary.run_file, '--reason', reason)}"
+            )
     if summary.inconsistent:
         yield ""
         yield (

@@ -15,6 +15,11 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
     yield _headline(summary)
     if summary.cause:
         yield f"Cause: {clean(summary.cause)}"
+    if summary.outdated:
+        yield (
+            "Warning: this copy was made while the run went on, without its -wal file; it tells of "
+            "an earlier moment"
+        )
     yield ""
     yield from _outcomes(summary)
     if summary.usage.elapsed:
@@ -24,6 +29,11 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
     yield f"Run file: {clean(summary.run_file)}"
     if log_file is not None:
         yield f"Log:      {clean(log_file)}"
+    if summary.info.undo_of:
+        yield f"Undoes:   {clean(summary.info.undo_of)}"
+    if summary.undone_by:
+        told = command("status", summary.undone_by)
+        yield f"Undone:   by {clean(summary.undone_by)}  ({told} tells how far)"
     yield from _next(summary)
 
 

@@ -18,6 +18,7 @@ MEANING: Final = MappingProxyType(
         Reason.DRIFTED: "somebody else changed the same field since the plan; theirs was kept",
         Reason.NO_LONGER_MATCHES: "changed since the plan so that the selector no longer matches",
         Reason.CLASH: "has the new label already, with another value; nothing was sent",
+        Reason.INAPPLICABLE: "the patch cannot be done to what it holds; nothing was sent",
         Reason.REJECTED: "the server refused the change as invalid",
         Reason.FORBIDDEN: "the server does not allow us to change it",
         Reason.CONFLICT: "others kept changing it at the same time, until we gave up",

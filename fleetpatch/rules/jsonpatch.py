@@ -28,7 +28,7 @@ def json_patched(document: Json, operations: Sequence[Mapping[str, Any]]) -> Jso
 
 
 def _operated(document: Json, operation: Mapping[str, Any]) -> Json:
-    path = _steps(operation.get("path"))
+    path = steps(operation.get("path"))
     match operation.get("op"):
         case "add":
             return _edited(document, path, _adder(operation.get("value")))
@@ -40,18 +40,21 @@ def _operated(document: Json, operation: Mapping[str, Any]) -> Json:
             _test(_value_at(document, path), operation.get("value", _MISSING))
             return document
         case "copy":
-            value = _value_at(document, _steps(operation.get("from")))
+            value = _value_at(document, steps(operation.get("from")))
             return _edited(document, path, _adder(value))
         case "move":
-            source = _steps(operation.get("from"))
+            source = steps(operation.get("from"))
             value = _value_at(document, source)
             return _edited(_edited(document, source, _removed), path, _adder(value))
         case other:
             raise InapplicableError(f"{other!r} is no operation of JSON Patch")
 
 
-def _steps(path: Json) -> list[str]:
-    """The reference tokens of a JSON Pointer; what precedes the first `/` is ignored."""
+def steps(path: Json) -> list[str]:
+    """The reference tokens of a JSON Pointer; what precedes the first `/` is ignored.
+
+    Raises InapplicableError for what is no pointer.
+    """
     if not isinstance(path, str) or "/" not in path:
         raise InapplicableError(f"{path!r} is no JSON pointer")
     return [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]

@@ -1,10 +1,10 @@
 """What one object needs: before-values, wanted values, and the patch between them.
 
 For labels and annotations the wanted values are a function of the change and the before-values, so
-the run file keeps only the latter. Such a patch carries every wanted field, also those that hold
-already: a field that somebody changes between plan and patch is then seen as a conflict or set
-right, never left half done. A patch body of the plan's own is tried out on the object as it is
-read; the fields in which the two differ are what it touches (`fleetpatch.rules.differing`).
+the run file keeps only the latter. A patch body of the plan's own is tried out on the object as it
+is read. Either patch carries every field that the plan names, also those that hold already
+(`fleetpatch.rules.staking`): one that somebody changes between plan and patch is then seen as a
+conflict or set right, never left half done.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,12 @@ from fleetpatch.model.fields import (
     look_up,
     show,
 )
+from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.differing import difference
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
 from fleetpatch.rules.merging import merge_patched, strategic_patched
+from fleetpatch.rules.staking import at_stake, outermost
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +55,15 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Clash:
+class Misfit:
     """The patch does not fit the object; `detail` says why."""
 
+    reason: Reason
     before: Fields
     detail: str
 
 
-Need: TypeAlias = Patch | Unchanged | Clash
+Need: TypeAlias = Patch | Unchanged | Misfit
 
 
 def need(change: PlanChange, seen: Seen) -> Need:
@@ -74,7 +77,7 @@ def need(change: PlanChange, seen: Seen) -> Need:
 
 def goal(change: Change, target: Target) -> Fields:
     """The values that must hold for `target` afterwards."""
-    if isinstance(change, MetadataChange):
+    if target.wanted is None and isinstance(change, MetadataChange):
         return wanted(change, target.before)
     return target.wanted or {}
 
@@ -99,7 +102,8 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     for old, new in change.rename_labels.items():
         kept, taken = before[label(old)], before[label(new)]
         if ABSENT not in (kept, taken) and kept != taken:
-            return Clash(before, f"{show(label(new))} is {taken!r} already, {old} is {kept!r}")
+            why = f"{show(label(new))} is {taken!r} already, {old} is {kept!r}"
+            return Misfit(Reason.CLASH, before, why)
     values = wanted(change, before)
     if all(before[path] == value for path, value in values.items()):
         return Unchanged(before)
@@ -111,9 +115,28 @@ def _need_of_body(change: BodyPatch, seen: Seen) -> Need:
     try:
         after = _patched(change, document)
     except InapplicableError as error:
-        return Clash({}, str(error))
-    before, values = difference(document, after)
-    return Patch(before, values) if values else Unchanged({})
+        return Misfit(Reason.INAPPLICABLE, {}, str(error))
+    changed, _ = difference(_with_maps(document), _with_maps(after))
+    if not changed:
+        return Unchanged({})
+    fields = outermost([*changed, *at_stake(change, document)])
+    return Patch(
+        {path: look_up(document, path) for path in fields},
+        {path: look_up(after, path) for path in fields},
+    )
+
+
+def _with_maps(document: Json) -> Json:
+    """Let absent label and annotation maps be empty ones, as for a server they are.
+
+    Else the first label of an object would be the whole map to us, and anybody else's next one a
+    change of ours.
+    """
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict):
+        return document
+    maps = {name: metadata.get(name) or {} for name in ("labels", "annotations")}
+    return {**document, "metadata": {**metadata, **maps}}
 
 
 def _patched(change: BodyPatch, document: Json) -> Json:

@@ -8,7 +8,7 @@ cannot be applied twice, whatever it does.
 import msgspec
 
 from fleetpatch.model.change import BodyPatch, Change, PatchType, Request
-from fleetpatch.model.fields import ABSENT, Fields, Json
+from fleetpatch.model.fields import ABSENT, Fields, Json, Value
 from fleetpatch.model.target import Target
 
 
@@ -18,7 +18,8 @@ def request(change: Change, target: Target, goal: Fields, version: str | None) -
     A BodyPatch is sent as the plan has it. All else is a merge patch made of `goal`.
     """
     if not isinstance(change, BodyPatch):
-        return Request(PatchType.MERGE, _encode(_guarded(_document(goal), target, version)))
+        document = _document(goal, target.before)
+        return Request(PatchType.MERGE, _encode(_guarded(document, target, version)))
     if change.type is PatchType.JSON:
         tests = [{"op": "test", "path": "/metadata/uid", "value": target.uid}]
         if version is not None:
@@ -30,14 +31,25 @@ def request(change: Change, target: Target, goal: Fields, version: str | None) -
 _encode = msgspec.json.Encoder().encode
 
 
-def _document(goal: Fields) -> dict[str, Json]:
+def _document(goal: Fields, before: Fields) -> dict[str, Json]:
+    """The merge patch by which fields that hold `before` come to hold `goal`."""
     document: dict[str, Json] = {}
     for path, value in goal.items():
         place = document
         for key in path[:-1]:
             place = place.setdefault(key, {})
-        place[path[-1]] = None if value is ABSENT else value
+        place[path[-1]] = _merging(before.get(path, ABSENT), value)
     return document
+
+
+def _merging(before: Value, value: Value) -> Json:
+    """What must be merged into a value to make it another: of maps, the rest must be removed."""
+    if value is ABSENT:
+        return None
+    if not (isinstance(before, dict) and isinstance(value, dict)):
+        return value
+    kept = {key: _merging(before.get(key, ABSENT), one) for key, one in value.items()}
+    return {**dict.fromkeys(before.keys() - value.keys()), **kept}
 
 
 def _guarded(body: Json, target: Target, version: str | None) -> Json:

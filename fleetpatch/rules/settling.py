@@ -4,17 +4,28 @@ The order of the questions matters. Identity first: a recreated object is never 
 whether the wanted values hold: if so there is nothing left to do, whoever did it. Then drift, which
 names the field at stake, and last the selector, which our own patch may have made untrue; a plan
 that overwrites drift still answers to the selector.
+
+A patch that must not be done twice (`is_repeatable`) asks more: it is sent only where every field
+is as planned, and once it may have been applied, what it cannot account for is left alone even by a
+plan that overwrites.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from fleetpatch.model.change import BodyPatch, Change, PatchType, PlanChange, Restoration
-from fleetpatch.model.fields import ABSENT, Fields, Value, look_up, show
+from fleetpatch.model.change import (
+    BodyPatch,
+    Change,
+    PatchType,
+    PlanChange,
+    Restoration,
+    is_repeatable,
+)
+from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, look_up, show
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.planner import Clash, Patch, Unchanged, goal, need
+from fleetpatch.rules.planner import Misfit, Patch, Unchanged, goal, need
 
 
 class OnDrift(StrEnum):
@@ -42,7 +53,10 @@ class Send:
     goal: Fields
     resource_version: str
     replaces: Fields | None = None
-    """The values about to be replaced, where they are not the planned ones (onDrift: overwrite)."""
+    """The values about to be replaced, where they are not the planned ones.
+
+    So where drift is overwritten, and where somebody set some of the wanted values meanwhile.
+    """
 
 
 Step: TypeAlias = End | Send
@@ -67,15 +81,18 @@ def after_read(
     if seen.uid != target.uid:
         return End(Reason.REPLACED, f"uid is {seen.uid}, was {target.uid} when planned")
     values = goal(change, target)
+    found = _found(values, seen)
     done = Reason.SETTLED_BY_READING if sent else Reason.ALREADY_SET
-    if _holds(values, seen):
-        return End(done, resource_version=seen.resource_version)
-    drift = _drift(target.before, values, seen)
+    if not _missed(values, found):
+        return End(done, "", seen.resource_version, _unless_same(found, values))
+    repeatable = is_repeatable(change)
+    drift = _drift(target.before, values, seen, half_done_is_fine=repeatable)
     if not drift:
         if not matches:
             return _NO_LONGER_MATCHES
-        return Send(values, seen.resource_version)
-    if on_drift is OnDrift.SKIP or isinstance(change, Restoration):
+        current = _found(target.before, seen)
+        return Send(values, seen.resource_version, _unless_same(current, target.before))
+    if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
         return End(Reason.DRIFTED, drift)
     return _overwrite(change, seen, matches=matches, done=done)
 
@@ -87,18 +104,20 @@ def after_patch(
 
     `known_version` is the object's before the patch, as far as we know.
     """
-    missed = _missed(values, seen)
-    wrote = None
-    if missed and _is_approximate(change):
-        wrote = {path: seen.value(path) for path in values}
-    elif missed:
-        return End(Reason.NOT_EFFECTIVE, "; ".join(missed), seen.resource_version)
+    found = _found(values, seen)
+    # A patch that changes nothing leaves the version as it was.
+    untouched = known_version == seen.resource_version and not dry_run
+    missed = _missed(values, found)
+    if missed and not _is_left_to_server(change, missed, untouched=untouched):
+        lines = (
+            f"{show(path)} is {_quote(found[path])}, wanted {_quote(value)}"
+            for path, value in missed.items()
+        )
+        return End(Reason.NOT_EFFECTIVE, "; ".join(lines), seen.resource_version)
     if dry_run:
         return End(Reason.DRY_RUN)
-    # A patch that changes nothing leaves the version as it was.
-    untouched = known_version == seen.resource_version
     reason = Reason.ALREADY_SET if untouched else Reason.PATCHED
-    return End(reason, resource_version=seen.resource_version, wrote=wrote)
+    return End(reason, "", seen.resource_version, _unless_same(found, values))
 
 
 _NO_LONGER_MATCHES = End(Reason.NO_LONGER_MATCHES, "the plan's selector matches it no longer")
@@ -111,39 +130,72 @@ def _overwrite(change: PlanChange, seen: Seen, *, matches: bool, done: Reason) -
             return End(done, resource_version=seen.resource_version)
         case _ if not matches:
             return _NO_LONGER_MATCHES
-        case Clash(detail=detail):
-            return End(Reason.CLASH, detail)
+        case Misfit(reason=reason, detail=detail):
+            return End(reason, detail)
         case Patch(before=replaces, wanted=values):
             return Send(values, seen.resource_version, replaces)
 
 
-def _is_approximate(change: Change) -> bool:
-    """Tell whether only the server knows what the patch comes to."""
-    return isinstance(change, BodyPatch) and change.type is PatchType.STRATEGIC
+def _is_left_to_server(change: Change, missed: Fields, *, untouched: bool) -> bool:
+    """Tell whether what we miss may be right all the same.
+
+    Which lists a strategic merge merges, and by which key, is the server's to know.
+    """
+    if not (isinstance(change, BodyPatch) and change.type is PatchType.STRATEGIC):
+        return False
+    return not untouched or all(isinstance(value, list) for value in missed.values())
 
 
-def _holds(values: Fields, seen: Seen) -> bool:
+def _found(values: Fields, seen: Seen) -> Fields:
     document = seen.document()
-    return all(look_up(document, path) == value for path, value in values.items())
+    return {path: look_up(document, path) for path in values}
 
 
-def _missed(values: Fields, seen: Seen) -> list[str]:
+def _missed(values: Fields, found: Fields) -> Fields:
+    """The wanted values that are not there."""
+    return {path: value for path, value in values.items() if not _covers(found[path], value)}
+
+
+def _covers(current: Value, wanted: Value) -> bool:
+    """Tell whether `current` is `wanted`, or more: a server adds its defaults to what is new.
+
+    And it drops nulls.
+    """
+    if current == wanted or (wanted is None and current is ABSENT):
+        return True
+    if isinstance(current, dict) and isinstance(wanted, dict):
+        return all(_covers(current.get(key), value) for key, value in wanted.items())
+    if isinstance(current, list) and isinstance(wanted, list):
+        return len(current) == len(wanted) and all(map(_covers, current, wanted))
+    return False
+
+
+def _unless_same(found: Fields, values: Fields) -> Fields | None:
+    return None if found == values else found
+
+
+def _drift(before: Fields, values: Fields, seen: Seen, *, half_done_is_fine: bool) -> str:
+    """Name the fields that are not as planned; empty where there are none.
+
+    Where half-done is fine, those that are as wanted are left out.
+    """
     document = seen.document()
-    return [
-        f"{show(path)} is {_quote(current)}, wanted {_quote(value)}"
-        for path, value in values.items()
-        if (current := look_up(document, path)) != value
-    ]
 
+    def drifted(path: Path, planned: Value, current: Value, wanted: Value) -> bool:
+        if is_obstructed(document, path):
+            return True
+        return current != planned and not (half_done_is_fine and _covers(current, wanted))
 
-def _drift(before: Fields, values: Fields, seen: Seen) -> str:
-    """Name the fields that are neither as planned nor as wanted; empty where there are none."""
-    document = seen.document()
     return "; ".join(
         f"{show(path)} was {_quote(planned)} when planned, is {_quote(current)},"
-        f" wanted {_quote(values.get(path, planned))}"
+        f" wanted {_quote(wanted)}"
         for path, planned in before.items()
-        if (current := look_up(document, path)) not in (planned, values.get(path, planned))
+        if drifted(
+            path,
+            planned,
+            current := look_up(document, path),
+            wanted := values.get(path, planned),
+        )
     )
 
 

@@ -76,7 +76,7 @@ TABLE = MappingProxyType(
     }
 )
 
-_UNSURE_500 = ("etcd", "context deadline")
+_UNSURE_500 = ("etcd", "context deadline", "rpc error", "grpc")
 """Phrases of a 500 by which the API server tells that its store may have taken the write."""
 
 
@@ -107,6 +107,11 @@ def is_failed_test(answer: Answer, sent: PatchType) -> bool:
     without a cause; a value that the server does not accept has causes.
     """
     return sent is PatchType.JSON and answer.status == 422 and not answer.causes  # noqa: PLR2004
+
+
+def may_be_starting(answer: Answer) -> bool:
+    """Tell the refusals of a server that knows neither rights nor custom kinds yet."""
+    return answer.status == 403 or (answer.status == 404 and not is_gone(answer))  # noqa: PLR2004
 
 
 def is_gone(answer: Answer) -> bool:

@@ -23,7 +23,8 @@ JOB_KINDS: Final = (
     Resource("kubeflow.org", "v1", "pytorchjobs", "PyTorchJob", "pytorchjob"),
     Resource("kubeflow.org", "v1", "tfjobs", "TFJob", "tfjob"),
 )
-SERVED: Final = (NAMESPACES, *JOB_KINDS)
+LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", "lease")
+SERVED: Final = (NAMESPACES, *JOB_KINDS, LEASES)
 VERSION: Final = "v1.20.2"
 
 _PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -33,7 +34,7 @@ _ALL: Final = ("create", "delete", "get", "list", "patch", "update")
 
 def is_custom(resource: Resource) -> bool:
     """Whether a CustomResourceDefinition would stand behind it, and not the server's own code."""
-    return resource.group not in ("", BATCH_JOBS.group)
+    return not is_built_in(resource.group)
 
 
 def find(group: str, version: str, plural: str) -> Resource | None:
@@ -42,13 +43,13 @@ def find(group: str, version: str, plural: str) -> Resource | None:
 
 
 def verbs_of(resource: Resource) -> tuple[str, ...]:
-    """What can be done with its objects: jobs can be changed, their namespaces cannot."""
+    """What can be done with its objects: all but namespaces can be changed."""
     return _READ_AND_CREATE if resource == NAMESPACES else _ALL
 
 
 def is_built_in(group: str) -> bool:
     """Whether the server itself serves the group: its 404s are Status bodies, not plain text."""
-    return group in ("", BATCH_JOBS.group)
+    return group in ("", BATCH_JOBS.group, LEASES.group)
 
 
 def document(path: str) -> Reply | None:
@@ -57,7 +58,7 @@ def document(path: str) -> Reply | None:
 
 
 def _described(resource: Resource) -> list[Json]:
-    """The entries of an APIResourceList for a resource and its status."""
+    """The entries of an APIResourceList for a resource and its status, if it has one."""
     base: Json = {
         "name": resource.plural,
         "singularName": resource.singular,
@@ -67,7 +68,8 @@ def _described(resource: Resource) -> list[Json]:
     status = {**base, "name": f"{resource.plural}/status", "singularName": "", "verbs": ["get"]}
     if resource.short_names:
         base["shortNames"] = list(resource.short_names)
-    return [{**base, "verbs": list(verbs_of(resource))}, status]
+    described: Json = {**base, "verbs": list(verbs_of(resource))}
+    return [described] if resource == LEASES else [described, status]
 
 
 def _resource_list(api_version: str, resources: Iterable[Resource]) -> Json:
@@ -86,7 +88,8 @@ def _group(resource: Resource) -> Json:
 
 def _documents() -> dict[str, Reply]:
     """Every path outside the resources, with what it answers."""
-    groups = {resource.group: _group(resource) for resource in JOB_KINDS}
+    in_groups = (*JOB_KINDS, LEASES)
+    groups = {resource.group: _group(resource) for resource in in_groups}
     documents: dict[str, Json] = {
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": list(groups.values())},
@@ -95,7 +98,7 @@ def _documents() -> dict[str, Reply]:
     }
     for name, group in groups.items():
         documents[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **group}
-        of_group = [resource for resource in JOB_KINDS if resource.group == name]
+        of_group = [resource for resource in in_groups if resource.group == name]
         api_version = of_group[0].api_version
         documents[f"/apis/{api_version}"] = _resource_list(api_version, of_group)
     documents["/"] = {"paths": sorted(documents)}

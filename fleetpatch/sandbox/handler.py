@@ -59,7 +59,7 @@ class Handler:
         self, incoming: web.BaseRequest, request: Request, call: Call | None
     ) -> Reply | None:
         """The reply, or None where the connection was broken."""
-        if call is None or call.route.resource == discovery.NAMESPACES:
+        if call is None or call.route.resource not in discovery.JOB_KINDS:
             return self.api.answer(request)
         decision = self.faults.next(call, request.path)
         if decision.delay:

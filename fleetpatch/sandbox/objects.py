@@ -2,15 +2,15 @@
 
 *Decoding* keeps the fields of the kind and fails as a whole. *Preparing* puts back what only the
 server may set. *Checking* compares with the stored object, in the real server's order: kind, name,
-version, validity. Batch Jobs have rules of their own (`fleetpatch.sandbox.jobs`); the custom kinds
-keep any `spec`, and count its changes in `metadata.generation`.
+version, validity. Batch Jobs and Leases have rules of their own (`fleetpatch.sandbox.jobs` and
+`leases`); the custom kinds keep any `spec`, and count its changes in `metadata.generation`.
 """
 
 from typing import Any, Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import discovery, jobs, metadata
+from fleetpatch.sandbox import discovery, jobs, leases, metadata
 from fleetpatch.sandbox.routes import Route
 from fleetpatch.sandbox.statuses import (
     Cause,
@@ -86,11 +86,13 @@ def _typed(resource: Resource, raw: Json, current: Document | None) -> Document:
         decoded = spec  # a patch that left it alone shares it
     elif resource == discovery.BATCH_JOBS:
         decoded = jobs.decoded(spec)
+    elif resource == discovery.LEASES:
+        decoded = leases.decoded(spec)
     else:
         decoded = spec
     if decoded is not None:
         document["spec"] = decoded
-    if status is not None:
+    if status is not None and resource != discovery.LEASES:
         document["status"] = status
     return document
 
@@ -134,12 +136,12 @@ def _check_name(route: Route, found: dict[str, Any]) -> None:
 
 
 def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) -> None:
-    """Check the version that the new state supposes; custom kinds must suppose one."""
+    """Check the version that the new state supposes; all kinds but batch Jobs must suppose one."""
     resource, version = route.resource, found.get("resourceVersion", "0")
     if not version.isdecimal():
         raise broken(f'strconv.ParseUint: parsing "{version}": invalid syntax')
     if int(version) == 0:
-        if discovery.is_custom(resource):
+        if resource != discovery.BATCH_JOBS:
             raise invalid(resource.group, resource.plural, route.name, [_NO_VERSION])
     elif int(version) != int(stored["resourceVersion"]):
         raise conflict(resource, route.name)
@@ -169,6 +171,8 @@ def _spec_problems(resource: Resource, document: Document, current: Document | N
             return []  # as valid as it was
         changes = jobs.change_problems(spec, current["spec"]) if current else ()
         return [*jobs.problems(spec, own.get("name", ""), own["uid"]), *changes]
+    if resource == discovery.LEASES:
+        return list(leases.problems(spec))
     if isinstance(spec, dict):
         return []
     what = "string" if isinstance(spec, str) else type(spec).__name__

@@ -67,15 +67,21 @@ class Sandbox:
         uids = Random(f"uids of {options.seed}")  # noqa: S311 -- reproducible, and no secrets
         self.store = Store(discovery.SERVED)
         self.counters = Counters()
-        users = {token: user for user, token in self._tokens.items()}
+        self._users = {token: user for user, token in self._tokens.items()}
         writes = Writes(self.store, lambda: fleet.new_uid(uids))
-        api = Api(self.store, writes, Access(users, anonymous=options.anonymous))
+        api = Api(self.store, writes, Access(self._users, anonymous=options.anonymous))
         self._handler = Handler(api, self.counters, Faults(options.chaos, options.seed))
         self.ready = Ready("", Path(), os.getpid())
 
     def token(self, user: str) -> str:
         """The bearer token of `ADMIN` or `GUEST`."""
         return self._tokens[user]
+
+    def change_token(self, user: str, token: str) -> None:
+        """Know `ADMIN` or `GUEST` by another token from now on, and not by the old one."""
+        del self._users[self._tokens[user]]
+        self._users[token] = user
+        self._tokens[user] = token
 
     @classmethod
     @asynccontextmanager

@@ -169,6 +169,8 @@ class Writes:
                 prepared |= {"spec": spec, "status": {}}
             case discovery.NAMESPACES:
                 prepared |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+            case discovery.LEASES:
+                pass  # nothing more
             case _:
                 own["generation"] = 1
         return prepared

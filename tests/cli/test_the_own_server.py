@@ -28,6 +28,7 @@ def test_it_says_in_one_line_where_it_serves_and_speaks_discovery(tool: Tool) ->
         assert {group["name"] for group in groups} == {
             "batch",
             "batch.volcano.sh",
+            "coordination.k8s.io",
             "kubeflow.org",
         }
         assert server.client.request("GET", "/version").status == 200

@@ -48,6 +48,7 @@ class ControlPlane:
         self._processes: dict[str, Process] = {}
         self._clients: dict[str, RawClient] = {}
         self.server = f"https://{LOOPBACK}:{self._port}"
+        self.etcd_server = f"http://{LOOPBACK}:{self._etcd_port}"
         self.admin_token = self.token("admin")
         self.user_token = self.token(_USER)
 

@@ -1,8 +1,8 @@
 """One target, from its first PATCH to its end, over scripted clusters in virtual time.
 
 Covered: every verdict with what follows from it, waits to the millisecond, attempts running out,
-conflicts, doubt, credentials, dry runs, unguarded runs, targets that an earlier process left in
-doubt, the record of retries, and cancellation.
+conflicts, doubt, servers that have just been started, credentials, dry runs, unguarded runs,
+targets that an earlier process left in doubt, the record of retries, and cancellation.
 Left out: sequences nobody thought of (test_courier_model.py), the waits' own rules
 (tests/rules/test_backoff.py).
 """
@@ -13,9 +13,12 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from fleetpatch.engine.attempt import Courier, Left, Orders, Retry
+from fleetpatch.engine.attempt import Courier, Retry
 from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.orders import Orders
+from fleetpatch.engine.outage import SETTLING
 from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.passage import Left
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.outcome import Reason, Settlement
@@ -37,6 +40,8 @@ TIMED_OUT = failure(504, "Timeout", "request did not complete")
 UNAUTHORIZED = failure(401, "Unauthorized")
 RESET = NoAnswer(Silence.RESET, "connection reset by peer")
 UNREACHABLE = NoAnswer(Silence.UNREACHABLE, "connection refused")
+FORBIDDEN = failure(403, "Forbidden", "no")
+NOT_SERVED = Answer(404, message="404 page not found")
 
 
 def always_matches(_target: Target, _seen: Seen) -> bool:
@@ -352,10 +357,50 @@ async def test_a_last_attempt_that_did_not_arrive_is_exhausted() -> None:
 
 
 async def test_who_may_not_read_leaves_the_doubt_open() -> None:
-    left = await Delivery().will(RESET, reads=(failure(403, "Forbidden", "no"),)).leave()
+    left = await Delivery().will(TIMED_OUT, reads=(failure(403, "Forbidden", "no"),)).leave()
 
     assert not left.lane
     assert "may not be read" in left.cause
+
+
+@pytest.mark.parametrize("refusal", [FORBIDDEN, NOT_SERVED])
+async def test_a_server_that_was_silent_a_moment_ago_may_refuse_what_it_does_not_know_yet(
+    refusal: Answer,
+) -> None:
+    ended = await Delivery().will(UNREACHABLE, refusal, ok(DONE)).settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 3)
+
+
+async def test_nor_need_it_know_who_may_read() -> None:
+    delivery = Delivery().will(RESET, reads=(UNREACHABLE, FORBIDDEN, ok(DONE)))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+
+
+async def test_what_can_be_read_at_the_last_moment_gets_the_patches_that_it_was_not_given() -> None:
+    unread = (RESET,) * (ORDERS.attempts - 1)
+    delivery = Delivery().will(RESET, ok(DONE), reads=(*unread, ok(PLANNED)))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 2)
+
+
+async def test_a_server_that_refuses_to_the_last_attempt_means_it() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=3)).will(UNREACHABLE, FORBIDDEN, FORBIDDEN)
+
+    assert (await delivery.settle()).reason is Reason.FORBIDDEN
+
+
+async def test_some_time_after_an_outage_a_refusal_is_final_again() -> None:
+    delivery = Delivery().will(UNREACHABLE, ok(DONE), FORBIDDEN)
+    await delivery.settle()
+    await delivery.clock.sleep(SETTLING)
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.FORBIDDEN, 1)
 
 
 async def test_a_404_without_a_status_does_not_tell_that_a_doubtful_object_is_gone() -> None:
@@ -397,6 +442,24 @@ async def test_a_second_401_stops_the_lane_and_fails_no_target() -> None:
     delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
 
     assert (await delivery.leave()).lane
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_401_that_nothing_better_can_be_had_for_may_be_a_passing_fault() -> None:
+    delivery = Delivery().will(UNAUTHORIZED, ok(DONE))
+    delivery.cluster.renews = False
+
+    assert (await delivery.settle()).reason is Reason.PATCHED
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_second_401_stops_the_lane() -> None:
+    delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
+    delivery.cluster.renews = False
+
+    left = await delivery.leave()
+
+    assert (left.lane, left.sent) == (True, False)
     assert delivery.cluster.renewals == 1
 
 

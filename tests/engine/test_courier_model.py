@@ -19,9 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetpatch.engine.attempt import Courier, Left, Orders
+from fleetpatch.engine.attempt import Courier
 from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.orders import Orders
 from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.passage import Left
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT

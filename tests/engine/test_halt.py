@@ -8,9 +8,10 @@ import anyio
 import pytest
 
 from fleetpatch.engine import pipeline
-from fleetpatch.engine.attempt import Courier, Orders
+from fleetpatch.engine.attempt import Courier
 from fleetpatch.engine.halt import DRAIN, Halt
 from fleetpatch.engine.lane import Lane
+from fleetpatch.engine.orders import Orders
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.recorder import Recorder
 from fleetpatch.engine.scribe import Scribe

@@ -11,7 +11,7 @@ async def test_the_clock_reads_what_the_operating_system_says() -> None:
     clock = SystemClock()
 
     assert abs(clock.wall() - time.time()) < 60
-    assert abs(clock.monotonic() - time.monotonic()) < 60
+    assert clock.monotonic() >= time.monotonic() - 60
 
 
 async def test_sleeping_lets_others_run() -> None:

@@ -1,12 +1,14 @@
 """Fakes for the ports of `fleetpatch.model.ports`, and samples of the values they exchange.
 
-`VirtualClock` makes hours pass in no time; `FakeCluster` answers from a script or from an
-`ObjectStore`, which behaves as an API server does towards one PATCH; `FakeJournal` is a run file in
-memory that checks its caller; `FakeEvents` and `FakeProgress` write down what they are told.
+`VirtualClock` makes hours pass in no time; `FakeCluster` answers from a script or from a
+store, which behaves as an API server does towards one PATCH (`ObjectStore` has labels alone,
+`DocumentStore` whole objects); `FakeJournal` is a run file in memory that checks its caller;
+`FakeEvents` and `FakeProgress` write down what they are told.
 """
 
 from .clock import VirtualClock
 from .cluster import Answerer, Call, FakeCluster, always, in_turn
+from .documents import DocumentStore, document, seen_whole
 from .journal import FakeJournal
 from .samples import JOBS, failure, ok, seen_job, target_of
 from .store import ObjectStore
@@ -16,6 +18,7 @@ __all__ = [
     "JOBS",
     "Answerer",
     "Call",
+    "DocumentStore",
     "FakeCluster",
     "FakeEvents",
     "FakeJournal",
@@ -23,9 +26,11 @@ __all__ = [
     "ObjectStore",
     "VirtualClock",
     "always",
+    "document",
     "failure",
     "in_turn",
     "ok",
     "seen_job",
+    "seen_whole",
     "target_of",
 ]

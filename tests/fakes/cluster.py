@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from fleetpatch.model.answer import Reply
-from fleetpatch.model.change import Request
+from fleetpatch.model.change import PatchType, Request
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
@@ -17,13 +17,17 @@ from .samples import JOBS
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request for one target; `at` is the clock's reading, `body` the decoded PATCH."""
+    """One request for one target; `at` is the clock's reading.
+
+    `body` is the decoded PATCH, and `type` says how the server is to read it.
+    """
 
     verb: str
     target: Target
     at: float
     body: Any = None
     dry_run: bool = False
+    type: PatchType | None = None
 
     @property
     def version(self) -> str | None:
@@ -121,7 +125,7 @@ class FakeCluster:
         dry_run: bool,
     ) -> Reply:
         document = msgspec.json.decode(request.body)
-        call = Call("PATCH", target, self.clock.monotonic(), document, dry_run)
+        call = Call("PATCH", target, self.clock.monotonic(), document, dry_run, request.type)
         return await self._answer(call, self.patches)
 
     async def renew(self) -> bool:

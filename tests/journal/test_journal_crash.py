@@ -1,8 +1,8 @@
 """A run whose process ends at any moment.
 
 Covered: kill at every step of a run, in a real process that ends without a word; copies of file and
-write-ahead log taken at every step; a write-ahead log cut at sampled bytes; a copy that lacks it; a
-disk that is full (file size limit) and what remains; going on afterwards.
+write-ahead log taken at every step; a write-ahead log cut at sampled bytes; a disk that is full
+(file size limit) and what remains; going on afterwards.
 Not covered: power loss below the file system; settling what is in doubt (engine).
 """
 
@@ -105,16 +105,6 @@ def test_a_copy_of_file_and_log_tells_all_at_every_step(tmp_path: Path) -> None:
             expected = Tally(pending=15 - 5 * step, in_doubt=step + 1, applied=4 * (step + 1))
             assert tally(copied(run.path, tmp_path / f"{step}")) == expected
             assert tally(copied(run.path, tmp_path / f"{step}w"), write=True) == expected
-
-
-def test_a_copy_without_its_log_is_refused(tmp_path: Path) -> None:
-    with make(tmp_path / "x.run", many(20)) as run:
-        run.record(settle(run.claim("north", 5)))
-        lone = tmp_path / "lone.run"
-        shutil.copy(run.path, lone)
-        for write in (False, True):
-            with pytest.raises(RunFileError, match=r"lone.run-wal is missing; copy both"):
-                RunFile.open(lone, write=write)
 
 
 def test_sqlites_own_backup_of_a_live_run_is_complete(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Not covered: how they are shown (report).
 
 import json
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,21 @@ def test_the_summary_counts_by_cluster_kind_and_namespace(run: RunFile) -> None:
     }
     assert list(summary.by_namespace) == ["team-a", "team-b"]
     assert summary.by_namespace["team-b"] == Tally(applied=1, skipped=2, failed=1)
+
+
+def test_the_outcomes_that_were_recorded_last_can_be_told_again(tmp_path: Path) -> None:
+    hours = count()
+    drafts = [draft("a", ends=Reason.ALREADY_SET), *(draft(name) for name in "bcd")]
+    with RunFile.create(tmp_path / "x.run", info(), wall=lambda: float(next(hours))) as run:
+        run.add(drafts)
+        run.seal()
+        assert list(folds.latest(run)) == []
+        claimed = run.claim("north", 3)
+        groups = settle(claimed[:1]), settle(claimed[1:])
+        for group in groups:
+            run.record(group)
+
+        assert list(folds.latest(run)) == list(zip(claimed[1:], groups[1], strict=True))
 
 
 def test_the_summary_knows_reasons_and_times(run: RunFile) -> None:

@@ -12,7 +12,7 @@ from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.connection import Connection, Grant, Renewal
 from fleetpatch.kube.credentials import SHARED_FOR, Credentials
 from fleetpatch.kube.text import without_secrets
-from tests.kube.peers import VirtualClock, an_object, http, in_turn, merge, opened, target
+from tests.kube.peers import VirtualClock, an_object, http, in_turn, merge, opened, status, target
 
 
 def credentials(
@@ -22,6 +22,13 @@ def credentials(
         "ctx", "clu", "http://x", Grant("Bearer 0"), renewal=renewal, reread_every=every
     )
     return Credentials(connection, clock)
+
+
+def refused(renewal: Renewal | None, clock: VirtualClock) -> Credentials:
+    """Credentials of which the server does not want to know any more."""
+    made = credentials(renewal, clock)
+    made.refuse(made.grant)
+    return made
 
 
 class Numbered:
@@ -37,49 +44,62 @@ class Numbered:
 
 
 async def test_what_can_not_change_is_not_renewed() -> None:
-    assert not await credentials(None, VirtualClock()).renew()
+    assert not await refused(None, VirtualClock()).renew()
 
 
 async def test_many_who_ask_at_once_cause_one_renewal() -> None:
     renewal = Numbered()
-    shared = credentials(renewal, VirtualClock())
+    shared = refused(renewal, VirtualClock())
 
     assert await asyncio.gather(*(shared.renew() for _ in range(64))) == [True] * 64
     assert renewal.calls == 1
     assert shared.grant == Grant("Bearer 1")
 
 
-async def test_stragglers_share_a_renewal_that_was_just_made() -> None:
+async def test_stragglers_share_a_renewal_however_late_they_come() -> None:
     renewal, clock = Numbered(), VirtualClock()
     shared = credentials(renewal, clock)
+    old = shared.grant
 
-    await shared.renew()
-    clock.now += SHARED_FOR / 2
-    assert await shared.renew()
+    for _ in range(5):
+        shared.refuse(old)
+        assert await shared.renew()
+        clock.now += SHARED_FOR
+
     assert renewal.calls == 1
-    clock.now += SHARED_FOR
-    assert await shared.renew()
-    assert renewal.calls == 2
+
+
+async def test_a_grant_that_is_refused_soon_after_it_came_is_replaced_too() -> None:
+    renewal = Numbered()
+    shared = credentials(renewal, VirtualClock())
+
+    for call in (1, 2, 3):
+        shared.refuse(shared.grant)
+        assert await shared.renew()
+        assert shared.grant == Grant(f"Bearer {call}")
 
 
 async def test_a_renewal_that_fails_is_shared_too_and_says_why() -> None:
-    calls = count(1)
+    calls, clock = count(1), VirtualClock()
 
     async def fails() -> Grant:
         raise CredentialsError(f"plugin failed, run {next(calls)}")
 
-    shared = credentials(fails, VirtualClock())
+    shared = refused(fails, clock)
 
     assert await asyncio.gather(*(shared.renew() for _ in range(64))) == [False] * 64
     assert shared.trouble == "plugin failed, run 1"
     assert shared.grant == Grant("Bearer 0")
+    clock.now += SHARED_FOR
+    assert not await shared.renew()
+    assert shared.trouble == "plugin failed, run 2"
 
 
 async def test_the_same_token_again_is_no_change() -> None:
     async def same() -> Grant:
         return Grant("Bearer 0")
 
-    assert not await credentials(same, VirtualClock()).renew()
+    assert not await refused(same, VirtualClock()).renew()
 
 
 async def test_a_grant_is_reread_when_it_is_due() -> None:
@@ -97,6 +117,7 @@ async def test_a_grant_is_reread_when_it_is_due() -> None:
 async def test_a_401_to_a_token_that_was_just_reread_is_worth_another_try() -> None:
     renewal, clock = Numbered(), VirtualClock()
     shared = credentials(renewal, clock, every=60.0)
+    shared.refuse(shared.grant)
     clock.now += 60
 
     await shared.refresh()
@@ -106,7 +127,8 @@ async def test_a_401_to_a_token_that_was_just_reread_is_worth_another_try() -> N
 
 
 async def test_the_client_sends_what_was_renewed() -> None:
-    async with opened(in_turn(http(200, an_object())), renewal=Numbered()) as (api, peer):
+    answers = in_turn(status(401), http(200, an_object()))
+    async with opened(answers, renewal=Numbered()) as (api, peer):
         await api.patch(target(), merge(b"{}"), dry_run=False)
         assert await api.renew()
         await api.patch(target(), merge(b"{}"), dry_run=False)

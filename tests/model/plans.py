@@ -40,6 +40,7 @@ retry: {attempts: 6, maxDelay: 30s, statuses: [429, 503, 504], budget: 10%}
 limits: {maxFailures: 2%, deadline: 2h}
 waves: {sizes: [1, 10%, 100%], pause: 5m}
 window: {opens: "0 2 * * SAT", lasts: 3h, timezone: Asia/Shanghai}
+lock: {lease: ops/relabel.ml, duration: 1m}
 """
 
 OTHER_PATCHES = (

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.plan.digest import canonical, digest, restore
 from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
 from fleetpatch.model.plan.schema import Plan
@@ -47,11 +48,14 @@ def test_everything_that_can_be_written_is_understood() -> None:
     assert plan.waves.sizes == (1, Percent(10), Percent(100))
     assert plan.window
     assert (plan.window.lasts, plan.window.timezone) == (3 * 3600, "Asia/Shanghai")
+    assert plan.lock
+    assert (plan.lock.namespace, plan.lock.name, plan.lock.duration) == ("ops", "relabel.ml", 60)
 
 
 def test_the_change_keeps_null_as_removal_and_no_as_text() -> None:
     change = plan_of(FULL).patch.change()
 
+    assert isinstance(change, MetadataChange)
     assert change.labels == {"cost-centre": "4711", "team": None, "on": "no"}
     assert change.rename_labels == {"owner": "team-owner"}
     assert change.annotations == {"fleet.example.com/campaign": "q4", "note": None}
@@ -67,7 +71,7 @@ def test_what_is_not_written_has_its_default() -> None:
     assert (plan.pace.rate, plan.pace.burst, plan.pace.concurrency) == (None, None, 32)
     assert (plan.retry.attempts, plan.retry.max_delay) == (6, 30)
     assert (plan.retry.statuses, plan.retry.budget) == ((429, 503, 504), Percent(10))
-    assert (plan.limits, plan.waves, plan.window) == (None, None, None)
+    assert (plan.limits, plan.waves, plan.window, plan.lock) == (None, None, None, None)
 
 
 def test_a_plan_cannot_be_changed() -> None:
@@ -152,6 +156,7 @@ def test_the_order_of_keys_does_not_change_the_digest() -> None:
         ("{team: ml}", "{team: ml}\nretry: {statuses: [429]}"),
         ("{team: ml}", "{team: ml}\nlimits: {maxFailures: 0}"),
         ("{team: ml}", "{team: ml}\nfleet: [{name: a}]"),
+        ("{team: ml}", "{team: ml}\nlock: {lease: ops/relabel}"),
     ],
 )
 def test_whatever_means_something_else_has_another_digest(old: str, new: str) -> None:

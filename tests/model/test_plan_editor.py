@@ -54,6 +54,8 @@ def test_it_accepts_good_plans(text: str) -> None:
         ("{team: ml}", "{team: ml}\nwaves: {pause: 5m}"),
         ("{team: ml}", "{team: ml}\nwaves: {sizes: [ten]}"),
         ("{team: ml}", "{team: ml}\nlimits: null"),
+        ("{team: ml}", "{team: ml}\nlock: {lease: relabel}"),
+        ("{team: ml}", "{team: ml}\nlock: {lease: Ops/relabel}"),
     ],
 )
 def test_it_refuses_bad_plans(old: str, new: str) -> None:

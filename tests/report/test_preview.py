@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Tally
 from fleetpatch.report.confirm import confirmation_lines, is_yes
 from fleetpatch.report.preview import Place, Preview, Sample, as_json, preview_lines
@@ -18,7 +19,8 @@ PLACES: Mapping[Place, Tally] = {
     ("prod-b", "tfjobs.kubeflow.org", "team-a"): Tally(pending=31, skipped=2),
 }
 TOTAL = Tally(pending=1234, unchanged=20, skipped=2)
-PREVIEW = Preview(a_summary(RunState.PLANNED, TOTAL), PLACES, [Sample(a_target(), AFTER)])
+SKIPPED = {Outcome.SKIPPED: {Reason.CLASH: 2}}
+PREVIEW = Preview(a_summary(RunState.PLANNED, TOTAL, SKIPPED), PLACES, [Sample(a_target(), AFTER)])
 
 
 def test_a_preview_reads_so() -> None:
@@ -28,11 +30,11 @@ def test_a_preview_reads_so() -> None:
         "Cluster  prod-a at https://10.0.0.1:6443\n"
         "Cluster  prod-b at https://10.0.0.2:6443\n"
         "\n"
-        "CLUSTER  KIND                 NAMESPACE  TO PATCH  UNCHANGED  CLASH\n"
-        "prod-a   jobs.batch           team-a        1,200         20      0\n"
-        "prod-a   jobs.batch           team-b            3          0      0\n"
-        "prod-b   tfjobs.kubeflow.org  team-a           31          0      2\n"
-        "in all                                      1,234         20      2\n"
+        "CLUSTER  KIND                 NAMESPACE  TO PATCH  UNCHANGED  SKIPPED\n"
+        "prod-a   jobs.batch           team-a        1,200         20        0\n"
+        "prod-a   jobs.batch           team-b            3          0        0\n"
+        "prod-b   tfjobs.kubeflow.org  team-a           31          0        2\n"
+        "in all                                      1,234         20        2\n"
         "\n"
         "For example:\n"
         "  prod-a jobs.batch team-a/etl-0001\n"

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.change import MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Fields, annotation, label
+from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.planner import Clash, Patch, Unchanged, need, wanted
+from fleetpatch.rules.planner import Misfit, Patch, Unchanged, need, wanted
 from fleetpatch.rules.requesting import request
 from tests.fakes import seen_job, target_of
 
@@ -104,7 +105,8 @@ def test_a_rename_onto_another_value_clashes_and_names_both() -> None:
 
     found = need(change, seen_job({"owner": "ann", "team-owner": "bob"}))
 
-    assert isinstance(found, Clash)
+    assert isinstance(found, Misfit)
+    assert found.reason is Reason.CLASH
     assert found.before == {label("owner"): "ann", label("team-owner"): "bob"}
     assert "metadata.labels.team-owner" in found.detail
     assert "'ann'" in found.detail

@@ -69,8 +69,11 @@ def test_a_removed_label_is_drift_and_so_is_one_that_came() -> None:
 
 
 def test_wanted_values_are_no_drift_even_where_only_some_of_them_are_there() -> None:
-    assert step(seen_job({"team": "red"}, version="11")) == Send(GOAL, "11")
-    assert step(seen_job({"team": "blue", "tier": "gold"}, version="12")) == Send(GOAL, "12")
+    one = {label("team"): "red", label("tier"): ABSENT}
+    assert step(seen_job({"team": "red"}, version="11")) == Send(GOAL, "11", one)
+    other = {label("team"): "blue", label("tier"): "gold"}
+    now = seen_job({"team": "blue", "tier": "gold"}, version="12")
+    assert step(now) == Send(GOAL, "12", other)
 
 
 def test_values_that_hold_are_ours_if_we_may_have_sent_them() -> None:

@@ -113,6 +113,7 @@ def test_a_422_about_the_uid_means_that_the_object_was_made_anew() -> None:
     [
         "etcdserver: request timed out",
         "rpc error: code = Unavailable desc = etcd leader changed",
+        "rpc error: code = Unavailable desc = transport is closing",
         "Internal error occurred: context deadline exceeded",
     ],
 )

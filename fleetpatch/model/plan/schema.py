@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanChange
 from fleetpatch.model.plan.cron import problem_of_cron, problem_of_timezone
+from fleetpatch.model.plan.lock import Lock
 from fleetpatch.model.plan.section import (
     AnnotationKey,
     AnnotationValue,
@@ -183,6 +184,8 @@ class Plan(Section):
     """In which steps it goes."""
     window: Annotated[Window | None, Given] = None
     """When it may go."""
+    lock: Annotated[Lock | None, Given] = None
+    """What keeps other machines out meanwhile."""
 
     @property
     def name(self) -> str:

@@ -1,0 +1,140 @@
+"""Nothing lost, nothing done twice: runs that are killed at random instants, and gone on with.
+
+On a real control plane of its own, 2,000 targets. `fleetpatch` is killed by SIGKILL again and again
+and gone on with until each run is finished, for a merge patch and for a JSON Patch that appends to
+a list. Witnesses that share no code with it then look for violations (`tests/e2e/witnesses.py`):
+every selected object stored exactly once in a run (etcd counts), no other touched, the outcomes add
+up, and nothing sent again that was on record (the API server's audit log, or our own proxy).
+
+With `--apiserver` and `--etcd` it is those that are killed, and started again, with `--wire` also
+connections are cut, `--sigint` interrupts instead, and `--together` starts one plan twice at once.
+Exits 1 where something was violated.
+"""
+
+import argparse
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from tests.control_plane import ControlPlane
+from tests.e2e.proxies import Cut, at_random, proxy
+from tests.e2e.tool import Tool
+from tests.e2e.trials import (
+    APPEND,
+    INTERRUPTED,
+    KILLED,
+    MERGE,
+    Body,
+    Fleet,
+    Tale,
+    Trial,
+    Witness,
+    dying_apiserver,
+    dying_etcd,
+    start_twice,
+)
+from tests.e2e.witnesses import audited
+
+CUT = 0.05
+"""The share of requests for single objects that `--wire` cuts."""
+
+_COLUMNS = ("runs", "troubles", "sessions", "in doubt", "read", "PATCHes", "slowest", "violations")
+
+
+def table(tales: dict[str, Tale]) -> Iterator[str]:
+    """The figures, a body a line, and below them what was violated."""
+    yield f"{'':<20}" + "".join(f" {column:>10}" for column in _COLUMNS)
+    for name, tale in tales.items():
+        figures = (
+            tale.turns,
+            tale.troubles,
+            tale.sessions,
+            tale.in_doubt,
+            tale.reasons["settled-by-reading"],
+            tale.patches,
+            f"{tale.slowest:.1f} s",
+            len(tale.violations),
+        )
+        yield f"{name:<20}" + "".join(f" {figure:>10}" for figure in figures)
+    for name, tale in tales.items():
+        yield from (f"{name}: {violation}" for violation in tale.violations[:20])
+
+
+def main() -> None:
+    """Read the arguments, run the trials, print the figures; exits with 1 on a violation."""
+    options = _options()
+    if options.together:
+        violations = start_together(options.kills or 50)
+        print(f"{options.kills or 50} times together", *violations, "", sep="\n")
+        sys.exit(bool(violations))
+    seed = options.seed if options.seed is not None else secrets.randbits(32)
+    tales = {}
+    for body in (MERGE, APPEND):
+        started = time.monotonic()
+        tales[body.name] = try_out(body, options, random.Random(seed))
+        print(f"{body.name}: {time.monotonic() - started:.0f} s", flush=True)
+    print(f"seed {seed}", *table(tales), sep="\n")
+    sys.exit(any(tale.violations for tale in tales.values()))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, help="default: 50, of a server 10; SIGINTs 20")
+    parser.add_argument("--targets", type=int, default=2000)
+    parser.add_argument("--seed", type=int, help="of all that is random; printed")
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--apiserver", action="store_true", help="kill the API server")
+    who.add_argument("--etcd", action="store_true", help="kill etcd")
+    who.add_argument("--wire", choices=list(Cut), type=Cut, help="cut connections, too")
+    who.add_argument("--sigint", action="store_true", help="interrupt instead of killing")
+    who.add_argument("--together", action="store_true", help="start a plan twice at once")
+    return parser.parse_args()
+
+
+def try_out(body: Body, options: argparse.Namespace, generator: random.Random) -> Tale:
+    """All turns with one body, on a control plane of its own."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        log = folder / "audit.log"
+        plane = stack.enter_context(ControlPlane(audit_log=log))
+        kubeconfig = plane.kubeconfig(folder / "kubeconfig", user="alice")
+        tool, fleet = Tool(folder, kubeconfig), Fleet(plane, body, options.targets)
+        witness: Witness = partial(audited, log, fleet.namespace)
+        trouble, number = KILLED, 50
+        if options.apiserver:
+            trouble, number = dying_apiserver(plane, generator), 10
+        elif options.etcd:
+            trouble, number = dying_etcd(plane, generator), 10
+        elif options.sigint:
+            trouble, number = INTERRUPTED, 20
+        elif options.wire:
+            choose = at_random(options.wire, CUT, generator.randrange(2**32))
+            wire = stack.enter_context(proxy(plane.server, plane.ca_file, choose))
+            wire.redirect(kubeconfig)
+            witness = wire.patches
+        trial = Trial(tool, fleet, witness, trouble, generator, span=options.targets / 2000)
+        return trial.run(options.kills or number)
+
+
+def start_together(repetitions: int) -> list[str]:
+    """Start one plan twice at once, again and again; what was violated."""
+    with tempfile.TemporaryDirectory() as name, ControlPlane() as plane:
+        tool = Tool(Path(name), plane.kubeconfig(Path(name) / "kubeconfig", user="alice"))
+        fleet = Fleet(plane, MERGE, 30)
+        violations: list[str] = []
+        for _ in range(repetitions):
+            fleet.turns += 1
+            # At this rate the run lasts as long as the other process takes to start.
+            file = tool.write("plan.yaml", fleet.plan(pace={"rate": "30/s", "burst": 1}))
+            violations += start_twice(tool, fleet, file)
+        return violations + list(fleet.violations())
+
+
+if __name__ == "__main__":
+    main()

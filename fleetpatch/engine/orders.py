@@ -1,0 +1,35 @@
+"""A run's orders to its couriers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fleetpatch.model.change import Change, reads_whole
+from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.backoff import Backoff
+from fleetpatch.rules.settling import OnDrift
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """How each target of a run is to be treated; the same for all of them.
+
+    `matches` tells whether a read object is still selected by the blocks that selected the target.
+    `guarded` sends the resourceVersion (`guards.conflicts: version`), else the uid alone; a patch
+    that must not be done twice carries the version in any case.
+    `read_only` settles by reading what earlier processes left in doubt, and sends nothing.
+    """
+
+    change: Change
+    matches: Callable[[Target, Seen], bool]
+    on_drift: OnDrift = OnDrift.SKIP
+    guarded: bool = True
+    attempts: int = 6
+    backoff: Backoff = field(default_factory=Backoff)
+    retried: frozenset[int] = frozenset({429, 503, 504})
+    dry_run: bool = False
+    read_only: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether whole objects are read, or metadata alone."""
+        return reads_whole(self.change)

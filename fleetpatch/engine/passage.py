@@ -1,0 +1,286 @@
+"""One target's passage: what is sent and read for it, turn by turn.
+
+A passage sends optimistically, with the version that was planned, and reads only when an answer
+leaves it no choice: after a conflict, and when the PATCH may or may not have been applied. Each
+turn ends in a settlement, in `Again` (wait, and take another) or in `Left` (the target stays open).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias
+
+from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.orders import Orders
+from fleetpatch.engine.outage import Outage
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.change import PatchType, is_repeatable
+from fleetpatch.model.fields import Fields
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.ports import Clock, Cluster
+from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.planner import goal
+from fleetpatch.rules.requesting import request
+from fleetpatch.rules.settling import End, after_patch, after_read
+from fleetpatch.rules.verdicts import (
+    Verdict,
+    is_failed_test,
+    is_gone,
+    judge,
+    may_be_starting,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The target stays open; with `lane` set, so does all that its cluster has still to get.
+
+    `sent` tells whether a PATCH of ours may have reached the server: then it is in doubt. Without
+    a `cause` of its own it was left because of a halt.
+    """
+
+    cause: str = ""
+    lane: bool = False
+    sent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """This turn settled nothing."""
+
+    reply: Reply
+    verdict: Verdict
+
+
+Turn: TypeAlias = Settlement | Left | Again
+
+
+class Means(Protocol):
+    """What a passage has of its courier."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """Where it goes."""
+        ...
+
+    @property
+    def orders(self) -> Orders:
+        """How the target is to be treated."""
+        ...
+
+    @property
+    def pacer(self) -> Pacer:
+        """What every request passes."""
+        ...
+
+    @property
+    def halt(self) -> Halt:
+        """What tells when to come to rest."""
+        ...
+
+    @property
+    def outage(self) -> Outage:
+        """When the cluster was last not to be reached."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+
+class Passage:
+    """The state of one target under way; `take_turn` until it is no `Again`, else `give_up`."""
+
+    def __init__(self, courier: Means, target: Target, *, in_doubt: bool) -> None:
+        self.target = target
+        self._courier = courier
+        self._orders = courier.orders
+        self._goal = goal(self._orders.change, target)
+        self._replaced: Fields | None = None
+        self._refused: Answer | None = None
+        self._version = target.resource_version
+        self._maybe_applied = in_doubt
+        self._unanswered = in_doubt
+        self._must_read = in_doubt
+        self._renewed = False
+        self._attempts = 0
+        self._reads = 0
+        self._status: int | None = None
+        self._started = courier.clock.monotonic()
+
+    async def take_turn(self) -> Turn:
+        """Read where one must, then send where one may."""
+        halt = self._courier.halt
+        if self._must_read or (halt.called and self._maybe_applied):
+            ended = await self._read()
+            if halt.called and isinstance(ended, Again):
+                return Left()
+            if ended is not None:
+                return ended
+        if self._orders.read_only:
+            return Left(sent=False)
+        if not halt.called:
+            await halt.pause(self._courier.pacer.reserve())
+        if halt.called:
+            return Left(sent=self._unanswered)
+        return await self._send()
+
+    async def give_up(self, last: Again) -> Settlement | Left:
+        """End a passage whose attempts have run out: where a read can tell more, it is made."""
+        if self._must_read or self._maybe_applied:
+            match await self._read():
+                case Settlement() | Left() as ended:
+                    return ended
+                case Again(reply=reply) if last.verdict is Verdict.IN_DOUBT:
+                    cause = f"could not be read after it may have been applied: {_line(reply)}"
+                    return Left(cause, lane=_unreachable(reply))
+                case None if self._attempts < self._orders.attempts:
+                    # Turns went by without a PATCH while it could not be read; now it could.
+                    turn = await self.take_turn()
+                    return await self.give_up(turn) if isinstance(turn, Again) else turn
+        line = _line(last.reply)
+        match last.verdict:
+            case Verdict.RENEW:
+                cause = f"spent its last attempt on credentials that were stale: {line}"
+                return Left(cause, sent=self._maybe_applied)
+            case Verdict.RETRY if _unreachable(last.reply):
+                cause = f"the server cannot be reached: {line}"
+                return Left(cause, lane=True, sent=self._maybe_applied)
+            case Verdict.CONFLICT:
+                return self._settle(End(Reason.CONFLICT, line))
+            case _:
+                return self._settle(End(Reason.EXHAUSTED, line))
+
+    async def _send(self) -> Turn:
+        orders = self._orders
+        guarded = orders.guarded or not is_repeatable(orders.change)
+        version = self._version if guarded else None
+        sent = request(orders.change, self.target, self._goal, version)
+        self._attempts += 1
+        reply = await self._courier.cluster.patch(
+            self.target, sent, whole=orders.whole, dry_run=orders.dry_run
+        )
+        if isinstance(reply, Answer):
+            self._status = reply.status
+            if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
+                end = after_patch(
+                    orders.change, self._goal, self._version, reply.seen, dry_run=orders.dry_run
+                )
+                return self._settle(end)
+        return await self._ponder(reply, sent.type)
+
+    async def _ponder(self, reply: Reply, sent: PatchType) -> Turn:
+        """Find out what an answer that is no plain success asks for."""
+        ruling = judge(reply, self._orders.retried)
+        if self._is_unready(reply) and self._attempts < self._orders.attempts:
+            return Again(reply, Verdict.RETRY)
+        if isinstance(reply, Answer) and is_failed_test(reply, sent):
+            # A test that failed, or an operation that does not fit: the object tells which.
+            self._refused, self._must_read = reply, True
+            return Again(reply, Verdict.CONFLICT)
+        match ruling.verdict:
+            case Verdict.STOP:
+                return self._settle(End(ruling.reason, _line(reply)))
+            case Verdict.RENEW:
+                return await self._renew(reply)
+            case Verdict.CONFLICT:
+                self._must_read = True
+            case Verdict.IN_DOUBT:
+                # Even a read that does not show it is not the last word: it may still arrive.
+                self._must_read = self._maybe_applied = self._unanswered = True
+            case Verdict.RETRY if isinstance(reply, Answer) and reply.status >= 500:  # noqa: PLR2004 - 5xx
+                # A server in trouble may have done what it denies; a conflict would bring it out.
+                self._maybe_applied = True
+        return Again(reply, ruling.verdict)
+
+    async def _read(self) -> Turn | None:
+        """Read the object and decide; None where it is to be sent (again)."""
+        await self._courier.halt.pause(self._courier.pacer.reserve())
+        self._reads += 1
+        reply = await self._courier.cluster.read(self.target, whole=self._orders.whole)
+        unready = self._is_unready(reply)
+        match reply:
+            case Answer(status=200, seen=Seen() as seen):
+                return self._decide(seen)
+            case Answer() if is_gone(reply):
+                return self._decide(None)
+            case Answer(status=401):
+                return await self._renew(reply)
+            case Answer(status=403) if not unready:
+                return Left(f"may not be read: {_line(reply)}", sent=self._maybe_applied)
+            case _:
+                return Again(reply, Verdict.IN_DOUBT)
+
+    def _is_unready(self, reply: Reply) -> bool:
+        """Note an outage; tell a refusal by a server that may not know yet what it serves."""
+        outage, now = self._courier.outage, self._courier.clock.monotonic()
+        if isinstance(reply, NoAnswer):
+            outage.note(now, alone=reply.silence is not Silence.UNREACHABLE)
+            return False
+        return outage.is_recent(now) and may_be_starting(reply)
+
+    def _decide(self, seen: Seen | None) -> Turn | None:
+        step = after_read(
+            self.target,
+            self._orders.change,
+            seen,
+            matches=seen is not None and self._orders.matches(self.target, seen),
+            sent=self._maybe_applied and not self._orders.dry_run,
+            on_drift=self._orders.on_drift,
+        )
+        if isinstance(step, End):
+            return self._settle(step)
+        if self._refused is not None and step.resource_version == self._version:
+            return self._settle(End(Reason.REJECTED, _line(self._refused)))
+        self._goal, self._version, self._must_read = step.goal, step.resource_version, False
+        self._refused = None
+        if step.replaces is not None:
+            # What is replaced takes the plan's place: the next drift is measured against it.
+            self.target = replace(self.target, before=step.replaces, wanted=step.goal)
+            self._replaced = step.replaces
+        return None
+
+    async def _renew(self, reply: Reply) -> Turn:
+        """After a first 401 the credentials are fetched anew; a second one stops the cluster.
+
+        It is sent again even where there are no others to be had: one 401 may be a passing fault.
+        """
+        if self._renewed:
+            cause = f"the server does not accept our credentials: {_line(reply)}"
+            return Left(cause, lane=True, sent=self._maybe_applied)
+        self._renewed = True
+        await self._courier.cluster.renew()
+        return Again(reply, Verdict.IN_DOUBT if self._must_read else Verdict.RENEW)
+
+    def _settle(self, end: End) -> Settlement:
+        return Settlement(
+            target=self.target.id,
+            reason=end.reason,
+            http_status=self._status,
+            attempts=self._attempts,
+            reads=self._reads,
+            elapsed_ms=round((self._courier.clock.monotonic() - self._started) * 1000, 1),
+            resource_version=end.resource_version,
+            detail=end.detail,
+            replaced=self._replaced,
+            # Where other values were replaced, others were wanted than the plan's.
+            wrote=end.wrote or (self._goal if self._replaced is not None else None),
+        )
+
+
+def _unreachable(reply: Reply) -> bool:
+    return isinstance(reply, NoAnswer) and reply.silence is Silence.UNREACHABLE
+
+
+def _line(reply: Reply) -> str:
+    status, text = describe(reply)
+    return f"{status} {text}".strip() if status is not None else text
+
+
+def describe(reply: Reply) -> tuple[int | None, str]:
+    """A reply as (HTTP status or None, one line for people)."""
+    match reply:
+        case Answer(status=status, reason=reason, message=message):
+            return status, message or reason
+        case NoAnswer(silence=silence, detail=detail):
+            return None, f"{silence}: {detail}" if detail else str(silence)

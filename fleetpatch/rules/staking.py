@@ -1,0 +1,58 @@
+"""Which fields a patch body speaks of, whether they change or hold their value already.
+
+All of them are at stake: a patch sets each of them, so somebody else's change of one that was right
+when the run was planned would be overwritten with the rest.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from fleetpatch.model.change import BodyPatch, PatchType
+from fleetpatch.model.fields import Json, Path
+from fleetpatch.rules.jsonpatch import steps
+
+_POINTERS = ("path", "from")
+
+
+def at_stake(change: BodyPatch, document: Json) -> Iterator[Path]:
+    """The fields that the body names, in no order; a list is one field."""
+    if change.type is PatchType.JSON:
+        for operation in change.body:
+            if operation.get("op") != "test":
+                yield from _pointed_at(operation, document)
+    else:
+        yield from _leaves(change.body, ())
+
+
+def outermost(paths: Iterable[Path]) -> list[Path]:
+    """Leave out what lies within another one; sorted."""
+    kept: list[Path] = []
+    for path in sorted(set(paths)):
+        if not (kept and path[: len(kept[-1])] == kept[-1]):
+            kept.append(path)
+    return kept
+
+
+def _leaves(body: Json, path: Path) -> Iterator[Path]:
+    """Where a document holds anything but a map; a directive concerns the map that it stands in."""
+    if not isinstance(body, Mapping) or any(key.startswith("$") for key in body):
+        yield path
+        return
+    for key, value in body.items():
+        yield from _leaves(value, (*path, key))
+
+
+def _pointed_at(operation: Mapping[str, Json], document: Json) -> Iterator[Path]:
+    for pointer in _POINTERS:
+        if pointer in operation:
+            yield _field(document, steps(operation[pointer]))
+
+
+def _field(node: Json, pointed: list[str]) -> Path:
+    """As far as a pointer leads through maps."""
+    path: list[str] = []
+    for step in pointed:
+        if isinstance(node, list):
+            break
+        path.append(step)
+        node = node.get(step) if isinstance(node, Mapping) else None
+    return tuple(path)

@@ -1,0 +1,147 @@
+"""`resume` and `undo` as typed: what they refuse, what they say, and how they end.
+
+Covered: finished and changed plans, run files that are damaged, foreign or of a newer version,
+failed targets taken up again, misuse of the options, what `status` shows.
+Left out: what happens to the objects (tests/e2e).
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calling import Caller
+from tests.cli.conftest import paint
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Ended, Tool, end, eventually, plan
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SandboxProcess]:
+    """A sandbox of its own for each test, which refuses the first PATCH of some jobs."""
+    refusing = [
+        {"status": 422, "times": 1, "names": ["*-job-000000"]},
+        {"status": 403, "times": 1, "names": ["*-job-000005"]},
+    ]
+    with sandbox(Tool(tmp_path), "--jobs", 100, chaos={"rules": refusing}) as served:
+        yield served
+
+
+ALL = {"kinds": ["jobs.batch"], "selector": "app"}
+
+
+@pytest.fixture
+def run_file(tool: Tool, call: Caller) -> Path:
+    """A run of twenty targets that has ended: one was rejected, another forbidden."""
+    file = tool.write("plan.yaml", plan("paint", ALL, patch={"labels": {"colour": "red"}}))
+    ended = call("apply", file, "--yes", "-o", "json")
+    assert ended.code == 3, ended.err
+    return Path(ended.json["runFile"])
+
+
+def refused(ended: Ended, code: int, told: str) -> None:
+    assert (ended.code, ended.out) == (code, "")
+    assert re.fullmatch(r"fleetpatch: [^\n]+\n", ended.err), ended.err
+    assert re.search(told, ended.err), ended.err
+
+
+@pytest.mark.usefixtures("run_file")
+def test_a_finished_run_is_left_as_it_is(call: Caller, server: SandboxProcess) -> None:
+    assert call("resume", "paint", "--failed").code == 0
+    sent = server.sent()
+
+    for _ in range(2):
+        ended = call("resume", "paint", "-o", "json")
+        assert (ended.code, ended.json["state"]) == (0, "finished")
+
+    assert server.sent() == sent
+
+
+@pytest.mark.usefixtures("run_file")
+def test_failed_targets_are_taken_up_again_all_or_those_of_a_reason(call: Caller) -> None:
+    one = call("resume", "paint", "--failed", "--reason", "rejected", "-o", "json")
+    assert one.code == 3
+    assert one.err == "1 failed targets are open again.\n"
+    assert one.json["outcomes"] == {
+        "applied": 19,
+        "unchanged": 0,
+        "skipped": 0,
+        "failed": 1,
+        "pending": 0,
+    }
+
+    assert call("resume", "paint", "--failed", "-o", "json").json["outcomes"]["applied"] == 20
+    assert call("resume", "paint", "--failed").err == "0 failed targets are open again.\n"
+
+
+@pytest.mark.usefixtures("run_file")
+def test_a_reason_without_failed_or_of_no_failure_is_refused(call: Caller) -> None:
+    for words in (("--reason", "rejected"), ("--failed", "--reason", "gone")):
+        refused(call("resume", "paint", *words), 2, r"--reason \w+: goes with --failed")
+
+
+def test_a_plan_that_was_changed_under_way_is_refused_with_both_digests(
+    tool: Tool, call: Caller, server: SandboxProcess
+) -> None:
+    slowly = paint(pace={"rate": "5/s", "burst": 1})
+    process = tool.start("apply", tool.write("plan.yaml", slowly), "--yes")
+    eventually(lambda: server.sent() > 0, "a patch")
+    process.terminate()
+    assert end(process).code == 5
+    first = call("status", "paint", "-o", "json").json["plan"]["digest"]
+    slowly["patch"] = {"labels": {"colour": "green"}}
+    tool.write("plan.yaml", slowly)
+    sent = server.sent()
+
+    ended = call("apply", "plan.yaml", "--yes")
+
+    refused(ended, 2, rf"the plan was changed .*{first}.*fleetpatch resume paint-")
+    assert len(set(re.findall(r"sha256:[0-9a-f]{64}", ended.err))) == 2
+    assert server.sent() == sent
+
+
+def test_run_files_that_are_none_are_told_in_one_line(
+    call: Caller, tool: Tool, run_file: Path
+) -> None:
+    damaged, newer = tool.folder / "damaged.run", tool.folder / "newer.run"
+    foreign = tool.folder / "foreign.run"
+    damaged.write_bytes(run_file.read_bytes()[:9000])
+    newer.write_bytes(run_file.read_bytes())
+    for path, statement in ((newer, "PRAGMA user_version = 99"), (foreign, "CREATE TABLE t (x)")):
+        other = sqlite3.connect(path)
+        other.execute(statement)
+        other.commit()
+        other.close()
+
+    for verb in ("resume", "undo", "status", "targets"):
+        refused(call(verb, damaged), 1, "is damaged")
+        refused(call(verb, newer), 1, "has format 99, .*; upgrade fleetpatch")
+        refused(call(verb, foreign), 1, "another program's SQLite database")
+        refused(call(verb, tool.folder / "plan.yaml"), 2, "is no run file")
+
+
+@pytest.mark.usefixtures("run_file")
+def test_undo_asks_and_without_a_terminal_keeps_the_plan(
+    call: Caller, server: SandboxProcess
+) -> None:
+    sent = server.sent()
+
+    ended = call("undo", "paint")
+
+    assert ended.code == 2
+    assert "say --yes" in ended.err
+    assert server.sent() == sent
+
+
+def test_status_shows_both_runs_and_the_way_on(call: Caller, run_file: Path) -> None:
+    undone = call("undo", "paint", "--yes", "-o", "json").json["run"]
+
+    listed = call("status").out
+    assert run_file.stem in listed
+    assert undone in listed
+    shown = call("status", run_file.stem).out
+    assert "is finished: 20 targets, 2 failed." in shown
+    assert f"Undone:   by {undone}" in shown
+    assert f"fleetpatch targets {run_file} --outcome failed" in shown

@@ -1,0 +1,191 @@
+"""A proxy between the tool and an API server: it remembers every request, and cuts connections.
+
+It ends where TLS would begin, so the tool speaks plain HTTP to it, over real sockets. A request is
+read whole before anything is done with it; a cut happens before it is delivered, after it was
+carried out, or in the middle of the answer, and shows as an end of file or as a reset.
+"""
+
+import asyncio
+import json
+import random
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER without a time: closing sends a reset."""
+
+_DEPTH = "/apis/group/version/namespaces/namespace/kind/name".count("/")
+
+
+class Cut(StrEnum):
+    """When a connection is cut."""
+
+    BEFORE = "before"
+    """The server never sees the request."""
+    MIDDLE = "middle"
+    """It has carried it out, and half of its answer arrives."""
+    AFTER = "after"
+    """It has carried it out, and nothing of its answer arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """A request as it came in: when, in seconds since the epoch, what, and what became of it."""
+
+    at: float
+    method: str
+    path: str
+    cut: Cut | None
+
+    @property
+    def name(self) -> str:
+        """The last part of the path: the object's name, where one is meant."""
+        return self.path.rpartition("/")[2]
+
+
+Chooses = Callable[[str, str], Cut | None]
+"""Method and path -> whether to cut, and when."""
+
+
+def no_cut(_method: str, _path: str) -> None:
+    """Let all pass."""
+
+
+def at_random(cut: Cut, share: float, seed: int) -> Chooses:
+    """Cut this share of the requests for single objects; the same ones for the same seed."""
+    generator = random.Random(seed)
+
+    def choose(_method: str, path: str) -> Cut | None:
+        single = path.count("/") == _DEPTH
+        return cut if single and generator.random() < share else None
+
+    return choose
+
+
+class Proxy:
+    """A running proxy; `passings` are the requests so far, in the order in which they came."""
+
+    def __init__(self, server: str, authority: Path, choose: Chooses) -> None:
+        where = urlsplit(server)
+        self._server = (where.hostname, where.port)
+        self._tls = ssl.create_default_context(cafile=str(authority))
+        self._choose = choose
+        # The event loop itself refers to its tasks but weakly.
+        self._tasks: set[asyncio.Task[None] | None] = set()
+        self.passings: list[Passing] = []
+        self.url = ""
+
+    def patches(self) -> list[Passing]:
+        """The PATCH requests so far."""
+        return [passing for passing in self.passings if passing.method == "PATCH"]
+
+    def cuts(self) -> int:
+        """How many connections were cut."""
+        return sum(passing.cut is not None for passing in self.passings)
+
+    def redirect(self, kubeconfig: Path) -> None:
+        """Make a kubeconfig of the server's lead here instead."""
+        document = json.loads(kubeconfig.read_text())
+        document["clusters"][0]["cluster"] = {"server": self.url}
+        kubeconfig.write_text(json.dumps(document))
+
+    async def serve(self, started: "Future[asyncio.Event]") -> None:
+        """Serve on a free loopback port until the event that `started` is given is set."""
+        ended = asyncio.Event()
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        started.set_result(ended)
+        await ended.wait()
+        server.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _connected(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        upstream: asyncio.StreamWriter | None = None
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            server, upstream = await asyncio.open_connection(*self._server, ssl=self._tls)
+            while await self._pass(client, back, server, upstream):
+                pass
+        # Whoever breaks off, the other side is to notice, and that is what closing is for.
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            for writer in (back, upstream):
+                if writer is not None:
+                    writer.transport.abort()
+
+    async def _pass(
+        self,
+        client: asyncio.StreamReader,
+        back: asyncio.StreamWriter,
+        server: asyncio.StreamReader,
+        upstream: asyncio.StreamWriter,
+    ) -> bool:
+        """Pass one request on and its answer back; False where that cut the connection."""
+        head, body = await _message(client)
+        method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
+        cut = self._choose(method, path.partition("?")[0])
+        self.passings.append(Passing(time.time(), method, path.partition("?")[0], cut))
+        if cut is not Cut.BEFORE:
+            upstream.write(head + body)
+            answer = b"".join(await _message(server))
+            if cut is None:
+                back.write(answer)
+                await back.drain()
+                return True
+            if cut is Cut.MIDDLE:
+                back.write(answer[: len(answer) // 2])
+                await back.drain()
+        # Every second cut is a reset, the others are an end of file.
+        if len(self.passings) % 2:
+            wire: socket.socket = back.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        return False
+
+
+async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Read one HTTP message, a request or an answer, as (head, body)."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
+    if fields.get(b"transfer-encoding") != b"chunked":
+        return head, await reader.readexactly(int(fields.get(b"content-length", b"0")))
+    body = b""
+    while not body.endswith(b"\r\n0\r\n\r\n"):
+        size = await reader.readuntil(b"\r\n")
+        body += size + await reader.readexactly(int(size, 16) + 2)
+        if size == b"0\r\n":
+            break
+    return head, body
+
+
+@contextmanager
+def proxy(server: str, authority: Path, choose: Chooses = no_cut) -> Iterator[Proxy]:
+    """Stand before `server`, in a thread of its own, while the block runs."""
+    stands = Proxy(server, authority, choose)
+    started: Future[asyncio.Event] = Future()
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(stands.serve(started),))
+    thread.start()
+    try:
+        ended = started.result(10)
+        yield stands
+    finally:
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(ended.set)
+        thread.join(10)
+        loop.close()

@@ -1,0 +1,172 @@
+"""Credentials that expire while a run is under way, over the real wire.
+
+Covered: a token file that is written anew, a credential plugin that is called again (and how often,
+with many workers), credentials that stay refused, and going on with fresh ones; no token anywhere
+in what is printed, logged or recorded. Left out: how renewals are shared (tests/kube); client
+certificates.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from fleetpatch.sandbox.access import ADMIN
+from fleetpatch.sandbox.server import SandboxOptions
+from tests.e2e.tool import Ended, Tool, end, eventually, plan
+from tests.kube.kubeconfigs import cluster, kubeconfig, plugin, runs
+from tests.sandbox.serving import SandboxThread
+
+JOBS = 400
+WORKERS = 32
+
+
+class Rotating:
+    """A server whose administrator's token changes, and a file that holds the token."""
+
+    def __init__(self, running: SandboxThread, folder: Path) -> None:
+        self._sandbox = running.sandbox
+        self.file = folder / "token"
+        self.tokens: list[str] = []
+        self.rotate()
+
+    @property
+    def server(self) -> str:
+        return self._sandbox.ready.server
+
+    @property
+    def statuses(self) -> dict[int, int]:
+        return dict(self._sandbox.counters.statuses)
+
+    @property
+    def patches(self) -> dict[str, int]:
+        return dict(self._sandbox.counters.patches)
+
+    def rotate(self) -> None:
+        """Hand out another token, and accept no other than that."""
+        self.tokens.append(f"tok-{secrets.token_hex(16)}")
+        # It is there before it is needed, as a kubelet or a credential plugin has it.
+        self.file.write_text(self.tokens[-1])
+        self._sandbox.change_token(ADMIN, self.tokens[-1])
+
+    def expire(self) -> None:
+        """Accept the token no more that was handed out."""
+        self._sandbox.change_token(ADMIN, secrets.token_hex(16))
+
+
+@pytest.fixture
+def rotating(tmp_path: Path) -> Iterator[Rotating]:
+    options = SandboxOptions(jobs=5 * JOBS, namespaces=4, anonymous=False)
+    with SandboxThread(options) as running:
+        yield Rotating(running, tmp_path)
+
+
+def users(rotating: Rotating, folder: Path) -> dict[str, dict[str, Any]]:
+    """The ways to hand a token to the tool."""
+    told = f"credential(token=pathlib.Path({str(rotating.file)!r}).read_text())"
+    return {
+        "token file": {"tokenFile": str(rotating.file)},
+        "plugin": plugin(folder, told),
+        "token": {"token": rotating.tokens[-1]},
+    }
+
+
+@contextmanager
+def applying(tool: Tool, rotating: Rotating, way: str, rate: str = "400/s") -> Iterator[Popen[str]]:
+    """A run with many workers that is under way."""
+    user = users(rotating, tool.folder)[way]
+    kubeconfig(tool.folder / "kubeconfig", the_cluster=cluster(rotating.server), user=user)
+    document = plan(
+        "rotate",
+        {"kinds": ["jobs.batch"], "selector": "app"},
+        patch={"labels": {"cost": "new"}},
+        pace={"rate": rate, "burst": 10, "concurrency": WORKERS},
+    )
+    process = tool.start("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
+    try:
+        eventually(lambda: len(rotating.patches) > 20, "some patches")
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            end(process)
+
+
+def artefacts(tool: Tool, *ended: Ended) -> bytes:
+    """All that the tool printed, logged and recorded."""
+    files = [path for path in tool.state.rglob("*") if path.is_file()]
+    assert {".run", ".jsonl"} <= {path.suffix for path in files}
+    printed = "".join(one.out + one.err for one in ended)
+    return printed.encode() + b"".join(path.read_bytes() for path in files)
+
+
+def test_a_token_file_that_is_written_anew_is_read_again(tool: Tool, rotating: Rotating) -> None:
+    with applying(tool, rotating, "token file") as process:
+        rotating.rotate()
+        ended = end(process)
+
+    assert ended.code == 0, ended.err
+    assert ended.json["outcomes"]["applied"] == JOBS
+    assert 1 <= rotating.statuses[401] <= WORKERS + 1, "each worker's request is refused once"
+    assert not any(token.encode() in artefacts(tool, ended) for token in rotating.tokens)
+
+
+def test_a_plugin_is_called_once_for_all_workers(tool: Tool, rotating: Rotating) -> None:
+    with applying(tool, rotating, "plugin") as process:
+        before = runs(tool.folder)
+        rotating.rotate()
+        ended = end(process)
+
+    assert ended.code == 0, ended.err
+    assert ended.json["outcomes"]["applied"] == JOBS
+    assert runs(tool.folder) == before + 1
+    assert rotating.statuses[401] >= 1
+    assert not any(token.encode() in artefacts(tool, ended) for token in rotating.tokens)
+
+
+@pytest.mark.parametrize("way", ["token file", "plugin", "token"])
+def test_credentials_that_stay_refused_pause_the_run_and_it_goes_on_with_fresh_ones(
+    tool: Tool, rotating: Rotating, way: str
+) -> None:
+    with applying(tool, rotating, way) as process:
+        called = runs(tool.folder) if way == "plugin" else 0
+        rotating.expire()
+        ended = end(process, timeout=15)
+
+    assert ended.code == 5, ended.err
+    assert "does not accept our credentials: 401 Unauthorized" in ended.json["cause"]
+    counts = ended.json["outcomes"]
+    assert (counts["failed"], counts["skipped"]) == (0, 0)
+    assert counts["pending"] == JOBS - counts["applied"] > 0
+    # Where there is nothing better to be had, nothing is sent again.
+    assert rotating.statuses[401] <= WORKERS + 1
+    if way == "plugin":
+        assert runs(tool.folder) == called + 1
+
+    rotating.rotate()
+    user = users(rotating, tool.folder)[way]
+    kubeconfig(tool.folder / "kubeconfig", the_cluster=cluster(rotating.server), user=user)
+    again = tool.run("resume", "rotate", "--yes", "-o", "json")
+
+    assert again.code == 0, again.err
+    assert again.json["outcomes"]["applied"] == JOBS
+    assert len(rotating.patches) == JOBS
+    found = artefacts(tool, ended, again)
+    assert not any(token.encode() in found for token in rotating.tokens)
+
+
+def test_a_token_that_expires_again_and_again_is_renewed_as_often(
+    tool: Tool, rotating: Rotating
+) -> None:
+    with applying(tool, rotating, "token file", rate="100/s") as process:
+        rotating.rotate()
+        eventually(lambda: len(rotating.patches) > 150, "more patches")
+        rotating.rotate()
+        ended = end(process)
+
+    assert ended.code == 0, ended.err
+    assert ended.json["outcomes"]["applied"] == JOBS

@@ -1,0 +1,154 @@
+"""Nothing lost and nothing done twice, whoever dies: small versions of `python -m bench.kill`.
+
+Covered: SIGKILL of the tool, of the API server and of etcd at random instants, connections cut
+before, in the middle of and after a request's answer, Ctrl-C at random instants, one plan started
+twice at once, and the lock of a dead holder. What must hold is written in `tests.e2e.trials`.
+Left out: 2,000 targets and 50 kills (bench/kill.py); power loss and torn files (tests/journal).
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.control_plane import ControlPlane
+from tests.e2e.proxies import Cut, Proxy, at_random, proxy
+from tests.e2e.tool import Tool, end, eventually
+from tests.e2e.trials import (
+    APPEND,
+    INTERRUPTED,
+    KILLED,
+    MERGE,
+    Body,
+    Fleet,
+    Trial,
+    Trouble,
+    dying_apiserver,
+    dying_etcd,
+    start_twice,
+)
+
+pytestmark = pytest.mark.control_plane
+
+TARGETS = 150
+PACE = {"rate": "300/s", "burst": 20, "concurrency": 16}
+BODIES = pytest.mark.parametrize("body", [MERGE, APPEND], ids=["merge", "append"])
+
+
+@pytest.fixture
+def generator(request: pytest.FixtureRequest) -> random.Random:
+    """The same for a test every time, and another for each."""
+    return random.Random(request.node.name)
+
+
+@pytest.fixture
+def wire(control_plane: ControlPlane, tool: Tool) -> Iterator[Proxy]:
+    """A proxy that cuts nothing, before the control plane; the tool's kubeconfig leads there."""
+    with proxy(control_plane.server, control_plane.ca_file) as wire:
+        redirect(control_plane, tool, wire)
+        yield wire
+
+
+def redirect(control_plane: ControlPlane, tool: Tool, wire: Proxy) -> None:
+    assert tool.kubeconfig is not None
+    wire.redirect(control_plane.kubeconfig(tool.kubeconfig, user="alice"))
+
+
+@BODIES
+def test_a_run_that_is_killed_again_and_again_changes_every_object_once(
+    control_plane: ControlPlane, tool: Tool, wire: Proxy, generator: random.Random, body: Body
+) -> None:
+    fleet = Fleet(control_plane, body, TARGETS)
+    trial = Trial(tool, fleet, wire.patches, KILLED, generator, span=0.3)
+
+    tale = trial.run(4, pace=PACE)
+
+    assert tale.violations == []
+    assert tale.troubles == 4
+
+
+@pytest.mark.parametrize(
+    ("dying", "body"), [(dying_apiserver, APPEND), (dying_etcd, MERGE)], ids=["apiserver", "etcd"]
+)
+def test_a_server_that_is_killed_and_started_again_changes_nothing_of_that(
+    control_plane: ControlPlane,
+    tool: Tool,
+    wire: Proxy,
+    generator: random.Random,
+    dying: Callable[[ControlPlane, random.Random], Trouble],
+    body: Body,
+) -> None:
+    fleet = Fleet(control_plane, body, TARGETS)
+    trouble = dying(control_plane, generator)
+    trial = Trial(tool, fleet, wire.patches, trouble, generator, span=0.3)
+
+    tale = trial.run(1, pace=PACE)
+
+    assert tale.violations == []
+
+
+@pytest.mark.parametrize("cut", Cut)
+def test_nor_do_connections_that_are_cut(
+    control_plane: ControlPlane, tool: Tool, generator: random.Random, cut: Cut
+) -> None:
+    fleet = Fleet(control_plane, APPEND, TARGETS // 2)
+    choose = at_random(cut, 0.2, generator.randrange(100))
+    with proxy(control_plane.server, control_plane.ca_file, choose) as wire:
+        redirect(control_plane, tool, wire)
+        trial = Trial(tool, fleet, wire.patches, KILLED, generator, span=0.2)
+
+        tale = trial.run(1, pace=PACE)
+
+    assert tale.violations == []
+    assert wire.cuts() > 5
+
+
+def test_ctrl_c_at_any_moment_ends_in_good_order_and_leaves_nothing_in_doubt(
+    control_plane: ControlPlane, tool: Tool, wire: Proxy, generator: random.Random
+) -> None:
+    fleet = Fleet(control_plane, APPEND, TARGETS)
+    trial = Trial(tool, fleet, wire.patches, INTERRUPTED, generator, span=0.12)
+
+    tale = trial.run(6, pace=PACE)
+
+    assert tale.violations == []
+    assert len(wire.patches()) == TARGETS * tale.turns, "each was patched once"
+
+
+def test_of_two_that_start_one_plan_at_once_one_runs_and_the_other_is_told_who_does(
+    control_plane: ControlPlane, tool: Tool, wire: Proxy
+) -> None:
+    fleet = Fleet(control_plane, MERGE, 15)
+    violations: list[str] = []
+    for _ in range(5):
+        fleet.turns += 1
+        file = tool.write("plan.yaml", fleet.plan(pace={"rate": "30/s", "burst": 1}))
+        violations += start_twice(tool, fleet, file)
+
+    assert violations + list(fleet.violations()) == []
+    assert len(wire.patches()) == 15 * 5
+
+
+def test_the_lock_of_a_dead_holder_is_not_in_the_way(
+    control_plane: ControlPlane, tool: Tool, wire: Proxy
+) -> None:
+    fleet = Fleet(control_plane, MERGE, 30)
+    fleet.turns += 1
+    file = tool.write("plan.yaml", fleet.plan(pace={"rate": "30/s", "burst": 1}))
+    process = tool.start("apply", file, "--yes")
+    eventually(lambda: len(wire.patches()) > 2, "some patches")
+    process.kill()
+    end(process)
+    assert json.loads(lock_of(tool).read_text())["pid"] == process.pid
+
+    again = tool.run("apply", file, "--yes")
+
+    assert again.code == 0, again.err
+    assert list(fleet.violations()) == []
+
+
+def lock_of(tool: Tool) -> Path:
+    (lock,) = (tool.state / "locks").glob("*.lock")
+    return lock

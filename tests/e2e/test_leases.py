@@ -1,0 +1,303 @@
+"""Two machines and one plan: processes that share no state but the cluster, kept apart by a Lease.
+
+Covered, on a real control plane whose audit log tells who sent what: the second process is refused;
+a holder that was killed is waited for and followed; one that was suspended while another took over
+sends nothing when it wakes; a Lease that is taken away or deleted; a missing right; signals while
+waiting; rehearsals and undo. On the sandbox: the same plan twice. Left out: renewals that fail, and
+when (tests/engine/test_tenure).
+"""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from tests.control_plane import ControlPlane
+from tests.e2e.fleets import BATCH
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.witnesses import Sent, audited
+
+JOBS = 120
+DURATION = 5
+LEASES = "/apis/coordination.k8s.io/v1/namespaces"
+
+
+@pytest.fixture(scope="module")
+def audit_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("audit") / "audit.log"
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane_binaries: Path, audit_log: Path) -> Iterator[ControlPlane]:
+    with ControlPlane(control_plane_binaries, audit_log=audit_log) as started:
+        yield started
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A namespace with jobs and a Lease on the real control plane."""
+
+    plane: ControlPlane
+    audit_log: Path
+    namespace: str
+
+    @property
+    def path(self) -> str:
+        return f"{LEASES}/{self.namespace}/leases/relabel"
+
+    def spec(self) -> dict[str, Any]:
+        """What the Lease says; empty where there is none."""
+        answer = self.plane.request("GET", self.path)
+        spec: dict[str, Any] = answer.body["spec"] if answer.status == 200 else {}
+        return spec
+
+    def patched(self) -> list[Sent]:
+        """The PATCH requests for jobs so far."""
+        return [one for one in audited(self.audit_log, self.namespace) if one.name != "relabel"]
+
+    def plan(self, rate: str = "50/s", **more: Any) -> dict[str, Any]:
+        lock = {"lease": f"{self.namespace}/relabel", "duration": f"{DURATION}s"}
+        return plan(
+            "relabel",
+            {"kinds": ["jobs.batch"], "namespaces": [self.namespace], "selector": "app=etl"},
+            patch={"labels": {"cost": "new"}},
+            pace={"rate": rate, "burst": 1, "concurrency": 4},
+            lock=lock,
+            **more,
+        )
+
+    def unlabelled(self) -> int:
+        """How many jobs have not been changed."""
+        selector = "labelSelector=cost!=new"
+        listed = self.plane.request("GET", f"{BATCH.path(self.namespace)}?{selector}")
+        return len(listed.body["items"])
+
+
+@pytest.fixture
+def cluster(plane: ControlPlane, audit_log: Path) -> Cluster:
+    namespace = plane.namespace()
+    plane.create_jobs(JOBS, namespace, labels=lambda _index: {"app": "etl"})
+    return Cluster(plane, audit_log, namespace)
+
+
+def machine(cluster: Cluster, tmp_path: Path, name: str, user: str = "admin") -> Tool:
+    """A machine of its own: its own state, home and kubeconfig."""
+    folder = tmp_path / name
+    folder.mkdir()
+    return Tool(folder, cluster.plane.kubeconfig(folder / "kubeconfig", user))
+
+
+@contextmanager
+def applying(tool: Tool, cluster: Cluster, rate: str = "50/s") -> Iterator[Popen[str]]:
+    """A run that has changed a few jobs."""
+    file = tool.write("plan.yaml", cluster.plan(rate))
+    before = len(cluster.patched())
+    process = tool.start("apply", file, "--yes", "-o", "json")
+    try:
+        eventually(lambda: len(cluster.patched()) > before + 5, "some patches")
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            end(process)
+
+
+def lease_events(tool: Tool) -> list[str]:
+    (log,) = tool.state.glob("runs/*.jsonl")
+    events = [line["event"] for line in tool.log(log)]
+    return [event for event in events if event.startswith("lease.")]
+
+
+@pytest.mark.control_plane
+def test_one_runs_and_the_other_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    first, second = (machine(cluster, tmp_path, name) for name in ("first", "second"))
+    with applying(first, cluster, "20/s") as process:
+        file = second.write("plan.yaml", cluster.plan())
+        refused = second.run("apply", file, "--yes")
+
+        assert refused.code == 6, refused.err
+        assert f"_{process.pid}_" in refused.err
+        assert f"lease {cluster.namespace}/relabel in cluster control-plane" in refused.err
+        assert cluster.spec()["acquireTime"] in refused.err
+        assert second.run("status", "relabel", "-o", "json").json["state"] == "planned"
+        ended = end(process)
+
+    assert ended.code == 0, ended.err
+    assert len(cluster.patched()) == JOBS, "the second one sent nothing"
+    assert "holderIdentity" not in cluster.spec()
+    assert lease_events(first) == ["lease.acquired", "lease.released"]
+
+    # Now it has its turn, and finds nothing left to change.
+    again = second.run("apply", "plan.yaml", "--yes", "-o", "json")
+    assert again.json["outcomes"]["unchanged"] == JOBS
+    assert cluster.spec()["leaseTransitions"] == 1
+
+
+@pytest.mark.control_plane
+def test_a_holder_that_was_killed_is_waited_for_and_followed(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    first, second = (machine(cluster, tmp_path, name) for name in ("first", "second"))
+    with applying(first, cluster) as process:
+        process.kill()
+        end(process)
+    began = time.time()
+    sent = len(cluster.patched())
+
+    ended = second.run("apply", second.write("plan.yaml", cluster.plan("1000/s")), "--yes")
+
+    assert ended.code == 0, ended.err
+    assert cluster.patched()[sent].at >= began + DURATION - 0.5
+    assert lease_events(second) == ["lease.awaited", "lease.acquired", "lease.released"]
+    assert cluster.unlabelled() == 0
+    # What the first had claimed is settled by reading, though the Lease had another holder since.
+    resumed = first.run("resume", "relabel", "--yes", "-o", "json")
+    assert resumed.code == 0, resumed.err
+    assert resumed.json["outcomes"]["pending"] == 0
+
+
+@pytest.mark.control_plane
+def test_a_holder_that_was_suspended_sends_nothing_when_it_wakes(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    first, second = (machine(cluster, tmp_path, name) for name in ("first", "second"))
+    with applying(first, cluster) as process:
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.5)  # what was on its way has arrived
+        file = second.write("plan.yaml", cluster.plan("20/s"))
+        successor = second.start("apply", file, "--yes")
+        holder = f"_{successor.pid}_"
+        eventually(lambda: holder in cluster.spec().get("holderIdentity", ""), "the next holder")
+        process.send_signal(signal.SIGCONT)
+        ended = end(process)
+
+        assert ended.code == 5, ended.err
+        assert "was not renewed in time" in ended.json["cause"]
+        assert ended.json["outcomes"]["failed"] == 0
+        assert end(successor).code == 0
+
+    # Both take the objects in the same order, so each one that it sent would be there twice.
+    names = Counter(one.name for one in cluster.patched())
+    assert set(names.values()) == {1}
+    assert cluster.unlabelled() == 0
+    assert cluster.spec()["leaseTransitions"] == 1
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("way", ["taken", "deleted"])
+def test_a_lease_that_is_lost_pauses_the_run_which_goes_on_later(
+    cluster: Cluster, tmp_path: Path, way: str
+) -> None:
+    tool = machine(cluster, tmp_path, "first")
+    with applying(tool, cluster, "30/s") as process:
+        if way == "deleted":
+            cluster.plane.request("DELETE", cluster.path)
+        else:
+            spec = {"holderIdentity": "\x1b[31msomebody"}
+            merge = "application/merge-patch+json"
+            cluster.plane.request("PATCH", cluster.path, {"spec": spec}, merge)
+        ended = end(process, timeout=10)
+
+    assert ended.code == 5, ended.err
+    words = "was deleted" if way == "deleted" else "was taken over by somebody"
+    cause = f"the lease {cluster.namespace}/relabel in cluster control-plane {words}"
+    assert ended.json["cause"] == cause
+    counts = ended.json["outcomes"]
+    assert (counts["failed"], counts["applied"]) == (0, len(cluster.patched()))
+
+    cluster.plane.request("DELETE", cluster.path)
+    again = tool.run("resume", "relabel", "--yes", "-o", "json")
+    assert again.code == 0, again.err
+    assert len(cluster.patched()) == JOBS
+
+
+@pytest.mark.control_plane
+def test_without_the_right_nothing_is_sent(cluster: Cluster, tmp_path: Path) -> None:
+    tool = machine(cluster, tmp_path, "first", user="alice")
+
+    ended = tool.run("apply", tool.write("plan.yaml", cluster.plan()), "--yes")
+
+    assert ended.code == 1
+    assert "the rights get, create and patch on leases.coordination.k8s.io" in ended.err
+    assert len(ended.err.splitlines()) == 1, ended.err
+    assert cluster.patched() == []
+
+
+@pytest.mark.control_plane
+def test_a_rehearsal_takes_no_lease_and_an_undo_does(cluster: Cluster, tmp_path: Path) -> None:
+    tool = machine(cluster, tmp_path, "first")
+    file = tool.write("plan.yaml", cluster.plan("1000/s"))
+
+    assert tool.run("apply", file, "--yes", "--dry-run").code == 0
+    assert cluster.spec() == {}
+    applied = tool.run("apply", file, "--yes", "-o", "json")
+    assert applied.code == 0, applied.err
+    undone = tool.run("undo", applied.json["run"], "--yes")
+
+    assert undone.code == 0, undone.err
+    assert cluster.unlabelled() == JOBS
+    assert cluster.spec()["leaseTransitions"] == 1
+
+
+# On the sandbox
+
+
+def holding(server: SandboxProcess, name: str, holder: str) -> None:
+    """Make a Lease whose holder gives no sign of life."""
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": 60}
+    document = {"metadata": {"name": name}, "spec": spec}
+    assert server.client.request("POST", f"{LEASES}/default/leases", document).status == 201
+
+
+def locked_plan() -> dict[str, Any]:
+    return plan(
+        "locked",
+        {"kinds": ["jobs.batch"], "selector": "app"},
+        patch={"labels": {"cost": "new"}},
+        lock={"lease": "default/locked"},
+    )
+
+
+def test_a_signal_ends_the_waiting_for_a_lease(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 100) as server:
+        holding(server, "locked", "dead_1_x")
+        process = tool.start("apply", tool.write("plan.yaml", locked_plan()), "--yes")
+        eventually(lambda: "lease.awaited" in "".join(_logs(tool)), "the waiting")
+        process.send_signal(signal.SIGTERM)
+        ended = end(process, timeout=5)
+
+        assert ended.code == 5, ended.err
+        assert "interrupted by SIGTERM" in ended.out
+        assert server.sent() == 0
+
+
+def _logs(tool: Tool) -> Iterator[str]:
+    return (log.read_text() for log in tool.state.glob("runs/*.jsonl"))
+
+
+def test_two_that_start_together_do_not_run_together(tmp_path: Path) -> None:
+    tools = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        tools.append(Tool(tmp_path / name, tmp_path / "kubeconfig"))
+    document = locked_plan() | {
+        "pace": {"rate": "30/s", "burst": 1},
+        "lock": {"lease": "default/locked", "duration": "5s"},
+    }
+    with sandbox(tools[0], "--jobs", 500) as server:
+        processes = [
+            tool.start("apply", tool.write("plan.yaml", document), "--yes") for tool in tools
+        ]
+        codes = sorted(end(process).code for process in processes)
+
+        assert codes == [0, 6]
+        jobs = {path: sent for path, sent in server.patches().items() if "/jobs/" in path}
+        assert (len(jobs), set(jobs.values())) == (100, {1})

@@ -1,0 +1,224 @@
+"""`fleetpatch undo`: what a run changed is put back, values and absences, where it is still ours.
+
+Covered, on a real API server: every patch type on kinds that take it, with its undo and the undo of
+that. On the sandbox: a run that was cut off, values that somebody changed since, a run that
+overwrote others' values, undone twice, a rehearsal, what `status` tells.
+Left out: which values go back in every case (tests/rules/test_undoing.py).
+"""
+
+import signal
+from typing import Any
+
+import pytest
+
+from tests.control_plane import JOB_KINDS, ControlPlane
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Tool, end, eventually, plan
+
+COUNT = 20
+CHANGING = ("resourceVersion", "managedFields", "generation")
+ARGUMENTS = "/spec/tfReplicaSpecs/Worker/template/spec/containers/0/command"
+PATCHES: dict[str, tuple[str, dict[str, Any]]] = {
+    "labels": (
+        "jobs.batch",
+        {
+            "labels": {"cost": "new", "stale": None, "none": None},
+            "renameLabels": {"owner": "team-owner"},
+            "annotations": {"fleet.example.com/campaign": "q4"},
+        },
+    ),
+    "merge": (
+        "tfjobs.kubeflow.org",
+        {
+            "merge": {
+                "metadata": {"labels": {"stale": None}, "annotations": {"note": "x"}},
+                "spec": {
+                    "runPolicy": {"schedulingPolicy": {"queue": "gold"}},
+                    "tfReplicaSpecs": {"Worker": {"replicas": 3, "restartPolicy": "Never"}},
+                },
+            }
+        },
+    ),
+    "json": (
+        "tfjobs.kubeflow.org",
+        {
+            "json": [
+                {"op": "test", "path": "/spec/tfReplicaSpecs/Worker/replicas", "value": 1},
+                {"op": "add", "path": f"{ARGUMENTS}/-", "value": "--verbose"},
+                {"op": "remove", "path": f"{ARGUMENTS}/0"},
+                {"op": "replace", "path": "/spec/tfReplicaSpecs/Worker/replicas", "value": 2},
+                {"op": "move", "from": "/metadata/labels/owner", "path": "/metadata/labels/boss"},
+            ]
+        },
+    ),
+    "strategic": (
+        "jobs.batch",
+        {
+            "strategic": {
+                "metadata": {"labels": {"stale": None}, "annotations": {"note": "x"}},
+                "spec": {"parallelism": 3, "activeDeadlineSeconds": 600},
+            }
+        },
+    ),
+}
+
+
+def labels(index: int) -> dict[str, str]:
+    made = {"app": "etl", "owner": f"owner-{index}"}
+    return made | ({"stale": "yes", "cost": "old"} if index % 2 else {})
+
+
+def without_versions(item: dict[str, Any]) -> dict[str, Any]:
+    metadata = {key: value for key, value in item["metadata"].items() if key not in CHANGING}
+    return {**item, "metadata": metadata}
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("name", PATCHES)
+def test_on_a_real_server_undo_restores_every_object_and_its_undo_the_change(
+    control_plane: ControlPlane, tool: Tool, name: str
+) -> None:
+    assert tool.kubeconfig is not None
+    control_plane.kubeconfig(tool.kubeconfig, user="alice")
+    kind, patch = PATCHES[name]
+    space = control_plane.namespace()
+    control_plane.create_jobs(COUNT, space, kind=JOB_KINDS[kind], labels=labels)
+    block = {"kinds": [kind], "namespaces": [space], "selector": "app=etl"}
+
+    def look() -> list[dict[str, Any]]:
+        listed = control_plane.request("GET", JOB_KINDS[kind].path(space)).body["items"]
+        return [without_versions(item) for item in listed]
+
+    def carried_out(*words: object) -> str:
+        ended = tool.run(*words, "--yes", "-o", "json")
+        assert ended.code == 0, ended.err + ended.out
+        assert ended.json["reasons"] == {"applied": {"patched": COUNT}}
+        assert ended.json["requests"]["patch"] == COUNT
+        run: str = ended.json["run"]
+        return run
+
+    before = look()
+    run = carried_out("apply", tool.write("plan.yaml", plan("change", block, patch=patch)))
+    after = look()
+    undoing = carried_out("undo", run)
+
+    assert all(one != other for one, other in zip(before, after, strict=True))
+    assert look() == before
+    carried_out("undo", undoing)
+    assert look() == after
+
+
+def paint(**more: Any) -> dict[str, Any]:
+    block = {"kinds": ["jobs.batch"], "selector": "app"}
+    return plan("paint", block, patch={"labels": {"cost": "new", "team": None}}, **more)
+
+
+def labelled(server: SandboxProcess, target: dict[str, Any], **changed: str | None) -> None:
+    """Another writer sets labels."""
+    path = f"/apis/batch/v1/namespaces/{target['namespace']}/jobs/{target['name']}"
+    body = {"metadata": {"labels": changed}}
+    assert server.client.request("PATCH", path, body, "application/merge-patch+json").status == 200
+
+
+def labels_of(tool: Tool, server: SandboxProcess, run: str) -> dict[str, dict[str, str]]:
+    return {one["uid"]: server.metadata(one)["labels"] for one in tool.targets(run)}
+
+
+def test_what_somebody_changed_since_is_skipped_and_listed(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 50) as server:
+        assert tool.run("apply", tool.write("plan.yaml", paint()), "--yes").code == 0
+        first, second, *_ = tool.targets("paint")
+        labelled(server, first, cost="theirs")
+        labelled(server, second, other="theirs")
+
+        ended = tool.run("undo", "paint", "--yes", "-o", "json")
+
+        assert ended.code == 0, ended.err
+        assert ended.json["reasons"] == {"applied": {"patched": 9}, "skipped": {"drifted": 1}}
+        (left,) = tool.targets(ended.json["run"], "--reason", "drifted")
+        assert left["uid"] == first["uid"]
+        assert "is 'theirs'" in left["detail"]
+        assert server.metadata(first)["labels"]["cost"] == "theirs"
+        assert server.metadata(second)["labels"]["team"] == second["before"]["metadata.labels.team"]
+        assert server.metadata(second)["labels"]["other"] == "theirs"
+
+
+def test_undone_twice_nothing_is_left_to_do(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 50) as server:
+        run = tool.run("apply", tool.write("plan.yaml", paint()), "--yes", "-o", "json").json["run"]
+        assert tool.run("undo", run, "--yes").code == 0
+        restored = labels_of(tool, server, run)
+
+        again = tool.run("undo", run, "--yes", "-o", "json")
+
+        assert again.code == 0
+        assert again.json["reasons"] == {"unchanged": {"already-set": 10}}
+        assert labels_of(tool, server, run) == restored
+
+
+def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_included(
+    tool: Tool,
+) -> None:
+    lost = {"action": "hang", "when": "after", "names": ["*-job-0000[03]*"], "times": 1}
+    with sandbox(tool, "--jobs", 500, chaos={"rules": [lost]}) as server:
+        slow = paint(pace={"rate": "60/s", "burst": 1, "concurrency": 8})
+        process = tool.start("apply", tool.write("plan.yaml", slow), "--yes")
+        eventually(lambda: server.sent() >= 20, "some patches")
+        process.send_signal(signal.SIGKILL)
+        assert end(process).code == -signal.SIGKILL
+        sent = server.patches()
+        listed = tool.targets("paint")
+        doubtful = [one for one in listed if one["inDoubt"]]
+        assert doubtful
+
+        run = listed and tool.run("status", "paint", "-o", "json").json["run"]
+        ended = tool.run("undo", run, "--yes", "-o", "json", "--request-timeout", "2s")
+
+        assert ended.code == 0, ended.err
+        assert ended.json["outcomes"]["applied"] == ended.json["targets"] <= len(sent)
+        undone = {one["uid"] for one in tool.targets(ended.json["run"])}
+        told = tool.run("status", run, "-o", "json").json["outcomes"]
+        assert told["applied"] == len(undone)
+        for one in listed:
+            found = server.metadata(one)["labels"]
+            assert "cost" not in found
+            assert found.get("team") == one["before"]["metadata.labels.team"]
+
+
+def test_a_run_that_overwrote_what_others_had_written_gives_it_back(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 50) as server:
+        tool.write("plan.yaml", paint(guards={"onDrift": "overwrite"}))
+        assert tool.run("plan", "plan.yaml").code == 0
+        target = tool.targets("paint")[0]
+        labelled(server, target, cost="theirs", team=None)
+        run = tool.run("apply", "plan.yaml", "--yes", "-o", "json").json["run"]
+        assert server.metadata(target)["labels"]["cost"] == "new"
+
+        assert tool.run("undo", run, "--yes").code == 0
+
+        found = server.metadata(target)["labels"]
+        assert found["cost"] == "theirs"
+        assert "team" not in found
+
+
+def test_a_rehearsal_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 50):
+        file = tool.write("plan.yaml", paint())
+        tried = tool.run("apply", file, "--yes", "--dry-run", "-o", "json").json["run"]
+        planned = tool.run("plan", file, "-o", "json").json["run"]
+
+        for run, told in ((tried, "was a rehearsal"), (planned, "no target of it was applied")):
+            refused = tool.run("undo", run, "--yes")
+            assert refused.code == 2
+            assert told in refused.err
+            assert len(refused.err.splitlines()) == 1
+
+
+def test_status_tells_of_the_undo_on_both_sides(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 50):
+        file = tool.write("plan.yaml", paint())
+        run = tool.run("apply", file, "--yes", "-o", "json").json["run"]
+        undoing = tool.run("undo", run, "--yes", "-o", "json").json["run"]
+
+        assert f"Undone:   by {undoing}" in tool.run("status", run).out
+        assert f"Undoes:   {run}" in tool.run("status", undoing).out

@@ -1,0 +1,102 @@
+"""Who saw what happened, and shares no code with fleetpatch: etcd, the audit log, the record.
+
+etcd counts how often it has stored each object, and the API server stores only what changes. The
+audit log has a line for each request that the API server answered. The record is read as people do
+with a `sqlite3` shell, by the view `standings`.
+"""
+
+import json
+import sqlite3
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from tests.control_plane import ControlPlane, JobKind
+
+
+def times_stored(control_plane: ControlPlane, kind: JobKind, namespace: str) -> dict[str, int]:
+    """How often etcd has stored each object of this kind in the namespace, by name."""
+    group = "" if kind.group == "batch" else f"{kind.group}/"
+    prefix = f"/registry/{group}{kind.plural}/{namespace}/".encode()
+    question = {
+        "key": b64encode(prefix).decode(),
+        "range_end": b64encode(prefix[:-1] + b"0").decode(),  # "0" is what follows "/"
+        "keys_only": True,
+    }
+    url = f"{control_plane.etcd_server}/v3/kv/range"
+    with urlopen(url, json.dumps(question).encode(), timeout=30) as answer:
+        found = json.load(answer).get("kvs", [])
+    return {
+        b64decode(one["key"]).removeprefix(prefix).decode(): int(one["version"]) for one in found
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A PATCH as a server saw it: when it came in, in seconds since the epoch, and for what."""
+
+    at: float
+    namespace: str
+    name: str
+    status: int
+
+
+def audited(log: Path, namespace: str) -> Iterator[Sent]:
+    """The PATCH requests of an audit log, in the order in which they were answered."""
+    for line in log.read_text().splitlines():
+        # A server that was killed may have left half a line, which its successor went on from.
+        event = _parsed(line[max(line.rfind('{"kind":"Event"'), 0) :])
+        about = event.get("objectRef", {})
+        if event.get("verb") == "patch" and about.get("namespace") == namespace:
+            at = datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
+            yield Sent(at, namespace, about["name"], event["responseStatus"]["code"])
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    try:
+        event: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return {}
+    return event
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a run file says at this moment, alive, crashed or closed."""
+
+    state: str
+    standings: dict[str, str]
+    """Of each target, by name."""
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many targets stand where."""
+        return Counter(self.standings.values())
+
+    @property
+    def ended(self) -> set[str]:
+        """The names of the targets that have an outcome."""
+        open_ones = ("pending", "in-doubt")
+        return {name for name, standing in self.standings.items() if standing not in open_ones}
+
+
+def record(run_file: Path) -> Record:
+    """Read a run file's record."""
+    with closing(sqlite3.connect(f"{run_file.as_uri()}?mode=ro", uri=True)) as database:
+        (state,) = database.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
+        return Record(state, dict(database.execute("SELECT name, standing FROM standings")))
+
+
+def claims(run_file: Path) -> int:
+    """How many chunks were claimed; 0 also where the file is not laid out yet."""
+    with closing(sqlite3.connect(f"{run_file.as_uri()}?mode=ro", uri=True)) as database:
+        try:
+            return int(database.execute("SELECT count(*) FROM claims").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
