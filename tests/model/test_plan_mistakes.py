@@ -224,6 +224,14 @@ TOGETHER: list[tuple[str, str, str]] = [
     ),
 ]
 
+TOGETHER += [
+    (
+        with_patch("{strategic: {spec: {$setElementOrder/a: [{name: b}]}}}"),
+        "8:28",
+        "$setElementOrder/a could not be undone",
+    ),
+]
+
 NOT_YET: list[tuple[str, str, str]] = [
     (with_patch("{apply: {a: b}}"), "8:9", "apply patches are not"),
     (add("limits: {deadline: 2h}"), f"{MORE}:1", "limits are not carried out"),

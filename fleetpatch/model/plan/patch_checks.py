@@ -26,6 +26,7 @@ def check_patch(tree: Json) -> Iterator[Finding]:
     yield from _annotations(tree)
     for kind in ("merge", "strategic", "apply"):
         yield from _document(tree, ("patch", kind))
+    yield from _directives(mapping_at(tree, ("patch", "strategic")), ("patch", "strategic"))
     for operation in sections(tree, ("patch", "json")):
         yield from _operation(mapping_at(tree, operation), operation)
     yield from _protected(tree)
@@ -89,6 +90,17 @@ def _document(tree: Json, path: TreePath) -> Iterator[Finding]:
         if key in mapping_at(document, ("metadata",)):
             what = "says which object it is, and cannot be patched; remove it"
             yield Finding((*path, "metadata", key), what, of_key=True)
+
+
+def _directives(document: Json, path: TreePath) -> Iterator[Finding]:
+    """Find directives of strategic merge whose effect is not known here, so not undone either."""
+    for key, value in mapping_at(document, ()).items():
+        if key.startswith("$") and key != "$patch":
+            what = f"{key} could not be undone; leave it out, or change the list as a whole"
+            yield Finding((*path, key), what, of_key=True)
+        yield from _directives(value, (*path, key))
+    for position, entry in enumerate(list_at(document, ())):
+        yield from _directives(entry, (*path, position))
 
 
 def _operation(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
