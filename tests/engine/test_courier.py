@@ -1,93 +1,37 @@
 """One target, from its first PATCH to its end, over scripted clusters in virtual time.
 
 Covered: every verdict with what follows from it, waits to the millisecond, attempts running out,
-conflicts, doubt, servers that have just been started, credentials, dry runs, unguarded runs,
-targets that an earlier process left in doubt, the record of retries, and cancellation.
-Left out: sequences nobody thought of (test_courier_model.py), the waits' own rules
-(tests/rules/test_backoff.py).
+conflicts, dry runs, unguarded runs, the record of retries, and cancellation.
+Left out: doubt and silence (test_courier_in_doubt.py), sequences nobody thought of
+(test_courier_model.py), the waits' own rules (tests/rules/test_backoff.py).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import anyio
 import pytest
 
-from fleetpatch.engine.attempt import Courier, Retry
-from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.attempt import Retry
 from fleetpatch.engine.orders import Orders
-from fleetpatch.engine.outage import SETTLING
-from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.passage import Left
-from fleetpatch.model.answer import Answer, NoAnswer, Silence
-from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.answer import Answer
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.settling import OnDrift
 from fleetpatch.rules.verdicts import Verdict
-from tests.fakes import FakeCluster, VirtualClock, always, failure, in_turn, ok, seen_job, target_of
-
-CHANGE = MetadataChange(labels={"team": "red"})
-PLANNED = seen_job({"team": "blue"}, version="10")
-DONE = seen_job({"team": "red"}, version="11")
-MOVED = seen_job({"team": "blue", "other": "x"}, version="15")
-TARGET = target_of(CHANGE, PLANNED)
-
-CONFLICT = failure(409, "Conflict", "the object has been modified")
-BUSY = failure(429, "TooManyRequests", retry_after="2")
-UNAVAILABLE = failure(503, "ServiceUnavailable")
-TIMED_OUT = failure(504, "Timeout", "request did not complete")
-UNAUTHORIZED = failure(401, "Unauthorized")
-RESET = NoAnswer(Silence.RESET, "connection reset by peer")
-UNREACHABLE = NoAnswer(Silence.UNREACHABLE, "connection refused")
-FORBIDDEN = failure(403, "Forbidden", "no")
-NOT_SERVED = Answer(404, message="404 page not found")
-
-
-def always_matches(_target: Target, _seen: Seen) -> bool:
-    return True
-
-
-ORDERS = Orders(CHANGE, always_matches)
-
-
-class Delivery:
-    """A courier to a scripted cluster, with all that it did."""
-
-    def __init__(
-        self,
-        orders: Orders = ORDERS,
-        *,
-        pacer_rate: float | None = None,
-        random: Callable[[], float] = lambda: 0.0,
-    ) -> None:
-        self.clock = VirtualClock()
-        self.cluster = FakeCluster(self.clock)
-        self.retries: list[Retry] = []
-        pacer = Pacer(self.clock, pacer_rate)
-        self.halt = Halt(self.clock)
-        self.courier = Courier(
-            self.cluster, orders, pacer, self.halt, self.clock, random, self.retries.append
-        )
-
-    def will(
-        self,
-        *patches: Answer | NoAnswer,
-        reads: tuple[Answer | NoAnswer, ...] = (),
-    ) -> "Delivery":
-        self.cluster.patches, self.cluster.reads = in_turn(*patches), in_turn(*reads)
-        return self
-
-    async def settle(self, target: Target = TARGET, *, in_doubt: bool = False) -> Settlement:
-        ended = await self.courier.deliver(target, in_doubt=in_doubt)
-        assert isinstance(ended, Settlement), ended
-        return ended
-
-    async def leave(self, target: Target = TARGET) -> Left:
-        ended = await self.courier.deliver(target)
-        assert isinstance(ended, Left), ended
-        return ended
-
+from tests.engine.deliveries import (
+    BUSY,
+    CHANGE,
+    CONFLICT,
+    DONE,
+    MOVED,
+    ORDERS,
+    RESET,
+    TARGET,
+    UNAVAILABLE,
+    UNREACHABLE,
+    Delivery,
+)
+from tests.fakes import always, failure, ok, seen_job
 
 # One PATCH is enough
 
@@ -278,221 +222,6 @@ async def test_a_conflict_that_cannot_be_looked_into_at_last_is_a_conflict_all_t
     delivery = Delivery(replace(ORDERS, attempts=1)).will(CONFLICT, reads=(UNAVAILABLE,))
 
     assert (await delivery.settle()).reason is Reason.CONFLICT
-
-
-# Doubt
-
-
-@pytest.mark.parametrize(
-    "doubt", [TIMED_OUT, RESET, NoAnswer(Silence.TIMEOUT), Answer(502), Answer(200), Answer(500)]
-)
-async def test_what_may_have_been_applied_is_read_and_settled(doubt: Answer | NoAnswer) -> None:
-    delivery = Delivery().will(doubt, reads=(ok(DONE),))
-
-    ended = await delivery.settle()
-
-    assert (ended.reason, ended.attempts, ended.reads) == (Reason.SETTLED_BY_READING, 1, 1)
-    assert ended.resource_version == "11"
-
-
-async def test_what_was_not_applied_is_sent_again() -> None:
-    delivery = Delivery().will(TIMED_OUT, ok(DONE), reads=(ok(PLANNED),))
-
-    ended = await delivery.settle()
-
-    assert (ended.reason, ended.attempts, ended.reads) == (Reason.PATCHED, 2, 1)
-
-
-async def test_a_patch_that_arrives_after_it_was_looked_for_is_still_ours() -> None:
-    delivery = Delivery().will(TIMED_OUT, CONFLICT, reads=(ok(PLANNED), ok(DONE)))
-
-    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
-
-
-async def test_a_server_in_trouble_that_applied_the_patch_all_the_same_did_so_by_our_hand() -> None:
-    delivery = Delivery().will(failure(500, "ServerTimeout"), CONFLICT, reads=(ok(DONE),))
-
-    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
-
-
-async def test_a_read_that_fails_is_made_again_and_nothing_is_sent_unread() -> None:
-    delivery = Delivery().will(RESET, ok(DONE), reads=(UNAVAILABLE, RESET, ok(PLANNED)))
-
-    ended = await delivery.settle()
-
-    assert delivery.cluster.verbs == ["PATCH", "GET", "GET", "GET", "PATCH"]
-    assert ended.reason is Reason.PATCHED
-
-
-async def test_the_pause_before_a_read_is_made_again_follows_the_read_s_own_retry_after() -> None:
-    delivery = Delivery().will(RESET, reads=(BUSY, ok(DONE)))
-
-    await delivery.settle()
-
-    assert [call.at for call in delivery.cluster.calls] == [0.0, 0.0, 2.0]
-
-
-async def test_what_stays_in_doubt_stays_open() -> None:
-    delivery = Delivery().will(RESET)
-    delivery.cluster.reads = always(failure(500, "InternalError", "boom"))
-
-    left = await delivery.leave()
-
-    assert left == Left("could not be read after it may have been applied: 500 boom")
-    assert len(delivery.cluster.patched) == 1
-
-
-async def test_the_last_doubt_is_read_before_the_target_is_given_up() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=1)).will(RESET, reads=(ok(DONE),))
-
-    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
-
-
-async def test_a_last_attempt_that_did_not_arrive_is_exhausted() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=1)).will(RESET, reads=(ok(PLANNED),))
-
-    ended = await delivery.settle()
-
-    assert (ended.reason, ended.attempts, ended.reads) == (Reason.EXHAUSTED, 1, 1)
-
-
-async def test_who_may_not_read_leaves_the_doubt_open() -> None:
-    left = await Delivery().will(TIMED_OUT, reads=(failure(403, "Forbidden", "no"),)).leave()
-
-    assert not left.lane
-    assert "may not be read" in left.cause
-
-
-@pytest.mark.parametrize("refusal", [FORBIDDEN, NOT_SERVED])
-async def test_a_server_that_was_silent_a_moment_ago_may_refuse_what_it_does_not_know_yet(
-    refusal: Answer,
-) -> None:
-    ended = await Delivery().will(UNREACHABLE, refusal, ok(DONE)).settle()
-
-    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 3)
-
-
-async def test_nor_need_it_know_who_may_read() -> None:
-    delivery = Delivery().will(RESET, reads=(UNREACHABLE, FORBIDDEN, ok(DONE)))
-
-    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
-
-
-async def test_what_can_be_read_at_the_last_moment_gets_the_patches_that_it_was_not_given() -> None:
-    unread = (RESET,) * (ORDERS.attempts - 1)
-    delivery = Delivery().will(RESET, ok(DONE), reads=(*unread, ok(PLANNED)))
-
-    ended = await delivery.settle()
-
-    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 2)
-
-
-async def test_a_server_that_refuses_to_the_last_attempt_means_it() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=3)).will(UNREACHABLE, FORBIDDEN, FORBIDDEN)
-
-    assert (await delivery.settle()).reason is Reason.FORBIDDEN
-
-
-async def test_some_time_after_an_outage_a_refusal_is_final_again() -> None:
-    delivery = Delivery().will(UNREACHABLE, ok(DONE), FORBIDDEN)
-    await delivery.settle()
-    await delivery.clock.sleep(SETTLING)
-
-    ended = await delivery.settle()
-
-    assert (ended.reason, ended.attempts) == (Reason.FORBIDDEN, 1)
-
-
-async def test_a_404_without_a_status_does_not_tell_that_a_doubtful_object_is_gone() -> None:
-    delivery = Delivery().will(RESET)
-    delivery.cluster.reads = always(Answer(404, message="404 page not found"))
-
-    assert (await delivery.leave()).cause.endswith("404 404 page not found")
-
-
-async def test_a_target_left_in_doubt_by_an_earlier_process_is_read_first() -> None:
-    delivery = Delivery().will(reads=(ok(DONE),))
-
-    ended = await delivery.settle(in_doubt=True)
-
-    assert (ended.reason, ended.attempts, ended.reads) == (Reason.SETTLED_BY_READING, 0, 1)
-    assert ended.http_status is None
-
-
-async def test_a_target_in_doubt_that_was_not_applied_is_sent_under_its_version_of_now() -> None:
-    delivery = Delivery().will(ok(DONE), reads=(ok(MOVED),))
-
-    ended = await delivery.settle(in_doubt=True)
-
-    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 1)
-    assert delivery.cluster.patched[0].version == "15"
-
-
-# Credentials and reachability
-
-
-async def test_after_a_401_the_credentials_are_renewed_and_the_patch_is_sent_again() -> None:
-    delivery = Delivery().will(UNAUTHORIZED, ok(DONE))
-
-    assert (await delivery.settle()).reason is Reason.PATCHED
-    assert delivery.cluster.renewals == 1
-
-
-async def test_a_second_401_stops_the_lane_and_fails_no_target() -> None:
-    delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
-
-    assert (await delivery.leave()).lane
-    assert delivery.cluster.renewals == 1
-
-
-async def test_a_401_that_nothing_better_can_be_had_for_may_be_a_passing_fault() -> None:
-    delivery = Delivery().will(UNAUTHORIZED, ok(DONE))
-    delivery.cluster.renews = False
-
-    assert (await delivery.settle()).reason is Reason.PATCHED
-    assert delivery.cluster.renewals == 1
-
-
-async def test_a_second_401_stops_the_lane() -> None:
-    delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
-    delivery.cluster.renews = False
-
-    left = await delivery.leave()
-
-    assert (left.lane, left.sent) == (True, False)
-    assert delivery.cluster.renewals == 1
-
-
-async def test_a_401_to_a_read_renews_too_and_the_doubt_remains() -> None:
-    delivery = Delivery().will(RESET, reads=(UNAUTHORIZED, ok(DONE)))
-
-    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
-    assert delivery.cluster.renewals == 1
-
-
-async def test_a_401_to_the_last_attempt_fails_no_target_either() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=2)).will(BUSY, UNAUTHORIZED)
-
-    left = await delivery.leave()
-
-    assert not left.lane
-    assert "credentials" in left.cause
-
-
-async def test_a_server_that_cannot_be_reached_stops_the_lane() -> None:
-    delivery = Delivery()
-    delivery.cluster.patches = always(UNREACHABLE)
-
-    assert await delivery.leave() == Left(
-        "the server cannot be reached: unreachable: connection refused", lane=True, sent=False
-    )
-
-
-async def test_a_server_that_cannot_be_reached_for_reading_stops_the_lane_too() -> None:
-    delivery = Delivery().will(RESET)
-    delivery.cluster.reads = always(UNREACHABLE)
-
-    assert (await delivery.leave()).lane
 
 
 # Dry runs and unguarded runs

@@ -1,0 +1,75 @@
+"""A delivery of one target over a scripted cluster, and what such clusters answer."""
+
+from collections.abc import Callable
+
+from fleetpatch.engine.attempt import Courier, Retry
+from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.orders import Orders
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.passage import Left
+from fleetpatch.model.answer import Answer, NoAnswer, Silence
+from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.target import Seen, Target
+from tests.fakes import FakeCluster, VirtualClock, failure, in_turn, seen_job, target_of
+
+CHANGE = MetadataChange(labels={"team": "red"})
+PLANNED = seen_job({"team": "blue"}, version="10")
+DONE = seen_job({"team": "red"}, version="11")
+MOVED = seen_job({"team": "blue", "other": "x"}, version="15")
+TARGET = target_of(CHANGE, PLANNED)
+
+CONFLICT = failure(409, "Conflict", "the object has been modified")
+BUSY = failure(429, "TooManyRequests", retry_after="2")
+UNAVAILABLE = failure(503, "ServiceUnavailable")
+TIMED_OUT = failure(504, "Timeout", "request did not complete")
+UNAUTHORIZED = failure(401, "Unauthorized")
+RESET = NoAnswer(Silence.RESET, "connection reset by peer")
+UNREACHABLE = NoAnswer(Silence.UNREACHABLE, "connection refused")
+FORBIDDEN = failure(403, "Forbidden", "no")
+NOT_SERVED = Answer(404, message="404 page not found")
+
+
+def always_matches(_target: Target, _seen: Seen) -> bool:
+    return True
+
+
+ORDERS = Orders(CHANGE, always_matches)
+
+
+class Delivery:
+    """A courier to a scripted cluster, with all that it did."""
+
+    def __init__(
+        self,
+        orders: Orders = ORDERS,
+        *,
+        pacer_rate: float | None = None,
+        random: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self.clock = VirtualClock()
+        self.cluster = FakeCluster(self.clock)
+        self.retries: list[Retry] = []
+        pacer = Pacer(self.clock, pacer_rate)
+        self.halt = Halt(self.clock)
+        self.courier = Courier(
+            self.cluster, orders, pacer, self.halt, self.clock, random, self.retries.append
+        )
+
+    def will(
+        self,
+        *patches: Answer | NoAnswer,
+        reads: tuple[Answer | NoAnswer, ...] = (),
+    ) -> "Delivery":
+        self.cluster.patches, self.cluster.reads = in_turn(*patches), in_turn(*reads)
+        return self
+
+    async def settle(self, target: Target = TARGET, *, in_doubt: bool = False) -> Settlement:
+        ended = await self.courier.deliver(target, in_doubt=in_doubt)
+        assert isinstance(ended, Settlement), ended
+        return ended
+
+    async def leave(self, target: Target = TARGET) -> Left:
+        ended = await self.courier.deliver(target)
+        assert isinstance(ended, Left), ended
+        return ended
