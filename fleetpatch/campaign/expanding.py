@@ -1,19 +1,17 @@
 """From a plan to a run file: resolve kinds and namespaces, survey, seal."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-from fleetpatch._version import __version__
+from fleetpatch.campaign.births import new_run
 from fleetpatch.campaign.fleet import open_fleet
-from fleetpatch.campaign.settings import Settings, whoami
+from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.survey import Survey, Sweep
 from fleetpatch.errors import UsageError
 from fleetpatch.journal import folds
-from fleetpatch.journal.locator import run_id, run_path
+from fleetpatch.journal.locator import run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.resolve import groups_named, resolve
@@ -66,16 +64,13 @@ async def expand(
 def _info(
     plan: Plan, clusters: Sequence[ApiServer], settings: Settings, *, dry_run: bool
 ) -> RunInfo:
-    now = datetime.fromtimestamp(settings.clock.wall(), UTC)
-    return RunInfo(
-        run=run_id(plan.name, now, secrets.randbits(24)),
+    return new_run(
+        plan.name,
+        settings,
         plan_name=plan.name,
         plan_digest=digest(plan),
         plan=canonical(plan),
-        created_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        created_by=whoami(),
-        tool_version=__version__,
-        clusters=tuple(ClusterInfo(c.name, c.server, c.context) for c in clusters),
+        clusters=[ClusterInfo(c.name, c.server, c.context) for c in clusters],
         dry_run=dry_run,
     )
 

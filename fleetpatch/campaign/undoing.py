@@ -6,20 +6,18 @@ by reading first, so that what was applied and never confirmed is undone as well
 """
 
 import hashlib
-import secrets
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from fleetpatch._version import __version__
 from fleetpatch.campaign.applying import opened_to_write
+from fleetpatch.campaign.births import new_run
 from fleetpatch.campaign.changes import change_of
 from fleetpatch.campaign.session import Session
-from fleetpatch.campaign.settings import Settings, whoami
+from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.stopping import Stop
 from fleetpatch.errors import Refused
 from fleetpatch.journal import folds
-from fleetpatch.journal.locator import run_id, run_path
+from fleetpatch.journal.locator import run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.ports import Draft
@@ -76,17 +74,14 @@ def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summar
 
 
 def _info(undone: RunInfo, settings: Settings) -> RunInfo:
-    now = datetime.fromtimestamp(settings.clock.wall(), UTC)
     # Not the plan's digest: `apply PLAN` must never take an undo for the plan's own run.
     digest = hashlib.sha256(f"undo of {undone.run}, {undone.plan_digest}".encode()).hexdigest()
-    return RunInfo(
-        run=run_id(f"undo-{undone.plan_name}", now, secrets.randbits(24)),
+    return new_run(
+        f"undo-{undone.plan_name}",
+        settings,
         plan_name=undone.plan_name,
         plan_digest=f"sha256:{digest}",
         plan=undone.plan,
-        created_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
-        created_by=whoami(),
-        tool_version=__version__,
         clusters=undone.clusters,
         undo_of=undone.run,
     )
