@@ -33,6 +33,7 @@ VERBS = MappingProxyType(
         "targets": "List the targets of a run.",
         "label": "Set and remove labels on many objects, as kubectl would on one.",
         "annotate": "Set and remove annotations on many objects.",
+        "kinds": "Show what the job kinds of a provider take: patches, fields, query.",
         "schema": "Print the JSON Schema of plan files, for editors.",
         "sandbox": "Serve the embedded API server with a sample fleet.",
         "demo": "See a whole campaign run on the sandbox.",

@@ -20,6 +20,8 @@ class Answer:
     HTML page or a gateway's own error has none. `message` is cleaned of control characters and cut
     at 500 characters. `retry_after` is the header as it came; `retry_after_seconds` is
     `details.retryAfterSeconds` of the body. `about` is `details.kind`: what a 404 did not find.
+    `owners` are the causes by which an apply is told of fields that others own, each with its
+    field: `conflict with "kubectl" using batch/v1: .metadata.labels.app`.
     """
 
     status: int
@@ -28,6 +30,7 @@ class Answer:
     message: str = ""
     causes: tuple[str, ...] = ()
     about: str = ""
+    owners: tuple[str, ...] = ()
     is_status: bool = False
     retry_after: str | None = None
     retry_after_seconds: int | None = None

@@ -8,9 +8,12 @@ target (undo).
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fleetpatch.model.fields import Json, Path, annotation, label
+
+FIELD_MANAGER: Final = "fleetpatch"
+"""Who we are to the server, where a plan does not say."""
 
 
 class PatchType(StrEnum):
@@ -19,24 +22,27 @@ class PatchType(StrEnum):
     MERGE = "application/merge-patch+json"
     JSON = "application/json-patch+json"
     STRATEGIC = "application/strategic-merge-patch+json"
+    APPLY = "application/apply-patch+yaml"
 
 
 @dataclass(frozen=True, slots=True)
 class MetadataChange:
-    """Labels and annotations to set (None removes), and labels to rename.
+    """Labels and annotations to set (None removes), and labels to rename or to copy.
 
-    A renamed label keeps each object's own value; an object that lacks it is left alone. No key is
-    named twice (the plan file's checks see to it).
+    A renamed or copied label keeps each object's own value; an object that lacks it is left alone.
+    No key is written twice (the plan file's checks see to it).
     """
 
     labels: Mapping[str, str | None] = field(default_factory=dict)
     annotations: Mapping[str, str | None] = field(default_factory=dict)
     rename_labels: Mapping[str, str] = field(default_factory=dict)
+    copy_labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def touched(self) -> tuple[Path, ...]:
         """Every field that the change may write, sorted."""
-        names = (*self.labels, *self.rename_labels.keys(), *self.rename_labels.values())
+        kept = {**self.rename_labels, **self.copy_labels}
+        names = {*self.labels, *kept.keys(), *self.rename_labels.values(), *kept.values()}
         return (
             *(annotation(key) for key in sorted(self.annotations)),
             *(label(key) for key in sorted(names)),
@@ -45,10 +51,14 @@ class MetadataChange:
 
 @dataclass(frozen=True, slots=True)
 class BodyPatch:
-    """A patch body as the plan has it: a document, or for JSON Patch a list of operations."""
+    """A patch body as the plan has it: a document, or for JSON Patch a list of operations.
+
+    `manager` is the field manager that it is sent as, which tells what an apply would remove.
+    """
 
     type: PatchType
     body: Json
+    manager: str = FIELD_MANAGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +94,22 @@ def is_repeatable(change: Change) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Options:
+    """How each PATCH of a run is sent, whatever it changes.
+
+    `force` takes fields over from other managers, for apply alone; `pretty` asks for an indented
+    answer.
+    """
+
+    field_manager: str = FIELD_MANAGER
+    force: bool = False
+    pretty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """The body of one PATCH, and how the server is to read it."""
+    """The body of one PATCH, how the server is to read it, and with which options."""
 
     type: PatchType
     body: bytes
+    options: Options = Options()

@@ -11,6 +11,7 @@ wrong and what would be right. The rules are those of `k8s.io/apimachinery/pkg/u
 | annotation values | any text; all keys and values of an object together at most 256 KiB |
 | DNS label | up to 63 of `[a-z0-9-]`, starting and ending with a letter or digit |
 | DNS subdomain | DNS labels joined by dots, up to 253; the 63 does not hold for its parts |
+| field manager | up to 128 bytes of printable characters; here, at least one |
 
 Lengths count bytes of UTF-8, but what is not ASCII is refused by the patterns anyway, except in
 annotation values.
@@ -23,6 +24,7 @@ from typing import Final
 MAX_NAME: Final = 63
 MAX_SUBDOMAIN: Final = 253
 MAX_ANNOTATIONS: Final = 256 * 1024
+MAX_FIELD_MANAGER: Final = 128
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?")
 _DNS_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
@@ -84,6 +86,18 @@ def problem_of_dns_subdomain(name: str) -> str | None:
         return f"{show(name)} is no DNS subdomain: {_too_long(name, MAX_SUBDOMAIN)}"
     if not _DNS_SUBDOMAIN.fullmatch(name):
         return f"{show(name)} is no DNS subdomain: in each part between dots {_DNS_RULE}"
+    return None
+
+
+def problem_of_field_manager(name: str) -> str | None:
+    """Say what keeps `name` from being a field manager: what a server notes owners of fields by."""
+    if not name:
+        return "is empty; give a name such as fleetpatch, or remove it"
+    if _size(name) > MAX_FIELD_MANAGER:
+        size = f"it takes {_size(name)} bytes, and at most {MAX_FIELD_MANAGER} are allowed"
+        return f"{show(name)} is no field manager: {size}"
+    if not name.isprintable():
+        return f"{show(name)} is no field manager: only printable characters are allowed"
     return None
 
 

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     NO_LONGER_MATCHES = "no-longer-matches"
     CLASH = "clash"
     INAPPLICABLE = "inapplicable"
+    OWNED = "owned"
 
     REJECTED = "rejected"
     FORBIDDEN = "forbidden"
@@ -56,6 +57,7 @@ OUTCOME_OF = MappingProxyType(
         Reason.NO_LONGER_MATCHES: Outcome.SKIPPED,
         Reason.CLASH: Outcome.SKIPPED,
         Reason.INAPPLICABLE: Outcome.SKIPPED,
+        Reason.OWNED: Outcome.SKIPPED,
         Reason.REJECTED: Outcome.FAILED,
         Reason.FORBIDDEN: Outcome.FAILED,
         Reason.CONFLICT: Outcome.FAILED,

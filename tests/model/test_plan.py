@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.change import BodyPatch, MetadataChange, Options, PatchType
 from fleetpatch.model.plan.digest import canonical, digest, restore
 from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.selector import Selector
 from fleetpatch.model.units import Percent
-from tests.model.plans import FULL, MINIMAL, VALID
+from tests.model.plans import FULL, MINIMAL, SIGN_INS, VALID, on_cci, with_patch
 
 DEMO = Path(__file__).parents[2] / "plans" / "demo-relabel.yaml"
 
 DEFAULTS = """\
-guards: {onDrift: skip, conflicts: version}
+guards: {onDrift: skip, conflicts: version, onClash: skip}
 pace: {concurrency: 32}
 retry: {statuses: [504, 503, 429], attempts: 6, maxDelay: 0.5m, budget: 10.0%}
 """
@@ -40,6 +40,7 @@ def test_everything_that_can_be_written_is_understood() -> None:
     assert str(block.field_selector) == "status.successful=0"
     assert plan.guards.max_targets == 5000
     assert plan.guards.allow_keys == ("job-name",)
+    assert plan.guards.on_clash == "refuse"
     assert (plan.pace.rate, plan.pace.burst, plan.pace.concurrency) == (100, 200, 32)
     assert plan.retry.max_delay == 30
     assert plan.limits
@@ -58,7 +59,51 @@ def test_the_change_keeps_null_as_removal_and_no_as_text() -> None:
     assert isinstance(change, MetadataChange)
     assert change.labels == {"cost-centre": "4711", "team": None, "on": "no"}
     assert change.rename_labels == {"owner": "team-owner"}
+    assert change.copy_labels == {"tier": "old-tier"}
     assert change.annotations == {"fleet.example.com/campaign": "q4", "note": None}
+
+
+@pytest.mark.parametrize(
+    ("kind", "patch_type"),
+    [
+        ("merge", PatchType.MERGE),
+        ("strategic", PatchType.STRATEGIC),
+        ("apply", PatchType.APPLY),
+    ],
+)
+def test_a_body_is_sent_as_its_kind_says_by_the_manager_that_the_plan_names(
+    kind: str, patch_type: PatchType
+) -> None:
+    patch = plan_of(with_patch(f"{{{kind}: {{spec: {{suspend: true}}}}, fieldManager: ops}}")).patch
+
+    assert patch.change() == BodyPatch(patch_type, {"spec": {"suspend": True}}, "ops")
+    assert patch.options() == Options("ops")
+
+
+def test_an_apply_may_take_fields_over() -> None:
+    patch = plan_of(with_patch("{apply: {spec: {suspend: true}}, force: true, pretty: true}")).patch
+
+    assert patch.options() == Options("fleetpatch", force=True, pretty=True)
+
+
+def test_a_cluster_has_statuses_of_its_own_where_it_says_so() -> None:
+    plan = plan_of(FULL)
+
+    assert plan.retried("cci-north") == {429, 504}
+    assert plan.retried("prod-a") == {429, 503, 504}
+    assert plan.retried("elsewhere") == {429, 503, 504}
+
+
+def test_a_cluster_is_signed_in_to_by_names_of_variables_and_files() -> None:
+    ways = [plan_of(on_cci(auth=auth)).fleet[0].auth for auth in SIGN_INS]
+
+    assert [bool(way and way.token) for way in ways] == [True, True, False, False, False]
+    iam = ways[3] and ways[3].iam
+    assert iam
+    assert (iam.endpoint, iam.password_env, iam.password_file) == ("https://iam.x", None, "./p")
+    aksk = ways[4] and ways[4].aksk
+    assert aksk
+    assert (aksk.access_key_env, aksk.secret_key_env, aksk.project) == ("AK", "SK", "p")
 
 
 def test_what_is_not_written_has_its_default() -> None:
@@ -67,6 +112,8 @@ def test_what_is_not_written_has_its_default() -> None:
     assert plan.fleet == ()
     assert plan.targets[0].namespaces == ()
     assert (plan.guards.on_drift, plan.guards.conflicts) == ("skip", "version")
+    assert plan.guards.on_clash == "skip"
+    assert plan.patch.options() == Options("fleetpatch", force=False, pretty=False)
     assert (plan.guards.max_targets, plan.guards.allow_keys) == (None, ())
     assert (plan.pace.rate, plan.pace.burst, plan.pace.concurrency) == (None, None, 32)
     assert (plan.retry.attempts, plan.retry.max_delay) == (6, 30)
@@ -124,6 +171,10 @@ def test_a_plan_from_values_equals_one_from_a_file() -> None:
         pytest.param(MINIMAL.replace("\n", "\r\n"), id="line ends"),
         pytest.param(MINIMAL.replace("app=etl", '"app  == etl"'), id="spelling of the selector"),
         pytest.param(MINIMAL.replace("{team: ml}", "\n    team: 'ml'"), id="style"),
+        pytest.param(
+            MINIMAL + "  fieldManager: fleetpatch\n  force: false\n  pretty: false\n",
+            id="defaults of a patch",
+        ),
         pytest.param(DEFAULTS + MINIMAL, id="defaults and order of sections"),
     ],
 )
@@ -152,6 +203,11 @@ def test_the_order_of_keys_does_not_change_the_digest() -> None:
         ("team: ml", 'team: ""'),
         ("labels", "annotations"),
         ("{team: ml}", "{team: ml}\nguards: {onDrift: overwrite}"),
+        ("{team: ml}", "{team: ml}\nguards: {onClash: refuse}"),
+        ("{team: ml}", "{team: ml}\n  fieldManager: ops"),
+        ("{team: ml}", "{team: ml}\n  pretty: true"),
+        ("{team: ml}", "{team: ml}\n  copyLabels: {a: b}"),
+        ("{team: ml}", "{team: ml}\nfleet: [{name: a, retry: {statuses: [429]}}]"),
         ("{team: ml}", "{team: ml}\npace: {rate: 1/h}"),
         ("{team: ml}", "{team: ml}\nretry: {statuses: [429]}"),
         ("{team: ml}", "{team: ml}\nlimits: {maxFailures: 0}"),

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from fleetpatch.model.plan.document import read
 from fleetpatch.model.plan.editor import json_schema
-from tests.model.plans import MINIMAL, VALID
+from tests.model.plans import MINIMAL, VALID, on_cci
 
 DEMO = Path(__file__).parents[2] / "plans" / "demo-relabel.yaml"
 
@@ -56,10 +56,31 @@ def test_it_accepts_good_plans(text: str) -> None:
         ("{team: ml}", "{team: ml}\nlimits: null"),
         ("{team: ml}", "{team: ml}\nlock: {lease: relabel}"),
         ("{team: ml}", "{team: ml}\nlock: {lease: Ops/relabel}"),
+        ("{team: ml}", "{team: ml}\nguards: {onClash: skp}"),
+        ("{team: ml}", "{team: ml}\n  force: 1"),
+        ("{team: ml}", "{team: ml}\n  copyLabels: {}"),
+        ("{team: ml}", "{team: ml}\n  fieldManager: ''"),
+        ("{team: ml}", f"{{team: ml}}\n  fieldManager: {'x' * 129}"),
+        ("{team: ml}", "{team: ml}\nfleet: [{name: a, retry: {}}]"),
     ],
 )
 def test_it_refuses_bad_plans(old: str, new: str) -> None:
     assert not VALIDATOR.is_valid(tree(MINIMAL.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        "token",
+        "{token: {value: x}}",
+        "{token: {env: a-b}}",
+        "{iam: {endpoint: https://iam.x, domain: d, user: u, password: p, project: p}}",
+        "{aksk: {accessKeyEnv: A, project: p}}",
+        "{token: null}",
+    ],
+)
+def test_it_refuses_secrets_and_half_of_an_account(auth: str) -> None:
+    assert not VALIDATOR.is_valid(tree(on_cci(auth=auth)))
 
 
 def test_every_key_is_described_and_in_camel_case() -> None:

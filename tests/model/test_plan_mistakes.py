@@ -1,7 +1,8 @@
 """Every kind of mistake in a plan file: where it is placed, and what is said.
 
-Each row changes the smallest good plan by one edit. Left out: mistakes that only a cluster can tell
-(a kind that is not served, a selector that matches nothing).
+Each row changes the smallest good plan by one edit. Left out: patches (test_patch_mistakes,
+test_provider_checks), clusters and their log-in (test_fleet_mistakes), and mistakes that only a
+cluster can tell (a kind that is not served, a selector that matches nothing).
 """
 
 import re
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.errors import PlanError, UsageError
 from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
-from tests.model.plans import FULL, MINIMAL, with_patch
+from tests.model.plans import FULL, MINIMAL, problems_of
 
 MORE = MINIMAL.count("\n") + 1
 """The line of what is added after the smallest plan."""
@@ -48,10 +49,10 @@ TEXT: list[tuple[str, str, str]] = [
     (edit("  name", "   x: y\n  name"), "5:3", "indentation"),
     (edit("relabel", "@relabel"), "4:9", "needs quotes around it"),
     (edit("selector: app=etl", "namespaces: [*]"), "7:19", "needs quotes around it"),
-    (edit("app=etl", "*nowhere"), "7:15", "no '&nowhere' comes before"),
+    (edit("app=etl", "*nowhere"), "7:15", "no anchor of its name comes before"),
     (add("pace: &p {rate: *p}"), f"{MORE}:17", "inside of what it repeats"),
     (edit("app=etl", "!not-me"), "7:15", "is a YAML tag"),
-    (edit("app=etl", "!!binary aGk="), "7:15", "'!!binary' is a YAML tag"),
+    (edit("app=etl", "!!binary aGk="), "7:15", "is a YAML tag"),
     (edit("app=etl", '"\\uD800"'), "7:15", "half a character"),
     (edit("relabel", "a\x07b"), "4:10", "control character U+0007"),
     (edit("kind: Plan", "kind: Plan\nkind: Plan"), "3:1", "given twice, first in line 2"),
@@ -153,46 +154,29 @@ SHAPE: list[tuple[str, str, str]] = [
     (add("fleet: []"), f"{MORE}:8", "fleet: is empty"),
     (add("fleet: [{name: A}]"), f"{MORE}:16", "is no DNS label"),
     (add("fleet: [{name: a, provider: aws}]"), f"{MORE}:29", "'kubernetes' or 'cci'"),
+    (add("fleet: [{name: a, retry: {}}]"), f"{MORE}:19", "statuses: is missing"),
+    (add("fleet: [{name: a, retry: {statuses: [404]}}]"), f"{MORE}:38", "not worth retrying"),
+    (add("  force: 1"), f"{MORE}:10", "must be true or false, not a number"),
+    (add("  pretty:"), f"{MORE}:3", "nothing stands here"),
+    (add("  fieldManager: 5"), f"{MORE}:17", 'put it in quotes: "5"'),
+    (add('  fieldManager: ""'), f"{MORE}:17", "is empty"),
+    (add("  fieldManager: " + "x" * 129), f"{MORE}:17", "takes 129 bytes, and at most 128"),
+    (add("  fieldManager: " + "ü" * 65), f"{MORE}:17", "takes 130 bytes, and at most 128"),
+    (add('  fieldManager: "a\\tb"'), f"{MORE}:17", "only printable characters"),
+    (add("  copyLabels: {a: b c}"), f"{MORE}:19", "'b-c' would do"),
+    (add("  copyLabels: {}"), f"{MORE}:15", "is empty"),
+    (add("guards: {onClash: skp}"), f"{MORE}:19", "did you mean skip?"),
 ]
 
 TOGETHER: list[tuple[str, str, str]] = [
-    (with_patch("{}"), "8:8", "changes nothing"),
-    (add("  merge: {spec: {}}"), f"{MORE}:3", "stands alone, without labels"),
-    (with_patch("{merge: {a: b}, apply: {a: b}}"), "8:24", "stands alone, without merge"),
-    (with_patch("{merge: {}}"), "8:9", "changes nothing"),
-    (with_patch("{merge: 5}"), "8:16", "must be a mapping"),
-    (with_patch("{merge: {metadata: {name: x}}}"), "8:28", "which object it is"),
-    (with_patch("{apply: {metadata: {resourceVersion: x}}}"), "8:28", "which object it is"),
-    (with_patch("{merge: {status: {}}}"), "8:17", "belongs to the kind's controller"),
-    (with_patch("{merge: {op: add, path: /a}}"), "8:9", "looks like a JSON Patch"),
-    (with_patch("{json: {op: add, path: /a}}"), "8:15", "must be a list, not a mapping"),
-    (with_patch("{json: [{op: put, path: /a}]}"), "8:21", "must be one of add, remove"),
-    (with_patch("{json: [{op: remove, path: a}]}"), "8:35", "JSON pointer"),
-    (with_patch("{json: [{op: add, path: /a}]}"), "8:16", "value: is missing"),
-    (with_patch("{json: [{op: copy, path: /a}]}"), "8:16", "JSON pointer"),
-    (add("  renameLabels: {a: a}"), f"{MORE}:21", "to itself"),
-    (add("  renameLabels: {a: b, c: b}"), f"{MORE}:27", "'a' is renamed to 'b' already"),
-    (add("  renameLabels: {a: b, b: c}"), f"{MORE}:21", "'b' is renamed, too"),
-    (add("  renameLabels: {team: b}"), f"{MORE}:18", "'team' is set under patch.labels, too"),
-    (add("  renameLabels: {b: team}"), f"{MORE}:21", "'team' is set under patch.labels, too"),
-    (
-        with_patch("{labels: {a: null}, renameLabels: {a: b}}"),
-        "8:43",
-        "'a' is removed under patch.labels, too",
-    ),
-    (edit("team: ml", "job-name: x"), "9:12", "name it in guards.allowKeys"),
-    (add("  renameLabels: {controller-uid: b}"), f"{MORE}:18", "guards.allowKeys"),
-    (add("  renameLabels: {b: volcano.sh/x}"), f"{MORE}:21", "guards.allowKeys"),
-    (add("  annotations: {batch.kubernetes.io/x: y}"), f"{MORE}:17", "guards.allowKeys"),
-    (with_patch("{merge: {metadata: {labels: {job-name: x}}}}"), "8:37", "guards.allowKeys"),
-    (
-        with_patch("{json: [{op: remove, path: /metadata/labels/volcano.sh~1x}]}"),
-        "8:35",
-        "'volcano.sh/x' belongs to",
-    ),
     (edit("[jobs.batch]", "[tfjobs, jobs, tfjobs]"), "6:27", "stands here twice"),
     (edit("selector: app=etl", "namespaces: [a, a]"), "7:21", "stands here twice"),
     (add("retry: {statuses: [429, 429]}"), f"{MORE}:25", "stands here twice"),
+    (
+        add("fleet: [{name: a, retry: {statuses: [429, 429]}}]"),
+        f"{MORE}:43",
+        "fleet[0].retry.statuses[1]: 429 stands here twice",
+    ),
     (add("pace: {burst: 5}"), f"{MORE}:8", "means nothing without a rate"),
     (add("limits: {}"), f"{MORE}:9", "holds no limit"),
     (
@@ -205,51 +189,14 @@ TOGETHER: list[tuple[str, str, str]] = [
         f"{MORE}:51",
         "'x' is fleet[0] already",
     ),
-    (add("fleet: [{name: a, server: https://x}]"), f"{MORE}:19", "is for provider cci"),
-    (add("fleet: [{name: a, provider: cci}]"), f"{MORE}:9", "needs the URL"),
-    (
-        add("fleet: [{name: a, provider: cci, server: http://x}]"),
-        f"{MORE}:42",
-        "begins with https://",
-    ),
-    (
-        add("fleet: [{name: a, provider: cci, server: https://x, context: b}]"),
-        f"{MORE}:53",
-        "is for provider kubernetes",
-    ),
-    (
-        add("  annotations: {a: " + "x" * 262_144 + "}"),
-        f"{MORE}:3",
-        "the annotations take 262145 bytes",
-    ),
-]
-
-TOGETHER += [
-    (
-        with_patch("{strategic: {spec: {$setElementOrder/a: [{name: b}]}}}"),
-        "8:28",
-        "$setElementOrder/a could not be undone",
-    ),
 ]
 
 NOT_YET: list[tuple[str, str, str]] = [
-    (with_patch("{apply: {a: b}}"), "8:9", "apply patches are not"),
     (add("limits: {deadline: 2h}"), f"{MORE}:1", "limits are not carried out"),
     (add("waves: {sizes: [1]}"), f"{MORE}:1", "waves are not carried out"),
     (add("window: {lasts: 1h, opens: 0 2 * * *}"), f"{MORE}:1", "windows are not"),
     (add("retry: {budget: 10%}"), f"{MORE}:9", "retry budgets are not carried out"),
-    (
-        add("fleet: [{name: a, provider: cci, server: https://x}]"),
-        f"{MORE}:29",
-        "are not spoken to",
-    ),
 ]
-
-
-def problems_of(text: str, *, executable: bool = False) -> list[str]:
-    with pytest.raises(PlanError) as caught:
-        parse_plan(text, "plan.yaml", executable=executable)
-    return [str(problem) for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(

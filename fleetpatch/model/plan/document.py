@@ -1,6 +1,6 @@
 """A plan file's text as a plain tree, and the way back from a path in it to line and column."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ruamel.yaml.error import YAMLError
@@ -35,8 +35,8 @@ class Document:
     """
 
     file: str
-    root: Node | None
-    tree: Json
+    root: Node | None = field(repr=False)
+    tree: Json = field(repr=False)
     problems: tuple[Problem, ...] = ()
 
     @property

@@ -4,22 +4,42 @@ All checks run, whatever the others found, and all problems are raised together,
 order.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, Self
 
 from fleetpatch.errors import PlanError, UsageError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan import digest
-from fleetpatch.model.plan.checks import check_plan
+from fleetpatch.model.plan.checks.documents import check_documents
+from fleetpatch.model.plan.checks.fleet import check_fleet
+from fleetpatch.model.plan.checks.keys import check_keys
+from fleetpatch.model.plan.checks.labels import check_labels
+from fleetpatch.model.plan.checks.operations import check_operations
+from fleetpatch.model.plan.checks.parts import check_parts
+from fleetpatch.model.plan.checks.provider import check_providers
+from fleetpatch.model.plan.checks.sections import check_sections
+from fleetpatch.model.plan.checks.sizes import check_sizes
 from fleetpatch.model.plan.document import Document, read
 from fleetpatch.model.plan.not_yet import not_yet
-from fleetpatch.model.plan.patch_checks import check_patch
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
 
-_NOWHERE = Place(0, 0)
+_NOWHERE: Final = Place(0, 0)
+
+_CHECKS: Final = (
+    check_fleet,
+    check_sections,
+    check_parts,
+    check_labels,
+    check_documents,
+    check_operations,
+    check_keys,
+    check_sizes,
+)
+"""What is asked of a plan itself; what its providers take is asked after that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +48,24 @@ class PlanFile:
 
     file: str
     plan: Plan
+    document: Document = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, plan: Plan) -> Self:
+        """Stand for the file of a plan that was made of values."""
+        name = f"plan {plan.name}"
+        tree = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return cls(name, plan, Document(name, None, tree))
 
     @property
     def digest(self) -> str:
         """The digest of the plan's meaning; see `fleetpatch.model.plan.digest`."""
         return digest.digest(self.plan)
+
+    def refuse(self, findings: Iterable[Finding]) -> None:
+        """Raise PlanError with the findings, each in its place, if there are any."""
+        if problems := _placed(self.document, findings):
+            raise PlanError(problems)
 
 
 def load_plan(path: str | Path, *, executable: bool = False) -> PlanFile:
@@ -74,16 +107,25 @@ def _checked(document: Document, *, executable: bool) -> PlanFile:
     if document.is_hopeless:
         raise PlanError(document.problems)
     plan, findings = check_shape(document.tree, document.source)
-    findings += (*check_plan(document.tree), *check_patch(document.tree))
+    findings += tuple(found for check in _CHECKS for found in check(document.tree))
     if executable:
         findings += tuple(not_yet(document.tree))
-    problems = _without_echoes(document, findings)
+    findings += tuple(_unless_told(check_providers(document.tree), findings))
+    problems = _placed(document, findings)
     if plan is None or problems:
         raise PlanError(problems)
-    return PlanFile(document.file, plan)
+    return PlanFile(document.file, plan, document)
 
 
-def _without_echoes(document: Document, findings: tuple[Finding, ...]) -> list[Problem]:
+def _unless_told(found: Iterable[Finding], told: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave out what stands where something is wrong already, whatever the provider."""
+    wrong = {finding.path for finding in told}
+    for finding in found:
+        if not any(finding.path[:length] in wrong for length in range(1, len(finding.path) + 1)):
+            yield finding
+
+
+def _placed(document: Document, findings: Iterable[Finding]) -> list[Problem]:
     """Place all problems, in order; where the text itself is wrong, only that is told."""
     places = {problem.place for problem in document.problems}
     found = {document.problem(finding) for finding in findings}

@@ -4,6 +4,8 @@ ruamel.yaml's scanner and parser give events; this module composes them by itsel
 file is to be stricter than YAML and to have *all* its mistakes told: keys given twice, keys that
 are not text, tags, merge keys, a second document. Only a syntax error ends the reading.
 
+Values are not quoted in what is reported: an unquoted password may look like an alias or a tag.
+
 An alias shares the node of its anchor, so an alias bomb costs nothing here; whoever unfolds it
 (`document`) counts.
 """
@@ -165,10 +167,10 @@ class _Composer:
         inside = event.anchor in self._anchors
         self._report(
             _place(event),
-            f"'*{event.anchor}' stands inside of what it repeats; write it out"
+            "this alias stands inside of what it repeats; write it out"
             if inside
-            else f"no '&{event.anchor}' comes before '*{event.anchor}'; "
-            "put quotes around it if it is text",
+            else "this is an alias, and no anchor of its name comes before; put quotes around it"
+            " if it is text",
         )
         return ScalarNode("", "", _place(event))
 
@@ -204,10 +206,7 @@ class _Composer:
     def _refuse_tag(self, event: Any) -> None:
         tag = str(event.ctag) if event.ctag is not None else None
         if tag not in {None, "!", f"{_PREFIX}str", f"{_PREFIX}map", f"{_PREFIX}seq"}:
-            shown = tag.replace(_PREFIX, "!!") if tag else ""
-            self._report(
-                _place(event), f"'{shown}' is a YAML tag; put quotes around it if it is text"
-            )
+            self._report(_place(event), "this is a YAML tag; put quotes around it if it is text")
 
 
 def _at_key(node: Node, key: Place) -> Node:

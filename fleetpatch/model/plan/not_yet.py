@@ -9,11 +9,10 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.problems import Finding, TreePath
-from fleetpatch.model.plan.tree import mapping_at, sections
+from fleetpatch.model.plan.tree import mapping_at
 
 _PARTS: Final[Mapping[TreePath, str]] = MappingProxyType(
     {
-        ("patch", "apply"): "apply patches",
         ("retry", "budget"): "retry budgets",
         ("limits",): "limits",
         ("waves",): "waves",
@@ -26,16 +25,5 @@ def not_yet(tree: Json) -> Iterator[Finding]:
     """Find what a plan asks for, in so many words, that this version does not do."""
     for path, name in _PARTS.items():
         if path[-1] in mapping_at(tree, path[:-1]):
-            yield _finding(path, name)
-    for path in sections(tree, ("fleet",)):
-        if mapping_at(tree, path).get("provider") == "cci":
-            yield Finding(
-                (*path, "provider"),
-                "clusters of provider cci are not spoken to by this version; remove the cluster",
-            )
-
-
-def _finding(path: TreePath, name: str) -> Finding:
-    return Finding(
-        path, f"{name} are not carried out by this version; remove this part", of_key=True
-    )
+            what = f"{name} are not carried out by this version; remove this part"
+            yield Finding(path, what, of_key=True)

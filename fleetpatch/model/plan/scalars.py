@@ -33,5 +33,5 @@ def resolve(text: str) -> ScalarValue:
     if _OCTAL.fullmatch(text) or _HEX.fullmatch(text):
         return int(text, base=0)
     if _NOT_FINITE.fullmatch(text) or (_FLOAT.fullmatch(text) and math.isinf(float(text))):
-        raise ValueError(f"{text} is no number that JSON knows; put it in quotes if it is text")
+        raise ValueError("this is no number that JSON knows; put it in quotes if it is text")
     return float(text) if _FLOAT.fullmatch(text) else text

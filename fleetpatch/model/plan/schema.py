@@ -6,45 +6,37 @@ is looked at in `fleetpatch.model.plan.checks`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanChange
+from fleetpatch.model.change import (
+    FIELD_MANAGER,
+    BodyPatch,
+    MetadataChange,
+    Options,
+    PatchType,
+    PlanChange,
+)
 from fleetpatch.model.plan.cron import problem_of_cron, problem_of_timezone
 from fleetpatch.model.plan.lock import Lock
+from fleetpatch.model.plan.retrying import Retry
 from fleetpatch.model.plan.section import (
     AnnotationKey,
     AnnotationValue,
     CountOrPercentage,
     DnsLabel,
+    FieldManager,
     Given,
     LabelKey,
     LabelValue,
     ListOf,
-    Percentage,
     PerSecond,
     Seconds,
     Section,
     fine,
 )
 from fleetpatch.model.plan.targets import ClusterRef, TargetBlock
-from fleetpatch.model.units import Percent
-
-_WORTH_RETRYING: Final = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
-
-
-def _retryable(status: int) -> int:
-    if status not in _WORTH_RETRYING:
-        raise ValueError(
-            f"{status} is not worth retrying: its answer stays the same, or it has a meaning of its"
-            " own; choose among 408, 425, 429 and 5xx other than 501 and 505"
-        )
-    return status
-
-
-def _sorted(statuses: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(statuses))
 
 
 class Metadata(Section):
@@ -57,12 +49,14 @@ class Metadata(Section):
 
 
 class Patch(Section):
-    """What changes: labels, annotations and renameLabels together, or exactly one other."""
+    """What changes: labels, annotations and the like together, or one body; and how it is sent."""
 
     labels: Annotated[Mapping[LabelKey, LabelValue], Field(min_length=1)] = {}
     """Labels to set; null removes."""
     rename_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
     """Labels to rename, old key to new key; each object keeps its value."""
+    copy_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
+    """Labels to copy, old key to new key; each object keeps the old one, too."""
     annotations: Annotated[Mapping[AnnotationKey, AnnotationValue], Field(min_length=1)] = {}
     """Annotations to set; null removes."""
     merge: Annotated[Mapping[str, Any] | None, Given] = None
@@ -72,7 +66,13 @@ class Patch(Section):
     strategic: Annotated[Mapping[str, Any] | None, Given] = None
     """A strategic merge patch, for Kubernetes' own kinds."""
     apply: Annotated[Mapping[str, Any] | None, Given] = None
-    """A server-side apply configuration."""
+    """A server-side apply configuration; apiVersion, kind and name may be left out."""
+    field_manager: FieldManager = FIELD_MANAGER
+    """Who the server notes down as the owner of what is changed."""
+    force: bool = False
+    """Takes over fields that other managers own; for apply alone."""
+    pretty: bool = False
+    """Asks the server for indented answers."""
 
     def change(self) -> PlanChange:
         """Give what is to change, free of the file."""
@@ -80,13 +80,21 @@ class Patch(Section):
             PatchType.MERGE: self.merge,
             PatchType.JSON: self.json_patch,
             PatchType.STRATEGIC: self.strategic,
+            PatchType.APPLY: self.apply,
         }
         for patch_type, body in bodies.items():
             if body is not None:
-                return BodyPatch(patch_type, body)
+                return BodyPatch(patch_type, body, self.field_manager)
         return MetadataChange(
-            labels=self.labels, annotations=self.annotations, rename_labels=self.rename_labels
+            labels=self.labels,
+            annotations=self.annotations,
+            rename_labels=self.rename_labels,
+            copy_labels=self.copy_labels,
         )
+
+    def options(self) -> Options:
+        """Give how each PATCH is sent."""
+        return Options(self.field_manager, self.force, self.pretty)
 
 
 class Guards(Section):
@@ -96,6 +104,8 @@ class Guards(Section):
     """When a touched field changed since the plan: leave the object alone, or overwrite it."""
     conflicts: Literal["version", "none"] = "version"
     """version: each patch carries the planned resourceVersion; none: only the uid."""
+    on_clash: Literal["skip", "refuse"] = "skip"
+    """When an object has the new label already, with another value: leave it out, or the plan."""
     max_targets: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
     """Refuse a plan that matches more objects. Absent: no limit."""
     allow_keys: ListOf[AnnotationKey] = ()
@@ -111,21 +121,6 @@ class Pace(Section):
     """Requests that may go at once after a pause; needs a rate. Absent: one second's worth."""
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
     """Requests in flight at most."""
-
-
-class Retry(Section):
-    """When and how often a request is sent again."""
-
-    attempts: Annotated[int, Field(ge=1, le=100)] = 6
-    """Attempts for a target at most, the first included."""
-    max_delay: Annotated[Seconds, Field(gt=0)] = 30.0
-    """The longest wait between two attempts, whatever the server asks for."""
-    statuses: Annotated[
-        ListOf[Annotated[int, AfterValidator(_retryable)]], AfterValidator(_sorted)
-    ] = (429, 503, 504)
-    """HTTP statuses that are retried."""
-    budget: Percentage = Percent(10.0)
-    """Retries at most, as a share of all requests."""
 
 
 class Limits(Section):
@@ -191,3 +186,8 @@ class Plan(Section):
     def name(self) -> str:
         """The plan's name."""
         return self.metadata.name
+
+    def retried(self, cluster: str) -> frozenset[int]:
+        """Give the statuses that are sent again to the cluster of that name."""
+        own = (ref.retry for ref in self.fleet if ref.name == cluster)
+        return frozenset((next(own, None) or self.retry).statuses)

@@ -37,6 +37,7 @@ class Section(BaseModel):
         alias_generator=to_camel,
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
         strict=True,
         use_attribute_docstrings=True,
     )
@@ -154,6 +155,11 @@ LabelValue: TypeAlias = Annotated[
             "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
         }
     ),
+]
+FieldManager: TypeAlias = Annotated[
+    str,
+    fine(names.problem_of_field_manager),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": names.MAX_FIELD_MANAGER}),
 ]
 AnnotationKey: TypeAlias = Annotated[str, fine(names.problem_of_annotation_key)]
 AnnotationValue: TypeAlias = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]

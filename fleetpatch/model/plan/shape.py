@@ -2,7 +2,7 @@
 
 pydantic names the place of an error by keys as they stand in the file, which is a path of ours but
 for its mark of a wrong key. What it says is put anew: `_what` knows each type of error that the
-models can raise.
+models can raise. Of what stands within `auth` it repeats nothing.
 """
 
 import re
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fleetpatch.model.fields import Json
+from fleetpatch.model.plan import secrecy
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.section import NOTHING_HERE, Section
@@ -32,9 +33,14 @@ _WORDS: Final = MappingProxyType(
         "dict_type": "must be a mapping of keys to values, not {name}",
         "mapping_type": "must be a mapping of keys to values, not {name}",
         "tuple_type": "must be a list, not {name}; begin each entry with '- ', or use [...]",
+        "bool_type": "must be true or false, not {name}",
         "int_type": "must be a whole number, not {name}; write it without quotes and unit",
         "int_from_float": "must be a whole number, not {name}",
         "too_short": "is empty; put something in, or remove it",
+        "string_too_short": "is empty; put something in, or remove it",
+        "string_pattern_mismatch": (
+            "must be the name of an environment variable: letters, digits and _, as in CCI_TOKEN"
+        ),
         "literal_error": "must be {expected}",
         "greater_than": "must be more than {gt:g}",
         "greater_than_equal": "must be at least {ge}",
@@ -54,8 +60,15 @@ def check_shape(tree: Json, source: Source) -> tuple[Plan | None, tuple[Finding,
 
 
 def _is_echo(error: ErrorDetails) -> bool:
-    """Say whether it complains that a list is empty after its wrong elements were taken out."""
-    return error["type"] == "too_short" and bool(error["input"])
+    """Say whether it follows from another error.
+
+    A list is empty after its wrong elements were taken out; a name is missing where the secret
+    itself stands.
+    """
+    kind, value = error["type"], error["input"]
+    if kind == "missing" and secrecy.is_in_auth(error["loc"]):
+        return any(map(secrecy.names_secret, value))
+    return kind == "too_short" and bool(value)
 
 
 def _finding(error: ErrorDetails, source: Source) -> Finding:
@@ -63,6 +76,8 @@ def _finding(error: ErrorDetails, source: Source) -> Finding:
     of_key = path[-1:] == (_KEY_MARK,)
     if of_key:
         path = path[:-1]
+    if secrecy.is_in_auth(path):
+        return _finding_in_auth(error, path)
     if error["type"] == "extra_forbidden":
         return Finding(path, _unknown_key(path), of_key=True)
     cause = error.get("ctx", {}).get("error")
@@ -70,6 +85,17 @@ def _finding(error: ErrorDetails, source: Source) -> Finding:
         what = f"column {cause.column} of the selector: {cause.what}"
         return Finding(path, what, offset=cause.offset)
     return Finding(path, _what(error, source(path)), of_key=of_key)
+
+
+def _finding_in_auth(error: ErrorDetails, path: TreePath) -> Finding:
+    kind, value = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return secrecy.unknown_key(path, value, _keys_at(path[:-1]))
+    if kind == "model_type" and isinstance(value, str | int | float):
+        return secrecy.secret_written(path)
+    if kind == "string_type" and isinstance(value, int | float):
+        return Finding(path, f"must be text, not {_name(value)}; put it in quotes")
+    return Finding(path, _what(error, None))
 
 
 def _what(error: ErrorDetails, written: str | None) -> str:

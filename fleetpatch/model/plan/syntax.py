@@ -25,6 +25,7 @@ _WORDING: Final = MappingProxyType(
         r"expected ',' or '([\]}])'": r"the bracket is not closed; a ',' or '\1' is missing",
         r"expected <block end>": "the indentation does not fit the lines above; align them",
         r"could not find expected ':'": "a ':' is missing after the key",
+        r"undefined tag handle": "this is a YAML tag; put quotes around it if it is text",
         r"unexpected end of stream|document separator": "the quotes are not closed",
     }
 )

@@ -1,13 +1,14 @@
 """Where a plan acts: clusters, kinds, namespaces, selectors."""
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator
 
 from fleetpatch.model.field_selector import FieldSelector
 from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain, show
+from fleetpatch.model.plan.auth import Auth
+from fleetpatch.model.plan.retrying import ClusterRetry
 from fleetpatch.model.plan.section import (
     DnsLabel,
     Given,
@@ -22,7 +23,8 @@ _WILDCARDS: Final = re.compile(r"\*|\?|\[!?[^\]]+\]")
 
 
 def _kind(text: str) -> str:
-    if problem_of_dns_subdomain(text):
+    # The core group has no name, so what is in it ends in a dot where it is told apart: pods.v1.
+    if problem_of_dns_subdomain(text.removesuffix(".")):
         raise ValueError(
             f"{show(text)} is no kind; write one name an entry, as kubectl has it:"
             " jobs, jobs.batch or a short name, in lower case"
@@ -51,8 +53,10 @@ class ClusterRef(Section):
     """What serves the API: any Kubernetes, or Huawei Cloud CCI."""
     server: Annotated[str | None, Given] = None
     """The API's URL, for provider cci."""
-    auth: Annotated[Mapping[str, Any] | None, Given] = None
+    auth: Annotated[Auth | None, Given] = None
     """How to sign in, for provider cci."""
+    retry: Annotated[ClusterRetry | None, Given] = None
+    """What is sent again, where that differs from the rest of the fleet."""
 
 
 class TargetBlock(Section):

@@ -1,0 +1,29 @@
+"""`fleetpatch kinds`: what the job kinds of a provider take."""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from fleetpatch.cli.options import Output, OutputOption
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.providers.tables import PROVIDERS
+from fleetpatch.report.kinds import as_json, kind_lines
+from fleetpatch.report.terminal import write
+
+
+def command(
+    provider: Annotated[
+        ProviderName, typer.Option(help="Whose kinds are shown.")
+    ] = ProviderName.KUBERNETES,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what the job kinds of a provider take: patches, fields, query.
+
+    Plans are checked against it before anything is sent.
+    """
+    if output is Output.JSON:
+        typer.echo(json.dumps(as_json(PROVIDERS[provider])))
+    else:
+        write(kind_lines(PROVIDERS[provider]), sys.stdout)

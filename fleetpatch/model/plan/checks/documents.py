@@ -1,0 +1,92 @@
+"""Bodies in the shape of the object: merge patches, strategic merge patches and configurations."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from fleetpatch.model.fields import ABSENT, Json, look_up
+from fleetpatch.model.plan.checks.owned import AS_A_WHOLE, HEAD, OWNED, SHARED
+from fleetpatch.model.plan.checks.parts import DOCUMENTS
+from fleetpatch.model.plan.problems import Finding, TreePath
+from fleetpatch.model.plan.tree import list_at, mapping_at
+
+_DIRECTIVE: Final = "$patch"
+_LISTS: Final = ("$setElementOrder/", "$deleteFromPrimitiveList/", "$retainKeys")
+_MERGING: Final = "merge"
+
+
+def check_documents(tree: Json) -> Iterator[Finding]:
+    """Find what a body of the plan must not say, and bodies that would change nothing."""
+    patch = mapping_at(tree, ("patch",))
+    for kind in DOCUMENTS:
+        body, path = patch.get(kind), ("patch", kind)
+        if not isinstance(body, dict):
+            continue
+        yield from _effect(body, path)
+        yield from _owned(body, path)
+        yield from _shared(body, path)
+        yield from _directives(body, path, strategic=kind == "strategic")
+        if kind == "apply":
+            yield from _nulls(body, path)
+
+
+def _effect(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    if "op" in body and "path" in body:
+        yield Finding(
+            path,
+            "looks like a JSON Patch operation, and a server would ignore it here; write"
+            " 'json: [{op: ..., path: ...}]'",
+            of_key=True,
+        )
+    elif not any(_says_anything(value) for key, value in body.items() if key not in HEAD):
+        yield Finding(path, "changes nothing; say what to change", of_key=True)
+
+
+def _says_anything(value: Json) -> bool:
+    return not isinstance(value, dict) or any(map(_says_anything, value.values()))
+
+
+def _owned(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    for field, what in OWNED.items():
+        if look_up(body, field) is not ABSENT:
+            yield Finding((*path, *field), what, of_key=True)
+
+
+def _shared(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    for field in SHARED:
+        value = look_up(body, field)
+        if value is None:
+            yield Finding((*path, *field), AS_A_WHOLE, of_key=True)
+        elif value is not ABSENT and not isinstance(value, Mapping):
+            yield Finding((*path, *field), "must be a mapping of keys to values")
+
+
+def _directives(node: Json, path: TreePath, *, strategic: bool) -> Iterator[Finding]:
+    for key, value in mapping_at(node, ()).items():
+        here = (*path, key)
+        if key == _DIRECTIVE or key.startswith(_LISTS):
+            yield from _directive(key, value, here, strategic=strategic)
+        yield from _directives(value, here, strategic=strategic)
+    for position, entry in enumerate(list_at(node, ())):
+        yield from _directives(entry, (*path, position), strategic=strategic)
+
+
+def _directive(key: str, value: Json, path: TreePath, *, strategic: bool) -> Iterator[Finding]:
+    if not strategic:
+        what = f"{key} is for strategic patches; here it would be a field like any other"
+        yield Finding(path, what, of_key=True)
+    elif key != _DIRECTIVE:
+        what = f"{key} could not be undone; leave it out, or change the list as a whole"
+        yield Finding(path, what, of_key=True)
+    elif path[2:-1] in {(), *SHARED} and value != _MERGING:
+        yield Finding(path, AS_A_WHOLE, of_key=True)
+
+
+def _nulls(node: Json, path: TreePath) -> Iterator[Finding]:
+    """Find nulls; where a whole map is null, that is told already."""
+    if node is None and path[2:] not in SHARED:
+        what = "cannot be null; an apply removes what it applied before and now leaves out"
+        yield Finding(path, what, of_key=True)
+    for key, value in mapping_at(node, ()).items():
+        yield from _nulls(value, (*path, key))
+    for position, entry in enumerate(list_at(node, ())):
+        yield from _nulls(entry, (*path, position))

@@ -1,0 +1,107 @@
+"""The label and annotation keys that a patch writes, in whichever way: whose they are.
+
+In bodies of a plan's own it is also asked whether they can be; for the other parts the models do.
+Whole maps are looked at elsewhere (`owned`): nobody may write those.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from fleetpatch.model.fields import ABSENT, Json, Value
+from fleetpatch.model.names import (
+    problem_of_annotation_key,
+    problem_of_label_key,
+    problem_of_label_value,
+)
+from fleetpatch.model.plan.checks.parts import DOCUMENTS, KEEPING
+from fleetpatch.model.plan.checks.pointers import operations, written
+from fleetpatch.model.plan.problems import Finding, TreePath
+from fleetpatch.model.plan.tree import mapping_at, texts_at
+from fleetpatch.model.protected import is_protected
+
+_MAPS: Final = ("labels", "annotations")
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A key of one of the two maps, and the value that it gets; ABSENT where that is not told."""
+
+    path: TreePath
+    map: str
+    key: str
+    value: Value
+    of_key: bool = True
+
+
+def check_keys(tree: Json) -> Iterator[Finding]:
+    """Find protected keys that the patch writes, and keys and values that no object can have."""
+    allowed = {key for _, key in texts_at(tree, ("guards", "allowKeys"))}
+    for one in (*_own(tree), *_moved(tree)):
+        yield from _protected(one, allowed)
+    for one in (*_in_documents(tree), *_in_operations(tree)):
+        yield from _protected(one, allowed)
+        yield from _possible(one)
+
+
+def _own(tree: Json) -> Iterator[_Written]:
+    for name in _MAPS:
+        path = ("patch", name)
+        for key in mapping_at(tree, path):
+            yield _Written((*path, key), name, key, ABSENT)
+
+
+def _moved(tree: Json) -> Iterator[_Written]:
+    for part in KEEPING:
+        path = ("patch", part)
+        for old, new in mapping_at(tree, path).items():
+            if part == "renameLabels":
+                yield _Written((*path, old), "labels", old, ABSENT)
+            if isinstance(new, str):
+                yield _Written((*path, old), "labels", new, ABSENT, of_key=False)
+
+
+def _in_documents(tree: Json) -> Iterator[_Written]:
+    for kind in DOCUMENTS:
+        for name in _MAPS:
+            path = ("patch", kind, "metadata", name)
+            for key, value in mapping_at(tree, path).items():
+                if not key.startswith("$"):  # a directive; see `documents`
+                    yield _Written((*path, key), name, key, value)
+
+
+def _in_operations(tree: Json) -> Iterator[_Written]:
+    for path, operation in operations(tree):
+        sets = operation.get("op") in ("add", "replace")
+        for pointer, field in written(operation):
+            match field:
+                case ("metadata", ("labels" | "annotations") as name, key):
+                    value = operation.get("value", ABSENT) if sets else ABSENT
+                    yield _Written((*path, pointer), name, key, value, of_key=False)
+                case _:
+                    continue
+
+
+def _protected(one: _Written, allowed: set[str]) -> Iterator[Finding]:
+    if is_protected(one.key) and one.key not in allowed:
+        what = (
+            f"{one.key!r} belongs to the job's controller; leave it alone, or name it in"
+            " guards.allowKeys"
+        )
+        yield Finding(one.path, what, of_key=one.of_key)
+
+
+def _possible(one: _Written) -> Iterator[Finding]:
+    """What the server would refuse object by object."""
+    of_key = problem_of_label_key if one.map == "labels" else problem_of_annotation_key
+    if problem := of_key(one.key):
+        yield Finding(one.path, problem, of_key=one.of_key)
+    place = one.path if one.of_key else (*one.path[:-1], "value")
+    match one.value:
+        case str(text):
+            if one.map == "labels" and (problem := problem_of_label_value(text)):
+                yield Finding(place, problem)
+        case None if one.of_key:
+            pass  # removes it
+        case value if value is not ABSENT:
+            yield Finding(place, "must be text; put it in quotes")

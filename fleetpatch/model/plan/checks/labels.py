@@ -1,0 +1,83 @@
+"""Labels that are renamed and copied, so that no key is written twice, and too many annotations."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.names import problem_of_annotations
+from fleetpatch.model.plan.checks.parts import KEEPING
+from fleetpatch.model.plan.problems import Finding, TreePath
+from fleetpatch.model.plan.tree import mapping_at
+
+_DOES: Final = MappingProxyType({"renameLabels": "renames", "copyLabels": "copies"})
+_DONE: Final = MappingProxyType({"renameLabels": "renamed", "copyLabels": "copied"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """One entry of renameLabels or copyLabels."""
+
+    part: str
+    old: str
+    new: str
+
+    @property
+    def path(self) -> TreePath:
+        return ("patch", self.part, self.old)
+
+    @property
+    def done(self) -> str:
+        return _DONE[self.part]
+
+
+def check_labels(tree: Json) -> Iterator[Finding]:
+    """Find label keys that are written twice or read after they were, and too many annotations."""
+    moves = list(_moves(tree))
+    yield from _among_themselves(moves)
+    yield from _beside(mapping_at(tree, ("patch", "labels")), moves)
+    yield from _annotations(tree)
+
+
+def _moves(tree: Json) -> Iterator[_Move]:
+    for part in KEEPING:
+        for old, new in mapping_at(tree, ("patch", part)).items():
+            if isinstance(new, str):
+                yield _Move(part, old, new)
+
+
+def _among_themselves(moves: list[_Move]) -> Iterator[Finding]:
+    # A rename is named before a copy of the same key: it is what takes the key away.
+    sources = {move.old: move for move in reversed(moves)}
+    taken: dict[str, _Move] = {}
+    for move in moves:
+        if move.old == move.new:
+            yield Finding(move.path, f"{_DOES[move.part]} {move.old!r} to itself; remove it")
+        elif move.new in sources:
+            done = sources[move.new].done
+            yield Finding(move.path, f"{move.new!r} is {done}, too; make two plans")
+        if sources[move.old].part != move.part:
+            what = f"{move.old!r} is {sources[move.old].done}, too; make two plans"
+            yield Finding(move.path, what, of_key=True)
+        if move.new in taken:
+            first = taken[move.new]
+            what = f"{first.old!r} is {first.done} to {move.new!r} already; remove one"
+            yield Finding(move.path, what)
+        taken.setdefault(move.new, move)
+
+
+def _beside(labels: Mapping[str, Json], moves: list[_Move]) -> Iterator[Finding]:
+    for move in moves:
+        for key, of_key in ((move.old, True), (move.new, False)):
+            if key in labels:
+                does = "removed" if labels[key] is None else "set"
+                what = f"{key!r} is {does} under patch.labels, too; remove one of the two"
+                yield Finding(move.path, what, of_key=of_key)
+
+
+def _annotations(tree: Json) -> Iterator[Finding]:
+    path = ("patch", "annotations")
+    texts = {key: value for key, value in mapping_at(tree, path).items() if isinstance(value, str)}
+    if problem := problem_of_annotations(texts):
+        yield Finding(path, problem, of_key=True)

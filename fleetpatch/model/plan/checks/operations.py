@@ -1,0 +1,72 @@
+"""The operations of a JSON Patch. `test` may look at anything; the others write."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.checks.owned import AS_A_WHOLE, HEAD, OWNED, SHARED
+from fleetpatch.model.plan.checks.pointers import WRITTEN, is_pointer, operations, pointed, written
+from fleetpatch.model.plan.problems import Finding, TreePath
+from fleetpatch.model.plan.tree import list_at
+
+GUARDS: Final = 2
+"""Operations that are put in front of a plan's own: tests of uid and resourceVersion."""
+
+MOST: Final = 10_000 - GUARDS
+"""Operations that a plan may have: a server takes 10,000 in all."""
+
+_TWO_ENDED: Final = ("move", "copy")
+_WITH_VALUE: Final = ("add", "replace", "test")
+
+
+def check_operations(tree: Json) -> Iterator[Finding]:
+    """Find operations that are none, or write where a plan must not, and too many of them."""
+    path = ("patch", "json")
+    listed = list_at(tree, path)
+    if len(listed) > MOST:
+        what = f"holds {len(listed)} operations, and a plan may have {MOST}; make several plans"
+        yield Finding(path, what, of_key=True)
+        return
+    for place, operation in operations(tree):
+        if operation:
+            yield from _form(operation, place)
+            yield from _writes(operation, place)
+    if listed and all(isinstance(one, dict) and one.get("op") == "test" for one in listed):
+        yield Finding(path, "only tests, and changes nothing; say what to change", of_key=True)
+
+
+def _form(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    name = operation.get("op")
+    if not isinstance(name, str) or name not in WRITTEN:
+        yield Finding((*path, "op"), f"must be one of {', '.join(WRITTEN)}")
+    keys = ("path", "from") if name in _TWO_ENDED else ("path",)
+    for key in keys:
+        if not is_pointer(operation.get(key)):
+            yield Finding((*path, key), "must be a JSON pointer such as /metadata/labels/team")
+    if name in _WITH_VALUE and "value" not in operation:
+        yield Finding((*path, "value"), f"is missing; {name} needs one")
+    if name in _TWO_ENDED:
+        yield from _onto_itself(operation, path)
+
+
+def _onto_itself(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    name, to, source = operation["op"], operation.get("path"), operation.get("from")
+    if not (is_pointer(to) and is_pointer(source)):
+        return
+    if pointed(to) == pointed(source):
+        does = "moves" if name == "move" else "copies"
+        yield Finding((*path, "path"), f"{does} it onto itself, and changes nothing; remove it")
+    elif name == "move" and to.startswith(f"{source}/"):
+        yield Finding((*path, "path"), "moves it into itself, which cannot be done; remove it")
+
+
+def _writes(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    for key, field in written(operation):
+        place = (*path, key)
+        if field in SHARED:
+            yield Finding(place, AS_A_WHOLE)
+        elif field[0] in HEAD:
+            yield Finding(place, "says which kind it is, and cannot be patched; remove it")
+        else:
+            told = (OWNED[field[:length]] for length in (1, 2) if field[:length] in OWNED)
+            yield from (Finding(place, what) for what in told)

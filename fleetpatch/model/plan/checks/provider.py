@@ -1,0 +1,188 @@
+"""The patch against what each provider's kinds take (`fleetpatch.model.providers`).
+
+When a plan is read, this is asked for the kinds whose names say what they are; when it is expanded,
+for all. Fields of which no kind takes a patch are told elsewhere (`owned`).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from fleetpatch.model.change import PatchType
+from fleetpatch.model.fields import ABSENT, Json, Path, look_up, show
+from fleetpatch.model.names import show as quote
+from fleetpatch.model.plan.checks.owned import HEAD
+from fleetpatch.model.plan.checks.parts import BODIES, DOCUMENTS, OWN
+from fleetpatch.model.plan.checks.pointers import operations, written
+from fleetpatch.model.plan.checks.stated import stated
+from fleetpatch.model.plan.problems import Finding, TreePath
+from fleetpatch.model.plan.tree import mapping_at, sections, texts_at
+from fleetpatch.model.providers.capability import Capability, ProviderName, Query
+from fleetpatch.model.providers.tables import PROVIDERS, capability
+from fleetpatch.model.resource import Resource
+
+_TYPES: Final = MappingProxyType({**dict.fromkeys(OWN, PatchType.MERGE), **BODIES})
+"""What each part of a patch is sent as."""
+
+_QUERIES: Final = MappingProxyType(
+    {"fieldManager": Query.FIELD_MANAGER, "force": Query.FORCE, "pretty": Query.PRETTY}
+)
+_LABELS: Final[Path] = ("metadata", "labels")
+_OWN_FIELDS: Final[Mapping[str, Path]] = MappingProxyType(
+    {**dict.fromkeys(OWN, _LABELS), "annotations": ("metadata", "annotations")}
+)
+_GENERATE_NAME: Final = ("metadata", "generateName")
+_OUTLINE: Final = (*HEAD, "metadata", "spec")
+"""The keys that every job kind has, beside its status."""
+
+
+def check_providers(tree: Json) -> Iterator[Finding]:
+    """Find what the kinds that are known by their names do not take."""
+    for provider in _providers(tree):
+        for block in sections(tree, ("targets",)):
+            for place, name in texts_at(tree, (*block, "kinds")):
+                resource = stated(name, provider)
+                if resource is not None:
+                    yield from check_kind(tree, place, provider, resource)
+
+
+def check_kind(
+    tree: Json, place: TreePath, provider: ProviderName, resource: Resource
+) -> Iterator[Finding]:
+    """Find what `resource` does not take from the patch; `place` is where the plan names it."""
+    taken = capability(provider, resource)
+    if taken is None:
+        kinds = ", ".join(known.resource.name for known in PROVIDERS[provider].kinds)
+        yield Finding(place, f"{resource.name} is no kind of provider {provider}; it has {kinds}")
+        return
+    yield from _Fit(tree, provider, resource, taken).findings()
+
+
+def check_rehearsal(
+    place: TreePath, provider: ProviderName, resource: Resource
+) -> Iterator[Finding]:
+    """Find a kind that cannot be rehearsed: the server would ignore dryRun, and really patch."""
+    taken = capability(provider, resource)
+    if taken is not None and Query.DRY_RUN not in taken.query:
+        yield Finding(
+            place,
+            f"{resource.name} of provider {provider} takes no dryRun, and would really be patched;"
+            f" leave out --dry-run, or rehearse the other kinds in a plan of their own"
+            f" ({taken.source})",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """One patch and one kind."""
+
+    tree: Json
+    provider: ProviderName
+    resource: Resource
+    taken: Capability
+
+    @property
+    def _name(self) -> str:
+        return f"{self.resource.name} of provider {self.provider}"
+
+    def findings(self) -> Iterator[Finding]:
+        patch = mapping_at(self.tree, ("patch",))
+        yield from self._types(patch)
+        yield from self._options(patch)
+        for key, within in _OWN_FIELDS.items():
+            if key in patch and not self.taken.may_change(within):
+                yield self._not_updatable(("patch", key), of_key=True)
+        for kind in DOCUMENTS:
+            body = patch.get(kind)
+            if isinstance(body, dict):
+                yield from self._head(body, ("patch", kind))
+                for field in self._refused(body, ()):
+                    yield self._refusal(field, ("patch", kind, *field), of_key=True)
+        for path, operation in operations(self.tree):
+            for pointer, field in written(operation):
+                if self._is_refused(field):
+                    yield self._refusal(field, (*path, pointer), of_key=False)
+
+    def _types(self, patch: dict[str, Json]) -> Iterator[Finding]:
+        for key, sent_as in _TYPES.items():
+            if key in patch and sent_as not in self.taken.patch_types:
+                types = ", ".join(one.name.lower() for one in self.taken.patch_types)
+                what = f"{self._name} takes no {sent_as.name.lower()} patch; it takes {types}"
+                yield Finding(("patch", key), f"{what} ({self.taken.source})", of_key=True)
+
+    def _options(self, patch: dict[str, Json]) -> Iterator[Finding]:
+        for key, query in _QUERIES.items():
+            if patch.get(key, False) is not False and query not in self.taken.query:
+                queries = ", ".join(self.taken.query)
+                what = f"{self._name} takes no {query}; it takes {queries} ({self.taken.source})"
+                yield Finding(("patch", key), what, of_key=True)
+
+    def _head(self, body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+        """What a body says of its kind must be true of each kind that it is sent to."""
+        resource, version = self.resource, look_up(body, ("apiVersion",))
+        # Without a version of its own the resource says its group alone.
+        group = version.rpartition("/")[0] if isinstance(version, str) else None
+        is_same = version == resource.api_version if resource.version else group == resource.group
+        if version is not ABSENT and not is_same:
+            expected = resource.api_version if resource.version else f"{resource.group}/..."
+            yield self._other_kind((*path, "apiVersion"), version, expected)
+        kind = look_up(body, ("kind",))
+        if kind is not ABSENT and resource.kind and kind != resource.kind:
+            yield self._other_kind((*path, "kind"), kind, resource.kind)
+
+    def _other_kind(self, path: TreePath, found: Json, expected: str) -> Finding:
+        what = (
+            f"is {quote(str(found))}, and that of {self._name} is {expected}; leave it out, or make"
+            " a plan for each kind"
+        )
+        return Finding(path, what)
+
+    def _refused(self, node: Json, path: Path) -> Iterator[Path]:
+        """The outermost fields of a body that cannot be updated."""
+        if isinstance(node, dict) and self._leads_on(path):
+            for key, value in node.items():
+                if path or key not in HEAD:
+                    yield from self._refused(value, (*path, key))
+        elif self._is_refused(path):
+            yield path
+
+    def _leads_on(self, path: Path) -> bool:
+        """Tell whether some of what is below `path` may change, and some may not."""
+        if self.taken.updatable is None:
+            return path in {(), ("metadata",)}
+        inner = (field for field in self.taken.updatable if len(field) > len(path))
+        return any(field[: len(path)] == path for field in inner)
+
+    def _is_refused(self, path: Path) -> bool:
+        if self.taken.updatable is not None:
+            return not self.taken.may_change(path)
+        return path[:2] == _GENERATE_NAME or (self._is_job and path[0] not in _OUTLINE)
+
+    @property
+    def _is_job(self) -> bool:
+        return PROVIDERS[self.provider].capability(self.resource) is not None
+
+    def _refusal(self, field: Path, path: TreePath, *, of_key: bool) -> Finding:
+        if self.taken.updatable is not None:
+            return self._not_updatable(path, of_key=of_key)
+        if field[:2] == _GENERATE_NAME:
+            what = "means something only when an object is made; remove it"
+        else:
+            what = (
+                f"is no field of {self._name}, whose server would drop it; it has"
+                f" {', '.join(_OUTLINE)}"
+            )
+        return Finding(path, what, of_key=of_key)
+
+    def _not_updatable(self, path: TreePath, *, of_key: bool) -> Finding:
+        fields = ", ".join(map(show, self.taken.updatable or ()))
+        what = f"{self._name} cannot be updated there; it takes {fields} ({self.taken.source})"
+        return Finding(path, what, of_key=of_key)
+
+
+def _providers(tree: Json) -> list[ProviderName]:
+    """The providers of the fleet, each once, as far as they are any; without a fleet Kubernetes."""
+    fleet = sections(tree, ("fleet",))
+    named = [mapping_at(tree, path).get("provider", "kubernetes") for path in fleet]
+    return [name for name in ProviderName if name in (named or ["kubernetes"])]

@@ -1,0 +1,43 @@
+"""What takes two values of a plan to be wrong, outside of its fleet and its patch."""
+
+from collections.abc import Iterator
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.problems import Finding, TreePath
+from fleetpatch.model.plan.tree import list_at, mapping_at, sections, texts_at
+
+
+def check_sections(tree: Json) -> Iterator[Finding]:
+    """Find what does not go together in targets, pace, retry, guards and limits."""
+    for block in sections(tree, ("targets",)):
+        yield from _repeated(tree, (*block, "kinds"))
+        yield from _repeated(tree, (*block, "namespaces"))
+    yield from _pace(tree)
+    for retry in (("retry",), *((*path, "retry") for path in sections(tree, ("fleet",)))):
+        yield from _statuses(tree, (*retry, "statuses"))
+    yield from _repeated(tree, ("guards", "allowKeys"))
+    if mapping_at(tree, ()).get("limits") == {}:
+        yield Finding(("limits",), "holds no limit; give maxFailures or deadline, or remove it")
+
+
+def _pace(tree: Json) -> Iterator[Finding]:
+    pace = mapping_at(tree, ("pace",))
+    if "burst" in pace and "rate" not in pace:
+        yield Finding(
+            ("pace", "burst"), "means nothing without a rate; add one, or remove it", of_key=True
+        )
+
+
+def _statuses(tree: Json, path: TreePath) -> Iterator[Finding]:
+    statuses = list_at(tree, path)
+    for position, status in enumerate(statuses):
+        if status in statuses[:position]:
+            yield Finding((*path, position), f"{status} stands here twice; remove one")
+
+
+def _repeated(tree: Json, path: TreePath) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for place, text in texts_at(tree, path):
+        if text in seen:
+            yield Finding(place, f"{text!r} stands here twice; remove one")
+        seen.add(text)

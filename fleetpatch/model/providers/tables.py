@@ -1,0 +1,156 @@
+"""The capability tables: which kinds each provider has, and what their PATCH takes.
+
+Each is a literal to be read beside its source. `fleetpatch kinds` prints them.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from fleetpatch.model.change import PatchType
+from fleetpatch.model.providers.capability import Capability, Provider, ProviderName, Query
+from fleetpatch.model.resource import Resource
+
+BATCH_JOB: Final = Resource("batch", "v1", "jobs", "Job", "job")
+VOLCANO_JOB: Final = Resource("batch.volcano.sh", "v1alpha1", "jobs", "Job", "job", ("vcjob", "vj"))
+MX_JOB: Final = Resource("kubeflow.org", "v1", "mxjobs", "MXJob", "mxjob")
+PYTORCH_JOB: Final = Resource("kubeflow.org", "v1", "pytorchjobs", "PyTorchJob", "pytorchjob")
+TF_JOB: Final = Resource("kubeflow.org", "v1", "tfjobs", "TFJob", "tfjob")
+
+_BUILT_IN_TYPES: Final = (
+    PatchType.MERGE,
+    PatchType.JSON,
+    PatchType.STRATEGIC,
+    PatchType.APPLY,
+)
+_CUSTOM_TYPES: Final = (PatchType.MERGE, PatchType.JSON, PatchType.APPLY)
+_ALL_QUERIES: Final = tuple(Query)
+_KUBERNETES_API: Final = "Kubernetes API reference, PATCH of {}"
+
+_LABELS: Final = ("metadata", "labels")
+_ANNOTATIONS: Final = ("metadata", "annotations")
+_TRAINING: Final = (
+    _LABELS,
+    _ANNOTATIONS,
+    ("spec", "activeDeadlineSeconds"),
+    ("spec", "ttlSecondsAfterFinished"),
+    ("spec", "cleanPodPolicy"),
+)
+
+KUBERNETES: Final = Provider(
+    name=ProviderName.KUBERNETES,
+    title="Kubernetes",
+    kinds=(
+        Capability(BATCH_JOB, _BUILT_IN_TYPES, _ALL_QUERIES, _KUBERNETES_API.format("a built-in")),
+        *(
+            Capability(
+                resource, _CUSTOM_TYPES, _ALL_QUERIES, _KUBERNETES_API.format("a custom resource")
+            )
+            for resource in (VOLCANO_JOB, MX_JOB, PYTORCH_JOB, TF_JOB)
+        ),
+    ),
+    is_closed=False,
+    not_retried=MappingProxyType({}),
+)
+
+CCI: Final = Provider(
+    name=ProviderName.CCI,
+    title="Huawei Cloud Container Instance",
+    kinds=(
+        Capability(
+            BATCH_JOB,
+            patch_types=(PatchType.MERGE, PatchType.STRATEGIC),
+            query=(Query.PRETTY,),
+            updatable=(
+                _LABELS,
+                ("spec", "parallelism"),
+                ("spec", "completions"),
+                ("spec", "selector"),
+            ),
+            source="CCI API reference, Updating a Specified Job",
+        ),
+        Capability(
+            VOLCANO_JOB,
+            patch_types=(PatchType.MERGE, PatchType.JSON, PatchType.STRATEGIC),
+            query=(Query.DRY_RUN, Query.FIELD_MANAGER, Query.PRETTY),
+            updatable=(
+                _LABELS,
+                ("metadata", "generateName"),
+                _ANNOTATIONS,
+                ("spec", "template"),
+                ("spec", "replicas"),
+            ),
+            source="CCI API reference, patchBatchVolcanoShV1alpha1NamespacedJob",
+        ),
+        *(
+            Capability(
+                resource,
+                patch_types=(PatchType.MERGE,),
+                query=(Query.PRETTY,),
+                updatable=_TRAINING,
+                source=f"CCI API reference, Updating {resource.kind}",
+            )
+            for resource in (TF_JOB, MX_JOB, PYTORCH_JOB)
+        ),
+    ),
+    is_closed=True,
+    not_retried=MappingProxyType({503: "the reference says not to retry it"}),
+)
+
+PROVIDERS: Final[Mapping[ProviderName, Provider]] = MappingProxyType(
+    {provider.name: provider for provider in (KUBERNETES, CCI)}
+)
+
+_BUILT_IN_GROUPS: Final = frozenset(
+    {
+        "",
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "apps",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "autoscaling",
+        "batch",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "extensions",
+        "flowcontrol.apiserver.k8s.io",
+        "internal.apiserver.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "policy",
+        "rbac.authorization.k8s.io",
+        "resource.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+        "storagemigration.k8s.io",
+    }
+)
+"""The groups that kube-apiserver serves itself; its kinds alone know strategic merge."""
+
+
+def is_built_in(resource: Resource) -> bool:
+    """Tell whether kube-apiserver serves the kind itself, and knows how its lists merge."""
+    return resource.group in _BUILT_IN_GROUPS
+
+
+def capability(name: ProviderName, resource: Resource) -> Capability | None:
+    """What a PATCH of `resource` may be; None where the provider has no such kind.
+
+    Kubernetes serves whatever is installed: kinds that are not in its table are what their group
+    makes of them.
+    """
+    provider = PROVIDERS[name]
+    known = provider.capability(resource)
+    if known is not None or provider.is_closed:
+        return known
+    built_in = is_built_in(resource)
+    return Capability(
+        resource,
+        _BUILT_IN_TYPES if built_in else _CUSTOM_TYPES,
+        _ALL_QUERIES,
+        _KUBERNETES_API.format("a built-in" if built_in else "a custom resource"),
+    )

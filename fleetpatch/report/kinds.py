@@ -1,0 +1,74 @@
+"""What a provider's kinds take, to be read by people or programs; all of it from its table."""
+
+from collections.abc import Iterator
+
+from fleetpatch.model.change import PatchType
+from fleetpatch.model.fields import Json, show
+from fleetpatch.model.providers.capability import Capability, Provider
+
+_LABEL = 8
+"""Characters that the names of what is told are set in."""
+
+
+def kind_lines(provider: Provider) -> Iterator[str]:
+    """A paragraph a kind, and what goes for all of them."""
+    yield f"Job kinds of {provider.title} (provider: {provider.name})"
+    for capability in provider.kinds:
+        yield ""
+        yield capability.resource.name
+        for label, text in _facts(capability):
+            yield f"  {label:{_LABEL}} {text}"
+    yield ""
+    yield from _notes(provider)
+
+
+def as_json(provider: Provider) -> dict[str, Json]:
+    """The same as one object; an interface. `fields` is null where any may change."""
+    return {
+        "provider": provider.name,
+        "title": provider.title,
+        "kinds": [_as_json(capability) for capability in provider.kinds],
+        "otherKinds": not provider.is_closed,
+        "notRetried": {str(status): why for status, why in provider.not_retried.items()},
+    }
+
+
+def _as_json(capability: Capability) -> dict[str, Json]:
+    return {
+        "kind": capability.resource.name,
+        "path": capability.path,
+        "patchTypes": [_name(one) for one in capability.patch_types],
+        "fields": _fields(capability),
+        "query": list(capability.query),
+        "source": capability.source,
+    }
+
+
+def _facts(capability: Capability) -> Iterator[tuple[str, str]]:
+    fields = _fields(capability)
+    yield "path", capability.path
+    yield "patches", ", ".join(map(_name, capability.patch_types))
+    yield "fields", "any" if fields is None else ", ".join(fields)
+    yield "query", ", ".join(capability.query)
+    yield "source", capability.source
+
+
+def _fields(capability: Capability) -> list[str] | None:
+    return None if capability.updatable is None else [show(path) for path in capability.updatable]
+
+
+def _name(patch_type: PatchType) -> str:
+    return patch_type.name.lower()
+
+
+def _notes(provider: Provider) -> Iterator[str]:
+    if provider.is_closed:
+        yield "Other kinds are refused."
+    else:
+        yield "Other kinds: the server's own take all four patches, custom ones all but strategic."
+    yield "labels, annotations, renameLabels and copyLabels are sent as merge."
+    for status, why in provider.not_retried.items():
+        yield (
+            f"Status {status}: {why}. fleetpatch does retry it, unless retry.statuses or the"
+            " cluster's own leave it out."
+        )

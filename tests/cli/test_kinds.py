@@ -1,0 +1,97 @@
+"""`fleetpatch kinds`, and plans that only a cluster shows to be beside what its kinds take.
+
+Covered: the table for people and for programs, both providers, wrong words; refusals at expansion,
+placed, before anything is listed. Left out: the table's contents and checks without a cluster
+(tests/model/test_provider_checks).
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from fleetpatch.model.providers.tables import PROVIDERS
+from tests.cli.calling import Caller
+from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.tool import Tool, plan
+
+
+def test_without_words_it_shows_what_kubernetes_takes(call: Caller) -> None:
+    ended = call("kinds")
+
+    assert (ended.code, ended.err) == (0, "")
+    paragraphs = ended.out.split("\n\n")
+    assert paragraphs[0] == "Job kinds of Kubernetes (provider: kubernetes)"
+    assert paragraphs[1].splitlines() == [
+        "jobs.batch",
+        "  path     /apis/batch/v1/namespaces/{namespace}/jobs/{name}",
+        "  patches  merge, json, strategic, apply",
+        "  fields   any",
+        "  query    dryRun, fieldManager, force, pretty",
+        "  source   Kubernetes API reference, PATCH of a built-in",
+    ]
+    assert "custom ones all but strategic" in paragraphs[-1]
+    assert "503" not in ended.out
+
+
+def test_for_cci_it_lists_fields_and_says_what_is_retried_all_the_same(call: Caller) -> None:
+    ended = call("kinds", "--provider", "cci")
+
+    tfjobs = next(part for part in ended.out.split("\n\n") if part.startswith("tfjobs"))
+    assert "  patches  merge\n" in tfjobs
+    assert "metadata.labels, metadata.annotations, spec.activeDeadlineSeconds" in tfjobs
+    assert "Other kinds are refused." in ended.out
+    assert "Status 503: the reference says not to retry it. fleetpatch does" in ended.out
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_programs_get_all_of_it_as_one_object(call: Caller, provider: str) -> None:
+    told = json.loads(call("kinds", "--provider", provider, "-o", "json").out)
+
+    table = PROVIDERS[told["provider"]]
+    assert told["provider"] == provider
+    assert told["otherKinds"] is not table.is_closed
+    assert list(told["notRetried"]) == [str(status) for status in table.not_retried]
+    assert [kind["kind"] for kind in told["kinds"]] == [one.resource.name for one in table.kinds]
+    for kind, taken in zip(told["kinds"], table.kinds, strict=True):
+        assert kind["path"] == taken.path
+        assert len(kind["patchTypes"]) == len(taken.patch_types)
+        assert (kind["fields"] is None) is (taken.updatable is None)
+        assert kind["query"] == list(taken.query)
+        assert kind["source"]
+
+
+def test_an_unknown_provider_is_bad_usage(call: Caller) -> None:
+    ended = call("kinds", "--provider", "aws")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "'aws' is not one of 'kubernetes', 'cci'" in ended.err
+
+
+def beside(**head: Any) -> dict[str, Any]:
+    """A plan that is fine as far as it goes, but for a version that the sandbox does not serve."""
+    body = {**head, "metadata": {"labels": {"colour": "red"}}}
+    return plan("beside", {"kinds": ["tfjobs"], "selector": "app=etl"}, patch={"merge": body})
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply"])
+def test_what_a_cluster_brings_to_light_is_placed_and_nothing_is_kept(
+    call: Caller, tool: Tool, server: SandboxProcess, verb: str
+) -> None:
+    path = tool.write("beside.yaml", beside(apiVersion="kubeflow.org/v7", kind="TFJob"))
+    assert call("validate", path).code == 0
+    listed = server.requests("list")
+
+    ended = call(verb, path)
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(f"{path}:")
+    assert "patch.merge.apiVersion: is 'kubeflow.org/v7', and that of tfjobs.kube" in ended.err
+    assert server.requests("list") == listed
+    assert "no runs" in call("status").out
+
+
+def test_what_a_body_says_of_its_kind_may_be_true(call: Caller, tool: Tool) -> None:
+    path = tool.write("beside.yaml", beside(apiVersion="kubeflow.org/v1", kind="TFJob"))
+
+    assert call("plan", path).code == 0

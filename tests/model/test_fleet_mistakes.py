@@ -1,0 +1,187 @@
+"""Mistakes in a plan's clusters and in how it signs in, and that no secret is ever repeated.
+
+Covered: clusters named twice, URLs, ways to sign in, secrets written into the plan in every place
+and in every form of YAML that looks like one. Left out: what is behind the names of variables and
+files (tests/kube).
+"""
+
+import re
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fleetpatch.errors import PlanError
+from fleetpatch.model.plan.digest import canonical
+from fleetpatch.model.plan.load import parse_plan, plan_from
+from tests.model.plans import MINIMAL, SIGN_INS, on_cci, problems_of
+
+LINE = MINIMAL.count("\n") + 1
+"""The line of what is added after the smallest plan; its patch takes one less in flow style."""
+
+IAM = "endpoint: https://iam.x, domain: d, user: u, project: p"
+SECRET = "s3cr3t-Pa55w0rd"
+
+
+def fleet(*clusters: str) -> str:
+    return MINIMAL.replace("jobs.batch", "tfjobs") + f"fleet: [{', '.join(clusters)}]\n"
+
+
+def cci(rest: str = "", server: str = "https://x", auth: str = SIGN_INS[0]) -> str:
+    return f"{{name: a, provider: cci, server: {server}, auth: {auth}{rest}}}"
+
+
+CLUSTERS: list[tuple[str, int, str]] = [
+    (fleet("{name: a, context: x}", "{name: a, context: y}"), 39, "'a' is fleet[0] already"),
+    (fleet("{name: a, context: x}", "{name: b, context: x}"), 51, "'x' is fleet[0] already"),
+    (fleet("{name: a, server: https://x}"), 19, "is for provider cci"),
+    (fleet(f"{{name: a, auth: {SIGN_INS[0]}}}"), 19, "is for provider cci"),
+    (fleet(f"{{name: a, provider: cci, auth: {SIGN_INS[0]}}}"), 9, "needs the URL of its API"),
+    (fleet("{name: a, provider: cci, server: https://x}"), 9, "needs one of token, iam, aksk"),
+    (fleet(cci(", context: b")), 86, "is for provider kubernetes"),
+    (fleet(cci(server="http://x")), 42, "begins with https://"),
+    (fleet(cci(server="ftp://localhost")), 42, "begins with https://"),
+    (fleet(cci(server="http://localhost.example.com")), 42, "begins with https://"),
+    (fleet(cci(server="https://")), 42, "begins with https://"),
+    (fleet(cci(server="cci.example.com")), 42, "begins with https://"),
+    (fleet(cci(server='"https://["')), 42, "is no URL"),
+    (fleet(cci(server="https://x:port")), 42, "is no URL"),
+    (fleet(cci(server='"https://x?a=b"')), 42, "without what follows"),
+]
+
+AUTH: list[tuple[str, int, str]] = [
+    ("{}", 77, "is empty; give one of token, iam, aksk"),
+    (" ", 71, "nothing stands here"),
+    ("[]", 77, "must be a mapping of keys to values, not a list"),
+    ("{token: }", 78, "nothing stands here"),
+    ("{token: {}}", 78, "needs env or file"),
+    ("{token: {env: A, file: b}}", 94, "stands alone, without env"),
+    ("{token: {env: A-B}}", 91, "must be the name of an environment variable"),
+    ("{token: {env: 5}}", 91, "must be text, not a number; put it in quotes"),
+    ("{token: {env: [a]}}", 91, "must be text, not a list"),
+    ('{token: {file: ""}}', 92, "is empty"),
+    ("{token: {evn: A}}", 86, "did you mean env?"),
+    ("{token: {zzz: A}}", 85, "holds a key that is none; known here: env, file"),
+    (f"{{iam: {{{IAM}}}}}", 78, "needs passwordEnv or passwordFile"),
+    (f"{{iam: {{{IAM}, passwordEnv: A, passwordFile: b}}}}", 157, "stands alone, without"),
+    (f"{{iam: {{{IAM}, passwordenv: A}}}}", 141, "did you mean passwordEnv?"),
+    ("{iam: {endpoint: https://x, domain: d, user: u, passwordEnv: A}}", 78, "project: is missing"),
+    ("{aksk: {accessKeyEnv: A, project: p}}", 78, "secretKeyEnv: is missing"),
+    (
+        "{token: {env: A}, aksk: {accessKeyEnv: A, secretKeyEnv: B, project: p}}",
+        95,
+        "without token",
+    ),
+    (f"{{iam: {{{IAM.replace('https', 'http')}, passwordEnv: A}}}}", 94, "begins with https://"),
+]
+
+
+@pytest.mark.parametrize(("text", "column", "words"), CLUSTERS)
+def test_a_mistake_in_a_cluster_is_placed_and_explained(text: str, column: int, words: str) -> None:
+    (problem,) = problems_of(text)
+
+    assert problem.startswith(f"plan.yaml:{LINE}:{column}: fleet")
+    assert words in problem
+
+
+@pytest.mark.parametrize(("auth", "column", "words"), AUTH)
+def test_a_mistake_in_signing_in_is_placed_and_explained(
+    auth: str, column: int, words: str
+) -> None:
+    (problem,) = problems_of(on_cci(auth=auth))
+
+    assert problem.startswith(f"plan.yaml:{LINE - 1}:{column}: fleet[0].auth")
+    assert words in problem
+
+
+@pytest.mark.parametrize(
+    ("auth", "words"),
+    [
+        (SECRET, "under token, iam or aksk"),
+        (f"{{token: {SECRET}}}", "name that in token.env"),
+        ("{token: 12345678}", "name that in token.env"),
+        (f"{{token: {{value: {SECRET}}}}}", "name that in token.env"),
+        (f"{{token: {{env: A, token: {SECRET}}}}}", "name that in token.env"),
+        (f"{{iam: {{{IAM}, password: {SECRET}}}}}", "name that in passwordEnv"),
+        (f"{{iam: {{{IAM}, passwd: 12345678}}}}", "name that in passwordEnv"),
+        (f"{{aksk: {{accessKey: {SECRET}, secretKeyEnv: B, project: p}}}}", "accessKeyEnv and"),
+        (f"{{aksk: {{accessKeyEnv: A, secretKey: {SECRET}, project: p}}}}", "accessKeyEnv and"),
+        (f"{{aksk: {{accessKeyEnv: A, sk: {SECRET}, project: p}}}}", "accessKeyEnv and"),
+        (f"{{password: {SECRET}}}", "under token, iam or aksk"),
+    ],
+)
+def test_a_secret_in_the_plan_is_refused_with_the_way_out(auth: str, words: str) -> None:
+    (problem,) = problems_of(on_cci(auth=auth))
+
+    assert "secrets do not belong in a plan file; put" in problem
+    assert words in problem
+    assert re.match(rf"plan.yaml:{LINE - 1}:\d+: fleet\[0\]\.auth", problem)
+
+
+PLACES = (
+    "auth: {}",
+    "auth: {{token: {}}}",
+    "auth: {{{}: x}}",
+    "auth: {{{}}}",
+    "auth: {{token: {{env: {}}}}}",
+    "auth: {{token: {{{}}}}}",
+    "auth: {{token: {{{}: A}}}}",
+    "auth: {{token: {{value: {}}}}}",
+    "auth: {{token: {{file: A, token: {}}}}}",
+    f"auth: {{{{iam: {{{{{IAM}, password: {{}}}}}}}}}}",
+    f"auth: {{{{iam: {{{{{IAM}, passwordEnv: {{}}}}}}}}}}",
+    f"auth: {{{{iam: {{{{{IAM}, pw: [{{}}]}}}}}}}}",
+    "auth: {{iam: {{endpoint: 'https://u:{}@iam.x', domain: d, user: u, project: p}}}}",
+    "auth: {{aksk: {{accessKey: {0}, secretKey: {0}, project: p}}}}",
+    "auth: {{aksk: {{accessKeyEnv: {}, secretKeyEnv: A}}}}",
+)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "form",
+    ["{}", "'{}'", '"{}"', "!{}", "!{}!x", "*{}", "'{}", '"{}', "@{}", "[{}", "{}\t: :", "%{}"],
+)
+def test_a_secret_is_never_repeated_however_it_is_written(place: str, form: str) -> None:
+    cluster = place.format(form.format(SECRET))
+    server = "server: https://x, provider: cci, name: a"
+
+    said = "\n".join(problems_of(f"{MINIMAL}fleet: [{{{server}, {cluster}}}]\n"))
+
+    assert said
+    assert SECRET not in said
+    assert "s3cr3t" not in said
+
+
+@given(secret=st.text(st.characters(codec="utf-8"), min_size=12, max_size=30))
+@example("12345678901.5e999")
+@settings(max_examples=100, deadline=None)
+def test_no_secret_is_repeated_whatever_it_consists_of(secret: str) -> None:
+    auths: list[object] = [
+        secret,
+        {"token": secret},
+        {"token": {"env": f"-{secret}"}},
+        {"iam": {"password": secret, "user": secret, "endpoint": f"http://{secret}"}},
+        {"aksk": {"secretKey": secret, "accessKeyEnv": f" {secret}"}},
+    ]
+    for auth in auths:
+        cluster = {"name": "a", "provider": "cci", "server": f"https://u:{secret}@x", "auth": auth}
+        with pytest.raises(PlanError) as caught:
+            plan_from(
+                {
+                    "metadata": {"name": "relabel"},
+                    "targets": [{"kinds": ["tfjobs"]}],
+                    "patch": {"labels": {"a": "b"}},
+                    "fleet": [cluster, {**cluster, "name": "b"}],
+                }
+            )
+        assert secret not in str(caught.value)
+        assert secret not in repr(caught.value)
+
+
+@pytest.mark.parametrize("auth", SIGN_INS)
+def test_what_is_kept_of_a_plan_holds_names_alone(auth: str) -> None:
+    kept = canonical(parse_plan(on_cci(auth=auth), "plan.yaml").plan)
+
+    assert re.search(r'"auth":\{"(token|iam|aksk)":\{"[^}]*(env|file|Env|File)":', kept)
+    assert "null" not in kept

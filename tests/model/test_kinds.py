@@ -1,0 +1,86 @@
+"""Names of kinds, and what they say without a cluster.
+
+Covered: names of all forms against a list of resources, and against the tables of the providers.
+Left out: ambiguous and unknown names on a server (tests/kube/test_kube_discovery).
+"""
+
+import pytest
+
+from fleetpatch.model.kinds import groups_named, matching, unambiguous
+from fleetpatch.model.plan.checks.stated import stated
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.providers.tables import BATCH_JOB, PYTORCH_JOB, TF_JOB, VOLCANO_JOB
+from fleetpatch.model.resource import Resource
+
+POD = Resource("", "v1", "pods", "Pod", "pod", ("po",))
+EVENT = Resource("events.k8s.io", "v1", "events", "Event", "event", ("ev",))
+CORE_EVENT = Resource("", "v1", "events", "Event", "event", ("ev",))
+OLD_JOB = Resource("batch", "v1beta1", "jobs", "Job", "job")
+ALL = (BATCH_JOB, OLD_JOB, VOLCANO_JOB, TF_JOB, POD, CORE_EVENT, EVENT)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("jobs.batch", [BATCH_JOB]),
+        ("Job.Batch", [BATCH_JOB]),
+        ("jobs.v1beta1.batch", [OLD_JOB]),
+        ("jobs", [BATCH_JOB, VOLCANO_JOB]),
+        ("VJ", [VOLCANO_JOB]),
+        ("tfjob", [TF_JOB]),
+        ("po", [POD]),
+        ("events.v1.", [CORE_EVENT]),
+        ("ev.events.k8s.io", [EVENT]),
+        ("jobs.elsewhere", []),
+        ("nothing", []),
+    ],
+)
+def test_a_name_means_each_resource_that_it_fits(name: str, meant: list[Resource]) -> None:
+    assert matching(name, ALL) == meant
+
+
+@pytest.mark.parametrize("resource", [BATCH_JOB, VOLCANO_JOB, TF_JOB, POD, CORE_EVENT, EVENT])
+def test_an_unambiguous_name_means_its_resource_alone(resource: Resource) -> None:
+    assert matching(unambiguous(resource), ALL) == [resource]
+
+
+def test_groups_are_known_where_each_name_says_its_own() -> None:
+    assert groups_named(["jobs.batch", "tfjobs.v1.kubeflow.org"]) == frozenset(
+        {
+            "batch",
+            "v1.kubeflow.org",
+            "kubeflow.org",
+        }
+    )
+    assert groups_named(["jobs.batch", "pods"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("jobs.batch", ("batch", "", "jobs", "Job")),
+        ("jobs.v1.batch", ("batch", "v1", "jobs", "Job")),
+        ("tfjob", ("kubeflow.org", "", "tfjobs", "TFJob")),
+        ("vcjob", ("batch.volcano.sh", "", "jobs", "Job")),
+        ("deployments.apps", ("apps", "", "deployments", "")),
+        ("widgets.v2beta1.example.com", ("example.com", "v2beta1", "widgets", "")),
+        ("widgets.vendor.com", ("vendor.com", "", "widgets", "")),
+        ("pods.v1.", ("", "v1", "pods", "")),
+        ("jobs", None),
+        ("job", None),
+        ("pods", None),
+    ],
+)
+def test_on_kubernetes_a_name_says_as_much_as_stands_in_it(
+    name: str, said: tuple[str, str, str, str] | None
+) -> None:
+    found = stated(name, ProviderName.KUBERNETES)
+
+    assert (found and (found.group, found.version, found.plural, found.kind)) == said
+
+
+def test_a_provider_that_has_its_own_kinds_alone_leaves_less_open() -> None:
+    assert stated("pytorchjobs", ProviderName.CCI) == PYTORCH_JOB
+    assert stated("jobs.batch", ProviderName.CCI) == BATCH_JOB
+    assert stated("pods", ProviderName.CCI) == Resource("", "", "pods", "")
+    assert stated("jobs", ProviderName.CCI) is None

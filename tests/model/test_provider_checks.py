@@ -1,0 +1,357 @@
+"""What each provider's kinds do not take from a patch, told before anything is sent.
+
+Covered: patch types, fields, options, kinds that are not there, bodies for another kind, keys that
+a server would drop; names of kinds that say what they are and names that only a cluster explains;
+rehearsals. Left out: what is wrong whatever the provider (test_patch_mistakes), and that servers
+really answer so (tests/e2e).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleetpatch.errors import PlanError
+from fleetpatch.model.plan.checks.parts import BODIES, OPTIONS, OWN
+from fleetpatch.model.plan.checks.provider import check_kind, check_providers
+from fleetpatch.model.plan.fitting import refuse_unfit
+from fleetpatch.model.plan.load import PlanFile, parse_plan, plan_from
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.providers.tables import (
+    BATCH_JOB,
+    CCI,
+    KUBERNETES,
+    MX_JOB,
+    PROVIDERS,
+    TF_JOB,
+    VOLCANO_JOB,
+)
+from fleetpatch.model.resource import Resource
+from tests.model.plans import MINIMAL, on_cci, problems_of, with_patch
+
+LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+POD = Resource("", "v1", "pods", "Pod")
+WIDGET = Resource("example.com", "v1", "widgets", "Widget")
+
+MERGE = "{merge: {spec: {a: b}}}"
+STRATEGIC = "{strategic: {spec: {a: b}}}"
+JSON = "{json: [{op: add, path: /spec/a, value: b}]}"
+APPLY = "{apply: {spec: {a: b}}}"
+
+ON_KUBERNETES: list[tuple[str, str, str, str]] = [
+    ("tfjobs", STRATEGIC, "8:9", "tfjobs.kubeflow.org of provider kubernetes takes no strategic"),
+    ("tfjob.kubeflow.org", STRATEGIC, "8:9", "it takes merge, json, apply (Kubernetes API"),
+    ("vcjob", STRATEGIC, "8:9", "jobs.batch.volcano.sh of provider kubernetes takes no strategic"),
+    ("widgets.example.com", STRATEGIC, "8:9", "widgets.example.com of provider kubernetes takes"),
+    ("widgets.v1.example.com", STRATEGIC, "8:9", "widgets.example.com of provider kubernetes"),
+    ("jobs.batch", "{merge: {data: {a: b}}}", "8:17", "is no field of jobs.batch of provider"),
+    ("tfjobs", "{apply: {data: {a: b}}}", "8:17", "it has apiVersion, kind, metadata, spec"),
+    ("mxjobs", "{json: [{op: remove, path: /data/a}]}", "8:35", "whose server would drop it"),
+    ("jobs.batch", "{merge: {metadata: {generateName: x}}}", "8:28", "when an object is made"),
+    ("tfjobs", "{json: [{op: remove, path: /metadata/generateName}]}", "8:35", "when an object"),
+    (
+        "jobs.batch",
+        "{merge: {kind: Pod, spec: {a: b}}}",
+        "8:23",
+        "is 'Pod', and that of jobs.batch",
+    ),
+    (
+        "jobs.batch",
+        "{apply: {apiVersion: v1, spec: {a: b}}}",
+        "8:29",
+        "provider kubernetes is batch/...; leave it out",
+    ),
+    (
+        "jobs.v1.batch",
+        "{apply: {apiVersion: batch/v2, spec: {a: b}}}",
+        "8:29",
+        "is batch/v1; leave",
+    ),
+    ("tfjobs", "{merge: {apiVersion: 1, spec: {a: b}}}", "8:29", "is '1', and that of tfjobs"),
+]
+
+ON_CCI: list[tuple[str, str, str, str]] = [
+    (
+        "tfjobs",
+        "{merge: {spec: {template: {a: b}}}}",
+        "8:24",
+        "tfjobs.kubeflow.org of provider cci",
+    ),
+    (
+        "tfjobs",
+        "{merge: {spec: {template: {a: b}}}}",
+        "8:24",
+        "metadata.labels, metadata.annotations",
+    ),
+    (
+        "tfjobs",
+        "{merge: {spec: {template: {a: b}}}}",
+        "8:24",
+        "(CCI API reference, Updating TFJob)",
+    ),
+    ("mxjobs", "{merge: {spec: null}}", "8:17", "cannot be updated there"),
+    ("mxjobs", "{merge: {metadata: {finalizers: null}}}", "8:28", "cannot be updated there"),
+    ("pytorchjobs", "{merge: {data: {a: b}}}", "8:17", "cannot be updated there"),
+    ("tfjobs", "{json: [{op: remove, path: /metadata/labels/a}]}", "8:9", "takes no json patch"),
+    ("tfjobs", "{apply: {metadata: {labels: {a: b}}}}", "8:9", "takes no apply patch"),
+    ("jobs.batch", "{annotations: {a: b}}", "8:9", "jobs.batch of provider cci cannot be updated"),
+    ("jobs.batch", "{merge: {metadata: {annotations: {a: b}}}}", "8:28", "cannot be updated there"),
+    ("jobs.batch", "{strategic: {metadata: {generateName: a}}}", "8:32", "cannot be updated there"),
+    ("jobs.batch", "{json: [{op: remove, path: /spec/selector}]}", "8:9", "takes no json patch"),
+    (
+        "jobs.batch",
+        "{labels: {a: b}, fieldManager: ops}",
+        "8:25",
+        "takes no fieldManager; it takes",
+    ),
+    ("vcjob", "{json: [{op: remove, path: /spec/queue}]}", "8:35", "cannot be updated there"),
+    ("vcjob", "{json: [{op: replace, path: /spec, value: {}}]}", "8:36", "cannot be updated there"),
+    (
+        "vcjob",
+        "{json: [{op: move, from: /spec/queue, path: /spec/template/a}]}",
+        "8:33",
+        "cannot be updated there",
+    ),
+    ("vcjob", "{strategic: {spec: {$patch: replace, replicas: 1}}}", "8:28", "cannot be updated"),
+    ("tfjobs", "{merge: {kind: MXJob, metadata: {labels: {a: b}}}}", "8:23", "is TFJob; leave it"),
+    ("pods", "{labels: {a: b}}", "6:13", "pods is no kind of provider cci; it has jobs.batch"),
+    ("widgets.example.com", "{labels: {a: b}}", "6:13", "is no kind of provider cci"),
+]
+
+FINE: list[tuple[str, str]] = [
+    (
+        "vcjob",
+        "{json: [{op: test, path: /spec/queue, value: a}, {op: remove, path: /spec/template/a}]}",
+    ),
+    ("vcjob", "{json: [{op: copy, from: /spec/queue, path: /metadata/labels/queue}]}"),
+    ("vcjob", "{merge: {metadata: {generateName: a}}, fieldManager: ops, pretty: true}"),
+    ("vcjob", "{strategic: {spec: {template: {$patch: replace, a: b}}}}"),
+    ("jobs.batch", "{strategic: {spec: {parallelism: 2}}, pretty: true}"),
+    ("jobs.batch", "{renameLabels: {a: b}, copyLabels: {c: d}}"),
+    ("tfjobs", "{merge: {apiVersion: kubeflow.org/v1, kind: TFJob, spec: {cleanPodPolicy: All}}}"),
+    ("tfjobs", "{merge: {metadata: {labels: {a: b}, annotations: {c: null}}, spec: {}}}"),
+    (
+        "tfjobs",
+        "{labels: {a: b}, fieldManager: fleetpatch, force: false}".replace(
+            ", fieldManager: fleetpatch", ""
+        ),
+    ),
+    ("jobs", "{annotations: {a: b}}"),
+]
+
+
+def on_kubernetes(kind: str, patch: str) -> str:
+    return with_patch(patch).replace("jobs.batch", kind)
+
+
+@pytest.mark.parametrize(("kind", "patch", "place", "words"), ON_KUBERNETES)
+def test_what_a_kind_of_kubernetes_does_not_take_is_placed_with_what_it_takes(
+    kind: str, patch: str, place: str, words: str
+) -> None:
+    (problem,) = problems_of(on_kubernetes(kind, patch))
+
+    assert problem.startswith(f"plan.yaml:{place}: patch.")
+    assert words in problem
+
+
+@pytest.mark.parametrize(("kind", "patch", "place", "words"), ON_CCI)
+def test_what_a_kind_of_cci_does_not_take_is_placed_with_what_it_takes(
+    kind: str, patch: str, place: str, words: str
+) -> None:
+    problem, *others = problems_of(on_cci(patch, f"[{kind}]"))
+
+    assert not others
+    assert problem.startswith(f"plan.yaml:{place}: ")
+    assert words in problem
+
+
+@pytest.mark.parametrize(("kind", "patch"), FINE)
+def test_what_a_kind_of_cci_takes_is_let_through(kind: str, patch: str) -> None:
+    parse_plan(on_cci(patch, f"[{kind}]"), "plan.yaml", executable=True)
+
+
+@pytest.mark.parametrize("patch", [MERGE, JSON, STRATEGIC, APPLY])
+@pytest.mark.parametrize(
+    "kind", ["jobs.batch", "jobs.v1.batch", "job.batch", "deployments.apps", "deploy", "pods.v1."]
+)
+def test_kinds_of_the_servers_own_take_all_patches(kind: str, patch: str) -> None:
+    parse_plan(on_kubernetes(kind, patch), "plan.yaml")
+
+
+@pytest.mark.parametrize("patch", [MERGE, JSON, APPLY])
+@pytest.mark.parametrize("kind", ["tfjobs", "mxjob", "pytorchjobs.kubeflow.org", "vj", "a.b.c"])
+def test_custom_kinds_take_all_patches_but_strategic(kind: str, patch: str) -> None:
+    parse_plan(on_kubernetes(kind, patch), "plan.yaml")
+
+
+@pytest.mark.parametrize("kind", ["jobs", "job", "leases", "widgets"])
+def test_a_name_that_only_the_cluster_explains_is_left_to_it(kind: str) -> None:
+    parse_plan(on_kubernetes(kind, STRATEGIC), "plan.yaml")
+
+
+def test_a_known_kind_may_be_served_in_another_version() -> None:
+    patch = "{merge: {apiVersion: kubeflow.org/v1beta2, kind: TFJob, spec: {a: b}}}"
+
+    parse_plan(on_kubernetes("tfjobs", patch), "plan.yaml")
+
+
+def test_each_provider_of_a_fleet_and_each_kind_is_asked() -> None:
+    text = on_cci("{annotations: {a: b}, fieldManager: ops}", "[jobs.batch, tfjobs, vcjob]")
+    text = text.replace("fleet: [", "fleet: [{name: a, context: b}, ")
+
+    problems = problems_of(text)
+
+    assert [
+        problem.split(": ")[2].split(" cannot")[0].split(" takes")[0] for problem in problems
+    ] == [
+        "jobs.batch of provider cci",
+        "jobs.batch of provider cci",
+        "tfjobs.kubeflow.org of provider cci",
+    ]
+
+
+def test_what_is_wrong_everywhere_is_told_once() -> None:
+    (problem,) = problems_of(on_cci("{merge: {op: replace, path: /status, value: Available}}"))
+
+    assert "looks like a JSON Patch operation" in problem
+
+
+def findings(patch: Mapping[str, Any], provider: ProviderName, resource: Resource) -> list[str]:
+    found = check_kind({"patch": patch}, ("targets", 0), provider, resource)
+    return [finding.what for finding in found]
+
+
+def test_the_tables_and_the_checks_agree_on_every_patch_type_and_field() -> None:
+    for provider in (KUBERNETES, CCI):
+        for taken in provider.kinds:
+            for field in taken.updatable or ():
+                body: Any = "x"
+                for key in reversed(field):
+                    body = {key: body}
+                assert not findings({"merge": body}, provider.name, taken.resource)
+                if taken.updatable:
+                    beside = {field[0]: {"elsewhere": 1}}
+                    assert findings({"merge": beside}, provider.name, taken.resource)
+
+
+def test_other_kinds_of_kubernetes_have_fields_of_their_own() -> None:
+    patch = {"strategic": {"data": {"a": "b"}}}
+
+    assert not findings(patch, ProviderName.KUBERNETES, POD)
+    (what,) = findings(patch, ProviderName.KUBERNETES, WIDGET)
+    assert what == (
+        "widgets.example.com of provider kubernetes takes no strategic patch; it takes merge, json,"
+        " apply (Kubernetes API reference, PATCH of a custom resource)"
+    )
+
+
+def discovered(
+    text: str, provider: ProviderName, resource: Resource, *, rehearsal: bool = False
+) -> list[str]:
+    source = parse_plan(text, "plan.yaml")
+    kinds = {name: resource for block in source.plan.targets for name in block.kinds}
+    with pytest.raises(PlanError) as caught:
+        refuse_unfit(source, [(provider, kinds)], rehearsal=rehearsal)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_what_discovery_brings_to_light_is_placed_in_the_plan_file() -> None:
+    (problem,) = discovered(on_kubernetes("widgets", STRATEGIC), ProviderName.KUBERNETES, WIDGET)
+    assert problem.startswith("plan.yaml:8:9: patch.strategic: widgets.example.com of")
+
+    other = on_kubernetes("tfjobs", "{merge: {apiVersion: kubeflow.org/v2, spec: {a: b}}}")
+    (problem,) = discovered(other, ProviderName.KUBERNETES, TF_JOB)
+    assert problem.startswith("plan.yaml:8:29: patch.merge.apiVersion: is 'kubeflow.org/v2', and")
+
+    (problem,) = discovered(on_cci(kinds="[jobs]"), ProviderName.CCI, LEASE)
+    assert problem.startswith("plan.yaml:6:13: targets[0].kinds[0]: leases.coordination.k8s.io is")
+
+
+def test_a_plan_that_was_never_a_file_is_named_instead() -> None:
+    plan = plan_from(
+        {
+            "metadata": {"name": "relabel"},
+            "targets": [{"kinds": ["widgets"]}],
+            "patch": {"strategic": {"spec": {"a": "b"}}},
+        }
+    )
+
+    with pytest.raises(PlanError, match=r"^plan relabel: patch\.strategic: widgets\.example\.com"):
+        refuse_unfit(
+            PlanFile.of(plan), [(ProviderName.KUBERNETES, {"widgets": WIDGET})], rehearsal=False
+        )
+
+
+def test_a_plan_that_fits_all_clusters_is_let_through() -> None:
+    clusters = [(ProviderName.KUBERNETES, {"jobs.batch": BATCH_JOB})] * 2
+
+    refuse_unfit(parse_plan(MINIMAL, "plan.yaml"), clusters, rehearsal=True)
+
+
+@pytest.mark.parametrize("resource", [BATCH_JOB, TF_JOB, MX_JOB])
+def test_a_rehearsal_of_a_kind_that_would_really_be_patched_is_refused(resource: Resource) -> None:
+    text = on_cci(kinds=f"[{resource.name}]")
+
+    (problem,) = discovered(text, ProviderName.CCI, resource, rehearsal=True)
+
+    assert problem.startswith(
+        f"plan.yaml:6:13: targets[0].kinds[0]: {resource.name} of provider cci"
+    )
+    assert "takes no dryRun, and would really be patched; leave out --dry-run" in problem
+
+
+def test_volcano_jobs_can_be_rehearsed() -> None:
+    source = parse_plan(on_cci(kinds="[vcjob]"), "plan.yaml")
+
+    refuse_unfit(source, [(ProviderName.CCI, {"vcjob": VOLCANO_JOB})], rehearsal=True)
+
+
+KEYS = st.sampled_from(
+    [
+        "metadata",
+        "labels",
+        "annotations",
+        "spec",
+        "template",
+        "status",
+        "kind",
+        "apiVersion",
+        "$patch",
+    ]
+)
+POINTERS = st.sampled_from(["", "/", "/spec", "/metadata/labels/a", "/metadata", "//", "/a~1b/~"])
+LEAVES = st.none() | st.booleans() | st.integers() | st.sampled_from(["a", "v1", "cci"]) | POINTERS
+ANYTHING = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4)
+)
+PATCHES = st.dictionaries(
+    st.sampled_from([*OWN, *BODIES, *OPTIONS]),
+    ANYTHING
+    | st.lists(st.dictionaries(st.sampled_from(["op", "path", "from", "value"]), ANYTHING)),
+)
+TREES = ANYTHING | st.fixed_dictionaries(
+    {},
+    optional={
+        "patch": PATCHES | ANYTHING,
+        "fleet": st.lists(
+            st.fixed_dictionaries({}, optional={"provider": ANYTHING, "auth": ANYTHING}) | ANYTHING
+        ),
+        "targets": st.lists(
+            st.fixed_dictionaries({"kinds": st.lists(st.text("abj.v1", max_size=8) | ANYTHING)})
+        ),
+    },
+)
+
+
+@given(tree=TREES)
+@settings(max_examples=200, deadline=None)
+def test_no_tree_is_too_odd_to_be_checked(tree: Any) -> None:
+    list(check_providers(tree))
+    for provider in PROVIDERS.values():
+        for taken in provider.kinds:
+            list(check_kind(tree, ("targets",), provider.name, taken.resource))
+    if isinstance(tree, dict):
+        with pytest.raises(PlanError):
+            plan_from(tree)
