@@ -14,13 +14,17 @@ from fleetpatch.journal import folds
 from fleetpatch.journal.locator import run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.resolve import groups_named, resolve
+from fleetpatch.kube.resolve import resolve
+from fleetpatch.model.kinds import groups_named
 from fleetpatch.model.plan.digest import canonical, digest
+from fleetpatch.model.plan.fitting import refuse_unfit
+from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.report.logs import open_log
-from fleetpatch.rules.guards import refuse_none, refuse_unselective
+from fleetpatch.rules.guards import refuse_clashes, refuse_none, refuse_unselective
 from fleetpatch.rules.namespaces import exact, select
 from fleetpatch.rules.narrating import tell
 
@@ -29,7 +33,7 @@ _ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
 
 
 async def expand(
-    plan: Plan,
+    plan: Plan | PlanFile,
     settings: Settings | None = None,
     *,
     run_file: Path | None = None,
@@ -38,17 +42,28 @@ async def expand(
 ) -> Summary:
     """Expand `plan` into targets and write them to a new run file; nothing is patched.
 
+    Given the file, problems that only the clusters bring to light are placed in it, too.
+
     `everything` allows selectors that match all there is, `dry_run` marks the run as a rehearsal.
-    Raises Refused where a guard says no (no run file is left behind then), ClusterError,
-    CredentialsError, KubeconfigError and RunFileError.
+    Raises PlanError where the kinds do not take the patch, before anything is listed; Refused where
+    a guard says no (no run file is left behind then); ClusterError, CredentialsError,
+    KubeconfigError and RunFileError.
     """
     settings = settings or Settings()
+    source = plan if isinstance(plan, PlanFile) else PlanFile.of(plan)
+    plan = source.plan
     refuse_unselective([block.selector for block in plan.targets], everything=everything)
     started = settings.clock.monotonic()
     async with open_fleet(plan, settings) as clusters:
         info = _info(plan, clusters, settings, dry_run=dry_run)
         path = run_file or run_path(settings.runs, info.run)
-        sweeps = [sweep for cluster in clusters for sweep in await _sweeps(plan, cluster)]
+        kinds = [await _kinds(cluster, plan) for cluster in clusters]
+        refuse_unfit(source, zip(_providers(plan), kinds, strict=True), rehearsal=dry_run)
+        sweeps = [
+            sweep
+            for cluster, known in zip(clusters, kinds, strict=True)
+            for sweep in await _sweeps(plan, cluster, known)
+        ]
         journal = RunFile.create(path, info, wall=settings.clock.wall)
         try:
             await _fill(journal, plan, sweeps, settings)
@@ -75,9 +90,13 @@ def _info(
     )
 
 
-async def _sweeps(plan: Plan, cluster: ApiServer) -> list[Sweep]:
+def _providers(plan: Plan) -> list[ProviderName]:
+    """The provider of each cluster, in the fleet's order."""
+    return [ProviderName(ref.provider) for ref in plan.fleet] or [ProviderName.KUBERNETES]
+
+
+async def _sweeps(plan: Plan, cluster: ApiServer, kinds: Mapping[str, Resource]) -> list[Sweep]:
     """Name the lists to be made on one cluster, in a fixed order."""
-    kinds = await _kinds(cluster, [name for block in plan.targets for name in block.kinds])
     known: Sequence[str] | None = None
     sweeps = []
     for position, block in enumerate(plan.targets):
@@ -100,8 +119,9 @@ async def _sweeps(plan: Plan, cluster: ApiServer) -> list[Sweep]:
     return sweeps
 
 
-async def _kinds(cluster: ApiServer, names: Sequence[str]) -> Mapping[str, Resource]:
+async def _kinds(cluster: ApiServer, plan: Plan) -> Mapping[str, Resource]:
     """Find what each name means; all that is served is looked at only where a name needs it."""
+    names = [name for block in plan.targets for name in block.kinds]
     groups = groups_named(names)
     if groups is not None:
         served = await cluster.resources(groups)
@@ -119,6 +139,8 @@ async def _fill(journal: RunFile, plan: Plan, sweeps: Sequence[Sweep], settings:
         max_targets=plan.guards.max_targets,
     )
     await survey.run(sweeps)
+    if plan.guards.on_clash == "refuse":
+        refuse_clashes(survey.clashes, survey.first_clash)
     refuse_none(survey.found, [str(sweep) for sweep in sweeps])
     for name in survey.inconsistent:
         journal.mark_inconsistent(name)

@@ -13,8 +13,8 @@ from fleetpatch.rules.backoff import Backoff
 from fleetpatch.rules.settling import OnDrift
 
 
-def orders_of(info: RunInfo, plan: Plan, *, read_only: bool = False) -> Orders:
-    """How each target of a run is to be treated."""
+def orders_of(info: RunInfo, plan: Plan, cluster: str, *, read_only: bool = False) -> Orders:
+    """How each target that a run has in `cluster` is to be treated."""
     selectors = [block.selector for block in plan.targets]
 
     def matches(target: Target, seen: Seen) -> bool:
@@ -30,9 +30,10 @@ def orders_of(info: RunInfo, plan: Plan, *, read_only: bool = False) -> Orders:
         guarded=bool(info.undo_of) or plan.guards.conflicts == "version",
         attempts=plan.retry.attempts,
         backoff=Backoff(cap=plan.retry.max_delay),
-        retried=frozenset(plan.retry.statuses),
+        retried=plan.retried(cluster),
         dry_run=info.dry_run,
         read_only=read_only,
+        options=plan.patch.options(),
     )
 
 

@@ -80,13 +80,13 @@ class Session:
         self, fleet: Sequence[ApiServer], tenure: Tenure | None, *, read_only: bool
     ) -> list[Lane]:
         clock = self._settings.clock
-        orders = orders_of(self._journal.info, self._plan, read_only=read_only)
+        info = self._journal.info
         scribe = Scribe(self._journal)
         return [
             Lane(
                 Courier(
                     cluster,
-                    orders,
+                    orders_of(info, self._plan, cluster.name, read_only=read_only),
                     pacer_of(self._plan, self._settings),
                     Halt(clock, tenure.holds) if tenure else Halt(clock),
                     clock,

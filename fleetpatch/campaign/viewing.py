@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from fleetpatch.campaign.changes import change_of
+from fleetpatch.campaign.changes import change_of, undecided_of
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import folds, locator
 from fleetpatch.journal.runfile import RunFile
@@ -52,7 +52,9 @@ def preview(run_file: Path) -> Preview:
         samples = [
             Sample(target, goal(change, target)) for target in folds.samples(journal, SAMPLES)
         ]
-        return Preview(folds.summary(journal), folds.places(journal), samples)
+        places = folds.places(journal)
+        undecided = undecided_of(change, journal.resources.values())
+        return Preview(folds.summary(journal), places, samples, undecided)
 
 
 @contextmanager

@@ -7,13 +7,14 @@ from pathlib import Path
 from fleetpatch.campaign.expanding import expand
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.cli.running import run
+from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import Summary
 from fleetpatch.report.progress import watch_planning
 
 
 def expand_watched(
-    plan: Plan,
+    plan: Plan | PlanFile,
     settings: Settings,
     *,
     run_file: Path | None,

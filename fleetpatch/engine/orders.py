@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fleetpatch.model.change import Change, reads_whole
+from fleetpatch.model.change import Change, Options, reads_whole
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.backoff import Backoff
 from fleetpatch.rules.settling import OnDrift
@@ -28,6 +28,7 @@ class Orders:
     retried: frozenset[int] = frozenset({429, 503, 504})
     dry_run: bool = False
     read_only: bool = False
+    options: Options = field(default_factory=Options)
 
     @property
     def whole(self) -> bool:

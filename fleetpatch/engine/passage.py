@@ -6,7 +6,7 @@ turn ends in a settlement, in `Again` (wait, and take another) or in `Left` (the
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.orders import Orders
@@ -22,9 +22,11 @@ from fleetpatch.rules.planner import goal
 from fleetpatch.rules.requesting import request
 from fleetpatch.rules.settling import End, after_patch, after_read
 from fleetpatch.rules.verdicts import (
+    Ruling,
     Verdict,
     is_failed_test,
     is_gone,
+    is_owned_by,
     judge,
     may_be_starting,
 )
@@ -52,6 +54,9 @@ class Again:
 
 
 Turn: TypeAlias = Settlement | Left | Again
+
+_MAY_BE_DONE: Final = frozenset({Reason.REJECTED, Reason.FORBIDDEN, Reason.OWNED})
+"""Refusals of an object that is there."""
 
 
 class Means(Protocol):
@@ -98,6 +103,7 @@ class Passage:
         self._goal = goal(self._orders.change, target)
         self._replaced: Fields | None = None
         self._refused: Answer | None = None
+        self._options = self._orders.options
         self._version = target.resource_version
         self._maybe_applied = in_doubt
         self._unanswered = in_doubt
@@ -155,7 +161,7 @@ class Passage:
         orders = self._orders
         guarded = orders.guarded or not is_repeatable(orders.change)
         version = self._version if guarded else None
-        sent = request(orders.change, self.target, self._goal, version)
+        sent = request(orders.change, self.target, self._goal, version, self._options)
         self._attempts += 1
         reply = await self._courier.cluster.patch(
             self.target, sent, whole=orders.whole, dry_run=orders.dry_run
@@ -179,8 +185,11 @@ class Passage:
             self._refused, self._must_read = reply, True
             return Again(reply, Verdict.CONFLICT)
         match ruling.verdict:
+            case Verdict.STOP if self._is_our_own(reply):
+                self._options = replace(self._options, force=True)
+                return Again(reply, Verdict.RETRY)
             case Verdict.STOP:
-                return self._settle(End(ruling.reason, _line(reply)))
+                return await self._refuse(ruling, reply)
             case Verdict.RENEW:
                 return await self._renew(reply)
             case Verdict.CONFLICT:
@@ -192,6 +201,22 @@ class Passage:
                 # A server in trouble may have done what it denies; a conflict would bring it out.
                 self._maybe_applied = True
         return Again(reply, ruling.verdict)
+
+    def _is_our_own(self, reply: Reply) -> bool:
+        """Tell whether an apply met with nobody but ourselves.
+
+        What we patched, as an undo does, belongs to the same field manager in another role.
+        """
+        own = is_owned_by(reply, self._options.field_manager)
+        return own and not self._options.force
+
+    async def _refuse(self, ruling: Ruling, reply: Reply) -> Settlement:
+        """End on a refusal, unless an earlier PATCH of ours has done it already."""
+        if self._maybe_applied and ruling.reason in _MAY_BE_DONE:
+            match await self._read():
+                case Settlement() as ended:
+                    return ended
+        return self._settle(End(ruling.reason, _line(reply)))
 
     async def _read(self) -> Turn | None:
         """Read the object and decide; None where it is to be sent (again)."""

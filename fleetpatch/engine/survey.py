@@ -17,6 +17,7 @@ from fleetpatch.engine.scribe import Scribe
 from fleetpatch.model.change import MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Cluster, Draft, Page, Progress
+from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.guards import refuse_too_many
@@ -43,7 +44,11 @@ class Sweep:
 
 
 class Survey:
-    """Carries sweeps out. `found` counts objects listed, `inconsistent` the clusters concerned."""
+    """Carries sweeps out.
+
+    `found` counts objects listed, `inconsistent` the clusters concerned, `clashes` the objects that
+    cannot be had because of one; `first_clash` says which and why.
+    """
 
     def __init__(
         self,
@@ -59,6 +64,8 @@ class Survey:
         self._max_targets = max_targets
         self.found = 0
         self.inconsistent: Counter[str] = Counter()
+        self.clashes = 0
+        self.first_clash = ""
 
     async def run(self, sweeps: Sequence[Sweep]) -> None:
         """List all; raises what a cluster or the journal raises, and Refused past `max_targets`."""
@@ -102,7 +109,7 @@ class Survey:
 
     def _draft(self, sweep: Sweep, seen: Seen) -> Draft:
         cluster, resource, block = sweep.cluster.name, sweep.resource, sweep.block
-        match need(self._change, seen):
+        match need(self._change, seen, custom=not is_built_in(resource)):
             case Patch(before=before, wanted=wanted):
                 # What follows from the before-values need not be kept.
                 kept = None if isinstance(self._change, MetadataChange) else wanted
@@ -110,4 +117,11 @@ class Survey:
             case Unchanged(before=before):
                 return Draft(cluster, resource, seen, before, block, ends=Reason.ALREADY_SET)
             case Misfit(reason=reason, before=before, detail=detail):
+                if reason is Reason.CLASH:
+                    self._note_clash(sweep, seen, detail)
                 return Draft(cluster, resource, seen, before, block, ends=reason, detail=detail)
+
+    def _note_clash(self, sweep: Sweep, seen: Seen, detail: str) -> None:
+        self.clashes += 1
+        if not self.first_clash:
+            self.first_clash = f"{sweep.resource.name} {seen.namespace}/{seen.name}: {detail}"

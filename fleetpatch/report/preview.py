@@ -20,7 +20,7 @@ NAMESPACES_SHOWN = 3
 
 _UNFIT = MappingProxyType(
     {
-        Reason.CLASH: "cannot be renamed, the new label is there with another value",
+        Reason.CLASH: "cannot be relabelled, the new label is there with another value",
         Reason.INAPPLICABLE: "cannot be patched, the operations do not fit what is there",
     }
 )
@@ -45,6 +45,8 @@ class Preview:
     summary: Summary
     places: Mapping[Place, Tally]
     samples: Sequence[Sample] = ()
+    undecided: Sequence[str] = ()
+    """Fields, and of which kind, that the server alone knows how to merge."""
 
 
 def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
@@ -58,6 +60,12 @@ def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
         for sample in preview.samples:
             yield from _sample(sample)
     yield from _warnings(preview.summary)
+    if preview.undecided:
+        yield ""
+        yield (
+            f"Note: the server decides how these merge: {clean(', '.join(preview.undecided))}; "
+            "what it makes of them may differ from what is shown here (--dry-run asks it)"
+        )
     yield ""
     if advise:
         yield from _next(preview.summary)
@@ -88,6 +96,7 @@ def as_json(preview: Preview) -> dict[str, Json]:
             for sample in preview.samples
         ],
         "inconsistent": list(summary.inconsistent),
+        "undecided": list(preview.undecided),
     }
 
 

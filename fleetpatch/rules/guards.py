@@ -25,6 +25,15 @@ def refuse_too_many(found: int, limit: int | None) -> None:
         )
 
 
+def refuse_clashes(count: int, first: str) -> None:
+    """`guards.onClash: refuse`: a label cannot be renamed or copied where the new key is taken."""
+    if count:
+        raise Refused(
+            f"{count} of the objects have another value under the new label already ({first}); "
+            "look at them, narrow the selector, or let them be left out with guards.onClash: skip"
+        )
+
+
 def refuse_none(found: int, looked_at: Sequence[str]) -> None:
     """An empty match is most often a typing mistake."""
     if found == 0:

@@ -7,8 +7,8 @@ is read. Either patch carries every field that the plan names, also those that h
 conflict or set right, never left half done.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
 
 from fleetpatch.model.change import (
     BodyPatch,
@@ -30,10 +30,13 @@ from fleetpatch.model.fields import (
 )
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.applying import applied
 from fleetpatch.rules.differing import difference
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
 from fleetpatch.rules.merging import merge_patched, strategic_patched
 from fleetpatch.rules.staking import at_stake, outermost
+
+_HEAD: Final = frozenset({"apiVersion", "kind"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +69,16 @@ class Misfit:
 Need: TypeAlias = Patch | Unchanged | Misfit
 
 
-def need(change: PlanChange, seen: Seen) -> Need:
-    """Decide what `seen` needs for `change` to hold; a BodyPatch needs the whole object."""
+def need(change: PlanChange, seen: Seen, *, custom: bool = False) -> Need:
+    """Decide what `seen` needs for `change` to hold; a BodyPatch needs the whole object.
+
+    `custom` tells that its kind is not one of Kubernetes' own.
+    """
     match change:
         case MetadataChange():
             return _need_of_metadata(change, seen)
         case BodyPatch():
-            return _need_of_body(change, seen)
+            return _need_of_body(change, seen, custom=custom)
 
 
 def goal(change: Change, target: Target) -> Fields:
@@ -89,6 +95,9 @@ def wanted(change: MetadataChange, before: Fields) -> Fields:
         values[label(key)] = ABSENT if value is None else value
     for key, value in change.annotations.items():
         values[annotation(key)] = ABSENT if value is None else value
+    for old, new in change.copy_labels.items():
+        if (kept := before[label(old)]) is not ABSENT:
+            values[label(new)] = kept
     for old, new in change.rename_labels.items():
         if (kept := before[label(old)]) is not ABSENT:
             values[label(old)] = ABSENT
@@ -99,7 +108,7 @@ def wanted(change: MetadataChange, before: Fields) -> Fields:
 def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     document = seen.document()
     before = {path: look_up(document, path) for path in change.touched}
-    for old, new in change.rename_labels.items():
+    for old, new in (*change.rename_labels.items(), *change.copy_labels.items()):
         kept, taken = before[label(old)], before[label(new)]
         if ABSENT not in (kept, taken) and kept != taken:
             why = f"{show(label(new))} is {taken!r} already, {old} is {kept!r}"
@@ -110,20 +119,28 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     return Patch(before, values)
 
 
-def _need_of_body(change: BodyPatch, seen: Seen) -> Need:
-    document = seen.document()
+def _need_of_body(change: BodyPatch, seen: Seen, *, custom: bool) -> Need:
+    change, document = _without_head(change), seen.document()
     try:
-        after = _patched(change, document)
+        after = _patched(change, document, custom=custom)
     except InapplicableError as error:
         return Misfit(Reason.INAPPLICABLE, {}, str(error))
     changed, _ = difference(_with_maps(document), _with_maps(after))
     if not changed:
         return Unchanged({})
-    fields = outermost([*changed, *at_stake(change, document)])
+    fields = outermost([*changed, *at_stake(change, document, custom=custom)])
     return Patch(
         {path: look_up(document, path) for path in fields},
         {path: look_up(after, path) for path in fields},
     )
+
+
+def _without_head(change: BodyPatch) -> BodyPatch:
+    """Leave out what only says which kind is meant; the entries of some lists do not have it."""
+    if not isinstance(change.body, dict):
+        return change
+    body = {key: value for key, value in change.body.items() if key not in _HEAD}
+    return replace(change, body=body)
 
 
 def _with_maps(document: Json) -> Json:
@@ -139,12 +156,13 @@ def _with_maps(document: Json) -> Json:
     return {**document, "metadata": {**metadata, **maps}}
 
 
-def _patched(change: BodyPatch, document: Json) -> Json:
+def _patched(change: BodyPatch, document: Json, *, custom: bool) -> Json:
     match change.type:
         case PatchType.MERGE:
             return merge_patched(document, change.body)
         case PatchType.JSON:
             return json_patched(document, change.body)
         case PatchType.STRATEGIC:
-            # An approximation: which lists merge, and by which key, is the server's to know.
             return strategic_patched(document, change.body)
+        case PatchType.APPLY:
+            return applied(document, change.body, change.manager, custom=custom)

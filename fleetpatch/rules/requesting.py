@@ -3,29 +3,64 @@
 A stale resourceVersion is answered 409 where it stands in a document, and 422 where a JSON Patch
 tests it; another object's uid is answered 422. With the version in it, a patch that is sent twice
 cannot be applied twice, whatever it does.
+
+A server-side apply would make an object that is gone anew: with a uid in it, the server answers
+409 instead. So it always carries the uid.
 """
+
+from typing import Final
 
 import msgspec
 
-from fleetpatch.model.change import BodyPatch, Change, PatchType, Request
+from fleetpatch.model.change import BodyPatch, Change, Options, PatchType, Request
 from fleetpatch.model.fields import ABSENT, Fields, Json, Value
 from fleetpatch.model.target import Target
 
+_AS_USUAL: Final = Options()
 
-def request(change: Change, target: Target, goal: Fields, version: str | None) -> Request:
+
+def request(
+    change: Change,
+    target: Target,
+    goal: Fields,
+    version: str | None,
+    options: Options = _AS_USUAL,
+) -> Request:
     """Make the request by which `goal` comes to hold; `version` None guards by the uid alone.
 
     A BodyPatch is sent as the plan has it. All else is a merge patch made of `goal`.
     """
     if not isinstance(change, BodyPatch):
-        document = _document(goal, target.before)
-        return Request(PatchType.MERGE, _encode(_guarded(document, target, version)))
-    if change.type is PatchType.JSON:
-        tests = [{"op": "test", "path": "/metadata/uid", "value": target.uid}]
-        if version is not None:
-            tests.append({"op": "test", "path": "/metadata/resourceVersion", "value": version})
-        return Request(change.type, _encode([*tests, *change.body]))
-    return Request(change.type, _encode(_guarded(change.body, target, version)))
+        document = _guarded(_document(goal, target.before), target, version)
+        return Request(PatchType.MERGE, _encode(document), options)
+    body = _encode(_body(change, target, version))
+    return Request(change.type, body, options)
+
+
+def _body(change: BodyPatch, target: Target, version: str | None) -> Json:
+    match change.type:
+        case PatchType.JSON:
+            tests = [{"op": "test", "path": "/metadata/uid", "value": target.uid}]
+            if version is not None:
+                tests.append({"op": "test", "path": "/metadata/resourceVersion", "value": version})
+            return [*tests, *change.body]
+        case PatchType.APPLY:
+            return _configuration(change.body, target, version)
+        case _:
+            return _guarded(change.body, target, version)
+
+
+def _configuration(body: Json, target: Target, version: str | None) -> Json:
+    """What is applied: a whole object in its outline, which says itself what it is."""
+    metadata = {
+        **(body.get("metadata") or {}),
+        "name": target.name,
+        **({"namespace": target.namespace} if target.namespace else {}),
+        "uid": target.uid,
+        **({} if version is None else {"resourceVersion": version}),
+    }
+    head = {"apiVersion": target.resource.api_version, "kind": target.resource.kind}
+    return {**head, **body, "metadata": metadata}
 
 
 _encode = msgspec.json.Encoder().encode

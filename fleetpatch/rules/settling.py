@@ -12,7 +12,7 @@ plan that overwrites.
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fleetpatch.model.change import (
     BodyPatch,
@@ -24,6 +24,7 @@ from fleetpatch.model.change import (
 )
 from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, look_up, show
 from fleetpatch.model.outcome import Reason
+from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.planner import Misfit, Patch, Unchanged, goal, need
 
@@ -94,7 +95,7 @@ def after_read(
         return Send(values, seen.resource_version, _unless_same(current, target.before))
     if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
         return End(Reason.DRIFTED, drift)
-    return _overwrite(change, seen, matches=matches, done=done)
+    return _overwrite(target, change, seen, matches=matches, done=done)
 
 
 def after_patch(
@@ -120,12 +121,15 @@ def after_patch(
     return End(reason, "", seen.resource_version, _unless_same(found, values))
 
 
+_MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 _NO_LONGER_MATCHES = End(Reason.NO_LONGER_MATCHES, "the plan's selector matches it no longer")
 
 
-def _overwrite(change: PlanChange, seen: Seen, *, matches: bool, done: Reason) -> Step:
+def _overwrite(
+    target: Target, change: PlanChange, seen: Seen, *, matches: bool, done: Reason
+) -> Step:
     """Plan the object anew, from what it holds now."""
-    match need(change, seen):
+    match need(change, seen, custom=not is_built_in(target.resource)):
         case Unchanged():
             return End(done, resource_version=seen.resource_version)
         case _ if not matches:
@@ -139,9 +143,9 @@ def _overwrite(change: PlanChange, seen: Seen, *, matches: bool, done: Reason) -
 def _is_left_to_server(change: Change, missed: Fields, *, untouched: bool) -> bool:
     """Tell whether what we miss may be right all the same.
 
-    Which lists a strategic merge merges, and by which key, is the server's to know.
+    Which lists a strategic merge or an apply merges, and by which key, is the server's to know.
     """
-    if not (isinstance(change, BodyPatch) and change.type is PatchType.STRATEGIC):
+    if not (isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA):
         return False
     return not untouched or all(isinstance(value, list) for value in missed.values())
 

@@ -9,18 +9,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.fields import Json, Path
 from fleetpatch.rules.jsonpatch import steps
+from fleetpatch.rules.strategy import undecided
 
 _POINTERS = ("path", "from")
 
 
-def at_stake(change: BodyPatch, document: Json) -> Iterator[Path]:
-    """The fields that the body names, in no order; a list is one field."""
+def at_stake(change: BodyPatch, document: Json, *, custom: bool = False) -> Iterator[Path]:
+    """The fields that the body names, in no order; a list is one field.
+
+    Where only the server knows how an apply merges a field (of a `custom` kind, above all), all of
+    that field is at stake: it may be replaced as a whole.
+    """
     if change.type is PatchType.JSON:
         for operation in change.body:
             if operation.get("op") != "test":
                 yield from _pointed_at(operation, document)
     else:
         yield from _leaves(change.body, ())
+    if change.type is PatchType.APPLY:
+        for path in undecided(change.body, custom=custom):
+            yield _field(document, list(path))
 
 
 def outermost(paths: Iterable[Path]) -> list[Path]:

@@ -47,6 +47,7 @@ _IN_DOUBT = Ruling(Verdict.IN_DOUBT)
 _REJECTED = Ruling(Verdict.STOP, Reason.REJECTED)
 _GONE = Ruling(Verdict.STOP, Reason.GONE)
 _REPLACED = Ruling(Verdict.STOP, Reason.REPLACED)
+_OWNED = Ruling(Verdict.STOP, Reason.OWNED)
 
 _KNOWN = {
     200: _DONE,
@@ -91,6 +92,8 @@ def judge(reply: Reply, retried: Collection[int]) -> Ruling:
             return _IN_DOUBT
         case Answer(status=404) if not (is_gone(reply) or 404 in retried):  # noqa: PLR2004 - HTTP
             return _REJECTED
+        case Answer(status=409, owners=owners) if owners:
+            return _OWNED
         case Answer(status=413, retry_after=after) if after is not None:
             return _RETRY
         case Answer(status=422, causes=causes) if "metadata.uid" in causes:
@@ -107,6 +110,12 @@ def is_failed_test(answer: Answer, sent: PatchType) -> bool:
     without a cause; a value that the server does not accept has causes.
     """
     return sent is PatchType.JSON and answer.status == 422 and not answer.causes  # noqa: PLR2004
+
+
+def is_owned_by(reply: Reply, manager: str) -> bool:
+    """Tell whether an apply was refused for fields of `manager` alone."""
+    owners = reply.owners if isinstance(reply, Answer) else ()
+    return bool(owners) and all(owner.startswith(f'conflict with "{manager}"') for owner in owners)
 
 
 def may_be_starting(answer: Answer) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from fleetpatch.engine.attempt import Retry
 from fleetpatch.engine.orders import Orders
 from fleetpatch.model.answer import Answer
+from fleetpatch.model.change import BodyPatch, Options, PatchType
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.settling import OnDrift
@@ -302,3 +303,38 @@ async def test_a_fault_of_our_own_is_raised_as_it_is_and_not_retried() -> None:
     with pytest.raises(RuntimeError) as raised:
         await courier.deliver(TARGET)
     assert raised.value is fault
+
+
+# An apply meets other owners
+
+APPLYING = replace(ORDERS, change=BodyPatch(PatchType.APPLY, {"metadata": {}}))
+
+
+def owned_by(*managers: str) -> Answer:
+    owners = tuple(f'conflict with "{name}" using v1: .metadata.labels.team' for name in managers)
+    return replace(failure(409, "Conflict", "Apply failed"), owners=owners)
+
+
+async def test_a_field_of_another_manager_is_left_to_them_at_once() -> None:
+    delivery = Delivery(APPLYING).will(owned_by("kubectl"))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.OWNED, 1)
+    assert ended.detail == "409 Apply failed"
+
+
+async def test_a_field_that_we_patched_ourselves_is_taken_over() -> None:
+    delivery = Delivery(APPLYING).will(owned_by("fleetpatch"), ok(DONE))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 2)
+    first, second = delivery.cluster.patched
+    assert (first.options, second.options) == (Options(), Options(force=True))
+
+
+async def test_it_is_not_where_another_manager_owns_a_field_as_well() -> None:
+    ended = await Delivery(APPLYING).will(owned_by("fleetpatch", "kubectl")).settle()
+
+    assert ended.reason is Reason.OWNED

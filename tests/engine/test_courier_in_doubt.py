@@ -66,6 +66,17 @@ async def test_a_server_in_trouble_that_applied_the_patch_all_the_same_did_so_by
     assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
 
 
+@pytest.mark.parametrize("read", [ok(PLANNED), FORBIDDEN, RESET])
+async def test_a_refusal_after_trouble_stands_unless_the_object_shows_our_change(
+    read: Answer | NoAnswer,
+) -> None:
+    done = Delivery().will(UNAVAILABLE, FORBIDDEN, reads=(ok(DONE),))
+    refused = Delivery().will(UNAVAILABLE, FORBIDDEN, reads=(read,))
+
+    assert (await done.settle()).reason is Reason.SETTLED_BY_READING
+    assert (await refused.settle()).reason is Reason.FORBIDDEN
+
+
 async def test_a_read_that_fails_is_made_again_and_nothing_is_sent_unread() -> None:
     delivery = Delivery().will(RESET, ok(DONE), reads=(UNAVAILABLE, RESET, ok(PLANNED)))
 

@@ -69,6 +69,15 @@ async def test_each_object_becomes_a_draft_that_says_what_it_needs() -> None:
     assert expedition.survey.found == expedition.progress.found == 3
 
 
+async def test_clashes_are_counted_and_the_first_is_named() -> None:
+    expedition = Expedition({"a": [Page([CLASHING, TO_PATCH])], "b": [Page([CLASHING])]})
+
+    await expedition.run()
+
+    assert expedition.survey.clashes == 2
+    assert expedition.survey.first_clash.startswith("jobs.batch team-a/clashing: metadata.labels")
+
+
 async def test_drafts_name_the_block_that_selected_them() -> None:
     expedition = Expedition({"a": [Page([TO_PATCH])], "b": [Page([TO_PATCH]), Page([DONE])]})
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from fleetpatch.model.answer import Reply
-from fleetpatch.model.change import PatchType, Request
+from fleetpatch.model.change import Options, PatchType, Request
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
@@ -19,7 +19,8 @@ from .samples import JOBS
 class Call:
     """One request for one target; `at` is the clock's reading.
 
-    `body` is the decoded PATCH, and `type` says how the server is to read it.
+    `body` is the decoded PATCH, `type` says how the server is to read it, and `options` how it is
+    sent.
     """
 
     verb: str
@@ -28,6 +29,7 @@ class Call:
     body: Any = None
     dry_run: bool = False
     type: PatchType | None = None
+    options: Options | None = None
 
     @property
     def version(self) -> str | None:
@@ -125,7 +127,15 @@ class FakeCluster:
         dry_run: bool,
     ) -> Reply:
         document = msgspec.json.decode(request.body)
-        call = Call("PATCH", target, self.clock.monotonic(), document, dry_run, request.type)
+        call = Call(
+            "PATCH",
+            target,
+            self.clock.monotonic(),
+            document,
+            dry_run,
+            request.type,
+            request.options,
+        )
         return await self._answer(call, self.patches)
 
     async def renew(self) -> bool:

@@ -4,6 +4,7 @@ Leaves out where the counts come from (the journal's folds).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_a_preview_reads_so() -> None:
         '    cost-centre: (absent) -> "4711"\n'
         '    team: "ml" -> (absent)\n'
         "\n"
-        "Warning: 2 objects cannot be renamed, the new label is there with another value: "
+        "Warning: 2 objects cannot be relabelled, the new label is there with another value: "
         f"fleetpatch targets {RUN_FILE} --reason clash\n"
         "\n"
         f"Run file {RUN_FILE}\n"
@@ -75,6 +76,13 @@ def test_an_inconsistent_list_is_warned_of() -> None:
     summary = a_summary(RunState.PLANNED, TOTAL, inconsistent=("prod-b",))
     shown = "\n".join(preview_lines(Preview(summary, PLACES)))
     assert "Warning: the list of prod-b was cut by the server" in shown
+
+
+def test_what_only_the_server_can_tell_is_said_plainly() -> None:
+    shown = "\n".join(preview_lines(replace(PREVIEW, undecided=["spec.tasks of jobs.x"])))
+
+    assert "the server decides how these merge: spec.tasks of jobs.x" in shown
+    assert "the server decides" not in "\n".join(preview_lines(PREVIEW))
 
 
 def test_nothing_to_do_is_said_so() -> None:
@@ -151,6 +159,7 @@ def test_programs_read_the_same() -> None:
             }
         ],
         "inconsistent": [],
+        "undecided": [],
     }
 
 

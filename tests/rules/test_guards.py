@@ -4,7 +4,12 @@ import pytest
 
 from fleetpatch.errors import Exit, Refused
 from fleetpatch.model.selector import Selector
-from fleetpatch.rules.guards import refuse_none, refuse_too_many, refuse_unselective
+from fleetpatch.rules.guards import (
+    refuse_clashes,
+    refuse_none,
+    refuse_too_many,
+    refuse_unselective,
+)
 
 SOME, ALL = Selector.parse("app=etl"), Selector.parse("")
 
@@ -34,3 +39,9 @@ def test_an_empty_match_is_refused_and_says_where_it_looked() -> None:
         refuse_none(0, ["jobs.batch in team-a", "tfjobs in team-b"])
     with pytest.raises(Refused, match="no namespace matches"):
         refuse_none(0, [])
+
+
+def test_clashes_are_refused_with_their_number_and_an_example() -> None:
+    refuse_clashes(0, "")
+    with pytest.raises(Refused, match=r"^2 of .*\(jobs\.batch n/a: why\).*guards\.onClash: skip"):
+        refuse_clashes(2, "jobs.batch n/a: why")

@@ -144,15 +144,149 @@ def test_adding_and_removing_is_nothing(document: Any, value: Any, data: st.Data
     ("document", "patch", "result"),
     [
         ({"a": {"b": 1}}, {"a": {"c": 2}}, {"a": {"b": 1, "c": 2}}),
+        ({"a": {"b": 1}}, {"a": {"b": None, "c": None}}, {"a": {}}),
         ({"a": {"b": 1}}, {"a": {"$patch": "replace", "c": 2}}, {"a": {"c": 2}}),
         ({"a": {"b": 1}}, {"a": {"$patch": "delete"}}, {"a": {}}),
-        ({"a": ["x"]}, {"a": ["y", "x"]}, {"a": ["y", "x"]}),
-        (
-            {"a": [{"name": "x", "v": 1}, {"name": "y"}]},
-            {"a": [{"name": "x", "w": 2}, {"name": "y", "$patch": "delete"}, {"name": "z"}]},
-            {"a": [{"name": "x", "v": 1, "w": 2}, {"name": "z"}]},
+        ({"a": {"b": 1, "c": 2}}, {"a": {"$retainKeys": ["c"], "c": 3}}, {"a": {"c": 3}}),
+        ({}, {"a": {"b": None}}, {"a": {"b": None}}),
+    ],
+)
+def test_maps_merge_and_directives_tell_otherwise(document: Any, patch: Any, result: Any) -> None:
+    assert strategic_patched(document, patch) == result
+
+
+def in_pod(**fields: Any) -> dict[str, Any]:
+    return {"spec": {"template": {"spec": fields}}}
+
+
+def in_container(**fields: Any) -> dict[str, Any]:
+    return in_pod(containers=[{"name": "main", **fields}])
+
+
+@pytest.mark.parametrize(
+    ("current", "patch", "result"),
+    [
+        pytest.param(
+            in_container(image="a", command=["x", "y"], args=["1"]),
+            in_container(command=["y", "z"], args=[]),
+            in_container(image="a", command=["y", "z"], args=[]),
+            id="commands and arguments are whole",
+        ),
+        pytest.param(
+            in_container(ports=[{"containerPort": 80, "name": "a"}]),
+            in_container(ports=[{"containerPort": 81}, {"containerPort": 80, "protocol": "UDP"}]),
+            in_container(
+                ports=[{"containerPort": 81}, {"containerPort": 80, "name": "a", "protocol": "UDP"}]
+            ),
+            id="ports merge by their number",
+        ),
+        pytest.param(
+            in_container(volumeMounts=[{"name": "v", "mountPath": "/a"}]),
+            in_container(volumeMounts=[{"name": "v", "mountPath": "/b"}]),
+            in_container(
+                volumeMounts=[{"name": "v", "mountPath": "/b"}, {"name": "v", "mountPath": "/a"}]
+            ),
+            id="mounts merge by their path",
+        ),
+        pytest.param(
+            in_container(env=[{"name": name} for name in "abcd"]),
+            in_container(env=[{"name": "d", "value": "1"}, {"name": "e"}, {"name": "b"}]),
+            in_container(
+                env=[
+                    {"name": "a"},
+                    {"name": "c"},
+                    {"name": "d", "value": "1"},
+                    {"name": "e"},
+                    {"name": "b"},
+                ]
+            ),
+            id="the order of the patch wins",
+        ),
+        pytest.param(
+            in_pod(volumes=[{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}]),
+            in_pod(volumes=[{"name": "a", "$patch": "delete"}, {"name": "c", "emptyDir": {}}]),
+            in_pod(volumes=[{"name": "c", "emptyDir": {}}, {"name": "b", "emptyDir": {}}]),
+            id="an entry is deleted",
+        ),
+        pytest.param(
+            in_pod(volumes=[{"name": "a"}, {"name": "b"}]),
+            in_pod(volumes=[{"$patch": "replace"}, {"name": "c"}]),
+            in_pod(volumes=[{"name": "c"}]),
+            id="a list is replaced",
+        ),
+        pytest.param(
+            in_pod(tolerations=[{"key": "a"}]),
+            in_pod(tolerations=[{"key": "b"}]),
+            in_pod(tolerations=[{"key": "b"}]),
+            id="tolerations are whole",
+        ),
+        pytest.param(
+            in_pod(volumes=[{"name": "a"}, {"name": "b"}, {"name": "c"}]),
+            in_pod(**{"$setElementOrder/volumes": [{"name": "c"}, {"name": "a"}]}),
+            in_pod(volumes=[{"name": "b"}, {"name": "c"}, {"name": "a"}]),
+            id="an order is set",
+        ),
+        pytest.param(
+            {"metadata": {"finalizers": ["a", "b"]}},
+            {"metadata": {"finalizers": ["c", "a"]}},
+            {"metadata": {"finalizers": ["c", "a", "b"]}},
+            id="finalizers are a set",
+        ),
+        pytest.param(
+            {"metadata": {"finalizers": ["a", "b"]}},
+            {"metadata": {"$deleteFromPrimitiveList/finalizers": ["a", "c"]}},
+            {"metadata": {"finalizers": ["b"]}},
+            id="finalizers are taken away",
+        ),
+        pytest.param(
+            {"spec": {"tasks": [{"name": "a", "replicas": 1}]}},
+            {"spec": {"tasks": [{"name": "a"}]}},
+            {"spec": {"tasks": [{"name": "a"}]}},
+            id="a list that is not known is whole",
         ),
     ],
 )
-def test_strategic_merges_by_name(document: Any, patch: Any, result: Any) -> None:
-    assert strategic_patched(document, patch) == result
+def test_lists_merge_as_their_fields_say(current: Any, patch: Any, result: Any) -> None:
+    assert strategic_patched(current, patch) == result
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        in_pod(containers=[{"image": "nameless"}]),
+        in_pod(containers=["main"]),
+        in_pod(containers=[{"name": "main", "$patch": "merge"}]),
+        in_pod(**{"$patch": "frob"}),
+        in_pod(**{"$retainKeys": "containers"}),
+        in_pod(**{"$setElementOrder/containers": ["main"]}),
+        {"metadata": {"finalizers": [{"name": "x"}]}},
+    ],
+)
+def test_what_cannot_be_merged_is_inapplicable(patch: Any) -> None:
+    document = {**in_container(image="a"), "metadata": {"finalizers": ["a"]}}
+
+    with pytest.raises(InapplicableError):
+        strategic_patched(document, patch)
+
+
+@given(
+    current=st.lists(st.sampled_from("abcdef"), unique=True),
+    wanted=st.lists(st.sampled_from("abcdef"), unique=True),
+)
+def test_a_merged_list_has_every_entry_once_and_keeps_either_order(
+    current: list[str], wanted: list[str]
+) -> None:
+    before, patch = (
+        in_container(env=[{"name": name} for name in names]) for names in (current, wanted)
+    )
+    unchanged = copy.deepcopy((before, patch))
+
+    after = strategic_patched(before, patch)
+
+    names = [entry["name"] for entry in after["spec"]["template"]["spec"]["containers"][0]["env"]]
+    others = [name for name in current if name not in wanted]
+    assert sorted(names) == sorted({*current, *wanted})
+    assert [name for name in names if name in wanted] == wanted
+    assert [name for name in names if name in others] == others
+    assert strategic_patched(after, patch) == after
+    assert (before, patch) == unchanged

@@ -13,7 +13,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.model.change import MetadataChange, PatchType
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Fields, annotation, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
@@ -194,3 +194,31 @@ def test_the_wanted_values_follow_from_the_before_values_alone(
     assert set(found.before) == set(change.touched)
     if isinstance(found, Patch):
         assert wanted(change, found.before) == found.wanted
+
+
+def test_a_copied_label_keeps_each_objects_own_value_and_the_old_key() -> None:
+    change = MetadataChange(copy_labels={"owner": "team-owner"})
+
+    assert need(change, seen_job({"owner": "ann"})) == Patch(
+        before={label("owner"): "ann", label("team-owner"): ABSENT},
+        wanted={label("team-owner"): "ann"},
+    )
+    assert isinstance(need(change, seen_job()), Unchanged)
+    assert isinstance(need(change, seen_job({"owner": "ann", "team-owner": "ann"})), Unchanged)
+
+
+def test_a_label_is_not_copied_over_another_value() -> None:
+    change = MetadataChange(copy_labels={"owner": "team-owner"})
+
+    found = need(change, seen_job({"owner": "ann", "team-owner": "bob"}))
+
+    assert isinstance(found, Misfit)
+    assert found.reason is Reason.CLASH
+
+
+def test_what_only_names_the_kind_is_no_change() -> None:
+    head = {"apiVersion": "batch/v1", "kind": "Job"}
+    change = BodyPatch(PatchType.MERGE, {**head, "metadata": {"labels": {"team": "red"}}})
+    listed = Seen("n", "j", "u", "1", whole={"metadata": {"labels": {"team": "red"}}})
+
+    assert isinstance(need(change, listed), Unchanged)

@@ -11,7 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetpatch.model.change import BodyPatch, Change, MetadataChange, PatchType, Restoration
+from fleetpatch.model.change import (
+    BodyPatch,
+    Change,
+    MetadataChange,
+    Options,
+    PatchType,
+    Restoration,
+)
 from fleetpatch.model.fields import ABSENT, Fields
 from fleetpatch.rules.merging import merge_patched
 from fleetpatch.rules.requesting import request
@@ -45,6 +52,27 @@ def test_a_json_patch_tests_before_it_does_anything() -> None:
 
     assert body_of(change, "17") == [uid, version, operation]
     assert body_of(change, None) == [uid, operation]
+
+
+def test_an_apply_says_itself_what_it_is_and_never_makes_an_object_anew() -> None:
+    change = BodyPatch(PatchType.APPLY, {"metadata": {"labels": {"a": "1"}}})
+
+    identity = {"name": "etl-1", "namespace": "team-a", "uid": "uid-1"}
+    assert body_of(change, "17") == {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"labels": {"a": "1"}, **identity, "resourceVersion": "17"},
+    }
+    assert body_of(change, None)["metadata"] == {"labels": {"a": "1"}, **identity}
+
+
+def test_a_request_carries_the_options_of_its_run() -> None:
+    options = Options(field_manager="ops", force=True)
+
+    sent = request(BodyPatch(PatchType.APPLY, {"spec": {"b": 2}}), TARGET, {}, "17", options)
+
+    assert sent.options is options
+    assert request(MetadataChange(labels={"a": "1"}), TARGET, {}, "17").options == Options()
 
 
 def test_a_restoration_removes_what_was_absent_and_what_a_map_did_not_hold() -> None:

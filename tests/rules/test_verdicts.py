@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.rules.verdicts import TABLE, Ruling, Verdict, is_gone, judge
+from fleetpatch.rules.verdicts import TABLE, Ruling, Verdict, is_gone, is_owned_by, judge
 from tests.fakes import failure, seen_job
 
 RETRIED = frozenset({429, 503, 504})
@@ -188,3 +188,21 @@ def test_whatever_came_without_an_object_is_never_success(
     answer: Answer, retried: frozenset[int]
 ) -> None:
     assert judge(answer, retried).verdict is not Verdict.DONE
+
+
+def test_a_field_of_another_manager_ends_it_at_once() -> None:
+    owners = ('conflict with "kubectl" using v1: .metadata.labels.app',)
+
+    ruling = judge(Answer(409, reason="Conflict", owners=owners, is_status=True), {429})
+
+    assert ruling == Ruling(Verdict.STOP, Reason.OWNED)
+
+
+def test_fields_of_our_own_are_told_from_those_of_others() -> None:
+    ours = 'conflict with "fleetpatch" using batch/v1: .metadata.labels.a'
+    theirs = 'conflict with "kubectl" using batch/v1: .metadata.labels.b'
+
+    assert is_owned_by(Answer(409, owners=(ours,)), "fleetpatch")
+    assert not is_owned_by(Answer(409, owners=(ours, theirs)), "fleetpatch")
+    assert not is_owned_by(Answer(409), "fleetpatch")
+    assert not is_owned_by(NoAnswer(Silence.RESET), "fleetpatch")
