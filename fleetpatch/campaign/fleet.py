@@ -1,37 +1,32 @@
 """A plan's clusters, opened side by side."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import RunFileError
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.opening import open_cluster
+from fleetpatch.kube.opening import open_cci, open_cluster
+from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.targets import ClusterRef
 from fleetpatch.model.run import ClusterInfo
 
 
 @asynccontextmanager
 async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[ApiServer]]:
-    """Open the clusters of `plan.fleet`, in its order; nothing is sent yet.
+    """Open the clusters of `plan.fleet`, in its order; nothing is sent yet, but log-ins to IAM.
 
     Without a fleet it is the current context alone, called by the context's name. Raises
     KubeconfigError and CredentialsError.
     """
-    contexts: list[tuple[str | None, str | None]]
-    contexts = [(ref.name, ref.context) for ref in plan.fleet] or [(None, None)]
+    clusters: list[tuple[str | None, str | None]]
+    clusters = [(ref.name, ref.context) for ref in plan.fleet] or [(None, None)]
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(
-                open_cluster(
-                    name,
-                    context,
-                    clock=settings.clock,
-                    concurrency=plan.pace.concurrency,
-                    timeout=settings.request_timeout,
-                )
-            )
-            for name, context in contexts
+            await stack.enter_async_context(_open(name, context, plan, settings))
+            for name, context in clusters
         ]
 
 
@@ -39,27 +34,41 @@ async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[A
 async def reopen_fleet(
     clusters: Sequence[ClusterInfo], plan: Plan, settings: Settings
 ) -> AsyncIterator[Sequence[ApiServer]]:
-    """Open the clusters that a run was planned on, by the contexts it was planned with.
+    """Open the clusters that a run was planned on: by their contexts, or as the plan has them.
 
-    Raises RunFileError where a context leads to another server than it did then.
+    Raises as `open_fleet`, and RunFileError where one leads to another server than it did then.
     """
     async with AsyncExitStack() as stack:
         opened = []
         for info in clusters:
             server = await stack.enter_async_context(
-                open_cluster(
-                    info.name,
-                    info.context or None,
-                    clock=settings.clock,
-                    concurrency=plan.pace.concurrency,
-                    timeout=settings.request_timeout,
-                )
+                _open(info.name, info.context or None, plan, settings)
             )
             if server.server != info.server:
-                raise RunFileError(
-                    f"cluster {info.name}: the run was planned on {info.server}, but the context "
-                    f"{server.context} now leads to {server.server}; give the kubeconfig that the "
-                    "run was planned with, or plan anew"
-                )
+                raise _elsewhere(info, server)
             opened.append(server)
         yield opened
+
+
+def _open(
+    name: str | None, context: str | None, plan: Plan, settings: Settings
+) -> AbstractAsyncContextManager[ApiServer]:
+    """Open one cluster: as the plan has it where that is CCI, else by its context."""
+    clock, timeout, concurrency = settings.clock, settings.request_timeout, plan.pace.concurrency
+    ref = next((ref for ref in plan.fleet if ref.name == name), None)
+    match ref:
+        case ClusterRef(provider="cci", server=str(server), auth=Auth() as auth):
+            opening = partial(open_cci, ref.name, server, auth)
+        case ClusterRef(provider="cci"):
+            raise AssertionError("a plan's checks let no CCI through without server and auth")
+        case _:
+            opening = partial(open_cluster, name, context)
+    return opening(clock=clock, concurrency=concurrency, timeout=timeout)
+
+
+def _elsewhere(info: ClusterInfo, server: ApiServer) -> RunFileError:
+    led = f"the context {server.context} now leads" if server.context else "the plan now leads"
+    return RunFileError(
+        f"cluster {info.name}: the run was planned on {info.server}, but {led} to {server.server};"
+        " give the kubeconfig that the run was planned with, or plan anew"
+    )

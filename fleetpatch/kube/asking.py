@@ -37,7 +37,7 @@ class Asking:
 
 
 DOCUMENT: Final = Asking("GET", _JSON, 8 * _MIB, compressed=True)
-CREATING: Final = Asking("POST", _JSON, 8 * _MIB, content_type=_JSON)
+POSTING: Final = Asking("POST", _JSON, 8 * _MIB, content_type=_JSON)
 
 
 @cache

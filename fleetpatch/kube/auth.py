@@ -5,6 +5,7 @@ service account are the business of kubernetes_asyncio's loader (`loader`). Priv
 data are in files only until the TLS context has read them.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from typing import Final
 import anyio
 
 from fleetpatch.errors import CredentialsError, KubeconfigError
-from fleetpatch.kube import written
+from fleetpatch.kube import tokens, written
 from fleetpatch.kube.connection import Grant
 from fleetpatch.kube.contexts import Context
 from fleetpatch.kube.text import without_secrets
@@ -48,23 +49,20 @@ async def load(context: Context) -> Loaded:
         else:
             settings = written.read(context, folder)
         return Loaded(
-            grant=Grant(_authorization(context, settings), settings.tls(context.where)),
+            grant=Grant.authorizing(
+                _authorization(context, settings),
+                settings.tls(context.where),
+                tokens.REREAD_EVERY if context.user.get("tokenFile") else math.inf,
+            ),
             insecure=context.server.startswith("https") and not settings.verify_ssl,
             server_name=settings.tls_server_name,
             proxy=settings.proxy,
         )
 
 
-def read_token(file: Path) -> str:
+def read_bearer(file: Path) -> str:
     """Read a token file into an `Authorization` header. Raises CredentialsError."""
-    try:
-        token = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or "it is not text"
-        raise CredentialsError(f"{file}: cannot read the token: {problem}; check it") from None
-    if not token or not token.isprintable():
-        raise CredentialsError(f"{file}: holds no token; write one into it")
-    return f"Bearer {token}"
+    return f"Bearer {tokens.read(file)}"
 
 
 def in_cluster(folder: Path, environ: dict[str, str]) -> tuple[str, Grant]:
@@ -81,7 +79,11 @@ def in_cluster(folder: Path, environ: dict[str, str]) -> tuple[str, Grant]:
             f"no kubeconfig, and no pod's service account ({clean(str(error))}); "
             "set KUBECONFIG or write ~/.kube/config"
         ) from None
-    grant = Grant(read_token(folder / "token"), settings.tls(f"the service account in {folder}"))
+    grant = Grant.authorizing(
+        read_bearer(folder / "token"),
+        settings.tls(f"the service account in {folder}"),
+        tokens.REREAD_EVERY,
+    )
     return settings.host, grant
 
 
@@ -107,7 +109,7 @@ async def _asked(context: Context, folder: Path) -> written.Settings:
 
 def _authorization(context: Context, settings: written.Settings) -> str | None:
     if token_file := context.user.get("tokenFile"):
-        return read_token(Path(token_file))
+        return read_bearer(Path(token_file))
     authorization = settings.authorization
     if is_dynamic(context) and not authorization and not settings.cert_file:
         raise CredentialsError(

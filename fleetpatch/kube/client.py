@@ -7,6 +7,7 @@ cannot be had. Memory holds one page at a time.
 
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -25,10 +26,12 @@ from fleetpatch.model.change import Request
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
+from fleetpatch.model.text import clean
 
 _NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
 _DISCOVERY_CONCURRENCY: Final = 8
 _DISCOVERY_TRIES: Final = 3
+_UNAUTHORIZED: Final = 401
 
 
 class ApiServer:
@@ -69,7 +72,7 @@ class ApiServer:
             connect_timeout=connect_timeout,
         )
         self._page_size = page_size
-        self._urls = Urls(connection.server)
+        self._urls = Urls(connection.server, connection.provider)
         where = f"cluster {name} ({connection.server})"
         self._patience = Patience(where, self._transport.credentials, clock, random)
 
@@ -90,17 +93,17 @@ class ApiServer:
     ) -> Reply:
         """Send one PATCH, once. Never raises for what the server or the network does."""
         self.requests["patch"] += 1
-        url = self._urls.patch(target, dry_run=dry_run)
+        url = self._urls.patch(target, request, dry_run=dry_run)
         way = asking.patching(request.type, whole=whole)
         raw = await self._transport.send(way, url, request.body)
-        return raw if isinstance(raw, NoAnswer) else wire.answer(raw, whole=whole)
+        return self._reply(raw, whole=whole)
 
     async def read(self, target: Target, *, whole: bool = False) -> Reply:
         """GET the object. Never raises for what the server or the network does."""
         self.requests["get"] += 1
         way = asking.reading(whole=whole)
         raw = await self._transport.send(way, self._urls.read(target))
-        return raw if isinstance(raw, NoAnswer) else wire.answer(raw, whole=whole)
+        return self._reply(raw, whole=whole)
 
     async def renew(self) -> bool:
         """Get fresh credentials after a 401, once for all who ask at the same time.
@@ -169,6 +172,16 @@ class ApiServer:
             for version in versions:
                 group.start_soon(self._discover, version, found, limiter)
         return tuple(resource for version in versions for resource in found.get(version, ()))
+
+    def _reply(self, raw: wire.RawReply, *, whole: bool) -> Reply:
+        if isinstance(raw, NoAnswer):
+            return raw
+        answer = wire.answer(raw, whole=whole)
+        trouble = self._transport.credentials.trouble
+        if answer.status == _UNAUTHORIZED and trouble:
+            # Why there are no better credentials is what a person must know.
+            return replace(answer, message=clean(f"{answer.message}; {trouble}"))
+        return answer
 
     async def _discover(
         self,

@@ -1,22 +1,65 @@
-"""How one API server is reached: plain values, made by `kubeconfig`, used by `transport`."""
+"""How one API server is reached: plain values, made by `kubeconfig` and `cci`, used by `transport`.
+
+A grant shows a server who we are. For most it is a header that stays the same until the next grant;
+an access key shows itself by a signature of each request instead.
+"""
 
 import math
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, Self, TypeAlias
+
+from yarl import URL
+
+from fleetpatch.model.providers.capability import ProviderName
+
+_LOG_IN: Final = "log in anew, or correct the user in the kubeconfig"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The headers that sign one request; `secret` is what of them must not be quoted."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    secret: str = field(repr=False)
+
+
+Sign: TypeAlias = Callable[[str, URL, bytes, str], Signature]
+"""Signs a request: its method, URL, body and content type (empty where it has no body).
+
+Raises CredentialsError where a request cannot be signed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """What shows a server who we are.
 
-    `authorization` is the header's value, and secret. `tls` checks the server and carries the
-    client certificate, if any; None for plain HTTP.
+    `headers` go with every request, and are secret; `sign` makes more of them for each request.
+    `secrets` are masked where an answer quotes them. `tls` checks the server and carries the client
+    certificate, if any; None for plain HTTP. `fresh_for` is how many seconds the grant is used
+    before it is renewed unasked, while it is still good.
     """
 
-    authorization: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: ssl.SSLContext | None = None
+    sign: Sign | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    fresh_for: float = field(default=math.inf, compare=False)
+
+    @classmethod
+    def authorizing(
+        cls,
+        authorization: str | None,
+        tls: ssl.SSLContext | None = None,
+        fresh_for: float = math.inf,
+    ) -> Self:
+        """Make a grant of an `Authorization` header such as `Bearer ...`, if any."""
+        if not authorization:
+            return cls(tls=tls, fresh_for=fresh_for)
+        secret = authorization.partition(" ")[2]
+        return cls({"Authorization": authorization}, tls, None, (secret,), fresh_for)
 
 
 Renewal: TypeAlias = Callable[[], Awaitable[Grant]]
@@ -25,11 +68,11 @@ Renewal: TypeAlias = Callable[[], Awaitable[Grant]]
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One kubeconfig context (or a pod's own surroundings), resolved.
+    """One kubeconfig context, a pod's own surroundings, or a provider's server; resolved.
 
     `insecure` tells that the kubeconfig switched the server's verification off. `renewal` is None
-    where the credentials cannot change; `reread_every` is how many seconds a grant may be used
-    before it is renewed unasked (a file whose content rotates). `proxy` may hold a password.
+    where the credentials cannot change. `proxy` may hold a password. `provider` tells which
+    requests the server understands. `remedy` says what to do about credentials that are refused.
     """
 
     context: str
@@ -40,4 +83,5 @@ class Connection:
     server_name: str | None = None
     proxy: str | None = field(default=None, repr=False)
     renewal: Renewal | None = None
-    reread_every: float = math.inf
+    provider: ProviderName = ProviderName.KUBERNETES
+    remedy: str = _LOG_IN

@@ -1,11 +1,16 @@
 """Credentials that stay fresh, renewed once for all who ask.
 
-When a token expires, every request in flight is answered 401 and every worker asks for a renewal.
-The lock lets one of them do it; those who waited, and the stragglers whose 401 comes in later, find
-that the grant which was refused has been replaced. A renewal that brings nothing new is shared for
-a while as well: a broken plugin is not run once for each worker.
+A grant that says how long it stays fresh is renewed when that time is over, beside the requests:
+the old one is still good, so nobody waits. Where that fails it is tried again, at pauses that
+double, so that a password which is refused is not shown often enough to lock its account.
+
+When a token expires all the same, every request in flight is answered 401 and every worker asks for
+a renewal. The lock lets one of them do it; those who waited, and the stragglers whose 401 comes in
+later, find that the grant which was refused has been replaced. A renewal that brings nothing new is
+shared for a while as well: a broken plugin is not run once for each worker.
 """
 
+import asyncio
 import math
 from typing import Final
 
@@ -26,23 +31,30 @@ class Credentials:
         self.grant: Grant = connection.grant
         self.trouble = ""
         self._renewal = connection.renewal
-        self._every = connection.reread_every
+        self._remedy = connection.remedy
         self._clock = clock
-        self._due = clock.monotonic() + self._every
+        self._due = clock.monotonic() + connection.grant.fresh_for
+        self._pause = SHARED_FOR
         self._lock = anyio.Lock()
+        self._refreshing: asyncio.Task[None] | None = None
         self._refused = False
         self._failed_at = -math.inf
 
+    @property
+    def remedy(self) -> str:
+        """What to do about credentials that are refused: the last trouble knows it best."""
+        return self.trouble or self._remedy
+
     def is_due(self) -> bool:
-        """Tell whether the grant is to be renewed before it is used again; cheap."""
+        """Tell whether the grant is to be renewed; cheap."""
         return self._clock.monotonic() >= self._due
 
-    async def refresh(self) -> None:
-        """Renew a grant that is due. The old one is kept where that fails."""
-        # Set first, so that of all who find it due, one goes.
-        self._due = self._clock.monotonic() + self._every
-        async with self._lock:
-            await self._fetch()
+    def refresh(self) -> asyncio.Task[None]:
+        """Begin to renew a grant that is due; it serves until there is another."""
+        # Of all who find it due, one begins; the next time is set when this one is over.
+        self._due = math.inf
+        self._refreshing = asyncio.create_task(self._refresh(self.grant))
+        return self._refreshing
 
     def refuse(self, grant: Grant) -> None:
         """Note that the server refused `grant`, unless it was replaced meanwhile."""
@@ -56,6 +68,20 @@ class Credentials:
                 self._failed_at = self._clock.monotonic()
             return not self._refused
 
+    async def close(self) -> None:
+        """End a renewal that is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.wait({self._refreshing})
+            if not self._refreshing.cancelled():
+                self._refreshing.result()
+
+    async def _refresh(self, old: Grant) -> None:
+        async with self._lock:
+            # A 401 may have been first.
+            if self.grant is old:
+                await self._fetch()
+
     async def _fetch(self) -> bool:
         if self._renewal is None:
             return False
@@ -63,8 +89,13 @@ class Credentials:
             grant = await self._renewal()
         except SurroundingsError as error:
             self.trouble = str(error)
+            if math.isfinite(self.grant.fresh_for):
+                self._due = self._clock.monotonic() + self._pause
+                self._pause *= 2
             return False
         self.trouble = ""
+        self._due = self._clock.monotonic() + grant.fresh_for
+        self._pause = SHARED_FOR
         if grant == self.grant:
             return False
         self.grant = grant

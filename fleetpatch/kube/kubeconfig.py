@@ -10,15 +10,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.kube import auth, contexts
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.proxies import proxy_for
-
-_REREAD_EVERY: Final = 60.0
-"""Seconds; tokens of service accounts rotate within the hour."""
 
 
 async def load(
@@ -63,11 +59,7 @@ def _in_cluster(context: str | None, environ: Mapping[str, str], account: Path) 
 
 def _rereading(connection: Connection, token_file: Path) -> Connection:
     """Let the connection's token follow its file."""
-    return replace(
-        connection,
-        renewal=functools.partial(_read_again, token_file, connection.grant),
-        reread_every=_REREAD_EVERY,
-    )
+    return replace(connection, renewal=functools.partial(_read_again, token_file, connection.grant))
 
 
 async def _load_again(context: contexts.Context) -> Grant:
@@ -75,4 +67,4 @@ async def _load_again(context: contexts.Context) -> Grant:
 
 
 async def _read_again(token_file: Path, grant: Grant) -> Grant:
-    return replace(grant, authorization=auth.read_token(token_file))
+    return Grant.authorizing(auth.read_bearer(token_file), grant.tls, grant.fresh_for)

@@ -13,9 +13,9 @@ from yarl import URL
 from fleetpatch.kube import asking, wire
 from fleetpatch.kube.asking import Asking
 from fleetpatch.kube.transport import Transport
-from fleetpatch.kube.urls import FIELD_MANAGER, Urls
+from fleetpatch.kube.urls import Urls
 from fleetpatch.model.answer import Answer, NoAnswer
-from fleetpatch.model.change import PatchType
+from fleetpatch.model.change import FIELD_MANAGER, PatchType
 from fleetpatch.model.fields import Json
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
 from fleetpatch.model.text import clean
@@ -69,7 +69,7 @@ class LeaseApi:
         """See `Leases.create`."""
         document = {"apiVersion": _GROUP, "kind": "Lease", "metadata": {"name": self._name}}
         body = document | {"spec": _spec(record)}
-        return await self._send(asking.CREATING, self._collection + _MANAGED, body)
+        return await self._send(asking.POSTING, self._collection + _MANAGED, body)
 
     async def update(self, record: LeaseRecord, version: str) -> LeaseReply:
         """See `Leases.update`."""
@@ -109,8 +109,7 @@ class LeaseApi:
     def _advice(self, answer: Answer) -> str:
         match answer:
             case Answer(status=401):
-                trouble = self._transport.credentials.trouble
-                return f"; {trouble or 'log in anew, or correct the user in the kubeconfig'}"
+                return f"; {self._transport.credentials.remedy}"
             case Answer(status=403):
                 return (
                     "; it takes the rights get, create and patch on leases.coordination.k8s.io in "

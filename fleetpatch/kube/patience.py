@@ -86,10 +86,9 @@ class Patience:
         await self.clock.sleep(_BACKOFF.delay(attempt, reply, now=now, random=self.random()))
 
     def _unauthorized(self, reply: Reply) -> CredentialsError:
-        trouble = self.credentials.trouble
         return CredentialsError(
             f"{self.where}: does not accept our credentials ({describe(reply)}); "
-            + (trouble or "log in anew, or correct the user in the kubeconfig")
+            f"{self.credentials.remedy}"
         )
 
 

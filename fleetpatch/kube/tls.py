@@ -33,6 +33,13 @@ def tls_context(
     return context
 
 
+def tls_for(server: str, where: str) -> ssl.SSLContext | None:
+    """Verify `server` by the system's authorities; None for plain HTTP. Raises as `tls_context`."""
+    if not server.startswith("https:"):
+        return None
+    return tls_context(None, None, verify=True, where=where)
+
+
 def _show(context: ssl.SSLContext, certificate: str, key: str | None, where: str) -> None:
     try:
         # The empty password makes an encrypted key an error; without one OpenSSL would prompt.

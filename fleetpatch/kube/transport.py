@@ -9,11 +9,13 @@ aiohttp sends an *idempotent* request again by itself when a kept connection tur
 PATCH is not one of those methods, so what the engine did not ask for is never sent; a test holds
 aiohttp to it. Redirects are not followed: they would carry our credentials elsewhere.
 
-This is the hot path. Headers are built once for each grant, the session has no cookies and no
-tracing, and timeouts belong to the session.
+This is the hot path. Headers are built once for each grant, unless it signs requests; the session
+has no cookies and no tracing, and timeouts belong to the session.
 """
 
 import asyncio
+import json
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
@@ -25,7 +27,6 @@ from fleetpatch._version import __version__
 from fleetpatch.kube.asking import Asking
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import Credentials
-from fleetpatch.kube.text import REDACTED
 from fleetpatch.kube.wire import Raw, RawReply
 from fleetpatch.model.answer import NoAnswer, Silence
 from fleetpatch.model.ports import Clock
@@ -79,54 +80,54 @@ class Transport:
         exception: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self.credentials.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def send(self, asking: Asking, url: URL, body: bytes | None = None) -> RawReply:
-        """Send one request and read its answer. Raises nothing that network or server cause."""
+        """Send one request and read its answer.
+
+        Raises nothing that network or server cause, and CredentialsError where the grant cannot
+        sign the request.
+        """
         if self._session is None:
             raise RuntimeError("the server is used outside of its `async with`")
         if self.credentials.is_due():
-            await self.credentials.refresh()
+            self.credentials.refresh()
         if self.credentials.grant is not self._grant:
             self._show(self.credentials.grant)
-        grant = self._grant
+        grant, secrets = self._grant, self._secrets
+        headers = self._headers.get(asking) or self._prepare(asking)
+        if grant.sign is not None:
+            signature = grant.sign(asking.method, url, body or b"", asking.content_type or "")
+            headers = CIMultiDict(headers)
+            headers.update(signature.headers)
+            secrets = (*secrets, signature.secret.encode())
         try:
             async with self._session.request(
                 asking.method,
                 url,
                 data=body,
-                headers=self._headers.get(asking) or self._prepare(asking),
+                headers=headers,
                 allow_redirects=False,
                 ssl=self._tls,
                 server_hostname=self._connection.server_name,
             ) as response:
                 if response.status == _UNAUTHORIZED:
                     self.credentials.refuse(grant)
-                return await self._read(response, asking.limit)
+                limit = asking.limit if response.status < _FIRST_FAILURE else ERROR_LIMIT
+                content, whole = await _bounded(response, limit)
+                return Raw(response.status, content, whole, response.headers, secrets)
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
             return no_answer(error)
 
-    async def _read(self, response: aiohttp.ClientResponse, limit: int) -> Raw:
-        if response.status < _FIRST_FAILURE:
-            body, whole = await _bounded(response, limit)
-            return Raw(response.status, body, whole)
-        body, whole = await _bounded(response, ERROR_LIMIT)
-        # A proxy's error page may quote the request, and with it the token.
-        if self._secret:
-            body = body.replace(self._secret, REDACTED.encode())
-        return Raw(response.status, body, whole, response.headers.get("Retry-After"))
-
     def _show(self, grant: Grant) -> None:
         """Prepare what each request carries of `grant`."""
-        common = {"User-Agent": f"fleetpatch/{__version__}"}
-        if grant.authorization:
-            common["Authorization"] = grant.authorization
         self._grant = grant
         self._tls = True if grant.tls is None else grant.tls
-        self._secret = (grant.authorization or "").partition(" ")[2].encode()
-        self._common = common
+        self._secrets = tuple(_quotable(grant.secrets))
+        self._common = {"User-Agent": f"fleetpatch/{__version__}", **grant.headers}
         self._headers: dict[Asking, Headers] = {}
 
     def _prepare(self, asking: Asking) -> Headers:
@@ -161,6 +162,13 @@ def no_answer(error: BaseException) -> NoAnswer:
             return NoAnswer(Silence.RESET, clean(f"the connection broke: {reason}"))
         case _:
             return NoAnswer(Silence.RESET, f"the connection broke ({type(error).__name__})")
+
+
+def _quotable(secrets: Iterable[str]) -> Iterator[bytes]:
+    """Give the forms in which an answer may quote secrets: as they are, and within JSON."""
+    for secret in secrets:
+        if secret:
+            yield from {secret.encode(), json.dumps(secret)[1:-1].encode()}
 
 
 async def _bounded(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:

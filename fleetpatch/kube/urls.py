@@ -2,7 +2,11 @@
 
 Names of objects are DNS subdomains and need no quoting; whatever is not (a hostile server may list
 anything) is quoted, so that a name can never become another path. The part before the name is
-built once for each resource and namespace.
+built once for each resource and namespace, the query of a PATCH once for each resource and its
+options.
+
+A PATCH carries only query parameters that the provider's table lists for the kind: what a server
+does not know it may refuse, or ignore.
 """
 
 import re
@@ -11,21 +15,23 @@ from urllib.parse import quote, urlencode
 
 from yarl import URL
 
+from fleetpatch.model.change import Options, PatchType, Request
+from fleetpatch.model.providers.capability import ProviderName, Query
+from fleetpatch.model.providers.tables import capability
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
 
-FIELD_MANAGER: Final = "fleetpatch"
-_PATCH: Final = f"?fieldManager={FIELD_MANAGER}"
-_DRY_RUN: Final = f"{_PATCH}&dryRun=All"
-_is_plain = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?").fullmatch
+_is_plain: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?").fullmatch
 
 
 class Urls:
     """URLs below `server`, which may have a path of its own and ends without a slash."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, provider: ProviderName = ProviderName.KUBERNETES) -> None:
         self._server = server
+        self._provider = provider
         self._prefixes: dict[tuple[Resource, str], str] = {}
+        self._queries: dict[tuple[Resource, PatchType, Options, bool], str] = {}
 
     def path(self, path: str) -> URL:
         """Give any path, already quoted."""
@@ -35,16 +41,39 @@ class Urls:
         """Give the object itself."""
         return URL(self._object(target), encoded=True)
 
-    def patch(self, target: Target, *, dry_run: bool) -> URL:
-        """Give the object with the query of a PATCH."""
-        query = _DRY_RUN if dry_run else _PATCH
+    def patch(self, target: Target, request: Request, *, dry_run: bool) -> URL:
+        """Give the object with the query of a PATCH.
+
+        A kind that takes no `dryRun` must not be asked to rehearse: it would really be patched.
+        """
+        key = (target.resource, request.type, request.options, dry_run)
+        query = self._queries.get(key)
+        if query is None:
+            query = self._queries[key] = self._query(*key)
         return URL(self._object(target) + query, encoded=True)
 
     def listing(self, resource: Resource, namespace: str | None, query: dict[str, str]) -> URL:
         """Give a collection; empty values of `query` are left out."""
         given = {key: value for key, value in query.items() if value}
         path = self._collection(resource, namespace or "")
-        return URL(f"{path}?{urlencode(given, quote_via=quote, safe='')}", encoded=True)
+        return URL(f"{path}?{_encoded(given)}", encoded=True)
+
+    def _query(
+        self, resource: Resource, patch_type: PatchType, options: Options, dry_run: bool
+    ) -> str:
+        known = capability(self._provider, resource)
+        taken = known.query if known else ()
+        if dry_run and Query.DRY_RUN not in taken:
+            raise RuntimeError(f"{self._provider} rehearses no PATCH of {resource.name}")
+        forced = options.force and patch_type is PatchType.APPLY
+        wanted = {
+            Query.FIELD_MANAGER: options.field_manager,
+            Query.FORCE: "true" if forced else "",
+            Query.PRETTY: "true" if options.pretty else "",
+            Query.DRY_RUN: "All" if dry_run else "",
+        }
+        given = {name.value: value for name, value in wanted.items() if value and name in taken}
+        return f"?{_encoded(given)}" if given else ""
 
     def _object(self, target: Target) -> str:
         key = (target.resource, target.namespace)
@@ -57,6 +86,10 @@ class Urls:
         root = f"/apis/{resource.group}" if resource.group else "/api"
         inside = f"/namespaces/{_segment(namespace)}" if namespace else ""
         return f"{self._server}{root}/{resource.version}{inside}/{_segment(resource.plural)}"
+
+
+def _encoded(query: dict[str, str]) -> str:
+    return urlencode(query, quote_via=quote, safe="")
 
 
 def _segment(name: str) -> str:

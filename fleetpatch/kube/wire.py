@@ -6,20 +6,27 @@ so a server may add what it likes. Lists come with `items: null` when they are e
 
 Not everything that answers is an API server. A proxy's HTML page, a gateway's own JSON or plain
 text are answers too: their status counts, and a short message says what they were.
+
+What quotes a request may quote its secrets. No answer becomes text but in `answer`, which masks
+them.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from fleetpatch.kube.text import REDACTED
 from fleetpatch.model.answer import Answer, NoAnswer
 from fleetpatch.model.fields import Json
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
 _OK: Final = range(200, 300)
+_REDACTED: Final = REDACTED.encode()
+_FOREIGN_OWNER: Final = "FieldManagerConflict"
 _CAUSES: Final = 20
 _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
@@ -27,12 +34,23 @@ _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A complete answer, undecoded. `whole` is False where the body was cut at the limit."""
+    """A complete answer, undecoded. `whole` is False where the body was cut at the limit.
+
+    `headers` may be looked up in any spelling of case. `secrets` are those of the request.
+    """
 
     status: int
-    body: bytes
+    body: bytes = field(repr=False)
     whole: bool = True
-    retry_after: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def masked(self) -> bytes:
+        """The body without the request's secrets."""
+        body = self.body
+        for secret in self.secrets:
+            body = body.replace(secret, _REDACTED)
+        return body
 
 
 RawReply: TypeAlias = Raw | NoAnswer
@@ -75,6 +93,8 @@ class _WholeList(msgspec.Struct, gc=False):
 
 class _Cause(msgspec.Struct):
     field: str = ""
+    reason: str = ""
+    message: str = ""
 
 
 class _Details(msgspec.Struct, rename="camel"):
@@ -91,18 +111,22 @@ class _Status(msgspec.Struct):
     metadata: _ListMetadata | None = None
 
 
-class _GatewayError(msgspec.Struct):
-    """What Huawei's API gateway answers in the server's place."""
+class _Complaint(msgspec.Struct):
+    """What a gateway or IAM answers in the server's place; each has its own names for it."""
 
-    error_msg: str
-    error_code: str = ""
+    error_msg: str = ""
+    error_code: str | int = ""
+    message: str = ""
+    code: str | int = ""
+    title: str = ""
+    error: "_Complaint | str" = ""
 
 
 _objects: Final = msgspec.json.Decoder(_Object)
 _lists: Final = msgspec.json.Decoder(_List)
 _whole_lists: Final = msgspec.json.Decoder(_WholeList)
 _statuses: Final = msgspec.json.Decoder(_Status)
-_gateway_errors: Final = msgspec.json.Decoder(_GatewayError)
+_complaints: Final = msgspec.json.Decoder(_Complaint)
 # Bytes that are no UTF-8 are reported by Python's own error.
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
 
@@ -117,19 +141,26 @@ def answer(raw: Raw, *, whole: bool = False) -> Answer:
             return Answer(raw.status, _object(raw.body, whole=whole))
         except UNDECODABLE:
             pass  # no object: what else it may be is found out below
+    body, retry_after = raw.masked(), raw.headers.get("Retry-After")
     try:
-        status = _statuses.decode(raw.body)
+        status = _statuses.decode(body)
     except UNDECODABLE:
-        return Answer(raw.status, message=_foreign(raw), retry_after=raw.retry_after)
+        return Answer(raw.status, message=_foreign(body), retry_after=retry_after)
     details = status.details or _Details()
+    causes = (details.causes or ())[:_CAUSES]
     return Answer(
         status=raw.status,
         reason=clean(status.reason),
         message=clean(status.message),
-        causes=tuple(clean(cause.field) for cause in (details.causes or ())[:_CAUSES]),
+        causes=tuple(clean(cause.field) for cause in causes),
         about=clean(details.kind),
+        owners=tuple(
+            clean(f"{cause.message}: {cause.field}")
+            for cause in causes
+            if cause.reason == _FOREIGN_OWNER
+        ),
         is_status=True,
-        retry_after=raw.retry_after,
+        retry_after=retry_after,
         # The server leaves a zero out, so a zero says nothing.
         retry_after_seconds=details.retry_after_seconds or None,
     )
@@ -193,17 +224,32 @@ def _seen(metadata: _Metadata, whole: Json = None) -> Seen:
     )
 
 
-def _foreign(raw: Raw) -> str:
+def _foreign(body: bytes) -> str:
     """Say what a body is that is neither an object nor a Status."""
-    if not raw.body.strip():
+    if not body.strip():
         return "the answer has no body"
     try:
-        gateway = _gateway_errors.decode(raw.body)
+        said = _said(_complaints.decode(body))
     except UNDECODABLE:
-        text = raw.body.decode(errors="replace")
-    else:
-        return clean(f"{gateway.error_msg} ({gateway.error_code or 'no code'})")
+        said = ""
+    if said:
+        return clean(said)
+    text = body.decode(errors="replace")
     if _MARKUP.match(text):
         title = _TITLE.search(text)
         return clean(f"an HTML page: {title[1]}") if title else "an HTML page"
     return clean(text)
+
+
+def _said(complaint: _Complaint) -> str:
+    """Put a complaint into words, as `the message (its code)`; empty where it says nothing."""
+    match complaint:
+        case _Complaint(error=_Complaint() as inner):
+            return _said(inner)
+        case _Complaint(error_msg=str(message), error_code=code) if message:
+            return f"{message} ({code or 'no code'})"
+        case _Complaint(message=str(message), title=title, code=code) if message:
+            mark = title or code
+            return f"{message} ({mark})" if mark else message
+        case _:
+            return ""

@@ -9,14 +9,23 @@ from typing import Final
 
 REDACTED: Final = "[redacted]"
 
-_NAMES: Final = r"token|password|passwd|secret|authorization|api[_-]?key"
+_NAMES: Final = (
+    r"token|password|passwd|passphrase|secret|authorization|signature"
+    r"|(?:api|access|secret)[_-]?key(?:[_-]?id)?"
+)
 
 _SECRET_NAME: Final = re.compile(rf"(?:{_NAMES})$", re.IGNORECASE)
 
+_QUOTE: Final = r"\\?[\"']"
+
 _SECRET: Final = re.compile(
     r"\b(?P<scheme>Bearer|Basic)\s+(?!\[redacted\])[^\s\"',;]+"
-    rf"|(?P<name>\b[\w-]*(?:{_NAMES})[\"']?\s*[=:]\s*)(?!Bearer\b|Basic\b|[\"']?\[redacted\])"
-    r"(?:\"[^\"]*\"|'[^']*'|[^\s\"',;&]+)"
+    # All that follows is the key's id, what was signed, and the signature.
+    r"|\b(?P<signed>SDK-HMAC-SHA256)\s+(?!\[redacted\])Access=[^\s\"',]*(?:,\s*\w+=[^\s\"',]*)*"
+    rf"|(?P<name>\b[\w-]*(?:{_NAMES})(?:{_QUOTE})?\s*[=:]\s*)"
+    rf"(?!Bearer\b|Basic\b|SDK-HMAC-SHA256\b|(?:{_QUOTE})?\[redacted\])"
+    # What is cut may lack its closing quote.
+    r"(?:\\\"[^\"]*\"?|\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|[^\s\"',;&]+)"
     r"|(?P<user>://[^\s/@:]*:)(?!\[redacted\])[^\s/@]+(?=@)"
     r"|\beyJ[\w-]{8,}(?:\.[\w-]*){1,2}",  # a JSON Web Token
     re.IGNORECASE,
@@ -35,6 +44,6 @@ def mask(text: str) -> str:
 
 def _keep_the_mark(found: re.Match[str]) -> str:
     """What tells that a secret stood here stays: `Bearer`, `password=`, `://user:`."""
-    if scheme := found["scheme"]:
+    if scheme := found["scheme"] or found["signed"]:
         return f"{scheme} {REDACTED}"
     return f"{found['name'] or found['user'] or ''}{REDACTED}"

@@ -158,7 +158,9 @@ async def opened(
     """Serve, and open a client of it; `options` are those of ApiServer and `renewal`."""
     renewal = options.pop("renewal", None)
     async with serve(answers) as peer:
-        connection = Connection("ctx", "clu", peer.url, Grant(f"Bearer {TOKEN}"), renewal=renewal)
+        connection = Connection(
+            "ctx", "clu", peer.url, Grant.authorizing(f"Bearer {TOKEN}"), renewal=renewal
+        )
         async with ApiServer("test", connection, clock=clock or VirtualClock(), **options) as api:
             yield api, peer
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.errors import ClusterError, CredentialsError, UsageError
-from fleetpatch.kube.resolve import groups_named, resolve
+from fleetpatch.kube.resolve import resolve
+from fleetpatch.model.kinds import groups_named
 from fleetpatch.model.resource import Resource
 from tests.kube.peers import Act, Answers, Request, http, in_turn, opened, status
 

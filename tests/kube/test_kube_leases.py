@@ -187,7 +187,7 @@ async def test_what_does_not_pass_says_what_to_do(answer: bytes, words: str) -> 
 
 async def test_a_401_is_cured_by_fresh_credentials() -> None:
     async def fresh() -> Grant:
-        return Grant("Bearer fresh")
+        return Grant.authorizing("Bearer fresh")
 
     answers = in_turn(status(401, "Unauthorized"), http(200, STORED))
     async with lease(answers, renewal=fresh) as (leases, peer):

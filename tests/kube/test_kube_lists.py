@@ -199,7 +199,7 @@ async def test_a_server_that_never_answered_is_not_waited_for() -> None:
 
 async def test_a_token_that_expires_in_the_middle_is_renewed_once() -> None:
     async def renewal() -> Grant:
-        return Grant("Bearer fresh")
+        return Grant.authorizing("Bearer fresh")
 
     answers = in_turn(page("a", token="t"), status(401), page("b"))
     async with opened(answers, renewal=renewal) as (api, peer):

@@ -28,6 +28,7 @@ from tests.kube.peers import (
     TOKEN,
     Act,
     Answers,
+    Request,
     VirtualClock,
     an_object,
     http,
@@ -121,6 +122,33 @@ async def test_a_status_is_taken_apart() -> None:
     )
 
 
+async def test_the_managers_that_own_an_applied_field_are_named() -> None:
+    owner = 'conflict with "kubectl" using batch/v1'
+    causes = [
+        {"reason": "FieldManagerConflict", "message": owner, "field": ".metadata.labels.app"},
+        {"reason": "Other", "message": "something else", "field": ".spec"},
+    ]
+
+    answer = await patched(
+        in_turn(status(409, "Conflict", "Apply failed", details={"causes": causes}))
+    )
+
+    assert isinstance(answer, Answer)
+    assert answer.owners == (f"{owner}: .metadata.labels.app",)
+    assert answer.causes == (".metadata.labels.app", ".spec")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_success_that_is_none_is_masked_too(whole: bool) -> None:
+    def quoting(request: Request) -> bytes:
+        return http(200, f"see {request.headers['authorization']}".encode())
+
+    async with opened(quoting) as (api, _peer):
+        answer = await api.read(target(), whole=whole)
+
+    assert answer == Answer(200, message="see Bearer [redacted]")
+
+
 async def test_the_header_retry_after_is_kept_as_it_came() -> None:
     answer = await patched(in_turn(http(429, b"slow down", Retry_After="Wed, 21 Oct 2015")))
 
@@ -138,6 +166,18 @@ async def test_the_header_retry_after_is_kept_as_it_came() -> None:
             b'{"error_msg":"Incorrect token","error_code":"APIG.0308"}',
             "Incorrect token (APIG.0308)",
         ),
+        (
+            401,
+            b'{"error":{"code":401,"message":"Log in","title":"Unauthorized"}}',
+            "Log in (Unauthorized)",
+        ),
+        (403, b'{"code":"IAM.0002","message":"No rights"}', "No rights (IAM.0002)"),
+        (429, b'{"error_msg":"Too many","error_code":429}', "Too many (429)"),
+        (500, b'{"error_msg":"Broken"}', "Broken (no code)"),
+        (400, b'{"message":"Just so"}', "Just so"),
+        (400, b'{"error":"invalid_grant"}', '{"error":"invalid_grant"}'),
+        (400, b'{"error":null}', '{"error":null}'),
+        (200, b'{"error_msg":"Sorry","error_code":"APIG.0201"}', "Sorry (APIG.0201)"),
         (503, b"", "the answer has no body"),
         (500, b"\xff\xfe", "\ufffd\ufffd"),
         (200, b"[]", "[]"),
@@ -342,7 +382,11 @@ async def test_use_before_opening_is_a_mistake_of_the_program() -> None:
 
 def test_secrets_are_in_no_repr() -> None:
     connection = Connection(
-        "ctx", "clu", "http://x", Grant(f"Bearer {TOKEN}"), proxy=f"http://u:{TOKEN}@proxy"
+        "ctx",
+        "clu",
+        "http://x",
+        Grant.authorizing(f"Bearer {TOKEN}"),
+        proxy=f"http://u:{TOKEN}@proxy",
     )
     api = ApiServer("test", connection, clock=VirtualClock())
 
@@ -374,6 +418,6 @@ def test_every_error_of_aiohttp_is_a_silence(kind: type[Exception]) -> None:
 def test_aiohttp_is_imported_by_the_transport_alone() -> None:
     folder = Path(fleetpatch.__file__).parent / "kube"
 
-    importers = {file.name for file in folder.glob("*.py") if "import aiohttp" in file.read_text()}
+    importers = {file.name for file in folder.rglob("*.py") if "import aiohttp" in file.read_text()}
 
     assert importers == {"transport.py"}

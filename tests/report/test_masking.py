@@ -9,11 +9,22 @@ from hypothesis import strategies as st
 
 from fleetpatch.report.masking import is_secret_name, mask
 
+SIGNED = "SDK-HMAC-SHA256 "
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize(
-    "name", ["token", "password", "Authorization", "accessToken", "bearer_token", "apiKey"]
+    "name",
+    [
+        "token",
+        "password",
+        "Authorization",
+        "accessToken",
+        "bearer_token",
+        "apiKey",
+        "X-Auth-Token",
+        "secretKey",
+    ],
 )
 def test_a_secrets_name_is_known_in_any_spelling(name: str) -> None:
     assert is_secret_name(name)
@@ -36,6 +47,19 @@ def test_an_ordinary_name_is_none(name: str) -> None:
         ('{"Authorization":"Bearer abc"}', '{"Authorization":[redacted]}'),
         ("https://bob:hunter2@host/path", "https://bob:[redacted]@host/path"),
         ("?access_token=abc&limit=500", "?access_token=[redacted]&limit=500"),
+        ("X-Auth-Token: MIIF.abc, next", "X-Auth-Token: [redacted], next"),
+        ("{'X-Subject-Token': 'MIIF abc'}", "{'X-Subject-Token': [redacted]}"),
+        (
+            f"Authorization: {SIGNED}Access=AK7, SignedHeaders=host;x-sdk-date, Signature=ab12 end",
+            f"Authorization: {SIGNED}[redacted] end",
+        ),
+        (f'"{SIGNED}Access=AK7, SignedHeaders=host, Signature=ab12"', f'"{SIGNED}[redacted]"'),
+        ("Access=AK7, Signature=ab12.", "Access=AK7, Signature=[redacted]"),
+        ("accessKeyId: AK7 secret_key=SK7", "accessKeyId: [redacted] secret_key=[redacted]"),
+        ("CCI_SECRET_KEY=SK7", "CCI_SECRET_KEY=[redacted]"),
+        (r'{"password": "a\"b", "code": 1}', '{"password": [redacted], "code": 1}'),
+        (r'"{\"password\": \"hunter2\"}"', r'"{\"password\": [redacted]}"'),
+        ('{"user": {"password": "hunter2 and it is c', '{"user": {"password": [redacted]'),
     ],
 )
 def test_a_secret_is_masked_and_what_told_it_stays(text: str, shown: str) -> None:
@@ -48,6 +72,8 @@ def test_a_secret_is_masked_and_what_told_it_stays(text: str, shown: str) -> Non
         "5f1b7c1e-2f7a-4c9e-8d7a-0123456789ab",
         "jobs.batch etl-0001 is forbidden",
         'cost-centre: (absent) -> "4711"',
+        "passwordEnv: CCI_PASSWORD, accessKeyEnv: CCI_ACCESS_KEY",
+        "the server does not accept our credentials: 401 Unauthorized",
         "https://10.0.0.1:6443/apis/batch/v1/jobs?limit=500",
     ],
 )
@@ -56,6 +82,7 @@ def test_an_ordinary_text_stays_as_it_is(text: str) -> None:
 
 
 MARKS = ["Bearer ", "token=", '"password": "', "://u:", "@", "[redacted]", JWT, "authorization: "]
+MARKS += [f"{SIGNED}Access=", ", Signature=", '\\"', "'"]
 
 
 @given(st.lists(st.sampled_from(MARKS) | st.text(max_size=4)).map("".join))
