@@ -3,14 +3,25 @@
 import json
 import signal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import anyio
 import typer
 
 from fleetpatch.cli.running import run
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.units import read_duration
 from fleetpatch.sandbox.chaos import load_chaos
-from fleetpatch.sandbox.server import Ready, SandboxOptions, serve
+from fleetpatch.sandbox.server import TOKEN_LIFETIME, Ready, SandboxOptions, serve
+
+
+def _lifetime(text: str | float) -> float:
+    if isinstance(text, float):
+        return text  # the default passes here as well
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def command(
@@ -18,9 +29,15 @@ def command(
     jobs: Annotated[int, typer.Option(min=0, help="Jobs of the sample fleet.")] = 2000,
     namespaces: Annotated[int, typer.Option(min=1, help="Namespaces they are spread over.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 0,
-    provider: Annotated[  # noqa: ARG001 - so far there is one, and scripts may say so
-        Literal["kubernetes"], typer.Option(help="Whose API is served.")
-    ] = "kubernetes",
+    provider: Annotated[
+        ProviderName, typer.Option(help="Whose API is served.")
+    ] = ProviderName.KUBERNETES,
+    token_lifetime: Annotated[
+        float,
+        typer.Option(
+            parser=_lifetime, metavar="DURATION", help="How long a token of CCI's IAM is good."
+        ),
+    ] = TOKEN_LIFETIME,
     chaos: Annotated[
         str,
         typer.Option(metavar="PROFILE|FILE", help="How to misbehave: none, mild, rough or a file."),
@@ -31,7 +48,8 @@ def command(
 ) -> None:
     """Serve the embedded API server with a sample fleet.
 
-    Prints one JSON line with server, kubeconfig and pid once it serves; ends on SIGTERM or Ctrl-C.
+    Prints one JSON line with server, kubeconfig and pid once it serves, for CCI also with the file
+    of credentials; ends on SIGTERM or Ctrl-C.
     """
     options = SandboxOptions(
         port=port,
@@ -40,6 +58,8 @@ def command(
         seed=seed,
         kubeconfig=kubeconfig,
         chaos=load_chaos(chaos),
+        provider=provider,
+        token_lifetime=token_lifetime,
     )
     run(lambda: _serve(options))
 
@@ -60,5 +80,7 @@ async def _until_signalled(stop: anyio.Event) -> None:
 
 def _announce(ready: Ready) -> None:
     line = {"server": ready.server, "kubeconfig": str(ready.kubeconfig), "pid": ready.pid}
+    if ready.credentials is not None:
+        line["credentials"] = str(ready.credentials)
     # Whoever started us waits for this line, most likely at the other end of a pipe.
     print(json.dumps(line), flush=True)  # noqa: T201 - the answer of this verb

@@ -27,11 +27,14 @@ class Access:
         """The user of an Authorization header. Raises Refusal (401)."""
         if not authorization and self.anonymous:
             return ADMIN
-        scheme, _, token = authorization.partition(" ")
-        user = self.users.get(token.strip()) if scheme.lower() == _SCHEME else None
+        user = self._bearer(authorization)
         if user is None:
             raise unauthorized()
         return user
+
+    def knows(self, authorization: str) -> bool:
+        """Whether an Authorization header has the bearer token of somebody."""
+        return self._bearer(authorization) is not None
 
     def token(self, user: str) -> str:
         """The token of a user that there is."""
@@ -41,3 +44,7 @@ class Access:
         """Whether the user may. Raises Refusal (403) in RBAC's words."""
         if user != ADMIN:
             raise forbidden(route.resource, route.name, user, verb, route.namespace)
+
+    def _bearer(self, authorization: str) -> str | None:
+        scheme, _, token = authorization.partition(" ")
+        return self.users.get(token.strip()) if scheme.lower() == _SCHEME else None

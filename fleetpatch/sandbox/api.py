@@ -1,12 +1,14 @@
 """From a request to a reply, without a socket: the API as a function over the store."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.fields import Json
 from fleetpatch.sandbox import discovery
@@ -14,6 +16,7 @@ from fleetpatch.sandbox.access import Access
 from fleetpatch.sandbox.lists import Query, list_page
 from fleetpatch.sandbox.routes import Route, find_route
 from fleetpatch.sandbox.statuses import (
+    JSON,
     Refusal,
     Reply,
     bad_request,
@@ -25,6 +28,7 @@ from fleetpatch.sandbox.statuses import (
 from fleetpatch.sandbox.store import Document, Store
 from fleetpatch.sandbox.writes import Writes
 
+_TRUE: Final = ("1", "true")
 _META: Final = {"apiVersion": "meta.k8s.io/v1"}
 _ACCEPTABLE: Final = re.compile(r"\s*(\*/\*|application/(\*|json|yaml|vnd\.kubernetes\.protobuf))")
 
@@ -40,15 +44,32 @@ class View(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request; `path` is percent-decoded, `parameters` are those of the query, each once."""
+    """One request; `path` is percent-decoded, `parameters` are those of the query, each once.
+
+    The names of `headers` are in lower case. `target` is path and query as they came, encoded.
+    """
 
     method: str
     path: str
     parameters: Mapping[str, str]
-    accept: str = "*/*"
-    authorization: str = ""
-    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    target: str = ""
+
+    @property
+    def authorization(self) -> str:
+        """The header of that name, or nothing."""
+        return self.headers.get("authorization", "")
+
+    @property
+    def content_type(self) -> str:
+        """The header of that name, or nothing."""
+        return self.headers.get("content-type", "")
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters."""
+        return self.content_type.partition(";")[0].strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +91,22 @@ def call_of(method: str, path: str) -> Call:
     return Call(verb, route)
 
 
+def unlimited(route: Route, request: Request) -> None:
+    """Let every PATCH pass that the server itself takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The API of one sandbox."""
+    """The API of one sandbox.
+
+    `limit` is asked about each PATCH before it is carried out, and raises Refusal for what the
+    provider does not allow.
+    """
 
     store: Store
     writes: Writes
     access: Access
+    limit: Callable[[Route, Request], None] = unlimited
 
     def answer(self, request: Request) -> Reply:
         """Answer a request; refusals are answers."""
@@ -87,13 +117,14 @@ class Api:
                 return document
             call = call_of(request.method, request.path)
             self.access.check(user, call.verb, call.route)
-            return self._carry_out(call, request)
+            reply = self._carry_out(call, request)
         except Refusal as refusal:
-            return refusal.reply
+            reply = refusal.reply
+        return _pretty(reply) if request.parameters.get("pretty") in _TRUE else reply
 
     def _carry_out(self, call: Call, request: Request) -> Reply:
         route, parameters = call.route, dict(request.parameters)
-        view = _view(request.accept)
+        view = _view(request.headers.get("accept", ""))
         if view is View.NONE:
             raise not_acceptable("406: Not Acceptable")
         match call.verb:
@@ -105,8 +136,10 @@ class Api:
                     raise not_found(route.resource, route.name)
                 return _shown(document, view)
             case "patch":
+                self.limit(route, request)
+                creates = self.writes.would_create(route, request.content_type)
                 patched = self.writes.patch(route, request.content_type, request.body, parameters)
-                return _shown(patched, view)
+                return _shown(patched, view, HTTPStatus.CREATED if creates else HTTPStatus.OK)
             case "create":
                 created = self.writes.create(route, request.content_type, request.body, parameters)
                 return _shown(created, view, HTTPStatus.CREATED)
@@ -116,7 +149,7 @@ class Api:
                 return ok(self.writes.delete(route, request.body, parameters))
 
     def _list(self, route: Route, parameters: dict[str, str], view: View) -> Reply:
-        if parameters.get("watch") in ("1", "true"):
+        if parameters.get("watch") in _TRUE:
             raise bad_request("the sandbox has no watch; list again instead")
         if view is View.METADATA:
             raise not_acceptable(
@@ -160,6 +193,13 @@ def _view(accept: str) -> View:
             return View.METADATA
         return View.WHOLE
     return View.NONE
+
+
+def _pretty(reply: Reply) -> Reply:
+    """The reply with its JSON indented, and as it is where it has none."""
+    if reply.content_type != JSON:
+        return reply
+    return replace(reply, body=msgspec.json.format(reply.body) + b"\n")
 
 
 def _metadata_only(document: Document) -> Json:

@@ -45,6 +45,8 @@ class Action(StrEnum):
     """Somebody else sets the label `label`."""
     EXPIRE = "expire"
     """All continue tokens expire."""
+    REVOKE = "revoke"
+    """All tokens that IAM handed out expire just before the request (CCI mode)."""
 
 
 class When(StrEnum):
@@ -55,11 +57,12 @@ class When(StrEnum):
 
 
 class Body(StrEnum):
-    """What the body of a `status` is: a Status, a proxy's page, or plain text."""
+    """What the body of a `status` is: a Status, a proxy's page, plain text, or CCI's gateway's."""
 
     STATUS = "status"
     HTML = "html"
     TEXT = "text"
+    GATEWAY = "gateway"
 
 
 class Method(StrEnum):

@@ -18,6 +18,8 @@ class Counters:
     statuses: Counter[int] = field(default_factory=Counter)
     patches: Counter[str] = field(default_factory=Counter)
     """PATCH requests by path."""
+    logins: int = 0
+    """Tokens that IAM handed out (CCI mode)."""
     in_flight: int = 0
     max_in_flight: int = 0
 
@@ -34,11 +36,16 @@ class Counters:
         self.in_flight -= 1
         self.statuses[status] += 1
 
+    def logged_in(self) -> None:
+        """IAM handed out a token."""
+        self.logins += 1
+
     def document(self) -> Json:
         """All but the patches, as JSON."""
         return {
             "requests": dict(self.verbs),
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},
+            "logins": self.logins,
             "inFlight": self.in_flight,
             "maxInFlight": self.max_in_flight,
         }

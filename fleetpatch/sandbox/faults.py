@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.sandbox.api import Call
+from fleetpatch.sandbox.cci.errors import gateway_error
 from fleetpatch.sandbox.chaos import Action, Body, Chaos, Decision, Method, Rule
 from fleetpatch.sandbox.routes import Route
 from fleetpatch.sandbox.statuses import HTML, Reply, details_of, failure, text
@@ -22,6 +23,8 @@ _REASONS: Final = MappingProxyType(
         401: "Unauthorized",
         403: "Forbidden",
         404: "NotFound",
+        405: "MethodNotAllowed",
+        406: "NotAcceptable",
         409: "Conflict",
         415: "UnsupportedMediaType",
         422: "Invalid",
@@ -88,7 +91,9 @@ def answer(rule: Rule, route: Route) -> Reply:
         case Body.TEXT:
             plain = text(rule.status, f"{phrase}\n")
             return Reply(plain.status, plain.body, plain.content_type, headers)
-        case _:
+        case Body.GATEWAY:
+            return gateway_error(rule.status, headers=headers)
+        case Body.STATUS:
             details = details_of(route.resource, route.name)
             if rule.retry_after_seconds is not None:
                 details["retryAfterSeconds"] = rule.retry_after_seconds

@@ -7,7 +7,7 @@ Beside the API there is, for tests, benchmarks and the demo only:
 
 | path | answers |
 |---|---|
-| `GET /_sandbox/counters` | requests by verb, answers by status, most requests in flight |
+| `GET /_sandbox/counters` | requests by verb, answers by status, logins, most in flight |
 | `GET /_sandbox/patches` | PATCH requests by path |
 | `POST /_sandbox/compact` | lets all continue tokens given so far expire |
 """
@@ -22,6 +22,7 @@ from aiohttp import web
 
 from fleetpatch.sandbox import discovery
 from fleetpatch.sandbox.api import Api, Call, Request, call_of
+from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.chaos import Action, Fault, When
 from fleetpatch.sandbox.counters import Counters
 from fleetpatch.sandbox.faults import Faults, answer, meddle
@@ -34,11 +35,12 @@ _NOT_ANSWERED: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What aiohttp calls for each request."""
+    """What aiohttp calls for each request; `gateway` is what stands before the API, if anything."""
 
     api: Api
     counters: Counters
     faults: Faults
+    gateway: Gateway | None = None
 
     async def __call__(self, incoming: web.BaseRequest) -> web.StreamResponse:
         """Answer, or break the connection and return what nobody will read."""
@@ -60,13 +62,16 @@ class Handler:
     ) -> Reply | None:
         """The reply, or None where the connection was broken."""
         if call is None or call.route.resource not in discovery.JOB_KINDS:
-            return self.api.answer(request)
+            return self._answer(request)
         decision = self.faults.next(call, request.path)
         if decision.delay:
             await asyncio.sleep(decision.delay)
         if decision.fault is None:
-            return self.api.answer(request)
+            return self._answer(request)
         return await self._misbehave(incoming, request, call, decision.fault)
+
+    def _answer(self, request: Request) -> Reply:
+        return self.gateway.answer(request) if self.gateway else self.api.answer(request)
 
     async def _misbehave(
         self, incoming: web.BaseRequest, request: Request, call: Call, fault: Fault
@@ -74,7 +79,7 @@ class Handler:
         rule = fault.rule
         meddle(rule, self.api.store, self.api.writes, call.route)
         if rule.action in _UNANSWERED and rule.when is When.AFTER:
-            self.api.answer(request)
+            self._answer(request)
         match rule.action:
             case Action.STATUS:
                 return answer(rule, call.route)
@@ -87,12 +92,15 @@ class Handler:
                 return None
             case Action.SLOW:
                 await asyncio.sleep(fault.seconds)
-                return self.api.answer(request)
+                return self._answer(request)
+            case Action.REVOKE if self.gateway:
+                self.gateway.revoke()
+                return self._answer(request)
             case Action.CUT:
-                await _cut(incoming, self.api.answer(request))
+                await _cut(incoming, self._answer(request))
                 return None
             case _:
-                return self.api.answer(request)
+                return self._answer(request)
 
     def _own(self, method: str, path: str) -> Reply:
         match method, path:
@@ -112,15 +120,13 @@ _UNANSWERED: Final = (Action.STATUS, Action.RESET, Action.HANG)
 
 
 async def _read(incoming: web.BaseRequest) -> Request:
-    headers = incoming.headers
     return Request(
         incoming.method,
         incoming.path,
         incoming.query,
-        headers.get("Accept", ""),
-        headers.get("Authorization", ""),
-        headers.get("Content-Type", ""),
+        {name.lower(): value for name, value in incoming.headers.items()},
         await incoming.read() if incoming.body_exists else b"",
+        incoming.raw_path,
     )
 
 

@@ -97,6 +97,13 @@ def decoded(spec: Json) -> dict[str, Any]:
     return {"parallelism": 1, "backoffLimit": 6, **known, "template": template}
 
 
+def foreign_fields(spec: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The fields in a spec that can be decoded, and in that of its pods, that there are not."""
+    pod = (spec.get("template") or {}).get("spec") or {}
+    yield from (("spec", name) for name in spec if name not in _SPEC_TYPES)
+    yield from ((*_TEMPLATE.split("."), name) for name in pod if name not in _POD_FIELDS)
+
+
 def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
     """The spec of a new job: the selector that the server generates, unless it is not to."""
     if spec.get("manualSelector"):
@@ -193,7 +200,18 @@ def _decoded_container(container: Json) -> dict[str, Any]:
         "terminationMessagePolicy": "File",
         "imagePullPolicy": "IfNotPresent" if tag not in ("", "latest") else "Always",
         **{field: value for field, value in container.items() if value is not None},
+        **_ports(container.get("ports")),
     }
+
+
+def _ports(ports: Json) -> dict[str, Any]:
+    """The ports of a container with their defaults; nothing where there are none."""
+    if not ports:
+        return {}
+    _check_type("v1.Container.Ports", ports, list)
+    for port in ports:
+        _check_type("v1.ContainerPort", port, dict)
+    return {"ports": [{"protocol": "TCP", **port} for port in ports]}
 
 
 def _template_problems(pod: Mapping[str, Any]) -> Iterator[Cause]:

@@ -1,10 +1,11 @@
 """The kubeconfig with which clients find the sandbox."""
 
-import os
 from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from fleetpatch.sandbox.private import write_private
 
 CONTEXT: Final = "sandbox"
 
@@ -22,8 +23,5 @@ def write_kubeconfig(path: Path, server: str, user: str, token: str) -> None:
         "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": user}}],
         "current-context": CONTEXT,
     }
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        # JSON is YAML, and every client reads it.
-        file.write(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    # JSON is YAML, and every client reads it.
+    write_private(path, msgspec.json.format(msgspec.json.encode(config)) + b"\n")

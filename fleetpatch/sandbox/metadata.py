@@ -1,7 +1,8 @@
 """ObjectMeta: what can be decoded as one, and what is valid in one.
 
 Decoding comes first and fails as a whole; it drops what it does not know, and empty values, as the
-real server does. Validation then lists every cause. `managedFields` are not kept.
+real server does. Validation then lists every cause. `managedFields` are decoded elsewhere
+(`fleetpatch.sandbox.managing`), and only looked at here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import fields
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.names import (
@@ -56,16 +58,24 @@ class _ObjectMeta(msgspec.Struct, rename="camel", omit_defaults=True):
     annotations: dict[str, str | None] | None = None
     owner_references: list[dict[str, Any]] | None = None
     finalizers: list[str] | None = None
+    managed_fields: list[dict[str, Any]] | None = None
+
+
+FIELDS: Final = frozenset(
+    {*(field.encode_name for field in fields(_ObjectMeta)), "clusterName", "selfLink"}
+)
+"""The names of all fields of ObjectMeta."""
 
 
 def decoded(metadata: Json) -> dict[str, Any]:
-    """`metadata` as ObjectMeta: unknown fields and empty values dropped.
+    """`metadata` as ObjectMeta: unknown fields, empty values and `managedFields` dropped.
 
     Raises ValueError, in few words, where a field has another type.
     """
     if metadata is None:
         return {}
     known = msgspec.to_builtins(msgspec.convert(metadata, _ObjectMeta))
+    known.pop("managedFields", None)
     return {key: _without_nulls(value) for key, value in known.items() if value}
 
 

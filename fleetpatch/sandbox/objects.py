@@ -40,22 +40,47 @@ def decoded_new(resource: Resource, raw: Json) -> Document:
         ) from error
 
 
-def updated(route: Route, raw: Json, current: Document) -> Document:
-    """The new state of `current` that `raw`, an object patched or replaced, describes.
+def patched(resource: Resource, raw: Json, current: Document | None) -> Document:
+    """The object that `raw` describes, a new state of `current` that is not checked yet.
+
+    Raises Refusal (422), and ValueError for fields of a wrong type.
+    """
+    if not isinstance(raw, dict):
+        raise undecodable(raw, "couldn't get version/kind")
+    _check_kind(resource, raw)
+    document = _typed(resource, raw, current)
+    return document if current is None else labelled(resource, document)
+
+
+def applied(resource: Resource, merged: Json, current: Document | None) -> Document:
+    """The object that a server-side apply came to, not checked yet. Raises Refusal (422, 500)."""
+    try:
+        document = patched(resource, merged, current)
+    except ValueError as error:
+        raise broken(f"failed to convert new object to proper version: {error}") from error
+    if discovery.is_custom(resource) and merged.get("spec", document) is None:
+        # Nobody owns anything in it any more. Other writes drop such a null; an apply is refused.
+        document["spec"] = None
+    return document
+
+
+def labelled(resource: Resource, document: Document) -> Document:
+    """The object with the labels that it has by default: those of its pods."""
+    own = document["metadata"]
+    if resource != discovery.BATCH_JOBS or own.get("labels"):
+        return document
+    return {**document, "metadata": own | jobs.labels_by_default(own, document["spec"])}
+
+
+def updated(route: Route, document: Document, current: Document) -> Document:
+    """`document`, checked and prepared as the new state of `current`.
 
     It is `current` itself where nothing changes; else it still has the version of `current`.
     Raises Refusal (400, 409, 422) as the real server answers.
     """
-    if not isinstance(raw, dict):
-        raise undecodable(raw, "couldn't get version/kind")
-    _check_kind(route.resource, raw)
-    try:
-        document = _typed(route.resource, raw, current)
-    except ValueError as error:
-        raise undecodable(raw, str(error)) from error
-    _check_name(route, document["metadata"])
+    check_name(route, document["metadata"])
     _check_version(route, document["metadata"], current["metadata"])
-    document = _prepared(route.resource, document, current)
+    document = _prepared(document, current)
     if document == current:
         return current
     check(route.resource, document, current)
@@ -117,7 +142,8 @@ def _check_kind(resource: Resource, raw: Json) -> None:
     raise invalid("", resource.kind, name, [cause])
 
 
-def _check_name(route: Route, found: dict[str, Any]) -> None:
+def check_name(route: Route, found: dict[str, Any]) -> None:
+    """Check that name and namespace are those of the path. Raises Refusal (400)."""
     name, namespace = found.get("name"), found.get("namespace", route.namespace)
     if not name:
         raise bad_request(
@@ -135,19 +161,25 @@ def _check_name(route: Route, found: dict[str, Any]) -> None:
         )
 
 
-def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) -> None:
-    """Check the version that the new state supposes; all kinds but batch Jobs must suppose one."""
-    resource, version = route.resource, found.get("resourceVersion", "0")
+def version_of(found: dict[str, Any]) -> int:
+    """The version that an object supposes; 0 is any. Raises Refusal (500) for what is none."""
+    version: str = found.get("resourceVersion", "0")
     if not version.isdecimal():
         raise broken(f'strconv.ParseUint: parsing "{version}": invalid syntax')
-    if int(version) == 0:
+    return int(version)
+
+
+def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) -> None:
+    """Check the version that the new state supposes; all kinds but batch Jobs must suppose one."""
+    resource, version = route.resource, version_of(found)
+    if version == 0:
         if resource != discovery.BATCH_JOBS:
             raise invalid(resource.group, resource.plural, route.name, [_NO_VERSION])
-    elif int(version) != int(stored["resourceVersion"]):
+    elif version != int(stored["resourceVersion"]):
         raise conflict(resource, route.name)
 
 
-def _prepared(resource: Resource, document: Document, current: Document) -> Document:
+def _prepared(document: Document, current: Document) -> Document:
     """The new state with what only the server may set put back; the generation goes up if due."""
     stored = current["metadata"]
     kept = {field: stored[field] for field in _KEPT if field in stored}
@@ -157,9 +189,7 @@ def _prepared(resource: Resource, document: Document, current: Document) -> Docu
     prepared.pop("status", None)
     if "status" in current:
         prepared["status"] = current["status"]
-    if resource == discovery.BATCH_JOBS:
-        own |= jobs.labels_by_default(own, document["spec"])
-    elif "generation" in own and prepared.get("spec") != current.get("spec"):
+    if "generation" in own and prepared.get("spec") != current.get("spec"):
         own["generation"] += 1
     return prepared
 

@@ -1,7 +1,7 @@
-"""Bodies of the three patch types, read as a server reads them, and refused in its words.
+"""Bodies of merge, JSON and strategic patches, read as a server reads them.
 
-What they do to a document is in `fleetpatch.rules.merging` and `jsonpatch`. Server-side apply
-belongs to a later version and is answered with 415.
+What they do to a document is in `fleetpatch.rules.merging` and `jsonpatch`. Server-side apply is no
+function of the document alone: `fleetpatch.sandbox.managing`.
 """
 
 from typing import Any, Final
@@ -23,7 +23,7 @@ _GO_NAMES: Final = {bool: "bool", int: "number", float: "number", str: "string",
 
 
 def patched(document: Json, content_type: str, body: bytes) -> Json:
-    """Apply a patch of a type that `document` accepts. Raises Refusal as the real server answers.
+    """Apply a patch of one of these types. Raises Refusal as the real server answers.
 
     The result is plain JSON: whether it still is an object of its kind is not looked at.
     """
@@ -34,7 +34,10 @@ def patched(document: Json, content_type: str, body: bytes) -> Json:
             return json_patched(document, _json_patch_body(body))
         except InapplicableError as error:
             raise rejected() from error
-    return strategic_patched(document, _strategic_body(body))
+    try:
+        return strategic_patched(document, _strategic_body(body))
+    except InapplicableError as error:
+        raise broken(str(error)) from error
 
 
 def _merge_body(body: bytes) -> Json:

@@ -4,9 +4,11 @@ import gc
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final, Self
@@ -15,9 +17,18 @@ import anyio
 from aiohttp import web
 
 from fleetpatch.errors import SurroundingsError
+from fleetpatch.model.change import PatchType
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.providers.tables import capability
+from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox import discovery, fleet
 from fleetpatch.sandbox.access import ADMIN, GUEST, Access
 from fleetpatch.sandbox.api import Api
+from fleetpatch.sandbox.cci.credentials import FILE_NAME, Credentials, write_credentials
+from fleetpatch.sandbox.cci.gateway import Gateway
+from fleetpatch.sandbox.cci.iam import Iam
+from fleetpatch.sandbox.cci.limits import Limits
+from fleetpatch.sandbox.cci.tokens import Tokens
 from fleetpatch.sandbox.chaos import Chaos
 from fleetpatch.sandbox.counters import Counters
 from fleetpatch.sandbox.faults import Faults
@@ -27,6 +38,8 @@ from fleetpatch.sandbox.store import Store
 from fleetpatch.sandbox.writes import Writes
 
 LOOPBACK: Final = "127.0.0.1"
+TOKEN_LIFETIME: Final = 86_400.0
+"""Seconds that a token of IAM is good for, where nothing else is said."""
 _BACKLOG: Final = 1024
 _GRACE_SECONDS: Final = 0.5
 """How long requests in flight, hung ones among them, may take when the sandbox stops."""
@@ -37,7 +50,8 @@ class SandboxOptions:
     """What `fleetpatch sandbox` is started with.
 
     `port` 0 is any free one. `kubeconfig` None is a file in a directory of its own, which goes away
-    with the sandbox. `anonymous` lets in requests without credentials (`Access`).
+    with the sandbox. `anonymous` lets in requests without credentials (`Access`), which CCI never
+    does. `token_lifetime` is in seconds, and for CCI.
     """
 
     port: int = 0
@@ -47,15 +61,21 @@ class SandboxOptions:
     chaos: Chaos = field(default_factory=Chaos)
     kubeconfig: Path | None = None
     anonymous: bool = True
+    provider: ProviderName = ProviderName.KUBERNETES
+    token_lifetime: float = TOKEN_LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Where the sandbox serves; `pid` is the process to send SIGTERM to."""
+    """Where the sandbox serves; `pid` is the process to send SIGTERM to.
+
+    `credentials` is the file that tells how to log in to CCI; None for Kubernetes.
+    """
 
     server: str
     kubeconfig: Path
     pid: int
+    credentials: Path | None = None
 
 
 class Sandbox:
@@ -68,10 +88,30 @@ class Sandbox:
         self.store = Store(discovery.SERVED)
         self.counters = Counters()
         self._users = {token: user for user, token in self._tokens.items()}
-        writes = Writes(self.store, lambda: fleet.new_uid(uids))
-        api = Api(self.store, writes, Access(self._users, anonymous=options.anonymous))
-        self._handler = Handler(api, self.counters, Faults(options.chaos, options.seed))
+        self._writes = Writes(
+            self.store,
+            lambda: fleet.new_uid(uids),
+            takes_strategic=partial(_takes_strategic, options.provider),
+        )
+        self.credentials = Credentials.fresh()
+        self._handler = self._cci() if options.provider is ProviderName.CCI else self._kubernetes()
         self.ready = Ready("", Path(), os.getpid())
+
+    def _kubernetes(self) -> Handler:
+        access = Access(self._users, anonymous=self._options.anonymous)
+        return self._handle(Api(self.store, self._writes, access))
+
+    def _cci(self) -> Handler:
+        tokens = Tokens(self._options.token_lifetime, time.time)
+        # Whom the gateway lets through is the administrator.
+        access = Access(self._users, anonymous=True)
+        api = Api(self.store, self._writes, access, Limits(self.store, self._writes).check)
+        iam = Iam(self.credentials, tokens, self.counters.logged_in)
+        return self._handle(api, Gateway(api, iam, self.credentials, time.time))
+
+    def _handle(self, api: Api, gateway: Gateway | None = None) -> Handler:
+        faults = Faults(self._options.chaos, self._options.seed)
+        return Handler(api, self.counters, faults, gateway)
 
     def token(self, user: str) -> str:
         """The bearer token of `ADMIN` or `GUEST`."""
@@ -88,7 +128,7 @@ class Sandbox:
     async def start(cls, options: SandboxOptions) -> AsyncIterator[Self]:
         """Serve until the block ends.
 
-        Raises SurroundingsError where the port is taken or the kubeconfig cannot be written.
+        Raises SurroundingsError where the port is taken or a file cannot be written.
         """
         sandbox = cls(options)
         fleet.fill(
@@ -100,7 +140,8 @@ class Sandbox:
         async with AsyncExitStack() as stack:
             server = await sandbox._listen(stack)
             kubeconfig = sandbox._write_kubeconfig(stack, server)
-            sandbox.ready = Ready(server, kubeconfig, os.getpid())
+            credentials = sandbox._write_credentials(kubeconfig.parent)
+            sandbox.ready = Ready(server, kubeconfig, os.getpid(), credentials)
             yield sandbox
 
     async def _listen(self, stack: AsyncExitStack) -> str:
@@ -124,14 +165,33 @@ class Sandbox:
         if path is None:
             directory = tempfile.TemporaryDirectory(prefix="fleetpatch-sandbox-")
             path = Path(stack.enter_context(directory)) / "kubeconfig"
-        try:
+        with _writing(path):
             write_kubeconfig(path, server, ADMIN, self.token(ADMIN))
-        except OSError as error:
-            raise SurroundingsError(
-                f"{path}: cannot write the kubeconfig: {error.strerror};"
-                " name another file with --kubeconfig"
-            ) from error
         return path
+
+    def _write_credentials(self, directory: Path) -> Path | None:
+        if self._options.provider is not ProviderName.CCI:
+            return None
+        path = directory / FILE_NAME
+        with _writing(path):
+            write_credentials(path, self.credentials)
+        return path
+
+
+def _takes_strategic(provider: ProviderName, resource: Resource) -> bool:
+    """Whether a kind takes strategic merge; what the provider has no table for is built in."""
+    known = capability(provider, resource)
+    return known is None or PatchType.STRATEGIC in known.patch_types
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SurroundingsError(
+            f"{path}: cannot be written: {error.strerror}; name another file with --kubeconfig"
+        ) from error
 
 
 async def serve(options: SandboxOptions, ready: Callable[[Ready], None], stop: anyio.Event) -> None:

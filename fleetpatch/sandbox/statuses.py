@@ -161,6 +161,29 @@ def conflict(resource: Resource, name: str, why: str = "", *, kind: str = "") ->
     return Refusal(failure(HTTPStatus.CONFLICT, message, "Conflict", details))
 
 
+def apply_conflict(conflicts: Sequence[tuple[str, str]]) -> Refusal:
+    """409: an apply would change what others own; `conflicts` are owners and fields, sorted."""
+    causes = [
+        {"reason": "FieldManagerConflict", "message": f"conflict with {owner}", "field": field}
+        for owner, field in conflicts
+    ]
+    if len(conflicts) == 1:
+        told = f"1 conflict: conflict with {conflicts[0][0]}: {conflicts[0][1]}"
+    else:
+        owners = dict.fromkeys(owner for owner, _ in conflicts)
+        lines = [
+            line
+            for each in owners
+            for line in (
+                f"conflicts with {each}:",
+                *(f"- {field}" for owner, field in conflicts if owner == each),
+            )
+        ]
+        told = f"{len(conflicts)} conflicts: " + "\n".join(lines)
+    message = f"Apply failed with {told}"
+    return Refusal(failure(HTTPStatus.CONFLICT, message, "Conflict", {"causes": causes}))
+
+
 def expired(token: str) -> Refusal:
     """410 for a continue token that is too old; `token` goes on from its key at the newest."""
     message = (

@@ -1,112 +1,119 @@
 """POST, PUT, PATCH, DELETE: from a request's body to the store.
 
-An update that changes nothing is not stored, so the version stays: clients rely on it.
+An update that changes nothing is not stored, so the version stays: clients rely on it. Who writes
+what is kept with the objects (`fleetpatch.sandbox.managing`); a client that does not say its name
+in `fieldManager` is `unknown`.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
-
-import msgspec
+from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import discovery, jobs, objects, patches
+from fleetpatch.sandbox import bodies, discovery, jobs, objects, patches
+from fleetpatch.sandbox.managing import configuration, tracking
+from fleetpatch.sandbox.managing.fieldsets import shown
+from fleetpatch.sandbox.managing.ownership import ConflictError
+from fleetpatch.sandbox.managing.tracking import Writer
+from fleetpatch.sandbox.options import Options
 from fleetpatch.sandbox.routes import Route
 from fleetpatch.sandbox.statuses import (
-    JSON,
-    Cause,
     already_exists,
+    apply_conflict,
     bad_request,
     broken,
     conflict,
-    invalid_option,
     not_found,
+    undecodable,
     unsupported_media_type,
 )
 from fleetpatch.sandbox.store import Document, Store
 
-_T = TypeVar("_T")
-_ACCEPTED: Final = (patches.JSON_PATCH, patches.MERGE)
-_LISTED: Final = (*_ACCEPTED, patches.APPLY)
-_BODIES: Final = ("", JSON)
+_ACCEPTED: Final = (patches.JSON_PATCH, patches.MERGE, patches.APPLY)
 _PRECONDITIONS: Final = (("uid", "UID"), ("resourceVersion", "ResourceVersion"))
 _SUFFIX: Final = 5
 
 
-class _DeleteOptions(msgspec.Struct, rename="camel"):
-    """The body of a DELETE, as far as it matters here."""
-
-    dry_run: list[str] | None = None
-    preconditions: dict[str, str | None] | None = None
+def _is_built_in(resource: Resource) -> bool:
+    return not discovery.is_custom(resource)
 
 
 @dataclass(frozen=True, slots=True)
 class Writes:
     """The writing verbs over one store.
 
-    `new_uid` makes uids, `wall` tells the time (seconds since the epoch). All verbs raise Refusal.
+    `new_uid` makes uids, `wall` tells the time (seconds since the epoch), `takes_strategic` tells
+    which kinds take a strategic merge patch. All verbs raise Refusal.
     """
 
     store: Store
     new_uid: Callable[[], str]
     wall: Callable[[], float] = time.time
+    takes_strategic: Callable[[Resource], bool] = _is_built_in
 
     def create(
         self, route: Route, content_type: str, body: bytes, parameters: dict[str, str]
     ) -> Document:
         """POST; the new object."""
-        if _media_type(content_type) not in _BODIES:
-            raise unsupported_media_type(_BODIES[1:], custom=True)
-        dry = _is_dry_run(parameters, "CreateOptions")
+        bodies.check_json(content_type)
+        options = Options.parse(parameters, "CreateOptions")
         resource, namespace = route.resource, route.namespace
-        document = objects.decoded_new(resource, _body(resource, body))
+        document = objects.decoded_new(resource, bodies.whole_object(resource, body))
         if document["metadata"].get("namespace", namespace) != namespace:
             raise bad_request(
                 "the namespace of the provided object does not match the namespace sent on the"
                 " request"
             )
-        if namespace and not self.store.get(discovery.NAMESPACES, "", namespace):
-            raise not_found(discovery.NAMESPACES, namespace)
-        document = self._prepared(resource, namespace, document)
-        objects.check(resource, document, None)
-        name = document["metadata"]["name"]
-        if self.store.get(resource, namespace, name):
-            raise already_exists(resource, name)
-        return document if dry else self.store.put(resource, document)
+        # What the server generates from here on, labels of pods among it, is nobody's.
+        labelled = objects.labelled(resource, document)
+        managed = tracking.created(resource, labelled, self._writer(options))
+        return self._made(route, tracking.owned(document, managed), options)
 
     def patch(
         self, route: Route, content_type: str, body: bytes, parameters: dict[str, str]
     ) -> Document:
         """PATCH; the object as it is afterwards."""
         custom = discovery.is_custom(route.resource)
-        kind = _media_type(content_type)
-        if kind not in _ACCEPTED and (custom or kind != patches.STRATEGIC):
-            raise unsupported_media_type(_LISTED, custom=custom)
-        dry = _is_dry_run(parameters, "PatchOptions")
-        if "force" in parameters:
-            why = "Forbidden: may not be specified for non-apply patch"
-            raise invalid_option("PatchOptions", Cause("force", why, "FieldValueForbidden"))
+        kind = bodies.media_type(content_type)
+        strategic = kind == patches.STRATEGIC and self.takes_strategic(route.resource)
+        if kind not in _ACCEPTED and not strategic:
+            raise unsupported_media_type(_ACCEPTED, custom=custom)
+        options = Options.parse(parameters, "PatchOptions", applies=kind == patches.APPLY)
+        if kind == patches.APPLY:
+            return self._applied(route, body, options)
         current = self._current(route)
-        return self._stored(route, current, patches.patched(current, kind, body), dry=dry)
+        raw = patches.patched(current, kind, body)
+        try:
+            document = objects.patched(route.resource, raw, current)
+        except ValueError as error:
+            raise undecodable(raw, str(error)) from error
+        return self._updated(route, current, document, _claimed(raw), options)
+
+    def would_create(self, route: Route, content_type: str) -> bool:
+        """Whether a PATCH would make the object, as a server-side apply may."""
+        applies = bodies.media_type(content_type) == patches.APPLY
+        return applies and not self.store.get(route.resource, route.namespace, route.name)
 
     def replace(self, route: Route, body: bytes, parameters: dict[str, str]) -> Document:
         """PUT; the object as it is afterwards."""
-        dry = _is_dry_run(parameters, "UpdateOptions")
-        document = objects.decoded_new(route.resource, _body(route.resource, body))
+        options = Options.parse(parameters, "UpdateOptions")
+        raw = bodies.whole_object(route.resource, body)
+        document = objects.decoded_new(route.resource, raw)
         current = self._current(route)
         stored = current["metadata"]["uid"]
         uid = document["metadata"].get("uid", stored)
         if uid != stored:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
             raise conflict(route.resource, route.name, why)
-        return self._stored(route, current, document, dry=dry)
+        document = objects.patched(route.resource, document, current)
+        return self._updated(route, current, document, _claimed(raw), options)
 
     def delete(self, route: Route, body: bytes, parameters: dict[str, str]) -> Json:
         """DELETE; a Status of success. The object goes at once, whatever its finalizers."""
-        options = _decoded(body or b"{}", _DeleteOptions, "DeleteOptions")
-        dry = _is_dry_run(parameters, "DeleteOptions") or bool(options.dry_run)
+        options = bodies.delete_options(body)
+        dry = Options.parse(parameters, "DeleteOptions").dry_run or bool(options.dry_run)
         resource = route.resource
         found = self._current(route)["metadata"]
         preconditions = options.preconditions or {}
@@ -132,6 +139,7 @@ class Writes:
     def recreated(self, resource: Resource, document: Document) -> Document:
         """A new object with the name and content of `document`, not stored yet."""
         uid = self.new_uid()
+        document = tracking.bare(document)
         fresh = {**document["metadata"], "uid": uid, "creationTimestamp": self._now()}
         recreated = {**document, "metadata": fresh}
         if resource == discovery.BATCH_JOBS:
@@ -144,11 +152,49 @@ class Writes:
             raise not_found(route.resource, route.name)
         return document
 
-    def _stored(self, route: Route, current: Document, raw: Json, *, dry: bool) -> Document:
-        document = objects.updated(route, raw, current)
-        if dry or document is current:
+    def _updated(
+        self, route: Route, current: Document, document: Document, claimed: Json, options: Options
+    ) -> Document:
+        writer = self._writer(options)
+        document = tracking.updated(route.resource, current, document, claimed, writer)
+        return self._stored(route, current, document, options)
+
+    def _applied(self, route: Route, body: bytes, options: Options) -> Document:
+        """A server-side apply; it makes the object where there is none."""
+        resource = route.resource
+        current = self.store.get(resource, route.namespace, route.name)
+        wanted = configuration.decoded(resource, body)
+        try:
+            merged, managed = tracking.applied(
+                resource, current, wanted, self._writer(options), force=options.force
+            )
+        except ConflictError as error:
+            told = [(str(each.manager), shown(each.field)) for each in error.conflicts]
+            raise apply_conflict(told) from error
+        document = tracking.owned(objects.applied(resource, merged, current), managed)
+        if current is not None:
+            return self._stored(route, current, document, options)
+        return self._made(route, _identified(route, document), options)
+
+    def _stored(
+        self, route: Route, current: Document, document: Document, options: Options
+    ) -> Document:
+        document = objects.updated(route, document, current)
+        if options.dry_run or document is current:
             return document
         return self.store.put(route.resource, document)
+
+    def _made(self, route: Route, document: Document, options: Options) -> Document:
+        """A new object of which name and namespace have been checked."""
+        resource, namespace = route.resource, route.namespace
+        if namespace and not self.store.get(discovery.NAMESPACES, "", namespace):
+            raise not_found(discovery.NAMESPACES, namespace)
+        document = self._prepared(resource, namespace, document)
+        objects.check(resource, document, None)
+        name = document["metadata"]["name"]
+        if self.store.get(resource, namespace, name):
+            raise already_exists(resource, name)
+        return document if options.dry_run else self.store.put(resource, document)
 
     def _prepared(self, resource: Resource, namespace: str, document: Document) -> Document:
         """A new object with what the server itself sets."""
@@ -175,44 +221,31 @@ class Writes:
                 own["generation"] = 1
         return prepared
 
+    def _writer(self, options: Options) -> Writer:
+        return Writer(options.manager, self._now())
+
     def _now(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.wall()))
 
 
-def _media_type(content_type: str) -> str:
-    return content_type.partition(";")[0].strip()
+def _claimed(raw: Json) -> Json:
+    """The owners that the body of a PUT, or an object patched, has."""
+    return (raw.get("metadata") or {}).get("managedFields")
 
 
-def _is_dry_run(parameters: dict[str, str], options: str) -> bool:
-    if "dryRun" not in parameters:
-        return False
-    if parameters["dryRun"] != "All":
-        told = f'[]string{{"{parameters["dryRun"]}"}}'
-        why = f'Unsupported value: {told}: supported values: "All"'
-        raise invalid_option(options, Cause("dryRun", why, "FieldValueNotSupported"))
-    return True
+def _identified(route: Route, document: Document) -> Document:
+    """An object that an apply is to make, checked to be the one of the path.
 
-
-def _body(resource: Resource, body: bytes) -> dict[str, Any]:
-    """The body of POST and PUT; what it leaves out of its type is filled in."""
-    wanted = {"apiVersion": resource.api_version, "kind": resource.kind}
-    raw = wanted | _decoded(body, dict[str, Any], resource.kind)
-    # A custom kind that is another is found when it is decoded, and is another answer.
-    fields = ("apiVersion",) if discovery.is_custom(resource) else ("apiVersion", "kind")
-    for field in fields:
-        if raw[field] != wanted[field]:
-            raise bad_request(
-                f"the {field} in the data ({raw[field]}) does not match the expected one"
-                f" ({wanted[field]})"
-            )
-    return raw
-
-
-def _decoded(body: bytes, wanted: type[_T], kind: str) -> _T:
-    try:
-        return msgspec.json.decode(body, type=wanted)
-    except msgspec.DecodeError as error:
-        raise bad_request(
-            f"the object provided is unrecognized (must be of type {kind}): couldn't get"
-            f" version/kind; json parse error: {error}"
-        ) from error
+    Its version is dropped, whatever it is: there is nothing to compare it with.
+    """
+    own = document["metadata"]
+    if "uid" in own:
+        why = (
+            f"uid mismatch: the provided object specified uid {own['uid']}, and no existing object"
+            " was found"
+        )
+        raise conflict(route.resource, route.name, why)
+    objects.check_name(route, own)
+    objects.version_of(own)
+    kept = {key: value for key, value in own.items() if key != "resourceVersion"}
+    return {**document, "metadata": kept}

@@ -77,12 +77,12 @@ class Subject:
     def ask(self, step: Step) -> tuple[Observation, Observation]:
         """Send a step; observe the answer and the object after it."""
         metadata = self.server.request("GET", self.path).body["metadata"]
-        version = metadata["resourceVersion"]
+        version = metadata.get("resourceVersion", "")
         words = {
             "VERSION": version,
             "STALE": self.stale,
-            "UID": metadata["uid"],
-            "NAME": metadata["name"],
+            "UID": metadata.get("uid", "an-old-uid"),
+            "NAME": self.path.rpartition("/")[2],
         }
         answer = self.server.request(
             step.method,

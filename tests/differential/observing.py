@@ -13,6 +13,8 @@ class Observation:
 
     `fields` are those that the causes of a Status name. `moved` tells whether the object's version
     changed. `content` is the object, or the names in the list, without uids, times and versions.
+    `owners` are its `managedFields` without times; `conflicts` say who owns the fields that an
+    apply would have changed.
     """
 
     status: int
@@ -21,6 +23,8 @@ class Observation:
     fields: frozenset[str] = frozenset()
     moved: bool = False
     content: str = ""
+    owners: tuple[str, ...] = ()
+    conflicts: frozenset[str] = frozenset()
 
 
 def observe(status: int, body: Any, before: str) -> Observation:
@@ -33,18 +37,30 @@ def observe(status: int, body: Any, before: str) -> Observation:
         return Observation(status, content=_list(body))
     metadata = body.get("metadata", {})
     moved = metadata.get("resourceVersion", before) != before
-    return Observation(status, moved=moved, content=_object(body))
+    return Observation(status, moved=moved, content=_object(body), owners=_owners(metadata))
 
 
 def _refusal(status: int, body: Any) -> Observation:
     details = body.get("details") or {}
+    causes = details.get("causes", ())
     about = {key: details[key] for key in ("name", "group", "kind") if key in details}
     return Observation(
         status,
         reason=body.get("reason", ""),
         details=tuple(sorted(about.items())),
-        fields=frozenset(cause.get("field", "") for cause in details.get("causes", ())),
+        fields=frozenset(cause.get("field", "") for cause in causes),
+        conflicts=frozenset(
+            f"{cause['message']}: {cause['field']}"
+            for cause in causes
+            if cause["reason"] == "FieldManagerConflict"
+        ),
     )
+
+
+def _owners(metadata: Any) -> tuple[str, ...]:
+    entries = metadata.get("managedFields", ())
+    timeless = ({k: v for k, v in entry.items() if k != "time"} for entry in entries)
+    return tuple(sorted(json.dumps(entry, sort_keys=True) for entry in timeless))
 
 
 def _object(body: Any) -> str:

@@ -3,12 +3,12 @@
 Covers creation, PATCH of the three types (labels, annotations, nulls, wrong types, versions, uids,
 names, specs, dry runs, unknown content types, bodies that are no patches), GET and LIST with
 selectors, limits and tokens, for a built-in and a custom kind. Compared are status, reason, what
-the details are about, the fields of the causes, whether the version moved, and the object.
+the details are about, the fields of the causes, whether the version moved, the object, and who owns
+which of its fields.
 
-Left out: texts of messages; `managedFields`, which the sandbox does not keep (so a PATCH that
-touches nothing else, such as one of `status`, moves the version only on the real server); JSON
-Patches of deeper places than a job's labels, annotations and finalizers; server-side apply; and
-`spec.ttlSecondsAfterFinished`, which 1.20 drops and servers since 1.23, like the sandbox, keep.
+Left out: texts of messages; JSON Patches of deeper places than a job's labels, annotations and
+finalizers; server-side apply (test_same_applies); and `spec.ttlSecondsAfterFinished`, which 1.20
+drops and servers since 1.23, like the sandbox, keep.
 """
 
 from random import Random

@@ -1,9 +1,10 @@
-"""A sandbox for each test, with a small fleet and no chaos."""
+"""A sandbox for each test, with no chaos: of Kubernetes with a small fleet, of CCI with none."""
 
 from collections.abc import Iterator
 
 import pytest
 
+from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.sandbox.serving import SandboxThread
 
@@ -11,4 +12,11 @@ from tests.sandbox.serving import SandboxThread
 @pytest.fixture
 def running() -> Iterator[SandboxThread]:
     with SandboxThread(SandboxOptions(jobs=60, namespaces=5, seed=7)) as started:
+        yield started
+
+
+@pytest.fixture
+def cci() -> Iterator[SandboxThread]:
+    options = SandboxOptions(jobs=0, namespaces=0, provider=ProviderName.CCI)
+    with SandboxThread(options) as started:
         yield started

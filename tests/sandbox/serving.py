@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
 
+from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.sandbox.server import Sandbox, SandboxOptions
 
 
@@ -19,9 +20,13 @@ class Response(NamedTuple):
 
 
 class Client:
-    """Requests over one kept-alive connection; each is sent once, never again."""
+    """Requests over one kept-alive connection; each is sent once, never again.
 
-    def __init__(self, server: str) -> None:
+    `headers` go with all of them.
+    """
+
+    def __init__(self, server: str, headers: Mapping[str, str] | None = None) -> None:
+        self._headers = {"Accept": "application/json", **(headers or {})}
         self._connection = http.client.HTTPConnection(urlsplit(server).netloc, timeout=30)
 
     def request(
@@ -38,7 +43,7 @@ class Client:
 
         The body of the response is parsed when the server says that it is JSON, else it is text.
         """
-        sent = {"Accept": "application/json", **(headers or {})}
+        sent = {**self._headers, **(headers or {})}
         if token:
             sent["Authorization"] = f"Bearer {token}"
         if body is not None:
@@ -60,7 +65,7 @@ class Client:
 
 
 class SandboxThread:
-    """A running sandbox between `with` and its end."""
+    """A running sandbox between `with` and its end; its client is let in by it."""
 
     def __init__(self, options: SandboxOptions) -> None:
         self._options = options
@@ -73,7 +78,9 @@ class SandboxThread:
     def __enter__(self) -> Self:
         self._thread.start()
         self._started.wait(10)
-        self.client = Client(self.sandbox.ready.server)
+        is_cci = self._options.provider is ProviderName.CCI
+        token = {"X-Auth-Token": self.sandbox.credentials.token} if is_cci else {}
+        self.client = Client(self.sandbox.ready.server, token)
         return self
 
     def __exit__(

@@ -228,6 +228,8 @@ def test_a_file_describes_chaos(tmp_path: Path) -> None:
         rules:
         - {status: 429, retryAfter: 1, rate: 0.1}
         - {action: reset, names: ["etl-*"], times: 2, when: after, methods: [PATCH, GET]}
+        - {action: revoke, methods: [LIST]}
+        - {status: 401, body: gateway}
         """,
         encoding="utf-8",
     )
@@ -244,6 +246,8 @@ def test_a_file_describes_chaos(tmp_path: Path) -> None:
             when=When.AFTER,
             methods=(Method.PATCH, Method.GET),
         ),
+        Rule(action=Action.REVOKE, methods=(Method.LIST,)),
+        Rule(status=401, body=Body.GATEWAY),
     )
 
 

@@ -144,7 +144,6 @@ def test_what_is_not_valid_is_named(
     ("kind", "content_type", "words"),
     [
         ("jobs.batch", "text/plain", "415: Unsupported Media Type"),
-        ("jobs.batch", "application/apply-patch+yaml", "415: Unsupported Media Type"),
         ("tfjobs.kubeflow.org", STRATEGIC, "accepted media types include: application/json-patch"),
         ("tfjobs.kubeflow.org", "text/plain", "accepted media types include"),
     ],

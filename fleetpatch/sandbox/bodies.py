@@ -1,0 +1,63 @@
+"""Bodies of POST, PUT and DELETE, read as a server reads them, and refused in its words."""
+
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from fleetpatch.model.resource import Resource
+from fleetpatch.sandbox import discovery
+from fleetpatch.sandbox.statuses import JSON, bad_request, unsupported_media_type
+
+_T = TypeVar("_T")
+_KNOWN: Final = ("", JSON)
+
+
+class DeleteOptions(msgspec.Struct, rename="camel"):
+    """The body of a DELETE, as far as it matters here."""
+
+    dry_run: list[str] | None = None
+    preconditions: dict[str, str | None] | None = None
+
+
+def media_type(content_type: str) -> str:
+    """The type without its parameters."""
+    return content_type.partition(";")[0].strip()
+
+
+def check_json(content_type: str) -> None:
+    """Raise Refusal (415) for the body of a POST that says it is no JSON."""
+    if media_type(content_type) not in _KNOWN:
+        raise unsupported_media_type(_KNOWN[1:], custom=True)
+
+
+def whole_object(resource: Resource, body: bytes) -> dict[str, Any]:
+    """The body of POST and PUT; what it leaves out of its type is filled in.
+
+    Raises Refusal (400).
+    """
+    wanted = {"apiVersion": resource.api_version, "kind": resource.kind}
+    raw = wanted | _decoded(body, dict[str, Any], resource.kind)
+    # A custom kind that is another is found when it is decoded, and is another answer.
+    fields = ("apiVersion",) if discovery.is_custom(resource) else ("apiVersion", "kind")
+    for field in fields:
+        if raw[field] != wanted[field]:
+            raise bad_request(
+                f"the {field} in the data ({raw[field]}) does not match the expected one"
+                f" ({wanted[field]})"
+            )
+    return raw
+
+
+def delete_options(body: bytes) -> DeleteOptions:
+    """The body of DELETE, which may be empty. Raises Refusal (400)."""
+    return _decoded(body or b"{}", DeleteOptions, "DeleteOptions")
+
+
+def _decoded(body: bytes, wanted: type[_T], kind: str) -> _T:
+    try:
+        return msgspec.json.decode(body, type=wanted)
+    except msgspec.DecodeError as error:
+        raise bad_request(
+            f"the object provided is unrecognized (must be of type {kind}): couldn't get"
+            f" version/kind; json parse error: {error}"
+        ) from error

@@ -1,0 +1,67 @@
+"""All that opens the sandbox in CCI mode, made anew at each start, and the file that tells it."""
+
+import hmac
+import secrets
+import string
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from fleetpatch.sandbox.private import write_private
+
+FILE_NAME: Final = "cci.env"
+_KEY_LENGTH: Final = 20
+_KEY_LETTERS: Final = string.ascii_uppercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Three ways in: a token that does not expire, an account to log in with, an access key.
+
+    `project` is what a token of IAM is for.
+    """
+
+    domain: str
+    user: str
+    project: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+    @classmethod
+    def fresh(cls) -> Self:
+        """Credentials that nobody can guess."""
+        return cls(
+            domain="sandbox-domain",
+            user="sandbox-user",
+            project="sandbox-project",
+            password=secrets.token_urlsafe(16),
+            token=secrets.token_urlsafe(32),
+            access_key="".join(secrets.choice(_KEY_LETTERS) for _ in range(_KEY_LENGTH)),
+            secret_key=secrets.token_hex(20),
+        )
+
+    def variables(self) -> dict[str, str]:
+        """The credentials as variables of an environment."""
+        return {
+            "CCI_TOKEN": self.token,
+            "CCI_DOMAIN": self.domain,
+            "CCI_USER": self.user,
+            "CCI_PASSWORD": self.password,
+            "CCI_PROJECT": self.project,
+            "CCI_ACCESS_KEY": self.access_key,
+            "CCI_SECRET_KEY": self.secret_key,
+        }
+
+
+def write_credentials(path: Path, credentials: Credentials) -> None:
+    """Write `KEY=value` lines, for their owner only; replaces what is there. Raises OSError."""
+    lines = (f"{key}={value}\n" for key, value in credentials.variables().items())
+    write_private(path, "".join(lines).encode())
+
+
+def are_same(told: str, known: str) -> bool:
+    """Compare two secrets in a time that tells nothing; any text may come from outside."""
+    a, b = (each.encode(errors="surrogatepass") for each in (told, known))
+    return hmac.compare_digest(a, b)

@@ -1,0 +1,120 @@
+"""IAM, as far as logging in goes: a name and a password for a token of one project.
+
+`POST /v3/auth/tokens` answers 201 with the token in the header `X-Subject-Token`, and with the time
+at which it expires in the body.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Final
+from uuid import NAMESPACE_DNS, uuid5
+
+import msgspec
+
+from fleetpatch.model.fields import Json
+from fleetpatch.sandbox.cci.credentials import Credentials, are_same
+from fleetpatch.sandbox.cci.errors import iam_error
+from fleetpatch.sandbox.cci.tokens import Issued, Tokens
+from fleetpatch.sandbox.statuses import JSON, Reply, encode
+
+PATH: Final = "/v3/auth/tokens"
+SUBJECT_TOKEN: Final = "X-Subject-Token"  # noqa: S105 -- the name of a header
+_METHOD: Final = "password"
+_MOMENT: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+class _User(msgspec.Struct):
+    name: str
+    password: str
+    domain: _Named
+
+
+class _Password(msgspec.Struct):
+    user: _User
+
+
+class _Identity(msgspec.Struct):
+    methods: list[str]
+    password: _Password
+
+
+class _Scope(msgspec.Struct):
+    project: _Named
+
+
+class _Auth(msgspec.Struct):
+    identity: _Identity
+    scope: _Scope
+
+
+class _Login(msgspec.Struct):
+    """The body of a login."""
+
+    auth: _Auth
+
+
+@dataclass(frozen=True, slots=True)
+class Iam:
+    """IAM for one account; `logged_in` is called for each token that is handed out."""
+
+    credentials: Credentials
+    tokens: Tokens
+    logged_in: Callable[[], None]
+
+    def answer(self, body: bytes) -> Reply:
+        """Answer a login: 201 with a token, 400 for what is none, 401 for who is not known."""
+        try:
+            login = msgspec.json.decode(body, type=_Login).auth
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            return iam_error(HTTPStatus.BAD_REQUEST, f"The request body is invalid: {error}")
+        if login.identity.methods != [_METHOD]:
+            why = "Expecting to find the method password, and no other"
+            return iam_error(HTTPStatus.BAD_REQUEST, why)
+        if not self._knows(login.identity.password.user):
+            return iam_error(HTTPStatus.UNAUTHORIZED, "The username or password is wrong.")
+        if login.scope.project.name != self.credentials.project:
+            why = "The request you have made requires authentication."
+            return iam_error(HTTPStatus.UNAUTHORIZED, why)
+        issued = self.tokens.issue()
+        self.logged_in()
+        body = encode({"token": self._described(issued)})
+        return Reply(HTTPStatus.CREATED, body, JSON, {SUBJECT_TOKEN: issued.token})
+
+    def _knows(self, user: _User) -> bool:
+        known = self.credentials
+        pairs = (
+            (user.domain.name, known.domain),
+            (user.name, known.user),
+            (user.password, known.password),
+        )
+        return all(are_same(told, expected) for told, expected in pairs)
+
+    def _described(self, issued: Issued) -> Json:
+        known = self.credentials
+        domain = {"name": known.domain, "id": identifier(known.domain)}
+        return {
+            "expires_at": _moment(issued.expires_at),
+            "issued_at": _moment(issued.issued_at),
+            "methods": [_METHOD],
+            "project": {
+                "name": known.project,
+                "id": identifier(known.project),
+                "domain": domain,
+            },
+            "user": {"name": known.user, "id": identifier(known.user), "domain": domain},
+        }
+
+
+def identifier(name: str) -> str:
+    """The id that goes with a name: 32 hexadecimal digits."""
+    return uuid5(NAMESPACE_DNS, name).hex
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime(_MOMENT)

@@ -1,0 +1,78 @@
+"""What a PATCH may be in CCI, by the very table that the client goes by.
+
+The fields are compared as they are before and after the patch: it is first carried out as a dry
+run. So it does not matter how a patch is written, and a uid or resourceVersion that is a mere
+precondition passes, as does what leaves a field as it was.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from fleetpatch.model.fields import Json, Path, show
+from fleetpatch.model.providers.capability import Capability
+from fleetpatch.model.providers.tables import CCI
+from fleetpatch.sandbox.api import Request
+from fleetpatch.sandbox.routes import Route
+from fleetpatch.sandbox.statuses import Cause, invalid, unsupported_media_type
+from fleetpatch.sandbox.store import Store
+from fleetpatch.sandbox.writes import Writes
+
+_BY_SERVER: Final = frozenset(
+    {
+        ("metadata", "generation"),
+        ("metadata", "managedFields"),
+        ("metadata", "resourceVersion"),
+    }
+)
+"""Fields that the server itself changes with every patch."""
+_DRY_RUN: Final = {"dryRun": "All"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits over one store; kinds that the table does not have are not limited."""
+
+    store: Store
+    writes: Writes
+
+    def check(self, route: Route, request: Request) -> None:
+        """Check a PATCH that is about to be carried out.
+
+        Raises Refusal: 415 for its type, 422 for a field, and whatever the server itself would say.
+        """
+        capability = CCI.capability(route.resource)
+        before = self.store.get(route.resource, route.namespace, route.name)
+        if capability is None or before is None:
+            return
+        if request.media_type not in capability.patch_types:
+            raise unsupported_media_type(capability.patch_types, custom=True)
+        parameters = {**request.parameters, **_DRY_RUN}
+        after = self.writes.patch(route, request.content_type, request.body, parameters)
+        fields = list(_forbidden(before, after, capability))
+        if fields:
+            causes = [_cause(field, capability) for field in fields]
+            raise invalid(route.resource.group, route.resource.kind, route.name, causes)
+
+
+def _forbidden(before: Json, after: Json, capability: Capability, at: Path = ()) -> Iterator[Path]:
+    """The fields below `at` that differ and may not, each as near to the root as can be said."""
+    if before == after or at in _BY_SERVER or (at and capability.may_change(at)):
+        return
+    if not _holds_updatable(at, capability):
+        yield at
+        return
+    old, new = (each if isinstance(each, Mapping) else {} for each in (before, after))
+    for key in sorted(old.keys() | new.keys()):
+        yield from _forbidden(old.get(key), new.get(key), capability, (*at, key))
+
+
+def _holds_updatable(at: Path, capability: Capability) -> bool:
+    """Whether a field that may change lies below `at`."""
+    return any(field[: len(at)] == at for field in capability.updatable or ())
+
+
+def _cause(field: Path, capability: Capability) -> Cause:
+    allowed = ", ".join(show(each) for each in capability.updatable or ())
+    why = f"Forbidden: may not be updated; what may: {allowed}"
+    return Cause(show(field), why, "FieldValueForbidden")

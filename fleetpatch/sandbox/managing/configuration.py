@@ -1,0 +1,103 @@
+"""The body of a server-side apply: read as a server reads it, and refused in its words.
+
+YAML is read in version 1.1, as Go's reader does, where `no` is a boolean. Fields that the schema
+does not have are refused as far down as the sandbox knows it: the object, its metadata, and the
+spec of a batch Job and of its pods, not the insides of containers and volumes.
+"""
+
+import io
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.resource import Resource
+from fleetpatch.rules.strategy import ROOT
+from fleetpatch.sandbox import discovery, jobs, leases, metadata
+from fleetpatch.sandbox.managing.fieldsets import field_step, shown
+from fleetpatch.sandbox.managing.typed import CUSTOM, mistakes
+from fleetpatch.sandbox.statuses import bad_request, broken
+from fleetpatch.sandbox.store import Document
+
+_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
+
+
+def decoded(resource: Resource, body: bytes) -> Document:
+    """The configuration that an apply sends. Raises Refusal (400; 500 for what does not fit)."""
+    document = _document(body)
+    version = document.get("apiVersion") or ""
+    if version != resource.api_version:
+        raise bad_request(
+            "Incorrect version specified in apply patch. Specified patch version:"
+            f" {version}, expected: {resource.api_version}"
+        )
+    own = document.get("metadata")
+    if isinstance(own, dict) and own.get("managedFields") is not None:
+        raise bad_request("metadata.managedFields must be nil")
+    try:
+        _check(resource, document)
+    except ValueError as error:
+        raise broken(f"failed to create typed patch object: {error}") from error
+    return document
+
+
+def _document(body: bytes) -> Document:
+    try:
+        document = _parsed(body)
+    except YAMLError as error:
+        why = str(error).partition("\n")[0]
+        raise bad_request(f"error decoding YAML: error converting YAML to JSON: {why}") from error
+    if not isinstance(document, dict | None):
+        raise bad_request(
+            "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot"
+            f" unmarshal {type(document).__name__} into Go value of type map[string]interface {{}}"
+        )
+    return document or {}
+
+
+def _parsed(body: bytes) -> Json:
+    """JSON, which is what most clients send, or else YAML, of which it is a part."""
+    try:
+        return msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        pass
+    yaml = YAML(typ="safe", pure=True)
+    yaml.version = (1, 1)
+    yaml.allow_duplicate_keys = True
+    first = next(iter(yaml.load_all(io.BytesIO(body))), None)
+    return msgspec.to_builtins(first, str_keys=True)
+
+
+def _check(resource: Resource, document: dict[str, Any]) -> None:
+    """Check names and types of the fields. Raises ValueError."""
+    if document.get("kind") != resource.kind:
+        version, kind = resource.api_version, document.get("kind") or ""
+        raise ValueError(f"no corresponding type for {version}, Kind={kind}")
+    own, spec = document.get("metadata"), document.get("spec")
+    _check_names(document, _FIELDS, ())
+    metadata.decoded(own)
+    _check_names(own or {}, metadata.FIELDS, ("metadata",))
+    if discovery.is_custom(resource):
+        if not isinstance(spec, dict | None):
+            raise ValueError(f".spec: expected map, got &{{{spec}}}")
+    elif resource == discovery.BATCH_JOBS:
+        jobs.decoded(spec)
+        for path in jobs.foreign_fields(spec or {}):
+            raise ValueError(f"{_shown(path)}: field not declared in schema")
+    else:
+        leases.decoded(spec)
+    for mistake in mistakes(document, CUSTOM if discovery.is_custom(resource) else ROOT):
+        raise ValueError(mistake)
+
+
+def _check_names(found: Iterable[str], known: frozenset[str], above: tuple[str, ...]) -> None:
+    for name in found:
+        if name not in known:
+            raise ValueError(f"{_shown((*above, name))}: field not declared in schema")
+
+
+def _shown(path: Iterable[str]) -> str:
+    return shown(tuple(map(field_step, path)))

@@ -1,0 +1,93 @@
+"""Sets of fields, and how they are written: as `fieldsV1`, and in messages.
+
+A field is a tuple of steps, each as `fieldsV1` has it: `f:name` for a field of a map, `k:{...}` for
+an entry of a list with keys, `v:...` for an entry of a set. A map may be in a set without its
+fields, and a field without the map around it. In `fieldsV1`, a tree, a `.` says that a map with
+fields is in the set; a map that alone is in it looks like any other leaf.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeAlias
+
+from fleetpatch.model.fields import Json
+
+Field: TypeAlias = tuple[str, ...]
+FieldSet: TypeAlias = frozenset[Field]
+
+FIELD: Final = "f:"
+KEY: Final = "k:"
+VALUE: Final = "v:"
+_ITSELF: Final = "."
+
+
+def field_step(name: str) -> str:
+    """The step to a field of a map."""
+    return FIELD + name
+
+
+def key_step(keys: Json) -> str:
+    """The step to the entry of a list that has these `keys`."""
+    return KEY + _compact(dict(sorted(keys.items())))
+
+
+def value_step(value: Json) -> str:
+    """The step to a scalar in a set."""
+    return VALUE + _compact(value)
+
+
+def decoded(tree: Json) -> FieldSet:
+    """A `fieldsV1`. Raises ValueError for what is none."""
+    if not isinstance(tree, dict):
+        raise ValueError("fieldsV1 is no map")  # noqa: TRY004 -- documented
+    return frozenset(_fields(tree, ()))
+
+
+def encoded(fields: FieldSet) -> dict[str, Any]:
+    """The `fieldsV1` of a set, in the order of its steps."""
+    tree: dict[str, Any] = {}
+    for field in sorted(fields):
+        place = tree
+        for step in field:
+            place = place.setdefault(step, {})
+    for field in fields:
+        place = tree
+        for step in field:
+            place = place[step]
+        if place:
+            place[_ITSELF] = {}
+    return tree
+
+
+def shown(field: Field) -> str:
+    """A field as messages have it: `.spec.containers[name="main"].image`."""
+    return "".join(map(_shown_step, field))
+
+
+def _fields(tree: dict[str, Any], above: Field) -> Iterator[Field]:
+    for step, below in tree.items():
+        if step == _ITSELF:
+            continue
+        if not isinstance(below, dict):
+            raise ValueError(f"fieldsV1 has no map at {step}")  # noqa: TRY004 -- documented
+        field = (*above, step)
+        if not below or _ITSELF in below:
+            yield field
+        yield from _fields(below, field)
+
+
+def _shown_step(step: str) -> str:
+    kind, content = step[: len(FIELD)], step[len(FIELD) :]
+    if kind == FIELD:
+        return f".{content}"
+    if kind == KEY:
+        return f"[{_listed(json.loads(content).items())}]"
+    return f"[={content}]"
+
+
+def _listed(keys: Iterable[tuple[str, Any]]) -> str:
+    return ",".join(f"{name}={_compact(value)}" for name, value in keys)
+
+
+def _compact(value: Json) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,152 @@
+"""Server-side apply: the same writes of several managers to the sandbox and a real API server.
+
+Covered: generated applies of labels, annotations, finalizers and specs by two managers, forced and
+not, with right, stale and missing versions and uids, of wrong kinds and types; patches and
+deletions by others in between; objects that nobody owns yet; bodies in YAML and bodies that are
+nothing; the parameters; creation by applying. Compared are status, reason, causes with their
+owners, whether the version moved, the object, and who owns which field.
+
+Left out: whether the version of a custom object moved, where writes were generated (an apply that
+removes the last label leaves a null in the store of a real server, and the next write, even of
+nothing, clears it and moves the version); times; texts of messages but for the conflicts; the rest
+of what `fleetpatch.sandbox.managing` leaves out.
+"""
+
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.control_plane import JOB_KINDS, JobKind
+from tests.differential.applies import APPLY, write
+from tests.differential.asking import KINDS, Both
+from tests.differential.generating import MERGE, Step
+from tests.differential.observing import Observation
+
+pytestmark = pytest.mark.control_plane
+
+CLEARED = Step("PATCH", {"metadata": {"managedFields": [{}]}}, MERGE)
+RELEASED = Step("PATCH", {"metadata": {"finalizers": None}}, MERGE)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("name", KINDS)
+def test_generated_writes_of_several_managers_are_answered_alike(
+    both: Both, name: str, seed: int
+) -> None:
+    random = Random(f"{name} {seed}")
+    kind = JOB_KINDS[name]
+    subjects = both.object(kind, f"applied-{seed}")
+
+    for number in range(40):
+        step = CLEARED if number == 0 and seed % 2 else write(random, kind)
+        if step.method == "DELETE":
+            for subject in subjects:
+                subject.ask(RELEASED)
+        sandbox, real = (subject.ask(step) for subject in subjects)
+        if name != "jobs.batch":
+            real = _moved_as(sandbox, real)
+        assert sandbox == real, f"step {number}: {step}"
+
+
+def _moved_as(
+    sandbox: tuple[Observation, Observation], real: tuple[Observation, Observation]
+) -> tuple[Observation, Observation]:
+    """What the real server said, as if it had moved the version where the sandbox did."""
+    answer, after = sandbox
+    return replace(real[0], moved=answer.moved), replace(real[1], moved=after.moved)
+
+
+def configuration(kind: JobKind, /, **metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_bodies_in_yaml_and_bodies_that_are_nothing(both: Both, name: str) -> None:
+    kind = JOB_KINDS[name]
+    subjects = both.object(kind, "written")
+    head = f"apiVersion: {kind.api_version}\nkind: {kind.kind}\n"
+    bodies = [
+        "",
+        "null",
+        "5",
+        "text",
+        "[]",
+        "{",
+        "a: b: c",
+        "\t",
+        '{"apiVersion":"x","apiVersion":"y"}',
+        "--- text\n--- more",
+        f"{head}metadata: {{name: written, labels: {{a: 'yes'}}}}",
+        f"{head}metadata: {{name: written, labels: {{a: yes}}}}",
+        f"# said\n{head}metadata:\n  name: written\n  annotations:\n    a: |\n      b\n",
+    ]
+
+    for body in bodies:
+        step = Step("PATCH", body.encode(), APPLY, "?fieldManager=us")
+        sandbox, real = (subject.ask(step) for subject in subjects)
+        assert sandbox == real, body
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_parameters_of_an_apply(both: Both, name: str) -> None:
+    kind = JOB_KINDS[name]
+    subjects = both.object(kind, "asked")
+    body = configuration(kind, name="asked", labels={"app": "other"})
+    queries = [
+        "",
+        "?fieldManager=",
+        f"?fieldManager={'m' * 128}&dryRun=All&force=1",
+        f"?fieldManager={'m' * 129}",
+        f"?fieldManager={'%C3%BC' * 65}",
+        "?fieldManager=a%0Ab",
+        "?fieldManager=a%0Ab&dryRun=Maybe",
+        "?force=true&dryRun=Maybe",
+        "?fieldManager=us&force=false",
+        "?fieldManager=us&force=0",
+        "?fieldManager=us&force=no",
+    ]
+
+    for query in queries:
+        for content_type in (APPLY, MERGE):
+            step = Step("PATCH", body, content_type, query)
+            sandbox, real = (subject.ask(step) for subject in subjects)
+            assert sandbox == real, step
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_objects_that_an_apply_makes(both: Both, name: str) -> None:
+    kind = JOB_KINDS[name]
+    spec = {"spec": kind.spec}
+    bodies: list[dict[str, Any]] = [
+        configuration(kind, name="made", uid="an-old-uid") | spec,
+        configuration(kind, name="made", uid="an-old-uid", resourceVersion="5") | spec,
+        configuration(kind, name="other") | spec,
+        configuration(kind) | spec,
+        configuration(kind, name="made", namespace="other") | spec,
+        configuration(kind, name="made", labels={"a b": "c"}) | spec,
+        configuration(kind, name="made", labels={"a": 5}) | spec,
+        configuration(kind, name="made", labels={"a": "b"}) | spec,
+        configuration(kind, name="made", labels={"a": "c"}) | spec,
+    ]
+    unseen = configuration(kind, name="unseen", resourceVersion="5", labels={"a": "b"}) | spec
+
+    for query in ("?fieldManager=us&dryRun=All", "?fieldManager=us"):
+        for body in bodies:
+            step = Step("PATCH", body, APPLY, query)
+            sandbox, real = both.answers(step, kind.path(both.namespace, "made"))
+            assert sandbox == real, step
+    step = Step("PATCH", unseen, APPLY, "?fieldManager=us")
+    for namespace in (both.namespace, "not-there"):
+        sandbox, real = both.answers(step, kind.path(namespace, "unseen"))
+        assert sandbox == real, namespace
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_an_empty_spec_is_no_job(both: Both, name: str) -> None:
+    kind = JOB_KINDS[name]
+    step = Step("PATCH", configuration(kind, name="empty"), APPLY, "?fieldManager=us")
+
+    sandbox, real = both.answers(step, kind.path(both.namespace, "empty"))
+    assert sandbox == real

@@ -1,0 +1,346 @@
+"""Who is let into the sandbox in CCI mode: every way to log in, and every refusal, on the wire.
+
+Covers IAM, tokens and their end, signatures, the kubeconfig, the file of credentials. Left out: the
+algorithm of signatures (test_cci_signatures), what a PATCH may be (test_cci_limits), and kubectl,
+which shows no credentials on plain HTTP.
+"""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import lightkube
+import pytest
+from lightkube.config.kubeconfig import KubeConfig
+from lightkube.resources.batch_v1 import Job
+from lightkube.types import PatchType
+
+from fleetpatch.errors import SurroundingsError
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.sandbox.access import ADMIN, GUEST
+from fleetpatch.sandbox.cci.iam import identifier
+from fleetpatch.sandbox.cci.tokens import Tokens
+from fleetpatch.sandbox.chaos import Action, Chaos, Rule
+from fleetpatch.sandbox.server import Sandbox, SandboxOptions
+from tests.sandbox.objects import BATCH, MERGE, NAMESPACE, create, metadata, relabel
+from tests.sandbox.serving import Client, Response, SandboxThread
+from tests.sandbox.signing import Key, sign
+
+LOGIN = "/v3/auth/tokens"
+JOBS = "/apis/batch/v1/jobs"
+
+
+@contextmanager
+def serving(*rules: Rule, token_lifetime: float = 3600.0) -> Iterator[SandboxThread]:
+    options = SandboxOptions(
+        jobs=0,
+        namespaces=0,
+        provider=ProviderName.CCI,
+        token_lifetime=token_lifetime,
+        chaos=Chaos(rules=rules),
+    )
+    with SandboxThread(options) as running:
+        yield running
+
+
+@pytest.fixture
+def stranger(cci: SandboxThread) -> Iterator[Client]:
+    """A client without credentials."""
+    client = Client(cci.sandbox.ready.server)
+    yield client
+    client.close()
+
+
+def login_of(running: SandboxThread, **other: str) -> Any:
+    """The body of a login; `other` takes the place of the right domain, user and so on."""
+    known = running.sandbox.credentials
+    right = {each: getattr(known, each) for each in ("domain", "user", "password", "project")}
+    told = right | other
+    user = {"name": told["user"], "password": told["password"], "domain": {"name": told["domain"]}}
+    return {
+        "auth": {
+            "identity": {"methods": ["password"], "password": {"user": user}},
+            "scope": {"project": {"name": told["project"]}},
+        }
+    }
+
+
+def logged_in(running: SandboxThread) -> str:
+    """A token of IAM."""
+    response = running.client.request("POST", LOGIN, login_of(running))
+    assert response.status == 201, response.body
+    return response.headers["X-Subject-Token"]
+
+
+def listed(running: SandboxThread, token: str) -> Response:
+    return running.client.request("GET", JOBS, headers={"X-Auth-Token": token})
+
+
+def logins(running: SandboxThread) -> int:
+    count: int = running.client.request("GET", "/_sandbox/counters").body["logins"]
+    return count
+
+
+def assert_unauthenticated(response: Response, why: str) -> None:
+    message = f"Incorrect IAM authentication information: {why}"
+    assert response.status == 401
+    assert response.body == {"error_msg": message, "error_code": "APIG.0301"}
+
+
+@pytest.mark.parametrize("path", [JOBS, "/apis", "/version", "/api/v1/namespaces", "/nowhere"])
+def test_who_shows_nothing_is_refused_everywhere(stranger: Client, path: str) -> None:
+    assert_unauthenticated(stranger.request("GET", path), "x-auth-token not found")
+
+
+def test_a_login_hands_out_a_token_that_opens_the_api(cci: SandboxThread) -> None:
+    response = cci.client.request("POST", LOGIN, login_of(cci))
+    token = response.headers["X-Subject-Token"]
+
+    assert response.status == 201
+    assert listed(cci, token).status == 200
+    told = response.body["token"]
+    issued, expires = (datetime.fromisoformat(told[at]) for at in ("issued_at", "expires_at"))
+    assert (expires - issued).total_seconds() == 86_400
+    assert told["expires_at"].endswith("Z")
+    assert told["project"]["name"] == cci.sandbox.credentials.project
+    assert logins(cci) == 1
+
+
+@pytest.mark.parametrize("part", ["domain", "user", "password"])
+def test_a_wrong_login_is_refused(cci: SandboxThread, part: str) -> None:
+    refused = cci.client.request("POST", LOGIN, login_of(cci, **{part: "wröng"}))
+
+    message = "The username or password is wrong."
+    assert refused.status == 401
+    assert refused.body == {
+        "error": {"code": 401, "message": message, "title": "Unauthorized"},
+    }
+    assert logins(cci) == 0
+
+
+def test_a_login_for_another_project_is_refused(cci: SandboxThread) -> None:
+    refused = cci.client.request("POST", LOGIN, login_of(cci, project="another"))
+
+    assert (refused.status, refused.body["error"]["title"]) == (401, "Unauthorized")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"\xff", {}, {"auth": {}}, {"auth": {"identity": None}}]
+)
+def test_what_is_no_login_is_a_bad_request(cci: SandboxThread, body: Any) -> None:
+    refused = cci.client.request("POST", LOGIN, body)
+
+    assert (refused.status, refused.body["error"]["title"]) == (400, "Bad Request")
+
+
+def test_other_methods_of_logging_in_are_not_known(cci: SandboxThread) -> None:
+    body = login_of(cci)
+    body["auth"]["identity"]["methods"] = ["token"]
+
+    assert cci.client.request("POST", LOGIN, body).status == 400
+
+
+def test_a_token_of_nobody_is_refused(cci: SandboxThread) -> None:
+    assert_unauthenticated(listed(cci, "wrong"), "decrypt token fail")
+
+
+def test_a_wrong_token_is_not_made_up_for_by_another_way_in(cci: SandboxThread) -> None:
+    headers = {
+        "X-Auth-Token": "wrong",
+        "Authorization": f"Bearer {cci.sandbox.token(ADMIN)}",
+    }
+
+    refused = cci.client.request("GET", JOBS, headers=headers)
+
+    assert_unauthenticated(refused, "decrypt token fail")
+
+
+def test_a_token_expires() -> None:
+    with serving(token_lifetime=0.0) as running:
+        assert_unauthenticated(listed(running, logged_in(running)), "decrypt token fail")
+        assert running.client.request("GET", JOBS).status == 200, "the lasting token lasts"
+
+
+def test_tokens_end_when_their_time_is_over_and_are_forgotten() -> None:
+    now = 100.0
+    tokens = Tokens(lifetime=10.0, wall=lambda: now)
+    first = tokens.issue()
+
+    now = 109.9
+    second = tokens.issue()
+    assert tokens.is_good(first.token)
+    assert first.token != second.token
+
+    now = 110.0
+    assert not tokens.is_good(first.token)
+    assert tokens.is_good(second.token)
+    tokens.issue()
+    assert len(tokens) == 2
+
+
+def test_a_revoked_token_is_refused_before_anything_is_done() -> None:
+    with serving(Rule(action=Action.REVOKE, names=("one",), times=1)) as running:
+        path = create(running, "one")
+        token = logged_in(running)
+        headers = {"X-Auth-Token": token}
+        refused = running.client.request("PATCH", path, relabel(q="5"), MERGE, headers=headers)
+
+        assert_unauthenticated(refused, "decrypt token fail")
+        assert metadata(running, path)["labels"] == {"app": "etl"}
+        headers = {"X-Auth-Token": logged_in(running)}
+        again = running.client.request("PATCH", path, relabel(q="5"), MERGE, headers=headers)
+        assert again.status == 200
+        assert logins(running) == 2
+
+
+def test_a_signed_request_is_let_in(cci: SandboxThread, stranger: Client) -> None:
+    path = create(cci, "one")
+
+    for name in ("Content-Type", "content-type"):  # the signer hashes the body of the second only
+        body = b'{"metadata": {"labels": {"by": "%s"}}}' % name.encode()
+        headers = signed(cci, "PATCH", path, {name: MERGE}, body)
+        answer = stranger.request("PATCH", path, body, MERGE, headers=headers)
+        assert (answer.status, answer.body["metadata"]["labels"]["by"]) == (200, name)
+
+
+@pytest.mark.parametrize("query", ["labelSelector=app%20in%20%28etl%29&limit=5", ""])
+def test_a_signed_query_is_let_in(cci: SandboxThread, stranger: Client, query: str) -> None:
+    pairs = [("limit", "5"), ("labelSelector", "app in (etl)")] if query else []
+    headers = sign(key_of(cci), "GET", JOBS, pairs, host=host_of(cci))
+
+    assert stranger.request("GET", f"{JOBS}?{query}", headers=headers).status == 200
+
+
+def test_a_signature_is_for_one_request(cci: SandboxThread, stranger: Client) -> None:
+    path = create(cci, "one")
+    headers = signed(cci, "PATCH", path, {"content-type": MERGE}, b"{}")
+
+    refused = stranger.request("PATCH", path, relabel(q="5"), MERGE, headers=headers)
+
+    assert_unauthenticated(refused, "verify aksk signature fail")
+
+
+def test_a_signature_of_long_ago_is_refused(cci: SandboxThread, stranger: Client) -> None:
+    headers = signed(cci, "GET", JOBS, {}, now=1_790_000_000.0)
+
+    refused = stranger.request("GET", JOBS, headers=headers)
+
+    assert_unauthenticated(refused, "verify aksk signature fail: signature expired")
+
+
+def test_a_signed_request_may_name_the_project_and_no_other(
+    cci: SandboxThread, stranger: Client
+) -> None:
+    project = cci.sandbox.credentials.project
+
+    def status(told: str) -> int:
+        headers = signed(cci, "GET", JOBS, {"X-Project-Id": told})
+        return stranger.request("GET", JOBS, headers=headers).status
+
+    assert [status(project), status(identifier(project)), status("another")] == [200, 200, 401]
+
+
+def signed(
+    running: SandboxThread,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes = b"",
+    now: float | None = None,
+) -> dict[str, str]:
+    """All headers of a signed request but Content-Type, which the client adds by itself."""
+    key = key_of(running)
+    told = sign(key, method, path, (), headers, body, host=host_of(running), now=now)
+    return {name: value for name, value in told.items() if name.lower() != "content-type"}
+
+
+def key_of(running: SandboxThread) -> Key:
+    known = running.sandbox.credentials
+    return Key(known.access_key, known.secret_key)
+
+
+def host_of(running: SandboxThread) -> str:
+    return running.sandbox.ready.server.removeprefix("http://")
+
+
+@pytest.mark.parametrize(("user", "status"), [(ADMIN, 200), (GUEST, 403)])
+def test_bearer_tokens_stand_for_their_users(
+    cci: SandboxThread, stranger: Client, user: str, status: int
+) -> None:
+    token = cci.sandbox.token(user)
+
+    assert stranger.request("GET", JOBS, token=token).status == status
+    assert_unauthenticated(stranger.request("GET", JOBS, token="x"), "decrypt token fail")
+
+
+async def test_a_client_of_kubernetes_comes_by_the_kubeconfig(cci: SandboxThread) -> None:
+    path = create(cci, "one")
+    config = KubeConfig.from_file(cci.sandbox.ready.kubeconfig)
+    client = lightkube.AsyncClient(config=config)
+    body = {"metadata": {"labels": {"q": "5"}}}
+
+    found = [job async for job in client.list(Job, namespace="*")]
+    await client.patch(Job, "one", body, namespace=NAMESPACE, patch_type=PatchType.MERGE)
+    await client.close()
+
+    assert len(found) == 1
+    assert metadata(cci, path)["labels"] == {"app": "etl", "q": "5"}
+
+
+async def test_the_file_of_credentials_is_private_and_lies_beside_the_kubeconfig(
+    tmp_path: Path,
+) -> None:
+    options = SandboxOptions(
+        jobs=0, provider=ProviderName.CCI, kubeconfig=tmp_path / "some.kubeconfig"
+    )
+    async with Sandbox.start(options) as sandbox:
+        path = sandbox.ready.credentials
+        assert path == tmp_path / "cci.env"
+        lines = path.read_text(encoding="utf-8").splitlines()
+        known = sandbox.credentials
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert dict(line.split("=", 1) for line in lines) == {
+        "CCI_TOKEN": known.token,
+        "CCI_DOMAIN": known.domain,
+        "CCI_USER": known.user,
+        "CCI_PASSWORD": known.password,
+        "CCI_PROJECT": known.project,
+        "CCI_ACCESS_KEY": known.access_key,
+        "CCI_SECRET_KEY": known.secret_key,
+    }
+
+
+async def test_credentials_are_new_at_each_start_and_shown_nowhere_else() -> None:
+    options = SandboxOptions(jobs=0, provider=ProviderName.CCI)
+    async with Sandbox.start(options) as first, Sandbox.start(options) as second:
+        one, other = first.credentials, second.credentials
+        path = first.ready.credentials
+
+    assert path is not None
+    assert not path.exists(), "a directory of its own goes with the sandbox"
+    for secret in ("token", "password", "access_key", "secret_key"):
+        assert getattr(one, secret) != getattr(other, secret)
+        assert getattr(one, secret) not in repr(one)
+
+
+async def test_credentials_that_cannot_be_written_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "cci.env").mkdir()
+    options = SandboxOptions(
+        jobs=0, provider=ProviderName.CCI, kubeconfig=tmp_path / "some.kubeconfig"
+    )
+
+    with pytest.raises(SurroundingsError, match=r"cci\.env: cannot be written"):
+        async with Sandbox.start(options):
+            pass
+
+
+def test_the_sandbox_of_kubernetes_knows_nothing_of_it(running: SandboxThread) -> None:
+    assert running.sandbox.ready.credentials is None
+    assert running.client.request("POST", LOGIN, login_of(running)).status == 404
+    assert running.client.request("GET", JOBS, headers={"X-Auth-Token": "x"}).status == 200
+    path = BATCH.path(NAMESPACE, "nope")
+    assert running.client.request("PATCH", f"{path}?fieldManager=x", {}, MERGE).status == 404

@@ -1,0 +1,59 @@
+"""`fleetpatch sandbox --provider cci` as a process.
+
+Covers the line that tells where it serves, the lifetime of tokens, wrong options. Left out: what it
+answers (test_cci_gateway, test_cci_limits).
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.sandboxes import sandbox
+from tests.e2e.tool import Tool
+from tests.sandbox.serving import Client
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    return Tool(tmp_path)
+
+
+def test_the_line_names_the_file_that_opens_it(tool: Tool) -> None:
+    with sandbox(tool, "--provider", "cci", "--jobs", 5, "--token-lifetime", "90s") as server:
+        assert set(server.ready) == {"server", "kubeconfig", "pid", "credentials"}
+        path = Path(server.ready["credentials"])
+        lines = path.read_text(encoding="utf-8").splitlines()
+        known = dict(line.split("=", 1) for line in lines)
+        domain, project = ({"name": known[key]} for key in ("CCI_DOMAIN", "CCI_PROJECT"))
+        user = {"name": known["CCI_USER"], "password": known["CCI_PASSWORD"], "domain": domain}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        body = {"auth": {"identity": identity, "scope": {"project": project}}}
+
+        stranger = Client(server.server)
+        answer = stranger.request("POST", "/v3/auth/tokens", body)
+
+        token = answer.headers["X-Subject-Token"]
+        told = answer.body["token"]
+        issued, expires = (datetime.fromisoformat(told[at]) for at in ("issued_at", "expires_at"))
+        assert (expires - issued).total_seconds() == 90
+        for opener in (token, known["CCI_TOKEN"]):
+            headers = {"X-Auth-Token": opener}
+            listed = stranger.request("GET", "/apis/batch/v1/jobs", headers=headers)
+            assert len(listed.body["items"]) == 1
+        assert stranger.request("GET", "/apis/batch/v1/jobs").status == 401
+        stranger.close()
+
+
+def test_a_lifetime_that_is_none_is_bad_usage(tool: Tool) -> None:
+    ended = tool.run("sandbox", "--provider", "cci", "--token-lifetime", "soon")
+
+    assert ended.code == 2
+    assert "'soon' is no duration; write it as 30s, 5m, 2h or 1h30m" in ended.err
+
+
+def test_a_provider_of_nobody_is_bad_usage(tool: Tool) -> None:
+    ended = tool.run("sandbox", "--provider", "aws")
+
+    assert ended.code == 2
+    assert "'aws'" in ended.err
