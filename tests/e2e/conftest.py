@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.calling import Caller
 from tests.e2e.tool import Tool
 
 
@@ -19,3 +20,12 @@ def _heed_ctrl_c() -> None:
 def tool(tmp_path: Path) -> Tool:
     """The command line, for whatever cluster has its kubeconfig in `tmp_path / "kubeconfig"`."""
     return Tool(tmp_path, tmp_path / "kubeconfig")
+
+
+@pytest.fixture
+def call(tool: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
+    """The command line within this process, in the same folder."""
+    monkeypatch.chdir(tool.folder)
+    for name in ("KUBECONFIG", "HOME", "FLEETPATCH_STATE_DIR", "COLUMNS"):
+        monkeypatch.setenv(name, tool.environment[name])
+    return Caller(monkeypatch, capsys)

@@ -13,7 +13,7 @@ from tests.sandbox.serving import Client
 
 
 class SandboxProcess:
-    """A sandbox that serves."""
+    """A sandbox that serves; as CCI, `credentials` are the variables that open it."""
 
     def __init__(self, process: Popen[str]) -> None:
         assert process.stdout is not None
@@ -23,7 +23,9 @@ class SandboxProcess:
         self.ready = json.loads(line)
         self.server: str = self.ready["server"]
         self.kubeconfig = Path(self.ready["kubeconfig"])
-        self.client = Client(self.server)
+        self.credentials = _variables(self.ready.get("credentials"))
+        token = self.credentials.get("CCI_TOKEN")
+        self.client = Client(self.server, {"X-Auth-Token": token} if token else {})
 
     @property
     def port(self) -> int:
@@ -42,8 +44,13 @@ class SandboxProcess:
 
     def requests(self, verb: str) -> int:
         """How many requests of this verb came in."""
-        counts: dict[str, int] = self.client.request("GET", "/_sandbox/counters").body["requests"]
+        counts: dict[str, int] = self.counters()["requests"]
         return counts.get(verb, 0)
+
+    def counters(self) -> dict[str, Any]:
+        """What it has counted, PATCHes by path apart."""
+        counted: dict[str, Any] = self.client.request("GET", "/_sandbox/counters").body
+        return counted
 
     def metadata(self, target: dict[str, Any]) -> Any:
         """The metadata of a batch Job, or None where there is none."""
@@ -55,6 +62,12 @@ class SandboxProcess:
         """End it at once, as a crash would."""
         self.process.kill()
         end(self.process)
+
+
+def _variables(file: str | None) -> dict[str, str]:
+    """What the file says with which CCI opens; nothing where there is none."""
+    lines = Path(file).read_text().splitlines() if file else ()
+    return dict(line.split("=", 1) for line in lines)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +32,12 @@ class Tool:
     """The command line; `folder` is its working directory and holds its state.
 
     `kubeconfig` None leaves `KUBECONFIG` unset, and the home folder is `folder`, so that nothing
-    of the machine shows through.
+    of the machine shows through. `variables` are added to the environment.
     """
 
     folder: Path
     kubeconfig: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -54,7 +55,7 @@ class Tool:
         }
         if self.kubeconfig is not None:
             own["KUBECONFIG"] = str(self.kubeconfig)
-        return kept | own
+        return kept | own | dict(self.variables)
 
     def start(self, *words: object, under: Sequence[str] = ()) -> subprocess.Popen[str]:
         """Start a command; its streams are pipes, and stdin is at its end.

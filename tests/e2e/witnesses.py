@@ -2,22 +2,57 @@
 
 etcd counts how often it has stored each object, and the API server stores only what changes. The
 audit log has a line for each request that the API server answered. The record is read as people do
-with a `sqlite3` shell, by the view `standings`.
+with a `sqlite3` shell, by the view `standings`. Objects are read by a plain LIST.
 """
 
 import json
 import sqlite3
 from base64 import b64decode, b64encode
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.request import urlopen
 
-from tests.control_plane import ControlPlane, JobKind
+from tests.control_plane import JOB_KINDS, ControlPlane, JobKind
+from tests.e2e.fleets import Key
+
+
+class Answer(Protocol):
+    """What a server said."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def body(self) -> Any: ...
+
+
+class Server(Protocol):
+    """Whoever answers to a plain client: the real control plane, or a sandbox's client."""
+
+    def request(self, method: str, path: str) -> Answer:
+        """Send one request."""
+        ...
+
+
+def objects(
+    server: Server, kinds: Iterable[JobKind] = JOB_KINDS.values(), beginning: str = ""
+) -> dict[Key, Any]:
+    """All objects of these kinds, whole, in the namespaces whose names begin so."""
+    found: dict[Key, Any] = {}
+    for kind in kinds:
+        answer = server.request("GET", f"/apis/{kind.api_version}/{kind.plural}")
+        assert answer.status == 200
+        for item in answer.body["items"]:
+            metadata = item["metadata"]
+            if metadata["namespace"].startswith(beginning):
+                key = f"{kind.plural}.{kind.group}", metadata["namespace"], metadata["name"]
+                found[key] = item
+    return found
 
 
 def times_stored(control_plane: ControlPlane, kind: JobKind, namespace: str) -> dict[str, int]:

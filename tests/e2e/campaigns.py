@@ -1,0 +1,90 @@
+"""A whole campaign before the eyes of a reader: plan, apply, apply again, undo.
+
+What must come out of it is worked out from what was there before, in a test's own words, and
+compared with all objects of a server, those included that the plan must leave alone.
+"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.cli.calling import Caller
+from tests.e2e.tool import Ended
+
+Objects: TypeAlias = dict[Any, Any]
+"""Objects as a server shows them, each by what names it."""
+
+_SERVERS_OWN = ("resourceVersion", "managedFields", "generation")
+
+
+def there_and_back(
+    call: Caller,
+    file: Path,
+    read: Callable[[], Objects],
+    change: Callable[[Objects], None],
+) -> Any:
+    """Carry a plan out and undo it; `change` does in place what the plan says.
+
+    Gives the answer of `apply -o json`.
+    """
+    before = read()
+    expected = plain(before)
+    change(expected)
+    changed = differing(plain(before), expected)
+    assert changed, "the plan would change nothing here, and the test show nothing"
+
+    planned = call("plan", file, "-o", "json")
+    assert planned.code == 0, planned.err
+    assert planned.json["outcomes"]["pending"] == len(changed)
+    assert read() == before, "a plan changes nothing"
+
+    applied = call("apply", file, "--yes", "-o", "json")
+    assert ends_well(applied, len(changed))
+    after = read()
+    _same(plain(after), expected)
+
+    again = call("apply", file, "--yes", "-o", "json")
+    assert ends_well(again, 0)
+    assert again.json["requests"]["patch"] == 0
+    assert read() == after, "nothing was left to do"
+
+    undone = call("undo", applied.json["run"], "--yes", "-o", "json")
+    assert ends_well(undone, len(changed))
+    _same(plain(read()), plain(before))
+    return applied.json
+
+
+def ends_well(ended: Ended, applied: int) -> bool:
+    """Whether a run ended with so many targets applied, and none failed or pending."""
+    assert ended.code == 0, ended.err + ended.out
+    counts = ended.json["outcomes"]
+    assert (counts["applied"], counts["failed"], counts["pending"]) == (applied, 0, 0), counts
+    return True
+
+
+def plain(objects: Mapping[Any, Any]) -> Objects:
+    """A copy without what a server keeps for itself, and without empty maps of labels."""
+    copy = deepcopy(dict(objects))
+    for one in copy.values():
+        metadata = one["metadata"]
+        for field in _SERVERS_OWN:
+            metadata.pop(field, None)
+        for field in ("labels", "annotations"):
+            if not metadata.get(field):
+                metadata.pop(field, None)
+    return copy
+
+
+def differing(before: Objects, after: Objects) -> list[Any]:
+    """What names the objects that are not the same in both."""
+    return [key for key, one in after.items() if before[key] != one]
+
+
+def _same(found: Objects, expected: Objects) -> None:
+    """Check that two views of a server are the same, and show the first object that is not."""
+    assert found.keys() == expected.keys()
+    for key in differing(expected, found)[:1]:
+        pytest.fail(f"{key} is {found[key]}, and was to be {expected[key]}", pytrace=False)

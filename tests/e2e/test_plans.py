@@ -1,0 +1,413 @@
+"""The worked plans in plans/: each is carried out and undone, as its reader would do it.
+
+Covered: every plan on sandboxes, and those for Kubernetes on a real API server, too, over a copy of
+the same fleet; that they are valid as they stand, in the guide's table, and have a test; that the
+guide's examples are valid. What a plan must do to which object is said here anew, in Python.
+Left out: other patches than those (test_cci.py, test_patch_bodies.py).
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.cli.calling import Caller
+from tests.control_plane import JOB_KINDS, ControlPlane
+from tests.e2e import fleets, logins
+from tests.e2e.campaigns import Objects, there_and_back
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Tool
+from tests.e2e.witnesses import Server, objects
+
+FOLDER = Path(__file__).parents[2] / "plans"
+PLANS = {path.name: path for path in sorted(FOLDER.glob("*.yaml"))}
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+JOBS, VOLCANO_JOBS = "jobs.batch", "jobs.batch.volcano.sh"
+TFJOBS, MXJOBS, PYTORCHJOBS = (
+    f"{kind}.kubeflow.org" for kind in ("tfjobs", "mxjobs", "pytorchjobs")
+)
+
+Object: TypeAlias = dict[str, Any]
+
+
+def labels(one: Object) -> dict[str, str]:
+    found: dict[str, str] = one["metadata"].setdefault("labels", {})
+    return found
+
+
+def annotations(one: Object) -> dict[str, str]:
+    found: dict[str, str] = one["metadata"].setdefault("annotations", {})
+    return found
+
+
+def is_in_team(one: Object) -> bool:
+    """Whether its namespace is `team-...`, behind what a control plane's namespaces begin with."""
+    return "team-" in one["metadata"]["namespace"]
+
+
+def is_legacy(one: Object) -> bool:
+    return bool(one["metadata"]["namespace"].endswith("team-legacy"))
+
+
+def rename_owner(one: Object) -> None:
+    if "owner" in labels(one):
+        labels(one)["team-owner"] = labels(one).pop("owner")
+
+
+def is_at(one: Object, app: str, tier: str = "") -> bool:
+    return labels(one)["app"] == app and tier in ("", labels(one)["tier"])
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a plan does: `change`, in place, to those objects of `kinds` that `selects` knows.
+
+    `hands` is what others did before, so that the plan has something to meet.
+    """
+
+    kinds: tuple[str, ...]
+    selects: Callable[[Object], bool]
+    change: Callable[[Object], None]
+    hands: Callable[["Patching"], None] = lambda _: None
+    providers: tuple[str, ...] = ("kubernetes",)
+
+
+class Patching:
+    """Another writer on one server, who patches every other object of a kind."""
+
+    def __init__(self, server: Any, beginning: str) -> None:
+        self._server, self._beginning = server, beginning
+
+    def every_other(self, kind: str, body: Object, content_type: str = MERGE) -> None:
+        job = JOB_KINDS[kind]
+        found = objects(self._server, [job], self._beginning)
+        for (_, space, name), one in sorted(found.items())[::2]:
+            path, sent = job.path(space, name), body
+            if content_type == APPLY:
+                path += "?fieldManager=team&force=true"
+                head = {key: one[key] for key in ("apiVersion", "kind")}
+                sent = {**head, "metadata": {"name": name}, **body}
+            answer = self._server.request("PATCH", path, sent, content_type)
+            assert answer.status == 200, answer.body
+
+
+def demo(one: Object) -> None:
+    labels(one)["cost-centre"] = "4711"
+    labels(one)["ml-team"] = labels(one).pop("team")
+    annotations(one)["fleet.example.com/campaign"] = "demo-relabel"
+
+
+def cost_centre(one: Object) -> None:
+    labels(one).update({"cost-centre": "4711", "billing-team": labels(one)["team"]})
+    annotations(one)["fleet.example.com/change"] = "FIN-2207"
+
+
+def keep_logs(one: Object) -> None:
+    # A server puts what a patch adds to a list in front of what is there.
+    one["metadata"].setdefault("finalizers", []).insert(0, "fleet.example.com/keep-logs")
+
+
+def pause(one: Object) -> None:
+    one["spec"]["parallelism"] = 0
+
+
+def more_workers(one: Object) -> None:
+    one["spec"]["tasks"][1]["replicas"] = 4
+
+
+def take_over(one: Object) -> None:
+    one["spec"].setdefault("runPolicy", {})["ttlSecondsAfterFinished"] = 86400
+
+
+def owner_on_cci(one: Object) -> None:
+    rename_owner(one)
+    labels(one)["campaign"] = "team-owner"
+
+
+def clean_up(one: Object) -> None:
+    one["spec"].update(ttlSecondsAfterFinished=3600, cleanPodPolicy="Running")
+
+
+def hand_over(one: Object) -> None:
+    annotations(one).pop("example.com/ticket", None)
+    annotations(one)["fleet.example.com/contact"] = "platform@example.com"
+
+
+def deadline(one: Object) -> None:
+    one["spec"]["activeDeadlineSeconds"] = 86400
+    annotations(one)["fleet.example.com/deadline"] = "set-by-platform"
+
+
+CASES = {
+    "demo-relabel.yaml": Case(
+        tuple(JOB_KINDS),
+        lambda one: labels(one)["app"] in {"etl", "train"} and labels(one)["tier"] != "gold",
+        demo,
+    ),
+    "batch-job-cost-centre.yaml": Case(
+        (JOBS,),
+        lambda one: is_in_team(one) and not is_legacy(one) and is_at(one, "etl"),
+        cost_centre,
+    ),
+    "batch-job-keep-logs.yaml": Case(
+        (JOBS,),
+        lambda one: is_at(one, "train"),
+        keep_logs,
+        lambda hand: hand.every_other(JOBS, {"metadata": {"finalizers": ["example.com/theirs"]}}),
+    ),
+    "batch-job-pause.yaml": Case(
+        (JOBS,),
+        lambda one: labels(one)["tier"] == "std",
+        pause,
+        lambda hand: hand.every_other(JOBS, {"spec": {"parallelism": 3}}),
+    ),
+    "volcano-job-workers.yaml": Case(
+        (VOLCANO_JOBS,),
+        lambda one: is_at(one, "train", "std") and one["spec"]["tasks"][1]["name"] == "mpiworker",
+        more_workers,
+        lambda hand: hand.every_other(VOLCANO_JOBS, {"spec": {"queue": "training"}}),
+    ),
+    "tfjob-take-over.yaml": Case(
+        (TFJOBS,),
+        lambda one: labels(one)["app"] in {"etl", "train"},
+        take_over,
+        lambda hand: hand.every_other(
+            TFJOBS, {"spec": {"runPolicy": {"ttlSecondsAfterFinished": 604800}}}, APPLY
+        ),
+    ),
+    "pytorchjob-owner.yaml": Case(
+        (PYTORCHJOBS,),
+        lambda one: is_at(one, "train") or is_at(one, "serve", "gold"),
+        rename_owner,
+    ),
+    "mxjob-retire.yaml": Case(
+        (MXJOBS,),
+        lambda one: not is_legacy(one),
+        lambda one: labels(one).update(lifecycle="retiring"),
+        providers=("kubernetes", "cci"),
+    ),
+    "cci-batch-job-owner.yaml": Case((JOBS,), lambda _: True, owner_on_cci, providers=("cci",)),
+    "cci-tfjob-ttl.yaml": Case(
+        (TFJOBS,), lambda one: not is_at(one, "etl"), clean_up, providers=("cci",)
+    ),
+    "cci-volcano-job-handover.yaml": Case(
+        (VOLCANO_JOBS,),
+        lambda one: is_in_team(one) and labels(one)["team"] == "vision",
+        hand_over,
+        providers=("cci",),
+    ),
+    "cci-pytorchjob-deadline.yaml": Case(
+        (PYTORCHJOBS,), lambda one: is_at(one, "train"), deadline, providers=("cci",)
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SandboxProcess]]:
+    """One for each provider, with the same fleet."""
+    with ExitStack() as stack:
+        yield {
+            provider: stack.enter_context(
+                sandbox(
+                    Tool(tmp_path_factory.mktemp(provider)),
+                    *("--provider", provider, "--jobs", 150, "--namespaces", 7),
+                )
+            )
+            for provider in ("kubernetes", "cci")
+        }
+
+
+@pytest.fixture(scope="module")
+def copied(control_plane: ControlPlane, sandboxes: dict[str, SandboxProcess]) -> str:
+    """The beginning of the namespaces into which the fleet is copied on the real control plane."""
+    found = objects(sandboxes["kubernetes"].client)
+    spaces = sorted({space for _, space, _ in found})
+    names = dict(zip(spaces, fleets.namespaces(control_plane, *spaces), strict=True))
+    for (kind, space, _), one in found.items():
+        path = JOB_KINDS[kind].path(names[space])
+        answer = control_plane.request("POST", path, _anew(one))
+        assert answer.status == 201, answer.body
+    return names[spaces[0]].removesuffix(spaces[0])
+
+
+def _anew(one: Object) -> Object:
+    """An object as it would be made, without what a server puts into it."""
+    made = deepcopy(one)
+    made["metadata"] = {key: one["metadata"][key] for key in ("name", "labels")}
+    made["metadata"]["annotations"] = one["metadata"].get("annotations") or {}
+    made.pop("status", None)
+    if made["kind"] == "Job" and "selector" in made["spec"]:
+        del made["spec"]["selector"], made["spec"]["template"]["metadata"]
+    return made
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a plan is carried out: a server for each provider.
+
+    `beginning` is what the namespaces begin with on the one for Kubernetes.
+    """
+
+    sandboxes: dict[str, SandboxProcess]
+    kubernetes: Any
+    context: str
+    beginning: str = ""
+
+    def server(self, provider: str) -> Server:
+        server: Server = (
+            self.kubernetes if provider == "kubernetes" else self.sandboxes["cci"].client
+        )
+        return server
+
+    def read(self, providers: tuple[str, ...]) -> Objects:
+        """All job objects on the servers of these providers."""
+        return {
+            (provider, *key): one
+            for provider in providers
+            for key, one in objects(
+                self.server(provider),
+                beginning=self.beginning if provider == "kubernetes" else "",
+            ).items()
+        }
+
+    def fit(self, document: Any, folder: Path) -> Any:
+        """The plan with the servers of this place, and with its namespaces."""
+        for cluster in document.get("fleet", []):
+            if cluster.get("provider") == "cci":
+                cluster.update(self._log_in(cluster["auth"], folder))
+            else:
+                cluster["context"] = self.context
+        for block in document["targets"] if self.beginning else []:
+            block["namespaces"] = self._namespaces(block.get("namespaces", []))
+        return document
+
+    def _log_in(self, auth: Object, folder: Path) -> Object:
+        server = self.sandboxes["cci"]
+        known = {way: logins.auth(server, way, folder) for way in logins.WAYS}
+        (way,) = (way for way, told in known.items() if _form(told) == _form(auth))
+        return {"server": server.server, "auth": known[way]}
+
+    def _namespaces(self, patterns: list[str]) -> list[str]:
+        """A block's namespaces on both servers: those of the copy, and the sandbox's own."""
+        here = [re.sub("^!?", rf"\g<0>{self.beginning}", one) for one in patterns]
+        if all(one.startswith("!") for one in patterns):
+            here += [f"{self.beginning}*", "team-*", "platform"]
+        return [*here, *patterns]
+
+
+def _form(auth: Object) -> set[tuple[str, str]]:
+    """Which keys the way to log in has."""
+    return {(way, key) for way, keys in auth.items() for key in keys}
+
+
+def carry_out(name: str, place: Place, call: Caller, tool: Tool) -> Any:
+    case = CASES[name]
+    case.hands(Patching(place.kubernetes, place.beginning))
+
+    def change(found: Objects) -> None:
+        for (_, kind, _, _), one in found.items():
+            if kind in case.kinds and case.selects(one):
+                case.change(one)
+
+    document = place.fit(YAML(typ="safe").load(PLANS[name]), tool.folder)
+    file = tool.write(name, document)
+    return there_and_back(call, file, lambda: place.read(case.providers), change)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_a_plan_does_on_the_sandbox_what_it_says_and_undo_takes_it_back(
+    name: str,
+    sandboxes: dict[str, SandboxProcess],
+    call: Caller,
+    tool: Tool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(sandboxes["kubernetes"].kubeconfig))
+    for key, value in sandboxes["cci"].credentials.items():
+        monkeypatch.setenv(key, value)
+
+    carry_out(name, Place(sandboxes, sandboxes["kubernetes"].client, "sandbox"), call, tool)
+
+
+def test_after_the_take_over_a_teams_own_apply_is_told_of_the_new_owner(
+    sandboxes: dict[str, SandboxProcess],
+    call: Caller,
+    tool: Tool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = sandboxes["kubernetes"]
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
+    place = Place(sandboxes, server.client, "sandbox")
+    plan = place.fit(YAML(typ="safe").load(PLANS["tfjob-take-over.yaml"]), tool.folder)
+    assert call("apply", tool.write("plan.yaml", plan), "--yes").code == 0
+    taken, *_ = tool.targets(plan["metadata"]["name"], "--outcome", "applied")
+
+    path = JOB_KINDS[TFJOBS].path(taken["namespace"], taken["name"])
+    manifest = {
+        "apiVersion": "kubeflow.org/v1",
+        "kind": "TFJob",
+        "metadata": {"name": taken["name"]},
+        "spec": {"runPolicy": {"ttlSecondsAfterFinished": 60}},
+    }
+    answer = server.client.request("PATCH", f"{path}?fieldManager=team", manifest, APPLY)
+
+    assert answer.status == 409
+    (cause,) = answer.body["details"]["causes"]
+    assert 'conflict with "platform-team"' in cause["message"]
+    # The sandbox knows no schema of the kind; one with a schema would name the field in it.
+    assert cause["field"] == ".spec.runPolicy"
+
+
+@pytest.mark.control_plane
+@pytest.mark.parametrize("name", [name for name in PLANS if "kubernetes" in CASES[name].providers])
+def test_and_so_it_does_on_a_real_api_server(
+    name: str,
+    control_plane: ControlPlane,
+    copied: str,
+    sandboxes: dict[str, SandboxProcess],
+    call: Caller,
+    tool: Tool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    control_plane.kubeconfig(tool.folder / "kubeconfig", user="alice")
+    for key, value in sandboxes["cci"].credentials.items():
+        monkeypatch.setenv(key, value)
+
+    carry_out(name, Place(sandboxes, control_plane, "control-plane", copied), call, tool)
+
+
+def test_every_plan_has_a_case_here_and_every_case_a_plan() -> None:
+    assert CASES.keys() == PLANS.keys()
+
+
+def test_every_plan_is_valid_as_it_stands(call: Caller) -> None:
+    ended = call("validate", *PLANS.values())
+
+    assert ended.code == 0, ended.err
+
+
+def test_the_guide_names_every_plan_and_its_examples_are_valid(call: Caller, tool: Tool) -> None:
+    guide = (FOLDER / "README.md").read_text()
+    named = set(re.findall(r"^\| \[`([a-z-]+\.yaml)`\]", guide, re.MULTILINE))
+    examples = re.findall(r"^```yaml\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+
+    assert named == PLANS.keys()
+    assert len(examples) > 5
+    for position, example in enumerate(examples):
+        whole = {
+            "apiVersion": "fleetpatch/v1",
+            "kind": "Plan",
+            "metadata": {"name": "example"},
+            "targets": [{"kinds": ["jobs.batch"], "selector": "app=etl"}],
+            "patch": {"labels": {"team": "red"}},
+            **YAML(typ="safe").load(example),
+        }
+        ended = call("validate", tool.write(f"example-{position}.yaml", whole))
+        assert ended.code == 0, example + ended.err
