@@ -60,7 +60,7 @@ def command(
             planned = None if new or run_file else _unfinished(plan, settings, dry_run=dry_run)
             if planned is None:
                 planned = expand_watched(
-                    plan.plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+                    plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
                 )
             carry_out(planned, settings, output, yes=yes, held=held)
     else:

@@ -24,6 +24,7 @@ from fleetpatch.model.plan.retrying import Retry
 from fleetpatch.model.plan.section import (
     AnnotationKey,
     AnnotationValue,
+    AnyOf,
     CountOrPercentage,
     DnsLabel,
     FieldManager,
@@ -108,7 +109,7 @@ class Guards(Section):
     """When an object has the new label already, with another value: leave it out, or the plan."""
     max_targets: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
     """Refuse a plan that matches more objects. Absent: no limit."""
-    allow_keys: ListOf[AnnotationKey] = ()
+    allow_keys: AnyOf[AnnotationKey] = ()
     """Protected keys that this plan may touch, by name."""
 
 

@@ -166,3 +166,6 @@ AnnotationValue: TypeAlias = Annotated[str | None, WithJsonSchema({"type": ["str
 
 ListOf: TypeAlias = Annotated[tuple[_T, ...], Strict(strict=False), Field(min_length=1)]
 """A list with something in it, as a tuple; pydantic's strict tuples would refuse lists."""
+
+AnyOf: TypeAlias = Annotated[tuple[_T, ...], Strict(strict=False)]
+"""A list that may be empty, as a tuple."""
