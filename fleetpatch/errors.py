@@ -6,6 +6,8 @@
     |-- UsageError             bad arguments, or a value that cannot be meant       exit 2
     |   `-- PlanError          a plan file with problems, each placed               exit 2
     |-- Refused                a guard refused before anything was sent             exit 2
+    |   `-- NothingMatched     no object is selected by the plan                    exit 2
+    |-- WindowClosed           outside of the plan's window; nothing was sent       exit 5
     |-- SurroundingsError      the tool's surroundings broke                        exit 1
     |   |-- KubeconfigError    no, a broken, or an unfit kubeconfig
     |   |-- CredentialsError   the server did not accept who we are
@@ -65,6 +67,16 @@ class Refused(FleetpatchError):
     """A guard said no while planning; the message gives counts, threshold and the way out."""
 
     exit_code = Exit.USAGE
+
+
+class NothingMatched(Refused):
+    """No object is selected by the plan."""
+
+
+class WindowClosed(FleetpatchError):
+    """The plan's window is closed; the message names its next opening."""
+
+    exit_code = Exit.PAUSED
 
 
 class SurroundingsError(FleetpatchError):

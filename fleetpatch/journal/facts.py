@@ -64,6 +64,16 @@ def undone_by(database: Database) -> str:
     return str(database.meta()["undone_by"])
 
 
+def partly(database: Database) -> bool:
+    """Read whether breakers alone keep the run from its end."""
+    return bool(database.meta().get("partly"))
+
+
+def pardoned(database: Database) -> int:
+    """Read how many failures a person has accepted by going on after a halt."""
+    return int(database.meta().get("pardoned", 0))
+
+
 def usage(database: Database) -> Usage:
     """Read what the run has cost over all its sessions."""
     meta = database.meta()

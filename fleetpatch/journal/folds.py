@@ -58,6 +58,7 @@ def summary(run: RunFile) -> Summary:
             ended=ended,
             undone_by=facts.undone_by(database),
             outdated=database.outdated,
+            partly=facts.partly(database),
         )
 
 

@@ -120,6 +120,14 @@ def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[E
     ]
 
 
+def finished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> Entry | None:
+    """Find the newest run of this very plan, if it is finished."""
+    for entry in listing(runs):
+        if entry.info and (entry.info.plan_digest, entry.info.dry_run) == (plan_digest, dry_run):
+            return entry if entry.state is RunState.FINISHED else None
+    return None
+
+
 def started(runs: Path, plan_name: str) -> Entry | None:
     """Find the newest run of a plan of this name that has begun to send and is unfinished."""
     begun = UNFINISHED - {RunState.PLANNED}

@@ -18,16 +18,18 @@ from types import TracebackType
 from typing import Final, Self
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import chunks, codec, facts, opening
+from fleetpatch.journal import chunks, codec, facts, opening, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.faults import fault
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import Survey
+from fleetpatch.journal.waves import WaveStanding
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo, RunState, Usage
 from fleetpatch.model.target import Target
+from fleetpatch.model.units import Amount
 
 _PENDING: Final = f"""
 FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
@@ -61,6 +63,8 @@ class RunFile:
 
     `path` is where it lies, `info` what was fixed at its creation; `clusters` and `resources` give
     meaning to the numbers in its rows, for `fleetpatch.journal.folds`, which reads the rest.
+    `meter` gives what was spent since it was last asked; it is asked when outcomes are recorded.
+    `waves` tells for each wave and each cluster which target is the last, where there are waves.
     """
 
     def __init__(self, database: Database, info: RunInfo, wall: Callable[[], float]) -> None:
@@ -69,6 +73,7 @@ class RunFile:
         self.info = info
         self.database = database
         self._wall = wall
+        self.meter: Callable[[], Usage] = Usage
         self._survey: Survey | None = None
         self._load()
 
@@ -143,11 +148,24 @@ class RunFile:
         """Where the run stands."""
         return facts.state(self.database)[0]
 
-    def set_state(self, state: RunState, cause: str = "") -> None:
-        """Move the run, with the cause in one line. Raises RunFileError before the seal."""
+    def set_state(self, state: RunState, cause: str = "", *, partly: bool = False) -> None:
+        """Move the run, with the cause in one line. Raises RunFileError before the seal.
+
+        `partly` tells that breakers alone keep it from its end.
+        """
         self._refuse_unsealed()
         with self.database.transaction():
-            self.database.put([("state", state.value), ("cause", cause)])
+            self.database.put([("state", state.value), ("cause", cause), ("partly", int(partly))])
+
+    @property
+    def pardoned(self) -> int:
+        """How many failures a person has accepted by going on after a halt."""
+        return facts.pardoned(self.database)
+
+    def pardon(self, failures: int) -> None:
+        """Remember that so many failures, all there are, have been accepted."""
+        with self.database.transaction():
+            self.database.put([("pardoned", failures)])
 
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add what one page brought; an object added before stays one target, with both blocks."""
@@ -164,22 +182,27 @@ class RunFile:
                 "UPDATE clusters SET inconsistent = 1 WHERE id = ?", (self._parts[cluster].id,)
             )
 
-    def seal(self) -> None:
-        """End the survey: sort and number the targets, and move to state `planned`."""
-        self._planning().seal(self._wall())
+    def seal(self, *, sizes: Sequence[Amount] = (), seed: str = "") -> None:
+        """End the survey: sort and number the targets, and move to state `planned`.
+
+        `sizes` are those of the run's waves, if it has any; `seed` draws who is in which. Raises
+        Refused where there would be too many.
+        """
+        self._planning().seal(self._wall(), sizes, seed)
         self._survey = None
         self._load()
         self.database.go_live()
 
-    def claim(self, cluster: str, limit: int) -> Sequence[Target]:
-        """Claim the next pending targets of a cluster; empty when there are none."""
+    def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
+        """Claim the next pending targets of a cluster, up to `last`; empty if there are none."""
         part = self._parts[cluster]
+        last = part.last if last is None else min(last, part.last)
         with self.database.transaction() as connection:
-            rows = connection.execute(_NEXT, (part.next, part.last, limit)).fetchall()
+            rows = connection.execute(_NEXT, (part.next, last, limit)).fetchall()
             targets = self.targets(rows)
             if targets:
                 chunks.take(self.database, [target.id for target in targets], self._wall())
-        part.next = targets[-1].id + 1 if targets else part.last + 1
+        part.next = targets[-1].id + 1 if targets else max(part.next, last + 1)
         return targets
 
     def release(self, targets: Iterable[Target]) -> None:
@@ -191,7 +214,7 @@ class RunFile:
             part = self._parts[target.cluster]
             part.next = min(part.next, target.id)
 
-    def record(self, settlements: Iterable[Settlement], *, usage: Usage | None = None) -> None:
+    def record(self, settlements: Iterable[Settlement]) -> None:
         """Commit outcomes of claimed targets, and what they cost, in one transaction.
 
         Raises RunFileError, having written nothing, where one of them has ended already.
@@ -202,8 +225,7 @@ class RunFile:
             connection.executemany(_SETTLE, rows)
             facts.grow(self.database, "outcomes", len(rows))
             facts.note_group(self.database, now)
-            if usage is not None:
-                facts.spend(self.database, usage)
+            facts.spend(self.database, self.meter())
         self.database.trim()
 
     def count(self, usage: Usage) -> None:
@@ -225,6 +247,13 @@ class RunFile:
             if taken:
                 self.database.put([("state", RunState.PAUSED.value), ("cause", "failed reopened")])
         return taken
+
+    def wave(self, number: int) -> WaveStanding:
+        """Tell how far the wave `number`, from 0, is."""
+        ends = self.waves[number]
+        before = self.waves[number - 1] if number else {}
+        firsts = {name: before.get(name, self._parts[name].first - 1) + 1 for name in ends}
+        return waves.standing(self.database, [(firsts[name], last) for name, last in ends.items()])
 
     def note_undo(self, run: str) -> None:
         """Remember the id of the run that undid this one."""
@@ -261,6 +290,7 @@ class RunFile:
             self.resources: Mapping[int, Resource] = {
                 row[0]: codec.resource(row[1:]) for row in resources
             }
+        self.waves = waves.load(self.database, self.clusters)
 
     def _planning(self) -> Survey:
         if self._survey is None:

@@ -4,16 +4,17 @@ Drafts wait in SQLite's temporary database, where (cluster, uid) tells what was 
 seal numbers them in the order of the plan and ends those at once that need no patch.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import codec, facts
+from fleetpatch.journal import codec, facts, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.faults import fault
 from fleetpatch.journal.schema import STAGING
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunState
+from fleetpatch.model.units import Amount
 
 _DRAFT = """
 INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -25,10 +26,11 @@ _RESOURCE = "INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TARGETS = """
 INSERT INTO targets (cluster, resource, namespace, name, uid, resource_version, blocks,
     before, wanted)
-SELECT d.cluster, r.id, namespace, name, uid, resource_version, blocks, before,
+SELECT d.cluster, r.id, namespace, name, d.uid, resource_version, blocks, before,
     wanted
 FROM drafts d JOIN ranks r ON r.found = d.resource
-ORDER BY d.cluster, r.id, namespace, name, uid
+LEFT JOIN turns w ON w.cluster = d.cluster AND w.uid = d.uid
+ORDER BY d.cluster, w.wave IS NULL, w.wave, r.id, namespace, name, d.uid
 """
 
 _RANGES = """
@@ -65,8 +67,13 @@ class Survey:
         """Count the objects found so far, each once."""
         return int(next(self._database.rows("SELECT count(*) FROM drafts"))[0])
 
-    def seal(self, now: float) -> None:
-        """Number the targets, end those that need no patch, and set the state to `planned`."""
+    def seal(self, now: float, sizes: Sequence[Amount] = (), seed: str = "") -> None:
+        """Number the targets, end those that need no patch, and set the state to `planned`.
+
+        With `sizes` of waves the targets are numbered wave by wave, as `seed` draws them. Raises
+        Refused where there would be too many waves.
+        """
+        names = {number: name for name, number in self._clusters.items()}
         found = sorted(self._resources, key=lambda resource: (resource.name, resource.version))
         with self._database.transaction() as connection:
             connection.execute("CREATE TEMP TABLE ranks (found INTEGER PRIMARY KEY, id INTEGER)")
@@ -75,8 +82,10 @@ class Survey:
                 connection.execute(
                     "INSERT INTO ranks VALUES (?, ?)", (self._resources[resource], rank)
                 )
+            done = waves.draw(self._database, names, sizes, seed)
             targets = connection.execute(_TARGETS).rowcount
             connection.execute(_RANGES)
+            waves.keep(self._database, done)
             ended = connection.execute(_ENDS, (now,)).rowcount
             facts.grow(self._database, "targets", targets)
             facts.grow(self._database, "outcomes", ended)
@@ -84,6 +93,7 @@ class Survey:
         with self._database.transaction() as connection:
             connection.execute("DROP TABLE drafts")
             connection.execute("DROP TABLE ranks")
+            connection.execute("DROP TABLE turns")
 
     def _row(self, draft: Draft) -> codec.Row:
         if not 0 <= draft.block < codec.MAX_BLOCKS:

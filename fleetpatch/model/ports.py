@@ -112,8 +112,11 @@ class Journal(Protocol):
         """Count the objects added so far, each once."""
         ...
 
-    def claim(self, cluster: str, limit: int) -> Sequence[Target]:
-        """Claim the next pending targets of a cluster, durably; empty when there are none."""
+    def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
+        """Claim the next pending targets of a cluster, durably, none whose id is beyond `last`.
+
+        Empty when there are none.
+        """
         ...
 
     def release(self, targets: Iterable[Target]) -> None:
@@ -190,4 +193,8 @@ class Progress(Protocol):
 
     def retried(self) -> None:
         """One more attempt is to be made again."""
+        ...
+
+    def limited(self, place: str, what: str) -> None:
+        """What holds `place` (a cluster; empty: the run) back now; empty where nothing does."""
         ...

@@ -144,7 +144,7 @@ class Summary:
     one version of a list. `started` and `ended` are the first claim and the last outcome, in
     seconds since the epoch, or None before there was one. `undone_by` is the id of the run that
     undid this one, or empty. `outdated` is a copy that was made without its write-ahead log, and
-    tells of an earlier moment.
+    tells of an earlier moment. `partly` tells that breakers alone keep a paused run from its end.
     """
 
     info: RunInfo
@@ -162,6 +162,7 @@ class Summary:
     ended: float | None = None
     undone_by: str = ""
     outdated: bool = False
+    partly: bool = False
 
 
 def as_json(summary: Summary) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from fleetpatch.errors import Refused
+from fleetpatch.errors import NothingMatched, Refused
 from fleetpatch.model.selector import Selector
 
 
@@ -37,7 +37,7 @@ def refuse_clashes(count: int, first: str) -> None:
 def refuse_none(found: int, looked_at: Sequence[str]) -> None:
     """An empty match is most often a typing mistake."""
     if found == 0:
-        raise Refused(
+        raise NothingMatched(
             "the plan matches no object at all; check its selector, kinds and namespaces "
             f"(looked at {', '.join(looked_at) or 'nothing: no namespace matches'})"
         )

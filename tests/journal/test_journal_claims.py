@@ -91,14 +91,16 @@ def test_an_outcome_is_kept_with_all_its_particulars(run: RunFile) -> None:
 def test_a_second_outcome_is_refused_and_takes_its_group_with_it(run: RunFile) -> None:
     a, b, c = run.claim("north", 3)
     run.record(settle([a]))
+    run.meter = lambda: Usage(patch=3)
     with pytest.raises(RunFileError, match="recorded twice"):
-        run.record(settle([b, a, c], Reason.GONE), usage=Usage(patch=3))
+        run.record(settle([b, a, c], Reason.GONE))
     assert [t.id for t in run.in_doubt("north", 0, 10)] == [2, 3]
     assert folds.summary(run).usage == Usage()
 
 
 def test_usage_adds_up_over_sessions(run: RunFile) -> None:
-    run.record([], usage=Usage(patch=3, retries=1, elapsed=0.5))
+    run.meter = lambda: Usage(patch=3, retries=1, elapsed=0.5)
+    run.record([])
     run.count(Usage(get=2, list=1, elapsed=1.25))
     run.close()
     with RunFile.open(run.path, write=True) as again:

@@ -28,7 +28,8 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
     ]
     with make(tmp_path / "x.run", drafts) as made:
         claimed = made.claim("north", 6)
-        made.record(settle(claimed[:1]), usage=Usage(5, 2, 3, 1, 1.23456))
+        made.count(Usage(5, 2, 3, 1, 1.23456))
+        made.record(settle(claimed[:1]))
         made.record(settle(claimed[1:3], Reason.GONE))
         made.record(settle(claimed[3:4], Reason.REJECTED))
         made.record(settle(claimed[4:5], Reason.SETTLED_BY_READING))

@@ -92,8 +92,8 @@ VALID = (
 )
 
 
-def problems_of(text: str, *, executable: bool = False) -> list[str]:
+def problems_of(text: str) -> list[str]:
     """Give the problems of a plan file, a line each."""
     with pytest.raises(PlanError) as caught:
-        parse_plan(text, "plan.yaml", executable=executable)
+        parse_plan(text, "plan.yaml")
     return [str(problem) for problem in caught.value.problems]

@@ -172,7 +172,7 @@ def test_a_protected_key_is_refused_in_every_way_of_writing_it_unless_it_is_allo
 
 @pytest.mark.parametrize("patch", ALLOWED)
 def test_what_only_looks_alike_is_let_through(patch: str) -> None:
-    parse_plan(with_patch(patch), "plan.yaml", executable=True)
+    parse_plan(with_patch(patch), "plan.yaml")
 
 
 def values(patch: dict[str, Any], **more: Any) -> dict[str, Any]:

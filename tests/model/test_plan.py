@@ -19,7 +19,7 @@ DEMO = Path(__file__).parents[2] / "plans" / "demo-relabel.yaml"
 
 DEFAULTS = """\
 guards: {onDrift: skip, conflicts: version, onClash: skip}
-pace: {concurrency: 32}
+pace: {adaptive: true}
 retry: {statuses: [504, 503, 429], attempts: 6, maxDelay: 0.5m, budget: 10.0%}
 """
 
@@ -115,7 +115,8 @@ def test_what_is_not_written_has_its_default() -> None:
     assert plan.guards.on_clash == "skip"
     assert plan.patch.options() == Options("fleetpatch", force=False, pretty=False)
     assert (plan.guards.max_targets, plan.guards.allow_keys) == (None, ())
-    assert (plan.pace.rate, plan.pace.burst, plan.pace.concurrency) == (None, None, 32)
+    assert (plan.pace.rate, plan.pace.burst, plan.pace.concurrency) == (None, None, None)
+    assert (plan.pace.adaptive, plan.pace.in_flight) == (True, 128)
     assert (plan.retry.attempts, plan.retry.max_delay) == (6, 30)
     assert (plan.retry.statuses, plan.retry.budget) == ((429, 503, 504), Percent(10))
     assert (plan.limits, plan.waves, plan.window, plan.lock) == (None, None, None, None)
@@ -143,7 +144,7 @@ def test_a_protected_key_is_let_through_where_it_is_allowed_by_name() -> None:
 
 
 def test_the_demo_plan_can_be_carried_out() -> None:
-    loaded = load_plan(DEMO, executable=True)
+    loaded = load_plan(DEMO)
 
     assert loaded.file == str(DEMO)
     assert loaded.plan.name == "demo-relabel"
@@ -157,7 +158,6 @@ def test_a_plan_from_values_equals_one_from_a_file() -> None:
             "targets": [{"kinds": ["jobs.batch"], "selector": "app=etl"}],
             "patch": {"labels": {"team": "ml"}},
         },
-        executable=True,
     )
 
     assert plan == plan_of(MINIMAL)

@@ -169,7 +169,7 @@ def test_what_a_kind_of_cci_does_not_take_is_placed_with_what_it_takes(
 
 @pytest.mark.parametrize(("kind", "patch"), FINE)
 def test_what_a_kind_of_cci_takes_is_let_through(kind: str, patch: str) -> None:
-    parse_plan(on_cci(patch, f"[{kind}]"), "plan.yaml", executable=True)
+    parse_plan(on_cci(patch, f"[{kind}]"), "plan.yaml")
 
 
 @pytest.mark.parametrize("patch", [MERGE, JSON, STRATEGIC, APPLY])

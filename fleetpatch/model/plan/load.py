@@ -22,7 +22,6 @@ from fleetpatch.model.plan.checks.provider import check_providers
 from fleetpatch.model.plan.checks.sections import check_sections
 from fleetpatch.model.plan.checks.sizes import check_sizes
 from fleetpatch.model.plan.document import Document, read
-from fleetpatch.model.plan.not_yet import not_yet
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
@@ -68,11 +67,10 @@ class PlanFile:
             raise PlanError(problems)
 
 
-def load_plan(path: str | Path, *, executable: bool = False) -> PlanFile:
+def load_plan(path: str | Path) -> PlanFile:
     """Read and check a plan file.
 
-    `executable` also refuses what this version does not carry out. Raises PlanError with every
-    problem there is, or UsageError where the file cannot be read.
+    Raises PlanError with every problem there is, or UsageError where the file cannot be read.
     """
     try:
         data = Path(path).read_bytes()
@@ -83,33 +81,29 @@ def load_plan(path: str | Path, *, executable: bool = False) -> PlanFile:
     except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: the plan file cannot be read: {reason}") from error
-    return _checked(read(data, str(path)), executable=executable)
+    return _checked(read(data, str(path)))
 
 
-def parse_plan(text: str | bytes, file: str, *, executable: bool = False) -> PlanFile:
+def parse_plan(text: str | bytes, file: str) -> PlanFile:
     """Check a plan file's text; `file` is its name in problems. Raises as `load_plan`."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
-    return _checked(read(data, file), executable=executable)
+    return _checked(read(data, file))
 
 
-def plan_from(
-    mapping: Mapping[str, Json], source: str = "command line", *, executable: bool = False
-) -> Plan:
+def plan_from(mapping: Mapping[str, Json], source: str = "command line") -> Plan:
     """Check a plan given as values, with the file's keys; `apiVersion` and `kind` may be missing.
 
     Raises PlanError, its problems placed at `source` alone.
     """
     tree = {"apiVersion": API_VERSION, "kind": "Plan", **mapping}
-    return _checked(Document(source, None, tree), executable=executable).plan
+    return _checked(Document(source, None, tree)).plan
 
 
-def _checked(document: Document, *, executable: bool) -> PlanFile:
+def _checked(document: Document) -> PlanFile:
     if document.is_hopeless:
         raise PlanError(document.problems)
     plan, findings = check_shape(document.tree, document.source)
     findings += tuple(found for check in _CHECKS for found in check(document.tree))
-    if executable:
-        findings += tuple(not_yet(document.tree))
     findings += tuple(_unless_told(check_providers(document.tree), findings))
     problems = _placed(document, findings)
     if plan is None or problems:

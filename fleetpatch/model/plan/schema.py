@@ -18,7 +18,6 @@ from fleetpatch.model.change import (
     PatchType,
     PlanChange,
 )
-from fleetpatch.model.plan.cron import problem_of_cron, problem_of_timezone
 from fleetpatch.model.plan.lock import Lock
 from fleetpatch.model.plan.retrying import Retry
 from fleetpatch.model.plan.section import (
@@ -35,9 +34,10 @@ from fleetpatch.model.plan.section import (
     PerSecond,
     Seconds,
     Section,
-    fine,
 )
 from fleetpatch.model.plan.targets import ClusterRef, TargetBlock
+from fleetpatch.model.plan.waves import Waves
+from fleetpatch.model.plan.windows import Window
 
 
 class Metadata(Section):
@@ -120,8 +120,15 @@ class Pace(Section):
     """Requests at most, as 100/s. Absent: no ceiling."""
     burst: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
     """Requests that may go at once after a pause; needs a rate. Absent: one second's worth."""
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 32
-    """Requests in flight at most."""
+    concurrency: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, Given] = None
+    """Requests in flight at most. Absent: 128, or 32 where the pace is not adaptive."""
+    adaptive: bool = True
+    """Follow what the server shows (latency, refusals), up to these ceilings."""
+
+    @property
+    def in_flight(self) -> int:
+        """Requests in flight at most."""
+        return self.concurrency or (128 if self.adaptive else 32)
 
 
 class Limits(Section):
@@ -131,26 +138,6 @@ class Limits(Section):
     """Failed targets that are put up with; one more halts the run."""
     deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
     """The run pauses after this long."""
-
-
-class Waves(Section):
-    """A run in steps, with pauses between them."""
-
-    sizes: ListOf[CountOrPercentage]
-    """Targets of each wave, as counts or percentages."""
-    pause: Seconds = 0.0
-    """The pause after each wave but the last."""
-
-
-class Window(Section):
-    """When a run may send patches."""
-
-    opens: Annotated[str, fine(problem_of_cron)]
-    """A cron expression of five fields."""
-    lasts: Annotated[Seconds, Field(gt=0)]
-    """How long it stays open."""
-    timezone: Annotated[str, fine(problem_of_timezone)] = "UTC"
-    """An IANA time zone such as Asia/Shanghai."""
 
 
 class Plan(Section):

@@ -1,7 +1,7 @@
 """Where a plan acts: clusters, kinds, namespaces, selectors."""
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator
 
@@ -42,6 +42,10 @@ def _namespace_pattern(text: str) -> str:
     return text
 
 
+Kind: TypeAlias = Annotated[str, AfterValidator(_kind)]
+NamespacePattern: TypeAlias = Annotated[str, AfterValidator(_namespace_pattern)]
+
+
 class ClusterRef(Section):
     """A cluster of the fleet."""
 
@@ -62,9 +66,9 @@ class ClusterRef(Section):
 class TargetBlock(Section):
     """Some objects. A plan's blocks are united; an object is a target once."""
 
-    kinds: ListOf[Annotated[str, AfterValidator(_kind)]]
+    kinds: ListOf[Kind]
     """Resources, as resource, resource.group or short name: jobs.batch, tfjobs, vcjob."""
-    namespaces: ListOf[Annotated[str, AfterValidator(_namespace_pattern)]] = ()
+    namespaces: ListOf[NamespacePattern] = ()
     """Names and globs; ! in front excludes. Absent: all namespaces."""
     selector: LabelSelector = Selector()
     """A label selector, as for kubectl -l. Absent: every object of the kinds."""

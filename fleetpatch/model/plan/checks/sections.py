@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at, sections, texts_at
+from fleetpatch.model.plan.waves import check_waves
+from fleetpatch.model.plan.windows import check_window
 
 
 def check_sections(tree: Json) -> Iterator[Finding]:
-    """Find what does not go together in targets, pace, retry, guards and limits."""
+    """Find what does not go together in targets, pace, retry, guards, limits, waves and window."""
     for block in sections(tree, ("targets",)):
         yield from _repeated(tree, (*block, "kinds"))
         yield from _repeated(tree, (*block, "namespaces"))
@@ -16,6 +18,8 @@ def check_sections(tree: Json) -> Iterator[Finding]:
     for retry in (("retry",), *((*path, "retry") for path in sections(tree, ("fleet",)))):
         yield from _statuses(tree, (*retry, "statuses"))
     yield from _repeated(tree, ("guards", "allowKeys"))
+    yield from check_window(tree)
+    yield from check_waves(tree)
     if mapping_at(tree, ()).get("limits") == {}:
         yield Finding(("limits",), "holds no limit; give maxFailures or deadline, or remove it")
 

@@ -1,0 +1,112 @@
+"""Waves in the run file: targets numbered wave by wave, so that each is a range of every cluster.
+
+The seal draws the order (`fleetpatch.rules.waves`) and keeps where each wave ends in `meta.waves`.
+Where a wave stands follows from claims and outcomes, as all standing does; nothing else is stored,
+so a crash between two waves changes nothing.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from fleetpatch.journal.database import Database
+from fleetpatch.journal.schema import CLAIMED
+from fleetpatch.model.outcome import Outcome
+from fleetpatch.model.units import Amount
+from fleetpatch.rules.waves import lot, spread
+
+Ends: TypeAlias = Mapping[str, int]
+"""The id of the last target of a wave in each cluster."""
+
+_KEY: Final = "waves"
+_STRATA: Final = (
+    "SELECT cluster, namespace, count(*) FROM drafts WHERE ends IS NULL GROUP BY cluster, namespace"
+)
+_TURNS: Final = """
+CREATE TEMP TABLE turns (cluster INTEGER, uid TEXT, wave INTEGER, PRIMARY KEY (cluster, uid))
+WITHOUT ROWID
+"""
+_DRAW: Final = """
+INSERT INTO turns
+SELECT cluster, uid, wave_of(cluster, namespace, row_number() OVER (
+    PARTITION BY cluster, namespace ORDER BY lot(uid), uid) - 1)
+FROM drafts WHERE ends IS NULL
+"""
+_STANDING: Final = f"""
+SELECT count(*) FILTER (WHERE o.target IS NULL), count(*) FILTER (WHERE {CLAIMED}),
+    max(o.settled_at) FILTER (WHERE e.outcome = ?)
+FROM targets t LEFT JOIN outcomes o ON o.target = t.id LEFT JOIN reasons e ON e.reason = o.reason
+WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts > 0)
+"""  # noqa: S608 # of our own constants alone
+
+
+@dataclass(frozen=True, slots=True)
+class WaveStanding:
+    """How far a wave is: targets without an outcome, targets ever claimed, and the last success.
+
+    `last_success` is in seconds since the epoch, None where there was none.
+    """
+
+    open: int
+    claimed: int
+    last_success: float | None
+
+
+def draw(
+    database: Database, clusters: Mapping[int, str], sizes: Sequence[Amount], seed: str
+) -> dict[int, tuple[int, ...]]:
+    """Draw the staged drafts' turns into the temporary table `turns`.
+
+    Gives for each cluster how many of its targets are done after each wave. Raises Refused where
+    the sizes make too many waves.
+    """
+    connection = database.connection
+    connection.execute(_TURNS)
+    if not sizes:
+        return {}
+    counts = {
+        (clusters[cluster], namespace): count
+        for cluster, namespace, count in database.rows(_STRATA)
+    }
+    plan = spread(counts, sizes, seed)
+
+    def wave_of(cluster: int, namespace: str, rank: int) -> int:
+        return plan.wave((clusters[cluster], namespace), rank)
+
+    connection.create_function("lot", 1, lambda uid: lot(seed, uid), deterministic=True)
+    connection.create_function("wave_of", 3, wave_of, deterministic=True)
+    connection.execute(_DRAW)
+    return {number: plan.clusters.get(name, ()) for number, name in clusters.items()}
+
+
+def keep(database: Database, done: Mapping[int, Sequence[int]]) -> None:
+    """Keep where each wave ends, once the targets are numbered; within the seal's transaction."""
+    first: dict[int, int] = dict(database.rows("SELECT id, first FROM clusters"))
+    ends: defaultdict[int, dict[int, int]] = defaultdict(dict)
+    for cluster, counts in done.items():
+        for wave, count in enumerate(counts):
+            ends[wave][cluster] = first[cluster] - 1 + count
+    if ends:
+        database.put([(_KEY, json.dumps([ends[wave] for wave in sorted(ends)]))])
+
+
+def load(database: Database, clusters: Mapping[int, str]) -> tuple[Ends, ...]:
+    """Read where each wave ends; empty where the run has none."""
+    text = database.meta().get(_KEY)
+    with database.sensible():
+        waves: list[dict[str, int]] = json.loads(text) if text else []
+        return tuple({clusters[int(key)]: last for key, last in wave.items()} for wave in waves)
+
+
+def standing(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveStanding:
+    """Look at the wave that consists of these ranges of ids, one in each cluster."""
+    opened = claimed = 0
+    latest: float | None = None
+    for first, last in ranges:
+        (row,) = database.rows(_STANDING, Outcome.APPLIED.value, first, last)
+        opened, claimed = opened + row[0], claimed + row[1]
+        if row[2] is not None:
+            latest = row[2] if latest is None else max(latest, row[2])
+    return WaveStanding(opened, claimed, latest)

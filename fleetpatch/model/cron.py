@@ -1,0 +1,146 @@
+"""Cron expressions of five fields: minute, hour, day of month, month, day of week.
+
+They mean what crontab(5) says of Vixie's cron: `*`, numbers, names of months and days, ranges,
+lists, steps after `*` or a range; Sunday is 0 and 7. Where both day fields are restricted, either
+of them is enough; a field that begins with `*`, such as `*/2`, does not count as restricted, and
+then both must hold.
+
+Refused where others guess: ranges that run backwards, steps that get nowhere, `5/10`, which some
+read as `5` and some as `5-59/10`, and days that no year has. The standard library reads no cron
+expressions and croniter is not maintained; what is needed of one is small enough to be exact here.
+Time zones are not this module's business: a schedule speaks of what a clock on the wall shows.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Final, Self
+
+_MONTHS: Final = (
+    *("JAN", "FEB", "MAR", "APR", "MAY", "JUN"),
+    *("JUL", "AUG", "SEP", "OCT", "NOV", "DEC"),
+)
+_DAYS: Final = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
+_ITEM: Final = re.compile(
+    r"(?:\*|(?P<first>[0-9]{1,2}|[A-Z]{3})(?:-(?P<last>[0-9]{1,2}|[A-Z]{3}))?)"
+    r"(?:/(?P<step>[0-9]{1,2}))?",
+    re.ASCII,
+)
+_LEAP_YEAR: Final = 2000
+_WEEK: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The moments of a cron expression, as days and the times of each of them.
+
+    `times` ascend. `weekdays` count from Sunday, 0, to Saturday, 6. `either` is set where a day of
+    the month or a day of the week is enough. There is no schedule that never comes.
+    """
+
+    text: str
+    times: tuple[time, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    either: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a cron expression. Raises ValueError with what is wrong, and what to do."""
+        parts = text.split()
+        if len(parts) != len(_FIELDS):
+            raise ValueError(
+                f"{text!r} has {len(parts)} fields and a cron expression has five: minute, hour,"
+                ' day of month, month, day of week, as in "0 2 * * SAT"'
+            )
+        minutes, hours, days, months, weekdays = (
+            field.read(part) for field, part in zip(_FIELDS, parts, strict=True)
+        )
+        schedule = cls(
+            text=" ".join(parts),
+            times=tuple(time(hour, minute) for hour in sorted(hours) for minute in sorted(minutes)),
+            days=days,
+            months=months,
+            weekdays=frozenset(day % _WEEK for day in weekdays),
+            either=not (parts[2].startswith("*") or parts[4].startswith("*")),
+        )
+        if not schedule.either and not any(map(schedule._has_day, schedule.months)):
+            raise ValueError(f"{text!r} never comes: no year has such a day; choose another one")
+        return schedule
+
+    def __str__(self) -> str:
+        return self.text
+
+    def falls_on(self, day: date) -> bool:
+        """Say whether `times` are meant on that day."""
+        if day.month not in self.months:
+            return False
+        of_month, of_week = day.day in self.days, day.isoweekday() % _WEEK in self.weekdays
+        return of_month or of_week if self.either else of_month and of_week
+
+    def _has_day(self, month: int) -> bool:
+        """Say whether the month has one of `days`, at least in some years."""
+        try:
+            date(_LEAP_YEAR, month, min(self.days))
+        except ValueError:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    name: str
+    least: int
+    most: int
+    words: tuple[str, ...] = ()
+
+    def read(self, text: str) -> frozenset[int]:
+        """Give the numbers that a field selects. Raises ValueError."""
+        return frozenset(number for item in text.split(",") for number in self._item(item, text))
+
+    def _item(self, item: str, whole: str) -> range:
+        found = _ITEM.fullmatch(item.upper())
+        if found is None:
+            raise self._nonsense(whole)
+        first, last = self.least, self.most
+        if found["first"]:
+            first = self._number(found["first"], whole)
+            last = self._number(found["last"], whole) if found["last"] else first
+        if last < first:
+            raise ValueError(
+                f"the {self.name} range {item!r} runs backwards; write it as a list or two ranges"
+            )
+        return range(first, last + 1, self._step(found["step"], last - first, item))
+
+    def _step(self, written: str | None, widest: int, item: str) -> int:
+        if written is None:
+            return 1
+        if 1 <= int(written) <= widest:
+            return int(written)
+        raise ValueError(
+            f"the step of {self.name} {item!r} gets nowhere; a step stands after * or a range, as"
+            f" in {self.least}-{self.most}/2, and is shorter than it"
+        )
+
+    def _number(self, text: str, whole: str) -> int:
+        if text in self.words:
+            return self.words.index(text) + self.least
+        if not text.isdigit() or not self.least <= int(text) <= self.most:
+            raise self._nonsense(whole)
+        return int(text)
+
+    def _nonsense(self, text: str) -> ValueError:
+        return ValueError(
+            f"{text!r} is no {self.name}; write *, or numbers from {self.least} to {self.most},"
+            " ranges (1-5) and steps (*/10), joined by commas"
+        )
+
+
+_FIELDS: Final = (
+    _Field("minute", 0, 59),
+    _Field("hour", 0, 23),
+    _Field("day of month", 1, 31),
+    _Field("month", 1, 12, _MONTHS),
+    _Field("day of week", 0, 7, _DAYS),
+)

@@ -1,0 +1,101 @@
+"""The plan's `waves`: a run in steps."""
+
+from collections.abc import Iterator
+from typing import Annotated, Final, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+
+from fleetpatch.model.field_selector import FieldSelector
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.problems import Finding
+from fleetpatch.model.plan.section import (
+    CountOrPercentage,
+    Given,
+    LabelSelector,
+    ListOf,
+    ObjectFieldSelector,
+    Seconds,
+    Section,
+)
+from fleetpatch.model.plan.targets import Kind, NamespacePattern
+from fleetpatch.model.plan.tree import mapping_at
+from fleetpatch.model.selector import Selector
+from fleetpatch.model.units import Amount
+
+
+def _some(size: Amount) -> Amount:
+    if size == 0:
+        raise ValueError("a wave of no targets; write 1 or more, or a percentage such as 10%")
+    return size
+
+
+WaveSize: TypeAlias = Annotated[
+    CountOrPercentage,
+    AfterValidator(_some),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?%$"},
+            ]
+        }
+    ),
+]
+
+Condition: TypeAlias = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z][-A-Za-z0-9_./]*(=(True|False|Unknown))?$", examples=["Ready=True"]),
+]
+"""A condition of an object's status, `=True` unless it says otherwise."""
+
+
+class Check(Section):
+    """What must hold before the next wave: a command ends with 0, or objects have a condition."""
+
+    command: Annotated[ListOf[str] | None, Given] = None
+    """A program and its arguments, run where fleetpatch is; without a shell."""
+    kinds: ListOf[Kind] = ()
+    """Kinds of objects to look at in every cluster. Absent: those of the plan's targets."""
+    namespaces: ListOf[NamespacePattern] = ()
+    """Names and globs; ! in front excludes. Absent: all namespaces."""
+    selector: LabelSelector = Selector()
+    """Which objects, as for kubectl -l."""
+    field_selector: ObjectFieldSelector = FieldSelector()
+    """Which objects, as for kubectl --field-selector."""
+    condition: Annotated[Condition | None, Given] = None
+    """What all of these objects must show in their status: Ready, Complete, Failed=False."""
+    timeout: Annotated[Seconds, Field(gt=0)] = 60.0
+    """How long the command may take, or the condition be waited for."""
+
+
+class Waves(Section):
+    """A run in steps, with pauses between them."""
+
+    sizes: ListOf[WaveSize]
+    """Targets of each wave, as counts or percentages of all; the last one repeats."""
+    pause: Seconds = 0.0
+    """The pause after the last success of each wave but the last."""
+    promote: Literal["auto", "manual"] = "auto"
+    """manual: the run pauses after each wave, until `fleetpatch resume --promote`."""
+    check: Annotated[Check | None, Given] = None
+    """What must hold before the next wave; where it does not, the run is halted."""
+    deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
+    """How long a wave may take; then the run pauses."""
+
+
+_CHECK: Final = ("waves", "check")
+
+
+def check_waves(tree: Json) -> Iterator[Finding]:
+    """Find what does not go together in the check between waves."""
+    waves = mapping_at(tree, ("waves",))
+    if not isinstance(waves.get("check"), dict):
+        return
+    check = mapping_at(tree, _CHECK)
+    if "command" in check:
+        for key in ("kinds", "namespaces", "selector", "fieldSelector", "condition"):
+            if key in check:
+                what = "stands beside command; keep one of the two"
+                yield Finding((*_CHECK, key), what, of_key=True)
+    elif "condition" not in check:
+        yield Finding((*_CHECK, "condition"), "is missing; add it, or a command instead")

@@ -1,0 +1,73 @@
+"""When a run may send patches: openings, less the days on which nothing may happen.
+
+The rules that tell from it whether a moment is fine are in `fleetpatch.rules.windows`.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Self
+from zoneinfo import ZoneInfo
+
+from fleetpatch.model.cron import Schedule
+
+_DAYS: Final = re.compile(
+    r"(?P<first>[0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.\.(?P<last>[0-9]{4}-[0-9]{2}-[0-9]{2}))?", re.ASCII
+)
+
+_YEARS: Final = range(1970, 3000)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Opens whenever the clocks of `zone` show a time of `schedule`; `lasts` are real seconds."""
+
+    schedule: Schedule
+    lasts: float
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Days:
+    """Whole days of a calendar, from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `2026-12-24` or `2026-12-31..2027-01-02`. Raises ValueError."""
+        found = _DAYS.fullmatch(text)
+        if not found:
+            raise ValueError(f"{text!r} is no day; write 2026-12-24, or 2026-12-31..2027-01-02")
+        first = _day(found["first"])
+        last = _day(found["last"] or found["first"])
+        if last < first:
+            raise ValueError(f"{text!r} ends before it begins; write the earlier day first")
+        return cls(first, last)
+
+    def __str__(self) -> str:
+        return f"{self.first}..{self.last}" if self.first < self.last else str(self.first)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Open where any opening is, but not on `blackouts`, which are days of `zone`.
+
+    `drain` is how many seconds before it closes the last request is sent.
+    """
+
+    openings: tuple[Opening, ...]
+    zone: ZoneInfo
+    blackouts: tuple[Days, ...] = ()
+    drain: float = 0.0
+
+
+def _day(text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no day of the calendar; check month and day") from None
+    if day.year not in _YEARS:
+        raise ValueError(f"{text!r} is no day that any run will see; check the year")
+    return day

@@ -1,0 +1,36 @@
+"""When to stop trying: refusals that are all the same, and a server that only fails.
+
+A mistake in a plan, or a missing right, is refused alike for every object of a kind in a namespace.
+After a number of such refusals in a row that part is left alone, before the whole of it has failed.
+"""
+
+import re
+from typing import Final, TypeAlias
+
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.target import Target
+
+REFUSALS: Final = 25
+"""Identical refusals in a row that stop a part: a kind in a namespace of a cluster."""
+
+BREAKDOWNS: Final = 10
+"""Targets in a row whose attempts ran out that stop a cluster."""
+
+Part: TypeAlias = tuple[str, str]
+"""A kind (`jobs.batch`) and a namespace."""
+
+_REFUSED: Final = frozenset({Reason.REJECTED, Reason.FORBIDDEN})
+_OWN_WORDS: Final = re.compile(r"\"[^\"]*\"|'[^']*'|\S*\d\S*")
+
+
+def part_of(target: Target) -> Part:
+    """The part of its cluster that a target belongs to."""
+    return target.resource.name, target.namespace
+
+
+def refusal(target: Target, settlement: Settlement) -> str:
+    """What a refusal says, without what is the target's own; empty where it is none."""
+    if settlement.reason not in _REFUSED:
+        return ""
+    said = settlement.detail.replace(target.name, "").replace(target.uid, "")
+    return f"{settlement.http_status} {_OWN_WORDS.sub('', said)}"

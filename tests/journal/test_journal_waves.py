@@ -1,0 +1,110 @@
+"""Waves in the run file: who is in which, and how far each is.
+
+Covered: ranges of every cluster that add up, the spread over namespaces, the same draw from the
+same seed, targets that end where they are planned, claims up to a wave's end, the standing of a
+wave, a file opened again.
+Left out: the arithmetic of sizes (tests/rules/test_waves.py), pauses and checks (tests/campaign).
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fleetpatch.errors import Refused
+from fleetpatch.journal import folds
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.waves import WaveStanding
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.ports import Draft
+from fleetpatch.model.units import Amount, Percent
+from tests.journal.makers import NOON, draft, info, names, settle
+
+
+def fleet() -> list[Draft]:
+    """30 objects in each of two namespaces of the north, 40 in the south, and five of no need."""
+    return [
+        *(draft(f"a-{n:02}", namespace="team-a") for n in range(30)),
+        *(draft(f"b-{n:02}", namespace="team-b") for n in range(30)),
+        *(draft(f"s-{n:02}", cluster="south") for n in range(40)),
+        *(draft(f"done-{n}", ends=Reason.ALREADY_SET) for n in range(5)),
+    ]
+
+
+def make(path: Path, *sizes: Amount, seed: str = "x") -> RunFile:
+    made = RunFile.create(path, info(), wall=lambda: NOON)
+    made.add(fleet())
+    made.seal(sizes=sizes, seed=seed)
+    return made
+
+
+def members(run: RunFile) -> list[set[str]]:
+    """The names of each wave's targets."""
+    return [
+        {name for cluster, end in ends.items() for name in names(run.claim(cluster, 1000, end))}
+        for ends in run.waves
+    ]
+
+
+def test_each_wave_is_a_sample_of_all_clusters_and_namespaces(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run", 10, Percent(40.0), Percent(100.0)) as run:
+        waves = members(run)
+
+    assert [len(wave) for wave in waves] == [10, 40, 50]
+    assert Counter(name[0] for name in waves[0]) == {"a": 3, "b": 3, "s": 4}
+    assert Counter(name[0] for name in waves[1]) == {"a": 12, "b": 12, "s": 16}
+    assert not waves[0] & waves[1]
+
+
+def test_the_seed_draws_the_same_waves_again_and_another_draws_others(tmp_path: Path) -> None:
+    with make(tmp_path / "1.run", 10) as one, make(tmp_path / "2.run", 10) as two:
+        assert members(one) == members(two)
+    with make(tmp_path / "3.run", 10) as one, make(tmp_path / "4.run", 10, seed="y") as other:
+        assert one.waves == other.waves
+        assert members(one) != members(other)
+
+
+def test_without_sizes_there_are_no_waves(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run") as run:
+        assert run.waves == ()
+        assert len(list(folds.targets(run))) == 105
+
+
+def test_a_claim_stops_at_the_end_of_the_wave_and_goes_on_from_there(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run", 10, 90) as run:
+        first, second = run.waves
+        taken = run.claim("north", 4, first["north"])
+        rest = run.claim("north", 100, first["north"])
+        assert len(taken) + len(rest) == 6
+        assert run.claim("north", 100, first["north"]) == []
+        assert len(run.claim("north", 100, second["north"])) == 54
+
+
+def test_a_wave_is_open_until_its_last_target_has_ended(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run", 10, 90) as run:
+        assert run.wave(0) == WaveStanding(10, 0, None)
+        north = run.claim("north", 100, run.waves[0]["north"])
+        assert run.wave(0) == WaveStanding(10, 6, None)
+        run.record(settle(north))
+        south = run.claim("south", 100, run.waves[0]["south"])
+        run.record(settle(south, Reason.REJECTED))
+        assert run.wave(0) == WaveStanding(0, 10, NOON)
+        assert run.wave(1) == WaveStanding(90, 0, None)
+
+
+def test_waves_are_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run", 10, 90) as made:
+        waves = made.waves
+
+    with RunFile.open(tmp_path / "x.run", write=True) as run:
+        assert run.waves == waves
+        assert run.wave(0).open == 10
+
+
+def test_too_many_waves_are_refused(tmp_path: Path) -> None:
+    run = RunFile.create(tmp_path / "x.run", info())
+    run.add([draft(f"job-{number:04}") for number in range(1002)])
+
+    with pytest.raises(Refused, match="1000 waves"):
+        run.seal(sizes=[1], seed="x")
+    run.discard()

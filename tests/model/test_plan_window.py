@@ -1,0 +1,159 @@
+"""The plan's `window` and `waves`: what their sections mean, and what does not go together.
+
+Covered: one opening and several, time zones, blackouts, the drain, canonical text, and the
+findings. Left out: cron expressions (test_cron.py), and where a mistake stands in a file
+(test_plan_mistakes.py).
+"""
+
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from fleetpatch.model.cron import Schedule
+from fleetpatch.model.plan.document import read
+from fleetpatch.model.plan.problems import show_path
+from fleetpatch.model.plan.waves import Waves
+from fleetpatch.model.plan.windows import Window, check_window
+from fleetpatch.model.units import Percent
+from fleetpatch.model.window import Days, Opening
+
+SHANGHAI, BERLIN = ZoneInfo("Asia/Shanghai"), ZoneInfo("Europe/Berlin")
+SATURDAY = '{opens: "0 2 * * SAT", lasts: 3h, timezone: Asia/Shanghai}'
+SEVERAL = """{
+  timezone: Asia/Shanghai,
+  any: [{opens: "0 2 * * SAT", lasts: 3h},
+        {opens: "0 22 * * MON-FRI", lasts: 6h, timezone: Europe/Berlin}],
+  blackouts: [2026-12-31..2027-01-02, 2026-12-24, 2026-12-24..2026-12-24], drain: 30s}"""
+
+
+def tree(text: str) -> Any:
+    found: Any = read(f"window: {text}".encode(), "plan.yaml").tree
+    return found["window"]
+
+
+def test_a_window_of_one_opening() -> None:
+    window = Window.model_validate(tree(SATURDAY)).window()
+
+    assert window.openings == (Opening(Schedule.parse("0 2 * * SAT"), 3 * 3600, SHANGHAI),)
+    assert (window.zone, window.blackouts, window.drain) == (SHANGHAI, (), 10)
+
+
+def test_a_window_of_several_openings_and_blackouts() -> None:
+    window = Window.model_validate(tree(SEVERAL)).window()
+
+    assert window.openings == (
+        Opening(Schedule.parse("0 2 * * SAT"), 3 * 3600, SHANGHAI),
+        Opening(Schedule.parse("0 22 * * MON-FRI"), 6 * 3600, BERLIN),
+    )
+    assert window.blackouts == (
+        Days(date(2026, 12, 24), date(2026, 12, 24)),
+        Days(date(2026, 12, 31), date(2027, 1, 2)),
+    )
+    assert (window.zone, window.drain) == (SHANGHAI, 30)
+
+
+def test_a_window_is_in_utc_where_it_says_nothing_else() -> None:
+    window = Window.model_validate(tree('{opens: "0 2 * * *", lasts: 1h}')).window()
+
+    assert window.zone.key == window.openings[0].zone.key == "UTC"
+
+
+@pytest.mark.parametrize("text", [SATURDAY, SEVERAL])
+def test_what_was_read_is_written_and_read_again(text: str) -> None:
+    window = Window.model_validate(tree(text))
+
+    written = window.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+    assert Window.model_validate(written) == window
+
+
+def test_blackouts_are_written_in_one_way() -> None:
+    written = Window.model_validate(tree(SEVERAL)).model_dump(mode="json", by_alias=True)
+
+    assert written["blackouts"] == ["2026-12-24", "2026-12-31..2027-01-02"]
+
+
+@pytest.mark.parametrize(
+    ("days", "what"),
+    [
+        ("2026-2-3", "'2026-2-3' is no day; write 2026-12-24, or 2026-12-31..2027-01-02"),
+        ("20261224", "must be a day such as 2026-12-24"),
+        ("2026-12-24...2026-12-25", "is no day"),
+        ("2026-W52-4", "is no day"),
+        ("2026-02-30", "'2026-02-30' is no day of the calendar"),
+        ("2026-12-24..9999-12-31", "'9999-12-31' is no day that any run will see"),
+        ("2026-12-25..2026-12-24", "ends before it begins"),
+        ("null", "nothing stands here"),
+    ],
+)
+def test_what_is_no_blackout_is_told(days: str, what: str) -> None:
+    with pytest.raises(ValidationError, match=what):
+        Window.model_validate(tree(f'{{opens: "0 2 * * *", lasts: 1h, blackouts: [{days}]}}'))
+
+
+def test_nothing_lasts_longer_than_a_month() -> None:
+    assert Window.model_validate(tree('{opens: "0 2 1 * *", lasts: 744h}')).lasts == 744 * 3600
+    with pytest.raises(ValidationError, match="at most 744h; let it open more often"):
+        Window.model_validate(tree('{opens: "0 2 1 * *", lasts: 744h1s}'))
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("{}", "window.opens", "is missing; add a cron expression, or several openings as any"),
+        ("{}", "window.lasts", "is missing; add how long it stays open"),
+        ('{opens: "0 2 * * *"}', "window.lasts", "is missing"),
+        ('{any: [{opens: "0 2 * * *", lasts: 1h}], lasts: 1h}', "window.lasts", "beside any"),
+        ('{opens: "* * * * *", lasts: 10s, drain: 10s}', "window.lasts", "within the drain of 10s"),
+        (
+            '{any: [{opens: "* * * * *", lasts: 9h}, {opens: "* * * * *", lasts: 5s}], drain: 6s}',
+            "window.any[1].lasts",
+            "within the drain of 6s, so that nothing would ever be sent",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_told(text: str, where: str, what: str) -> None:
+    findings = [(show_path(one.path), one.what) for one in check_window({"window": tree(text)})]
+
+    assert any(place == where and what in said for place, said in findings), findings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SATURDAY,
+        SEVERAL,
+        '{opens: "* * * * *", lasts: 5s}',
+        '{opens: "0 2 * * *", lasts: soon}',
+        '{opens: "0 2 * * *", lasts: 1h, drain: soon}',
+        "null",
+        "[]",
+        "closed",
+    ],
+)
+def test_what_goes_together_or_has_no_shape_is_left_alone(text: str) -> None:
+    assert list(check_window({"window": tree(text)})) == []
+    assert list(check_window({})) == []
+
+
+def test_editors_are_told_what_goes_together() -> None:
+    validator = Draft202012Validator(Window.model_json_schema(by_alias=True))
+
+    assert all(validator.is_valid(tree(text)) for text in (SATURDAY, SEVERAL))
+    assert not validator.is_valid(tree("{timezone: UTC}"))
+    assert not validator.is_valid(tree('{opens: "0 2 * * *"}'))
+    assert not validator.is_valid({**tree(SATURDAY), **tree(SEVERAL)})
+    assert not validator.is_valid({**tree(SATURDAY), "blackouts": ["christmas"]})
+
+
+def test_waves_are_counts_and_percentages() -> None:
+    waves = Waves.model_validate({"sizes": [1, "10%", "100%"], "pause": "5m"})
+
+    assert waves.sizes == (1, Percent(10), Percent(100))
+    assert waves.pause == 300
+    with pytest.raises(ValidationError, match="a wave of no targets; write 1 or more"):
+        Waves.model_validate({"sizes": [0]})
