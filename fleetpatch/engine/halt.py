@@ -30,9 +30,10 @@ class Halt:
     """
 
     def __init__(self, clock: Clock, guard: Callable[[], bool] = _always) -> None:
-        self._clock = clock
+        self.clock = clock
         self._guard = guard
         self._sleepers: set[anyio.CancelScope] = set()
+        self._awaited: set[anyio.Event] = set()
         self._rung = anyio.Event()
 
     @property
@@ -45,6 +46,8 @@ class Halt:
         self._rung.set()
         for sleeper in self._sleepers:
             sleeper.cancel()
+        for event in self._awaited:
+            event.set()
 
     async def pause(self, seconds: float) -> None:
         """Sleep so long, or until the halt is called."""
@@ -53,11 +56,21 @@ class Halt:
         with anyio.CancelScope() as sleeper:
             self._sleepers.add(sleeper)
             try:
-                await self._clock.sleep(seconds)
+                await self.clock.sleep(seconds)
             finally:
                 self._sleepers.discard(sleeper)
+
+    async def until(self, event: anyio.Event) -> None:
+        """Wait for `event`, which the call of the halt sets, too."""
+        if self.called:
+            return
+        self._awaited.add(event)
+        try:
+            await event.wait()
+        finally:
+            self._awaited.discard(event)
 
     async def drained(self) -> None:
         """Wait until `DRAIN` seconds have passed since the call."""
         await self._rung.wait()
-        await self._clock.sleep(DRAIN)
+        await self.clock.sleep(DRAIN)

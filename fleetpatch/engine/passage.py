@@ -18,6 +18,7 @@ from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.planner import goal
 from fleetpatch.rules.requesting import request
 from fleetpatch.rules.settling import End, after_patch, after_read
@@ -125,11 +126,10 @@ class Passage:
                 return ended
         if self._orders.read_only:
             return Left(sent=False)
-        if not halt.called:
-            await halt.pause(self._courier.pacer.reserve())
-        if halt.called:
+        permit = await self._courier.pacer.admit(halt)
+        if permit is None:
             return Left(sent=self._unanswered)
-        return await self._send()
+        return await self._send(permit)
 
     async def give_up(self, last: Again) -> Settlement | Left:
         """End a passage whose attempts have run out: where a read can tell more, it is made."""
@@ -157,7 +157,7 @@ class Passage:
             case _:
                 return self._settle(End(Reason.EXHAUSTED, line))
 
-    async def _send(self) -> Turn:
+    async def _send(self, permit: Permit) -> Turn:
         orders = self._orders
         guarded = orders.guarded or not is_repeatable(orders.change)
         version = self._version if guarded else None
@@ -166,6 +166,7 @@ class Passage:
         reply = await self._courier.cluster.patch(
             self.target, sent, whole=orders.whole, dry_run=orders.dry_run
         )
+        self._courier.pacer.answered(permit, reply)
         if isinstance(reply, Answer):
             self._status = reply.status
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
@@ -220,9 +221,11 @@ class Passage:
 
     async def _read(self) -> Turn | None:
         """Read the object and decide; None where it is to be sent (again)."""
-        await self._courier.halt.pause(self._courier.pacer.reserve())
+        permit = await self._courier.pacer.admit(self._courier.halt)
         self._reads += 1
         reply = await self._courier.cluster.read(self.target, whole=self._orders.whole)
+        if permit is not None:
+            self._courier.pacer.answered(permit, reply)
         unready = self._is_unready(reply)
         match reply:
             case Answer(status=200, seen=Seen() as seen):

@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fleetpatch.errors import UsageError
+from fleetpatch.sandbox.capacity import Capacity
 
 _UNIT: Final = float(2**64)
 
@@ -141,10 +142,11 @@ class Decision(NamedTuple):
 
 
 class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A profile: a latency for every request, and rules."""
+    """A profile: a latency for every request, rules, and how much the server can take."""
 
     latency: Latency = Latency(0.0)
     rules: tuple[Rule, ...] = ()
+    capacity: Capacity = Capacity()
 
     def decide(self, seed: int, method: Method, path: str, name: str, number: int) -> Decision:
         """What befalls the `number`th request (from 1) with this method and path."""

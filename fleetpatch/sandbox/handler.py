@@ -10,6 +10,7 @@ Beside the API there is, for tests, benchmarks and the demo only:
 | `GET /_sandbox/counters` | requests by verb, answers by status, logins, most in flight |
 | `GET /_sandbox/patches` | PATCH requests by path |
 | `POST /_sandbox/compact` | lets all continue tokens given so far expire |
+| `/_sandbox/capacity`, `/_sandbox/arrivals` | see `fleetpatch.sandbox.capacity` |
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from aiohttp import web
 
 from fleetpatch.sandbox import discovery
 from fleetpatch.sandbox.api import Api, Call, Request, call_of
+from fleetpatch.sandbox.capacity import PATHS, Load
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.chaos import Action, Fault, When
 from fleetpatch.sandbox.counters import Counters
@@ -40,13 +42,17 @@ class Handler:
     api: Api
     counters: Counters
     faults: Faults
+    load: Load
     gateway: Gateway | None = None
 
     async def __call__(self, incoming: web.BaseRequest) -> web.StreamResponse:
         """Answer, or break the connection and return what nobody will read."""
         path = incoming.path
         if path.startswith(_OWN):
-            return _response(self._own(incoming.method, path.removeprefix(_OWN)))
+            own = path.removeprefix(_OWN)
+            if own in PATHS:
+                return _response(self.load.own(incoming.method, own, await incoming.read()))
+            return _response(self._own(incoming.method, own))
         request = await _read(incoming)
         call = _call(request)
         self.counters.began(call.verb if call else "other", path)
@@ -63,6 +69,14 @@ class Handler:
         """The reply, or None where the connection was broken."""
         if call is None or call.route.resource not in discovery.JOB_KINDS:
             return self._answer(request)
+        if call.route.name and self.load.is_limited:
+            return await self.load.carry(lambda: self._suffer(incoming, request, call))
+        return await self._suffer(incoming, request, call)
+
+    async def _suffer(
+        self, incoming: web.BaseRequest, request: Request, call: Call
+    ) -> Reply | None:
+        """The reply after what chaos does to it, or None where the connection was broken."""
         decision = self.faults.next(call, request.path)
         if decision.delay:
             await asyncio.sleep(decision.delay)

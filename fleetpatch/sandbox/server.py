@@ -24,6 +24,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox import discovery, fleet
 from fleetpatch.sandbox.access import ADMIN, GUEST, Access
 from fleetpatch.sandbox.api import Api
+from fleetpatch.sandbox.capacity import Load
 from fleetpatch.sandbox.cci.credentials import FILE_NAME, Credentials, write_credentials
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.cci.iam import Iam
@@ -111,7 +112,7 @@ class Sandbox:
 
     def _handle(self, api: Api, gateway: Gateway | None = None) -> Handler:
         faults = Faults(self._options.chaos, self._options.seed)
-        return Handler(api, self.counters, faults, gateway)
+        return Handler(api, self.counters, faults, Load(self._options.chaos.capacity), gateway)
 
     def token(self, user: str) -> str:
         """The bearer token of `ADMIN` or `GUEST`."""

@@ -50,7 +50,7 @@ class Delivery:
         self.clock = VirtualClock()
         self.cluster = FakeCluster(self.clock)
         self.retries: list[Retry] = []
-        pacer = Pacer(self.clock, pacer_rate)
+        pacer = Pacer(self.clock, pacer_rate, random=random)
         self.halt = Halt(self.clock)
         self.courier = Courier(
             self.cluster, orders, pacer, self.halt, self.clock, random, self.retries.append

@@ -1,20 +1,25 @@
-"""The pacer.
+"""The pacer: the line before a cluster, in virtual time.
 
-Covered: its rate as a property over any arrivals, the order of waiters, the burst, no rate,
-cancelled waiters. Left out: how it is shared by the tasks of a lane (test_pipeline.py).
+Covered: the plan's rate as a property over any arrivals, the order of the line, the burst, no rate,
+waiters that are cancelled or halted, the ceiling of requests in flight, the pause that a
+Retry-After asks for, what is told of changes. Left out: what a server's answers do to the pace
+(tests/rules/test_pacing.py), how it is shared by the tasks of a lane (test_pipeline.py).
 """
 
 import asyncio
 from collections.abc import Sequence
 
 import anyio
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.pacer import Pacer
-from tests.fakes import VirtualClock
+from fleetpatch.model.answer import Answer
+from fleetpatch.rules.pacing.governor import Cause, Pace
+from tests.fakes import VirtualClock, failure, ok, seen_job
 
+FINE = ok(seen_job())
 TOLERANCE = 1e-6
 
 
@@ -23,13 +28,15 @@ async def passes(
 ) -> list[tuple[int, float]]:
     """Who passed when, in the order of passing; `arrivals` are seconds, sorted."""
     clock = VirtualClock()
-    pacer = Pacer(clock, rate, burst)
+    pacer, halt = Pacer(clock, rate, burst), Halt(clock)
     passed: list[tuple[int, float]] = []
 
     async def arrive(number: int, at: float) -> None:
         await clock.sleep(at)
-        await clock.sleep(pacer.reserve())
+        permit = await pacer.admit(halt)
+        assert permit is not None
         passed.append((number, clock.monotonic()))
+        pacer.answered(permit, FINE)
 
     async with anyio.create_task_group() as tasks:
         for number, at in enumerate(arrivals):
@@ -60,7 +67,9 @@ def test_who_comes_first_passes_first(rate: float, burst: int, arrivals: list[fl
 
 
 async def test_nobody_waits_longer_than_the_rate_demands() -> None:
-    assert await passes(2.0, 2, [1.0] * 5) == [
+    passed = await passes(2.0, 2, [1.0] * 5)
+
+    assert [(number, round(at, 6)) for number, at in passed] == [
         (0, 1.0),
         (1, 1.0),
         (2, 1.5),
@@ -70,9 +79,9 @@ async def test_nobody_waits_longer_than_the_rate_demands() -> None:
 
 
 async def test_idle_time_fills_the_bucket_up_to_the_burst_and_no_further() -> None:
-    times = [at for _, at in await passes(1.0, 2, [1.0, 1.0, 1000.0, 1000.0, 1000.0])]
+    times = [round(at, 6) for _, at in await passes(1.0, 2, [2.0, 2.0, 1000.0, 1000.0, 1000.0])]
 
-    assert times == [1.0, 1.0, 1000.0, 1000.0, 1001.0]
+    assert times == [2.0, 2.0, 1000.0, 1000.0, 1001.0]
 
 
 async def test_without_a_rate_everybody_passes_at_once() -> None:
@@ -83,13 +92,105 @@ async def test_without_a_rate_everybody_passes_at_once() -> None:
 
 async def test_a_waiter_that_is_cancelled_keeps_nobody_from_passing() -> None:
     clock = VirtualClock()
-    pacer = Pacer(clock, 1.0)
-    await clock.sleep(pacer.reserve())
+    pacer, halt = Pacer(clock, 1.0), Halt(clock)
+    assert await pacer.admit(halt)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(lambda: clock.sleep(pacer.reserve()))
+        tasks.start_soon(pacer.admit, halt)
         await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    await clock.sleep(pacer.reserve())
+    assert await pacer.admit(halt)
 
-    assert clock.monotonic() == pytest.approx(2.0)
+    assert clock.monotonic() == 1.0
+
+
+async def test_a_halt_empties_the_line_at_once() -> None:
+    clock = VirtualClock()
+    pacer, halt = Pacer(clock, 0.001), Halt(clock)
+    assert await pacer.admit(halt)
+    gone: list[object] = []
+
+    async def wait() -> None:
+        gone.append(await pacer.admit(halt))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(wait)
+        await clock.sleep(5)
+        halt.call()
+
+    assert gone == [None, None, None]
+    assert clock.monotonic() == 5
+
+
+async def test_no_more_are_in_flight_than_the_ceiling_allows() -> None:
+    clock = VirtualClock()
+    pacer, halt = Pacer(clock, concurrency=3), Halt(clock)
+    in_flight, most = 0, 0
+
+    async def send() -> None:
+        nonlocal in_flight, most
+        permit = await pacer.admit(halt)
+        assert permit is not None
+        in_flight += 1
+        most = max(most, in_flight)
+        await clock.sleep(1)
+        in_flight -= 1
+        pacer.answered(permit, FINE)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(12):
+            tasks.start_soon(send)
+
+    assert (most, clock.monotonic()) == (3, 4)
+
+
+async def storm(pacer: Pacer, clock: VirtualClock, targets: int, until: float) -> list[float]:
+    """When requests were sent to a server that answers 429 with Retry-After 1 until then."""
+    halt, sent = Halt(clock), list[float]()
+
+    async def deliver() -> None:
+        while True:
+            permit = await pacer.admit(halt)
+            assert permit is not None
+            sent.append(clock.monotonic())
+            busy = clock.monotonic() < until
+            await clock.sleep(0.01)
+            answer: Answer = failure(429, "TooManyRequests", retry_after="1") if busy else FINE
+            pacer.answered(permit, answer)
+            if not busy:
+                return
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(targets):
+            tasks.start_soon(deliver)
+    return sent
+
+
+async def test_a_retry_after_pauses_everybody_once_and_they_come_back_one_by_one() -> None:
+    clock = VirtualClock()
+    pacer = Pacer(clock, concurrency=64, adaptive=True, random=lambda: 0.5)
+
+    sent = await storm(pacer, clock, 64, until=10.0)
+
+    during = [at for at in sent if at < 10.0]
+    assert len(during) <= 64 + 10
+    assert len(sent) - len(during) == 64
+
+
+async def test_a_change_is_told_with_its_cause_and_not_over_and_over() -> None:
+    clock = VirtualClock()
+    told: list[tuple[Pace, Pace]] = []
+    pacer = Pacer(
+        clock,
+        concurrency=64,
+        adaptive=True,
+        random=lambda: 0.0,
+        on_change=lambda old, new: told.append((old, new)),
+    )
+
+    await storm(pacer, clock, 64, until=3.0)
+
+    assert told[0][1].cause is Cause.RETRY_AFTER
+    assert told[0][1].until is not None
+    assert len(told) < 10

@@ -185,8 +185,8 @@ class Process:
         with suppress(DeadError):
             await pipeline.run([self._lane], self._recorder)
 
-    def claim(self, cluster: str, limit: int) -> Sequence[Target]:
-        return self._write(lambda: self._run.claim(cluster, min(limit, 2)))
+    def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
+        return self._write(lambda: self._run.claim(cluster, min(limit, 2), last))
 
     def release(self, targets: Iterable[Target]) -> None:
         self._write(lambda: self._run.release(targets))

@@ -1,5 +1,6 @@
 """A run file in memory that holds its caller to the port's contract."""
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,10 +47,12 @@ class FakeJournal:
         with self._alone():
             return len({(draft.cluster, draft.seen.uid) for draft in self.drafts})
 
-    def claim(self, cluster: str, limit: int) -> Sequence[Target]:
+    def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
         with self._alone():
             self.on_claim()
-            chunk = [target for target in self.pending if target.cluster == cluster][:limit]
+            end = math.inf if last is None else last
+            mine = [one for one in self.pending if one.cluster == cluster and one.id <= end]
+            chunk = mine[:limit]
             taken = {target.id for target in chunk}
             self.pending = [target for target in self.pending if target.id not in taken]
             self.claimed |= taken

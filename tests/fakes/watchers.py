@@ -41,6 +41,7 @@ class FakeProgress:
     found: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     retries: int = 0
+    limits: dict[str, str] = field(default_factory=dict)
 
     def planned(self, found: int) -> None:
         self.found += found
@@ -50,3 +51,6 @@ class FakeProgress:
 
     def retried(self) -> None:
         self.retries += 1
+
+    def limited(self, place: str, what: str) -> None:
+        self.limits[place] = what

@@ -1,0 +1,179 @@
+"""The sandbox as a measuring instrument: what arrived there, when, and what became of it."""
+
+import json
+import os
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.plans import fleetpatch
+
+_WARM_UP = 5.0
+"""Seconds that a pace may take to find itself, where a goal says "after the first 5 s"."""
+
+
+class Arrival(NamedTuple):
+    """One request for an object: when it arrived, the answer's status, seconds until that."""
+
+    at: float
+    status: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The arrivals of one run, in the order of their arrival; times are from the first."""
+
+    arrivals: Sequence[Arrival]
+
+    @property
+    def seconds(self) -> float:
+        """From the first arrival to the last."""
+        return self.arrivals[-1].at
+
+    @property
+    def refused(self) -> float:
+        """The share that was answered 429."""
+        return sum(one.status == 429 for one in self.arrivals) / len(self.arrivals)
+
+    def between(self, start: float, end: float) -> "Ledger":
+        """The part that arrived in this span of time."""
+        return Ledger([one for one in self.arrivals if start <= one.at < end])
+
+    def rate(self, start: float, end: float) -> float:
+        """Requests accepted a second in this span of time."""
+        accepted = sum(one.status < 300 for one in self.between(start, end).arrivals)
+        return accepted / (end - start)
+
+    @property
+    def goodput(self) -> float:
+        """Requests accepted a second, after the first seconds and before the end."""
+        return self.rate(_WARM_UP, self.seconds - 0.5)
+
+    def latency(self, quantile: float) -> float:
+        """Seconds that a request took at the server."""
+        taken = sorted(one.seconds for one in self.arrivals if one.status < 300)
+        return taken[int(quantile * len(taken))]
+
+    def busiest(self, window: float) -> int:
+        """The most requests that arrived within any so many seconds."""
+        times, first, most = [one.at for one in self.arrivals], 0, 0
+        for last, at in enumerate(times):
+            while at - times[first] > window:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
+    def in_flight(self, start: float, end: float) -> float:
+        """Requests in the server at a time, on average over this span (Little's law)."""
+        span = self.between(start, end).arrivals
+        return sum(one.seconds for one in span) / (end - start)
+
+    @property
+    def longest_silence(self) -> float:
+        """Seconds between two arrivals, at most."""
+        return max(later.at - earlier.at for earlier, later in pairwise(self.arrivals))
+
+
+class Arena:
+    """A running sandbox whose capacity can be read and changed."""
+
+    def __init__(self, folder: Path, server: str, kubeconfig: Path) -> None:
+        self.folder = folder
+        self.server = server
+        self.kubeconfig = kubeconfig
+        self._seen = 0
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What fleetpatch needs to find it."""
+        return {
+            "KUBECONFIG": str(self.kubeconfig),
+            "FLEETPATCH_STATE_DIR": str(self.folder / "state"),
+        }
+
+    def change(self, **capacity: Any) -> float:
+        """Change the capacity; gives the time of it, on the ledger's clock."""
+        self._ask("capacity", capacity)
+        return float(self._ask("arrivals")["now"])
+
+    def ledger(self) -> tuple[Ledger, float]:
+        """What has arrived since the last call, and when the first of it did."""
+        entries = self._ask("arrivals")["arrivals"]
+        new, self._seen = entries[self._seen :], len(entries)
+        new.sort()
+        start = new[0][0]
+        return Ledger([Arrival(at - start, status, took) for at, status, took in new]), start
+
+    def _ask(self, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        with urllib.request.urlopen(f"{self.server}/_sandbox/{path}", data) as answer:
+            return json.load(answer)
+
+
+@contextmanager
+def arena(jobs: int, **capacity: Any) -> Iterator[Arena]:
+    """Serve so many jobs, as a process of its own, with this capacity."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        chaos, kubeconfig = folder / "chaos.json", folder / "kubeconfig"
+        chaos.write_text(json.dumps({"capacity": capacity}))
+        words = ["--jobs", str(jobs), "--chaos", str(chaos), "--kubeconfig", str(kubeconfig)]
+        command = fleetpatch("sandbox", *words)
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                ready = process.stdout.readline() if process.stdout else ""
+                yield Arena(folder, json.loads(ready)["server"], kubeconfig)
+            finally:
+                process.terminate()
+
+
+_PLAN = """\
+apiVersion: fleetpatch/v1
+kind: Plan
+metadata: {{name: bench}}
+targets:
+  - {{kinds: [jobs.batch, jobs.batch.volcano.sh, tfjobs, mxjobs, pytorchjobs], selector: app}}
+patch:
+  labels: {{bench.example.com/turn: "{value}"}}
+retry: {{attempts: 20}}
+pace: {pace}
+"""
+
+
+class Run:
+    """`fleetpatch apply` as a process of its own; `wait` until it is done."""
+
+    def __init__(self, arena: Arena, value: str, pace: str = "{}") -> None:
+        plan = arena.folder / f"{value}.yaml"
+        plan.write_text(_PLAN.format(value=value, pace=pace))
+        self._log = arena.folder / f"{value}.jsonl"
+        words = ["apply", str(plan), "--yes", "-o", "json", "--log-file", str(self._log)]
+        self._process = subprocess.Popen(
+            fleetpatch(*words),
+            env=os.environ | arena.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def wait(self) -> Any:
+        """The summary, as `apply -o json` prints it."""
+        output, _ = self._process.communicate()
+        return json.loads(output)
+
+    def paces(self) -> list[dict[str, Any]]:
+        """What the log says of the pace, in order."""
+        lines = map(json.loads, self._log.read_text().splitlines())
+        return [line for line in lines if line["event"] == "pace.changed"]
+
+
+def apply(arena: Arena, value: str, pace: str = "{}") -> Any:
+    """Carry a plan out on all jobs; gives the summary."""
+    return Run(arena, value, pace).wait()

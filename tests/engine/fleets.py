@@ -1,0 +1,80 @@
+"""Whole runs over scripted clusters, in virtual time."""
+
+from dataclasses import dataclass, field
+
+from fleetpatch.engine import pipeline
+from fleetpatch.engine.attempt import Courier
+from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.lane import Lane
+from fleetpatch.engine.orders import Orders
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.recorder import Recorder
+from fleetpatch.engine.scribe import Scribe
+from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.outcome import Outcome
+from tests.fakes import (
+    FakeCluster,
+    FakeEvents,
+    FakeJournal,
+    FakeProgress,
+    ObjectStore,
+    VirtualClock,
+    seen_job,
+    target_of,
+)
+
+CHANGE = MetadataChange(labels={"team": "red"})
+ORDERS = Orders(CHANGE, lambda _target, _seen: True)
+LATENCY = 0.1
+
+
+@dataclass
+class Fleet:
+    """Clusters full of jobs, a run file that knows them, and all who take part in a run."""
+
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    events: FakeEvents = field(default_factory=FakeEvents)
+    progress: FakeProgress = field(default_factory=FakeProgress)
+    lanes: list[Lane] = field(default_factory=list)
+    stores: list[ObjectStore] = field(default_factory=list)
+    _scribe: Scribe = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._scribe = Scribe(self.journal)
+
+    def add(
+        self, count: int, *, name: str = "prod-a", concurrency: int = 7, rate: float | None = None
+    ) -> FakeCluster:
+        """A cluster of `count` jobs with a lane of its own."""
+        seen = [
+            seen_job({"team": "blue"}, name=f"{name}-{number}", uid=f"{name}-uid-{number}")
+            for number in range(count)
+        ]
+        first = len(self.journal.pending) + 1
+        self.journal.pending.extend(
+            target_of(CHANGE, one, number=number, cluster=name)
+            for number, one in enumerate(seen, first)
+        )
+        store = ObjectStore(seen)
+        self.stores.append(store)
+        cluster = FakeCluster(self.clock, store.patch, store.read, latency=LATENCY, name=name)
+        pacer = Pacer(self.clock, rate)
+        courier = Courier(
+            cluster,
+            ORDERS,
+            pacer,
+            Halt(self.clock),
+            self.clock,
+            lambda: 0.5,
+            lambda _retry: self.progress.retried(),
+        )
+        self.lanes.append(Lane(courier, self._scribe, concurrency))
+        return cluster
+
+    async def run(self) -> tuple[str, ...]:
+        recorder = Recorder(self._scribe, self.clock, self.events, self.progress)
+        return await pipeline.run(self.lanes, recorder)
+
+    def settled(self, outcome: Outcome) -> int:
+        return sum(end.outcome is outcome for end in self.journal.settled.values())

@@ -1,0 +1,82 @@
+"""The breaker of one cluster.
+
+Covered: identical refusals in a row, what closes a row, parts apart from each other, targets given
+up one after the other, what is said afterwards. Left out: which refusals are the same
+(tests/rules/test_breaking.py).
+"""
+
+from dataclasses import replace
+
+from fleetpatch.engine.breaker import Breaker
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.target import Target, TargetId
+from tests.engine.deliveries import TARGET
+
+ELSEWHERE = replace(TARGET, namespace="team-b")
+
+
+def note(breaker: Breaker, reason: Reason, target: Target = TARGET, detail: str = "no") -> str:
+    status = 403 if reason is Reason.FORBIDDEN else 429
+    return breaker.note(target, Settlement(TargetId(1), reason, status, detail=detail))
+
+
+def test_a_row_of_identical_refusals_stops_the_part_and_no_other() -> None:
+    breaker = Breaker(refusals=3)
+    for _ in range(2):
+        note(breaker, Reason.FORBIDDEN)
+    assert not breaker.refuses(TARGET)
+    note(breaker, Reason.FORBIDDEN)
+
+    assert breaker.refuses(TARGET)
+    assert not breaker.refuses(ELSEWHERE)
+    assert breaker.causes() == [
+        "jobs.batch in team-a was stopped after 3 refusals in a row, 1 not tried: no"
+    ]
+
+
+def test_a_success_or_another_refusal_begins_a_new_row() -> None:
+    breaker = Breaker(refusals=2)
+    for reason, detail in (
+        (Reason.FORBIDDEN, "no"),
+        (Reason.PATCHED, ""),
+        (Reason.FORBIDDEN, "no"),
+        (Reason.FORBIDDEN, "never"),
+        (Reason.EXHAUSTED, "busy"),
+        (Reason.FORBIDDEN, "never"),
+    ):
+        note(breaker, reason, detail=detail)
+
+    assert not breaker.refuses(TARGET)
+
+
+def test_objects_that_are_gone_or_changed_do_not_break_a_row() -> None:
+    breaker = Breaker(refusals=2)
+    for reason in (Reason.FORBIDDEN, Reason.GONE, Reason.FORBIDDEN):
+        note(breaker, reason)
+
+    assert breaker.refuses(TARGET)
+
+
+def test_a_part_of_which_all_was_tried_is_no_cause() -> None:
+    breaker = Breaker(refusals=1)
+    note(breaker, Reason.FORBIDDEN)
+
+    assert breaker.causes() == []
+
+
+def test_targets_given_up_in_a_row_stop_the_cluster_once() -> None:
+    breaker = Breaker(breakdowns=3)
+    said = [
+        note(breaker, reason, detail="429 busy")
+        for reason in (
+            Reason.EXHAUSTED,
+            Reason.EXHAUSTED,
+            Reason.PATCHED,
+            Reason.EXHAUSTED,
+            Reason.EXHAUSTED,
+            Reason.EXHAUSTED,
+            Reason.EXHAUSTED,
+        )
+    ]
+
+    assert said == ["", "", "", "", "", "3 targets in a row were given up: 429 busy", ""]

@@ -1,0 +1,81 @@
+"""How exact a limit of failures is, over a scripted cluster in virtual time.
+
+Covered: limits from 0 to 5 and from 1% to 50%, with one worker and with 32: with one the run ends
+at the very failure, with more at most what was in flight ends after it, and nothing is sent once
+the limit was passed; parts that a breaker stopped. Left out: causes (tests/campaign).
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from fleetpatch.engine.breaker import Breaker
+from fleetpatch.model.answer import Reply
+from fleetpatch.model.outcome import Outcome, Settlement
+from fleetpatch.model.units import Amount, Percent
+from fleetpatch.rules.limits import failures_allowed
+from tests.engine.fleets import Fleet
+from tests.fakes import Call, FakeCluster, failure
+
+TARGETS = 300
+LIMITS: list[Amount] = [0, 1, 2, 3, 4, 5, *map(Percent, (1.0, 2.0, 10.0, 25.0, 50.0))]
+
+
+def every_other_fails(cluster: FakeCluster) -> None:
+    """Refuse the odd ones, each in words of its own."""
+    answer = cluster.patches
+
+    def patches(call: Call) -> Reply:
+        number = int(call.target.name.rpartition("-")[2])
+        return failure(422, "Invalid", "no") if number % 2 else answer(call)
+
+    cluster.patches = patches
+
+
+def limiting(fleet: Fleet, allowed: int) -> Callable[[Settlement], None]:
+    failures = 0
+
+    def settled(settlement: Settlement) -> None:
+        nonlocal failures
+        failures += settlement.outcome is Outcome.FAILED
+        if failures > allowed:
+            fleet.lanes[0].stop("too many failures")
+
+    return settled
+
+
+@pytest.mark.parametrize("workers", [1, 32])
+@pytest.mark.parametrize("limit", LIMITS, ids=str)
+async def test_a_run_ends_at_the_failure_that_is_one_too_many(limit: Amount, workers: int) -> None:
+    fleet = Fleet()
+    cluster = fleet.add(TARGETS, concurrency=workers)
+    every_other_fails(cluster)
+    allowed = failures_allowed(limit, TARGETS)
+    fleet.lanes[0].on_settled = limiting(fleet, allowed)
+
+    causes = await fleet.run()
+
+    failed = fleet.settled(Outcome.FAILED)
+    sent = len(cluster.patched)
+    if allowed >= TARGETS // 2:
+        assert (causes, sent) == ((), TARGETS)
+    else:
+        assert causes == ("too many failures",)
+        assert allowed < failed <= allowed + workers
+        # All that was sent has ended: nothing went out after the limit was passed.
+        assert sent == len(fleet.journal.settled)
+        assert sent <= 2 * (allowed + 1) + workers
+
+
+async def test_a_part_that_is_refused_throughout_is_left_alone() -> None:
+    fleet = Fleet()
+    cluster = fleet.add(TARGETS, concurrency=1)
+    cluster.patches = lambda _call: failure(403, "Forbidden", "no")
+    fleet.lanes[0].breaker = Breaker(refusals=25)
+
+    (cause,) = await fleet.run()
+
+    assert len(cluster.patched) == 25
+    assert len(fleet.journal.pending) == TARGETS - 25
+    assert f"stopped after 25 refusals in a row, {TARGETS - 25} not tried" in cause
+    assert not fleet.lanes[0].broken
