@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from fleetpatch.campaign.permits import Permits
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.stopping import Stop
@@ -48,21 +49,30 @@ async def apply(
     *,
     stop: Stop | None = None,
     held: PlanLock | None = None,
+    permits: Permits | None = None,
 ) -> Summary:
     """Bring every open target of `run_file` to its end.
 
     What an earlier session left in doubt is read before anything is sent. A run that is finished
-    already is left as it is. `held` is the plan's lock, where the caller has it. Raises Locked,
+    already is left as it is, and so is one that was halted, unless `permits` has it resumed.
+    `held` is the plan's lock, where the caller has it. Raises Locked,
     RunFileError, LogError, KubeconfigError and CredentialsError, and ClusterError where the plan's
     Lease cannot be had; what a server does otherwise is in the summary instead.
     """
     run_file, settings = Path(run_file), settings or Settings()
+    permits = permits or Permits()
     with opened_to_write(run_file, settings, held) as journal:
-        if journal.state is RunState.FINISHED:
-            return folds.summary(journal)
+        summary = folds.summary(journal)
+        if summary.state is RunState.FINISHED:
+            return summary
+        if summary.state is RunState.HALTED:
+            if not permits.resumed:
+                return summary
+            # Who goes on after a look at the failures has accepted them.
+            journal.pardon(summary.tally.failed)
         log_file, run = settings.log_of(run_file), journal.info.run
         with open_log(log_file, run=run, now=settings.clock.wall) as log:
-            return await Session(journal, settings, log, stop or Stop()).run()
+            return await Session(journal, settings, log, stop or Stop(), permits).run()
 
 
 def reopen_failed(run_file: Path, settings: Settings, reason: Reason | None = None) -> int:

@@ -1,31 +1,26 @@
 """From a plan to a run file: resolve kinds and namespaces, survey, seal."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 
 from fleetpatch.campaign.births import new_run
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.sweeping import kinds_of, sweeps_of
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.survey import Survey, Sweep
-from fleetpatch.errors import UsageError
 from fleetpatch.journal import folds
 from fleetpatch.journal.locator import run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.resolve import resolve
-from fleetpatch.model.kinds import groups_named
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.fitting import refuse_unfit
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.report.logs import open_log
 from fleetpatch.rules.guards import refuse_clashes, refuse_none, refuse_unselective
-from fleetpatch.rules.namespaces import exact, select
 from fleetpatch.rules.narrating import tell
 
 _ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
@@ -57,17 +52,20 @@ async def expand(
     async with open_fleet(plan, settings) as clusters:
         info = _info(plan, clusters, settings, dry_run=dry_run)
         path = run_file or run_path(settings.runs, info.run)
-        kinds = [await _kinds(cluster, plan) for cluster in clusters]
+        kinds = [
+            await kinds_of(cluster, [name for block in plan.targets for name in block.kinds])
+            for cluster in clusters
+        ]
         refuse_unfit(source, zip(_providers(plan), kinds, strict=True), rehearsal=dry_run)
         sweeps = [
             sweep
             for cluster, known in zip(clusters, kinds, strict=True)
-            for sweep in await _sweeps(plan, cluster, known)
+            for sweep in await sweeps_of(plan, cluster, known)
         ]
         journal = RunFile.create(path, info, wall=settings.clock.wall)
         try:
             await _fill(journal, plan, sweeps, settings)
-            journal.seal()
+            journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             journal.count(_usage(clusters, settings.clock.monotonic() - started))
         except BaseException:
             journal.discard()
@@ -93,42 +91,6 @@ def _info(
 def _providers(plan: Plan) -> list[ProviderName]:
     """The provider of each cluster, in the fleet's order."""
     return [ProviderName(ref.provider) for ref in plan.fleet] or [ProviderName.KUBERNETES]
-
-
-async def _sweeps(plan: Plan, cluster: ApiServer, kinds: Mapping[str, Resource]) -> list[Sweep]:
-    """Name the lists to be made on one cluster, in a fixed order."""
-    known: Sequence[str] | None = None
-    sweeps = []
-    for position, block in enumerate(plan.targets):
-        namespaces: Sequence[str | None] = exact(block.namespaces) or [None]
-        if block.namespaces and namespaces == [None]:
-            known = await cluster.namespaces() if known is None else known
-            namespaces = select(block.namespaces, known)
-        for name in block.kinds:
-            sweeps += [
-                Sweep(
-                    cluster,
-                    position,
-                    kinds[name],
-                    namespace,
-                    str(block.selector),
-                    str(block.field_selector),
-                )
-                for namespace in namespaces
-            ]
-    return sweeps
-
-
-async def _kinds(cluster: ApiServer, plan: Plan) -> Mapping[str, Resource]:
-    """Find what each name means; all that is served is looked at only where a name needs it."""
-    names = [name for block in plan.targets for name in block.kinds]
-    groups = groups_named(names)
-    if groups is not None:
-        served = await cluster.resources(groups)
-        with suppress(UsageError):  # the whole offer makes for better advice
-            return {name: resolve(name, served, cluster.unavailable) for name in names}
-    served = await cluster.resources()
-    return {name: resolve(name, served, cluster.unavailable) for name in names}
 
 
 async def _fill(journal: RunFile, plan: Plan, sweeps: Sequence[Sweep], settings: Settings) -> None:

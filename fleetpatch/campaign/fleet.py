@@ -1,17 +1,21 @@
 """A plan's clusters, opened side by side."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import TypeAlias
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.errors import RunFileError
+from fleetpatch.errors import CredentialsError, RunFileError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.opening import open_cci, open_cluster
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.targets import ClusterRef
 from fleetpatch.model.run import ClusterInfo
+
+Missing: TypeAlias = Mapping[str, str]
+"""Clusters that do not let us in, by name, and why."""
 
 
 @asynccontextmanager
@@ -33,28 +37,35 @@ async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[A
 @asynccontextmanager
 async def reopen_fleet(
     clusters: Sequence[ClusterInfo], plan: Plan, settings: Settings
-) -> AsyncIterator[Sequence[ApiServer]]:
+) -> AsyncIterator[tuple[Sequence[ApiServer], Missing]]:
     """Open the clusters that a run was planned on: by their contexts, or as the plan has them.
 
-    Raises as `open_fleet`, and RunFileError where one leads to another server than it did then.
+    Those that do not let us in are missing, as long as others do. Raises as `open_fleet` where all
+    are, and RunFileError where one leads to another server than it did then.
     """
     async with AsyncExitStack() as stack:
-        opened = []
+        opened: list[ApiServer] = []
+        missing: dict[str, CredentialsError] = {}
         for info in clusters:
-            server = await stack.enter_async_context(
-                _open(info.name, info.context or None, plan, settings)
-            )
+            try:
+                opening = _open(info.name, info.context or None, plan, settings)
+                server = await stack.enter_async_context(opening)
+            except CredentialsError as error:
+                missing[info.name] = error
+                continue
             if server.server != info.server:
                 raise _elsewhere(info, server)
             opened.append(server)
-        yield opened
+        if missing and not opened:
+            raise next(iter(missing.values()))
+        yield opened, {name: str(error) for name, error in missing.items()}
 
 
 def _open(
     name: str | None, context: str | None, plan: Plan, settings: Settings
 ) -> AbstractAsyncContextManager[ApiServer]:
     """Open one cluster: as the plan has it where that is CCI, else by its context."""
-    clock, timeout, concurrency = settings.clock, settings.request_timeout, plan.pace.concurrency
+    clock, timeout, concurrency = settings.clock, settings.request_timeout, plan.pace.in_flight
     ref = next((ref for ref in plan.fleet if ref.name == name), None)
     match ref:
         case ClusterRef(provider="cci", server=str(server), auth=Auth() as auth):

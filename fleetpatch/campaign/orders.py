@@ -1,11 +1,7 @@
 """What a plan says, as the engine takes its orders."""
 
-import math
-
 from fleetpatch.campaign.changes import change_of
-from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.orders import Orders
-from fleetpatch.engine.pacer import Pacer
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Seen, Target
@@ -35,10 +31,3 @@ def orders_of(info: RunInfo, plan: Plan, cluster: str, *, read_only: bool = Fals
         read_only=read_only,
         options=plan.patch.options(),
     )
-
-
-def pacer_of(plan: Plan, settings: Settings) -> Pacer:
-    """A pacer for one cluster; without a burst of its own, a plan may send one second's worth."""
-    rate = plan.pace.rate
-    burst = plan.pace.burst or (max(1, math.ceil(rate)) if rate else 1)
-    return Pacer(settings.clock, rate, burst)

@@ -1,21 +1,30 @@
 """One session of a run: what `apply` does between opening the run file and closing it."""
 
-import os
 import random
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
-from fleetpatch._version import __version__
-from fleetpatch.campaign.fleet import reopen_fleet
+import anyio
+
+from fleetpatch.campaign import checking
+from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.leasing import tenancy, tenure_of
-from fleetpatch.campaign.orders import orders_of, pacer_of
-from fleetpatch.campaign.settings import Settings, whoami
+from fleetpatch.campaign.metering import Meter
+from fleetpatch.campaign.narrating import narrate_again, narrate_retry, narrate_start
+from fleetpatch.campaign.orders import orders_of
+from fleetpatch.campaign.overseeing import Overseer
+from fleetpatch.campaign.pacing import pacer_of
+from fleetpatch.campaign.permits import Permits
+from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.stopping import Stop
+from fleetpatch.campaign.waving import Held, Waving
 from fleetpatch.engine import pipeline
 from fleetpatch.engine.attempt import Courier, Retry
+from fleetpatch.engine.gate import Gate
 from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.narrator import Narrator
+from fleetpatch.engine.plain import plain_errors
 from fleetpatch.engine.recorder import Recorder
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.tenure import Tenure
@@ -24,51 +33,133 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.ports import Events
-from fleetpatch.model.run import RunState, Summary, Usage, as_json
+from fleetpatch.model.run import RunState, Summary, as_json
 from fleetpatch.rules.ending import ending
-from fleetpatch.rules.narrating import tell
 
 
 class Session:
     """One process's share of a run: lanes over its open targets, until they come to rest."""
 
-    def __init__(self, journal: RunFile, settings: Settings, log: Events, stop: Stop) -> None:
+    def __init__(
+        self,
+        journal: RunFile,
+        settings: Settings,
+        log: Events,
+        stop: Stop,
+        permits: Permits | None = None,
+    ) -> None:
         self._journal = journal
         self._plan = restore(journal.info.plan)
         self._settings = settings
         self._stop = stop
+        self._permits = permits or Permits()
         self._log = Narrator(log, stop.request)
-        self._retries = 0
+        self._waiting = Halt(settings.clock)
+        stop.listen(lambda _cause: self._waiting.call())
+        self._overseer = Overseer(
+            self._plan,
+            folds.summary(journal).tally,
+            journal.pardoned,
+            lambda: self._meter.requests,
+            stop.request,
+        )
+        self._meter = Meter([], settings.clock, lambda: self._overseer.retries)
 
     async def run(self, *, read_only: bool = False) -> Summary:
         """Bring the open targets to their ends, or (`read_only`) only read what is in doubt.
 
         Raises as `apply`.
         """
-        started = self._settings.clock.monotonic()
-        async with reopen_fleet(self._journal.info.clusters, self._plan, self._settings) as fleet:
-            # Nothing is changed by reading or by a rehearsal, so nobody is to be kept out.
-            tenure = None if read_only or self._journal.info.dry_run else self._tenure(fleet)
-            lanes = self._lanes(fleet, tenure, read_only=read_only)
+        info = self._journal.info
+        # Nothing is changed by reading or by a rehearsal, and a mistake must be undone at any time.
+        free = read_only or info.dry_run
+        gate = None if free or info.undo_of else self._gate()
+        if gate is not None and not await self._opened(gate):
+            return self._end([gate.cause(gate.outlook())], partly=False)
+        async with reopen_fleet(info.clusters, self._plan, self._settings) as (fleet, missing):
+            tenure = None if free else self._tenure(fleet)
+            lanes = self._lanes(fleet, tenure, gate, read_only=read_only)
             for lane in lanes:
                 self._stop.listen(lane.stop)
-            async with tenancy(tenure):
-                causes = await self._carry_out(lanes, fleet, started)
-        return self._end(causes)
+            async with tenancy(tenure), self._watched(gate):
+                held = await self._carry_out(lanes, fleet)
+        return self._sum_up(lanes, missing, held)
 
-    async def _carry_out(
-        self, lanes: Sequence[Lane], fleet: Sequence[ApiServer], started: float
-    ) -> Sequence[str]:
-        """Run the lanes; gives the causes for which targets were left open."""
-        crashed = self._journal.state is RunState.RUNNING
-        self._journal.set_state(RunState.RUNNING)
-        self._narrate_start(fleet)
+    def _gate(self) -> Gate | None:
+        window, clock = self._plan.window, self._settings.clock
+        return None if window is None else Gate(window.window(), clock, self._stop.request)
+
+    async def _opened(self, gate: Gate) -> bool:
+        """Tell whether the window is open, once it was waited for if that is allowed."""
+        if self._permits.patient and not gate.outlook().may_send:
+            self._log.info("window.awaited", detail=gate.cause(gate.outlook()))
+            self._log.flush()
+            self._settings.progress.limited("", gate.cause(gate.outlook()))
+            await gate.wait(self._waiting)
+        return gate.outlook().may_send
+
+    @asynccontextmanager
+    async def _watched(self, gate: Gate | None) -> AsyncIterator[None]:
+        """Mind the window and the deadline while the block runs."""
+        with plain_errors():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._overseer.deadline, self._settings.clock)
+                if gate is not None:
+                    tasks.start_soon(gate.watch)
+                yield
+                tasks.cancel_scope.cancel()
+
+    async def _carry_out(self, lanes: Sequence[Lane], fleet: Sequence[ApiServer]) -> Held | None:
+        """Run the lanes; gives why the next wave must not begin, if so."""
+        journal, clock = self._journal, self._settings.clock
+        crashed = journal.state is RunState.RUNNING
+        journal.set_state(RunState.RUNNING)
+        narrate_start(self._log, journal.info, fleet)
         if crashed:
-            self._narrate_again()
+            narrate_again(self._log, journal)
+        self._meter = Meter(fleet, clock, lambda: self._overseer.retries)
+        journal.meter = self._meter.spent
         try:
-            return await pipeline.run(lanes, self._recorder(lanes))
+            if journal.waves:
+                return await self._in_waves(lanes, self._waving(fleet))
+            await pipeline.run(lanes, self._recorder(lanes))
+            return None
         finally:
-            self._journal.count(self._usage(fleet, started))
+            journal.count(self._meter.spent())
+
+    async def _in_waves(self, lanes: Sequence[Lane], waving: Waving) -> Held | None:
+        for number, ends in enumerate(self._journal.waves):
+            if held := await waving.before(number):
+                return held
+            for lane in lanes:
+                lane.last = ends.get(lane.cluster, 0)
+            async with waving.deadline(self._stop.request):
+                await pipeline.run(lanes, self._recorder(lanes))
+            # A part of a wave that was left open is reason enough not to begin the next.
+            if any(lane.causes for lane in lanes):
+                return None
+        return None
+
+    def _waving(self, fleet: Sequence[ApiServer]) -> Waving:
+        waves = self._plan.waves
+        if waves is None:
+            raise AssertionError("a run has waves where its plan has them")
+
+        async def check() -> str:
+            if waves.check is None:
+                return ""
+            return await checking.failure(waves.check, self._plan, fleet, self._waiting)
+
+        return Waving(
+            waves,
+            self._journal,
+            self._settings.clock,
+            self._log,
+            self._waiting,
+            check,
+            self._settings.progress,
+            self._permits.promoted,
+        )
 
     def _tenure(self, fleet: Sequence[ApiServer]) -> Tenure | None:
         lock = self._plan.lock
@@ -77,24 +168,30 @@ class Session:
         return tenure_of(lock, fleet, self._settings.clock, self._log, self._stop)
 
     def _lanes(
-        self, fleet: Sequence[ApiServer], tenure: Tenure | None, *, read_only: bool
+        self,
+        fleet: Sequence[ApiServer],
+        tenure: Tenure | None,
+        gate: Gate | None,
+        *,
+        read_only: bool,
     ) -> list[Lane]:
-        clock = self._settings.clock
-        info = self._journal.info
+        clock, info, plan = self._settings.clock, self._journal.info, self._plan
         scribe = Scribe(self._journal)
+        guards = [guard.holds for guard in (tenure, gate) if guard is not None]
         return [
             Lane(
                 Courier(
                     cluster,
-                    orders_of(info, self._plan, cluster.name, read_only=read_only),
-                    pacer_of(self._plan, self._settings),
-                    Halt(clock, tenure.holds) if tenure else Halt(clock),
+                    orders_of(info, plan, cluster.name, read_only=read_only),
+                    pacer_of(plan, self._settings, cluster.name, self._log),
+                    Halt(clock, lambda: all(holds() for holds in guards)),
                     clock,
                     random.random,
-                    self._narrate_retry,
+                    self._retried,
                 ),
                 scribe,
-                self._plan.pace.concurrency,
+                plan.pace.in_flight,
+                on_settled=self._overseer.settled,
             )
             for cluster in fleet
         ]
@@ -103,59 +200,31 @@ class Session:
         settings = self._settings
         return Recorder(lanes[0].scribe, settings.clock, self._log, settings.progress)
 
-    def _usage(self, fleet: Sequence[ApiServer], started: float) -> Usage:
-        sent = Counter[str]()
-        for cluster in fleet:
-            sent.update(cluster.requests)
-        elapsed = self._settings.clock.monotonic() - started
-        return Usage(sent["patch"], sent["get"], sent["list"], self._retries, elapsed)
+    def _retried(self, retry: Retry) -> None:
+        self._settings.progress.retried()
+        narrate_retry(self._log, retry)
+        self._overseer.retried(retry)
 
-    def _end(self, causes: Sequence[str]) -> Summary:
-        state, cause = ending(folds.summary(self._journal).tally, causes)
-        self._journal.set_state(state, cause)
+    def _sum_up(self, lanes: Sequence[Lane], missing: Missing, held: Held | None) -> Summary:
+        causes = sorted({cause for lane in lanes for cause in lane.causes})
+        causes += [f"{name}: {cause}" for name, cause in missing.items()]
+        if held is not None:
+            return self._end([held.cause], partly=False, state=held.state)
+        # What a breaker gave up does not make the rest of the fleet any less finished.
+        some_ended = any(not lane.broken for lane in lanes)
+        partly = some_ended and not (self._stop.requested or any(lane.puzzled for lane in lanes))
+        return self._end(causes, partly=partly)
+
+    def _end(
+        self, causes: Sequence[str], *, partly: bool, state: RunState | None = None
+    ) -> Summary:
+        tally = folds.summary(self._journal).tally
+        ended, cause = ending(tally, causes, self._overseer.halted)
+        if state is not None and ended is RunState.PAUSED:
+            ended = state
+        partly = partly and ended is RunState.PAUSED
+        self._journal.set_state(ended, cause, partly=partly)
         summary = folds.summary(self._journal)
-        say = self._log.info if state is RunState.FINISHED else self._log.warning
+        say = self._log.info if ended is RunState.FINISHED else self._log.warning
         say("run.finished", **as_json(summary) | {"run": summary.info.run})
         return summary
-
-    def _narrate_start(self, fleet: Sequence[ApiServer]) -> None:
-        info = self._journal.info
-        self._log.info(
-            "run.started",
-            plan=info.plan_name,
-            digest=info.plan_digest,
-            undo_of=info.undo_of,
-            by=whoami(),
-            pid=os.getpid(),
-            version=__version__,
-            servers={cluster.name: cluster.server for cluster in fleet},
-            dry_run=info.dry_run,
-        )
-        for cluster in fleet:
-            if cluster.insecure:
-                self._log.warning("cluster.insecure", cluster=cluster.name, server=cluster.server)
-        self._log.flush()
-
-    def _narrate_again(self) -> None:
-        """Tell of the last outcomes before a crash, which may have come between record and log."""
-        for target, settlement in folds.latest(self._journal):
-            tell(self._log, target, settlement)
-        self._log.flush()
-
-    def _narrate_retry(self, retry: Retry) -> None:
-        self._retries += 1
-        self._settings.progress.retried()
-        target = retry.target
-        self._log.info(
-            "attempt.retried",
-            cluster=target.cluster,
-            kind=target.resource.name,
-            namespace=target.namespace,
-            name=target.name,
-            uid=target.uid,
-            attempts=retry.attempt,
-            http_status=retry.http_status,
-            verdict=retry.verdict,
-            wait_ms=round(retry.wait * 1000, 1),
-            detail=retry.detail,
-        )

@@ -22,6 +22,9 @@ class Unwatched:
     def retried(self) -> None:
         """Say nothing."""
 
+    def limited(self, place: str, what: str) -> None:
+        """Say nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

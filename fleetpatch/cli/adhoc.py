@@ -52,7 +52,7 @@ RateOption: TypeAlias = Annotated[
     str | None, typer.Option("--rate", metavar="RATE", help="Requests at most, as 100/s.")
 ]
 ConcurrencyOption: TypeAlias = Annotated[
-    int, typer.Option("--concurrency", min=1, help="Requests in flight at most.")
+    int | None, typer.Option("--concurrency", min=1, help="Requests in flight at most.")
 ]
 AllowKeysOption: TypeAlias = Annotated[
     list[str] | None,
@@ -72,7 +72,7 @@ def verb(what: Literal["labels", "annotations"], summary: str) -> Callable[..., 
         all_namespaces: AllNamespacesOption = False,
         context: ContextOption = None,
         rate: RateOption = None,
-        concurrency: ConcurrencyOption = 32,
+        concurrency: ConcurrencyOption = None,
         allow_key: AllowKeysOption = None,
         everything: AllOption = False,
         yes: YesOption = False,
@@ -118,7 +118,7 @@ def _plan(verb: str, **sections: Json) -> Plan:
     """
     said = json.dumps(sections, sort_keys=True).encode()
     name = f"{verb}-{hashlib.blake2s(said, digest_size=4).hexdigest()}"
-    return plan_from({"metadata": {"name": name}, **_present(**sections)}, executable=True)
+    return plan_from({"metadata": {"name": name}, **_present(**sections)})
 
 
 def _present(**values: Json) -> dict[str, Json]:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from fleetpatch.campaign.admitting import admitted
 from fleetpatch.campaign.applying import plan_lock
+from fleetpatch.campaign.permits import Permits
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import find_run, is_run_file, summarize
 from fleetpatch.cli.carrying import carry_out
@@ -19,10 +21,12 @@ from fleetpatch.cli.options import (
     RunFileOption,
     StateDirOption,
     TimeoutOption,
+    WaitOption,
     YesOption,
 )
 from fleetpatch.cli.planning import expand_watched
-from fleetpatch.errors import UsageError
+from fleetpatch.cli.running import interruptible, run
+from fleetpatch.errors import NothingMatched, UsageError
 from fleetpatch.journal import locator
 from fleetpatch.model.plan.load import PlanFile, load_plan
 from fleetpatch.model.run import Summary
@@ -39,6 +43,7 @@ def command(
     new: Annotated[
         bool, typer.Option("--new", help="Plan anew, even if an unfinished run could go on.")
     ] = False,
+    wait: WaitOption = False,
     run_file: RunFileOption = None,
     everything: AllOption = False,
     output: OutputOption = Output.TEXT,
@@ -54,15 +59,21 @@ def command(
     settings = Settings(state_dir, log_file, request_timeout)
     path = Path(what)
     if path.is_dir() or (path.is_file() and not is_run_file(path)):
-        plan = load_plan(path, executable=True)
+        plan = load_plan(path)
         _check(plan.digest, digest, what)
+        permits = Permits(patient=wait)
         with plan_lock(plan.plan.name, settings) as held:
             planned = None if new or run_file else _unfinished(plan, settings, dry_run=dry_run)
             if planned is None:
-                planned = expand_watched(
-                    plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+                planned = _plan(
+                    plan,
+                    settings,
+                    permits,
+                    run_file=run_file,
+                    everything=everything,
+                    dry_run=dry_run,
                 )
-            carry_out(planned, settings, output, yes=yes, held=held)
+            carry_out(planned, settings, output, yes=yes, held=held, permits=permits)
     else:
         planned = summarize(find_run(settings.runs, what))
         _check(planned.info.plan_digest, digest, what)
@@ -76,7 +87,7 @@ def command(
                 f"{what}: this run was planned to be carried out, and a rehearsal would use it up; "
                 "rehearse the plan file instead: fleetpatch apply PLAN --dry-run"
             )
-        carry_out(planned, settings, output, yes=yes)
+        carry_out(planned, settings, output, yes=yes, permits=Permits(patient=wait))
 
 
 def _check(found: str, wanted: str | None, what: str) -> None:
@@ -94,6 +105,31 @@ def _unfinished(plan: PlanFile, settings: Settings, *, dry_run: bool) -> Summary
         return None
     sys.stderr.write(f"Going on with the unfinished run {found[0].run} (--new plans anew).\n")
     return summarize(found[0].path)
+
+
+def _plan(
+    plan: PlanFile,
+    settings: Settings,
+    permits: Permits,
+    *,
+    run_file: Path | None,
+    everything: bool,
+    dry_run: bool,
+) -> Summary:
+    """Expand the plan; where nothing matches since it was carried out, give the run that did it."""
+    if not dry_run:
+        run(lambda: interruptible(lambda stop: admitted(plan.plan, settings, permits, stop)))
+    try:
+        return expand_watched(
+            plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+        )
+    except NothingMatched:
+        # A plan that changes what it selects on matches nothing once it has been carried out.
+        done = locator.finished(settings.runs, plan.digest, dry_run=dry_run)
+        if done is None:
+            raise
+    sys.stderr.write(f"Nothing matches the plan any more: the run {done.run} has done it all.\n")
+    return summarize(done.path)
 
 
 def _refuse_changed(plan: PlanFile, settings: Settings) -> None:

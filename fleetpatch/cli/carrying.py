@@ -2,11 +2,13 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from fleetpatch.campaign.applying import PlanLock, apply
+from fleetpatch.campaign.permits import Permits
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import preview
 from fleetpatch.cli.options import Output
@@ -29,20 +31,21 @@ def carry_out(
     *,
     yes: bool,
     held: PlanLock | None = None,
+    permits: Permits | None = None,
 ) -> None:
     """Carry out a run, after asking where there is something to send; exits with its code."""
     if planned.tally.open and not yes:
         _confirm(planned)
     run_file = Path(planned.run_file)
     with watch_applying(sys.stderr, total=planned.tally.open) as progress:
-        watched = replace(settings, progress=progress)
-        summary = run(
-            lambda: interruptible(lambda stop: apply(run_file, watched, stop=stop, held=held))
+        carry = partial(
+            apply, run_file, replace(settings, progress=progress), held=held, permits=permits
         )
+        summary = run(lambda: interruptible(lambda stop: carry(stop=stop)))
     with unless_nobody_listens():
         tell(summary, settings, output)
         sys.stdout.flush()
-    raise typer.Exit(exit_code(summary.state, summary.tally))
+    raise typer.Exit(exit_code(summary.state, summary.tally, partly=summary.partly))
 
 
 def _confirm(planned: Summary) -> None:

@@ -85,3 +85,6 @@ DryRunOption: TypeAlias = Annotated[
     bool,
     typer.Option("--dry-run", help="A rehearsal: the server checks each patch and stores nothing."),
 ]
+WaitOption: TypeAlias = Annotated[
+    bool, typer.Option("--wait", help="Outside of the plan's window: wait until it opens.")
+]

@@ -37,7 +37,7 @@ def command(
 
     Nothing is patched. The targets are written to a run file, which `apply` carries out as it is.
     """
-    loaded = load_plan(plan, executable=True)
+    loaded = load_plan(plan)
     settings = Settings(state_dir, log_file, request_timeout)
     summary = expand_watched(loaded, settings, run_file=run_file, everything=everything)
     view = preview(Path(summary.run_file))

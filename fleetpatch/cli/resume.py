@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fleetpatch.campaign.applying import reopen_failed
+from fleetpatch.campaign.permits import Permits
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import find_run, summarize
 from fleetpatch.cli.carrying import carry_out
@@ -15,6 +16,7 @@ from fleetpatch.cli.options import (
     OutputOption,
     StateDirOption,
     TimeoutOption,
+    WaitOption,
     YesOption,
 )
 from fleetpatch.errors import UsageError
@@ -30,6 +32,11 @@ def command(
     reason: Annotated[
         Reason | None, typer.Option(help="With --failed: only those with this reason.")
     ] = None,
+    promote: Annotated[
+        bool,
+        typer.Option("--promote", help="Begin the next wave without its pause and check."),
+    ] = False,
+    wait: WaitOption = False,
     yes: YesOption = False,
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
@@ -38,8 +45,8 @@ def command(
 ) -> None:
     """Go on with a run, or try its failed targets again.
 
-    What was in doubt is read before anything is sent. A finished run is left as it is. It asks only
-    where the run has not been started yet.
+    What was in doubt is read before anything is sent. A finished run is left as it is; one that was
+    halted goes on, its failures so far accepted. It asks only where the run has not been started.
     """
     settings = Settings(state_dir, log_file, request_timeout)
     if reason is not None and (not failed or OUTCOME_OF[reason] is not Outcome.FAILED):
@@ -49,4 +56,6 @@ def command(
         number = reopen_failed(path, settings, reason)
         sys.stderr.write(f"{number} failed targets are open again.\n")
     standing = summarize(path)
-    carry_out(standing, settings, output, yes=yes or standing.state is not RunState.PLANNED)
+    permits = Permits(resumed=True, promoted=promote, patient=wait)
+    begun = standing.state is not RunState.PLANNED
+    carry_out(standing, settings, output, yes=yes or begun, permits=permits)

@@ -5,7 +5,7 @@ target. What an earlier process left in doubt goes first, to be read before it i
 back what it claimed and cannot have changed, so that only what was in flight can ever be in doubt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,10 +13,12 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from fleetpatch.engine.attempt import Courier
+from fleetpatch.engine.breaker import Breaker
 from fleetpatch.engine.passage import Left
 from fleetpatch.engine.recorder import Settled
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.streams import Eager, put
+from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.target import Target
 
 _CAUSES_KEPT = 20
@@ -30,17 +32,28 @@ class _Errand(NamedTuple):
     in_doubt: bool = False
 
 
+def _ignore(_settlement: Settlement) -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(slots=True)
 class Lane:
-    """Brings one cluster's pending targets to their ends, `concurrency` at a time.
+    """Brings one cluster's pending targets, up to `last`, to their ends, `concurrency` at a time.
 
-    `causes` tells afterwards why targets were left open; it is empty where none was.
+    `causes` tells afterwards why targets were left open; it is empty where none was. `broken` tells
+    that the cluster as a whole was given up, `puzzled` that single targets could not be read.
+    `on_settled` is called at each end, before anything else is sent.
     """
 
     courier: Courier
     scribe: Scribe
     concurrency: int
+    last: int | None = None
     causes: set[str] = field(default_factory=set)
+    on_settled: Callable[[Settlement], None] = _ignore
+    breaker: Breaker = field(default_factory=Breaker)
+    broken: bool = False
+    puzzled: bool = False
 
     @property
     def cluster(self) -> str:
@@ -67,6 +80,7 @@ class Lane:
                         workers.start_soon(self._work, errands.clone(), outbox.clone(), untouched)
                     errands.close()
                 bound.cancel_scope.cancel()
+            self.causes.update(f"{self.cluster}: {cause}" for cause in self.breaker.causes())
             if untouched:
                 await self.scribe.release(untouched)
 
@@ -83,7 +97,7 @@ class Lane:
             if self.courier.orders.read_only:
                 return
             while not self.courier.halt.called:
-                claimed = await self.scribe.claim(self.cluster, chunk)
+                claimed = await self.scribe.claim(self.cluster, chunk, self.last)
                 if not claimed:
                     return
                 await self._hand_out(claimed, feed, untouched)
@@ -123,18 +137,33 @@ class Lane:
                     if not in_doubt:
                         untouched.append(target)
                     continue
+                if not in_doubt and self.breaker.refuses(target):
+                    untouched.append(target)
+                    continue
                 match await self.courier.deliver(target, in_doubt=in_doubt):
                     case Left() as left:
                         self._leave(target, left)
                         if not left.sent:
                             untouched.append(target)
                     case settlement:
+                        self._note(target, settlement)
                         await put(outbox, (target, settlement))
+
+    def _note(self, target: Target, settlement: Settlement) -> None:
+        """Let everybody know before the next request is sent."""
+        self.on_settled(settlement)
+        if cause := self.breaker.note(target, settlement):
+            self._break(cause)
+
+    def _break(self, cause: str) -> None:
+        self.broken = True
+        self.stop(f"{self.cluster}: {cause}")
 
     def _leave(self, target: Target, left: Left) -> None:
         if not left.cause:
             return
         if left.lane:
-            self.stop(f"{self.cluster}: {left.cause}")
+            self._break(left.cause)
         elif len(self.causes) < _CAUSES_KEPT:
+            self.puzzled = True
             self.causes.add(f"{self.cluster}: {target.namespace}/{target.name} {left.cause}")

@@ -22,12 +22,16 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from fleetpatch.model.outcome import Outcome
+from fleetpatch.model.text import clean
 
 REDRAWS = 5
 """Drawings a second."""
+
+_LIMITS_SHOWN = 2
 
 
 class Counters:
@@ -37,6 +41,7 @@ class Counters:
         self.found = 0
         self.retries = 0
         self.outcomes: Counter[Outcome] = Counter()
+        self.limits: dict[str, str] = {}
 
     def planned(self, found: int) -> None:
         """So many more objects were found by the survey."""
@@ -49,6 +54,10 @@ class Counters:
     def retried(self) -> None:
         """One more attempt is to be made again."""
         self.retries += 1
+
+    def limited(self, place: str, what: str) -> None:
+        """What holds `place` back at the moment."""
+        self.limits[place] = what
 
 
 @contextmanager
@@ -70,6 +79,7 @@ def watch_applying(stream: TextIO, *, total: int) -> Iterator[Counters]:
         _Done(),
         _Outcomes(counters),
         TimeRemainingColumn(compact=True),
+        _Limits(counters),
     )
     with _drawn(stream, counters, columns, total=total):
         yield counters
@@ -140,6 +150,21 @@ class _Outcomes(ProgressColumn):
         if retries := self._counters.retries:
             shown.append(f"retries {retries:,}", style="yellow")
         return shown
+
+
+class _Limits(ProgressColumn):
+    """`prod-a: server, 40 in flight`: what holds the run back, for as many clusters as fit."""
+
+    def __init__(self, counters: Counters) -> None:
+        super().__init__(table_column=Column(no_wrap=True, overflow="ellipsis"))
+        self._counters = counters
+
+    def render(self, _task: Task) -> Text:
+        held = [(place, what) for place, what in self._counters.limits.items() if what]
+        shown = [f"{place}: {what}" if place else what for place, what in held[:_LIMITS_SHOWN]]
+        if more := held[_LIMITS_SHOWN:]:
+            shown.append(f"and {len(more)} more")
+        return Text(clean("; ".join(shown)), style="dim")
 
 
 _STYLES = {

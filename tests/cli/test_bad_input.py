@@ -87,8 +87,6 @@ MEANINGS = [
     ("apply bytes.yaml", r"^bytes\.yaml:1:1: the file is not UTF-8 here; save it as UTF-8"),
     ("plan broken.yaml", r"^broken\.yaml:\d+:\d+: "),
     ("plan empty.yaml", r"^empty\.yaml:1:1: the file holds no plan"),
-    ("plan later.yaml", r"^later\.yaml:1:\d+: window: windows are not carried out by this"),
-    ("apply later.yaml", r"^later\.yaml:1:\d+: window: windows are not carried out by this"),
     ("plan protected.yaml", r"^protected\.yaml:1:\d+: .*belongs to the job's controller"),
     ("validate bytes.yaml", r"^bytes\.yaml:1:1: "),
     ("validate nowhere.yaml", r"^nowhere\.yaml: there is no such plan file; check the path"),
@@ -103,7 +101,6 @@ def desk(tool: Tool, server: SandboxProcess) -> Iterator[None]:
     tool.write("empty.yaml", "")
     tool.write("broken.yaml", "a: [\n")
     (tool.folder / "bytes.yaml").write_bytes(b"\xff\xfe")
-    tool.write("later.yaml", paint(window={"opens": "0 2 * * *", "lasts": "3h"}))
     tool.write("protected.yaml", plan("grab", ETL, patch={"labels": {"job-name": "x"}}))
     tool.write("few.yaml", paint(guards={"maxTargets": 3}))
     tool.write("all.yaml", plan("all", {"kinds": ["jobs.batch"]}, patch={"labels": {"a": "1"}}))
@@ -204,10 +201,6 @@ def test_all_problems_of_all_files_are_told_and_the_good_ones_named(call: Caller
         "protected.yaml",
         "nowhere.yaml",
     ]
-
-
-def test_a_plan_for_a_later_version_is_valid_all_the_same(call: Caller) -> None:
-    assert call("validate", "later.yaml").code == 0
 
 
 def test_a_plan_file_that_may_not_be_read_is_named(call: Caller, tool: Tool) -> None:

@@ -214,7 +214,7 @@ async def test_a_wall_clock_that_steps_back_and_forth_changes_nothing(
         monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
         settings = Settings(tool.state, clock=_SteppingClock())
 
-        planned = await expand(plan_from(paint(), executable=True), settings)
+        planned = await expand(plan_from(paint()), settings)
         summary = await apply(planned.run_file, settings)
 
         assert summary.tally.applied == summary.tally.total == 100

@@ -85,6 +85,14 @@ def test_applying_shows_done_outcomes_and_retries() -> None:
     assert "skipped" not in screen.text
 
 
+def test_applying_shows_what_holds_the_run_back() -> None:
+    screen = Screen()
+    with terminal(screen, columns=200) as stream, watch_applying(stream, total=9) as progress:
+        for place, what in (("", "wave 1"), ("b", ""), ("c", "server"), ("d", "ceiling")):
+            progress.limited(place, what)
+    assert "wave 1; c: server; and 1 more" in screen.text
+
+
 def test_the_bar_is_gone_and_the_cursor_back_at_the_end() -> None:
     screen = Screen()
     with terminal(screen) as stream, watch_applying(stream, total=1) as progress:

@@ -1,0 +1,99 @@
+"""The check between two waves: a command's exit code, or a condition of objects."""
+
+import subprocess
+from collections.abc import Sequence
+from typing import Any, Final
+
+import anyio
+
+from fleetpatch.campaign.sweeping import kinds_of, namespaces_of
+from fleetpatch.engine.halt import Halt
+from fleetpatch.errors import FleetpatchError
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.waves import Check
+from fleetpatch.model.ports import Clock
+from fleetpatch.model.target import Seen
+from fleetpatch.model.text import clean
+
+_AGAIN: Final = 5.0
+"""Seconds between two looks at objects that have not the condition yet."""
+
+_QUOTED: Final = 200
+
+
+async def failure(check: Check, plan: Plan, fleet: Sequence[ApiServer], waiting: Halt) -> str:
+    """Run the check; gives why it failed, in one line, and nothing where it holds.
+
+    `waiting` cuts a wait short, and the check counts as failed then. Raises nothing of a cluster's:
+    a fleet that cannot be asked has failed the check.
+    """
+    if check.command is not None:
+        return await _command(check.command, check.timeout)
+    try:
+        return await _awaited(check, plan, fleet, waiting)
+    except FleetpatchError as error:
+        return clean(str(error))
+
+
+async def _command(command: Sequence[str], timeout: float) -> str:  # noqa: ASYNC109 - the check's
+    what = f"`{clean(' '.join(command), _QUOTED)}`"
+    try:
+        with anyio.fail_after(timeout):
+            ended = await anyio.run_process(
+                list(command), check=False, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
+            )
+    except TimeoutError:
+        return f"{what} did not end within {timeout:g} s"
+    except OSError as error:
+        return f"{what} cannot be run: {error.strerror}"
+    if ended.returncode == 0:
+        return ""
+    *_, last = ended.stdout.decode(errors="replace").strip().splitlines() or [""]
+    told = f": {clean(last, _QUOTED)}" if last else ""
+    return f"{what} ended with {ended.returncode}{told}"
+
+
+async def _awaited(check: Check, plan: Plan, fleet: Sequence[ApiServer], waiting: Halt) -> str:
+    clock: Clock = waiting.clock
+    until = clock.monotonic() + check.timeout
+    while True:
+        missing = ""
+        for cluster in fleet:
+            missing = missing or await _missing(check, plan, cluster)
+        if not missing or waiting.called or clock.monotonic() >= until:
+            return missing
+        await waiting.pause(min(_AGAIN, until - clock.monotonic()))
+
+
+async def _missing(check: Check, plan: Plan, cluster: ApiServer) -> str:
+    """Name an object of the cluster that has not the condition; nothing where all have it."""
+    kind, _, wanted = (check.condition or "").partition("=")
+    looked_at = 0
+    names = check.kinds or tuple(dict.fromkeys(k for block in plan.targets for k in block.kinds))
+    kinds = await kinds_of(cluster, names)
+    for namespace in await namespaces_of(cluster, check.namespaces):
+        for name in names:
+            pages = cluster.pages(
+                kinds[name],
+                namespace=namespace,
+                selector=str(check.selector),
+                field_selector=str(check.field_selector),
+                whole=True,
+            )
+            async for page in pages:
+                looked_at += len(page.items)
+                for seen in page.items:
+                    status = _condition(seen, kind)
+                    if status != (wanted or "True"):
+                        where = f"{kinds[name].name} {seen.namespace}/{seen.name}"
+                        return f"{cluster.name}: {where} has {kind}={status}"
+    return "" if looked_at else f"{cluster.name}: no object matches the check's selector"
+
+
+def _condition(seen: Seen, kind: str) -> str:
+    status: Any = (seen.whole or {}).get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == kind:
+            return clean(str(condition.get("status")), _QUOTED)
+    return "(absent)"

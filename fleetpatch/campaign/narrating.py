@@ -1,0 +1,58 @@
+"""What the log is told of a session as a whole, and of its retries."""
+
+import os
+from collections.abc import Sequence
+
+from fleetpatch._version import __version__
+from fleetpatch.campaign.settings import whoami
+from fleetpatch.engine.attempt import Retry
+from fleetpatch.journal import folds
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.ports import Events
+from fleetpatch.model.run import RunInfo
+from fleetpatch.rules.narrating import tell
+
+
+def narrate_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> None:
+    """Tell who begins what, and where."""
+    log.info(
+        "run.started",
+        plan=info.plan_name,
+        digest=info.plan_digest,
+        undo_of=info.undo_of,
+        by=whoami(),
+        pid=os.getpid(),
+        version=__version__,
+        servers={cluster.name: cluster.server for cluster in fleet},
+        dry_run=info.dry_run,
+    )
+    for cluster in fleet:
+        if cluster.insecure:
+            log.warning("cluster.insecure", cluster=cluster.name, server=cluster.server)
+    log.flush()
+
+
+def narrate_again(log: Events, journal: RunFile) -> None:
+    """Tell of the last outcomes before a crash, which may have come between record and log."""
+    for target, settlement in folds.latest(journal):
+        tell(log, target, settlement)
+    log.flush()
+
+
+def narrate_retry(log: Events, retry: Retry) -> None:
+    """Tell of an attempt that will be made again."""
+    target = retry.target
+    log.info(
+        "attempt.retried",
+        cluster=target.cluster,
+        kind=target.resource.name,
+        namespace=target.namespace,
+        name=target.name,
+        uid=target.uid,
+        attempts=retry.attempt,
+        http_status=retry.http_status,
+        verdict=retry.verdict,
+        wait_ms=round(retry.wait * 1000, 1),
+        detail=retry.detail,
+    )

@@ -1,0 +1,65 @@
+"""The breaker of one cluster: notes how targets end, and tells what is not worth trying.
+
+It opens for a part of the cluster (a kind in a namespace) after identical refusals in a row, and
+for the whole of it when the attempts of target after target run out. It stays open for as long as
+the process lives; a run that goes on later tries again.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from fleetpatch.model.outcome import Outcome, Reason, Settlement
+from fleetpatch.model.target import Target
+from fleetpatch.rules.breaking import BREAKDOWNS, REFUSALS, Part, part_of, refusal
+
+
+@dataclass(slots=True)
+class _Row:
+    """Refusals of one kind, one after the other."""
+
+    said: str = ""
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Told of every end at once; `not_tried` counts the targets that `refuses` turned away."""
+
+    refusals: int = REFUSALS
+    breakdowns: int = BREAKDOWNS
+    not_tried: Counter[Part] = field(default_factory=Counter)
+    _rows: dict[Part, _Row] = field(default_factory=dict)
+    _open: dict[Part, str] = field(default_factory=dict)
+    _exhausted: int = 0
+
+    def note(self, target: Target, settlement: Settlement) -> str:
+        """Note an end; gives why the whole cluster is to be left alone now, or nothing."""
+        part, said = part_of(target), refusal(target, settlement)
+        if said:
+            row = self._rows.setdefault(part, _Row())
+            row.count = row.count + 1 if row.said == said else 1
+            row.said = said
+            if row.count >= self.refusals:
+                self._open.setdefault(part, settlement.detail)
+        elif settlement.outcome is not Outcome.SKIPPED:
+            self._rows.pop(part, None)
+        self._exhausted = self._exhausted + 1 if settlement.reason is Reason.EXHAUSTED else 0
+        if self._exhausted == self.breakdowns:
+            return f"{self.breakdowns} targets in a row were given up: {settlement.detail}"
+        return ""
+
+    def refuses(self, target: Target) -> bool:
+        """Tell whether the target's part is stopped; counts it as not tried then."""
+        if not self._open or (part := part_of(target)) not in self._open:
+            return False
+        self.not_tried[part] += 1
+        return True
+
+    def causes(self) -> list[str]:
+        """Say what was stopped, why, and how much of it was not tried."""
+        return [
+            f"{kind} in {namespace} was stopped after {self.refusals} refusals in a row,"
+            f" {self.not_tried[kind, namespace]} not tried: {detail}"
+            for (kind, namespace), detail in self._open.items()
+            if self.not_tried[kind, namespace]
+        ]

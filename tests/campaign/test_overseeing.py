@@ -1,0 +1,138 @@
+"""What ends a session before its time.
+
+Covered: failures counted exactly, those of earlier sessions and those that were accepted, shares,
+overshoot; the retry budget and what counts into it; the deadline, in virtual time. Left out: that
+nothing is sent afterwards (tests/engine/test_lane_limits.py).
+"""
+
+from typing import Any
+
+import pytest
+
+from fleetpatch.campaign.overseeing import Overseer
+from fleetpatch.engine.attempt import Retry
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.plan.load import plan_from
+from fleetpatch.model.run import Tally
+from fleetpatch.model.target import TargetId
+from fleetpatch.rules.verdicts import Verdict
+from tests.engine.deliveries import TARGET
+from tests.fakes import VirtualClock
+
+
+class Watched:
+    """An overseer of a run of 200 open targets, and why it stopped."""
+
+    def __init__(
+        self, *, tally: Tally | None = None, pardoned: int = 0, requests: int = 0, **sections: Any
+    ) -> None:
+        plan = plan_from(
+            {
+                "metadata": {"name": "x"},
+                "targets": [{"kinds": ["jobs.batch"]}],
+                "patch": {"labels": {"a": "1"}},
+                **sections,
+            }
+        )
+        self.causes: list[str] = []
+        self.overseer = Overseer(
+            plan, tally or Tally(pending=200), pardoned, lambda: requests, self.causes.append
+        )
+
+    def fail(self, count: int) -> None:
+        for _ in range(count):
+            self.overseer.settled(Settlement(TargetId(1), Reason.REJECTED))
+
+    def retry(self, count: int, verdict: Verdict = Verdict.RETRY) -> None:
+        for _ in range(count):
+            self.overseer.retried(Retry(TARGET, 1, 429, verdict, "busy", 0.1))
+
+
+@pytest.mark.parametrize(("limit", "allowed"), [(0, 0), (3, 3), ("1%", 2), ("50%", 100)])
+def test_one_failure_more_than_allowed_halts(limit: int | str, allowed: int) -> None:
+    watched = Watched(limits={"maxFailures": limit})
+
+    watched.fail(allowed)
+    assert (watched.causes, watched.overseer.halted) == ([], "")
+    watched.fail(1)
+
+    (cause,) = watched.causes
+    assert cause.startswith(
+        f"{allowed + 1} targets failed and limits.maxFailures allows {allowed};"
+    )
+
+
+def test_what_was_in_flight_is_counted_and_told_apart() -> None:
+    watched = Watched(limits={"maxFailures": 1})
+
+    watched.fail(5)
+
+    assert len(watched.causes) == 1
+    assert "5 targets failed" in watched.overseer.halted
+    assert "3 of them were in flight" in watched.overseer.halted
+
+
+def test_other_outcomes_are_no_failures() -> None:
+    watched = Watched(limits={"maxFailures": 0})
+    for reason in (Reason.PATCHED, Reason.DRIFTED, Reason.GONE, Reason.ALREADY_SET):
+        watched.overseer.settled(Settlement(TargetId(1), reason))
+
+    assert watched.causes == []
+
+
+def test_failures_of_earlier_sessions_count_unless_they_were_accepted() -> None:
+    tally = Tally(pending=100, failed=3)
+    counted = Watched(tally=tally, limits={"maxFailures": 3})
+    accepted = Watched(tally=tally, pardoned=3, limits={"maxFailures": 3})
+    for watched in (counted, accepted):
+        watched.fail(1)
+
+    assert counted.causes
+    assert not accepted.causes
+
+
+def test_a_spent_retry_budget_stops_the_run_once_and_names_the_cause() -> None:
+    watched = Watched(requests=5000)
+
+    watched.retry(500)
+    assert watched.causes == []
+    watched.retry(2)
+
+    (cause,) = watched.causes
+    assert "501 of 5000 requests were retries (10% allowed), the last after: 429 busy" in cause
+
+
+def test_a_small_run_has_a_hundred_retries() -> None:
+    watched = Watched(requests=50)
+
+    watched.retry(100)
+    assert watched.causes == []
+    watched.retry(1)
+    assert watched.causes
+
+
+def test_conflicts_and_stale_credentials_are_not_the_servers_fault() -> None:
+    watched = Watched()
+
+    watched.retry(1000, Verdict.CONFLICT)
+    watched.retry(1000, Verdict.RENEW)
+
+    assert watched.causes == []
+    assert watched.overseer.retries == 2000
+
+
+async def test_the_deadline_stops_the_session() -> None:
+    clock = VirtualClock()
+    watched = Watched(limits={"deadline": "2h"})
+
+    await watched.overseer.deadline(clock)
+
+    assert (clock.monotonic(), watched.causes) == (7200, ["the deadline of 2 h 0 min has passed"])
+
+
+async def test_without_a_deadline_there_is_none() -> None:
+    clock = VirtualClock()
+
+    await Watched().overseer.deadline(clock)
+
+    assert clock.slept == []

@@ -1,0 +1,125 @@
+"""A campaign in steps: waves with pauses, promotion by hand, checks, deadlines.
+
+Covered: sizes and order, the pause after the last success, `promote: manual`, a check by command
+and by condition, a wave that takes too long, going on after a kill in a pause, waves over two
+clusters. Left out: the arithmetic of sizes (tests/rules/test_waves.py), the run file's ranges
+(tests/journal/test_journal_waves.py).
+"""
+
+import signal
+import sys
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandboxes import sandbox
+from tests.e2e.tool import Tool, eventually, plan
+
+JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
+COUNT = 20
+
+
+def wavy(**waves: Any) -> dict[str, Any]:
+    section = {"sizes": [1, "25%", "100%"], **waves}
+    return plan("wavy", JOBS, patch={"labels": {"cost": "new"}}, waves=section)
+
+
+def events(tool: Tool, run_file: str, *names: str) -> list[Any]:
+    return [line for line in tool.log(run_file) if line["event"] in names]
+
+
+def test_waves_go_one_after_the_other_with_pauses_between(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+        file = tool.write("plan.yaml", wavy(pause="300ms"))
+        ended = tool.run("apply", file, "--yes", "-o", "json")
+        assert server.sent() == COUNT
+
+    assert ended.code == 0, ended.err
+    told = events(tool, ended.json["runFile"], "wave.started", "target.applied")
+    waves: list[list[Any]] = []
+    for line in told:
+        if line["event"] == "wave.started":
+            assert (line["wave"], line["of"]) == (len(waves) + 1, 3)
+            waves.append([line])
+        else:
+            waves[-1].append(line)
+    assert [len(wave) - 1 for wave in waves] == [1, 5, 14]
+    assert [wave[0]["targets"] for wave in waves] == [1, 5, 14]
+    for before, after in pairwise(waves):
+        times = [datetime.fromisoformat(line["timestamp"]) for line in (before[-1], after[0])]
+        # The pause is counted from the success as it was recorded, shortly before it was told.
+        assert (times[1] - times[0]).total_seconds() > 0.2
+
+
+def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+        first = tool.run("apply", tool.write("plan.yaml", wavy(promote="manual")), "--yes")
+        assert (first.code, server.sent()) == (5, 1)
+        assert "--promote" in first.out
+        held = tool.run("resume", "wavy")
+        assert (held.code, server.sent()) == (5, 1)
+        second = tool.run("resume", "wavy", "--promote")
+        assert (second.code, server.sent()) == (5, 6)
+        third = tool.run("resume", "wavy", "--promote")
+        assert (third.code, server.sent()) == (0, COUNT)
+
+
+@pytest.mark.parametrize(
+    ("check", "why"),
+    [
+        ({"command": [sys.executable, "-c", "print('ill'); exit(3)"]}, "ended with 3: ill"),
+        ({"command": ["/no/such/program"]}, "cannot be run"),
+        ({"command": ["sleep", "60"], "timeout": "200ms"}, "did not end within 0.2 s"),
+        ({"condition": "Complete", "timeout": "100ms"}, "has Complete="),
+        ({"condition": "X", "selector": "app=nobody", "timeout": "50ms"}, "no object matches"),
+    ],
+)
+def test_a_check_that_fails_halts_the_run_until_it_is_promoted(
+    tool: Tool, check: dict[str, Any], why: str
+) -> None:
+    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+        ended = tool.run("apply", tool.write("plan.yaml", wavy(check=check)), "--yes", "-o", "json")
+        assert (ended.code, server.sent()) == (4, 1), ended.err
+        assert ended.json["state"] == "halted"
+        assert why in ended.json["cause"]
+        on = tool.run("resume", "wavy", "--promote", "-o", "json")
+        assert (on.code, server.sent()) == (4, 6)
+
+
+def test_a_check_that_holds_lets_the_next_wave_begin(tool: Tool) -> None:
+    check = {"command": [sys.executable, "-c", ""]}
+    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+        ended = tool.run("apply", tool.write("plan.yaml", wavy(check=check)), "--yes")
+        assert (ended.code, server.sent()) == (0, COUNT)
+
+
+def test_a_wave_that_takes_too_long_pauses_the_run(tool: Tool) -> None:
+    hanging = {"rules": [{"action": "hang", "latency": {"mean": 60}}]}
+    with sandbox(tool, "--jobs", 5 * COUNT, chaos=hanging):
+        file = tool.write("plan.yaml", wavy(deadline="300ms"))
+        ended = tool.run("apply", file, "--yes", "-o", "json")
+
+    assert ended.code == 5
+    assert ended.json["cause"].startswith("the wave did not end within 0.3 s")
+
+
+def test_a_run_killed_in_a_pause_goes_on_where_it_stood(tool: Tool) -> None:
+    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+        process = tool.start("apply", tool.write("plan.yaml", wavy(pause="1h")), "--yes")
+        eventually(lambda: server.sent() == 1, "the first wave")
+        eventually(lambda: "wave.paused" in _logs(tool), "the pause")
+        process.kill()
+        process.communicate()
+
+        again = tool.start("resume", "wavy", "--promote")
+        eventually(lambda: server.sent() == 6, "the second wave")
+        eventually(lambda: _logs(tool).count("wave.paused") == 2, "the second pause")
+        again.send_signal(signal.SIGINT)
+        out, _ = again.communicate(timeout=20)
+        assert (again.returncode, server.sent()) == (5, 6), out
+
+
+def _logs(tool: Tool) -> str:
+    return "".join(file.read_text() for file in (tool.state / "runs").glob("*.jsonl"))

@@ -1,0 +1,143 @@
+"""Maintenance windows, with real time and with a clock whose hands are moved.
+
+Covered: outside of the window nothing is asked of the server and the next opening is named;
+waiting; a window that closes during a run; one campaign over three real 5-second windows, by the
+same call each time; undo and rehearsals at any time.
+Left out: when windows are open (tests/rules/test_windows.py), clocks that are set while a run goes
+on (tests/engine/test_gate.py).
+"""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.campaign.applying import apply
+from fleetpatch.campaign.expanding import expand
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.undoing import undo
+from fleetpatch.engine.clock import SystemClock
+from fleetpatch.model.plan.load import plan_from
+from fleetpatch.model.run import RunState
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Tool, plan
+
+JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
+COUNT = 60
+
+
+class MovedClock(SystemClock):
+    """Real time, but for the hands of the wall clock, which are moved between two windows."""
+
+    def __init__(self, at: datetime) -> None:
+        self._offset = at.timestamp() - time.time()
+
+    def wall(self) -> float:
+        return time.time() + self._offset
+
+    def move_to(self, at: datetime) -> None:
+        self._offset = at.timestamp() - time.time()
+
+
+@pytest.fixture
+def server(tool: Tool) -> Iterator[SandboxProcess]:
+    with sandbox(tool, "--jobs", 5 * COUNT) as served:
+        yield served
+
+
+def windowed(window: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return plan("nightly", JOBS, patch={"labels": {"cost": "new"}}, window=window, **more)
+
+
+def closed_now() -> dict[str, Any]:
+    """A window that opened an hour ago, for a minute, and opens again tomorrow."""
+    opened = datetime.now(UTC) - timedelta(hours=1)
+    return {"opens": f"{opened.minute} {opened.hour} * * *", "lasts": "1m"}
+
+
+ALWAYS = {"opens": "0 * * * *", "lasts": "2h"}
+
+
+def test_outside_of_the_window_nothing_is_asked_and_the_opening_is_named(
+    tool: Tool, server: SandboxProcess
+) -> None:
+    before = server.counters()["requests"]
+
+    ended = tool.run("apply", tool.write("plan.yaml", windowed(closed_now())), "--yes")
+
+    tomorrow = (datetime.now(UTC) + timedelta(hours=23)).date()
+    assert ended.code == 5
+    assert f"the window is closed; it opens next at {tomorrow}" in ended.err
+    assert server.counters()["requests"] == before
+
+
+def test_a_planned_run_waits_for_its_window_too(tool: Tool, server: SandboxProcess) -> None:
+    file = tool.write("plan.yaml", windowed(closed_now()))
+    assert tool.run("plan", file).code == 0
+
+    ended = tool.run("apply", "nightly", "--yes", "-o", "json")
+
+    assert (ended.code, ended.json["state"], server.sent()) == (5, "paused", 0)
+    assert ended.json["cause"].startswith("the window is closed; it opens next at")
+
+
+def test_within_the_window_all_is_as_ever(tool: Tool, server: SandboxProcess) -> None:
+    ended = tool.run("apply", tool.write("plan.yaml", windowed(ALWAYS)), "--yes")
+
+    assert (ended.code, server.sent()) == (0, COUNT)
+
+
+def test_a_rehearsal_is_not_bound_by_the_window(tool: Tool, server: SandboxProcess) -> None:
+    file = tool.write("plan.yaml", windowed(closed_now()))
+
+    assert tool.run("apply", file, "--yes", "--dry-run").code == 0
+    assert server.sent() == COUNT
+
+
+async def test_undo_is_not_bound_by_the_window(
+    tool: Tool, server: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
+    noon = datetime(2027, 3, 27, 12, tzinfo=UTC)
+    clock = MovedClock(noon)
+    settings = Settings(state_dir=tool.state, clock=clock)
+    document = windowed({"opens": "0 12 * * *", "lasts": "1h"})
+    done = await apply((await expand(plan_from(document), settings)).run_file, settings)
+    clock.move_to(noon + timedelta(hours=5))
+
+    undone = await apply((await undo(done.run_file, settings)).run_file, settings)
+
+    assert (undone.state, undone.tally.applied) == (RunState.FINISHED, COUNT)
+
+
+async def test_one_campaign_takes_three_windows_of_five_seconds(
+    tool: Tool, server: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
+    window = {"opens": "0 2 * * *", "lasts": "5s", "timezone": "Europe/Berlin"}
+    document = windowed(window, pace={"rate": "5/s", "burst": 1})
+    night = datetime(2027, 3, 27, 1, tzinfo=UTC)
+    clock = MovedClock(night - timedelta(seconds=1))
+    settings = Settings(state_dir=tool.state, clock=clock)
+    planned = await expand(plan_from(document), settings)
+    run_file = Path(planned.run_file)
+
+    shut = await apply(run_file, settings)
+    assert (shut.state, server.sent()) == (RunState.PAUSED, 0)
+    sent = [0]
+    # On the 28th the clocks of Berlin skip two o'clock, so that it opens at three: 01:00 UTC.
+    for opening in (night, night + timedelta(days=1), night + timedelta(days=1, hours=23)):
+        clock.move_to(opening)
+        summary = await apply(run_file, settings)
+        sent.append(server.sent())
+
+    first, second, third = (after - before for before, after in pairwise(sent))
+    assert (summary.state, first + second + third) == (RunState.FINISHED, COUNT)
+    assert all(15 <= part <= 25 for part in (first, second))
+    assert set(server.patches().values()) == {1}
+    assert (await apply(run_file, settings)).state is RunState.FINISHED
+    assert server.sent() == COUNT
