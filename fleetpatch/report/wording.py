@@ -35,7 +35,7 @@ STATE: Final = MappingProxyType(
         RunState.PLANNED: "planned, and nothing was sent yet",
         RunState.RUNNING: "being applied now, or cut off by a crash",
         RunState.PAUSED: "paused, and can go on",
-        RunState.HALTED: "halted by a guard",
+        RunState.HALTED: "halted; it goes on when it is resumed",
         RunState.FINISHED: "finished",
     }
 )
