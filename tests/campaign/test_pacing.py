@@ -1,0 +1,35 @@
+"""A plan's pace as the pacer has it. Covered: ceilings, what log and progress are told.
+
+Left out: the pace itself (tests/rules/test_pacing.py).
+"""
+
+from fleetpatch.campaign.pacing import pacer_of
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.engine.halt import Halt
+from fleetpatch.model.plan.load import plan_from
+from tests.fakes import FakeEvents, FakeProgress, VirtualClock, failure
+
+
+async def test_a_pause_that_the_server_asks_for_is_logged_and_shown() -> None:
+    clock, events, progress = VirtualClock(), FakeEvents(), FakeProgress()
+    plan = plan_from(
+        {
+            "metadata": {"name": "x"},
+            "targets": [{"kinds": ["jobs.batch"]}],
+            "patch": {"labels": {"a": "1"}},
+        }
+    )
+    pacer = pacer_of(plan, Settings(clock=clock, progress=progress), "prod-a", events)
+
+    permit = await pacer.admit(Halt(clock))
+    assert permit is not None
+    pacer.answered(permit, failure(429, "TooManyRequests", retry_after="5"))
+
+    (line,) = events.lines
+    assert (line["event"], line["cluster"], line["cause"]) == (
+        "pace.changed",
+        "prod-a",
+        "retry-after",
+    )
+    assert 5 <= line["resumes_in_s"] <= 5.5
+    assert progress.limits["prod-a"].startswith("retry-after, ")
