@@ -35,6 +35,10 @@ from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary, as_json
 from fleetpatch.rules.ending import ending
+from fleetpatch.rules.verdicts import Verdict
+
+_SETTLES_NOTHING = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
+"""Verdicts on a server that is busy or unwell."""
 
 
 class Session:
@@ -63,6 +67,7 @@ class Session:
             lambda: self._meter.requests,
             stop.request,
         )
+        self._running: Sequence[Lane] = ()
         self._meter = Meter([], settings.clock, lambda: self._overseer.retries)
 
     async def run(self, *, read_only: bool = False) -> Summary:
@@ -78,7 +83,7 @@ class Session:
             return self._end([gate.cause(gate.outlook())], partly=False)
         async with reopen_fleet(info.clusters, self._plan, self._settings) as (fleet, missing):
             tenure = None if free else self._tenure(fleet)
-            lanes = self._lanes(fleet, tenure, gate, read_only=read_only)
+            lanes = self._running = self._lanes(fleet, tenure, gate, read_only=read_only)
             for lane in lanes:
                 self._stop.listen(lane.stop)
             async with tenancy(tenure), self._watched(gate):
@@ -204,6 +209,9 @@ class Session:
         self._settings.progress.retried()
         narrate_retry(self._log, retry)
         self._overseer.retried(retry)
+        for lane in self._running:
+            if lane.cluster == retry.target.cluster and retry.verdict in _SETTLES_NOTHING:
+                lane.busy(f"{retry.http_status or ''} {retry.detail}".strip())
 
     def _sum_up(self, lanes: Sequence[Lane], missing: Missing, held: Held | None) -> Summary:
         causes = sorted({cause for lane in lanes for cause in lane.causes})

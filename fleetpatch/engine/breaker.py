@@ -1,8 +1,8 @@
 """The breaker of one cluster: notes how targets end, and tells what is not worth trying.
 
 It opens for a part of the cluster (a kind in a namespace) after identical refusals in a row, and
-for the whole of it when the attempts of target after target run out. It stays open for as long as
-the process lives; a run that goes on later tries again.
+for the whole of it when the attempts of target after target run out, or when nothing is accepted
+for a while. It stays open for as long as the process lives; a run that goes on later tries again.
 """
 
 from collections import Counter
@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.target import Target
-from fleetpatch.rules.breaking import BREAKDOWNS, REFUSALS, Part, part_of, refusal
+from fleetpatch.rules.breaking import (
+    BREAKDOWNS,
+    BUSY_ANSWERS,
+    BUSY_SECONDS,
+    REFUSALS,
+    Part,
+    part_of,
+    refusal,
+)
 
 
 @dataclass(slots=True)
@@ -31,10 +39,14 @@ class Breaker:
     _rows: dict[Part, _Row] = field(default_factory=dict)
     _open: dict[Part, str] = field(default_factory=dict)
     _exhausted: int = 0
+    _busy: int = 0
+    _busy_since: float = 0.0
 
     def note(self, target: Target, settlement: Settlement) -> str:
         """Note an end; gives why the whole cluster is to be left alone now, or nothing."""
         part, said = part_of(target), refusal(target, settlement)
+        if settlement.reason is not Reason.EXHAUSTED:
+            self._busy = 0
         if said:
             row = self._rows.setdefault(part, _Row())
             row.count = row.count + 1 if row.said == said else 1
@@ -47,6 +59,15 @@ class Breaker:
         if self._exhausted == self.breakdowns:
             return f"{self.breakdowns} targets in a row were given up: {settlement.detail}"
         return ""
+
+    def busy(self, now: float, detail: str) -> str:
+        """Note an answer that settled nothing; gives why the cluster is to be left alone now."""
+        if not self._busy:
+            self._busy_since = now
+        self._busy += 1
+        if self._busy < BUSY_ANSWERS or now - self._busy_since < BUSY_SECONDS:
+            return ""
+        return f"nothing was accepted for {now - self._busy_since:.0f} s: {detail}"
 
     def refuses(self, target: Target) -> bool:
         """Tell whether the target's part is stopped; counts it as not tried then."""

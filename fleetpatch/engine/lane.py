@@ -149,6 +149,11 @@ class Lane:
                         self._note(target, settlement)
                         await put(outbox, (target, settlement))
 
+    def busy(self, detail: str) -> None:
+        """Take note that an answer settled nothing; too many of them end the lane."""
+        if cause := self.breaker.busy(self.courier.clock.monotonic(), detail):
+            self._break(cause)
+
     def _note(self, target: Target, settlement: Settlement) -> None:
         """Let everybody know before the next request is sent."""
         self.on_settled(settlement)

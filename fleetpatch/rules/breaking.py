@@ -16,6 +16,10 @@ REFUSALS: Final = 25
 BREAKDOWNS: Final = 10
 """Targets in a row whose attempts ran out that stop a cluster."""
 
+BUSY_ANSWERS: Final = 20
+BUSY_SECONDS: Final = 30.0
+"""A cluster that accepts nothing for so long, asked so often, is given up."""
+
 Part: TypeAlias = tuple[str, str]
 """A kind (`jobs.batch`) and a namespace."""
 

@@ -75,7 +75,8 @@ def test_a_part_that_is_refused_throughout_is_left_alone_after_25(tool: Tool) ->
 def test_a_server_that_is_busy_for_ever_pauses_the_run(tool: Tool) -> None:
     busy = {"rules": [{"status": 429}]}
     with sandbox(tool, "--jobs", 600, chaos=busy):
-        document = plan("busy", JOBS, patch=PATCH, retry={"attempts": 3, "maxDelay": "20ms"})
+        retry, pace = {"attempts": 3, "maxDelay": "20ms"}, {"adaptive": False}
+        document = plan("busy", JOBS, patch=PATCH, retry=retry, pace=pace)
         ended = tool.run("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
 
     assert ended.code == 5

@@ -133,7 +133,10 @@ def says_the_same_on_record(
         assert (one["uid"], one["outcome"], one["attempts"]) == (was["uid"], "applied", 1)
         assert one["before"]["metadata.labels.owner"] == was["labels"].get("owner")
     events = tool.log(answer["runFile"])
-    assert Counter(event["event"] for event in events) == {
+    told_of = Counter(event["event"] for event in events)
+    # How often the pace changes is the machine's affair.
+    del told_of["pace.changed"]
+    assert told_of == {
         "plan.expanded": 1,
         "run.started": 1,
         "target.applied": len(chosen),

@@ -168,7 +168,9 @@ def test_a_server_that_quotes_a_patch_and_its_headers_is_not_quoted(
         file = planned(tool, cloud, spy, way, retry={"attempts": 2, "maxDelay": "10ms"})
         ended = [call("apply", file, "--yes"), call("targets", "quiet", "-o", "json")]
 
-    assert ended[0].code == (5 if status == 401 else 3), ended[0].err
+    # 500s that are no Status exhaust one target after the other, which may end the whole run.
+    codes = {401: {5}, 500: {3, 5}}.get(status, {3})
+    assert ended[0].code in codes, ended[0].err
     assert spy.informed
     assert MASKED.search(ended[0].out if status == 401 else ended[1].out)
     assert not found(tool, known(cloud, spy), *ended)

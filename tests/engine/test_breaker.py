@@ -80,3 +80,22 @@ def test_targets_given_up_in_a_row_stop_the_cluster_once() -> None:
     ]
 
     assert said == ["", "", "", "", "", "3 targets in a row were given up: 429 busy", ""]
+
+
+def test_a_cluster_that_accepts_nothing_for_a_while_is_left_alone() -> None:
+    breaker = Breaker()
+
+    assert not any(breaker.busy(at / 2, "429 busy") for at in range(60))
+    assert breaker.busy(30.0, "429 busy") == "nothing was accepted for 30 s: 429 busy"
+
+
+def test_few_answers_or_one_success_are_no_reason() -> None:
+    rare, well = Breaker(), Breaker()
+    for at in range(100):
+        well.busy(float(at), "429")
+        if at % 20 == 0:
+            note(well, Reason.PATCHED)
+            rare.busy(at * 10.0, "429")
+
+    assert not well.busy(100.0, "429")
+    assert not rare.busy(1000.0, "429")
