@@ -78,7 +78,12 @@ async def apply(
 def reopen_failed(run_file: Path, settings: Settings, reason: Reason | None = None) -> int:
     """Put failed targets, all or those with `reason`, back among the open ones; gives their number.
 
+    After a halt the others are accepted; those that were put back are counted when they fail again.
     Raises Locked and RunFileError.
     """
     with opened_to_write(run_file, settings) as journal:
-        return journal.reopen(reason)
+        halted, accepted = journal.state is RunState.HALTED, journal.pardoned
+        number = journal.reopen(reason)
+        failed = folds.summary(journal).tally.failed
+        journal.pardon(failed if halted else min(accepted, failed))
+        return number

@@ -21,6 +21,16 @@ _COUNTED = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
 """Retries that the server caused; conflicts are other writers', and stale credentials nobody's."""
 
 
+def _is_counted(retry: Retry) -> bool:
+    """Tell what costs budget.
+
+    What never reached the server burdens nobody: a cluster that is down is given up by its lane,
+    and must not use up the others' budget before that.
+    """
+    undelivered = retry.verdict is Verdict.RETRY and retry.http_status is None
+    return retry.verdict in _COUNTED and not undelivered
+
+
 @dataclass(slots=True)
 class Overseer:
     """Watches one session of a run; `stop` is called with the cause, once for each.
@@ -41,7 +51,8 @@ class Overseer:
     _is_spent: bool = False
 
     def __post_init__(self) -> None:
-        self._failures = self.tally.failed - self.pardoned
+        # Of those that were accepted, some may have been taken back to be tried again.
+        self._failures = max(0, self.tally.failed - self.pardoned)
 
     @property
     def halted(self) -> str:
@@ -68,7 +79,7 @@ class Overseer:
     def retried(self, retry: Retry) -> None:
         """Count a retry; with the budget spent the run pauses."""
         self.retries += 1
-        if retry.verdict not in _COUNTED:
+        if not _is_counted(retry):
             return
         self._counted += 1
         sent, budget = self.requests(), self.plan.retry.budget

@@ -78,6 +78,9 @@ class Session:
         info = self._journal.info
         # Nothing is changed by reading or by a rehearsal, and a mistake must be undone at any time.
         free = read_only or info.dry_run
+        if self._overseer.halted and not read_only:
+            # An earlier session passed the limit, and was killed before it could say so.
+            return self._end([], partly=False)
         gate = None if free or info.undo_of else self._gate()
         if gate is not None and not await self._opened(gate):
             return self._end([gate.cause(gate.outlook())], partly=False)
