@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Sequence
+from subprocess import CompletedProcess
 from typing import Any, Final
 
 import anyio
@@ -25,33 +26,47 @@ _QUOTED: Final = 200
 async def failure(check: Check, plan: Plan, fleet: Sequence[ApiServer], waiting: Halt) -> str:
     """Run the check; gives why it failed, in one line, and nothing where it holds.
 
-    `waiting` cuts a wait short, and the check counts as failed then. Raises nothing of a cluster's:
+    `waiting` cuts it short, and what it gives then says nothing. Raises nothing of a cluster's:
     a fleet that cannot be asked has failed the check.
     """
     if check.command is not None:
-        return await _command(check.command, check.timeout)
+        return await _command(check.command, check.timeout, waiting)
     try:
         return await _awaited(check, plan, fleet, waiting)
     except FleetpatchError as error:
         return clean(str(error))
 
 
-async def _command(command: Sequence[str], timeout: float) -> str:  # noqa: ASYNC109 - the check's
+async def _command(
+    command: Sequence[str],
+    timeout: float,  # noqa: ASYNC109 - the check's
+    waiting: Halt,
+) -> str:
     what = f"`{clean(' '.join(command), _QUOTED)}`"
-    try:
-        with anyio.fail_after(timeout):
+    ended: CompletedProcess[bytes] | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_cut_off, tasks.cancel_scope, timeout, waiting)
+        try:
             ended = await anyio.run_process(
                 list(command), check=False, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
             )
-    except TimeoutError:
+        except OSError as error:
+            return f"{what} cannot be run: {error.strerror}"
+        finally:
+            tasks.cancel_scope.cancel()
+    if ended is None:
         return f"{what} did not end within {timeout:g} s"
-    except OSError as error:
-        return f"{what} cannot be run: {error.strerror}"
     if ended.returncode == 0:
         return ""
     *_, last = ended.stdout.decode(errors="replace").strip().splitlines() or [""]
     told = f": {clean(last, _QUOTED)}" if last else ""
     return f"{what} ended with {ended.returncode}{told}"
+
+
+async def _cut_off(command: anyio.CancelScope, seconds: float, waiting: Halt) -> None:
+    """End the command after so many seconds, or as soon as nobody waits for it any more."""
+    await waiting.pause(seconds)
+    command.cancel()
 
 
 async def _awaited(check: Check, plan: Plan, fleet: Sequence[ApiServer], waiting: Halt) -> str:

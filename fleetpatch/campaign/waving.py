@@ -55,6 +55,8 @@ class Waving:
             return None
         if number and (held := await self._between(number)):
             return held
+        if self.waiting.called:
+            return None
         self.log.info("wave.started", wave=number + 1, of=self._count, targets=wave.open)
         self.progress.limited("", f"wave {number + 1} of {self._count}")
         return None
@@ -82,7 +84,10 @@ class Waving:
         if self.waves.promote == "manual":
             return Held(RunState.PAUSED, f"{done} is done; {go_on}")
         await self._pause(number)
-        if not self.waiting.called and (why := await self.check()):
+        if self.waiting.called:
+            return None
+        # A check that is cut short has told nothing.
+        if (why := await self.check()) and not self.waiting.called:
             return Held(
                 RunState.HALTED, f"the check after {done} failed: {why}; {go_on} all the same"
             )
