@@ -1,8 +1,8 @@
 """A campaign in steps: waves with pauses, promotion by hand, checks, deadlines.
 
 Covered: sizes and order, the pause after the last success, `promote: manual`, a check by command
-and by condition, a wave that takes too long, going on after a kill in a pause, waves over two
-clusters. Left out: the arithmetic of sizes (tests/rules/test_waves.py), the run file's ranges
+and by condition, a wave that takes too long, going on after a kill in a pause.
+Left out: two clusters (test_wave_edges.py), sizes (tests/rules/test_waves.py), the ranges
 (tests/journal/test_journal_waves.py).
 """
 

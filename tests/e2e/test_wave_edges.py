@@ -1,0 +1,138 @@
+"""Waves where they are held up, shared or broken off.
+
+Covered: the shares of two clusters in every wave, a pause that outlives kill -9 in its length,
+signals in a pause and in a check (neither is a failure), a check by a condition that holds.
+Left out: waves that go their usual way (test_waves.py), virtual time (tests/campaign).
+"""
+
+import json
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Tool, end, eventually, plan
+
+JOBS = 100
+BATCH_JOBS = JOBS // 5
+BATCH = {"kinds": ["jobs.batch"], "selector": "app"}
+
+
+def stepwise(fleet: list[Any] | None = None, **waves: Any) -> dict[str, Any]:
+    sections = {"waves": {"sizes": [1, "10%", "100%"], **waves}, "fleet": fleet or []}
+    kept = {key: section for key, section in sections.items() if section}
+    return plan("stepwise", BATCH, patch={"labels": {"cost": "new"}}, **kept)
+
+
+@pytest.fixture
+def server(tool: Tool) -> Iterator[SandboxProcess]:
+    with sandbox(tool, "--jobs", JOBS) as served:
+        yield served
+
+
+def logged(tool: Tool) -> str:
+    return "".join(log.read_text() for log in tool.state.rglob("*.jsonl"))
+
+
+def moments(tool: Tool, event: str) -> list[float]:
+    """When it was told, in seconds since the epoch."""
+    (run_file,) = tool.state.rglob("*.run")
+    lines = [line for line in tool.log(run_file) if line["event"] == event]
+    return [datetime.fromisoformat(line["timestamp"]).timestamp() for line in lines]
+
+
+def test_clusters_share_every_wave(tool: Tool) -> None:
+    names = ("east", "west")
+    fleet = [{"name": name, "context": name} for name in names]
+    file = tool.write("plan.yaml", stepwise(fleet, sizes=[4, "100%"]))
+    own = [replace(tool, kubeconfig=tool.folder / f"{name}.kubeconfig") for name in names]
+    with sandbox(own[0], "--jobs", JOBS) as east, sandbox(own[1], "--jobs", JOBS) as west:
+        _knows_both(tool, {"east": east, "west": west})
+        ended = tool.run("apply", file, "--yes", "-o", "json")
+        assert (east.sent(), west.sent()) == (BATCH_JOBS, BATCH_JOBS)
+
+    assert ended.code == 0, ended.err
+    waves: list[Counter[str]] = []
+    for line in tool.log(ended.json["runFile"]):
+        if line["event"] == "wave.started":
+            waves.append(Counter())
+        elif line["event"] == "target.applied":
+            waves[-1][line["cluster"]] += 1
+    assert waves == [{"east": 2, "west": 2}, {"east": 18, "west": 18}]
+
+
+def _knows_both(tool: Tool, servers: dict[str, SandboxProcess]) -> None:
+    """Make one kubeconfig out of those of the sandboxes, with contexts of these names."""
+    assert tool.kubeconfig is not None
+    merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
+    for name, server in servers.items():
+        own = json.loads(server.kubeconfig.read_text())
+        for part in ("clusters", "users"):
+            merged.setdefault(part, []).append({**own[part][0], "name": name})
+        context = {"name": name, "context": {"cluster": name, "user": name}}
+        merged.setdefault("contexts", []).append(context)
+    tool.kubeconfig.write_text(json.dumps(merged))
+
+
+def test_kill_in_a_pause_neither_shortens_nor_repeats_it(
+    tool: Tool, server: SandboxProcess
+) -> None:
+    file = tool.write("plan.yaml", stepwise(pause="3s"))
+    process = tool.start("apply", file, "--yes")
+    eventually(lambda: "wave.paused" in logged(tool), "the pause")
+    process.kill()
+    end(process)
+    assert server.sent() == 1
+
+    process = tool.start("apply", file, "--yes")
+    eventually(lambda: logged(tool).count("wave.paused") == 3, "the pause after the second wave")
+    process.kill()
+    end(process)
+
+    (success, *_), (_, second) = moments(tool, "target.applied"), moments(tool, "wave.started")
+    assert 2.9 <= second - success < 5
+    ended = tool.run("resume", "stepwise", "--promote", "-o", "json")
+    assert ended.code == 0, ended.err
+    assert set(server.patches().values()) == {1}
+    assert server.sent() == BATCH_JOBS
+
+
+def test_a_signal_ends_a_pause_and_begins_nothing(tool: Tool, server: SandboxProcess) -> None:
+    process = tool.start("apply", tool.write("plan.yaml", stepwise(pause="1h")), "--yes")
+    eventually(lambda: "wave.paused" in logged(tool), "the pause")
+    process.send_signal(signal.SIGTERM)
+    ended = end(process, timeout=5)
+
+    assert ended.code == 5, ended.err
+    assert "Cause: interrupted by SIGTERM" in ended.out
+    assert server.sent() == len(moments(tool, "wave.started")) == 1
+
+
+def test_a_signal_ends_a_check_and_is_not_held_against_the_run(
+    tool: Tool, server: SandboxProcess
+) -> None:
+    command = ["sh", "-c", "touch began; exec sleep 60"]
+    file = tool.write("plan.yaml", stepwise(check={"command": command}))
+    process = tool.start("apply", file, "--yes", "-o", "json")
+    eventually((tool.folder / "began").exists, "the check")
+    process.send_signal(signal.SIGTERM)
+    ended = end(process, timeout=5)
+
+    assert ended.code == 5, ended.err
+    assert (ended.json["state"], ended.json["cause"]) == ("paused", "interrupted by SIGTERM")
+    assert server.sent() == 1
+
+
+def test_a_check_by_a_condition_that_holds_lets_the_run_go_on(
+    tool: Tool, server: SandboxProcess
+) -> None:
+    check = {"kinds": ["tfjobs"], "selector": "app", "condition": "Running", "timeout": "1s"}
+
+    ended = tool.run("apply", tool.write("plan.yaml", stepwise(check=check)), "--yes")
+
+    assert (ended.code, server.sent()) == (0, BATCH_JOBS), ended.out

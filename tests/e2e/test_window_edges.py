@@ -1,0 +1,160 @@
+"""The edges of a window, by the command line.
+
+Covered: a window that closes over a run whose answers are slow, three nights by the same command
+and a fourth with nothing to do, waiting for the opening, being told to stop waiting.
+Left out: runs wholly inside or outside (test_windows.py), when a window is open (tests/rules).
+
+A window opens on the minute. The command line runs within this process, under a wall clock that is
+put to the moment wanted and goes on from there as fast as any.
+"""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.engine.clock import SystemClock
+from tests.cli.calling import Caller
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.spies import spying
+from tests.e2e.tool import Tool, end, eventually, plan
+
+JOBS = 250
+BATCH_JOBS = JOBS // 5
+OPENS = datetime(2031, 3, 1, 2, 0, tzinfo=UTC).timestamp()
+DAY = 86_400.0
+NIGHTLY = {"opens": "0 2 * * *", "lasts": "5s"}
+
+
+@dataclass
+class Wall:
+    """The wall clock of this process, as far as fleetpatch can tell; it goes at its usual pace."""
+
+    ahead: float = 0.0
+
+    def put(self, moment: float) -> None:
+        """Make it `moment` now, in seconds since the epoch."""
+        self.ahead = moment - time.time()
+
+    def now(self) -> float:
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
+    wall = Wall()
+    monkeypatch.setattr(SystemClock, "wall", lambda _: wall.now())
+    return wall
+
+
+@contextmanager
+def noting(server: SandboxProcess, wall: Wall) -> Iterator[list[tuple[float, str]]]:
+    """Note each request: when it comes in, by `wall`, and its method."""
+    requests: list[tuple[float, str]] = []
+
+    def note(method: str, _path: str) -> bool:
+        requests.append((wall.now(), method))
+        return False
+
+    with spying(server, note) as spy:
+        told = server.kubeconfig.read_text()
+        server.kubeconfig.write_text(told.replace(server.server, spy.server))
+        yield requests
+
+
+def nightly(window: dict[str, Any], **more: Any) -> dict[str, Any]:
+    block = {"kinds": ["jobs.batch"], "selector": "app"}
+    return plan("nightly", block, patch={"labels": {"cost": "new"}}, window=window, **more)
+
+
+def test_a_window_that_closes_ends_the_run_and_nothing_is_sent_after_the_cutoff(
+    tool: Tool, call: Caller, wall: Wall
+) -> None:
+    window = {"opens": "0 2 * * *", "lasts": "4s", "drain": "2s"}
+    file = tool.write("plan.yaml", nightly(window, pace={"rate": "10/s", "concurrency": 8}))
+    slow = {"latency": {"mean": 0.3}}
+    with sandbox(tool, "--jobs", JOBS, chaos=slow) as server, noting(server, wall) as requests:
+        wall.put(OPENS)
+        ended = call("apply", file, "--yes", "-o", "json")
+        over = wall.now()
+
+        assert ended.code == 5, ended.err
+        counts = ended.json["outcomes"]
+        assert 0 < counts["applied"] == server.sent(), "what was in flight is on record"
+        assert counts["pending"] == BATCH_JOBS - counts["applied"]
+        assert not any(one["inDoubt"] for one in tool.targets("nightly"))
+
+    sent = [at for at, method in requests if method == "PATCH"]
+    assert min(sent) >= OPENS
+    assert max(sent) < OPENS + 2 + 0.2, "they take a moment to come in"
+    assert over < OPENS + 4, "and it is all over before the window closes"
+    assert "opens next at 2031-03-02T02:00:00+00:00 (UTC)" in ended.json["cause"]
+
+
+def test_one_command_every_night_does_it_all_in_three_nights_and_then_nothing(
+    tool: Tool, call: Caller, wall: Wall
+) -> None:
+    # 4.5 s of each window, so at most 23 targets a night.
+    file = tool.write("plan.yaml", nightly(NIGHTLY, pace={"rate": "5/s", "burst": 1}))
+    with sandbox(tool, "--jobs", JOBS) as server:
+        ends, sent = [], []
+        for night in range(4):
+            wall.put(OPENS + night * DAY)
+            ends.append(call("apply", file, "--yes", "-o", "json"))
+            sent.append(server.sent())
+
+        assert [ended.code for ended in ends] == [5, 5, 0, 0], [ended.err for ended in ends]
+        assert 0 < sent[0] < sent[1] < sent[2] == sent[3] == BATCH_JOBS
+        assert len(server.patches()) == BATCH_JOBS
+        assert set(server.patches().values()) == {1}
+    assert len({ended.json["run"] for ended in ends[:3]}) == 1
+    assert [ended.json["state"] for ended in ends] == ["paused", "paused", "finished", "finished"]
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_who_waits_for_the_opening_sends_nothing_before(
+    tool: Tool, call: Caller, wall: Wall, planned: bool
+) -> None:
+    file = tool.write("plan.yaml", nightly(NIGHTLY))
+    with sandbox(tool, "--jobs", JOBS) as server, noting(server, wall) as requests:
+        if planned:
+            assert call("plan", file).code == 0
+            requests.clear()
+        wall.put(OPENS - 1)
+        ended = call("apply", file, "--yes", "--wait", "-o", "json")
+
+    assert ended.code == 0, ended.err
+    assert ended.json["outcomes"]["applied"] == BATCH_JOBS
+    assert min(at for at, _ in requests) >= OPENS
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_who_waits_for_the_opening_can_be_told_to_stop(tool: Tool, planned: bool) -> None:
+    day = datetime.now(UTC) + timedelta(days=40)
+    window = {"opens": f"0 2 {day.day} {day.month} *", "lasts": "1h"}
+    file = tool.write("plan.yaml", nightly(window))
+    with sandbox(tool, "--jobs", JOBS) as server:
+        if planned:
+            assert tool.run("plan", file).code == 0
+        before = server.counters()["requests"]
+        process = tool.start("apply", file, "--yes", "--wait")
+        eventually(lambda: heeds(process.pid, signal.SIGTERM), "it listens to signals")
+        process.terminate()
+        ended = end(process, timeout=5)
+
+        assert ended.code == 5, ended.err
+        assert server.counters()["requests"] == before
+
+
+def heeds(process: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    status = Path(f"/proc/{process}/status").read_text()
+    found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) >> (number - 1) & 1)
