@@ -6,121 +6,15 @@ refuses everything for a while, ceilings, what replies say. Left out: waiting an
 (tests/engine/test_pacer.py), real sockets (bench/pace.py).
 """
 
-import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import count
-from math import inf
 
 import pytest
 
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
-from fleetpatch.rules.pacing.governor import Ceilings, Governor, Permit
+from fleetpatch.rules.pacing.governor import Ceilings
 from fleetpatch.rules.pacing.signs import Sign, sign_of
-
-DEFAULT = Ceilings(None, 1, 128, adaptive=True)
-
-
-@dataclass
-class Server:
-    """Takes `rate` a second and `wall` in flight, and is slower beyond `knee`; refuses the rest."""
-
-    rate: float | None = None
-    wall: int | None = None
-    knee: int | None = None
-    latency: float = 0.01
-    retry_after: float | None = None
-    refuses_until: float = 0.0
-    in_flight: int = 0
-    luck: random.Random = field(default_factory=lambda: random.Random(1))
-    _tokens: float = 20.0
-    _at: float = 0.0
-
-    def arrive(self, now: float) -> tuple[float, Sign]:
-        self.in_flight += 1
-        if self.rate is not None:
-            self._tokens = min(20.0, self._tokens + (now - self._at) * self.rate)
-            self._at = now
-        broke = self.rate is not None and self._tokens < 1.0
-        if broke or now < self.refuses_until or (self.wall and self.in_flight > self.wall):
-            return 0.001, Sign.REFUSED
-        self._tokens -= 1.0
-        crowd = max(1.0, self.in_flight / self.knee) if self.knee else 1.0
-        return self.latency * crowd * self.luck.uniform(0.8, 1.2), Sign.ACCEPTED
-
-
-@dataclass
-class Record:
-    """What was answered: when, how, after how long, and how many were in flight with it."""
-
-    answers: list[tuple[float, Sign, float, int]] = field(default_factory=list)
-
-    def goodput(self, start: float, end: float) -> float:
-        fine = (sign is Sign.ACCEPTED and start <= at < end for at, sign, _, _ in self.answers)
-        return sum(fine) / (end - start)
-
-    def refused(self, start: float, end: float) -> float:
-        signs = [sign for at, sign, _, _ in self.answers if start <= at < end]
-        return sum(sign is Sign.REFUSED for sign in signs) / max(1, len(signs))
-
-    def latency(self, quantile: float, start: float, end: float) -> float:
-        taken = sorted(took for at, _, took, _ in self.answers if start <= at < end)
-        return taken[int(quantile * len(taken))]
-
-    def level(self, start: float, end: float) -> float:
-        levels = [level for at, _, _, level in self.answers if start <= at < end]
-        return sum(levels) / len(levels)
-
-
-def simulate(
-    server: Server,
-    seconds: float,
-    ceilings: Ceilings = DEFAULT,
-    *changes: tuple[float, Callable[[Server], None]],
-) -> Record:
-    """There is always more to do; whoever is refused comes again at once."""
-    governor, record, order = Governor(ceilings, 0.0, random.Random(2).random), Record(), count()
-    events: list[tuple[float, int, Callable[[float], None]]] = []
-
-    def later(at: float, what: Callable[[float], None]) -> None:
-        heapq.heappush(events, (at, next(order), what))
-
-    asked_at = inf
-
-    def ask(now: float) -> None:
-        nonlocal asked_at
-        asked_at = inf
-        send(now)
-
-    def send(now: float) -> None:
-        nonlocal asked_at
-        while isinstance(turn := governor.admit(now), Permit):
-            answer(turn, now)
-        if now + turn < asked_at:
-            asked_at = now + max(turn, 1e-4)
-            later(asked_at, ask)
-
-    def answer(permit: Permit, now: float) -> None:
-        took, sign = server.arrive(now)
-        level = server.in_flight
-
-        def done(at: float) -> None:
-            server.in_flight -= 1
-            wait = server.retry_after if sign is Sign.REFUSED else None
-            governor.answered(permit, sign, at, wait)
-            record.answers.append((at, sign, took, level))
-            send(at)
-
-        later(now + took, done)
-
-    for at, change in changes:
-        later(at, lambda _now, change=change: change(server))  # type: ignore[misc]
-    later(0.0, send)
-    while events and events[0][0] < seconds:
-        now, _, what = heapq.heappop(events)
-        what(now)
-    return record
+from tests.rules.simulated import DEFAULT, Server, simulate
 
 
 @pytest.mark.parametrize("rate", [100, 500, 1000])
@@ -136,6 +30,31 @@ def test_a_limit_of_requests_in_flight_is_found_and_kept_to() -> None:
 
     assert record.goodput(5, 20) >= 0.75 * 8 / 0.02
     assert record.refused(5, 20) <= 0.05
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("wall", "latency", "travel"), [(8, 0.005, 0.003), (32, 0.02, 0.005)])
+def test_a_limit_in_flight_is_found_though_each_refusal_costs_a_pause(
+    wall: int, latency: float, travel: float, seed: int
+) -> None:
+    def server() -> Server:
+        luck = random.Random(seed)
+        return Server(wall=wall, latency=latency, travel=travel, retry_after=1.0, luck=luck)
+
+    best = simulate(server(), 10, Ceilings(None, 1, wall, adaptive=False)).goodput(2, 10)
+    record = simulate(server(), 25)
+
+    assert record.goodput(5, 25) >= 0.8 * best
+    assert record.refused(5, 25) <= 0.01
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("rate", [100, 1000])
+def test_an_unknown_rate_is_found_though_each_refusal_costs_a_pause(rate: float, seed: int) -> None:
+    record = simulate(Server(rate=rate, retry_after=1.0, luck=random.Random(seed)), 25)
+
+    assert record.goodput(5, 25) >= 0.8 * rate
+    assert record.refused(5, 25) <= 0.01
 
 
 def test_no_queue_is_built_up_beyond_the_knee() -> None:

@@ -177,8 +177,10 @@ class Governor:
     def _refused(self, permit: Permit, now: float, wait: float) -> None:
         if self._ceilings.adaptive:
             self._latency.refused()
-            if not self._wall.refused(permit.level, now, wait):
+            if not self._wall.refused(permit.level, permit.sent_at, now, wait):
                 self._slow_down(permit, now, wait)
+            elif wait:
+                self._refusals.acquit(now)
         if wait > 0.0:
             self._pause.begin(permit.sent_at, now, wait, self._random())
 

@@ -37,10 +37,11 @@ _FAR = 0.9
 _CUTS = ((0.5, 0.5), (2.0, 0.7), (inf, 0.85))
 """Seconds that a rate was borne before the pause, and what share of it is kept."""
 _NEAR = 0.95
-_APPROACH = 0.07
+_APPROACH = 0.1
 _SAME = 0.15
 _HOLD = 20.0
 _LONGEST_HOLD = 120.0
+_FRESH = 15.0
 
 
 class RateLimit:
@@ -55,6 +56,7 @@ class RateLimit:
         self._clean = 0
         self._is_outage = False
         self._used_at = now
+        self._blamed_at = -inf
         self._resumed_at = self._accepted_at = now
         self._begin(now)
 
@@ -92,7 +94,7 @@ class RateLimit:
         again = abs(rate - self._edge) <= _SAME * rate
         self._hold = min(_LONGEST_HOLD, 2 * self._hold) if again else _HOLD
         self._hold_until = resume_at + self._hold
-        self._edge = rate
+        self._edge, self._blamed_at = rate, sent_at
         self._clean = 0
         kept = next(share for seconds, share in _CUTS if borne < seconds)
         if borne < _WINDOW:
@@ -100,6 +102,11 @@ class RateLimit:
             passed = accepted / (resume_at - sent_at + borne)
             kept = min(kept, sqrt(passed / rate))
         self.rate = max(SLOWEST, kept * rate)
+
+    def acquit(self, now: float) -> None:
+        """What was refused of late had another cause."""
+        if now < self._blamed_at + _FRESH:
+            self.rate = self._edge = inf
 
     def _begin(self, now: float) -> None:
         """Begin a window; it counts what is sent from now on."""

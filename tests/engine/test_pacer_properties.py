@@ -1,0 +1,160 @@
+"""What holds for a pacer whatever happens to it: any arrivals, answers, retries and cancellations.
+
+In virtual time, as properties: the plan's rate in every window, retries included; its ceiling of
+requests in flight; nothing sent in a pause that the server asked for; first come, first served;
+nobody left in line for ever. Left out: how well it does (tests/rules/test_pacing.py).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import anyio
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from tests.fakes import VirtualClock, ok, seen_job
+
+LONGEST_PAUSE = 5.0
+TOLERANCE = 1e-6
+
+REPLIES: st.SearchStrategy[Reply] = st.one_of(
+    st.just(ok(seen_job())),
+    st.sampled_from([Answer(status) for status in (409, 429, 500, 503, 504)]),
+    st.sampled_from([NoAnswer(silence) for silence in Silence]),
+    st.builds(
+        Answer,
+        st.sampled_from([200, 409, 429, 503]),
+        retry_after=st.sampled_from(["1", "0", "-3", "2", "9", "86400", "soon"]),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A target: when it comes, and what its requests are answered, each after so many seconds.
+
+    It comes again at once after each answer but the last. `leaves_at`, in seconds after it came:
+    its task is cancelled, wherever it stands.
+    """
+
+    comes_at: float
+    answers: Sequence[tuple[float, Reply]]
+    leaves_after: float | None
+
+
+@dataclass
+class Record:
+    """What happened: who was admitted when, how many were in flight, what was asked for when."""
+
+    admitted: list[float] = field(default_factory=list)
+    most_in_flight: int = 0
+    pauses: list[tuple[float, float]] = field(default_factory=list)
+    lined_up: list[int] = field(default_factory=list)
+    went: list[int] = field(default_factory=list)
+    ended: int = 0
+
+
+VISITS = st.lists(
+    st.builds(
+        Visit,
+        st.floats(0.0, 10.0),
+        st.lists(st.tuples(st.floats(0.0, 2.0), REPLIES), min_size=1, max_size=4),
+        st.none() | st.floats(0.0, 3.0),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+async def happen(
+    visits: Sequence[Visit], rate: float | None, burst: int, concurrency: int, *, adaptive: bool
+) -> Record:
+    """Let everything happen, and take note of it."""
+    clock, record, in_flight = VirtualClock(), Record(), 0
+    pacer = Pacer(
+        clock,
+        rate,
+        burst,
+        concurrency,
+        adaptive=adaptive,
+        longest_pause=LONGEST_PAUSE,
+        random=lambda: 0.0,
+    )
+    halt = Halt(clock)
+
+    async def send(number: int, seconds: float, reply: Reply) -> None:
+        nonlocal in_flight
+        record.lined_up.append(number)
+        try:
+            permit = await pacer.admit(halt)
+        except anyio.get_cancelled_exc_class():
+            record.lined_up.remove(number)
+            raise
+        assert permit is not None
+        record.went.append(number)
+        record.admitted.append(clock.monotonic())
+        in_flight += 1
+        record.most_in_flight = max(record.most_in_flight, in_flight)
+        try:
+            await clock.sleep(seconds)
+        finally:
+            in_flight -= 1
+            pacer.answered(permit, reply)
+        _note_pause(record, reply, clock.monotonic())
+
+    async def visit(number: int, what: Visit) -> None:
+        await clock.sleep(what.comes_at)
+        with anyio.CancelScope() as patience:
+            async with anyio.create_task_group() as tasks:
+                if what.leaves_after is not None:
+                    tasks.start_soon(_cancel_after, clock, what.leaves_after, patience)
+                for turn, (seconds, reply) in enumerate(what.answers):
+                    await send(10 * number + turn, seconds, reply)
+                tasks.cancel_scope.cancel()
+        record.ended += 1
+
+    async with anyio.create_task_group() as tasks:
+        for number, what in enumerate(visits):
+            tasks.start_soon(visit, number, what)
+    return record
+
+
+async def _cancel_after(clock: VirtualClock, seconds: float, scope: anyio.CancelScope) -> None:
+    await clock.sleep(seconds)
+    scope.cancel()
+
+
+def _note_pause(record: Record, reply: Reply, now: float) -> None:
+    if isinstance(reply, Answer) and reply.status in (429, 503) and reply.retry_after:
+        asked = reply.retry_after
+        seconds = float(asked) if asked.lstrip("-").isdigit() else 0.0
+        record.pauses.append((now, now + min(LONGEST_PAUSE, max(0.0, seconds))))
+
+
+@given(
+    visits=VISITS,
+    rate=st.none() | st.floats(0.5, 1000.0),
+    burst=st.integers(1, 20),
+    concurrency=st.integers(1, 20),
+    adaptive=st.booleans(),
+)
+def test_whatever_happens_the_ceilings_and_pauses_hold_and_nobody_is_left(
+    visits: list[Visit], rate: float | None, burst: int, concurrency: int, adaptive: bool
+) -> None:
+    record = asyncio.run(happen(visits, rate, burst, concurrency, adaptive=adaptive))
+
+    assert record.ended == len(visits)
+    assert record.went == record.lined_up
+    assert record.most_in_flight <= concurrency
+    for begins, ends in record.pauses:
+        assert not [at for at in record.admitted if begins + TOLERANCE < at < ends - TOLERANCE]
+    if rate is not None:
+        for first, start in enumerate(record.admitted):
+            for last, end in enumerate(record.admitted[first:], first):
+                assert last - first + 1 <= burst + rate * (end - start) + TOLERANCE * rate
+    assert all(earlier <= later for earlier, later in pairwise(record.admitted))
