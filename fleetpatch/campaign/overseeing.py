@@ -5,14 +5,16 @@ What is in flight at that moment still ends, so a limit may be overshot by as mu
 cause says by how much.
 """
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fleetpatch.engine.attempt import Retry
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import Tally
+from fleetpatch.model.target import Target
 from fleetpatch.report.wording import duration
 from fleetpatch.rules.limits import failures_allowed, retries_allowed
 from fleetpatch.rules.verdicts import Verdict
@@ -21,31 +23,27 @@ _COUNTED = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
 """Retries that the server caused; conflicts are other writers', and stale credentials nobody's."""
 
 
-def _is_counted(retry: Retry) -> bool:
-    """Tell what costs budget.
-
-    What never reached the server burdens nobody: a cluster that is down is given up by its lane,
-    and must not use up the others' budget before that.
-    """
-    undelivered = retry.verdict is Verdict.RETRY and retry.http_status is None
-    return retry.verdict in _COUNTED and not undelivered
-
-
 @dataclass(slots=True)
 class Overseer:
     """Watches one session of a run; `stop` is called with the cause, once for each.
 
     `tally` is the run's at the start, of whose failures `pardoned` were accepted by a person;
-    `requests` counts what the session has sent.
+    `planned` counts the targets to patch of the whole run, `requests` what the session has sent.
+
+    What never reached a server burdens nobody, and costs no budget. Nor does what a cluster left
+    without an answer, until the next one from there: one that hangs or is down is given up by its
+    lane, and must not use up the others' budget before that.
     """
 
     plan: Plan
     tally: Tally
+    planned: int
     pardoned: int
     requests: Callable[[], int]
     stop: Callable[[str], None]
     retries: int = 0
     _counted: int = 0
+    _unanswered: Counter[str] = field(default_factory=Counter)
     _failures: int = 0
     _is_over: bool = False
     _is_spent: bool = False
@@ -61,14 +59,16 @@ class Overseer:
         if allowed is None or self._failures <= allowed:
             return ""
         more = self._failures - allowed - 1
-        late = f"; {more} of them were in flight when it was passed" if more else ""
+        late = f"; {more} of these ended while the run came to rest" if more else ""
         return (
             f"{self._failures} targets failed and limits.maxFailures allows {allowed}{late};"
             " look at them, then go on with `fleetpatch resume`"
         )
 
-    def settled(self, settlement: Settlement) -> None:
+    def settled(self, target: Target, settlement: Settlement) -> None:
         """Count a failure; one more than is allowed halts the run."""
+        if settlement.http_status is not None:
+            self._counted += self._unanswered.pop(target.cluster, 0)
         if settlement.outcome is not Outcome.FAILED:
             return
         self._failures += 1
@@ -79,9 +79,13 @@ class Overseer:
     def retried(self, retry: Retry) -> None:
         """Count a retry; with the budget spent the run pauses."""
         self.retries += 1
-        if not _is_counted(retry):
+        if retry.verdict not in _COUNTED:
             return
-        self._counted += 1
+        cluster = retry.target.cluster
+        if retry.http_status is None:
+            self._unanswered[cluster] += retry.verdict is Verdict.IN_DOUBT
+            return
+        self._counted += 1 + self._unanswered.pop(cluster, 0)
         sent, budget = self.requests(), self.plan.retry.budget
         if self._is_spent or self._counted <= retries_allowed(budget, sent, self._open):
             return
@@ -105,8 +109,7 @@ class Overseer:
 
     @property
     def _allowed(self) -> int | None:
-        limits, tally = self.plan.limits, self.tally
+        limits = self.plan.limits
         if limits is None or limits.max_failures is None:
             return None
-        planned = tally.open + tally.applied + tally.failed
-        return failures_allowed(limits.max_failures, planned)
+        return failures_allowed(limits.max_failures, self.planned)

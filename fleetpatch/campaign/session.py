@@ -63,6 +63,7 @@ class Session:
         self._overseer = Overseer(
             self._plan,
             folds.summary(journal).tally,
+            folds.planned(journal),
             journal.pardoned,
             lambda: self._meter.requests,
             stop.request,

@@ -94,8 +94,10 @@ class Waving:
         return None
 
     async def _pause(self, number: int) -> None:
-        last = self.journal.wave(number - 1).last_success
-        until = (self.clock.wall() if last is None else last) + self.waves.pause
+        over_at = self.journal.wave(number - 1).over_at
+        if over_at is None:
+            return
+        until = over_at + self.waves.pause
         if (seconds := until - self.clock.wall()) <= 0:
             return
         shown = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")

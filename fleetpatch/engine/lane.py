@@ -32,7 +32,7 @@ class _Errand(NamedTuple):
     in_doubt: bool = False
 
 
-def _ignore(_settlement: Settlement) -> None:
+def _ignore(_target: Target, _settlement: Settlement) -> None:
     """Nobody wants to know."""
 
 
@@ -50,7 +50,7 @@ class Lane:
     concurrency: int
     last: int | None = None
     causes: set[str] = field(default_factory=set)
-    on_settled: Callable[[Settlement], None] = _ignore
+    on_settled: Callable[[Target, Settlement], None] = _ignore
     breaker: Breaker = field(default_factory=Breaker)
     broken: bool = False
     puzzled: bool = False
@@ -156,7 +156,7 @@ class Lane:
 
     def _note(self, target: Target, settlement: Settlement) -> None:
         """Let everybody know before the next request is sent."""
-        self.on_settled(settlement)
+        self.on_settled(target, settlement)
         if cause := self.breaker.note(target, settlement):
             self._break(cause)
 

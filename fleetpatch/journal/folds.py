@@ -27,6 +27,9 @@ _SAMPLES: Final = f"""
 SELECT {codec.TARGET_COLUMNS} {_JOINED}
 WHERE t.resource = ? AND (o.target IS NULL OR {CLAIMED}) ORDER BY t.id LIMIT ?
 """
+_PLANNED: Final = f"""
+SELECT count(*) {_JOINED} WHERE o.target IS NULL OR o.attempts + o.reads > 0
+"""
 _SPAN: Final = "SELECT (SELECT min(claimed_at) FROM claims), (SELECT max(settled_at) FROM outcomes)"
 
 _TARGET_FROM: Final = 2 + codec.OUTCOME_COLUMNS.count(",")
@@ -86,6 +89,12 @@ def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
         for row in rows:
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
             yield target, codec.settlement(row[1:_TARGET_FROM])
+
+
+def planned(run: RunFile) -> int:
+    """Count the targets that were to be patched: all but those that had ended with the plan."""
+    ((count,),) = run.database.rows(_PLANNED)
+    return int(count)
 
 
 def samples(run: RunFile, count: int) -> Sequence[Target]:

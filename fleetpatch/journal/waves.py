@@ -36,7 +36,7 @@ FROM drafts WHERE ends IS NULL
 """
 _STANDING: Final = f"""
 SELECT count(*) FILTER (WHERE o.target IS NULL), count(*) FILTER (WHERE {CLAIMED}),
-    max(o.settled_at) FILTER (WHERE e.outcome = ?)
+    max(o.settled_at) FILTER (WHERE e.outcome = ?), max(o.settled_at)
 FROM targets t LEFT JOIN outcomes o ON o.target = t.id LEFT JOIN reasons e ON e.reason = o.reason
 WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts > 0)
 """  # noqa: S608 # of our own constants alone
@@ -44,14 +44,15 @@ WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts > 0)
 
 @dataclass(frozen=True, slots=True)
 class WaveStanding:
-    """How far a wave is: targets without an outcome, targets ever claimed, and the last success.
+    """How far a wave is: targets without an outcome, targets ever claimed, and its last moment.
 
-    `last_success` is in seconds since the epoch, None where there was none.
+    That is the last success, or the last end of any kind where nothing succeeded, in seconds since
+    the epoch; None where nothing has ended yet.
     """
 
     open: int
     claimed: int
-    last_success: float | None
+    over_at: float | None
 
 
 def draw(
@@ -103,10 +104,11 @@ def load(database: Database, clusters: Mapping[int, str]) -> tuple[Ends, ...]:
 def standing(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveStanding:
     """Look at the wave that consists of these ranges of ids, one in each cluster."""
     opened = claimed = 0
-    latest: float | None = None
+    successes: list[float] = []
+    ends: list[float] = []
     for first, last in ranges:
         (row,) = database.rows(_STANDING, Outcome.APPLIED.value, first, last)
         opened, claimed = opened + row[0], claimed + row[1]
-        if row[2] is not None:
-            latest = row[2] if latest is None else max(latest, row[2])
-    return WaveStanding(opened, claimed, latest)
+        successes += row[2:3] if row[2] is not None else []
+        ends += row[3:4] if row[3] is not None else []
+    return WaveStanding(opened, claimed, max(successes or ends, default=None))

@@ -36,16 +36,16 @@ class Watched:
         )
         self.causes: list[str] = []
         self.overseer = Overseer(
-            plan, tally or Tally(pending=200), pardoned, lambda: requests, self.causes.append
+            plan, tally or Tally(pending=200), 200, pardoned, lambda: requests, self.causes.append
         )
 
     def fail(self, count: int) -> None:
         for _ in range(count):
-            self.overseer.settled(Settlement(TargetId(1), Reason.REJECTED))
+            self.overseer.settled(TARGET, Settlement(TargetId(1), Reason.REJECTED))
 
-    def retry(self, count: int, verdict: Verdict = Verdict.RETRY) -> None:
+    def retry(self, count: int, verdict: Verdict = Verdict.RETRY, status: int | None = 429) -> None:
         for _ in range(count):
-            self.overseer.retried(Retry(TARGET, 1, 429, verdict, "busy", 0.1))
+            self.overseer.retried(Retry(TARGET, 1, status, verdict, "busy", 0.1))
 
 
 @pytest.mark.parametrize(("limit", "allowed"), [(0, 0), (3, 3), ("1%", 2), ("50%", 100)])
@@ -69,13 +69,13 @@ def test_what_was_in_flight_is_counted_and_told_apart() -> None:
 
     assert len(watched.causes) == 1
     assert "5 targets failed" in watched.overseer.halted
-    assert "3 of them were in flight" in watched.overseer.halted
+    assert "3 of these ended while the run came to rest" in watched.overseer.halted
 
 
 def test_other_outcomes_are_no_failures() -> None:
     watched = Watched(limits={"maxFailures": 0})
     for reason in (Reason.PATCHED, Reason.DRIFTED, Reason.GONE, Reason.ALREADY_SET):
-        watched.overseer.settled(Settlement(TargetId(1), reason))
+        watched.overseer.settled(TARGET, Settlement(TargetId(1), reason))
 
     assert watched.causes == []
 
@@ -119,6 +119,45 @@ def test_conflicts_and_stale_credentials_are_not_the_servers_fault() -> None:
 
     assert watched.causes == []
     assert watched.overseer.retries == 2000
+
+
+def test_a_cluster_that_leaves_everything_without_an_answer_costs_no_budget() -> None:
+    watched = Watched()
+
+    watched.retry(1000, Verdict.IN_DOUBT, None)
+
+    assert watched.causes == []
+
+
+def test_what_was_left_without_an_answer_counts_with_the_next_one_from_there() -> None:
+    watched = Watched()
+
+    watched.retry(90, Verdict.IN_DOUBT, None)
+    watched.overseer.settled(TARGET, Settlement(TargetId(1), Reason.PATCHED, 200))
+    watched.retry(10, Verdict.IN_DOUBT, None)
+    assert watched.causes == []
+    watched.retry(1)
+
+    (cause,) = watched.causes
+    assert "101 of 0 requests were retries" in cause
+
+
+def test_what_never_reached_the_server_costs_no_budget() -> None:
+    watched = Watched()
+
+    watched.retry(1000, Verdict.RETRY, None)
+    watched.retry(100)
+
+    assert watched.causes == []
+
+
+def test_a_share_is_of_all_targets_to_patch_whatever_has_ended_before() -> None:
+    watched = Watched(tally=Tally(pending=10, skipped=190), limits={"maxFailures": "1%"})
+
+    watched.fail(2)
+    assert watched.causes == []
+    watched.fail(1)
+    assert watched.causes
 
 
 async def test_the_deadline_stops_the_session() -> None:

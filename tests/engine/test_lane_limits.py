@@ -12,6 +12,7 @@ import pytest
 from fleetpatch.engine.breaker import Breaker
 from fleetpatch.model.answer import Reply
 from fleetpatch.model.outcome import Outcome, Settlement
+from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount, Percent
 from fleetpatch.rules.limits import failures_allowed
 from tests.engine.fleets import Fleet
@@ -32,10 +33,10 @@ def every_other_fails(cluster: FakeCluster) -> None:
     cluster.patches = patches
 
 
-def limiting(fleet: Fleet, allowed: int) -> Callable[[Settlement], None]:
+def limiting(fleet: Fleet, allowed: int) -> Callable[[Target, Settlement], None]:
     failures = 0
 
-    def settled(settlement: Settlement) -> None:
+    def settled(_target: Target, settlement: Settlement) -> None:
         nonlocal failures
         failures += settlement.outcome is Outcome.FAILED
         if failures > allowed:

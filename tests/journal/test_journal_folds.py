@@ -144,3 +144,14 @@ def test_a_dry_run_stays_one(tmp_path: Path) -> None:
     make(tmp_path / "x.run", many(1), info(dry_run=True)).close()
     with RunFile.open(tmp_path / "x.run") as run:
         assert run.info == info(dry_run=True)
+
+
+def test_planned_counts_what_was_to_be_patched_whatever_became_of_it(tmp_path: Path) -> None:
+    drafts = [*many(6), draft("set", ends=Reason.ALREADY_SET), draft("odd", ends=Reason.CLASH)]
+    with make(tmp_path / "run.db", drafts) as run:
+        assert folds.planned(run) == 6
+        claimed = run.claim("north", 4)
+        run.record(settle(claimed[:2]))
+        run.record(settle(claimed[2:], Reason.DRIFTED))
+
+        assert folds.planned(run) == 6
