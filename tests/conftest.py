@@ -9,6 +9,12 @@ import pytest
 from tests.control_plane import BinariesNotFoundError, ControlPlane, find_binaries
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Half as many again as there are CPUs: much of the suite waits for processes of its own."""
+    cpus = os.cpu_count() or 1
+    return cpus + cpus // 2
+
+
 @pytest.fixture(scope="session")
 def control_plane_binaries() -> Path:
     """Find kube-apiserver and etcd; without them the test is skipped, or fails in CI."""
