@@ -1,5 +1,7 @@
 """What a plan says, as the engine takes its orders."""
 
+from math import inf
+
 from fleetpatch.campaign.changes import change_of
 from fleetpatch.engine.orders import Orders
 from fleetpatch.model.plan.schema import Plan
@@ -25,6 +27,7 @@ def orders_of(info: RunInfo, plan: Plan, cluster: str, *, read_only: bool = Fals
         on_drift=OnDrift(plan.guards.on_drift),
         guarded=bool(info.undo_of) or plan.guards.conflicts == "version",
         attempts=plan.retry.attempts,
+        deadline=plan.retry.deadline or inf,
         backoff=Backoff(cap=plan.retry.max_delay),
         retried=plan.retried(cluster),
         dry_run=info.dry_run,

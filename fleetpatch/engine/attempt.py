@@ -1,13 +1,14 @@
 """Attempts: one target, from its first PATCH to its end; the only user of tenacity.
 
-tenacity takes turns of a passage until one of them settles something or the attempts are used up.
+tenacity takes turns of a passage until one of them settles something, or the attempts or the time
+that a target may take are used up.
 It sees values only: an exception, cancellation above all, passes straight through it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
 from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.orders import Orders
@@ -65,7 +66,7 @@ class Courier:
             return turns.pop() if turns else await passage.take_turn()
 
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(self.orders.attempts),
+            stop=lambda state: self._is_over(passage, state),
             wait=self._wait,
             retry=retry_if_result(lambda turn: isinstance(turn, Again)),
             before_sleep=lambda state: self._announce(passage, state),
@@ -74,6 +75,11 @@ class Courier:
         )
         turn: Turn = await retrying(next_turn)
         return await passage.give_up(turn) if isinstance(turn, Again) else turn
+
+    def _is_over(self, passage: Passage, state: RetryCallState) -> bool:
+        """Tell whether the target is given up; a wait past its deadline is not begun."""
+        late = passage.seconds + state.upcoming_sleep > self.orders.deadline
+        return late or state.attempt_number >= self.orders.attempts
 
     def _wait(self, state: RetryCallState) -> float:
         return self.orders.backoff.delay(

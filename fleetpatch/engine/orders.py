@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 
 from fleetpatch.model.change import Change, Options, reads_whole
 from fleetpatch.model.target import Seen, Target
@@ -16,6 +17,7 @@ class Orders:
     `matches` tells whether a read object is still selected by the blocks that selected the target.
     `guarded` sends the resourceVersion (`guards.conflicts: version`), else the uid alone; a patch
     that must not be done twice carries the version in any case.
+    After `attempts`, or `deadline` seconds from its first request on, a target is given up.
     `read_only` settles by reading what earlier processes left in doubt, and sends nothing.
     """
 
@@ -24,6 +26,7 @@ class Orders:
     on_drift: OnDrift = OnDrift.SKIP
     guarded: bool = True
     attempts: int = 6
+    deadline: float = inf
     backoff: Backoff = field(default_factory=Backoff)
     retried: frozenset[int] = frozenset({429, 503, 504})
     dry_run: bool = False

@@ -114,6 +114,13 @@ class Passage:
         self._reads = 0
         self._status: int | None = None
         self._started = courier.clock.monotonic()
+        self._first_sent_at: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The time since the first PATCH for it was sent; 0 before that."""
+        now = self._courier.clock.monotonic()
+        return now - (now if self._first_sent_at is None else self._first_sent_at)
 
     async def take_turn(self) -> Turn:
         """Read where one must, then send where one may."""
@@ -140,7 +147,7 @@ class Passage:
                 case Again(reply=reply) if last.verdict is Verdict.IN_DOUBT:
                     cause = f"could not be read after it may have been applied: {_line(reply)}"
                     return Left(cause, lane=_unreachable(reply))
-                case None if self._attempts < self._orders.attempts:
+                case None if self._may_go_on:
                     # Turns went by without a PATCH while it could not be read; now it could.
                     turn = await self.take_turn()
                     return await self.give_up(turn) if isinstance(turn, Again) else turn
@@ -163,6 +170,8 @@ class Passage:
         version = self._version if guarded else None
         sent = request(orders.change, self.target, self._goal, version, self._options)
         self._attempts += 1
+        if self._first_sent_at is None:
+            self._first_sent_at = self._courier.clock.monotonic()
         reply = await self._courier.cluster.patch(
             self.target, sent, whole=orders.whole, dry_run=orders.dry_run
         )
@@ -202,6 +211,11 @@ class Passage:
                 # A server in trouble may have done what it denies; a conflict would bring it out.
                 self._maybe_applied = True
         return Again(reply, ruling.verdict)
+
+    @property
+    def _may_go_on(self) -> bool:
+        orders = self._orders
+        return self._attempts < orders.attempts and self.seconds <= orders.deadline
 
     def _is_our_own(self, reply: Reply) -> bool:
         """Tell whether an apply met with nobody but ourselves.

@@ -118,6 +118,26 @@ async def test_every_retry_is_on_record_before_it_is_waited_for() -> None:
     ]
 
 
+async def test_a_wait_past_the_targets_deadline_is_not_begun() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=100, deadline=5.0))
+    delivery.cluster.patches = always(BUSY)
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 3)
+    assert delivery.clock.monotonic() == 4.0, "of 2 s each, a third one would end after 6 s"
+
+
+async def test_a_target_whose_time_is_over_is_read_where_it_may_be_applied() -> None:
+    delivery = Delivery(replace(ORDERS, deadline=0.5))
+    delivery.cluster.patches = always(failure(504, "Timeout", retry_after="2"))
+    delivery.cluster.reads = always(ok(DONE))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.SETTLED_BY_READING, 1)
+
+
 async def test_attempts_run_out() -> None:
     delivery = Delivery(replace(ORDERS, attempts=3)).will(*[BUSY] * 3)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from fleetpatch.model.plan.section import ListOf, Percentage, Seconds, Section
+from fleetpatch.model.plan.section import Given, ListOf, Percentage, Seconds, Section
 from fleetpatch.model.units import Percent
 
 _WORTH_RETRYING: Final = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
@@ -34,6 +34,8 @@ class Retry(Section):
 
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
     """Attempts for a target at most, the first included."""
+    deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
+    """How long a target may take from its first request on, before it fails. Absent: for ever."""
     max_delay: Annotated[Seconds, Field(gt=0)] = 30.0
     """The longest wait between two attempts, whatever the server asks for."""
     statuses: Statuses = (429, 503, 504)
