@@ -22,7 +22,6 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Column
 from rich.text import Text
 
 from fleetpatch.model.outcome import Outcome
@@ -77,9 +76,7 @@ def watch_applying(stream: TextIO, *, total: int) -> Iterator[Counters]:
         TextColumn("Applying"),
         BarColumn(bar_width=24),
         _Done(),
-        _Outcomes(counters),
         TimeRemainingColumn(compact=True),
-        _Limits(counters),
     )
     with _drawn(stream, counters, columns, total=total):
         yield counters
@@ -118,6 +115,8 @@ class _Bar(Progress):
             for task in self.task_ids:
                 self.update(task, completed=self._counters.outcomes.total())
         yield from super().get_renderables()
+        if self._counters is not None:
+            yield from _below(self._counters)
 
 
 class _Found(ProgressColumn):
@@ -135,36 +134,32 @@ class _Done(ProgressColumn):
         return Text(f"{task.completed:,.0f}/{task.total or 0:,.0f} {rate}")
 
 
-class _Outcomes(ProgressColumn):
-    """`applied 1,200  failed 3  retries 37`: what occurred, and nothing else."""
-
-    def __init__(self, counters: Counters) -> None:
-        super().__init__()
-        self._counters = counters
-
-    def render(self, _task: Task) -> Text:
-        shown = Text()
-        for outcome in Outcome:
-            if count := self._counters.outcomes[outcome]:
-                shown.append(f"{outcome} {count:,}  ", style=_STYLES[outcome])
-        if retries := self._counters.retries:
-            shown.append(f"retries {retries:,}", style="yellow")
-        return shown
+def _below(counters: Counters) -> Iterator[Text]:
+    """The lines below the bar: what occurred, and what holds the run back; no empty ones."""
+    for line in (_outcomes(counters), _limits(counters)):
+        if line:
+            line.no_wrap, line.overflow = True, "ellipsis"
+            yield line
 
 
-class _Limits(ProgressColumn):
-    """`prod-a: server, 40 in flight`: what holds the run back, for as many clusters as fit."""
+def _outcomes(counters: Counters) -> Text:
+    """`applied 1,200  failed 3  retries 37`."""
+    shown = Text()
+    for outcome in Outcome:
+        if count := counters.outcomes[outcome]:
+            shown.append(f"{outcome} {count:,}  ", style=_STYLES[outcome])
+    if retries := counters.retries:
+        shown.append(f"retries {retries:,}", style="yellow")
+    return shown
 
-    def __init__(self, counters: Counters) -> None:
-        super().__init__(table_column=Column(no_wrap=True, overflow="ellipsis"))
-        self._counters = counters
 
-    def render(self, _task: Task) -> Text:
-        held = [(place, what) for place, what in self._counters.limits.items() if what]
-        shown = [f"{place}: {what}" if place else what for place, what in held[:_LIMITS_SHOWN]]
-        if more := held[_LIMITS_SHOWN:]:
-            shown.append(f"and {len(more)} more")
-        return Text(clean("; ".join(shown)), style="dim")
+def _limits(counters: Counters) -> Text:
+    """`prod-a: latency, 40 in flight`: for as many clusters as anybody would read of."""
+    held = [(place, what) for place, what in counters.limits.items() if what]
+    shown = [f"{place}: {what}" if place else what for place, what in held[:_LIMITS_SHOWN]]
+    if more := held[_LIMITS_SHOWN:]:
+        shown.append(f"and {len(more)} more")
+    return Text(clean("; ".join(shown)), style="dim")
 
 
 _STYLES = {

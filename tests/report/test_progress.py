@@ -93,6 +93,22 @@ def test_applying_shows_what_holds_the_run_back() -> None:
     assert "wave 1; c: server; and 1 more" in screen.text
 
 
+def test_on_eighty_columns_everything_can_be_read() -> None:
+    screen = Screen()
+    limit = "wave 3 of 5; prod-a: latency, 40 in flight, 950/s"
+    with terminal(screen, columns=80) as stream, watch_applying(stream, total=20000) as progress:
+        for outcome in Outcome:
+            progress.settled(outcome, 1200)
+        progress.retried()
+        progress.limited("", limit)
+
+    lines = [line.strip() for line in screen.text.splitlines()]
+    assert any("4,800/20,000" in line and line.startswith("Applying") for line in lines)
+    counted = "applied 1,200  unchanged 1,200  skipped 1,200  failed 1,200  retries 1"
+    assert counted in lines
+    assert limit in lines
+
+
 def test_the_bar_is_gone_and_the_cursor_back_at_the_end() -> None:
     screen = Screen()
     with terminal(screen) as stream, watch_applying(stream, total=1) as progress:
