@@ -31,11 +31,10 @@ from fleetpatch.model.run import RunInfo, RunState, Usage
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount
 
-_PENDING: Final = f"""
-FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
-AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
+_NEXT: Final = f"""
+SELECT {codec.TARGET_COLUMNS} FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
+AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id) ORDER BY t.id LIMIT ?
 """  # noqa: S608 # of our own constants alone
-_NEXT: Final = f"SELECT {codec.TARGET_COLUMNS} {_PENDING} ORDER BY t.id LIMIT ?"
 _SETTLE: Final = "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REOPEN: Final = """
 DELETE FROM outcomes WHERE attempts > 0 AND instr(' ' || ? || ' ', ' ' || reason || ' ')
@@ -264,12 +263,6 @@ class RunFile:
         """Claimed targets without an outcome whose id is greater than `after`, by id."""
         part = self._parts[cluster]
         return self.targets(self.database.rows(_IN_DOUBT, part.first, part.last, after, limit))
-
-    def pending_count(self, cluster: str) -> int:
-        """How many targets of `cluster` were not claimed."""
-        part = self._parts[cluster]
-        rows = self.database.rows(f"SELECT count(*) {_PENDING}", part.next, part.last)
-        return int(next(rows)[0])
 
     def targets(self, rows: Iterable[codec.Row]) -> list[Target]:
         """Build the targets of rows of `codec.TARGET_COLUMNS`."""
