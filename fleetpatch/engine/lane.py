@@ -24,6 +24,9 @@ from fleetpatch.model.target import Target
 _CAUSES_KEPT = 20
 """Causes of single targets that a lane remembers: one is shown, and the others are counted."""
 
+_KEPT_BACK = 1000
+"""Targets that were turned away: so many are given back together."""
+
 
 class _Errand(NamedTuple):
     """A target on its way to a worker; `in_doubt`: an earlier process may have changed it."""
@@ -54,6 +57,8 @@ class Lane:
     breaker: Breaker = field(default_factory=Breaker)
     broken: bool = False
     puzzled: bool = False
+    _reached: int = 0
+    _untouched: list[Target] = field(default_factory=list)
 
     @property
     def cluster(self) -> str:
@@ -70,37 +75,37 @@ class Lane:
         # A chunk in hand and one in the stream: the next claim is on the disk before it is needed.
         chunk = max(64, 4 * self.concurrency)
         feed, errands = anyio.create_memory_object_stream[_Errand](chunk)
-        untouched: list[Target] = []
         async with outbox:
             async with anyio.create_task_group() as bound:
                 bound.start_soon(self._cut_off, bound.cancel_scope)
                 async with anyio.create_task_group() as workers:
-                    workers.start_soon(self._feed, feed, chunk, untouched)
+                    workers.start_soon(self._feed, feed, chunk)
                     for _ in range(self.concurrency):
-                        workers.start_soon(self._work, errands.clone(), outbox.clone(), untouched)
+                        workers.start_soon(self._work, errands.clone(), outbox.clone())
                     errands.close()
                 bound.cancel_scope.cancel()
             self.causes.update(f"{self.cluster}: {cause}" for cause in self.breaker.causes())
-            if untouched:
-                await self.scribe.release(untouched)
+            await self._give_back()
 
     async def _cut_off(self, workers: anyio.CancelScope) -> None:
         """End what a server withholds for longer than a halt may take; it stays in doubt."""
         await self.courier.halt.drained()
         workers.cancel()
 
-    async def _feed(
-        self, feed: MemoryObjectSendStream[_Errand], chunk: int, untouched: list[Target]
-    ) -> None:
+    async def _feed(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
         async with feed:
             await self._hand_out_doubtful(feed, chunk)
             if self.courier.orders.read_only:
                 return
             while not self.courier.halt.called:
-                claimed = await self.scribe.claim(self.cluster, chunk, self.last)
+                claimed = await self.scribe.claim(self.cluster, chunk, self.last, self._reached)
                 if not claimed:
                     return
-                await self._hand_out(claimed, feed, untouched)
+                # What is given back meanwhile is for another session.
+                self._reached = claimed[-1].id
+                await self._hand_out(claimed, feed)
+                if len(self._untouched) >= _KEPT_BACK:
+                    await self._give_back()
 
     async def _hand_out_doubtful(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
         """Hand out what was in doubt before this lane claimed anything."""
@@ -114,37 +119,39 @@ class Lane:
             last = doubtful[-1].id
 
     async def _hand_out(
-        self,
-        claimed: Sequence[Target],
-        feed: MemoryObjectSendStream[_Errand],
-        untouched: list[Target],
+        self, claimed: Sequence[Target], feed: MemoryObjectSendStream[_Errand]
     ) -> None:
         for position, target in enumerate(claimed):
             if self.courier.halt.called:
-                untouched.extend(claimed[position:])
+                self._untouched.extend(claimed[position:])
                 return
             await put(feed, _Errand(target))
+
+    async def _give_back(self) -> None:
+        untouched, self._untouched = self._untouched, []
+        if untouched:
+            with anyio.CancelScope(shield=True):
+                await self.scribe.release(untouched)
 
     async def _work(
         self,
         errands: MemoryObjectReceiveStream[_Errand],
         outbox: MemoryObjectSendStream[Settled],
-        untouched: list[Target],
     ) -> None:
         async with errands, outbox:
             async for target, in_doubt in Eager(errands):
                 if self.courier.halt.called:
                     if not in_doubt:
-                        untouched.append(target)
+                        self._untouched.append(target)
                     continue
                 if not in_doubt and self.breaker.refuses(target):
-                    untouched.append(target)
+                    self._untouched.append(target)
                     continue
                 match await self.courier.deliver(target, in_doubt=in_doubt):
                     case Left() as left:
                         self._leave(target, left)
                         if not left.sent:
-                            untouched.append(target)
+                            self._untouched.append(target)
                     case settlement:
                         self._note(target, settlement)
                         await put(outbox, (target, settlement))

@@ -32,9 +32,11 @@ class Scribe:
         """See `Journal.found`."""
         return await self._write(self._journal.found)
 
-    async def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
+    async def claim(
+        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+    ) -> Sequence[Target]:
         """See `Journal.claim`."""
-        return await self._write(lambda: self._journal.claim(cluster, limit, last))
+        return await self._write(lambda: self._journal.claim(cluster, limit, last, after))
 
     async def release(self, targets: Sequence[Target]) -> None:
         """See `Journal.release`."""

@@ -192,16 +192,23 @@ class RunFile:
         self._load()
         self.database.go_live()
 
-    def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
-        """Claim the next pending targets of a cluster, up to `last`; empty if there are none."""
+    def claim(
+        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+    ) -> Sequence[Target]:
+        """Claim the next pending targets of a cluster, by id, greater than `after`, up to `last`.
+
+        Empty if there are none.
+        """
         part = self._parts[cluster]
+        first = max(part.next, after + 1)
         last = part.last if last is None else min(last, part.last)
         with self.database.transaction() as connection:
-            rows = connection.execute(_NEXT, (part.next, last, limit)).fetchall()
+            rows = connection.execute(_NEXT, (first, last, limit)).fetchall()
             targets = self.targets(rows)
             if targets:
                 chunks.take(self.database, [target.id for target in targets], self._wall())
-        part.next = targets[-1].id + 1 if targets else max(part.next, last + 1)
+        if first == part.next:
+            part.next = targets[-1].id + 1 if targets else max(part.next, last + 1)
         return targets
 
     def release(self, targets: Iterable[Target]) -> None:

@@ -112,8 +112,10 @@ class Journal(Protocol):
         """Count the objects added so far, each once."""
         ...
 
-    def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
-        """Claim the next pending targets of a cluster, durably, none whose id is beyond `last`.
+    def claim(
+        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+    ) -> Sequence[Target]:
+        """Claim the next pending targets of a cluster, durably, by id: above `after`, up to `last`.
 
         Empty when there are none.
         """

@@ -80,3 +80,16 @@ async def test_a_part_that_is_refused_throughout_is_left_alone() -> None:
     assert len(fleet.journal.pending) == TARGETS - 25
     assert f"stopped after 25 refusals in a row, {TARGETS - 25} not tried" in cause
     assert not fleet.lanes[0].broken
+
+
+async def test_what_a_breaker_turns_away_is_given_back_as_it_comes_and_not_taken_again() -> None:
+    fleet = Fleet()
+    cluster = fleet.add(5000, concurrency=1)
+    cluster.patches = lambda _call: failure(403, "Forbidden", "no")
+    fleet.lanes[0].breaker = Breaker(refusals=25)
+
+    await fleet.run()
+
+    given_back = [len(targets) for call, targets in fleet.journal.story if call == "release"]
+    assert sum(given_back) == len(fleet.journal.pending) == 5000 - 25
+    assert max(given_back) < 2000, "a million of them would not all be held at once"

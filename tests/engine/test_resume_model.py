@@ -185,8 +185,10 @@ class Process:
         with suppress(DeadError):
             await pipeline.run([self._lane], self._recorder)
 
-    def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
-        return self._write(lambda: self._run.claim(cluster, min(limit, 2), last))
+    def claim(
+        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+    ) -> Sequence[Target]:
+        return self._write(lambda: self._run.claim(cluster, min(limit, 2), last, after))
 
     def release(self, targets: Iterable[Target]) -> None:
         self._write(lambda: self._run.release(targets))

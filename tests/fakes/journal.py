@@ -47,11 +47,13 @@ class FakeJournal:
         with self._alone():
             return len({(draft.cluster, draft.seen.uid) for draft in self.drafts})
 
-    def claim(self, cluster: str, limit: int, last: int | None = None) -> Sequence[Target]:
+    def claim(
+        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+    ) -> Sequence[Target]:
         with self._alone():
             self.on_claim()
             end = math.inf if last is None else last
-            mine = [one for one in self.pending if one.cluster == cluster and one.id <= end]
+            mine = [one for one in self.pending if one.cluster == cluster and after < one.id <= end]
             chunk = mine[:limit]
             taken = {target.id for target in chunk}
             self.pending = [target for target in self.pending if target.id not in taken]
