@@ -100,6 +100,17 @@ def test_after_a_storm_the_pace_is_back_within_seconds(until: float) -> None:
     assert record.goodput(until + 5, until + 10) >= 0.5 * 128 / 0.02
 
 
+@pytest.mark.parametrize("begins", [0.005, 0.03, 0.1, 2.0])
+def test_a_storm_leaves_no_trace_whenever_it_begins(begins: float) -> None:
+    def refuse(server: Server) -> None:
+        server.refuses_until = begins + 3
+
+    record = simulate(Server(latency=0.05, retry_after=1.0), begins + 13, DEFAULT, (begins, refuse))
+
+    assert record.refused(begins + 3.1, begins + 13) == 0.0
+    assert record.goodput(begins + 8, begins + 13) >= 0.5 * 128 / 0.05
+
+
 def test_ceilings_are_never_exceeded() -> None:
     rate = simulate(Server(latency=0.001), 10, Ceilings(50, 10, 128, adaptive=True))
     crowd = simulate(Server(latency=0.02), 10, Ceilings(None, 1, 5, adaptive=True))

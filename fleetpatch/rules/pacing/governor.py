@@ -180,7 +180,7 @@ class Governor:
             if not self._wall.refused(permit.level, permit.sent_at, now, wait):
                 self._slow_down(permit, now, wait)
             elif wait:
-                self._refusals.acquit(now)
+                self._refusals.acquit(now, now + wait)
         if wait > 0.0:
             self._pause.begin(permit.sent_at, now, wait, self._random())
 

@@ -57,6 +57,7 @@ class RateLimit:
         self._is_outage = False
         self._used_at = now
         self._blamed_at = -inf
+        self._was_hasty = False
         self._resumed_at = self._accepted_at = now
         self._begin(now)
 
@@ -86,10 +87,15 @@ class RateLimit:
         speed = level / latency if latency else 0.0
         rate = self._current(sent_at - self._since, self._accepted + 1, speed)
         accepted = self._accepted
-        nothing_learned = not accepted and borne < _WINDOW
+        hasty = borne < _WINDOW and accepted < _ENOUGH
+        nothing_learned = hasty and (not accepted or not self._was_hasty)
+        self._was_hasty = hasty
         self._resumed_at = resume_at
         self._begin(resume_at)
         if nothing_learned:
+            if not accepted:
+                # Who refuses the very first one after a pause has not been refusing for the rate.
+                self._acquit(sent_at)
             return
         again = abs(rate - self._edge) <= _SAME * rate
         self._hold = min(_LONGEST_HOLD, 2 * self._hold) if again else _HOLD
@@ -103,8 +109,13 @@ class RateLimit:
             kept = min(kept, sqrt(passed / rate))
         self.rate = max(SLOWEST, kept * rate)
 
-    def acquit(self, now: float) -> None:
-        """What was refused of late had another cause."""
+    def acquit(self, now: float, resume_at: float) -> None:
+        """Everybody pauses for another cause, which was that of late refusals, too."""
+        self._acquit(now)
+        self._resumed_at = max(self._resumed_at, resume_at)
+        self._begin(self._resumed_at)
+
+    def _acquit(self, now: float) -> None:
         if now < self._blamed_at + _FRESH:
             self.rate = self._edge = inf
 

@@ -21,6 +21,7 @@ _LONGEST_HOLD = 120.0
 _STEP = 2.0
 _GROWTH = 0.1
 _NEAR = 0.8
+_FAR_BELOW = 0.5
 _BELOW = 0.9
 _KEPT = 0.7
 """What is kept of the level at first, and soon after, where the refusal costs a pause."""
@@ -41,6 +42,7 @@ class Wall:
         self._accepted_before: Counter[int] = Counter()
         self._since = now
         self._hold = _HOLD
+        self._stride = 1
         self._until = now
         self._plateau: float = inf
         self._next = self._lowered_at = now
@@ -64,6 +66,9 @@ class Wall:
         if level > self.limit or sent_at < self._lowered_at:
             return True
         if not self._is_suspect(level, now, wait):
+            if level <= _FAR_BELOW * self.limit:
+                # Who refuses even so few has not been refusing many for being many.
+                self.limit = self._plateau = inf
             return False
         self._refused += 1
         if wait or self._refused >= _SURE:
@@ -71,8 +76,11 @@ class Wall:
         return True
 
     def _raise(self, now: float) -> None:
-        more = self.limit + max(1, int(_GROWTH * self.limit))
-        self.limit = more if now >= self._until else min(more, self._plateau)
+        if now >= self._until:
+            self.limit += self._stride
+            self._stride *= 2
+        else:
+            self.limit = min(self.limit + self._stride, self._plateau)
         self._next = now + _STEP
 
     def _is_suspect(self, level: int, now: float, wait: float) -> bool:
@@ -92,6 +100,7 @@ class Wall:
         self._hold = min(_LONGEST_HOLD, 2 * self._hold) if again else _HOLD
         self._plateau = max(1, min(level - 1, int(_BELOW * level) if wait else level))
         self.limit = max(1, int(_KEPT * level)) if wait and not again else self._plateau
+        self._stride = max(1, int(_GROWTH * self.limit))
         self._lowered_at = now
         self._next = now + wait + _STEP
         self._until = now + wait + self._hold
