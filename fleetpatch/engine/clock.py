@@ -20,5 +20,5 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long."""
-        await anyio.sleep(seconds)
+        """Wait so long; a time that has passed by now is not waited for."""
+        await anyio.sleep(max(0.0, seconds))

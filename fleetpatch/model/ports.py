@@ -162,7 +162,7 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long."""
+        """Wait so long; with less than nothing to wait, only let others run."""
         ...
 
 

@@ -3,6 +3,7 @@
 import time
 
 import anyio
+import pytest
 
 from fleetpatch.engine.clock import SystemClock
 
@@ -14,7 +15,8 @@ async def test_the_clock_reads_what_the_operating_system_says() -> None:
     assert clock.monotonic() >= time.monotonic() - 60
 
 
-async def test_sleeping_lets_others_run() -> None:
+@pytest.mark.parametrize("seconds", [0.0, -0.001])
+async def test_sleeping_lets_others_run_however_little_is_left(seconds: float) -> None:
     ran: list[str] = []
 
     async def other() -> None:
@@ -22,5 +24,5 @@ async def test_sleeping_lets_others_run() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other)
-        await SystemClock().sleep(0)
+        await SystemClock().sleep(seconds)
         assert ran == ["other"]
