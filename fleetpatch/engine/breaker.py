@@ -41,6 +41,7 @@ class Breaker:
     _exhausted: int = 0
     _busy: int = 0
     _busy_since: float = 0.0
+    _busy_at: float = 0.0
 
     def note(self, target: Target, settlement: Settlement) -> str:
         """Note an end; gives why the whole cluster is to be left alone now, or nothing."""
@@ -62,9 +63,11 @@ class Breaker:
 
     def busy(self, now: float, detail: str) -> str:
         """Note an answer that settled nothing; gives why the cluster is to be left alone now."""
-        if not self._busy:
-            self._busy_since = now
+        if not self._busy or now > self._busy_at + BUSY_SECONDS:
+            # After a while in which nothing was asked, such as a wave's pause, it counts anew.
+            self._busy, self._busy_since = 0, now
         self._busy += 1
+        self._busy_at = now
         if self._busy < BUSY_ANSWERS or now - self._busy_since < BUSY_SECONDS:
             return ""
         return f"nothing was accepted for {now - self._busy_since:.0f} s: {detail}"

@@ -4,8 +4,23 @@ import time
 
 import anyio
 
+from fleetpatch.model.ports import Clock
+
 # Linux' other clock stands still while the machine sleeps, and a Lease runs out meanwhile.
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+_NAP = 30.0
+
+
+async def lapse(clock: Clock, seconds: float) -> None:
+    """Wait until so many seconds have passed on the monotonic clock.
+
+    A single long sleep would not: the timers of the loop stand still while a machine sleeps.
+    """
+    until = clock.monotonic() + seconds
+    while (left := until - clock.monotonic()) > 0:
+        await clock.sleep(min(_NAP, left))
 
 
 class SystemClock:

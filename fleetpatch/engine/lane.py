@@ -19,7 +19,7 @@ from fleetpatch.engine.recorder import Settled
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.streams import Eager, put
 from fleetpatch.model.outcome import Settlement
-from fleetpatch.model.target import Target
+from fleetpatch.model.target import Target, TargetId
 
 _CAUSES_KEPT = 20
 """Causes of single targets that a lane remembers: one is shown, and the others are counted."""
@@ -58,6 +58,7 @@ class Lane:
     broken: bool = False
     puzzled: bool = False
     _reached: int = 0
+    _waiting: dict[TargetId, Target] = field(default_factory=dict)
     _untouched: list[Target] = field(default_factory=list)
 
     @property
@@ -85,6 +86,8 @@ class Lane:
                     errands.close()
                 bound.cancel_scope.cancel()
             self.causes.update(f"{self.cluster}: {cause}" for cause in self.breaker.causes())
+            self._untouched.extend(self._waiting.values())
+            self._waiting.clear()
             await self._give_back()
 
     async def _cut_off(self, workers: anyio.CancelScope) -> None:
@@ -121,9 +124,9 @@ class Lane:
     async def _hand_out(
         self, claimed: Sequence[Target], feed: MemoryObjectSendStream[_Errand]
     ) -> None:
-        for position, target in enumerate(claimed):
+        self._waiting.update((target.id, target) for target in claimed)
+        for target in claimed:
             if self.courier.halt.called:
-                self._untouched.extend(claimed[position:])
                 return
             await put(feed, _Errand(target))
 
@@ -141,11 +144,11 @@ class Lane:
         async with errands, outbox:
             async for target, in_doubt in Eager(errands):
                 if self.courier.halt.called:
+                    continue
+                self._waiting.pop(target.id, None)
+                if self.breaker.refuses(target):
                     if not in_doubt:
                         self._untouched.append(target)
-                    continue
-                if not in_doubt and self.breaker.refuses(target):
-                    self._untouched.append(target)
                     continue
                 match await self.courier.deliver(target, in_doubt=in_doubt):
                     case Left() as left:

@@ -98,6 +98,11 @@ class Pacer:
         if wait or now >= self._next_word:
             self._tell(now)
 
+    def unused(self) -> None:
+        """Take a permit back for which nothing was sent."""
+        self._governor.unused(self._clock.monotonic())
+        self._next()
+
     async def _stand_in_line(self, halt: Halt) -> Permit | None:
         place = anyio.Event()
         self._line.append(place)

@@ -115,6 +115,7 @@ class Passage:
         self._status: int | None = None
         self._started = courier.clock.monotonic()
         self._first_sent_at: float | None = None
+        self._last: Again | None = None
 
     @property
     def seconds(self) -> float:
@@ -135,11 +136,28 @@ class Passage:
             return Left(sent=False)
         permit = await self._courier.pacer.admit(halt)
         if permit is None:
-            return Left(sent=self._unanswered)
+            return await self._come_to_rest()
+        if self._last is not None and self.seconds > self._orders.deadline:
+            # The line was long: its time is over, as after a wait.
+            self._courier.pacer.unused()
+            return self._last
         return await self._send(permit)
 
-    async def give_up(self, last: Again) -> Settlement | Left:
-        """End a passage whose attempts have run out: where a read can tell more, it is made."""
+    async def _come_to_rest(self) -> Settlement | Left:
+        """Leave the target where the halt found it, unless a read tells that it is done."""
+        if self._maybe_applied and not self._must_read:
+            match await self._read():
+                case Settlement() as ended:
+                    return ended
+                case Again() | Left():
+                    return Left()
+        return Left(sent=self._unanswered)
+
+    async def give_up(self, last: Again, *, once_more: bool = True) -> Settlement | Left:
+        """End a passage whose attempts have run out: where a read can tell more, it is made.
+
+        `once_more`: a PATCH may follow it, where turns went by without one.
+        """
         if self._must_read or self._maybe_applied:
             match await self._read():
                 case Settlement() | Left() as ended:
@@ -147,10 +165,12 @@ class Passage:
                 case Again(reply=reply) if last.verdict is Verdict.IN_DOUBT:
                     cause = f"could not be read after it may have been applied: {_line(reply)}"
                     return Left(cause, lane=_unreachable(reply))
-                case None if self._may_go_on:
+                case None if once_more and self._may_go_on:
                     # Turns went by without a PATCH while it could not be read; now it could.
                     turn = await self.take_turn()
-                    return await self.give_up(turn) if isinstance(turn, Again) else turn
+                    if not isinstance(turn, Again):
+                        return turn
+                    return await self.give_up(turn, once_more=False)
         line = _line(last.reply)
         match last.verdict:
             case Verdict.RENEW:
@@ -183,7 +203,9 @@ class Passage:
                     orders.change, self._goal, self._version, reply.seen, dry_run=orders.dry_run
                 )
                 return self._settle(end)
-        return await self._ponder(reply, sent.type)
+        turn = await self._ponder(reply, sent.type)
+        self._last = turn if isinstance(turn, Again) else None
+        return turn
 
     async def _ponder(self, reply: Reply, sent: PatchType) -> Turn:
         """Find out what an answer that is no plain success asks for."""
@@ -235,7 +257,8 @@ class Passage:
 
     async def _read(self) -> Turn | None:
         """Read the object and decide; None where it is to be sent (again)."""
-        permit = await self._courier.pacer.admit(self._courier.halt)
+        # A halt does not keep it from reading, nor does it let it jump the line.
+        permit = await self._courier.pacer.admit(Halt(self._courier.clock))
         self._reads += 1
         reply = await self._courier.cluster.read(self.target, whole=self._orders.whole)
         if permit is not None:

@@ -35,9 +35,9 @@ LONGEST: Final = 8 * _DAY
 class Outlook:
     """What a window says at a moment; all times are seconds since the epoch.
 
-    `closes_at` is None while it is closed, and never more than `LONGEST` ahead. From `cutoff` on,
-    which may be past, nothing new is sent. `opens_at` is when it opens next, after now and after
-    `closes_at`; None where that is not in sight: never, or only after more than `LONGEST`.
+    `closes_at` is None while it is closed, and its `cutoff` never more than `LONGEST` ahead. From
+    `cutoff` on, which may be past, nothing new is sent. `opens_at` is when it opens next, after now
+    and after `closes_at`; None where that is not in sight: never, or not within `LONGEST`.
     """
 
     now: float
@@ -53,14 +53,14 @@ class Outlook:
 
 def outlook(window: Window, now: float) -> Outlook:
     """Look at the window from the moment `now`."""
-    closes, opens = now, None
+    closes, opens, horizon = now, None, now + LONGEST + window.drain
     for span in _spans(window, now):
         if span.opens > closes:
             opens = span.opens
             break
         closes = max(closes, span.closes)
-        if closes >= now + LONGEST:
-            closes = now + LONGEST
+        if closes >= horizon:
+            closes = horizon
             break
     if closes == now:
         return Outlook(now, None, None, opens)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from fleetpatch.engine.breaker import Breaker
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
+from fleetpatch.rules.breaking import BUSY_ANSWERS
 from tests.engine.deliveries import TARGET
 
 ELSEWHERE = replace(TARGET, namespace="team-b")
@@ -99,3 +100,11 @@ def test_few_answers_or_one_success_are_no_reason() -> None:
 
     assert not well.busy(100.0, "429")
     assert not rare.busy(1000.0, "429")
+
+
+def test_what_was_asked_before_a_long_silence_does_not_count() -> None:
+    breaker = Breaker()
+    for second in range(5):
+        assert not breaker.busy(float(second), "503")
+
+    assert not any(breaker.busy(3600.0 + second / 20, "429") for second in range(BUSY_ANSWERS))

@@ -138,6 +138,15 @@ async def test_a_target_whose_time_is_over_is_read_where_it_may_be_applied() -> 
     assert (ended.reason, ended.attempts) == (Reason.SETTLED_BY_READING, 1)
 
 
+async def test_a_line_that_takes_longer_than_the_targets_deadline_ends_it() -> None:
+    delivery = Delivery(replace(ORDERS, deadline=5.0), pacer_rate=0.1).will(BUSY)
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 1)
+    assert len(delivery.cluster.calls) == 1
+
+
 async def test_attempts_run_out() -> None:
     delivery = Delivery(replace(ORDERS, attempts=3)).will(*[BUSY] * 3)
 

@@ -7,12 +7,13 @@ credentials, reachability. Left out: plain answers (test_courier.py), sequences 
 
 from dataclasses import replace
 
+import anyio
 import pytest
 
 from fleetpatch.engine.outage import SETTLING
 from fleetpatch.engine.passage import Left
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
-from fleetpatch.model.outcome import Reason
+from fleetpatch.model.outcome import Reason, Settlement
 from tests.engine.deliveries import (
     BUSY,
     CONFLICT,
@@ -23,13 +24,14 @@ from tests.engine.deliveries import (
     ORDERS,
     PLANNED,
     RESET,
+    TARGET,
     TIMED_OUT,
     UNAUTHORIZED,
     UNAVAILABLE,
     UNREACHABLE,
     Delivery,
 )
-from tests.fakes import always, failure, ok
+from tests.fakes import always, failure, in_turn, ok
 
 # Doubt
 
@@ -255,3 +257,33 @@ async def test_a_server_that_cannot_be_reached_for_reading_stops_the_lane_too() 
     delivery.cluster.reads = always(UNREACHABLE)
 
     assert (await delivery.leave()).lane
+
+
+async def test_once_it_can_be_read_again_one_patch_follows_the_last_attempt_and_no_more() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=4))
+    delivery.cluster.patches = always(TIMED_OUT)
+    delivery.cluster.reads = in_turn(*[UNAVAILABLE] * 3, *[ok(PLANNED)] * 9)
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 2)
+
+
+@pytest.mark.parametrize("comes_to_rest_after", [0.0, 5.0])
+async def test_what_a_503_may_have_done_is_not_forgotten_where_a_halt_meets_it_in_the_line(
+    comes_to_rest_after: float,
+) -> None:
+    delivery = Delivery(pacer_rate=0.1)
+    delivery.cluster.patches = always(UNAVAILABLE)
+    delivery.cluster.reads = always(ok(DONE))
+
+    async def rest() -> None:
+        await delivery.clock.sleep(comes_to_rest_after)
+        delivery.halt.call()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rest)
+        ended = await delivery.courier.deliver(TARGET)
+
+    assert isinstance(ended, Settlement)
+    assert ended.reason is Reason.SETTLED_BY_READING

@@ -7,6 +7,7 @@ the limit was passed; parts that a breaker stopped. Left out: causes (tests/camp
 
 from collections.abc import Callable
 
+import anyio
 import pytest
 
 from fleetpatch.engine.breaker import Breaker
@@ -93,3 +94,34 @@ async def test_what_a_breaker_turns_away_is_given_back_as_it_comes_and_not_taken
     given_back = [len(targets) for call, targets in fleet.journal.story if call == "release"]
     assert sum(given_back) == len(fleet.journal.pending) == 5000 - 25
     assert max(given_back) < 2000, "a million of them would not all be held at once"
+
+
+async def test_a_part_that_is_stopped_gets_nothing_that_was_in_doubt_either() -> None:
+    fleet = Fleet()
+    cluster = fleet.add(TARGETS, concurrency=1)
+    cluster.patches = lambda _call: failure(403, "Forbidden", "no")
+    fleet.lanes[0].breaker = Breaker(refusals=25)
+    fleet.journal.claim("prod-a", TARGETS)  # as after `resume --failed`
+
+    (cause,) = await fleet.run()
+
+    assert len(cluster.patched) == 25
+    assert len(fleet.journal.doubtful) == TARGETS - 25
+    assert "25 refusals" in cause
+
+
+async def test_of_a_server_that_hangs_only_what_was_sent_stays_in_doubt() -> None:
+    fleet = Fleet()
+    cluster = fleet.add(TARGETS, concurrency=4)
+    cluster.latency = 1e6
+
+    async def interrupt() -> None:
+        await fleet.clock.sleep(2)
+        fleet.lanes[0].stop("interrupted")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(interrupt)
+        await fleet.run()
+
+    assert len(cluster.patched) == len(fleet.journal.doubtful) == 4
+    assert len(fleet.journal.pending) == TARGETS - 4

@@ -28,7 +28,7 @@ REPLIES: st.SearchStrategy[Reply] = st.one_of(
     st.sampled_from([NoAnswer(silence) for silence in Silence]),
     st.builds(
         Answer,
-        st.sampled_from([200, 409, 429, 503]),
+        st.sampled_from([200, 409, 429, 500, 503, 504]),
         retry_after=st.sampled_from(["1", "0", "-3", "2", "9", "86400", "soon"]),
     ),
 )
@@ -130,7 +130,7 @@ async def _cancel_after(clock: VirtualClock, seconds: float, scope: anyio.Cancel
 
 
 def _note_pause(record: Record, reply: Reply, now: float) -> None:
-    if isinstance(reply, Answer) and reply.status in (429, 503) and reply.retry_after:
+    if isinstance(reply, Answer) and reply.status >= 429 and reply.retry_after:
         asked = reply.retry_after
         seconds = float(asked) if asked.lstrip("-").isdigit() else 0.0
         record.pauses.append((now, now + min(LONGEST_PAUSE, max(0.0, seconds))))

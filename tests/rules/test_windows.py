@@ -83,6 +83,14 @@ def test_from_the_cutoff_on_nothing_is_sent_though_it_is_open() -> None:
     assert outlook(drained, closes).cutoff is None
 
 
+def test_a_long_drain_is_no_reason_to_send_nothing_at_all() -> None:
+    monthly = window(opening("0 0 1 * *", 20 * DAY), drain=8 * DAY)
+
+    assert outlook(monthly, at("2027-03-02T00:00Z")).may_send
+    assert outlook(monthly, at("2027-03-12T23:59Z")).may_send
+    assert not outlook(monthly, at("2027-03-13T00:00Z")).may_send
+
+
 def test_seconds_count() -> None:
     seen = outlook(window(opening("* * * * *", 5.0)), 62.5)
 

@@ -119,6 +119,13 @@ class Governor:
                 self._refused(permit, now, retry_after or 0.0)
             case Sign.LATE if self._ceilings.adaptive:
                 self._latency.late(permit.number)
+        if retry_after and sign is not Sign.ACCEPTED:
+            self._pause.begin(permit.sent_at, now, retry_after, self._random())
+        self._refresh(now)
+
+    def unused(self, now: float) -> None:
+        """Take a permit back for which nothing was sent."""
+        self._in_flight -= 1
         self._refresh(now)
 
     def pace(self, now: float) -> Pace:
@@ -181,8 +188,6 @@ class Governor:
                 self._slow_down(permit, now, wait)
             elif wait:
                 self._refusals.acquit(now, now + wait)
-        if wait > 0.0:
-            self._pause.begin(permit.sent_at, now, wait, self._random())
 
     def _slow_down(self, permit: Permit, now: float, wait: float) -> None:
         latency = self._latency.typical
