@@ -13,7 +13,6 @@ from fleetpatch.errors import FleetpatchError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.waves import Check
-from fleetpatch.model.ports import Clock
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
@@ -31,10 +30,7 @@ async def failure(check: Check, plan: Plan, fleet: Sequence[ApiServer], waiting:
     """
     if check.command is not None:
         return await _command(check.command, check.timeout, waiting)
-    try:
-        return await _awaited(check, plan, fleet, waiting)
-    except FleetpatchError as error:
-        return clean(str(error))
+    return await _awaited(check, plan, fleet, waiting)
 
 
 async def _command(
@@ -70,15 +66,23 @@ async def _cut_off(command: anyio.CancelScope, seconds: float, waiting: Halt) ->
 
 
 async def _awaited(check: Check, plan: Plan, fleet: Sequence[ApiServer], waiting: Halt) -> str:
-    clock: Clock = waiting.clock
-    until = clock.monotonic() + check.timeout
-    while True:
-        missing = ""
-        for cluster in fleet:
-            missing = missing or await _missing(check, plan, cluster)
-        if not missing or waiting.called or clock.monotonic() >= until:
+    said = f"the clusters did not answer within {check.timeout:g} s"
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_cut_off, tasks.cancel_scope, check.timeout, waiting)
+        try:
+            while said := await _first_missing(check, plan, fleet):
+                await waiting.pause(_AGAIN)
+        except FleetpatchError as error:
+            said = clean(str(error))
+        tasks.cancel_scope.cancel()
+    return said
+
+
+async def _first_missing(check: Check, plan: Plan, fleet: Sequence[ApiServer]) -> str:
+    for cluster in fleet:
+        if missing := await _missing(check, plan, cluster):
             return missing
-        await waiting.pause(min(_AGAIN, until - clock.monotonic()))
+    return ""
 
 
 async def _missing(check: Check, plan: Plan, cluster: ApiServer) -> str:

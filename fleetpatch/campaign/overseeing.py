@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleetpatch.engine.attempt import Retry
-from fleetpatch.model.outcome import Outcome, Settlement
+from fleetpatch.engine.clock import lapse
+from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import Tally
@@ -67,7 +68,7 @@ class Overseer:
 
     def settled(self, target: Target, settlement: Settlement) -> None:
         """Count a failure; one more than is allowed halts the run."""
-        if settlement.http_status is not None:
+        if settlement.reason is not Reason.EXHAUSTED:
             self._counted += self._unanswered.pop(target.cluster, 0)
         if settlement.outcome is not Outcome.FAILED:
             return
@@ -100,7 +101,7 @@ class Overseer:
         """Stop the session when its time is over; returns at once where it has no end."""
         limits = self.plan.limits
         if limits is not None and limits.deadline is not None:
-            await clock.sleep(limits.deadline)
+            await lapse(clock, limits.deadline)
             self.stop(f"the deadline of {duration(limits.deadline)} has passed")
 
     @property

@@ -69,6 +69,7 @@ class Session:
             stop.request,
         )
         self._running: Sequence[Lane] = ()
+        self._cut_short = False
         self._meter = Meter([], settings.clock, lambda: self._overseer.retries)
 
     async def run(self, *, read_only: bool = False) -> Summary:
@@ -91,7 +92,7 @@ class Session:
             for lane in lanes:
                 self._stop.listen(lane.stop)
             async with tenancy(tenure), self._watched(gate):
-                held = await self._carry_out(lanes, fleet)
+                held = await self._carry_out(lanes, fleet, read_only=read_only)
         return self._sum_up(lanes, missing, held)
 
     def _gate(self) -> Gate | None:
@@ -118,7 +119,9 @@ class Session:
                 yield
                 tasks.cancel_scope.cancel()
 
-    async def _carry_out(self, lanes: Sequence[Lane], fleet: Sequence[ApiServer]) -> Held | None:
+    async def _carry_out(
+        self, lanes: Sequence[Lane], fleet: Sequence[ApiServer], *, read_only: bool
+    ) -> Held | None:
         """Run the lanes; gives why the next wave must not begin, if so."""
         journal, clock = self._journal, self._settings.clock
         crashed = journal.state is RunState.RUNNING
@@ -129,7 +132,7 @@ class Session:
         self._meter = Meter(fleet, clock, lambda: self._overseer.retries)
         journal.meter = self._meter.spent
         try:
-            if journal.waves:
+            if journal.waves and not read_only:
                 return await self._in_waves(lanes, self._waving(fleet))
             await pipeline.run(lanes, self._recorder(lanes))
             return None
@@ -144,8 +147,10 @@ class Session:
                 lane.last = ends.get(lane.cluster, 0)
             async with waving.deadline(self._stop.request):
                 await pipeline.run(lanes, self._recorder(lanes))
-            # A part of a wave that was left open is reason enough not to begin the next.
-            if any(lane.causes for lane in lanes):
+            # A part of a wave that was left open is reason enough not to begin the next: what a
+            # cluster missed would otherwise come all at once, without pause and check.
+            if self._journal.wave(number).open:
+                self._cut_short = number + 1 < len(self._journal.waves)
                 return None
         return None
 
@@ -224,8 +229,8 @@ class Session:
             return self._end([held.cause], partly=False, state=held.state)
         # What a breaker gave up does not make the rest of the fleet any less finished.
         some_ended = any(not lane.broken for lane in lanes)
-        partly = some_ended and not (self._stop.requested or any(lane.puzzled for lane in lanes))
-        return self._end(causes, partly=partly)
+        waits = self._stop.requested or self._cut_short or any(lane.puzzled for lane in lanes)
+        return self._end(causes, partly=some_ended and not waits)
 
     def _end(
         self, causes: Sequence[str], *, partly: bool, state: RunState | None = None

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import anyio
 
+from fleetpatch.engine.clock import lapse
 from fleetpatch.engine.halt import Halt
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.waves import Waves
@@ -108,5 +109,5 @@ class Waving:
         await self.waiting.pause(min(seconds, self.waves.pause))
 
     async def _expire(self, seconds: float, stop: Callable[[str], None]) -> None:
-        await self.clock.sleep(seconds)
+        await lapse(self.clock, seconds)
         stop(f"the wave did not end within {duration(seconds)}")

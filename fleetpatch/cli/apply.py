@@ -100,7 +100,8 @@ def _check(found: str, wanted: str | None, what: str) -> None:
 
 def _unfinished(plan: PlanFile, settings: Settings, *, dry_run: bool) -> Summary | None:
     found = locator.unfinished(settings.runs, plan.digest, dry_run=dry_run)
-    if not found:
+    if not found or locator.finished(settings.runs, plan.digest, dry_run=dry_run):
+        # A newer run that is finished has taken up whatever an older one left open.
         _refuse_changed(plan, settings)
         return None
     sys.stderr.write(f"Going on with the unfinished run {found[0].run} (--new plans anew).\n")

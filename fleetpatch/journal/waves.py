@@ -38,7 +38,7 @@ _STANDING: Final = f"""
 SELECT count(*) FILTER (WHERE o.target IS NULL), count(*) FILTER (WHERE {CLAIMED}),
     max(o.settled_at) FILTER (WHERE e.outcome = ?), max(o.settled_at)
 FROM targets t LEFT JOIN outcomes o ON o.target = t.id LEFT JOIN reasons e ON e.reason = o.reason
-WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts > 0)
+WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts + o.reads > 0)
 """  # noqa: S608 # of our own constants alone
 
 

@@ -7,6 +7,7 @@ nothing is sent afterwards (tests/engine/test_lane_limits.py).
 
 from typing import Any
 
+import anyio
 import pytest
 
 from fleetpatch.campaign.overseeing import Overseer
@@ -142,6 +143,18 @@ def test_what_was_left_without_an_answer_counts_with_the_next_one_from_there() -
     assert "101 of 0 requests were retries" in cause
 
 
+def test_a_cluster_that_answers_reads_alone_does_cost_budget() -> None:
+    watched = Watched()
+    for _ in range(150):
+        watched.retry(1, Verdict.IN_DOUBT, None)
+        read = Settlement(TargetId(1), Reason.SETTLED_BY_READING, None, 1, 1)
+        watched.overseer.settled(TARGET, read)
+
+    watched.retry(1)
+
+    assert watched.causes
+
+
 def test_what_never_reached_the_server_costs_no_budget() -> None:
     watched = Watched()
 
@@ -167,6 +180,27 @@ async def test_the_deadline_stops_the_session() -> None:
     await watched.overseer.deadline(clock)
 
     assert (clock.monotonic(), watched.causes) == (7200, ["the deadline of 2 h 0 min has passed"])
+
+
+async def test_the_deadline_counts_the_time_that_a_machine_sleeps() -> None:
+    class Suspended(VirtualClock):
+        asleep = 0.0
+
+        def monotonic(self) -> float:
+            return super().monotonic() + self.asleep
+
+    clock = Suspended()
+    watched = Watched(limits={"deadline": "2h"})
+
+    async def suspend() -> None:
+        await clock.sleep(3600)
+        clock.asleep = 8 * 3600.0
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(suspend)
+        await watched.overseer.deadline(clock)
+
+    assert clock.monotonic() - clock.asleep < 3700
 
 
 async def test_without_a_deadline_there_is_none() -> None:

@@ -8,7 +8,7 @@ Left out: who is in which wave (tests/rules, tests/journal), how a check is made
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -143,6 +143,17 @@ async def test_a_pause_that_has_passed_meanwhile_is_not_made_up_for(steps: Steps
 
     assert steps.clock.monotonic() == 60
     assert steps.told() == ["wave.started"]
+
+
+async def test_a_success_that_was_found_by_reading_is_followed_by_a_pause_as_well(
+    steps: Steps,
+) -> None:
+    read = [replace(one, attempts=0, reads=1) for one in settle(steps.claim(0))]
+    steps.journal.record(read)
+
+    assert await steps.waving(pause="10s").before(1) is None
+
+    assert steps.clock.monotonic() == 10
 
 
 async def test_without_a_success_the_pause_begins_with_the_last_end(steps: Steps) -> None:

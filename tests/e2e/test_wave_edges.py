@@ -52,7 +52,7 @@ def test_clusters_share_every_wave(tool: Tool) -> None:
     file = tool.write("plan.yaml", stepwise(fleet, sizes=[4, "100%"]))
     own = [replace(tool, kubeconfig=tool.folder / f"{name}.kubeconfig") for name in names]
     with sandbox(own[0], "--jobs", JOBS) as east, sandbox(own[1], "--jobs", JOBS) as west:
-        _knows_both(tool, {"east": east, "west": west})
+        know_all(tool, {"east": east, "west": west})
         ended = tool.run("apply", file, "--yes", "-o", "json")
         assert (east.sent(), west.sent()) == (BATCH_JOBS, BATCH_JOBS)
 
@@ -66,7 +66,7 @@ def test_clusters_share_every_wave(tool: Tool) -> None:
     assert waves == [{"east": 2, "west": 2}, {"east": 18, "west": 18}]
 
 
-def _knows_both(tool: Tool, servers: dict[str, SandboxProcess]) -> None:
+def know_all(tool: Tool, servers: dict[str, SandboxProcess]) -> None:
     """Make one kubeconfig out of those of the sandboxes, with contexts of these names."""
     assert tool.kubeconfig is not None
     merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}

@@ -145,7 +145,7 @@ def test_who_waits_for_the_opening_can_be_told_to_stop(tool: Tool, planned: bool
             assert tool.run("plan", file).code == 0
         before = server.counters()["requests"]
         process = tool.start("apply", file, "--yes", "--wait")
-        eventually(lambda: heeds(process.pid, signal.SIGTERM), "it listens to signals")
+        eventually(lambda: waits(process.pid, signal.SIGTERM), "it waits, and listens to signals")
         process.terminate()
         ended = end(process, timeout=5)
 
@@ -153,8 +153,10 @@ def test_who_waits_for_the_opening_can_be_told_to_stop(tool: Tool, planned: bool
         assert server.counters()["requests"] == before
 
 
-def heeds(process: int, number: signal.Signals) -> bool:
-    """Whether a process has a handler of its own for a signal."""
+def waits(process: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal, and its event loop has run dry."""
+    if "epoll" not in Path(f"/proc/{process}/wchan").read_text():
+        return False
     status = Path(f"/proc/{process}/status").read_text()
     found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
     return found is not None and bool(int(found[1], 16) >> (number - 1) & 1)
