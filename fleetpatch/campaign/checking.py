@@ -1,9 +1,12 @@
 """The check between two waves: a command's exit code, or a condition of objects."""
 
+import os
+import signal
 import subprocess
+import tempfile
 from collections.abc import Sequence
-from subprocess import CompletedProcess
-from typing import Any, Final
+from contextlib import suppress
+from typing import IO, Any, Final
 
 import anyio
 
@@ -20,6 +23,7 @@ _AGAIN: Final = 5.0
 """Seconds between two looks at objects that have not the condition yet."""
 
 _QUOTED: Final = 200
+_READ: Final = 4096
 
 
 async def failure(check: Check, plan: Plan, fleet: Sequence[ApiServer], waiting: Halt) -> str:
@@ -39,24 +43,44 @@ async def _command(
     waiting: Halt,
 ) -> str:
     what = f"`{clean(' '.join(command), _QUOTED)}`"
-    ended: CompletedProcess[bytes] | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_cut_off, tasks.cancel_scope, timeout, waiting)
-        try:
-            ended = await anyio.run_process(
-                list(command), check=False, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT
-            )
-        except OSError as error:
-            return f"{what} cannot be run: {error.strerror}"
-        finally:
-            tasks.cancel_scope.cancel()
-    if ended is None:
-        return f"{what} did not end within {timeout:g} s"
-    if ended.returncode == 0:
-        return ""
-    *_, last = ended.stdout.decode(errors="replace").strip().splitlines() or [""]
+    ended: int | None = None
+    # A file, not a pipe: what it leaves in the background may hold it open, and write any amount.
+    with tempfile.TemporaryFile() as output:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_cut_off, tasks.cancel_scope, timeout, waiting)
+            try:
+                ended = await _exit_code(command, output)
+            except (OSError, ValueError) as error:
+                return f"{what} cannot be run: {error}"
+            finally:
+                tasks.cancel_scope.cancel()
+        if ended is None:
+            return f"{what} did not end within {timeout:g} s"
+        if ended == 0:
+            return ""
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _READ))
+        *_, last = output.read().decode(errors="replace").strip().splitlines() or [""]
     told = f": {clean(last, _QUOTED)}" if last else ""
-    return f"{what} ended with {ended.returncode}{told}"
+    return f"{what} ended with {ended}{told}"
+
+
+async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:
+    """Run a command in a session of its own, all of which ends with a cancellation."""
+    process = await anyio.open_process(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        return await process.wait()
+    except anyio.get_cancelled_exc_class():
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with anyio.CancelScope(shield=True):
+            await process.wait()
+        raise
 
 
 async def _cut_off(command: anyio.CancelScope, seconds: float, waiting: Halt) -> None:

@@ -1,16 +1,19 @@
 """Waves where they are held up, shared or broken off.
 
 Covered: the shares of two clusters in every wave, a pause that outlives kill -9 in its length,
-signals in a pause and in a check (neither is a failure), a check by a condition that holds.
+signals in a pause and in a check (neither is a failure), a check by a condition that holds, and
+processes that a check's command leaves behind.
 Left out: waves that go their usual way (test_waves.py), virtual time (tests/campaign).
 """
 
 import json
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +139,33 @@ def test_a_check_by_a_condition_that_holds_lets_the_run_go_on(
     ended = tool.run("apply", tool.write("plan.yaml", stepwise(check=check)), "--yes")
 
     assert (ended.code, server.sent()) == (0, BATCH_JOBS), ended.out
+
+
+def test_a_check_ends_with_its_command_whatever_that_leaves_behind(
+    tool: Tool, server: SandboxProcess
+) -> None:
+    check = {"command": ["sh", "-c", "sleep 600 & exit 0"], "timeout": "5s"}
+    file = tool.write("plan.yaml", stepwise(sizes=[4, "100%"], check=check))
+
+    started = time.monotonic()
+    ended = tool.run("apply", file, "--yes", "-o", "json")
+
+    assert ended.code == 0, ended.err
+    assert time.monotonic() - started < 5
+    assert server.sent() == BATCH_JOBS
+
+
+def test_a_check_that_takes_too_long_leaves_nothing_behind(
+    tool: Tool, server: SandboxProcess
+) -> None:
+    child = tool.write("not-yet", {}).parent / "child"
+    script = f"sh -c 'echo $$ > {child}; exec sleep 600'; exit 0"
+    check = {"command": ["sh", "-c", script], "timeout": "1s"}
+    file = tool.write("plan.yaml", stepwise(sizes=[4, "100%"], check=check))
+
+    ended = tool.run("apply", file, "--yes", "-o", "json")
+
+    assert ended.code == 4
+    assert "did not end within 1 s" in ended.json["cause"]
+    eventually(lambda: not Path(f"/proc/{child.read_text().strip()}").exists(), "it is gone")
+    assert server.sent() == 4
