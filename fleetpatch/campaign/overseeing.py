@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fleetpatch.engine.attempt import Retry
 from fleetpatch.engine.clock import lapse
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
-from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.schema import Limits, Plan
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import Tally
 from fleetpatch.model.target import Target
@@ -28,6 +28,8 @@ _COUNTED = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
 class Overseer:
     """Watches one session of a run; `stop` is called with the cause, once for each.
 
+    `limits` are the plan's, or None for an undo: a mistake must be undone as a whole.
+
     `tally` is the run's at the start, of whose failures `pardoned` were accepted by a person;
     `planned` counts the targets to patch of the whole run, `requests` what the session has sent.
 
@@ -37,6 +39,7 @@ class Overseer:
     """
 
     plan: Plan
+    limits: Limits | None
     tally: Tally
     planned: int
     pardoned: int
@@ -99,10 +102,9 @@ class Overseer:
 
     async def deadline(self, clock: Clock) -> None:
         """Stop the session when its time is over; returns at once where it has no end."""
-        limits = self.plan.limits
-        if limits is not None and limits.deadline is not None:
-            await lapse(clock, limits.deadline)
-            self.stop(f"the deadline of {duration(limits.deadline)} has passed")
+        if self.limits is not None and self.limits.deadline is not None:
+            await lapse(clock, self.limits.deadline)
+            self.stop(f"the deadline of {duration(self.limits.deadline)} has passed")
 
     @property
     def _open(self) -> int:
@@ -110,7 +112,6 @@ class Overseer:
 
     @property
     def _allowed(self) -> int | None:
-        limits = self.plan.limits
-        if limits is None or limits.max_failures is None:
+        if self.limits is None or self.limits.max_failures is None:
             return None
-        return failures_allowed(limits.max_failures, self.planned)
+        return failures_allowed(self.limits.max_failures, self.planned)

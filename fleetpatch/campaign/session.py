@@ -62,6 +62,7 @@ class Session:
         stop.listen(lambda _cause: self._waiting.call())
         self._overseer = Overseer(
             self._plan,
+            None if journal.info.undo_of else self._plan.limits,
             folds.summary(journal).tally,
             folds.planned(journal),
             journal.pardoned,
@@ -85,7 +86,7 @@ class Session:
             return self._end([], partly=False)
         gate = None if free or info.undo_of else self._gate()
         if gate is not None and not await self._opened(gate):
-            return self._end([gate.cause(gate.outlook())], partly=False)
+            return self._end([self._stop.cause or self._closed(gate)], partly=False)
         async with reopen_fleet(info.clusters, self._plan, self._settings) as (fleet, missing):
             tenure = None if free else self._tenure(fleet)
             lanes = self._running = self._lanes(fleet, tenure, gate, read_only=read_only)
@@ -98,6 +99,12 @@ class Session:
     def _gate(self) -> Gate | None:
         window, clock = self._plan.window, self._settings.clock
         return None if window is None else Gate(window.window(), clock, self._stop.request)
+
+    def _closed(self, gate: Gate) -> str:
+        kept = gate.cause(gate.outlook())
+        return (
+            f"{kept}; --promote was in vain, give it again then" if self._permits.promoted else kept
+        )
 
     async def _opened(self, gate: Gate) -> bool:
         """Tell whether the window is open, once it was waited for if that is allowed."""

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 _NUMBER: Final = r"[0-9]{1,9}(?:\.[0-9]{1,20})?"
 _SECONDS: Final = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
+_LONGEST: Final = 10 * 366 * 86_400.0
 _DURATION: Final = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h))+")
 _DURATION_PART: Final = re.compile(rf"({_NUMBER})(ms|s|m|h)")
 _RATE: Final = re.compile(rf"({_NUMBER})/(s|m|h)")
@@ -42,7 +43,10 @@ def read_duration(text: str) -> float:
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is no duration; write it as 30s, 5m, 2h or 1h30m")
     parts = _DURATION_PART.findall(text)
-    return round(sum(float(number) * _SECONDS[unit] for number, unit in parts), _DECIMALS)
+    seconds = round(sum(float(number) * _SECONDS[unit] for number, unit in parts), _DECIMALS)
+    if seconds > _LONGEST:
+        raise ValueError(f"{text!r} is longer than ten years; leave it out to set no limit")
+    return seconds
 
 
 def write_duration(seconds: float) -> str:

@@ -23,7 +23,7 @@ MEANING: Final = MappingProxyType(
         Reason.REJECTED: "the server refused the change as invalid",
         Reason.FORBIDDEN: "the server does not allow us to change it",
         Reason.CONFLICT: "others kept changing it at the same time, until we gave up",
-        Reason.EXHAUSTED: "the server kept failing, until the attempts were used up",
+        Reason.EXHAUSTED: "the server kept failing, until the attempts or the time were used up",
         Reason.NOT_EFFECTIVE: "the server said yes, but the wanted values are not there",
     }
 )

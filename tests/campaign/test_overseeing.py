@@ -37,7 +37,13 @@ class Watched:
         )
         self.causes: list[str] = []
         self.overseer = Overseer(
-            plan, tally or Tally(pending=200), 200, pardoned, lambda: requests, self.causes.append
+            plan,
+            plan.limits,
+            tally or Tally(pending=200),
+            200,
+            pardoned,
+            lambda: requests,
+            self.causes.append,
         )
 
     def fail(self, count: int) -> None:

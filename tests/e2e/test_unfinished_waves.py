@@ -114,3 +114,18 @@ def test_a_newer_run_that_is_finished_takes_the_place_of_one_that_was_halted(too
         "pending": 0,
     }
     assert again.json["outcomes"]["unchanged"] == BATCH_JOBS
+
+
+def test_an_undo_is_bound_by_no_limit(tool: Tool) -> None:
+    limits = {"deadline": "2s", "maxFailures": 0}
+    file = tool.write("plan.yaml", stepwise(limits=limits, pace={"rate": "6/s", "burst": 1}))
+    with sandbox(tool, "--jobs", JOBS) as server:
+        cut = tool.run("apply", file, "--yes")
+        whole = tool.run("apply", file, "--yes")
+        while whole.code == 5:
+            whole = tool.run("apply", file, "--yes")
+        undone = tool.run("undo", "stepwise", "--yes", "-o", "json")
+        assert server.sent() == 2 * BATCH_JOBS
+
+    assert (cut.code, whole.code, undone.code) == (5, 0, 0)
+    assert undone.json["outcomes"]["applied"] == BATCH_JOBS

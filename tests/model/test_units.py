@@ -31,6 +31,16 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         read_duration(text)
 
 
+@pytest.mark.parametrize("text", ["99999999h", "999999999h999999999h", "87841h"])
+def test_what_no_run_will_see_the_end_of_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="longer than ten years"):
+        read_duration(text)
+
+
+def test_what_is_written_of_the_longest_duration_is_read_again() -> None:
+    assert read_duration(write_duration(read_duration("87840h"))) == 87840 * 3600
+
+
 @pytest.mark.parametrize(
     ("text", "per_second"), [("100/s", 100), ("600/m", 10), ("1/h", SLOWEST), ("0.5/s", 0.5)]
 )

@@ -1,5 +1,6 @@
 """The plan's `waves`: a run in steps."""
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -42,9 +43,22 @@ WaveSize: TypeAlias = Annotated[
     ),
 ]
 
+_CONDITION: Final = r"^[A-Za-z][-A-Za-z0-9_./]*(=(True|False|Unknown))?$"
+
+
+def _known(condition: str) -> str:
+    if not re.fullmatch(_CONDITION, condition):
+        raise ValueError(
+            "must be a type of condition, with the status that it shall have unless that is True:"
+            " Ready, Complete, Failed=False, Ready=Unknown"
+        )
+    return condition
+
+
 Condition: TypeAlias = Annotated[
     str,
-    Field(pattern=r"^[A-Za-z][-A-Za-z0-9_./]*(=(True|False|Unknown))?$", examples=["Ready=True"]),
+    AfterValidator(_known),
+    WithJsonSchema({"type": "string", "pattern": _CONDITION, "examples": ["Ready=True"]}),
 ]
 """A condition of an object's status, `=True` unless it says otherwise."""
 
