@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import IO, Any, Final
 
 import anyio
@@ -46,14 +46,11 @@ async def _command(
     ended: int | None = None
     # A file, not a pipe: what it leaves in the background may hold it open, and write any amount.
     with tempfile.TemporaryFile() as output:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_cut_off, tasks.cancel_scope, timeout, waiting)
+        async with _at_most(timeout, waiting):
             try:
                 ended = await _exit_code(command, output)
             except (OSError, ValueError) as error:
                 return f"{what} cannot be run: {error}"
-            finally:
-                tasks.cancel_scope.cancel()
         if ended is None:
             return f"{what} did not end within {timeout:g} s"
         if ended == 0:
@@ -83,22 +80,30 @@ async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:
         raise
 
 
-async def _cut_off(command: anyio.CancelScope, seconds: float, waiting: Halt) -> None:
-    """End the command after so many seconds, or as soon as nobody waits for it any more."""
-    await waiting.pause(seconds)
-    command.cancel()
+@asynccontextmanager
+async def _at_most(seconds: float, waiting: Halt) -> AsyncIterator[None]:
+    """End the block after so many seconds, or as soon as nobody waits for it any more."""
+
+    async def cut_off() -> None:
+        await waiting.pause(seconds)
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cut_off)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
 
 
 async def _awaited(check: Check, plan: Plan, fleet: Sequence[ApiServer], waiting: Halt) -> str:
     said = f"the clusters did not answer within {check.timeout:g} s"
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_cut_off, tasks.cancel_scope, check.timeout, waiting)
+    async with _at_most(check.timeout, waiting):
         try:
             while said := await _first_missing(check, plan, fleet):
                 await waiting.pause(_AGAIN)
         except FleetpatchError as error:
             said = clean(str(error))
-        tasks.cancel_scope.cancel()
     return said
 
 

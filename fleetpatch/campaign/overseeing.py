@@ -12,16 +12,14 @@ from dataclasses import dataclass, field
 from fleetpatch.engine.attempt import Retry
 from fleetpatch.engine.clock import lapse
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
-from fleetpatch.model.plan.schema import Limits, Plan
+from fleetpatch.model.plan.schema import Limits
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import Tally
 from fleetpatch.model.target import Target
+from fleetpatch.model.units import Percent
 from fleetpatch.report.wording import duration
 from fleetpatch.rules.limits import failures_allowed, retries_allowed
-from fleetpatch.rules.verdicts import Verdict
-
-_COUNTED = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
-"""Retries that the server caused; conflicts are other writers', and stale credentials nobody's."""
+from fleetpatch.rules.verdicts import SERVERS_OWN, Verdict
 
 
 @dataclass(slots=True)
@@ -38,7 +36,7 @@ class Overseer:
     lane, and must not use up the others' budget before that.
     """
 
-    plan: Plan
+    budget: Percent
     limits: Limits | None
     tally: Tally
     planned: int
@@ -83,21 +81,21 @@ class Overseer:
     def retried(self, retry: Retry) -> None:
         """Count a retry; with the budget spent the run pauses."""
         self.retries += 1
-        if retry.verdict not in _COUNTED:
+        if retry.verdict not in SERVERS_OWN:
+            # Conflicts are other writers', and stale credentials nobody's.
             return
         cluster = retry.target.cluster
         if retry.http_status is None:
             self._unanswered[cluster] += retry.verdict is Verdict.IN_DOUBT
             return
         self._counted += 1 + self._unanswered.pop(cluster, 0)
-        sent, budget = self.requests(), self.plan.retry.budget
-        if self._is_spent or self._counted <= retries_allowed(budget, sent, self._open):
+        sent = self.requests()
+        if self._is_spent or self._counted <= retries_allowed(self.budget, sent, self.tally.open):
             return
         self._is_spent = True
-        last = f"{retry.http_status or ''} {retry.detail}".strip()
         self.stop(
             f"the retry budget is used up: {self._counted} of {sent} requests were retries"
-            f" ({budget} allowed), the last after: {last}"
+            f" ({self.budget} allowed), the last after: {retry.said}"
         )
 
     async def deadline(self, clock: Clock) -> None:
@@ -105,10 +103,6 @@ class Overseer:
         if self.limits is not None and self.limits.deadline is not None:
             await lapse(clock, self.limits.deadline)
             self.stop(f"the deadline of {duration(self.limits.deadline)} has passed")
-
-    @property
-    def _open(self) -> int:
-        return self.tally.open
 
     @property
     def _allowed(self) -> int | None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from fleetpatch.campaign import checking
+from fleetpatch.campaign.admitting import gate_of
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.leasing import tenancy, tenure_of
 from fleetpatch.campaign.metering import Meter
@@ -35,10 +36,7 @@ from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary, as_json
 from fleetpatch.rules.ending import ending
-from fleetpatch.rules.verdicts import Verdict
-
-_SETTLES_NOTHING = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
-"""Verdicts on a server that is busy or unwell."""
+from fleetpatch.rules.verdicts import SERVERS_OWN
 
 
 class Session:
@@ -61,7 +59,7 @@ class Session:
         self._waiting = Halt(settings.clock)
         stop.listen(lambda _cause: self._waiting.call())
         self._overseer = Overseer(
-            self._plan,
+            self._plan.retry.budget,
             None if journal.info.undo_of else self._plan.limits,
             folds.summary(journal).tally,
             folds.planned(journal),
@@ -84,7 +82,7 @@ class Session:
         if self._overseer.halted and not read_only:
             # An earlier session passed the limit, and was killed before it could say so.
             return self._end([], partly=False)
-        gate = None if free or info.undo_of else self._gate()
+        gate = None if free or info.undo_of else gate_of(self._plan, self._settings, self._stop)
         if gate is not None and not await self._opened(gate):
             return self._end([self._stop.cause or self._closed(gate)], partly=False)
         async with reopen_fleet(info.clusters, self._plan, self._settings) as (fleet, missing):
@@ -96,15 +94,9 @@ class Session:
                 held = await self._carry_out(lanes, fleet, read_only=read_only)
         return self._sum_up(lanes, missing, held)
 
-    def _gate(self) -> Gate | None:
-        window, clock = self._plan.window, self._settings.clock
-        return None if window is None else Gate(window.window(), clock, self._stop.request)
-
     def _closed(self, gate: Gate) -> str:
-        kept = gate.cause(gate.outlook())
-        return (
-            f"{kept}; --promote was in vain, give it again then" if self._permits.promoted else kept
-        )
+        in_vain = "; --promote was in vain, give it again then" if self._permits.promoted else ""
+        return gate.cause(gate.outlook()) + in_vain
 
     async def _opened(self, gate: Gate) -> bool:
         """Tell whether the window is open, once it was waited for if that is allowed."""
@@ -226,8 +218,8 @@ class Session:
         narrate_retry(self._log, retry)
         self._overseer.retried(retry)
         for lane in self._running:
-            if lane.cluster == retry.target.cluster and retry.verdict in _SETTLES_NOTHING:
-                lane.busy(f"{retry.http_status or ''} {retry.detail}".strip())
+            if lane.cluster == retry.target.cluster and retry.verdict in SERVERS_OWN:
+                lane.busy(retry.said)
 
     def _sum_up(self, lanes: Sequence[Lane], missing: Missing, held: Held | None) -> Summary:
         causes = sorted({cause for lane in lanes for cause in lane.causes})

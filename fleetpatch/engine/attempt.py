@@ -32,6 +32,11 @@ class Retry:
     detail: str
     wait: float
 
+    @property
+    def said(self) -> str:
+        """What came for it, in one line."""
+        return f"{self.http_status or ''} {self.detail}".strip()
+
 
 @dataclass(frozen=True, slots=True)
 class Courier:

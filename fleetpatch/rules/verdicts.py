@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import PatchType
@@ -31,6 +32,10 @@ class Verdict(StrEnum):
     """Final; the ruling's reason says how the target ends."""
     IN_DOUBT = "in doubt"
     """It may have been applied; read it and decide."""
+
+
+SERVERS_OWN: Final = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
+"""Verdicts on a server that is busy or unwell; the others are not its fault."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Watched:
         )
         self.causes: list[str] = []
         self.overseer = Overseer(
-            plan,
+            plan.retry.budget,
             plan.limits,
             tally or Tally(pending=200),
             200,
