@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import urlsplit
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fleetpatch.errors import KubeconfigError
+from fleetpatch.model.addresses import AddressError, parse
 
+_SCHEMES: Final = ("https", "http")
 _CLUSTER_PATHS: Final = ("certificate-authority",)
 _USER_PATHS: Final = ("client-certificate", "client-key", "tokenFile")
 _TYPES: Final[Mapping[str, tuple[type, str]]] = {
@@ -67,20 +68,29 @@ class Context:
 
     @property
     def server(self) -> str:
-        """The server's URL, without a slash at its end. Raises KubeconfigError where unfit."""
+        """The server's URL, without a slash at its end.
+
+        Raises KubeconfigError for a URL that is missing or not valid.
+        """
         text = self.cluster.get("server")
         if not text:
             raise KubeconfigError(f"{self.where}: its cluster has no `server`; add its URL")
-        url = urlsplit(str(text))
-        if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        try:
+            url = parse(str(text), _SCHEMES)
+        except AddressError as error:
             raise KubeconfigError(
-                f"{self.where}: `server` must be a URL like https://host:6443; correct it"
+                f"{self.where}: `server` {error}; write a URL like https://host:6443"
+            ) from None
+        if url.query or url.fragment:
+            raise KubeconfigError(
+                f"{self.where}: `server` must be a URL without a ? or #; write it like"
+                " https://host:6443"
             )
         if url.username or url.password:
             raise KubeconfigError(
                 f"{self.where}: `server` must not hold credentials; move them to its user"
             )
-        return str(text).rstrip("/")
+        return url.geturl().rstrip("/")
 
 
 def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:

@@ -10,11 +10,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.kube import auth, contexts
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.proxies import proxy_for
+from fleetpatch.model.addresses import is_loopback
+
+_SECRETS: Final = ("token", "tokenFile", "username", "password", "exec", "auth-provider")
+"""Keys of a user that put a secret into each request."""
 
 
 async def load(
@@ -33,6 +39,7 @@ async def load(
         return _in_cluster(context, environ, service_account)
     chosen = contexts.choose([contexts.read(file) for file in files], context)
     server = chosen.server
+    _refuse_unencrypted_secrets(chosen)
     loaded = await auth.load(chosen)
     connection = Connection(
         context=chosen.name,
@@ -54,7 +61,21 @@ def _in_cluster(context: str | None, environ: Mapping[str, str], account: Path) 
         raise KubeconfigError(
             f"no kubeconfig that could hold the context {context!r}; set KUBECONFIG"
         )
-    return _rereading(Connection("in-cluster", "in-cluster", server, grant), account / "token")
+    proxy = proxy_for(server, None, "in-cluster")
+    connection = Connection("in-cluster", "in-cluster", server, grant, proxy=proxy)
+    return _rereading(connection, account / "token")
+
+
+def _refuse_unencrypted_secrets(context: contexts.Context) -> None:
+    """Raise KubeconfigError where a secret of the user would cross a network in clear text."""
+    url = urlsplit(context.server)
+    if url.scheme == "https" or is_loopback(url.hostname or ""):
+        return
+    if secret := next((key for key in _SECRETS if context.user.get(key)), None):
+        raise KubeconfigError(
+            f"{context.where}: `server` is http://, so `{secret}` of its user would be sent in"
+            " clear text; use https://"
+        )
 
 
 def _rereading(connection: Connection, token_file: Path) -> Connection:

@@ -25,6 +25,11 @@ def tls_context(
         ) from None
     # Python 3.13 began to refuse authorities without key identifiers, which many clusters have.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Go trusts every certificate that is listed: an intermediate authority and the server's own
+    # certificate, too. OpenSSL otherwise follows the chain to a certificate that signed itself.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # Go reads a server's names from subjectAltName only.
+    context.hostname_checks_common_name = False
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

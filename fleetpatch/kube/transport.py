@@ -119,7 +119,8 @@ class Transport:
                 limit = asking.limit if response.status < _FIRST_FAILURE else ERROR_LIMIT
                 content, whole = await _bounded(response, limit)
                 return Raw(response.status, content, whole, response.headers, secrets)
-        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+        # The resolver raises UnicodeError for a host that it cannot encode.
+        except (TimeoutError, OSError, UnicodeError, aiohttp.ClientError) as error:
             return no_answer(error)
 
     def _show(self, grant: Grant) -> None:
@@ -148,8 +149,8 @@ def no_answer(error: BaseException) -> NoAnswer:
             )
         case aiohttp.ClientConnectorError():
             return NoAnswer(Silence.UNREACHABLE, clean(f"cannot connect: {error.os_error}"))
-        case aiohttp.ClientHttpProxyError():
-            return NoAnswer(Silence.UNREACHABLE, f"the proxy answered {error.status}")
+        case aiohttp.ClientHttpProxyError() | aiohttp.InvalidURL() | UnicodeError():
+            return NoAnswer(Silence.UNREACHABLE, _no_way(error))
         case asyncio.TimeoutError():
             return NoAnswer(Silence.TIMEOUT, "no complete answer within the time allowed")
         case aiohttp.ServerDisconnectedError():
@@ -162,6 +163,12 @@ def no_answer(error: BaseException) -> NoAnswer:
             return NoAnswer(Silence.RESET, clean(f"the connection broke: {reason}"))
         case _:
             return NoAnswer(Silence.RESET, f"the connection broke ({type(error).__name__})")
+
+
+def _no_way(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy answered {error.status}"
+    return "the address of the server or of its proxy is not valid"
 
 
 def _quotable(secrets: Iterable[str]) -> Iterator[bytes]:

@@ -74,6 +74,26 @@ def certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:
     return made, key
 
 
+def chain(folder: Path, names: str = "subjectAltName=IP:127.0.0.1") -> dict[str, Path]:
+    """Make certificates of a root, of an intermediate authority, and of a server, in that order.
+
+    `key` is the server's key; `names` is the extension that names the server.
+    """
+    authority = "basicConstraints=critical,CA:TRUE"
+    made: dict[str, Path] = {}
+    issuer: str | None = None
+    for name, extension in (("root", authority), ("intermediate", authority), ("server", names)):
+        made[name], made["key"] = folder / f"{name}.pem", folder / f"{name}.key"
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        files = ["-keyout", str(made["key"]), "-out", str(made[name])]
+        signed = ["-CA", f"{folder}/{issuer}.pem", "-CAkey", f"{folder}/{issuer}.key"]
+        about = ["-days", "2", "-subj", f"/CN={name}", "-addext", extension]
+        command = ["openssl", "req", "-x509", *curve, *files, *about, *(signed if issuer else [])]
+        subprocess.run(command, check=True, capture_output=True)
+        issuer = name
+    return made
+
+
 def server_tls(folder: Path, *, clients: Path | None = None) -> tuple[ssl.SSLContext, Path]:
     """Make a server's TLS context and its authority's file; `clients` are those it demands."""
     made, key = certificate(folder)

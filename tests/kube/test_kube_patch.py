@@ -410,8 +410,8 @@ def test_every_error_of_aiohttp_is_a_silence(kind: type[Exception]) -> None:
 
     silence = no_answer(error).silence
 
-    proxy_refused = issubclass(kind, aiohttp.ClientHttpProxyError)
-    unreachable = issubclass(kind, connection_made) or proxy_refused
+    no_way = (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
+    unreachable = issubclass(kind, (*connection_made, *no_way))
     assert (silence is Silence.UNREACHABLE) == unreachable
 
 

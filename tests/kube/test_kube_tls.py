@@ -1,9 +1,11 @@
 """TLS, against real local servers with certificates made by openssl.
 
-Covered: verification by the kubeconfig's authority, its absence, another name, verification
-switched off, client certificates. Left out: public authorities.
+Covered: verification by the kubeconfig's authority (a root, an intermediate authority, the server's
+own certificate, a bundle), its absence, another name, verification switched off, client
+certificates. Left out: public authorities.
 """
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from fleetpatch.errors import ClusterError
 from fleetpatch.kube import kubeconfig as loading
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
-from tests.kube.kubeconfigs import certificate, cluster, kubeconfig, server_tls
+from tests.kube.kubeconfigs import certificate, chain, cluster, kubeconfig, server_tls
 from tests.kube.peers import VirtualClock, an_object, http, in_turn, merge, serve, target
 
 
@@ -89,3 +91,63 @@ async def test_plain_http_spoken_to_a_tls_server_is_one_clear_line(tmp_path: Pat
                 await api.resources()
 
     assert "\n" not in str(caught.value)
+
+
+async def asked(made: dict[str, Path], authority: Path, *sent: str) -> Reply:
+    """Read an object over TLS from a server that shows the certificates `sent`."""
+    shown = authority.parent / "shown.pem"
+    shown.write_text("".join(made[name].read_text() for name in sent))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(shown, made["key"])
+    async with serve(in_turn(http(200, an_object())), tls) as peer:
+        the_cluster = cluster(peer.url, certificate_authority=str(authority))
+        file = kubeconfig(authority.parent / "config", the_cluster=the_cluster)
+        connection = await loading.load(environ={"KUBECONFIG": str(file)})
+        async with ApiServer("test", connection, clock=VirtualClock()) as api:
+            return await api.read(target())
+
+
+@pytest.mark.parametrize(
+    ("trusted", "sent"),
+    [
+        ("root", ("server", "intermediate")),
+        ("intermediate", ("server",)),
+        ("intermediate", ("server", "intermediate")),
+        ("server", ("server",)),
+        ("server", ("server", "intermediate")),
+    ],
+)
+async def test_every_certificate_of_the_chain_can_be_the_authority(
+    tmp_path: Path, trusted: str, sent: tuple[str, ...]
+) -> None:
+    made = chain(tmp_path)
+
+    assert isinstance(await asked(made, made[trusted], *sent), Answer)
+
+
+async def test_an_authority_may_be_one_of_several_in_its_file(tmp_path: Path) -> None:
+    made = chain(tmp_path)
+    other, _key = certificate(tmp_path, "other")
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text(f"# ours\n{other.read_text()}\n\n{made['intermediate'].read_text()}")
+
+    assert isinstance(await asked(made, bundle, "server"), Answer)
+
+
+async def test_a_certificate_beside_the_chain_is_not_its_authority(tmp_path: Path) -> None:
+    made = chain(tmp_path)
+    other, _key = certificate(tmp_path, "other")
+
+    for authority, sent in ((other, ("server", "intermediate")), (made["root"], ("server",))):
+        reply = await asked(made, authority, *sent)
+        assert isinstance(reply, NoAnswer)
+        assert "certificate is not trusted" in reply.detail
+
+
+async def test_a_trusted_certificate_must_name_the_server(tmp_path: Path) -> None:
+    made = chain(tmp_path, "subjectAltName=DNS:other.example")
+
+    reply = await asked(made, made["server"], "server")
+
+    assert isinstance(reply, NoAnswer)
+    assert "certificate is not trusted" in reply.detail

@@ -40,12 +40,12 @@ CLUSTERS: list[tuple[str, int, str]] = [
     (fleet("{name: a, provider: cci, server: https://x}"), 9, "needs one of token, iam, aksk"),
     (fleet(cci(", context: b")), 86, "is for provider kubernetes"),
     (fleet(cci(server="http://x")), 42, "begins with https://"),
-    (fleet(cci(server="ftp://localhost")), 42, "begins with https://"),
+    (fleet(cci(server="ftp://localhost")), 42, "begin with https://"),
     (fleet(cci(server="http://localhost.example.com")), 42, "begins with https://"),
-    (fleet(cci(server="https://")), 42, "begins with https://"),
-    (fleet(cci(server="cci.example.com")), 42, "begins with https://"),
-    (fleet(cci(server='"https://["')), 42, "is no URL"),
-    (fleet(cci(server="https://x:port")), 42, "is no URL"),
+    (fleet(cci(server="https://")), 42, "names no host; write one that begins with"),
+    (fleet(cci(server="cci.example.com")), 42, "begin with https://"),
+    (fleet(cci(server='"https://["')), 42, "is not a valid URL: it has a host or a port"),
+    (fleet(cci(server="https://x:port")), 42, "is not a valid URL: it has a host or a port"),
     (fleet(cci(server='"https://x?a=b"')), 42, "without what follows"),
 ]
 

@@ -5,8 +5,8 @@ URLs are not quoted: people write passwords into them.
 
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
+from fleetpatch.model.addresses import AddressError, is_loopback, parse
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.auth import IamAuth, TokenAuth
 from fleetpatch.model.plan.problems import Finding, TreePath
@@ -14,7 +14,6 @@ from fleetpatch.model.plan.section import Section
 from fleetpatch.model.plan.tree import mapping_at, sections
 
 _WAYS: Final = ("token", "iam", "aksk")
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def check_fleet(tree: Json) -> Iterator[Finding]:
@@ -102,23 +101,15 @@ def _url(url: Json, path: TreePath) -> Iterator[Finding]:
     if not isinstance(url, str):
         return
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:  # an unclosed bracket in the host, a port that is none
-        yield Finding(path, "is no URL; write it as https://HOST")
+        parts = parse(url, ("https", "http"))
+    except AddressError as error:
+        yield Finding(path, f"is not a valid URL: it {error}; write one that begins with https://")
         return
     if "@" in parts.netloc:
         what = "holds a user or a password, which do not belong in a plan file; remove them"
         yield Finding(path, what)
-    elif not _is_safe(parts):
+    elif not (parts.scheme == "https" or is_loopback(parts.hostname or "")):
         what = "must be a URL that begins with https://; only localhost may do without TLS"
         yield Finding(path, what)
     elif parts.query or parts.fragment:
         yield Finding(path, "must be a URL without what follows a ? or a #")
-
-
-def _is_safe(parts: SplitResult) -> bool:
-    host = parts.hostname or ""
-    return bool(host) and (
-        parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK)
-    )

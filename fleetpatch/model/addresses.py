@@ -1,0 +1,76 @@
+"""URLs of servers and proxies: which texts are valid, and which hosts are this machine.
+
+Stricter than `urllib.parse`, which removes line ends and accepts hosts that no resolver takes, so
+that a mistake is found where the URL is written and not where it is first used. Messages never
+quote a URL: people write passwords into them.
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection
+from typing import Final, TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_is_ascii_host: Final = re.compile(r"[A-Za-z0-9._-]+").fullmatch
+_unprintable: Final = re.compile(r"[\x00-\x20\x7f]").search
+
+
+class AddressError(ValueError):
+    """A text that is not a valid URL; the message says why, and does not quote it."""
+
+
+def parse(text: str, schemes: Collection[str]) -> SplitResult:
+    """Split an absolute URL of one of `schemes`; its `hostname` and `port` can be used.
+
+    Raises AddressError.
+    """
+    if _unprintable(text):
+        raise AddressError("contains a blank or a control character")
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        # An open bracket, a port that is not a number or is above 65535.
+        raise AddressError("has a host or a port that is not valid") from None
+    if parts.scheme not in schemes:
+        raise AddressError(f"must begin with {' or '.join(f'{name}://' for name in schemes)}")
+    if not parts.hostname:
+        raise AddressError("names no host")
+    # An IPv6 address may name a network interface: fe80::1%25eth0.
+    if parse_ip(parts.hostname.partition("%")[0]) is None and not _is_host(parts.hostname):
+        raise AddressError("has a host that is not a valid name or IP address")
+    return parts
+
+
+def is_loopback(host: str) -> bool:
+    """Report whether `host` is this machine, by its literal text: no name is resolved."""
+    address = parse_ip(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def parse_ip(text: str) -> IpAddress | None:
+    """Parse an IP address without a zone; None for all else.
+
+    An IPv4 address that is mapped into IPv6 is returned as the IPv4 address.
+    """
+    if "%" in text:
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _is_host(host: str) -> bool:
+    if host.isascii() and not _is_ascii_host(host):
+        return False
+    try:
+        # What the resolver does first: it refuses labels that are empty or longer than 63.
+        return len(host.encode("idna")) <= 253  # noqa: PLR2004 - RFC 1035
+    except UnicodeError:
+        return False
