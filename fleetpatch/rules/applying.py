@@ -12,6 +12,7 @@ kinds, and even their maps, merge as their definition's schema says, which only 
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from fleetpatch.model.equality import is_among
 from fleetpatch.model.fields import ABSENT, Json, Path, look_up
 from fleetpatch.rules.strategy import ROOT, SET, Keyed, Rule, rule_of
 
@@ -51,7 +52,7 @@ def _with_entries(current: list[Json], configuration: list[Json], rule: Rule | N
                 entries[key] = _with(entries.get(key), entry, kind)
             return list(entries.values())
         case rule if rule is SET:
-            return [*current, *(entry for entry in configuration if entry not in current)]
+            return [*current, *(entry for entry in configuration if not is_among(entry, current))]
         case _:
             return configuration
 

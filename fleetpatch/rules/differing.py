@@ -7,6 +7,7 @@ undo the change is to remove it.
 
 from collections.abc import Iterator
 
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value
 
 
@@ -23,5 +24,5 @@ def _differing(before: Value, after: Value, path: Path) -> Iterator[tuple[Path, 
     if isinstance(before, dict) and isinstance(after, dict):
         for key in before.keys() | after.keys():
             yield from _differing(before.get(key, ABSENT), after.get(key, ABSENT), (*path, key))
-    elif before != after or type(before) is not type(after):
+    elif not deep_equal(before, after):
         yield path, before, after

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 
 _INDEX: Final = re.compile(r"[+-]?[0-9]+")
@@ -126,5 +127,5 @@ def _index(step: str, length: int) -> int:
 
 
 def _test(current: Json, wanted: Json) -> None:
-    if current != wanted:
+    if not deep_equal(current, wanted):
         raise InapplicableError("a test failed")

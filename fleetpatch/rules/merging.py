@@ -13,6 +13,7 @@ patch sets; clients that compute their patches see to both.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from fleetpatch.model.equality import deep_equal, is_among
 from fleetpatch.model.fields import Json
 from fleetpatch.rules.jsonpatch import InapplicableError
 from fleetpatch.rules.strategy import ROOT, Keyed, ListType, Rule, rule_of
@@ -93,7 +94,7 @@ def _without(current: Json, doomed: Json) -> Json:
     """The list without some scalars; where there is none the real server makes it of them."""
     if not (isinstance(current, list) and isinstance(doomed, list)):
         return doomed
-    return [entry for entry in current if entry not in doomed]
+    return [entry for entry in current if not is_among(entry, doomed)]
 
 
 def _directed(patch: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def _merged_list(current: list[Json], patch: list[Json], rule: Rule | None) -> l
     if any(entry.get(_DIRECTIVE) == "replace" for entry in patch):
         return wanted
     doomed = [_identity(entry, rule) for entry in patch if _DIRECTIVE in entry]
-    kept = [entry for entry in current if _identity(entry, rule) not in doomed]
+    kept = [entry for entry in current if not is_among(_identity(entry, rule), doomed)]
     return _in_order(_merged_entries(kept, wanted, rule), wanted, kept, rule)
 
 
@@ -179,7 +180,7 @@ def _precedes(first: int | None, second: int | None) -> bool:
 def _place(entry: Json, entries: Sequence[Json], rule: Rule | None) -> int | None:
     """Where the first of `entries` is that is the same entry."""
     wanted = _identity(entry, rule)
-    found = (at for at, each in enumerate(entries) if _identity(each, rule) == wanted)
+    found = (at for at, each in enumerate(entries) if deep_equal(_identity(each, rule), wanted))
     return next(found, None)
 
 

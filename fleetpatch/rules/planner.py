@@ -17,6 +17,7 @@ from fleetpatch.model.change import (
     PatchType,
     PlanChange,
 )
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import (
     ABSENT,
     Fields,
@@ -110,11 +111,11 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     before = {path: look_up(document, path) for path in change.touched}
     for old, new in (*change.rename_labels.items(), *change.copy_labels.items()):
         kept, taken = before[label(old)], before[label(new)]
-        if ABSENT not in (kept, taken) and kept != taken:
+        if ABSENT not in (kept, taken) and not deep_equal(kept, taken):
             why = f"{show(label(new))} is {taken!r} already, {old} is {kept!r}"
             return Misfit(Reason.CLASH, before, why)
     values = wanted(change, before)
-    if all(before[path] == value for path, value in values.items()):
+    if all(deep_equal(before[path], value) for path, value in values.items()):
         return Unchanged(before)
     return Patch(before, values)
 

@@ -22,6 +22,7 @@ from fleetpatch.model.change import (
     Restoration,
     is_repeatable,
 )
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, look_up, show
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.providers.tables import is_built_in
@@ -165,7 +166,7 @@ def _covers(current: Value, wanted: Value) -> bool:
 
     And it drops nulls.
     """
-    if current == wanted or (wanted is None and current is ABSENT):
+    if deep_equal(current, wanted) or (wanted is None and current is ABSENT):
         return True
     if isinstance(current, dict) and isinstance(wanted, dict):
         return all(_covers(current.get(key), value) for key, value in wanted.items())
@@ -175,7 +176,7 @@ def _covers(current: Value, wanted: Value) -> bool:
 
 
 def _unless_same(found: Fields, values: Fields) -> Fields | None:
-    return None if found == values else found
+    return None if deep_equal(found, values) else found
 
 
 def _drift(before: Fields, values: Fields, seen: Seen, *, half_done_is_fine: bool) -> str:
@@ -188,7 +189,9 @@ def _drift(before: Fields, values: Fields, seen: Seen, *, half_done_is_fine: boo
     def drifted(path: Path, planned: Value, current: Value, wanted: Value) -> bool:
         if is_obstructed(document, path):
             return True
-        return current != planned and not (half_done_is_fine and _covers(current, wanted))
+        return not deep_equal(current, planned) and not (
+            half_done_is_fine and _covers(current, wanted)
+        )
 
     return "; ".join(
         f"{show(path)} was {_quote(planned)} when planned, is {_quote(current)},"

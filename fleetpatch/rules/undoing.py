@@ -1,6 +1,7 @@
 """What undoing one target means: the values to put back, and those that must still be ours."""
 
 from fleetpatch.model.change import Change, MetadataChange
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.target import Target
@@ -14,7 +15,7 @@ def way_back(change: Change, target: Target, settlement: Settlement) -> tuple[Fi
     """
     before = target.before if settlement.replaced is None else settlement.replaced
     left = _written(change, target, settlement, before)
-    changed = [path for path, value in left.items() if before[path] != value]
+    changed = [path for path, value in left.items() if not deep_equal(before[path], value)]
     return (
         {path: left[path] for path in changed},
         {path: before[path] for path in changed},

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 from fleetpatch.sandbox.statuses import Cause
 
@@ -157,7 +158,7 @@ def problems(spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
 def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
     """What may not change in a job's spec, and did."""
     for field in _IMMUTABLE:
-        if new.get(field) != old.get(field):
+        if not deep_equal(new.get(field), old.get(field)):
             shown = "null" if new.get(field) is None else new[field]
             yield Cause(f"spec.{field}", f"Invalid value: {shown}: field is immutable")
 

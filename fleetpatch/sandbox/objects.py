@@ -8,6 +8,7 @@ version, validity. Batch Jobs and Leases have rules of their own (`fleetpatch.sa
 
 from typing import Any, Final
 
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox import discovery, jobs, leases, metadata
@@ -81,7 +82,7 @@ def updated(route: Route, document: Document, current: Document) -> Document:
     check_name(route, document["metadata"])
     _check_version(route, document["metadata"], current["metadata"])
     document = _prepared(document, current)
-    if document == current:
+    if deep_equal(document, current):
         return current
     check(route.resource, document, current)
     return document
@@ -189,7 +190,7 @@ def _prepared(document: Document, current: Document) -> Document:
     prepared.pop("status", None)
     if "status" in current:
         prepared["status"] = current["status"]
-    if "generation" in own and prepared.get("spec") != current.get("spec"):
+    if "generation" in own and not deep_equal(prepared.get("spec"), current.get("spec")):
         own["generation"] += 1
     return prepared
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import PatchType
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
 from fleetpatch.rules.merging import merge_patched, strategic_patched
@@ -66,7 +67,7 @@ class DocumentStore:
         version = before["metadata"]["resourceVersion"]
         if after["metadata"]["resourceVersion"] != version:
             return failure(409, "Conflict", "the object has been modified")
-        if after == before or call.dry_run:
+        if deep_equal(after, before) or call.dry_run:
             return ok(seen_whole(after))
         self.writes[name] += 1
         return ok(seen_whole(self._put(name, after)))

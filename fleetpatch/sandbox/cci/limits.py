@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json, Path, show
 from fleetpatch.model.providers.capability import Capability
 from fleetpatch.model.providers.tables import CCI
@@ -57,7 +58,7 @@ class Limits:
 
 def _forbidden(before: Json, after: Json, capability: Capability, at: Path = ()) -> Iterator[Path]:
     """The fields below `at` that differ and may not, each as near to the root as can be said."""
-    if before == after or at in _BY_SERVER or (at and capability.may_change(at)):
+    if deep_equal(before, after) or at in _BY_SERVER or (at and capability.may_change(at)):
         return
     if not _holds_updatable(at, capability):
         yield at

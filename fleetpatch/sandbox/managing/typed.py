@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Json, Value
 from fleetpatch.rules.strategy import ATOMIC, SET, WHOLE, Keyed, Rule, rule_of
 from fleetpatch.sandbox.managing.fieldsets import (
@@ -70,7 +71,7 @@ def differences(
             old_part, inner = before.get(step, (ABSENT, None))
             new_part, inner = after.get(step, (ABSENT, inner))
             yield from differences(old_part, new_part, inner, (*above, step))
-    elif ABSENT not in (old, new) and old != new:
+    elif ABSENT not in (old, new) and not deep_equal(old, new):
         yield Difference.MODIFIED, above
     if old is ABSENT:
         yield Difference.ADDED, above
