@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from fleetpatch.campaign.integrity import require_as_planned
 from fleetpatch.campaign.permits import Permits
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings
@@ -30,12 +31,18 @@ def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
 def opened_to_write(
     run_file: Path, settings: Settings, held: PlanLock | None = None
 ) -> Iterator[RunFile]:
-    """Open a run file to go on with it, with its locks. Raises Locked and RunFileError."""
+    """Open a run file to go on with it, with its locks.
+
+    Raises Locked, and RunFileError also where it is not as it was planned.
+    """
     with ExitStack() as stack:
         if held is None:
             stack.enter_context(plan_lock(_plan_name(run_file), settings))
         stack.enter_context(lock.hold(lock.beside(run_file), str(run_file)))
-        yield stack.enter_context(RunFile.open(run_file, write=True, wall=settings.clock.wall))
+        opened = RunFile.open(run_file, write=True, wall=settings.clock.wall)
+        journal = stack.enter_context(opened)
+        require_as_planned(journal)
+        yield journal
 
 
 def _plan_name(run_file: Path) -> str:

@@ -9,6 +9,7 @@ import anyio
 from fleetpatch.campaign import checking
 from fleetpatch.campaign.admitting import gate_of
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
+from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.leasing import tenancy, tenure_of
 from fleetpatch.campaign.metering import Meter
 from fleetpatch.campaign.narrating import narrate_again, narrate_retry, narrate_start
@@ -32,7 +33,6 @@ from fleetpatch.engine.tenure import Tenure
 from fleetpatch.journal import folds
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary, as_json
 from fleetpatch.rules.ending import ending
@@ -51,7 +51,7 @@ class Session:
         permits: Permits | None = None,
     ) -> None:
         self._journal = journal
-        self._plan = restore(journal.info.plan)
+        self._plan = plan_of(journal)
         self._settings = settings
         self._stop = stop
         self._permits = permits or Permits()

@@ -5,13 +5,13 @@ still those that we left; the rest ends as `skipped: drifted`. What the run left
 by reading first, so that what was applied and never confirmed is undone as well.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 from fleetpatch.campaign.applying import opened_to_write
 from fleetpatch.campaign.births import new_run
 from fleetpatch.campaign.changes import change_of
+from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.stopping import Stop
@@ -19,7 +19,7 @@ from fleetpatch.errors import Refused
 from fleetpatch.journal import folds
 from fleetpatch.journal.locator import run_path
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.digest import undo_digest
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.run import RunInfo, Standing, Summary
 from fleetpatch.model.target import Seen
@@ -65,6 +65,7 @@ def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summar
     try:
         planned.add(_drafts(journal))
         planned.seal()
+        planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
     except BaseException:
         planned.discard()
         raise
@@ -74,13 +75,11 @@ def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summar
 
 
 def _info(undone: RunInfo, settings: Settings) -> RunInfo:
-    # Not the plan's digest: `apply PLAN` must never take an undo for the plan's own run.
-    digest = hashlib.sha256(f"undo of {undone.run}, {undone.plan_digest}".encode()).hexdigest()
     return new_run(
         f"undo-{undone.plan_name}",
         settings,
         plan_name=undone.plan_name,
-        plan_digest=f"sha256:{digest}",
+        plan_digest=undo_digest(undone.run, undone.plan, ""),
         plan=undone.plan,
         clusters=undone.clusters,
         undo_of=undone.run,
@@ -88,7 +87,7 @@ def _info(undone: RunInfo, settings: Settings) -> RunInfo:
 
 
 def _drafts(journal: RunFile) -> Iterator[Draft]:
-    change = change_of(journal.info, restore(journal.info.plan))
+    change = change_of(journal.info, plan_of(journal))
     for listed in folds.targets(journal, {Standing.APPLIED}):
         target, settlement = listed.target, listed.settlement
         if settlement is None:

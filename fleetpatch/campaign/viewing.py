@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fleetpatch.campaign.changes import change_of, undecided_of
+from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import folds, locator
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import Preview, Sample
 from fleetpatch.rules.planner import goal
@@ -42,13 +42,14 @@ def find_run(runs: Path, text: str) -> Path:
 def summarize(run_file: Path | str) -> Summary:
     """Fold a run file into its summary. Raises RunFileError."""
     with RunFile.open(Path(run_file)) as journal:
+        require_digest(journal)
         return folds.summary(journal)
 
 
 def preview(run_file: Path) -> Preview:
     """Show what a planned run would do. Raises RunFileError."""
     with RunFile.open(run_file) as journal:
-        change = change_of(journal.info, restore(journal.info.plan))
+        change = change_of(journal.info, plan_of(journal))
         samples = [
             Sample(target, goal(change, target)) for target in folds.samples(journal, SAMPLES)
         ]

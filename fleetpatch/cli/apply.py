@@ -104,8 +104,9 @@ def _unfinished(plan: PlanFile, settings: Settings, *, dry_run: bool) -> Summary
         # A newer run that is finished has taken up whatever an older one left open.
         _refuse_changed(plan, settings)
         return None
+    planned = summarize(found[0].path)
     sys.stderr.write(f"Going on with the unfinished run {found[0].run} (--new plans anew).\n")
-    return summarize(found[0].path)
+    return planned
 
 
 def _plan(

@@ -12,13 +12,13 @@ of a call is one of the run's own; any other is a KeyError.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import chunks, codec, facts, opening, waves
+from fleetpatch.journal import chunks, codec, facts, opening, seal, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.faults import fault
 from fleetpatch.journal.schema import CLAIMED
@@ -191,6 +191,27 @@ class RunFile:
         self._survey = None
         self._load()
         self.database.go_live()
+
+    @property
+    def sealed(self) -> str:
+        """The checksum that the run was sealed with; empty in a file of an older version."""
+        return seal.kept(self.database)
+
+    def is_as_sealed(self) -> bool:
+        """Tell whether all that was fixed by the seal is as it was then. Reads all targets."""
+        return not self.sealed or self.sealed == seal.compute(self.database)
+
+    def set_digest(self, digest: str) -> None:
+        """Replace the digest by one that covers the seal."""
+        with self.database.transaction():
+            self.database.put([("plan_digest", digest)])
+        self.info = replace(self.info, plan_digest=digest)
+
+    def has_wanted_values(self) -> bool:
+        """Tell whether a target holds wanted values of its own."""
+        query = "SELECT EXISTS (SELECT 1 FROM targets WHERE wanted IS NOT NULL)"
+        ((found,),) = self.database.rows(query)
+        return bool(found)
 
     def claim(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0

@@ -45,7 +45,8 @@ Durability
     ends, by its checksums, at the last whole transaction. `meta` counts the rows of the big tables
     in the transactions that add them, so that pages of different moments, as a bad copy may bring
     together, are noticed when the file is opened. `meta.recorded` is the time of the latest group,
-    whose story the log may lack after a crash.
+    whose story the log may lack after a crash. `meta.sealed` is a checksum over all that the seal
+    fixed (`fleetpatch.journal.seal`); a run whose file does not match it is not gone on with.
 
 Copies
     A run file that was closed is in rollback mode again: one file, to be copied like any other and

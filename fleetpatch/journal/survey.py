@@ -7,7 +7,7 @@ seal numbers them in the order of the plan and ends those at once that need no p
 from collections.abc import Iterable, Mapping, Sequence
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import codec, facts, waves
+from fleetpatch.journal import codec, facts, seal, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.faults import fault
 from fleetpatch.journal.schema import STAGING
@@ -90,6 +90,7 @@ class Survey:
             facts.grow(self._database, "targets", targets)
             facts.grow(self._database, "outcomes", ended)
             self._database.put([("state", RunState.PLANNED.value)])
+            seal.keep(self._database)
         with self._database.transaction() as connection:
             connection.execute("DROP TABLE drafts")
             connection.execute("DROP TABLE ranks")

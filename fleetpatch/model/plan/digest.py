@@ -5,9 +5,9 @@ rendered in one way. Comments, order of keys, formatting and defaults written ou
 all else does.
 """
 
-import hashlib
 import json
 
+from fleetpatch.model.digest import digest_of
 from fleetpatch.model.plan.schema import Plan
 
 
@@ -24,4 +24,4 @@ def restore(text: str) -> Plan:
 
 def digest(plan: Plan) -> str:
     """Compute `sha256:` and 64 hexadecimal digits."""
-    return f"sha256:{hashlib.sha256(canonical(plan).encode()).hexdigest()}"
+    return digest_of(canonical(plan))

@@ -1,0 +1,62 @@
+"""A run file held against what it was planned as, before anything is done with it.
+
+The digest is computed from the text of the plan that would be carried out, whenever that text is
+used. Before a run goes on, its seal is checked, too: facts, servers, targets and their values.
+"""
+
+from fleetpatch.errors import RunFileError
+from fleetpatch.journal.faults import fault
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.digest import digest_of, undo_digest
+from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.run import RunInfo
+
+_REMEDY = "nothing was sent; restore it from a copy, or plan again"
+
+
+def require_digest(journal: RunFile) -> None:
+    """Raise RunFileError where the digest is not that of the plan in the run file."""
+    info = journal.info
+    known = _digests(info, journal.sealed)
+    if info.plan_digest not in known:
+        raise fault(
+            journal.path,
+            f"its plan was changed: the digest of what it holds is {known[0]}, the recorded one "
+            f"is {info.plan_digest}; {_REMEDY}",
+        )
+
+
+def plan_of(journal: RunFile) -> Plan:
+    """Read the plan that a run carries out. Raises RunFileError as `require_digest`."""
+    require_digest(journal)
+    try:
+        return restore(journal.info.plan)
+    except (ValueError, RecursionError):
+        raise fault(journal.path, f"holds no plan that can be read; {_REMEDY}") from None
+
+
+def require_as_planned(journal: RunFile) -> None:
+    """Raise RunFileError where anything that is fixed by the planning was changed since."""
+    plan = plan_of(journal)
+    if not journal.is_as_sealed():
+        raise fault(journal.path, f"its targets or facts were changed; {_REMEDY}")
+    if journal.info.plan_name != plan.name:
+        raise _changed(journal, f"its plan is called {plan.name}, not {journal.info.plan_name}")
+    follows = isinstance(plan.patch.change(), MetadataChange) and not journal.info.undo_of
+    if follows and journal.has_wanted_values():
+        raise _changed(journal, "its targets hold values that do not follow from its plan")
+
+
+def _changed(journal: RunFile, what: str) -> RunFileError:
+    return fault(journal.path, f"{what}; {_REMEDY}")
+
+
+def _digests(info: RunInfo, sealed: str) -> tuple[str, ...]:
+    """The digests that are right for what a run file holds; version 0.1.0 left the seal out."""
+    plan = digest_of(info.plan)
+    if not info.undo_of:
+        return (plan,)
+    without_seal = digest_of(f"undo of {info.undo_of}, {plan}")
+    return undo_digest(info.undo_of, info.plan, sealed), without_seal

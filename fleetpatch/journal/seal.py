@@ -1,0 +1,42 @@
+"""The seal of a run file: one checksum over all that is fixed once the run is planned.
+
+`meta.sealed` is computed when the survey ends, over the run's facts, clusters, resources, waves and
+targets. Before a run goes on it is computed again. Run files of older versions have none.
+"""
+
+import hashlib
+from typing import Final
+
+from fleetpatch.journal.database import Database
+
+_KEY: Final = "sealed"
+_FACTS: Final = """
+SELECT key, value FROM meta WHERE key IN ('run', 'plan_name', 'plan', 'created_at', 'created_by',
+    'tool_version', 'dry_run', 'undo_of', 'waves') ORDER BY key
+"""
+_FIXED: Final = (
+    _FACTS,
+    "SELECT id, name, server, context, first, last FROM clusters ORDER BY id",
+    "SELECT * FROM resources ORDER BY id",
+    "SELECT * FROM targets ORDER BY id",
+)
+"""What never changes after the seal. `plan_digest` is not among it: an undo's covers the seal."""
+
+
+def compute(database: Database) -> str:
+    """Compute the checksum over what the file holds now, as hexadecimal digits."""
+    found = hashlib.sha256()
+    for query in _FIXED:
+        for row in database.rows(query):
+            found.update(repr(row).encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def keep(database: Database) -> None:
+    """Keep the checksum, within the transaction that fixes all of it."""
+    database.put([(_KEY, compute(database))])
+
+
+def kept(database: Database) -> str:
+    """Read the checksum; empty in a run file that has none."""
+    return str(database.meta().get(_KEY, ""))
