@@ -65,7 +65,7 @@ class Document:
             is_last = depth == len(finding.path)
             place = below.place
             if isinstance(node, MappingNode) and isinstance(step, str):
-                key_place = node.entries[step][0]
+                key_place = node.entries[step].key.place
                 place = key_place if finding.of_key or not is_last else place
             node = below
         if isinstance(node, ScalarNode) and node.text_at and finding.offset:
@@ -102,7 +102,7 @@ def _hopeless(file: str, place: Place, what: str) -> Document:
 def _step(node: Node | None, step: str | int) -> Node | None:
     match node, step:
         case MappingNode(entries=entries), str() if step in entries:
-            return entries[step][1]
+            return entries[step].node
         case SequenceNode(items=items), int() if step < len(items):
             return items[step]
     return None
@@ -123,6 +123,6 @@ def _unfold(root: Node) -> Json:
             case SequenceNode(items=items):
                 return [unfold(item) for item in items]
             case MappingNode(entries=entries):
-                return {key: unfold(below) for key, (_, below) in entries.items()}
+                return {key: unfold(entry.node) for key, entry in entries.items()}
 
     return unfold(root)

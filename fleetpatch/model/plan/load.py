@@ -18,6 +18,7 @@ from fleetpatch.model.plan.checks.keys import check_keys
 from fleetpatch.model.plan.checks.labels import check_labels
 from fleetpatch.model.plan.checks.operations import check_operations
 from fleetpatch.model.plan.checks.parts import check_parts
+from fleetpatch.model.plan.checks.plain import check_plain
 from fleetpatch.model.plan.checks.provider import check_providers
 from fleetpatch.model.plan.checks.sections import check_sections
 from fleetpatch.model.plan.checks.sizes import check_sizes
@@ -104,6 +105,8 @@ def _checked(document: Document) -> PlanFile:
         raise PlanError(document.problems)
     plan, findings = check_shape(document.tree, document.source)
     findings += tuple(found for check in _CHECKS for found in check(document.tree))
+    wrong = {finding.path for finding in findings}
+    findings += tuple(one for one in check_plain(document.root) if one.path not in wrong)
     findings += tuple(_unless_told(check_providers(document.tree), findings))
     problems = _placed(document, findings)
     if plan is None or problems:

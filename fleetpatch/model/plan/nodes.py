@@ -10,6 +10,7 @@ An alias shares the node of its anchor, so an alias bomb costs nothing here; who
 (`document`) counts.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
@@ -26,17 +27,21 @@ from ruamel.yaml.events import (
 
 from fleetpatch.model.plan.problems import Place
 from fleetpatch.model.plan.scalars import ScalarValue, resolve
+from fleetpatch.model.plan.scanner import PlanScanner
 
 DEEPEST: Final = 50
 """How deep lists and mappings may be nested."""
 
 _PREFIX: Final = "tag:yaml.org,2002:"
+_VERSION: Final = "1.2"
+_SURROGATE_PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class ScalarNode:
     """A leaf. `source` is its text without quotes.
 
+    `is_plain` says that it has neither quotes nor a tag, so that its value follows from its text.
     `text_at` is where the text begins, if it stands in the file as it is: in one line, no escapes.
     """
 
@@ -44,6 +49,7 @@ class ScalarNode:
     source: str
     place: Place
     text_at: Place | None = None
+    is_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +61,19 @@ class SequenceNode:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A key of a mapping, as it is written, and the node behind it."""
+
+    key: ScalarNode
+    node: "Node"
+
+
+@dataclass(frozen=True, slots=True)
 class MappingNode:
-    """A mapping: to each key its place and the node behind it."""
+    """A mapping, by the text of its keys."""
 
     place: Place
-    entries: dict[str, tuple[Place, "Node"]] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
 
 Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
@@ -82,7 +96,9 @@ class _Composer:
     def __init__(self, text: str, report: Report) -> None:
         self._text = text
         self._report = report
-        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(text)
+        self._yaml = YAML(typ="safe", pure=True)
+        self._yaml.Scanner = PlanScanner
+        self._events: Iterator[Any] = self._yaml.parse(text)
         self._anchors: dict[str, Node | None] = {}
         self._depth = 0
 
@@ -93,7 +109,7 @@ class _Composer:
             if not isinstance(event, DocumentStartEvent):
                 continue
             documents += 1
-            if event.version not in {None, (1, 2)}:
+            if self._yaml.scanner.declared not in {None, _VERSION}:
                 self._report(_place(event), "plan files are YAML 1.2; remove the %YAML line")
             if documents == 1:
                 root = self._node(next(self._events))
@@ -140,16 +156,17 @@ class _Composer:
             value = _at_key(self._node(next(self._events)), place)
             if key is None:
                 continue
-            if key in node.entries:
-                first = node.entries[key][0]
+            if key.source in node.entries:
+                first = node.entries[key.source].key.place
                 self._report(
                     place,
-                    f"the key {key!r} is given twice, first in line {first.line}; remove one",
+                    f"the key {key.source!r} is given twice, first in line {first.line}; remove"
+                    " one",
                 )
             else:
-                node.entries[key] = (place, value)
+                node.entries[key.source] = Entry(key, value)
 
-    def _key(self, node: Node, place: Place) -> str | None:
+    def _key(self, node: Node, place: Place) -> ScalarNode | None:
         if not isinstance(node, ScalarNode):
             self._report(place, "a list or mapping cannot be a key; write text before the ':'")
             return None
@@ -158,7 +175,7 @@ class _Composer:
             return None
         if not isinstance(node.value, str):
             self._report(place, f'keys are text; put this one in quotes: "{node.source}"')
-        return node.source
+        return replace(node, place=place)
 
     def _alias(self, event: AliasEvent) -> Node:
         node = self._anchors.get(event.anchor)
@@ -180,11 +197,12 @@ class _Composer:
         return node
 
     def _scalar(self, event: ScalarEvent) -> ScalarNode:
-        place, source = _place(event), str(event.value)
+        place, source = _place(event), _whole(str(event.value))
         value: ScalarValue = source
+        is_plain = event.ctag is None and event.style is None
         if event.ctag is not None:
             self._refuse_tag(event)
-        elif event.style is None:
+        elif is_plain:
             try:
                 value = resolve(source)
             except ValueError as problem:
@@ -194,7 +212,7 @@ class _Composer:
                 place, "the text holds half a character (a lone surrogate); write it whole"
             )
             value = source = ascii(source)
-        return ScalarNode(value, source, place, self._text_at(event, source))
+        return ScalarNode(value, source, place, self._text_at(event, source), is_plain)
 
     def _text_at(self, event: ScalarEvent, source: str) -> Place | None:
         mark = event.start_mark
@@ -218,6 +236,13 @@ def _at_key(node: Node, key: Place) -> Node:
 
 def _place(event: Any) -> Place:
     return Place(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _whole(text: str) -> str:
+    """Join what JSON writes as two escapes: the halves of a character beyond U+FFFF."""
+    return _SURROGATE_PAIR.sub(
+        lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
+    )
 
 
 def _encodable(text: str) -> bool:

@@ -134,8 +134,10 @@ def _name(value: Json) -> str:
 
 def _did_you_mean(value: Json, context: dict[str, Any]) -> str:
     choices = re.findall(r"'(.*?)'", context.get("expected", ""))
+    if len(choices) < 2:  # noqa: PLR2004 - the one that must stand there is named already
+        return ""
     close = get_close_matches(str(value), choices, n=1)
-    return f"; did you mean {close[0]}?" if close and len(choices) > 1 else ""
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _unknown_key(path: TreePath) -> str:

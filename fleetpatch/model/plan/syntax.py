@@ -11,7 +11,14 @@ from fleetpatch.model.plan.problems import Place
 
 _WORDING: Final = MappingProxyType(
     {
+        r"directive": "a line that begins with '%' is for YAML itself; remove it",
         r"character '\\t'": "a tab cannot indent in YAML; use blanks",
+        r"found '\\t'": "a tab cannot stand here; use blanks",
+        r"a blank is missing after ':'": "a blank is missing after the ':'; write 'key: value'",
+        r"an empty line has more blanks": (
+            "the empty lines above have more blanks than this one, where the text begins; remove"
+            " their blanks"
+        ),
         r"character '([@`%])'": r"text that begins with '\1' needs quotes around it",
         r"mapping values are not allowed": (
             "a ':' cannot stand here; check the indentation, or put quotes around the text"
@@ -40,7 +47,10 @@ def describe(error: YAMLError, text: str) -> tuple[Place, str]:
         )
     if not isinstance(error, MarkedYAMLError):
         return Place(1, 1), "this is not YAML; check the whole file"
-    problem = error.problem or ""
+    # Some errors of ruamel.yaml are told in the context alone.
+    problem = error.problem or error.context or "it cannot be read"
+    if "directive" in (error.context or ""):
+        problem = str(error.context)
     opened = "quoted scalar" in (error.context or "") and "escape" not in problem
     mark = (error.context_mark if opened else error.problem_mark) or error.problem_mark
     place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)

@@ -1,0 +1,70 @@
+"""Plain text that readers of YAML do not agree on, and what to write instead.
+
+`fleetpatch` reads YAML 1.2 (`scalars`). kubectl reads manifests with sigs.k8s.io/yaml, which keeps
+most of YAML 1.1; PyYAML and others keep all of it. Who copies a field from a manifest means what
+kubectl makes of it:
+
+| text | YAML 1.2 | YAML 1.1 |
+|---|---|---|
+| `yes`, `off`, `y` | text | true, false, true |
+| `0400` | 400 | octal, 256 |
+| `0o400` | 256 | text; 256 to kubectl |
+| `0x1F`, `0b1` | 31, text | 31, 1 |
+| `1_000` | text | 1000 |
+| `1:30` | text | 90, to base 60; text to kubectl |
+| `2026-01-01` | text | a date; text to kubectl |
+
+A number as JSON writes it is the same everywhere.
+Sources: yaml.org/type (bool, int, float, timestamp), YAML 1.2.2 section 10.3, goyaml.v2 resolve.go.
+"""
+
+import re
+from typing import Final
+
+from fleetpatch.model.text import clean
+
+_SHOWN: Final = 70
+"""Characters of a text that are quoted."""
+
+_TRUE: Final = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
+_FALSE: Final = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
+_WITH_BASE: Final = re.compile(r"[-+]?0(?:[xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)")
+_OCTAL: Final = re.compile(r"[-+]?0[0-7]+")
+_LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
+_DECIMAL: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_BASE_60: Final = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_TIMESTAMP: Final = re.compile(
+    r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+    r"(?:(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:\.[0-9]*)?"
+    r"(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::?[0-9]{2})?))?)?"
+)
+
+
+def disagreement(text: str) -> str | None:
+    """Say what readers make of plain `text`, and what to write; None where all read it alike."""
+    if text in _TRUE or text in _FALSE:
+        value = "true" if text in _TRUE else "false"
+        return _advice(text, f"is {value} to kubectl and text in YAML 1.2", "write true or false")
+    if _TIMESTAMP.fullmatch(text):
+        return _advice(text, "is a date to some readers of YAML and text to others", "")
+    if _BASE_60.fullmatch(text):
+        return _advice(text, "is a number to base 60 in YAML 1.1 and text in YAML 1.2", "")
+    digits = text.replace("_", "")
+    if text.startswith("_"):
+        return None
+    if _OCTAL.fullmatch(digits):
+        what = f"is octal to kubectl ({int(digits, base=8)}) and decimal in YAML 1.2"
+        return _advice(text, what, "write the decimal number that is meant")
+    if _WITH_BASE.fullmatch(digits) or _LEADING_ZERO.fullmatch(digits):
+        what = "is a number to some readers of YAML, and another one or text to others"
+        return _advice(text, what, "write the decimal number")
+    if digits != text and _DECIMAL.fullmatch(digits):
+        what = "is a number to kubectl and text in YAML 1.2"
+        return _advice(text, what, f"write {clean(digits, _SHOWN)}")
+    return None
+
+
+def _advice(text: str, what: str, instead: str) -> str:
+    shown = clean(text, _SHOWN)
+    quoted = f'put it in quotes: "{shown}"'
+    return f"{shown} {what}; {instead}, or {quoted}" if instead else f"{shown} {what}; {quoted}"
