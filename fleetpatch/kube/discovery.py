@@ -3,13 +3,14 @@
 A group's preferred version comes first, so whoever looks for a resource and takes the first finds
 the version that the server prefers among those that have it. Only what can be listed and patched
 counts; subresources (`jobs/status`) do not.
+Null is the same as absent; what has no name is left out.
 """
 
 from dataclasses import dataclass
 
 import msgspec
 
-from fleetpatch.kube.wire import UNDECODABLE
+from fleetpatch.kube.decoding import decoded
 from fleetpatch.model.resource import Resource
 
 _NEEDED_VERBS = frozenset({"list", "patch"})
@@ -35,30 +36,30 @@ CORE = GroupVersion("", "v1")
 
 
 class _Version(msgspec.Struct):
-    version: str
+    version: str | None = None
 
 
 class _Group(msgspec.Struct, rename="camel"):
-    name: str
-    versions: list[_Version]
+    name: str | None = None
+    versions: list[_Version | None] | None = None
     preferred_version: _Version | None = None
 
 
 class _Groups(msgspec.Struct):
-    groups: list[_Group] | None
+    groups: list[_Group | None] | None
 
 
 class _Resource(msgspec.Struct, rename="camel"):
-    name: str
-    kind: str
-    namespaced: bool
-    singular_name: str = ""
-    short_names: list[str] | None = None
-    verbs: list[str] | None = None
+    name: str | None = None
+    kind: str | None = None
+    namespaced: bool | None = None
+    singular_name: str | None = None
+    short_names: list[str | None] | None = None
+    verbs: list[str | None] | None = None
 
 
 class _Resources(msgspec.Struct):
-    resources: list[_Resource] | None
+    resources: list[_Resource | None] | None
 
 
 _groups = msgspec.json.Decoder(_Groups)
@@ -67,20 +68,21 @@ _resources = msgspec.json.Decoder(_Resources)
 
 def group_versions(body: bytes) -> list[GroupVersion] | None:
     """Decode `/apis`, preferred versions first within each group; None where it is no such list."""
-    try:
-        groups = _groups.decode(body).groups or []
-    except UNDECODABLE:
+    served = decoded(_groups, body)
+    if served is None:
         return None
     return [
-        GroupVersion(group.name, version) for group in groups for version in _preferred_first(group)
+        GroupVersion(group.name, version)
+        for group in served.groups or ()
+        if group is not None and group.name
+        for version in _preferred_first(group)
     ]
 
 
 def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
     """Decode the resources of one version; None where it is no such list."""
-    try:
-        served = _resources.decode(body).resources or []
-    except UNDECODABLE:
+    served = decoded(_resources, body)
+    if served is None:
         return None
     return [
         Resource(
@@ -89,15 +91,17 @@ def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
             plural=resource.name,
             kind=resource.kind,
             singular=resource.singular_name or resource.kind.lower(),
-            short_names=tuple(resource.short_names or ()),
-            namespaced=resource.namespaced,
+            short_names=tuple(name for name in resource.short_names or () if name),
+            namespaced=bool(resource.namespaced),
         )
-        for resource in served
+        for resource in served.resources or ()
+        if resource is not None and resource.name and resource.kind
         if "/" not in resource.name and set(resource.verbs or ()) >= _NEEDED_VERBS
     ]
 
 
 def _preferred_first(group: _Group) -> list[str]:
-    preferred = group.preferred_version.version if group.preferred_version else ""
-    versions = [version.version for version in group.versions]
+    preferred = group.preferred_version.version if group.preferred_version else None
+    named = [version.version for version in group.versions or () if version is not None]
+    versions = [version for version in named if version]
     return sorted(versions, key=lambda version: version != preferred)

@@ -5,13 +5,14 @@ what others keep in the Lease's metadata stays. Each call sends once, and once m
 fresh credentials may cure: how long to go on trying is the holder's business.
 """
 
-from typing import Final
+from typing import Annotated, Final, TypeAlias
 
 import msgspec
 from yarl import URL
 
 from fleetpatch.kube import asking, wire
 from fleetpatch.kube.asking import Asking
+from fleetpatch.kube.decoding import decoded
 from fleetpatch.kube.transport import Transport
 from fleetpatch.kube.urls import Urls
 from fleetpatch.model.answer import Answer, NoAnswer
@@ -35,17 +36,20 @@ class _Metadata(msgspec.Struct, rename="camel"):
     resource_version: str
 
 
+_Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+
+
 class _Spec(msgspec.Struct, rename="camel"):
     holder_identity: str | None = None
-    lease_duration_seconds: int | None = None
+    lease_duration_seconds: _Int32 | None = None
     acquire_time: str | None = None
     renew_time: str | None = None
-    lease_transitions: int | None = None
+    lease_transitions: _Int32 | None = None
 
 
 class _Lease(msgspec.Struct):
     metadata: _Metadata
-    spec: _Spec = msgspec.field(default_factory=_Spec)
+    spec: _Spec | None = None
 
 
 _leases: Final = msgspec.json.Decoder(_Lease)
@@ -91,11 +95,10 @@ class LeaseApi:
         return raw
 
     def _lease(self, raw: wire.Raw) -> LeaseReply:
-        try:
-            lease = _leases.decode(raw.body)
-        except wire.UNDECODABLE:
+        lease = decoded(_leases, raw.body)
+        if lease is None:
             return LeaseTrouble(f"{raw.status}, but the answer is no Lease")
-        return Lease(_record(lease.spec), lease.metadata.resource_version)
+        return Lease(_record(lease.spec or _Spec()), lease.metadata.resource_version)
 
     def _refusal(self, answer: Answer) -> LeaseReply:
         match answer:

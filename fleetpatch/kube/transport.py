@@ -15,7 +15,7 @@ has no cookies and no tracing, and timeouts belong to the session.
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
@@ -103,7 +103,7 @@ class Transport:
             signature = grant.sign(asking.method, url, body or b"", asking.content_type or "")
             headers = CIMultiDict(headers)
             headers.update(signature.headers)
-            secrets = (*secrets, signature.secret.encode())
+            secrets = (*secrets, signature.secret)
         try:
             async with self._session.request(
                 asking.method,
@@ -171,11 +171,13 @@ def _no_way(error: BaseException) -> str:
     return "the address of the server or of its proxy is not valid"
 
 
-def _quotable(secrets: Iterable[str]) -> Iterator[bytes]:
-    """Give the forms in which an answer may quote secrets: as they are, and within JSON."""
-    for secret in secrets:
-        if secret:
-            yield from {secret.encode(), json.dumps(secret)[1:-1].encode()}
+def _quotable(secrets: Iterable[str]) -> list[str]:
+    """Give the forms in which an answer may quote secrets, as they are and within JSON.
+
+    The longest come first, so that none is masked in part.
+    """
+    forms = {form for secret in secrets if secret for form in (secret, json.dumps(secret)[1:-1])}
+    return sorted(forms, key=len, reverse=True)
 
 
 async def _bounded(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:

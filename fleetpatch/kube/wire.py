@@ -2,34 +2,35 @@
 
 Answers are asked for as `PartialObjectMetadata`; a server that does not know it sends whole
 objects, of which only the metadata is looked at. The structs name what is read and skip the rest,
-so a server may add what it likes. Lists come with `items: null` when they are empty.
+so a server may add what it likes. Null is the same as absent, as it is for Go; lists come with
+`items: null` when they are empty.
 
 Not everything that answers is an API server. A proxy's HTML page, a gateway's own JSON or plain
-text are answers too: their status counts, and a short message says what they were.
+text are answers too: their status counts, and a short message says what they were
+(`fleetpatch.kube.foreign`).
 
-What quotes a request may quote its secrets. No answer becomes text but in `answer`, which masks
-them.
+An answer may quote the secrets of its request. Bodies are decoded as they came, and decisions see
+what they hold; the texts that are shown are masked here.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
+from fleetpatch.kube.decoding import UNDECODABLE, decoded, repair
+from fleetpatch.kube.foreign import words_of
 from fleetpatch.kube.text import REDACTED
-from fleetpatch.model.answer import Answer, NoAnswer
+from fleetpatch.model.answer import REASONS, Answer, NoAnswer
+from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.fields import Json
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
 _OK: Final = range(200, 300)
-_REDACTED: Final = REDACTED.encode()
 _FOREIGN_OWNER: Final = "FieldManagerConflict"
 _CAUSES: Final = 20
-_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,13 @@ class Raw:
     body: bytes = field(repr=False)
     whole: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secrets: tuple[bytes, ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
-    def masked(self) -> bytes:
-        """The body without the request's secrets."""
-        body = self.body
+    def mask(self, text: str) -> str:
+        """`text`, which came with the answer, without the request's secrets."""
         for secret in self.secrets:
-            body = body.replace(secret, _REDACTED)
-        return body
+            text = text.replace(secret, REDACTED)
+        return text
 
 
 RawReply: TypeAlias = Raw | NoAnswer
@@ -68,9 +68,9 @@ class _Metadata(msgspec.Struct, rename="camel", gc=False):
     name: str
     uid: str
     resource_version: str
-    namespace: str = ""
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
+    namespace: str | None = None
+    labels: dict[str, str | None] | None = None
+    annotations: dict[str, str | None] | None = None
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -78,57 +78,49 @@ class _Object(msgspec.Struct, gc=False):
 
 
 class _ListMetadata(msgspec.Struct, gc=False):
-    token: str = msgspec.field(name="continue", default="")
+    token: str | None = msgspec.field(name="continue", default=None)
 
 
 class _List(msgspec.Struct, gc=False):
     items: list[_Object] | None
-    metadata: _ListMetadata = msgspec.field(default_factory=_ListMetadata)
+    metadata: _ListMetadata | None = None
 
 
 class _WholeList(msgspec.Struct, gc=False):
     items: list[dict[str, Any]] | None
-    metadata: _ListMetadata = msgspec.field(default_factory=_ListMetadata)
+    metadata: _ListMetadata | None = None
+
+
+class _RawList(msgspec.Struct, gc=False):
+    items: list[msgspec.Raw] | None
+    metadata: _ListMetadata | None = None
 
 
 class _Cause(msgspec.Struct):
-    field: str = ""
-    reason: str = ""
-    message: str = ""
+    field: str | None = None
+    reason: str | None = None
+    message: str | None = None
 
 
 class _Details(msgspec.Struct, rename="camel"):
-    kind: str = ""
-    causes: list[_Cause] | None = None
-    retry_after_seconds: int = 0
+    kind: str | None = None
+    causes: list[_Cause | None] | None = None
+    retry_after_seconds: int | None = None
 
 
 class _Status(msgspec.Struct):
     kind: Literal["Status"]
-    message: str = ""
-    reason: str = ""
+    message: str | None = None
+    reason: str | None = None
     details: _Details | None = None
     metadata: _ListMetadata | None = None
-
-
-class _Complaint(msgspec.Struct):
-    """What a gateway or IAM answers in the server's place; each has its own names for it."""
-
-    error_msg: str = ""
-    error_code: str | int = ""
-    message: str = ""
-    code: str | int = ""
-    title: str = ""
-    error: "_Complaint | str" = ""
 
 
 _objects: Final = msgspec.json.Decoder(_Object)
 _lists: Final = msgspec.json.Decoder(_List)
 _whole_lists: Final = msgspec.json.Decoder(_WholeList)
+_raw_lists: Final = msgspec.json.Decoder(_RawList)
 _statuses: Final = msgspec.json.Decoder(_Status)
-_complaints: Final = msgspec.json.Decoder(_Complaint)
-# Bytes that are no UTF-8 are reported by Python's own error.
-UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 def answer(raw: Raw, *, whole: bool = False) -> Answer:
@@ -136,26 +128,26 @@ def answer(raw: Raw, *, whole: bool = False) -> Answer:
 
     `whole` keeps all of the object beside its metadata.
     """
-    if raw.status in _OK:
-        try:
-            return Answer(raw.status, _object(raw.body, whole=whole))
-        except UNDECODABLE:
-            pass  # no object: what else it may be is found out below
-    body, retry_after = raw.masked(), raw.headers.get("Retry-After")
-    try:
-        status = _statuses.decode(body)
-    except UNDECODABLE:
-        return Answer(raw.status, message=_foreign(body), retry_after=retry_after)
+    if raw.status in _OK and (seen := _object(raw.body, whole=whole)) is not None:
+        return Answer(raw.status, seen)
+    retry_after = raw.headers.get("Retry-After")
+    status = decoded(_statuses, raw.body)
+    if status is None:
+        message, unmasked = _shown(raw, words_of(raw.body))
+        return Answer(raw.status, message=message, retry_after=retry_after, unmasked=unmasked)
     details = status.details or _Details()
-    causes = (details.causes or ())[:_CAUSES]
+    causes = [cause for cause in details.causes or () if cause is not None][:_CAUSES]
+    reason = clean(status.reason or "")
+    message, unmasked = _shown(raw, status.message or "")
     return Answer(
         status=raw.status,
-        reason=clean(status.reason),
-        message=clean(status.message),
-        causes=tuple(clean(cause.field) for cause in causes),
-        about=clean(details.kind),
+        message=message,
+        unmasked=unmasked,
+        reason=reason if reason in REASONS else clean(raw.mask(reason)),
+        causes=tuple(clean(cause.field or "") for cause in causes),
+        about=clean(details.kind or ""),
         owners=tuple(
-            clean(f"{cause.message}: {cause.field}")
+            clean(f"{cause.message or ''}: {cause.field or ''}")
             for cause in causes
             if cause.reason == _FOREIGN_OWNER
         ),
@@ -167,39 +159,82 @@ def answer(raw: Raw, *, whole: bool = False) -> Answer:
 
 
 def listed(raw: Raw, *, whole: bool = False) -> Listed | None:
-    """Decode a page; None where the body is no list of objects."""
-    try:
-        if whole:
-            return _listed_whole(raw.body)
-        page = _lists.decode(raw.body)
-    except UNDECODABLE:
+    """Decode a page; None where the body is no list of objects.
+
+    Of an object that cannot be decoded as a whole, `Seen.unreadable` says why.
+    """
+    if whole:
+        return _listed_whole(raw.body)
+    page = decoded(_lists, raw.body)
+    if page is None:
         return None
-    items = tuple(_seen(item.metadata) for item in page.items or ())
-    return Listed(items, page.metadata.token)
-
-
-def _object(body: bytes, *, whole: bool) -> Seen:
-    return (
-        _seen_whole(msgspec.json.decode(body)) if whole else _seen(_objects.decode(body).metadata)
-    )
-
-
-def _listed_whole(body: bytes) -> Listed:
-    page = _whole_lists.decode(body)
-    return Listed(tuple(_seen_whole(item) for item in page.items or ()), page.metadata.token)
-
-
-def _seen_whole(document: Json) -> Seen:
-    return _seen(msgspec.convert(document, _Object).metadata, document)
+    return Listed(tuple(_seen(item.metadata) for item in page.items or ()), _token(page.metadata))
 
 
 def token_to_go_on(raw: Raw) -> str:
     """Give the continue token that the body of a 410 may carry; empty where it has none."""
+    status = decoded(_statuses, raw.body)
+    return _token(status.metadata) if status is not None else ""
+
+
+def _token(metadata: _ListMetadata | None) -> str:
+    return (metadata.token or "") if metadata is not None else ""
+
+
+def _shown(raw: Raw, text: str) -> tuple[str, str]:
+    """An Answer's `message` and `unmasked`."""
+    # Once more after cleaning: control characters may have stood within a secret.
+    message = clean(raw.mask(clean(raw.mask(text))))
+    unmasked = clean(text)
+    return message, "" if message == unmasked else unmasked
+
+
+def _object(body: bytes, *, whole: bool) -> Seen | None:
+    if not whole:
+        found = decoded(_objects, body)
+        return None if found is None else _seen(found.metadata)
     try:
-        status = _statuses.decode(raw.body)
+        seen = _seen_whole(msgspec.json.decode(body))
     except UNDECODABLE:
-        return ""
-    return status.metadata.token if status.metadata else ""
+        return _rescued(body)
+    # Counting brackets is cheaper than looking, and settles it for nearly all objects.
+    shallow = body.count(b"{") + body.count(b"[") <= MAX_DEPTH
+    return seen if shallow else _bounded(seen)
+
+
+def _listed_whole(body: bytes) -> Listed | None:
+    try:
+        page = _whole_lists.decode(body)
+        items = tuple(_bounded(_seen_whole(item)) for item in page.items or ())
+        return Listed(items, _token(page.metadata))
+    except UNDECODABLE:
+        pass
+    raw_page = decoded(_raw_lists, body)
+    if raw_page is None:
+        return None
+    rescued = [_rescued(bytes(item)) for item in raw_page.items or ()]
+    seen = tuple(item for item in rescued if item is not None)
+    # What cannot even be named must not be forgotten in silence.
+    return Listed(seen, _token(raw_page.metadata)) if len(seen) == len(rescued) else None
+
+
+def _rescued(body: bytes) -> Seen | None:
+    """Read of an object what can be read; None where that is not even its metadata."""
+    repaired = repair(body)
+    try:
+        return _bounded(_seen_whole(msgspec.json.decode(repaired)))
+    except UNDECODABLE as error:
+        found = decoded(_objects, repaired)
+        why = f"the object cannot be decoded ({clean(str(error))})"
+        return None if found is None else _seen(found.metadata, unreadable=why)
+
+
+def _bounded(seen: Seen) -> Seen:
+    return replace(seen, unreadable=TOO_DEEP) if is_deeper(seen.whole, MAX_DEPTH) else seen
+
+
+def _seen_whole(document: Json) -> Seen:
+    return _seen(msgspec.convert(document, _Object).metadata, document)
 
 
 def describe(reply: Answer | NoAnswer) -> str:
@@ -212,44 +247,19 @@ def describe(reply: Answer | NoAnswer) -> str:
             return f"{head}: {message}" if message else head
 
 
-def _seen(metadata: _Metadata, whole: Json = None) -> Seen:
+def _seen(metadata: _Metadata, whole: Json = None, *, unreadable: str = "") -> Seen:
     return Seen(
-        metadata.namespace,
+        metadata.namespace or "",
         metadata.name,
         metadata.uid,
         metadata.resource_version,
-        metadata.labels or {},
-        metadata.annotations or {},
+        _strings(metadata.labels),
+        _strings(metadata.annotations),
         whole,
+        unreadable,
     )
 
 
-def _foreign(body: bytes) -> str:
-    """Say what a body is that is neither an object nor a Status."""
-    if not body.strip():
-        return "the answer has no body"
-    try:
-        said = _said(_complaints.decode(body))
-    except UNDECODABLE:
-        said = ""
-    if said:
-        return clean(said)
-    text = body.decode(errors="replace")
-    if _MARKUP.match(text):
-        title = _TITLE.search(text)
-        return clean(f"an HTML page: {title[1]}") if title else "an HTML page"
-    return clean(text)
-
-
-def _said(complaint: _Complaint) -> str:
-    """Put a complaint into words, as `the message (its code)`; empty where it says nothing."""
-    match complaint:
-        case _Complaint(error=_Complaint() as inner):
-            return _said(inner)
-        case _Complaint(error_msg=str(message), error_code=code) if message:
-            return f"{message} ({code or 'no code'})"
-        case _Complaint(message=str(message), title=title, code=code) if message:
-            mark = title or code
-            return f"{message} ({mark})" if mark else message
-        case _:
-            return ""
+def _strings(values: dict[str, str | None] | None) -> dict[str, str]:
+    """Leave out what is null."""
+    return {key: value for key, value in values.items() if value is not None} if values else {}

@@ -4,11 +4,21 @@ Both are values. A 404 is an answer, a reset is the lack of one, and neither is 
 verdict table (`fleetpatch.rules.verdicts`) decides what each means.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fleetpatch.model.target import Seen
+
+REASONS: Final = frozenset(
+    {
+        *("Unauthorized", "Forbidden", "NotFound", "AlreadyExists", "Conflict", "Gone", "Invalid"),
+        *("ServerTimeout", "StoreReadError", "Timeout", "TooManyRequests", "BadRequest"),
+        *("MethodNotAllowed", "NotAcceptable", "RequestEntityTooLarge", "UnsupportedMediaType"),
+        *("InternalError", "Expired", "ServiceUnavailable"),
+    }
+)
+"""The reasons of a Status that the Kubernetes API defines (metav1.StatusReason)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +31,27 @@ class Answer:
     at 500 characters. `retry_after` is the header as it came; `retry_after_seconds` is
     `details.retryAfterSeconds` of the body. `about` is `details.kind`: what a 404 did not find.
     `owners` are the causes by which an apply is told of fields that others own, each with its
-    field: `conflict with "kubectl" using batch/v1: .metadata.labels.app`.
+    field: `conflict with "kubectl" using batch/v1: .metadata.labels.app`. `unmasked` is the message
+    before the request's secrets were masked, empty where it quotes none. It, `causes`, `about` and
+    `owners` are for decisions, and must not be shown.
     """
 
     status: int
     seen: Seen | None = None
     reason: str = ""
     message: str = ""
-    causes: tuple[str, ...] = ()
-    about: str = ""
-    owners: tuple[str, ...] = ()
+    causes: tuple[str, ...] = field(default=(), repr=False)
+    about: str = field(default="", repr=False)
+    owners: tuple[str, ...] = field(default=(), repr=False)
     is_status: bool = False
     retry_after: str | None = None
     retry_after_seconds: int | None = None
+    unmasked: str = field(default="", repr=False, compare=False)
+
+    @property
+    def wording(self) -> str:
+        """The message by which decisions are made: a secret in it must not change them."""
+        return self.unmasked or self.message
 
 
 class Silence(StrEnum):

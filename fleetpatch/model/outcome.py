@@ -37,6 +37,7 @@ class Reason(StrEnum):
     CLASH = "clash"
     INAPPLICABLE = "inapplicable"
     OWNED = "owned"
+    UNREADABLE = "unreadable"
 
     REJECTED = "rejected"
     FORBIDDEN = "forbidden"
@@ -58,6 +59,7 @@ OUTCOME_OF = MappingProxyType(
         Reason.CLASH: Outcome.SKIPPED,
         Reason.INAPPLICABLE: Outcome.SKIPPED,
         Reason.OWNED: Outcome.SKIPPED,
+        Reason.UNREADABLE: Outcome.SKIPPED,
         Reason.REJECTED: Outcome.FAILED,
         Reason.FORBIDDEN: Outcome.FAILED,
         Reason.CONFLICT: Outcome.FAILED,

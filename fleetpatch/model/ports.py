@@ -40,7 +40,7 @@ class Draft:
     """A target as the survey hands it to the journal, which numbers it.
 
     `ends` is None for a target that is to be patched, or the reason (`already-set`, `clash`,
-    `inapplicable`) of one that ends where it is planned; `detail` then says more.
+    `inapplicable`, `unreadable`) of one that ends where it is planned; `detail` then says more.
     """
 
     cluster: str

@@ -1,9 +1,10 @@
 """An object as a server showed it, and a target: an object that a run will patch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
+from fleetpatch.model.depth import MAX_DEPTH, is_deeper
 from fleetpatch.model.fields import Fields, Json, Path, Value, look_up
 from fleetpatch.model.resource import Resource
 
@@ -16,7 +17,9 @@ class Seen:
     """An object at one moment, as a LIST, GET or PATCH answered.
 
     `resource_version` is opaque. Absent label or annotation maps read as empty ones. `whole` is the
-    whole object where it was asked for; else only labels and annotations are known.
+    whole object where it was asked for; else only labels and annotations are known. `unreadable`
+    says why `whole` does not hold all of the object that was asked for: it is cut below
+    `fleetpatch.model.depth`, or None.
     """
 
     namespace: str
@@ -26,6 +29,15 @@ class Seen:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     whole: Json = None
+    unreadable: str = ""
+
+    def is_readable_at(self, paths: Iterable[Path]) -> bool:
+        """Tell whether the values at these paths are known as a whole."""
+        if not self.unreadable:
+            return True
+        if self.whole is None:
+            return False
+        return not any(is_deeper(self.value(path), MAX_DEPTH - len(path)) for path in paths)
 
     def value(self, path: Path) -> Value:
         """What stands at `path`, or ABSENT."""

@@ -22,6 +22,7 @@ _UNFIT = MappingProxyType(
     {
         Reason.CLASH: "cannot be relabelled, the new label is there with another value",
         Reason.INAPPLICABLE: "cannot be patched, the operations do not fit what is there",
+        Reason.UNREADABLE: "cannot be patched, they are nested too deep or cannot be decoded",
     }
 )
 """Why an object that matches is left out of a plan, to be read after a number of objects."""

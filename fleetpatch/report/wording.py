@@ -20,6 +20,7 @@ MEANING: Final = MappingProxyType(
         Reason.CLASH: "has the new label already, with another value; nothing was sent",
         Reason.INAPPLICABLE: "the patch cannot be done to what it holds; nothing was sent",
         Reason.OWNED: "another field manager owns a field of the apply; theirs was kept",
+        Reason.UNREADABLE: "is nested too deep, or cannot be decoded; it was left alone",
         Reason.REJECTED: "the server refused the change as invalid",
         Reason.FORBIDDEN: "the server does not allow us to change it",
         Reason.CONFLICT: "others kept changing it at the same time, until we gave up",

@@ -67,6 +67,8 @@ def _left_out(document: Json, configuration: Json, manager: str) -> list[Path]:
     others: set[Path] = set()
     entries = look_up(document, ("metadata", "managedFields"))
     for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, Mapping):
+            continue
         mine = entry.get("manager") == manager and entry.get("operation") == _APPLY
         (ours if mine else others).update(_owned(entry.get("fieldsV1"), ()))
     dropped = (path for path in ours - others if look_up(configuration, path) is ABSENT)

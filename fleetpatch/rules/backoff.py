@@ -6,10 +6,9 @@ the two. Both are capped, so that a server's "a day" cannot hang a run.
 """
 
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from fleetpatch.model.answer import Answer, Reply
+from fleetpatch.model.moments import seconds_of_http_date
 
 _LONGEST = 366 * 86_400
 """Seconds; every longer wait means the same, and not every integer has a float."""
@@ -50,9 +49,5 @@ def _parse(header: str | None, now: float) -> float | None:
     text = header.strip()
     if text.isascii() and text.isdigit():
         return float(text)
-    try:
-        date = parsedate_to_datetime(text)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    # "-0000" and a missing zone parse as naive; HTTP dates are always UTC.
-    return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - now
+    date = seconds_of_http_date(text)
+    return None if date is None else date - now

@@ -121,6 +121,8 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
 
 
 def _need_of_body(change: BodyPatch, seen: Seen, *, custom: bool) -> Need:
+    if seen.unreadable:
+        return Misfit(Reason.UNREADABLE, {}, seen.unreadable)
     change, document = _without_head(change), seen.document()
     try:
         after = _patched(change, document, custom=custom)

@@ -1,6 +1,7 @@
 """What to do with a target once its object has been read, or has come back from a PATCH.
 
 The order of the questions matters. Identity first: a recreated object is never touched. Then
+whether the fields at stake could be read. Then
 whether the wanted values hold: if so there is nothing left to do, whoever did it. Then drift, which
 names the field at stake, and last the selector, which our own patch may have made untrue; a plan
 that overwrites drift still answers to the selector.
@@ -83,6 +84,8 @@ def after_read(
     if seen.uid != target.uid:
         return End(Reason.REPLACED, f"uid is {seen.uid}, was {target.uid} when planned")
     values = goal(change, target)
+    if not seen.is_readable_at({*values, *target.before}):
+        return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = _found(values, seen)
     done = Reason.SETTLED_BY_READING if sent else Reason.ALREADY_SET
     if not _missed(values, found):
@@ -109,6 +112,8 @@ def after_patch(
     found = _found(values, seen)
     # A patch that changes nothing leaves the version as it was.
     untouched = known_version == seen.resource_version and not dry_run
+    if not seen.is_readable_at(values):
+        return _taken(seen, untouched=untouched, dry_run=dry_run)
     missed = _missed(values, found)
     if missed and not _is_left_to_server(change, missed, untouched=untouched):
         lines = (
@@ -116,14 +121,23 @@ def after_patch(
             for path, value in missed.items()
         )
         return End(Reason.NOT_EFFECTIVE, "; ".join(lines), seen.resource_version)
+    return _taken(seen, _unless_same(found, values), untouched=untouched, dry_run=dry_run)
+
+
+def _taken(seen: Seen, wrote: Fields | None = None, *, untouched: bool, dry_run: bool) -> End:
+    """The server took the patch."""
     if dry_run:
         return End(Reason.DRY_RUN)
     reason = Reason.ALREADY_SET if untouched else Reason.PATCHED
-    return End(reason, "", seen.resource_version, _unless_same(found, values))
+    return End(reason, "", seen.resource_version, wrote)
 
 
 _MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 _NO_LONGER_MATCHES = End(Reason.NO_LONGER_MATCHES, "the plan's selector matches it no longer")
+
+
+def _unreadable(seen: Seen, *, sent: bool) -> str:
+    return f"{seen.unreadable}; our change may be in it" if sent else seen.unreadable
 
 
 def _overwrite(

@@ -137,7 +137,7 @@ def _judge_500(answer: Answer) -> Ruling | None:
     """A 500 is final, unless it says otherwise or is no word of the API server's own."""
     if answer.reason == "ServerTimeout" or answer.retry_after_seconds is not None:
         return _RETRY
-    text = answer.message.lower()
+    text = answer.wording.lower()
     if not answer.is_status or any(phrase in text for phrase in _UNSURE_500):
         return _IN_DOUBT
     return None

@@ -17,8 +17,6 @@ are not followed (`fleetpatch.kube.transport`).
 import math
 import random
 from collections.abc import Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import msgspec
@@ -28,13 +26,15 @@ from fleetpatch.errors import CredentialsError
 from fleetpatch.kube import asking
 from fleetpatch.kube.cci.surroundings import Surroundings
 from fleetpatch.kube.connection import Connection, Grant
+from fleetpatch.kube.decoding import decoded
 from fleetpatch.kube.proxies import proxy_for
 from fleetpatch.kube.tls import tls_for
 from fleetpatch.kube.tokens import is_token
 from fleetpatch.kube.transport import Transport
-from fleetpatch.kube.wire import UNDECODABLE, Raw, RawReply, answer, describe
+from fleetpatch.kube.wire import Raw, RawReply, answer, describe
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.fields import Json
+from fleetpatch.model.moments import seconds_of_http_date, seconds_of_rfc3339
 from fleetpatch.model.plan.auth import IamAuth
 from fleetpatch.rules.backoff import Backoff
 
@@ -50,12 +50,12 @@ _SERVER_ERROR: Final = 500
 
 
 class _Token(msgspec.Struct):
-    expires_at: str = ""
-    issued_at: str = ""
+    expires_at: str | None = None
+    issued_at: str | None = None
 
 
 class _Answer(msgspec.Struct):
-    token: _Token
+    token: _Token | None = None
 
 
 _answers: Final = msgspec.json.Decoder(_Answer)
@@ -176,12 +176,11 @@ def lifetime(raw: Raw, *, now: float) -> float:
 
     `now` (seconds since the epoch, our clock) is asked only where IAM does not tell its own time.
     """
-    try:
-        token = _answers.decode(raw.body).token
-    except UNDECODABLE:
-        return math.inf
-    end = _moment(token.expires_at)
-    begin = _moment(token.issued_at) or _date(raw.headers.get("Date", "")) or now
+    answered = decoded(_answers, raw.body)
+    token = (answered and answered.token) or _Token()
+    end = seconds_of_rfc3339(token.expires_at or "")
+    begin = seconds_of_rfc3339(token.issued_at or "")
+    begin = begin or seconds_of_http_date(raw.headers.get("Date", "")) or now
     return end - begin if end is not None and end > begin else math.inf
 
 
@@ -197,22 +196,3 @@ def _body(auth: IamAuth, password: str) -> Json:
             "scope": {"project": {"name": auth.project}},
         }
     }
-
-
-def _moment(text: str) -> float | None:
-    try:
-        return _timestamp(datetime.fromisoformat(text))
-    except ValueError:
-        return None
-
-
-def _date(header: str) -> float | None:
-    try:
-        return _timestamp(parsedate_to_datetime(header))
-    except (TypeError, ValueError):
-        return None
-
-
-def _timestamp(moment: datetime) -> float:
-    # What names no zone is meant as UTC.
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

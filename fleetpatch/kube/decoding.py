@@ -1,0 +1,89 @@
+r"""The boundary at which bytes of others become values: nothing that they hold raises beyond it.
+
+A body is decoded as it is. Only where that fails it is repaired as Go's decoder, which API servers
+and kubectl use, would read it, and decoded once more:
+
+========================================  =====================================================
+bytes that are not UTF-8                  U+FFFD
+half of a surrogate pair (`"\ud800"`)      U+FFFD
+maps and lists nested too deep            null below `KEPT_DEPTH` levels; `fleetpatch.model.depth`
+                                          says what becomes of such an object
+a key given twice                         the last one counts (no failure)
+a value of another type, a number that    no such document
+no float can hold, half a document
+========================================  =====================================================
+"""
+
+import re
+from typing import Final, TypeVar
+
+import msgspec
+
+from fleetpatch.model.depth import MAX_DEPTH
+
+UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for a body; it counts nesting against Python's recursion limit."""
+
+KEPT_DEPTH: Final = MAX_DEPTH + 4
+"""Levels that a repair keeps: a list puts two around each object, and one more shows the excess."""
+
+_BRACKET: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE: Final = re.compile(
+    rb"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\.",
+    re.DOTALL,
+)
+
+T = TypeVar("T")
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
+    """Decode a body; None where it is no such document."""
+    try:
+        return decoder.decode(body)
+    except UNDECODABLE:
+        pass
+    repaired = repair(body)
+    try:
+        return None if repaired is body else decoder.decode(repaired)
+    except UNDECODABLE:
+        return None
+
+
+def repair(body: bytes) -> bytes:
+    """Rewrite what would fail although Go reads it; `body` itself where there is nothing."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        body = body.decode(errors="replace").encode()
+    if _HALF_PAIR.search(body):
+        body = _ESCAPE.sub(_whole_pairs, body)
+    if body.count(b"[") + body.count(b"{") > KEPT_DEPTH:
+        body = _flattened(body)
+    return body
+
+
+def _whole_pairs(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] else escape[0]
+
+
+def _flattened(body: bytes) -> bytes:
+    """Replace maps and lists below `KEPT_DEPTH` levels by null; brackets in strings are none."""
+    pieces: list[bytes] = []
+    depth = kept_from = 0
+    for token in _BRACKET.finditer(body):
+        match token[0]:
+            case b"[" | b"{":
+                depth += 1
+                if depth == KEPT_DEPTH + 1:
+                    pieces += [body[kept_from : token.start()], b"null"]
+            case b"]" | b"}":
+                if depth == KEPT_DEPTH + 1:
+                    kept_from = token.end()
+                depth -= 1
+    if not pieces:
+        return body
+    # Half a document may end below that depth.
+    return b"".join([*pieces, body[kept_from:] if depth <= KEPT_DEPTH else b""])
