@@ -42,8 +42,8 @@ class Stub:
         self.ended = threading.Event()
         self._version = 0
         for name, fields in objects.items():
-            metadata = {"name": name, "namespace": "ns", "uid": f"uid-{name}"}
-            metadata |= {"labels": {"app": "x"}}
+            metadata: dict[str, Any] = {"name": name, "namespace": "ns", "uid": f"uid-{name}"}
+            metadata["labels"] = {"app": "x"}
             head = {"apiVersion": f"{GROUP}/v1", "kind": "Training", "metadata": metadata}
             self.write(name, head | dict(fields))
 
