@@ -18,6 +18,7 @@ from fleetpatch.errors import ClusterError, SurroundingsError
 from fleetpatch.kube import asking, discovery, listing, wire
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.leases import LeaseApi
+from fleetpatch.kube.novelty import Novelty
 from fleetpatch.kube.patience import Patience
 from fleetpatch.kube.transport import Transport
 from fleetpatch.kube.urls import Urls
@@ -134,13 +135,16 @@ class ApiServer:
             what += f" in {namespace}"
         selectors = {"labelSelector": selector, "fieldSelector": field_selector}
         position: listing.Position | None = listing.Position(self._page_size, whole=whole)
+        novelty = Novelty()
         while position is not None:
             query = selectors | {"limit": str(position.limit), "continue": position.token}
             send = partial(self._list, resource, namespace, query, whole=whole)
             raw = await self._patience.get(send, endure_slow=position.is_smallest)
-            turn = listing.turn(position, raw, what)
+            turn = listing.turn(position, novelty, raw, what)
             if turn.page is not None:
                 yield turn.page
+            if turn.waits:
+                await self._patience.pause(turn.waits)
             position = turn.position
 
     async def namespaces(self) -> Sequence[str]:

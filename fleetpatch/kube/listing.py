@@ -1,12 +1,19 @@
-"""What to do after each page of a LIST, as a pure function of the position and the answer.
+"""What to do after each page of a LIST: a function of position, earlier pages and the answer.
 
 ::
 
     200                     the page; go on from its token, or end
-    410 with a token        the list's version has expired: go on from the same key at the newest
-    410 without             start again, at most 3 times
+    200, nothing new        the same after a pause; more of them than pages that were new, and
+                            20 beyond, are an error
+    200, a token again      ClusterError: the list goes round in circles
+    410 with a token        the list's version has expired: pause, and go on from the same key at
+                            the newest, at most 20 times in all
+    410 without             pause and start again, at most 3 times
     timeout, 504, too large halve the page, and go on from the same token
     anything else           ClusterError: never a list cut short in silence
+
+So a list ends after a number of requests that follows from the number of its objects. A server that
+invents new objects for ever cannot be told from a large one; `guards.maxTargets` is for that.
 
 A list that went on or started again may miss what moved and show objects twice: from there on its
 pages are marked `inconsistent`, and who collects them drops what comes twice.
@@ -17,6 +24,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from fleetpatch.errors import ClusterError
+from fleetpatch.kube.novelty import Novelty
 from fleetpatch.kube.patience import is_slow
 from fleetpatch.kube.wire import Raw, RawReply, answer, describe, listed, token_to_go_on
 from fleetpatch.model.answer import NoAnswer
@@ -26,18 +34,25 @@ PAGE: Final = 500
 """Objects asked for at first."""
 SMALLEST_PAGE: Final = 50
 RESTARTS: Final = 3
-_EXPIRIES: Final = 20
+EXPIRIES: Final = 20
+REPEATS: Final = 20
 _TOO_LARGE: Final = re.compile(r"too large|larger than max|resource ?exhausted", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a list stands. `expiries` counts 410s since the last page came."""
+    """Where a list stands.
+
+    `expiries` counts all 410s. `new` counts the pages that showed new objects, and `repeats` those
+    that did not, since the list was started (again).
+    """
 
     limit: int = PAGE
     token: str = ""
     restarts: int = 0
     expiries: int = 0
+    new: int = 0
+    repeats: int = 0
     inconsistent: bool = False
     whole: bool = False
 
@@ -49,55 +64,79 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What an answer brought: a page, or None, and where to go on, or None at the end."""
+    """What an answer brought: a page, or None, and where to go on, or None at the end.
+
+    `waits` is how often it has been paused for the same reason, this pause included; 0 for none.
+    """
 
     page: Page | None
     position: Position | None
+    waits: int = 0
 
 
-def turn(position: Position, raw: RawReply, what: str) -> Turn:
-    """Decide after an answer. `what` says in messages what is listed, and where.
+def turn(position: Position, novelty: Novelty, raw: RawReply, what: str) -> Turn:
+    """Decide after an answer, and note in `novelty` what it shows.
 
-    Raises ClusterError where the list cannot go on.
+    `what` says in messages what is listed, and where. Raises ClusterError where the list cannot
+    go on.
     """
     match raw:
         case Raw(status=200, whole=True):
-            return _page(position, raw, what)
+            return _page(position, novelty, raw, what)
         case Raw(status=410):
-            return Turn(None, _after_expiry(position, raw, what))
+            return _after_expiry(position, novelty, raw, what)
         case _ if _is_too_much(raw) and not position.is_smallest:
             return Turn(None, replace(position, limit=max(SMALLEST_PAGE, position.limit // 2)))
         case _:
             raise _refused(raw, what)
 
 
-def _page(position: Position, raw: Raw, what: str) -> Turn:
+def _page(position: Position, novelty: Novelty, raw: Raw, what: str) -> Turn:
     page = listed(raw, whole=position.whole)
     if page is None:
         raise ClusterError(
             f"{what}: the answer is no list ({answer(raw).message or 'of objects'}); "
             "look at what stands between us and the server"
         )
-    if page.token and page.token == position.token:
-        raise ClusterError(f"{what}: the server gives the same page again and again; report it")
     shown = Page(page.items, inconsistent=position.inconsistent)
     if not page.token:
         return Turn(shown, None)
-    return Turn(shown, replace(position, token=page.token, expiries=0))
-
-
-def _after_expiry(position: Position, raw: Raw, what: str) -> Position:
-    token = token_to_go_on(raw)
-    if token and position.expiries < _EXPIRIES:
-        return replace(position, token=token, expiries=position.expiries + 1, inconsistent=True)
-    if position.restarts == RESTARTS:
+    if not novelty.is_new_token(page.token):
         raise ClusterError(
-            f"{what}: the list expired and was started again {RESTARTS} times; narrow the "
-            "selector or the namespaces, or try when the server is less busy"
+            f"{what}: the list does not end, since the server answers with the same page again;"
+            " look at what is between us and the server"
         )
-    return replace(
-        position, token="", restarts=position.restarts + 1, expiries=0, inconsistent=True
+    if novelty.has_new(page.items):
+        return Turn(shown, replace(position, token=page.token, new=position.new + 1))
+    repeats = position.repeats + 1
+    if repeats > REPEATS + position.new:
+        raise ClusterError(
+            f"{what}: the list does not end, since {repeats} pages had no new objects; narrow the"
+            " selector or the namespaces, or look at what is between us and the server"
+        )
+    return Turn(shown, replace(position, token=page.token, repeats=repeats), repeats)
+
+
+def _after_expiry(position: Position, novelty: Novelty, raw: Raw, what: str) -> Turn:
+    token, expiries = token_to_go_on(raw), position.expiries + 1
+    if token and expiries <= EXPIRIES:
+        onward = replace(position, token=token, expiries=expiries, inconsistent=True)
+        return Turn(None, onward, expiries)
+    if position.restarts == RESTARTS or token:
+        raise ClusterError(
+            f"{what}: the list expired {expiries} times and was started again {position.restarts} "
+            "times; narrow the selector or the namespaces, or try when the server is less busy"
+        )
+    novelty.clear()
+    restarts = position.restarts + 1
+    first = Position(
+        position.limit,
+        restarts=restarts,
+        expiries=expiries,
+        inconsistent=True,
+        whole=position.whole,
     )
+    return Turn(None, first, restarts)
 
 
 def _is_too_much(raw: RawReply) -> bool:

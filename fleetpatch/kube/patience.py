@@ -19,6 +19,7 @@ from fleetpatch.rules.backoff import Backoff
 
 TRIES: Final = 6
 _BACKOFF: Final = Backoff(base=0.5, cap=30.0)
+_PAUSES: Final = Backoff(base=0.25, cap=1.0)
 _BUSY: Final = frozenset({429, 503})
 _UNAUTHORIZED: Final = 401
 _FIRST_ERROR: Final = 400
@@ -73,6 +74,10 @@ class Patience:
                     "try again when the server is well"
                 )
             await self._wait(attempt, reply)
+
+    async def pause(self, number: int) -> None:
+        """Wait for the number-th time before something is asked that went well but did not help."""
+        await self.clock.sleep(_PAUSES.ceiling(number) * self.random())
 
     def _is_passing(self, reply: Reply, *, endure_slow: bool) -> bool:
         if is_slow(reply):

@@ -26,8 +26,12 @@ class Backoff:
 
         `now` is seconds since the epoch, `random` uniform in [0, 1).
         """
-        ceiling = min(self.cap, self.base * 2.0 ** min(attempt - 1, 64))
-        return min(self.cap, max(random * ceiling, retry_after(reply, now) or 0.0))
+        wait = random * self.ceiling(attempt)
+        return min(self.cap, max(wait, retry_after(reply, now) or 0.0))
+
+    def ceiling(self, attempt: int) -> float:
+        """The longest wait of our own after attempt number `attempt`."""
+        return min(self.cap, self.base * 2.0 ** min(attempt - 1, 64))
 
 
 def retry_after(reply: Reply, now: float) -> float | None:

@@ -1,0 +1,159 @@
+"""Lists that would never end do, after a bounded number of requests, with pauses between them.
+
+Covered: tokens that come again, pages with nothing new, expiries, and their mixtures; that long
+lists which do get on are read to their end, restarts included; what is remembered of a list.
+Left out: everything else about lists (test_kube_lists.py).
+"""
+
+from collections.abc import Callable
+from itertools import count, cycle
+
+import pytest
+
+from fleetpatch.errors import ClusterError
+from fleetpatch.kube.listing import EXPIRIES, REPEATS
+from fleetpatch.kube.novelty import Novelty
+from fleetpatch.model.ports import Page
+from fleetpatch.model.target import Seen
+from tests.kube.peers import JOBS, Peer, Request, VirtualClock, opened, page, status
+
+Answers = Callable[[Request], bytes]
+FEW = 120
+"""Requests: the most that any of these lists may take."""
+
+
+async def listed(answers: Answers, clock: VirtualClock | None = None) -> tuple[list[Page], Peer]:
+    async with opened(answers, clock=clock, random=lambda: 0.5) as (api, peer):
+        pages = api.pages(JOBS, namespace="ns", selector="", field_selector="")
+        return [page async for page in pages], peer
+
+
+async def ends(answers: Answers, message: str) -> VirtualClock:
+    clock = VirtualClock()
+    asked = count(1)
+
+    def bounded(request: Request) -> bytes:
+        assert next(asked) < FEW, "it goes on and on"
+        return answers(request)
+
+    with pytest.raises(ClusterError, match=message) as caught:
+        await listed(bounded, clock)
+    assert "listing jobs.batch in ns" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return clock
+
+
+def new_tokens(*names: str) -> Answers:
+    """The same objects again and again, each time with a new token."""
+    numbers = count()
+    return lambda _: page(*names, token=f"t{next(numbers)}")
+
+
+def by_turns(*answers: Callable[[], bytes]) -> Answers:
+    turns = cycle(answers)
+    return lambda _: next(turns)()
+
+
+async def test_empty_pages_with_new_tokens_end_in_an_error() -> None:
+    clock = await ends(new_tokens(), f"{REPEATS + 1} pages had no new objects")
+
+    assert len(clock.slept) == REPEATS
+
+
+async def test_the_same_objects_with_new_tokens_end_in_an_error() -> None:
+    clock = await ends(new_tokens("a", "b"), "no new objects")
+
+    assert len(clock.slept) > REPEATS / 2
+
+
+async def test_the_same_objects_in_another_order_are_nothing_new() -> None:
+    orders, numbers = cycle([("a", "b", "c"), ("c", "a"), ("b",), ()]), count()
+
+    await ends(lambda _: page(*next(orders), token=f"t{next(numbers)}"), "no new objects")
+
+
+async def test_two_tokens_in_turns_end_in_an_error() -> None:
+    names = count()
+    tokens = cycle(["x", "y"])
+
+    await ends(lambda _: page(f"n{next(names)}", token=next(tokens)), "the same page again")
+
+
+async def test_a_long_circle_of_tokens_ends_in_an_error() -> None:
+    names, tokens = count(), cycle([f"t{number}" for number in range(50)])
+
+    await ends(lambda _: page(f"n{next(names)}", token=next(tokens)), "the same page again")
+
+
+async def test_an_expiry_and_a_page_in_turns_end_in_an_error() -> None:
+    names, tokens = count(), count()
+    expired = lambda: status(410, metadata={"continue": f"fresh{next(tokens)}"})  # noqa: E731
+    shown = lambda: page(f"n{next(names)}", token=f"t{next(tokens)}")  # noqa: E731
+
+    clock = await ends(by_turns(shown, expired), f"expired {EXPIRIES + 1} times")
+
+    assert len(clock.slept) == EXPIRIES
+
+
+async def test_an_expiry_without_a_token_and_a_page_in_turns_end_in_an_error() -> None:
+    tokens = count()
+    shown = lambda: page("a", token=f"t{next(tokens)}")  # noqa: E731
+
+    clock = await ends(by_turns(shown, lambda: status(410)), "started again 3 times")
+
+    assert len(clock.slept) == 3
+
+
+async def test_expiries_empty_pages_and_repeats_in_turns_end_in_an_error() -> None:
+    tokens = count()
+    answers = [
+        lambda: page("a", token=f"t{next(tokens)}"),
+        lambda: page(token=f"t{next(tokens)}"),
+        lambda: status(410, metadata={"continue": f"t{next(tokens)}"}),
+    ]
+
+    await ends(by_turns(*answers), "listing")
+
+
+async def test_a_list_that_gets_on_slowly_is_read_to_its_end() -> None:
+    pages = [page(*([f"n{at}"] if at % 2 else []), token=f"t{at}") for at in range(200)]
+    left = iter([*pages, page("last")])
+
+    shown, peer = await listed(lambda _: next(left))
+
+    assert len(peer.requests) == 201
+    assert sum(len(one.items) for one in shown) == 101
+
+
+async def test_a_list_that_starts_again_may_show_everything_once_more() -> None:
+    first = [page(f"n{at}", token=f"t{at}") for at in range(50)]
+    left = iter([*first, status(410), *first, page("last")])
+
+    shown, _peer = await listed(lambda _: next(left))
+
+    assert len({seen.name for one in shown for seen in one.items}) == 51
+
+
+def seen(uid: str) -> Seen:
+    return Seen("ns", uid, uid, "1")
+
+
+def test_many_objects_are_remembered_in_a_mebibyte() -> None:
+    novelty = Novelty()
+    pages = [[seen(f"uid-{at + one}") for one in range(500)] for at in range(0, 200_000, 500)]
+
+    assert all(novelty.has_new(page) for page in pages)
+    assert not any(novelty.has_new(page) for page in pages)
+    assert len(novelty._uids) == 2**20
+
+
+def test_what_was_forgotten_is_new_again() -> None:
+    novelty = Novelty()
+    assert novelty.has_new([seen("a")])
+    assert novelty.is_new_token("t")
+    assert not novelty.is_new_token("t")
+
+    novelty.clear()
+
+    assert novelty.has_new([seen("a")])
+    assert novelty.is_new_token("t")
