@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-REDACTED: Final = "[redacted]"
+from fleetpatch.model.masking import REDACTED
 
 _SECRET_LIKE: Final = re.compile(r"[A-Za-z0-9+_=-]{24,}")
 

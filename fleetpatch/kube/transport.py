@@ -39,8 +39,8 @@ _KEEP_ALIVE: Final = 60.0
 _FIRST_FAILURE: Final = 300
 _UNAUTHORIZED: Final = 401
 _KIB: Final = 1024
-ERROR_LIMIT: Final = 64 * _KIB
-"""Bytes read of the body of an error."""
+ERROR_LIMIT: Final = 2048 * _KIB
+"""Bytes read of the body of an error. A refusal quotes values, in its message and in its causes."""
 
 
 class Transport:

@@ -21,10 +21,10 @@ import msgspec
 
 from fleetpatch.kube.decoding import UNDECODABLE, decoded, repair
 from fleetpatch.kube.foreign import words_of
-from fleetpatch.kube.text import REDACTED
 from fleetpatch.model.answer import REASONS, Answer, NoAnswer
 from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.fields import Json
+from fleetpatch.model.masking import REDACTED
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 

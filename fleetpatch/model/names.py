@@ -21,6 +21,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from fleetpatch.model.text import cut
+
 MAX_NAME: Final = 63
 MAX_SUBDOMAIN: Final = 253
 MAX_ANNOTATIONS: Final = 256 * 1024
@@ -103,7 +105,7 @@ def problem_of_field_manager(name: str) -> str | None:
 
 def show(text: str) -> str:
     """`text` in quotes, its control characters escaped, cut where it is long."""
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+    return repr(cut(text, _SHOWN))
 
 
 def _problem_of_qualified_name(shown: str, key: str, what: str) -> str | None:

@@ -22,8 +22,8 @@ import structlog
 from structlog.typing import Processor
 
 from fleetpatch.errors import LogError
+from fleetpatch.model.masking import REDACTED, is_secret_name, mask
 from fleetpatch.model.text import clean
-from fleetpatch.report.masking import REDACTED, is_secret_name, mask
 
 Line = MutableMapping[str, Any]
 

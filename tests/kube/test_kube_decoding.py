@@ -308,6 +308,21 @@ def test_what_an_answer_quotes_of_its_request_is_never_shown(body: Any, status: 
     assert SECRET[:3] not in f"{answered!r} {answered.message} {answered.reason}"
 
 
+async def test_a_refusal_that_quotes_a_large_value_keeps_its_verdict_and_its_cause() -> None:
+    value = "v" * 400_000
+    message = f'Job.batch "a" is invalid: spec.template: Invalid value: {value}: field is immutable'
+    details = {"kind": "jobs", "causes": [{"field": "spec.template", "message": message}]}
+    body = {"kind": "Status", "reason": "Invalid", "message": message, "details": details}
+
+    async with opened(in_turn(http(422, body))) as (api, _peer):
+        reply = await api.patch(target(), merge(b"{}"))
+
+    assert isinstance(reply, Answer)
+    assert reply.causes == ("spec.template",)
+    assert reply.message.startswith('Job.batch "a" is invalid: spec.template')
+    assert reply.message.endswith("field is immutable")
+
+
 # Times.
 
 

@@ -1,12 +1,13 @@
 """Covers `model.text.clean`: what others wrote, made fit for one line.
 
-Leaves out secrets (tests/report/test_masking.py).
+Leaves out secrets (tests/model/test_masking.py).
 """
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetpatch.model.masking import mask
 from fleetpatch.model.text import LIMIT, clean
 
 
@@ -31,14 +32,44 @@ def test_control_characters_vanish_and_words_stay(text: str, shown: str) -> None
     assert clean(text) == shown
 
 
-def test_a_long_text_is_cut_with_an_ellipsis_that_counts() -> None:
-    assert clean("x" * 501) == "x" * 499 + "…"
+def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
+    assert clean("x" * 501) == "x" * 333 + "…" + "x" * 166
     assert clean("x" * 500) == "x" * 500
-    assert clean("abcdef", 4) == "abc…"
+    assert clean("abcdef", 4) == "ab…f"
+    assert clean("one two three four", 10) == "one tw…our"
+
+
+@pytest.mark.parametrize("length", [400, 2_000, 70_000, 1_000_000])
+@pytest.mark.parametrize("filler", ["v", "v ", "\x1b[31mv", "a: 'v', "])
+def test_the_cause_at_the_end_of_a_long_refusal_is_kept(length: int, filler: str) -> None:
+    value = filler * (length // len(filler))
+    said = f'Job.batch "etl" is invalid: spec.template: Invalid value: {value}: field is immutable'
+
+    shown = clean(said)
+
+    assert shown.startswith('Job.batch "etl" is invalid: spec.template: Invalid value: ')
+    assert shown.endswith(" field is immutable")
+    assert len(shown) <= LIMIT
 
 
 def test_a_megabyte_is_cut_before_it_is_looked_at() -> None:
-    assert clean("\x1b[31mx" * 200_000) == "x" * 499 + "…"
+    shown = clean("\x1b[31mx" * 200_000)
+
+    assert shown.startswith("x" * 333 + "…x")
+    assert len(shown) == LIMIT
+
+
+@pytest.mark.parametrize("length", [200, 450, 800, 5_000, 70_000])
+@pytest.mark.parametrize("mark", ["token: ", 'password="', "Authorization: Bearer "])
+@pytest.mark.parametrize("before", [0, 300, 480, 1_900])
+def test_the_end_of_a_secret_does_not_lose_its_beginning(
+    length: int, mark: str, before: int
+) -> None:
+    secret = "".join(f"s3cr3t{at}" for at in range(length // 6))
+
+    shown = mask(clean("x " * (before // 2) + mark + secret))
+
+    assert "s3cr3t" not in shown
 
 
 @given(st.text(max_size=600))

@@ -103,7 +103,8 @@ def test_values_with_escape_codes_and_long_ones_do_no_harm() -> None:
     shown = list(preview_lines(Preview(a_summary(RunState.PLANNED, TOTAL), PLACES, [sample])))
     assert not [line for line in shown if "\x1b" in line]
     (change,) = [line for line in shown if "->" in line]
-    assert change.endswith('… -> "short"')
+    assert change.endswith('x" -> "short"')
+    assert "x…x" in change
     assert len(change) < 120
 
 

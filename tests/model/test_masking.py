@@ -1,4 +1,4 @@
-"""Covers `report.masking`: which names and which looks make a secret.
+"""Covers `model.masking`: which names and which looks make a secret.
 
 Leaves out how the log applies it (tests/report/test_logs.py).
 """
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.report.masking import is_secret_name, mask
+from fleetpatch.model.masking import is_secret_name, mask
 
 SIGNED = "SDK-HMAC-SHA256 "
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
