@@ -1,17 +1,156 @@
-"""Keys that controllers own: changed by hand, they break what they drive.
+"""Labels and annotations that controllers and deployment tools own: which, whose, and why.
 
-A plan that touches one is refused, unless it allows that key by name (`guards.allowKeys`).
+Changed by hand they break what they drive: Pods are not found any more, a queue or a release loses
+the object, a tool deletes it or rolls it back. A plan that writes one is refused, unless it allows
+that key by name (`guards.allowKeys`). docs/reference.md shows the table.
 """
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
-PROTECTED_KEYS: Final = frozenset({"controller-uid", "job-name", "kueue.x-k8s.io/queue-name"})
-"""The job controller's two old keys, which its pods are found by, and Kueue's queue."""
 
-PROTECTED_PREFIXES: Final = ("batch.kubernetes.io/", "training.kubeflow.org/", "volcano.sh/")
-"""Whole families of keys: of the job controller, of Kubeflow's training operator, of Volcano."""
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who owns `keys`, and what a change of them does.
+
+    A key that ends in `/*` stands for all keys with that prefix. `source` is where the owner says
+    what it does with them.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    why: str
+    source: str
+
+
+OWNERS: Final = (
+    Owner(
+        "the job's controller",
+        ("batch.kubernetes.io/*", "controller-uid", "job-name"),
+        "it finds its Pods with these keys",
+        "kubernetes.io/docs/reference/labels-annotations-taints",
+    ),
+    Owner(
+        "the controllers of Deployments, StatefulSets and DaemonSets",
+        (
+            *("apps.kubernetes.io/*", "deployment.kubernetes.io/*", "statefulset.kubernetes.io/*"),
+            *("controller-revision-hash", "pod-template-generation", "pod-template-hash"),
+        ),
+        "they tell revisions apart with these keys",
+        "kubernetes.io/docs/reference/labels-annotations-taints",
+    ),
+    Owner(
+        "Kubeflow's training operators",
+        ("trainer.kubeflow.org/*", "training.kubeflow.org/*"),
+        "they find their Pods with these keys",
+        "github.com/kubeflow/trainer, pkg/apis/kubeflow.org/v1/common_types.go",
+    ),
+    Owner(
+        "Volcano",
+        ("scheduling.k8s.io/group-name", "scheduling.volcano.sh/*", "volcano.sh/*"),
+        "these keys say which queue and PodGroup schedule a job",
+        "github.com/volcano-sh/apis, pkg/apis/scheduling/v1beta1/labels.go",
+    ),
+    Owner(
+        "Kueue",
+        ("kueue.x-k8s.io/*", "provreq.kueue.x-k8s.io/*"),
+        "these keys say which queue, priority and Workload admit a job",
+        "pkg.go.dev/sigs.k8s.io/kueue/pkg/controller/constants",
+    ),
+    Owner(
+        "YuniKorn",
+        ("yunikorn.apache.org/*",),
+        "these keys say which application and queue schedule a job",
+        "yunikorn.apache.org/docs/user_guide/labels_and_annotations_in_yunikorn",
+    ),
+    Owner(
+        "JobSet and LeaderWorkerSet",
+        (
+            *("alpha.jobset.sigs.k8s.io/*", "jobset.sigs.k8s.io/*"),
+            "leaderworkerset.sigs.k8s.io/*",
+        ),
+        "they find their Jobs and Pods with these keys",
+        "jobset.sigs.k8s.io/docs/reference; lws.sigs.k8s.io/docs/reference",
+    ),
+    Owner(
+        "KubeRay",
+        ("ray.io/*",),
+        "it finds its Pods and clusters with these keys",
+        "github.com/ray-project/kuberay, ray-operator/controllers/ray/utils/constant.go",
+    ),
+    Owner(
+        "the Spark operator",
+        ("sparkoperator.k8s.io/*",),
+        "it finds the Pods of an application with these keys",
+        "github.com/kubeflow/spark-operator, pkg/common/spark.go",
+    ),
+    Owner(
+        "Argo Workflows, Events and Rollouts",
+        (
+            *("events.argoproj.io/*", "rollout.argoproj.io/*", "workflows.argoproj.io/*"),
+            "rollouts-pod-template-hash",
+        ),
+        "they find and follow their objects with these keys",
+        "github.com/argoproj/argo-workflows, workflow/common/common.go",
+    ),
+    Owner(
+        "Argo CD",
+        ("app.kubernetes.io/instance", "argocd.argoproj.io/*"),
+        "these keys say which application an object belongs to: it may be pruned or taken for foreign",
+        "argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking",
+    ),
+    Owner(
+        "Helm",
+        ("app.kubernetes.io/managed-by", "helm.sh/*", "meta.helm.sh/*"),
+        "these keys say which release an object belongs to: the next upgrade may fail",
+        "helm.sh/docs/topics/charts_hooks; github.com/helm/helm, pkg/action/validate.go",
+    ),
+    Owner(
+        "Flux",
+        (
+            *("helm.toolkit.fluxcd.io/*", "kustomize.toolkit.fluxcd.io/*"),
+            *("fluxcd.io/*", "reconcile.fluxcd.io/*"),
+        ),
+        "these keys say which Kustomization or release an object belongs to: it may be pruned",
+        "fluxcd.io/flux/components/kustomize/kustomizations",
+    ),
+    Owner(
+        "kubectl apply",
+        ("applyset.kubernetes.io/*", "kubectl.kubernetes.io/last-applied-configuration"),
+        "these keys say what to remove and what to prune",
+        "kubernetes.io/docs/reference/labels-annotations-taints",
+    ),
+    Owner(
+        "kustomize, kpt and other tools that apply configurations",
+        (
+            *("cli-utils.sigs.k8s.io/*", "config.k8s.io/*", "config.kubernetes.io/*"),
+            *("internal.config.kubernetes.io/*", "kapp.k14s.io/*", "objectset.rio.cattle.io/*"),
+            *("configmanagement.gke.io/*", "configsync.gke.io/*"),
+        ),
+        "these keys say which inventory an object belongs to: it may be pruned",
+        "kubernetes.io/docs/reference/labels-annotations-taints; carvel.dev/kapp/docs",
+    ),
+)
+"""Every owner and its keys."""
+
+
+def _listed() -> Iterator[tuple[str, Owner]]:
+    for owner in OWNERS:
+        for key in owner.keys:
+            yield key, owner
+
+
+_OWNER_OF: Final[Mapping[str, Owner]] = MappingProxyType(dict(_listed()))
+
+
+def owner_of(key: str) -> Owner | None:
+    """Give who owns the label or annotation `key`; None where it is free."""
+    prefix, slash, _ = key.partition("/")
+    return _OWNER_OF.get(key) or (_OWNER_OF.get(f"{prefix}/*") if slash else None)
 
 
 def is_protected(key: str) -> bool:
-    """Say whether the label or annotation `key` belongs to a controller."""
-    return key in PROTECTED_KEYS or key.startswith(PROTECTED_PREFIXES)
+    """Say whether the label or annotation `key` belongs to a controller or a tool."""
+    return owner_of(key) is not None

@@ -101,7 +101,7 @@ def test_dns_names(name: str, is_label: bool, is_subdomain: bool) -> None:
         ("training.kubeflow.org/replica-index", True),
         ("volcano.sh/queue-name", True),
         ("kueue.x-k8s.io/queue-name", True),
-        ("kueue.x-k8s.io/priority-class", False),
+        ("kueue.x-k8s.io/priority-class", True),
         ("app.kubernetes.io/name", False),
         ("example.com/job-name", False),
         ("volcano.sh", False),

@@ -18,7 +18,7 @@ from fleetpatch.model.plan.checks.parts import DOCUMENTS, KEEPING
 from fleetpatch.model.plan.checks.pointers import operations, written
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, texts_at
-from fleetpatch.model.protected import is_protected
+from fleetpatch.model.protected import owner_of
 
 _MAPS: Final = ("labels", "annotations")
 
@@ -83,10 +83,11 @@ def _in_operations(tree: Json) -> Iterator[_Written]:
 
 
 def _protected(one: _Written, allowed: set[str]) -> Iterator[Finding]:
-    if is_protected(one.key) and one.key not in allowed:
+    owner = owner_of(one.key)
+    if owner is not None and one.key not in allowed:
         what = (
-            f"{one.key!r} belongs to the job's controller; leave it alone, or name it in"
-            " guards.allowKeys"
+            f"{one.key!r} belongs to {owner.name}: {owner.why}; leave it alone, or name it in"
+            " guards.allowKeys (--allow-key)"
         )
         yield Finding(one.path, what, of_key=one.of_key)
 

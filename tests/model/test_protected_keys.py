@@ -1,0 +1,112 @@
+"""Keys of controllers and deployment tools: which are protected, in which parts of a patch.
+
+Covered: every key of the table, as a label and as an annotation, in each part of a patch and each
+kind of body, removed, renamed and copied; allowing it by name; the table of the reference. Left
+out: how a problem is placed (test_patch_mistakes).
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fleetpatch.model.plan.load import parse_plan
+from fleetpatch.model.protected import OWNERS, is_protected, owner_of
+from tests.model.plans import problems_of, with_patch
+
+KEYS = [key.replace("*", "x") for owner in OWNERS for key in owner.keys]
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
+
+FROM_THE_OWNERS_PAGES = [
+    *("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/sync-options"),
+    *("app.kubernetes.io/instance", "app.kubernetes.io/managed-by"),
+    *("kueue.x-k8s.io/priority-class", "kueue.x-k8s.io/prebuilt-workload-name"),
+    *("scheduling.volcano.sh/queue-name", "scheduling.volcano.sh/group-name"),
+    *("scheduling.k8s.io/group-name", "volcano.sh/task-spec"),
+    *("helm.sh/chart", "helm.sh/resource-policy", "meta.helm.sh/release-name"),
+    *("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/namespace"),
+    *("kubectl.kubernetes.io/last-applied-configuration", "applyset.kubernetes.io/part-of"),
+    *("config.kubernetes.io/depends-on", "config.k8s.io/owning-inventory"),
+    *("deployment.kubernetes.io/revision", "pod-template-hash", "jobset.sigs.k8s.io/jobset-name"),
+    *("leaderworkerset.sigs.k8s.io/name", "ray.io/cluster", "sparkoperator.k8s.io/app-name"),
+    *("workflows.argoproj.io/completed", "yunikorn.apache.org/queue", "kapp.k14s.io/app"),
+]
+FREE = [
+    *("app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/version"),
+    *("kubectl.kubernetes.io/default-container", "argoproj.io/x", "my-ray.io/x", "ray.io"),
+    *("example.com/pod-template-hash", "helm", "team", "xkueue.x-k8s.io/queue-name"),
+]
+
+
+@pytest.mark.parametrize("key", FROM_THE_OWNERS_PAGES)
+def test_a_key_that_an_owner_writes_about_is_protected(key: str) -> None:
+    assert is_protected(key)
+
+
+@pytest.mark.parametrize("key", FREE)
+def test_a_key_that_only_looks_alike_is_free(key: str) -> None:
+    assert owner_of(key) is None
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "{labels: {KEY: a}}",
+        "{labels: {KEY: null}}",
+        "{annotations: {KEY: a}}",
+        "{renameLabels: {KEY: a}}",
+        "{renameLabels: {a: KEY}}",
+        "{copyLabels: {a: KEY}}",
+        "{merge: {metadata: {labels: {KEY: a}}}}",
+        "{merge: {metadata: {annotations: {KEY: null}}}}",
+        "{strategic: {metadata: {annotations: {KEY: a}}}}",
+        "{apply: {metadata: {labels: {KEY: a}}}}",
+        "{json: [{op: add, path: /metadata/labels/POINTER, value: a}]}",
+        "{json: [{op: remove, path: /metadata/annotations/POINTER}]}",
+        "{json: [{op: move, from: /metadata/labels/POINTER, path: /metadata/labels/a}]}",
+        "{json: [{op: copy, from: /spec/a, path: /metadata/annotations/POINTER}]}",
+    ],
+)
+def test_a_protected_key_is_refused_and_its_owner_named(key: str, patch: str) -> None:
+    text = with_patch(patch.replace("KEY", key).replace("POINTER", key.replace("/", "~1")))
+    owner = owner_of(key)
+
+    (problem,) = problems_of(text)
+
+    assert owner
+    assert f"'{key}' belongs to {owner.name}: {owner.why}; leave it alone, or name it" in problem
+    parse_plan(f"{text}guards: {{allowKeys: [{key}]}}\n", "plan.yaml")
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_protected_label_may_be_copied_from(key: str) -> None:
+    parse_plan(with_patch(f"{{copyLabels: {{{key}: example.com/copy}}}}"), "plan.yaml")
+
+
+def test_allowing_one_key_allows_no_other_of_its_owner() -> None:
+    text = with_patch("{labels: {kueue.x-k8s.io/queue-name: a, kueue.x-k8s.io/priority-class: b}}")
+
+    (problem,) = problems_of(f"{text}guards: {{allowKeys: [kueue.x-k8s.io/queue-name]}}\n")
+
+    assert "'kueue.x-k8s.io/priority-class' belongs to Kueue" in problem
+
+
+def test_no_key_has_two_owners_and_each_owner_a_source() -> None:
+    listed = [key for owner in OWNERS for key in owner.keys]
+
+    assert len(listed) == len(set(listed))
+    assert all(owner.source and owner.why for owner in OWNERS)
+
+
+def test_the_reference_shows_the_table() -> None:
+    section = REFERENCE.read_text().partition("**Protected keys.**")[2].partition("\n\n**")[0]
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in section.splitlines()
+        if line.startswith("| `")
+    ]
+
+    assert [(re.findall("`(.*?)`", keys), owner, why) for keys, owner, why in rows] == [
+        (list(owner.keys), owner.name, owner.why) for owner in OWNERS
+    ]
