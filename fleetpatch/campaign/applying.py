@@ -82,15 +82,15 @@ async def apply(
             return await Session(journal, settings, log, stop or Stop(), permits).run()
 
 
-def reopen_failed(run_file: Path, settings: Settings, reason: Reason | None = None) -> int:
-    """Put failed targets, all or those with `reason`, back among the open ones; gives their number.
+def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
+    """Reopen failed targets, all or those with one of `reasons`; returns their number.
 
     After a halt the others are accepted; those that were put back are counted when they fail again.
     Raises Locked and RunFileError.
     """
     with opened_to_write(run_file, settings) as journal:
         halted, accepted = journal.state is RunState.HALTED, journal.pardoned
-        number = journal.reopen(reason)
+        number = journal.reopen(*reasons)
         failed = folds.summary(journal).tally.failed
         journal.pardon(failed if halted else min(accepted, failed))
         return number

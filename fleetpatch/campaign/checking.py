@@ -120,6 +120,9 @@ async def _missing(check: Check, plan: Plan, cluster: ApiServer) -> str:
     looked_at = 0
     names = check.kinds or tuple(dict.fromkeys(k for block in plan.targets for k in block.kinds))
     kinds = await kinds_of(cluster, names)
+    for name in names:
+        if check.namespaces and not kinds[name].namespaced:
+            return f"{cluster.name}: {kinds[name].name} are cluster-scoped; remove check.namespaces"
     for namespace in await namespaces_of(cluster, check.namespaces):
         for name in names:
             pages = cluster.pages(

@@ -47,7 +47,7 @@ async def expand(
     settings = settings or Settings()
     source = plan if isinstance(plan, PlanFile) else PlanFile.of(plan)
     plan = source.plan
-    refuse_unselective([block.selector for block in plan.targets], everything=everything)
+    refuse_unselective([block.narrowing for block in plan.targets], everything=everything)
     started = settings.clock.monotonic()
     async with open_fleet(plan, settings) as clusters:
         info = _info(plan, clusters, settings, dry_run=dry_run)

@@ -20,6 +20,7 @@ import typer
 
 from fleetpatch._version import __version__
 from fleetpatch.cli import streams
+from fleetpatch.cli.command import Command
 from fleetpatch.errors import Exit, FleetpatchError, PlanError
 
 VERBS = MappingProxyType(
@@ -106,7 +107,7 @@ def build(loaded: "list[str] | MappingProxyType[str, str]") -> typer.Typer:
     app.callback()(_root)
     for verb, summary in VERBS.items():
         command = import_module(f"fleetpatch.cli.{verb}").command if verb in loaded else _unloaded
-        app.command(verb, help=None if verb in loaded else summary)(command)
+        app.command(verb, cls=Command, help=None if verb in loaded else summary)(command)
     return app
 
 

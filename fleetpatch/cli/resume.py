@@ -30,7 +30,8 @@ def command(
         bool, typer.Option("--failed", help="Try the failed targets again as well.")
     ] = False,
     reason: Annotated[
-        Reason | None, typer.Option(help="With --failed: only those with this reason.")
+        list[Reason] | None,
+        typer.Option(help="With --failed: only those with this reason; may be repeated."),
     ] = None,
     promote: Annotated[
         bool,
@@ -49,11 +50,12 @@ def command(
     halted goes on, its failures so far accepted. It asks only where the run has not been started.
     """
     settings = Settings(state_dir, log_file, request_timeout)
-    if reason is not None and (not failed or OUTCOME_OF[reason] is not Outcome.FAILED):
-        raise UsageError(f"--reason {reason}: goes with --failed, and must be one of a failure")
+    for one in reason or ():
+        if not failed or OUTCOME_OF[one] is not Outcome.FAILED:
+            raise UsageError(f"--reason {one}: goes with --failed, and must be one of a failure")
     path = find_run(settings.runs, run)
     if failed:
-        number = reopen_failed(path, settings, reason)
+        number = reopen_failed(path, settings, *reason or ())
         sys.stderr.write(f"{number} failed targets are open again.\n")
     standing = summarize(path)
     permits = Permits(resumed=True, promoted=promote, patient=wait)

@@ -22,7 +22,9 @@ def command(
     outcome: Annotated[
         list[Standing] | None, typer.Option(help="Only those that ended so; may be repeated.")
     ] = None,
-    reason: Annotated[Reason | None, typer.Option(help="Only those with this reason.")] = None,
+    reason: Annotated[
+        list[Reason] | None, typer.Option(help="Only those with this reason; may be repeated.")
+    ] = None,
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
 ) -> None:
@@ -37,7 +39,7 @@ def command(
         standings = {one for chosen in outcome for one in _meant(chosen)}
     lines = target_json_lines if output is Output.JSON else target_lines
     with opened(path) as journal:
-        write(lines(folds.targets(journal, standings, reason)), sys.stdout)
+        write(lines(folds.targets(journal, standings, *reason or ())), sys.stdout)
 
 
 def _meant(standing: Standing) -> tuple[Standing, ...]:

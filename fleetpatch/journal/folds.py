@@ -68,10 +68,13 @@ def summary(run: RunFile) -> Summary:
 def targets(
     run: RunFile,
     standings: Collection[Standing] | None = None,
-    reason: Reason | None = None,
+    *reasons: Reason | None,
 ) -> Iterator[Listed]:
-    """Stream the targets in the order of the plan, all or those that stand so, for this reason."""
-    where, values = _conditions(standings, reason)
+    """Stream the targets in the order of the plan, all or those that are so.
+
+    `standings` None stands for all, and so do no reasons; a reason that is None does not count.
+    """
+    where, values = _conditions(standings, reasons)
     rows = run.database.rows(f"{_LISTED} WHERE {where} ORDER BY t.id", *values)
     with run.database.sensible():
         for row in rows:
@@ -156,7 +159,7 @@ def _tallies(counts: Mapping[str, _Standings]) -> dict[str, Tally]:
 
 
 def _conditions(
-    standings: Collection[Standing] | None, reason: Reason | None
+    standings: Collection[Standing] | None, reasons: Collection[Reason | None]
 ) -> tuple[str, list[Any]]:
     """Put a filter into SQL; `standings` None lets all pass."""
     terms, values = ["TRUE"], []
@@ -170,9 +173,10 @@ def _conditions(
             either.append(f"(o.target IS NULL AND {CLAIMED})")
         terms.append(f"({' OR '.join(either)})")
         values += wanted
-    if reason is not None:
-        terms.append("o.reason = ?")
-        values.append(reason.value)
+    chosen = [reason.value for reason in reasons if reason is not None]
+    if chosen:
+        terms.append(f"o.reason IN ({', '.join('?' * len(chosen))})")
+        values += chosen
     return " AND ".join(terms), values
 
 

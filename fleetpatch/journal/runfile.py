@@ -260,16 +260,16 @@ class RunFile:
         with self.database.transaction():
             facts.spend(self.database, usage)
 
-    def reopen(self, reason: Reason | None = None) -> int:
-        """Take back the outcomes of failed targets, all or those with `reason`; gives their number.
+    def reopen(self, *reasons: Reason) -> int:
+        """Take back the outcomes of failed targets; returns their number.
 
+        All of them, or those with one of `reasons`.
         They were sent, so they are in doubt then, and will be read before anything else.
         """
-        reasons = [one.value for one in Reason if OUTCOME_OF[one] is Outcome.FAILED]
-        if reason is not None:
-            reasons = [reason.value]
+        failures = [one for one in Reason if OUTCOME_OF[one] is Outcome.FAILED]
+        wanted = [one.value for one in reasons or failures]
         with self.database.transaction() as connection:
-            taken = connection.execute(_REOPEN, (" ".join(reasons),)).rowcount
+            taken = connection.execute(_REOPEN, (" ".join(wanted),)).rowcount
             facts.grow(self.database, "outcomes", -taken)
             if taken:
                 self.database.put([("state", RunState.PAUSED.value), ("cause", "failed reopened")])

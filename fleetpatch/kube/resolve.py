@@ -22,18 +22,23 @@ def resolve(
 
     `unavailable` says for each `group/version` that could not be asked why. Raises UsageError for
     a name that means several resources, listing them, or none, with those near; ClusterError where
-    it may be among the unavailable.
+    it may be among the unavailable, also beside the one that was found.
     """
     found = matching(name, resources)
-    if len(found) == 1:
-        return found[0]
-    if found:
+    if len(found) > 1:
         candidates = ", ".join(sorted(unambiguous(resource) for resource in found))
         raise UsageError(f"{name!r} is ambiguous; write one of these: {candidates}")
     missing = _hiding(name, unavailable)
+    reasons = "; ".join(f"{entry}: {unavailable[entry]}" for entry in missing)
+    if found:
+        if any(_group(entry) != found[0].group for entry in missing) and not _names_group(name):
+            raise ClusterError(
+                f"{name!r} may be ambiguous, for not all groups could be asked ({reasons}); write"
+                f" {unambiguous(found[0])!r} if you mean that one"
+            )
+        return found[0]
     if missing:
-        reasons = "; ".join(f"{group}: {unavailable[group]}" for group in missing)
-        raise ClusterError(f"{name!r} is not found, and not all could be asked ({reasons})")
+        raise ClusterError(f"{name!r} is not found, and not all groups could be asked ({reasons})")
     near = _near(name, resources)
     hint = f"did you mean {', '.join(near)}?" if near else "see `kubectl api-resources`"
     raise UsageError(f"{name!r} is not served, or cannot be listed and patched; {hint}")
@@ -42,12 +47,20 @@ def resolve(
 def _hiding(name: str, unavailable: Mapping[str, str]) -> list[str]:
     """Name the group versions that could not be asked and may have `name`."""
     rest = name.lower().partition(".")[2]
-    groups = {entry: entry.rpartition("/")[0].lower() for entry in unavailable}
+    groups = {entry: _group(entry) for entry in unavailable}
     return [
         entry
         for entry, group in groups.items()
         if not rest or group == rest.strip(".") or (group and rest.endswith(f".{group}"))
     ]
+
+
+def _group(group_version: str) -> str:
+    return group_version.rpartition("/")[0].lower()
+
+
+def _names_group(name: str) -> bool:
+    return bool(name.partition(".")[2])
 
 
 def _near(name: str, resources: Sequence[Resource]) -> list[str]:

@@ -98,7 +98,7 @@ OWNERS: Final = (
     Owner(
         "Argo CD",
         ("app.kubernetes.io/instance", "argocd.argoproj.io/*"),
-        "these keys say which application an object belongs to: it may be pruned or taken for foreign",
+        "these keys say which application an object belongs to: it may be pruned",
         "argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking",
     ),
     Owner(

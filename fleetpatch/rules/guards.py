@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 from fleetpatch.errors import NothingMatched, Refused
+from fleetpatch.model.field_selector import FieldSelector
 from fleetpatch.model.selector import Selector
 
 
-def refuse_unselective(selectors: Sequence[Selector], *, everything: bool) -> None:
+def refuse_unselective(selectors: Sequence[Selector | FieldSelector], *, everything: bool) -> None:
     """An empty selector means every object there is; that must be said."""
     for position, selector in enumerate(selectors):
         if selector.is_empty and not everything:
             raise Refused(
                 f"targets[{position}] has no selector and would match every object of its kinds; "
-                "add a selector, or say --all if you mean all of them"
+                "add a selector or a field selector, or say --all if you mean all of them"
             )
 
 

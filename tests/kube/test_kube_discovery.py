@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetpatch.campaign.sweeping import kinds_of
 from fleetpatch.errors import ClusterError, CredentialsError, UsageError
 from fleetpatch.kube.resolve import resolve
 from fleetpatch.model.kinds import groups_named
@@ -103,6 +104,58 @@ async def test_a_group_that_fails_breaks_no_other(failure: bytes | Act) -> None:
         resolve("tfjobs.kubeflow.org", resources, unavailable)
     with pytest.raises(UsageError, match="is not served"):
         resolve("mxjobs.elsewhere.org", resources, unavailable)
+
+
+@pytest.mark.parametrize("name", ["jobs", "Job", "vcjob"])
+@pytest.mark.parametrize("failure", [status(503, "ServiceUnavailable"), http(200, b"<html>")])
+async def test_a_name_without_its_group_is_refused_while_another_group_may_serve_it(
+    name: str, failure: bytes
+) -> None:
+    hidden, meant = ("batch.volcano.sh", "jobs.batch")
+    if name == "vcjob":
+        hidden, meant = ("kubeflow.org", "jobs.batch.volcano.sh")
+    resources, unavailable = await discovered(**{hidden: failure})
+
+    with pytest.raises(ClusterError) as caught:
+        resolve(name, resources, unavailable)
+
+    assert f"{name!r} may be ambiguous, for not all groups could be asked" in str(caught.value)
+    assert f"{hidden}/v1" in str(caught.value)
+    assert f"write '{meant}' if you mean that one" in str(caught.value)
+    assert resolve(meant, resources, unavailable).name == meant
+
+
+async def test_a_name_that_two_groups_serve_is_ambiguous_whatever_else_is_unavailable() -> None:
+    resources, unavailable = await discovered(**{"kubeflow.org": status(503)})
+
+    with pytest.raises(UsageError, match=r"write one of these: jobs\.batch, jobs\.batch\.volcano"):
+        resolve("jobs", resources, unavailable)
+
+
+def test_another_version_of_the_same_group_makes_no_name_ambiguous() -> None:
+    assert resolve("jobs", [BATCH], {"batch/v1beta1": "503"}) == BATCH
+
+
+@pytest.mark.parametrize("name", ["jobs.batch", "jobs.v1.batch", "job.batch"])
+def test_a_name_with_its_group_is_not_affected_by_other_groups(name: str) -> None:
+    assert resolve(name, [BATCH], {"batch.volcano.sh/v1alpha1": "503", "v1": "503"}) == BATCH
+
+
+def test_the_core_group_may_hide_a_name_too() -> None:
+    with pytest.raises(ClusterError, match=r"v1: 503.*write 'jobs\.batch'"):
+        resolve("jobs", [BATCH], {"v1": "503"})
+
+
+async def test_a_plan_with_a_name_that_may_be_ambiguous_is_refused_and_a_full_one_goes_on() -> None:
+    down = answers(**{"batch.volcano.sh": status(503, "ServiceUnavailable")})
+
+    async with opened(down) as (api, _peer):
+        with pytest.raises(ClusterError, match=r"batch\.volcano\.sh/v1alpha1.*'jobs\.batch'"):
+            await kinds_of(api, ["tfjobs.kubeflow.org", "jobs"])
+        assert (await kinds_of(api, ["tfjobs.kubeflow.org", "jobs.batch"])).keys() == {
+            "tfjobs.kubeflow.org",
+            "jobs.batch",
+        }
 
 
 async def test_requests_of_discovery_are_counted_as_gets() -> None:

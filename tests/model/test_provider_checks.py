@@ -269,6 +269,34 @@ def test_what_discovery_brings_to_light_is_placed_in_the_plan_file() -> None:
     assert problem.startswith("plan.yaml:6:13: targets[0].kinds[0]: leases.coordination.k8s.io is")
 
 
+NODES = Resource("", "v1", "nodes", "Node", "node", (), False)
+SCOPED = "are cluster-scoped, and namespaces cannot choose among them"
+
+
+@pytest.mark.parametrize("namespaces", ["[a]", '["team-*"]', '["!a"]'])
+def test_namespaces_of_a_cluster_scoped_kind_are_refused(namespaces: str) -> None:
+    text = MINIMAL.replace("[jobs.batch]", f"[nodes]\n    namespaces: {namespaces}")
+
+    (problem,) = discovered(text, ProviderName.KUBERNETES, NODES)
+
+    assert problem.startswith(f"plan.yaml:6:13: targets[0].kinds[0]: nodes {SCOPED}")
+
+
+def test_only_the_block_with_namespaces_is_refused() -> None:
+    nodes = "- {kinds: [nodes], selector: a=b}\n  - {kinds: [nodes], namespaces: [x]}"
+    text = MINIMAL.replace("- kinds: [jobs.batch]\n    selector: app=etl", nodes)
+
+    (problem,) = discovered(text, ProviderName.KUBERNETES, NODES)
+
+    assert problem.startswith("plan.yaml:7:14: targets[1].kinds[0]: nodes")
+
+
+def test_a_cluster_scoped_kind_without_namespaces_is_let_through() -> None:
+    source = parse_plan(MINIMAL.replace("jobs.batch", "nodes"), "plan.yaml")
+
+    refuse_unfit(source, [(ProviderName.KUBERNETES, {"nodes": NODES})], rehearsal=False)
+
+
 def test_a_plan_that_was_never_a_file_is_named_instead() -> None:
     plan = plan_from(
         {

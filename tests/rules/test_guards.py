@@ -1,8 +1,12 @@
 """The guards that refuse a plan. Covered: each refusal, each way out, and their messages."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from fleetpatch.errors import Exit, Refused
+from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.selector import Selector
 from fleetpatch.rules.guards import (
     refuse_clashes,
@@ -19,6 +23,31 @@ def test_an_empty_selector_is_refused_and_its_block_named() -> None:
         refuse_unselective([SOME, ALL], everything=False)
 
     assert refused.value.exit_code is Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("block", "is_enough"),
+    [
+        ({"selector": "app=etl"}, True),
+        ({"fieldSelector": "metadata.name=x"}, True),
+        ({"fieldSelector": "status.successful!=1"}, True),
+        ({"selector": "app", "fieldSelector": "metadata.name=x"}, True),
+        ({}, False),
+        ({"selector": "", "fieldSelector": ""}, False),
+        ({"namespaces": ["a"]}, False),
+    ],
+)
+def test_a_field_selector_counts_as_a_selector(block: dict[str, Json], is_enough: bool) -> None:
+    plan = plan_from(
+        {
+            "metadata": {"name": "x"},
+            "targets": [{"kinds": ["jobs.batch"], **block}],
+            "patch": {"labels": {"a": "b"}},
+        }
+    )
+
+    with nullcontext() if is_enough else pytest.raises(Refused, match="add a selector or a field"):
+        refuse_unselective([block.narrowing for block in plan.targets], everything=False)
 
 
 def test_all_must_be_said() -> None:

@@ -74,3 +74,8 @@ class TargetBlock(Section):
     """A label selector, as for kubectl -l. Absent: every object of the kinds."""
     field_selector: ObjectFieldSelector = FieldSelector()
     """A field selector, as for kubectl --field-selector."""
+
+    @property
+    def narrowing(self) -> Selector | FieldSelector:
+        """The selector that narrows the block to some objects of its kinds; empty: none does."""
+        return self.field_selector if self.selector.is_empty else self.selector

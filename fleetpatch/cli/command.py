@@ -1,0 +1,36 @@
+"""What every verb does with its options before it runs: nothing is overwritten, nothing is empty.
+
+The parser takes the last of several values and says nothing, and `--context "$CONTEXT"` with an
+unset variable would mean the current context. Both are refused by name.
+"""
+
+from typing import Any, Final
+
+from typer.core import TyperCommand, TyperOption
+
+from fleetpatch.errors import UsageError
+
+_JOINED: Final = frozenset({"selector", "field_selector"})
+"""Options whose terms can be joined with a comma."""
+
+
+class Command(TyperCommand):
+    """A verb. Options that are lists take several values; others take one, and no empty text."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words behind the verb. Raises UsageError, and typer's errors."""
+        if not ctx.resilient_parsing:  # the completion of a half-written command line
+            values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            for option in self.get_params(ctx):
+                if isinstance(option, TyperOption):
+                    _check(option, order.count(option), values.get(str(option.name)))
+        return super().parse_args(ctx, args)
+
+
+def _check(option: TyperOption, times: int, value: object) -> None:
+    name = max(option.opts, key=len)
+    if times > 1 and not option.multiple and not option.is_flag:
+        advice = "join its terms with a comma" if option.name in _JOINED else "give it once"
+        raise UsageError(f"{name} is given {times} times; {advice}")
+    if value == "" or (isinstance(value, list) and "" in value):
+        raise UsageError(f"{name} is empty; give a value, or leave the option out")

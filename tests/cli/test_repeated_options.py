@@ -1,0 +1,133 @@
+"""Options that are given twice, or with an empty value: taken together, or refused by name.
+
+Covered: every option of every verb; the lists of targets, resume, label and annotate. Left out:
+options that are wrong in themselves (test_bad_input).
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import typer
+from typer.core import TyperGroup, TyperOption
+
+from fleetpatch.cli import app
+from fleetpatch.model.outcome import Reason
+from tests.cli.calling import Caller
+from tests.cli.conftest import paint
+from tests.e2e.tool import Tool
+
+
+def options() -> Iterator[tuple[str, TyperOption]]:
+    root = typer.main.get_command(app.build(app.VERBS))
+    assert isinstance(root, TyperGroup)
+    for verb, command in root.commands.items():
+        for option in command.params:
+            if isinstance(option, TyperOption):
+                yield verb, option
+
+
+SINGLE = [
+    (verb, name)
+    for verb, option in options()
+    if not (option.multiple or option.is_flag)
+    for name in option.opts
+]
+SEVERAL = {(verb, option.name) for verb, option in options() if option.multiple}
+
+
+@pytest.mark.parametrize(("verb", "name"), SINGLE)
+def test_an_option_with_one_value_is_refused_by_name_when_it_is_given_twice(
+    call: Caller, verb: str, name: str
+) -> None:
+    ended = call(verb, name, "a", name, "b")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("fleetpatch: --")
+    assert " is given 2 times; " in ended.err
+
+
+@pytest.mark.parametrize(("verb", "name"), SINGLE)
+def test_an_empty_value_is_not_taken_for_an_option_that_is_not_given(
+    call: Caller, verb: str, name: str
+) -> None:
+    ended = call(verb, name, "")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert " is empty; give a value, or leave the option out" in ended.err
+
+
+def test_a_short_and_a_long_name_are_one_option(call: Caller) -> None:
+    ended = call("label", "jobs.batch", "a=1", "-A", "-l", "app=etl", "--selector", "tier=gold")
+
+    assert ended.code == 2
+    assert ended.err == "fleetpatch: --selector is given 2 times; join its terms with a comma\n"
+
+
+def test_lists_are_lists_in_every_verb_that_has_them() -> None:
+    names = {name for _, name in SEVERAL}
+
+    assert {(verb, option.name) for verb, option in options() if option.name in names} == SEVERAL
+    assert {"reason", "outcome", "namespace", "allow_key"} == names
+
+
+def test_a_flag_may_be_repeated(call: Caller) -> None:
+    assert call("validate", "-h").code == 0
+    assert "run 'nowhere'" in call("resume", "nowhere", "--yes", "--yes", "-y").err
+
+
+@pytest.fixture
+def run(call: Caller, tool: Tool) -> str:
+    """A plan that was expanded, with pending targets and nothing else."""
+    tool.write("good.yaml", paint())
+    ended = call("plan", "good.yaml", "-o", "json")
+    assert ended.code == 0, ended.err
+    return str(json.loads(ended.out)["run"])
+
+
+def test_several_outcomes_and_reasons_are_taken_together(call: Caller, run: str) -> None:
+    def listed(*words: str) -> int:
+        return len(call("targets", run, "-o", "json", *words).out.splitlines())
+
+    total = listed()
+    assert total > 0
+    assert listed("--outcome", "pending", "--outcome", "applied") == total
+    assert listed("--outcome", "applied", "--outcome", "failed") == 0
+    assert listed("--reason", "gone", "--reason", "drifted") == 0
+
+
+def test_resume_takes_several_reasons_and_refuses_one_that_is_no_failure(
+    call: Caller, run: str
+) -> None:
+    taken = call("resume", run, "--failed", "--reason", "rejected", "--reason", "conflict")
+    refused = call("resume", run, "--failed", "--reason", "rejected", "--reason", "gone")
+
+    assert "0 failed targets are open again" in taken.err
+    assert refused.code == 2
+    assert f"--reason {Reason.GONE}: goes with --failed" in refused.err
+
+
+def test_several_namespaces_are_united(call: Caller) -> None:
+    def planned() -> int:
+        return sum(run["targets"] for run in json.loads(call("status", "-o", "json").out))
+
+    def found(*words: str) -> int:
+        before = planned()
+        ended = call("label", "jobs.batch", "colour=red", "-l", "app=etl", *words)
+        assert "there is no terminal to ask on" in ended.err
+        return planned() - before
+
+    each = [found("-n", pattern) for pattern in ("team-[a-m]*", "team-[n-z]*")]
+
+    assert all(each)
+    assert found("-n", "team-[a-m]*", "-n", "team-[n-z]*") == sum(each)
+
+
+def test_a_field_selector_alone_is_a_selector(call: Caller) -> None:
+    ended = call(
+        *("label", "jobs.batch", "colour=red", "-n", "team-000", "-y"),
+        *("--field-selector", "metadata.name=nothing-is-called-so"),
+    )
+
+    assert ended.code == 2
+    assert "the plan matches no object at all" in ended.err
