@@ -26,6 +26,7 @@ from fleetpatch.cli.options import (
 )
 from fleetpatch.cli.planning import expand_watched
 from fleetpatch.cli.running import interruptible, run
+from fleetpatch.cli.warnings import show_warnings
 from fleetpatch.errors import NothingMatched, UsageError
 from fleetpatch.journal import locator
 from fleetpatch.model.plan.load import PlanFile, load_plan
@@ -61,6 +62,7 @@ def command(
     if path.is_dir() or (path.is_file() and not is_run_file(path)):
         plan = load_plan(path)
         _check(plan.digest, digest, what)
+        show_warnings(plan)
         permits = Permits(patient=wait)
         with plan_lock(plan.plan.name, settings) as held:
             planned = None if new or run_file else _unfinished(plan, settings, dry_run=dry_run)

@@ -19,6 +19,7 @@ from fleetpatch.cli.options import (
     TimeoutOption,
 )
 from fleetpatch.cli.planning import expand_watched
+from fleetpatch.cli.warnings import show_warnings
 from fleetpatch.model.plan.load import load_plan
 from fleetpatch.report.preview import as_json, preview_lines
 from fleetpatch.report.terminal import write
@@ -38,6 +39,7 @@ def command(
     Nothing is patched. The targets are written to a run file, which `apply` carries out as it is.
     """
     loaded = load_plan(plan)
+    show_warnings(loaded)
     settings = Settings(state_dir, log_file, request_timeout)
     summary = expand_watched(loaded, settings, run_file=run_file, everything=everything)
     view = preview(Path(summary.run_file))

@@ -49,13 +49,13 @@ class Schedule:
     def parse(cls, text: str) -> Self:
         """Read a cron expression. Raises ValueError with what is wrong, and what to do."""
         parts = text.split()
-        if len(parts) != len(_FIELDS):
+        if len(parts) != len(FIELDS):
             raise ValueError(
                 f"{text!r} has {len(parts)} fields and a cron expression has five: minute, hour,"
                 ' day of month, month, day of week, as in "0 2 * * SAT"'
             )
         minutes, hours, days, months, weekdays = (
-            field.read(part) for field, part in zip(_FIELDS, parts, strict=True)
+            field.read(part) for field, part in zip(FIELDS, parts, strict=True)
         )
         schedule = cls(
             text=" ".join(parts),
@@ -89,7 +89,9 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class Field:
+    """One of the five: its name, its numbers, and the words for them."""
+
     name: str
     least: int
     most: int
@@ -137,10 +139,11 @@ class _Field:
         )
 
 
-_FIELDS: Final = (
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day of month", 1, 31),
-    _Field("month", 1, 12, _MONTHS),
-    _Field("day of week", 0, 7, _DAYS),
+FIELDS: Final = (
+    Field("minute", 0, 59),
+    Field("hour", 0, 23),
+    Field("day of month", 1, 31),
+    Field("month", 1, 12, _MONTHS),
+    Field("day of week", 0, 7, _DAYS),
 )
+"""The fields of a cron expression, in their order; a day of week is 0 to 7."""

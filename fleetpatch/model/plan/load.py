@@ -5,7 +5,8 @@ order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -26,6 +27,7 @@ from fleetpatch.model.plan.document import Document, read
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
+from fleetpatch.model.plan.windows import window_warnings
 
 _NOWHERE: Final = Place(0, 0)
 
@@ -61,6 +63,13 @@ class PlanFile:
     def digest(self) -> str:
         """The digest of the plan's meaning; see `fleetpatch.model.plan.digest`."""
         return digest.digest(self.plan)
+
+    def warnings(self, now: datetime) -> list[Problem]:
+        """Give what is valid and may surprise, each in its place; `now` knows its time zone."""
+        window = self.plan.window
+        found = window_warnings(window, now) if window else ()
+        told = [self.document.problem(finding) for finding in found]
+        return [replace(one, what=f"warning: {one.what}") for one in told]
 
     def refuse(self, findings: Iterable[Finding]) -> None:
         """Raise PlanError with the findings, each in its place, if there are any."""

@@ -5,6 +5,7 @@ One opening stands in the section itself, several in its `any`; what goes with w
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from pydantic import (
 
 from fleetpatch.model import window
 from fleetpatch.model.cron import Schedule
+from fleetpatch.model.cron_warnings import warnings
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.cron import problem_of_cron, problem_of_timezone
 from fleetpatch.model.plan.problems import Finding
@@ -122,6 +124,19 @@ class Window(Section):
             return self.drain
         lasting = [self.lasts, *(one.lasts for one in self.any_of or ())]
         return min(_DRAIN, _SHARE * min(lasts for lasts in lasting if lasts is not None))
+
+
+def window_warnings(section: Window, now: datetime) -> Iterator[Finding]:
+    """Find openings that may surprise; the days that are named are those after `now`."""
+    openings = [(("window", "opens"), section.opens, section.timezone)] + [
+        (("window", "any", position, "opens"), one.opens, one.timezone or section.timezone)
+        for position, one in enumerate(section.any_of or ())
+    ]
+    for path, opens, zone in openings:
+        if opens is not None:
+            today = now.astimezone(ZoneInfo(zone)).date()
+            for what in warnings(Schedule.parse(opens), today, section.blackouts):
+                yield Finding(path, what)
 
 
 def check_window(tree: Json) -> Iterator[Finding]:
