@@ -3,14 +3,13 @@
 from collections.abc import Iterable
 
 from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration, reads_whole
-from fleetpatch.model.fields import show
+from fleetpatch.model.fields import Path, show
+from fleetpatch.model.nulls import null_entries
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
 from fleetpatch.rules.strategy import undecided
-
-_MERGED_BY_SCHEMA = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 
 
 def change_of(info: RunInfo, plan: Plan) -> Change:
@@ -21,10 +20,20 @@ def change_of(info: RunInfo, plan: Plan) -> Change:
 
 def undecided_of(change: Change, resources: Iterable[Resource]) -> list[str]:
     """Name the fields, with their kinds, of which the server alone knows how they merge."""
-    if not isinstance(change, BodyPatch) or change.type not in _MERGED_BY_SCHEMA:
+    if not isinstance(change, BodyPatch):
         return []
     return [
         f"{show(path)} of {resource.name}"
         for resource in resources
-        for path in undecided(change.body, custom=not is_built_in(resource))
+        for path in _undecided(change, resource)
     ]
+
+
+def _undecided(change: BodyPatch, resource: Resource) -> Iterable[Path]:
+    match change.type:
+        case PatchType.STRATEGIC | PatchType.APPLY:
+            return undecided(change.body, custom=not is_built_in(resource))
+        case PatchType.MERGE:
+            return null_entries(change.body)
+        case PatchType.JSON:
+            return ()

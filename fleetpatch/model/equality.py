@@ -7,9 +7,13 @@ beyond 64 bits is a float to it, so that two of them may be one number.
 
 import sys
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Final
 
 from fleetpatch.model.fields import Fields, Json, Value
+
+EXPONENT_FROM: Final = 1e21
+"""From here on a server writes numbers with an exponent."""
 
 _BEYOND_INT64: Final = 2**63
 
@@ -24,19 +28,18 @@ def deep_equal(first: Value | Fields, second: Value | Fields) -> bool:
         one, other = pending.pop()
         if one is other:
             continue
-        kind = type(one)
-        if kind is not type(other):
-            if not _is_number(one) or not _is_number(other) or _stored(one) != _stored(other):
-                return False
-        elif kind is dict:
-            if len(one) != len(other) or not one.keys() <= other.keys():
+        kind = _kind(one)
+        if kind is not _kind(other):
+            return False
+        if kind is dict:
+            if one.keys() != other.keys():
                 return False
             pending.extend((value, other[key]) for key, value in one.items())
         elif kind is list:
             if len(one) != len(other):
                 return False
             pending.extend(zip(one, other, strict=True))
-        elif one != other and not (kind is int and _stored(one) == _stored(other)):
+        elif not (_is_same_number(one, other) if kind is float else one == other):
             return False
     return True
 
@@ -46,11 +49,26 @@ def is_among(value: Value, values: Iterable[Value]) -> bool:
     return any(deep_equal(value, each) for each in values)
 
 
-def _is_number(value: Json) -> bool:
-    return type(value) is int or type(value) is float
+def stored_number(number: float) -> float:
+    """The number that a server reads where it has written this one.
+
+    That is an integer where there is no fraction and no exponent in the text: up to 64 bits as it
+    is, beyond them, and where a float was given, with the digits that tell the float from its
+    neighbours. A number that no server can store is given back.
+    """
+    if isinstance(number, int):
+        if -_BEYOND_INT64 <= number < _BEYOND_INT64 or abs(number) > sys.float_info.max:
+            return number
+        number = float(number)
+    is_written_whole = number.is_integer() and abs(number) < EXPONENT_FROM
+    return int(Decimal(repr(number))) if is_written_whole else number
 
 
-def _stored(number: float) -> float:
-    """The number as a server keeps it; one that no float holds cannot be stored at all."""
-    is_kept = -_BEYOND_INT64 <= number < _BEYOND_INT64 or abs(number) > sys.float_info.max
-    return number if is_kept else float(number)
+def _kind(value: Value | Fields) -> type:
+    """The type of a value; there is one of numbers."""
+    kind = type(value)
+    return float if kind is int else kind
+
+
+def _is_same_number(one: float, other: float) -> bool:
+    return stored_number(one) == stored_number(other)

@@ -2,16 +2,27 @@
 
 Nothing is changed in place, and whatever a patch does not touch is shared with the old document.
 What real servers do beyond the RFC (kube-apiserver uses evanphx/json-patch) is done here as well:
-`replace` of a missing map entry adds it, `copy` of one gives null, `test` of one equals null, and
-negative indices count from the end.
+`replace` of a missing map entry adds it, `copy` of one gives null, `test` of one equals null and
+equals nothing at all, negative indices count from the end, and all copies together have a limit. A
+list with a null in it cannot be tested: a server that compares one breaks the connection.
+
+A server compares the texts of two values. Here it is the values: bodies are sent in a server's own
+spelling (`fleetpatch.model.encoding`), and who has them otherwise says so by values of a type of
+its own.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
+from fleetpatch.model.nulls import has_null_entry
+
+MOST_COPIED: Final = 3 * 1024 * 1024
+"""Bytes that all copies of a patch may have in sum."""
 
 _INDEX: Final = re.compile(r"[+-]?[0-9]+")
 _MISSING: Final = object()
@@ -21,14 +32,41 @@ class InapplicableError(ValueError):
     """An operation cannot be done to the document; `str()` says which and why."""
 
 
-def json_patched(document: Json, operations: Sequence[Mapping[str, Any]]) -> Json:
-    """Do all operations, in their order. Raises InapplicableError where one cannot be done."""
+def _itself(value: Json) -> Json:
+    return value
+
+
+def json_patched(
+    document: Json,
+    operations: Sequence[Mapping[str, Any]],
+    copy: Callable[[Json], Json] = _itself,
+) -> Json:
+    """Do all operations, in their order. Raises InapplicableError where one cannot be done.
+
+    `copy` makes what a copy of a value is.
+    """
+    copier = _Copier(copy)
     for operation in operations:
-        document = _operated(document, operation)
+        document = _operated(document, operation, copier)
     return document
 
 
-def _operated(document: Json, operation: Mapping[str, Any]) -> Json:
+@dataclass(slots=True)
+class _Copier:
+    """Makes the copies of one patch, and counts what they take."""
+
+    copy: Callable[[Json], Json]
+    bytes_left: int = MOST_COPIED
+
+    def copied(self, value: Json) -> Json:
+        if value is not None:
+            self.bytes_left -= len(encode(value))
+        if self.bytes_left < 0:
+            raise InapplicableError(f"the copies have more than {MOST_COPIED} bytes in sum")
+        return self.copy(value)
+
+
+def _operated(document: Json, operation: Mapping[str, Any], copier: _Copier) -> Json:
     path = steps(operation.get("path"))
     match operation.get("op"):
         case "add":
@@ -37,12 +75,12 @@ def _operated(document: Json, operation: Mapping[str, Any]) -> Json:
             return _edited(document, path, _replacer(operation.get("value")))
         case "remove":
             return _edited(document, path, _removed)
+        case "copy":
+            value = _value_at(document, steps(operation.get("from")))
+            return _edited(document, path, _adder(copier.copied(value)))
         case "test":
             _test(_value_at(document, path), operation.get("value", _MISSING))
             return document
-        case "copy":
-            value = _value_at(document, steps(operation.get("from")))
-            return _edited(document, path, _adder(value))
         case "move":
             source = steps(operation.get("from"))
             value = _value_at(document, source)
@@ -127,5 +165,9 @@ def _index(step: str, length: int) -> int:
 
 
 def _test(current: Json, wanted: Json) -> None:
+    if wanted is _MISSING:
+        wanted = None
     if not deep_equal(current, wanted):
         raise InapplicableError("a test failed")
+    if has_null_entry(wanted):
+        raise InapplicableError("a list with null in it cannot be tested; servers fail to")

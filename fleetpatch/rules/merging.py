@@ -1,4 +1,4 @@
-"""Merge patches, pure: a document and a patch in, a new document out.
+"""Strategic merge, pure: a document and a patch in, a new document out.
 
 Nothing is changed in place, and whatever a patch does not touch is shared with the old document.
 
@@ -22,19 +22,6 @@ _DIRECTIVE: Final = "$patch"
 _RETAIN: Final = "$retainKeys"
 _ORDER: Final = "$setElementOrder"
 _DELETE_FROM: Final = "$deleteFromPrimitiveList"
-
-
-def merge_patched(document: Json, patch: Json) -> Json:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(document) if isinstance(document, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merge_patched(result.get(key), value)
-    return result
 
 
 def strategic_patched(document: Json, patch: Json) -> Json:

@@ -34,7 +34,8 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.applying import applied
 from fleetpatch.rules.differing import difference
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.merging import merge_patched, strategic_patched
+from fleetpatch.rules.mergepatch import merge_patched
+from fleetpatch.rules.merging import strategic_patched
 from fleetpatch.rules.staking import at_stake, outermost
 
 _HEAD: Final = frozenset({"apiVersion", "kind"})

@@ -1,5 +1,8 @@
 """The body of a PATCH: what it asks for, and the guard that keeps it off a changed object.
 
+Bodies are written as a server writes the values that it stores (`fleetpatch.model.encoding`): a
+`test` of a JSON Patch compares the texts.
+
 A stale resourceVersion is answered 409 where it stands in a document, and 422 where a JSON Patch
 tests it; another object's uid is answered 422. With the version in it, a patch that is sent twice
 cannot be applied twice, whatever it does.
@@ -10,9 +13,8 @@ A server-side apply would make an object that is gone anew: with a uid in it, th
 
 from typing import Final
 
-import msgspec
-
 from fleetpatch.model.change import BodyPatch, Change, Options, PatchType, Request
+from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import ABSENT, Fields, Json, Value
 from fleetpatch.model.target import Target
 
@@ -32,8 +34,8 @@ def request(
     """
     if not isinstance(change, BodyPatch):
         document = _guarded(_document(goal, target.before), target, version)
-        return Request(PatchType.MERGE, _encode(document), options)
-    body = _encode(_body(change, target, version))
+        return Request(PatchType.MERGE, encode(document), options)
+    body = encode(_body(change, target, version))
     return Request(change.type, body, options)
 
 
@@ -61,9 +63,6 @@ def _configuration(body: Json, target: Target, version: str | None) -> Json:
     }
     head = {"apiVersion": target.resource.api_version, "kind": target.resource.kind}
     return {**head, **body, "metadata": metadata}
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 def _document(goal: Fields, before: Fields) -> dict[str, Json]:

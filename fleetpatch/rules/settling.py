@@ -11,6 +11,7 @@ is as planned, and once it may have been applied, what it cannot account for is 
 plan that overwrites.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -28,6 +29,7 @@ from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, 
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.covering import holds, is_made_of
 from fleetpatch.rules.planner import Misfit, Patch, Unchanged, goal, need
 
 
@@ -88,7 +90,7 @@ def after_read(
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = _found(values, seen)
     done = Reason.SETTLED_BY_READING if sent else Reason.ALREADY_SET
-    if not _missed(values, found):
+    if not _missed(values, found, holds):
         return End(done, "", seen.resource_version, _unless_same(found, values))
     repeatable = is_repeatable(change)
     drift = _drift(target.before, values, seen, half_done_is_fine=repeatable)
@@ -114,7 +116,7 @@ def after_patch(
     untouched = known_version == seen.resource_version and not dry_run
     if not seen.is_readable_at(values):
         return _taken(seen, untouched=untouched, dry_run=dry_run)
-    missed = _missed(values, found)
+    missed = _missed(values, found, is_made_of)
     if missed and not _is_left_to_server(change, missed, untouched=untouched):
         lines = (
             f"{show(path)} is {_quote(found[path])}, wanted {_quote(value)}"
@@ -170,23 +172,9 @@ def _found(values: Fields, seen: Seen) -> Fields:
     return {path: look_up(document, path) for path in values}
 
 
-def _missed(values: Fields, found: Fields) -> Fields:
+def _missed(values: Fields, found: Fields, is_there: Callable[[Value, Value], bool]) -> Fields:
     """The wanted values that are not there."""
-    return {path: value for path, value in values.items() if not _covers(found[path], value)}
-
-
-def _covers(current: Value, wanted: Value) -> bool:
-    """Tell whether `current` is `wanted`, or more: a server adds its defaults to what is new.
-
-    And it drops nulls.
-    """
-    if deep_equal(current, wanted) or (wanted is None and current is ABSENT):
-        return True
-    if isinstance(current, dict) and isinstance(wanted, dict):
-        return all(_covers(current.get(key), value) for key, value in wanted.items())
-    if isinstance(current, list) and isinstance(wanted, list):
-        return len(current) == len(wanted) and all(map(_covers, current, wanted))
-    return False
+    return {path: value for path, value in values.items() if not is_there(found[path], value)}
 
 
 def _unless_same(found: Fields, values: Fields) -> Fields | None:
@@ -204,7 +192,7 @@ def _drift(before: Fields, values: Fields, seen: Seen, *, half_done_is_fine: boo
         if is_obstructed(document, path):
             return True
         return not deep_equal(current, planned) and not (
-            half_done_is_fine and _covers(current, wanted)
+            half_done_is_fine and is_made_of(current, wanted)
         )
 
     return "; ".join(

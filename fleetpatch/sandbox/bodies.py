@@ -6,7 +6,8 @@ import msgspec
 
 from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox import discovery
-from fleetpatch.sandbox.statuses import JSON, bad_request, unsupported_media_type
+from fleetpatch.sandbox.decoding import decoded
+from fleetpatch.sandbox.statuses import JSON, bad_request, too_large, unsupported_media_type
 
 _T = TypeVar("_T")
 _KNOWN: Final = ("", JSON)
@@ -17,6 +18,16 @@ class DeleteOptions(msgspec.Struct, rename="camel"):
 
     dry_run: list[str] | None = None
     preconditions: dict[str, str | None] | None = None
+
+
+MOST_BYTES: Final = 3 * 1024 * 1024
+"""What a server reads of a body."""
+
+
+def check_size(body: bytes) -> None:
+    """Raise Refusal (413) for a body that a server does not read to its end."""
+    if len(body) > MOST_BYTES:
+        raise too_large(f"limit is {MOST_BYTES}")
 
 
 def media_type(content_type: str) -> str:
@@ -55,9 +66,10 @@ def delete_options(body: bytes) -> DeleteOptions:
 
 def _decoded(body: bytes, wanted: type[_T], kind: str) -> _T:
     try:
-        return msgspec.json.decode(body, type=wanted)
+        read: _T = decoded(body, wanted)
     except msgspec.DecodeError as error:
         raise bad_request(
             f"the object provided is unrecognized (must be of type {kind}): couldn't get"
             f" version/kind; json parse error: {error}"
         ) from error
+    return read

@@ -19,6 +19,8 @@ _COUNTS: Final = (
     "backoffLimit",
     "ttlSecondsAfterFinished",
 )
+_SIZES: Final = {"activeDeadlineSeconds": 64}
+"""Bits of the counts that have not 32."""
 _SPEC_TYPES: Final = MappingProxyType(
     {**dict.fromkeys(_COUNTS, int), "manualSelector": bool, "selector": dict, "template": dict}
 )
@@ -91,6 +93,8 @@ def decoded(spec: Json) -> dict[str, Any]:
     }
     for field, value in known.items():
         _check_type(f"v1.JobSpec.{field}", value, _SPEC_TYPES[field])
+    for field in _COUNTS:
+        _check_size(f"v1.JobSpec.{field}", known.get(field, 0), _SIZES.get(field, 32))
     _check_labels("v1.LabelSelector.MatchLabels", known.get("selector", {}).get("matchLabels"))
     template = _decoded_template(known.get("template", {}))
     if "parallelism" not in known and "completions" not in known:
@@ -166,6 +170,11 @@ def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[
 def _check_type(field: str, value: Json, wanted: type) -> None:
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise ValueError(f"{field}: cannot read {type(value).__name__} as {wanted.__name__}")
+
+
+def _check_size(field: str, value: int, bits: int) -> None:
+    if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+        raise ValueError(f"{field}: {value} overflows int{bits}")
 
 
 def _check_labels(field: str, labels: Json) -> None:

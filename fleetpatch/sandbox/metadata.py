@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import fields
 
+from fleetpatch.model.equality import is_among
 from fleetpatch.model.fields import Json
 from fleetpatch.model.names import (
     MAX_ANNOTATIONS,
@@ -77,6 +78,15 @@ def decoded(metadata: Json) -> dict[str, Any]:
     known = msgspec.to_builtins(msgspec.convert(metadata, _ObjectMeta))
     known.pop("managedFields", None)
     return {key: _without_nulls(value) for key, value in known.items() if value}
+
+
+def with_owners_once(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """`metadata` with each of its owners once; two that differ in anything are two."""
+    owners: list[Json] = []
+    for owner in metadata.get("ownerReferences", ()):
+        if not is_among(owner, owners):
+            owners.append(owner)
+    return {**metadata, "ownerReferences": owners} if owners else dict(metadata)
 
 
 def _without_nulls(value: Json) -> Json:

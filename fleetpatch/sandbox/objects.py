@@ -12,6 +12,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox import discovery, jobs, leases, metadata
+from fleetpatch.sandbox.decoding import stored
 from fleetpatch.sandbox.routes import Route
 from fleetpatch.sandbox.statuses import (
     Cause,
@@ -115,11 +116,11 @@ def _typed(resource: Resource, raw: Json, current: Document | None) -> Document:
     elif resource == discovery.LEASES:
         decoded = leases.decoded(spec)
     else:
-        decoded = spec
+        decoded = stored(spec)
     if decoded is not None:
         document["spec"] = decoded
     if status is not None and resource != discovery.LEASES:
-        document["status"] = status
+        document["status"] = stored(status)
     return document
 
 
@@ -185,7 +186,7 @@ def _prepared(document: Document, current: Document) -> Document:
     stored = current["metadata"]
     kept = {field: stored[field] for field in _KEPT if field in stored}
     given = {field: value for field, value in document["metadata"].items() if field not in _KEPT}
-    own = {"uid": stored["uid"], **given, **kept}
+    own = {"uid": stored["uid"], **metadata.with_owners_once(given), **kept}
     prepared = {**document, "metadata": own}
     prepared.pop("status", None)
     if "status" in current:

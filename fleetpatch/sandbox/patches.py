@@ -1,7 +1,7 @@
 """Bodies of merge, JSON and strategic patches, read as a server reads them.
 
-What they do to a document is in `fleetpatch.rules.merging` and `jsonpatch`. Server-side apply is no
-function of the document alone: `fleetpatch.sandbox.managing`.
+What they do to a document is in `fleetpatch.rules`: `mergepatch`, `jsonpatch` and `merging`.
+Server-side apply is no function of the document alone: `fleetpatch.sandbox.managing`.
 """
 
 from typing import Any, Final
@@ -10,14 +10,24 @@ import msgspec
 
 from fleetpatch.model.fields import Json
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.merging import merge_patched, strategic_patched
-from fleetpatch.sandbox.statuses import bad_request, broken, rejected, undecodable
+from fleetpatch.rules.mergepatch import merge_patched
+from fleetpatch.rules.merging import strategic_patched
+from fleetpatch.sandbox.decoding import copied, decoded, spelled, stored, unspelled
+from fleetpatch.sandbox.statuses import (
+    bad_request,
+    broken,
+    rejected,
+    too_large,
+    undecodable,
+)
 
 MERGE: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 STRATEGIC: Final = "application/strategic-merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
 
+_MOST_OPERATIONS: Final = 10_000
+_VALUE: Final = "value"
 _TYPE: Final = ("apiVersion", "kind")
 _GO_NAMES: Final = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
 
@@ -28,21 +38,29 @@ def patched(document: Json, content_type: str, body: bytes) -> Json:
     The result is plain JSON: whether it still is an object of its kind is not looked at.
     """
     if content_type == MERGE:
-        return merge_patched(document, _merge_body(body))
+        return merge_patched(document, _merge_body(body), keeps_null_entries=False)
     if content_type == JSON_PATCH:
-        try:
-            return json_patched(document, _json_patch_body(body))
-        except InapplicableError as error:
-            raise rejected() from error
+        return _json_patched(document, _json_patch_body(body))
     try:
         return strategic_patched(document, _strategic_body(body))
     except InapplicableError as error:
         raise broken(str(error)) from error
 
 
+def _json_patched(document: Json, operations: list[dict[str, Any]]) -> Json:
+    try:
+        return unspelled(json_patched(document, operations, copied))
+    except InapplicableError as error:
+        raise rejected() from error
+    except msgspec.DecodeError as error:
+        raise undecodable(operations, str(error)) from error
+
+
 def _merge_body(body: bytes) -> Json:
     try:
-        patch = msgspec.json.decode(body)
+        patch = decoded(body)
+    except msgspec.ValidationError as error:
+        raise undecodable(body.decode(errors="replace"), str(error)) from error
     except msgspec.DecodeError as error:
         raise broken("Invalid JSON Patch") from error
     if isinstance(patch, list):
@@ -54,7 +72,7 @@ def _merge_body(body: bytes) -> Json:
 
 def _json_patch_body(body: bytes) -> list[dict[str, Any]]:
     try:
-        patch = msgspec.json.decode(body)
+        patch = spelled(decoded(body, msgspec.Raw))
     except msgspec.DecodeError as error:
         raise bad_request("unexpected end of JSON input") from error
     if patch is None:
@@ -64,12 +82,22 @@ def _json_patch_body(body: bytes) -> list[dict[str, Any]]:
     for operation in patch:
         if not isinstance(operation, dict | None):
             raise bad_request(_unmarshal(operation, "jsonpatch.Operation"))
-    return [operation or {} for operation in patch]
+    if len(patch) > _MOST_OPERATIONS:
+        raise too_large(
+            f"The allowed maximum operations in a JSON patch is {_MOST_OPERATIONS}, got"
+            f" {len(patch)}"
+        )
+    return [_operation(operation or {}) for operation in patch]
+
+
+def _operation(operation: dict[str, Json]) -> dict[str, Json]:
+    """An operation of which the value alone is as it is written."""
+    return {key: value if key == _VALUE else unspelled(value) for key, value in operation.items()}
 
 
 def _strategic_body(body: bytes) -> Json:
     try:
-        patch = msgspec.json.decode(body)
+        patch = stored(decoded(body))
     except msgspec.DecodeError as error:
         raise bad_request("unexpected EOF" if body else "EOF") from error
     if not isinstance(patch, dict | None):

@@ -1,5 +1,6 @@
 """The sandbox as a whole: a store with its sample fleet, served on loopback until it is stopped."""
 
+import asyncio
 import gc
 import os
 import secrets
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import anyio
 from aiohttp import web
@@ -42,6 +43,8 @@ LOOPBACK: Final = "127.0.0.1"
 TOKEN_LIFETIME: Final = 86_400.0
 """Seconds that a token of IAM is good for, where nothing else is said."""
 _BACKLOG: Final = 1024
+_MOST_BYTES: Final = 64 * 1024 * 1024
+"""What is read of a request's body at all; the API takes less."""
 _GRACE_SECONDS: Final = 0.5
 """How long requests in flight, hung ones among them, may take when the sandbox stops."""
 
@@ -147,7 +150,8 @@ class Sandbox:
 
     async def _listen(self, stack: AsyncExitStack) -> str:
         runner = web.ServerRunner(
-            web.Server(self._handler, access_log=None), shutdown_timeout=_GRACE_SECONDS
+            web.Server(self._handler, access_log=None, request_factory=_request),
+            shutdown_timeout=_GRACE_SECONDS,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -183,6 +187,14 @@ def _takes_strategic(provider: ProviderName, resource: Resource) -> bool:
     """Whether a kind takes strategic merge; what the provider has no table for is built in."""
     known = capability(provider, resource)
     return known is None or PatchType.STRATEGIC in known.patch_types
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """A request of aiohttp's, with a body that it leaves to the API to refuse."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(
+        message, payload, protocol, writer, task, loop, client_max_size=_MOST_BYTES
+    )
 
 
 @contextmanager

@@ -214,6 +214,13 @@ def unsupported_media_type(accepted: Sequence[str], *, custom: bool) -> Refusal:
     )
 
 
+def too_large(message: str) -> Refusal:
+    """413."""
+    message = f"Request entity too large: {message}"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    return Refusal(failure(status, message, "RequestEntityTooLarge"))
+
+
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Refusal:
     """422 with its causes."""
     about = f"{kind}.{group}" if group else kind

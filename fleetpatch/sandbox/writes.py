@@ -12,7 +12,7 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import bodies, discovery, jobs, objects, patches
+from fleetpatch.sandbox import bodies, discovery, jobs, metadata, objects, patches
 from fleetpatch.sandbox.managing import configuration, tracking
 from fleetpatch.sandbox.managing.fieldsets import shown
 from fleetpatch.sandbox.managing.ownership import ConflictError
@@ -58,6 +58,7 @@ class Writes:
     ) -> Document:
         """POST; the new object."""
         bodies.check_json(content_type)
+        bodies.check_size(body)
         options = Options.parse(parameters, "CreateOptions")
         resource, namespace = route.resource, route.namespace
         document = objects.decoded_new(resource, bodies.whole_object(resource, body))
@@ -80,6 +81,7 @@ class Writes:
         strategic = kind == patches.STRATEGIC and self.takes_strategic(route.resource)
         if kind not in _ACCEPTED and not strategic:
             raise unsupported_media_type(_ACCEPTED, custom=custom)
+        bodies.check_size(body)
         options = Options.parse(parameters, "PatchOptions", applies=kind == patches.APPLY)
         if kind == patches.APPLY:
             return self._applied(route, body, options)
@@ -98,6 +100,7 @@ class Writes:
 
     def replace(self, route: Route, body: bytes, parameters: dict[str, str]) -> Document:
         """PUT; the object as it is afterwards."""
+        bodies.check_size(body)
         options = Options.parse(parameters, "UpdateOptions")
         raw = bodies.whole_object(route.resource, body)
         document = objects.decoded_new(route.resource, raw)
@@ -112,6 +115,7 @@ class Writes:
 
     def delete(self, route: Route, body: bytes, parameters: dict[str, str]) -> Json:
         """DELETE; a Status of success. The object goes at once, whatever its finalizers."""
+        bodies.check_size(body)
         options = bodies.delete_options(body)
         dry = Options.parse(parameters, "DeleteOptions").dry_run or bool(options.dry_run)
         resource = route.resource
@@ -164,6 +168,8 @@ class Writes:
         resource = route.resource
         current = self.store.get(resource, route.namespace, route.name)
         wanted = configuration.decoded(resource, body)
+        if current is not None and tracking.is_ambiguous(resource, current):
+            raise broken("failed to create manager for existing fields: duplicate entries")
         try:
             merged, managed = tracking.applied(
                 resource, current, wanted, self._writer(options), force=options.force
@@ -202,7 +208,7 @@ class Writes:
         if given.get("resourceVersion"):
             raise broken("resourceVersion should not be set on objects to be created")
         uid = self.new_uid()
-        own = {**given, "uid": uid, "creationTimestamp": self._now()}
+        own = {**metadata.with_owners_once(given), "uid": uid, "creationTimestamp": self._now()}
         if namespace:
             own["namespace"] = namespace
         if "generateName" in own and "name" not in own:

@@ -201,6 +201,19 @@ def test_a_test_that_fails_only_by_now_is_told_from_a_conflict_by_reading(
     assert found(server, moved)["metadata"]["labels"]["cost"] == "new"
 
 
+def test_a_test_of_text_that_servers_escape_passes(tool: Tool, server: SandboxProcess) -> None:
+    text = "python train.py && rm -rf /tmp/x > /dev/null"
+    tested = {"op": "test", "path": "/metadata/annotations/command", "value": text}
+    add = {"op": "add", "path": "/metadata/annotations/next", "value": text}
+    added = {**tested, "path": "/metadata/annotations/next"}
+    noted = tool.run("annotate", "jobs.batch", f"command={text}", "-A", "-l", "app", "--yes")
+    assert noted.code == 0, noted.err
+    targets = planned(tool, JOBS, {"json": [tested, add, added]})
+
+    assert applied(tool)["reasons"] == {"applied": {"patched": len(targets)}}
+    assert found(server, targets[0])["metadata"]["annotations"]["next"] == text
+
+
 def test_a_value_that_the_server_refuses_is_final_at_the_first_answer(
     tool: Tool, server: SandboxProcess
 ) -> None:

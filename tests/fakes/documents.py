@@ -1,7 +1,7 @@
 """Whole objects on a server, and what it makes of a PATCH of any type."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any
 
@@ -10,12 +10,13 @@ from fleetpatch.model.change import PatchType
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.merging import merge_patched, strategic_patched
+from fleetpatch.rules.mergepatch import merge_patched
+from fleetpatch.rules.merging import strategic_patched
 
 from .cluster import Call
 from .samples import failure, ok
 
-_PATCHED = {
+_PATCHED: dict[PatchType, Callable[..., Any]] = {
     PatchType.MERGE: merge_patched,
     PatchType.STRATEGIC: strategic_patched,
     PatchType.JSON: json_patched,

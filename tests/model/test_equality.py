@@ -51,7 +51,9 @@ VALUES = st.recursive(
         ({"a": ABSENT}, {"a": None}),
         (2**53 + 1, float(2**53)),
         (2**53 + 1, 2**53),
+        (-(2**63), -(2.0**63)),
         (10**400, 10**400 + 1),
+        (10**400, 1),
     ],
 )
 def test_these_are_two_values(first: Any, second: Any) -> None:
@@ -69,6 +71,7 @@ def test_these_are_two_values(first: Any, second: Any) -> None:
         (2**63, float(2**63)),
         (2**63, 2**63 + 1),
         (-(2**63) - 1, -(2**63) - 2),
+        (9223372036854775000, 9223372036854774784.0),
         (ABSENT, ABSENT),
         ({"a": [True, None]}, {"a": [True, None]}),
         ({("metadata", "labels", "a"): ABSENT}, {("metadata", "labels", "a"): ABSENT}),

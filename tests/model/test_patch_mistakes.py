@@ -143,6 +143,33 @@ ALLOWED = (
     "{labels: {a: b}, force: false}",
 )
 
+TESTS: list[tuple[str, str, str]] = [
+    ("", "8:45", "is missing; test needs one"),
+    (", value: [a, null]", "8:78", "holds a list with null in it, which servers fail to test"),
+    (", value: {c: [{d: [~]}]}", "8:78", "holds a list with null in it"),
+    (', value: "a\\b"', "8:78", "holds a backspace or form feed"),
+    (', value: ["\\\\\\f"]', "8:78", "holds a backspace or form feed"),
+]
+
+
+@pytest.mark.parametrize(("value", "place", "words"), TESTS)
+def test_a_test_that_servers_cannot_do_is_refused(value: str, place: str, words: str) -> None:
+    patch = f"{{json: [{{op: remove, path: /spec/c}}, {{op: test, path: /spec/a{value}}}]}}"
+
+    (problem,) = problems_of(with_patch(patch))
+
+    assert f":{place}: patch.json[1].value: " in problem
+    assert words in problem
+
+
+@pytest.mark.parametrize("value", ['"\\\\b \\\\f"', "{a: null}", "[[], [a]]", "'\\b'"])
+def test_a_test_that_servers_can_do_is_none(value: str) -> None:
+    patch = (
+        f"{{json: [{{op: remove, path: /spec/c}}, {{op: test, path: /spec/a, value: {value}}}]}}"
+    )
+
+    parse_plan(with_patch(patch), "plan.yaml")
+
 
 @pytest.mark.parametrize(
     ("patch", "place", "words"),

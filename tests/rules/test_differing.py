@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fleetpatch.model.change import MetadataChange, Restoration
 from fleetpatch.model.fields import ABSENT, Fields, Json, look_up
 from fleetpatch.rules.differing import difference
-from fleetpatch.rules.merging import merge_patched
+from fleetpatch.rules.mergepatch import merge_patched
 from fleetpatch.rules.requesting import request
 from tests.fakes import seen_job, target_of
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.merging import merge_patched, strategic_patched
+from fleetpatch.rules.mergepatch import merge_patched
+from fleetpatch.rules.merging import strategic_patched
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
 JSON = st.recursive(

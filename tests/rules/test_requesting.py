@@ -20,7 +20,7 @@ from fleetpatch.model.change import (
     Restoration,
 )
 from fleetpatch.model.fields import ABSENT, Fields
-from fleetpatch.rules.merging import merge_patched
+from fleetpatch.rules.mergepatch import merge_patched
 from fleetpatch.rules.requesting import request
 from fleetpatch.rules.staking import at_stake, outermost
 from tests.fakes import seen_job, target_of
@@ -123,3 +123,44 @@ def test_of_fields_within_one_another_the_outermost_counts() -> None:
     paths = [("a", "b"), ("a",), ("ab",), ("c", "d"), ("a", "b", "c"), ("c", "d")]
 
     assert outermost(paths) == [("a",), ("ab",), ("c", "d")]
+
+
+TEXT = "a && b > \u2028 <\u00e9>"
+SPELLED = r'"a \u0026\u0026 b \u003e \u2028 \u003c\u00e9\u003e"'.replace(r"\u00e9", "\u00e9")
+
+
+@pytest.mark.parametrize(
+    ("value", "spelled"),
+    [
+        (TEXT, SPELLED),
+        (1.0, "1"),
+        (1e2, "100"),
+        (2**63, "9223372036854776000"),
+        ({"a": [TEXT, -0.0]}, f'{{"a":[{SPELLED},0]}}'),
+    ],
+)
+@pytest.mark.parametrize("operation", ["test", "add", "replace"])
+def test_a_json_patch_is_sent_in_the_spelling_of_a_server(
+    operation: str, value: Any, spelled: str
+) -> None:
+    sent = {"op": operation, "path": "/spec/a", "value": value}
+
+    body = request(BodyPatch(PatchType.JSON, [sent]), TARGET, {}, "17").body.decode()
+
+    assert body.endswith(f'{{"op":"{operation}","path":"/spec/a","value":{spelled}}}]')
+
+
+def test_so_are_the_tests_that_guard_it() -> None:
+    target = replace(TARGET, uid="<uid>")
+
+    body = request(BodyPatch(PatchType.JSON, []), target, {}, "1&2").body.decode()
+
+    assert r'"path":"/metadata/uid","value":"\u003cuid\u003e"' in body
+    assert r'"path":"/metadata/resourceVersion","value":"1\u00262"' in body
+
+
+@pytest.mark.parametrize("kind", [PatchType.MERGE, PatchType.STRATEGIC, PatchType.APPLY])
+def test_numbers_are_sent_as_kubectl_sends_them(kind: PatchType) -> None:
+    change = BodyPatch(kind, {"spec": {"parallelism": 3.0, "b": [1e2]}})
+
+    assert b'"parallelism":3,"b":[100]' in request(change, TARGET, {}, "17").body

@@ -8,12 +8,12 @@ Left out: 404s as answers to a PATCH (test_verdicts.py).
 
 import pytest
 
-from fleetpatch.model.change import MetadataChange
-from fleetpatch.model.fields import ABSENT, label
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
+from fleetpatch.model.fields import ABSENT, Fields, label
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.target import Seen
+from fleetpatch.model.target import Seen, Target, TargetId
 from fleetpatch.rules.settling import End, OnDrift, Send, Step, after_patch, after_read
-from tests.fakes import seen_job, target_of
+from tests.fakes import JOBS, document, seen_job, seen_whole, target_of
 
 RELABEL = MetadataChange(labels={"team": "red", "tier": "gold"})
 PLANNED = seen_job({"team": "blue"}, version="10")
@@ -209,3 +209,50 @@ def test_a_dry_run_tells_whether_it_would_be_effective() -> None:
     assert after_patch(RELABEL, GOAL, "10", shown, dry_run=True) == End(Reason.DRY_RUN)
     ended = after_patch(RELABEL, GOAL, "10", PLANNED, dry_run=True)
     assert ended.reason is Reason.NOT_EFFECTIVE
+
+
+ARGS = ("spec", "args")
+NULLED = BodyPatch(PatchType.MERGE, {"spec": {"args": [None, {"a": [None, 1]}]}})
+NULLED_GOAL: Fields = {ARGS: [None, {"a": [None, 1]}]}
+
+
+def with_args(args: object, version: str) -> Seen:
+    return seen_whole(document("etl-1", "uid-1", version, spec={"args": args}))
+
+
+@pytest.mark.parametrize("args", [[None, {"a": [None, 1]}], [{"a": [1]}]])
+@pytest.mark.parametrize(
+    ("version", "reason"), [("11", Reason.PATCHED), ("10", Reason.ALREADY_SET)]
+)
+def test_a_server_may_drop_null_entries_of_a_list_that_a_merge_patch_brings(
+    args: object, version: str, reason: Reason
+) -> None:
+    ended = after_patch(NULLED, NULLED_GOAL, "10", with_args(args, version))
+
+    assert ended.reason is reason
+    assert ended.wrote == (None if args == NULLED_GOAL[ARGS] else {ARGS: args})
+
+
+def test_but_a_list_without_them_is_not_as_wanted_before_anything_was_sent() -> None:
+    planned = Target(
+        TargetId(1),
+        "prod-a",
+        JOBS,
+        "team-a",
+        "etl-1",
+        "uid-1",
+        "10",
+        {ARGS: [1]},
+        wanted=NULLED_GOAL,
+    )
+    seen = with_args([{"a": [1]}], "11")
+
+    ended = after_read(planned, NULLED, seen, matches=True, sent=False, on_drift=OnDrift.SKIP)
+
+    assert isinstance(ended, Send)
+
+
+def test_other_entries_of_a_list_may_not_be_missing() -> None:
+    assert after_patch(NULLED, {ARGS: [1, None]}, "10", with_args([], "11")).reason is (
+        Reason.NOT_EFFECTIVE
+    )

@@ -27,7 +27,8 @@ from fleetpatch.model.fields import ABSENT, Json
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.target import Seen, Target, TargetId
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.merging import merge_patched, strategic_patched
+from fleetpatch.rules.mergepatch import merge_patched
+from fleetpatch.rules.merging import strategic_patched
 from fleetpatch.rules.planner import Patch, goal, need
 from fleetpatch.rules.requesting import request
 from fleetpatch.rules.settling import End, OnDrift, Send, after_patch, after_read

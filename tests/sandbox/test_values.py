@@ -1,9 +1,11 @@
 """Values on the sandbox: that it stores, compares and answers them as a real server does.
 
-Covered: booleans beside numbers in each type of write. Left out: agreement with a real server,
+Covered: booleans beside numbers in each type of write, spellings of numbers and text, limits of
+bodies, operations and copies, entries that are there twice. Left out: agreement with a real server,
 which is tests/differential/test_same_values.py.
 """
 
+import json
 from typing import Any
 
 import pytest
@@ -56,3 +58,124 @@ def test_a_test_of_one_fails_on_the_other(
     operations = [{"op": "test", "path": "/spec/x", "value": after}]
 
     assert running.client.request("PATCH", path, operations, JSON_PATCH).status == 422
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("1.0", "1"),
+        ("1e2", "100"),
+        ("-0.0", "0"),
+        ("9223372036854775807", "9223372036854775807"),
+        ("9223372036854775808", "9223372036854776000"),
+        ("-123456789012345678901", "-123456789012345680000"),
+        (r'"a\ud800b"', '"a\ufffdb"'),
+        (r'"\ud83d\ude80"', '"🚀"'),
+    ],
+)
+@pytest.mark.parametrize("content_type", [MERGE, JSON_PATCH])
+def test_a_value_is_kept_and_answered_as_a_server_writes_it(
+    running: SandboxThread, path: str, content_type: str, sent: str, kept: str
+) -> None:
+    body = f'{{"spec":{{"x":{sent}}}}}'
+    if content_type == JSON_PATCH:
+        body = f'[{{"op":"add","path":"/spec/x","value":{sent}}}]'
+
+    answer = running.client.request("PATCH", path, body.encode(), content_type)
+
+    assert answer.status == 200
+    assert repr(answer.body["spec"]["x"]) == repr(json.loads(kept))
+    assert running.client.request("GET", path).body == answer.body
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        (MERGE, b'{"spec":{"x":1e400}}', 422),
+        (JSON_PATCH, b'[{"op":"add","path":"/spec/x","value":-1e400}]', 422),
+        (MERGE, b'{"spec":{"x":"\\ud8"}}', 500),
+    ],
+)
+def test_what_is_no_value_is_refused(
+    running: SandboxThread, path: str, content_type: str, body: bytes, status: int
+) -> None:
+    assert running.client.request("PATCH", path, body, content_type).status == status
+
+
+@pytest.mark.parametrize("number", ["2.0", "2147483648", "-1e400"])
+def test_a_count_of_a_batch_job_is_an_integer_of_its_size(
+    running: SandboxThread, number: str
+) -> None:
+    job = create(running, "counted")
+    body = f'{{"spec":{{"parallelism":{number}}}}}'.encode()
+
+    assert running.client.request("PATCH", job, body, MERGE).status == 422
+
+
+def test_an_apply_of_half_a_character_is_refused(running: SandboxThread, path: str) -> None:
+    body = b'{"apiVersion":"kubeflow.org/v1","kind":"TFJob","spec":{"x":"\\ud800"}}'
+    query = f"{path}?fieldManager=us"
+
+    answer = running.client.request("PATCH", query, body, "application/apply-patch+yaml")
+
+    assert answer.status == 400
+
+
+LARGEST = 3 * 1024 * 1024
+
+
+@pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE"])
+def test_a_body_may_have_three_mebibytes(running: SandboxThread, path: str, method: str) -> None:
+    content_type = MERGE if method == "PATCH" else "application/json"
+    largest = b" " * (LARGEST - 2) + b"{}"
+
+    answer = running.client.request(method, path, b" " + largest, content_type)
+
+    assert answer.status == 413
+    assert answer.body["message"] == f"Request entity too large: limit is {LARGEST}"
+    assert running.client.request(method, path, largest, content_type).status != 413
+
+
+def test_a_json_patch_may_have_ten_thousand_operations(running: SandboxThread, path: str) -> None:
+    operation = {"op": "add", "path": "/spec/x", "value": 1}
+
+    fit = running.client.request("PATCH", path, [operation] * 10_000, JSON_PATCH)
+    unfit = running.client.request("PATCH", path, [operation] * 10_001, JSON_PATCH)
+
+    assert (fit.status, unfit.status) == (200, 413)
+    assert "is 10000, got 10001" in unfit.body["message"]
+
+
+def test_copies_may_have_three_mebibytes_in_sum(running: SandboxThread, path: str) -> None:
+    add = {"op": "add", "path": "/spec/x", "value": "y" * (LARGEST // 4 - 2)}
+    copy = {"op": "copy", "from": "/spec/x", "path": "/spec/c"}
+
+    fit = running.client.request("PATCH", path, [add, *[copy] * 4], JSON_PATCH)
+    unfit = running.client.request("PATCH", path, [add, *[copy] * 5], JSON_PATCH)
+
+    assert (fit.status, unfit.status) == (200, 422)
+
+
+OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
+
+
+def test_an_owner_is_there_once(running: SandboxThread, path: str) -> None:
+    other = {**OWNER, "name": "q"}
+    body = {"metadata": {"ownerReferences": [OWNER, other, OWNER]}}
+
+    answer = running.client.request("PATCH", path, body, MERGE)
+
+    assert answer.body["metadata"]["ownerReferences"] == [OWNER, other]
+
+
+def test_an_object_with_a_finalizer_twice_has_no_managers(
+    running: SandboxThread, path: str
+) -> None:
+    assert apply(running, path, labels={"a": "b"}).status == 200
+    body = {"metadata": {"finalizers": ["example.com/a", "example.com/a"]}}
+
+    answer = running.client.request("PATCH", path, body, MERGE)
+
+    assert answer.body["metadata"]["finalizers"] == body["metadata"]["finalizers"]
+    assert "managedFields" not in answer.body["metadata"]
+    assert apply(running, path, labels={"a": "c"}).status == 500

@@ -13,6 +13,7 @@ import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.strategy import ROOT
@@ -47,7 +48,7 @@ def decoded(resource: Resource, body: bytes) -> Document:
 def _document(body: bytes) -> Document:
     try:
         document = _parsed(body)
-    except YAMLError as error:
+    except (YAMLError, UnicodeEncodeError) as error:
         why = str(error).partition("\n")[0]
         raise bad_request(f"error decoding YAML: error converting YAML to JSON: {why}") from error
     if not isinstance(document, dict | None):
@@ -59,7 +60,10 @@ def _document(body: bytes) -> Document:
 
 
 def _parsed(body: bytes) -> Json:
-    """JSON, which is what most clients send, or else YAML, of which it is a part."""
+    """JSON, which is what most clients send, or else YAML, of which it is a part.
+
+    Raises YAMLError, and UnicodeEncodeError for half a character, which only JSON has.
+    """
     try:
         return msgspec.json.decode(body)
     except msgspec.DecodeError:
@@ -68,7 +72,9 @@ def _parsed(body: bytes) -> Json:
     yaml.version = (1, 1)
     yaml.allow_duplicate_keys = True
     first = next(iter(yaml.load_all(io.BytesIO(body))), None)
-    return msgspec.to_builtins(first, str_keys=True)
+    document: Json = msgspec.to_builtins(first, str_keys=True)
+    encode(document)
+    return document
 
 
 def _check(resource: Resource, document: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ from fleetpatch.sandbox.managing import managers
 from fleetpatch.sandbox.managing.fieldsets import Field, field_step
 from fleetpatch.sandbox.managing.managers import Holding, Managed, Manager, Operation
 from fleetpatch.sandbox.managing.ownership import Changes, Owners, pruned, reconciled
-from fleetpatch.sandbox.managing.typed import CUSTOM, fields_of, merged
+from fleetpatch.sandbox.managing.typed import CUSTOM, fields_of, merged, mistakes
 from fleetpatch.sandbox.store import Document
 
 _FIRST: Final = "before-first-apply"
@@ -69,7 +69,9 @@ class Writer:
 
 
 def created(resource: Resource, document: Document, writer: Writer) -> Managed:
-    """The owners of a new object: all of it is its writer's."""
+    """The owners of a new object: all of it is its writer's, if its entries can be told apart."""
+    if is_ambiguous(resource, document):
+        return {}
     return _updated(resource, _EMPTY.get(resource, {}), document, {}, writer)
 
 
@@ -89,7 +91,7 @@ def updated(
     except (ValueError, KeyError):
         managed = {}
     managed = managed or managers.decoded(live["metadata"].get(_MANAGED), resource.api_version)
-    if not managed:
+    if not managed or is_ambiguous(resource, document):
         return document
     return owned(document, _updated(resource, bare(live), document, managed, writer))
 
@@ -124,6 +126,11 @@ def applied(
     owners = _without_empty({**changes.left_to(owners), me: mine})
     moved = {me} if changes or owners != _fields(managed) else set()
     return after, _timed(owners, managed, moved, writer.time)
+
+
+def is_ambiguous(resource: Resource, document: Document) -> bool:
+    """Tell whether entries of its lists are there twice: nobody owns anything in it then."""
+    return any(mistakes(document, _rule(resource)))
 
 
 def owned(document: Document, managed: Managed) -> Document:

@@ -1,9 +1,12 @@
 """The operations of a JSON Patch. `test` may look at anything; the others write."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
+from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import Json
+from fleetpatch.model.nulls import has_null_entry
 from fleetpatch.model.plan.checks.owned import AS_A_WHOLE, HEAD, OWNED, SHARED
 from fleetpatch.model.plan.checks.pointers import WRITTEN, is_pointer, operations, pointed, written
 from fleetpatch.model.plan.problems import Finding, TreePath
@@ -17,6 +20,7 @@ MOST: Final = 10_000 - GUARDS
 
 _TWO_ENDED: Final = ("move", "copy")
 _WITH_VALUE: Final = ("add", "replace", "test")
+_SPELLED_TWO_WAYS: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\[bf]")
 
 
 def check_operations(tree: Json) -> Iterator[Finding]:
@@ -47,6 +51,21 @@ def _form(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
         yield Finding((*path, "value"), f"is missing; {name} needs one")
     if name in _TWO_ENDED:
         yield from _onto_itself(operation, path)
+    if name == "test":
+        yield from _comparable(operation.get("value"), (*path, "value"))
+
+
+def _comparable(value: Json, path: TreePath) -> Iterator[Finding]:
+    """Find what servers cannot compare, or what depends on their version."""
+    if has_null_entry(value):
+        what = "holds a list with null in it, which servers fail to test; test another field"
+        yield Finding(path, what)
+    if _SPELLED_TWO_WAYS.search(encode(value)):
+        what = (
+            "holds a backspace or form feed, which servers before Kubernetes 1.30 and later ones"
+            " write differently; test another field"
+        )
+        yield Finding(path, what)
 
 
 def _onto_itself(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:

@@ -1,0 +1,91 @@
+r"""JSON as an API server reads it, which is as Go's `encoding/json` does.
+
+Half a character (`"\ud800"`) and bytes that are not UTF-8 become U+FFFD. A number too large for a
+float is an error. All other numbers are read, and kept as `stored` has them.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from fleetpatch.model.encoding import encode
+from fleetpatch.model.equality import stored_number
+from fleetpatch.model.fields import Json
+
+_T = TypeVar("_T")
+
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_REPLACEMENT: Final = rb"\ufffd"
+
+
+def decoded(body: bytes, of_type: type[_T] | Any = Any) -> Any:
+    """Read JSON as `of_type`. Raises msgspec.DecodeError."""
+    try:
+        return msgspec.json.decode(body, type=of_type)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(_with_whole_characters(body), type=of_type)
+
+
+def stored(value: Json) -> Json:
+    """`value` with its numbers as a server keeps them; itself where nothing changes."""
+    return _with_scalars(value, _stored_scalar)
+
+
+def spelled(text: msgspec.Raw) -> Json:
+    """A value, with its scalars as they are written where a server would write them differently.
+
+    Those are msgspec.Raw, of which equal ones are written alike.
+    """
+    written = bytes(text)
+    if written.startswith(b"{"):
+        entries: dict[str, msgspec.Raw] = decoded(written, dict[str, msgspec.Raw])
+        return {key: spelled(each) for key, each in entries.items()}
+    if written.startswith(b"["):
+        return [spelled(each) for each in decoded(written, list[msgspec.Raw])]
+    try:
+        value = decoded(written)
+    except msgspec.DecodeError:
+        return text
+    return value if encode(value) == written else text
+
+
+def copied(value: Json) -> Json:
+    """What a copy of a value from `spelled` is: a server escapes what it copies, and no more."""
+    return spelled(msgspec.Raw(encode(value)))
+
+
+def unspelled(value: Json) -> Json:
+    """The value without its spelling; itself where it has none. Raises msgspec.DecodeError."""
+    return _with_scalars(value, _unspelled_scalar)
+
+
+def _stored_scalar(value: Json) -> Json:
+    return stored_number(value) if type(value) in (int, float) else value
+
+
+def _unspelled_scalar(value: Json) -> Json:
+    return decoded(bytes(value)) if isinstance(value, msgspec.Raw) else value
+
+
+def _with_scalars(value: Json, change: Callable[[Json], Json]) -> Json:
+    """`value` with its scalars changed; whatever is as it was is shared."""
+    if isinstance(value, dict):
+        entries = {key: _with_scalars(each, change) for key, each in value.items()}
+        return value if all(entries[key] is value[key] for key in value) else entries
+    if isinstance(value, list):
+        items = [_with_scalars(each, change) for each in value]
+        pairs = zip(items, value, strict=True)
+        return value if all(item is each for item, each in pairs) else items
+    return change(value)
+
+
+def _with_whole_characters(body: bytes) -> bytes:
+    """The body with U+FFFD in place of halves of characters and of what is not UTF-8."""
+    text = body.decode(errors="replace").encode()
+    return _ESCAPE.sub(lambda found: _REPLACEMENT if found["half"] else found[0], text)

@@ -1,0 +1,36 @@
+"""Which fields of a body the server alone can decide, by the type of the patch.
+
+Left out: the lists of strategic merge and apply themselves (tests/rules/test_strategy.py), and how
+a preview says it (tests/report/test_preview.py).
+"""
+
+from typing import Any
+
+import pytest
+
+from fleetpatch.campaign.changes import undecided_of
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
+from tests.fakes import JOBS
+
+
+@pytest.mark.parametrize(
+    ("body", "paths"),
+    [
+        ({"spec": {"args": [None, 1]}}, ["spec.args of jobs.batch"]),
+        ({"spec": {"tasks": [{"args": [None]}], "b": 1}}, ["spec.tasks of jobs.batch"]),
+        ({"spec": {"tasks": [[None]]}}, ["spec.tasks of jobs.batch"]),
+        ({"spec": {"tasks": [{"args": None}]}}, []),
+        ({"spec": {"tasks": None}, "metadata": {"labels": {"a": None}}}, []),
+    ],
+)
+def test_whether_a_merge_patch_keeps_null_entries_is_the_servers_to_decide(
+    body: Any, paths: list[str]
+) -> None:
+    assert undecided_of(BodyPatch(PatchType.MERGE, body), [JOBS]) == paths
+
+
+def test_nothing_is_undecided_about_labels_and_json_patches() -> None:
+    operation = {"op": "add", "path": "/spec/a", "value": [None]}
+
+    assert undecided_of(BodyPatch(PatchType.JSON, [operation]), [JOBS]) == []
+    assert undecided_of(MetadataChange(labels={"a": None}), [JOBS]) == []
