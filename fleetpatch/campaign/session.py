@@ -226,8 +226,8 @@ class Session:
         causes += [f"{name}: {cause}" for name, cause in missing.items()]
         if held is not None:
             return self._end([held.cause], partly=False, state=held.state)
-        # What a breaker gave up does not make the rest of the fleet any less finished.
-        some_ended = any(not lane.broken for lane in lanes)
+        # A cluster that was given up does not make the rest of the fleet any less finished.
+        some_ended = any(not lane.given_up for lane in lanes)
         waits = self._stop.requested or self._cut_short or any(lane.puzzled for lane in lanes)
         return self._end(causes, partly=some_ended and not waits)
 

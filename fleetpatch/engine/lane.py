@@ -18,7 +18,7 @@ from fleetpatch.engine.passage import Left
 from fleetpatch.engine.recorder import Settled
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.streams import Eager, put
-from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
 
 _CAUSES_KEPT = 20
@@ -44,7 +44,8 @@ class Lane:
     """Brings one cluster's pending targets, up to `last`, to their ends, `concurrency` at a time.
 
     `causes` tells afterwards why targets were left open; it is empty where none was. `broken` tells
-    that the cluster as a whole was given up, `puzzled` that single targets could not be read.
+    that a breaker gave the cluster as a whole up, `puzzled` that single targets could not be read
+    while their cluster answered others.
     `on_settled` is called at each end, before anything else is sent.
     """
 
@@ -57,6 +58,7 @@ class Lane:
     breaker: Breaker = field(default_factory=Breaker)
     broken: bool = False
     puzzled: bool = False
+    _unanswered: bool = False
     _reached: int = 0
     _waiting: dict[TargetId, Target] = field(default_factory=dict)
     _untouched: list[Target] = field(default_factory=list)
@@ -65,6 +67,14 @@ class Lane:
     def cluster(self) -> str:
         """The name of the lane's cluster."""
         return self.courier.cluster.name
+
+    @property
+    def given_up(self) -> bool:
+        """Whether the cluster did not do what was left for it to do, however much that was.
+
+        Where few targets are left, they end before a breaker can tell a cluster that is silent.
+        """
+        return self.broken or (self._unanswered and not self.puzzled)
 
     def stop(self, cause: str) -> None:
         """Send nothing new; what is in flight is brought to its end, within a bound."""
@@ -167,6 +177,9 @@ class Lane:
     def _note(self, target: Target, settlement: Settlement) -> None:
         """Let everybody know before the next request is sent."""
         self.on_settled(target, settlement)
+        if self._unanswered and settlement.reason is not Reason.EXHAUSTED:
+            # It answers others: so it was a matter of those targets.
+            self.puzzled = True
         if cause := self.breaker.note(target, settlement):
             self._break(cause)
 
@@ -179,6 +192,10 @@ class Lane:
             return
         if left.lane:
             self._break(left.cause)
-        elif len(self.causes) < _CAUSES_KEPT:
+            return
+        if left.unanswered:
+            self._unanswered = True
+        else:
             self.puzzled = True
+        if len(self.causes) < _CAUSES_KEPT:
             self.causes.add(f"{self.cluster}: {target.namespace}/{target.name} {left.cause}")

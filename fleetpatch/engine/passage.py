@@ -38,12 +38,14 @@ class Left:
     """The target stays open; with `lane` set, so does all that its cluster has still to get.
 
     `sent` tells whether a PATCH of ours may have reached the server: then it is in doubt. Without
-    a `cause` of its own it was left because of a halt.
+    a `cause` of its own it was left because of a halt. `unanswered` tells that the server did not
+    answer, or failed, at every attempt.
     """
 
     cause: str = ""
     lane: bool = False
     sent: bool = True
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Passage:
                     return ended
                 case Again(reply=reply) if last.verdict is Verdict.IN_DOUBT:
                     cause = f"could not be read after it may have been applied: {_line(reply)}"
-                    return Left(cause, lane=_unreachable(reply))
+                    return Left(cause, lane=_unreachable(reply), unanswered=True)
                 case None if once_more and self._may_go_on:
                     # Turns went by without a PATCH while it could not be read; now it could.
                     turn = await self.take_turn()

@@ -102,7 +102,8 @@ async def test_what_stays_in_doubt_stays_open() -> None:
 
     left = await delivery.leave()
 
-    assert left == Left("could not be read after it may have been applied: 500 boom")
+    cause = "could not be read after it may have been applied: 500 boom"
+    assert left == Left(cause, unanswered=True)
     assert len(delivery.cluster.patched) == 1
 
 

@@ -1,0 +1,56 @@
+"""Servers that accept connections and never answer: the exit code does not depend on the count.
+
+Covered: one beside a cluster that finishes, and one alone, with few and many targets; going on.
+Left out: how a lane finds out (tests/engine/test_silent_clusters.py).
+"""
+
+import pytest
+
+from tests.e2e.stubs import KIND, Stub, configure, stub
+from tests.e2e.tool import Ended, Tool, plan
+
+BLOCK = {"kinds": [KIND], "selector": "app=x", "namespaces": ["ns"]}
+COUNTS = [1, 5, 60]
+
+
+def objects(count: int) -> dict[str, dict[str, object]]:
+    return {f"n{number}": {"spec": {}} for number in range(count)}
+
+
+def applied(tool: Tool, *stubs: Stub, silent: Stub) -> Ended:
+    configure(tool, *stubs)
+    fleet = [{"name": f"c{number}", "context": f"c{number}"} for number in range(len(stubs))]
+    retry = {"attempts": 2, "maxDelay": "50ms"}
+    patch = {"labels": {"team": "red"}}
+    document = plan("silent", BLOCK, patch=patch, fleet=fleet, retry=retry)
+    # Below its ceilings the pace would ask a server that is silent ever more slowly.
+    document["pace"] = {"adaptive": False, "concurrency": 64}
+    file = tool.write("plan.yaml", document)
+    assert tool.run("plan", file).code == 0
+    silent.hangs = True
+    return tool.run("apply", "silent", "--yes", "-o", "json", "--request-timeout", "500ms")
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_beside_a_cluster_that_finishes_it_is_3(tool: Tool, count: int) -> None:
+    with stub(objects(3)) as well, stub(objects(count)) as silent:
+        ended = applied(tool, well, silent, silent=silent)
+
+        assert ended.code == 3, ended
+        assert ended.json["state"] == "paused"
+        assert ended.json["outcomes"]["applied"] == 3
+        assert ended.json["outcomes"]["pending"] == count
+        assert ended.json["cause"].startswith("c1: ")
+
+        silent.hangs = False
+        silent.ended.set()
+        assert tool.run("resume", "silent", "-o", "json").code == 0
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_alone_it_is_5(tool: Tool, count: int) -> None:
+    with stub(objects(count)) as silent:
+        ended = applied(tool, silent, silent=silent)
+
+    assert ended.code == 5, ended
+    assert ended.json["outcomes"]["pending"] == count
