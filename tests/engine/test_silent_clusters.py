@@ -104,7 +104,10 @@ async def test_a_cluster_that_answers_again_is_not_given_up() -> None:
     lane, cluster = lane_of(fleet, 8)
     lane.concurrency = 1
     answer, read = cluster.patches, cluster.reads
-    down = lambda: fleet.clock.monotonic() < 30.0  # noqa: E731
+
+    def down() -> bool:
+        return fleet.clock.monotonic() < 30.0
+
     cluster.patches = lambda call: NoAnswer(Silence.TIMEOUT) if down() else answer(call)
     cluster.reads = lambda call: NoAnswer(Silence.TIMEOUT) if down() else read(call)
 
