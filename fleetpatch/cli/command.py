@@ -1,4 +1,4 @@
-"""What every verb does with its options before it runs: nothing is overwritten, nothing is empty.
+"""What every verb does with its options before it runs: none is overwritten, empty or garbled.
 
 The parser takes the last of several values and says nothing, and `--context "$CONTEXT"` with an
 unset variable would mean the current context. Both are refused by name.
@@ -9,6 +9,7 @@ from typing import Any, Final
 from typer.core import TyperCommand, TyperOption
 
 from fleetpatch.errors import UsageError
+from fleetpatch.model.text import is_unicode
 
 _JOINED: Final = frozenset({"selector", "field_selector"})
 """Options whose terms can be joined with a comma."""
@@ -32,5 +33,8 @@ def _check(option: TyperOption, times: int, value: object) -> None:
     if times > 1 and not option.multiple and not option.is_flag:
         advice = "join its terms with a comma" if option.name in _JOINED else "give it once"
         raise UsageError(f"{name} is given {times} times; {advice}")
-    if value == "" or (isinstance(value, list) and "" in value):
-        raise UsageError(f"{name} is empty; give a value, or leave the option out")
+    for one in value if isinstance(value, list) else [value]:
+        if one == "":
+            raise UsageError(f"{name} is empty; give a value, or leave the option out")
+        if isinstance(one, str) and not is_unicode(one):
+            raise UsageError(f"{name} holds bytes that are not UTF-8; write it in UTF-8")

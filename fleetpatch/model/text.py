@@ -67,3 +67,11 @@ def _shortened(text: str, part: int) -> str:
     end = text[-part:]
     blank = _BLANK.search(end)
     return text[:part] + ELLIPSIS + (end[blank.start() :] if blank else "")
+
+
+def is_unicode(text: str) -> bool:
+    """Say whether `text` can be encoded; a lone surrogate, half of a pair, cannot.
+
+    Python puts one in the place of each byte of an argument or a file's name that is not UTF-8.
+    """
+    return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,4 +1,4 @@
-"""Options that are given twice, or with an empty value: taken together, or refused by name.
+"""Options that are given twice, empty or not in UTF-8: taken together, or refused by name.
 
 Covered: every option of every verb; the lists of targets, resume, label and annotate. Left out:
 options that are wrong in themselves (test_bad_input).
@@ -47,14 +47,34 @@ def test_an_option_with_one_value_is_refused_by_name_when_it_is_given_twice(
     assert " is given 2 times; " in ended.err
 
 
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("", "is empty; give a value, or leave the option out"),
+        ("a\udcffb", "holds bytes that are not UTF-8; write it in UTF-8"),
+    ],
+    ids=["empty", "bytes"],
+)
 @pytest.mark.parametrize(("verb", "name"), SINGLE)
-def test_an_empty_value_is_not_taken_for_an_option_that_is_not_given(
-    call: Caller, verb: str, name: str
+def test_a_value_that_is_empty_or_not_utf_8_is_refused_by_the_options_name(
+    call: Caller, verb: str, name: str, value: str, words: str
 ) -> None:
-    ended = call(verb, name, "")
+    ended = call(verb, name, value)
 
     assert (ended.code, ended.out) == (2, "")
-    assert " is empty; give a value, or leave the option out" in ended.err
+    assert ended.err.startswith("fleetpatch: --")
+    assert words in ended.err
+
+
+@pytest.mark.parametrize("change", ["note=x\udcffy", "no\udcffte=x", "no\udcffte-"])
+@pytest.mark.parametrize("verb", ["label", "annotate"])
+def test_a_change_that_is_not_utf_8_is_refused_before_anything_is_asked(
+    call: Caller, verb: str, change: str
+) -> None:
+    ended = call(verb, "jobs.batch", change, "-A", "-l", "app=etl", "-y")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("command line: patch.")
 
 
 def test_a_short_and_a_long_name_are_one_option(call: Caller) -> None:

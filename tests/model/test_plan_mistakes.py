@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.errors import PlanError, UsageError
+from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
 from tests.model.plans import FULL, MINIMAL, problems_of
 
@@ -263,6 +264,30 @@ def test_values_from_the_command_line_are_checked_alike() -> None:
     labels, name = map(str, caught.value.problems)
     assert labels.startswith("command line: patch.labels.job-name: 'job-name' belongs to")
     assert name.startswith("command line: patch.labels.team: 'a b' is no label value")
+
+
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ({"annotations": {"note": "x\udcffy"}}, "patch.annotations.note: holds bytes that are not"),
+        ({"merge": {"spec": {"a": ["\ud83d"]}}}, "patch.merge.spec.a[0]: holds bytes that are not"),
+        ({"merge": {"spec": {"\udcff": 1}}}, 'patch.merge.spec."\\udcff": is not UTF-8'),
+        ({"merge": {"spec": {"a": float("nan")}}}, "patch.merge.spec.a: is not a number that JSON"),
+        ({"json": [{"op": "add", "path": "/spec/a", "value": float("-inf")}]}, "value: is not a"),
+    ],
+)
+def test_values_that_no_request_can_carry_are_refused(patch: dict[str, Json], words: str) -> None:
+    with pytest.raises(PlanError) as caught:
+        plan_from(
+            {
+                "metadata": {"name": "x"},
+                "targets": [{"kinds": ["jobs.batch"], "selector": "app=etl"}],
+                "patch": patch,
+            }
+        )
+
+    (problem,) = map(str, caught.value.problems)
+    assert words in problem
 
 
 @given(st.text(st.sampled_from("\n \t:-[]{}&*!|>'\"%@,?#~abc01") | st.characters(), max_size=60))

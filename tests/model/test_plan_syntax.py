@@ -193,6 +193,33 @@ def test_half_a_character_is_a_placed_problem(half: str) -> None:
     assert problem.startswith("plan.yaml:8:26: the text holds half a character")
 
 
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\u2029"], ids=ascii)
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (with_patch('{annotations: {a: "xCHARy"}}'), "8:28"),
+        (with_patch("{annotations: {a: xCHARy}}"), "8:27"),
+        (MINIMAL + "# a commentCHARpace: {rate: 1/s}\n", "10:12"),
+    ],
+)
+def test_what_ends_a_line_for_some_readers_alone_is_refused(
+    char: str, text: str, place: str
+) -> None:
+    (problem,) = problems_of(text.replace("CHAR", char))
+
+    assert problem == (
+        f"plan.yaml:{place}: a line ends here for some readers of YAML; write"
+        f' "\\u{ord(char):04x}" in double quotes'
+    )
+
+
+@pytest.mark.parametrize("char", ["\x85", "\u2028", "\u2029"], ids=ascii)
+def test_written_as_an_escape_it_is_text(char: str) -> None:
+    patch = read(with_patch(f'{{annotations: {{a: "x\\u{ord(char):04x}y"}}}}')).plan.patch
+
+    assert patch.annotations == {"a": f"x{char}y"}
+
+
 DEEP = [
     *("[" * 500, "[" * 20_000, "{a: " * 500, "{a: " * 20_000, "[{" * 500, "{? " * 500),
     *("- " * 500, "- " * 20_000, "? " * 500, ": " * 500, "&a [" * 500, "!!seq [" * 500),

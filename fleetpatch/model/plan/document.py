@@ -15,7 +15,7 @@ from fleetpatch.model.plan.problems import (
     TreePath,
     show_path,
 )
-from fleetpatch.model.plan.syntax import decode, describe, place_of_byte
+from fleetpatch.model.plan.syntax import UNCLEAR_BREAK, decode, describe, place_of, place_of_byte
 
 LARGEST: Final = 1024 * 1024
 """Bytes that a plan file may have: more than any plan needs, and read in a few seconds."""
@@ -82,6 +82,10 @@ def read(data: bytes, file: str) -> Document:
     except UnicodeDecodeError as error:
         return _hopeless(file, place_of_byte(error), "the file is not UTF-8 here; save it as UTF-8")
     problems: list[Problem] = []
+    if found := UNCLEAR_BREAK.search(text):
+        escape = f"\\u{ord(found[0]):04x}"
+        what = f'a line ends here for some readers of YAML; write "{escape}" in double quotes'
+        return _hopeless(file, place_of(text, found.start()), what)
     try:
         root = compose(text, lambda place, what: problems.append(Problem(file, what, place)))
         tree = _unfold(root) if root else None

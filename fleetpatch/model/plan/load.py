@@ -23,6 +23,7 @@ from fleetpatch.model.plan.checks.plain import check_plain
 from fleetpatch.model.plan.checks.provider import check_providers
 from fleetpatch.model.plan.checks.sections import check_sections
 from fleetpatch.model.plan.checks.sizes import check_sizes
+from fleetpatch.model.plan.checks.texts import check_texts
 from fleetpatch.model.plan.document import Document, read
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem
 from fleetpatch.model.plan.schema import Plan
@@ -115,7 +116,8 @@ def _checked(document: Document) -> PlanFile:
     plan, findings = check_shape(document.tree, document.source)
     findings += tuple(found for check in _CHECKS for found in check(document.tree))
     wrong = {finding.path for finding in findings}
-    findings += tuple(one for one in check_plain(document.root) if one.path not in wrong)
+    written = (*check_plain(document.root), *check_texts(document.tree))
+    findings += tuple(one for one in written if one.path not in wrong)
     findings += tuple(_unless_told(check_providers(document.tree), findings))
     problems = _placed(document, findings)
     if plan is None or problems:

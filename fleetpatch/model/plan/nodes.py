@@ -28,6 +28,7 @@ from ruamel.yaml.events import (
 from fleetpatch.model.plan.problems import Place
 from fleetpatch.model.plan.scalars import ScalarValue, resolve
 from fleetpatch.model.plan.scanner import PlanScanner
+from fleetpatch.model.text import is_unicode
 
 DEEPEST: Final = 50
 """How deep lists and mappings may be nested."""
@@ -207,7 +208,7 @@ class _Composer:
                 value = resolve(source)
             except ValueError as problem:
                 self._report(place, str(problem))
-        if not _encodable(source):
+        if not is_unicode(source):
             self._report(
                 place, "the text holds half a character (a lone surrogate); write it whole"
             )
@@ -243,7 +244,3 @@ def _whole(text: str) -> str:
     return _SURROGATE_PAIR.sub(
         lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
     )
-
-
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from fleetpatch.model.text import is_unicode
+
 API_VERSION: Final = "fleetpatch/v1"
 """What a plan file says in `apiVersion`; the format's version."""
 
@@ -54,6 +56,10 @@ class Problem:
         return f"{self.file}:{where} {self.what}"
 
 
+def _shown(key: str) -> str:
+    return key if is_unicode(key) else ascii(key)[1:-1]
+
+
 def show_path(path: TreePath) -> str:
     """Render a path as people write it: `targets[0].kinds`, `patch.labels."a.b/c"`."""
     shown = ""
@@ -61,6 +67,6 @@ def show_path(path: TreePath) -> str:
         if isinstance(step, int):
             shown += f"[{step}]"
         else:
-            quoted = step if _SIMPLE.fullmatch(step) else f'"{step}"'
+            quoted = step if _SIMPLE.fullmatch(step) else f'"{_shown(step)}"'
             shown += f".{quoted}" if shown else quoted
     return shown

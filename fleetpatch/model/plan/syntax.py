@@ -9,6 +9,9 @@ from ruamel.yaml.reader import ReaderError
 
 from fleetpatch.model.plan.problems import Place
 
+UNCLEAR_BREAK: Final = re.compile("[\x85\u2028\u2029]")
+"""Characters that end a line in YAML 1.1, as kubectl reads it, and in YAML 1.2 do not."""
+
 _WORDING: Final = MappingProxyType(
     {
         r"directive": "a line that begins with '%' is for YAML itself; remove it",
