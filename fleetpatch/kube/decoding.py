@@ -19,6 +19,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from fleetpatch.model.characters import with_whole_characters
 from fleetpatch.model.depth import MAX_DEPTH
 
 UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -28,13 +29,6 @@ KEPT_DEPTH: Final = MAX_DEPTH + 4
 """Levels that a repair keeps: a list puts two around each object, and one more shows the excess."""
 
 _BRACKET: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
-_HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-_ESCAPE: Final = re.compile(
-    rb"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
-    rb"|\\.",
-    re.DOTALL,
-)
 
 T = TypeVar("T")
 
@@ -54,19 +48,10 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
 
 def repair(body: bytes) -> bytes:
     """Rewrite what would fail although Go reads it; `body` itself where there is nothing."""
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        body = body.decode(errors="replace").encode()
-    if _HALF_PAIR.search(body):
-        body = _ESCAPE.sub(_whole_pairs, body)
+    body = with_whole_characters(body)
     if body.count(b"[") + body.count(b"{") > KEPT_DEPTH:
         body = _flattened(body)
     return body
-
-
-def _whole_pairs(escape: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if escape["half"] else escape[0]
 
 
 def _flattened(body: bytes) -> bytes:

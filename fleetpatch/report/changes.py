@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value, show
 from fleetpatch.model.text import clean
 
@@ -15,7 +16,7 @@ def change_lines(before: Fields, after: Fields) -> Iterator[str]:
     """`team: "ml" -> (absent)` for each field that changes, in the order of `before`."""
     for path, old in before.items():
         new = after.get(path, old)
-        if new != old:
+        if not deep_equal(new, old):
             yield f"{_name(path)}: {_value(old)} -> {_value(new)}"
 
 

@@ -12,6 +12,7 @@ kinds, and even their maps, merge as their definition's schema says, which only 
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import is_among
 from fleetpatch.model.fields import ABSENT, Json, Path, look_up
 from fleetpatch.rules.strategy import ROOT, SET, Keyed, Rule, rule_of
@@ -57,8 +58,9 @@ def _with_entries(current: list[Json], configuration: list[Json], rule: Rule | N
             return configuration
 
 
-def _key(entry: Json, keys: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(repr(look_up(entry, (key,))) for key in keys)
+def _key(entry: Json, keys: tuple[str, ...]) -> bytes:
+    """What tells an entry from others; a key that is absent is none that is there."""
+    return encode([[] if (value := look_up(entry, (key,))) is ABSENT else [value] for key in keys])
 
 
 def _left_out(document: Json, configuration: Json, manager: str) -> list[Path]:

@@ -4,24 +4,17 @@ Half a character (`"\ud800"`) and bytes that are not UTF-8 become U+FFFD. A numb
 float is an error. All other numbers are read, and kept as `stored` has them.
 """
 
-import re
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
+from fleetpatch.model.characters import with_whole_characters
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import stored_number
 from fleetpatch.model.fields import Json
 
 _T = TypeVar("_T")
-
-_ESCAPE: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
-_REPLACEMENT: Final = rb"\ufffd"
 
 
 def decoded(body: bytes, of_type: type[_T] | Any = Any) -> Any:
@@ -29,7 +22,7 @@ def decoded(body: bytes, of_type: type[_T] | Any = Any) -> Any:
     try:
         return msgspec.json.decode(body, type=of_type)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(_with_whole_characters(body), type=of_type)
+        return msgspec.json.decode(with_whole_characters(body), type=of_type)
 
 
 def stored(value: Json) -> Json:
@@ -65,6 +58,18 @@ def unspelled(value: Json) -> Json:
     return _with_scalars(value, _unspelled_scalar)
 
 
+def with_large_numbers_as_text(body: bytes) -> Json:
+    """Read JSON as a YAML reader does, to which a number too large for a float is text."""
+    return _with_scalars(spelled(msgspec.Raw(body)), _yaml_scalar)
+
+
+def _yaml_scalar(value: Json) -> Json:
+    try:
+        return _unspelled_scalar(value)
+    except msgspec.DecodeError:
+        return bytes(value).decode()
+
+
 def _stored_scalar(value: Json) -> Json:
     return stored_number(value) if type(value) in (int, float) else value
 
@@ -83,9 +88,3 @@ def _with_scalars(value: Json, change: Callable[[Json], Json]) -> Json:
         pairs = zip(items, value, strict=True)
         return value if all(item is each for item, each in pairs) else items
     return change(value)
-
-
-def _with_whole_characters(body: bytes) -> bytes:
-    """The body with U+FFFD in place of halves of characters and of what is not UTF-8."""
-    text = body.decode(errors="replace").encode()
-    return _ESCAPE.sub(lambda found: _REPLACEMENT if found["half"] else found[0], text)

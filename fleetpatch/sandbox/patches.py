@@ -91,8 +91,15 @@ def _json_patch_body(body: bytes) -> list[dict[str, Any]]:
 
 
 def _operation(operation: dict[str, Json]) -> dict[str, Json]:
-    """An operation of which the value alone is as it is written."""
-    return {key: value if key == _VALUE else unspelled(value) for key, value in operation.items()}
+    """An operation of which the text is read, and the value is as it is written."""
+    return {key: value if key == _VALUE else _read(value) for key, value in operation.items()}
+
+
+def _read(value: Json) -> Json:
+    try:
+        return unspelled(value)
+    except msgspec.DecodeError:
+        return value
 
 
 def _strategic_body(body: bytes) -> Json:

@@ -2,8 +2,8 @@
 
 Covered: `1` and `true`, `0` and `false`, `1.0` and `1`, at the top of a field, in lists and in
 maps, wherever the tool compares values: what an object needs, what a read and an answer show, what
-undo puts back, a `test` of a JSON Patch, entries of lists. Left out: the comparison by itself
-(tests/model/test_equality.py), and the sandbox (tests/sandbox/test_values.py).
+undo puts back, a `test` of a JSON Patch, entries of lists, what a preview shows. Left out: the
+comparison by itself (tests/model/test_equality.py), and the sandbox (tests/sandbox/test_values.py).
 """
 
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from fleetpatch.model.change import BodyPatch, PatchType
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target, TargetId
+from fleetpatch.report.changes import change_lines
 from fleetpatch.rules.applying import applied
 from fleetpatch.rules.differing import difference
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
@@ -131,3 +133,26 @@ def test_entries_of_sets_are_told_apart() -> None:
     assert strategic_patched(finalizers, doomed) == finalizers
     after = applied(finalizers, {"metadata": {"finalizers": [True]}}, "us")
     assert [type(entry) for entry in after["metadata"]["finalizers"]] == [int, str, bool]
+
+
+@pytest.mark.parametrize(("port", "same"), [(80.0, True), (80, True), (81, False), ("80", False)])
+def test_entries_of_keyed_lists_are_told_apart_by_the_values_of_their_keys(
+    port: Json, same: bool
+) -> None:
+    def with_ports(*ports: Json) -> Json:
+        container = {"name": "main", "ports": [{"containerPort": each} for each in ports]}
+        return {"spec": {"template": {"spec": {"containers": [container]}}}}
+
+    after = applied(with_ports(80), with_ports(port), "us")
+
+    assert deep_equal(after, with_ports(80) if same else with_ports(80, port))
+
+
+@pytest.mark.parametrize(("before", "after"), DIFFERENT)
+def test_a_preview_shows_the_change(before: Json, after: Json) -> None:
+    assert len(list(change_lines({PATH: before}, {PATH: after}))) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), ALIKE)
+def test_a_preview_shows_no_change_where_there_is_none(before: Json, after: Json) -> None:
+    assert list(change_lines({PATH: before}, {PATH: after})) == []

@@ -179,3 +179,20 @@ def test_an_object_with_a_finalizer_twice_has_no_managers(
     assert answer.body["metadata"]["finalizers"] == body["metadata"]["finalizers"]
     assert "managedFields" not in answer.body["metadata"]
     assert apply(running, path, labels={"a": "c"}).status == 500
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("1.0", 1), ("1e2", 100), ("9223372036854775809", 9223372036854776000), ("1e400", "1e400")],
+)
+def test_an_apply_reads_numbers_as_yaml_has_them(
+    running: SandboxThread, path: str, text: str, kept: Any
+) -> None:
+    head = '{"apiVersion":"kubeflow.org/v1","kind":"TFJob","metadata":{"name":"one"}'
+    body = f'{head},"spec":{{"x":{text}}}}}'.encode()
+    query = f"{path}?fieldManager=us"
+
+    answer = running.client.request("PATCH", query, body, "application/apply-patch+yaml")
+
+    assert answer.status == 200
+    assert repr(answer.body["spec"]["x"]) == repr(kept)

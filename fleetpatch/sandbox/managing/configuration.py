@@ -6,18 +6,20 @@ spec of a batch Job and of its pods, not the insides of containers and volumes.
 """
 
 import io
+import warnings
 from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MantissaNoDotYAML1_1Warning, YAMLError
 
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.strategy import ROOT
 from fleetpatch.sandbox import discovery, jobs, leases, metadata
+from fleetpatch.sandbox.decoding import with_large_numbers_as_text
 from fleetpatch.sandbox.managing.fieldsets import field_step, shown
 from fleetpatch.sandbox.managing.typed import CUSTOM, mistakes
 from fleetpatch.sandbox.statuses import bad_request, broken
@@ -48,7 +50,7 @@ def decoded(resource: Resource, body: bytes) -> Document:
 def _document(body: bytes) -> Document:
     try:
         document = _parsed(body)
-    except (YAMLError, UnicodeEncodeError) as error:
+    except (YAMLError, ValueError) as error:
         why = str(error).partition("\n")[0]
         raise bad_request(f"error decoding YAML: error converting YAML to JSON: {why}") from error
     if not isinstance(document, dict | None):
@@ -62,16 +64,19 @@ def _document(body: bytes) -> Document:
 def _parsed(body: bytes) -> Json:
     """JSON, which is what most clients send, or else YAML, of which it is a part.
 
-    Raises YAMLError, and UnicodeEncodeError for half a character, which only JSON has.
+    Raises YAMLError, and ValueError for what JSON does not have: infinity, half a character.
     """
     try:
         return msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        return with_large_numbers_as_text(body)
     except msgspec.DecodeError:
         pass
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 1)
     yaml.allow_duplicate_keys = True
-    first = next(iter(yaml.load_all(io.BytesIO(body))), None)
+    with warnings.catch_warnings(action="ignore", category=MantissaNoDotYAML1_1Warning):
+        first = next(iter(yaml.load_all(io.BytesIO(body))), None)
     document: Json = msgspec.to_builtins(first, str_keys=True)
     encode(document)
     return document
