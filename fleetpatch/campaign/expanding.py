@@ -1,10 +1,12 @@
 """From a plan to a run file: resolve kinds and namespaces, survey, seal."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from fleetpatch.campaign.births import new_run
 from fleetpatch.campaign.fleet import open_fleet
+from fleetpatch.campaign.narrating import narrate_warnings
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.sweeping import kinds_of, sweeps_of
 from fleetpatch.engine.scribe import Scribe
@@ -66,12 +68,13 @@ async def expand(
         try:
             await _fill(journal, plan, sweeps, settings)
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
-            journal.count(_usage(clusters, settings.clock.monotonic() - started))
+            elapsed = settings.clock.monotonic() - started
+            journal.count(_usage(clusters, elapsed), _warnings(clusters))
         except BaseException:
             journal.discard()
             raise
         with journal:
-            return _narrate(journal, settings)
+            return _narrate(journal, clusters, settings)
 
 
 def _info(
@@ -114,7 +117,15 @@ def _usage(clusters: Sequence[ApiServer], elapsed: float) -> Usage:
     return Usage(get=gets, list=lists, elapsed=elapsed)
 
 
-def _narrate(journal: RunFile, settings: Settings) -> Summary:
+def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
+    """What the servers warned of."""
+    counts: Counter[str] = Counter()
+    for cluster in clusters:
+        counts.update(cluster.warnings.counts)
+    return counts
+
+
+def _narrate(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
     """Log what was planned, and each target that ended with the planning."""
     summary = folds.summary(journal)
     log_file = settings.log_of(journal.path)
@@ -132,6 +143,7 @@ def _narrate(journal: RunFile, settings: Settings) -> Summary:
             inconsistent=summary.inconsistent,
             dry_run=summary.info.dry_run,
         )
+        narrate_warnings(log, clusters, known=())
         for listed in folds.targets(journal, _ENDED):
             if listed.settlement is not None:
                 tell(log, listed.target, listed.settlement)

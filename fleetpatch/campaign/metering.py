@@ -1,4 +1,4 @@
-"""What a session has spent so far, told piece by piece to the run file."""
+"""What a session has spent and was warned of so far, told piece by piece to the run file."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from fleetpatch.model.run import Usage
 
 
 class Meter:
-    """Counts requests of a fleet, retries and time; each piece is told once."""
+    """Counts requests and warnings of a fleet, retries and time; each piece is told once."""
 
     def __init__(
         self, fleet: Sequence[ApiServer], clock: Clock, retries: Callable[[], int]
@@ -19,6 +19,7 @@ class Meter:
         self._retries = retries
         self._told_at = clock.monotonic()
         self._told: Counter[str] = Counter()
+        self._warned: Counter[str] = Counter()
 
     @property
     def requests(self) -> int:
@@ -34,3 +35,12 @@ class Meter:
         new, elapsed = sent - self._told, now - self._told_at
         self._told, self._told_at = sent, now
         return Usage(new["patch"], new["get"], new["list"], new["retries"], elapsed)
+
+    def warned(self) -> Counter[str]:
+        """What the fleet's servers warned of since this was last asked."""
+        warned: Counter[str] = Counter()
+        for cluster in self._fleet:
+            warned.update(dict(cluster.warnings.counts))
+        new = warned - self._warned
+        self._warned = warned
+        return new

@@ -1,7 +1,8 @@
 """What the log is told of a session as a whole, and of its retries."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 from fleetpatch._version import __version__
 from fleetpatch.campaign.settings import whoami
@@ -11,6 +12,7 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo
+from fleetpatch.model.warnings import MAX_TEXTS
 from fleetpatch.rules.narrating import tell
 
 
@@ -56,3 +58,21 @@ def narrate_retry(log: Events, retry: Retry) -> None:
         wait_ms=round(retry.wait * 1000, 1),
         detail=retry.detail,
     )
+
+
+def narrate_warnings(log: Events, fleet: Sequence[ApiServer], known: Collection[str]) -> None:
+    """Tell of each text that a server warns with, from now on, once; `known` were told before.
+
+    At most `MAX_TEXTS` are told in all.
+    """
+    told = set(known)
+
+    def tell_of(cluster: str, text: str) -> None:
+        if text not in told and len(told) < MAX_TEXTS:
+            told.add(text)
+            log.warning("server.warning", cluster=cluster, detail=text)
+
+    for server in fleet:
+        for text in server.warnings.counts:
+            tell_of(server.name, text)
+        server.warnings.on_new = partial(tell_of, server.name)

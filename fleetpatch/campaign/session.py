@@ -12,7 +12,12 @@ from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.leasing import tenancy, tenure_of
 from fleetpatch.campaign.metering import Meter
-from fleetpatch.campaign.narrating import narrate_again, narrate_retry, narrate_start
+from fleetpatch.campaign.narrating import (
+    narrate_again,
+    narrate_retry,
+    narrate_start,
+    narrate_warnings,
+)
 from fleetpatch.campaign.orders import orders_of
 from fleetpatch.campaign.overseeing import Overseer
 from fleetpatch.campaign.pacing import pacer_of
@@ -126,17 +131,18 @@ class Session:
         crashed = journal.state is RunState.RUNNING
         journal.set_state(RunState.RUNNING)
         narrate_start(self._log, journal.info, fleet)
+        narrate_warnings(self._log, fleet, known=folds.summary(journal).warnings)
         if crashed:
             narrate_again(self._log, journal)
         self._meter = Meter(fleet, clock, lambda: self._overseer.retries)
-        journal.meter = self._meter.spent
+        journal.meter, journal.warned = self._meter.spent, self._meter.warned
         try:
             if journal.waves and not read_only:
                 return await self._in_waves(lanes, self._waving(fleet))
             await pipeline.run(lanes, self._recorder(lanes))
             return None
         finally:
-            journal.count(self._meter.spent())
+            journal.count(self._meter.spent(), self._meter.warned())
 
     async def _in_waves(self, lanes: Sequence[Lane], waving: Waving) -> Held | None:
         for number, ends in enumerate(self._journal.waves):

@@ -1,17 +1,22 @@
 """The facts of a run as a whole: the table `meta`, and the fleet beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, Final
+
+import msgspec
 
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.faults import DAMAGED, fault
 from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLES
 from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
+from fleetpatch.model.warnings import added
 
 _INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name != "clusters")
 _USAGE: Final = tuple(f.name for f in fields(Usage))
+
+_warnings: Final = msgspec.json.Decoder(dict[str, int])
 
 _TABLES: Final = ("targets", "claims", "outcomes")
 _LENGTHS: Final = """
@@ -80,6 +85,20 @@ def usage(database: Database) -> Usage:
     with database.sensible():
         patch, get, list_, retries = (int(meta[key]) for key in _USAGE[:-1])
         return Usage(patch, get, list_, retries, float(meta["elapsed"]))
+
+
+def warnings(database: Database) -> dict[str, int]:
+    """Read what the servers warned of, over all sessions: counts by text."""
+    text = database.meta().get("warnings")
+    with database.sensible():
+        return _warnings.decode(text) if text else {}
+
+
+def warn(database: Database, new: Mapping[str, int]) -> None:
+    """Add to what the servers warned of, within a transaction."""
+    if new:
+        counts = added(warnings(database), new)
+        database.put([("warnings", msgspec.json.encode(counts).decode())])
 
 
 def grow(database: Database, table: str, rows: int) -> None:

@@ -56,6 +56,7 @@ def summary(run: RunFile) -> Summary:
             by_kind=_tallies(dict(sorted(counts.kinds.items()))),
             by_namespace=_tallies(dict(sorted(counts.namespaces.items()))),
             usage=facts.usage(database),
+            warnings=facts.warnings(database),
             inconsistent=tuple(name for (name,) in doubtful),
             started=started,
             ended=ended,

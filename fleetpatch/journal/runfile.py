@@ -30,6 +30,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo, RunState, Usage
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount
+from fleetpatch.model.warnings import NO_WARNINGS
 
 _NEXT: Final = f"""
 SELECT {codec.TARGET_COLUMNS} FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
@@ -62,7 +63,8 @@ class RunFile:
 
     `path` is where it lies, `info` what was fixed at its creation; `clusters` and `resources` give
     meaning to the numbers in its rows, for `fleetpatch.journal.folds`, which reads the rest.
-    `meter` gives what was spent since it was last asked; it is asked when outcomes are recorded.
+    `meter` gives what was spent, and `warned` what servers warned of, since they were last asked;
+    they are asked when outcomes are recorded.
     `waves` tells for each wave and each cluster which target is the last, where there are waves.
     """
 
@@ -73,6 +75,7 @@ class RunFile:
         self.database = database
         self._wall = wall
         self.meter: Callable[[], Usage] = Usage
+        self.warned: Callable[[], Mapping[str, int]] = dict
         self._survey: Survey | None = None
         self._load()
 
@@ -253,12 +256,14 @@ class RunFile:
             facts.grow(self.database, "outcomes", len(rows))
             facts.note_group(self.database, now)
             facts.spend(self.database, self.meter())
+            facts.warn(self.database, self.warned())
         self.database.trim()
 
-    def count(self, usage: Usage) -> None:
-        """Add to what the run has cost, over all its sessions."""
+    def count(self, usage: Usage, warnings: Mapping[str, int] = NO_WARNINGS) -> None:
+        """Add to what the run has cost and what servers warned of, over all its sessions."""
         with self.database.transaction():
             facts.spend(self.database, usage)
+            facts.warn(self.database, warnings)
 
     def reopen(self, *reasons: Reason) -> int:
         """Take back the outcomes of failed targets; returns their number.

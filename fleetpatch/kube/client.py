@@ -20,6 +20,7 @@ from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.leases import LeaseApi
 from fleetpatch.kube.novelty import Novelty
 from fleetpatch.kube.patience import Patience
+from fleetpatch.kube.server_warnings import ServerWarnings
 from fleetpatch.kube.transport import Transport
 from fleetpatch.kube.urls import Urls
 from fleetpatch.model.answer import NoAnswer, Reply
@@ -88,6 +89,11 @@ class ApiServer:
         traceback: TracebackType | None,
     ) -> None:
         await self._transport.__aexit__(exception_type, exception, traceback)
+
+    @property
+    def warnings(self) -> ServerWarnings:
+        """What the server has warned of so far."""
+        return self._transport.warnings
 
     async def patch(
         self, target: Target, request: Request, *, whole: bool = False, dry_run: bool = False

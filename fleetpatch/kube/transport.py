@@ -27,6 +27,7 @@ from fleetpatch._version import __version__
 from fleetpatch.kube.asking import Asking
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import Credentials
+from fleetpatch.kube.server_warnings import ServerWarnings
 from fleetpatch.kube.wire import Raw, RawReply
 from fleetpatch.model.answer import NoAnswer, Silence
 from fleetpatch.model.ports import Clock
@@ -59,6 +60,7 @@ class Transport:
         connect_timeout: float,
     ) -> None:
         self.credentials = Credentials(connection, clock)
+        self.warnings = ServerWarnings()
         self._connection = connection
         self._limit = concurrency + _SPARE_CONNECTIONS
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
@@ -118,7 +120,10 @@ class Transport:
                     self.credentials.refuse(grant)
                 limit = asking.limit if response.status < _FIRST_FAILURE else ERROR_LIMIT
                 content, whole = await _bounded(response, limit)
-                return Raw(response.status, content, whole, response.headers, secrets)
+                raw = Raw(response.status, content, whole, response.headers, secrets)
+                if aiohttp.hdrs.WARNING in response.headers:
+                    self.warnings.note(response.headers.getall(aiohttp.hdrs.WARNING), raw.mask)
+                return raw
         # The resolver raises UnicodeError for a host that it cannot encode.
         except (TimeoutError, OSError, UnicodeError, aiohttp.ClientError) as error:
             return no_answer(error)

@@ -140,7 +140,8 @@ class Summary:
 
     `reasons` counts the reasons within each outcome that occurred. `by_cluster` stands in the
     fleet's order and names clusters without targets, too; `by_kind` (keys such as `jobs.batch`) and
-    `by_namespace` are sorted by name. `inconsistent` names the clusters whose survey saw more than
+    `by_namespace` are sorted by name. `warnings` counts what servers warned of, by text, in the
+    order in which the texts came. `inconsistent` names the clusters whose survey saw more than
     one version of a list. `started` and `ended` are the first claim and the last outcome, in
     seconds since the epoch, or None before there was one. `undone_by` is the id of the run that
     undid this one, or empty. `outdated` is a copy that was made without its write-ahead log, and
@@ -157,6 +158,7 @@ class Summary:
     by_kind: Mapping[str, Tally]
     by_namespace: Mapping[str, Tally]
     usage: Usage
+    warnings: Mapping[str, int] = field(default_factory=dict)
     inconsistent: tuple[str, ...] = field(default=())
     started: float | None = None
     ended: float | None = None
@@ -192,5 +194,6 @@ def as_json(summary: Summary) -> dict[str, Json]:
         },
         "requests": {"patch": usage.patch, "get": usage.get, "list": usage.list},
         "retries": usage.retries,
+        "warnings": [{"text": text, "count": n} for text, n in summary.warnings.items()],
         "elapsedSeconds": round(usage.elapsed, 3),
     }

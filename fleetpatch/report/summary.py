@@ -25,6 +25,11 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
     if summary.usage.elapsed:
         yield ""
         yield _cost(summary)
+    if summary.warnings:
+        yield ""
+        yield "The servers warned:"
+        for text, count in summary.warnings.items():
+            yield f"{number(count):>20}  {clean(text)}"
     yield ""
     yield f"Run file: {clean(summary.run_file)}"
     if log_file is not None:

@@ -97,6 +97,7 @@ def test_the_json_of_apply_is_as_documented(run: RunFile) -> None:
         },
         "requests": {"patch": 5, "get": 2, "list": 3},
         "retries": 1,
+        "warnings": [],
         "elapsedSeconds": 1.235,
     }
 

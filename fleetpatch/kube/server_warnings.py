@@ -1,0 +1,76 @@
+"""The `Warning` headers of answers: deprecated versions, unknown fields, what a policy objects to.
+
+The format is that of RFC 7234, section 5.5, of which Kubernetes uses the code 299::
+
+    Warning: 299 - "batch/v1beta1 CronJob is deprecated in v1.21+"
+
+Several may be in one header, and several headers in one answer. After a malformed one the rest of
+its header is skipped, as in client-go.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from functools import lru_cache
+from typing import Final
+
+from fleetpatch.model.masking import mask
+from fleetpatch.model.text import clean
+from fleetpatch.model.warnings import added
+
+_CODE: Final = "299"
+_PER_ANSWER: Final = 20
+_WARNING: Final = re.compile(
+    r'\s*+(?P<code>\d{3})\s++\S++\s++"(?P<text>[^"\\]*+(?:\\.[^"\\]*+)*+)"(?:\s++"[^"]*+")?+\s*+'
+    r"(?:,|$)",
+    re.DOTALL,
+)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _ignore(_text: str) -> None:
+    """Nobody wants to know."""
+
+
+class ServerWarnings:
+    """Counts what one server warns of; `on_new` is called at the first of each text."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.on_new: Callable[[str], None] = _ignore
+
+    def note(self, headers: Iterable[str], without_secrets: Callable[[str], str]) -> None:
+        """Count the warnings of one answer; `without_secrets` masks those of its request."""
+        texts = [text for header in headers for text in texts_of(header)]
+        for text in texts[:_PER_ANSWER]:
+            shown = mask(clean(without_secrets(clean(without_secrets(text)))))
+            if shown in self.counts:
+                self.counts[shown] += 1
+                continue
+            self.counts = added(self.counts, {shown: 1})
+            if shown in self.counts:
+                self.on_new(shown)
+
+
+@lru_cache(maxsize=64)
+def texts_of(header: str) -> tuple[str, ...]:
+    """The texts of one header, as they came; remembered, since servers repeat themselves."""
+    texts = []
+    at = 0
+    while at < len(header) and (found := _WARNING.match(header, at)):
+        text = _decoded(_ESCAPED.sub(r"\1", found["text"]))
+        if found["code"] == _CODE and text.strip():
+            texts.append(text)
+        at = found.end()
+    return tuple(texts)
+
+
+def _decoded(text: str) -> str:
+    """Undo the encoding of RFC 2047, by which older servers write what is not ASCII."""
+    if "=?" not in text:
+        return text
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, ValueError, LookupError):
+        return text
