@@ -6,10 +6,9 @@ from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration, r
 from fleetpatch.model.fields import Path, show
 from fleetpatch.model.nulls import null_entries
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
-from fleetpatch.rules.strategy import undecided
+from fleetpatch.rules.strategy import merge_rules, undecided
 
 
 def change_of(info: RunInfo, plan: Plan) -> Change:
@@ -18,21 +17,37 @@ def change_of(info: RunInfo, plan: Plan) -> Change:
     return Restoration(reads_whole(change)) if info.undo_of else change
 
 
-def undecided_of(change: Change, resources: Iterable[Resource]) -> list[str]:
-    """Name the fields, with their kinds, of which the server alone knows how they merge."""
+_MERGED_BY_SCHEMA = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
+
+
+def is_merged_by_schema(change: Change) -> bool:
+    """Tell whether what becomes of a list or a map depends on the server's version."""
+    return isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA
+
+
+def undecided_of(
+    change: Change, resources: Iterable[Resource], releases: Iterable[str]
+) -> list[str]:
+    """Name the fields, with their kinds, of which the server alone knows how they merge.
+
+    `releases` are those of the servers ("1.20"), empty where it is not known.
+    """
     if not isinstance(change, BodyPatch):
         return []
-    return [
+    found = (
         f"{show(path)} of {resource.name}"
         for resource in resources
-        for path in _undecided(change, resource)
-    ]
+        for release in sorted(set(releases)) or [""]
+        for path in _undecided(change, resource, release)
+    )
+    return list(dict.fromkeys(found))
 
 
-def _undecided(change: BodyPatch, resource: Resource) -> Iterable[Path]:
+def _undecided(change: BodyPatch, resource: Resource, release: str) -> Iterable[Path]:
     match change.type:
         case PatchType.STRATEGIC | PatchType.APPLY:
-            return undecided(change.body, custom=not is_built_in(resource))
+            by_apply = change.type is PatchType.APPLY
+            return undecided(change.body, merge_rules(resource, release), by_apply=by_apply)
         case PatchType.MERGE:
             return null_entries(change.body)
         case PatchType.JSON:

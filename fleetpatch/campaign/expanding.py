@@ -1,10 +1,11 @@
 """From a plan to a run file: resolve kinds and namespaces, survey, seal."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fleetpatch.campaign.births import new_run
+from fleetpatch.campaign.changes import is_merged_by_schema
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.narrating import narrate_warnings
 from fleetpatch.campaign.settings import Settings
@@ -64,8 +65,10 @@ async def expand(
             for cluster, known in zip(clusters, kinds, strict=True)
             for sweep in await sweeps_of(plan, cluster, known)
         ]
+        releases = await _releases(plan, clusters)
         journal = RunFile.create(path, info, wall=settings.clock.wall)
         try:
+            journal.note_releases(releases)
             await _fill(journal, plan, sweeps, settings)
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             elapsed = settings.clock.monotonic() - started
@@ -91,6 +94,16 @@ def _info(
     )
 
 
+async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, str]:
+    """The version of each cluster, where the plan's patch is one that versions merge differently.
+
+    The run file keeps it: what was planned by a version's rules is carried out by them.
+    """
+    if not is_merged_by_schema(plan.patch.change()):
+        return {}
+    return {cluster.name: await cluster.release() for cluster in clusters}
+
+
 def _providers(plan: Plan) -> list[ProviderName]:
     """The provider of each cluster, in the fleet's order."""
     return [ProviderName(ref.provider) for ref in plan.fleet] or [ProviderName.KUBERNETES]
@@ -102,6 +115,7 @@ async def _fill(journal: RunFile, plan: Plan, sweeps: Sequence[Sweep], settings:
         Scribe(journal),
         settings.progress,
         max_targets=plan.guards.max_targets,
+        releases=journal.releases,
     )
     await survey.run(sweeps)
     if plan.guards.on_clash == "refuse":

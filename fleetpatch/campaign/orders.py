@@ -11,8 +11,10 @@ from fleetpatch.rules.backoff import Backoff
 from fleetpatch.rules.settling import OnDrift
 
 
-def orders_of(info: RunInfo, plan: Plan, cluster: str, *, read_only: bool = False) -> Orders:
-    """How each target that a run has in `cluster` is to be treated."""
+def orders_of(
+    info: RunInfo, plan: Plan, cluster: str, *, release: str = "", read_only: bool = False
+) -> Orders:
+    """How each target that a run has in `cluster`, a server of `release`, is to be treated."""
     selectors = [block.selector for block in plan.targets]
 
     def matches(target: Target, seen: Seen) -> bool:
@@ -33,4 +35,5 @@ def orders_of(info: RunInfo, plan: Plan, cluster: str, *, read_only: bool = Fals
         dry_run=info.dry_run,
         read_only=read_only,
         options=plan.patch.options(),
+        release=release,
     )

@@ -201,7 +201,13 @@ class Session:
             Lane(
                 Courier(
                     cluster,
-                    orders_of(info, plan, cluster.name, read_only=read_only),
+                    orders_of(
+                        info,
+                        plan,
+                        cluster.name,
+                        release=self._journal.releases.get(cluster.name, ""),
+                        read_only=read_only,
+                    ),
                     pacer_of(plan, self._settings, cluster.name, self._log),
                     Halt(clock, lambda: all(holds() for holds in guards)),
                     clock,

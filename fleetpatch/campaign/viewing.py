@@ -54,7 +54,7 @@ def preview(run_file: Path) -> Preview:
             Sample(target, goal(change, target)) for target in folds.samples(journal, SAMPLES)
         ]
         places = folds.places(journal)
-        undecided = undecided_of(change, journal.resources.values())
+        undecided = undecided_of(change, journal.resources.values(), journal.releases.values())
         return Preview(folds.summary(journal), places, samples, undecided)
 
 

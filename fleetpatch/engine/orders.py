@@ -19,6 +19,7 @@ class Orders:
     that must not be done twice carries the version in any case.
     After `attempts`, or `deadline` seconds from its first request on, a target is given up.
     `read_only` settles by reading what earlier processes left in doubt, and sends nothing.
+    `release` is the server's ("1.20") where it matters and is known.
     """
 
     change: Change
@@ -32,6 +33,7 @@ class Orders:
     dry_run: bool = False
     read_only: bool = False
     options: Options = field(default_factory=Options)
+    release: str = ""
 
     @property
     def whole(self) -> bool:

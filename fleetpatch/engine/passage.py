@@ -294,6 +294,7 @@ class Passage:
             matches=seen is not None and self._orders.matches(self.target, seen),
             sent=self._maybe_applied and not self._orders.dry_run,
             on_drift=self._orders.on_drift,
+            release=self._orders.release,
         )
         if isinstance(step, End):
             return self._settle(step)

@@ -6,7 +6,7 @@ keep the others waiting.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import anyio
@@ -17,11 +17,11 @@ from fleetpatch.engine.scribe import Scribe
 from fleetpatch.model.change import MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Cluster, Draft, Page, Progress
-from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.guards import refuse_too_many
 from fleetpatch.rules.planner import Misfit, Patch, Unchanged, need
+from fleetpatch.rules.strategy import merge_rules
 
 SIDE_BY_SIDE = 4
 """Lists under way at once on one cluster: they hide its latency and are not felt by others."""
@@ -44,7 +44,7 @@ class Sweep:
 
 
 class Survey:
-    """Carries sweeps out.
+    """Carries sweeps out; `releases` are those of the clusters ("1.20") where they are known.
 
     `found` counts objects listed, `inconsistent` the clusters concerned, `clashes` the objects that
     cannot be had because of one; `first_clash` says which and why.
@@ -57,8 +57,10 @@ class Survey:
         progress: Progress,
         *,
         max_targets: int | None,
+        releases: Mapping[str, str] | None = None,
     ) -> None:
         self._change = change
+        self._releases = releases or {}
         self._scribe = scribe
         self._progress = progress
         self._max_targets = max_targets
@@ -109,7 +111,8 @@ class Survey:
 
     def _draft(self, sweep: Sweep, seen: Seen) -> Draft:
         cluster, resource, block = sweep.cluster.name, sweep.resource, sweep.block
-        match need(self._change, seen, custom=not is_built_in(resource)):
+        rules = merge_rules(resource, self._releases.get(cluster, ""))
+        match need(self._change, seen, rules):
             case Patch(before=before, wanted=wanted):
                 # What follows from the before-values need not be kept.
                 kept = None if isinstance(self._change, MetadataChange) else wanted

@@ -79,6 +79,17 @@ def pardoned(database: Database) -> int:
     return int(database.meta().get("pardoned", 0))
 
 
+def note_releases(database: Database, releases: Mapping[str, str]) -> None:
+    """Note the Kubernetes version of each cluster, within a transaction."""
+    database.put([("releases", msgspec.json.encode(releases).decode())])
+
+
+def releases(database: Database) -> Mapping[str, str]:
+    """Read the Kubernetes version of each cluster; of those that are not there none is known."""
+    with database.sensible():
+        return msgspec.json.decode(database.meta().get("releases", "{}"), type=dict[str, str])
+
+
 def usage(database: Database) -> Usage:
     """Read what the run has cost over all its sessions."""
     meta = database.meta()

@@ -169,6 +169,16 @@ class RunFile:
         with self.database.transaction():
             self.database.put([("pardoned", failures)])
 
+    @property
+    def releases(self) -> Mapping[str, str]:
+        """The Kubernetes version of each cluster ("1.20"), where it was asked for and is known."""
+        return facts.releases(self.database)
+
+    def note_releases(self, releases: Mapping[str, str]) -> None:
+        """Remember the Kubernetes version of each cluster."""
+        with self.database.transaction():
+            facts.note_releases(self.database, releases)
+
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add what one page brought; an object added before stays one target, with both blocks."""
         self._planning().add(drafts)

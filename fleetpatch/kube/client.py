@@ -66,6 +66,7 @@ class ApiServer:
         self.insecure = connection.insecure
         self.requests = {"patch": 0, "get": 0, "list": 0}
         self.unavailable: dict[str, str] = {}
+        self._release: str | None = None
         self._transport = Transport(
             connection,
             clock,
@@ -182,6 +183,18 @@ class ApiServer:
             for version in versions:
                 group.start_soon(self._discover, version, found, limiter)
         return tuple(resource for version in versions for resource in found.get(version, ()))
+
+    async def release(self) -> str:
+        """The server's version of Kubernetes ("1.20"), asked once; empty where it does not say.
+
+        Raises ClusterError and CredentialsError where the server fails as a whole.
+        """
+        if self._release is None:
+            raw = await self._patience.get(partial(self._get, "/version"), tries=_DISCOVERY_TRIES)
+            self._release = ""
+            if isinstance(raw, wire.Raw) and raw.status == 200:  # noqa: PLR2004 - OK
+                self._release = discovery.release_of(raw.body)
+        return self._release
 
     def _reply(self, raw: wire.RawReply, *, whole: bool) -> Reply:
         if isinstance(raw, NoAnswer):

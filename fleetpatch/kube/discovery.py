@@ -12,6 +12,7 @@ import msgspec
 
 from fleetpatch.kube.decoding import decoded
 from fleetpatch.model.resource import Resource
+from fleetpatch.rules.strategy import release
 
 _NEEDED_VERBS = frozenset({"list", "patch"})
 
@@ -35,14 +36,14 @@ class GroupVersion:
 CORE = GroupVersion("", "v1")
 
 
-class _Version(msgspec.Struct):
+class _GroupVersion(msgspec.Struct):
     version: str | None = None
 
 
 class _Group(msgspec.Struct, rename="camel"):
     name: str | None = None
-    versions: list[_Version | None] | None = None
-    preferred_version: _Version | None = None
+    versions: list[_GroupVersion | None] | None = None
+    preferred_version: _GroupVersion | None = None
 
 
 class _Groups(msgspec.Struct):
@@ -62,8 +63,13 @@ class _Resources(msgspec.Struct):
     resources: list[_Resource | None] | None
 
 
+class _Version(msgspec.Struct, rename="camel"):
+    git_version: str | None = None
+
+
 _groups = msgspec.json.Decoder(_Groups)
 _resources = msgspec.json.Decoder(_Resources)
+_version = msgspec.json.Decoder(_Version)
 
 
 def group_versions(body: bytes) -> list[GroupVersion] | None:
@@ -98,6 +104,12 @@ def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
         if resource is not None and resource.name and resource.kind
         if "/" not in resource.name and set(resource.verbs or ()) >= _NEEDED_VERBS
     ]
+
+
+def release_of(body: bytes) -> str:
+    """Decode `/version`: "1.20" of a server of v1.20.2; empty where it is no such document."""
+    said = decoded(_version, body)
+    return release(said.git_version) if said is not None else ""
 
 
 def _preferred_first(group: _Group) -> list[str]:

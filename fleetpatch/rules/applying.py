@@ -1,106 +1,72 @@
 """What a server-side apply makes of an object, as far as it can be told beforehand.
 
 What the configuration names is set; what the same field manager applied earlier and leaves out now
-goes, unless another manager owns it, too. Who owns what stands in `metadata.managedFields`, as a
-tree of `f:name` for fields and `k:`, `v:`, `i:` for entries of lists. Entries that are left out of
-a list are not followed.
+goes, entries of lists included, unless another manager owns it, too. Who owns what is in
+`metadata.managedFields`. Conflicts with other managers are the server's to find.
 
-Lists of Kubernetes' own kinds merge by the table of `fleetpatch.rules.strategy`. Those of custom
-kinds, and even their maps, merge as their definition's schema says, which only the server has.
+How a field merges is in `fleetpatch.rules.strategy`. What a custom kind holds besides its metadata
+merges as its definition's schema says, which only the server has; here it is taken as untyped.
 """
 
-from collections.abc import Iterator, Mapping
 from typing import Final
 
-from fleetpatch.model.encoding import encode
-from fleetpatch.model.equality import is_among
-from fleetpatch.model.fields import ABSENT, Json, Path, look_up
-from fleetpatch.rules.strategy import ROOT, SET, Keyed, Rule, rule_of
+from fleetpatch.model.fields import Json, look_up
+from fleetpatch.rules.jsonpatch import InapplicableError
+from fleetpatch.rules.strategy import MergeRules
+from fleetpatch.rules.structured import fieldsets
+from fleetpatch.rules.structured.fieldsets import Field, FieldSet
+from fleetpatch.rules.structured.ownership import handed_over, pruned, reconciled
+from fleetpatch.rules.structured.typed import fields_of, merged, mistakes
 
-_FIELD: Final = "f:"
-_ITSELF: Final = "."
 _APPLY: Final = "Apply"
+_MANAGED: Final = "managedFields"
 
 
-def applied(document: Json, configuration: Json, manager: str, *, custom: bool = False) -> Json:
-    """The document after `manager` has applied `configuration`; a list not known is replaced."""
-    for path in _left_out(document, configuration, manager):
-        document = _without(document, path)
-    return _with(document, configuration, None if custom else ROOT)
+def applied(document: Json, configuration: Json, manager: str, rules: MergeRules) -> Json:
+    """The document after `manager` has applied `configuration`.
+
+    Raises InapplicableError where the configuration has an entry of a list twice.
+    """
+    rule = rules.by_apply
+    for mistake in mistakes(configuration, rule):
+        raise InapplicableError(mistake)
+    live = _bare(document)
+    noted = _owned(document, manager)
+    owners = handed_over(noted, live, rule) if rules.legacy else reconciled(noted, rule)
+    ours, *others = owners.values()
+    configured = fields_of(configuration, rule, empty=not rules.legacy)
+    everybodys = frozenset[Field]().union(configured, *others)
+    combined = merged(live, configuration, rule, as_configured=not rules.legacy)
+    after = pruned(combined, ours, everybodys, rule, legacy=rules.legacy)
+    kept = look_up(document, ("metadata", _MANAGED))
+    if not isinstance(kept, list) or not isinstance(after, dict):
+        return after
+    return {**after, "metadata": {**(after.get("metadata") or {}), _MANAGED: kept}}
 
 
-def _with(current: Json, configuration: Json, rule: Rule | None) -> Json:
-    match current, configuration:
-        case dict(), dict():
-            kind = rule if isinstance(rule, str) else ""
-            merged = {
-                key: _with(current.get(key), value, rule_of(kind, key))
-                for key, value in configuration.items()
-            }
-            return {**current, **merged}
-        case list(), list():
-            return _with_entries(current, configuration, rule)
-        case _:
-            return configuration
-
-
-def _with_entries(current: list[Json], configuration: list[Json], rule: Rule | None) -> list[Json]:
-    match rule:
-        case Keyed(keys=keys, entry=kind):
-            entries = {_key(entry, keys): entry for entry in current}
-            for entry in configuration:
-                key = _key(entry, keys)
-                entries[key] = _with(entries.get(key), entry, kind)
-            return list(entries.values())
-        case rule if rule is SET:
-            return [*current, *(entry for entry in configuration if not is_among(entry, current))]
-        case _:
-            return configuration
-
-
-def _key(entry: Json, keys: tuple[str, ...]) -> bytes:
-    """What tells an entry from others; a key that is absent is none that is there."""
-    return encode([[] if (value := look_up(entry, (key,))) is ABSENT else [value] for key in keys])
-
-
-def _left_out(document: Json, configuration: Json, manager: str) -> list[Path]:
-    """The fields that `manager` applied before, that nobody else owns, and that it drops now."""
-    ours: set[Path] = set()
-    others: set[Path] = set()
-    entries = look_up(document, ("metadata", "managedFields"))
-    for entry in entries if isinstance(entries, list) else ():
-        if not isinstance(entry, Mapping):
+def _owned(document: Json, manager: str) -> dict[int, FieldSet]:
+    """What `manager` has applied, by 0, and what each of the others owns; unreadable is nothing."""
+    owned: dict[int, FieldSet] = {0: frozenset()}
+    entries = look_up(document, ("metadata", _MANAGED))
+    for number, entry in enumerate(entries if isinstance(entries, list) else (), 1):
+        if not isinstance(entry, dict):
+            continue
+        try:
+            fields = fieldsets.decoded(entry.get("fieldsV1"))
+        except ValueError:
             continue
         mine = entry.get("manager") == manager and entry.get("operation") == _APPLY
-        (ours if mine else others).update(_owned(entry.get("fieldsV1"), ()))
-    dropped = (path for path in ours - others if look_up(configuration, path) is ABSENT)
-    return [path for path in dropped if not _is_shared(path, others)]
+        place = 0 if mine else number
+        owned[place] = owned.get(place, frozenset()) | fields
+    return owned
 
 
-def _owned(fields: Json, path: Path) -> Iterator[Path]:
-    """The leaves of a tree of owned fields; where entries of a list follow, the list is left out.
-
-    An empty tree is a field that is owned as a whole.
-    """
-    if not isinstance(fields, Mapping):
-        return
-    named = [key for key in fields if key != _ITSELF]
-    if not named and path:
-        yield path
-    for key in named:
-        if key.startswith(_FIELD):
-            yield from _owned(fields[key], (*path, key.removeprefix(_FIELD)))
-
-
-def _is_shared(path: Path, others: set[Path]) -> bool:
-    """Tell whether somebody else owns something within `path`."""
-    return any(other[: len(path)] == path for other in others)
-
-
-def _without(document: Json, path: Path) -> Json:
-    key, *rest = path
-    if not isinstance(document, Mapping) or key not in document:
+def _bare(document: Json) -> Json:
+    """The object without its owners."""
+    metadata = look_up(document, ("metadata",))
+    if not isinstance(metadata, dict) or _MANAGED not in metadata:
         return document
-    if rest:
-        return {**document, key: _without(document[key], tuple(rest))}
-    return {name: value for name, value in document.items() if name != key}
+    return {
+        **document,
+        "metadata": {key: value for key, value in metadata.items() if key != _MANAGED},
+    }

@@ -35,8 +35,9 @@ from fleetpatch.rules.applying import applied
 from fleetpatch.rules.differing import difference
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
 from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.merging import strategic_patched
 from fleetpatch.rules.staking import at_stake, outermost
+from fleetpatch.rules.strategicpatch import strategic_patched
+from fleetpatch.rules.strategy import UNTYPED, MergeRules, stored
 
 _HEAD: Final = frozenset({"apiVersion", "kind"})
 
@@ -71,16 +72,17 @@ class Misfit:
 Need: TypeAlias = Patch | Unchanged | Misfit
 
 
-def need(change: PlanChange, seen: Seen, *, custom: bool = False) -> Need:
+def need(change: PlanChange, seen: Seen, rules: MergeRules = UNTYPED) -> Need:
     """Decide what `seen` needs for `change` to hold; a BodyPatch needs the whole object.
 
-    `custom` tells that its kind is not one of Kubernetes' own.
+    `rules` are those by which objects of its kind merge on its server; labels and annotations need
+    none.
     """
     match change:
         case MetadataChange():
             return _need_of_metadata(change, seen)
         case BodyPatch():
-            return _need_of_body(change, seen, custom=custom)
+            return _need_of_body(change, seen, rules)
 
 
 def goal(change: Change, target: Target) -> Fields:
@@ -121,18 +123,20 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     return Patch(before, values)
 
 
-def _need_of_body(change: BodyPatch, seen: Seen, *, custom: bool) -> Need:
+def _need_of_body(change: BodyPatch, seen: Seen, rules: MergeRules) -> Need:
     if seen.unreadable:
         return Misfit(Reason.UNREADABLE, {}, seen.unreadable)
     change, document = _without_head(change), seen.document()
     try:
-        after = _patched(change, document, custom=custom)
+        after = _patched(change, document, rules)
     except InapplicableError as error:
         return Misfit(Reason.INAPPLICABLE, {}, str(error))
-    changed, _ = difference(_with_maps(document), _with_maps(after))
+    # A server keeps nothing that is empty, so a patch that leaves an empty map may change nothing.
+    stored_before, stored_after = (stored(each, rules.by_patch) for each in (document, after))
+    changed, _ = difference(_with_maps(stored_before), _with_maps(stored_after))
     if not changed:
         return Unchanged({})
-    fields = outermost([*changed, *at_stake(change, document, custom=custom)])
+    fields = outermost([*changed, *at_stake(change, document, rules)])
     return Patch(
         {path: look_up(document, path) for path in fields},
         {path: look_up(after, path) for path in fields},
@@ -160,13 +164,13 @@ def _with_maps(document: Json) -> Json:
     return {**document, "metadata": {**metadata, **maps}}
 
 
-def _patched(change: BodyPatch, document: Json, *, custom: bool) -> Json:
+def _patched(change: BodyPatch, document: Json, rules: MergeRules) -> Json:
     match change.type:
         case PatchType.MERGE:
             return merge_patched(document, change.body)
         case PatchType.JSON:
             return json_patched(document, change.body)
         case PatchType.STRATEGIC:
-            return strategic_patched(document, change.body)
+            return stored(strategic_patched(document, change.body, rules), rules.by_patch)
         case PatchType.APPLY:
-            return applied(document, change.body, change.manager, custom=custom)
+            return stored(applied(document, change.body, change.manager, rules), rules.by_patch)

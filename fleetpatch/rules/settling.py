@@ -27,10 +27,10 @@ from fleetpatch.model.change import (
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, look_up, show
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.covering import holds, is_made_of
 from fleetpatch.rules.planner import Misfit, Patch, Unchanged, goal, need
+from fleetpatch.rules.strategy import MergeRules, merge_rules
 
 
 class OnDrift(StrEnum):
@@ -75,11 +75,13 @@ def after_read(
     matches: bool,
     sent: bool,
     on_drift: OnDrift,
+    release: str = "",
 ) -> Step:
     """Decide after a read; `seen` is None where the object is gone.
 
     `matches` tells whether a block that selected the target still does; `sent` whether a PATCH of
     ours may have reached the server: values that hold then count as applied, not as unchanged.
+    `release` is the server's ("1.20"), which tells how it merges.
     """
     if seen is None:
         return End(Reason.GONE)
@@ -101,7 +103,8 @@ def after_read(
         return Send(values, seen.resource_version, _unless_same(current, target.before))
     if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
         return End(Reason.DRIFTED, drift)
-    return _overwrite(target, change, seen, matches=matches, done=done)
+    rules = merge_rules(target.resource, release)
+    return _overwrite(change, seen, rules, matches=matches, done=done)
 
 
 def after_patch(
@@ -143,10 +146,10 @@ def _unreadable(seen: Seen, *, sent: bool) -> str:
 
 
 def _overwrite(
-    target: Target, change: PlanChange, seen: Seen, *, matches: bool, done: Reason
+    change: PlanChange, seen: Seen, rules: MergeRules, *, matches: bool, done: Reason
 ) -> Step:
     """Plan the object anew, from what it holds now."""
-    match need(change, seen, custom=not is_built_in(target.resource)):
+    match need(change, seen, rules):
         case Unchanged():
             return End(done, resource_version=seen.resource_version)
         case _ if not matches:

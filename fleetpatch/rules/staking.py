@@ -9,25 +9,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.fields import Json, Path
 from fleetpatch.rules.jsonpatch import steps
-from fleetpatch.rules.strategy import undecided
+from fleetpatch.rules.strategy import ATOMIC, MergeRules, Rule, field_rule, undecided
 
 _POINTERS = ("path", "from")
 
 
-def at_stake(change: BodyPatch, document: Json, *, custom: bool = False) -> Iterator[Path]:
+def at_stake(change: BodyPatch, document: Json, rules: MergeRules) -> Iterator[Path]:
     """The fields that the body names, in no order; a list is one field.
 
-    Where only the server knows how an apply merges a field (of a `custom` kind, above all), all of
-    that field is at stake: it may be replaced as a whole.
+    So is a map that an apply replaces as a whole, and each field of which only the server knows how
+    an apply merges it (of a custom kind, above all): it may be replaced as a whole.
     """
     if change.type is PatchType.JSON:
         for operation in change.body:
             if operation.get("op") != "test":
                 yield from _pointed_at(operation, document)
-    else:
-        yield from _leaves(change.body, ())
-    if change.type is PatchType.APPLY:
-        for path in undecided(change.body, custom=custom):
+        return
+    by_apply = change.type is PatchType.APPLY
+    yield from _leaves(change.body, (), rules.by_apply if by_apply else None)
+    if by_apply:
+        for path in undecided(change.body, rules, by_apply=True):
             yield _field(document, list(path))
 
 
@@ -40,13 +41,14 @@ def outermost(paths: Iterable[Path]) -> list[Path]:
     return kept
 
 
-def _leaves(body: Json, path: Path) -> Iterator[Path]:
-    """Where a document holds anything but a map; a directive concerns the map that it stands in."""
-    if not isinstance(body, Mapping) or any(key.startswith("$") for key in body):
+def _leaves(body: Json, path: Path, rule: Rule | None) -> Iterator[Path]:
+    """Where a document has anything but a map to be merged; a directive is about a whole map."""
+    is_map = isinstance(body, Mapping) and rule is not ATOMIC
+    if not is_map or any(key.startswith("$") for key in body):
         yield path
         return
     for key, value in body.items():
-        yield from _leaves(value, (*path, key))
+        yield from _leaves(value, (*path, key), field_rule(rule, key))
 
 
 def _pointed_at(operation: Mapping[str, Json], document: Json) -> Iterator[Path]:

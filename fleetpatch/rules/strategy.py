@@ -1,201 +1,308 @@
-"""How the lists of Kubernetes' own kinds merge: `TYPES`, and what it does not know.
+"""How the fields of an object merge: one tree of rules for each kind and version of Kubernetes.
 
-A strategic merge patch and a server-side apply merge a list by the schema of its field: as a whole
-(`ATOMIC`), as a set of scalars (`SET`), or entry by entry (`Keyed`). The table is that of all
-objects with a pod template in them (Job, CronJob, Deployment, PodTemplate and so on). Its source
-are the tags `patchStrategy`, `patchMergeKey`, `listType` and `listMapKey` of the Kubernetes API
-types, which a server publishes at `/openapi/v2` as `x-kubernetes-patch-merge-key`,
-`x-kubernetes-list-map-keys` and so on. tests/differential compares the table with that of a real
-server, field by field.
+A strategic merge patch and a server-side apply merge a field by the tags of its API type:
+`patchStrategy` and `patchMergeKey` for the one; `listType`, `listMapKey` and `mapType` for the
+other, which falls back on those of the first. Tags change from version to version. A server
+publishes them at `/openapi/v2`; `scripts/merge-table` makes a table of them, and `tables/` has one
+for Kubernetes 1.20 and one for 1.36 (tests/differential compares the former with a real server).
+
+A server of another version, or of one that is not known, has *both* trees: where they agree the
+rule holds, and where they differ the server alone decides (`undecided`).
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
-from typing import Final, TypeAlias
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from fleetpatch.model.fields import Json, Path
+from fleetpatch.model.providers.tables import is_built_in
+from fleetpatch.model.resource import Resource
 
 
-class ListType(Enum):
-    """How a list without keys merges."""
+class MergeType(Enum):
+    """How a field without a structure of its own merges."""
 
     ATOMIC = "atomic"
-    """Not at all: the new list takes the place of the old one."""
+    """Not at all: the new list or map replaces the old one."""
     SET = "set"
-    """The two are united."""
+    """A list of scalars: the two are united."""
+    MAP = "map"
+    """Keys are free; values are merged key by key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """Entries with the same `key` are one, and merge; `entry` is their type.
+    """A list of maps; those with the same values of all `keys` are one entry, and merge."""
 
-    Server-side apply, which is younger, tells some entries apart by more (`together`).
+    keys: tuple[str, ...]
+    entry: "Rule | None" = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Struct:
+    """A map whose fields merge by rules of their own, those not named by that of the `rest`."""
+
+    fields: Mapping[str, "Rule"] = field(repr=False)
+    rest: "Rule | None" = None
+
+
+Rule: TypeAlias = MergeType | Keyed | Struct
+"""How a field merges. None in its place: the field is not known."""
+
+ATOMIC: Final = MergeType.ATOMIC
+SET: Final = MergeType.SET
+MAP: Final = MergeType.MAP
+
+VERSIONS: Final = ("1.20", "1.36")
+"""The versions that there is a table for, oldest first."""
+
+_CURRENT: Final = (1, 23)
+"""The version from which on servers are taken to merge as current ones do.
+
+Kubernetes 1.23 to 1.28 changed it step by step: a strategic merge drops nulls and directives of
+what is new (`discardNullValuesFromPatch`, `removeDirectives` in apimachinery), and an apply orders
+a list as the configuration has it (structured-merge-diff 4.2.1).
+"""
+
+_META: Final = "apimachinery.pkg.apis.meta.v1.ObjectMeta"
+_POD_TEMPLATE: Final = "api.core.v1.PodTemplateSpec"
+_JOB_TEMPLATES: Final = ("api.batch.v1.JobTemplateSpec", "api.batch.v1beta1.JobTemplateSpec")
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRules:
+    """How the objects of one kind merge on one server.
+
+    `strategic` and `structured` (for applies) are the rules of a whole object by each table that
+    may hold for the server, the likeliest last. `custom` kinds have no strategic merge, and what
+    they hold besides metadata merges as the schema in their definition says. `legacy` servers take
+    the new values of a strategic merge as they are, with nulls and directives, and append what an
+    apply adds to a list.
     """
 
-    key: str
-    entry: str = ""
-    together: tuple[str, ...] = ()
+    strategic: tuple[Rule, ...]
+    structured: tuple[Rule, ...]
+    custom: bool = False
+    legacy: bool = False
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """By what server-side apply knows an entry."""
-        return self.together or (self.key,)
+    def by_patch(self) -> Rule:
+        """The rule that a strategic merge is foreseen by."""
+        return self.strategic[-1]
+
+    @property
+    def by_apply(self) -> Rule:
+        """The rule that a server-side apply is foreseen by."""
+        return self.structured[-1]
 
 
-Rule: TypeAlias = ListType | Keyed | str
-"""How a field merges; a string names the type of a map."""
-
-ATOMIC: Final = ListType.ATOMIC
-SET: Final = ListType.SET
-
-ROOT: Final = "Object"
-"""The type of a whole object."""
-
-WHOLE: Final = frozenset({"LabelSelector"})
-"""Types of maps that server-side apply does not merge (`x-kubernetes-map-type: atomic`)."""
-
-_EXEC: Final[Mapping[str, Rule]] = {"exec": "ExecAction", "httpGet": "HTTPGetAction"}
-_ANY_CONTAINER: Final[Mapping[str, Rule]] = {
-    "args": ATOMIC,
-    "command": ATOMIC,
-    "env": Keyed("name"),
-    "envFrom": ATOMIC,
-    "lifecycle": "Lifecycle",
-    "livenessProbe": "Handler",
-    "readinessProbe": "Handler",
-    "securityContext": "SecurityContext",
-    "startupProbe": "Handler",
-    "volumeDevices": Keyed("devicePath"),
-    "volumeMounts": Keyed("mountPath"),
-}
-_PORTS: Final = Keyed("containerPort", together=("containerPort", "protocol"))
-_SPREAD: Final = Keyed(
-    "topologyKey", "TopologySpreadConstraint", together=("topologyKey", "whenUnsatisfiable")
-)
-_PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
-_REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
-
-TYPES: Final[Mapping[str, Mapping[str, Rule]]] = MappingProxyType(
-    {
-        ROOT: {
-            "metadata": "ObjectMeta",
-            "spec": "WorkloadSpec",
-            "status": "WorkloadStatus",
-            "template": "PodTemplateSpec",
-        },
-        "ObjectMeta": {
-            "annotations": "StringMap",
-            "finalizers": SET,
-            "labels": "StringMap",
-            "managedFields": ATOMIC,
-            "ownerReferences": Keyed("uid"),
-        },
-        "WorkloadSpec": {
-            "jobTemplate": "JobTemplateSpec",
-            "selector": "LabelSelector",
-            "template": "PodTemplateSpec",
-        },
-        "WorkloadStatus": {"active": ATOMIC, "conditions": Keyed("type")},
-        "JobTemplateSpec": {"metadata": "ObjectMeta", "spec": "WorkloadSpec"},
-        "PodTemplateSpec": {"metadata": "ObjectMeta", "spec": "PodSpec"},
-        "LabelSelector": {"matchExpressions": ATOMIC},
-        "PodSpec": {
-            "affinity": "Affinity",
-            "containers": Keyed("name", "Container"),
-            "dnsConfig": "PodDNSConfig",
-            "ephemeralContainers": Keyed("name", "EphemeralContainer"),
-            "hostAliases": Keyed("ip", "HostAlias"),
-            "imagePullSecrets": Keyed("name"),
-            "initContainers": Keyed("name", "Container"),
-            "readinessGates": ATOMIC,
-            "securityContext": "PodSecurityContext",
-            "tolerations": ATOMIC,
-            "topologySpreadConstraints": _SPREAD,
-            "volumes": Keyed("name", "Volume"),
-        },
-        "Container": {**_ANY_CONTAINER, "ports": _PORTS},
-        "EphemeralContainer": {**_ANY_CONTAINER, "ports": ATOMIC},
-        "Handler": _EXEC,
-        "Lifecycle": {"postStart": "Handler", "preStop": "Handler"},
-        "ExecAction": {"command": ATOMIC},
-        "HTTPGetAction": {"httpHeaders": ATOMIC},
-        "SecurityContext": {"capabilities": "Capabilities"},
-        "Capabilities": {"add": ATOMIC, "drop": ATOMIC},
-        "PodSecurityContext": {"supplementalGroups": ATOMIC, "sysctls": ATOMIC},
-        "PodDNSConfig": {"nameservers": ATOMIC, "options": ATOMIC, "searches": ATOMIC},
-        "HostAlias": {"hostnames": ATOMIC},
-        "TopologySpreadConstraint": {"labelSelector": "LabelSelector"},
-        "Affinity": {
-            "nodeAffinity": "NodeAffinity",
-            "podAffinity": "PodAffinity",
-            "podAntiAffinity": "PodAffinity",
-        },
-        "NodeAffinity": {_PREFERRED: ATOMIC, _REQUIRED: "NodeSelector"},
-        "NodeSelector": {"nodeSelectorTerms": ATOMIC},
-        "PodAffinity": {_PREFERRED: ATOMIC, _REQUIRED: ATOMIC},
-        "Volume": {
-            "cephfs": "MonitoredVolume",
-            "configMap": "ItemsVolume",
-            "downwardAPI": "ItemsVolume",
-            "ephemeral": "EphemeralVolumeSource",
-            "fc": "FCVolumeSource",
-            "iscsi": "ISCSIVolumeSource",
-            "projected": "ProjectedVolumeSource",
-            "rbd": "MonitoredVolume",
-            "secret": "ItemsVolume",
-        },
-        "ItemsVolume": {"items": ATOMIC},
-        "MonitoredVolume": {"monitors": ATOMIC},
-        "FCVolumeSource": {"targetWWNs": ATOMIC, "wwids": ATOMIC},
-        "ISCSIVolumeSource": {"portals": ATOMIC},
-        "ProjectedVolumeSource": {"sources": ATOMIC},
-        "EphemeralVolumeSource": {"volumeClaimTemplate": "VolumeClaimTemplate"},
-        "VolumeClaimTemplate": {"metadata": "ObjectMeta", "spec": "VolumeClaimSpec"},
-        "VolumeClaimSpec": {"accessModes": ATOMIC, "selector": "LabelSelector"},
-    }
-)
+UNTYPED: Final = MergeRules((Struct({}),), (Struct({}),))
+"""Nothing is known: maps are merged, and of each list the server decides."""
 
 
-def rule_of(kind: str, field: str) -> Rule | None:
-    """How `field` of a map of the type `kind` merges; None where the table does not know it."""
-    return TYPES.get(kind, {}).get(field)
+@lru_cache(maxsize=256)
+def merge_rules(resource: Resource, version: str = "") -> MergeRules:
+    """The rules for `resource` on a server of `version` ("1.20"); empty where it is not known."""
+    tables = (version,) if version in VERSIONS else VERSIONS
+    custom = not is_built_in(resource)
+    root = _custom_root if custom else _root
+    return MergeRules(
+        tuple(root(_tree(table, by_apply=False), resource) for table in tables),
+        tuple(root(_tree(table, by_apply=True), resource) for table in tables),
+        custom,
+        legacy=bool(version) and _numbers(version) < _CURRENT,
+    )
 
 
-def undecided(body: Json, *, custom: bool = False) -> list[Path]:
+def undecided(body: Json, rules: MergeRules, *, by_apply: bool) -> list[Path]:
     """The fields in a strategic or apply body of which only the server knows how they merge.
 
-    For the own kinds these are the lists that are not in the table. For a `custom` one they are all
-    lists and maps within the fields of its `spec` and `status`: the schema in its definition
-    decides, and by one that leaves them open, as those of the job systems often do, an apply
-    replaces `spec.tasks` and even `spec.tfReplicaSpecs` as a whole. An entry of a list is named by
-    its position.
+    For the own kinds these are the lists that no table has, and what the tables disagree on. For a
+    custom one they are all lists and maps within the fields of its `spec` and `status`: the schema
+    in its definition decides, and by one that leaves them open, as those of the job systems often
+    do, an apply replaces `spec.tasks` and even `spec.tfReplicaSpecs` as a whole. An entry of a list
+    is named by its position.
     """
-    if not custom:
-        return list(_unknown_lists(body, ROOT, ()))
+    trees = rules.structured if by_apply else rules.strategic
+    if not rules.custom:
+        return list(_undecided(body, trees, ()))
     parts = ((name, part) for name, part in body.items() if isinstance(part, Mapping))
     return [
-        *_unknown_lists(body.get("metadata"), "ObjectMeta", ("metadata",)),
+        *_undecided(body.get("metadata"), _within(trees, "metadata"), ("metadata",)),
         *(
-            (name, field)
+            (name, inner)
             for name, part in parts
             if name != "metadata"
-            for field, value in part.items()
+            for inner, value in part.items()
             if isinstance(value, Mapping | list)
         ),
     ]
 
 
-def _unknown_lists(value: Json, rule: Rule | None, path: Path) -> Iterator[Path]:
+def field_rule(rule: Rule | None, name: str) -> Rule | None:
+    """The rule of a field within what merges by `rule`."""
+    return rule.fields.get(name, rule.rest) if isinstance(rule, Struct) else None
+
+
+def stored(value: Json, rule: Rule | None) -> Json:
+    """The value as an API server keeps it: without nulls, directives, empty lists and empty maps.
+
+    So it is with what the tables know; whatever else is in `value` stays as it is.
+    """
     match value, rule:
-        case dict(), str() | None:
-            for field, inner in value.items():
-                yield from _unknown_lists(inner, rule_of(rule or "", field), (*path, field))
+        case dict(), Struct(fields=fields):
+            inner = {name: stored(part, fields.get(name)) for name, part in value.items()}
+            return {
+                name: part
+                for name, part in inner.items()
+                if not _is_nothing(name, part, fields.get(name))
+            }
         case list(), Keyed(entry=entry):
-            for position, inner in enumerate(value):
-                yield from _unknown_lists(inner, entry, (*path, str(position)))
-        case list(), None:
-            yield path
+            return [stored(each, entry) for each in value]
         case _:
-            pass
+            return value
+
+
+def _is_nothing(name: str, value: Json, rule: Rule | None) -> bool:
+    """Tell whether a field is the same as an absent one to an API server.
+
+    Empty lists, maps and metadata are. Another struct may be a pointer, and `{}` a value of it.
+    """
+    if value is None or name.startswith("$"):
+        return True
+    if value not in ([], {}):
+        return False
+    return isinstance(rule, MergeType | Keyed) or (rule is not None and name == "metadata")
+
+
+def _undecided(value: Json, rules: tuple[Rule | None, ...], path: Path) -> Iterator[Path]:
+    match value:
+        case dict():
+            if len({rule is ATOMIC for rule in rules}) > 1:
+                yield path
+                return
+            for name, inner in value.items():
+                yield from _undecided(inner, _within(rules, name), (*path, name))
+        case list():
+            if None in rules or len({_list_form(rule) for rule in rules}) > 1:
+                yield path
+                return
+            entries = tuple(rule.entry if isinstance(rule, Keyed) else ATOMIC for rule in rules)
+            for position, inner in enumerate(value):
+                yield from _undecided(inner, entries, (*path, str(position)))
+
+
+def _list_form(rule: Rule | None) -> MergeType | tuple[str, ...]:
+    match rule:
+        case Keyed(keys=keys):
+            return keys
+        case MergeType.SET:
+            return SET
+        case _:
+            return ATOMIC
+
+
+def _within(rules: tuple[Rule | None, ...], name: str) -> tuple[Rule | None, ...]:
+    return tuple(ATOMIC if rule is ATOMIC else field_rule(rule, name) for rule in rules)
+
+
+class _Field(msgspec.Struct, rename="kebab", omit_defaults=True):
+    """A line of a table: what an API type says of one field, or (`map_type` alone) of itself."""
+
+    form: str = msgspec.field(default="", name="is")
+    of: str = ""
+    patch_strategy: str = ""
+    patch_merge_key: str = ""
+    list_type: str = ""
+    list_map_keys: tuple[str, ...] = ()
+    map_type: str = ""
+
+
+class _Table(msgspec.Struct):
+    version: str
+    types: dict[str, dict[str, _Field]]
+
+
+@lru_cache
+def _table(version: str) -> _Table:
+    source = files("fleetpatch.rules") / "tables" / f"kubernetes-{version}.json"
+    return msgspec.json.decode(source.read_bytes(), type=_Table)
+
+
+@lru_cache
+def _tree(version: str, *, by_apply: bool) -> Mapping[str, Struct]:
+    """Every type of a table, as one way of merging sees it."""
+    types = _table(version).types
+    fields: dict[str, dict[str, Rule]] = {name: {} for name in types}
+    structs = {name: Struct(inner) for name, inner in fields.items()}
+    whole = {name for name, lines in types.items() if by_apply and "" in lines}
+    known: dict[str, Rule] = {name: ATOMIC if name in whole else structs[name] for name in types}
+    rule = _applied_by if by_apply else _patched_by
+    for name, lines in types.items():
+        fields[name].update({key: rule(line, known) for key, line in lines.items() if key})
+    return structs
+
+
+def _patched_by(line: _Field, known: Mapping[str, Rule]) -> Rule:
+    """How a strategic merge sees a field."""
+    if line.form == "list":
+        if "merge" not in line.patch_strategy.split(","):
+            return ATOMIC
+        key = line.patch_merge_key
+        return Keyed((key,), known.get(line.of, _OPAQUE)) if key else SET
+    return MAP if line.form == "map" else known.get(line.of, _OPAQUE)
+
+
+def _applied_by(line: _Field, known: Mapping[str, Rule]) -> Rule:
+    """How an apply sees a field."""
+    match line:
+        case _Field(map_type="atomic") | _Field(list_type="atomic"):
+            return ATOMIC
+        case _Field(list_type="map", list_map_keys=keys, of=of):
+            return Keyed(keys, known.get(of, _OPAQUE))
+        case _Field(list_type="set"):
+            return SET
+        case _:
+            return _patched_by(line, known)
+
+
+_OPAQUE: Final = Struct({})
+"""A type without lists, maps and objects in it."""
+
+
+def _root(types: Mapping[str, Struct], resource: Resource) -> Rule:
+    """The rule of a whole object of a built-in kind.
+
+    A kind that no table has is taken for one with a pod or job template in it: Kubernetes has
+    several, and the same types in all of them.
+    """
+    group = resource.group.partition(".")[0] or "core"
+    known = types.get(f"api.{group}.{resource.version}.{resource.kind}")
+    if known is not None:
+        return known
+    job = next((types[name] for name in _JOB_TEMPLATES if name in types), _OPAQUE)
+    spec = Struct({"template": types[_POD_TEMPLATE], "jobTemplate": job})
+    return Struct({"metadata": types[_META], "spec": spec})
+
+
+def _custom_root(types: Mapping[str, Struct], _resource: Resource) -> Rule:
+    return Struct({"metadata": types[_META]})
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def release(git_version: Any) -> str:
+    """The release that a server's `/version` names: "1.20" of "v1.20.2"; empty where none does."""
+    found = _RELEASE.match(git_version) if isinstance(git_version, str) else None
+    return f"{int(found[1])}.{int(found[2])}" if found else ""
+
+
+_RELEASE: Final = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})(?![0-9])")

@@ -1,6 +1,6 @@
 """Bodies of merge, JSON and strategic patches, read as a server reads them.
 
-What they do to a document is in `fleetpatch.rules`: `mergepatch`, `jsonpatch` and `merging`.
+What they do to a document is in `fleetpatch.rules`: `mergepatch`, `jsonpatch`, `strategicpatch`.
 Server-side apply is no function of the document alone: `fleetpatch.sandbox.managing`.
 """
 
@@ -11,7 +11,8 @@ import msgspec
 from fleetpatch.model.fields import Json
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
 from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.merging import strategic_patched
+from fleetpatch.rules.strategicpatch import strategic_patched
+from fleetpatch.rules.strategy import MergeRules
 from fleetpatch.sandbox.decoding import copied, decoded, spelled, stored, unspelled
 from fleetpatch.sandbox.statuses import (
     bad_request,
@@ -32,7 +33,7 @@ _TYPE: Final = ("apiVersion", "kind")
 _GO_NAMES: Final = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
 
 
-def patched(document: Json, content_type: str, body: bytes) -> Json:
+def patched(document: Json, content_type: str, body: bytes, rules: MergeRules) -> Json:
     """Apply a patch of one of these types. Raises Refusal as the real server answers.
 
     The result is plain JSON: whether it still is an object of its kind is not looked at.
@@ -42,7 +43,7 @@ def patched(document: Json, content_type: str, body: bytes) -> Json:
     if content_type == JSON_PATCH:
         return _json_patched(document, _json_patch_body(body))
     try:
-        return strategic_patched(document, _strategic_body(body))
+        return strategic_patched(document, _strategic_body(body), rules)
     except InapplicableError as error:
         raise broken(str(error)) from error
 

@@ -12,10 +12,11 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
+from fleetpatch.rules.structured.fieldsets import shown
+from fleetpatch.rules.structured.ownership import ConflictError
 from fleetpatch.sandbox import bodies, discovery, jobs, metadata, objects, patches
 from fleetpatch.sandbox.managing import configuration, tracking
-from fleetpatch.sandbox.managing.fieldsets import shown
-from fleetpatch.sandbox.managing.ownership import ConflictError
+from fleetpatch.sandbox.managing.rules import rules_of
 from fleetpatch.sandbox.managing.tracking import Writer
 from fleetpatch.sandbox.options import Options
 from fleetpatch.sandbox.routes import Route
@@ -86,7 +87,7 @@ class Writes:
         if kind == patches.APPLY:
             return self._applied(route, body, options)
         current = self._current(route)
-        raw = patches.patched(current, kind, body)
+        raw = patches.patched(current, kind, body, rules_of(route.resource))
         try:
             document = objects.patched(route.resource, raw, current)
         except ValueError as error:

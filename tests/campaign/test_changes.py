@@ -26,11 +26,11 @@ from tests.fakes import JOBS
 def test_whether_a_merge_patch_keeps_null_entries_is_the_servers_to_decide(
     body: Any, paths: list[str]
 ) -> None:
-    assert undecided_of(BodyPatch(PatchType.MERGE, body), [JOBS]) == paths
+    assert undecided_of(BodyPatch(PatchType.MERGE, body), [JOBS], [""]) == paths
 
 
 def test_nothing_is_undecided_about_labels_and_json_patches() -> None:
     operation = {"op": "add", "path": "/spec/a", "value": [None]}
 
-    assert undecided_of(BodyPatch(PatchType.JSON, [operation]), [JOBS]) == []
-    assert undecided_of(MetadataChange(labels={"a": None}), [JOBS]) == []
+    assert undecided_of(BodyPatch(PatchType.JSON, [operation]), [JOBS], [""]) == []
+    assert undecided_of(MetadataChange(labels={"a": None}), [JOBS], [""]) == []

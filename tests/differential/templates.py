@@ -1,18 +1,20 @@
 """Pod templates and strategic merge patches of them, from a seed."""
 
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 _CONTAINERS = ["main", "side", "log"]
 _NAMES = ["a", "b", "c"]
 _WORDS = ["x", "y", "z"]
+_FINALIZERS = [f"example.com/{letter}" for letter in "abcdef"]
 
 
 def pod_template(random: Random) -> dict[str, Any]:
     """A valid template with every kind of list in it."""
     containers = [_container(random, name) for name in _CONTAINERS[: random.choice([1, 2, 3])]]
     return {
-        "metadata": {"labels": {"app": "etl", "team": "red"}, "finalizers": ["example.com/a"]},
+        "metadata": {"labels": {"app": "etl", "team": "red"}, "finalizers": _FINALIZERS[:4]},
         "spec": {
             "restartPolicy": "Always",
             "containers": containers,
@@ -31,6 +33,8 @@ def template_patch(random: Random) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if random.random() < 0.3:
         body["metadata"] = random.choice(_METADATA)
+    elif random.random() < 0.4:
+        body["metadata"] = dict(_ordered_set(random))
     if random.random() < 0.9:
         fields = random.sample(sorted(_SPEC), random.choice([1, 1, 2]))
         body["spec"] = {key: value for field in fields for key, value in _SPEC[field](random)}
@@ -89,6 +93,32 @@ _WHOLE: list[Any] = [
 ]
 
 
+def _ordered_set(random: Random) -> Iterator[tuple[str, Any]]:
+    """A set, its order, and what is deleted from it, in every combination that is deterministic.
+
+    Without an order the server takes a list and what is deleted from it in either order, which
+    matters where they share an entry.
+    """
+    added = _some(random, _FINALIZERS)
+    doomed = _some(random, _FINALIZERS)
+    if random.random() < 0.7:
+        yield "finalizers", added
+    ordered = random.random() < 0.7
+    if ordered:
+        order = [*added, *_some(random, _FINALIZERS)]
+        if random.random() < 0.3:
+            random.shuffle(order)  # so that it may contradict the list
+        yield "$setElementOrder/finalizers", list(dict.fromkeys(order))
+    if random.random() < 0.6 and (ordered or not set(doomed) & set(added)):
+        yield "$deleteFromPrimitiveList/finalizers", doomed
+
+
+def _some(random: Random, names: list[str]) -> list[str]:
+    """Some of them in any order, now and then one twice."""
+    chosen = random.sample(names, random.randrange(len(names)))
+    return [*chosen, *(random.sample(chosen, 1) if chosen and random.random() < 0.2 else [])]
+
+
 def _entries(random: Random, names: list[Any], make: Any) -> list[Any]:
     """Some entries in any order, some of them to be deleted, seldom instead of all others."""
     chosen = random.sample(names, random.randrange(len(names) + 1))
@@ -112,7 +142,10 @@ def _listed(field: str, key: str, names: list[Any], make: Any) -> Any:
             gone = [entry.get(key) for entry in entries if "$patch" in entry]
             others = [name for name in names if name not in (*plain, *gone)]
             added = random.sample(others, random.randrange(len(others) + 1))
-            yield f"$setElementOrder/{field}", [{key: name} for name in (*plain, *added)]
+            order = [*plain, *added]
+            if random.random() < 0.15:
+                random.shuffle(order)
+            yield f"$setElementOrder/{field}", [{key: name} for name in order]
 
     return fields
 
@@ -122,6 +155,10 @@ def _changed_container(random: Random, name: str) -> dict[str, Any]:
         {"image": f"busybox:{random.randrange(3)}"},
         {"command": ["sh", "-c", random.choice(_WORDS)]},
         {"args": random.sample(_WORDS, 2)},
+        {"$setElementOrder/args": random.sample(_WORDS, 3)},
+        {"args": ["y", "w"], "$setElementOrder/args": random.sample(["w", "y"], 2)},
+        {"resources": {"$retainKeys": ["limits"], "requests": {"cpu": "1"}}},
+        {"resources": {"$retainKeys": ["limits"], "requests": None, "limits": {"cpu": "2"}}},
         {"args": None},
         {"ports": [{"containerPort": 81, "name": "alt"}, {"containerPort": 82}]},
         {"ports": [{"containerPort": 80, "$patch": "delete"}]},

@@ -10,12 +10,13 @@ from .clock import VirtualClock
 from .cluster import Answerer, Call, FakeCluster, always, in_turn
 from .documents import DocumentStore, document, seen_whole
 from .journal import FakeJournal
-from .samples import JOBS, failure, ok, seen_job, target_of
+from .samples import JOB_RULES, JOBS, failure, ok, seen_job, target_of
 from .store import ObjectStore
 from .watchers import FakeEvents, FakeProgress
 
 __all__ = [
     "JOBS",
+    "JOB_RULES",
     "Answerer",
     "Call",
     "DocumentStore",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -11,14 +12,14 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
 from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.merging import strategic_patched
+from fleetpatch.rules.strategicpatch import strategic_patched
 
 from .cluster import Call
-from .samples import failure, ok
+from .samples import JOB_RULES, failure, ok
 
 _PATCHED: dict[PatchType, Callable[..., Any]] = {
     PatchType.MERGE: merge_patched,
-    PatchType.STRATEGIC: strategic_patched,
+    PatchType.STRATEGIC: partial(strategic_patched, rules=JOB_RULES),
     PatchType.JSON: json_patched,
 }
 

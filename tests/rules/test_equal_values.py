@@ -19,11 +19,11 @@ from fleetpatch.report.changes import change_lines
 from fleetpatch.rules.applying import applied
 from fleetpatch.rules.differing import difference
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.merging import strategic_patched
 from fleetpatch.rules.planner import Patch, Unchanged, need
 from fleetpatch.rules.settling import End, OnDrift, Send, after_patch, after_read
+from fleetpatch.rules.strategicpatch import strategic_patched
 from fleetpatch.rules.undoing import way_back
-from tests.fakes import JOBS, document, seen_whole
+from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 
 PATH = ("spec", "value")
 DIFFERENT: list[tuple[Any, Any]] = [
@@ -128,11 +128,17 @@ def test_an_absent_field_is_no_null() -> None:
 
 def test_entries_of_sets_are_told_apart() -> None:
     finalizers = {"metadata": {"finalizers": [1, "a"]}}
+
+    after = applied(finalizers, {"metadata": {"finalizers": [True]}}, "us", JOB_RULES)
+    assert [type(entry) for entry in after["metadata"]["finalizers"]] == [int, str, bool]
+
+
+def test_a_strategic_merge_takes_entries_of_one_type_only() -> None:
+    finalizers = {"metadata": {"finalizers": [1, 2]}}
     doomed = {"metadata": {"$deleteFromPrimitiveList/finalizers": [True]}}
 
-    assert strategic_patched(finalizers, doomed) == finalizers
-    after = applied(finalizers, {"metadata": {"finalizers": [True]}}, "us")
-    assert [type(entry) for entry in after["metadata"]["finalizers"]] == [int, str, bool]
+    with pytest.raises(InapplicableError):
+        strategic_patched(finalizers, doomed, JOB_RULES)
 
 
 @pytest.mark.parametrize(("port", "same"), [(80.0, True), (80, True), (81, False), ("80", False)])
@@ -143,7 +149,7 @@ def test_entries_of_keyed_lists_are_told_apart_by_the_values_of_their_keys(
         container = {"name": "main", "ports": [{"containerPort": each} for each in ports]}
         return {"spec": {"template": {"spec": {"containers": [container]}}}}
 
-    after = applied(with_ports(80), with_ports(port), "us")
+    after = applied(with_ports(80), with_ports(port), "us", JOB_RULES)
 
     assert deep_equal(after, with_ports(80) if same else with_ports(80, port))
 

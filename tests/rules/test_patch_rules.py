@@ -19,6 +19,7 @@ from fleetpatch.rules.jsonpatch import MOST_COPIED, InapplicableError, json_patc
 from fleetpatch.rules.mergepatch import merge_patched
 from fleetpatch.sandbox.patches import JSON_PATCH, MERGE, patched
 from fleetpatch.sandbox.statuses import Refusal
+from tests.fakes import JOB_RULES
 from tests.rules.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
@@ -39,7 +40,7 @@ def foreseen(document: Any, operations: Any) -> Any:
 def made(document: Any, content_type: str, body: Any) -> Any:
     """What the sandbox makes of a patch that we send."""
     try:
-        return patched(document, content_type, encode(body))
+        return patched(document, content_type, encode(body), JOB_RULES)
     except Refusal:
         return REFUSED
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
 from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.merging import strategic_patched
+from fleetpatch.rules.strategicpatch import strategic_patched
+from tests.fakes import JOB_RULES
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=3)
 JSON = st.recursive(
@@ -153,7 +154,7 @@ def test_adding_and_removing_is_nothing(document: Any, value: Any, data: st.Data
     ],
 )
 def test_maps_merge_and_directives_tell_otherwise(document: Any, patch: Any, result: Any) -> None:
-    assert strategic_patched(document, patch) == result
+    assert strategic_patched(document, patch, JOB_RULES) == result
 
 
 def in_pod(**fields: Any) -> dict[str, Any]:
@@ -248,7 +249,7 @@ def in_container(**fields: Any) -> dict[str, Any]:
     ],
 )
 def test_lists_merge_as_their_fields_say(current: Any, patch: Any, result: Any) -> None:
-    assert strategic_patched(current, patch) == result
+    assert strategic_patched(current, patch, JOB_RULES) == result
 
 
 @pytest.mark.parametrize(
@@ -267,7 +268,7 @@ def test_what_cannot_be_merged_is_inapplicable(patch: Any) -> None:
     document = {**in_container(image="a"), "metadata": {"finalizers": ["a"]}}
 
     with pytest.raises(InapplicableError):
-        strategic_patched(document, patch)
+        strategic_patched(document, patch, JOB_RULES)
 
 
 @given(
@@ -282,12 +283,12 @@ def test_a_merged_list_has_every_entry_once_and_keeps_either_order(
     )
     unchanged = copy.deepcopy((before, patch))
 
-    after = strategic_patched(before, patch)
+    after = strategic_patched(before, patch, JOB_RULES)
 
     names = [entry["name"] for entry in after["spec"]["template"]["spec"]["containers"][0]["env"]]
     others = [name for name in current if name not in wanted]
     assert sorted(names) == sorted({*current, *wanted})
     assert [name for name in names if name in wanted] == wanted
     assert [name for name in names if name in others] == others
-    assert strategic_patched(after, patch) == after
+    assert strategic_patched(after, patch, JOB_RULES) == after
     assert (before, patch) == unchanged

@@ -23,7 +23,7 @@ from fleetpatch.model.fields import ABSENT, Fields
 from fleetpatch.rules.mergepatch import merge_patched
 from fleetpatch.rules.requesting import request
 from fleetpatch.rules.staking import at_stake, outermost
-from tests.fakes import seen_job, target_of
+from tests.fakes import JOB_RULES, seen_job, target_of
 
 TARGET = target_of(MetadataChange(), seen_job())
 
@@ -91,7 +91,7 @@ def test_a_restoration_removes_what_was_absent_and_what_a_map_did_not_hold() -> 
 def test_a_document_speaks_of_its_leaves() -> None:
     body = {"metadata": {"labels": {"a": "1", "b": None}}, "spec": {"args": ["x"]}}
 
-    assert set(at_stake(BodyPatch(PatchType.MERGE, body), {})) == {
+    assert set(at_stake(BodyPatch(PatchType.MERGE, body), {}, JOB_RULES)) == {
         ("metadata", "labels", "a"),
         ("metadata", "labels", "b"),
         ("spec", "args"),
@@ -101,7 +101,9 @@ def test_a_document_speaks_of_its_leaves() -> None:
 def test_a_directive_speaks_of_the_map_that_it_stands_in() -> None:
     body = {"spec": {"limits": {"$patch": "replace", "cpu": 1}}}
 
-    assert set(at_stake(BodyPatch(PatchType.STRATEGIC, body), {})) == {("spec", "limits")}
+    assert set(at_stake(BodyPatch(PatchType.STRATEGIC, body), {}, JOB_RULES)) == {
+        ("spec", "limits")
+    }
 
 
 def test_operations_speak_of_what_they_point_at_as_far_as_it_has_a_name() -> None:
@@ -112,7 +114,7 @@ def test_operations_speak_of_what_they_point_at_as_far_as_it_has_a_name() -> Non
         {"op": "move", "from": "/spec/limits/cpu", "path": "/metadata/labels/a~1b"},
     ]
 
-    assert set(at_stake(BodyPatch(PatchType.JSON, operations), document)) == {
+    assert set(at_stake(BodyPatch(PatchType.JSON, operations), document, JOB_RULES)) == {
         ("spec", "args"),
         ("spec", "limits", "cpu"),
         ("metadata", "labels", "a/b"),

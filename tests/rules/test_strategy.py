@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.rules.strategy import undecided
+from fleetpatch.model.resource import Resource
+from fleetpatch.rules.strategy import merge_rules, undecided
+from tests.fakes import JOB_RULES
+
+TFJOB_RULES = merge_rules(Resource("kubeflow.org", "v1", "tfjobs", "TFJob"), "1.20")
 
 
 def test_the_lists_of_a_job_are_known() -> None:
@@ -30,7 +34,7 @@ def test_the_lists_of_a_job_are_known() -> None:
         "spec": {"parallelism": 2, "template": {"spec": pod}},
     }
 
-    assert undecided(body) == []
+    assert undecided(body, JOB_RULES, by_apply=True) == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +51,7 @@ def test_the_lists_of_a_job_are_known() -> None:
 def test_lists_that_are_not_in_the_table_are_left_to_the_server(
     body: Any, paths: list[tuple[str, ...]]
 ) -> None:
-    assert undecided(body) == paths
+    assert undecided(body, JOB_RULES, by_apply=True) == paths
 
 
 def test_the_definition_of_a_custom_kind_says_how_its_fields_merge() -> None:
@@ -56,4 +60,4 @@ def test_the_definition_of_a_custom_kind_says_how_its_fields_merge() -> None:
         "spec": {"tasks": [{"name": "a"}], "queue": "default", "plugins": {"ssh": []}},
     }
 
-    assert undecided(body, custom=True) == [("spec", "tasks"), ("spec", "plugins")]
+    assert undecided(body, TFJOB_RULES, by_apply=True) == [("spec", "tasks"), ("spec", "plugins")]

@@ -28,12 +28,12 @@ from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.target import Seen, Target, TargetId
 from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
 from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.merging import strategic_patched
 from fleetpatch.rules.planner import Patch, goal, need
 from fleetpatch.rules.requesting import request
 from fleetpatch.rules.settling import End, OnDrift, Send, after_patch, after_read
+from fleetpatch.rules.strategicpatch import strategic_patched
 from fleetpatch.rules.undoing import way_back
-from tests.fakes import JOBS, document, seen_whole
+from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 
 KEYS = st.sampled_from("abcd")
 TEXTS = st.dictionaries(KEYS, st.sampled_from(["", "x", "y"]), max_size=3)
@@ -118,7 +118,7 @@ def target_of(seen: Seen, before: Any, wanted: Any) -> Target:
 
 def planned(change: PlanChange, whole: Json) -> Target:
     """What a survey makes of an object; only such as need the patch are looked at."""
-    found = need(change, seen_whole(whole))
+    found = need(change, seen_whole(whole), JOB_RULES)
     if not isinstance(found, Patch) or None in all_values(found.wanted):
         reject()
     kept = None if isinstance(change, MetadataChange) else found.wanted
@@ -150,7 +150,7 @@ def sent(change: Change, target: Target, send: Send, whole: Json) -> tuple[Json,
         case PatchType.MERGE:
             after = merge_patched(whole, body)
         case PatchType.STRATEGIC:
-            after = strategic_patched(whole, body)
+            after = strategic_patched(whole, body, JOB_RULES)
         case PatchType.JSON:
             after = json_patched(whole, body)
     assert after["metadata"]["resourceVersion"] == whole["metadata"]["resourceVersion"]

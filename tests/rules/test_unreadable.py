@@ -17,10 +17,14 @@ from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanCh
 from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.fields import Json
 from fleetpatch.model.outcome import Reason
+from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.planner import Misfit, Patch, Unchanged, need
 from fleetpatch.rules.settling import End, OnDrift, Send, after_patch, after_read
-from tests.fakes import target_of
+from fleetpatch.rules.strategy import merge_rules
+from tests.fakes import JOBS, target_of
+
+TFJOBS = Resource("kubeflow.org", "v1", "tfjobs", "TFJob")
 
 PATCH = BodyPatch(PatchType.MERGE, {"spec": {"n": 2}})
 BODIES = [
@@ -184,13 +188,14 @@ DOCUMENTS = (
     document=DOCUMENTS,
     body=st.fixed_dictionaries({"metadata": MAPS, "spec": VALUES}),
     kind=st.sampled_from([PatchType.MERGE, PatchType.STRATEGIC, PatchType.APPLY]),
-    custom=st.booleans(),
+    resource=st.sampled_from([JOBS, TFJOBS]),
+    version=st.sampled_from(["", "1.20", "1.36"]),
 )
 def test_whatever_an_object_holds_it_gets_a_need(
-    document: Json, body: Json, kind: PatchType, *, custom: bool
+    document: Json, body: Json, kind: PatchType, resource: Resource, version: str
 ) -> None:
     found = Seen("ns", "a", "uid-1", "1", {}, {}, document)
 
-    needed = need(BodyPatch(kind, body), found, custom=custom)
+    needed = need(BodyPatch(kind, body), found, merge_rules(resource, version))
 
     assert isinstance(needed, Patch | Unchanged | Misfit)

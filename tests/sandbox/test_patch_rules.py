@@ -10,6 +10,7 @@ import pytest
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.sandbox.patches import JSON_PATCH, MERGE, patched
 from fleetpatch.sandbox.statuses import Refusal
+from tests.fakes import JOB_RULES
 from tests.rules.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
@@ -25,7 +26,7 @@ UNPROCESSABLE = 422
 def after(case: Case, content_type: str) -> Any:
     before = {"spec": spec_of(case.before)}
     try:
-        return patched(before, content_type, case.patch.encode())["spec"]
+        return patched(before, content_type, case.patch.encode(), JOB_RULES)["spec"]
     except Refusal as refusal:
         return REFUSED if refusal.reply.status == UNPROCESSABLE else refusal
 

@@ -17,11 +17,11 @@ from ruamel.yaml.error import MantissaNoDotYAML1_1Warning, YAMLError
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.strategy import ROOT
+from fleetpatch.rules.structured.fieldsets import field_step, shown
+from fleetpatch.rules.structured.typed import mistakes
 from fleetpatch.sandbox import discovery, jobs, leases, metadata
 from fleetpatch.sandbox.decoding import with_large_numbers_as_text
-from fleetpatch.sandbox.managing.fieldsets import field_step, shown
-from fleetpatch.sandbox.managing.typed import CUSTOM, mistakes
+from fleetpatch.sandbox.managing.rules import rule_of
 from fleetpatch.sandbox.statuses import bad_request, broken
 from fleetpatch.sandbox.store import Document
 
@@ -100,7 +100,7 @@ def _check(resource: Resource, document: dict[str, Any]) -> None:
             raise ValueError(f"{_shown(path)}: field not declared in schema")
     else:
         leases.decoded(spec)
-    for mistake in mistakes(document, CUSTOM if discovery.is_custom(resource) else ROOT):
+    for mistake in mistakes(document, rule_of(resource)):
         raise ValueError(mistake)
 
 

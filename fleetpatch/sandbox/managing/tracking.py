@@ -21,13 +21,13 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.strategy import ROOT
+from fleetpatch.rules.structured import managers
+from fleetpatch.rules.structured.fieldsets import Field, field_step
+from fleetpatch.rules.structured.managers import Holding, Managed, Manager, Operation
+from fleetpatch.rules.structured.ownership import Changes, Owners, handed_over, pruned
+from fleetpatch.rules.structured.typed import fields_of, merged, mistakes
 from fleetpatch.sandbox import discovery
-from fleetpatch.sandbox.managing import managers
-from fleetpatch.sandbox.managing.fieldsets import Field, field_step
-from fleetpatch.sandbox.managing.managers import Holding, Managed, Manager, Operation
-from fleetpatch.sandbox.managing.ownership import Changes, Owners, pruned, reconciled
-from fleetpatch.sandbox.managing.typed import CUSTOM, fields_of, merged, mistakes
+from fleetpatch.sandbox.managing.rules import rule_of
 from fleetpatch.sandbox.store import Document
 
 _FIRST: Final = "before-first-apply"
@@ -108,14 +108,14 @@ def applied(
 
     It is not decoded yet: nulls may stand where a map was. Raises ConflictError.
     """
-    rule, me = _rule(resource), Manager(writer.name, Operation.APPLY, resource.api_version)
+    rule, me = rule_of(resource), Manager(writer.name, Operation.APPLY, resource.api_version)
     kept = live["metadata"].get(_MANAGED) if live else None
     before = _EMPTY.get(resource, {}) if live is None else bare(live)
     managed = managers.decoded(kept, resource.api_version)
     if not managed:
         first = Writer(_FIRST, writer.time)
         managed = created(resource, before, first)
-    owners = reconciled(_fields(managed), before, rule)
+    owners = handed_over(_fields(managed), before, rule)
     last, owners[me] = owners.get(me, frozenset()), frozenset(fields_of(configuration, rule))
     everybodys = frozenset[Field]().union(*owners.values())
     after = pruned(merged(before, configuration, rule), last, everybodys, rule)
@@ -130,7 +130,7 @@ def applied(
 
 def is_ambiguous(resource: Resource, document: Document) -> bool:
     """Tell whether entries of its lists are there twice: nobody owns anything in it then."""
-    return any(mistakes(document, _rule(resource)))
+    return any(mistakes(document, rule_of(resource)))
 
 
 def owned(document: Document, managed: Managed) -> Document:
@@ -154,19 +154,15 @@ def _updated(
     resource: Resource, live: Document, document: Document, managed: Managed, writer: Writer
 ) -> Managed:
     """The owners after an update of a tracked object, or of one that is to be tracked."""
-    rule, me = _rule(resource), Manager(writer.name, Operation.UPDATE, resource.api_version)
+    rule, me = rule_of(resource), Manager(writer.name, Operation.UPDATE, resource.api_version)
     changes = Changes.between(live, document, rule)
-    owners = changes.left_to(reconciled(_fields(managed), live, rule))
+    owners = changes.left_to(handed_over(_fields(managed), live, rule))
     taken = changes.changed - _NOBODYS
     if taken:
         owners[me] = owners.get(me, frozenset()) | taken
     former = managed[me].fields if me in managed else None
     moved = {me} if taken and owners[me] != former else set()
     return _timed(_without_empty(owners), managed, moved, writer.time)
-
-
-def _rule(resource: Resource) -> str:
-    return CUSTOM if discovery.is_custom(resource) else ROOT
 
 
 def _timed(owners: Owners, managed: Managed, moved: set[Manager], now: str) -> Managed:

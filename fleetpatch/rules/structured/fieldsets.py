@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
+from fleetpatch.model.equality import stored_number
 from fleetpatch.model.fields import Json
 
 Field: TypeAlias = tuple[str, ...]
@@ -28,12 +29,12 @@ def field_step(name: str) -> str:
 
 def key_step(keys: Json) -> str:
     """The step to the entry of a list that has these `keys`."""
-    return KEY + _compact(dict(sorted(keys.items())))
+    return KEY + _compact({name: _as_stored(keys[name]) for name in sorted(keys)})
 
 
 def value_step(value: Json) -> str:
     """The step to a scalar in a set."""
-    return VALUE + _compact(value)
+    return VALUE + _compact(_as_stored(value))
 
 
 def decoded(tree: Json) -> FieldSet:
@@ -87,6 +88,12 @@ def _shown_step(step: str) -> str:
 
 def _listed(keys: Iterable[tuple[str, Any]]) -> str:
     return ",".join(f"{name}={_compact(value)}" for name, value in keys)
+
+
+def _as_stored(value: Json) -> Json:
+    """A scalar as a server stores it: `80.0` and `80` are one key."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return stored_number(value) if is_number else value
 
 
 def _compact(value: Json) -> str:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox.managing import fieldsets
-from fleetpatch.sandbox.managing.fieldsets import FieldSet
+from fleetpatch.rules.structured import fieldsets
+from fleetpatch.rules.structured.fieldsets import FieldSet
 
 _TYPE: Final = "FieldsV1"
 

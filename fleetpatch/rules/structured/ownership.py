@@ -1,16 +1,25 @@
 """The algebra of ownership: what changed between two states, and what that does to the owners."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox.managing.fieldsets import Field, FieldSet
-from fleetpatch.sandbox.managing.managers import Manager
-from fleetpatch.sandbox.managing.typed import Difference, differences, fields_of, without
-from fleetpatch.sandbox.store import Document
+from fleetpatch.rules.strategy import Rule
+from fleetpatch.rules.structured.fieldsets import Field, FieldSet
+from fleetpatch.rules.structured.managers import Manager
+from fleetpatch.rules.structured.typed import (
+    Difference,
+    differences,
+    fields_of,
+    with_named,
+    within_atomic,
+    without,
+)
 
 Owners: TypeAlias = dict[Manager, FieldSet]
+Owner = TypeVar("Owner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +46,8 @@ class Changes:
     removed: FieldSet
 
     @classmethod
-    def between(cls, old: Document, new: Document, rule: str) -> "Changes":
-        """Compare two states of an object of the type `rule`."""
+    def between(cls, old: Json, new: Json, rule: Rule) -> "Changes":
+        """Compare two states of an object that merges by `rule`."""
         found = list(differences(old, new, rule))
         removed = frozenset(field for what, field in found if what is Difference.REMOVED)
         return cls(frozenset(field for _, field in found) - removed, removed)
@@ -61,28 +70,53 @@ class Changes:
             raise ConflictError(conflicts)
 
 
-def reconciled(owners: Mapping[Manager, FieldSet], live: Document, rule: str) -> Owners:
-    """Who owns what, as the server reads it.
+def reconciled(owners: Mapping[Owner, FieldSet], rule: Rule) -> dict[Owner, FieldSet]:
+    """Who owns what, by a schema that may have changed since it was noted.
+
+    Whoever owns something within a field that is atomic now owns all of it.
+    """
+    return {
+        owner: frozenset(within_atomic(field, rule) for field in fields)
+        for owner, fields in owners.items()
+    }
+
+
+def handed_over(owners: Mapping[Owner, FieldSet], live: Json, rule: Rule) -> dict[Owner, FieldSet]:
+    """Who owns what on a server of structured-merge-diff 4.0 (Kubernetes 1.20).
 
     It takes a map that somebody owns without any of its fields for one that was atomic, and hands
     all of them over; so a write that changes nothing may change the owners.
     """
     existing = list(fields_of(live, rule))
     result = {}
-    for manager, fields in owners.items():
+    for owner, fields in reconciled(owners, rule).items():
         maps = {field[:end] for field in fields for end in range(1, len(field))}
         alone = fields - maps
-        result[manager] = fields | {
+        result[owner] = fields | {
             field for field in existing if any(field[:end] in alone for end in range(1, len(field)))
         }
     return result
 
 
-def pruned(document: Json, last: FieldSet, owned: FieldSet, rule: str) -> Json:
-    """The merged object without what its applier owned before (`last`) and nobody owns now."""
+def pruned(
+    document: Json, last: FieldSet, owned: FieldSet, rule: Rule, *, legacy: bool = True
+) -> Json:
+    """The merged object without what its applier owned before (`last`) and nobody owns now.
+
+    A current server (structured-merge-diff 4.1) takes the owner of a field for the owner of those
+    around it that have a name in the schema, too, so that a struct goes with its last field.
+    """
     if not last:
         return document
-    existing = frozenset(fields_of(document, rule))
-    spared = frozenset(fields_of(without(document, last, rule), rule)) | owned
-    left = frozenset(fields_of(without(document, existing - spared, rule), rule))
-    return without(document, (existing - left) & last, rule)
+
+    def members(fields: Iterable[Field]) -> FieldSet:
+        return frozenset(fields) if legacy else with_named(fields, rule)
+
+    def present(value: Json) -> FieldSet:
+        return members(fields_of(value, rule, empty=not legacy))
+
+    existing, last = present(document), members(last)
+    remove = partial(without, document, rule=rule, keep_empty=not legacy)
+    spared = present(remove(last)) | members(owned)
+    left = present(remove(existing - spared))
+    return remove((existing - left) & last)

@@ -1,21 +1,21 @@
 """Documents by their schema: which fields they have, how two differ, and how they merge.
 
-The schema is `fleetpatch.rules.strategy`'s table, and "a list that it does not know is atomic". Of
-a custom kind only the metadata is typed: its definition leaves `spec` and `status` open
-(`x-kubernetes-preserve-unknown-fields`), by which each of *their* fields is atomic, maps included.
+The schema is the rule of `fleetpatch.rules.strategy` for applies. What it does not know is merged
+as an untyped value is: a map field by field, a list not at all.
 
-The three walks follow structured-merge-diff 4.0. Two empty containers are one leaf, so that an
-empty map can be a value. Removing the last field of a map leaves null, not the map.
+The walks follow structured-merge-diff 4.0 (Kubernetes 1.20), and by their options 6.3 (1.36). Two
+empty containers are one leaf, so that an empty map can be a value.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Json, Value
-from fleetpatch.rules.strategy import ATOMIC, SET, WHOLE, Keyed, Rule, rule_of
-from fleetpatch.sandbox.managing.fieldsets import (
+from fleetpatch.rules.strategy import ATOMIC, MAP, SET, Keyed, Rule, Struct, field_rule
+from fleetpatch.rules.structured.fieldsets import (
     FIELD,
     Field,
     FieldSet,
@@ -25,15 +25,6 @@ from fleetpatch.sandbox.managing.fieldsets import (
     value_step,
 )
 
-CUSTOM: Final = "CustomObject"
-"""The type of an object of a custom kind; the others are `ROOT`."""
-
-_OPEN: Final = "Open"
-_CUSTOM_FIELDS: Final[Mapping[str, Rule]] = {
-    "metadata": "ObjectMeta",
-    "spec": _OPEN,
-    "status": _OPEN,
-}
 _DEFAULT_KEYS: Final = {"protocol": "TCP"}
 
 _Parts: TypeAlias = dict[str, tuple[Value, Rule | None]]
@@ -47,16 +38,23 @@ class Difference(Enum):
     REMOVED = auto()
 
 
-def fields_of(value: Json, rule: Rule | None, above: Field = ()) -> Iterator[Field]:
-    """Every leaf, and every entry of a list that has keys or is a set."""
+def fields_of(
+    value: Json, rule: Rule | None, above: Field = (), *, empty: bool = False
+) -> Iterator[Field]:
+    """Every leaf, every entry of a list that has keys or is a set, and every entry of a map.
+
+    Fields with a name in the schema are fields for what they hold, not by themselves; those that
+    are `empty` count for a current server only.
+    """
     parts = _parts(value, rule)
     if parts is None:
         yield above
         return
     for step, (part, inner) in parts.items():
-        if not step.startswith(FIELD):
+        is_named = isinstance(rule, Struct) and step.startswith(FIELD)
+        if not is_named or (empty and part in (None, {})):
             yield (*above, step)
-        yield from fields_of(part, inner, (*above, step))
+        yield from fields_of(part, inner, (*above, step), empty=empty)
 
 
 def differences(
@@ -79,31 +77,67 @@ def differences(
         yield Difference.REMOVED, above
 
 
-def merged(live: Value, configuration: Value, rule: Rule | None) -> Json:
-    """`live` with all that `configuration` says; new entries come last in a list."""
+def merged(
+    live: Value, configuration: Value, rule: Rule | None, *, as_configured: bool = False
+) -> Json:
+    """`live` with all that `configuration` says.
+
+    In a list, new entries come last; or (`as_configured`, structured-merge-diff 4.2.1) all that
+    the configuration names are in its order, with the others between them.
+    """
     if ABSENT in (live, configuration):
         return live if configuration is ABSENT else configuration
     before, after = _both_parts(live, configuration, rule)
     if not before and not after:
         return configuration
     result = {}
-    for step in {**before, **after}:
+    steps = _interleaved(list(before), list(after)) if as_configured else {**before, **after}
+    for step in steps:
         old, inner = before.get(step, (ABSENT, None))
         new, inner = after.get(step, (ABSENT, inner))
-        result[step] = merged(old, new, inner)
+        result[step] = merged(old, new, inner, as_configured=as_configured)
     return _assembled(result)
 
 
-def without(value: Json, doomed: FieldSet, rule: Rule | None) -> Json:
-    """`value` without the fields in `doomed`."""
+def without(value: Json, doomed: FieldSet, rule: Rule | None, *, keep_empty: bool = False) -> Json:
+    """`value` without the fields in `doomed`; null, or with `keep_empty` empty, if none is left."""
     if not doomed:
         return value
     result = {}
     for step, (part, inner) in (_parts(value, rule) or {}).items():
         if (step,) not in doomed:
             below = frozenset(field[1:] for field in doomed if field[0] == step)
-            result[step] = without(part, below, inner)
+            result[step] = without(part, below, inner, keep_empty=keep_empty)
+    if keep_empty and not result and isinstance(value, dict | list):
+        return type(value)()
     return _assembled(result) if result else None
+
+
+def within_atomic(field: Field, rule: Rule | None) -> Field:
+    """`field`, or the atomic field that it is within."""
+    for end, step in enumerate(field):
+        if rule is ATOMIC:
+            return field[:end]
+        rule = _inner_rule(rule, step)
+    return field
+
+
+def with_named(fields: Iterable[Field], rule: Rule | None) -> FieldSet:
+    """`fields` and those around them that have a name in the schema."""
+    result: set[Field] = set()
+    for field in fields:
+        inner = rule
+        for end, step in enumerate(field, 1):
+            outer, inner = inner, _inner_rule(inner, step)
+            if end == len(field) or (isinstance(outer, Struct) and step.startswith(FIELD)):
+                result.add(field[:end])
+    return frozenset(result)
+
+
+def _inner_rule(rule: Rule | None, step: str) -> Rule | None:
+    if step.startswith(FIELD):
+        return field_rule(rule, step.removeprefix(FIELD))
+    return rule.entry if isinstance(rule, Keyed) else None
 
 
 def mistakes(value: Json, rule: Rule | None, above: Field = ()) -> Iterator[str]:
@@ -118,18 +152,35 @@ def mistakes(value: Json, rule: Rule | None, above: Field = ()) -> Iterator[str]
         yield from mistakes(part, inner, (*above, step))
 
 
+def _interleaved(live: list[str], configured: list[str]) -> list[str]:
+    """Steps in the order of the configuration; what it does not name comes as early as it may."""
+    named, there = set(configured), set(live)
+    waiting = iter(configured)
+    shared = iter([step for step in configured if step in there])
+    following = next(shared, None)
+    result = []
+    for step in live:
+        if step not in named:
+            result.append(step)
+        elif step == following:
+            result += [*iter(partial(next, waiting), step), step]
+            following = next(shared, None)
+    return [*result, *waiting]
+
+
 def _parts(value: Json, rule: Rule | None) -> _Parts | None:
     """What a container holds, by the steps to it; None for a leaf."""
-    if rule is ATOMIC or rule in WHOLE:
+    if rule is ATOMIC:
         return None
     match value, rule:
-        case None, str() | Keyed():
+        case None, Struct() | Keyed():
             return {}
-        case None, _ if rule is SET:
+        case None, _ if rule in (SET, MAP):
             return {}
         case dict(), _:
-            kind = rule if isinstance(rule, str) else ""
-            return {field_step(name): (part, _rule_of(kind, name)) for name, part in value.items()}
+            return {
+                field_step(name): (part, field_rule(rule, name)) for name, part in value.items()
+            }
         case list(), Keyed(entry=entry):
             return {_key_step(part, rule): (part, entry) for part in value}
         case list(), _ if rule is SET:
@@ -144,12 +195,6 @@ def _both_parts(old: Value, new: Value, rule: Rule | None) -> tuple[_Parts, _Par
     after = {} if new is ABSENT else _parts(new, rule)
     is_leaf = (before is None and old is not None) or (after is None and new is not None)
     return ({}, {}) if is_leaf else (before or {}, after or {})
-
-
-def _rule_of(kind: str, field: str) -> Rule | None:
-    if kind == CUSTOM:
-        return _CUSTOM_FIELDS.get(field)
-    return ATOMIC if kind == _OPEN else rule_of(kind, field)
 
 
 def _key_step(entry: Json, rule: Keyed) -> str:
