@@ -18,6 +18,7 @@ from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.identity import about
 from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.planner import goal
 from fleetpatch.rules.requesting import request
@@ -198,6 +199,7 @@ class Passage:
             self.target, sent, whole=orders.whole, dry_run=orders.dry_run
         )
         self._courier.pacer.answered(permit, reply)
+        reply = about(self.target, reply, written=True)
         if isinstance(reply, Answer):
             self._status = reply.status
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
@@ -265,6 +267,7 @@ class Passage:
         reply = await self._courier.cluster.read(self.target, whole=self._orders.whole)
         if permit is not None:
             self._courier.pacer.answered(permit, reply)
+        reply = about(self.target, reply, written=False)
         unready = self._is_unready(reply)
         match reply:
             case Answer(status=200, seen=Seen() as seen):

@@ -29,6 +29,7 @@ from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
+from fleetpatch.rules.scope import Scope
 
 _NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
 _DISCOVERY_CONCURRENCY: Final = 8
@@ -135,7 +136,8 @@ class ApiServer:
     ) -> AsyncIterator[Page]:
         """List page by page, metadata or whole objects; `namespace` None lists all.
 
-        Raises ClusterError, also where the list is forbidden, and CredentialsError.
+        Raises ClusterError, also where the list is forbidden or shows what was not asked for, and
+        CredentialsError.
         """
         what = f"{self._patience.where}: listing {resource.name}"
         if namespace is not None:
@@ -149,6 +151,8 @@ class ApiServer:
             raw = await self._patience.get(send, endure_slow=position.is_smallest)
             turn = listing.turn(position, novelty, raw, what)
             if turn.page is not None:
+                scope = Scope.of(resource, namespace, selector, field_selector)
+                _require_in_scope(turn.page, scope, what)
                 yield turn.page
             if turn.waits:
                 await self._patience.pause(turn.waits)
@@ -244,4 +248,13 @@ class ApiServer:
         self.requests["list"] += 1
         return await self._transport.send(
             asking.listing(whole=whole), self._urls.listing(resource, namespace, query)
+        )
+
+
+def _require_in_scope(page: Page, scope: Scope, what: str) -> None:
+    """Refuse a list that shows what was not asked for: its other answers are not to be trusted."""
+    problem = scope.problem_of_list(page.api_version, page.kind) or scope.problem_of(page.items)
+    if problem:
+        raise ClusterError(
+            f"{what}: {problem}; nothing was sent; look at what stands between us and the server"
         )

@@ -34,6 +34,8 @@ _MANAGED: Final = f"?fieldManager={FIELD_MANAGER}"
 
 class _Metadata(msgspec.Struct, rename="camel"):
     resource_version: str
+    namespace: str | None = None
+    name: str | None = None
 
 
 _Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
@@ -50,6 +52,7 @@ class _Spec(msgspec.Struct, rename="camel"):
 class _Lease(msgspec.Struct):
     metadata: _Metadata
     spec: _Spec | None = None
+    kind: str | None = None
 
 
 _leases: Final = msgspec.json.Decoder(_Lease)
@@ -98,11 +101,15 @@ class LeaseApi:
         lease = decoded(_leases, raw.body)
         if lease is None:
             return LeaseTrouble(f"{raw.status}, but the answer is no Lease")
+        wanted = ("Lease", self._namespace, self._name)
+        shown = (lease.kind, lease.metadata.namespace, lease.metadata.name)
+        if any(one and one != other for one, other in zip(shown, wanted, strict=True)):
+            return LeaseTrouble(f"{raw.status}, but the answer is about another object")
         return Lease(_record(lease.spec or _Spec()), lease.metadata.resource_version)
 
     def _refusal(self, answer: Answer) -> LeaseReply:
         match answer:
-            case Answer(status=404, about="leases"):
+            case Answer(status=404, about="leases", about_name=name) if name in {"", self._name}:
                 return LeaseMiss.ABSENT
             case Answer(status=409):
                 return LeaseMiss.CONFLICT

@@ -98,7 +98,7 @@ def _page(position: Position, novelty: Novelty, raw: Raw, what: str) -> Turn:
             f"{what}: the answer is no list ({answer(raw).message or 'of objects'}); "
             "look at what stands between us and the server"
         )
-    shown = Page(page.items, inconsistent=position.inconsistent)
+    shown = Page(page.items, position.inconsistent, page.api_version, page.kind)
     if not page.token:
         return Turn(shown, None)
     if not novelty.is_new_token(page.token):

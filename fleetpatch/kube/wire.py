@@ -58,10 +58,15 @@ RawReply: TypeAlias = Raw | NoAnswer
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A decoded page; `token` is empty on the last one."""
+    """A decoded page; `token` is empty on the last one.
+
+    `api_version` and `kind` are the list's own, empty where it has none.
+    """
 
     items: tuple[Seen, ...]
     token: str
+    api_version: str
+    kind: str
 
 
 class _Metadata(msgspec.Struct, rename="camel", gc=False):
@@ -73,27 +78,32 @@ class _Metadata(msgspec.Struct, rename="camel", gc=False):
     annotations: dict[str, str | None] | None = None
 
 
-class _Object(msgspec.Struct, gc=False):
+class _Object(msgspec.Struct, rename="camel", gc=False):
     metadata: _Metadata
+    api_version: str | None = None
+    kind: str | None = None
 
 
 class _ListMetadata(msgspec.Struct, gc=False):
     token: str | None = msgspec.field(name="continue", default=None)
 
 
-class _List(msgspec.Struct, gc=False):
+class _AnyList(msgspec.Struct, rename="camel", gc=False, kw_only=True):
+    metadata: _ListMetadata | None = None
+    api_version: str | None = None
+    kind: str | None = None
+
+
+class _List(_AnyList, gc=False):
     items: list[_Object] | None
-    metadata: _ListMetadata | None = None
 
 
-class _WholeList(msgspec.Struct, gc=False):
+class _WholeList(_AnyList, gc=False):
     items: list[dict[str, Any]] | None
-    metadata: _ListMetadata | None = None
 
 
-class _RawList(msgspec.Struct, gc=False):
+class _RawList(_AnyList, gc=False):
     items: list[msgspec.Raw] | None
-    metadata: _ListMetadata | None = None
 
 
 class _Cause(msgspec.Struct):
@@ -104,6 +114,8 @@ class _Cause(msgspec.Struct):
 
 class _Details(msgspec.Struct, rename="camel"):
     kind: str | None = None
+    group: str | None = None
+    name: str | None = None
     causes: list[_Cause | None] | None = None
     retry_after_seconds: int | None = None
 
@@ -146,6 +158,8 @@ def answer(raw: Raw, *, whole: bool = False) -> Answer:
         reason=reason if reason in REASONS else clean(raw.mask(reason)),
         causes=tuple(clean(cause.field or "") for cause in causes),
         about=clean(details.kind or ""),
+        about_group=clean(details.group or ""),
+        about_name=clean(details.name or ""),
         owners=tuple(
             clean(f"{cause.message or ''}: {cause.field or ''}")
             for cause in causes
@@ -168,7 +182,7 @@ def listed(raw: Raw, *, whole: bool = False) -> Listed | None:
     page = decoded(_lists, raw.body)
     if page is None:
         return None
-    return Listed(tuple(_seen(item.metadata) for item in page.items or ()), _token(page.metadata))
+    return _listed(page, tuple(_seen(item) for item in page.items or ()))
 
 
 def token_to_go_on(raw: Raw) -> str:
@@ -192,7 +206,7 @@ def _shown(raw: Raw, text: str) -> tuple[str, str]:
 def _object(body: bytes, *, whole: bool) -> Seen | None:
     if not whole:
         found = decoded(_objects, body)
-        return None if found is None else _seen(found.metadata)
+        return None if found is None else _seen(found)
     try:
         seen = _seen_whole(msgspec.json.decode(body))
     except UNDECODABLE:
@@ -206,7 +220,7 @@ def _listed_whole(body: bytes) -> Listed | None:
     try:
         page = _whole_lists.decode(body)
         items = tuple(_bounded(_seen_whole(item)) for item in page.items or ())
-        return Listed(items, _token(page.metadata))
+        return _listed(page, items)
     except UNDECODABLE:
         pass
     raw_page = decoded(_raw_lists, body)
@@ -215,7 +229,11 @@ def _listed_whole(body: bytes) -> Listed | None:
     rescued = [_rescued(bytes(item)) for item in raw_page.items or ()]
     seen = tuple(item for item in rescued if item is not None)
     # What cannot even be named must not be forgotten in silence.
-    return Listed(seen, _token(raw_page.metadata)) if len(seen) == len(rescued) else None
+    return _listed(raw_page, seen) if len(seen) == len(rescued) else None
+
+
+def _listed(page: _AnyList, items: tuple[Seen, ...]) -> Listed:
+    return Listed(items, _token(page.metadata), page.api_version or "", page.kind or "")
 
 
 def _rescued(body: bytes) -> Seen | None:
@@ -226,7 +244,7 @@ def _rescued(body: bytes) -> Seen | None:
     except UNDECODABLE as error:
         found = decoded(_objects, repaired)
         why = f"the object cannot be decoded ({clean(str(error))})"
-        return None if found is None else _seen(found.metadata, unreadable=why)
+        return None if found is None else _seen(found, unreadable=why)
 
 
 def _bounded(seen: Seen) -> Seen:
@@ -234,7 +252,7 @@ def _bounded(seen: Seen) -> Seen:
 
 
 def _seen_whole(document: Json) -> Seen:
-    return _seen(msgspec.convert(document, _Object).metadata, document)
+    return _seen(msgspec.convert(document, _Object), document)
 
 
 def describe(reply: Answer | NoAnswer) -> str:
@@ -247,7 +265,8 @@ def describe(reply: Answer | NoAnswer) -> str:
             return f"{head}: {message}" if message else head
 
 
-def _seen(metadata: _Metadata, whole: Json = None, *, unreadable: str = "") -> Seen:
+def _seen(shown: _Object, whole: Json = None, *, unreadable: str = "") -> Seen:
+    metadata = shown.metadata
     return Seen(
         metadata.namespace or "",
         metadata.name,
@@ -257,6 +276,8 @@ def _seen(metadata: _Metadata, whole: Json = None, *, unreadable: str = "") -> S
         _strings(metadata.annotations),
         whole,
         unreadable,
+        shown.api_version or "",
+        shown.kind or "",
     )
 
 

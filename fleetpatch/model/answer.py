@@ -32,8 +32,9 @@ class Answer:
     `details.retryAfterSeconds` of the body. `about` is `details.kind`: what a 404 did not find.
     `owners` are the causes by which an apply is told of fields that others own, each with its
     field: `conflict with "kubectl" using batch/v1: .metadata.labels.app`. `unmasked` is the message
-    before the request's secrets were masked, empty where it quotes none. It, `causes`, `about` and
-    `owners` are for decisions, and must not be shown.
+    before the request's secrets were masked, empty where it quotes none. `about_group` and
+    `about_name` are `details.group` and `details.name`. `unmasked`, `causes`, `owners` and what the
+    answer is about are for decisions, and must not be shown.
     """
 
     status: int
@@ -47,6 +48,8 @@ class Answer:
     retry_after: str | None = None
     retry_after_seconds: int | None = None
     unmasked: str = field(default="", repr=False, compare=False)
+    about_group: str = field(default="", repr=False)
+    about_name: str = field(default="", repr=False)
 
     @property
     def wording(self) -> str:
@@ -63,6 +66,8 @@ class Silence(StrEnum):
     """Nothing, or not all, came within the time allowed."""
     RESET = "reset"
     """The connection broke (reset, EOF, cut short) after it was made."""
+    MISDIRECTED = "misdirected"
+    """An answer came, but it is about another object than the one that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fleetpatch.model.answer import Reply
@@ -28,11 +28,14 @@ class Page:
     """One page of a LIST.
 
     `inconsistent` is set where the pages before it were taken at another version (a 410 whose body
-    carried a token to go on with, or a list that was started again).
+    carried a token to go on with, or a list that was started again). `api_version` and `kind` are
+    what the list says of itself, which may be nothing.
     """
 
     items: Sequence[Seen]
     inconsistent: bool = False
+    api_version: str = field(default="", compare=False)
+    kind: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ class Seen:
     `resource_version` is opaque. Absent label or annotation maps read as empty ones. `whole` is the
     whole object where it was asked for; else only labels and annotations are known. `unreadable`
     says why `whole` does not hold all of the object that was asked for: it is cut below
-    `fleetpatch.model.depth`, or None.
+    `fleetpatch.model.depth`, or None. `api_version` and `kind` are what the object says of itself,
+    which may be nothing.
     """
 
     namespace: str
@@ -30,6 +31,8 @@ class Seen:
     annotations: Mapping[str, str] = field(default_factory=dict)
     whole: Json = None
     unreadable: str = ""
+    api_version: str = field(default="", compare=False)
+    kind: str = field(default="", compare=False)
 
     def is_readable_at(self, paths: Iterable[Path]) -> bool:
         """Tell whether the values at these paths are known as a whole."""

@@ -31,7 +31,6 @@ from tests.kube.peers import (
     http,
     in_turn,
     merge,
-    page,
     serve,
     target,
 )
@@ -59,7 +58,8 @@ def is_right(request: Request) -> bool:
 
 async def test_every_request_is_signed_and_the_signature_is_right() -> None:
     def answers(request: Request) -> bytes:
-        return page("a") if request.path.endswith("/jobs") else http(200, an_object())
+        items = [an_object(app="etl", tier="silver")]
+        return http(200, {"items": items} if request.path.endswith("/jobs") else an_object())
 
     volcano = target("a", VOLCANO_JOB)
     async with (

@@ -83,7 +83,11 @@ async def test_null_items_are_an_empty_page() -> None:
 
 
 async def test_namespaces_are_named_once_and_sorted() -> None:
-    async with opened(in_turn(page("b", "a", token="t"), page("b"))) as (api, peer):
+    def named(*names: str, token: str = "") -> bytes:
+        items = [{"metadata": {"name": n, "uid": n, "resourceVersion": "7"}} for n in names]
+        return http(200, {"metadata": {"continue": token}, "items": items})
+
+    async with opened(in_turn(named("b", "a", token="t"), named("b"))) as (api, peer):
         assert await api.namespaces() == ["a", "b"]
 
     assert peer.requests[0].path == "/api/v1/namespaces"

@@ -1,0 +1,82 @@
+"""A gateway between the tool and a sandbox that confuses requests and answers."""
+
+import http.client
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from tests.e2e.sandboxes import SandboxProcess
+
+Forward: TypeAlias = Callable[[str, str, bytes], tuple[int, bytes]]
+"""Sends a request (method, path with query, body) on; gives the status and body of its answer."""
+
+Confuses: TypeAlias = Callable[[Forward, str, str, bytes], tuple[int, bytes]]
+"""Answers a request, by the means that a Forward offers."""
+
+
+class Gateway:
+    """Where it listens, and the PATCHes that came in, by path."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.patches: list[str] = []
+
+    def redirect(self, kubeconfig: Path) -> None:
+        """Make a kubeconfig of the sandbox's lead here instead."""
+        document = json.loads(kubeconfig.read_text())
+        document["clusters"][0]["cluster"]["server"] = self.url
+        kubeconfig.write_text(json.dumps(document))
+
+
+@contextmanager
+def gateway(sandbox: SandboxProcess, confuses: Confuses) -> Iterator[Gateway]:
+    """Serve until the block ends."""
+    upstream = urlsplit(sandbox.server).netloc
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if self.command == "PATCH":
+                opened.patches.append(self.path)
+            status, answer = confuses(self._forward, self.command, self.path, body)
+            self.send_response_only(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def do_PATCH(self) -> None:
+            self.do_GET()
+
+        def _forward(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+            connection = http.client.HTTPConnection(upstream, timeout=30)
+            own = {"Accept-Encoding": "identity", "Content-Length": str(len(body))}
+            headers = {**dict(self.headers), **own}
+            try:
+                connection.request(method, path, body, headers)
+                response = connection.getresponse()
+                return response.status, response.read()
+            finally:
+                connection.close()
+
+    class Listening(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 128
+
+    with Listening(("127.0.0.1", 0), Handler) as listening:
+        opened = Gateway(f"http://127.0.0.1:{listening.server_port}")
+        thread = threading.Thread(target=listening.serve_forever, args=(0.01,), name="gateway")
+        thread.start()
+        try:
+            yield opened
+        finally:
+            listening.shutdown()
+            thread.join()
