@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from fleetpatch.campaign.integrity import require_as_planned
+from fleetpatch.campaign.integrity import plan_of, require_as_planned
 from fleetpatch.campaign.permits import Permits
+from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.stopping import Stop
@@ -63,7 +64,8 @@ async def apply(
     What an earlier session left in doubt is read before anything is sent. A run that is finished
     already is left as it is, and so is one that was halted, unless `permits` has it resumed.
     `held` is the plan's lock, where the caller has it. Raises Locked,
-    RunFileError, LogError, KubeconfigError and CredentialsError, and ClusterError where the plan's
+    RunFileError, LogError, KubeconfigError and CredentialsError, UsageError where the run was
+    planned on other servers than its plan leads to now, and ClusterError where the plan's
     Lease cannot be had; what a server does otherwise is in the summary instead.
     """
     run_file, settings = Path(run_file), settings or Settings()
@@ -75,6 +77,7 @@ async def apply(
         if summary.state is RunState.HALTED:
             if not permits.resumed:
                 return summary
+            require_same_servers(journal.info, plan_of(journal))
             # Who goes on after a look at the failures has accepted them.
             journal.pardon(summary.tally.failed)
         log_file, run = settings.log_of(run_file), journal.info.run
@@ -86,9 +89,11 @@ def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
     """Reopen failed targets, all or those with one of `reasons`; returns their number.
 
     After a halt the others are accepted; those that were put back are counted when they fail again.
-    Raises Locked and RunFileError.
+    Raises Locked, RunFileError, KubeconfigError, and UsageError where the run was planned on other
+    servers than its plan leads to now.
     """
     with opened_to_write(run_file, settings) as journal:
+        require_same_servers(journal.info, plan_of(journal))
         halted, accepted = journal.state is RunState.HALTED, journal.pardoned
         number = journal.reopen(*reasons)
         failed = folds.summary(journal).tally.failed

@@ -5,14 +5,16 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from typing import TypeAlias
 
+from fleetpatch.campaign.servers import Server, elsewhere
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.errors import CredentialsError, RunFileError
+from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.opening import open_cci, open_cluster
+from fleetpatch.model.addresses import normalized
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.targets import ClusterRef
-from fleetpatch.model.run import ClusterInfo
+from fleetpatch.model.run import RunInfo
 
 Missing: TypeAlias = Mapping[str, str]
 """Clusters that do not let us in, by name, and why."""
@@ -25,36 +27,34 @@ async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[A
     Without a fleet it is the current context alone, called by the context's name. Raises
     KubeconfigError and CredentialsError.
     """
-    clusters: list[tuple[str | None, str | None]]
-    clusters = [(ref.name, ref.context) for ref in plan.fleet] or [(None, None)]
+    names: list[str | None] = [ref.name for ref in plan.fleet] or [None]
     async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(_open(name, context, plan, settings))
-            for name, context in clusters
-        ]
+        yield [await stack.enter_async_context(_open(name, plan, settings)) for name in names]
 
 
 @asynccontextmanager
 async def reopen_fleet(
-    clusters: Sequence[ClusterInfo], plan: Plan, settings: Settings
+    info: RunInfo, plan: Plan, settings: Settings
 ) -> AsyncIterator[tuple[Sequence[ApiServer], Missing]]:
-    """Open the clusters that a run was planned on: by their contexts, or as the plan has them.
+    """Open the clusters that a run was planned on, as its plan leads to them now.
 
     Those that do not let us in are missing, as long as others do. Raises as `open_fleet` where all
-    are, and RunFileError where one leads to another server than it did then.
+    are, and UsageError where one is another server than it was then.
     """
     async with AsyncExitStack() as stack:
         opened: list[ApiServer] = []
         missing: dict[str, CredentialsError] = {}
-        for info in clusters:
+        for cluster in info.clusters:
             try:
-                opening = _open(info.name, info.context or None, plan, settings)
-                server = await stack.enter_async_context(opening)
+                server = await stack.enter_async_context(_open(cluster.name, plan, settings))
             except CredentialsError as error:
-                missing[info.name] = error
+                missing[cluster.name] = error
                 continue
-            if server.server != info.server:
-                raise _elsewhere(info, server)
+            planned, found = normalized(cluster.server), normalized(server.server)
+            if planned != found:
+                raise elsewhere(
+                    info.run, cluster.name, cluster.context, Server(planned), Server(found)
+                )
             opened.append(server)
         if missing and not opened:
             raise next(iter(missing.values()))
@@ -62,7 +62,7 @@ async def reopen_fleet(
 
 
 def _open(
-    name: str | None, context: str | None, plan: Plan, settings: Settings
+    name: str | None, plan: Plan, settings: Settings
 ) -> AbstractAsyncContextManager[ApiServer]:
     """Open one cluster: as the plan has it where that is CCI, else by its context."""
     clock, timeout, concurrency = settings.clock, settings.request_timeout, plan.pace.in_flight
@@ -73,13 +73,5 @@ def _open(
         case ClusterRef(provider="cci"):
             raise AssertionError("a plan's checks let no CCI through without server and auth")
         case _:
-            opening = partial(open_cluster, name, context)
+            opening = partial(open_cluster, name, ref.context if ref else None)
     return opening(clock=clock, concurrency=concurrency, timeout=timeout)
-
-
-def _elsewhere(info: ClusterInfo, server: ApiServer) -> RunFileError:
-    led = f"the context {server.context} now leads" if server.context else "the plan now leads"
-    return RunFileError(
-        f"cluster {info.name}: the run was planned on {info.server}, but {led} to {server.server};"
-        " give the kubeconfig that the run was planned with, or plan anew"
-    )

@@ -90,7 +90,7 @@ class Session:
         gate = None if free or info.undo_of else gate_of(self._plan, self._settings, self._stop)
         if gate is not None and not await self._opened(gate):
             return self._end([self._stop.cause or self._closed(gate)], partly=False)
-        async with reopen_fleet(info.clusters, self._plan, self._settings) as (fleet, missing):
+        async with reopen_fleet(info, self._plan, self._settings) as (fleet, missing):
             tenure = None if free else self._tenure(fleet)
             lanes = self._running = self._lanes(fleet, tenure, gate, read_only=read_only)
             for lane in lanes:

@@ -12,6 +12,7 @@ from fleetpatch.campaign.applying import opened_to_write
 from fleetpatch.campaign.births import new_run
 from fleetpatch.campaign.changes import change_of
 from fleetpatch.campaign.integrity import plan_of
+from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.stopping import Stop
@@ -36,6 +37,7 @@ async def undo(
     """
     run_file, settings = Path(run_file), settings or Settings()
     with opened_to_write(run_file, settings) as journal:
+        require_same_servers(journal.info, plan_of(journal))
         if journal.info.dry_run:
             raise Refused(f"{run_file}: it was a rehearsal and changed nothing; nothing to undo")
         await _settle_doubtful(journal, settings)

@@ -9,6 +9,7 @@ import typer
 from fleetpatch.campaign.admitting import admitted
 from fleetpatch.campaign.applying import plan_lock
 from fleetpatch.campaign.permits import Permits
+from fleetpatch.campaign.servers import Whereabouts, summarize_to_go_on
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import find_run, is_run_file, summarize
 from fleetpatch.cli.carrying import carry_out
@@ -64,20 +65,24 @@ def command(
         _check(plan.digest, digest, what)
         show_warnings(plan)
         permits = Permits(patient=wait)
+        servers = Whereabouts(plan.plan)
         with plan_lock(plan.plan.name, settings) as held:
-            planned = None if new or run_file else _unfinished(plan, settings, dry_run=dry_run)
+            planned = None
+            if not (new or run_file):
+                planned = _unfinished(plan, settings, servers, dry_run=dry_run)
             if planned is None:
                 planned = _plan(
                     plan,
                     settings,
                     permits,
+                    servers,
                     run_file=run_file,
                     everything=everything,
                     dry_run=dry_run,
                 )
             carry_out(planned, settings, output, yes=yes, held=held, permits=permits)
     else:
-        planned = summarize(find_run(settings.runs, what))
+        planned = summarize_to_go_on(find_run(settings.runs, what))
         _check(planned.info.plan_digest, digest, what)
         if new or everything or run_file:
             raise UsageError(
@@ -100,11 +105,18 @@ def _check(found: str, wanted: str | None, what: str) -> None:
         )
 
 
-def _unfinished(plan: PlanFile, settings: Settings, *, dry_run: bool) -> Summary | None:
-    found = locator.unfinished(settings.runs, plan.digest, dry_run=dry_run)
-    if not found or locator.finished(settings.runs, plan.digest, dry_run=dry_run):
+def _unfinished(
+    plan: PlanFile, settings: Settings, servers: Whereabouts, *, dry_run: bool
+) -> Summary | None:
+    """Find the unfinished run of the plan on the servers that it leads to now."""
+    runs, here = settings.runs, servers.are_those_of
+    unfinished = locator.unfinished(runs, plan.digest, dry_run=dry_run)
+    found = [entry for entry in unfinished if entry.info and here(entry.info)]
+    if not found or locator.finished(runs, plan.digest, dry_run=dry_run, here=here):
         # A newer run that is finished has taken up whatever an older one left open.
-        _refuse_changed(plan, settings)
+        _refuse_changed(plan, settings, servers)
+        if not found and unfinished:
+            _say_why_not(unfinished[0], servers)
         return None
     planned = summarize(found[0].path)
     sys.stderr.write(f"Going on with the unfinished run {found[0].run} (--new plans anew).\n")
@@ -115,6 +127,7 @@ def _plan(
     plan: PlanFile,
     settings: Settings,
     permits: Permits,
+    servers: Whereabouts,
     *,
     run_file: Path | None,
     everything: bool,
@@ -129,17 +142,27 @@ def _plan(
         )
     except NothingMatched:
         # A plan that changes what it selects on matches nothing once it has been carried out.
-        done = locator.finished(settings.runs, plan.digest, dry_run=dry_run)
+        here = servers.are_those_of
+        done = locator.finished(settings.runs, plan.digest, dry_run=dry_run, here=here)
         if done is None:
             raise
     sys.stderr.write(f"Nothing matches the plan any more: the run {done.run} has done it all.\n")
     return summarize(done.path)
 
 
-def _refuse_changed(plan: PlanFile, settings: Settings) -> None:
+def _say_why_not(elsewhere: locator.Entry, servers: Whereabouts) -> None:
+    """Say why a run of the plan is not the one to go on with."""
+    if elsewhere.info is not None:
+        difference = servers.difference(elsewhere.info)
+        sys.stderr.write(
+            f"Not going on with the unfinished run {elsewhere.run}: {difference}; planning again.\n"
+        )
+
+
+def _refuse_changed(plan: PlanFile, settings: Settings, servers: Whereabouts) -> None:
     """An edited plan must not start beside the unfinished run of what it was before."""
-    started = locator.started(settings.runs, plan.plan.name)
-    if started is None or started.info is None:
+    started = locator.started(settings.runs, plan.plan.name, here=servers.overlap)
+    if started is None or started.info is None or started.info.plan_digest == plan.digest:
         return
     raise UsageError(
         f"{plan.file}: the plan was changed while its run {started.run} is unfinished: its digest "

@@ -7,6 +7,7 @@ import typer
 
 from fleetpatch.campaign.applying import reopen_failed
 from fleetpatch.campaign.permits import Permits
+from fleetpatch.campaign.servers import summarize_to_go_on
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import find_run, summarize
 from fleetpatch.cli.carrying import carry_out
@@ -54,10 +55,11 @@ def command(
         if not failed or OUTCOME_OF[one] is not Outcome.FAILED:
             raise UsageError(f"--reason {one}: goes with --failed, and must be one of a failure")
     path = find_run(settings.runs, run)
+    standing = summarize_to_go_on(path)
     if failed:
         number = reopen_failed(path, settings, *reason or ())
         sys.stderr.write(f"{number} failed targets are open again.\n")
-    standing = summarize(path)
+        standing = summarize(path)
     permits = Permits(resumed=True, promoted=promote, patient=wait)
     begun = standing.state is not RunState.PLANNED
     carry_out(standing, settings, output, yes=yes or begun, permits=permits)

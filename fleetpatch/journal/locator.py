@@ -8,11 +8,11 @@ the ids of one plan sort by age.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import facts
@@ -24,6 +24,10 @@ _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _ID: Final = re.compile(r"(?P<plan>.+)-(?P<stamp>\d{8}T\d{6}Z)-(?P<salt>[0-9a-f]{6})")
 _SHOWN: Final = 5
 """Candidates that a message names."""
+
+
+Chooses: TypeAlias = Callable[[RunInfo], bool]
+"""Whether a run is one of those that are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ class Entry:
     def run(self) -> str:
         """The run's id."""
         return self.info.run if self.info else self.path.stem
+
+
+def _anywhere(_info: RunInfo) -> bool:
+    return True
 
 
 def state_dir(option: Path | None, environ: Mapping[str, str], home: Path) -> Path:
@@ -120,20 +128,28 @@ def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[E
     ]
 
 
-def finished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> Entry | None:
-    """Find the newest run of this very plan, if it is finished."""
+def finished(
+    runs: Path, plan_digest: str, *, dry_run: bool = False, here: Chooses = _anywhere
+) -> Entry | None:
+    """Find the newest run of this very plan that was planned `here`, if it is finished."""
     for entry in listing(runs):
-        if entry.info and (entry.info.plan_digest, entry.info.dry_run) == (plan_digest, dry_run):
+        info = entry.info
+        if info and (info.plan_digest, info.dry_run) == (plan_digest, dry_run) and here(info):
             return entry if entry.state is RunState.FINISHED else None
     return None
 
 
-def started(runs: Path, plan_name: str) -> Entry | None:
-    """Find the newest run of a plan of this name that has begun to send and is unfinished."""
+def started(runs: Path, plan_name: str, *, here: Chooses = _anywhere) -> Entry | None:
+    """Find the newest run of a plan of this name that was planned `here`.
+
+    Only if it has begun to send and is unfinished.
+    """
     begun = UNFINISHED - {RunState.PLANNED}
     for entry in listing(runs):
         info = entry.info
-        if info and info.plan_name == plan_name and not (info.dry_run or info.undo_of):
+        if info is None or info.plan_name != plan_name or info.dry_run or info.undo_of:
+            continue
+        if here(info):
             return entry if entry.state in begun else None
     return None
 

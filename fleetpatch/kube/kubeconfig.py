@@ -55,6 +55,22 @@ async def load(
     return _rereading(connection, Path(token_file)) if token_file else connection
 
 
+def locate(
+    context: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    service_account: Path = auth.SERVICE_ACCOUNT,
+) -> str:
+    """Name the server of `context`, by default of the current one, as `load` does.
+
+    Its user is not looked at, so no plugin runs. Raises KubeconfigError.
+    """
+    files = contexts.find_files(environ)
+    if not files:
+        return _in_cluster(context, environ, service_account).server
+    return contexts.choose([contexts.read(file) for file in files], context).server
+
+
 def _in_cluster(context: str | None, environ: Mapping[str, str], account: Path) -> Connection:
     server, grant = auth.in_cluster(account, dict(environ))
     if context is not None:

@@ -23,6 +23,7 @@ from fleetpatch.model.text import clean
 
 _GROUP: Final = "coordination.k8s.io/v1"
 _OK: Final = (200, 201)
+_OTHER: Final = "but the answer is about another object"
 _UNAUTHORIZED: Final = 401
 _PASSING: Final = frozenset({408, 425, 429, *range(500, 600)})
 """Statuses after which the same request may be answered otherwise."""
@@ -104,13 +105,15 @@ class LeaseApi:
         wanted = ("Lease", self._namespace, self._name)
         shown = (lease.kind, lease.metadata.namespace, lease.metadata.name)
         if any(one and one != other for one, other in zip(shown, wanted, strict=True)):
-            return LeaseTrouble(f"{raw.status}, but the answer is about another object")
+            return LeaseTrouble(f"{raw.status}, {_OTHER}")
         return Lease(_record(lease.spec or _Spec()), lease.metadata.resource_version)
 
     def _refusal(self, answer: Answer) -> LeaseReply:
         match answer:
             case Answer(status=404, about="leases", about_name=name) if name in {"", self._name}:
                 return LeaseMiss.ABSENT
+            case Answer(status=404, about="leases"):
+                return LeaseTrouble(f"404, {_OTHER}")
             case Answer(status=409):
                 return LeaseMiss.CONFLICT
         advice = self._advice(answer)

@@ -11,6 +11,8 @@ from collections.abc import Collection
 from typing import Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _is_ascii_host: Final = re.compile(r"[A-Za-z0-9._-]+").fullmatch
@@ -42,6 +44,25 @@ def parse(text: str, schemes: Collection[str]) -> SplitResult:
     if parse_ip(parts.hostname.partition("%")[0]) is None and not _is_host(parts.hostname):
         raise AddressError("has a host that is not a valid name or IP address")
     return parts
+
+
+def normalized(url: str) -> str:
+    """Write a server's URL in one way, so that equal texts are the same server.
+
+    Scheme and host are in lower case, an IP address is in its short form, the scheme's own port and
+    slashes at the end are left out. A text that is not a valid URL is returned as it is.
+    """
+    try:
+        parts = parse(url, _DEFAULT_PORTS)
+    except AddressError:
+        return url
+    host = (parts.hostname or "").rstrip(".")
+    address = parse_ip(host)
+    if address is not None:
+        host = str(address)
+    port = "" if parts.port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{parts.port}"
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}{port}{parts.path.rstrip('/')}"
 
 
 def is_loopback(host: str) -> bool:

@@ -58,9 +58,9 @@ def other_kind(forward: Forward, method: str, path: str, body: bytes) -> tuple[i
     [
         (ETL, without_query, "its labels do not match the selector app=etl"),
         (
-            {"kinds": ["jobs.batch"], "fieldSelector": "metadata.name!=etl-job-000000"},
+            {"kinds": ["jobs.batch"], "selector": "app", "fieldSelector": "metadata.name=none"},
             without_query,
-            "it does not match the field selector",
+            "it does not match the field selector metadata.name=none",
         ),
         ({**ETL, "namespaces": ["team-a"]}, without_namespace, "only namespace team-a was asked"),
     ],
@@ -73,7 +73,7 @@ def test_a_list_that_shows_other_objects_ends_the_planning_and_nothing_is_sent(
 
     assert ended.code == 1, ended
     assert told in ended.err
-    assert "the list shows team-" in ended.err
+    assert "the list shows " in ended.err
     assert passed.patches == []
     assert not list(tool.state.glob("runs/*.run"))
 

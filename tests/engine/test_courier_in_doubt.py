@@ -48,6 +48,52 @@ async def test_what_may_have_been_applied_is_read_and_settled(doubt: Answer | No
     assert ended.resource_version == "11"
 
 
+STRAYS = [
+    ok(replace(DONE, name="another")),
+    ok(replace(DONE, namespace="team-b")),
+    ok(replace(DONE, uid="uid-2")),
+    ok(replace(DONE, kind="Pod", api_version="v1")),
+    replace(failure(404, "NotFound"), about_name="another"),
+    replace(failure(422, "Invalid", causes=("metadata.uid",)), about_name="another"),
+]
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+async def test_a_patch_answered_with_another_object_settles_nothing_by_itself(
+    stray: Answer,
+) -> None:
+    applied = await Delivery().will(stray, reads=(ok(DONE),)).settle()
+    refused = await Delivery().will(stray, ok(DONE), reads=(ok(PLANNED),)).settle()
+
+    assert (applied.reason, applied.reads) == (Reason.SETTLED_BY_READING, 1)
+    assert (refused.reason, refused.attempts) == (Reason.PATCHED, 2)
+
+
+@pytest.mark.parametrize("stray", [stray for stray in STRAYS if stray.status != 422][:2])
+async def test_a_read_answered_with_another_object_is_made_again(stray: Answer) -> None:
+    ended = await Delivery().will(RESET, reads=(stray, ok(DONE))).settle()
+
+    assert (ended.reason, ended.reads) == (Reason.SETTLED_BY_READING, 2)
+
+
+async def test_what_is_never_answered_about_itself_is_left_open_and_in_doubt() -> None:
+    delivery = Delivery()
+    delivery.cluster.patches = delivery.cluster.reads = always(ok(replace(DONE, name="another")))
+
+    left = await delivery.leave()
+
+    assert left.sent
+    assert "misdirected: the answer is about team-a/another" in left.cause
+    assert delivery.cluster.verbs.count("PATCH") <= ORDERS.attempts
+
+
+async def test_a_404_about_another_object_is_not_ours_being_gone() -> None:
+    stray = replace(failure(404, "NotFound"), about_name="another")
+    ended = await Delivery().will(RESET, reads=(stray, ok(DONE))).settle()
+
+    assert ended.reason is Reason.SETTLED_BY_READING
+
+
 async def test_what_was_not_applied_is_sent_again() -> None:
     delivery = Delivery().will(TIMED_OUT, ok(DONE), reads=(ok(PLANNED),))
 

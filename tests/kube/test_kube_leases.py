@@ -154,6 +154,16 @@ async def test_what_others_wrote_into_it_is_made_fit_to_be_shown() -> None:
         (http(503, b"<html><title>Bad day</title>"), "Bad day"),
         (http(200, b"<html>"), "no Lease"),
         (http(200, {"metadata": {}}), "no Lease"),
+        (http(200, STORED | {"kind": "ConfigMap"}), "about another object"),
+        (http(200, {"metadata": {"name": "other", "resourceVersion": "7"}}), "another object"),
+        (
+            http(200, {"metadata": {"namespace": "dev", "resourceVersion": "7"}}),
+            "about another object",
+        ),
+        (
+            status(404, "NotFound", "no", details={"kind": "leases", "name": "other"}),
+            "404, but the answer is about another object",
+        ),
         (Act.RESET, "reset"),
         (Act.HANG, "timeout"),
     ],

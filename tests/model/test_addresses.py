@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from fleetpatch.model.addresses import AddressError, is_loopback, parse, parse_ip
+from fleetpatch.model.addresses import AddressError, is_loopback, normalized, parse, parse_ip
 
 HTTPS = ("https",)
 
@@ -86,3 +86,40 @@ def test_loopback_is_this_machine(host: str) -> None:
 )
 def test_other_hosts_are_not_this_machine(host: str) -> None:
     assert not is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://Host.Example:443/", "HTTPS://host.example"),
+        ("http://host:80", "http://host/"),
+        ("https://host:6443//", "https://host:6443"),
+        ("https://host/k8s/clusters/c-1/", "https://host/k8s/clusters/c-1"),
+        ("https://[0:0:0:0:0:0:0:1]:6443", "https://[::1]:6443"),
+        ("https://[::FFFF:10.0.0.1]", "https://10.0.0.1"),
+        ("https://host.example.", "https://host.example"),
+    ],
+)
+def test_spellings_of_one_server_are_normalized_alike(one: str, other: str) -> None:
+    assert normalized(one) == normalized(other)
+    assert normalized(normalized(one)) == normalized(one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://host", "http://host"),
+        ("https://host", "https://host:6443"),
+        ("https://host:80", "https://host"),
+        ("https://host/k8s/clusters/c-1", "https://host/k8s/clusters/c-2"),
+        ("https://host/K8S", "https://host/k8s"),
+        ("https://host-a", "https://host-b"),
+    ],
+)
+def test_different_servers_stay_different(one: str, other: str) -> None:
+    assert normalized(one) != normalized(other)
+
+
+@given(some.text())
+def test_whatever_a_run_file_holds_as_a_server_is_normalized_to_some_text(text: str) -> None:
+    assert normalized(normalized(text)) == normalized(text)

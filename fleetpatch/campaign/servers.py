@@ -1,0 +1,127 @@
+"""The servers that a run belongs to, and those that its plan leads to now.
+
+A run may only go on where it was planned. A context's name says nothing of that: it may be renamed,
+or lead to another server. So servers are compared by their URLs, and for CCI by the project, too,
+since one URL serves many. Nothing is sent, and no credentials are asked for.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from fleetpatch.campaign.integrity import plan_of
+from fleetpatch.campaign.viewing import opened
+from fleetpatch.errors import UsageError
+from fleetpatch.journal import folds
+from fleetpatch.kube import kubeconfig
+from fleetpatch.model.addresses import normalized
+from fleetpatch.model.plan.auth import AkSkAuth, Auth, IamAuth
+from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.targets import ClusterRef
+from fleetpatch.model.run import RunInfo, Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One API server: its normalized URL, and the project where the provider has projects."""
+
+    url: str
+    project: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.url} (project {self.project})" if self.project else self.url
+
+
+def servers_of(plan: Plan) -> tuple[Server, ...]:
+    """Name the servers that a plan leads to now, in the fleet's order.
+
+    Without a fleet it is the current context's. Raises KubeconfigError.
+    """
+    return tuple(_server_of(ref) for ref in plan.fleet) or (_server_of(None),)
+
+
+def planned_servers(info: RunInfo, plan: Plan) -> tuple[Server, ...]:
+    """Name the servers that a run of `plan` was planned on, in the fleet's order."""
+    projects = {ref.name: _project_of(ref) for ref in plan.fleet}
+    return tuple(
+        Server(normalized(cluster.server), projects.get(cluster.name, ""))
+        for cluster in info.clusters
+    )
+
+
+def require_same_servers(info: RunInfo, plan: Plan) -> None:
+    """Raise UsageError, naming both servers, where a run was planned on others than now."""
+    now = servers_of(plan)
+    planned = planned_servers(info, plan)
+    for cluster, before, after in zip(info.clusters, planned, now, strict=False):
+        if before != after:
+            raise elsewhere(info.run, cluster.name, cluster.context, before, after)
+
+
+def elsewhere(run: str, cluster: str, context: str, planned: Server, found: Server) -> UsageError:
+    """Make the error for a run that would go on at another server."""
+    hint = f" (context {context!r})" if context else ""
+    return UsageError(
+        f"cluster {cluster}: run {run} was planned on {planned}{hint}, but the kubeconfig leads to "
+        f"{found} now; nothing was sent; switch back to the server that it was planned on, or "
+        "apply the plan file again for the other one"
+    )
+
+
+def summarize_to_go_on(run_file: Path) -> Summary:
+    """Fold a run file that is to be gone on with.
+
+    Raises RunFileError, KubeconfigError, and UsageError as `require_same_servers`.
+    """
+    with opened(run_file) as journal:
+        require_same_servers(journal.info, plan_of(journal))
+        return folds.summary(journal)
+
+
+class Whereabouts:
+    """Compares runs with the servers that a plan leads to now, which are looked up once at most."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    @cached_property
+    def now(self) -> tuple[Server, ...]:
+        """The servers that the plan leads to. Raises KubeconfigError."""
+        return servers_of(self._plan)
+
+    def are_those_of(self, info: RunInfo) -> bool:
+        """Tell whether a run of the same plan was planned on just these servers."""
+        return planned_servers(info, self._plan) == self.now
+
+    def overlap(self, info: RunInfo) -> bool:
+        """Tell whether a run, maybe of another plan, was planned on one of these servers."""
+        try:
+            plan = restore(info.plan)
+        except (ValueError, RecursionError):
+            return True
+        return not set(self.now).isdisjoint(planned_servers(info, plan))
+
+    def difference(self, info: RunInfo) -> str:
+        """Say where a run of the same plan was planned, and where the plan leads now."""
+        before = planned_servers(info, self._plan)
+        pairs = zip(before, self.now, strict=False)
+        moved = [f"{one} and the plan leads to {other} now" for one, other in pairs if one != other]
+        return f"it was planned on {'; on '.join(moved)}"
+
+
+def _server_of(ref: ClusterRef | None) -> Server:
+    if ref is not None and ref.provider == "cci":
+        return Server(normalized(ref.server or ""), _project_of(ref))
+    return Server(normalized(kubeconfig.locate(ref.context if ref else None)))
+
+
+def _project_of(ref: ClusterRef) -> str:
+    """The project that a log-in is for; a token says nothing of its own."""
+    match ref.auth:
+        case Auth(iam=IamAuth(domain=domain, project=project)):
+            return f"{domain}/{project}"
+        case Auth(aksk=AkSkAuth(project=project)):
+            return project
+        case _:
+            return ""
