@@ -15,7 +15,9 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
 
-_PARTIAL: Final = "PartialObjectMetadata"
+PARTIAL: Final = "PartialObjectMetadata"
+"""The kind of an object of which only the metadata was asked for."""
+
 _OTHER: Final = "the answer is about another object"
 _QUOTED: Final = 200
 _NOT_FOUND: Final = 404
@@ -39,7 +41,7 @@ def about(target: Target, reply: Reply, *, written: bool) -> Reply:
 
 def kind_problem(resource: Resource, api_version: str, kind: str) -> str:
     """Say which other kind an object is of; empty where it is of this one, or does not say."""
-    if kind == _PARTIAL:
+    if kind == PARTIAL:
         return ""
     if (kind and kind != resource.kind) or (api_version and api_version != resource.api_version):
         shown = f"{api_version} {kind}".strip()

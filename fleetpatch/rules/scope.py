@@ -14,7 +14,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.selector import Selector
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
-from fleetpatch.rules.identity import kind_problem, unidentified
+from fleetpatch.rules.identity import PARTIAL, kind_problem, unidentified
 
 _LIST: Final = "List"
 _QUOTED: Final = 200
@@ -43,9 +43,11 @@ class Scope:
         How a custom kind calls its lists only its server knows.
         """
         item = kind.removesuffix(_LIST)
-        named = item if item == self.resource.kind or is_built_in(self.resource) else ""
-        # A list of type `v1 List` may hold anything.
-        return kind_problem(self.resource, api_version if item else "", named)
+        if not item or item == PARTIAL:
+            # A list of metadata says nothing of the kind, and `v1 List` may hold anything.
+            return ""
+        named = item if is_built_in(self.resource) else ""
+        return kind_problem(self.resource, api_version, named)
 
     def problem_of(self, items: Sequence[Seen]) -> str:
         """Name the first object that does not belong, and say why; empty where all do."""

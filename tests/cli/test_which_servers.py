@@ -2,8 +2,8 @@
 
 Covered: the current context switched, contexts renamed, one name for another server, two names for
 one server, another $KUBECONFIG, spellings of a URL, fleets of which one cluster moved, plans that
-were changed meanwhile; for `apply PLAN`, `apply RUN`, `resume` and `undo`. Left out: CCI (in
-tests/e2e/test_cci_projects.py), pods (tests/kube/test_kube_kubeconfig.py).
+were changed meanwhile; for `apply PLAN`, `apply RUN`, `resume` and `undo`. Left out: CCI and
+pods (tests/campaign/test_servers.py).
 """
 
 import json

@@ -39,10 +39,18 @@ def gateway(sandbox: SandboxProcess, confuses: Confuses) -> Iterator[Gateway]:
     upstream = urlsplit(sandbox.server).netloc
 
     class Handler(BaseHTTPRequestHandler):
+        """Passes requests to `confuses`, and its answers back."""
+
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
+            try:
+                self._answer()
+            except ConnectionError:  # whoever asked has ended
+                self.close_connection = True
+
+        def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.command == "PATCH":
                 opened.patches.append(self.path)
@@ -55,6 +63,9 @@ def gateway(sandbox: SandboxProcess, confuses: Confuses) -> Iterator[Gateway]:
 
         def do_PATCH(self) -> None:
             self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
 
         def _forward(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
             connection = http.client.HTTPConnection(upstream, timeout=30)

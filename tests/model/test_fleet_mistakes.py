@@ -185,3 +185,45 @@ def test_what_is_kept_of_a_plan_holds_names_alone(auth: str) -> None:
 
     assert re.search(r'"auth":\{"(token|iam|aksk)":\{"[^}]*(env|file|Env|File)":', kept)
     assert "null" not in kept
+
+
+def in_project(name: str, auth: str, server: str = "https://x") -> str:
+    return f"{{name: {name}, provider: cci, server: {server}, auth: {auth}}}"
+
+
+BY_USER = "{{iam: {{endpoint: https://iam, domain: {}, user: u, passwordEnv: P, project: {}}}}}"
+BY_KEY = "{{aksk: {{accessKeyEnv: A, secretKeyEnv: S, project: {}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (BY_USER.format("acme", "north"), BY_USER.format("acme", "south")),
+        (BY_USER.format("acme", "north"), BY_USER.format("other", "north")),
+        (BY_KEY.format("p1"), BY_KEY.format("p2")),
+    ],
+)
+def test_two_projects_at_one_address_are_two_clusters(one: str, other: str) -> None:
+    text = fleet(in_project("a", one), in_project("b", other))
+
+    assert len(parse_plan(text, "plan.yaml").plan.fleet) == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (BY_USER.format("acme", "north"), BY_USER.format("acme", "north")),
+        (BY_KEY.format("p1"), BY_KEY.format("p1")),
+        # A token says nothing of its project, and IAM's names are not the ids of access keys.
+        (BY_USER.format("acme", "north"), "{token: {env: T}}"),
+        ("{token: {env: T}}", "{token: {env: U}}"),
+        (BY_USER.format("acme", "north"), BY_KEY.format("p1")),
+    ],
+)
+@pytest.mark.parametrize("server", ["https://x", "https://X/", "https://x:443"])
+def test_one_project_is_named_once_however_its_address_is_spelled(
+    one: str, other: str, server: str
+) -> None:
+    text = fleet(in_project("a", one), in_project("b", other, server))
+
+    assert "this server is fleet[0] already" in "\n".join(map(str, problems_of(text)))

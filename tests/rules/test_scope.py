@@ -97,6 +97,8 @@ def test_a_kind_without_namespaces_has_objects_without() -> None:
         (JOBS, "batch.volcano.sh/v1alpha1", "JobList", False),
         (TF_JOB, "kubeflow.org/v1", "TFJobList", True),
         (TF_JOB, "kubeflow.org/v1", "AllTheTFJobs", True),
+        (TF_JOB, "meta.k8s.io/v1", "PartialObjectMetadataList", True),
+        (TF_JOB, "", "", True),
         (TF_JOB, "batch/v1", "JobList", False),
     ],
 )

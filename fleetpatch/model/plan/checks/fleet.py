@@ -6,7 +6,7 @@ URLs are not quoted: people write passwords into them.
 from collections.abc import Iterator
 from typing import Final
 
-from fleetpatch.model.addresses import AddressError, is_loopback, parse
+from fleetpatch.model.addresses import AddressError, is_loopback, normalized, parse
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.auth import IamAuth, TokenAuth
 from fleetpatch.model.plan.problems import Finding, TreePath
@@ -18,8 +18,9 @@ _WAYS: Final = ("token", "iam", "aksk")
 
 def check_fleet(tree: Json) -> Iterator[Finding]:
     """Find what does not go together in the clusters, and between them."""
-    for key in ("name", "context", "server"):
+    for key in ("name", "context"):
         yield from _twice(tree, key)
+    yield from _server_twice(tree)
     for path in sections(tree, ("fleet",)):
         cluster = mapping_at(tree, path)
         yield from _cci(cluster, path) if _is_cci(cluster) else _kubernetes(cluster, path)
@@ -37,10 +38,39 @@ def _twice(tree: Json, key: str) -> Iterator[Finding]:
         if not isinstance(value, str):
             continue
         if value in first:
-            shown = "this server" if key == "server" else repr(value)
-            what = f"{shown} is fleet[{first[value]}] already; a cluster is named once"
+            what = f"{value!r} is fleet[{first[value]}] already; a cluster is named once"
             yield Finding((*path, key), what)
         first.setdefault(value, position)
+
+
+def _server_twice(tree: Json) -> Iterator[Finding]:
+    """Find servers that are named twice; one URL of CCI's serves many projects."""
+    known: list[tuple[int, str, tuple[str, ...]]] = []
+    for position, path in enumerate(sections(tree, ("fleet",))):
+        cluster = mapping_at(tree, path)
+        if not isinstance(url := cluster.get("server"), str):
+            continue
+        server, project = normalized(url), _project(mapping_at(tree, (*path, "auth")))
+        for earlier, other, its_project in known:
+            if server == other and not _are_different(project, its_project):
+                what = f"this server is fleet[{earlier}] already; a cluster is named once"
+                yield Finding((*path, "server"), what)
+                break
+        known.append((position, server, project))
+
+
+def _project(auth: dict[str, Json]) -> tuple[str, ...]:
+    """The project of a log-in, with what its name belongs to; empty where it says none."""
+    for way, keys in (("iam", ("domain", "project")), ("aksk", ("project",))):
+        section = auth.get(way)
+        if isinstance(section, dict) and all(isinstance(section.get(key), str) for key in keys):
+            return (way, *(section[key] for key in keys))
+    return ()
+
+
+def _are_different(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Tell whether two projects cannot be one: IAM names them, an access key has their ids."""
+    return one[:1] == other[:1] and one != other
 
 
 def _kubernetes(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:

@@ -1,0 +1,95 @@
+"""Servers of plans and runs, compared.
+
+Covered: clusters of CCI by URL and project, two projects at one address, a token that says nothing
+of its project; the pod's own server; runs whose plan cannot be read. Left out: kubeconfigs
+(tests/cli/test_which_servers.py).
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.campaign.servers import Server, Whereabouts, require_same_servers, servers_of
+from fleetpatch.errors import UsageError
+from fleetpatch.kube import kubeconfig
+from fleetpatch.model.plan.digest import canonical
+from fleetpatch.model.plan.load import plan_from
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.run import ClusterInfo
+from tests.journal.makers import info
+from tests.kube.kubeconfigs import certificate
+
+ADDRESS = "https://cci.example.com"
+
+
+def iam(project: str, domain: str = "acme") -> dict[str, Any]:
+    keys = {"endpoint": "https://iam.example.com", "user": "robot", "passwordEnv": "PASSWORD"}
+    return {"iam": {**keys, "domain": domain, "project": project}}
+
+
+def cci(*auths: dict[str, Any], server: str = ADDRESS) -> Plan:
+    fleet = [
+        {"name": f"cci-{number}", "provider": "cci", "server": server, "auth": auth}
+        for number, auth in enumerate(auths)
+    ]
+    return plan_from(
+        {
+            "metadata": {"name": "relabel"},
+            "fleet": fleet,
+            "targets": [{"kinds": ["jobs.batch"], "selector": "app"}],
+            "patch": {"labels": {"team": "red"}},
+        }
+    )
+
+
+KEYS = {"accessKeyEnv": "AK", "secretKeyEnv": "SK"}
+TWO = cci(iam("north"), iam("south"))
+
+
+def test_projects_at_one_address_are_different_servers() -> None:
+    assert servers_of(TWO) == (Server(ADDRESS, "acme/north"), Server(ADDRESS, "acme/south"))
+    assert servers_of(cci(iam("north"))) != servers_of(cci(iam("north", domain="other")))
+    assert servers_of(cci({"aksk": {**KEYS, "project": "0123"}})) == (Server(ADDRESS, "0123"),)
+    assert str(Server(ADDRESS, "0123")) == f"{ADDRESS} (project 0123)"
+
+
+def test_a_run_belongs_to_its_project() -> None:
+    run = replace(info(), plan=canonical(TWO), clusters=_clusters(TWO))
+
+    assert Whereabouts(TWO).are_those_of(run)
+    assert Whereabouts(cci(iam("north"))).overlap(run)
+    assert not Whereabouts(cci(iam("east"))).overlap(run)
+
+
+def test_a_token_says_nothing_of_its_project() -> None:
+    plan = cci({"token": {"env": "TOKEN"}})
+
+    assert servers_of(plan) == (Server(ADDRESS),)
+
+
+def test_another_server_is_refused_and_both_are_named() -> None:
+    moved = replace(info(), clusters=(ClusterInfo("cci-0", "https://elsewhere.example"),))
+
+    with pytest.raises(UsageError, match=r"elsewhere\.example.*https://cci\.example\.com"):
+        require_same_servers(moved, cci(iam("north")))
+
+
+def test_a_run_whose_plan_cannot_be_read_may_be_anywhere() -> None:
+    assert Whereabouts(cci(iam("north"))).overlap(replace(info(), plan="[" * 5000))
+
+
+def test_a_pod_has_one_server_that_takes_no_context_to_find(tmp_path: Path) -> None:
+    made, _key = certificate(tmp_path)
+    made.rename(tmp_path / "ca.crt")
+    (tmp_path / "token").write_text("of-the-pod\n")
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+    found = kubeconfig.locate(environ=environ, service_account=tmp_path)
+
+    assert found == "https://10.0.0.1:443"
+
+
+def _clusters(plan: Plan) -> tuple[ClusterInfo, ...]:
+    return tuple(ClusterInfo(ref.name, ref.server or "") for ref in plan.fleet)
