@@ -4,8 +4,10 @@ Half a character (`"\ud800"`) and bytes that are not UTF-8 become U+FFFD. A numb
 float is an error. All other numbers are read, and kept as `stored` has them.
 """
 
+import re
+import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,13 +18,22 @@ from fleetpatch.model.fields import Json
 
 _T = TypeVar("_T")
 
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{309}")
+"""As many as a number that no float can hold."""
+
+_NO_ESCAPE_OF_YAML: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\(/|u[dD][89a-fA-F]..)")
+"""Escapes that only JSON has: of a slash, and of half a character."""
+
 
 def decoded(body: bytes, of_type: type[_T] | Any = Any) -> Any:
-    """Read JSON as `of_type`. Raises msgspec.DecodeError."""
+    """Read JSON as `of_type`. Raises msgspec.DecodeError; ValidationError for numbers."""
     try:
-        return msgspec.json.decode(body, type=of_type)
+        value = msgspec.json.decode(body, type=of_type)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(with_whole_characters(body), type=of_type)
+        value = msgspec.json.decode(with_whole_characters(body), type=of_type)
+    if _MANY_DIGITS.search(body) and of_type is Any:
+        _with_scalars(value, _checked_scalar)
+    return value
 
 
 def stored(value: Json) -> Json:
@@ -58,9 +69,22 @@ def unspelled(value: Json) -> Json:
     return _with_scalars(value, _unspelled_scalar)
 
 
-def with_large_numbers_as_text(body: bytes) -> Json:
-    """Read JSON as a YAML reader does, to which a number too large for a float is text."""
-    return _with_scalars(spelled(msgspec.Raw(body)), _yaml_scalar)
+def decoded_as_yaml(body: bytes) -> Json:
+    """Read JSON as a YAML reader does, to which a number too large for a float is text.
+
+    Raises msgspec.DecodeError and UnicodeDecodeError for what is not JSON, and ValueError for
+    escapes that YAML does not have.
+    """
+    try:
+        value = msgspec.json.decode(body)
+        holds_large_numbers = bool(_MANY_DIGITS.search(body))
+    except msgspec.ValidationError:
+        holds_large_numbers = True
+    if holds_large_numbers:
+        value = _with_scalars(spelled(msgspec.Raw(body)), _yaml_scalar)
+    if escape := _NO_ESCAPE_OF_YAML.search(body):
+        raise ValueError(f"found unknown escape character {escape[1].decode()}")
+    return stored(value)
 
 
 def _yaml_scalar(value: Json) -> Json:
@@ -68,6 +92,12 @@ def _yaml_scalar(value: Json) -> Json:
         return _unspelled_scalar(value)
     except msgspec.DecodeError:
         return bytes(value).decode()
+
+
+def _checked_scalar(value: Json) -> Json:
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
+        raise msgspec.ValidationError("Number out of range")
+    return value
 
 
 def _stored_scalar(value: Json) -> Json:

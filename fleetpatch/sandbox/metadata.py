@@ -5,7 +5,7 @@ real server does. Validation then lists every cause. `managedFields` are decoded
 (`fleetpatch.sandbox.managing`), and only looked at here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -43,6 +43,17 @@ _NAME_RULE: Final = (
 _IMMUTABLE: Final = "field is immutable"
 
 
+class _OwnerReference(msgspec.Struct, rename="camel", omit_defaults=True):
+    """The fields and types of OwnerReference."""
+
+    api_version: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    uid: str | None = None
+    controller: bool | None = None
+    block_owner_deletion: bool | None = None
+
+
 class _ObjectMeta(msgspec.Struct, rename="camel", omit_defaults=True):
     """The fields and types of ObjectMeta."""
 
@@ -57,7 +68,7 @@ class _ObjectMeta(msgspec.Struct, rename="camel", omit_defaults=True):
     deletion_grace_period_seconds: int | None = None
     labels: dict[str, str | None] | None = None
     annotations: dict[str, str | None] | None = None
-    owner_references: list[dict[str, Any]] | None = None
+    owner_references: list[_OwnerReference] | None = None
     finalizers: list[str] | None = None
     managed_fields: list[dict[str, Any]] | None = None
 
@@ -107,9 +118,12 @@ def problems(metadata: Mapping[str, Any], *, custom: bool) -> Iterator[Cause]:
     yield from _label_problems(metadata.get("labels") or {})
     yield from _annotation_problems(metadata.get("annotations") or {})
     for index, finalizer in enumerate(metadata.get("finalizers") or ()):
-        if problem_of_label_key(finalizer) or not (custom or "/" in finalizer):
+        if problem_of_label_key(finalizer):
+            yield Cause("metadata.finalizers", _invalid(finalizer, _KEY_RULE))
+        if not custom and "/" not in finalizer:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             yield Cause(f"metadata.finalizers[{index}]", _invalid(finalizer, why))
+    yield from _owner_problems(metadata.get("ownerReferences") or ())
 
 
 def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
@@ -117,6 +131,17 @@ def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[
     for field in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if new.get(field) != old.get(field):
             yield Cause(f"metadata.{field}", _invalid(new.get(field), _IMMUTABLE))
+
+
+def _owner_problems(owners: Sequence[Mapping[str, Any]]) -> Iterator[Cause]:
+    for owner in owners:
+        for field in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(field):
+                why = f"{field} must not be empty"
+                yield Cause(f"metadata.ownerReferences.{field}", _invalid("", why))
+    if sum(owner.get("controller", False) for owner in owners) > 1:
+        why = "Only one reference can have Controller set to true"
+        yield Cause("metadata.ownerReferences", f"Invalid value: {why}")
 
 
 def _label_problems(labels: Mapping[str, str]) -> Iterator[Cause]:

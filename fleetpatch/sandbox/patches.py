@@ -61,6 +61,8 @@ def _merge_body(body: bytes) -> Json:
     try:
         patch = decoded(body)
     except msgspec.ValidationError as error:
+        if not body.lstrip().startswith((b"{", b"[")):
+            raise broken("Invalid JSON Patch") from error
         raise undecodable(body.decode(errors="replace"), str(error)) from error
     except msgspec.DecodeError as error:
         raise broken("Invalid JSON Patch") from error

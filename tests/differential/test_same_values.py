@@ -2,12 +2,12 @@
 
 Covered: the rules of RFC 6902 and RFC 7386 (tests/rules/patch_rules.py) on a real server, by the
 text of each patch; generated JSON and merge patches, which we foresee as a real server does them;
-numbers, half characters and bytes that are not UTF-8; limits of bodies, operations and copies;
-entries of finalizers and owners that are there twice.
+numbers, half characters and bytes that are not UTF-8, in each type of patch; limits of bodies,
+operations and copies; entries of finalizers and owners that are there twice.
 Left out: patches on which a server of this version breaks the connection (a negative index of
 `replace`, `test`, `copy` and `move`, a list with null in a `test`, a `test` of nothing without a
-value); that a real server takes a number in another spelling (`1.0` in place of `1`) for a change,
-which moves the version, and then writes the old one.
+value); counts of batch Jobs that overflow; that a real server takes a number in another spelling
+(`1.0` in place of `1`) for a change, which moves the version, and then writes the old one.
 """
 
 import json
@@ -24,6 +24,7 @@ from fleetpatch.rules.mergepatch import merge_patched
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.differential.asking import KINDS, Both, Subject
 from tests.differential.generating import JSON_PATCH, MERGE, STRATEGIC, Step
+from tests.differential.observing import Observation
 from tests.rules.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
@@ -32,6 +33,7 @@ from tests.rules.patch_rules import (
     Case,
     spec_of,
 )
+from tests.sandbox.spellings import APPLY, SHAPES, TEXTS, configuration
 
 pytestmark = pytest.mark.control_plane
 
@@ -130,7 +132,7 @@ NUMBERS = [
     ),
     *("1.7976931348623157e308", "9007199254740993", "9007199254740993.0", "1e-400"),
 ]
-TEXTS = [
+STRINGS = [
     rb'"\ud800"',
     rb'"a\ud800b"',
     rb'"\udc00\ud800x"',
@@ -143,7 +145,7 @@ TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("text", [*(number.encode() for number in NUMBERS), *TEXTS])
+@pytest.mark.parametrize("text", [*(number.encode() for number in NUMBERS), *STRINGS])
 def test_a_value_is_kept_as_a_real_server_keeps_it(both: Both, text: bytes) -> None:
     subjects = both.object(CUSTOM, f"kept-{text.hex()[:40]}")
     patch = b'{"spec":{"x":{"a":%s}}}' % text
@@ -175,6 +177,41 @@ def test_a_count_of_a_batch_job_is_an_integer(both: Both, number: str) -> None:
         assert sandbox == real, step
 
 
+TYPES = [MERGE, JSON_PATCH, STRATEGIC, APPLY]
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize("name", KINDS)
+def test_any_spelling_is_answered_alike(both: Both, name: str, content_type: str) -> None:
+    kind = JOB_KINDS[name]
+    subjects = both.object(kind, f"spelled-{TYPES.index(content_type)}")
+
+    for shape in SHAPES:
+        is_list = shape.startswith(b'[{"op"')
+        if is_list != (content_type == JSON_PATCH) and shape not in BARE:
+            continue
+        for text in TEXTS:
+            if name == "jobs.batch" and (shape, text) in OVERFLOWING:
+                continue
+            body = shape % text
+            if content_type == APPLY:
+                body = configuration(kind, body)
+            step = Step("PATCH", body, content_type, "?fieldManager=us")
+            sandbox, real = (_refusal(subject.ask(step)[0]) for subject in subjects)
+            assert sandbox == real, step
+
+
+def _refusal(answer: Observation) -> tuple[int, str, frozenset[str]]:
+    return answer.status, answer.reason, answer.fields
+
+
+BARE = (b"[%s]", b"%s")
+_COUNT, _UNKNOWN, _ADDED = SHAPES[0], SHAPES[1], SHAPES[5]
+_LONG = (b"9" * 400, b"1" + b"0" * 30 + b".5", b"9223372036854775808", b"1e21", b"1e-7")
+OVERFLOWING = {*((_COUNT, text) for text in _LONG), (_UNKNOWN, _LONG[0]), (_ADDED, _LONG[0])}
+"""What a real server reads into an integer of 32 bits, and does not read in unknown fields."""
+
+
 LARGEST = 3 * 1024 * 1024
 
 
@@ -191,7 +228,7 @@ def test_bodies_operations_and_copies_have_the_same_limits(both: Both) -> None:
         Step("PATCH", _body(LARGEST + 1), MERGE),
         Step("PATCH", _body(LARGEST + 1), "text/plain"),
         Step("PATCH", _body(LARGEST + 1), MERGE, "?dryRun=Maybe"),
-        Step("PATCH", _body(LARGEST + 1), "application/apply-patch+yaml", "?fieldManager=us"),
+        Step("PATCH", _body(LARGEST + 1), APPLY, "?fieldManager=us"),
         Step("PUT", _body(LARGEST + 1)),
         Step("DELETE", _body(LARGEST + 1)),
         Step("PATCH", [{**add, "value": 1}] * 10_000, JSON_PATCH),
@@ -228,10 +265,10 @@ def test_entries_that_are_there_twice(both: Both, name: str) -> None:
         Step("PATCH", {"metadata": {"ownerReferences": [OWNER, {**OWNER, "uid": "v"}] * 2}}, MERGE),
         Step("PATCH", {"metadata": {"finalizers": twice}}, MERGE),
         Step("PATCH", {"metadata": {"labels": {"x": "y"}}}, MERGE),
-        Step("PATCH", apply, "application/apply-patch+yaml", "?fieldManager=us"),
+        Step("PATCH", apply, APPLY, "?fieldManager=us"),
         Step("PATCH", {"metadata": {"finalizers": twice[:1]}}, MERGE),
         Step("PATCH", {"metadata": {"finalizers": None, "ownerReferences": None}}, MERGE),
-        Step("PATCH", apply, "application/apply-patch+yaml", "?fieldManager=us"),
+        Step("PATCH", apply, APPLY, "?fieldManager=us"),
         Step("PATCH", {"metadata": {"finalizers": twice}}, MERGE),
     ]
 

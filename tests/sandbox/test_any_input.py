@@ -18,6 +18,7 @@ from fleetpatch.sandbox.statuses import Reply, encode
 from fleetpatch.sandbox.store import Store
 from fleetpatch.sandbox.writes import Writes
 from tests.sandbox.objects import BATCH, JSON_PATCH, MERGE, NAMESPACE, STRATEGIC, TENSORFLOW
+from tests.sandbox.spellings import APPLY, SHAPES, TEXTS, configuration
 
 FIELDS = [
     *("metadata", "spec", "status", "apiVersion", "kind", "name", "labels", "annotations", "uid"),
@@ -40,7 +41,6 @@ BODIES = (
     | st.lists(st.fixed_dictionaries({"op": st.just("add"), "path": JSON, "value": JSON}))
 )
 KINDS = st.sampled_from([BATCH, TENSORFLOW])
-APPLY = "application/apply-patch+yaml"
 
 
 def api() -> Api:
@@ -74,53 +74,22 @@ def test_any_json_is_answered_as_an_object(kind: Any, method: str, body: Any) ->
     answered(Request(method, path, {}, body=encode(body)))
 
 
-TEXTS = st.sampled_from(
-    [
-        *(b"1.0", b"-0", b"-0.0", b"1e400", b"-1e400", b"1e21", b"1e-7", b"9223372036854775808"),
-        *(
-            b"9" * 400,
-            b"1" + b"0" * 30 + b".5",
-            rb'"\ud800"',
-            rb'"\udc00\ud800"',
-            rb'"\ud83d\ude80"',
-        ),
-        *(rb'"\u0041\/"', b'"\xff"', b'"\xed\xa0\x80"', b'"<&>"', "\u2028".join('""').encode()),
-    ]
-)
-SHAPES = st.sampled_from(
-    [
-        b'{"spec":{"parallelism":%s}}',
-        b'{"spec":{"x":[{"a":%s,"b":null}]}}',
-        b'{"metadata":{"labels":{"a":%s}}}',
-        b'{"metadata":{"finalizers":[%s]}}',
-        b'{"metadata":{"ownerReferences":[{"name":%s}]}}',
-        b'[{"op":"add","path":"/spec/x","value":{"a":[%s]}},{"op":"copy","from":"/spec/x","path":"/y"}]',
-        b'[{"op":"test","path":"/spec/x","value":%s}]',
-        b'[{"op":%s,"path":"/spec/x"}]',
-        b'[{"op":"add","path":%s}]',
-        b"[%s]",
-        b"%s",
-    ]
-)
-
-
 @settings(max_examples=400, deadline=None)
 @given(
     kind=KINDS,
     method=st.sampled_from(["PATCH", "PATCH", "PATCH", "POST", "PUT", "DELETE"]),
     content_type=st.sampled_from([MERGE, JSON_PATCH, STRATEGIC, APPLY]),
-    shape=SHAPES,
-    text=TEXTS,
+    shape=st.sampled_from(SHAPES),
+    text=st.sampled_from(TEXTS),
 )
 def test_any_spelling_is_answered(
     kind: Any, method: str, content_type: str, shape: bytes, text: bytes
 ) -> None:
     path = kind.path(NAMESPACE, None if method == "POST" else "one")
     headers = {"content-type": content_type if method == "PATCH" else "application/json"}
-    head = b'{"apiVersion":"%s","kind":"%s",' % (kind.api_version.encode(), kind.kind.encode())
     body = shape % text
-    if content_type == APPLY and body.startswith(b"{"):
-        body = head + body[1:]
+    if content_type == APPLY:
+        body = configuration(kind, body)
     reply = answered(Request(method, path, {"fieldManager": "us"}, headers, body))
     encode(msgspec.json.decode(reply.body))
 

@@ -196,3 +196,36 @@ def test_an_apply_reads_numbers_as_yaml_has_them(
 
     assert answer.status == 200
     assert repr(answer.body["spec"]["x"]) == repr(kept)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "fields"),
+    [
+        ({"ownerReferences": [{"name": "p"}]}, {"apiVersion", "kind", "uid"}),
+        ({"ownerReferences": [{**OWNER, "name": ""}]}, {"name"}),
+        (
+            {"ownerReferences": [{**OWNER, "controller": True, "uid": uid} for uid in "uv"]},
+            {"metadata.ownerReferences"},
+        ),
+        ({"finalizers": ["a b/c"]}, {"metadata.finalizers"}),
+    ],
+)
+def test_what_is_no_owner_and_no_finalizer_is_named(
+    running: SandboxThread, path: str, metadata: Any, fields: set[str]
+) -> None:
+    answer = running.client.request("PATCH", path, {"metadata": metadata}, MERGE)
+
+    assert answer.status == 422
+    causes = {cause["field"] for cause in answer.body["details"]["causes"]}
+    assert {cause.removeprefix("metadata.ownerReferences.") for cause in causes} == fields
+
+
+@pytest.mark.parametrize("text", [r'"\/"', r'"\ud83d\ude80"', r'"\\\/"'])
+def test_an_apply_has_the_escapes_of_yaml(running: SandboxThread, path: str, text: str) -> None:
+    head = '{"apiVersion":"kubeflow.org/v1","kind":"TFJob","metadata":{"name":"one"}'
+    body = f'{head},"spec":{{"x":{text}}}}}'.encode()
+    query = f"{path}?fieldManager=us"
+
+    answer = running.client.request("PATCH", query, body, "application/apply-patch+yaml")
+
+    assert answer.status == 400

@@ -20,7 +20,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.rules.structured.fieldsets import field_step, shown
 from fleetpatch.rules.structured.typed import mistakes
 from fleetpatch.sandbox import discovery, jobs, leases, metadata
-from fleetpatch.sandbox.decoding import with_large_numbers_as_text
+from fleetpatch.sandbox.decoding import decoded_as_yaml
 from fleetpatch.sandbox.managing.rules import rule_of
 from fleetpatch.sandbox.statuses import bad_request, broken
 from fleetpatch.sandbox.store import Document
@@ -67,10 +67,8 @@ def _parsed(body: bytes) -> Json:
     Raises YAMLError, and ValueError for what JSON does not have: infinity, half a character.
     """
     try:
-        return msgspec.json.decode(body)
-    except msgspec.ValidationError:
-        return with_large_numbers_as_text(body)
-    except msgspec.DecodeError:
+        return decoded_as_yaml(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 1)
