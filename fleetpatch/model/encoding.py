@@ -3,10 +3,10 @@ r"""JSON as Go's `encoding/json` writes it, and so as API servers have their obj
 A `test` of a JSON Patch compares texts, not values: `"a && b"` in a body is not the stored
 `"a \u0026\u0026 b"`, and `1.0` is not the stored `1`. So every body is written as a server would
 write the stored value: `&`, `<`, `>`, U+2028 and U+2029 are escaped and nothing else that need not
-be; a number is an integer where it has no fraction, and has no more digits than tell it from its
-neighbours; exponents begin at 1e21 and below 1e-6. kubectl, too, sends its bodies so.
+be; a number without a fraction is an integer, and a float has the fewest digits that identify it;
+exponents begin at 1e21 and below 1e-6. kubectl sends its bodies so, too.
 
-One difference is left: servers before Kubernetes 1.30 (built with Go before 1.22) write the
+One difference remains: servers before Kubernetes 1.30 (built with Go before 1.22) write the
 characters U+0008 and U+000C as `\u0008` and `\u000c`, later ones as `\b` and `\f`, as it is here.
 """
 
@@ -20,7 +20,7 @@ from fleetpatch.model.equality import EXPONENT_FROM, stored_number
 from fleetpatch.model.fields import Json
 
 _ESCAPED: Final = re.compile(b"[&<>]|\xe2\x80[\xa8\xa9]")
-"""`&`, `<`, `>`, U+2028 and U+2029, which JSON has in strings alone."""
+"""`&`, `<`, `>`, U+2028 and U+2029, which occur only in the strings of a JSON text."""
 _FRACTION_FROM: Final = 1e-6
 
 _encode: Final = msgspec.json.Encoder().encode

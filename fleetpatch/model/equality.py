@@ -1,8 +1,8 @@
 """Equality of JSON values, as an API server has it.
 
-Python's `==` is not it: `True == 1` and `False == 0` there. To a server a boolean is not a number.
-`1.0` and `1` are one number, and so are `-0.0` and `0`: a server writes both alike. An integer
-beyond 64 bits is a float to it, so that two of them may be one number.
+Python's `==` takes `True` for 1 and `False` for 0. To a server a boolean is not a number. `1.0` and
+`1` are one number, and so are `-0.0` and `0`: a server writes both alike. It keeps an integer
+beyond 64 bits as a float, so that two of them may be one number.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Nulls that stand in lists, of which API servers make different things, or which break them."""
+"""Nulls in lists: servers of two versions merge them differently, and none can test them."""
 
 from collections.abc import Iterator, Mapping
 

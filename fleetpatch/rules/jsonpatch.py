@@ -6,9 +6,9 @@ What real servers do beyond the RFC (kube-apiserver uses evanphx/json-patch) is 
 equals nothing at all, negative indices count from the end, and all copies together have a limit. A
 list with a null in it cannot be tested: a server that compares one breaks the connection.
 
-A server compares the texts of two values. Here it is the values: bodies are sent in a server's own
-spelling (`fleetpatch.model.encoding`), and who has them otherwise says so by values of a type of
-its own.
+A server compares the texts of two values. Here the values are compared, because bodies are sent in
+the spelling of a server (`fleetpatch.model.encoding`). The sandbox, which gets bodies in any
+spelling, passes scalars that are spelled differently as values of a type of its own.
 """
 
 import re
