@@ -94,7 +94,7 @@ def _json_patch_body(body: bytes) -> list[dict[str, Any]]:
 
 
 def _operation(operation: dict[str, Json]) -> dict[str, Json]:
-    """An operation of which the text is read, and the value is as it is written."""
+    """An operation whose value keeps its spelling; its other members are read."""
     return {key: value if key == _VALUE else _read(value) for key, value in operation.items()}
 
 

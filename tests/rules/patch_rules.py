@@ -2,8 +2,8 @@
 
 A rule is named by its section. Values live below `/spec/x` of a custom object, which keeps whatever
 it is given; `result` is what is there afterwards, REFUSED a 422. Where servers do not follow the
-RFC, the case says what they do (evanphx/json-patch v4, by its source). `REPLACE` and so on shorten
-operations; bodies are texts, because a `test` compares texts.
+RFC, the case says what they do (evanphx/json-patch v4, by its source). Patches are texts, because a
+`test` compares texts.
 """
 
 from dataclasses import dataclass
