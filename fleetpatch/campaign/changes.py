@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration, reads_whole
 from fleetpatch.model.fields import Path, show
-from fleetpatch.model.nulls import null_entries
+from fleetpatch.model.nulls import has_null_entry, null_entries
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
@@ -20,9 +20,12 @@ def change_of(info: RunInfo, plan: Plan) -> Change:
 _MERGED_BY_SCHEMA = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 
 
-def is_merged_by_schema(change: Change) -> bool:
+def depends_on_version(change: Change) -> bool:
     """Tell whether what becomes of a list or a map depends on the server's version."""
-    return isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA
+    if not isinstance(change, BodyPatch):
+        return False
+    is_merge = change.type is PatchType.MERGE
+    return change.type in _MERGED_BY_SCHEMA or (is_merge and has_null_entry(change.body))
 
 
 def undecided_of(
@@ -49,6 +52,6 @@ def _undecided(change: BodyPatch, resource: Resource, release: str) -> Iterable[
             by_apply = change.type is PatchType.APPLY
             return undecided(change.body, merge_rules(resource, release), by_apply=by_apply)
         case PatchType.MERGE:
-            return null_entries(change.body)
+            return () if release else null_entries(change.body)
         case PatchType.JSON:
             return ()

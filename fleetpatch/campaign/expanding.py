@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fleetpatch.campaign.births import new_run
-from fleetpatch.campaign.changes import is_merged_by_schema
+from fleetpatch.campaign.changes import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.narrating import narrate_warnings
 from fleetpatch.campaign.settings import Settings
@@ -99,7 +99,7 @@ async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, s
 
     The run file keeps it: what was planned by a version's rules is carried out by them.
     """
-    if not is_merged_by_schema(plan.patch.change()):
+    if not depends_on_version(plan.patch.change()):
         return {}
     return {cluster.name: await cluster.release() for cluster in clusters}
 

@@ -167,7 +167,7 @@ def _with_maps(document: Json) -> Json:
 def _patched(change: BodyPatch, document: Json, rules: MergeRules) -> Json:
     match change.type:
         case PatchType.MERGE:
-            return merge_patched(document, change.body)
+            return merge_patched(document, change.body, keeps_null_entries=rules.keeps_null_entries)
         case PatchType.JSON:
             return json_patched(document, change.body)
         case PatchType.STRATEGIC:

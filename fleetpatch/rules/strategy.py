@@ -70,6 +70,9 @@ what is new (`discardNullValuesFromPatch`, `removeDirectives` in apimachinery), 
 a list as the configuration has it (structured-merge-diff 4.2.1).
 """
 
+_KEEPS_NULL_ENTRIES: Final = (1, 22)
+"""The version from which on a merge patch keeps null entries of lists (json-patch 4.11)."""
+
 _META: Final = "apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _POD_TEMPLATE: Final = "api.core.v1.PodTemplateSpec"
 _JOB_TEMPLATES: Final = ("api.batch.v1.JobTemplateSpec", "api.batch.v1beta1.JobTemplateSpec")
@@ -83,13 +86,14 @@ class MergeRules:
     may hold for the server, the likeliest last. `custom` kinds have no strategic merge, and what
     they hold besides metadata merges as the schema in their definition says. `legacy` servers take
     the new values of a strategic merge as they are, with nulls and directives, and append what an
-    apply adds to a list.
+    apply adds to a list. `keeps_null_entries` tells whether a merge patch can put null into a list.
     """
 
     strategic: tuple[Rule, ...]
     structured: tuple[Rule, ...]
     custom: bool = False
     legacy: bool = False
+    keeps_null_entries: bool = True
 
     @property
     def by_patch(self) -> Rule:
@@ -117,6 +121,7 @@ def merge_rules(resource: Resource, version: str = "") -> MergeRules:
         tuple(root(_tree(table, by_apply=True), resource) for table in tables),
         custom,
         legacy=bool(version) and _numbers(version) < _CURRENT,
+        keeps_null_entries=not version or _numbers(version) >= _KEEPS_NULL_ENTRIES,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.changes import undecided_of
+from fleetpatch.campaign.changes import depends_on_version, undecided_of
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
 from tests.fakes import JOBS
 
@@ -27,6 +27,23 @@ def test_whether_a_merge_patch_keeps_null_entries_is_the_servers_to_decide(
     body: Any, paths: list[str]
 ) -> None:
     assert undecided_of(BodyPatch(PatchType.MERGE, body), [JOBS], [""]) == paths
+
+
+def test_a_server_whose_version_is_known_has_nothing_to_decide_about_null_entries() -> None:
+    change = BodyPatch(PatchType.MERGE, {"spec": {"args": [None, 1]}})
+
+    assert undecided_of(change, [JOBS], ["1.20", "1.36"]) == []
+    assert undecided_of(change, [JOBS], ["1.20", ""]) == ["spec.args of jobs.batch"]
+
+
+def test_the_version_is_asked_for_where_something_depends_on_it() -> None:
+    def merge(body: Any) -> BodyPatch:
+        return BodyPatch(PatchType.MERGE, body)
+
+    assert depends_on_version(merge({"spec": {"args": [{"a": [None]}]}}))
+    assert not depends_on_version(merge({"spec": {"args": [{"a": None}], "b": None}}))
+    assert not depends_on_version(BodyPatch(PatchType.JSON, [None]))
+    assert not depends_on_version(MetadataChange(labels={"a": None}))
 
 
 def test_nothing_is_undecided_about_labels_and_json_patches() -> None:

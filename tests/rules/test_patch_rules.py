@@ -13,13 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.rules.jsonpatch import MOST_COPIED, InapplicableError, json_patched
 from fleetpatch.rules.mergepatch import merge_patched
+from fleetpatch.rules.planner import Patch, need
+from fleetpatch.rules.strategy import merge_rules
 from fleetpatch.sandbox.patches import JSON_PATCH, MERGE, patched
 from fleetpatch.sandbox.statuses import Refusal
-from tests.fakes import JOB_RULES
+from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 from tests.rules.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
@@ -63,6 +66,20 @@ def test_null_entries_depend_on_the_server(case: Case) -> None:
 
     assert deep_equal(old, {"spec": spec_of(case.result)})
     assert merge_patched({}, {"a": [None, {"b": None}]}) == {"a": [None, {}]}
+
+
+@pytest.mark.parametrize(
+    ("version", "args"),
+    [("1.20", [1]), ("1.21", [1]), ("1.22", [None, 1]), ("1.36", [None, 1]), ("", [None, 1])],
+)
+def test_a_plan_foresees_null_entries_by_the_version_of_the_server(version: str, args: Any) -> None:
+    change = BodyPatch(PatchType.MERGE, {"spec": {"args": [None, 1]}})
+    seen = seen_whole(document("etl-1", "uid-1", spec={"args": [2]}))
+
+    needed = need(change, seen, merge_rules(JOBS, version))
+
+    assert isinstance(needed, Patch)
+    assert needed.wanted == {("spec", "args"): args}
 
 
 @pytest.mark.parametrize("case", JSON_PATCHES, ids=lambda case: case.rule)
