@@ -29,7 +29,7 @@ async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[A
     """
     names: list[str | None] = [ref.name for ref in plan.fleet] or [None]
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(_open(name, plan, settings)) for name in names]
+        yield [await _enter(stack, _open(name, plan, settings), settings) for name in names]
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def reopen_fleet(
         missing: dict[str, CredentialsError] = {}
         for cluster in info.clusters:
             try:
-                server = await stack.enter_async_context(_open(cluster.name, plan, settings))
+                server = await _enter(stack, _open(cluster.name, plan, settings), settings)
             except CredentialsError as error:
                 missing[cluster.name] = error
                 continue
@@ -59,6 +59,16 @@ async def reopen_fleet(
         if missing and not opened:
             raise next(iter(missing.values()))
         yield opened, {name: str(error) for name, error in missing.items()}
+
+
+async def _enter(
+    stack: AsyncExitStack, opening: AbstractAsyncContextManager[ApiServer], settings: Settings
+) -> ApiServer:
+    """Open a cluster until `stack` ends, and pass on what its kubeconfig is warned of."""
+    server = await stack.enter_async_context(opening)
+    for warning in server.kubeconfig_warnings:
+        settings.warn(warning)
+    return server
 
 
 def _open(

@@ -32,6 +32,8 @@ def narrate_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> Non
     for cluster in fleet:
         if cluster.insecure:
             log.warning("cluster.insecure", cluster=cluster.name, server=cluster.server)
+        for warning in cluster.kubeconfig_warnings:
+            log.warning("kubeconfig.warning", cluster=cluster.name, detail=warning)
     log.flush()
 
 

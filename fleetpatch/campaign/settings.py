@@ -1,6 +1,7 @@
 """What a campaign is told about the world around it, as one value."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,10 @@ class Unwatched:
         """Say nothing."""
 
 
+def _discard(_warning: str) -> None:
+    """Warn nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Where state is kept, how long a request may take, who watches, and what time it is.
@@ -33,6 +38,7 @@ class Settings:
     `state_dir` None means `$FLEETPATCH_STATE_DIR`, else `$XDG_STATE_HOME/fleetpatch`, else
     `~/.local/state/fleetpatch`. `log_file` None means beside the run file. `request_timeout` is in
     seconds. The kubeconfig is `$KUBECONFIG`, else `~/.kube/config`, else the pod's own account.
+    `warn` is called with each line that the person should read; the log has it, too.
     """
 
     state_dir: Path | None = None
@@ -40,6 +46,7 @@ class Settings:
     request_timeout: float = 30.0
     progress: Progress = field(default_factory=Unwatched)
     clock: Clock = field(default_factory=SystemClock)
+    warn: Callable[[str], None] = _discard
 
     @property
     def runs(self) -> Path:

@@ -21,6 +21,7 @@ from fleetpatch.cli.options import (
     YesOption,
 )
 from fleetpatch.cli.planning import expand_watched
+from fleetpatch.cli.warnings import WarnOnce
 from fleetpatch.errors import UsageError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.load import plan_from
@@ -100,7 +101,7 @@ def verb(what: Literal["labels", "annotations"], summary: str) -> Callable[..., 
             guards=_present(allowKeys=allow_key),
             pace=_present(concurrency=concurrency, rate=rate),
         )
-        settings = Settings(state_dir, log_file, request_timeout)
+        settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
         planned = expand_watched(
             plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
         )

@@ -27,7 +27,7 @@ from fleetpatch.cli.options import (
 )
 from fleetpatch.cli.planning import expand_watched
 from fleetpatch.cli.running import interruptible, run
-from fleetpatch.cli.warnings import show_warnings
+from fleetpatch.cli.warnings import WarnOnce, show_warnings
 from fleetpatch.errors import NothingMatched, UsageError
 from fleetpatch.journal import locator
 from fleetpatch.model.plan.load import PlanFile, load_plan
@@ -58,7 +58,7 @@ def command(
     A plan file is expanded first; where a run of the very same plan is unfinished, that one goes
     on. Exit codes: 0 done, 3 some targets failed, 5 paused and can go on, 1 and 2 nothing was done.
     """
-    settings = Settings(state_dir, log_file, request_timeout)
+    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     path = Path(what)
     if path.is_dir() or (path.is_file() and not is_run_file(path)):
         plan = load_plan(path)

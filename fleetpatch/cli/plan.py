@@ -19,7 +19,7 @@ from fleetpatch.cli.options import (
     TimeoutOption,
 )
 from fleetpatch.cli.planning import expand_watched
-from fleetpatch.cli.warnings import show_warnings
+from fleetpatch.cli.warnings import WarnOnce, show_warnings
 from fleetpatch.model.plan.load import load_plan
 from fleetpatch.report.preview import as_json, preview_lines
 from fleetpatch.report.terminal import write
@@ -40,7 +40,7 @@ def command(
     """
     loaded = load_plan(plan)
     show_warnings(loaded)
-    settings = Settings(state_dir, log_file, request_timeout)
+    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     summary = expand_watched(loaded, settings, run_file=run_file, everything=everything)
     view = preview(Path(summary.run_file))
     if output is Output.JSON:

@@ -20,6 +20,7 @@ from fleetpatch.cli.options import (
     WaitOption,
     YesOption,
 )
+from fleetpatch.cli.warnings import WarnOnce
 from fleetpatch.errors import UsageError
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import RunState
@@ -50,7 +51,7 @@ def command(
     What was in doubt is read before anything is sent. A finished run is left as it is; one that was
     halted goes on, its failures so far accepted. It asks only where the run has not been started.
     """
-    settings = Settings(state_dir, log_file, request_timeout)
+    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     for one in reason or ():
         if not failed or OUTCOME_OF[one] is not Outcome.FAILED:
             raise UsageError(f"--reason {one}: goes with --failed, and must be one of a failure")

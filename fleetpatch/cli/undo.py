@@ -19,6 +19,7 @@ from fleetpatch.cli.options import (
     YesOption,
 )
 from fleetpatch.cli.running import run as run_async
+from fleetpatch.cli.warnings import WarnOnce
 
 
 def command(
@@ -35,7 +36,7 @@ def command(
     It is a run of its own, and can be resumed and undone itself. Values that somebody changed since
     stay as they are (skipped: drifted).
     """
-    settings = Settings(state_dir, log_file, request_timeout)
+    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     path: Path = find_run(settings.runs, run)
     planned = run_async(lambda: undo(path, settings, new_file=run_file))
     carry_out(planned, settings, output, yes=yes)

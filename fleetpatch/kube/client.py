@@ -45,8 +45,9 @@ class ApiServer:
     `random` is uniform in [0, 1) and spreads waits.
 
     `requests` counts what was sent: "patch", "get" and "list". `insecure` tells that the
-    kubeconfig switched TLS verification off, which the caller should warn of. `unavailable` says,
-    after `resources`, which group versions could not be asked, and why.
+    kubeconfig switched TLS verification off, which the caller should warn of;
+    `kubeconfig_warnings` are what else the person should know of the kubeconfig, a line each.
+    `unavailable` says, after `resources`, which group versions could not be asked, and why.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ApiServer:
         self.server = connection.server
         self.context = connection.context
         self.insecure = connection.insecure
+        self.kubeconfig_warnings = connection.warnings
         self.requests = {"patch": 0, "get": 0, "list": 0}
         self.unavailable: dict[str, str] = {}
         self._release: str | None = None

@@ -6,10 +6,11 @@ an access key shows itself by a signature of each request instead.
 
 import math
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self, TypeAlias
 
+from multidict import CIMultiDict
 from yarl import URL
 
 from fleetpatch.model.providers.capability import ProviderName
@@ -36,13 +37,14 @@ Raises CredentialsError where a request cannot be signed.
 class Grant:
     """What shows a server who we are.
 
-    `headers` go with every request, and are secret; `sign` makes more of them for each request.
+    `headers` go with every request, and are secret; a header may occur several times. `sign` makes
+    more of them for each request.
     `secrets` are masked where an answer quotes them. `tls` checks the server and carries the client
     certificate, if any; None for plain HTTP. `fresh_for` is how many seconds the grant is used
     before it is renewed unasked, while it is still good.
     """
 
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: CIMultiDict[str] = field(default_factory=CIMultiDict, repr=False)
     tls: ssl.SSLContext | None = None
     sign: Sign | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -54,12 +56,17 @@ class Grant:
         authorization: str | None,
         tls: ssl.SSLContext | None = None,
         fresh_for: float = math.inf,
+        more: Iterable[tuple[str, str]] = (),
     ) -> Self:
-        """Make a grant of an `Authorization` header such as `Bearer ...`, if any."""
+        """Make a grant of an `Authorization` header such as `Bearer ...`, if any.
+
+        `more` are further headers, which are not masked in answers.
+        """
         if not authorization:
-            return cls(tls=tls, fresh_for=fresh_for)
+            return cls(CIMultiDict(more), tls, fresh_for=fresh_for)
+        headers = CIMultiDict([("Authorization", authorization), *more])
         secret = authorization.partition(" ")[2]
-        return cls({"Authorization": authorization}, tls, None, (secret,), fresh_for)
+        return cls(headers, tls, None, (secret,), fresh_for)
 
 
 Renewal: TypeAlias = Callable[[], Awaitable[Grant]]
@@ -73,6 +80,7 @@ class Connection:
     `insecure` tells that the kubeconfig switched the server's verification off. `renewal` is None
     where the credentials cannot change. `proxy` may hold a password. `provider` tells which
     requests the server understands. `remedy` says what to do about credentials that are refused.
+    `warnings` are what the person should know of the kubeconfig, a line each.
     """
 
     context: str
@@ -85,3 +93,4 @@ class Connection:
     renewal: Renewal | None = None
     provider: ProviderName = ProviderName.KUBERNETES
     remedy: str = _LOG_IN
+    warnings: tuple[str, ...] = ()

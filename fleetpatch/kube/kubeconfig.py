@@ -1,85 +1,85 @@
 """From a kubeconfig, or from a pod's own surroundings, to a `Connection`.
 
-`contexts` finds, reads and merges the files and cuts out one context; `auth` gets its credentials.
+`contexts` finds, reads and merges the files and cuts out one context. Its user logs in by
+`static_auth`, or by an exec plugin (`exec_auth`) where the kubeconfig holds no other credentials.
 Where there is no kubeconfig, and $KUBECONFIG names none, the service account of the pod we run in
 is used, if this is a pod.
 """
 
-import functools
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fleetpatch.errors import KubeconfigError
-from fleetpatch.kube import auth, contexts
-from fleetpatch.kube.connection import Connection, Grant
+from fleetpatch.kube import contexts, in_cluster, kubeconfig_file
+from fleetpatch.kube.connection import Connection
+from fleetpatch.kube.exec_auth import ExecAuth
 from fleetpatch.kube.proxies import proxy_for
+from fleetpatch.kube.static_auth import StaticAuth, is_static
 from fleetpatch.model.addresses import is_loopback
+from fleetpatch.model.text import clean
 
-_SECRETS: Final = ("token", "tokenFile", "username", "password", "exec", "auth-provider")
+_SECRETS: Final = ("token", "tokenFile", "username", "password", "exec")
 """Keys of a user that put a secret into each request."""
+
+_PLUGINS: Final = {
+    "gcp": "gke-gcloud-auth-plugin",
+    "azure": "kubelogin",
+    "oidc": "kubectl oidc-login",
+}
+"""What replaces each auth-provider of the past."""
 
 
 async def load(
     context: str | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
-    service_account: Path = auth.SERVICE_ACCOUNT,
+    service_account: Path = in_cluster.SERVICE_ACCOUNT,
+    wall: Callable[[], float] = time.time,
 ) -> Connection:
     """Resolve `context`, by default the current one.
 
-    Raises KubeconfigError where a file, the context or what it says is unfit, and CredentialsError
-    where its credentials cannot be had.
+    `environ` names the kubeconfig or the pod's server; `wall` is the clock by which credentials
+    expire. Raises KubeconfigError where a file, the context or what it says is not valid, and
+    CredentialsError where its credentials cannot be had.
     """
     files = contexts.find_files(environ)
     if not files:
-        return _in_cluster(context, environ, service_account)
-    chosen = contexts.choose([contexts.read(file) for file in files], context)
+        return await in_cluster.connect(context, environ, service_account)
+    chosen = contexts.choose([kubeconfig_file.read(file) for file in files], context)
     server = chosen.server
     _refuse_unencrypted_secrets(chosen)
-    loaded = await auth.load(chosen)
-    connection = Connection(
+    log_in = _log_in(chosen, wall)
+    return Connection(
         context=chosen.name,
         cluster=chosen.cluster_name,
         server=server,
-        grant=loaded.grant,
-        insecure=loaded.insecure,
-        server_name=loaded.server_name,
-        proxy=proxy_for(server, loaded.proxy, chosen.where),
-        renewal=functools.partial(_load_again, chosen) if auth.is_dynamic(chosen) else None,
+        grant=await log_in.grant(),
+        insecure=server.startswith("https:")
+        and bool(chosen.cluster.get("insecure-skip-tls-verify")),
+        server_name=chosen.cluster.get("tls-server-name") or None,
+        proxy=proxy_for(server, chosen.cluster.get("proxy-url"), chosen.where),
+        renewal=log_in.grant if log_in.can_change else None,
+        warnings=chosen.warnings,
     )
-    token_file = chosen.user.get("tokenFile")
-    return _rereading(connection, Path(token_file)) if token_file else connection
 
 
 def locate(
     context: str | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
-    service_account: Path = auth.SERVICE_ACCOUNT,
 ) -> str:
     """Name the server of `context`, by default of the current one, as `load` does.
 
-    Its user is not looked at, so no plugin runs. Raises KubeconfigError.
+    Nobody logs in, so no plugin runs. Raises KubeconfigError.
     """
     files = contexts.find_files(environ)
     if not files:
-        return _in_cluster(context, environ, service_account).server
-    return contexts.choose([contexts.read(file) for file in files], context).server
-
-
-def _in_cluster(context: str | None, environ: Mapping[str, str], account: Path) -> Connection:
-    server, grant = auth.in_cluster(account, dict(environ))
-    if context is not None:
-        raise KubeconfigError(
-            f"no kubeconfig that could hold the context {context!r}; set KUBECONFIG"
-        )
-    proxy = proxy_for(server, None, "in-cluster")
-    connection = Connection("in-cluster", "in-cluster", server, grant, proxy=proxy)
-    return _rereading(connection, account / "token")
+        return in_cluster.locate(context, environ)
+    return contexts.choose([kubeconfig_file.read(file) for file in files], context).server
 
 
 def _refuse_unencrypted_secrets(context: contexts.Context) -> None:
@@ -94,14 +94,25 @@ def _refuse_unencrypted_secrets(context: contexts.Context) -> None:
         )
 
 
-def _rereading(connection: Connection, token_file: Path) -> Connection:
-    """Let the connection's token follow its file."""
-    return replace(connection, renewal=functools.partial(_read_again, token_file, connection.grant))
+def _log_in(context: contexts.Context, wall: Callable[[], float]) -> StaticAuth | ExecAuth:
+    """Choose how the user of a context logs in: an exec plugin is the last resort, as in kubectl.
+
+    Raises KubeconfigError.
+    """
+    if (provider := context.user.get("auth-provider")) is not None:
+        raise _removed(context, provider)
+    if context.user.get("exec") is None:
+        return StaticAuth(context)
+    plugin = ExecAuth(context, wall)
+    return StaticAuth(context) if is_static(context) else plugin
 
 
-async def _load_again(context: contexts.Context) -> Grant:
-    return (await auth.load(context)).grant
-
-
-async def _read_again(token_file: Path, grant: Grant) -> Grant:
-    return Grant.authorizing(auth.read_bearer(token_file), grant.tls, grant.fresh_for)
+def _removed(context: contexts.Context, provider: Any) -> KubeconfigError:
+    name = provider.get("name") if isinstance(provider, dict) else None
+    plugin = _PLUGINS.get(name) if isinstance(name, str) else None
+    advice = f"the exec plugin {plugin}" if plugin else "an exec plugin"
+    shown = f" {clean(name, 60)!r}" if isinstance(name, str) else ""
+    return KubeconfigError(
+        f"{context.where}: the auth-provider{shown} of its user was removed in Kubernetes 1.26;"
+        f" use {advice} instead (`exec` in place of `auth-provider`)"
+    )

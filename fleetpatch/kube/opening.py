@@ -26,7 +26,7 @@ async def open_cluster(
 
     Nothing is sent yet. Raises KubeconfigError and CredentialsError.
     """
-    connection = await kubeconfig.load(context)
+    connection = await kubeconfig.load(context, wall=clock.wall)
     async with ApiServer(
         name or connection.context,
         connection,

@@ -133,12 +133,14 @@ class Transport:
         self._grant = grant
         self._tls = True if grant.tls is None else grant.tls
         self._secrets = tuple(_quotable(grant.secrets))
-        self._common = {"User-Agent": f"fleetpatch/{__version__}", **grant.headers}
+        self._common: Headers = CIMultiDict({"User-Agent": f"fleetpatch/{__version__}"})
+        self._common.extend(grant.headers)
         self._headers: dict[Asking, Headers] = {}
 
     def _prepare(self, asking: Asking) -> Headers:
         """Build the headers of one way of asking, once for each grant."""
-        headers = self._headers[asking] = CIMultiDict(self._common | asking.headers)
+        headers = self._headers[asking] = self._common.copy()
+        headers.update(asking.headers)
         return headers
 
 

@@ -6,7 +6,6 @@ of its project; the pod's own server; runs whose plan cannot be read. Left out: 
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import ClusterInfo
 from tests.journal.makers import info
-from tests.kube.kubeconfigs import certificate
 
 ADDRESS = "https://cci.example.com"
 
@@ -80,13 +78,10 @@ def test_a_run_whose_plan_cannot_be_read_may_be_anywhere() -> None:
     assert Whereabouts(cci(iam("north"))).overlap(replace(info(), plan="[" * 5000))
 
 
-def test_a_pod_has_one_server_that_takes_no_context_to_find(tmp_path: Path) -> None:
-    made, _key = certificate(tmp_path)
-    made.rename(tmp_path / "ca.crt")
-    (tmp_path / "token").write_text("of-the-pod\n")
+def test_a_pod_has_one_server_that_takes_no_context_to_find() -> None:
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
-    found = kubeconfig.locate(environ=environ, service_account=tmp_path)
+    found = kubeconfig.locate(environ=environ)
 
     assert found == "https://10.0.0.1:443"
 

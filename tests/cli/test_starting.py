@@ -16,8 +16,8 @@ from fleetpatch.cli.app import VERBS
 from tests.cli.calling import Caller
 from tests.e2e.tool import Tool
 
-HEAVY = {"aiohttp", "pydantic", "kubernetes_asyncio", "sqlite3", "anyio", "ruamel", "structlog"}
-LOOKING = {"aiohttp", "kubernetes_asyncio", "tenacity"}
+HEAVY = {"aiohttp", "pydantic", "sqlite3", "anyio", "ruamel", "structlog"}
+LOOKING = {"aiohttp", "tenacity"}
 
 
 def imported(tool: Tool, *words: str) -> set[str]:

@@ -38,8 +38,8 @@ def kubeconfig(
 def plugin(folder: Path, answers: str, name: str = "plugin") -> dict[str, Any]:
     """Make an exec plugin that runs the Python statements `answers`; give its user entry.
 
-    `answers` may call `credential(**status)`, which prints an ExecCredential, and read `run`, the
-    number of this run, from 1.
+    `answers` may call `credential(**status)`, which prints an ExecCredential of the version asked
+    for, and read `run`, the number of this run, from 1, and `asked`, what it was asked for.
     """
     script = folder / name
     script.write_text(
@@ -48,8 +48,9 @@ import json, os, pathlib, sys
 runs = pathlib.Path(__file__ + ".runs")
 run = int(runs.read_text()) + 1 if runs.exists() else 1
 runs.write_text(str(run))
+asked = json.loads(os.environ.get("KUBERNETES_EXEC_INFO", "{{}}"))
 def credential(**status):
-    print(json.dumps({{"apiVersion": "client.authentication.k8s.io/v1",
+    print(json.dumps({{"apiVersion": asked["apiVersion"],
                        "kind": "ExecCredential", "status": status}}))
 {answers}
 """
@@ -60,7 +61,9 @@ def credential(**status):
 
 
 def runs(folder: Path, name: str = "plugin") -> int:
-    return int((folder / f"{name}.runs").read_text())
+    """How often a plugin was run."""
+    counted = folder / f"{name}.runs"
+    return int(counted.read_text()) if counted.exists() else 0
 
 
 def certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -59,6 +59,8 @@ class Request:
     target: str
     headers: Mapping[str, str]
     body: bytes
+    header_lines: Sequence[tuple[str, str]] = ()
+    """All headers in their order, repeated ones as often as they came."""
 
     @property
     def path(self) -> str:
@@ -171,10 +173,11 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
     except asyncio.IncompleteReadError:
         return None
     start, *lines = head.strip().split("\r\n")
-    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    header_lines = [(name, value) for name, value in (line.split(": ", 1) for line in lines)]
+    headers = {name.lower(): value for name, value in header_lines}
     method, where, _version = start.split(" ")
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Request(method, where, headers, body)
+    return Request(method, where, headers, body, header_lines)
 
 
 async def _write(writer: asyncio.StreamWriter, answer: bytes | Act | tuple[bytes, Act]) -> bool:

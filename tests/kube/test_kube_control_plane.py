@@ -5,6 +5,7 @@ verdict table lives on (unchanged, conflict, gone, not served, forbidden, unauth
 campaigns (tests of the floors above).
 """
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -159,3 +160,36 @@ async def test_garbage_for_a_selector_is_the_servers_to_refuse(
     async with opened(control_plane, tmp_path) as api:
         with pytest.raises(ClusterError, match="400 BadRequest"):
             await listed(api, control_plane.namespace(), "a gt 5")
+
+
+@pytest.mark.parametrize(
+    ("logged_in", "user", "status"),
+    [
+        ("admin", {}, 200),
+        ("admin", {"as": "alice"}, 200),
+        ("admin", {"as": "bob"}, 403),
+        ("admin", {"as": "bob", "as-groups": ["fleet", "system:masters"]}, 200),
+        ("admin", {"as": "bob", "as-user-extra": {"example.com/a b": ["x", "y"]}}, 403),
+        ("alice", {"as": "admin", "as-groups": ["system:masters"]}, 403),
+    ],
+)
+async def test_a_patch_is_made_as_the_impersonated_user(
+    control_plane: ControlPlane, tmp_path: Path, logged_in: str, user: dict[str, Any], status: int
+) -> None:
+    namespace = control_plane.namespace()
+    [job] = control_plane.create_jobs(1, namespace)
+    file = control_plane.kubeconfig(tmp_path / "config", logged_in)
+    content = json.loads(file.read_text())
+    content["users"][0]["user"] |= user
+    file.write_text(json.dumps(content))
+    connection = await loading.load(environ={"KUBECONFIG": str(file)})
+    async with ApiServer("real", connection, clock=SystemClock()) as api:
+        answer = await api.patch(
+            target(job, JOBS, namespace), merge(b'{"metadata":{"labels":{"a":"b"}}}')
+        )
+
+    assert isinstance(answer, Answer)
+    assert answer.status == status
+    if status == 403:
+        named = "impersonate" if logged_in == "alice" else 'User "bob" cannot patch'
+        assert named in answer.message

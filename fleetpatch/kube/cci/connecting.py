@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from multidict import CIMultiDict
+
 from fleetpatch.kube import tokens
 from fleetpatch.kube.cci import access_key
 from fleetpatch.kube.cci.iam import IamLogIn
@@ -85,4 +87,4 @@ async def _read(file: Path, tls: ssl.SSLContext | None) -> Grant:
 
 
 def _showing(token: str, tls: ssl.SSLContext | None, fresh_for: float = math.inf) -> Grant:
-    return Grant({"X-Auth-Token": token}, tls, secrets=(token,), fresh_for=fresh_for)
+    return Grant(CIMultiDict({"X-Auth-Token": token}), tls, secrets=(token,), fresh_for=fresh_for)

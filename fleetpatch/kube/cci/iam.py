@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
+from multidict import CIMultiDict
 from yarl import URL
 
 from fleetpatch.errors import CredentialsError
@@ -143,7 +144,7 @@ class IamLogIn:
             )
         life = lifetime(raw, now=self._around.clock.wall())
         return Grant(
-            {"X-Auth-Token": token},
+            CIMultiDict({"X-Auth-Token": token}),
             self._around.tls,
             secrets=(token,),
             fresh_for=life - min(life / 5, LONGEST_MARGIN) if life < math.inf else life,
