@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 
@@ -90,7 +90,15 @@ class Session:
         gate = None if free or info.undo_of else gate_of(self._plan, self._settings, self._stop)
         if gate is not None and not await self._opened(gate):
             return self._end([self._stop.cause or self._closed(gate)], partly=False)
-        async with reopen_fleet(info, self._plan, self._settings) as (fleet, missing):
+        async with AsyncExitStack() as stack:
+            with anyio.CancelScope() as opening:
+                # A log-in may wait for a person, and nothing is in flight yet.
+                self._stop.listen(lambda _cause: opening.cancel())
+                fleet, missing = await stack.enter_async_context(
+                    reopen_fleet(info, self._plan, self._settings)
+                )
+            if opening.cancelled_caught:
+                return self._end([self._stop.cause], partly=False)
             tenure = None if free else self._tenure(fleet)
             lanes = self._running = self._lanes(fleet, tenure, gate, read_only=read_only)
             for lane in lanes:
