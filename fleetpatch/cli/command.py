@@ -1,7 +1,7 @@
-"""What every verb does with its options before it runs: none is overwritten, empty or garbled.
+"""Checks of every verb's options: none is given twice, empty, or not in UTF-8.
 
 The parser takes the last of several values and says nothing, and `--context "$CONTEXT"` with an
-unset variable would mean the current context. Both are refused by name.
+unset variable would mean the current context. Such options are refused by name.
 """
 
 from typing import Any, Final
@@ -16,7 +16,7 @@ _JOINED: Final = frozenset({"selector", "field_selector"})
 
 
 class Command(TyperCommand):
-    """A verb. Options that are lists take several values; others take one, and no empty text."""
+    """A verb of the command line. Only options that are lists may be repeated."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words behind the verb. Raises UsageError, and typer's errors."""

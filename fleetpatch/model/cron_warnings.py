@@ -53,10 +53,8 @@ def _is_open(schedule: Schedule, day: date, closed: Sequence[Days]) -> bool:
 
 def _day_fields(schedule: Schedule) -> Iterator[str]:
     _, _, days, _, weekdays = schedule.text.split()
-    all_days, all_weekdays = (
-        len(schedule.days) == _ALL_DAYS,
-        len(schedule.weekdays) == _ALL_WEEKDAYS,
-    )
+    all_days = len(schedule.days) == _ALL_DAYS
+    all_weekdays = len(schedule.weekdays) == _ALL_WEEKDAYS
     if schedule.either and not (all_days and all_weekdays):
         yield (
             f"opens on day of month {days} and also on every day of week {weekdays}, as in cron; if"

@@ -45,11 +45,19 @@ def test_a_line_that_changes_nothing_is_read_over(line: str) -> None:
     assert read(f"{line}\n---\n{MINIMAL}").plan == read(MINIMAL).plan
 
 
-@pytest.mark.parametrize("lines", ["%YAML 1.2\n%YAML 1.2", "%", "%TAG x", "%TAG ! a\n%TAG ! a"])
+@pytest.mark.parametrize(
+    "lines", ["%YAML 1.2\n%YAML 1.2", "%YAML 1.2\n---\n%", "%", "%TAG x", "%TAG ! a\n%TAG ! a"]
+)
 def test_a_line_for_yaml_itself_that_is_wrong_is_a_placed_problem(lines: str) -> None:
     (problem,) = problems_of(f"{lines}\n---\n{MINIMAL}")
 
     assert re.match(r"plan\.yaml:\d+:\d+: \S", problem)
+
+
+def test_a_line_for_yaml_itself_without_the_dashes_behind_it_is_told_as_such() -> None:
+    assert problems_of(f"%YAML 1.2\n{MINIMAL}") == [
+        "plan.yaml:2:1: a line '---' is missing after '%...'; add it, or remove '%...'"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -241,6 +249,7 @@ def test_any_depth_is_a_placed_problem(text: str) -> None:
         '"' + "x" * 300_000 + '"',
         "9" * 300_000,
         "0" * 300_000,
+        "07" * 5000,
         "0x" + "f" * 300_000,
         "1_" * 100_000,
         "a" * 2000 + ": b",

@@ -49,10 +49,10 @@ def disagreement(text: str) -> str | None:
         return _advice(text, "is a date to some readers of YAML and text to others", "")
     if _BASE_60.fullmatch(text):
         return _advice(text, "is a number to base 60 in YAML 1.1 and text in YAML 1.2", "")
-    digits = text.replace("_", "")
     if text.startswith("_"):
         return None
-    if _OCTAL.fullmatch(digits):
+    digits = text.replace("_", "")
+    if _OCTAL.fullmatch(digits) and len(digits) <= _SHOWN:
         what = f"is octal to kubectl ({int(digits, base=8)}) and decimal in YAML 1.2"
         return _advice(text, what, "write the decimal number that is meant")
     if _WITH_BASE.fullmatch(digits) or _LEADING_ZERO.fullmatch(digits):
