@@ -302,9 +302,12 @@ def test_any_lines_are_refused_with_placed_problems(lines: list[str]) -> None:
     assert all(re.match(r"p:\d+:\d+: \S", str(problem)) for problem in caught.value.problems)
 
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just([]),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3)
+        | st.dictionaries(st.text(max_size=8), inner, min_size=1, max_size=3)
+    ),
     max_leaves=8,
 )
 

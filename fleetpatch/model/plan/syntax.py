@@ -15,7 +15,9 @@ UNCLEAR_BREAK: Final = re.compile("[\x85\u2028\u2029]")
 _WORDING: Final = MappingProxyType(
     {
         r"directive": "a line that begins with '%' is for YAML itself; remove it",
-        r"expected '<document start>'": "a line '---' is missing after '%...'; add it, or remove '%...'",
+        r"expected '<document start>'": (
+            "a line '---' is missing after '%...'; add it, or remove '%...'"
+        ),
         r"character '\\t'": "a tab cannot indent in YAML; use blanks",
         r"found '\\t'": "a tab cannot stand here; use blanks",
         r"a blank is missing after ':'": "a blank is missing after the ':'; write 'key: value'",
