@@ -59,8 +59,9 @@ class _Resource(msgspec.Struct, rename="camel"):
     verbs: list[str | None] | None = None
 
 
-class _Resources(msgspec.Struct):
+class _Resources(msgspec.Struct, rename="camel"):
     resources: list[_Resource | None] | None
+    group_version: str | None = None
 
 
 class _Version(msgspec.Struct, rename="camel"):
@@ -86,9 +87,9 @@ def group_versions(body: bytes) -> list[GroupVersion] | None:
 
 
 def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
-    """Decode the resources of one version; None where it is no such list."""
+    """Decode the resources of one version; None where it is not the list of that version."""
     served = decoded(_resources, body)
-    if served is None:
+    if served is None or (served.group_version or str(where)) != str(where):
         return None
     return [
         Resource(

@@ -106,6 +106,23 @@ async def test_a_group_that_fails_breaks_no_other(failure: bytes | Act) -> None:
         resolve("mxjobs.elsewhere.org", resources, unavailable)
 
 
+@pytest.mark.parametrize("said", ["batch/v1", "kubeflow.org/v1beta1", "v1"])
+async def test_the_resources_of_another_version_are_not_taken_for_those_of_ours(said: str) -> None:
+    stray = {"groupVersion": said, "resources": [served("tfjobs", "TFJob")]}
+    resources, unavailable = await discovered(**{"kubeflow.org": http(200, stray)})
+
+    assert "tfjobs" not in {resource.plural for resource in resources}
+    assert list(unavailable) == ["kubeflow.org/v1"]
+
+
+async def test_resources_that_name_our_version_are_taken() -> None:
+    ours = {"groupVersion": "kubeflow.org/v1", "resources": [served("tfjobs", "TFJob")]}
+    resources, unavailable = await discovered(**{"kubeflow.org": http(200, ours)})
+
+    assert resources[-1].name == "tfjobs.kubeflow.org"
+    assert unavailable == {}
+
+
 @pytest.mark.parametrize("name", ["jobs", "Job", "vcjob"])
 @pytest.mark.parametrize("failure", [status(503, "ServiceUnavailable"), http(200, b"<html>")])
 async def test_a_name_without_its_group_is_refused_while_another_group_may_serve_it(
