@@ -5,16 +5,16 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fleetpatch.campaign.integrity import plan_of, require_as_planned
+from fleetpatch.campaign.logs import open_log_of
 from fleetpatch.campaign.permits import Permits
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.stopping import Stop
-from fleetpatch.journal import folds, lock
+from fleetpatch.journal import folds, locator, lock
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState, Summary
-from fleetpatch.report.logs import open_log
 
 
 class PlanLock:
@@ -23,7 +23,8 @@ class PlanLock:
 
 @contextmanager
 def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
-    """Keep other processes of this machine from running the plan. Raises Locked."""
+    """Keep other processes of this machine from running it. Raises Locked, RunFileError."""
+    locator.prepare(settings.runs.parent)
     with lock.hold(lock.of_plan(settings.runs.parent, name), f"plan {name}"):
         yield PlanLock()
 
@@ -80,8 +81,7 @@ async def apply(
             require_same_servers(journal.info, plan_of(journal))
             # Who goes on after a look at the failures has accepted them.
             journal.pardon(summary.tally.failed)
-        log_file, run = settings.log_of(run_file), journal.info.run
-        with open_log(log_file, run=run, now=settings.clock.wall) as log:
+        with open_log_of(run_file, journal.info.run, settings) as log:
             return await Session(journal, settings, log, stop or Stop(), permits).run()
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from fleetpatch.campaign.births import new_run
 from fleetpatch.campaign.changes import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
+from fleetpatch.campaign.logs import open_log_of
 from fleetpatch.campaign.narrating import narrate_warnings
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.sweeping import kinds_of, sweeps_of
 from fleetpatch.engine.scribe import Scribe
 from fleetpatch.engine.survey import Survey, Sweep
-from fleetpatch.journal import folds
-from fleetpatch.journal.locator import run_path
+from fleetpatch.journal import folds, locator
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import canonical, digest
@@ -22,7 +22,6 @@ from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
-from fleetpatch.report.logs import open_log
 from fleetpatch.rules.guards import refuse_clashes, refuse_none, refuse_unselective
 from fleetpatch.rules.narrating import tell
 
@@ -54,7 +53,7 @@ async def expand(
     started = settings.clock.monotonic()
     async with open_fleet(plan, settings) as clusters:
         info = _info(plan, clusters, settings, dry_run=dry_run)
-        path = run_file or run_path(settings.runs, info.run)
+        path = run_file or _new_path(settings, info.run)
         kinds = [
             await kinds_of(cluster, [name for block in plan.targets for name in block.kinds])
             for cluster in clusters
@@ -67,17 +66,20 @@ async def expand(
         ]
         releases = await _releases(plan, clusters)
         journal = RunFile.create(path, info, wall=settings.clock.wall)
-        try:
+        with journal.planning():
             journal.note_releases(releases)
             await _fill(journal, plan, sweeps, settings)
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             elapsed = settings.clock.monotonic() - started
             journal.count(_usage(clusters, elapsed), _warnings(clusters))
-        except BaseException:
-            journal.discard()
-            raise
         with journal:
             return _narrate(journal, clusters, settings)
+
+
+def _new_path(settings: Settings, run: str) -> Path:
+    """Where the run file of a new run goes, in the state folder."""
+    locator.prepare(settings.runs.parent)
+    return locator.run_path(settings.runs, run)
 
 
 def _info(
@@ -142,8 +144,7 @@ def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
 def _narrate(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
     """Log what was planned, and each target that ended with the planning."""
     summary = folds.summary(journal)
-    log_file = settings.log_of(journal.path)
-    with open_log(log_file, run=summary.info.run, now=settings.clock.wall) as log:
+    with open_log_of(journal.path, summary.info.run, settings) as log:
         log.info(
             "plan.expanded",
             plan=summary.info.plan_name,

@@ -68,6 +68,11 @@ async def _enter(
     server = await stack.enter_async_context(opening)
     for warning in server.kubeconfig_warnings:
         settings.warn(warning)
+    if server.insecure:
+        settings.warn(
+            f"cluster {server.name} ({server.server}): insecure-skip-tls-verify is on: whoever is"
+            " between can read the credentials and answer in the server's place"
+        )
     return server
 
 

@@ -51,11 +51,19 @@ class Settings:
     @property
     def runs(self) -> Path:
         """Where run files are kept."""
-        return runs_dir(state_dir(self.state_dir, os.environ, Path.home()))
+        return runs_dir(state_dir(self.state_dir, os.environ, _home()))
 
     def log_of(self, run_file: Path) -> Path:
         """Name the log of a run."""
         return self.log_file or log_path(run_file)
+
+
+def _home() -> Path | None:
+    """The user's home, or None: without $HOME, a uid that no account has is without one, too."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
 
 
 def whoami() -> str:

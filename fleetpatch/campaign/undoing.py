@@ -12,6 +12,7 @@ from fleetpatch.campaign.applying import opened_to_write
 from fleetpatch.campaign.births import new_run
 from fleetpatch.campaign.changes import change_of
 from fleetpatch.campaign.integrity import plan_of
+from fleetpatch.campaign.logs import open_log_of
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings
@@ -24,7 +25,6 @@ from fleetpatch.model.digest import undo_digest
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.run import RunInfo, Standing, Summary
 from fleetpatch.model.target import Seen
-from fleetpatch.report.logs import open_log
 from fleetpatch.rules.undoing import way_back
 
 
@@ -50,8 +50,7 @@ async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
     """Find out what happened to the targets that were sent and never confirmed."""
     if not folds.summary(journal).tally.in_doubt:
         return
-    log_file, run = settings.log_of(journal.path), journal.info.run
-    with open_log(log_file, run=run, now=settings.clock.wall) as log:
+    with open_log_of(journal.path, journal.info.run, settings) as log:
         summary = await Session(journal, settings, log, Stop()).run(read_only=True)
     if summary.tally.in_doubt:
         raise Refused(
@@ -64,13 +63,10 @@ def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summar
     info = _info(journal.info, settings)
     path = new_file or run_path(settings.runs, info.run)
     planned = RunFile.create(path, info, wall=settings.clock.wall)
-    try:
+    with planned.planning():
         planned.add(_drafts(journal))
         planned.seal()
         planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
-    except BaseException:
-        planned.discard()
-        raise
     with planned:
         journal.note_undo(info.run)
         return folds.summary(planned)

@@ -4,34 +4,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fleetpatch import files
 from fleetpatch.campaign.changes import change_of, undecided_of
 from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import folds, locator
+from fleetpatch.journal.opening import is_database
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import Preview, Sample
 from fleetpatch.rules.planner import goal
 
-_SQLITE = b"SQLite format 3\0"
-
 SAMPLES = 5
 """Targets that a preview shows with their values before and after."""
 
 
-def is_run_file(path: Path) -> bool:
-    """Tell a run file from a plan file by its first bytes. Raises RunFileError."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_SQLITE)) == _SQLITE
-    except OSError as error:
-        raise RunFileError(f"{path}: cannot be read ({error.strerror})") from error
+def is_plan_file(path: Path) -> bool:
+    """Whether a path, rather than the name of a run, leads to a plan file. Raises RunFileError.
+
+    A folder is taken for one, since reading it as a plan says best what is wrong.
+    """
+    if files.is_regular(path):
+        return not is_database(path)
+    return files.is_folder(path)
 
 
 def find_run(runs: Path, text: str) -> Path:
-    """Find the run that a person means. Raises UsageError where there is none, or no single one."""
+    """Find the run that a person means.
+
+    Raises UsageError where there is none, or no single one, and RunFileError where it is not a file
+    that can be read.
+    """
     path = locator.find(runs, text)
-    if not is_run_file(path):
+    if not is_database(path):
         raise UsageError(
             f"{text}: is no run file; name a run that was made of a plan: "
             "`fleetpatch status` lists them"

@@ -11,7 +11,7 @@ from fleetpatch.campaign.applying import plan_lock
 from fleetpatch.campaign.permits import Permits
 from fleetpatch.campaign.servers import Whereabouts, summarize_to_go_on
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.viewing import find_run, is_run_file, summarize
+from fleetpatch.campaign.viewing import find_run, is_plan_file, summarize
 from fleetpatch.cli.carrying import carry_out
 from fleetpatch.cli.options import (
     AllOption,
@@ -60,7 +60,7 @@ def command(
     """
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     path = Path(what)
-    if path.is_dir() or (path.is_file() and not is_run_file(path)):
+    if is_plan_file(path):
         plan = load_plan(path)
         _check(plan.digest, digest, what)
         show_warnings(plan)

@@ -11,6 +11,7 @@ from fleetpatch.campaign.applying import PlanLock, apply
 from fleetpatch.campaign.permits import Permits
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.viewing import preview
+from fleetpatch.cli import signals
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.running import interruptible, run
 from fleetpatch.cli.streams import unless_nobody_listens
@@ -34,18 +35,33 @@ def carry_out(
     permits: Permits | None = None,
 ) -> None:
     """Carry out a run, after asking where there is something to send; exits with its code."""
-    if planned.tally.open and not yes:
-        _confirm(planned)
+    try:
+        if planned.tally.open and not yes:
+            _confirm(planned)
+        # A signal that comes between the session and its exit code changes nothing any more.
+        with signals.deferred():
+            summary = _session(planned, settings, held, permits)
+            code = exit_code(summary.state, summary.tally, partly=summary.partly)
+            signals.settle(code)
+    except signals.Interrupted:
+        sys.stderr.write(f"Nothing was sent. The plan is kept: {planned.run_file}\n")
+        raise
+    with unless_nobody_listens():
+        tell(summary, settings, output)
+        sys.stdout.flush()
+    raise typer.Exit(code)
+
+
+def _session(
+    planned: Summary, settings: Settings, held: PlanLock | None, permits: Permits | None
+) -> Summary:
+    """Carry the run out. Raises Interrupted where a signal came before it began."""
     run_file = Path(planned.run_file)
     with watch_applying(sys.stderr, total=planned.tally.open) as progress:
         carry = partial(
             apply, run_file, replace(settings, progress=progress), held=held, permits=permits
         )
-        summary = run(lambda: interruptible(lambda stop: carry(stop=stop)))
-    with unless_nobody_listens():
-        tell(summary, settings, output)
-        sys.stdout.flush()
-    raise typer.Exit(exit_code(summary.state, summary.tally, partly=summary.partly))
+        return run(lambda: interruptible(lambda stop: carry(stop=stop)))
 
 
 def _confirm(planned: Summary) -> None:

@@ -1,14 +1,13 @@
 """`fleetpatch sandbox`: the embedded API server as a process of its own."""
 
 import json
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import anyio
 import typer
 
-from fleetpatch.cli.running import run
+from fleetpatch.cli.running import on_signal, run
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.units import read_duration
 from fleetpatch.sandbox.chaos import load_chaos
@@ -49,7 +48,7 @@ def command(
     """Serve the embedded API server with a sample fleet.
 
     Prints one JSON line with server, kubeconfig and pid once it serves, for CCI also with the file
-    of credentials; ends on SIGTERM or Ctrl-C.
+    of credentials; ends on SIGTERM, SIGHUP or Ctrl-C.
     """
     options = SandboxOptions(
         port=port,
@@ -66,16 +65,8 @@ def command(
 
 async def _serve(options: SandboxOptions) -> None:
     stop = anyio.Event()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_until_signalled, stop)
+    with on_signal(lambda _number: stop.set()):
         await serve(options, _announce, stop)
-        tasks.cancel_scope.cancel()
-
-
-async def _until_signalled(stop: anyio.Event) -> None:
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            stop.set()
 
 
 def _announce(ready: Ready) -> None:

@@ -1,4 +1,8 @@
-"""Rows and the model, to and fro.
+"""Rows and the model, to and fro: the one place where what a file holds becomes a value.
+
+SQLite enforces no types, and a file may come from anywhere. So every row is held against the type
+that it must have (msgspec, strict) before a value is made of it. What is not of it raises one of
+`UNREADABLE`, which `Database.sensible` turns into RunFileError.
 
 On the hot path: a claimed target costs one `target`, a settled one one `settlement_row`. What
 repeats from target to target (resources, clusters, block masks) is decoded once and shared.
@@ -6,14 +10,16 @@ repeats from target to target (resources, clusters, block masks) is decoded once
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 import msgspec
 
+from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
+from fleetpatch.model.run import RunState
 from fleetpatch.model.target import Target, TargetId
 
 Row: TypeAlias = tuple[Any, ...]
@@ -38,10 +44,124 @@ _SHORT: Final = 1024
 """Characters of before-values that are worth remembering; big annotations are not."""
 
 
+UNREADABLE: Final = (
+    msgspec.MsgspecError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading a foreign value may raise, here and in what is computed from it."""
+
+_END_OF_TIME: Final = 253_402_300_799
+"""The last second that a date can name."""
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+"""Seconds since the epoch."""
+Name: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=255)
+]
+"""What also names files: a run, a plan."""
+
+
+class Meta(TypedDict):
+    """The facts of the table `meta`; those that only some runs have may be missing."""
+
+    run: Name
+    plan_name: Name
+    plan_digest: str
+    plan: str
+    created_at: str
+    created_by: str
+    tool_version: str
+    dry_run: Literal[0, 1]
+    undo_of: str
+    state: RunState
+    cause: str
+    undone_by: str
+    writing: int | str
+    patch: Count
+    get: Count
+    list: Count
+    retries: Count
+    elapsed: Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+    targets: Count
+    claims: Count
+    outcomes: Count
+    partly: NotRequired[Literal[0, 1]]
+    pardoned: NotRequired[Count]
+    recorded: NotRequired[Moment]
+    waves: NotRequired[str]
+    sealed: NotRequired[str]
+    releases: NotRequired[str]
+    warnings: NotRequired[str]
+
+
+class Cluster(msgspec.Struct, array_like=True, gc=False):
+    """One row of `clusters`."""
+
+    id: int
+    name: str
+    server: str
+    context: str
+    first: int
+    last: int
+
+
+class Cell(msgspec.Struct, array_like=True, gc=False):
+    """How many targets of a namespace stand alike: one row of `folds`' count."""
+
+    cluster: int
+    resource: int
+    namespace: str
+    reason: Reason | None
+    claimed: int
+    count: Count
+
+
+class _ResourceRow(msgspec.Struct, array_like=True, gc=False):
+    group: str
+    version: str
+    plural: str
+    kind: str
+    singular: str
+    short_names: str
+    namespaced: int
+
+
+class _TargetRow(msgspec.Struct, array_like=True, gc=False):
+    id: int
+    cluster: int
+    resource: int
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    blocks: Count
+    before: str
+    wanted: str | None
+
+
+class _OutcomeRow(msgspec.Struct, array_like=True, gc=False):
+    target: int
+    reason: Reason
+    http_status: int | None
+    attempts: Count
+    reads: Count
+    elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+    resource_version: str | None
+    detail: str
+    replaced: str | None
+    wrote: str | None
+
+
 class _Field(msgspec.Struct, array_like=True, gc=False):
     """`[path, value]`, or `[path]` for a field that is absent."""
 
-    path: Path
+    path: Annotated[Path, msgspec.Meta(min_length=1)]
     value: Any = ABSENT
 
 
@@ -66,7 +186,13 @@ def fields_of(text: str) -> Fields:
 
 
 def _decoded(text: str) -> Fields:
-    return {field.path: field.value for field in _fields.decode(text)}
+    fields = {field.path: field.value for field in _fields.decode(text)}
+    # A text with fewer brackets cannot be nested deeper, and to count them costs next to nothing.
+    if text.count("[") + text.count("{") > MAX_DEPTH and any(
+        is_deeper(value, MAX_DEPTH) for value in fields.values()
+    ):
+        raise ValueError(TOO_DEEP)
+    return fields
 
 
 _shared: Final = lru_cache(maxsize=1024)(_decoded)
@@ -96,23 +222,40 @@ def draft_row(draft: Draft, cluster: int, resource: int) -> Row:
     )
 
 
-def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resource]) -> Target:
-    """Build the target of a row of TARGET_COLUMNS.
+def meta(facts: Mapping[str, Any]) -> Meta:
+    """Check the facts of a run. Raises one of UNREADABLE."""
+    return msgspec.convert(facts, Meta, strict=True)
 
-    Raises KeyError or msgspec.MsgspecError where the row makes no sense.
-    """
-    number, cluster, resource, namespace, name, uid, version, mask, before, wanted = row
+
+def moment(value: object) -> float | None:
+    """Check a moment that need not have come. Raises one of UNREADABLE."""
+    return msgspec.convert(value, Moment | None)
+
+
+def cluster(row: Row) -> Cluster:
+    """Build a cluster of `id, name, server, context, first, last`. Raises one of UNREADABLE."""
+    return msgspec.convert(row, Cluster)
+
+
+def cell(row: Row) -> Cell:
+    """Build a cell of the columns that its fields name. Raises one of UNREADABLE."""
+    return msgspec.convert(row, Cell)
+
+
+def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resource]) -> Target:
+    """Build the target of a row of TARGET_COLUMNS. Raises one of UNREADABLE."""
+    read = msgspec.convert(row, _TargetRow)
     return Target(
-        number,
-        clusters[cluster],
-        resources[resource],
-        namespace,
-        name,
-        uid,
-        version,
-        fields_of(before),
-        blocks(mask),
-        None if wanted is None else fields_of(wanted),
+        TargetId(read.id),
+        clusters[read.cluster],
+        resources[read.resource],
+        read.namespace,
+        read.name,
+        read.uid,
+        read.resource_version,
+        fields_of(read.before),
+        blocks(read.blocks),
+        None if read.wanted is None else fields_of(read.wanted),
     )
 
 
@@ -134,19 +277,19 @@ def settlement_row(settlement: Settlement, now: float) -> Row:
 
 
 def settlement(row: Row) -> Settlement:
-    """Build the settlement of a row of OUTCOME_COLUMNS. Raises ValueError for a foreign reason."""
-    number, reason, status, attempts, reads, elapsed, version, detail, replaced, wrote = row
+    """Build the settlement of a row of OUTCOME_COLUMNS. Raises one of UNREADABLE."""
+    read = msgspec.convert(row, _OutcomeRow)
     return Settlement(
-        TargetId(number),
-        Reason(reason),
-        status,
-        attempts,
-        reads,
-        elapsed,
-        version,
-        detail,
-        None if replaced is None else fields_of(replaced),
-        None if wrote is None else fields_of(wrote),
+        TargetId(read.target),
+        read.reason,
+        read.http_status,
+        read.attempts,
+        read.reads,
+        read.elapsed_ms,
+        read.resource_version,
+        read.detail,
+        None if read.replaced is None else fields_of(read.replaced),
+        None if read.wrote is None else fields_of(read.wrote),
     )
 
 
@@ -164,7 +307,14 @@ def resource_row(resource: Resource) -> Row:
 
 
 def resource(row: Row) -> Resource:
-    """Build the resource of a row of `resource_row`."""
-    group, version, plural, kind, singular, short_names, namespaced = row
-    names = tuple(short_names.split())
-    return Resource(group, version, plural, kind, singular, names, bool(namespaced))
+    """Build the resource of a row of `resource_row`. Raises one of UNREADABLE."""
+    read = msgspec.convert(row, _ResourceRow)
+    return Resource(
+        read.group,
+        read.version,
+        read.plural,
+        read.kind,
+        read.singular,
+        tuple(read.short_names.split()),
+        bool(read.namespaced),
+    )

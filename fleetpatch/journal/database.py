@@ -6,11 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
-from fleetpatch.journal import opening
+from fleetpatch.journal import codec, opening
 from fleetpatch.journal.codec import Row
-from fleetpatch.journal.faults import DAMAGED, explained, fault
+from fleetpatch.journal.faults import DAMAGED, RESUME, explained, fault
 
 WAL_LIMIT: Final = 64 * 2**20
 """Bytes of write-ahead log from which its content is moved into the file itself.
@@ -23,6 +21,8 @@ of one outcome takes 8 KB, one of fifty 19 KB, so it is reached after 8,000 to 1
 class Database:
     """An open SQLite connection that raises RunFileError and nothing else.
 
+    `then` is what its errors advise: see `fleetpatch.journal.faults`.
+
     A transaction's block may use `connection` itself; the transaction explains its errors.
     """
 
@@ -32,12 +32,13 @@ class Database:
         self.path = path
         self.connection = connection
         self.outdated = outdated
+        self.then = RESUME
         self._identity = ""
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All of the block is committed, durably, or none of it."""
-        with explained(self.path):
+        with explained(self.path, self.then):
             self._refuse_moved()
             self.connection.execute("BEGIN IMMEDIATE")
             try:
@@ -51,12 +52,12 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """All that the block reads is of one moment, whatever a writer does meanwhile."""
-        with explained(self.path):
+        with explained(self.path, self.then):
             self.connection.execute("BEGIN")
         try:
             yield
         finally:
-            with explained(self.path):
+            with explained(self.path, self.then):
                 self.connection.execute("COMMIT")
 
     def rows(self, query: str, *parameters: Any) -> Iterator[Row]:
@@ -65,7 +66,7 @@ class Database:
         Not by `yield from`: it would hand a half-read stream's end on to the cursor, whose `close`
         raises where the connection was closed before.
         """
-        with explained(self.path):
+        with explained(self.path, self.then):
             for row in self.connection.execute(query, parameters):  # noqa: UP028 # see above
                 yield row
 
@@ -74,12 +75,13 @@ class Database:
         """Refuse the file where what the block decodes makes no sense."""
         try:
             yield
-        except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
+        except codec.UNREADABLE as error:
             raise fault(self.path, DAMAGED) from error
 
-    def meta(self) -> dict[str, Any]:
-        """All facts of the table `meta`."""
-        return dict(self.rows("SELECT key, value FROM meta"))
+    def meta(self) -> codec.Meta:
+        """All facts of the table `meta`, checked."""
+        with self.sensible():
+            return codec.meta(dict(self.rows("SELECT key, value FROM meta")))
 
     def put(self, facts: Iterable[tuple[str, Any]]) -> None:
         """Set facts of `meta`, within a transaction."""
@@ -87,7 +89,7 @@ class Database:
 
     def go_live(self) -> None:
         """Turn to write-ahead logging, and note in the file itself which file has that log."""
-        with explained(self.path):
+        with explained(self.path, self.then):
             mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise fault(
@@ -100,7 +102,7 @@ class Database:
 
     def trim(self) -> None:
         """Move the write-ahead log into the file once it is long and nobody reads by it."""
-        with explained(self.path):
+        with explained(self.path, self.then):
             if opening.wal_of(self.path).stat().st_size > WAL_LIMIT:
                 self._checkpoint()
 
@@ -127,13 +129,13 @@ class Database:
 
     def _checkpoint(self) -> None:
         """Do not wait for readers: while one is there, the log simply stays."""
-        with explained(self.path):
+        with explained(self.path, self.then):
             self.connection.execute("PRAGMA busy_timeout = 0")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self.connection.execute(f"PRAGMA busy_timeout = {opening.PATIENCE * 1000:.0f}")
 
     def _leave_log(self) -> None:
-        with explained(self.path):
+        with explained(self.path, self.then):
             self.connection.execute("PRAGMA busy_timeout = 0")
             try:
                 self.connection.execute("PRAGMA journal_mode = DELETE").fetchall()

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from fleetpatch.journal import codec
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.faults import DAMAGED, fault
 from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLES
@@ -23,6 +24,7 @@ _LENGTHS: Final = """
 SELECT (SELECT coalesce(max(id), 0) FROM targets), (SELECT count(*) FROM claims),
        (SELECT count(*) FROM outcomes)
 """
+_CLUSTERS: Final = "SELECT id, name, server, context, first, last FROM clusters ORDER BY id"
 _CLUSTER: Final = "INSERT INTO clusters (id, name, server, context) VALUES (?, ?, ?, ?)"
 _ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
 
@@ -51,22 +53,36 @@ def lay_out(database: Database, info: RunInfo) -> None:
 def info(database: Database) -> RunInfo:
     """Read what was fixed when the run was created."""
     meta = database.meta()
-    clusters = database.rows("SELECT name, server, context FROM clusters ORDER BY id")
+    return RunInfo(
+        run=meta["run"],
+        plan_name=meta["plan_name"],
+        plan_digest=meta["plan_digest"],
+        plan=meta["plan"],
+        created_at=meta["created_at"],
+        created_by=meta["created_by"],
+        tool_version=meta["tool_version"],
+        clusters=tuple(ClusterInfo(c.name, c.server, c.context) for c in clusters(database)),
+        dry_run=bool(meta["dry_run"]),
+        undo_of=meta["undo_of"],
+    )
+
+
+def clusters(database: Database) -> list[codec.Cluster]:
+    """Read the clusters, in the fleet's order."""
+    rows = database.rows(_CLUSTERS)
     with database.sensible():
-        known = {key: meta[key] for key in _INFO} | {"dry_run": bool(meta["dry_run"])}
-        return RunInfo(**known, clusters=tuple(ClusterInfo(*row) for row in clusters))
+        return [codec.cluster(row) for row in rows]
 
 
 def state(database: Database) -> tuple[RunState, str]:
     """Read where the run stands, and the cause."""
     meta = database.meta()
-    with database.sensible():
-        return RunState(meta["state"]), str(meta["cause"])
+    return meta["state"], meta["cause"]
 
 
 def undone_by(database: Database) -> str:
     """Read the id of the run that undid this one; empty where none did."""
-    return str(database.meta()["undone_by"])
+    return database.meta()["undone_by"]
 
 
 def partly(database: Database) -> bool:
@@ -76,7 +92,7 @@ def partly(database: Database) -> bool:
 
 def pardoned(database: Database) -> int:
     """Read how many failures a person has accepted by going on after a halt."""
-    return int(database.meta().get("pardoned", 0))
+    return database.meta().get("pardoned", 0)
 
 
 def note_releases(database: Database, releases: Mapping[str, str]) -> None:
@@ -93,9 +109,7 @@ def releases(database: Database) -> Mapping[str, str]:
 def usage(database: Database) -> Usage:
     """Read what the run has cost over all its sessions."""
     meta = database.meta()
-    with database.sensible():
-        patch, get, list_, retries = (int(meta[key]) for key in _USAGE[:-1])
-        return Usage(patch, get, list_, retries, float(meta["elapsed"]))
+    return Usage(meta["patch"], meta["get"], meta["list"], meta["retries"], meta["elapsed"])
 
 
 def warnings(database: Database) -> dict[str, int]:
@@ -124,8 +138,7 @@ def note_group(database: Database, moment: float) -> None:
 
 def latest_group(database: Database) -> float | None:
     """Read when the latest group of outcomes was recorded."""
-    moment: float | None = database.meta().get("recorded")
-    return moment
+    return database.meta().get("recorded")
 
 
 def verify(database: Database) -> None:

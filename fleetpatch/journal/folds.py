@@ -41,7 +41,7 @@ def summary(run: RunFile) -> Summary:
     database = run.database
     with database.snapshot(), database.sensible():
         state, cause = facts.state(database)
-        started, ended = next(database.rows(_SPAN))
+        started, ended = map(codec.moment, next(database.rows(_SPAN)))
         counts = _Counts(run)
         counts.fold(database.rows(_CELLS))
         doubtful = database.rows("SELECT name FROM clusters WHERE inconsistent ORDER BY id")
@@ -82,7 +82,7 @@ def targets(
             claimed, outcome = row[0], row[1:_TARGET_FROM]
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
             ended = None if outcome[0] is None else codec.settlement(outcome)
-            yield Listed(target, _standing(outcome[1], claimed), ended)
+            yield Listed(target, _standing(ended.reason if ended else None, claimed), ended)
 
 
 def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
@@ -129,19 +129,19 @@ class _Counts:
         self.namespaces: dict[str, _Standings] = defaultdict(_nothing)
 
     def fold(self, cells: Iterable[codec.Row]) -> None:
-        for cluster, resource, namespace, reason, claimed, count in cells:
-            standing = _standing(reason, claimed)
-            self.all[standing] += count
-            self.clusters[self._run.clusters[cluster]][standing] += count
-            self.kinds[self._run.resources[resource].name][standing] += count
-            self.namespaces[namespace][standing] += count
-            if reason is not None:
-                self.reasons[Reason(reason)] += count
+        for cell in map(codec.cell, cells):
+            standing = _standing(cell.reason, cell.claimed)
+            self.all[standing] += cell.count
+            self.clusters[self._run.clusters[cell.cluster]][standing] += cell.count
+            self.kinds[self._run.resources[cell.resource].name][standing] += cell.count
+            self.namespaces[cell.namespace][standing] += cell.count
+            if cell.reason is not None:
+                self.reasons[cell.reason] += cell.count
 
 
-def _standing(reason: str | None, claimed: int) -> Standing:
+def _standing(reason: Reason | None, claimed: int) -> Standing:
     if reason is not None:
-        return Standing(OUTCOME_OF[Reason(reason)].value)
+        return Standing(OUTCOME_OF[reason].value)
     return Standing.IN_DOUBT if claimed else Standing.PENDING
 
 
@@ -186,7 +186,7 @@ def places(run: RunFile) -> dict[tuple[str, str, str], Tally]:
     counts: dict[tuple[str, str, str], _Standings] = defaultdict(_nothing)
     database = run.database
     with database.snapshot(), database.sensible():
-        for cluster, resource, namespace, reason, claimed, count in database.rows(_CELLS):
-            kind = run.resources[resource].name
-            counts[run.clusters[cluster], kind, namespace][_standing(reason, claimed)] += count
+        for cell in map(codec.cell, database.rows(_CELLS)):
+            place = run.clusters[cell.cluster], run.resources[cell.resource].name, cell.namespace
+            counts[place][_standing(cell.reason, cell.claimed)] += cell.count
     return {place: Tally.of(standings.items()) for place, standings in counts.items()}

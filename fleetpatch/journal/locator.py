@@ -7,6 +7,7 @@ A run's id is its file's name without `.run`. The time in it is that of planning
 the ids of one plan sort by age.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from fleetpatch.errors import RunFileError, UsageError
-from fleetpatch.journal import facts
+from fleetpatch import files
+from fleetpatch.errors import RunFileError, SurroundingsError, UsageError
+from fleetpatch.journal import facts, lock
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import UNFINISHED, RunInfo, RunState
+from fleetpatch.model.text import clean
 
 _SUFFIX: Final = ".run"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
@@ -50,14 +53,39 @@ def _anywhere(_info: RunInfo) -> bool:
     return True
 
 
-def state_dir(option: Path | None, environ: Mapping[str, str], home: Path) -> Path:
-    """`--state-dir`, else `$FLEETPATCH_STATE_DIR`, else the user's state folder by XDG's rules."""
+def state_dir(option: Path | None, environ: Mapping[str, str], home: Path | None) -> Path:
+    """`--state-dir`, else `$FLEETPATCH_STATE_DIR`, else the user's state folder by XDG's rules.
+
+    Raises SurroundingsError where the home folder is needed and there is none.
+    """
     if option is not None:
         return option
     if chosen := environ.get("FLEETPATCH_STATE_DIR"):
         return Path(chosen)
     base = Path(environ.get("XDG_STATE_HOME", ""))
-    return (base if base.is_absolute() else home / ".local" / "state") / "fleetpatch"
+    if base.is_absolute():
+        return base / "fleetpatch"
+    if home is None:
+        raise SurroundingsError(
+            "there is no home folder to keep run files in; name a folder with --state-dir or"
+            " $FLEETPATCH_STATE_DIR"
+        )
+    return home / ".local" / "state" / "fleetpatch"
+
+
+def prepare(state: Path) -> None:
+    """Make the state folder and the folders in it where they are missing, for their owner alone.
+
+    Raises RunFileError where they cannot be made, or where others may replace files in them.
+    """
+    for folder in (state, runs_dir(state), lock.folder(state)):
+        try:
+            files.make_folder(folder)
+            files.refuse_shared(folder)
+        except OSError as error:
+            raise RunFileError(
+                f"{folder}: {error.strerror}; check the path and the rights on its folder"
+            ) from error
 
 
 def runs_dir(state: Path) -> Path:
@@ -82,34 +110,51 @@ def log_path(run_file: Path) -> Path:
 
 
 def run_files(runs: Path) -> list[Path]:
-    """All run files of a folder, newest first; of one that does not exist, none."""
-    return sorted(runs.glob(f"*{_SUFFIX}"), key=_age, reverse=True)
+    """All that is named like a run file in a folder, newest first; of a missing folder, none.
+
+    Raises RunFileError where the folder cannot be read.
+    """
+    try:
+        found = [path for path in runs.iterdir() if path.suffix == _SUFFIX]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise RunFileError(
+            f"{runs}: {error.strerror}; check the path and the rights on the folder"
+        ) from error
+    return sorted(found, key=_age, reverse=True)
 
 
 def find(runs: Path, text: str) -> Path:
     """Find the run that `text` means: a path, an id, a plan's name (its latest run), an id's start.
 
-    Raises UsageError where there is none, or where the start fits several.
+    A path that is a link is followed, since a person named it. Raises UsageError where there is no
+    such run, or where the start fits several, and as `run_files`.
     """
     as_path = Path(text)
-    if as_path.is_file():
-        return as_path
-    files = run_files(runs)
+    if files.is_regular(as_path):
+        return as_path.resolve() if as_path.is_symlink() else as_path
+    paths = run_files(runs)
     for fits in (_is_id, _is_plan):
-        if found := [path for path in files if fits(path, text)]:
+        if found := [path for path in paths if fits(path, text)]:
             return found[0]
-    started = [path for path in files if path.name.startswith(text)] if text else []
+    started = [path for path in paths if path.name.startswith(text)] if text else []
     match started:
         case [only]:
             return only
         case []:
-            raise UsageError(
-                f"run {text!r}: no such file, and no such run in {runs}; "
-                "`fleetpatch status` lists the runs"
-            )
+            raise UsageError(_unknown(runs, text))
     names = ", ".join(path.stem for path in started[:_SHOWN])
     more = f" and {len(started) - _SHOWN} more" if len(started) > _SHOWN else ""
     raise UsageError(f"run {text!r} may be {names}{more}; give more of its name")
+
+
+def _unknown(runs: Path, text: str) -> str:
+    what = "no regular file" if os.path.lexists(text) else "no such file"
+    return (
+        f"run {clean(text)!r}: {what}, and no such run in {runs}; `fleetpatch status` lists the"
+        " runs"
+    )
 
 
 def listing(runs: Path) -> Iterator[Entry]:
@@ -174,6 +219,12 @@ def _is_plan(path: Path, text: str) -> bool:
 def _age(path: Path) -> tuple[str, str]:
     """Sort by the time in the name, or where a person chose the name by that of the last write."""
     parts = _ID.fullmatch(path.stem)
-    if parts is not None:
-        return parts["stamp"], path.name
-    return f"{datetime.fromtimestamp(path.stat().st_mtime, UTC):{_STAMP}}", path.name
+    return (parts["stamp"] if parts is not None else _written(path)), path.name
+
+
+def _written(path: Path) -> str:
+    """When a file was last written, as ids have it; empty where nobody can tell."""
+    try:
+        return f"{datetime.fromtimestamp(path.lstat().st_mtime, UTC):{_STAMP}}"
+    except (OSError, ValueError, OverflowError):  # a file system may hold any number as a time
+        return ""

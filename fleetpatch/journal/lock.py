@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError
+from fleetpatch.model.text import clean
 
 
 def beside(run_file: Path) -> Path:
@@ -21,17 +23,22 @@ def beside(run_file: Path) -> Path:
     return run_file.with_name(f"{run_file.name}.lock")
 
 
+def folder(state: Path) -> Path:
+    """Where the locks of plans lie, within the state folder."""
+    return state / "locks"
+
+
 def of_plan(state: Path, name: str) -> Path:
     """Where the lock of a plan lies, within the state folder."""
-    return state / "locks" / f"{name}.lock"
+    return folder(state) / f"{name}.lock"
 
 
 @contextmanager
 def hold(lock_file: Path, what: str) -> Iterator[None]:
     """Hold a lock while the block runs. Raises Locked, naming the holder and `what` it holds."""
     try:
-        lock_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        files.make_folder(lock_file.parent)
+        lock = files.open_own(lock_file, os.O_RDWR)
     except OSError as error:
         raise RunFileError(f"{lock_file}: the lock cannot be opened ({error.strerror})") from error
     try:
@@ -58,6 +65,6 @@ def _sign(lock: int) -> None:
 def _holder(lock: int) -> str:
     try:
         holder = json.loads(os.pread(lock, 1024, 0))
-        return f"process {holder['pid']} on {holder['host']} (since {holder['since']})"
-    except (ValueError, KeyError, TypeError):
+        return clean(f"process {holder['pid']} on {holder['host']} (since {holder['since']})")
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "another process"

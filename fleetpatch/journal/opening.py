@@ -12,12 +12,12 @@ is that file; else it is a copy, made without its log.
 
 import os
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from fleetpatch.journal.faults import DAMAGED, explained, fault
-from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION
+from fleetpatch import files
+from fleetpatch.journal.faults import DAMAGED, PLAN_AGAIN, RESUME, explained, fault
+from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLE_NAMES, VIEW
 from fleetpatch.model.text import clean
 
 CHECKED_WHOLE: Final = 128 * 2**20
@@ -31,6 +31,7 @@ _HEADER_SIZE: Final = 100
 _WAL_MODE: Final = 2
 _SETTINGS: Final = (
     "PRAGMA synchronous = FULL",
+    "PRAGMA trusted_schema = OFF",
     "PRAGMA temp_store = FILE",
     "PRAGMA main.cache_size = -2000",
     "PRAGMA temp.cache_size = -4000",
@@ -45,13 +46,23 @@ class Opened(NamedTuple):
     outdated: bool
 
 
+def is_database(path: Path) -> bool:
+    """Tell by its first bytes whether a file is an SQLite database. Raises RunFileError."""
+    with explained(path):
+        start, _ = files.read_start(path, len(_MAGIC))
+        return start == _MAGIC
+
+
 def create(path: Path) -> sqlite3.Connection:
     """Make an empty database, readable by its owner alone, and its folder if that is missing.
 
     Raises RunFileError where something of that name exists or cannot be made.
     """
-    with explained(path):
-        make_private(path.parent)
+    with explained(path, PLAN_AGAIN):
+        files.make_folder(path.parent)
+        for leftover in _all_beside(path):
+            if os.path.lexists(leftover):
+                raise fault(path, f"{leftover.name} lies beside it; remove it, or name another")
         try:
             handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         except FileExistsError:
@@ -60,8 +71,13 @@ def create(path: Path) -> sqlite3.Connection:
             os.fchmod(handle, 0o600)
         finally:
             os.close(handle)
-        _sync_folder(path.parent)
-    return _connect(path, "rw")
+    try:
+        with explained(path, PLAN_AGAIN):
+            _sync_folder(path.parent)
+        return _connect(path, "rw", PLAN_AGAIN)
+    except BaseException:
+        erase(path)
+        raise
 
 
 def open_to_read(path: Path, *, check: bool = True) -> Opened:
@@ -72,6 +88,8 @@ def open_to_read(path: Path, *, check: bool = True) -> Opened:
     """
     wal_mode = _judge(path)
     if _journal_of(path).exists():
+        with explained(path):
+            files.refuse_foreign(path)
         mode = "rw"
     elif wal_mode and not wal_of(path).exists():
         mode = "ro&immutable=1"
@@ -82,6 +100,8 @@ def open_to_read(path: Path, *, check: bool = True) -> Opened:
 
 def open_to_write(path: Path) -> Opened:
     """Open an existing run file for going on with it."""
+    with explained(path):
+        files.refuse_foreign(path)
     opened = _opened(path, "rw", wal_mode=_judge(path), check=True)
     if opened.outdated:
         opened.connection.close()
@@ -95,7 +115,8 @@ def open_to_write(path: Path) -> Opened:
 
 def identity(path: Path) -> str:
     """Which file it is: another one of the same content has another."""
-    return f"{path.stat().st_ino} {path.absolute()}"
+    name = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
+    return f"{path.stat().st_ino} {name}"
 
 
 def wal_of(path: Path) -> Path:
@@ -103,20 +124,10 @@ def wal_of(path: Path) -> Path:
     return _beside(path, "-wal")
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder that only its owner may enter; one that exists is left as it is."""
-    if folder.is_dir():
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        folder.mkdir()
-        folder.chmod(0o700)
-
-
 def erase(path: Path) -> None:
     """Remove a run file with all that SQLite keeps beside it."""
     with explained(path):
-        for name in (path, *(_beside(path, suffix) for suffix in ("-wal", "-shm", "-journal"))):
+        for name in (path, *_all_beside(path)):
             name.unlink(missing_ok=True)
 
 
@@ -124,11 +135,11 @@ def _judge(path: Path) -> bool:
     """Refuse, by its header, what is no run file of ours; tell whether it is in WAL mode."""
     with explained(path):
         try:
-            with path.open("rb") as file:
-                head = file.read(_HEADER_SIZE)
-                size = os.fstat(file.fileno()).st_size
+            head, size = files.read_start(path, _HEADER_SIZE)
         except FileNotFoundError:
             raise fault(path, "does not exist; `fleetpatch status` lists the runs") from None
+        for other in _all_beside(path):
+            files.refuse_foreign(other)
     if not head.startswith(_MAGIC):
         raise fault(path, "is no run file: not an SQLite database; check the path")
     if len(head) < _HEADER_SIZE:
@@ -153,6 +164,7 @@ def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> Opened:
     connection = _connect(path, mode)
     try:
         with explained(path):
+            _refuse_foreign_schema(path, connection)
             if check:
                 _check(path, connection)
             return Opened(connection, lacks_log and _is_copy(path, connection))
@@ -161,10 +173,10 @@ def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> Opened:
         raise
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, then: str = RESUME) -> sqlite3.Connection:
     """Connect, with our settings; transactions are begun and ended by us alone."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    with explained(path):
+    with explained(path, then):
         connection = sqlite3.connect(
             uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
@@ -177,10 +189,23 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _refuse_foreign_schema(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a file whose tables are not plain tables: a view or a trigger may never end."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    for kind, name, sql in rows:
+        odd_view = kind == "view" and name != VIEW
+        if kind == "trigger" or odd_view or str(sql).upper().startswith("CREATE VIRTUAL"):
+            said = clean(f"{kind} {name}")
+            raise fault(path, f"{DAMAGED} ({said}: fleetpatch makes none of that name)")
+    plain = {name for kind, name, _ in rows if kind == "table"}
+    if missing := TABLE_NAMES - plain:
+        raise fault(path, f"{DAMAGED} (without the table {min(missing)})")
+
+
 def _is_copy(path: Path, connection: sqlite3.Connection) -> bool:
     """Tell whether it was another file when it was last written to, and not yet closed."""
-    (writing,) = connection.execute("SELECT value FROM meta WHERE key = 'writing'").fetchone()
-    return writing not in (0, identity(path))
+    found = connection.execute("SELECT value FROM meta WHERE key = 'writing'").fetchone()
+    return found is not None and found[0] not in (0, identity(path))
 
 
 def _has_content(path: Path) -> bool:
@@ -202,6 +227,11 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 def _journal_of(path: Path) -> Path:
     """The rollback journal beside a run file, there while its mode changes or it is sealed."""
     return _beside(path, "-journal")
+
+
+def _all_beside(path: Path) -> list[Path]:
+    """What SQLite may keep beside a run file."""
+    return [_beside(path, suffix) for suffix in ("-wal", "-shm", "-journal")]
 
 
 def _beside(path: Path, suffix: str) -> Path:

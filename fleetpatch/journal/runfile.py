@@ -10,8 +10,8 @@ of a call is one of the run's own; any other is a KeyError.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from typing import Final, Self
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import chunks, codec, facts, opening, seal, waves
 from fleetpatch.journal.database import Database
-from fleetpatch.journal.faults import fault
+from fleetpatch.journal.faults import PLAN_AGAIN, RESUME, fault
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import Survey
 from fleetpatch.journal.waves import WaveStanding
@@ -83,12 +83,14 @@ class RunFile:
     def create(cls, path: Path, info: RunInfo, *, wall: Callable[[], float] = time.time) -> Self:
         """Make a new run file in state `planning`. `wall` tells the seconds since the epoch."""
         database = Database(path, opening.create(path))
+        database.then = PLAN_AGAIN
         try:
             facts.lay_out(database, info)
             made = cls(database, info, wall)
             made._survey = Survey(database, {n: part.id for n, part in made._parts.items()})
         except BaseException:
             database.connection.close()
+            opening.erase(path)
             raise
         return made
 
@@ -124,6 +126,16 @@ class RunFile:
     def close(self) -> None:
         """Leave a single file behind (see "Copies" in `fleetpatch.journal.schema`)."""
         self.database.close()
+
+    @contextmanager
+    def planning(self) -> Iterator[None]:
+        """Plan the new run in the block; where that fails the file is removed."""
+        try:
+            yield
+        except BaseException:
+            self.discard()
+            raise
+        self.database.then = RESUME
 
     def discard(self) -> None:
         """Close the file and remove it: for a plan that was refused."""
@@ -315,12 +327,14 @@ class RunFile:
 
     def _load(self) -> None:
         """Take in what is small and never changes after the seal."""
-        parts = self.database.rows("SELECT id, name, first, last FROM clusters")
         resources = self.database.rows(
             "SELECT id, api_group, version, plural, kind, singular, short_names, namespaced"
             " FROM resources"
         )
-        self._parts = {name: _Part(i, first, last, first) for i, name, first, last in parts}
+        self._parts = {
+            one.name: _Part(one.id, one.first, one.last, one.first)
+            for one in facts.clusters(self.database)
+        }
         self.clusters: Mapping[int, str] = {part.id: name for name, part in self._parts.items()}
         with self.database.sensible():
             self.resources: Mapping[int, Resource] = {

@@ -73,6 +73,7 @@ Versions
     `FORMAT_VERSION`; a new key in `meta` does not.
 """
 
+import re
 from typing import Final
 
 APPLICATION_ID: Final = int.from_bytes(b"flpt")
@@ -149,6 +150,9 @@ JOIN resources r ON r.id = t.resource
 LEFT JOIN outcomes o ON o.target = t.id
 LEFT JOIN reasons e ON e.reason = o.reason;
 """
+
+TABLE_NAMES: Final = frozenset(re.findall(r"CREATE TABLE (\w+)", TABLES))
+VIEW: Final = "standings"
 
 CLAIMED: Final = (
     "t.id <= coalesce((SELECT last FROM claims WHERE first <= t.id ORDER BY first DESC LIMIT 1), 0)"

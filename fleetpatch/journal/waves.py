@@ -11,6 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+import msgspec
+
+from fleetpatch.journal import codec
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.model.outcome import Outcome
@@ -21,6 +24,7 @@ Ends: TypeAlias = Mapping[str, int]
 """The id of the last target of a wave in each cluster."""
 
 _KEY: Final = "waves"
+_read: Final = msgspec.json.Decoder(list[dict[str, int]]).decode
 _STRATA: Final = (
     "SELECT cluster, namespace, count(*) FROM drafts WHERE ends IS NULL GROUP BY cluster, namespace"
 )
@@ -97,7 +101,7 @@ def load(database: Database, clusters: Mapping[int, str]) -> tuple[Ends, ...]:
     """Read where each wave ends; empty where the run has none."""
     text = database.meta().get(_KEY)
     with database.sensible():
-        waves: list[dict[str, int]] = json.loads(text) if text else []
+        waves = _read(text) if text else []
         return tuple({clusters[int(key)]: last for key, last in wave.items()} for wave in waves)
 
 
@@ -109,6 +113,8 @@ def standing(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveStand
     for first, last in ranges:
         (row,) = database.rows(_STANDING, Outcome.APPLIED.value, first, last)
         opened, claimed = opened + row[0], claimed + row[1]
-        successes += row[2:3] if row[2] is not None else []
-        ends += row[3:4] if row[3] is not None else []
+        with database.sensible():
+            success, end = codec.moment(row[2]), codec.moment(row[3])
+        successes += [success] if success is not None else []
+        ends += [end] if end is not None else []
     return WaveStanding(opened, claimed, max(successes or ends, default=None))

@@ -75,3 +75,10 @@ def is_unicode(text: str) -> bool:
     Python puts one in the place of each byte of an argument or a file's name that is not UTF-8.
     """
     return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def visible(text: str) -> str:
+    """`text` in full and in one line, with a blank for each control or bidi character."""
+    if text.isprintable():
+        return text
+    return "".join(" " if unicodedata.category(one) in _UNSEEN else one for one in text)

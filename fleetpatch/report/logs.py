@@ -2,17 +2,16 @@
 
 An event passes `processors()`, top to bottom, and comes out as one line of bytes. Lines gather in
 memory until `flush`, which is called after each group commit, or until there are 64 KiB of them;
-they reach the file in whole lines, by appending, so that several runs can share one. The log
-narrates and the run file testifies: lines are not synced to the disk, and a crash may cost the
-last few. But a line that *cannot* be written (disk full, pipe closed) is an error and stops the
-run, because patching without a log would go unnoticed.
+they reach the file (`fleetpatch.report.logfile`) in whole lines, by appending, so that several runs
+can share one. The log narrates and the run file testifies: lines are not synced to the disk, and a
+crash may cost the last few. But a line that *cannot* be written (disk full, pipe closed) is an
+error and stops the run, because patching without a log would go unnoticed.
 """
 
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -24,14 +23,12 @@ from structlog.typing import Processor
 from fleetpatch.errors import LogError
 from fleetpatch.model.masking import REDACTED, is_secret_name, mask
 from fleetpatch.model.text import clean
+from fleetpatch.report.logfile import LogFile
 
 Line = MutableMapping[str, Any]
 
 _HEAD: Final = dict.fromkeys(("timestamp", "level", "event", "run"))
 """What stands in front in every line; filled in on the way."""
-
-_ENOUGH: Final = 64 * 1024
-"""Bytes that may wait for a flush."""
 
 
 class Log(structlog.BoundLoggerBase):
@@ -51,17 +48,23 @@ class Log(structlog.BoundLoggerBase):
 
 
 @contextmanager
-def open_log(path: Path, *, run: str, now: Callable[[], float] = time.time) -> Iterator[Log]:
+def open_log(
+    path: Path, *, run: str, ours: bool = False, now: Callable[[], float] = time.time
+) -> Iterator[Log]:
     """The log of a run, appended to `path`, which is made with mode 0600 if it is not there.
 
-    `now` is seconds since the epoch. Raises LogError, here or from any of the log's methods, when
-    the file cannot be opened or written. What is still waiting at the end is written then.
+    `ours` tells that no person chose the path, who may mean a device or a pipe; `now` is seconds
+    since the epoch. Raises LogError, here or from any of the log's methods, when the file cannot be
+    opened or written. What is still waiting at the end is written then.
     """
-    sink = _Sink(path)
+    file = LogFile(path, ours=ours)
     try:
-        yield Log(sink, processors(now), _HEAD | {"run": run})
-    finally:
-        sink.close()
+        yield Log(file, processors(now), _HEAD | {"run": run})
+    except BaseException:
+        with suppress(LogError):  # the block's own error is the one to be seen
+            file.close()
+        raise
+    file.close()
 
 
 def processors(now: Callable[[], float] = time.time) -> tuple[Processor, ...]:
@@ -142,52 +145,3 @@ def _washed(text: str) -> str:
 def _secret_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     """Those that name a secret; remembered, since an event has the same keys every time."""
     return tuple(key for key in keys if is_secret_name(key))
-
-
-class _Sink:
-    """An append-only file, written in whole lines. What could not be written stays in hand."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._waiting = bytearray()
-        try:
-            if _ends_torn(path):
-                self._waiting += b"\n"
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise self._fault("cannot be opened", error) from error
-
-    def write(self, line: bytes) -> None:
-        self._waiting += line
-        if len(self._waiting) >= _ENOUGH:
-            self.flush()
-
-    info = warning = write
-
-    def flush(self) -> None:
-        try:
-            while self._waiting:
-                del self._waiting[: os.write(self._file, self._waiting)]
-        except OSError as error:
-            raise self._fault("cannot be written", error) from error
-
-    def close(self) -> None:
-        try:
-            self.flush()
-        finally:
-            os.close(self._file)
-
-    def _fault(self, what: str, error: OSError) -> LogError:
-        return LogError(
-            f"{self._path}: the log {what} ({error.strerror}); nothing is done without one: free "
-            "the disk or give another place with --log-file, then go on with the same run file"
-        )
-
-
-def _ends_torn(path: Path) -> bool:
-    """Whether a crash or a full disk left the file with half a line at its end."""
-    if not path.is_file() or not path.stat().st_size:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read() != b"\n"

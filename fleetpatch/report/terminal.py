@@ -12,6 +12,8 @@ from rich.highlighter import RegexHighlighter
 from rich.text import Text
 from rich.theme import Theme
 
+from fleetpatch.model.text import visible
+
 _STYLES = Theme(
     {
         "fleetpatch.good": "green",
@@ -38,11 +40,14 @@ class _Words(RegexHighlighter):
 
 
 def write(lines: Iterable[str], stream: TextIO) -> None:
-    """Write lines as they come, each ended by a newline; wrapping is left to the terminal."""
+    """Write lines as they come, each ended by a newline; wrapping is left to the terminal.
+
+    What a run file holds may come from anywhere: control characters never reach the stream.
+    """
     if not stream.isatty():
-        stream.writelines(f"{line}\n" for line in lines)
+        stream.writelines(f"{visible(line)}\n" for line in lines)
         return
     console = Console(file=stream, theme=_STYLES, highlight=False)
     words = _Words()
     for line in lines:
-        console.print(words(Text(line)), soft_wrap=True)
+        console.print(words(Text(visible(line))), soft_wrap=True)

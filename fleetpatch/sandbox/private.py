@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
+from fleetpatch import files
+
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file with mode 0600, in the place of what is there. Raises OSError."""
+    """Write a file with mode 0600, in the place of what is there. Raises OSError.
+
+    What is replaced must be a file of ours: `/dev/stdout` is not to be removed.
+    """
+    files.refuse_foreign(path)
     path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with os.fdopen(files.open_own(path, os.O_WRONLY), "wb") as file:
         file.write(content)

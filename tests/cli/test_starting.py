@@ -1,7 +1,7 @@
 """How the command line starts: its help, its version, and what it does not load.
 
 Covered: what `--help` imports, the table of verbs against the verbs themselves, help of each verb,
-shell completion, a late Ctrl-C. Left out: how long it takes (bench).
+shell completion. Left out: how long it takes (bench).
 """
 
 import subprocess
@@ -69,20 +69,6 @@ def test_without_a_verb_there_is_help_and_an_exit_code_for_scripts(call: Caller)
 
     assert (ended.code, ended.err) == (2, "")
     assert "Usage: fleetpatch" in ended.out
-
-
-def test_ctrl_c_while_the_interpreter_winds_up_changes_no_exit_code(tool: Tool) -> None:
-    late = "import atexit, signal; atexit.register(signal.raise_signal, signal.SIGINT)"
-    command = f"{late}; from fleetpatch.cli.app import main; main()"
-    ended = subprocess.run(
-        [sys.executable, "-c", command, "--version"],
-        env=tool.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_the_version_is_one_word(call: Caller) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from multidict import CIMultiDict
 
+from fleetpatch.files import expand_home
 from fleetpatch.kube import tokens
 from fleetpatch.kube.cci import access_key
 from fleetpatch.kube.cci.iam import IamLogIn
@@ -65,7 +66,7 @@ def _choose(auth: Auth, around: Surroundings) -> _LogIn:
             remedy = f"fetch a new token into ${name}"
             return _LogIn(partial(_as_it_is, grant), remedy, changes=False)
         case Auth(token=TokenAuth(file=str(name))):
-            file = Path(name).expanduser()
+            file = expand_home(name)
             return _LogIn(partial(_read, file, around.tls), f"write a new token into {name}")
         case Auth(iam=IamAuth() as iam):
             remedy = f"check `server`, `iam.project` and the rights of user {iam.user!r}"

@@ -6,9 +6,9 @@ No message quotes what they hold.
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from fleetpatch.errors import CredentialsError
+from fleetpatch.files import expand_home
 from fleetpatch.kube.tokens import is_token
 from fleetpatch.model.ports import Clock
 
@@ -47,7 +47,7 @@ class Surroundings:
     def file(self, name: str, what: str) -> str:
         """Give `what` from a file, without the line end behind it. Raises CredentialsError."""
         try:
-            value = Path(name).expanduser().read_text(encoding="utf-8").rstrip("\r\n")
+            value = expand_home(name).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             problem = getattr(error, "strerror", None) or "it is not text"
             raise CredentialsError(

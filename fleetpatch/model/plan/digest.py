@@ -7,6 +7,7 @@ all else does.
 
 import json
 
+from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.digest import digest_of
 from fleetpatch.model.plan.schema import Plan
 
@@ -18,8 +19,11 @@ def canonical(plan: Plan) -> str:
 
 
 def restore(text: str) -> Plan:
-    """Read what `canonical` wrote. Raises ValueError where it did not write it."""
-    return Plan.model_validate(json.loads(text))
+    """Read what `canonical` wrote. Raises ValueError or RecursionError for any other text."""
+    meaning = json.loads(text)
+    if is_deeper(meaning, MAX_DEPTH):
+        raise ValueError(TOO_DEEP)
+    return Plan.model_validate(meaning)
 
 
 def digest(plan: Plan) -> str:

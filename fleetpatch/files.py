@@ -1,0 +1,162 @@
+"""Files and folders that fleetpatch writes: checked before a byte of them is written or truncated.
+
+Somebody who may write to a folder can put a link, a pipe or a file of their own where ours is
+expected. So a file of ours is opened without following a link, and it must be a regular file with
+one name (no hard link) that belongs to us, to root or to the owner of its folder, who could
+replace it anyway. A folder that we make has mode 0700, whatever the umask is.
+
+A function that refuses raises OSError, whose `strerror` says what is wrong and what to do.
+"""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+_SAFELY: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_PRIVATE_FILE: Final = 0o600
+_PRIVATE_FOLDER: Final = 0o700
+
+_KINDS: Final = (
+    (stat.S_ISDIR, "Is a directory"),
+    (stat.S_ISLNK, "is a symbolic link, which is not followed; name the file itself"),
+    (stat.S_ISFIFO, "is a named pipe, not a regular file; remove it or name another file"),
+    (stat.S_ISSOCK, "is a socket, not a regular file; remove it or name another file"),
+    (stat.S_ISCHR, "is a device, not a regular file; remove it or name another file"),
+    (stat.S_ISBLK, "is a device, not a regular file; remove it or name another file"),
+)
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file of ours to write it, made with mode 0600 where it is missing.
+
+    `flags` are those of `os.open`, without O_CREAT and O_TRUNC. Returns the descriptor.
+    """
+    try:
+        descriptor = os.open(path, flags | _SAFELY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+    except FileExistsError:
+        refuse_foreign(path)
+        descriptor = os.open(path, flags | _SAFELY)
+    else:
+        os.fchmod(descriptor, _PRIVATE_FILE)
+    try:
+        _check(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse a path that leads to anything but a regular file of ours; a missing one is fine."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    _check(path, found)
+
+
+def expand_home(name: str) -> Path:
+    """A path with its `~` replaced by the home folder; as it is where there is no home folder."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a path leads to a regular file; False for a path that no file can have."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path leads to a folder; False for a path that no folder can have."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def read_start(path: Path, size: int) -> tuple[bytes, int]:
+    """Read the first `size` bytes of a regular file, and its length; links are followed.
+
+    Nothing else is opened: a pipe would be waited for, and a device might react.
+    """
+    _refuse_irregular(path, path.stat())
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        _refuse_irregular(path, found)
+        return file.read(size), found.st_size
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, each for its owner alone."""
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        make_folder(folder.parent)
+    try:
+        folder.mkdir(_PRIVATE_FOLDER)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        folder.chmod(_PRIVATE_FOLDER)  # a umask may have taken the owner's rights, too
+
+
+def refuse_shared(folder: Path) -> None:
+    """Refuse a folder in which others may replace files.
+
+    It must belong to us or to root, and only its owner may write to it; unless it is sticky, where
+    nobody replaces another's files, or meant for its group (setgid).
+    """
+    found = folder.stat()
+    mode = stat.S_IMODE(found.st_mode)
+    sticky, for_group = bool(mode & stat.S_ISVTX), bool(mode & stat.S_ISGID)
+    writable_by_others = mode & stat.S_IWOTH and not sticky
+    writable_by_group = mode & stat.S_IWGRP and not (sticky or for_group)
+    if writable_by_others or writable_by_group:
+        raise OSError(
+            errno.EPERM,
+            f"others may write to this folder (mode {mode:04o}); take that right away"
+            f" (chmod go-w {folder}), or name another with --state-dir",
+            str(folder),
+        )
+    us = os.geteuid()
+    if us not in (0, found.st_uid) and found.st_uid != 0 and not for_group:
+        raise OSError(
+            errno.EPERM,
+            f"this folder belongs to another user (uid {found.st_uid}); name another with"
+            " --state-dir",
+            str(folder),
+        )
+
+
+def _check(path: Path, found: os.stat_result) -> None:
+    _refuse_irregular(path, found)
+    if found.st_nlink > 1:
+        raise OSError(
+            errno.EMLINK,
+            f"has {found.st_nlink} names (hard links), and all of them would be written; copy it,"
+            " or name another file",
+            str(path),
+        )
+    trusted = (os.geteuid(), 0, path.parent.stat().st_uid)
+    if found.st_uid not in trusted:
+        raise OSError(
+            errno.EPERM,
+            f"belongs to another user (uid {found.st_uid}); name another file",
+            str(path),
+        )
+
+
+def _refuse_irregular(path: Path, found: os.stat_result) -> None:
+    for is_kind, said in _KINDS:
+        if is_kind(found.st_mode):
+            raise OSError(errno.EINVAL, said, str(path))

@@ -1,0 +1,150 @@
+"""Bytes and characters that a stream or an argument cannot hold: replaced or refused, by name.
+
+Covered: stdout and stderr in encodings that lack a character, JSON in them, answers that are not
+text, arguments that are not UTF-8 for every verb, a state directory whose name is not UTF-8.
+Left out: what text from servers is cleaned of (tests/model/test_text.py).
+"""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.cli import streams
+from fleetpatch.cli.app import VERBS
+from tests.cli.conftest import ETL
+from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.tool import Ended, Tool, plan
+
+ODD = "a\U0001f600\u202e\xe9\x1bx"
+"""An emoji, a right-to-left override, an accent and an escape character."""
+
+
+@pytest.fixture
+def odd_plan(tool: Tool) -> Path:
+    document = plan("odd", ETL, patch={"annotations": {"note": ODD}})
+    return tool.write("plan.yaml", json.dumps(document, ensure_ascii=False))
+
+
+def in_encoding(tool: Tool, encoding: str) -> Tool:
+    return replace(tool, variables={"PYTHONIOENCODING": encoding})
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii", "utf-8", "cp437:strict"])
+def test_any_value_can_be_shown_in_any_encoding(tool: Tool, odd_plan: Path, encoding: str) -> None:
+    narrow = in_encoding(tool, encoding)
+    for words in (
+        ("plan", odd_plan),
+        ("status",),
+        ("status", "odd"),
+        ("targets", "odd"),
+        ("apply", "odd"),
+        ("validate", odd_plan),
+    ):
+        ended = call(narrow, *(os.fsencode(str(word)) for word in words))
+        assert ended.code == (2 if words[0] == "apply" else 0), ended.err
+        assert "Traceback" not in ended.err
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii"])
+def test_json_stays_json_in_an_encoding_that_lacks_a_character(
+    tool: Tool, odd_plan: Path, encoding: str
+) -> None:
+    narrow = in_encoding(tool, encoding)
+
+    planned = narrow.run("plan", odd_plan, "-o", "json")
+    listed = narrow.run("targets", "odd", "-o", "json")
+
+    assert planned.json["samples"][0]["after"] == {"metadata.annotations.note": ODD}
+    assert all(json.loads(line) for line in listed.out.splitlines())
+
+
+@given(st.text(), st.sampled_from(["ascii", "gbk", "latin-1", "utf-8"]))
+def test_what_an_encoding_lacks_is_written_as_json_writes_it(text: str, encoding: str) -> None:
+    streams.make_encodings_total()
+    quoted = json.dumps(text, ensure_ascii=False)
+
+    written = quoted.encode(encoding, streams.ESCAPE).decode(encoding)
+
+    assert json.loads(written) == text
+
+
+def call(tool: Tool, *words: bytes) -> Ended:
+    ended = subprocess.run(
+        [*map(os.fsencode, tool.words()), *words],
+        cwd=tool.folder,
+        env=tool.environment,
+        capture_output=True,
+        check=False,
+    )
+    out, err = (text.decode("utf-8", "backslashreplace") for text in (ended.stdout, ended.stderr))
+    return Ended(ended.returncode, out, err)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_refuses_an_argument_that_is_not_utf8_by_name(tool: Tool, verb: str) -> None:
+    ended = call(tool, verb.encode(), b"note=x\xffy")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "the argument 'note=x\\xffy' is not valid UTF-8; nothing was sent" in ended.err
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"annotate", b"jobs", b"note=x\xffy", b"-A"),
+        (b"label", b"jobs", b"a=b", b"-A", b"--field-selector", b"metadata.name=\xff"),
+        (b"label", b"jobs", b"a=b", b"-A", b"--field-selector=metadata.name=\xff"),
+        (b"label", b"jobs", b"a=b", b"-n", b"\xff"),
+        (b"label", b"jobs", b"a=b", b"-A", b"-l", b"\xe4\xf6"),
+        (b"label", b"jobs", b"a=b", b"-A", b"--run-file", b"\xff.run"),
+        (b"apply", b"\xff.yaml"),
+        (b"apply", b"plan.yaml", b"--digest", b"\xff"),
+        (b"status", b"--state-dir", b"\xff"),
+        (b"targets", b"x", b"--outcome", b"\xff"),
+        (b"resume", b"x", b"--log-file", b"\xff"),
+        (b"sandbox", b"--chaos", b"\xff"),
+        (b"\xff",),
+        (b"--\xff",),
+    ],
+)
+def test_every_option_refuses_what_is_not_utf8_by_name(
+    tool: Tool, server: SandboxProcess, words: tuple[bytes, ...]
+) -> None:
+    sent = server.sent()
+
+    ended = call(tool, *words)
+
+    odd = next(word for word in words if not word.isascii())
+    assert (ended.code, ended.out) == (2, "")
+    assert f"'{odd.decode('utf-8', 'backslashreplace')}'" in ended.err
+    assert "is not valid UTF-8" in ended.err
+    assert ended.err.count("\n") == 1
+    assert server.sent() == sent
+
+
+def test_the_option_before_an_argument_that_is_not_utf8_is_named(tool: Tool) -> None:
+    ended = call(tool, b"label", b"jobs", b"a=b", b"-A", b"--field-selector", b"\xff")
+
+    assert "the argument '\\xff' after --field-selector is not valid UTF-8" in ended.err
+
+
+@pytest.mark.usefixtures("server")
+def test_a_state_directory_whose_name_is_not_utf8_works(tool: Tool, odd_plan: Path) -> None:
+    odd = replace(tool, variables={"FLEETPATCH_STATE_DIR": f"{tool.folder}/\udcff"})
+
+    for words in (("plan", odd_plan), ("status",), ("targets", "odd")):
+        ended = odd.run(*words)
+        assert ended.code == 0, ended.err
+    rehearsed = odd.run("apply", odd_plan, "--dry-run", "--yes", "-o", "json")
+
+    assert rehearsed.code == 0, rehearsed.err
+    assert rehearsed.json["outcomes"]["applied"] > 0
