@@ -4,7 +4,7 @@ What the configuration names is set; what the same field manager applied earlier
 goes, entries of lists included, unless another manager owns it, too. Who owns what is in
 `metadata.managedFields`. Conflicts with other managers are the server's to find.
 
-How a field merges is in `fleetpatch.rules.strategy`. What a custom kind holds besides its metadata
+How a field merges is in `fleetpatch.rules.schema`. What a custom kind holds besides its metadata
 merges as its definition's schema says, which only the server has; here it is taken as untyped.
 """
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.fields import Json, Path
 from fleetpatch.rules.jsonpatch import steps
-from fleetpatch.rules.strategy import ATOMIC, MergeRules, Rule, field_rule, undecided
+from fleetpatch.rules.schema import ATOMIC, Rule, field_rule
+from fleetpatch.rules.strategy import MergeRules, undecided
 
 _POINTERS = ("path", "from")
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 from fleetpatch.model.fields import ABSENT, Json, Value
 from fleetpatch.rules.jsonpatch import InapplicableError
 from fleetpatch.rules.list_order import deduplicated, identity, interleaved, places
-from fleetpatch.rules.strategy import SET, Keyed, MergeRules, Rule, field_rule
+from fleetpatch.rules.schema import SET, Keyed, Rule, field_rule
+from fleetpatch.rules.strategy import MergeRules
 
 _DIRECTIVE: Final = "$patch"
 _RETAIN: Final = "$retainKeys"

@@ -1,66 +1,31 @@
-"""How the fields of an object merge: one tree of rules for each kind and version of Kubernetes.
+"""By which rules the objects of a kind merge on a server, by its version.
 
-A strategic merge patch and a server-side apply merge a field by the tags of its API type:
-`patchStrategy` and `patchMergeKey` for the one; `listType`, `listMapKey` and `mapType` for the
-other, which falls back on those of the first. Tags change from version to version. A server
-publishes them at `/openapi/v2`; `scripts/merge-table` makes a table of them, and `tables/` has one
-for Kubernetes 1.20 and one for 1.36 (tests/differential compares the former with a real server).
-
-A server of another version, or of one that is not known, has *both* trees: where they agree the
-rule holds, and where they differ the server alone decides (`undecided`).
+Tags of the API types change from version to version (`fleetpatch.rules.schema`). A server of a
+version without a table, or of one that is not known, has the rules of *all* tables: where they
+agree the rule holds, and where they differ the server alone decides (`undecided`).
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from typing import Any, Final, TypeAlias
-
-import msgspec
+from typing import Any, Final
 
 from fleetpatch.model.fields import Json, Path
 from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.resource import Resource
-
-
-class MergeType(Enum):
-    """How a field without a structure of its own merges."""
-
-    ATOMIC = "atomic"
-    """Not at all: the new list or map replaces the old one."""
-    SET = "set"
-    """A list of scalars: the two are united."""
-    MAP = "map"
-    """Keys are free; values are merged key by key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keyed:
-    """A list of maps; those with the same values of all `keys` are one entry, and merge."""
-
-    keys: tuple[str, ...]
-    entry: "Rule | None" = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Struct:
-    """A map whose fields merge by rules of their own, those not named by that of the `rest`."""
-
-    fields: Mapping[str, "Rule"] = field(repr=False)
-    rest: "Rule | None" = None
-
-
-Rule: TypeAlias = MergeType | Keyed | Struct
-"""How a field merges. None in its place: the field is not known."""
-
-ATOMIC: Final = MergeType.ATOMIC
-SET: Final = MergeType.SET
-MAP: Final = MergeType.MAP
-
-VERSIONS: Final = ("1.20", "1.36")
-"""The versions that there is a table for, oldest first."""
+from fleetpatch.rules.schema import (
+    ATOMIC,
+    OPAQUE,
+    SET,
+    VERSIONS,
+    Keyed,
+    MergeType,
+    Rule,
+    Struct,
+    field_rule,
+    types_of,
+)
 
 _CURRENT: Final = (1, 23)
 """The version from which on servers are taken to merge as current ones do.
@@ -117,8 +82,8 @@ def merge_rules(resource: Resource, version: str = "") -> MergeRules:
     custom = not is_built_in(resource)
     root = _custom_root if custom else _root
     return MergeRules(
-        tuple(root(_tree(table, by_apply=False), resource) for table in tables),
-        tuple(root(_tree(table, by_apply=True), resource) for table in tables),
+        tuple(root(types_of(table, by_apply=False), resource) for table in tables),
+        tuple(root(types_of(table, by_apply=True), resource) for table in tables),
         custom,
         legacy=bool(version) and _numbers(version) < _CURRENT,
         keeps_null_entries=not version or _numbers(version) >= _KEEPS_NULL_ENTRIES,
@@ -148,11 +113,6 @@ def undecided(body: Json, rules: MergeRules, *, by_apply: bool) -> list[Path]:
             if isinstance(value, Mapping | list)
         ),
     ]
-
-
-def field_rule(rule: Rule | None, name: str) -> Rule | None:
-    """The rule of a field within what merges by `rule`."""
-    return rule.fields.get(name, rule.rest) if isinstance(rule, Struct) else None
 
 
 def stored(value: Json, rule: Rule | None) -> Json:
@@ -217,70 +177,6 @@ def _within(rules: tuple[Rule | None, ...], name: str) -> tuple[Rule | None, ...
     return tuple(ATOMIC if rule is ATOMIC else field_rule(rule, name) for rule in rules)
 
 
-class _Field(msgspec.Struct, rename="kebab", omit_defaults=True):
-    """A line of a table: what an API type says of one field, or (`map_type` alone) of itself."""
-
-    form: str = msgspec.field(default="", name="is")
-    of: str = ""
-    patch_strategy: str = ""
-    patch_merge_key: str = ""
-    list_type: str = ""
-    list_map_keys: tuple[str, ...] = ()
-    map_type: str = ""
-
-
-class _Table(msgspec.Struct):
-    version: str
-    types: dict[str, dict[str, _Field]]
-
-
-@lru_cache
-def _table(version: str) -> _Table:
-    source = files("fleetpatch.rules") / "tables" / f"kubernetes-{version}.json"
-    return msgspec.json.decode(source.read_bytes(), type=_Table)
-
-
-@lru_cache
-def _tree(version: str, *, by_apply: bool) -> Mapping[str, Struct]:
-    """Every type of a table, as one way of merging sees it."""
-    types = _table(version).types
-    fields: dict[str, dict[str, Rule]] = {name: {} for name in types}
-    structs = {name: Struct(inner) for name, inner in fields.items()}
-    whole = {name for name, lines in types.items() if by_apply and "" in lines}
-    known: dict[str, Rule] = {name: ATOMIC if name in whole else structs[name] for name in types}
-    rule = _applied_by if by_apply else _patched_by
-    for name, lines in types.items():
-        fields[name].update({key: rule(line, known) for key, line in lines.items() if key})
-    return structs
-
-
-def _patched_by(line: _Field, known: Mapping[str, Rule]) -> Rule:
-    """How a strategic merge sees a field."""
-    if line.form == "list":
-        if "merge" not in line.patch_strategy.split(","):
-            return ATOMIC
-        key = line.patch_merge_key
-        return Keyed((key,), known.get(line.of, _OPAQUE)) if key else SET
-    return MAP if line.form == "map" else known.get(line.of, _OPAQUE)
-
-
-def _applied_by(line: _Field, known: Mapping[str, Rule]) -> Rule:
-    """How an apply sees a field."""
-    match line:
-        case _Field(map_type="atomic") | _Field(list_type="atomic"):
-            return ATOMIC
-        case _Field(list_type="map", list_map_keys=keys, of=of):
-            return Keyed(keys, known.get(of, _OPAQUE))
-        case _Field(list_type="set"):
-            return SET
-        case _:
-            return _patched_by(line, known)
-
-
-_OPAQUE: Final = Struct({})
-"""A type without lists, maps and objects in it."""
-
-
 def _root(types: Mapping[str, Struct], resource: Resource) -> Rule:
     """The rule of a whole object of a built-in kind.
 
@@ -291,7 +187,7 @@ def _root(types: Mapping[str, Struct], resource: Resource) -> Rule:
     known = types.get(f"api.{group}.{resource.version}.{resource.kind}")
     if known is not None:
         return known
-    job = next((types[name] for name in _JOB_TEMPLATES if name in types), _OPAQUE)
+    job = next((types[name] for name in _JOB_TEMPLATES if name in types), OPAQUE)
     spec = Struct({"template": types[_POD_TEMPLATE], "jobTemplate": job})
     return Struct({"metadata": types[_META], "spec": spec})
 

@@ -3,8 +3,9 @@
 Covered: generated applies of labels, annotations, finalizers and specs by two managers, forced and
 not, with right, stale and missing versions and uids, of wrong kinds and types; patches and
 deletions by others in between; objects that nobody owns yet; bodies in YAML and bodies that are
-nothing; the parameters; creation by applying. Compared are status, reason, causes with their
-owners, whether the version moved, the object, and who owns which field.
+nothing; the parameters; creation by applying; that what a plan previews of an apply is what the
+real server makes of it. Compared are status, reason, causes with their owners, whether the version
+moved, the object, and who owns which field.
 
 Left out: whether the version of a custom object moved, where writes were generated (an apply that
 removes the last label leaves a null in the store of a real server, and the next write, even of
@@ -15,12 +16,17 @@ of what `fleetpatch.sandbox.managing` leaves out.
 from dataclasses import replace
 from random import Random
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
-from tests.control_plane import JOB_KINDS, JobKind
+from fleetpatch.model.resource import Resource
+from fleetpatch.rules.applying import applied
+from fleetpatch.rules.strategy import merge_rules
+from tests.control_plane import JOB_KINDS, ControlPlane, JobKind
 from tests.differential.applies import APPLY, write
-from tests.differential.asking import KINDS, Both
+from tests.differential.asking import KINDS, Both, Subject
+from tests.differential.foreseeing import labels, missed
 from tests.differential.generating import MERGE, Step
 from tests.differential.observing import Observation
 
@@ -150,3 +156,41 @@ def test_an_empty_spec_is_no_job(both: Both, name: str) -> None:
 
     sandbox, real = both.answers(step, kind.path(both.namespace, "empty"))
     assert sandbox == real
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", KINDS)
+def test_applies_are_previewed_as_the_real_server_makes_them(
+    control_plane: ControlPlane, name: str, seed: int
+) -> None:
+    """Of a custom kind the metadata alone: its definition says how the rest merges."""
+    random = Random(f"preview {name} {seed}")
+    kind, client = JOB_KINDS[name], control_plane.client()
+    namespace = control_plane.namespace()
+    subject = Subject(client, kind.path(namespace, "previewed"))
+    manifest = kind.manifest("previewed", {"app": "etl", "team": "ads"})
+    assert client.request("POST", kind.path(namespace), manifest).status == 201
+    subject.stale = "1"
+    rules = merge_rules(Resource(kind.group, kind.version, kind.plural, kind.kind), "1.20")
+
+    seen = 0
+    for number in range(60):
+        step = write(random, kind)
+        if step.method == "DELETE":
+            continue
+        live = client.request("GET", subject.path).body
+        subject.ask(step)
+        after = client.request("GET", subject.path).body
+        moved = after["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]
+        if step.content_type != APPLY or not moved:
+            continue
+        manager = parse_qs(step.query.removeprefix("?"))["fieldManager"][0]
+        foreseen = applied(live, step.body, manager, rules)
+        if name != "jobs.batch":
+            foreseen = {"metadata": foreseen["metadata"]}
+        foreseen["metadata"].pop("name")
+        assert list(missed(after, foreseen, rules)) == [], f"step {number}: {step}"
+        gone = labels(live).keys() - labels(foreseen).keys()
+        assert gone.isdisjoint(labels(after)), f"step {number}: {step}"
+        seen += 1
+    assert seen

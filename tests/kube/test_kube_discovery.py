@@ -1,7 +1,8 @@
 """Discovery, and the way from a name to a resource.
 
-Covered: which resources count, preferred versions, groups that fail, servers that are none;
-names of all forms, ambiguity, near matches. Left out: the real server (test_kube_control_plane).
+Covered: which resources count, preferred versions, groups that fail, servers that are none; names
+of all forms, ambiguity, near matches; the server's version. Left out: the real server
+(test_kube_control_plane).
 """
 
 from collections.abc import Mapping
@@ -290,3 +291,40 @@ def test_a_name_that_is_not_served_gets_a_hint(name: str, hint: str) -> None:
 def test_any_text_means_a_resource_or_is_a_usage_error(name: str) -> None:
     with suppress(UsageError):
         assert resolve(name, ALL) in ALL
+
+
+@pytest.mark.parametrize(
+    ("answer", "release"),
+    [
+        (http(200, {"major": "1", "minor": "36", "gitVersion": "v1.36.2"}), "1.36"),
+        (http(200, {"major": "1", "minor": "20+", "gitVersion": "v1.20.15-eks-1"}), "1.20"),
+        (http(200, {"gitVersion": "CCI"}), ""),
+        (http(200, {"gitVersion": None}), ""),
+        (http(200, {"gitVersion": 1.36}), ""),
+        (http(200, {}), ""),
+        (http(200, []), ""),
+        (http(200, b"<html>"), ""),
+        (http(404, b"404 page not found"), ""),
+        (status(403, "Forbidden"), ""),
+    ],
+)
+async def test_the_version_is_what_the_server_says_or_not_known(
+    answer: bytes, release: str
+) -> None:
+    async with opened(in_turn(answer)) as (api, peer):
+        assert [await api.release(), await api.release()] == [release, release]
+
+    assert [request.path for request in peer.requests] == ["/version"]
+
+
+async def test_the_version_is_asked_for_again_where_the_server_is_busy() -> None:
+    said = http(200, {"gitVersion": "v1.36.2"})
+
+    async with opened(in_turn(status(429), status(503), said)) as (api, _):
+        assert await api.release() == "1.36"
+
+
+async def test_a_server_that_stays_busy_has_no_version_to_plan_with() -> None:
+    async with opened(in_turn(status(503))) as (api, _):
+        with pytest.raises(ClusterError):
+            await api.release()

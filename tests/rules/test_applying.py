@@ -17,18 +17,9 @@ from fleetpatch.model.target import Seen
 from fleetpatch.rules.applying import applied
 from fleetpatch.rules.planner import Patch, Unchanged, need
 from tests.fakes import JOB_RULES
+from tests.rules.owners import owner
 
 US = "fleetpatch"
-
-
-def owner(manager: str, fields: Any, operation: str = "Apply") -> Any:
-    return {
-        "manager": manager,
-        "operation": operation,
-        "apiVersion": "batch/v1",
-        "fieldsType": "FieldsV1",
-        "fieldsV1": fields,
-    }
 
 
 def owned_labels(*keys: str) -> Any:

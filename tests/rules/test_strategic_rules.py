@@ -10,7 +10,7 @@ import copy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.rules.jsonpatch import InapplicableError
@@ -337,6 +337,7 @@ def test_a_new_entry_of_a_list_that_is_there_keeps_its_nulls_on_every_server() -
 SETS = st.lists(st.sampled_from("abcdef"), unique=True)
 
 
+@settings(deadline=None)
 @given(current=SETS, added=SETS, doomed=SETS, shuffle=st.randoms(use_true_random=False))
 def test_a_set_keeps_every_entry_once_and_the_order_that_is_set(
     current: list[str], added: list[str], doomed: list[str], shuffle: Any

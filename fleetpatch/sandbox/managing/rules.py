@@ -3,15 +3,8 @@
 from typing import Final
 
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.strategy import (
-    ATOMIC,
-    MergeRules,
-    Rule,
-    Struct,
-    field_rule,
-    merge_rules,
-    release,
-)
+from fleetpatch.rules.schema import ATOMIC, Rule, Struct, field_rule
+from fleetpatch.rules.strategy import MergeRules, merge_rules, release
 from fleetpatch.sandbox import discovery
 
 _OPEN: Final = Struct({}, rest=ATOMIC)
