@@ -15,7 +15,7 @@ what they hold; the texts that are shown are masked here.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 
@@ -281,6 +281,10 @@ def _seen(shown: _Object, whole: Json = None, *, unreadable: str = "") -> Seen:
     )
 
 
-def _strings(values: dict[str, str | None] | None) -> dict[str, str]:
+def _strings(values: dict[str, str | None] | None) -> Mapping[str, str]:
     """Leave out what is null."""
-    return {key: value for key, value in values.items() if value is not None} if values else {}
+    if not values:
+        return {}
+    if None in values.values():
+        return {key: value for key, value in values.items() if value is not None}
+    return cast("dict[str, str]", values)

@@ -13,17 +13,30 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetpatch.errors import FleetpatchError
+from fleetpatch.errors import CredentialsError, FleetpatchError
 from fleetpatch.kube import discovery
 from fleetpatch.kube.cci.iam import lifetime
 from fleetpatch.kube.decoding import KEPT_DEPTH, repair
 from fleetpatch.kube.leases import LeaseApi
+from fleetpatch.kube.opening import open_cci
 from fleetpatch.kube.wire import Raw, answer, listed, token_to_go_on
 from fleetpatch.model.answer import Answer, NoAnswer
 from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseTrouble
 from fleetpatch.rules.verdicts import Verdict, is_gone, judge
-from tests.kube.peers import JOBS, Act, an_object, http, in_turn, merge, opened, target
+from tests.kube.clouds import ENVIRON, PASSWORD, iam
+from tests.kube.peers import (
+    JOBS,
+    Act,
+    VirtualClock,
+    an_object,
+    http,
+    in_turn,
+    merge,
+    opened,
+    serve,
+    target,
+)
 
 DEEP = b"[" * 1200 + b"]" * 1200
 METADATA = {"name": "a", "namespace": "ns", "uid": "u", "resourceVersion": "1"}
@@ -460,6 +473,33 @@ async def test_whatever_comes_over_the_wire_is_an_answer_or_none_or_our_own_erro
                 pass
         except FleetpatchError as error:
             assert "\n" not in str(error)  # noqa: PT017 - most often it raises, but not always
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    body=BODIES,
+    status=st.sampled_from([200, 201, 204, 401, 429, 503]) | st.integers(100, 999),
+    headers=st.dictionaries(
+        st.sampled_from(["Date", "X-Subject-Token", "Retry-After", "Content-Encoding"]),
+        st.binary(max_size=30) | st.sampled_from([b"MIIF", b"Mon, 01 Jan 99999 00:00:00 GMT"]),
+        max_size=4,
+    ),
+)
+async def test_whatever_iam_answers_is_a_grant_or_our_own_error(
+    body: bytes, status: int, headers: dict[str, bytes]
+) -> None:
+    lines = [b"HTTP/1.1 %d X" % status, b"Content-Length: %d" % len(body)]
+    lines += [name.encode() + b": " + value for name, value in headers.items()]
+    content = b"\r\n".join([*lines, b"", b""]) + body
+
+    async with serve(in_turn((content, Act.CLOSE))) as peer:
+        try:
+            async with open_cci(
+                "cci", peer.url, iam(peer.url), clock=VirtualClock(), environ=ENVIRON
+            ) as api:
+                assert api.name == "cci"
+        except CredentialsError as error:
+            assert PASSWORD not in str(error)  # noqa: PT017 - most often it raises, not always
 
 
 def test_an_object_as_it_should_be_has_nothing_unreadable() -> None:
