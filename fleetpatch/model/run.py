@@ -194,6 +194,11 @@ def as_json(summary: Summary) -> dict[str, Json]:
         },
         "requests": {"patch": usage.patch, "get": usage.get, "list": usage.list},
         "retries": usage.retries,
-        "warnings": [{"text": text, "count": n} for text, n in summary.warnings.items()],
+        "warnings": warnings_as_json(summary),
         "elapsedSeconds": round(usage.elapsed, 3),
     }
+
+
+def warnings_as_json(summary: Summary) -> list[Json]:
+    """What the servers warned of, as programs read it."""
+    return [{"text": text, "count": count} for text, count in summary.warnings.items()]

@@ -8,10 +8,11 @@ from typing import TypeAlias
 
 from fleetpatch.model.fields import Fields, Json
 from fleetpatch.model.outcome import Outcome, Reason
-from fleetpatch.model.run import RunInfo, Summary, Tally
+from fleetpatch.model.run import RunInfo, Summary, Tally, warnings_as_json
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
 from fleetpatch.report.changes import as_object, change_lines
+from fleetpatch.report.summary import warning_lines
 from fleetpatch.report.table import Row, table
 from fleetpatch.report.wording import command, number, several
 
@@ -61,6 +62,7 @@ def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
         for sample in preview.samples:
             yield from _sample(sample)
     yield from _warnings(preview.summary)
+    yield from warning_lines(preview.summary)
     if preview.undecided:
         yield ""
         yield (
@@ -98,6 +100,7 @@ def as_json(preview: Preview) -> dict[str, Json]:
         ],
         "inconsistent": list(summary.inconsistent),
         "undecided": list(preview.undecided),
+        "warnings": warnings_as_json(summary),
     }
 
 

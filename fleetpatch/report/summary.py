@@ -25,11 +25,7 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
     if summary.usage.elapsed:
         yield ""
         yield _cost(summary)
-    if summary.warnings:
-        yield ""
-        yield "The servers warned:"
-        for text, count in summary.warnings.items():
-            yield f"{number(count):>20}  {clean(text)}"
+    yield from warning_lines(summary)
     yield ""
     yield f"Run file: {clean(summary.run_file)}"
     if log_file is not None:
@@ -40,6 +36,15 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
         told = command("status", summary.undone_by)
         yield f"Undone:   by {clean(summary.undone_by)}  ({told} tells how far)"
     yield from _next(summary)
+
+
+def warning_lines(summary: Summary) -> Iterator[str]:
+    """What the servers warned of, and how often; nothing where they did not."""
+    if summary.warnings:
+        yield ""
+        yield "The servers warned:"
+        for text, count in summary.warnings.items():
+            yield f"{number(count):>20}  {clean(text)}"
 
 
 def _headline(summary: Summary) -> str:

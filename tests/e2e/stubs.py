@@ -20,6 +20,7 @@ COLLECTION = f"/apis/{GROUP}/v1/namespaces/ns/{PLURAL}"
 _VERSION = {"groupVersion": f"{GROUP}/v1", "version": "v1"}
 _RESOURCE = {"name": PLURAL, "kind": "Training", "namespaced": True, "verbs": ["list", "patch"]}
 _DOCUMENTS = {
+    "/version": {"major": "1", "minor": "20", "gitVersion": "v1.20.2"},
     "/apis": {"groups": [{"name": GROUP, "versions": [_VERSION]}]},
     "/api/v1": {"resources": []},
     f"/apis/{GROUP}/v1": {"resources": [_RESOURCE]},
@@ -66,6 +67,8 @@ class Stub:
             return 200, {"metadata": {}, "items": list(self.objects.values())}
         if self.hangs:
             self.ended.wait()
+        if name not in self.objects:
+            return 404, {"kind": "Status", "reason": "NotFound", "details": {"kind": PLURAL}}
         found = self.objects[name]
         if method == "PATCH":
             patch = json.loads(body)

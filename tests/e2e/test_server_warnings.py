@@ -22,9 +22,11 @@ def test_a_warning_is_logged_once_and_counted_over_all_sessions(tool: Tool) -> N
         configure(tool, server)
         server.headers = [("Warning", f'299 - "{OLD}"')]
         file = tool.write("plan.yaml", plan("warned", BLOCK, patch={"labels": {"team": "red"}}))
-        assert tool.run("plan", file).code == 0
-        [planned] = tool.run("status", "warned", "-o", "json").json["warnings"]
-        assert planned["text"] == OLD
+        shown = tool.run("plan", file).out
+        asked = len(server.sent)
+        assert f"The servers warned:\n{asked:>20}  {OLD}\n" in shown
+        planned = tool.run("status", "warned", "-o", "json").json["warnings"]
+        assert planned == [{"text": OLD, "count": asked}]
 
         applied = tool.run("apply", "warned", "--yes", "-o", "json")
 

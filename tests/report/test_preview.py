@@ -161,6 +161,7 @@ def test_programs_read_the_same() -> None:
         ],
         "inconsistent": [],
         "undecided": [],
+        "warnings": [],
     }
 
 
