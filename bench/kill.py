@@ -6,9 +6,12 @@ a list. Witnesses that share no code with it then look for violations (`tests/e2
 every selected object stored exactly once in a run (etcd counts), no other touched, the outcomes add
 up, and nothing sent again that was on record (the API server's audit log, or our own proxy).
 
-With `--apiserver` and `--etcd` it is those that are killed, and started again, with `--wire` also
-connections are cut, `--sigint` interrupts instead, and `--together` starts one plan twice at once.
-Exits 1 where something was violated.
+With `--answers` an intermediary applies a part of the PATCHes and answers otherwise (429, 408, 409,
+422, 403, 500, a 200 of another object), or delivers them twice, while a second writer writes to the
+same objects; a server-side apply is tried as well, and in the end all runs are undone, which must
+leave nothing of ours. With `--apiserver` and `--etcd` it is those that are killed, and started
+again, with `--wire` also connections are cut, `--sigint` interrupts instead, and `--together`
+starts one plan twice at once. Exits 1 where something was violated.
 """
 
 import argparse
@@ -23,10 +26,13 @@ from functools import partial
 from pathlib import Path
 
 from tests.control_plane import ControlPlane
+from tests.e2e import substitutes
 from tests.e2e.proxies import Cut, at_random, proxy
+from tests.e2e.second_writer import SecondWriter
 from tests.e2e.tool import Tool
 from tests.e2e.trials import (
     APPEND,
+    APPLY,
     INTERRUPTED,
     KILLED,
     MERGE,
@@ -43,6 +49,12 @@ from tests.e2e.witnesses import audited
 
 CUT = 0.05
 """The share of requests for single objects that `--wire` cuts."""
+
+REPLACED = 0.2
+"""The share of PATCHes whose answers `--answers` replaces."""
+
+PATIENT = {"budget": "100%", "maxDelay": "1s"}
+"""So many replaced answers would use up the default budget of retries."""
 
 _COLUMNS = ("runs", "troubles", "sessions", "in doubt", "read", "PATCHes", "slowest", "violations")
 
@@ -75,7 +87,7 @@ def main() -> None:
         sys.exit(bool(violations))
     seed = options.seed if options.seed is not None else secrets.randbits(32)
     tales = {}
-    for body in (MERGE, APPEND):
+    for body in (MERGE, APPEND, APPLY) if options.answers else (MERGE, APPEND):
         started = time.monotonic()
         tales[body.name] = try_out(body, options, random.Random(seed))
         print(f"{body.name}: {time.monotonic() - started:.0f} s", flush=True)
@@ -92,6 +104,7 @@ def _options() -> argparse.Namespace:
     who.add_argument("--apiserver", action="store_true", help="kill the API server")
     who.add_argument("--etcd", action="store_true", help="kill etcd")
     who.add_argument("--wire", choices=list(Cut), type=Cut, help="cut connections, too")
+    who.add_argument("--answers", action="store_true", help="replace answers, too; undo all")
     who.add_argument("--sigint", action="store_true", help="interrupt instead of killing")
     who.add_argument("--together", action="store_true", help="start a plan twice at once")
     return parser.parse_args()
@@ -118,8 +131,30 @@ def try_out(body: Body, options: argparse.Namespace, generator: random.Random) -
             wire = stack.enter_context(proxy(plane.server, plane.ca_file, choose))
             wire.redirect(kubeconfig)
             witness = wire.patches
+        elif options.answers:
+            return with_other_answers(plane, tool, fleet, generator, options)
         trial = Trial(tool, fleet, witness, trouble, generator, span=options.targets / 2000)
         return trial.run(options.kills or number)
+
+
+def with_other_answers(
+    plane: ControlPlane,
+    tool: Tool,
+    fleet: Fleet,
+    generator: random.Random,
+    options: argparse.Namespace,
+) -> Tale:
+    """All turns behind an intermediary, beside a second writer; in the end all is undone."""
+    choose = substitutes.at_random(REPLACED, generator.randrange(2**32))
+    span = options.targets / 2000
+    with proxy(plane.server, plane.ca_file, choose) as wire, SecondWriter(fleet, generator):
+        if tool.kubeconfig is not None:
+            wire.redirect(tool.kubeconfig)
+        trial = Trial(tool, fleet, wire.patches, KILLED, generator, span=span)
+        trial.run(options.kills or 50, retry=PATIENT)
+        trial.undo_all()
+        print(f"{wire.interferences()} answers replaced", flush=True)
+        return trial.tale
 
 
 def start_together(repetitions: int) -> list[str]:

@@ -4,7 +4,9 @@ from math import inf
 
 from fleetpatch.campaign.changes import change_of
 from fleetpatch.engine.orders import Orders
+from fleetpatch.model.change import FIELD_MANAGER
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.backoff import Backoff
@@ -36,4 +38,17 @@ def orders_of(
         read_only=read_only,
         options=plan.patch.options(),
         release=release,
+        managers=_managers(plan, cluster),
     )
+
+
+def _managers(plan: Plan, cluster: str) -> frozenset[str]:
+    """The field managers that a server may note for our writes.
+
+    Kinds of CCI take no `fieldManager`: the server notes the client's name instead.
+    """
+    named = plan.patch.field_manager
+    is_cci = any(
+        ref.name == cluster and ProviderName(ref.provider) is ProviderName.CCI for ref in plan.fleet
+    )
+    return frozenset({named, FIELD_MANAGER} if is_cci else {named})

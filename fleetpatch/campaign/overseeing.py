@@ -84,6 +84,9 @@ class Overseer:
         if retry.verdict not in SERVERS_OWN:
             # Conflicts are other writers', and stale credentials nobody's.
             return
+        if retry.reason is Reason.WEBHOOK_UNREACHABLE:
+            # The server is well, and the waits for its webhook are long enough not to burden it.
+            return
         cluster = retry.target.cluster
         if retry.http_status is None:
             self._unanswered[cluster] += retry.verdict is Verdict.IN_DOUBT

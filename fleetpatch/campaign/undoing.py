@@ -1,12 +1,14 @@
 """Undo: a run of its own, planned from another one's record.
 
-Each target that the run applied gets its before-values and absences back, where the values are
-still those that we left; the rest ends as `skipped: drifted`. What the run left in doubt is settled
-by reading first, so that what was applied and never confirmed is undone as well.
+Each target that the run changed gets its before-values and absences back, where the values are
+still those that we left; the rest ends as `skipped: drifted`. Targets that failed with some of the
+change stored are among them. What the run left in doubt is settled by reading first, so that what
+was applied and never confirmed is undone as well.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from fleetpatch.campaign.applying import opened_to_write
 from fleetpatch.campaign.births import new_run
@@ -27,6 +29,9 @@ from fleetpatch.model.run import RunInfo, Standing, Summary
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.undoing import way_back
 
+_MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
+"""Targets that were skipped, failed or are to be tried again may hold some of the change."""
+
 
 async def undo(
     run_file: Path | str, settings: Settings | None = None, *, new_file: Path | None = None
@@ -41,8 +46,6 @@ async def undo(
         if journal.info.dry_run:
             raise Refused(f"{run_file}: it was a rehearsal and changed nothing; nothing to undo")
         await _settle_doubtful(journal, settings)
-        if not folds.summary(journal).tally.applied:
-            raise Refused(f"{run_file}: no target of it was applied; there is nothing to undo")
         return _plan(journal, settings, new_file)
 
 
@@ -65,11 +68,17 @@ def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summar
     planned = RunFile.create(path, info, wall=settings.clock.wall)
     with planned.planning():
         planned.add(_drafts(journal))
+        _require_changes(journal, planned)
         planned.seal()
         planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
     with planned:
         journal.note_undo(info.run)
         return folds.summary(planned)
+
+
+def _require_changes(journal: RunFile, planned: RunFile) -> None:
+    if not (planned.found() or folds.summary(journal).tally.applied):
+        raise Refused(f"{journal.path}: no target of it was applied; there is nothing to undo")
 
 
 def _info(undone: RunInfo, settings: Settings) -> RunInfo:
@@ -86,12 +95,11 @@ def _info(undone: RunInfo, settings: Settings) -> RunInfo:
 
 def _drafts(journal: RunFile) -> Iterator[Draft]:
     change = change_of(journal.info, plan_of(journal))
-    for listed in folds.targets(journal, {Standing.APPLIED}):
+    for listed in folds.targets(journal, _MAY_BE_CHANGED):
         target, settlement = listed.target, listed.settlement
-        if settlement is None:
-            continue
         left, before = way_back(change, target, settlement)
         if before:
-            version = settlement.resource_version or target.resource_version
+            known = settlement and settlement.resource_version
+            version = known or target.resource_version
             seen = Seen(target.namespace, target.name, target.uid, version)
             yield Draft(target.cluster, target.resource, seen, left, 0, before)

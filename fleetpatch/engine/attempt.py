@@ -14,8 +14,9 @@ from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.orders import Orders
 from fleetpatch.engine.outage import Outage
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.passage import Again, Left, Passage, Turn, describe
-from fleetpatch.model.outcome import Settlement
+from fleetpatch.engine.passage import Again, Left, Passage, Turn
+from fleetpatch.engine.replies import describe
+from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Target
 from fleetpatch.rules.verdicts import Verdict
@@ -23,7 +24,10 @@ from fleetpatch.rules.verdicts import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """One attempt that will be made again: the record for log and progress."""
+    """One attempt that will be made again: the record for log and progress.
+
+    `reason` is how the target ends where no attempt is left.
+    """
 
     target: Target
     attempt: int
@@ -31,6 +35,7 @@ class Retry:
     verdict: Verdict
     detail: str
     wait: float
+    reason: Reason = Reason.EXHAUSTED
 
     @property
     def said(self) -> str:
@@ -87,20 +92,21 @@ class Courier:
         return late or state.attempt_number >= self.orders.attempts
 
     def _wait(self, state: RetryCallState) -> float:
+        turn = _last_turn(state)
         return self.orders.backoff.delay(
             state.attempt_number,
-            _last_turn(state).reply,
+            turn.reply,
             now=self.clock.wall(),
             random=self.random(),
+            pause=turn.pause,
         )
 
     def _announce(self, passage: Passage, state: RetryCallState) -> None:
         turn = _last_turn(state)
         status, detail = describe(turn.reply)
         wait = state.next_action.sleep if state.next_action else 0.0
-        self.on_retry(
-            Retry(passage.target, state.attempt_number, status, turn.verdict, detail, wait)
-        )
+        attempt, target = state.attempt_number, passage.target
+        self.on_retry(Retry(target, attempt, status, turn.verdict, detail, wait, turn.reason))
 
 
 def _last_turn(state: RetryCallState) -> Again:

@@ -7,6 +7,7 @@ for a while. It stays open for as long as the process lives; a run that goes on 
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Final
 
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.target import Target
@@ -19,6 +20,9 @@ from fleetpatch.rules.breaking import (
     part_of,
     refusal,
 )
+
+_ACCEPTED_BY_NOBODY: Final = frozenset({Reason.EXHAUSTED, Reason.WEBHOOK_UNREACHABLE})
+"""Ends that show nothing of a server that accepts what it is sent."""
 
 
 @dataclass(slots=True)
@@ -46,7 +50,7 @@ class Breaker:
     def note(self, target: Target, settlement: Settlement) -> str:
         """Note an end; gives why the whole cluster is to be left alone now, or nothing."""
         part, said = part_of(target), refusal(target, settlement)
-        if settlement.reason is not Reason.EXHAUSTED:
+        if settlement.reason not in _ACCEPTED_BY_NOBODY:
             self._busy = 0
         if said:
             row = self._rows.setdefault(part, _Row())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
-from fleetpatch.model.change import Change, Options, reads_whole
+from fleetpatch.model.change import FIELD_MANAGER, Change, Options, reads_whole
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.backoff import Backoff
 from fleetpatch.rules.settling import OnDrift
@@ -18,6 +18,7 @@ class Orders:
     `guarded` sends the resourceVersion (`guards.conflicts: version`), else the uid alone; a patch
     that must not be done twice carries the version in any case.
     After `attempts`, or `deadline` seconds from its first request on, a target is given up.
+    `managers` are the field managers that the server may note for our writes.
     `read_only` settles by reading what earlier processes left in doubt, and sends nothing.
     `release` is the server's ("1.20") where it matters and is known.
     """
@@ -29,11 +30,12 @@ class Orders:
     attempts: int = 6
     deadline: float = inf
     backoff: Backoff = field(default_factory=Backoff)
-    retried: frozenset[int] = frozenset({429, 503, 504})
+    retried: frozenset[int] = frozenset({408, 425, 429, 503, 504})
     dry_run: bool = False
     read_only: bool = False
     options: Options = field(default_factory=Options)
     release: str = ""
+    managers: frozenset[str] = frozenset({FIELD_MANAGER})
 
     @property
     def whole(self) -> bool:

@@ -1,28 +1,30 @@
 """One target's passage: what is sent and read for it, turn by turn.
 
-A passage sends optimistically, with the version that was planned, and reads only when an answer
-leaves it no choice: after a conflict, and when the PATCH may or may not have been applied. Each
-turn ends in a settlement, in `Again` (wait, and take another) or in `Left` (the target stays open).
+A passage sends optimistically, with the version that was planned. A 200 that shows the object ends
+it. After any other answer the PATCH may have been applied, whoever answered: so the object is read
+after a conflict, after an answer that leaves it open, and before the target ends on a refusal or
+with its attempts used up. An answer that asks for another attempt is followed by that attempt; its
+guard meets a change that was made all the same. Each turn ends in a settlement, in `Again` (wait,
+and take another) or in `Left` (the target stays open).
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from fleetpatch.engine.halt import Halt
-from fleetpatch.engine.orders import Orders
-from fleetpatch.engine.outage import Outage
-from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.means import Means
+from fleetpatch.engine.replies import is_unreachable, line
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import PatchType, is_repeatable
 from fleetpatch.model.fields import Fields
-from fleetpatch.model.outcome import Reason, Settlement
-from fleetpatch.model.ports import Clock, Cluster
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.backoff import retry_after
 from fleetpatch.rules.identity import about
 from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.planner import goal
 from fleetpatch.rules.requesting import request
-from fleetpatch.rules.settling import End, after_patch, after_read
+from fleetpatch.rules.settling import End, after_patch, after_read, outweighs_refusal
 from fleetpatch.rules.verdicts import (
     Ruling,
     Verdict,
@@ -51,65 +53,44 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """This turn settled nothing."""
+    """This turn settled nothing.
+
+    `reason` is how the target ends where this was its last attempt, `pause` the shortest first
+    wait that is of use, in seconds.
+    """
 
     reply: Reply
     verdict: Verdict
+    reason: Reason = Reason.EXHAUSTED
+    pause: float = 0.0
 
 
 Turn: TypeAlias = Settlement | Left | Again
 
-_MAY_BE_DONE: Final = frozenset({Reason.REJECTED, Reason.FORBIDDEN, Reason.OWNED})
-"""Refusals of an object that is there."""
-
-
-class Means(Protocol):
-    """What a passage has of its courier."""
-
-    @property
-    def cluster(self) -> Cluster:
-        """Where it goes."""
-        ...
-
-    @property
-    def orders(self) -> Orders:
-        """How the target is to be treated."""
-        ...
-
-    @property
-    def pacer(self) -> Pacer:
-        """What every request passes."""
-        ...
-
-    @property
-    def halt(self) -> Halt:
-        """What tells when to come to rest."""
-        ...
-
-    @property
-    def outage(self) -> Outage:
-        """When the cluster was last not to be reached."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """Time."""
-        ...
+_WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
+"""Nothing that we wrote is there any more."""
 
 
 class Passage:
     """The state of one target under way; `take_turn` until it is no `Again`, else `give_up`."""
 
     def __init__(self, courier: Means, target: Target, *, in_doubt: bool) -> None:
+        self._replaced: Fields | None = None
+        if target.earlier is not None and target.earlier.replaced != target.before:
+            self._replaced = target.earlier.replaced
+            target = replace(target, before=target.earlier.replaced)
         self.target = target
         self._courier = courier
         self._orders = courier.orders
         self._goal = goal(self._orders.change, target)
-        self._replaced: Fields | None = None
-        self._refused: Answer | None = None
+        self._planned_version = target.resource_version
+        self._ours: Fields = {}
+        self._refused: End | None = None
+        self._refused_for_good = False
         self._options = self._orders.options
         self._version = target.resource_version
         self._maybe_applied = in_doubt
+        self._unread = False
         self._unanswered = in_doubt
         self._must_read = in_doubt
         self._renewed = False
@@ -126,10 +107,20 @@ class Passage:
         now = self._courier.clock.monotonic()
         return now - (now if self._first_sent_at is None else self._first_sent_at)
 
+    @property
+    def _is_in_doubt(self) -> bool:
+        """Whether a PATCH of ours may have been applied that no read has denied.
+
+        One that nobody answered may arrive even after a read.
+        """
+        return self._unanswered or self._unread
+
     async def take_turn(self) -> Turn:
         """Read where one must, then send where one may."""
         halt = self._courier.halt
-        if self._must_read or (halt.called and self._maybe_applied):
+        if halt.called and self._unread and not self._must_read:
+            return await self._come_to_rest()
+        if self._must_read:
             ended = await self._read()
             if halt.called and isinstance(ended, Again):
                 return Left()
@@ -147,45 +138,56 @@ class Passage:
         return await self._send(permit)
 
     async def _come_to_rest(self) -> Settlement | Left:
-        """Leave the target where the halt found it, unless a read tells that it is done."""
-        if self._maybe_applied and not self._must_read:
+        """Leave the target where the halt found it, unless a read shows that it is done.
+
+        Nothing is read where the server asked for a pause: it stays in doubt then.
+        """
+        if self._unread:
+            if self._last and retry_after(self._last.reply, self._courier.clock.wall()):
+                return Left()
             match await self._read():
                 case Settlement() as ended:
                     return ended
                 case Again() | Left():
                     return Left()
-        return Left(sent=self._unanswered)
+        return Left(sent=self._is_in_doubt)
 
     async def give_up(self, last: Again, *, once_more: bool = True) -> Settlement | Left:
         """End a passage whose attempts have run out: where a read can tell more, it is made.
 
         `once_more`: a PATCH may follow it, where turns went by without one.
         """
-        if self._must_read or self._maybe_applied:
+        if (overdue := self._must_read) or self._unread:
             match await self._read():
-                case Settlement() | Left() as ended:
+                case Settlement() as ended:
                     return ended
-                case Again(reply=reply) if last.verdict is Verdict.IN_DOUBT:
-                    cause = f"could not be read after it may have been applied: {_line(reply)}"
-                    return Left(cause, lane=_unreachable(reply), unanswered=True)
-                case None if once_more and self._may_go_on:
+                case Left() as left if left.lane or overdue:
+                    return left
+                case Again(reply=reply) if self._must_know(last, reply):
+                    cause = f"could not be read after it may have been applied: {line(reply)}"
+                    return Left(
+                        cause,
+                        lane=is_unreachable(reply),
+                        unanswered=last.verdict is Verdict.IN_DOUBT,
+                    )
+                case None if overdue and once_more and self._may_go_on:
                     # Turns went by without a PATCH while it could not be read; now it could.
                     turn = await self.take_turn()
                     if not isinstance(turn, Again):
                         return turn
                     return await self.give_up(turn, once_more=False)
-        line = _line(last.reply)
+        said = line(last.reply)
         match last.verdict:
             case Verdict.RENEW:
-                cause = f"spent its last attempt on credentials that were stale: {line}"
-                return Left(cause, sent=self._maybe_applied)
-            case Verdict.RETRY if _unreachable(last.reply):
-                cause = f"the server cannot be reached: {line}"
-                return Left(cause, lane=True, sent=self._maybe_applied)
+                cause = f"spent its last attempt on credentials that were stale: {said}"
+                return Left(cause, sent=self._is_in_doubt)
+            case Verdict.RETRY if is_unreachable(last.reply):
+                cause = f"the server cannot be reached: {said}"
+                return Left(cause, lane=True, sent=self._is_in_doubt)
             case Verdict.CONFLICT:
-                return self._settle(End(Reason.CONFLICT, line))
+                return self._settle(End(Reason.CONFLICT, said))
             case _:
-                return self._settle(End(Reason.EXHAUSTED, line))
+                return self._settle(End(last.reason, said))
 
     async def _send(self, permit: Permit) -> Turn:
         orders = self._orders
@@ -203,13 +205,25 @@ class Passage:
         if isinstance(reply, Answer):
             self._status = reply.status
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
-                end = after_patch(
-                    orders.change, self._goal, self._version, reply.seen, dry_run=orders.dry_run
-                )
-                return self._settle(end)
+                return self._settle(self._decide_on_200(reply.seen))
+        if not (orders.dry_run or is_unreachable(reply)):
+            # It has left us: whoever answers, and whatever, it may have been applied.
+            self._maybe_applied = self._unread = True
         turn = await self._ponder(reply, sent.type)
         self._last = turn if isinstance(turn, Again) else None
         return turn
+
+    def _decide_on_200(self, seen: Seen) -> End:
+        # A version that was read after a PATCH of ours may be of that PATCH's making.
+        sent_before = self._maybe_applied and self._version != self._planned_version
+        return after_patch(
+            self._orders.change,
+            self._goal,
+            self._version,
+            seen,
+            sent_before=sent_before,
+            dry_run=self._orders.dry_run,
+        )
 
     async def _ponder(self, reply: Reply, sent: PatchType) -> Turn:
         """Find out what an answer that is no plain success asks for."""
@@ -218,7 +232,7 @@ class Passage:
             return Again(reply, Verdict.RETRY)
         if isinstance(reply, Answer) and is_failed_test(reply, sent):
             # A test that failed, or an operation that does not fit: the object tells which.
-            self._refused, self._must_read = reply, True
+            self._refused, self._must_read = End(Reason.REJECTED, line(reply)), True
             return Again(reply, Verdict.CONFLICT)
         match ruling.verdict:
             case Verdict.STOP if self._is_our_own(reply):
@@ -233,10 +247,14 @@ class Passage:
             case Verdict.IN_DOUBT:
                 # Even a read that does not show it is not the last word: it may still arrive.
                 self._must_read = self._maybe_applied = self._unanswered = True
-            case Verdict.RETRY if isinstance(reply, Answer) and reply.status >= 500:  # noqa: PLR2004 - 5xx
-                # A server in trouble may have done what it denies; a conflict would bring it out.
-                self._maybe_applied = True
-        return Again(reply, ruling.verdict)
+        return Again(reply, ruling.verdict, ruling.reason, ruling.pause)
+
+    def _must_know(self, last: Again, read: Reply) -> bool:
+        """Tell whether a target stays open because a read failed at its end."""
+        if last.verdict is Verdict.RENEW:
+            return False
+        # A server that refuses the read will refuse the next one, too.
+        return self._unanswered or not (isinstance(read, Answer) and self._is_final(read))
 
     @property
     def _may_go_on(self) -> bool:
@@ -251,13 +269,13 @@ class Passage:
         own = is_owned_by(reply, self._options.field_manager)
         return own and not self._options.force
 
-    async def _refuse(self, ruling: Ruling, reply: Reply) -> Settlement:
-        """End on a refusal, unless an earlier PATCH of ours has done it already."""
-        if self._maybe_applied and ruling.reason in _MAY_BE_DONE:
-            match await self._read():
-                case Settlement() as ended:
-                    return ended
-        return self._settle(End(ruling.reason, _line(reply)))
+    async def _refuse(self, ruling: Ruling, reply: Reply) -> Turn:
+        """End on a refusal, unless a read shows that a PATCH of ours was applied all the same."""
+        refused = End(ruling.reason, line(reply))
+        if not self._maybe_applied:
+            return self._settle(refused)
+        self._refused, self._refused_for_good, self._must_read = refused, True, True
+        return await self._read() or self._settle(refused)
 
     async def _read(self) -> Turn | None:
         """Read the object and decide; None where it is to be sent (again)."""
@@ -269,6 +287,7 @@ class Passage:
             self._courier.pacer.answered(permit, reply)
         reply = about(self.target, reply, written=False)
         unready = self._is_unready(reply)
+        refused = self._refused if self._refused_for_good else None
         match reply:
             case Answer(status=200, seen=Seen() as seen):
                 return self._decide(seen)
@@ -276,8 +295,10 @@ class Passage:
                 return self._decide(None)
             case Answer(status=401):
                 return await self._renew(reply)
+            case Answer() if refused and not unready and self._is_final(reply):
+                return self._settle(refused)
             case Answer(status=403) if not unready:
-                return Left(f"may not be read: {_line(reply)}", sent=self._maybe_applied)
+                return Left(f"may not be read: {line(reply)}", sent=self._is_in_doubt)
             case _:
                 return Again(reply, Verdict.IN_DOUBT)
 
@@ -298,11 +319,17 @@ class Passage:
             sent=self._maybe_applied and not self._orders.dry_run,
             on_drift=self._orders.on_drift,
             release=self._orders.release,
+            managers=self._orders.managers,
         )
+        self._unread = False
+        self._ours = (step.wrote or {}) if isinstance(step, End) else step.ours
+        refused = self._refused
+        if refused and self._refused_for_good and not outweighs_refusal(step, refused.reason):
+            return self._settle(refused)
         if isinstance(step, End):
             return self._settle(step)
-        if self._refused is not None and step.resource_version == self._version:
-            return self._settle(End(Reason.REJECTED, _line(self._refused)))
+        if refused and step.resource_version == self._version:
+            return self._settle(refused)
         self._goal, self._version, self._must_read = step.goal, step.resource_version, False
         self._refused = None
         if step.replaces is not None:
@@ -317,11 +344,14 @@ class Passage:
         It is sent again even where there are no others to be had: one 401 may be a passing fault.
         """
         if self._renewed:
-            cause = f"the server does not accept our credentials: {_line(reply)}"
-            return Left(cause, lane=True, sent=self._maybe_applied)
+            cause = f"the server does not accept our credentials: {line(reply)}"
+            return Left(cause, lane=True, sent=self._is_in_doubt)
         self._renewed = True
         await self._courier.cluster.renew()
         return Again(reply, Verdict.IN_DOUBT if self._must_read else Verdict.RENEW)
+
+    def _is_final(self, answer: Answer) -> bool:
+        return judge(answer, self._orders.retried).verdict is Verdict.STOP
 
     def _settle(self, end: End) -> Settlement:
         return Settlement(
@@ -334,24 +364,16 @@ class Passage:
             resource_version=end.resource_version,
             detail=end.detail,
             replaced=self._replaced,
-            # Where other values were replaced, others were wanted than the plan's.
-            wrote=end.wrote or (self._goal if self._replaced is not None else None),
+            wrote=end.wrote or self._left_behind(end.reason),
         )
 
-
-def _unreachable(reply: Reply) -> bool:
-    return isinstance(reply, NoAnswer) and reply.silence is Silence.UNREACHABLE
-
-
-def _line(reply: Reply) -> str:
-    status, text = describe(reply)
-    return f"{status} {text}".strip() if status is not None else text
-
-
-def describe(reply: Reply) -> tuple[int | None, str]:
-    """A reply as (HTTP status or None, one line for people)."""
-    match reply:
-        case Answer(status=status, reason=reason, message=message):
-            return status, message or reason
-        case NoAnswer(silence=silence, detail=detail):
-            return None, f"{silence}: {detail}" if detail else str(silence)
+    def _left_behind(self, reason: Reason) -> Fields | None:
+        """What the target's fields hold by our hand, where the server made nothing else of it."""
+        match OUTCOME_OF[reason]:
+            case Outcome.APPLIED:
+                # Where other values were replaced, others were wanted than the plan's.
+                return self._goal if self._replaced is not None else None
+            case Outcome.SKIPPED | Outcome.FAILED if reason not in _WITHOUT_OUR_OBJECT:
+                return self._ours or None
+            case _:
+                return None

@@ -20,7 +20,7 @@ from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunState
-from fleetpatch.model.target import Target, TargetId
+from fleetpatch.model.target import EarlierWrite, Target, TargetId
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -29,7 +29,8 @@ MAX_BLOCKS: Final = 63
 
 TARGET_COLUMNS: Final = (
     "t.id, t.cluster, t.resource, t.namespace, t.name, t.uid, t.resource_version, t.blocks,"
-    " t.before, t.wanted"
+    " t.before, t.wanted, (SELECT wrote FROM earlier_writes WHERE target = t.id),"
+    " (SELECT replaced FROM earlier_writes WHERE target = t.id)"
 )
 """What `target` reads, in its order; `t` is `targets`."""
 
@@ -143,6 +144,8 @@ class _TargetRow(msgspec.Struct, array_like=True, gc=False):
     blocks: Count
     before: str
     wanted: str | None
+    earlier_wrote: str | None
+    earlier_replaced: str | None
 
 
 class _OutcomeRow(msgspec.Struct, array_like=True, gc=False):
@@ -242,6 +245,12 @@ def cell(row: Row) -> Cell:
     return msgspec.convert(row, Cell)
 
 
+def _earlier(wrote: str | None, replaced: str | None) -> EarlierWrite | None:
+    if wrote is None or replaced is None:
+        return None
+    return EarlierWrite(fields_of(wrote), fields_of(replaced))
+
+
 def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resource]) -> Target:
     """Build the target of a row of TARGET_COLUMNS. Raises one of UNREADABLE."""
     read = msgspec.convert(row, _TargetRow)
@@ -256,6 +265,7 @@ def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resour
         fields_of(read.before),
         blocks(read.blocks),
         None if read.wanted is None else fields_of(read.wanted),
+        _earlier(read.earlier_wrote, read.earlier_replaced),
     )
 
 

@@ -8,8 +8,8 @@ import msgspec
 
 from fleetpatch.journal import codec
 from fleetpatch.journal.database import Database
-from fleetpatch.journal.faults import DAMAGED, fault
-from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLES
+from fleetpatch.journal.faults import DAMAGED, explained, fault
+from fleetpatch.journal.schema import APPLICATION_ID, EARLIER_WRITES, FORMAT_VERSION, TABLES
 from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
 from fleetpatch.model.warnings import added
@@ -33,7 +33,9 @@ def lay_out(database: Database, info: RunInfo) -> None:
     """Make the tables of a new run, in state `planning`."""
     values = asdict(info)
     with database.transaction() as connection:
-        for statement in TABLES.split(";"):  # executescript would commit on its own
+        for statement in (TABLES + EARLIER_WRITES).split(
+            ";"
+        ):  # executescript would commit on its own
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
@@ -48,6 +50,19 @@ def lay_out(database: Database, info: RunInfo) -> None:
         database.put((key, values[key]) for key in _INFO)
         database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
         database.put([("state", RunState.PLANNING.value), ("cause", ""), ("undone_by", "")])
+
+
+def add_missing(database: Database, *, write: bool) -> None:
+    """Make the table that run files of version 0.1.0 lack; for who only reads, beside the file."""
+    known = "SELECT 1 FROM sqlite_master WHERE name = 'earlier_writes'"
+    if next(iter(database.rows(known)), None) is not None:
+        return
+    if write:
+        with database.transaction() as connection:
+            connection.execute(EARLIER_WRITES)
+    else:
+        with explained(database.path):
+            database.connection.execute(EARLIER_WRITES.replace("TABLE", "TEMP TABLE"))
 
 
 def info(database: Database) -> RunInfo:

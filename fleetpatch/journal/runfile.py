@@ -37,9 +37,13 @@ SELECT {codec.TARGET_COLUMNS} FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT 
 AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id) ORDER BY t.id LIMIT ?
 """  # noqa: S608 # of our own constants alone
 _SETTLE: Final = "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_REOPEN: Final = """
-DELETE FROM outcomes WHERE attempts > 0 AND instr(' ' || ? || ' ', ' ' || reason || ' ')
-"""
+_REOPENED: Final = "attempts > 0 AND instr(' ' || ? || ' ', ' ' || reason || ' ')"
+_REOPEN: Final = f"DELETE FROM outcomes WHERE {_REOPENED}"  # noqa: S608 # of our own constants
+_KEEP_WRITES: Final = f"""
+INSERT OR REPLACE INTO earlier_writes
+SELECT target, wrote, coalesce(replaced, (SELECT before FROM targets WHERE id = target))
+FROM outcomes WHERE wrote IS NOT NULL AND {_REOPENED}
+"""  # noqa: S608 # of our own constants
 _IN_DOUBT: Final = f"""
 SELECT {codec.TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
 WHERE k.first BETWEEN ?1 AND ?2 AND t.id > ?3
@@ -114,6 +118,7 @@ class RunFile:
         try:
             if check:
                 facts.verify(database)
+            facts.add_missing(database, write=write)
             run = cls(database, facts.info(database), wall)
             if write:
                 run._refuse_unsealed()
@@ -290,12 +295,13 @@ class RunFile:
     def reopen(self, *reasons: Reason) -> int:
         """Take back the outcomes of failed targets; returns their number.
 
-        All of them, or those with one of `reasons`.
-        They were sent, so they are in doubt then, and will be read before anything else.
+        All of them, or those with one of `reasons`. They were sent, so they are in doubt then, and
+        will be read before anything else. What they had stored of the change stays on record.
         """
         failures = [one for one in Reason if OUTCOME_OF[one] is Outcome.FAILED]
         wanted = [one.value for one in reasons or failures]
         with self.database.transaction() as connection:
+            connection.execute(_KEEP_WRITES, (" ".join(wanted),))
             taken = connection.execute(_REOPEN, (" ".join(wanted),)).rowcount
             facts.grow(self.database, "outcomes", -taken)
             if taken:

@@ -12,6 +12,7 @@ Format
     | `targets` | one object to patch, with its version and before-values | once, by the seal |
     | `claims` | a chunk of targets, `first..last`, that may have been sent | before it is sent |
     | `outcomes` | a target that has ended, and how | after it has ended |
+    | `earlier_writes` | what a target's outcome that was taken back had stored | then |
     | `reasons` | the outcome that each reason belongs to | at creation |
 
     Where a target stands follows from these and is stored nowhere else: with a row in `outcomes`
@@ -27,7 +28,9 @@ Format
     JSON: `[[path, value], ...]`, and `[path]` alone for a field that was absent; `wanted`, in the
     same shape, says what they shall be where that does not follow from the plan and `before`.
     `outcomes.replaced` and `.wrote`, of that shape too, are kept where what the change replaced was
-    not as planned, or what it made is not as wanted. `blocks` is a bit
+    not as planned, or what it made is not as wanted; with a target that failed or was skipped,
+    `wrote` is what was stored of the change all the same. `earlier_writes` keeps both while such a
+    target is tried again. `blocks` is a bit
     mask of positions in the plan's `targets`. Times are seconds since the epoch.
 
 Planning
@@ -78,6 +81,14 @@ from typing import Final
 
 APPLICATION_ID: Final = int.from_bytes(b"flpt")
 FORMAT_VERSION: Final = 1
+
+EARLIER_WRITES: Final = """
+CREATE TABLE earlier_writes (
+    target INTEGER PRIMARY KEY REFERENCES targets,
+    wrote TEXT NOT NULL,
+    replaced TEXT NOT NULL
+);
+"""
 
 TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;

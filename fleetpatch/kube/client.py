@@ -110,11 +110,11 @@ class ApiServer:
         return self._reply(raw, whole=whole)
 
     async def read(self, target: Target, *, whole: bool = False) -> Reply:
-        """GET the object. Never raises for what the server or the network does."""
+        """GET the object, with its managedFields. Never raises for what the server does."""
         self.requests["get"] += 1
         way = asking.reading(whole=whole)
         raw = await self._transport.send(way, self._urls.read(target))
-        return self._reply(raw, whole=whole)
+        return self._reply(raw, whole=whole, managed=True)
 
     async def renew(self) -> bool:
         """Get fresh credentials after a 401, once for all who ask at the same time.
@@ -202,10 +202,10 @@ class ApiServer:
                 self._release = discovery.release_of(raw.body)
         return self._release
 
-    def _reply(self, raw: wire.RawReply, *, whole: bool) -> Reply:
+    def _reply(self, raw: wire.RawReply, *, whole: bool, managed: bool = False) -> Reply:
         if isinstance(raw, NoAnswer):
             return raw
-        answer = wire.answer(raw, whole=whole)
+        answer = wire.answer(raw, whole=whole, managed=managed)
         trouble = self._transport.credentials.trouble
         if answer.status == _UNAUTHORIZED and trouble:
             # Why there are no better credentials is what a person must know.

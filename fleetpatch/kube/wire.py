@@ -23,7 +23,7 @@ from fleetpatch.kube.decoding import UNDECODABLE, decoded, repair
 from fleetpatch.kube.foreign import words_of
 from fleetpatch.model.answer import REASONS, Answer, NoAnswer
 from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
-from fleetpatch.model.fields import Json
+from fleetpatch.model.fields import ABSENT, Json, look_up
 from fleetpatch.model.masking import REDACTED
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
@@ -84,6 +84,14 @@ class _Object(msgspec.Struct, rename="camel", gc=False):
     kind: str | None = None
 
 
+class _ManagedMetadata(_Metadata, rename="camel", gc=False):
+    managed_fields: Any = None
+
+
+class _ManagedObject(_Object, rename="camel", gc=False):
+    metadata: _ManagedMetadata
+
+
 class _ListMetadata(msgspec.Struct, gc=False):
     token: str | None = msgspec.field(name="continue", default=None)
 
@@ -129,18 +137,19 @@ class _Status(msgspec.Struct):
 
 
 _objects: Final = msgspec.json.Decoder(_Object)
+_managed_objects: Final = msgspec.json.Decoder(_ManagedObject)
 _lists: Final = msgspec.json.Decoder(_List)
 _whole_lists: Final = msgspec.json.Decoder(_WholeList)
 _raw_lists: Final = msgspec.json.Decoder(_RawList)
 _statuses: Final = msgspec.json.Decoder(_Status)
 
 
-def answer(raw: Raw, *, whole: bool = False) -> Answer:
+def answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> Answer:
     """Decode the answer to a GET or PATCH of one object; every body gives an Answer.
 
-    `whole` keeps all of the object beside its metadata.
+    `whole` keeps all of the object beside its metadata, `managed` its managedFields.
     """
-    if raw.status in _OK and (seen := _object(raw.body, whole=whole)) is not None:
+    if raw.status in _OK and (seen := _object(raw.body, whole=whole, managed=managed)) is not None:
         return Answer(raw.status, seen)
     retry_after = raw.headers.get("Retry-After")
     status = decoded(_statuses, raw.body)
@@ -203,10 +212,24 @@ def _shown(raw: Raw, text: str) -> tuple[str, str]:
     return message, "" if message == unmasked else unmasked
 
 
-def _object(body: bytes, *, whole: bool) -> Seen | None:
-    if not whole:
-        found = decoded(_objects, body)
-        return None if found is None else _seen(found)
+def _object(body: bytes, *, whole: bool, managed: bool) -> Seen | None:
+    if whole:
+        seen = _whole_object(body)
+        return seen and (replace(seen, managed_fields=_managed_fields(seen)) if managed else seen)
+    if managed:
+        shown = decoded(_managed_objects, body)
+        if shown is not None:
+            return replace(_seen(shown), managed_fields=shown.metadata.managed_fields)
+    found = decoded(_objects, body)
+    return None if found is None else _seen(found)
+
+
+def _managed_fields(seen: Seen) -> Json:
+    found = look_up(seen.whole, ("metadata", "managedFields"))
+    return None if found is ABSENT else found
+
+
+def _whole_object(body: bytes) -> Seen | None:
     try:
         seen = _seen_whole(msgspec.json.decode(body))
     except UNDECODABLE:

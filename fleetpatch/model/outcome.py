@@ -43,6 +43,7 @@ class Reason(StrEnum):
     FORBIDDEN = "forbidden"
     CONFLICT = "conflict"
     EXHAUSTED = "exhausted"
+    WEBHOOK_UNREACHABLE = "webhook-unreachable"
     NOT_EFFECTIVE = "not-effective"
 
 
@@ -64,6 +65,7 @@ OUTCOME_OF = MappingProxyType(
         Reason.FORBIDDEN: Outcome.FAILED,
         Reason.CONFLICT: Outcome.FAILED,
         Reason.EXHAUSTED: Outcome.FAILED,
+        Reason.WEBHOOK_UNREACHABLE: Outcome.FAILED,
         Reason.NOT_EFFECTIVE: Outcome.FAILED,
     }
 )

@@ -21,6 +21,8 @@ class Seen:
     says why `whole` does not hold all of the object that was asked for: it is cut below
     `fleetpatch.model.depth`, or None. `api_version` and `kind` are what the object says of itself,
     which may be nothing.
+    `managed_fields` is `metadata.managedFields`, which shows who wrote what; a GET alone asks for
+    it.
     """
 
     namespace: str
@@ -33,6 +35,7 @@ class Seen:
     unreadable: str = ""
     api_version: str = field(default="", compare=False)
     kind: str = field(default="", compare=False)
+    managed_fields: Json = None
 
     def is_readable_at(self, paths: Iterable[Path]) -> bool:
         """Tell whether the values at these paths are known as a whole."""
@@ -54,12 +57,24 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierWrite:
+    """What an attempt of ours stored before its outcome was taken back (`resume --failed`).
+
+    `wrote` are the values that it left, `replaced` those that the fields held before it.
+    """
+
+    wrote: Fields
+    replaced: Fields
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One object to be patched, frozen when the run was planned.
 
     `before` holds the planned value of every field that the patch touches, ABSENT included.
     `wanted` holds their values afterwards where they do not follow from `before` alone.
     `blocks` are the positions, in the plan's `targets`, of the blocks that selected it.
+    `earlier` is what an earlier attempt stored that was not what was wanted.
     """
 
     id: TargetId
@@ -72,3 +87,4 @@ class Target:
     before: Fields
     blocks: frozenset[int] = frozenset()
     wanted: Fields | None = None
+    earlier: EarlierWrite | None = None

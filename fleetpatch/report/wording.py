@@ -25,6 +25,7 @@ MEANING: Final = MappingProxyType(
         Reason.FORBIDDEN: "the server does not allow us to change it",
         Reason.CONFLICT: "others kept changing it at the same time, until we gave up",
         Reason.EXHAUSTED: "the server kept failing, until the attempts or the time were used up",
+        Reason.WEBHOOK_UNREACHABLE: "an admission webhook could not be reached; nothing was stored",
         Reason.NOT_EFFECTIVE: "the server said yes, but the wanted values are not there",
     }
 )

@@ -21,13 +21,17 @@ class Backoff:
     base: float = 0.25
     cap: float = 30.0
 
-    def delay(self, attempt: int, reply: Reply, *, now: float, random: float) -> float:
+    def delay(
+        self, attempt: int, reply: Reply, *, now: float, random: float, pause: float = 0.0
+    ) -> float:
         """The wait after attempt number `attempt` (from 1) was answered by `reply`.
 
-        `now` is seconds since the epoch, `random` uniform in [0, 1).
+        `now` is seconds since the epoch, `random` uniform in [0, 1). `pause` is the shortest first
+        wait that is of use; it doubles as well, and up to as much again is added at random.
         """
         wait = random * self.ceiling(attempt)
-        return min(self.cap, max(wait, retry_after(reply, now) or 0.0))
+        useful = (1 + random) * Backoff(pause, self.cap).ceiling(attempt)
+        return min(self.cap, max(wait, useful, retry_after(reply, now) or 0.0))
 
     def ceiling(self, attempt: int) -> float:
         """The longest wait of our own after attempt number `attempt`."""

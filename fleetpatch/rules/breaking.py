@@ -23,7 +23,7 @@ BUSY_SECONDS: Final = 30.0
 Part: TypeAlias = tuple[str, str]
 """A kind (`jobs.batch`) and a namespace."""
 
-_REFUSED: Final = frozenset({Reason.REJECTED, Reason.FORBIDDEN})
+_REFUSED: Final = frozenset({Reason.REJECTED, Reason.FORBIDDEN, Reason.WEBHOOK_UNREACHABLE})
 _OWN_WORDS: Final = re.compile(r"\"[^\"]*\"|'[^']*'|\S*\d\S*")
 
 

@@ -215,3 +215,13 @@ async def test_without_a_deadline_there_is_none() -> None:
     await Watched().overseer.deadline(clock)
 
     assert clock.slept == []
+
+
+def test_waiting_for_a_webhook_uses_up_no_budget() -> None:
+    watched = Watched(retry={"budget": "1%"}, requests=1000)
+    waiting = Retry(TARGET, 1, 500, Verdict.RETRY, "x", 2.0, Reason.WEBHOOK_UNREACHABLE)
+
+    for _ in range(1000):
+        watched.overseer.retried(waiting)
+
+    assert watched.causes == []

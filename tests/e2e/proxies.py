@@ -1,8 +1,9 @@
-"""A proxy between the tool and an API server: it remembers every request, and cuts connections.
+"""A proxy between the tool and an API server: it remembers every request, and interferes.
 
-It ends where TLS would begin, so the tool speaks plain HTTP to it, over real sockets. A request is
-read whole before anything is done with it; a cut happens before it is delivered, after it was
-carried out, or in the middle of the answer, and shows as an end of file or as a reset.
+It cuts connections, and hands on other answers than the server's (`tests.e2e.substitutes`). It ends
+where TLS would begin, so the tool speaks plain HTTP to it, over real sockets. A request is read
+whole before anything is done with it; a cut happens before it is delivered, after it was carried
+out, or in the middle of the answer, and shows as an end of file or as a reset.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tests.e2e.substitutes import Substitute, substituted
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER without a time: closing sends a reset."""
@@ -45,7 +48,7 @@ class Passing:
     at: float
     method: str
     path: str
-    cut: Cut | None
+    interference: Cut | Substitute | None
 
     @property
     def name(self) -> str:
@@ -53,8 +56,8 @@ class Passing:
         return self.path.rpartition("/")[2]
 
 
-Chooses = Callable[[str, str], Cut | None]
-"""Method and path -> whether to cut, and when."""
+Chooses = Callable[[str, str], Cut | Substitute | None]
+"""Method and path -> how to interfere, or not at all."""
 
 
 def no_cut(_method: str, _path: str) -> None:
@@ -89,9 +92,9 @@ class Proxy:
         """The PATCH requests so far."""
         return [passing for passing in self.passings if passing.method == "PATCH"]
 
-    def cuts(self) -> int:
-        """How many connections were cut."""
-        return sum(passing.cut is not None for passing in self.passings)
+    def interferences(self) -> int:
+        """How many connections were cut and answers replaced."""
+        return sum(passing.interference is not None for passing in self.passings)
 
     def redirect(self, kubeconfig: Path) -> None:
         """Make a kubeconfig of the server's lead here instead."""
@@ -141,6 +144,13 @@ class Proxy:
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         cut = self._choose(method, path.partition("?")[0])
         self.passings.append(Passing(time.time(), method, path.partition("?")[0], cut))
+        if isinstance(cut, Substitute):
+            for _ in range(2 if cut is Substitute.SECOND_DELIVERY else 1):
+                upstream.write(head + body)
+                replaced = await _message(server)
+            back.write(substituted(cut, replaced))
+            await back.drain()
+            return True
         if cut is not Cut.BEFORE:
             upstream.write(head + body)
             answer = b"".join(await _message(server))

@@ -1,8 +1,10 @@
 """Nothing lost and nothing done twice, whoever dies: small versions of `python -m bench.kill`.
 
 Covered: SIGKILL of the tool, of the API server and of etcd at random instants, connections cut
-before, in the middle of and after a request's answer, Ctrl-C at random instants, one plan started
-twice at once, and the lock of a dead holder. What must hold is written in `tests.e2e.trials`.
+before, in the middle of and after a request's answer, an intermediary that applies PATCHes and
+answers otherwise or delivers them twice, beside a second writer, and the undo of all that; Ctrl-C
+at random instants, one plan started twice at once, and the lock of a dead holder. What must hold is
+written in `tests.e2e.trials`.
 Left out: 2,000 targets and 50 kills (bench/kill.py); power loss and torn files (tests/journal).
 """
 
@@ -14,10 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.control_plane import ControlPlane
+from tests.e2e import substitutes
 from tests.e2e.proxies import Cut, Proxy, at_random, proxy
+from tests.e2e.second_writer import SecondWriter
 from tests.e2e.tool import Tool, end, eventually
 from tests.e2e.trials import (
     APPEND,
+    APPLY,
     INTERRUPTED,
     KILLED,
     MERGE,
@@ -102,7 +107,27 @@ def test_nor_do_connections_that_are_cut(
         tale = trial.run(1, pace=PACE)
 
     assert tale.violations == []
-    assert wire.cuts() > 5
+    assert wire.interferences() > 5
+
+
+@pytest.mark.parametrize("body", [MERGE, APPEND, APPLY], ids=["merge", "append", "apply"])
+def test_nor_does_an_intermediary_that_answers_otherwise_and_undo_leaves_nothing_of_ours(
+    control_plane: ControlPlane, tool: Tool, generator: random.Random, body: Body
+) -> None:
+    fleet = Fleet(control_plane, body, TARGETS // 2)
+    choose = substitutes.at_random(0.3, generator.randrange(100))
+    with (
+        proxy(control_plane.server, control_plane.ca_file, choose) as wire,
+        SecondWriter(fleet, generator),
+    ):
+        redirect(control_plane, tool, wire)
+        trial = Trial(tool, fleet, wire.patches, KILLED, generator, span=0.2)
+        tale = trial.run(2, pace=PACE, retry={"budget": "100%", "maxDelay": "200ms"})
+
+        trial.undo_all()
+
+    assert tale.violations == []
+    assert wire.interferences() > 20
 
 
 def test_ctrl_c_at_any_moment_ends_in_good_order_and_leaves_nothing_in_doubt(

@@ -46,10 +46,21 @@ PASSING: list[tuple[int, str]] = [
     (503, "status"),
     (504, "gateway"),
 ]
-DONE_ALL_THE_SAME = [(500, "html"), (503, "status"), (504, "gateway")]
+DONE_ALL_THE_SAME = [
+    # Status and body, number of PATCHes.
+    (500, "html", 1),
+    (503, "status", 2),
+    (504, "gateway", 1),
+    (408, "gateway", 2),
+    (409, "status", 1),
+    (422, "status", 1),
+    (429, "gateway", 2),
+    (403, "gateway", 1),
+    (404, "status", 1),
+]
 
 
-BUSY, DOWN, FINE = 150, 155, 160
+BUSY, DOWN, FINE = 175, 180, 185
 """The numbers of other batch Jobs: one that meets a 429, one a 503, one nothing."""
 UNAVAILABLE = {"status": 503, "names": [f"*-{DOWN:06}"]}
 
@@ -60,7 +71,7 @@ def rules() -> Iterator[dict[str, Any]]:
         yield {"status": status, "body": body, "names": [name(position)]}
     for position, (status, body) in enumerate(PASSING, len(STAYING)):
         yield {"status": status, "body": body, "names": [name(position)], "times": 1}
-    for position, (status, body) in enumerate(DONE_ALL_THE_SAME, len(STAYING) + len(PASSING)):
+    for position, (status, body, _) in enumerate(DONE_ALL_THE_SAME, len(STAYING) + len(PASSING)):
         rule = {"status": status, "body": body, "times": 1, "when": "after"}
         yield {**rule, "names": [name(position)]}
     yield {"status": 429, "retryAfter": 1, "names": [f"*-{BUSY:06}"], "times": 1}
@@ -159,8 +170,8 @@ def test_a_status_that_passes_is_gone_with_the_second_attempt(meet: Meeting, pos
 
 @pytest.mark.parametrize(
     ("position", "patches"),
-    [(0, 1), (1, 2), (2, 1)],
-    ids=[f"{status} {body}" for status, body in DONE_ALL_THE_SAME],
+    [(at, patches) for at, (_, _, patches) in enumerate(DONE_ALL_THE_SAME)],
+    ids=[f"{status} {body}" for status, body, _ in DONE_ALL_THE_SAME],
 )
 def test_a_patch_that_was_done_all_the_same_is_found_out_by_reading(
     meet: Meeting, position: int, patches: int

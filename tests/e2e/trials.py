@@ -11,7 +11,8 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import Popen
@@ -65,11 +66,29 @@ APPEND = Body(
     lambda item: list(item["spec"]["marks"]),
     gathers=True,
 )
+APPLY = Body(
+    "server-side apply",
+    JOB_KINDS["tfjobs.kubeflow.org"],
+    lambda value: {"apply": {"metadata": {"labels": {KEY: value}}}},
+    MERGE.shown,
+    gathers=False,
+)
 
 
 def mark(turn: int) -> str:
     """What a turn leaves on the objects."""
     return f"turn-{turn}"
+
+
+class OtherWriter(Protocol):
+    """Somebody else who writes to the objects of a fleet."""
+
+    writes: Counter[str]
+    """What it has stored, by the object's name."""
+
+    def resting(self) -> AbstractContextManager[None]:
+        """Let it write nothing while the block runs."""
+        ...
 
 
 class Fleet:
@@ -86,8 +105,14 @@ class Fleet:
             body.kind,
             labels=lambda index: {"app": "etl" if index < targets else "serve"},
         )
+        self.second_writer: OtherWriter | None = None
         self._stored = times_stored(plane, body.kind, self.namespace)
         self._uids = {name: item["metadata"]["uid"] for name, item in self._items().items()}
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of all objects."""
+        return self._uids.keys()
 
     def plan(self, **more: Any) -> dict[str, Any]:
         """The plan of the turn that is on."""
@@ -97,6 +122,16 @@ class Fleet:
 
     def violations(self) -> Iterator[str]:
         """What a reader finds that is not as it must be after all turns so far."""
+        with self.second_writer.resting() if self.second_writer else nullcontext():
+            yield from self._violations(self.second_writer.writes if self.second_writer else {})
+
+    def left_behind(self) -> Iterator[str]:
+        """The objects that still carry a mark of ours."""
+        for name, item in self._items().items():
+            if shown := self.body.shown(item):
+                yield f"{name} carries {shown} after all was undone"
+
+    def _violations(self, others: Mapping[str, int]) -> Iterator[str]:
         items = self._items()
         stored = times_stored(self.plane, self.body.kind, self.namespace)
         if items.keys() != self._uids.keys():
@@ -106,7 +141,7 @@ class Fleet:
             turns = self.turns if selected else 0
             if (shown := self.body.shown(item)) != self.body.expected(turns):
                 yield f"{name} carries {shown} after {turns} turns"
-            if (times := stored[name] - self._stored[name]) != turns:
+            if (times := stored[name] - self._stored[name] - others.get(name, 0)) != turns:
                 yield f"{name} was stored {times} times in {turns} turns"
             if item["metadata"]["uid"] != self._uids[name]:
                 yield f"{name} has another uid"
@@ -221,6 +256,7 @@ class Trial:
     ) -> None:
         self._tool, self._fleet, self._witness = tool, fleet, witness
         self._trouble, self._generator, self._span = trouble, generator, span
+        self._run_files: list[Path] = []
         self.tale = Tale()
 
     def run(self, troubles: int, *, turns: int = 1000, **more: Any) -> Tale:
@@ -228,6 +264,14 @@ class Trial:
         while self.tale.troubles < troubles and self.tale.turns < turns:
             self._turn(troubles, more)
         return self.tale
+
+    def undo_all(self) -> None:
+        """Undo all turns, the last one first, and see what is left of them."""
+        for run_file in reversed(self._run_files):
+            ended = self._tool.run("undo", run_file, "--yes", "-o", "json", timeout=600)
+            if ended.code or ended.json["outcomes"]["applied"] != self._fleet.targets:
+                self.tale.violations.append(f"undo: exit {ended.code}: {ended.out} {ended.err}")
+        self.tale.violations += self._fleet.left_behind()
 
     def _turn(self, troubles: int, more: dict[str, Any]) -> None:
         fleet, tale = self._fleet, self.tale
@@ -246,6 +290,7 @@ class Trial:
             words = self._generator.choice(going_on)
         else:
             tale.violations.append(f"turn {tale.turns} is not finished after {_SESSIONS} sessions")
+        self._run_files.append(turn.run_file)
         self._check(turn, before)
 
     def _session(self, turn: "_Turn", words: Sequence[object], *, disturbed: bool) -> None:

@@ -108,3 +108,15 @@ def test_what_was_asked_before_a_long_silence_does_not_count() -> None:
         assert not breaker.busy(float(second), "503")
 
     assert not any(breaker.busy(3600.0 + second / 20, "429") for second in range(BUSY_ANSWERS))
+
+
+def test_a_webhook_that_cannot_be_reached_stops_its_part_and_not_the_cluster() -> None:
+    breaker = Breaker(refusals=3, breakdowns=2)
+
+    causes = [
+        note(breaker, Reason.WEBHOOK_UNREACHABLE, detail="connection refused") for _ in range(3)
+    ]
+
+    assert set(causes) == {""}
+    assert breaker.refuses(TARGET)
+    assert not breaker.refuses(ELSEWHERE)

@@ -13,10 +13,13 @@ import pytest
 
 from fleetpatch.engine.attempt import Retry
 from fleetpatch.engine.orders import Orders
+from fleetpatch.engine.passage import Left
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import BodyPatch, Options, PatchType
+from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.backoff import Backoff
 from fleetpatch.rules.settling import OnDrift
 from fleetpatch.rules.verdicts import Verdict
 from tests.engine.deliveries import (
@@ -26,6 +29,7 @@ from tests.engine.deliveries import (
     DONE,
     MOVED,
     ORDERS,
+    PLANNED,
     RESET,
     TARGET,
     UNAVAILABLE,
@@ -75,13 +79,13 @@ async def test_a_200_without_the_values_is_not_effective() -> None:
     ],
 )
 async def test_a_final_answer_is_asked_for_once_and_quoted(answer: Answer, reason: Reason) -> None:
-    delivery = Delivery().will(answer)
+    delivery = Delivery().will(answer, reads=(ok(PLANNED),))
 
     ended = await delivery.settle()
 
     assert (ended.reason, ended.http_status, ended.attempts) == (reason, answer.status, 1)
     assert ended.detail == f"{answer.status} no"
-    assert delivery.cluster.verbs == ["PATCH"]
+    assert delivery.cluster.verbs == ["PATCH", "GET"]
     assert delivery.clock.slept == []
     assert delivery.retries == []
 
@@ -120,12 +124,13 @@ async def test_every_retry_is_on_record_before_it_is_waited_for() -> None:
 
 async def test_a_wait_past_the_targets_deadline_is_not_begun() -> None:
     delivery = Delivery(replace(ORDERS, attempts=100, deadline=5.0))
-    delivery.cluster.patches = always(BUSY)
+    delivery.cluster.patches, delivery.cluster.reads = always(BUSY), always(ok(PLANNED))
 
     ended = await delivery.settle()
 
     assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 3)
-    assert delivery.clock.monotonic() == 4.0, "of 2 s each, a third one would end after 6 s"
+    sent = [call.at for call in delivery.cluster.patched]
+    assert sent == [0.0, 2.0, 4.0], "of 2 s each, a third wait would end after 6 s"
 
 
 async def test_a_target_whose_time_is_over_is_read_where_it_may_be_applied() -> None:
@@ -139,16 +144,17 @@ async def test_a_target_whose_time_is_over_is_read_where_it_may_be_applied() -> 
 
 
 async def test_a_line_that_takes_longer_than_the_targets_deadline_ends_it() -> None:
-    delivery = Delivery(replace(ORDERS, deadline=5.0), pacer_rate=0.1).will(BUSY)
+    delivery = Delivery(replace(ORDERS, deadline=5.0), pacer_rate=0.1)
+    delivery.will(BUSY, reads=(ok(PLANNED),))
 
     ended = await delivery.settle()
 
     assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 1)
-    assert len(delivery.cluster.calls) == 1
+    assert delivery.cluster.verbs == ["PATCH", "GET"]
 
 
 async def test_attempts_run_out() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=3)).will(*[BUSY] * 3)
+    delivery = Delivery(replace(ORDERS, attempts=3)).will(*[BUSY] * 3, reads=(ok(PLANNED),))
 
     ended = await delivery.settle()
 
@@ -157,7 +163,9 @@ async def test_attempts_run_out() -> None:
 
 
 async def test_one_attempt_means_one() -> None:
-    ended = await Delivery(replace(ORDERS, attempts=1)).will(BUSY).settle()
+    delivery = Delivery(replace(ORDERS, attempts=1)).will(BUSY, reads=(ok(PLANNED),))
+
+    ended = await delivery.settle()
 
     assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 1)
 
@@ -174,6 +182,43 @@ async def test_every_attempt_and_every_read_passes_the_pacer() -> None:
         ("PATCH", 20.0),
         ("PATCH", 30.0),
     ]
+
+
+# An admission webhook that cannot be reached
+
+WEBHOOK_DOWN = failure(
+    500, "InternalError", 'Internal error occurred: failed calling webhook "v": connection refused'
+)
+
+
+async def test_a_webhook_that_comes_back_after_some_seconds_fails_no_target() -> None:
+    delivery = Delivery()
+    delivery.cluster.patches = lambda call: WEBHOOK_DOWN if call.at < 20.0 else ok(DONE)
+
+    ended = await delivery.settle()
+
+    assert ended.reason is Reason.PATCHED
+    assert [call.at for call in delivery.cluster.patched] == [0.0, 2.0, 6.0, 14.0, 30.0]
+
+
+async def test_one_that_stays_away_is_the_reason_in_the_end_and_nothing_was_stored() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=2))
+    delivery.cluster.patches, delivery.cluster.reads = always(WEBHOOK_DOWN), always(ok(PLANNED))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.WEBHOOK_UNREACHABLE, 2, 1)
+    assert "failed calling webhook" in ended.detail
+    assert [retry.reason for retry in delivery.retries] == [Reason.WEBHOOK_UNREACHABLE]
+
+
+async def test_the_longest_wait_of_the_plan_counts_here_too() -> None:
+    delivery = Delivery(replace(ORDERS, backoff=Backoff(cap=3.0)), random=lambda: 0.9)
+    delivery.will(WEBHOOK_DOWN, WEBHOOK_DOWN, ok(DONE))
+
+    await delivery.settle()
+
+    assert delivery.clock.slept == [3.0, 3.0]
 
 
 # Conflicts
@@ -194,7 +239,7 @@ async def test_after_a_conflict_over_another_field_the_new_version_is_sent() -> 
         (ok(seen_job({"team": "green"}, version="15")), Reason.DRIFTED),
         (ok(seen_job({"team": "blue"}, uid="uid-2", version="15")), Reason.REPLACED),
         (failure(404, "NotFound"), Reason.GONE),
-        (ok(seen_job({"team": "red"}, version="15")), Reason.ALREADY_SET),
+        (ok(seen_job({"team": "red"}, version="15")), Reason.SETTLED_BY_READING),
     ],
 )
 async def test_after_a_conflict_the_object_is_read_and_may_end_the_target(
@@ -248,10 +293,12 @@ async def test_the_last_conflict_is_looked_into_like_any_other() -> None:
     assert (await delivery.settle()).reason is Reason.DRIFTED
 
 
-async def test_a_conflict_that_cannot_be_looked_into_at_last_is_a_conflict_all_the_same() -> None:
+async def test_a_conflict_that_cannot_be_looked_into_at_last_stays_open() -> None:
     delivery = Delivery(replace(ORDERS, attempts=1)).will(CONFLICT, reads=(UNAVAILABLE,))
 
-    assert (await delivery.settle()).reason is Reason.CONFLICT
+    left = await delivery.leave()
+
+    assert left == Left("could not be read after it may have been applied: 503 ServiceUnavailable")
 
 
 # Dry runs and unguarded runs
@@ -337,6 +384,7 @@ async def test_a_fault_of_our_own_is_raised_as_it_is_and_not_retried() -> None:
 # An apply meets other owners
 
 APPLYING = replace(ORDERS, change=BodyPatch(PatchType.APPLY, {"metadata": {}}))
+APPLIED_TO = replace(TARGET, wanted={label("team"): "red"})
 
 
 def owned_by(*managers: str) -> Answer:
@@ -345,9 +393,9 @@ def owned_by(*managers: str) -> Answer:
 
 
 async def test_a_field_of_another_manager_is_left_to_them_at_once() -> None:
-    delivery = Delivery(APPLYING).will(owned_by("kubectl"))
+    delivery = Delivery(APPLYING).will(owned_by("kubectl"), reads=(ok(PLANNED),))
 
-    ended = await delivery.settle()
+    ended = await delivery.settle(APPLIED_TO)
 
     assert (ended.reason, ended.attempts) == (Reason.OWNED, 1)
     assert ended.detail == "409 Apply failed"
@@ -356,7 +404,7 @@ async def test_a_field_of_another_manager_is_left_to_them_at_once() -> None:
 async def test_a_field_that_we_patched_ourselves_is_taken_over() -> None:
     delivery = Delivery(APPLYING).will(owned_by("fleetpatch"), ok(DONE))
 
-    ended = await delivery.settle()
+    ended = await delivery.settle(APPLIED_TO)
 
     assert (ended.reason, ended.attempts) == (Reason.PATCHED, 2)
     first, second = delivery.cluster.patched
@@ -364,6 +412,8 @@ async def test_a_field_that_we_patched_ourselves_is_taken_over() -> None:
 
 
 async def test_it_is_not_where_another_manager_owns_a_field_as_well() -> None:
-    ended = await Delivery(APPLYING).will(owned_by("fleetpatch", "kubectl")).settle()
+    delivery = Delivery(APPLYING).will(owned_by("fleetpatch", "kubectl"), reads=(ok(PLANNED),))
+
+    ended = await delivery.settle(APPLIED_TO)
 
     assert ended.reason is Reason.OWNED

@@ -114,7 +114,7 @@ async def test_a_server_in_trouble_that_applied_the_patch_all_the_same_did_so_by
     assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
 
 
-@pytest.mark.parametrize("read", [ok(PLANNED), FORBIDDEN, RESET])
+@pytest.mark.parametrize("read", [ok(PLANNED), FORBIDDEN, NOT_SERVED])
 async def test_a_refusal_after_trouble_stands_unless_the_object_shows_our_change(
     read: Answer | NoAnswer,
 ) -> None:
@@ -123,6 +123,21 @@ async def test_a_refusal_after_trouble_stands_unless_the_object_shows_our_change
 
     assert (await done.settle()).reason is Reason.SETTLED_BY_READING
     assert (await refused.settle()).reason is Reason.FORBIDDEN
+
+
+async def test_a_refusal_is_not_the_end_before_the_object_could_be_read() -> None:
+    delivery = Delivery().will(FORBIDDEN, reads=(RESET, UNAVAILABLE, ok(DONE)))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.SETTLED_BY_READING, 1, 3)
+
+
+async def test_a_refused_target_that_cannot_be_read_stays_open() -> None:
+    delivery = Delivery().will(FORBIDDEN)
+    delivery.cluster.reads = always(UNAVAILABLE)
+
+    assert (await delivery.leave()).sent
 
 
 async def test_a_read_that_fails_is_made_again_and_nothing_is_sent_unread() -> None:
@@ -199,13 +214,14 @@ async def test_what_can_be_read_at_the_last_moment_gets_the_patches_that_it_was_
 
 
 async def test_a_server_that_refuses_to_the_last_attempt_means_it() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=3)).will(UNREACHABLE, FORBIDDEN, FORBIDDEN)
+    delivery = Delivery(replace(ORDERS, attempts=3))
+    delivery.will(UNREACHABLE, FORBIDDEN, FORBIDDEN, reads=(ok(PLANNED),))
 
     assert (await delivery.settle()).reason is Reason.FORBIDDEN
 
 
 async def test_some_time_after_an_outage_a_refusal_is_final_again() -> None:
-    delivery = Delivery().will(UNREACHABLE, ok(DONE), FORBIDDEN)
+    delivery = Delivery().will(UNREACHABLE, ok(DONE), FORBIDDEN, reads=(ok(PLANNED),))
     await delivery.settle()
     await delivery.clock.sleep(SETTLING)
 
@@ -270,7 +286,7 @@ async def test_a_second_401_stops_the_lane() -> None:
 
     left = await delivery.leave()
 
-    assert (left.lane, left.sent) == (True, False)
+    assert (left.lane, left.sent) == (True, True)
     assert delivery.cluster.renewals == 1
 
 
@@ -282,7 +298,8 @@ async def test_a_401_to_a_read_renews_too_and_the_doubt_remains() -> None:
 
 
 async def test_a_401_to_the_last_attempt_fails_no_target_either() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=2)).will(BUSY, UNAUTHORIZED)
+    delivery = Delivery(replace(ORDERS, attempts=2))
+    delivery.will(BUSY, UNAUTHORIZED, reads=(ok(PLANNED),))
 
     left = await delivery.leave()
 

@@ -1,7 +1,8 @@
 """Whatever a server, its network and other writers do to one target, the promises hold.
 
 A model: one object on a server, and before each request of ours one deed of another writer and one
-fault of the server or the network, in any sequence that hypothesis can think of.
+fault of the server, the network or an intermediary, in any sequence that hypothesis can think of.
+The intermediary answers anything after the PATCH was applied, and may deliver it twice.
 
 Promises covered: another writer's value of our fields is never overwritten; a recreated object is
 never patched; no other field is lost; a target is `applied` if and only if the object carries our
@@ -12,6 +13,7 @@ hand from ours), unguarded runs (they overwrite by design).
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -24,7 +26,7 @@ from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.orders import Orders
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.passage import Left
-from fleetpatch.model.answer import NoAnswer, Reply, Silence
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
@@ -62,9 +64,12 @@ class Fault(Enum):
     TOO_MANY = auto()
     UNAVAILABLE = auto()
     UNAUTHORIZED = auto()
+    REFUSED_BEFORE = auto()
+    ANSWERED_OTHERWISE = auto()
+    DELIVERED_TWICE = auto()
 
 
-Step: TypeAlias = tuple[Deed, Fault]
+Step: TypeAlias = tuple[Deed, Fault, Answer]
 
 _BEFORE: dict[Fault, Reply] = {
     Fault.UNREACHABLE: NoAnswer(Silence.UNREACHABLE),
@@ -78,7 +83,21 @@ _AFTER: dict[Fault, Reply] = {
     Fault.RESET_AFTER: NoAnswer(Silence.RESET),
     Fault.TIMEOUT_AFTER: failure(504, "Timeout"),
 }
+ANSWERS: list[Answer] = [
+    *(failure(status, about=about) for status in range(100, 600) for about in ("jobs", "")),
+    *(Answer(status, message="an intermediary's own words") for status in range(100, 600)),
+    failure(429, "TooManyRequests", retry_after="1"),
+    failure(409, "Conflict", "the object has been modified"),
+    replace(failure(409, "Conflict"), owners=('conflict with "kubectl": .metadata.labels.team',)),
+    failure(422, "Invalid", causes=("metadata.uid",)),
+    failure(500, "InternalError", "etcdserver: request timed out"),
+    failure(500, "InternalError", 'failed calling webhook "x": connection refused'),
+]
+"""What an intermediary may answer in the server's place."""
 _DOUBTFUL = {Fault.RESET_BEFORE, Fault.TIMEOUT_BEFORE, *_AFTER}
+
+
+SMOOTH: Step = (Deed.NOTHING, Fault.NOTHING, failure(500))
 
 
 class World:
@@ -98,15 +117,21 @@ class World:
         self.ours_by_our_hand = True
 
     def patch(self, call: Call) -> Reply:
-        fault = self._next_step()
+        fault, answer = self._next_step()
         self.unread_doubt = fault in _DOUBTFUL
         if fault in _BEFORE:
             return _BEFORE[fault]
+        if fault is Fault.REFUSED_BEFORE:
+            return answer
         self._apply(call)
+        if fault is Fault.ANSWERED_OTHERWISE:
+            return answer
+        if fault is Fault.DELIVERED_TWICE:
+            self._apply(call)
         return _AFTER.get(fault, self._answer)
 
     def read(self, call: Call) -> Reply:
-        fault = self._next_step()
+        fault, _ = self._next_step()
         if (failed := {**_BEFORE, **_AFTER}.get(fault)) is not None:
             return failed
         self.unread_doubt = False
@@ -124,11 +149,11 @@ class World:
             assert self._overwriting or before.value(path) in allowed, "drift was overwritten"
         self.ours_by_our_hand = True
 
-    def _next_step(self) -> Fault:
-        deed, fault = self._steps.pop(0) if self._steps else (Deed.NOTHING, Fault.NOTHING)
+    def _next_step(self) -> tuple[Fault, Answer]:
+        deed, fault, answer = self._steps.pop(0) if self._steps else SMOOTH
         if NAME in self.store:
             self._interfere(deed)
-        return fault
+        return fault, answer
 
     def _interfere(self, deed: Deed) -> None:
         match deed:
@@ -149,11 +174,17 @@ class World:
 
 
 async def deliver(
-    world: World, *, on_drift: OnDrift, in_doubt: bool
+    world: World, *, on_drift: OnDrift, in_doubt: bool, guarded: bool = True
 ) -> tuple[Settlement | Left, FakeCluster]:
     clock = VirtualClock()
     cluster = FakeCluster(clock, world.patch, world.read)
-    orders = Orders(CHANGE, lambda _target, _seen: True, on_drift=on_drift, attempts=ATTEMPTS)
+    orders = Orders(
+        CHANGE,
+        lambda _target, _seen: True,
+        on_drift=on_drift,
+        guarded=guarded,
+        attempts=ATTEMPTS,
+    )
     courier = Courier(
         cluster, orders, Pacer(clock, None), Halt(clock), clock, lambda: 0.5, lambda _retry: None
     )
@@ -161,12 +192,16 @@ async def deliver(
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from([Deed.NOTHING, *Deed]), st.sampled_from([Fault.NOTHING, *Fault])),
+    st.tuples(
+        st.sampled_from([Deed.NOTHING, *Deed]),
+        st.sampled_from([Fault.NOTHING, *Fault]),
+        st.sampled_from(ANSWERS),
+    ),
     max_size=10,
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=600, deadline=None)
 @given(
     steps=STEPS,
     on_drift=st.sampled_from(OnDrift),
@@ -196,10 +231,10 @@ def test_the_promises_hold_whatever_happens(
         assert ended.cause
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(deeds=st.lists(st.sampled_from(Deed), max_size=3))
 def test_without_faults_every_target_is_settled(deeds: list[Deed]) -> None:
-    world = World([(deed, Fault.NOTHING) for deed in deeds], overwriting=False)
+    world = World([(deed, Fault.NOTHING, failure(500)) for deed in deeds], overwriting=False)
 
     ended, _ = asyncio.run(deliver(world, on_drift=OnDrift.SKIP, in_doubt=False))
 
@@ -207,14 +242,29 @@ def test_without_faults_every_target_is_settled(deeds: list[Deed]) -> None:
     assert ended.outcome in {Outcome.APPLIED, Outcome.SKIPPED}
 
 
-@pytest.mark.parametrize("fault", Fault)
+PASSING = [fault for fault in Fault if fault is not Fault.REFUSED_BEFORE]
+
+
+@pytest.mark.parametrize("fault", PASSING)
 async def test_a_single_fault_of_any_kind_does_not_keep_a_target_from_being_applied(
     fault: Fault,
 ) -> None:
-    world = World([(Deed.NOTHING, fault)], overwriting=False)
+    world = World([(Deed.NOTHING, fault, failure(422, "Invalid"))], overwriting=False)
 
     ended, _ = await deliver(world, on_drift=OnDrift.SKIP, in_doubt=False)
 
     assert isinstance(ended, Settlement)
     assert ended.outcome is Outcome.APPLIED
     assert ended.detail == ""
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_whatever_is_answered_after_our_patch_was_applied_it_is_ours(guarded: bool) -> None:
+    for answer in ANSWERS:
+        world = World([(Deed.NOTHING, Fault.ANSWERED_OTHERWISE, answer)], overwriting=False)
+
+        ended, _ = await deliver(world, on_drift=OnDrift.SKIP, in_doubt=False, guarded=guarded)
+
+        assert isinstance(ended, Settlement)
+        assert ended.outcome is Outcome.APPLIED, answer
+        assert world.ours_by_our_hand

@@ -76,13 +76,24 @@ class Stopped:
         return self.clock.monotonic() - stop_at
 
 
-async def test_a_worker_in_a_long_backoff_gives_its_target_back_at_once() -> None:
+async def test_a_worker_in_a_long_backoff_leaves_its_target_in_doubt_at_once() -> None:
     run = Stopped(10)
     run.cluster.patches = always(failure(429, retry_after="30"))
 
     assert await run.run(stop_at=1.0) < 0.2
 
     assert run.causes == ("interrupted",)
+    assert len(run.journal.doubtful) == len(run.cluster.patched) > 0
+    assert len(run.journal.pending) == 10 - len(run.cluster.patched)
+    assert "GET" not in run.cluster.verbs, "the server asked for a pause"
+
+
+async def test_without_a_pause_it_is_read_and_given_back() -> None:
+    run = Stopped(10)
+    run.cluster.patches = always(failure(429))
+
+    assert await run.run(stop_at=1.0) < 0.5
+
     assert run.journal.doubtful == set()
     assert len(run.journal.pending) == 10
 

@@ -421,3 +421,30 @@ def test_aiohttp_is_imported_by_the_transport_alone() -> None:
     importers = {file.name for file in folder.rglob("*.py") if "import aiohttp" in file.read_text()}
 
     assert importers == {"transport.py"}
+
+
+MANAGED = [{"manager": "kubectl", "fieldsV1": {"f:metadata": {"f:labels": {"f:a": {}}}}}]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_get_shows_who_wrote_what(whole: bool) -> None:
+    shown = an_object()
+    shown["metadata"]["managedFields"] = MANAGED
+    async with opened(in_turn(http(200, shown))) as (api, _peer):
+        reply = await api.read(target(), whole=whole)
+
+    assert isinstance(reply, Answer)
+    assert reply.seen is not None
+    assert reply.seen.managed_fields == MANAGED
+
+
+@pytest.mark.parametrize("managed", [None, "x", 7, {}, [None]])
+async def test_odd_managed_fields_do_not_hide_the_object(managed: Any) -> None:
+    shown = an_object()
+    shown["metadata"]["managedFields"] = managed
+    async with opened(in_turn(http(200, shown))) as (api, _peer):
+        reply = await api.read(target())
+
+    assert isinstance(reply, Answer)
+    assert reply.seen is not None
+    assert reply.seen.uid == "uid-a"

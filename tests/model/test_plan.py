@@ -20,7 +20,7 @@ DEMO = Path(__file__).parents[2] / "plans" / "demo-relabel.yaml"
 DEFAULTS = """\
 guards: {onDrift: skip, conflicts: version, onClash: skip}
 pace: {adaptive: true}
-retry: {statuses: [504, 503, 429], attempts: 6, maxDelay: 0.5m, budget: 10.0%}
+retry: {statuses: [504, 503, 429, 425, 408], attempts: 6, maxDelay: 0.5m, budget: 10.0%}
 """
 
 
@@ -118,7 +118,7 @@ def test_what_is_not_written_has_its_default() -> None:
     assert (plan.pace.rate, plan.pace.burst, plan.pace.concurrency) == (None, None, None)
     assert (plan.pace.adaptive, plan.pace.in_flight) == (True, 128)
     assert (plan.retry.attempts, plan.retry.max_delay) == (6, 30)
-    assert (plan.retry.statuses, plan.retry.budget) == ((429, 503, 504), Percent(10))
+    assert (plan.retry.statuses, plan.retry.budget) == ((408, 425, 429, 503, 504), Percent(10))
     assert (plan.limits, plan.waves, plan.window, plan.lock) == (None, None, None, None)
 
 

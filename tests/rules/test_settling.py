@@ -1,18 +1,29 @@
 """What to do with an object that was read, or that came back from a PATCH.
 
-Covered: rows 7 to 10, 20 and 24 of what a run must survive (an unrelated change, drift, gone,
+Covered: what is ours once a PATCH has left, what is stored of a change that is not effective, and
+rows 7 to 10, 20 and 24 of what a run must survive (an unrelated change, drift, gone,
 recreated, removal of what is absent, a 200 without effect), the order of the questions, and
 overwriting.
 Left out: 404s as answers to a PATCH (test_verdicts.py).
 """
+
+from dataclasses import replace
 
 import pytest
 
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Fields, label
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.target import Seen, Target, TargetId
-from fleetpatch.rules.settling import End, OnDrift, Send, Step, after_patch, after_read
+from fleetpatch.model.target import EarlierWrite, Seen, Target, TargetId
+from fleetpatch.rules.settling import (
+    End,
+    OnDrift,
+    Send,
+    Step,
+    after_patch,
+    after_read,
+    outweighs_refusal,
+)
 from tests.fakes import JOBS, document, seen_job, seen_whole, target_of
 
 RELABEL = MetadataChange(labels={"team": "red", "tier": "gold"})
@@ -256,3 +267,131 @@ def test_other_entries_of_a_list_may_not_be_missing() -> None:
     assert after_patch(NULLED, {ARGS: [1, None]}, "10", with_args([], "11")).reason is (
         Reason.NOT_EFFECTIVE
     )
+
+
+# What a PATCH of ours may have stored
+
+
+def noted(seen: Seen, **managers: str) -> Seen:
+    """The object with the field managers of its labels, by label."""
+    entries = [
+        {"manager": name, "fieldsV1": {"f:metadata": {"f:labels": {f"f:{key}": {}}}}}
+        for key, name in managers.items()
+    ]
+    return replace(seen, managed_fields=entries)
+
+
+THERE = seen_job({"team": "red", "tier": "gold"}, version="12")
+
+
+def test_values_that_another_manager_wrote_are_not_ours_though_we_sent_them() -> None:
+    ended = step(noted(THERE, team="kubectl", tier="kubectl"), sent=True)
+
+    assert ended == End(Reason.ALREADY_SET, "written by kubectl", "12")
+
+
+@pytest.mark.parametrize("managers", [{}, {"team": "fleetpatch"}, {"other": "kubectl"}])
+def test_they_are_ours_where_we_or_nobody_is_noted(managers: dict[str, str]) -> None:
+    assert reason(step(noted(THERE, **managers), sent=True)) is Reason.SETTLED_BY_READING
+
+
+def test_who_owns_a_value_that_was_there_before_says_nothing() -> None:
+    planned = seen_job({"team": "blue", "tier": "gold"}, version="10")
+
+    ended = step(noted(THERE, tier="kubectl"), planned=planned, sent=True)
+
+    assert reason(ended) is Reason.SETTLED_BY_READING
+
+
+def test_what_a_webhook_made_of_our_patch_is_no_drift() -> None:
+    half = noted(seen_job({"team": "RED", "tier": "gold"}, version="11"), team="fleetpatch")
+
+    ended = step(half, sent=True)
+
+    assert ended == Send(GOAL, "11", ours={label("team"): "RED", label("tier"): "gold"})
+
+
+def test_it_is_drift_where_another_manager_made_it() -> None:
+    ended = step(noted(seen_job({"team": "RED"}, version="11"), team="kubectl"), sent=True)
+
+    assert reason(ended) is Reason.DRIFTED
+
+
+def test_drift_of_one_field_keeps_what_we_stored_in_another() -> None:
+    now = noted(seen_job({"team": "red", "tier": "std"}), team="fleetpatch", tier="kubectl")
+
+    ended = step(now, sent=True)
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.wrote) == (Reason.DRIFTED, {label("team"): "red"})
+
+
+def test_what_an_earlier_attempt_stored_is_ours_and_undone_to_what_was_before_it() -> None:
+    left = {label("team"): "RED", label("tier"): ABSENT}
+    before = {label("team"): "blue", label("tier"): ABSENT}
+    target = replace(target_of(RELABEL, PLANNED), earlier=EarlierWrite(left, before))
+
+    ended = after_read(
+        target,
+        RELABEL,
+        seen_job({"team": "RED"}, version="12"),
+        matches=True,
+        sent=True,
+        on_drift=OnDrift.SKIP,
+    )
+
+    assert ended == Send(GOAL, "12", ours={label("team"): "RED"})
+
+
+APPEND = BodyPatch(PatchType.JSON, [{"op": "add", "path": "/spec/marks/-", "value": "x"}])
+MARKS = ("spec", "marks")
+
+
+def test_a_json_patch_of_which_a_webhook_made_something_else_is_not_sent_again() -> None:
+    target = replace(
+        target_of(MetadataChange(), PLANNED), before={MARKS: ["a"]}, wanted={MARKS: ["a", "x"]}
+    )
+    whole = {"metadata": {}, "spec": {"marks": ["A", "X"]}}
+    owners = [{"manager": "fleetpatch", "fieldsV1": {"f:spec": {"f:marks": {}}}}]
+    now = replace(PLANNED, resource_version="11", whole=whole, managed_fields=owners)
+
+    ended = after_read(target, APPEND, now, matches=True, sent=True, on_drift=OnDrift.OVERWRITE)
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {MARKS: ["A", "X"]})
+
+
+def test_a_200_that_shows_half_of_the_change_records_what_was_stored() -> None:
+    ended = after_patch(RELABEL, GOAL, "10", seen_job({"team": "red"}, version="11"))
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
+    assert ended.wrote == {label("team"): "red", label("tier"): ABSENT}
+    assert ended.detail == (
+        "metadata.labels.tier is absent, wanted 'gold'; metadata.labels.team is 'red', as wanted"
+    )
+
+
+def test_a_rehearsal_stores_nothing_of_it() -> None:
+    ended = after_patch(RELABEL, GOAL, "10", seen_job({"team": "red"}), dry_run=True)
+
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, None)
+
+
+def test_a_version_that_an_earlier_patch_of_ours_may_have_made_is_not_unchanged() -> None:
+    ended = after_patch(RELABEL, GOAL, "12", THERE, sent_before=True)
+
+    assert ended.reason is Reason.PATCHED
+
+
+@pytest.mark.parametrize(
+    ("read", "outweighs"),
+    [
+        (End(Reason.SETTLED_BY_READING), True),
+        (End(Reason.GONE), True),
+        (End(Reason.FORBIDDEN), False),
+        (End(Reason.DRIFTED), False),
+        (Send(GOAL, "11"), False),
+    ],
+)
+def test_a_refusal_stands_unless_the_object_shows_more(read: Step, outweighs: bool) -> None:
+    assert outweighs_refusal(read, Reason.FORBIDDEN) is outweighs

@@ -6,6 +6,7 @@ Left out: what is done about a verdict (tests/engine/test_courier.py).
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,22 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.rules.verdicts import TABLE, Ruling, Verdict, is_gone, is_owned_by, judge
+from fleetpatch.model.plan.retrying import Retry
+from fleetpatch.rules.server_errors import PHRASES, Meaning, Phrase
+from fleetpatch.rules.verdicts import (
+    ROWS,
+    TABLE,
+    WEBHOOK_PAUSE,
+    Ruling,
+    Verdict,
+    is_gone,
+    is_owned_by,
+    judge,
+    may_be_starting,
+)
 from tests.fakes import failure, seen_job
 
-RETRIED = frozenset({429, 503, 504})
+RETRIED = frozenset(Retry().statuses)
 REJECTED = Ruling(Verdict.STOP, Reason.REJECTED)
 
 
@@ -60,10 +73,18 @@ def test_every_status_is_judged_alike_with_and_without_a_body_of_the_servers_own
         (403, Ruling(Verdict.STOP, Reason.FORBIDDEN)),
         (404, Ruling(Verdict.STOP, Reason.GONE)),
         (409, Ruling(Verdict.CONFLICT, Reason.CONFLICT)),
+        (408, Ruling(Verdict.RETRY)),
         (415, REJECTED),
         (418, REJECTED),
         (422, REJECTED),
+        (425, Ruling(Verdict.RETRY)),
         (429, Ruling(Verdict.RETRY)),
+        (206, Ruling(Verdict.IN_DOUBT)),
+        (460, Ruling(Verdict.IN_DOUBT)),
+        (499, Ruling(Verdict.IN_DOUBT)),
+        (520, Ruling(Verdict.IN_DOUBT)),
+        (524, Ruling(Verdict.IN_DOUBT)),
+        (527, Ruling(Verdict.IN_DOUBT)),
         (500, REJECTED),
         (502, Ruling(Verdict.IN_DOUBT)),
         (503, Ruling(Verdict.RETRY)),
@@ -206,3 +227,125 @@ def test_fields_of_our_own_are_told_from_those_of_others() -> None:
     assert not is_owned_by(Answer(409, owners=(ours, theirs)), "fleetpatch")
     assert not is_owned_by(Answer(409), "fleetpatch")
     assert not is_owned_by(NoAnswer(Silence.RESET), "fleetpatch")
+
+
+# What the text of an answer shows
+
+WEBHOOK = Ruling(Verdict.RETRY, Reason.WEBHOOK_UNREACHABLE, WEBHOOK_PAUSE)
+CALL = 'Internal error occurred: failed calling webhook "v.example.com": '
+
+
+@pytest.mark.parametrize(
+    "why",
+    [
+        'Post "https://127.0.0.1:1/validate": dial tcp 127.0.0.1:1: connect: connection refused',
+        'failed to call webhook: Post "https://v.svc:443/": dial tcp: lookup v.svc: no such host',
+        'Post "https://v.svc:443/": x509: certificate signed by unknown authority',
+        'Post "https://v.svc:443/": no endpoints available for service "v"',
+        'Post "https://v.svc:443/": context deadline exceeded',
+        'Post "https://v.svc:443/": net/http: TLS handshake timeout',
+        'service "v" not found',
+        "the server is currently unable to handle the request",
+        "an error on the server has prevented the request from succeeding",
+        "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got /, Kind=",
+    ],
+)
+def test_a_webhook_that_cannot_be_reached_has_stored_nothing(why: str) -> None:
+    assert judge(failure(500, "InternalError", CALL + why), RETRIED) == WEBHOOK
+
+
+def test_so_older_servers_say_it() -> None:
+    said = 'Internal error occurred: failed calling admission webhook "x": connection refused'
+
+    assert judge(failure(500, "InternalError", said), RETRIED) == WEBHOOK
+
+
+@pytest.mark.parametrize("phrase", PHRASES, ids=lambda phrase: phrase.text)
+def test_every_phrase_is_known_whatever_stands_around_it(phrase: Phrase) -> None:
+    verdicts = {
+        Meaning.WEBHOOK_UNREACHABLE: Verdict.RETRY,
+        Meaning.NOT_STORED: Verdict.RETRY,
+        Meaning.MAY_BE_STORED: Verdict.IN_DOUBT,
+    }
+    said = failure(500, "InternalError", f"Internal error occurred: {phrase.text.upper()} (7)")
+
+    assert verdict(said) is verdicts[phrase.meaning]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "etcdserver: leader changed",
+        "etcdserver: request timed out, possibly due to connection lost",
+        "etcdserver: no leader",
+        "rpc error: code = Unknown desc = OK: HTTP status code 200; transport",
+        "error reading from server: EOF; grpc: the client connection is closing",
+        "conversion webhook for stable.example.com/v1, Kind=CronTab failed: Post: EOF",
+        'Internal error occurred: Post "https://10.0.0.7:443/v1": dial tcp: i/o timeout',
+    ],
+)
+def test_what_may_have_been_stored_is_in_doubt(message: str) -> None:
+    assert judge(failure(500, "InternalError", message), RETRIED) == Ruling(Verdict.IN_DOUBT)
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_store_that_is_not_ready_has_stored_nothing(status: int) -> None:
+    assert verdict(failure(status, message="storage is (re)initializing")) is Verdict.RETRY
+
+
+DENIALS = [
+    # The controllers of the kinds, in the shape of their own messages.
+    'admission webhook "validatejob.volcano.sh" denied the request: job minAvailable must be >= 0',
+    'admission webhook "validator.tfjob.training-operator.kubeflow.org" denied the request: spec',
+    'admission webhook "vjob.kb.io" denied the request: spec.queueName: field is immutable',
+    "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: replicas must be below 5",
+    'admission webhook "x" denied the request: cannot ask 10.0.0.1: connection refused',
+    'admission webhook "x" denied the request: failed calling webhook "y"',
+]
+
+
+@pytest.mark.parametrize("message", DENIALS)
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 429, 500, 503])
+def test_a_webhook_that_denies_has_decided_whatever_its_status(status: int, message: str) -> None:
+    assert judge(failure(status, "X", message), RETRIED) == REJECTED
+
+
+def test_a_denial_with_403_is_forbidden_also_by_a_server_that_has_just_been_started() -> None:
+    denied = failure(403, "Forbidden", DENIALS[0])
+
+    assert judge(denied, RETRIED) == Ruling(Verdict.STOP, Reason.FORBIDDEN)
+    assert not may_be_starting(denied)
+    assert may_be_starting(failure(403, "Forbidden", "alice cannot patch jobs"))
+
+
+def test_a_page_that_speaks_of_a_denial_is_a_gateways() -> None:
+    page = Answer(502, message="<html>the firewall denied the request</html>")
+
+    assert verdict(page) is Verdict.IN_DOUBT
+
+
+def test_a_final_500_is_none_of_these() -> None:
+    assert judge(failure(500, "", "Invalid JSON Patch"), RETRIED) == REJECTED
+
+
+# The reference
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
+
+
+def test_the_reference_shows_the_statuses_as_they_are_ruled() -> None:
+    rows = [f"| {row.shown} | {row.meaning} |" for row in ROWS]
+
+    assert "\n".join(rows) in REFERENCE.read_text()
+
+
+def test_the_reference_shows_the_phrases_of_a_500() -> None:
+    rows = [f"| `{one.text}` | {one.meaning.value} | {one.source} |" for one in PHRASES]
+
+    assert "\n".join(rows) in REFERENCE.read_text()
+
+
+def test_the_reference_shows_every_reason_with_its_outcome() -> None:
+    text = REFERENCE.read_text()
+
+    assert [one for one in Reason if f"| {OUTCOME_OF[one]} | `{one}` |" not in text] == []

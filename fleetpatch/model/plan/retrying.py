@@ -38,7 +38,7 @@ class Retry(Section):
     """How long a target may take from its first request on, before it fails. Absent: for ever."""
     max_delay: Annotated[Seconds, Field(gt=0)] = 30.0
     """The longest wait between two attempts, whatever the server asks for."""
-    statuses: Statuses = (429, 503, 504)
+    statuses: Statuses = (408, 425, 429, 503, 504)
     """HTTP statuses that are retried."""
     budget: Percentage = Percent(10.0)
     """Retries at most, as a share of all requests."""

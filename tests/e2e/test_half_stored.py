@@ -1,0 +1,103 @@
+"""A change of which the server stores a part: `failed: not-effective`, recorded, and undone.
+
+Covered, on the sandbox: a field that is pruned beside a label that is stored, `undo` of it at once,
+after `resume --failed`, and of a target that was taken up again and never sent.
+Left out: which value is whose (tests/rules/test_settling.py, tests/engine).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.campaign.applying import reopen_failed
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.model.change import PatchType
+from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.tool import Tool, plan
+
+HALF = {"merge": {"metadata": {"labels": {"cost": "new"}}, "spec": {"paralellism": 2}}}
+JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
+
+
+@pytest.fixture
+def server(tool: Tool) -> Iterator[SandboxProcess]:
+    with sandbox(tool, "--jobs", 50, "--namespaces", 1) as served:
+        yield served
+
+
+@pytest.fixture
+def run_file(tool: Tool, server: SandboxProcess) -> Path:
+    """A run of which every target failed with its label stored."""
+    before = labels(server)
+    file = tool.write("plan.yaml", plan("half", JOBS, patch=HALF))
+    ended = tool.run("apply", file, "--yes", "-o", "json")
+    assert ended.json["reasons"] == {"failed": {"not-effective": len(before)}}, ended.err
+    assert set(labels(server).values()) == {"new"}
+    return Path(ended.json["runFile"])
+
+
+def labels(server: SandboxProcess) -> dict[str, Any]:
+    """The label in question, by the job's name."""
+    items = server.client.request("GET", "/apis/batch/v1/jobs").body["items"]
+    return {
+        item["metadata"]["name"]: item["metadata"].get("labels", {}).get("cost") for item in items
+    }
+
+
+def undone(tool: Tool, run_file: Path) -> dict[str, Any]:
+    ended = tool.run("undo", run_file, "--yes", "-o", "json")
+    assert ended.code == 0, ended.err
+    outcomes: dict[str, Any] = ended.json["outcomes"]
+    return outcomes
+
+
+def test_what_was_stored_is_told_and_undone(
+    tool: Tool, server: SandboxProcess, run_file: Path
+) -> None:
+    told = tool.targets(run_file)[0]["detail"]
+    count = len(labels(server))
+
+    outcomes = undone(tool, run_file)
+
+    assert "spec.paralellism is absent, wanted 2" in told
+    assert "metadata.labels.cost is 'new', as wanted" in told
+    assert outcomes["applied"] == count
+    assert set(labels(server).values()) == {None}
+
+
+def test_it_is_nobody_elses_change_when_it_is_tried_again(
+    tool: Tool, server: SandboxProcess, run_file: Path
+) -> None:
+    count = len(labels(server))
+
+    again = tool.run("resume", run_file, "--failed", "--yes", "-o", "json")
+
+    assert again.json["reasons"] == {"failed": {"not-effective": count}}, again.err
+    assert undone(tool, run_file)["applied"] == count
+    assert set(labels(server).values()) == {None}
+
+
+def test_what_somebody_else_made_of_it_is_left_to_them(
+    tool: Tool, server: SandboxProcess, run_file: Path
+) -> None:
+    target = tool.targets(run_file)[0]
+    path = f"/apis/batch/v1/namespaces/{target['namespace']}/jobs/{target['name']}"
+    theirs = {"metadata": {"labels": {"cost": "theirs"}}}
+    assert server.client.request("PATCH", path, theirs, PatchType.MERGE.value).status == 200
+
+    outcomes = undone(tool, run_file)
+
+    assert outcomes["skipped"] == 1
+    assert labels(server)[target["name"]] == "theirs"
+
+
+def test_what_was_taken_up_again_and_never_sent_is_undone_too(
+    tool: Tool, server: SandboxProcess, run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tool.kubeconfig))
+    count = reopen_failed(run_file, Settings(tool.state))
+
+    assert undone(tool, run_file)["applied"] == count == len(labels(server))
+    assert set(labels(server).values()) == {None}

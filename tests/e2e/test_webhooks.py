@@ -1,0 +1,98 @@
+"""Admission webhooks on a real API server: one that is down for a while, one that stays down.
+
+Covered: `failurePolicy: Fail` and nobody at the webhook's address, by default settings and with
+few attempts; that nothing is stored meanwhile. Left out: webhooks that answer
+(tests/rules/test_verdicts.py has their words).
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.control_plane import ControlPlane
+from tests.e2e.fleets import BATCH, snapshot
+from tests.e2e.tool import Tool, plan
+
+pytestmark = pytest.mark.control_plane
+
+COUNT = 60
+HOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+SECONDS = 6.0
+"""How long the webhook is down."""
+
+
+@pytest.fixture
+def space(control_plane: ControlPlane, tool: Tool) -> str:
+    assert tool.kubeconfig is not None
+    control_plane.kubeconfig(tool.kubeconfig, user="alice")
+    namespace = control_plane.namespace()
+    control_plane.create_jobs(COUNT, namespace, BATCH, labels=lambda _index: {"hooked": namespace})
+    return namespace
+
+
+@contextmanager
+def webhook_down(control_plane: ControlPlane, space: str) -> Iterator[str]:
+    """Ask a webhook that nobody serves about updates of the jobs; gives its path."""
+    rule = {
+        "apiGroups": ["batch"],
+        "apiVersions": ["v1"],
+        "operations": ["UPDATE"],
+        "resources": ["jobs"],
+    }
+    hook = {
+        "name": "v.example.com",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": "None",
+        "failurePolicy": "Fail",
+        "clientConfig": {"url": "https://127.0.0.1:1/validate"},
+        "objectSelector": {"matchLabels": {"hooked": space}},
+        "rules": [rule],
+    }
+    head = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+    }
+    control_plane.request("POST", HOOKS, {**head, "metadata": {"name": space}, "webhooks": [hook]})
+    try:
+        yield f"{HOOKS}/{space}"
+    finally:
+        control_plane.request("DELETE", f"{HOOKS}/{space}")
+
+
+def to_red(space: str, **more: object) -> dict[str, object]:
+    block = {"kinds": ["jobs.batch"], "namespaces": [space], "selector": f"hooked={space}"}
+    return plan("to-red", block, patch={"labels": {"team": "red"}}, **more)
+
+
+def teams(control_plane: ControlPlane, space: str) -> set[str | None]:
+    return {one["labels"].get("team") for one in snapshot(control_plane, [space]).values()}
+
+
+def test_a_webhook_that_is_down_for_some_seconds_fails_no_target(
+    control_plane: ControlPlane, tool: Tool, space: str
+) -> None:
+    file = tool.write("plan.yaml", to_red(space))
+    with webhook_down(control_plane, space) as path:
+        repair = threading.Timer(SECONDS, control_plane.request, ("DELETE", path))
+        repair.start()
+        ended = tool.run("apply", file, "--yes", "-o", "json")
+        repair.join()
+
+    assert ended.code == 0, ended.err
+    assert ended.json["outcomes"]["applied"] == COUNT
+    assert teams(control_plane, space) == {"red"}
+
+
+def test_one_that_stays_down_is_named_as_the_reason_and_nothing_is_stored(
+    control_plane: ControlPlane, tool: Tool, space: str
+) -> None:
+    retry = {"attempts": 2, "maxDelay": "100ms"}
+    file = tool.write("plan.yaml", to_red(space, retry=retry))
+    with webhook_down(control_plane, space):
+        ended = tool.run("apply", file, "--yes", "-o", "json")
+
+    assert ended.code == 3, ended.err
+    assert set(ended.json["reasons"]["failed"]) == {"webhook-unreachable"}
+    assert teams(control_plane, space) == {None}

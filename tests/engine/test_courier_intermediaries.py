@@ -1,0 +1,207 @@
+"""Somebody between us and the server applies a PATCH, and then answers what he likes.
+
+Covered, for merge patches, JSON Patches that append, and applies: any answer after the PATCH was
+applied, one that is delivered twice, another writer meanwhile, and what an earlier attempt stored.
+Left out: labels alone, in any sequence (test_courier_model.py); real servers (tests/e2e).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import pytest
+
+from fleetpatch.engine.orders import Orders
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.change import BodyPatch, PatchType, PlanChange
+from fleetpatch.model.fields import label
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.target import EarlierWrite, Target, TargetId
+from fleetpatch.rules.planner import Patch, need
+from fleetpatch.rules.undoing import way_back
+from tests.engine.deliveries import CHANGE, TARGET, Delivery, always_matches
+from tests.fakes import (
+    JOBS,
+    Call,
+    DocumentStore,
+    document,
+    failure,
+    seen_job,
+    seen_whole,
+)
+
+MARKS = ("spec", "marks")
+CHANGES: dict[str, PlanChange] = {
+    "merge": BodyPatch(PatchType.MERGE, {"spec": {"parallelism": 3}}),
+    "append": BodyPatch(PatchType.JSON, [{"op": "add", "path": "/spec/marks/-", "value": "x"}]),
+    "strategic": BodyPatch(PatchType.STRATEGIC, {"metadata": {"labels": {"team": "red"}}}),
+}
+ANSWERS: list[Reply] = [
+    failure(429, "TooManyRequests"),
+    failure(408, "Timeout"),
+    failure(409, "Conflict"),
+    failure(422, "Invalid", about=""),
+    failure(422, "Invalid", causes=("spec.marks",)),
+    failure(403, "Forbidden"),
+    failure(400, "BadRequest"),
+    failure(500, "InternalError", "boom"),
+    Answer(451),
+    NoAnswer(Silence.RESET),
+]
+
+Intermediary: TypeAlias = Callable[[Call], Reply]
+
+
+def planned(change: PlanChange, store: DocumentStore) -> Target:
+    seen = seen_whole(store.documents["etl-1"])
+    found = need(change, seen)
+    assert isinstance(found, Patch)
+    return Target(
+        TargetId(1),
+        "prod-a",
+        JOBS,
+        seen.namespace,
+        seen.name,
+        seen.uid,
+        seen.resource_version,
+        found.before,
+        frozenset({0}),
+        found.wanted,
+    )
+
+
+def store() -> DocumentStore:
+    spec = {"parallelism": 1, "marks": ["a"]}
+    return DocumentStore([document("etl-1", "uid-1", labels={"team": "blue"}, spec=spec)])
+
+
+async def settled(
+    change: PlanChange, server: DocumentStore, patch: Intermediary, **more: Any
+) -> tuple[Settlement, Target]:
+    delivery = Delivery(Orders(change, always_matches, **more))
+    delivery.cluster.patches, delivery.cluster.reads = patch, server.read
+    target = planned(change, server)
+    return await delivery.settle(target), target
+
+
+def once(then: Reply, server: DocumentStore) -> Intermediary:
+    """Applies every PATCH; the first answer is another one."""
+    answers = [then]
+
+    def answer(call: Call) -> Reply:
+        own = server.patch(call)
+        return answers.pop() if answers else own
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("answer", ANSWERS, ids=str)
+async def test_whatever_is_answered_for_an_applied_patch_it_is_ours_and_undone(
+    kind: str, answer: Reply
+) -> None:
+    server, change = store(), CHANGES[kind]
+
+    ended, target = await settled(change, server, once(answer, server))
+
+    assert ended.reason is Reason.SETTLED_BY_READING
+    assert server.writes["etl-1"] == 1
+    assert way_back(change, target, ended)[1] == target.before
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+async def test_a_patch_that_is_delivered_twice_is_applied_once_and_ours(kind: str) -> None:
+    server = store()
+
+    def twice(call: Call) -> Reply:
+        server.patch(call)
+        return server.patch(call)
+
+    ended, _ = await settled(CHANGES[kind], server, twice)
+
+    assert ended.reason is Reason.SETTLED_BY_READING
+    assert server.writes["etl-1"] == 1
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("answer", ANSWERS[:6], ids=str)
+async def test_what_ran_out_of_attempts_after_it_was_applied_is_ours(
+    kind: str, answer: Reply
+) -> None:
+    server = store()
+
+    ended, _ = await settled(CHANGES[kind], server, once(answer, server), attempts=1)
+
+    assert ended.reason is Reason.SETTLED_BY_READING
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@pytest.mark.parametrize("answer", [*ANSWERS[:1], *ANSWERS[2:3]], ids=str)
+async def test_what_another_writer_did_meanwhile_is_theirs_and_ours_stays_ours(
+    kind: str, answer: Reply
+) -> None:
+    server = store()
+
+    def applied_then_changed(call: Call) -> Reply:
+        server.patch(call)
+        server.write("etl-1", {"metadata": {"labels": {"other": "1"}}})
+        return answer
+
+    ended, _ = await settled(CHANGES[kind], server, applied_then_changed)
+
+    assert ended.reason is Reason.SETTLED_BY_READING
+    assert server.writes["etl-1"] == 1
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+async def test_a_refusal_that_is_true_stands(kind: str) -> None:
+    server = store()
+
+    ended, target = await settled(
+        CHANGES[kind], server, lambda _call: failure(403, "Forbidden", "no")
+    )
+
+    assert (ended.reason, ended.detail) == (Reason.FORBIDDEN, "403 no")
+    assert way_back(CHANGES[kind], target, ended) == ({}, {})
+
+
+# What an earlier attempt of ours stored
+
+MADE = seen_job({"team": "RED"}, version="11")
+"""What a webhook makes of our label."""
+EARLIER = EarlierWrite({label("team"): "RED"}, {label("team"): "blue"})
+
+
+def taken_up_again() -> Target:
+    return replace(TARGET, earlier=EARLIER)
+
+
+async def test_what_we_stored_ourselves_is_nobody_elses_change() -> None:
+    red = seen_job({"team": "red"}, version="12")
+    delivery = Delivery().will(Answer(200, red), reads=(Answer(200, MADE),))
+
+    ended = await delivery.settle(taken_up_again(), in_doubt=True)
+
+    assert ended.reason is Reason.PATCHED
+    assert way_back(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(200, MADE), failure(403, "Forbidden"), failure(422, "Invalid")], ids=str
+)
+async def test_what_fails_again_is_still_undone(answer: Reply) -> None:
+    delivery = Delivery().will(answer, reads=(Answer(200, MADE), Answer(200, MADE)))
+
+    ended = await delivery.settle(taken_up_again(), in_doubt=True)
+
+    assert ended.wrote == {label("team"): "RED"}
+    assert way_back(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
+
+
+async def test_what_somebody_else_made_of_it_since_is_theirs() -> None:
+    green = seen_job({"team": "green"}, version="12")
+    delivery = Delivery().will(reads=(Answer(200, green),))
+
+    ended = await delivery.settle(taken_up_again(), in_doubt=True)
+
+    assert (ended.reason, ended.wrote) == (Reason.DRIFTED, None)
