@@ -1,7 +1,7 @@
 """Rows and the model, to and fro: the one place where what a file holds becomes a value.
 
 SQLite enforces no types, and a file may come from anywhere. So every row is held against the type
-that it must have (msgspec, strict) before a value is made of it. What is not of it raises one of
+that it must have (`rows`) before a value is made of it. What is not of that type raises one of
 `UNREADABLE`, which `Database.sensible` turns into RunFileError.
 
 On the hot path: a claimed target costs one `target`, a settled one one `settlement_row`. What
@@ -10,16 +10,24 @@ repeats from target to target (resources, clusters, block masks) is decoded once
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, NotRequired, TypeAlias, TypedDict
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
+from fleetpatch.journal.rows import (
+    Cell,
+    Cluster,
+    Meta,
+    Moment,
+    OutcomeRow,
+    ResourceRow,
+    TargetRow,
+)
 from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path
-from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.run import RunState
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
 
 Row: TypeAlias = tuple[Any, ...]
@@ -43,122 +51,6 @@ OUTCOME_COLUMNS: Final = (
 
 _SHORT: Final = 1024
 """Characters of before-values that are worth remembering; big annotations are not."""
-
-
-UNREADABLE: Final = (
-    msgspec.MsgspecError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
-"""What reading a foreign value may raise, here and in what is computed from it."""
-
-_END_OF_TIME: Final = 253_402_300_799
-"""The last second that a date can name."""
-
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
-Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
-"""Seconds since the epoch."""
-Name: TypeAlias = Annotated[
-    str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=255)
-]
-"""What also names files: a run, a plan."""
-
-
-class Meta(TypedDict):
-    """The facts of the table `meta`; those that only some runs have may be missing."""
-
-    run: Name
-    plan_name: Name
-    plan_digest: str
-    plan: str
-    created_at: str
-    created_by: str
-    tool_version: str
-    dry_run: Literal[0, 1]
-    undo_of: str
-    state: RunState
-    cause: str
-    undone_by: str
-    writing: int | str
-    patch: Count
-    get: Count
-    list: Count
-    retries: Count
-    elapsed: Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
-    targets: Count
-    claims: Count
-    outcomes: Count
-    partly: NotRequired[Literal[0, 1]]
-    pardoned: NotRequired[Count]
-    recorded: NotRequired[Moment]
-    waves: NotRequired[str]
-    sealed: NotRequired[str]
-    releases: NotRequired[str]
-    warnings: NotRequired[str]
-
-
-class Cluster(msgspec.Struct, array_like=True, gc=False):
-    """One row of `clusters`."""
-
-    id: int
-    name: str
-    server: str
-    context: str
-    first: int
-    last: int
-
-
-class Cell(msgspec.Struct, array_like=True, gc=False):
-    """How many targets of a namespace stand alike: one row of `folds`' count."""
-
-    cluster: int
-    resource: int
-    namespace: str
-    reason: Reason | None
-    claimed: int
-    count: Count
-
-
-class _ResourceRow(msgspec.Struct, array_like=True, gc=False):
-    group: str
-    version: str
-    plural: str
-    kind: str
-    singular: str
-    short_names: str
-    namespaced: int
-
-
-class _TargetRow(msgspec.Struct, array_like=True, gc=False):
-    id: int
-    cluster: int
-    resource: int
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    blocks: Count
-    before: str
-    wanted: str | None
-    earlier_wrote: str | None
-    earlier_replaced: str | None
-
-
-class _OutcomeRow(msgspec.Struct, array_like=True, gc=False):
-    target: int
-    reason: Reason
-    http_status: int | None
-    attempts: Count
-    reads: Count
-    elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
-    resource_version: str | None
-    detail: str
-    replaced: str | None
-    wrote: str | None
 
 
 class _Field(msgspec.Struct, array_like=True, gc=False):
@@ -253,7 +145,7 @@ def _earlier(wrote: str | None, replaced: str | None) -> EarlierWrite | None:
 
 def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resource]) -> Target:
     """Build the target of a row of TARGET_COLUMNS. Raises one of UNREADABLE."""
-    read = msgspec.convert(row, _TargetRow)
+    read = msgspec.convert(row, TargetRow)
     return Target(
         TargetId(read.id),
         clusters[read.cluster],
@@ -288,7 +180,7 @@ def settlement_row(settlement: Settlement, now: float) -> Row:
 
 def settlement(row: Row) -> Settlement:
     """Build the settlement of a row of OUTCOME_COLUMNS. Raises one of UNREADABLE."""
-    read = msgspec.convert(row, _OutcomeRow)
+    read = msgspec.convert(row, OutcomeRow)
     return Settlement(
         TargetId(read.target),
         read.reason,
@@ -318,7 +210,7 @@ def resource_row(resource: Resource) -> Row:
 
 def resource(row: Row) -> Resource:
     """Build the resource of a row of `resource_row`. Raises one of UNREADABLE."""
-    read = msgspec.convert(row, _ResourceRow)
+    read = msgspec.convert(row, ResourceRow)
     return Resource(
         read.group,
         read.version,

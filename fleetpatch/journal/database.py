@@ -9,6 +9,7 @@ from typing import Any, Final
 from fleetpatch.journal import codec, opening
 from fleetpatch.journal.codec import Row
 from fleetpatch.journal.faults import DAMAGED, RESUME, explained, fault
+from fleetpatch.journal.rows import UNREADABLE, Meta
 
 WAL_LIMIT: Final = 64 * 2**20
 """Bytes of write-ahead log from which its content is moved into the file itself.
@@ -75,10 +76,10 @@ class Database:
         """Refuse the file where what the block decodes makes no sense."""
         try:
             yield
-        except codec.UNREADABLE as error:
+        except UNREADABLE as error:
             raise fault(self.path, DAMAGED) from error
 
-    def meta(self) -> codec.Meta:
+    def meta(self) -> Meta:
         """All facts of the table `meta`, checked."""
         with self.sensible():
             return codec.meta(dict(self.rows("SELECT key, value FROM meta")))

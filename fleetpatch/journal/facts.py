@@ -9,6 +9,7 @@ import msgspec
 from fleetpatch.journal import codec
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.faults import DAMAGED, explained, fault
+from fleetpatch.journal.rows import Cluster
 from fleetpatch.journal.schema import APPLICATION_ID, EARLIER_WRITES, FORMAT_VERSION, TABLES
 from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
@@ -82,7 +83,7 @@ def info(database: Database) -> RunInfo:
     )
 
 
-def clusters(database: Database) -> list[codec.Cluster]:
+def clusters(database: Database) -> list[Cluster]:
     """Read the clusters, in the fleet's order."""
     rows = database.rows(_CLUSTERS)
     with database.sensible():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fleetpatch.errors import KubeconfigError
+from fleetpatch.files import expand_home
 from fleetpatch.kube.kubeconfig_file import SECTIONS, Document, Entry
 from fleetpatch.kube.kubeconfig_keys import check_entry
 from fleetpatch.model.addresses import AddressError, parse
@@ -67,9 +68,9 @@ def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """
     named = environ.get("KUBECONFIG")
     if not named:
-        default = _expanded("~/.kube/config")
+        default = expand_home("~/.kube/config")
         return (default,) if _exists(default) else ()
-    files = tuple(_expanded(name) for name in named.split(os.pathsep) if name)
+    files = tuple(expand_home(name) for name in named.split(os.pathsep) if name)
     found = tuple(file for file in files if _exists(file))
     if not found:
         raise KubeconfigError(f"$KUBECONFIG: no such file: {named}; correct it or unset it")
@@ -117,14 +118,6 @@ class _Found:
     @property
     def body(self) -> Entry:
         return self.entry.get(SECTIONS[self.section]) or {}
-
-
-def _expanded(name: str) -> Path:
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        # Nobody knows a home directory, so `~` is an ordinary name, as for a shell.
-        return Path(name)
 
 
 def _exists(file: Path) -> bool:

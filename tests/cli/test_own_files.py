@@ -90,6 +90,12 @@ def test_without_a_home_folder_the_ways_to_name_a_state_directory_are_said(
     refused(ended, "no home folder to keep run files in; name a folder with --state-dir")
 
 
+def test_without_a_home_folder_there_is_no_kubeconfig_by_default(tool: Tool) -> None:
+    ended = without_home(replace(tool, kubeconfig=None), "plan", "plan.yaml")
+
+    refused(ended, "set KUBECONFIG or write ~/.kube/config")
+
+
 @pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
 def test_a_link_in_the_place_of_a_lock_is_refused_and_its_victim_left_alone(
     call: Caller, tool: Tool, server: SandboxProcess, put: str

@@ -1,0 +1,132 @@
+"""The types of what a run file holds, row by row, as `codec` checks them.
+
+SQLite enforces no types, and a file may come from anywhere.
+"""
+
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias, TypedDict
+
+import msgspec
+
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.run import RunState
+
+UNREADABLE: Final = (
+    msgspec.MsgspecError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What reading a foreign value may raise, here and in what is computed from it."""
+
+_END_OF_TIME: Final = 253_402_300_799
+"""The last second that a date can name."""
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+"""Seconds since the epoch."""
+Name: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=255)
+]
+"""What also names files: a run, a plan."""
+
+
+class Meta(TypedDict):
+    """The facts of the table `meta`; those that only some runs have may be missing."""
+
+    run: Name
+    plan_name: Name
+    plan_digest: str
+    plan: str
+    created_at: str
+    created_by: str
+    tool_version: str
+    dry_run: Literal[0, 1]
+    undo_of: str
+    state: RunState
+    cause: str
+    undone_by: str
+    writing: int | str
+    patch: Count
+    get: Count
+    list: Count
+    retries: Count
+    elapsed: Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+    targets: Count
+    claims: Count
+    outcomes: Count
+    partly: NotRequired[Literal[0, 1]]
+    pardoned: NotRequired[Count]
+    recorded: NotRequired[Moment]
+    waves: NotRequired[str]
+    sealed: NotRequired[str]
+    releases: NotRequired[str]
+    warnings: NotRequired[str]
+
+
+class Cluster(msgspec.Struct, array_like=True, gc=False):
+    """One row of `clusters`."""
+
+    id: int
+    name: str
+    server: str
+    context: str
+    first: int
+    last: int
+
+
+class Cell(msgspec.Struct, array_like=True, gc=False):
+    """How many targets of a namespace stand alike: one row of `folds`' count."""
+
+    cluster: int
+    resource: int
+    namespace: str
+    reason: Reason | None
+    claimed: int
+    count: Count
+
+
+class ResourceRow(msgspec.Struct, array_like=True, gc=False):
+    """One row of `resources`, without its id."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    singular: str
+    short_names: str
+    namespaced: int
+
+
+class TargetRow(msgspec.Struct, array_like=True, gc=False):
+    """One row of `codec.TARGET_COLUMNS`."""
+
+    id: int
+    cluster: int
+    resource: int
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    blocks: Count
+    before: str
+    wanted: str | None
+    earlier_wrote: str | None
+    earlier_replaced: str | None
+
+
+class OutcomeRow(msgspec.Struct, array_like=True, gc=False):
+    """One row of `codec.OUTCOME_COLUMNS`."""
+
+    target: int
+    reason: Reason
+    http_status: int | None
+    attempts: Count
+    reads: Count
+    elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+    resource_version: str | None
+    detail: str
+    replaced: str | None
+    wrote: str | None
