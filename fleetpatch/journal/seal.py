@@ -12,7 +12,7 @@ from fleetpatch.journal.database import Database
 _KEY: Final = "sealed"
 _FACTS: Final = """
 SELECT key, value FROM meta WHERE key IN ('run', 'plan_name', 'plan', 'created_at', 'created_by',
-    'tool_version', 'dry_run', 'undo_of', 'waves') ORDER BY key
+    'tool_version', 'dry_run', 'undo_of', 'waves', 'releases') ORDER BY key
 """
 _FIXED: Final = (
     _FACTS,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import msgspec
@@ -49,6 +49,8 @@ Rule: TypeAlias = MergeType | Keyed | Struct
 ATOMIC: Final = MergeType.ATOMIC
 SET: Final = MergeType.SET
 MAP: Final = MergeType.MAP
+
+_TABLES: Final = Path(__file__).parent / "tables"
 
 VERSIONS: Final = ("1.20", "1.36")
 """The versions that there is a table for, oldest first."""
@@ -95,7 +97,7 @@ class _Table(msgspec.Struct):
 
 @lru_cache
 def _table(version: str) -> _Table:
-    source = files("fleetpatch.rules") / "tables" / f"kubernetes-{version}.json"
+    source = _TABLES / f"kubernetes-{version}.json"
     return msgspec.json.decode(source.read_bytes(), type=_Table)
 
 

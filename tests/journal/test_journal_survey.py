@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import folds
+from fleetpatch.journal import folds, seal
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.fields import ABSENT, annotation, label
 from fleetpatch.model.outcome import Reason
@@ -177,3 +177,43 @@ def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:
     with pytest.raises(RunFileError, match="exists already"):
         RunFile.create(path, info())
     assert path.read_text() == "precious"
+
+
+def test_the_versions_of_the_clusters_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    run = RunFile.create(path, info())
+    run.note_releases({"north": "1.36", "south": ""})
+    run.add([draft("a")])
+    run.seal()
+    run.close()
+
+    with RunFile.open(path) as opened:
+        assert opened.releases == {"north": "1.36", "south": ""}
+
+
+def test_of_a_run_file_without_versions_none_is_known(tmp_path: Path) -> None:
+    with make(tmp_path / "x.run", [draft("a")]) as run:
+        assert run.releases == {}
+
+
+@pytest.mark.parametrize("text", ["junk", "[]", '{"north": 1}', "[" * 2000, None, b"\xff"])
+def test_versions_that_make_no_sense_are_damage(tmp_path: Path, text: str | bytes | None) -> None:
+    with make(tmp_path / "x.run", [draft("a")]) as run:
+        with run.database.transaction():
+            run.database.put([("releases", text)])
+
+        with pytest.raises(RunFileError, match="damaged"):
+            _ = run.releases
+
+
+def test_the_versions_are_sealed_with_the_plan(tmp_path: Path) -> None:
+    run = RunFile.create(tmp_path / "x.run", info())
+    run.note_releases({"north": "1.36"})
+    run.add([draft("a")])
+    run.seal()
+    assert seal.compute(run.database) == seal.kept(run.database)
+
+    run.note_releases({"north": "1.20"})
+
+    assert seal.compute(run.database) != seal.kept(run.database)
+    run.close()
