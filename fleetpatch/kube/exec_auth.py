@@ -6,8 +6,6 @@ two exceptions. A plugin has a time limit and a size limit; kubectl has none. An
 that is missing means IfAvailable in v1 as well, where kubectl refuses the kubeconfig.
 """
 
-import base64
-import json
 import os
 import shutil
 import time
@@ -17,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from ssl import SSLContext
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import anyio
 import msgspec
@@ -26,7 +24,8 @@ from fleetpatch.errors import CredentialsError, KubeconfigError
 from fleetpatch.kube import exec_process, impersonation
 from fleetpatch.kube.connection import Grant
 from fleetpatch.kube.contexts import Context
-from fleetpatch.kube.static_auth import KeyPair, content_of, pem_of, tls_of
+from fleetpatch.kube.exec_info import exec_info
+from fleetpatch.kube.static_auth import KeyPair, tls_of
 from fleetpatch.kube.text import without_secrets
 from fleetpatch.model.text import clean
 
@@ -37,13 +36,10 @@ INTERACTIVE_TIME_LIMIT: Final = 900.0
 
 _GROUP: Final = "client.authentication.k8s.io"
 _API_VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
-_EXTENSION: Final = f"{_GROUP}/exec"
 _LONGEST_MARGIN: Final = 60.0
 _SHORTEST_LIFE: Final = 10.0
 """Seconds for which a credential is used at least; an expired one would be renewed all the time."""
 _QUOTED: Final = 300
-_VARIABLE_LIMIT: Final = 128 * 1024
-"""Bytes of one environment variable on Linux."""
 _terminal: Final = anyio.Lock()
 """Held by the plugin that may ask a person: two prompts at once cannot be told apart."""
 
@@ -121,7 +117,12 @@ class ExecAuth:
         interactive = self._is_interactive()
         command = [self._find(), *(self._config.args or ())]
         variables = {one.name: one.value or "" for one in self._config.env or ()}
-        info = json.dumps(_exec_info(self._context, self._config, interactive=interactive))
+        info = exec_info(
+            self._context,
+            self._config.api_version or "",
+            interactive=interactive,
+            with_cluster=bool(self._config.provide_cluster_info),
+        )
         environ = os.environ | variables | {"KUBERNETES_EXEC_INFO": info}
         limit = INTERACTIVE_TIME_LIMIT if interactive else TIME_LIMIT
         try:
@@ -248,57 +249,6 @@ def _parse(context: Context) -> _ExecConfig:
     if any(not variable.name for variable in config.env or ()):
         raise KubeconfigError(f"{context.where}: an `env` of `exec` has no name; add it")
     return config
-
-
-def _exec_info(context: Context, config: _ExecConfig, *, interactive: bool) -> dict[str, Any]:
-    """Make the ExecCredential that the plugin finds in its environment."""
-    spec: dict[str, Any] = {"interactive": interactive}
-    if config.provide_cluster_info:
-        spec["cluster"] = _cluster_info(context)
-    return {"kind": "ExecCredential", "apiVersion": config.api_version, "spec": spec}
-
-
-def _cluster_info(context: Context) -> dict[str, Any]:
-    cluster = context.cluster
-    info: dict[str, Any] = {"server": cluster["server"]}
-    for key in ("tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression"):
-        if value := cluster.get(key):
-            info[key] = value
-    if authority := pem_of(cluster, "certificate-authority", context.where):
-        content = content_of(authority, context.where)
-        info["certificate-authority-data"] = base64.b64encode(content).decode()
-    config = _extension(cluster.get("extensions"), context.where)
-    return info | ({"config": config} if config is not None else {})
-
-
-def _extension(extensions: Any, where: str) -> Any:
-    """Return what the cluster's extensions hold for exec plugins, as JSON can express it."""
-    for extension in extensions if isinstance(extensions, list) else ():
-        if isinstance(extension, dict) and extension.get("name") == _EXTENSION:
-            config = extension.get("extension")
-            if not _fits(config):
-                raise KubeconfigError(
-                    f"{where}: the extension {_EXTENSION} of its cluster is too large, or is not"
-                    " JSON; correct it"
-                )
-            return config
-    return None
-
-
-def _fits(value: Any) -> bool:
-    """Report whether `value` is JSON that an environment variable can hold.
-
-    YAML's aliases can make a small file very large, so writing stops at the limit.
-    """
-    size = 0
-    try:
-        for part in json.JSONEncoder(allow_nan=False).iterencode(value):
-            size += len(part)
-            if size > _VARIABLE_LIMIT:
-                return False
-    except (TypeError, ValueError, RecursionError):
-        return False
-    return True
 
 
 def _has_terminal() -> bool:
