@@ -34,6 +34,11 @@ def other_writer(seen: Seen, paths: Iterable[Path], ours: Collection[str]) -> st
     return named
 
 
+def is_owned_by_us(seen: Seen, path: Path, ours: Collection[str]) -> bool:
+    """Tell whether we own something at `path`, above or within it."""
+    return not _owners(seen.managed_fields, path).keys().isdisjoint(ours)
+
+
 def is_written_by_us(seen: Seen, path: Path, ours: Collection[str]) -> bool:
     """Tell whether the value at `path` is owned as one value, and by us alone.
 

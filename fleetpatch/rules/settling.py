@@ -35,7 +35,7 @@ from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, 
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.covering import holds, is_made_of
-from fleetpatch.rules.ownership import is_written_by_us, other_writer
+from fleetpatch.rules.ownership import is_owned_by_us, is_written_by_us, other_writer
 from fleetpatch.rules.planner import Misfit, Patch, Unchanged, goal, need
 from fleetpatch.rules.strategy import MergeRules, merge_rules
 
@@ -211,26 +211,28 @@ def _done(changed: Iterable[Path], seen: Seen, writers: _Writers, wrote: Fields 
 def _ours(target: Target, change: Change, values: Fields, seen: Seen, writers: _Writers) -> Fields:
     """What an attempt of ours left in the fields at stake, though not all is as wanted.
 
-    A wanted value alone shows nothing where a patch is done as a whole or not at all.
+    A patch is done as a whole or not at all, so some wanted values alone do not show that it was;
+    where we own a field that has changed, it was.
     """
     earlier = target.earlier.wrote if target.earlier else {}
-    found = _found(target.before, seen)
+    found = {
+        path: current
+        for path, current in _found(target.before, seen).items()
+        if not deep_equal(current, target.before[path])
+    }
+    was_done = writers is not None and any(is_owned_by_us(seen, path, writers) for path in found)
 
     def is_ours(path: Path, current: Value) -> bool:
         if path in earlier and deep_equal(current, earlier[path]):
             return True
-        if writers is None:
+        if writers is None or not was_done:
             return False
         wanted = is_repeatable(change) and path in values and is_made_of(current, values[path])
         if wanted and not other_writer(seen, [path], writers):
             return True
         return is_written_by_us(seen, path, writers)
 
-    return {
-        path: current
-        for path, current in found.items()
-        if not deep_equal(current, target.before[path]) and is_ours(path, current)
-    }
+    return {path: current for path, current in found.items() if is_ours(path, current)}
 
 
 def _not_effective(missed: Fields, found: Fields, version: str, *, wrote: Fields | None) -> End:

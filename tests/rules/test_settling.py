@@ -311,6 +311,17 @@ def test_what_a_webhook_made_of_our_patch_is_no_drift() -> None:
     assert ended == Send(GOAL, "11", ours={label("team"): "RED", label("tier"): "gold"})
 
 
+def test_some_wanted_values_alone_do_not_show_that_our_patch_was_done() -> None:
+    change = MetadataChange(labels={"cost": "new", "team": None})
+    planned = seen_job({"team": "blue"}, version="10")
+    theirs = noted(seen_job({"cost": "theirs"}, version="11"), cost="kubectl")
+
+    ended = step(theirs, change=change, planned=planned, sent=True, on_drift=OnDrift.OVERWRITE)
+
+    assert isinstance(ended, Send)
+    assert ended.replaces == {label("cost"): "theirs", label("team"): ABSENT}
+
+
 def test_it_is_drift_where_another_manager_made_it() -> None:
     ended = step(noted(seen_job({"team": "RED"}, version="11"), team="kubectl"), sent=True)
 
