@@ -31,7 +31,16 @@ from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.rules.settling import OnDrift
-from tests.fakes import Call, FakeCluster, ObjectStore, VirtualClock, failure, seen_job, target_of
+from tests.fakes import (
+    Call,
+    FakeCluster,
+    ObjectStore,
+    VirtualClock,
+    failure,
+    ok,
+    seen_job,
+    target_of,
+)
 
 CHANGE = MetadataChange(labels={"team": "red", "old": None})
 PLANNED = seen_job({"team": "blue", "old": "x", "other": "0"})
@@ -86,6 +95,8 @@ _AFTER: dict[Fault, Reply] = {
 ANSWERS: list[Answer] = [
     *(failure(status, about=about) for status in range(100, 600) for about in ("jobs", "")),
     *(Answer(status, message="an intermediary's own words") for status in range(100, 600)),
+    ok(replace(PLANNED, uid="uid-of-another")),
+    ok(replace(PLANNED, name="another")),
     failure(429, "TooManyRequests", retry_after="1"),
     failure(409, "Conflict", "the object has been modified"),
     replace(failure(409, "Conflict"), owners=('conflict with "kubectl": .metadata.labels.team',)),
