@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lint types floors format control-plane bench clean
+.PHONY: help demo test coverage lowest lint types floors format package docs control-plane bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -29,6 +29,13 @@ ifdef CI
 endif
 	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
+lowest:  ## the tests with the lowest versions of the dependencies that pyproject.toml allows
+	@$(PYTHON) -m venv --clear build/lowest
+	@build/lowest/bin/python -m pip install --quiet uv
+	@build/lowest/bin/uv pip install --quiet --python build/lowest/bin/python \
+	  --resolution lowest-direct --editable . --group dev
+	@build/lowest/bin/pytest -n auto --dist loadfile $(ARGS)
+
 lint: $(READY)  ## ruff: rules and format
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -43,6 +50,22 @@ format: $(READY)  ## let ruff rewrite the code
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+package:  ## wheel and sdist in dist/, tried in an empty environment
+	@rm -rf dist build/package build/empty
+	@$(PYTHON) -m venv build/package
+	@build/package/bin/python -m pip install --quiet build twine
+	@build/package/bin/python -m build --outdir dist .
+	@build/package/bin/twine check --strict dist/*
+	@$(PYTHON) -m venv build/empty
+	@build/empty/bin/python -m pip install --quiet dist/*.whl
+	@cd build/empty && bin/fleetpatch demo
+
+docs:  ## the documentation site in build/site; a broken link fails
+	@$(PYTHON) -m venv build/docs
+	@build/docs/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@build/docs/bin/python -m pip install --quiet --group docs --editable .
+	@NO_MKDOCS_2_WARNING=1 build/docs/bin/mkdocs build --strict
+
 control-plane:  ## build kube-apiserver and etcd once (root on Debian: installs packages)
 	@scripts/control-plane --build
 
@@ -51,4 +74,4 @@ bench: $(READY)  ## the comparison on the real control plane (docs/benchmarks.md
 	@$(BIN)/python -m bench.throughput
 
 clean:  ## remove what make made
-	rm -rf .venv .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
