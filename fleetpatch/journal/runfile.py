@@ -46,9 +46,9 @@ FROM outcomes WHERE wrote IS NOT NULL AND {_REOPENED}
 """  # noqa: S608 # of our own constants
 _IN_DOUBT: Final = f"""
 SELECT {codec.TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
-WHERE k.first BETWEEN ?1 AND ?2 AND t.id > ?3
+WHERE k.first BETWEEN ? AND ? AND t.id > ?
 AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
-ORDER BY k.first, t.id LIMIT ?4
+ORDER BY k.first, t.id LIMIT ?
 """  # noqa: S608 # of our own constants alone
 
 
