@@ -22,12 +22,11 @@ from fleetpatch._version import __version__
 from fleetpatch.errors import FleetpatchError
 
 if TYPE_CHECKING:
-    from fleetpatch.campaign.applying import apply
-    from fleetpatch.campaign.expanding import expand
-    from fleetpatch.campaign.settings import Settings
-    from fleetpatch.campaign.stopping import Stop
-    from fleetpatch.campaign.undoing import undo
-    from fleetpatch.campaign.viewing import summarize
+    from fleetpatch.campaign.apply import apply
+    from fleetpatch.campaign.plan import expand
+    from fleetpatch.campaign.settings import Settings, Stop
+    from fleetpatch.campaign.undo import undo
+    from fleetpatch.campaign.view import summarize
     from fleetpatch.model.plan.load import load_plan
 
 __all__ = [
@@ -44,12 +43,12 @@ __all__ = [
 
 _HOMES = {
     "Settings": "fleetpatch.campaign.settings",
-    "Stop": "fleetpatch.campaign.stopping",
-    "apply": "fleetpatch.campaign.applying",
-    "expand": "fleetpatch.campaign.expanding",
+    "Stop": "fleetpatch.campaign.settings",
+    "apply": "fleetpatch.campaign.apply",
+    "expand": "fleetpatch.campaign.plan",
     "load_plan": "fleetpatch.model.plan.load",
-    "summarize": "fleetpatch.campaign.viewing",
-    "undo": "fleetpatch.campaign.undoing",
+    "summarize": "fleetpatch.campaign.view",
+    "undo": "fleetpatch.campaign.undo",
 }
 
 

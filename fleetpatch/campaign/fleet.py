@@ -9,7 +9,7 @@ from fleetpatch.campaign.servers import Server, elsewhere
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.opening import open_cci, open_cluster
+from fleetpatch.kube.connect import open_cci, open_cluster
 from fleetpatch.model.addresses import normalized
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.plan.schema import Plan

@@ -5,7 +5,7 @@ used. Before a run goes on, its seal is checked, too: facts, servers, targets an
 """
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal.faults import fault
+from fleetpatch.journal.errors import fault
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.digest import digest_of, undo_digest

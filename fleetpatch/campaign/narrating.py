@@ -6,14 +6,14 @@ from functools import partial
 
 from fleetpatch._version import __version__
 from fleetpatch.campaign.settings import whoami
-from fleetpatch.engine.attempt import Retry
-from fleetpatch.journal import folds
+from fleetpatch.engine.events import tell
+from fleetpatch.engine.retry import RetryRecord
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.warnings import MAX_TEXTS
-from fleetpatch.rules.narrating import tell
 
 
 def narrate_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> None:
@@ -39,12 +39,12 @@ def narrate_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> Non
 
 def narrate_again(log: Events, journal: RunFile) -> None:
     """Tell of the last outcomes before a crash, which may have come between record and log."""
-    for target, settlement in folds.latest(journal):
+    for target, settlement in queries.latest(journal):
         tell(log, target, settlement)
     log.flush()
 
 
-def narrate_retry(log: Events, retry: Retry) -> None:
+def narrate_retry(log: Events, retry: RetryRecord) -> None:
     """Tell of an attempt that will be made again."""
     target = retry.target
     log.info(

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.viewing import opened
+from fleetpatch.campaign.view import opened
 from fleetpatch.errors import UsageError
-from fleetpatch.journal import folds
+from fleetpatch.journal import queries
 from fleetpatch.kube import kubeconfig
 from fleetpatch.model.addresses import normalized
 from fleetpatch.model.plan.auth import AkSkAuth, Auth, IamAuth
@@ -76,7 +76,7 @@ def summarize_to_go_on(run_file: Path) -> Summary:
     """
     with opened(run_file) as journal:
         require_same_servers(journal.info, plan_of(journal))
-        return folds.summary(journal)
+        return queries.summary(journal)
 
 
 class Whereabouts:

@@ -6,41 +6,35 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 
-from fleetpatch.campaign import checking
-from fleetpatch.campaign.admitting import gate_of
+from fleetpatch.campaign import wave_check
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.leasing import tenancy, tenure_of
-from fleetpatch.campaign.metering import Meter
+from fleetpatch.campaign.limits import RunLimits, UsageMeter
 from fleetpatch.campaign.narrating import (
     narrate_again,
     narrate_retry,
     narrate_start,
     narrate_warnings,
 )
-from fleetpatch.campaign.orders import orders_of
-from fleetpatch.campaign.overseeing import Overseer
-from fleetpatch.campaign.pacing import pacer_of
-from fleetpatch.campaign.permits import Permits
-from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.stopping import Stop
-from fleetpatch.campaign.waving import Held, Waving
+from fleetpatch.campaign.plan import window_guard_of
+from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
+from fleetpatch.campaign.waves import WaveGate, WaveHold
+from fleetpatch.campaign.wiring import holding_lease, lease_holder_of, pacer_of, patch_policy_of
 from fleetpatch.engine import pipeline
-from fleetpatch.engine.attempt import Courier, Retry
-from fleetpatch.engine.gate import Gate
-from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.concurrency import unwrapped_group
+from fleetpatch.engine.events import FailsafeLog
 from fleetpatch.engine.lane import Lane
-from fleetpatch.engine.narrator import Narrator
-from fleetpatch.engine.plain import plain_errors
-from fleetpatch.engine.recorder import Recorder
-from fleetpatch.engine.scribe import Scribe
-from fleetpatch.engine.tenure import Tenure
-from fleetpatch.journal import folds
+from fleetpatch.engine.lease import LeaseHolder
+from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.window import WindowGuard
+from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary, as_json
-from fleetpatch.rules.ending import ending
+from fleetpatch.rules.run_state import ending
 from fleetpatch.rules.verdicts import SERVERS_OWN
 
 
@@ -53,28 +47,28 @@ class Session:
         settings: Settings,
         log: Events,
         stop: Stop,
-        permits: Permits | None = None,
+        permits: ApplyOptions | None = None,
     ) -> None:
         self._journal = journal
         self._plan = plan_of(journal)
         self._settings = settings
         self._stop = stop
-        self._permits = permits or Permits()
-        self._log = Narrator(log, stop.request)
-        self._waiting = Halt(settings.clock)
+        self._permits = permits or ApplyOptions()
+        self._log = FailsafeLog(log, stop.request)
+        self._waiting = Shutdown(settings.clock)
         stop.listen(lambda _cause: self._waiting.call())
-        self._overseer = Overseer(
+        self._overseer = RunLimits(
             self._plan.retry.budget,
             None if journal.info.undo_of else self._plan.limits,
-            folds.summary(journal).tally,
-            folds.planned(journal),
+            queries.summary(journal).tally,
+            queries.planned(journal),
             journal.pardoned,
             lambda: self._meter.requests,
             stop.request,
         )
         self._running: Sequence[Lane] = ()
         self._cut_short = False
-        self._meter = Meter([], settings.clock, lambda: self._overseer.retries)
+        self._meter = UsageMeter([], settings.clock, lambda: self._overseer.retries)
 
     async def run(self, *, read_only: bool = False) -> Summary:
         """Bring the open targets to their ends, or (`read_only`) only read what is in doubt.
@@ -87,7 +81,11 @@ class Session:
         if self._overseer.halted and not read_only:
             # An earlier session passed the limit, and was killed before it could say so.
             return self._end([], partly=False)
-        gate = None if free or info.undo_of else gate_of(self._plan, self._settings, self._stop)
+        gate = (
+            None
+            if free or info.undo_of
+            else window_guard_of(self._plan, self._settings, self._stop)
+        )
         if gate is not None and not await self._opened(gate):
             return self._end([self._stop.cause or self._closed(gate)], partly=False)
         async with AsyncExitStack() as stack:
@@ -103,15 +101,15 @@ class Session:
             lanes = self._running = self._lanes(fleet, tenure, gate, read_only=read_only)
             for lane in lanes:
                 self._stop.listen(lane.stop)
-            async with tenancy(tenure), self._watched(gate):
+            async with holding_lease(tenure), self._watched(gate):
                 held = await self._carry_out(lanes, fleet, read_only=read_only)
         return self._sum_up(lanes, missing, held)
 
-    def _closed(self, gate: Gate) -> str:
+    def _closed(self, gate: WindowGuard) -> str:
         in_vain = "; --promote was in vain, give it again then" if self._permits.promoted else ""
         return gate.cause(gate.outlook()) + in_vain
 
-    async def _opened(self, gate: Gate) -> bool:
+    async def _opened(self, gate: WindowGuard) -> bool:
         """Tell whether the window is open, once it was waited for if that is allowed."""
         if self._permits.patient and not gate.outlook().may_send:
             self._log.info("window.awaited", detail=gate.cause(gate.outlook()))
@@ -121,9 +119,9 @@ class Session:
         return gate.outlook().may_send
 
     @asynccontextmanager
-    async def _watched(self, gate: Gate | None) -> AsyncIterator[None]:
+    async def _watched(self, gate: WindowGuard | None) -> AsyncIterator[None]:
         """Mind the window and the deadline while the block runs."""
-        with plain_errors():
+        with unwrapped_group():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._overseer.deadline, self._settings.clock)
                 if gate is not None:
@@ -133,16 +131,16 @@ class Session:
 
     async def _carry_out(
         self, lanes: Sequence[Lane], fleet: Sequence[ApiServer], *, read_only: bool
-    ) -> Held | None:
+    ) -> WaveHold | None:
         """Run the lanes; gives why the next wave must not begin, if so."""
         journal, clock = self._journal, self._settings.clock
         crashed = journal.state is RunState.RUNNING
         journal.set_state(RunState.RUNNING)
         narrate_start(self._log, journal.info, fleet)
-        narrate_warnings(self._log, fleet, known=folds.summary(journal).warnings)
+        narrate_warnings(self._log, fleet, known=queries.summary(journal).warnings)
         if crashed:
             narrate_again(self._log, journal)
-        self._meter = Meter(fleet, clock, lambda: self._overseer.retries)
+        self._meter = UsageMeter(fleet, clock, lambda: self._overseer.retries)
         journal.meter, journal.warned = self._meter.spent, self._meter.warned
         try:
             if journal.waves and not read_only:
@@ -152,7 +150,7 @@ class Session:
         finally:
             journal.count(self._meter.spent(), self._meter.warned())
 
-    async def _in_waves(self, lanes: Sequence[Lane], waving: Waving) -> Held | None:
+    async def _in_waves(self, lanes: Sequence[Lane], waving: WaveGate) -> WaveHold | None:
         for number, ends in enumerate(self._journal.waves):
             if held := await waving.before(number):
                 return held
@@ -167,7 +165,7 @@ class Session:
                 return None
         return None
 
-    def _waving(self, fleet: Sequence[ApiServer]) -> Waving:
+    def _waving(self, fleet: Sequence[ApiServer]) -> WaveGate:
         waves = self._plan.waves
         if waves is None:
             raise AssertionError("a run has waves where its plan has them")
@@ -175,9 +173,9 @@ class Session:
         async def check() -> str:
             if waves.check is None:
                 return ""
-            return await checking.failure(waves.check, self._plan, fleet, self._waiting)
+            return await wave_check.failure(waves.check, self._plan, fleet, self._waiting)
 
-        return Waving(
+        return WaveGate(
             waves,
             self._journal,
             self._settings.clock,
@@ -188,28 +186,28 @@ class Session:
             self._permits.promoted,
         )
 
-    def _tenure(self, fleet: Sequence[ApiServer]) -> Tenure | None:
+    def _tenure(self, fleet: Sequence[ApiServer]) -> LeaseHolder | None:
         lock = self._plan.lock
         if lock is None:
             return None
-        return tenure_of(lock, fleet, self._settings.clock, self._log, self._stop)
+        return lease_holder_of(lock, fleet, self._settings.clock, self._log, self._stop)
 
     def _lanes(
         self,
         fleet: Sequence[ApiServer],
-        tenure: Tenure | None,
-        gate: Gate | None,
+        tenure: LeaseHolder | None,
+        gate: WindowGuard | None,
         *,
         read_only: bool,
     ) -> list[Lane]:
         clock, info, plan = self._settings.clock, self._journal.info, self._plan
-        scribe = Scribe(self._journal)
+        writer = JournalWriter(self._journal)
         guards = [guard.holds for guard in (tenure, gate) if guard is not None]
         return [
             Lane(
-                Courier(
+                ClusterPatcher(
                     cluster,
-                    orders_of(
+                    patch_policy_of(
                         info,
                         plan,
                         cluster.name,
@@ -217,23 +215,23 @@ class Session:
                         read_only=read_only,
                     ),
                     pacer_of(plan, self._settings, cluster.name, self._log),
-                    Halt(clock, lambda: all(holds() for holds in guards)),
+                    Shutdown(clock, lambda: all(holds() for holds in guards)),
                     clock,
                     random.random,
                     self._retried,
                 ),
-                scribe,
+                writer,
                 plan.pace.in_flight,
                 on_settled=self._overseer.settled,
             )
             for cluster in fleet
         ]
 
-    def _recorder(self, lanes: Sequence[Lane]) -> Recorder:
+    def _recorder(self, lanes: Sequence[Lane]) -> OutcomeWriter:
         settings = self._settings
-        return Recorder(lanes[0].scribe, settings.clock, self._log, settings.progress)
+        return OutcomeWriter(lanes[0].writer, settings.clock, self._log, settings.progress)
 
-    def _retried(self, retry: Retry) -> None:
+    def _retried(self, retry: RetryRecord) -> None:
         self._settings.progress.retried()
         narrate_retry(self._log, retry)
         self._overseer.retried(retry)
@@ -241,7 +239,7 @@ class Session:
             if lane.cluster == retry.target.cluster and retry.verdict in SERVERS_OWN:
                 lane.busy(retry.said)
 
-    def _sum_up(self, lanes: Sequence[Lane], missing: Missing, held: Held | None) -> Summary:
+    def _sum_up(self, lanes: Sequence[Lane], missing: Missing, held: WaveHold | None) -> Summary:
         causes = sorted({cause for lane in lanes for cause in lane.causes})
         causes += [f"{name}: {cause}" for name, cause in missing.items()]
         if held is not None:
@@ -254,13 +252,13 @@ class Session:
     def _end(
         self, causes: Sequence[str], *, partly: bool, state: RunState | None = None
     ) -> Summary:
-        tally = folds.summary(self._journal).tally
+        tally = queries.summary(self._journal).tally
         ended, cause = ending(tally, causes, self._overseer.halted)
         if state is not None and ended is RunState.PAUSED:
             ended = state
         partly = partly and ended is RunState.PAUSED
         self._journal.set_state(ended, cause, partly=partly)
-        summary = folds.summary(self._journal)
+        summary = queries.summary(self._journal)
         say = self._log.info if ended is RunState.FINISHED else self._log.warning
         say("run.finished", **as_json(summary) | {"run": summary.info.run})
         return summary

@@ -1,4 +1,9 @@
-"""What a campaign is told about the world around it, as one value."""
+"""What a campaign is told about the world around it, as one value.
+
+What a person, or the command line for them, has allowed one session of a run.
+
+A way to end a run early, from a signal handler or from Python.
+"""
 
 import os
 from collections.abc import Callable
@@ -70,3 +75,37 @@ def whoami() -> str:
     """`user@host`, for the record; the number where the user has no name."""
     user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     return f"{user}@{os.uname().nodename}"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """What a session may do beyond its plan.
+
+    `resumed` goes on after a halt, accepting the failures so far; `promoted` lets the next wave
+    begin without its pause and check; `patient` waits for the window to open.
+    """
+
+    resumed: bool = False
+    promoted: bool = False
+    patient: bool = False
+
+
+@dataclass(slots=True)
+class Stop:
+    """A way to end a run early from outside: nothing new is sent, what is in flight is recorded."""
+
+    requested: bool = False
+    cause: str = ""
+    _listeners: list[Callable[[str], None]] = field(default_factory=list)
+
+    def request(self, cause: str) -> None:
+        """Ask for the end; `cause` says in one line why. Safe to call more than once."""
+        self.requested, self.cause = True, cause
+        for listener in self._listeners:
+            listener(cause)
+
+    def listen(self, listener: Callable[[str], None]) -> None:
+        """Call `listener` with the cause once the end is asked for; now, if it was."""
+        self._listeners.append(listener)
+        if self.requested:
+            listener(self.cause)

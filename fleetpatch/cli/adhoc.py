@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.cli.carrying import carry_out
+from fleetpatch.cli.execute import carry_out, expand_watched
 from fleetpatch.cli.options import (
     AllOption,
     DryRunOption,
@@ -20,7 +20,6 @@ from fleetpatch.cli.options import (
     TimeoutOption,
     YesOption,
 )
-from fleetpatch.cli.planning import expand_watched
 from fleetpatch.cli.warnings import WarnOnce
 from fleetpatch.errors import UsageError
 from fleetpatch.model.fields import Json

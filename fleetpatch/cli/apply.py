@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.campaign.admitting import admitted
-from fleetpatch.campaign.applying import plan_lock
-from fleetpatch.campaign.permits import Permits
+from fleetpatch.campaign.apply import plan_lock
+from fleetpatch.campaign.plan import require_open_window
 from fleetpatch.campaign.servers import Whereabouts, summarize_to_go_on
-from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.viewing import find_run, is_plan_file, summarize
-from fleetpatch.cli.carrying import carry_out
+from fleetpatch.campaign.settings import ApplyOptions, Settings
+from fleetpatch.campaign.view import find_run, is_plan_file, summarize
+from fleetpatch.cli.execute import carry_out, expand_watched
 from fleetpatch.cli.options import (
     AllOption,
     DryRunOption,
@@ -25,7 +24,6 @@ from fleetpatch.cli.options import (
     WaitOption,
     YesOption,
 )
-from fleetpatch.cli.planning import expand_watched
 from fleetpatch.cli.running import interruptible, run
 from fleetpatch.cli.warnings import WarnOnce, show_warnings
 from fleetpatch.errors import NothingMatched, UsageError
@@ -64,7 +62,7 @@ def command(
         plan = load_plan(path)
         _check(plan.digest, digest, what)
         show_warnings(plan)
-        permits = Permits(patient=wait)
+        permits = ApplyOptions(patient=wait)
         servers = Whereabouts(plan.plan)
         with plan_lock(plan.plan.name, settings) as held:
             planned = None
@@ -94,7 +92,7 @@ def command(
                 f"{what}: this run was planned to be carried out, and a rehearsal would use it up; "
                 "rehearse the plan file instead: fleetpatch apply PLAN --dry-run"
             )
-        carry_out(planned, settings, output, yes=yes, permits=Permits(patient=wait))
+        carry_out(planned, settings, output, yes=yes, permits=ApplyOptions(patient=wait))
 
 
 def _check(found: str, wanted: str | None, what: str) -> None:
@@ -126,7 +124,7 @@ def _unfinished(
 def _plan(
     plan: PlanFile,
     settings: Settings,
-    permits: Permits,
+    permits: ApplyOptions,
     servers: Whereabouts,
     *,
     run_file: Path | None,
@@ -135,7 +133,11 @@ def _plan(
 ) -> Summary:
     """Expand the plan; where nothing matches since it was carried out, give the run that did it."""
     if not dry_run:
-        run(lambda: interruptible(lambda stop: admitted(plan.plan, settings, permits, stop)))
+        run(
+            lambda: interruptible(
+                lambda stop: require_open_window(plan.plan, settings, permits, stop)
+            )
+        )
     try:
         return expand_watched(
             plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
@@ -150,7 +152,7 @@ def _plan(
     return summarize(done.path)
 
 
-def _say_why_not(elsewhere: locator.Entry, servers: Whereabouts) -> None:
+def _say_why_not(elsewhere: locator.RunEntry, servers: Whereabouts) -> None:
     """Say why a run of the plan is not the one to go on with."""
     if elsewhere.info is not None:
         difference = servers.difference(elsewhere.info)

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.viewing import preview
+from fleetpatch.campaign.view import preview
+from fleetpatch.cli.execute import expand_watched
 from fleetpatch.cli.options import (
     AllOption,
     LogFileOption,
@@ -18,7 +19,6 @@ from fleetpatch.cli.options import (
     StateDirOption,
     TimeoutOption,
 )
-from fleetpatch.cli.planning import expand_watched
 from fleetpatch.cli.warnings import WarnOnce, show_warnings
 from fleetpatch.model.plan.load import load_plan
 from fleetpatch.report.preview import as_json, preview_lines

@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.campaign.applying import reopen_failed
-from fleetpatch.campaign.permits import Permits
+from fleetpatch.campaign.apply import reopen_failed
 from fleetpatch.campaign.servers import summarize_to_go_on
-from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.viewing import find_run, summarize
-from fleetpatch.cli.carrying import carry_out
+from fleetpatch.campaign.settings import ApplyOptions, Settings
+from fleetpatch.campaign.view import find_run, summarize
+from fleetpatch.cli.execute import carry_out
 from fleetpatch.cli.options import (
     LogFileOption,
     Output,
@@ -61,6 +60,6 @@ def command(
         number = reopen_failed(path, settings, *reason or ())
         sys.stderr.write(f"{number} failed targets are open again.\n")
         standing = summarize(path)
-    permits = Permits(resumed=True, promoted=promote, patient=wait)
+    permits = ApplyOptions(resumed=True, promoted=promote, patient=wait)
     begun = standing.state is not RunState.PLANNED
     carry_out(standing, settings, output, yes=yes or begun, permits=permits)

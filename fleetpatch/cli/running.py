@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import anyio
 
-from fleetpatch.campaign.stopping import Stop
+from fleetpatch.campaign.settings import Stop
 from fleetpatch.cli import signals
 
 T = TypeVar("T")

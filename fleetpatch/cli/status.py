@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.viewing import find_run, summaries, summarize
+from fleetpatch.campaign.view import find_run, summaries, summarize
+from fleetpatch.cli.execute import tell
 from fleetpatch.cli.options import Output, OutputOption, StateDirOption
-from fleetpatch.cli.telling import tell
 from fleetpatch.model.run import Summary, as_json
-from fleetpatch.report.runs import run_lines
+from fleetpatch.report.summary import run_lines
 from fleetpatch.report.terminal import write
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.viewing import find_run, opened
+from fleetpatch.campaign.view import find_run, opened
 from fleetpatch.cli.options import Output, OutputOption, StateDirOption
-from fleetpatch.journal import folds
+from fleetpatch.journal import queries
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
 from fleetpatch.report.targets import target_json_lines, target_lines
@@ -39,7 +39,7 @@ def command(
         standings = {one for chosen in outcome for one in _meant(chosen)}
     lines = target_json_lines if output is Output.JSON else target_lines
     with opened(path) as journal:
-        write(lines(folds.targets(journal, standings, *reason or ())), sys.stdout)
+        write(lines(queries.targets(journal, standings, *reason or ())), sys.stdout)
 
 
 def _meant(standing: Standing) -> tuple[Standing, ...]:

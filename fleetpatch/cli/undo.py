@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.undoing import undo
-from fleetpatch.campaign.viewing import find_run
-from fleetpatch.cli.carrying import carry_out
+from fleetpatch.campaign.undo import undo
+from fleetpatch.campaign.view import find_run
+from fleetpatch.cli.execute import carry_out
 from fleetpatch.cli.options import (
     LogFileOption,
     Output,

@@ -3,15 +3,25 @@
 It opens for a part of the cluster (a kind in a namespace) after identical refusals in a row, and
 for the whole of it when the attempts of target after target run out, or when nothing is accepted
 for a while. It stays open for as long as the process lives; a run that goes on later tries again.
+
+Outages: when a server was last gone, so that it may have been started again since.
+
+A server that has just been started answers before it knows everybody's rights and all custom kinds,
+and refuses what it will take a second later. So for `SETTLING` seconds after an outage such a
+refusal is not final: it is sent again like a 503.
+
+No connection at all is an outage. A connection that broke is one only where many break at once, as
+they do when a process dies; one or two are everyday faults, after which a refusal means what it
+says.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Final
 
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.target import Target
-from fleetpatch.rules.breaking import (
+from fleetpatch.rules.limits import (
     BREAKDOWNS,
     BUSY_ANSWERS,
     BUSY_SECONDS,
@@ -91,3 +101,29 @@ class Breaker:
             for (kind, namespace), detail in self._open.items()
             if self.not_tried[kind, namespace]
         ]
+
+
+SETTLING = 10.0
+"""Seconds after an outage within which a server may not be itself yet."""
+
+TOGETHER = 6
+"""Connections that break within a second of each other when a server dies."""
+
+
+class OutageTracker:
+    """Shared by the workers of a lane. Times are those of a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+        self._broken: deque[float] = deque(maxlen=TOGETHER)
+
+    def note(self, now: float, *, alone: bool) -> None:
+        """The server was silent; `alone` where that may concern this one connection only."""
+        self._broken.append(now)
+        many = len(self._broken) == TOGETHER and now - self._broken[0] < 1.0
+        if many or not alone:
+            self._last = now
+
+    def is_recent(self, now: float) -> bool:
+        """Whether the server may have been started just now."""
+        return now - self._last < SETTLING

@@ -12,12 +12,11 @@ from typing import NamedTuple
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from fleetpatch.engine.attempt import Courier
 from fleetpatch.engine.breaker import Breaker
-from fleetpatch.engine.passage import Left
-from fleetpatch.engine.recorder import Settled
-from fleetpatch.engine.scribe import Scribe
-from fleetpatch.engine.streams import Eager, put
+from fleetpatch.engine.concurrency import Eager, put
+from fleetpatch.engine.patcher import Deferred
+from fleetpatch.engine.retry import ClusterPatcher
+from fleetpatch.engine.writer import JournalWriter, Settled
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
 
@@ -49,8 +48,8 @@ class Lane:
     `on_settled` is called at each end, before anything else is sent.
     """
 
-    courier: Courier
-    scribe: Scribe
+    patcher: ClusterPatcher
+    writer: JournalWriter
     concurrency: int
     last: int | None = None
     causes: set[str] = field(default_factory=set)
@@ -66,7 +65,7 @@ class Lane:
     @property
     def cluster(self) -> str:
         """The name of the lane's cluster."""
-        return self.courier.cluster.name
+        return self.patcher.cluster.name
 
     @property
     def given_up(self) -> bool:
@@ -79,7 +78,7 @@ class Lane:
     def stop(self, cause: str) -> None:
         """Send nothing new; what is in flight is brought to its end, within a bound."""
         self.causes.add(cause)
-        self.courier.halt.call()
+        self.patcher.halt.call()
 
     async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
         """Work until nothing is pending or the lane is stopped; closes `outbox`, its own clone."""
@@ -102,16 +101,16 @@ class Lane:
 
     async def _cut_off(self, workers: anyio.CancelScope) -> None:
         """End what a server withholds for longer than a halt may take; it stays in doubt."""
-        await self.courier.halt.drained()
+        await self.patcher.halt.drained()
         workers.cancel()
 
     async def _feed(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
         async with feed:
             await self._hand_out_doubtful(feed, chunk)
-            if self.courier.orders.read_only:
+            if self.patcher.orders.read_only:
                 return
-            while not self.courier.halt.called:
-                claimed = await self.scribe.claim(self.cluster, chunk, self.last, self._reached)
+            while not self.patcher.halt.called:
+                claimed = await self.writer.claim(self.cluster, chunk, self.last, self._reached)
                 if not claimed:
                     return
                 # What is given back meanwhile is for another session.
@@ -123,8 +122,8 @@ class Lane:
     async def _hand_out_doubtful(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
         """Hand out what was in doubt before this lane claimed anything."""
         last = 0
-        while not self.courier.halt.called:
-            doubtful = await self.scribe.in_doubt(self.cluster, last, chunk)
+        while not self.patcher.halt.called:
+            doubtful = await self.writer.in_doubt(self.cluster, last, chunk)
             if not doubtful:
                 return
             for target in doubtful:
@@ -136,7 +135,7 @@ class Lane:
     ) -> None:
         self._waiting.update((target.id, target) for target in claimed)
         for target in claimed:
-            if self.courier.halt.called:
+            if self.patcher.halt.called:
                 return
             await put(feed, _Errand(target))
 
@@ -144,7 +143,7 @@ class Lane:
         untouched, self._untouched = self._untouched, []
         if untouched:
             with anyio.CancelScope(shield=True):
-                await self.scribe.release(untouched)
+                await self.writer.release(untouched)
 
     async def _work(
         self,
@@ -153,15 +152,15 @@ class Lane:
     ) -> None:
         async with errands, outbox:
             async for target, in_doubt in Eager(errands):
-                if self.courier.halt.called:
+                if self.patcher.halt.called:
                     continue
                 self._waiting.pop(target.id, None)
                 if self.breaker.refuses(target):
                     if not in_doubt:
                         self._untouched.append(target)
                     continue
-                match await self.courier.deliver(target, in_doubt=in_doubt):
-                    case Left() as left:
+                match await self.patcher.deliver(target, in_doubt=in_doubt):
+                    case Deferred() as left:
                         self._leave(target, left)
                         if not left.sent:
                             self._untouched.append(target)
@@ -171,7 +170,7 @@ class Lane:
 
     def busy(self, detail: str) -> None:
         """Take note that an answer settled nothing; too many of them end the lane."""
-        if cause := self.breaker.busy(self.courier.clock.monotonic(), detail):
+        if cause := self.breaker.busy(self.patcher.clock.monotonic(), detail):
             self._break(cause)
 
     def _note(self, target: Target, settlement: Settlement) -> None:
@@ -187,7 +186,7 @@ class Lane:
         self.broken = True
         self.stop(f"{self.cluster}: {cause}")
 
-    def _leave(self, target: Target, left: Left) -> None:
+    def _leave(self, target: Target, left: Deferred) -> None:
         if not left.cause:
             return
         if left.lane:

@@ -16,12 +16,12 @@ from math import inf
 
 import anyio
 
-from fleetpatch.engine.halt import Halt
+from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.ports import Clock
 from fleetpatch.rules.backoff import retry_after
 from fleetpatch.rules.pacing.governor import Ceilings, Governor, Pace, Permit
-from fleetpatch.rules.pacing.signs import sign_of
+from fleetpatch.rules.pacing.reply_signal import signal_of
 
 _WORD_EVERY = 1.0
 """Seconds between two words about the pace, at least."""
@@ -74,7 +74,7 @@ class Pacer:
         """How fast it goes, and what limits it at the moment."""
         return self._governor.pace(self._clock.monotonic())
 
-    async def admit(self, halt: Halt) -> Permit | None:
+    async def admit(self, halt: Shutdown) -> Permit | None:
         """Wait until the next request may go; None where `halt` is called before that.
 
         Whoever gets a permit sends at once, and gives it to `answered`.
@@ -93,7 +93,7 @@ class Pacer:
         wait = None
         if isinstance(reply, Answer) and (reply.retry_after or reply.retry_after_seconds):
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
-        self._governor.answered(permit, sign_of(reply), now, wait)
+        self._governor.answered(permit, signal_of(reply), now, wait)
         self._next()
         if wait or now >= self._next_word:
             self._tell(now)
@@ -103,7 +103,7 @@ class Pacer:
         self._governor.unused(self._clock.monotonic())
         self._next()
 
-    async def _stand_in_line(self, halt: Halt) -> Permit | None:
+    async def _stand_in_line(self, halt: Shutdown) -> Permit | None:
         place = anyio.Event()
         self._line.append(place)
         try:

@@ -12,23 +12,23 @@ from dataclasses import dataclass
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
-from fleetpatch.engine.plain import plain_errors
-from fleetpatch.engine.scribe import Scribe
+from fleetpatch.engine.concurrency import unwrapped_group
+from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.model.change import MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Cluster, Draft, Page, Progress
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.guards import refuse_too_many
-from fleetpatch.rules.planner import Misfit, Patch, Unchanged, need
-from fleetpatch.rules.strategy import merge_rules
+from fleetpatch.rules.merge_rules import merge_rules
+from fleetpatch.rules.planner import DoesNotFit, NeedsPatch, Unchanged, need
 
 SIDE_BY_SIDE = 4
 """Lists under way at once on one cluster: they hide its latency and are not felt by others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class ListQuery:
     """A list to be made; `block` is its place in the plan's `targets`, `namespace` None is all."""
 
     cluster: Cluster
@@ -53,7 +53,7 @@ class Survey:
     def __init__(
         self,
         change: PlanChange,
-        scribe: Scribe,
+        writer: JournalWriter,
         progress: Progress,
         *,
         max_targets: int | None,
@@ -61,7 +61,7 @@ class Survey:
     ) -> None:
         self._change = change
         self._releases = releases or {}
-        self._scribe = scribe
+        self._scribe = writer
         self._progress = progress
         self._max_targets = max_targets
         self.found = 0
@@ -69,17 +69,17 @@ class Survey:
         self.clashes = 0
         self.first_clash = ""
 
-    async def run(self, sweeps: Sequence[Sweep]) -> None:
+    async def run(self, sweeps: Sequence[ListQuery]) -> None:
         """List all; raises what a cluster or the journal raises, and Refused past `max_targets`."""
         limiters: dict[str, anyio.CapacityLimiter] = {}
-        with plain_errors():
+        with unwrapped_group():
             async with anyio.create_task_group() as tasks:
                 for sweep in sweeps:
                     name = sweep.cluster.name
                     limiter = limiters.setdefault(name, anyio.CapacityLimiter(SIDE_BY_SIDE))
                     tasks.start_soon(self._sweep, sweep, limiter)
 
-    async def _sweep(self, sweep: Sweep, limiter: anyio.CapacityLimiter) -> None:
+    async def _sweep(self, sweep: ListQuery, limiter: anyio.CapacityLimiter) -> None:
         async with limiter, anyio.create_task_group() as tasks:
             listed, pages = anyio.create_memory_object_stream[Page]()
             tasks.start_soon(self._list, sweep, listed)
@@ -87,7 +87,7 @@ class Survey:
                 async for page in pages:
                     await self._take(sweep, page)
 
-    async def _list(self, sweep: Sweep, listed: MemoryObjectSendStream[Page]) -> None:
+    async def _list(self, sweep: ListQuery, listed: MemoryObjectSendStream[Page]) -> None:
         """Hand over page by page; the next one is asked for while this one is written."""
         async with listed:
             async for page in sweep.cluster.pages(
@@ -99,7 +99,7 @@ class Survey:
             ):
                 await listed.send(page)
 
-    async def _take(self, sweep: Sweep, page: Page) -> None:
+    async def _take(self, sweep: ListQuery, page: Page) -> None:
         if page.inconsistent:
             self.inconsistent[sweep.cluster.name] += 1
         await self._scribe.add([self._draft(sweep, seen) for seen in page.items])
@@ -109,22 +109,22 @@ class Survey:
             # Blocks that overlap list an object more than once; only the journal knows.
             refuse_too_many(await self._scribe.found(), self._max_targets)
 
-    def _draft(self, sweep: Sweep, seen: Seen) -> Draft:
+    def _draft(self, sweep: ListQuery, seen: Seen) -> Draft:
         cluster, resource, block = sweep.cluster.name, sweep.resource, sweep.block
         rules = merge_rules(resource, self._releases.get(cluster, ""))
         match need(self._change, seen, rules):
-            case Patch(before=before, wanted=wanted):
+            case NeedsPatch(before=before, wanted=wanted):
                 # What follows from the before-values need not be kept.
                 kept = None if isinstance(self._change, MetadataChange) else wanted
                 return Draft(cluster, resource, seen, before, block, kept)
             case Unchanged(before=before):
                 return Draft(cluster, resource, seen, before, block, ends=Reason.ALREADY_SET)
-            case Misfit(reason=reason, before=before, detail=detail):
+            case DoesNotFit(reason=reason, before=before, detail=detail):
                 if reason is Reason.CLASH:
                     self._note_clash(sweep, seen, detail)
                 return Draft(cluster, resource, seen, before, block, ends=reason, detail=detail)
 
-    def _note_clash(self, sweep: Sweep, seen: Seen, detail: str) -> None:
+    def _note_clash(self, sweep: ListQuery, seen: Seen, detail: str) -> None:
         self.clashes += 1
         if not self.first_clash:
             self.first_clash = f"{sweep.resource.name} {seen.namespace}/{seen.name}: {detail}"

@@ -16,7 +16,7 @@ import msgspec
 
 from fleetpatch.journal.rows import (
     Cell,
-    Cluster,
+    ClusterRow,
     Meta,
     Moment,
     OutcomeRow,
@@ -127,9 +127,9 @@ def moment(value: object) -> float | None:
     return msgspec.convert(value, Moment | None)
 
 
-def cluster(row: Row) -> Cluster:
+def cluster(row: Row) -> ClusterRow:
     """Build a cluster of `id, name, server, context, first, last`. Raises one of UNREADABLE."""
-    return msgspec.convert(row, Cluster)
+    return msgspec.convert(row, ClusterRow)
 
 
 def cell(row: Row) -> Cell:

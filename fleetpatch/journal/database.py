@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from fleetpatch.journal import codec, opening
+from fleetpatch.journal import codec, files
 from fleetpatch.journal.codec import Row
-from fleetpatch.journal.faults import DAMAGED, RESUME, explained, fault
+from fleetpatch.journal.errors import DAMAGED, RESUME, explained, fault
 from fleetpatch.journal.rows import UNREADABLE, Meta
 
 WAL_LIMIT: Final = 64 * 2**20
@@ -22,7 +22,7 @@ of one outcome takes 8 KB, one of fifty 19 KB, so it is reached after 8,000 to 1
 class Database:
     """An open SQLite connection that raises RunFileError and nothing else.
 
-    `then` is what its errors advise: see `fleetpatch.journal.faults`.
+    `then` is what its errors advise: see `fleetpatch.journal.errors`.
 
     A transaction's block may use `connection` itself; the transaction explains its errors.
     """
@@ -96,7 +96,7 @@ class Database:
             raise fault(
                 self.path, "its file system cannot share memory; use a --state-dir on a local disk"
             )
-        self._identity = opening.identity(self.path)
+        self._identity = files.identity(self.path)
         with self.transaction():
             self.put([("writing", self._identity)])
         self._checkpoint()
@@ -104,7 +104,7 @@ class Database:
     def trim(self) -> None:
         """Move the write-ahead log into the file once it is long and nobody reads by it."""
         with explained(self.path, self.then):
-            if opening.wal_of(self.path).stat().st_size > WAL_LIMIT:
+            if files.wal_of(self.path).stat().st_size > WAL_LIMIT:
                 self._checkpoint()
 
     def close(self) -> None:
@@ -125,7 +125,7 @@ class Database:
 
     def _refuse_moved(self) -> None:
         """A file that was removed or moved away can be written, but not found again."""
-        if self._identity and opening.identity(self.path) != self._identity:
+        if self._identity and files.identity(self.path) != self._identity:
             raise fault(self.path, "was replaced while it was written; put the old file back")
 
     def _checkpoint(self) -> None:
@@ -133,7 +133,7 @@ class Database:
         with explained(self.path, self.then):
             self.connection.execute("PRAGMA busy_timeout = 0")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self.connection.execute(f"PRAGMA busy_timeout = {opening.PATIENCE * 1000:.0f}")
+            self.connection.execute(f"PRAGMA busy_timeout = {files.PATIENCE * 1000:.0f}")
 
     def _leave_log(self) -> None:
         with explained(self.path, self.then):

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from fleetpatch import files
 from fleetpatch.errors import RunFileError, SurroundingsError, UsageError
-from fleetpatch.journal import facts, lock
+from fleetpatch.journal import flock, meta
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import UNFINISHED, RunInfo, RunState
 from fleetpatch.model.text import clean
@@ -34,7 +34,7 @@ Chooses: TypeAlias = Callable[[RunInfo], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RunEntry:
     """A run file in the list of runs; `problem` says in one line why one cannot be read."""
 
     path: Path
@@ -78,7 +78,7 @@ def prepare(state: Path) -> None:
 
     Raises RunFileError where they cannot be made, or where others may replace files in them.
     """
-    for folder in (state, runs_dir(state), lock.folder(state)):
+    for folder in (state, runs_dir(state), flock.folder(state)):
         try:
             files.make_folder(folder)
             files.refuse_shared(folder)
@@ -157,12 +157,12 @@ def _unknown(runs: Path, text: str) -> str:
     )
 
 
-def listing(runs: Path) -> Iterator[Entry]:
+def listing(runs: Path) -> Iterator[RunEntry]:
     """Look into all run files of a folder, newest first; a damaged one is listed as such."""
     return map(_entry, run_files(runs))
 
 
-def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[Entry]:
+def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[RunEntry]:
     """Find the runs of this very plan that can go on, newest first."""
     return [
         entry
@@ -175,7 +175,7 @@ def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[E
 
 def finished(
     runs: Path, plan_digest: str, *, dry_run: bool = False, here: Chooses = _anywhere
-) -> Entry | None:
+) -> RunEntry | None:
     """Find the newest run of this very plan that was planned `here`, if it is finished."""
     for entry in listing(runs):
         info = entry.info
@@ -184,7 +184,7 @@ def finished(
     return None
 
 
-def started(runs: Path, plan_name: str, *, here: Chooses = _anywhere) -> Entry | None:
+def started(runs: Path, plan_name: str, *, here: Chooses = _anywhere) -> RunEntry | None:
     """Find the newest run of a plan of this name that was planned `here`.
 
     Only if it has begun to send and is unfinished.
@@ -199,12 +199,12 @@ def started(runs: Path, plan_name: str, *, here: Chooses = _anywhere) -> Entry |
     return None
 
 
-def _entry(path: Path) -> Entry:
+def _entry(path: Path) -> RunEntry:
     try:
         with RunFile.open(path, check=False) as run:
-            return Entry(path, run.info, *facts.state(run.database))
+            return RunEntry(path, run.info, *meta.state(run.database))
     except RunFileError as error:
-        return Entry(path, problem=str(error))
+        return RunEntry(path, problem=str(error))
 
 
 def _is_id(path: Path, text: str) -> bool:

@@ -66,7 +66,7 @@ class Meta(TypedDict):
     warnings: NotRequired[str]
 
 
-class Cluster(msgspec.Struct, array_like=True, gc=False):
+class ClusterRow(msgspec.Struct, array_like=True, gc=False):
     """One row of `clusters`."""
 
     id: int

@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import chunks, codec, facts, opening, seal, waves
+from fleetpatch.journal import claims, codec, files, meta, seal, waves
 from fleetpatch.journal.database import Database
-from fleetpatch.journal.faults import PLAN_AGAIN, RESUME, fault
+from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, fault
 from fleetpatch.journal.schema import CLAIMED
-from fleetpatch.journal.survey import Survey
+from fleetpatch.journal.survey import SurveyTable
 from fleetpatch.journal.waves import WaveStanding
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
@@ -66,7 +66,7 @@ class RunFile:
     """One open run file; a context manager that closes it.
 
     `path` is where it lies, `info` what was fixed at its creation; `clusters` and `resources` give
-    meaning to the numbers in its rows, for `fleetpatch.journal.folds`, which reads the rest.
+    meaning to the numbers in its rows, for `fleetpatch.journal.queries`, which reads the rest.
     `meter` gives what was spent, and `warned` what servers warned of, since they were last asked;
     they are asked when outcomes are recorded.
     `waves` tells for each wave and each cluster which target is the last, where there are waves.
@@ -80,21 +80,21 @@ class RunFile:
         self._wall = wall
         self.meter: Callable[[], Usage] = Usage
         self.warned: Callable[[], Mapping[str, int]] = dict
-        self._survey: Survey | None = None
+        self._survey: SurveyTable | None = None
         self._load()
 
     @classmethod
     def create(cls, path: Path, info: RunInfo, *, wall: Callable[[], float] = time.time) -> Self:
         """Make a new run file in state `planning`. `wall` tells the seconds since the epoch."""
-        database = Database(path, opening.create(path))
+        database = Database(path, files.create(path))
         database.then = PLAN_AGAIN
         try:
-            facts.lay_out(database, info)
+            meta.lay_out(database, info)
             made = cls(database, info, wall)
-            made._survey = Survey(database, {n: part.id for n, part in made._parts.items()})
+            made._survey = SurveyTable(database, {n: part.id for n, part in made._parts.items()})
         except BaseException:
             database.connection.close()
-            opening.erase(path)
+            files.erase(path)
             raise
         return made
 
@@ -113,13 +113,13 @@ class RunFile:
         where it is missing, foreign, of a newer format or damaged, and with `write` where its
         survey was cut.
         """
-        opened = opening.open_to_write(path) if write else opening.open_to_read(path, check=check)
+        opened = files.open_to_write(path) if write else files.open_to_read(path, check=check)
         database = Database(path, opened.connection, outdated=opened.outdated)
         try:
             if check:
-                facts.verify(database)
-            facts.add_missing(database, write=write)
-            run = cls(database, facts.info(database), wall)
+                meta.verify(database)
+            meta.add_missing(database, write=write)
+            run = cls(database, meta.info(database), wall)
             if write:
                 run._refuse_unsealed()
                 database.go_live()
@@ -145,7 +145,7 @@ class RunFile:
     def discard(self) -> None:
         """Close the file and remove it: for a plan that was refused."""
         self.database.connection.close()
-        opening.erase(self.path)
+        files.erase(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -165,7 +165,7 @@ class RunFile:
     @property
     def state(self) -> RunState:
         """Where the run stands."""
-        return facts.state(self.database)[0]
+        return meta.state(self.database)[0]
 
     def set_state(self, state: RunState, cause: str = "", *, partly: bool = False) -> None:
         """Move the run, with the cause in one line. Raises RunFileError before the seal.
@@ -179,7 +179,7 @@ class RunFile:
     @property
     def pardoned(self) -> int:
         """How many failures a person has accepted by going on after a halt."""
-        return facts.pardoned(self.database)
+        return meta.pardoned(self.database)
 
     def pardon(self, failures: int) -> None:
         """Remember that so many failures, all there are, have been accepted."""
@@ -189,12 +189,12 @@ class RunFile:
     @property
     def releases(self) -> Mapping[str, str]:
         """The Kubernetes version of each cluster ("1.20"), where it was asked for and is known."""
-        return facts.releases(self.database)
+        return meta.releases(self.database)
 
     def note_releases(self, releases: Mapping[str, str]) -> None:
         """Remember the Kubernetes version of each cluster."""
         with self.database.transaction():
-            facts.note_releases(self.database, releases)
+            meta.note_releases(self.database, releases)
 
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add what one page brought; an object added before stays one target, with both blocks."""
@@ -257,7 +257,7 @@ class RunFile:
             rows = connection.execute(_NEXT, (first, last, limit)).fetchall()
             targets = self.targets(rows)
             if targets:
-                chunks.take(self.database, [target.id for target in targets], self._wall())
+                claims.take(self.database, [target.id for target in targets], self._wall())
         if first == part.next:
             part.next = targets[-1].id + 1 if targets else max(part.next, last + 1)
         return targets
@@ -266,7 +266,7 @@ class RunFile:
         """Give back claimed targets of which nothing can have been applied; they are pending."""
         given = list(targets)
         with self.database.transaction():
-            chunks.give_back(self.database, [target.id for target in given])
+            claims.give_back(self.database, [target.id for target in given])
         for target in given:
             part = self._parts[target.cluster]
             part.next = min(part.next, target.id)
@@ -280,17 +280,17 @@ class RunFile:
         rows = [codec.settlement_row(settlement, now) for settlement in settlements]
         with self.database.transaction() as connection:
             connection.executemany(_SETTLE, rows)
-            facts.grow(self.database, "outcomes", len(rows))
-            facts.note_group(self.database, now)
-            facts.spend(self.database, self.meter())
-            facts.warn(self.database, self.warned())
+            meta.grow(self.database, "outcomes", len(rows))
+            meta.note_group(self.database, now)
+            meta.spend(self.database, self.meter())
+            meta.warn(self.database, self.warned())
         self.database.trim()
 
     def count(self, usage: Usage, warnings: Mapping[str, int] = NO_WARNINGS) -> None:
         """Add to what the run has cost and what servers warned of, over all its sessions."""
         with self.database.transaction():
-            facts.spend(self.database, usage)
-            facts.warn(self.database, warnings)
+            meta.spend(self.database, usage)
+            meta.warn(self.database, warnings)
 
     def reopen(self, *reasons: Reason) -> int:
         """Take back the outcomes of failed targets; returns their number.
@@ -303,7 +303,7 @@ class RunFile:
         with self.database.transaction() as connection:
             connection.execute(_KEEP_WRITES, (" ".join(wanted),))
             taken = connection.execute(_REOPEN, (" ".join(wanted),)).rowcount
-            facts.grow(self.database, "outcomes", -taken)
+            meta.grow(self.database, "outcomes", -taken)
             if taken:
                 self.database.put([("state", RunState.PAUSED.value), ("cause", "failed reopened")])
         return taken
@@ -339,7 +339,7 @@ class RunFile:
         )
         self._parts = {
             one.name: _Part(one.id, one.first, one.last, one.first)
-            for one in facts.clusters(self.database)
+            for one in meta.clusters(self.database)
         }
         self.clusters: Mapping[int, str] = {part.id: name for name, part in self._parts.items()}
         with self.database.sensible():
@@ -348,7 +348,7 @@ class RunFile:
             }
         self.waves = waves.load(self.database, self.clusters)
 
-    def _planning(self) -> Survey:
+    def _planning(self) -> SurveyTable:
         if self._survey is None:
             raise fault(self.path, "is sealed: its targets are fixed; plan anew for others")
         return self._survey

@@ -7,9 +7,9 @@ seal numbers them in the order of the plan and ends those at once that need no p
 from collections.abc import Iterable, Mapping, Sequence
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import codec, facts, seal, waves
+from fleetpatch.journal import codec, meta, seal, waves
 from fleetpatch.journal.database import Database
-from fleetpatch.journal.faults import fault
+from fleetpatch.journal.errors import fault
 from fleetpatch.journal.schema import STAGING
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
@@ -46,7 +46,7 @@ WHERE d.ends IS NOT NULL ORDER BY t.id
 """
 
 
-class Survey:
+class SurveyTable:
     """The drafts of one run file, until they are sealed.
 
     Where an object comes again, its first draft stands and the blocks of both are kept.
@@ -87,8 +87,8 @@ class Survey:
             connection.execute(_RANGES)
             waves.keep(self._database, done)
             ended = connection.execute(_ENDS, (now,)).rowcount
-            facts.grow(self._database, "targets", targets)
-            facts.grow(self._database, "outcomes", ended)
+            meta.grow(self._database, "targets", targets)
+            meta.grow(self._database, "outcomes", ended)
             self._database.put([("state", RunState.PLANNED.value)])
             seal.keep(self._database)
         with self._database.transaction() as connection:

@@ -15,16 +15,16 @@ from typing import Final, Self
 import anyio
 
 from fleetpatch.errors import ClusterError, SurroundingsError
-from fleetpatch.kube import asking, discovery, listing, wire
+from fleetpatch.kube import discovery, listing, requests, wire
 from fleetpatch.kube.connection import Connection
-from fleetpatch.kube.leases import LeaseApi
-from fleetpatch.kube.novelty import Novelty
-from fleetpatch.kube.patience import Patience
+from fleetpatch.kube.lease import LeaseApi
+from fleetpatch.kube.listing import Novelty
+from fleetpatch.kube.retry import RetryingReader
 from fleetpatch.kube.server_warnings import ServerWarnings
 from fleetpatch.kube.transport import Transport
 from fleetpatch.kube.urls import Urls
 from fleetpatch.model.answer import NoAnswer, Reply
-from fleetpatch.model.change import Request
+from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
@@ -80,7 +80,7 @@ class ApiServer:
         self._page_size = page_size
         self._urls = Urls(connection.server, connection.provider)
         where = f"cluster {name} ({connection.server})"
-        self._patience = Patience(where, self._transport.credentials, clock, random)
+        self._patience = RetryingReader(where, self._transport.credentials, clock, random)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -100,19 +100,19 @@ class ApiServer:
         return self._transport.warnings
 
     async def patch(
-        self, target: Target, request: Request, *, whole: bool = False, dry_run: bool = False
+        self, target: Target, request: PatchRequest, *, whole: bool = False, dry_run: bool = False
     ) -> Reply:
         """Send one PATCH, once. Never raises for what the server or the network does."""
         self.requests["patch"] += 1
         url = self._urls.patch(target, request, dry_run=dry_run)
-        way = asking.patching(request.type, whole=whole)
+        way = requests.patching(request.type, whole=whole)
         raw = await self._transport.send(way, url, request.body)
         return self._reply(raw, whole=whole)
 
     async def read(self, target: Target, *, whole: bool = False) -> Reply:
         """GET the object, with its managedFields. Never raises for what the server does."""
         self.requests["get"] += 1
-        way = asking.reading(whole=whole)
+        way = requests.reading(whole=whole)
         raw = await self._transport.send(way, self._urls.read(target))
         return self._reply(raw, whole=whole, managed=True)
 
@@ -151,7 +151,7 @@ class ApiServer:
             query = selectors | {"limit": str(position.limit), "continue": position.token}
             send = partial(self._list, resource, namespace, query, whole=whole)
             raw = await self._patience.get(send, endure_slow=position.is_smallest)
-            turn = listing.turn(position, novelty, raw, what)
+            turn = listing.next_step(position, novelty, raw, what)
             if turn.page is not None:
                 scope = Scope.of(resource, namespace, selector, field_selector)
                 _require_in_scope(turn.page, scope, what)
@@ -242,14 +242,14 @@ class ApiServer:
 
     async def _get(self, path: str) -> wire.RawReply:
         self.requests["get"] += 1
-        return await self._transport.send(asking.DOCUMENT, self._urls.path(path))
+        return await self._transport.send(requests.DOCUMENT, self._urls.path(path))
 
     async def _list(
         self, resource: Resource, namespace: str | None, query: dict[str, str], *, whole: bool
     ) -> wire.RawReply:
         self.requests["list"] += 1
         return await self._transport.send(
-            asking.listing(whole=whole), self._urls.listing(resource, namespace, query)
+            requests.listing(whole=whole), self._urls.listing(resource, namespace, query)
         )
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.files import expand_home
-from fleetpatch.kube.kubeconfig_file import SECTIONS, Document, Entry
+from fleetpatch.kube.kubeconfig_file import SECTIONS, KubeconfigEntry, KubeconfigFile
 from fleetpatch.kube.kubeconfig_keys import check_entry
 from fleetpatch.model.addresses import AddressError, parse
 
@@ -28,8 +28,8 @@ class Context:
 
     name: str
     cluster_name: str
-    cluster: Entry
-    user: Entry = field(repr=False)
+    cluster: KubeconfigEntry
+    user: KubeconfigEntry = field(repr=False)
     where: str
     """`context 'prod' in ~/.kube/config`, for messages."""
     warnings: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
     return found
 
 
-def choose(documents: Sequence[Document], name: str | None) -> Context:
+def choose(documents: Sequence[KubeconfigFile], name: str | None) -> Context:
     """Cut out the context `name`, by default the current one.
 
     Raises KubeconfigError, naming the contexts there are, where it is missing or incomplete.
@@ -113,10 +113,10 @@ class _Found:
     section: str
     name: str
     file: Path
-    entry: Entry
+    entry: KubeconfigEntry
 
     @property
-    def body(self) -> Entry:
+    def body(self) -> KubeconfigEntry:
         return self.entry.get(SECTIONS[self.section]) or {}
 
 
@@ -128,11 +128,11 @@ def _exists(file: Path) -> bool:
         return True
 
 
-def _names(documents: Sequence[Document], section: str) -> list[str]:
+def _names(documents: Sequence[KubeconfigFile], section: str) -> list[str]:
     return [name for document in documents for name in document.entries[section]]
 
 
-def _find(documents: Sequence[Document], section: str, name: str) -> _Found | None:
+def _find(documents: Sequence[KubeconfigFile], section: str, name: str) -> _Found | None:
     for document in documents:
         if (entry := document.entries[section].get(name)) is not None:
             return _Found(section, name, document.file, entry)
@@ -140,7 +140,7 @@ def _find(documents: Sequence[Document], section: str, name: str) -> _Found | No
 
 
 def _refer(
-    documents: Sequence[Document], section: str, context: _Found, where: str
+    documents: Sequence[KubeconfigFile], section: str, context: _Found, where: str
 ) -> _Found | None:
     """Find the cluster or user that the context names; None where it names none."""
     key = SECTIONS[section]
@@ -156,13 +156,13 @@ def _refer(
     return found
 
 
-def _absolute(found: _Found, keys: Sequence[str]) -> Entry:
+def _absolute(found: _Found, keys: Sequence[str]) -> KubeconfigEntry:
     folder = found.file.absolute().parent
     paths = {key: str(folder / str(found.body[key])) for key in keys if found.body.get(key)}
     return found.body | paths
 
 
-def _with_absolute_command(found: _Found) -> Entry:
+def _with_absolute_command(found: _Found) -> KubeconfigEntry:
     """Make a user's paths absolute, an exec plugin's command included where it is a path."""
     user = _absolute(found, _USER_PATHS)
     plugin = user.get("exec")

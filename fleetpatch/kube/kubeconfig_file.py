@@ -32,20 +32,20 @@ _HEADER: Final = {"apiVersion": "v1", "kind": "Config"}
 _YAML_DIRECTIVE: Final = re.compile(rb"^%YAML[ \t]+([^\s#]+)", re.MULTILINE)
 _YAML_VERSIONS: Final = (b"1.1", b"1.2")
 
-Entry: TypeAlias = dict[str, Any]
+KubeconfigEntry: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class KubeconfigFile:
     """One file: its current context, and its entries by section and name. Full of secrets."""
 
     file: Path
     current_context: str
-    entries: Mapping[str, Mapping[str, Entry]] = field(repr=False)
+    entries: Mapping[str, Mapping[str, KubeconfigEntry]] = field(repr=False)
     warnings: tuple[str, ...] = ()
 
 
-def read(file: Path) -> Document:
+def read(file: Path) -> KubeconfigFile:
     """Read one file. Raises KubeconfigError where it cannot be read or is not a kubeconfig."""
     content, warnings = _decode(file, _read_bytes(file))
     if content is None:
@@ -59,7 +59,7 @@ def read(file: Path) -> Document:
     if not isinstance(current, str | None):
         raise KubeconfigError(f"{file}: `current-context` must be text; put it in quotes")
     entries = {section: _named_entries(file, content, section) for section in SECTIONS}
-    return Document(file, current or "", entries, warnings)
+    return KubeconfigFile(file, current or "", entries, warnings)
 
 
 def _read_bytes(file: Path) -> bytes:
@@ -151,14 +151,16 @@ def _shown(key: Any) -> str:
     return without_secrets(clean(str(key), 60))
 
 
-def _named_entries(file: Path, content: Mapping[Any, Any], section: str) -> dict[str, Entry]:
+def _named_entries(
+    file: Path, content: Mapping[Any, Any], section: str
+) -> dict[str, KubeconfigEntry]:
     """Return the entries of one list by name."""
     entries = content.get(section) or []
     if not isinstance(entries, list) or not all(
         isinstance(entry, dict) and "name" in entry for entry in entries
     ):
         raise KubeconfigError(f"{file}: `{section}` must be a list of named entries")
-    named: dict[str, Entry] = {}
+    named: dict[str, KubeconfigEntry] = {}
     for entry in entries:
         name = entry["name"]
         if not isinstance(name, str):

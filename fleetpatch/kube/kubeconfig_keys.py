@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from fleetpatch.errors import KubeconfigError
-from fleetpatch.kube.kubeconfig_file import SECTIONS, Entry
+from fleetpatch.kube.kubeconfig_file import SECTIONS, KubeconfigEntry
 from fleetpatch.kube.text import without_secrets
 from fleetpatch.model.text import clean
 
@@ -62,14 +62,14 @@ _SIMILAR: Final = 0.85
 """From this ratio of difflib on, a key is taken for a known one misspelled."""
 
 
-def check_entry(section: str, entry: Entry, where: str) -> list[str]:
+def check_entry(section: str, entry: KubeconfigEntry, where: str) -> list[str]:
     """Check the entry of a chosen cluster, user or context; returns what to warn of.
 
     Raises KubeconfigError for a value of the wrong type, and for an unknown key that must not be
     ignored.
     """
     part = SECTIONS[section]
-    body: Entry = entry.get(part) or {}
+    body: KubeconfigEntry = entry.get(part) or {}
     beside = {key: value for key, value in entry.items() if key not in {"name", part}}
     warnings = _check_unknown(beside, (), f"the entry of its {part}", where, misplaced=_KNOWN[part])
     warnings += _check_unknown(body, _KNOWN[part], f"its {part}", where)
@@ -119,7 +119,7 @@ def _plain(key: str) -> str:
     return key.lower().replace("-", "").replace("_", "")
 
 
-def _check_types(body: Entry, where: str) -> None:
+def _check_types(body: KubeconfigEntry, where: str) -> None:
     for key in (*_CLUSTER_TEXTS, *_USER_TEXTS):
         if not isinstance(body.get(key), str | None):
             raise KubeconfigError(f"{where}: `{key}` must be {_TEXT}")

@@ -17,18 +17,58 @@ invents new objects for ever cannot be told from a large one; `guards.maxTargets
 
 A list that went on or started again may miss what moved and show objects twice: from there on its
 pages are marked `inconsistent`, and who collects them drops what comes twice.
+
+Whether a list gets on: what its pages have shown before, in bounded memory.
+
+Uids are kept as bits of a map of 1 MiB, by their hash. Two uids may share a bit, so a new object
+may count as seen before; but a page counts as repeated only if all of its objects do. Of tokens the
+hashes are kept, one a page. A list of one page needs neither.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from fleetpatch.errors import ClusterError
-from fleetpatch.kube.novelty import Novelty
-from fleetpatch.kube.patience import is_slow
+from fleetpatch.kube.retry import is_slow
 from fleetpatch.kube.wire import Raw, RawReply, answer, describe, listed, token_to_go_on
 from fleetpatch.model.answer import NoAnswer
 from fleetpatch.model.ports import Page
+from fleetpatch.model.target import Seen
+
+_BITS: Final = 2**23
+
+
+class Novelty:
+    """What one list has shown since it was started."""
+
+    def __init__(self) -> None:
+        self._tokens: set[int] = set()
+        self._uids = bytearray()
+
+    def clear(self) -> None:
+        """Forget all: the list starts again, and shows everything once more."""
+        self._tokens.clear()
+        self._uids = bytearray()
+
+    def is_new_token(self, token: str) -> bool:
+        """Note a token; False where it came before."""
+        known = len(self._tokens)
+        self._tokens.add(hash(token))
+        return len(self._tokens) > known
+
+    def has_new(self, items: Iterable[Seen]) -> bool:
+        """Note the objects of a page; False where all of them came before."""
+        bits = self._uids = self._uids or bytearray(_BITS // 8)
+        new = False
+        for seen in items:
+            place, bit = divmod(hash(seen.uid) % _BITS, 8)
+            if not bits[place] >> bit & 1:
+                bits[place] |= 1 << bit
+                new = True
+        return new
+
 
 PAGE: Final = 500
 """Objects asked for at first."""
@@ -63,7 +103,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class NextStep:
     """What an answer brought: a page, or None, and where to go on, or None at the end.
 
     `waits` is how often it has been paused for the same reason, this pause included; 0 for none.
@@ -74,7 +114,7 @@ class Turn:
     waits: int = 0
 
 
-def turn(position: Position, novelty: Novelty, raw: RawReply, what: str) -> Turn:
+def next_step(position: Position, novelty: Novelty, raw: RawReply, what: str) -> NextStep:
     """Decide after an answer, and note in `novelty` what it shows.
 
     `what` says in messages what is listed, and where. Raises ClusterError where the list cannot
@@ -86,12 +126,12 @@ def turn(position: Position, novelty: Novelty, raw: RawReply, what: str) -> Turn
         case Raw(status=410):
             return _after_expiry(position, novelty, raw, what)
         case _ if _is_too_much(raw) and not position.is_smallest:
-            return Turn(None, replace(position, limit=max(SMALLEST_PAGE, position.limit // 2)))
+            return NextStep(None, replace(position, limit=max(SMALLEST_PAGE, position.limit // 2)))
         case _:
             raise _refused(raw, what)
 
 
-def _page(position: Position, novelty: Novelty, raw: Raw, what: str) -> Turn:
+def _page(position: Position, novelty: Novelty, raw: Raw, what: str) -> NextStep:
     page = listed(raw, whole=position.whole)
     if page is None:
         raise ClusterError(
@@ -100,28 +140,28 @@ def _page(position: Position, novelty: Novelty, raw: Raw, what: str) -> Turn:
         )
     shown = Page(page.items, position.inconsistent, page.api_version, page.kind)
     if not page.token:
-        return Turn(shown, None)
+        return NextStep(shown, None)
     if not novelty.is_new_token(page.token):
         raise ClusterError(
             f"{what}: the list does not end, since the server answers with the same page again;"
             " look at what is between us and the server"
         )
     if novelty.has_new(page.items):
-        return Turn(shown, replace(position, token=page.token, new=position.new + 1))
+        return NextStep(shown, replace(position, token=page.token, new=position.new + 1))
     repeats = position.repeats + 1
     if repeats > REPEATS + position.new:
         raise ClusterError(
             f"{what}: the list does not end, since {repeats} pages had no new objects; narrow the"
             " selector or the namespaces, or look at what is between us and the server"
         )
-    return Turn(shown, replace(position, token=page.token, repeats=repeats), repeats)
+    return NextStep(shown, replace(position, token=page.token, repeats=repeats), repeats)
 
 
-def _after_expiry(position: Position, novelty: Novelty, raw: Raw, what: str) -> Turn:
+def _after_expiry(position: Position, novelty: Novelty, raw: Raw, what: str) -> NextStep:
     token, expiries = token_to_go_on(raw), position.expiries + 1
     if token and expiries <= EXPIRIES:
         onward = replace(position, token=token, expiries=expiries, inconsistent=True)
-        return Turn(None, onward, expiries)
+        return NextStep(None, onward, expiries)
     if position.restarts == RESTARTS or token:
         raise ClusterError(
             f"{what}: the list expired {expiries} times and was started again {position.restarts} "
@@ -136,7 +176,7 @@ def _after_expiry(position: Position, novelty: Novelty, raw: Raw, what: str) -> 
         inconsistent=True,
         whole=position.whole,
     )
-    return Turn(None, first, restarts)
+    return NextStep(None, first, restarts)
 
 
 def _is_too_much(raw: RawReply) -> bool:

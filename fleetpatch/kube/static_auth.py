@@ -19,7 +19,7 @@ from fleetpatch.errors import CredentialsError, KubeconfigError
 from fleetpatch.kube import impersonation, tokens
 from fleetpatch.kube.connection import Grant
 from fleetpatch.kube.contexts import Context
-from fleetpatch.kube.kubeconfig_file import Entry
+from fleetpatch.kube.kubeconfig_file import KubeconfigEntry
 from fleetpatch.kube.tls import tls_context
 from fleetpatch.model.text import clean
 
@@ -109,7 +109,7 @@ def key_pair_of(context: Context) -> KeyPair | None:
     return KeyPair(certificate, key)
 
 
-def pem_of(body: Entry, key: str, where: str) -> Pem | None:
+def pem_of(body: KubeconfigEntry, key: str, where: str) -> Pem | None:
     """Return what `key` or `key-data` of an entry names. Raises KubeconfigError."""
     if data := body.get(f"{key}-data"):
         try:
@@ -191,7 +191,7 @@ def _as_file(pem: Pem, where: str) -> Iterator[str]:
         yield file.name
 
 
-def _basic(user: Entry) -> str:
+def _basic(user: KubeconfigEntry) -> str:
     if not user.get("username"):
         return ""
     pair = f"{user['username']}:{user.get('password') or ''}"

@@ -24,9 +24,9 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from fleetpatch._version import __version__
-from fleetpatch.kube.asking import Asking
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import Credentials
+from fleetpatch.kube.requests import RequestTemplate
 from fleetpatch.kube.server_warnings import ServerWarnings
 from fleetpatch.kube.wire import Raw, RawReply
 from fleetpatch.model.answer import NoAnswer, Silence
@@ -87,7 +87,7 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    async def send(self, asking: Asking, url: URL, body: bytes | None = None) -> RawReply:
+    async def send(self, asking: RequestTemplate, url: URL, body: bytes | None = None) -> RawReply:
         """Send one request and read its answer.
 
         Raises nothing that network or server cause, and CredentialsError where the grant cannot
@@ -135,9 +135,9 @@ class Transport:
         self._secrets = tuple(_quotable(grant.secrets))
         self._common: Headers = CIMultiDict({"User-Agent": f"fleetpatch/{__version__}"})
         self._common.extend(grant.headers)
-        self._headers: dict[Asking, Headers] = {}
+        self._headers: dict[RequestTemplate, Headers] = {}
 
-    def _prepare(self, asking: Asking) -> Headers:
+    def _prepare(self, asking: RequestTemplate) -> Headers:
         """Build the headers of one way of asking, once for each grant."""
         headers = self._headers[asking] = self._common.copy()
         headers.update(asking.headers)

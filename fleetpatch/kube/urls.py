@@ -15,8 +15,8 @@ from urllib.parse import quote, urlencode
 
 from yarl import URL
 
-from fleetpatch.model.change import Options, PatchType, Request
-from fleetpatch.model.providers.capability import ProviderName, Query
+from fleetpatch.model.change import PatchOptions, PatchRequest, PatchType
+from fleetpatch.model.providers.capability import ProviderName, QueryParameter
 from fleetpatch.model.providers.tables import capability
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
@@ -31,7 +31,7 @@ class Urls:
         self._server = server
         self._provider = provider
         self._prefixes: dict[tuple[Resource, str], str] = {}
-        self._queries: dict[tuple[Resource, PatchType, Options, bool], str] = {}
+        self._queries: dict[tuple[Resource, PatchType, PatchOptions, bool], str] = {}
 
     def path(self, path: str) -> URL:
         """Give any path, already quoted."""
@@ -41,7 +41,7 @@ class Urls:
         """Give the object itself."""
         return URL(self._object(target), encoded=True)
 
-    def patch(self, target: Target, request: Request, *, dry_run: bool) -> URL:
+    def patch(self, target: Target, request: PatchRequest, *, dry_run: bool) -> URL:
         """Give the object with the query of a PATCH.
 
         A kind that takes no `dryRun` must not be asked to rehearse: it would really be patched.
@@ -59,18 +59,18 @@ class Urls:
         return URL(f"{path}?{_encoded(given)}", encoded=True)
 
     def _query(
-        self, resource: Resource, patch_type: PatchType, options: Options, dry_run: bool
+        self, resource: Resource, patch_type: PatchType, options: PatchOptions, dry_run: bool
     ) -> str:
         known = capability(self._provider, resource)
         taken = known.query if known else ()
-        if dry_run and Query.DRY_RUN not in taken:
+        if dry_run and QueryParameter.DRY_RUN not in taken:
             raise RuntimeError(f"{self._provider} rehearses no PATCH of {resource.name}")
         forced = options.force and patch_type is PatchType.APPLY
         wanted = {
-            Query.FIELD_MANAGER: options.field_manager,
-            Query.FORCE: "true" if forced else "",
-            Query.PRETTY: "true" if options.pretty else "",
-            Query.DRY_RUN: "All" if dry_run else "",
+            QueryParameter.FIELD_MANAGER: options.field_manager,
+            QueryParameter.FORCE: "true" if forced else "",
+            QueryParameter.PRETTY: "true" if options.pretty else "",
+            QueryParameter.DRY_RUN: "All" if dry_run else "",
         }
         given = {name.value: value for name, value in wanted.items() if value and name in taken}
         return f"?{_encoded(given)}" if given else ""

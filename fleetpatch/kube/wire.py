@@ -7,7 +7,7 @@ so a server may add what it likes. Null is the same as absent, as it is for Go; 
 
 Not everything that answers is an API server. A proxy's HTML page, a gateway's own JSON or plain
 text are answers too: their status counts, and a short message says what they were
-(`fleetpatch.kube.foreign`).
+(`fleetpatch.kube.decoding`).
 
 An answer may quote the secrets of its request. Bodies are decoded as they came, and decisions see
 what they hold; the texts that are shown are masked here.
@@ -19,8 +19,7 @@ from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
 
-from fleetpatch.kube.decoding import UNDECODABLE, decoded, repair
-from fleetpatch.kube.foreign import words_of
+from fleetpatch.kube.decoding import UNDECODABLE, decoded, repair, words_of
 from fleetpatch.model.answer import REASONS, Answer, NoAnswer
 from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.fields import ABSENT, Json, look_up

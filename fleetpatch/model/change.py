@@ -94,7 +94,7 @@ def is_repeatable(change: Change) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class PatchOptions:
     """How each PATCH of a run is sent, whatever it changes.
 
     `force` takes fields over from other managers, for apply alone; `pretty` asks for an indented
@@ -107,9 +107,9 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PatchRequest:
     """The body of one PATCH, how the server is to read it, and with which options."""
 
     type: PatchType
     body: bytes
-    options: Options = Options()
+    options: PatchOptions = PatchOptions()

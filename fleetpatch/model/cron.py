@@ -89,7 +89,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class CronField:
     """One of the five: its name, its numbers, and the words for them."""
 
     name: str
@@ -140,10 +140,10 @@ class Field:
 
 
 FIELDS: Final = (
-    Field("minute", 0, 59),
-    Field("hour", 0, 23),
-    Field("day of month", 1, 31),
-    Field("month", 1, 12, _MONTHS),
-    Field("day of week", 0, 7, _DAYS),
+    CronField("minute", 0, 59),
+    CronField("hour", 0, 23),
+    CronField("day of month", 1, 31),
+    CronField("month", 1, 12, _MONTHS),
+    CronField("day of week", 0, 7, _DAYS),
 )
 """The fields of a cron expression, in their order; a day of week is 0 to 7."""

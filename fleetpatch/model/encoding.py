@@ -8,6 +8,10 @@ exponents begin at 1e21 and below 1e-6. kubectl sends its bodies so, too.
 
 One difference remains: servers before Kubernetes 1.30 (built with Go before 1.22) write the
 characters U+0008 and U+000C as `\u0008` and `\u000c`, later ones as `\b` and `\f`, as it is here.
+
+Bytes of JSON whose text is not whole, read as Go's decoder, which API servers use, reads them.
+
+Half of a surrogate pair (`"\ud800"`) and bytes that are not UTF-8 are U+FFFD to it.
 """
 
 import re
@@ -72,3 +76,25 @@ def _float(number: float) -> bytes:
         return f"{Decimal(repr(number)):f}".encode()
     digits, _, exponent = repr(number).partition("e")
     return f"{digits}e{int(exponent):+d}".encode()
+
+
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE: Final = re.compile(
+    rb"(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|\\.",
+    re.DOTALL,
+)
+
+
+def with_whole_characters(body: bytes) -> bytes:
+    """Put U+FFFD in their place; `body` itself where there are none."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        body = body.decode(errors="replace").encode()
+    return _ESCAPE.sub(_whole_pairs, body) if _HALF_PAIR.search(body) else body
+
+
+def _whole_pairs(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] else escape[0]

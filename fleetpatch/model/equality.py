@@ -3,14 +3,16 @@
 Python's `==` takes `True` for 1 and `False` for 0. To a server a boolean is not a number. `1.0` and
 `1` are one number, and so are `-0.0` and `0`: a server writes both alike. It keeps an integer
 beyond 64 bits as a float, so that two of them may be one number.
+
+Nulls in lists: servers of two versions merge them differently, and none can test them.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Final
 
-from fleetpatch.model.fields import Fields, Json, Value
+from fleetpatch.model.fields import Fields, Json, Path, Value
 
 EXPONENT_FROM: Final = 1e21
 """From here on a server writes numbers with an exponent."""
@@ -72,3 +74,22 @@ def _kind(value: Value | Fields) -> type:
 
 def _is_same_number(one: float, other: float) -> bool:
     return stored_number(one) == stored_number(other)
+
+
+def null_entries(value: Json, path: Path = ()) -> Iterator[Path]:
+    """The lists in `value` that hold a null, directly or further down.
+
+    They are named by the keys that lead there; a list within a list is not named by itself.
+    """
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from null_entries(inner, (*path, key))
+    elif isinstance(value, list) and has_null_entry(value):
+        yield path
+
+
+def has_null_entry(value: Json) -> bool:
+    """Tell whether `value` is or holds a list with a null in it."""
+    if isinstance(value, Mapping):
+        return any(map(has_null_entry, value.values()))
+    return isinstance(value, list) and (None in value or any(map(has_null_entry, value)))

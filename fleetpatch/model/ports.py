@@ -4,7 +4,7 @@
 |---|---|
 | `Cluster` | `fleetpatch.kube.client` |
 | `Journal` | `fleetpatch.journal.runfile` |
-| `Leases` | `fleetpatch.kube.leases` |
+| `Leases` | `fleetpatch.kube.lease` |
 | `Clock` | `fleetpatch.engine.clock` |
 | `Events` | structlog's bound logger, set up in `fleetpatch.report.logs` |
 | `Progress` | `fleetpatch.report.progress` |
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fleetpatch.model.answer import Reply
-from fleetpatch.model.change import Request
+from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.lease import LeaseRecord, LeaseReply
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
@@ -89,7 +89,9 @@ class Cluster(Protocol):
         """GET the object by name: its metadata, or all of it."""
         ...
 
-    async def patch(self, target: Target, request: Request, *, whole: bool, dry_run: bool) -> Reply:
+    async def patch(
+        self, target: Target, request: PatchRequest, *, whole: bool, dry_run: bool
+    ) -> Reply:
         """Send one PATCH. Never retries and never raises for what the server does.
 
         The answer shows the object's metadata, or (`whole`) all of it.

@@ -12,7 +12,7 @@ from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
+class KeyOwner:
     """Who owns `keys`, and what a change of them does.
 
     A key that ends in `/*` stands for all keys with that prefix. `source` is where the owner says
@@ -26,13 +26,13 @@ class Owner:
 
 
 OWNERS: Final = (
-    Owner(
+    KeyOwner(
         "the job's controller",
         ("batch.kubernetes.io/*", "controller-uid", "job-name"),
         "it finds its Pods with these keys",
         "kubernetes.io/docs/reference/labels-annotations-taints",
     ),
-    Owner(
+    KeyOwner(
         "the controllers of Deployments, StatefulSets and DaemonSets",
         (
             *("apps.kubernetes.io/*", "deployment.kubernetes.io/*", "statefulset.kubernetes.io/*"),
@@ -41,31 +41,31 @@ OWNERS: Final = (
         "they tell revisions apart with these keys",
         "kubernetes.io/docs/reference/labels-annotations-taints",
     ),
-    Owner(
+    KeyOwner(
         "Kubeflow's training operators",
         ("trainer.kubeflow.org/*", "training.kubeflow.org/*"),
         "they find their Pods with these keys",
         "github.com/kubeflow/trainer, pkg/apis/kubeflow.org/v1/common_types.go",
     ),
-    Owner(
+    KeyOwner(
         "Volcano",
         ("scheduling.k8s.io/group-name", "scheduling.volcano.sh/*", "volcano.sh/*"),
         "these keys say which queue and PodGroup schedule a job",
         "github.com/volcano-sh/apis, pkg/apis/scheduling/v1beta1/labels.go",
     ),
-    Owner(
+    KeyOwner(
         "Kueue",
         ("kueue.x-k8s.io/*", "provreq.kueue.x-k8s.io/*"),
         "these keys say which queue, priority and Workload admit a job",
         "pkg.go.dev/sigs.k8s.io/kueue/pkg/controller/constants",
     ),
-    Owner(
+    KeyOwner(
         "YuniKorn",
         ("yunikorn.apache.org/*",),
         "these keys say which application and queue schedule a job",
         "yunikorn.apache.org/docs/user_guide/labels_and_annotations_in_yunikorn",
     ),
-    Owner(
+    KeyOwner(
         "JobSet and LeaderWorkerSet",
         (
             *("alpha.jobset.sigs.k8s.io/*", "jobset.sigs.k8s.io/*"),
@@ -74,19 +74,19 @@ OWNERS: Final = (
         "they find their Jobs and Pods with these keys",
         "jobset.sigs.k8s.io/docs/reference; lws.sigs.k8s.io/docs/reference",
     ),
-    Owner(
+    KeyOwner(
         "KubeRay",
         ("ray.io/*",),
         "it finds its Pods and clusters with these keys",
         "github.com/ray-project/kuberay, ray-operator/controllers/ray/utils/constant.go",
     ),
-    Owner(
+    KeyOwner(
         "the Spark operator",
         ("sparkoperator.k8s.io/*",),
         "it finds the Pods of an application with these keys",
         "github.com/kubeflow/spark-operator, pkg/common/spark.go",
     ),
-    Owner(
+    KeyOwner(
         "Argo Workflows, Events and Rollouts",
         (
             *("events.argoproj.io/*", "rollout.argoproj.io/*", "workflows.argoproj.io/*"),
@@ -95,19 +95,19 @@ OWNERS: Final = (
         "they find and follow their objects with these keys",
         "github.com/argoproj/argo-workflows, workflow/common/common.go",
     ),
-    Owner(
+    KeyOwner(
         "Argo CD",
         ("app.kubernetes.io/instance", "argocd.argoproj.io/*"),
         "these keys say which application an object belongs to: it may be pruned",
         "argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking",
     ),
-    Owner(
+    KeyOwner(
         "Helm",
         ("app.kubernetes.io/managed-by", "helm.sh/*", "meta.helm.sh/*"),
         "these keys say which release an object belongs to: the next upgrade may fail",
         "helm.sh/docs/topics/charts_hooks; github.com/helm/helm, pkg/action/validate.go",
     ),
-    Owner(
+    KeyOwner(
         "Flux",
         (
             *("helm.toolkit.fluxcd.io/*", "kustomize.toolkit.fluxcd.io/*"),
@@ -116,13 +116,13 @@ OWNERS: Final = (
         "these keys say which Kustomization or release an object belongs to: it may be pruned",
         "fluxcd.io/flux/components/kustomize/kustomizations",
     ),
-    Owner(
+    KeyOwner(
         "kubectl apply",
         ("applyset.kubernetes.io/*", "kubectl.kubernetes.io/last-applied-configuration"),
         "these keys say what to remove and what to prune",
         "kubernetes.io/docs/reference/labels-annotations-taints",
     ),
-    Owner(
+    KeyOwner(
         "kustomize, kpt and other tools that apply configurations",
         (
             *("cli-utils.sigs.k8s.io/*", "config.k8s.io/*", "config.kubernetes.io/*"),
@@ -136,16 +136,16 @@ OWNERS: Final = (
 """Every owner and its keys."""
 
 
-def _listed() -> Iterator[tuple[str, Owner]]:
+def _listed() -> Iterator[tuple[str, KeyOwner]]:
     for owner in OWNERS:
         for key in owner.keys:
             yield key, owner
 
 
-_OWNER_OF: Final[Mapping[str, Owner]] = MappingProxyType(dict(_listed()))
+_OWNER_OF: Final[Mapping[str, KeyOwner]] = MappingProxyType(dict(_listed()))
 
 
-def owner_of(key: str) -> Owner | None:
+def owner_of(key: str) -> KeyOwner | None:
     """Give who owns the label or annotation `key`; None where it is free."""
     prefix, slash, _ = key.partition("/")
     return _OWNER_OF.get(key) or (_OWNER_OF.get(f"{prefix}/*") if slash else None)

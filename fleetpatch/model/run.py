@@ -126,7 +126,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedTarget:
     """One target with what the run file says of it; `settlement` is None while it has no end."""
 
     target: Target

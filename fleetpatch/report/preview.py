@@ -1,4 +1,9 @@
-"""A plan, expanded, as people read it before they apply it, and as programs do (`plan -o json`)."""
+"""A plan, expanded, as people read it before they apply it, and as programs do (`plan -o json`).
+
+A change of one field, before -> after, for people and for programs.
+
+The question before the first PATCH: where to, and how many.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,14 +11,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
-from fleetpatch.model.fields import Fields, Json
+import msgspec
+
+from fleetpatch.model.equality import deep_equal
+from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value, show
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunInfo, Summary, Tally, warnings_as_json
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
-from fleetpatch.report.changes import as_object, change_lines
 from fleetpatch.report.summary import warning_lines
-from fleetpatch.report.table import Row, table
+from fleetpatch.report.table import TableRow, table
 from fleetpatch.report.wording import command, number, several
 
 NAMESPACES_SHOWN = 3
@@ -28,7 +35,7 @@ _UNFIT = MappingProxyType(
 )
 """Why an object that matches is left out of a plan, to be read after a number of objects."""
 
-Place: TypeAlias = tuple[str, str, str]
+PreviewPlace: TypeAlias = tuple[str, str, str]
 """Cluster, kind (`jobs.batch`) and namespace."""
 
 
@@ -45,7 +52,7 @@ class Preview:
     """A sealed run file with its targets counted by place, in the order of the plan."""
 
     summary: Summary
-    places: Mapping[Place, Tally]
+    places: Mapping[PreviewPlace, Tally]
     samples: Sequence[Sample] = ()
     undecided: Sequence[str] = ()
     """Fields, and of which kind, that the server alone knows how to merge."""
@@ -121,7 +128,7 @@ def _counts(preview: Preview) -> Iterator[str]:
     yield from table(header, [*_rows(preview.places), _row("in all", "", "", total)])
 
 
-def _rows(places: Mapping[Place, Tally]) -> Iterator[Row]:
+def _rows(places: Mapping[PreviewPlace, Tally]) -> Iterator[TableRow]:
     """A row a namespace, the largest first; those past the first few share one."""
     groups: dict[tuple[str, str], list[tuple[str, Tally]]] = defaultdict(list)
     for (cluster, kind, namespace), tally in places.items():
@@ -136,7 +143,7 @@ def _rows(places: Mapping[Place, Tally]) -> Iterator[Row]:
             yield _row(cluster, kind, f"and {len(rest)} more", _sum(tally for _, tally in rest))
 
 
-def _row(cluster: str, kind: str, namespace: str, tally: Tally) -> Row:
+def _row(cluster: str, kind: str, namespace: str, tally: Tally) -> TableRow:
     return (cluster, kind, namespace, tally.open, tally.unchanged, tally.skipped)
 
 
@@ -181,3 +188,58 @@ def _next(summary: Summary) -> Iterator[str]:
         yield f"Nothing was sent. To patch {number(summary.tally.open)} of them: {apply}"
     else:
         yield "Nothing to do: no object needs the patch."
+
+
+VALUE_LIMIT = 80
+"""Characters of a value that people are shown; an annotation may be a quarter of a megabyte."""
+
+
+def change_lines(before: Fields, after: Fields) -> Iterator[str]:
+    """`team: "ml" -> (absent)` for each field that changes, in the order of `before`."""
+    for path, old in before.items():
+        new = after.get(path, old)
+        if not deep_equal(new, old):
+            yield f"{_name(path)}: {_value(old)} -> {_value(new)}"
+
+
+def as_object(fields: Fields) -> dict[str, Json]:
+    """Fields as a JSON object keyed by dotted path; absent is null."""
+    return {show(path): None if value is ABSENT else value for path, value in fields.items()}
+
+
+def _name(path: Path) -> str:
+    match path:
+        case ("metadata", "labels", key):
+            return clean(key)
+        case ("metadata", "annotations", key):
+            return f"annotation {clean(key)}"
+        case _:
+            return clean(show(path))
+
+
+def _value(value: Value) -> str:
+    return (
+        "(absent)" if value is ABSENT else clean(msgspec.json.encode(value).decode(), VALUE_LIMIT)
+    )
+
+
+QUESTION = "Go on? Type yes: "
+
+
+def confirmation_lines(summary: Summary) -> Iterator[str]:
+    """What stands above the question: each cluster's name and server, and what it would get."""
+    rows = []
+    for cluster in summary.info.clusters:
+        tally = summary.by_cluster[cluster.name]
+        rows.append((cluster.name, cluster.server, tally.open, tally.unchanged, tally.skipped))
+    open_ = several(summary.tally.open, "object")
+    verb = "try" if summary.info.dry_run else "patch"
+    suffix = ", and store nothing (dry run)" if summary.info.dry_run else ""
+    yield f"{clean(summary.info.plan_name)} is about to {verb} {open_}{suffix}:"
+    header = ("CLUSTER", "SERVER", "TO PATCH", "UNCHANGED", "SKIPPED")
+    yield from table(header, rows, indent="  ")
+
+
+def is_yes(answer: str) -> bool:
+    """Only the whole word will do: a stray Return or y must not set off a campaign."""
+    return answer.strip().lower() == "yes"

@@ -33,7 +33,7 @@ REDRAWS = 5
 _LIMITS_SHOWN = 2
 
 
-class Counters:
+class ProgressCounters:
     """Keeps the port `Progress` by counting; fit for runs that nobody watches, too."""
 
     def __init__(self) -> None:
@@ -60,18 +60,18 @@ class Counters:
 
 
 @contextmanager
-def watch_planning(stream: TextIO) -> Iterator[Counters]:
+def watch_planning(stream: TextIO) -> Iterator[ProgressCounters]:
     """Show on `stream` how many objects the survey has found so far."""
-    counters = Counters()
+    counters = ProgressCounters()
     columns = (SpinnerColumn(), TextColumn("Planning"), _Found(counters), TimeElapsedColumn())
     with _drawn(stream, counters, columns, total=None):
         yield counters
 
 
 @contextmanager
-def watch_applying(stream: TextIO, *, total: int) -> Iterator[Counters]:
+def watch_applying(stream: TextIO, *, total: int) -> Iterator[ProgressCounters]:
     """Show on `stream` how many of `total` open targets have ended, how, and how fast."""
-    counters = Counters()
+    counters = ProgressCounters()
     columns = (
         TextColumn("Applying"),
         BarColumn(bar_width=24),
@@ -84,7 +84,11 @@ def watch_applying(stream: TextIO, *, total: int) -> Iterator[Counters]:
 
 @contextmanager
 def _drawn(
-    stream: TextIO, counters: Counters, columns: Iterable[ProgressColumn], *, total: int | None
+    stream: TextIO,
+    counters: ProgressCounters,
+    columns: Iterable[ProgressColumn],
+    *,
+    total: int | None,
 ) -> Iterator[None]:
     if not stream.isatty():
         yield
@@ -104,9 +108,9 @@ def _drawn(
 class _Bar(Progress):
     """A rich progress display that looks up its counters whenever it is drawn."""
 
-    _counters: Counters | None = None
+    _counters: ProgressCounters | None = None
 
-    def follow(self, counters: Counters, total: int | None) -> None:
+    def follow(self, counters: ProgressCounters, total: int | None) -> None:
         self._counters = counters
         self.add_task("", total=total)
 
@@ -120,7 +124,7 @@ class _Bar(Progress):
 
 
 class _Found(ProgressColumn):
-    def __init__(self, counters: Counters) -> None:
+    def __init__(self, counters: ProgressCounters) -> None:
         super().__init__()
         self._counters = counters
 
@@ -134,7 +138,7 @@ class _Done(ProgressColumn):
         return Text(f"{task.completed:,.0f}/{task.total or 0:,.0f} {rate}")
 
 
-def _below(counters: Counters) -> Iterator[Text]:
+def _below(counters: ProgressCounters) -> Iterator[Text]:
     """The lines below the bar: what occurred, and what holds the run back; no empty ones."""
     for line in (_outcomes(counters), _limits(counters)):
         if line:
@@ -142,7 +146,7 @@ def _below(counters: Counters) -> Iterator[Text]:
             yield line
 
 
-def _outcomes(counters: Counters) -> Text:
+def _outcomes(counters: ProgressCounters) -> Text:
     """`applied 1,200  failed 3  retries 37`."""
     shown = Text()
     for outcome in Outcome:
@@ -153,7 +157,7 @@ def _outcomes(counters: Counters) -> Text:
     return shown
 
 
-def _limits(counters: Counters) -> Text:
+def _limits(counters: ProgressCounters) -> Text:
     """`prod-a: latency, 40 in flight`: for as many clusters as anybody would read of."""
     held = [(place, what) for place, what in counters.limits.items() if what]
     shown = [f"{place}: {what}" if place else what for place, what in held[:_LIMITS_SHOWN]]

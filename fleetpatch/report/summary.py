@@ -1,10 +1,14 @@
-"""The end of a run, or where it stands, in words that a newcomer understands."""
+"""The end of a run, or where it stands, in words that a newcomer understands.
 
-from collections.abc import Iterator
+All runs at a glance: the table of `status` without a run.
+"""
+
+from collections.abc import Iterable, Iterator
 
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import UNFINISHED, RunState, Summary
 from fleetpatch.model.text import clean
+from fleetpatch.report.table import TableRow, table
 from fleetpatch.report.wording import MEANING, STATE, command, duration, number, several
 
 _REASON_WIDTH = max(map(len, Reason))
@@ -101,3 +105,38 @@ def _next(summary: Summary) -> Iterator[str]:
     elif summary.state in UNFINISHED and summary.tally.open:
         verb = "apply" if summary.state is RunState.PLANNED else "resume"
         yield f"Next:     {command(verb, run_file)}  (goes on with what is pending)"
+
+
+_HEADER = (
+    "RUN",
+    "PLAN",
+    "STATE",
+    "TARGETS",
+    "APPLIED",
+    "UNCHANGED",
+    "SKIPPED",
+    "FAILED",
+    "PENDING",
+    "CREATED",
+)
+
+
+def run_lines(summaries: Iterable[Summary]) -> Iterator[str]:
+    """A row a run, in the order given."""
+    return table(_HEADER, map(_row, summaries))
+
+
+def _row(summary: Summary) -> TableRow:
+    tally, info = summary.tally, summary.info
+    return (
+        info.run,
+        info.plan_name,
+        f"{summary.state} (dry run)" if info.dry_run else summary.state,
+        tally.total,
+        tally.applied,
+        tally.unchanged,
+        tally.skipped,
+        tally.failed,
+        tally.open,
+        info.created_at,
+    )

@@ -12,10 +12,10 @@ from fleetpatch.report.wording import number
 CHUNK = 500
 """Rows that are aligned together, as kubectl does: a long list is streamed, not gathered."""
 
-Row = Sequence[str | int]
+TableRow = Sequence[str | int]
 
 
-def table(header: Sequence[str], rows: Iterable[Row], *, indent: str = "") -> Iterator[str]:
+def table(header: Sequence[str], rows: Iterable[TableRow], *, indent: str = "") -> Iterator[str]:
     """The header and the rows, line by line. A column of ints is one of numbers."""
     remaining = iter(rows)
     shown: list[Sequence[str]] = [header]

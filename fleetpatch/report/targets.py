@@ -8,27 +8,27 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.model.run import Listed, Standing
-from fleetpatch.report.changes import as_object
-from fleetpatch.report.table import Row, table
+from fleetpatch.model.run import ListedTarget, Standing
+from fleetpatch.report.preview import as_object
+from fleetpatch.report.table import TableRow, table
 
 _HEADER = ("CLUSTER", "KIND", "NAMESPACE", "NAME", "OUTCOME", "REASON", "HTTP", "DETAIL")
 
 _OPEN = frozenset({Standing.PENDING, Standing.IN_DOUBT})
 
 
-def target_lines(listed: Iterable[Listed]) -> Iterator[str]:
+def target_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
     """A table, in the order given."""
     return table(_HEADER, map(_row, listed))
 
 
-def target_json_lines(listed: Iterable[Listed]) -> Iterator[str]:
+def target_json_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
     """One JSON object a target, without line ends; an interface (docs/reference.md)."""
     for one in listed:
         yield msgspec.json.encode(as_json(one)).decode()
 
 
-def as_json(listed: Listed) -> dict[str, Json]:
+def as_json(listed: ListedTarget) -> dict[str, Json]:
     """One target; `inDoubt` tells a pending one that may have been sent from one that was not."""
     target, end = listed.target, listed.settlement
     return {
@@ -48,7 +48,7 @@ def as_json(listed: Listed) -> dict[str, Json]:
     }
 
 
-def _row(listed: Listed) -> Row:
+def _row(listed: ListedTarget) -> TableRow:
     target, end = listed.target, listed.settlement
     return (
         target.cluster,

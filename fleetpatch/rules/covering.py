@@ -1,7 +1,7 @@
 """Whether a wanted value is there, given what servers add to it and leave out of it.
 
 A server adds its defaults to what is new, and drops nulls from maps. Old ones drop null entries of
-lists, too, when a merge patch brings them (`fleetpatch.rules.mergepatch`).
+lists, too, when a merge patch brings them (`fleetpatch.rules.merge_patch`).
 """
 
 from collections.abc import Iterable

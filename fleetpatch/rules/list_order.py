@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from fleetpatch.model.fields import Json
-from fleetpatch.rules.jsonpatch import InapplicableError
-from fleetpatch.rules.schema import Keyed, Rule
+from fleetpatch.rules.json_patch import InapplicableError
+from fleetpatch.rules.merge_schema import Keyed, Rule
 
 Identity: TypeAlias = tuple[type, Any]
 """What makes an entry of a list itself; the types of JSON's scalars are told apart, as Go does."""

@@ -3,7 +3,7 @@
 For labels and annotations the wanted values are a function of the change and the before-values, so
 the run file keeps only the latter. A patch body of the plan's own is tried out on the object as it
 is read. Either patch carries every field that the plan names, also those that hold already
-(`fleetpatch.rules.staking`): one that somebody changes between plan and patch is then seen as a
+(`fleetpatch.rules.diff`): one that somebody changes between plan and patch is then seen as a
 conflict or set right, never left half done.
 """
 
@@ -31,19 +31,18 @@ from fleetpatch.model.fields import (
 )
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.applying import applied
-from fleetpatch.rules.differing import difference
-from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.staking import at_stake, outermost
-from fleetpatch.rules.strategicpatch import strategic_patched
-from fleetpatch.rules.strategy import UNTYPED, MergeRules, stored
+from fleetpatch.rules.diff import difference, outermost, touched_paths
+from fleetpatch.rules.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.merge_patch import merge_patched
+from fleetpatch.rules.merge_rules import UNTYPED, MergeRules, stored
+from fleetpatch.rules.server_side_apply import applied
+from fleetpatch.rules.strategic_patch import strategic_patched
 
 _HEAD: Final = frozenset({"apiVersion", "kind"})
 
 
 @dataclass(frozen=True, slots=True)
-class Patch:
+class NeedsPatch:
     """The object is to be patched so that `wanted` holds.
 
     `before` names every field at stake. `wanted` may leave out those that stay as they are.
@@ -61,7 +60,7 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class DoesNotFit:
     """The patch does not fit the object; `detail` says why."""
 
     reason: Reason
@@ -69,7 +68,7 @@ class Misfit:
     detail: str
 
 
-Need: TypeAlias = Patch | Unchanged | Misfit
+Need: TypeAlias = NeedsPatch | Unchanged | DoesNotFit
 
 
 def need(change: PlanChange, seen: Seen, rules: MergeRules = UNTYPED) -> Need:
@@ -116,28 +115,28 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
         kept, taken = before[label(old)], before[label(new)]
         if ABSENT not in (kept, taken) and not deep_equal(kept, taken):
             why = f"{show(label(new))} is {taken!r} already, {old} is {kept!r}"
-            return Misfit(Reason.CLASH, before, why)
+            return DoesNotFit(Reason.CLASH, before, why)
     values = wanted(change, before)
     if all(deep_equal(before[path], value) for path, value in values.items()):
         return Unchanged(before)
-    return Patch(before, values)
+    return NeedsPatch(before, values)
 
 
 def _need_of_body(change: BodyPatch, seen: Seen, rules: MergeRules) -> Need:
     if seen.unreadable:
-        return Misfit(Reason.UNREADABLE, {}, seen.unreadable)
+        return DoesNotFit(Reason.UNREADABLE, {}, seen.unreadable)
     change, document = _without_head(change), seen.document()
     try:
         after = _patched(change, document, rules)
     except InapplicableError as error:
-        return Misfit(Reason.INAPPLICABLE, {}, str(error))
+        return DoesNotFit(Reason.INAPPLICABLE, {}, str(error))
     # A server keeps nothing that is empty, so a patch that leaves an empty map may change nothing.
     stored_before, stored_after = (stored(each, rules.by_patch) for each in (document, after))
     changed, _ = difference(_with_maps(stored_before), _with_maps(stored_after))
     if not changed:
         return Unchanged({})
-    fields = outermost([*changed, *at_stake(change, document, rules)])
-    return Patch(
+    fields = outermost([*changed, *touched_paths(change, document, rules)])
+    return NeedsPatch(
         {path: look_up(document, path) for path in fields},
         {path: look_up(after, path) for path in fields},
     )

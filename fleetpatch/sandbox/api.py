@@ -13,19 +13,19 @@ import msgspec
 from fleetpatch.model.fields import Json
 from fleetpatch.sandbox import discovery
 from fleetpatch.sandbox.access import Access
-from fleetpatch.sandbox.lists import Query, list_page
+from fleetpatch.sandbox.lists import ListOptions, list_page
 from fleetpatch.sandbox.routes import Route, find_route
 from fleetpatch.sandbox.statuses import (
     JSON,
+    ApiReply,
     Refusal,
-    Reply,
     bad_request,
     method_not_allowed,
     not_acceptable,
     not_found,
     ok,
 )
-from fleetpatch.sandbox.store import Document, Store
+from fleetpatch.sandbox.store import Store, StoredObject
 from fleetpatch.sandbox.writes import Writes
 
 _TRUE: Final = ("1", "true")
@@ -43,7 +43,7 @@ class View(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """One request; `path` is percent-decoded, `parameters` are those of the query, each once.
 
     The names of `headers` are in lower case. `target` is path and query as they came, encoded.
@@ -91,7 +91,7 @@ def call_of(method: str, path: str) -> Call:
     return Call(verb, route)
 
 
-def unlimited(route: Route, request: Request) -> None:
+def unlimited(route: Route, request: ApiRequest) -> None:
     """Let every PATCH pass that the server itself takes."""
 
 
@@ -106,9 +106,9 @@ class Api:
     store: Store
     writes: Writes
     access: Access
-    limit: Callable[[Route, Request], None] = unlimited
+    limit: Callable[[Route, ApiRequest], None] = unlimited
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: ApiRequest) -> ApiReply:
         """Answer a request; refusals are answers."""
         try:
             user = self.access.user(request.authorization)
@@ -122,7 +122,7 @@ class Api:
             reply = refusal.reply
         return _pretty(reply) if request.parameters.get("pretty") in _TRUE else reply
 
-    def _carry_out(self, call: Call, request: Request) -> Reply:
+    def _carry_out(self, call: Call, request: ApiRequest) -> ApiReply:
         route, parameters = call.route, dict(request.parameters)
         view = _view(request.headers.get("accept", ""))
         if view is View.NONE:
@@ -148,7 +148,7 @@ class Api:
             case _:
                 return ok(self.writes.delete(route, request.body, parameters))
 
-    def _list(self, route: Route, parameters: dict[str, str], view: View) -> Reply:
+    def _list(self, route: Route, parameters: dict[str, str], view: View) -> ApiReply:
         if parameters.get("watch") in _TRUE:
             raise bad_request("the sandbox has no watch; list again instead")
         if view is View.METADATA:
@@ -156,7 +156,7 @@ class Api:
                 "you requested PartialObjectMetadata, but the requested object is a list"
             )
         resource = route.resource
-        query = Query.parse(resource, parameters)
+        query = ListOptions.parse(resource, parameters)
         page = list_page(self.store, resource, route.namespace, query)
         metadata: Json = {"resourceVersion": str(page.version)}
         if page.token:
@@ -195,18 +195,18 @@ def _view(accept: str) -> View:
     return View.NONE
 
 
-def _pretty(reply: Reply) -> Reply:
+def _pretty(reply: ApiReply) -> ApiReply:
     """The reply with its JSON indented, and as it is where it has none."""
     if reply.content_type != JSON:
         return reply
     return replace(reply, body=msgspec.json.format(reply.body) + b"\n")
 
 
-def _metadata_only(document: Document) -> Json:
+def _metadata_only(document: StoredObject) -> Json:
     return {"kind": "PartialObjectMetadata", **_META, "metadata": document["metadata"]}
 
 
-def _shown(document: Document, view: View, status: int = HTTPStatus.OK) -> Reply:
+def _shown(document: StoredObject, view: View, status: int = HTTPStatus.OK) -> ApiReply:
     if view is View.METADATA_LIST:
         raise not_acceptable(
             "you requested PartialObjectMetadataList, but the requested object is not a list"

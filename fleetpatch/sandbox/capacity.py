@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox.statuses import Reply, bad_request, failure, no_such_page, ok
+from fleetpatch.sandbox.statuses import ApiReply, bad_request, failure, no_such_page, ok
 
 PATHS: Final = frozenset({"capacity", "arrivals"})
 """What `Load.own` answers, below `/_sandbox/`."""
@@ -74,7 +74,7 @@ class Load:
         """Whether there is anything to do for it."""
         return self.capacity != Capacity()
 
-    async def carry(self, answer: Callable[[], Awaitable[Reply | None]]) -> Reply | None:
+    async def carry(self, answer: Callable[[], Awaitable[ApiReply | None]]) -> ApiReply | None:
         """Refuse a request, or let it be answered after the time that it takes."""
         began = self._clock()
         self._in_flight += 1
@@ -91,7 +91,7 @@ class Load:
             self._ledger.append((began, status, self._clock() - began))
         return reply
 
-    def own(self, method: str, path: str, body: bytes) -> Reply:
+    def own(self, method: str, path: str, body: bytes) -> ApiReply:
         """Answer a request to one of `PATHS`."""
         match method, path:
             case "GET", "arrivals":
@@ -103,7 +103,7 @@ class Load:
             case _:
                 return no_such_page().reply
 
-    def _change(self, body: bytes) -> Reply:
+    def _change(self, body: bytes) -> ApiReply:
         try:
             changes: Json = msgspec.json.decode(body, type=dict)
             changed = {**msgspec.to_builtins(self.capacity), **changes}
@@ -129,7 +129,7 @@ class Load:
         return True
 
 
-def _too_many(retry_after: int | None) -> Reply:
+def _too_many(retry_after: int | None) -> ApiReply:
     """429, in the words of the API server's own limit."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     message = "Too many requests, please try again later."

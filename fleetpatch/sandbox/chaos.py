@@ -77,21 +77,21 @@ class Method(StrEnum):
     DELETE = "DELETE"
 
 
-Seconds = Annotated[float, Meta(ge=0, le=3600)]
+DelaySeconds = Annotated[float, Meta(ge=0, le=3600)]
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A time in seconds: `mean`, give or take up to `jitter`."""
 
-    mean: Seconds
-    jitter: Seconds = 0.0
+    mean: DelaySeconds
+    jitter: DelaySeconds = 0.0
 
     def seconds(self, luck: float) -> float:
         """The time for one request; `luck` is from [0, 1)."""
         return max(0.0, self.mean + (2 * luck - 1) * self.jitter)
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class ChaosRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """One way to misbehave, and for whom.
 
     A request meets it if its method is among `methods` and its object's name matches one of the
@@ -125,7 +125,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="came
 class Fault(NamedTuple):
     """A rule that a request meets; `luck`, from [0, 1), is for what the rule leaves open."""
 
-    rule: Rule
+    rule: ChaosRule
     luck: float
 
     @property
@@ -145,7 +145,7 @@ class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A profile: a latency for every request, rules, and how much the server can take."""
 
     latency: Latency = Latency(0.0)
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[ChaosRule, ...] = ()
     capacity: Capacity = Capacity()
 
     def decide(self, seed: int, method: Method, path: str, name: str, number: int) -> Decision:
@@ -177,7 +177,7 @@ def load_chaos(name: str) -> Chaos:
     try:
         return msgspec.convert(content or {}, Chaos)
     except msgspec.ValidationError as error:
-        known = ", ".join(Rule.__struct_encode_fields__)
+        known = ", ".join(ChaosRule.__struct_encode_fields__)
         raise UsageError(f"{path}: {error}; a rule has {known}") from error
 
 
@@ -187,30 +187,30 @@ def _luck(text: str) -> float:
     return int.from_bytes(digest) / _UNIT
 
 
-def _rule(**fields: Any) -> Rule:
-    return Rule(methods=(Method.PATCH, Method.GET), **fields)
+def _rule(**fields: Any) -> ChaosRule:
+    return ChaosRule(methods=(Method.PATCH, Method.GET), **fields)
 
 
 _MILD: Final = (
     _rule(status=429, rate=0.003, retry_after=1, retry_after_seconds=1),
     _rule(status=429, rate=0.01),
     _rule(status=503, rate=0.01),
-    Rule(status=504, rate=0.005),
-    Rule(status=504, rate=0.01, when=When.AFTER),
-    Rule(status=429, rate=0.02, methods=(Method.LIST,)),
+    ChaosRule(status=504, rate=0.005),
+    ChaosRule(status=504, rate=0.01, when=When.AFTER),
+    ChaosRule(status=429, rate=0.02, methods=(Method.LIST,)),
 )
 _ROUGH: Final = (
     *_MILD,
     _rule(action=Action.RESET, rate=0.01),
-    Rule(action=Action.RESET, rate=0.01, when=When.AFTER),
+    ChaosRule(action=Action.RESET, rate=0.01, when=When.AFTER),
     _rule(status=502, rate=0.01, body=Body.HTML),
     _rule(status=500, rate=0.005),
     _rule(action=Action.CUT, rate=0.005),
     _rule(action=Action.HANG, rate=0.002, latency=Latency(3.0, 2.0)),
-    Rule(action=Action.GONE, rate=0.005),
-    Rule(action=Action.RECREATE, rate=0.005),
-    Rule(action=Action.DRIFT, rate=0.01),
-    Rule(action=Action.EXPIRE, rate=0.05, methods=(Method.LIST,)),
+    ChaosRule(action=Action.GONE, rate=0.005),
+    ChaosRule(action=Action.RECREATE, rate=0.005),
+    ChaosRule(action=Action.DRIFT, rate=0.01),
+    ChaosRule(action=Action.EXPIRE, rate=0.05, methods=(Method.LIST,)),
 )
 
 PROFILES: Final = MappingProxyType(

@@ -7,7 +7,7 @@ from fleetpatch.model.fields import Json
 
 
 @dataclass(slots=True)
-class Counters:
+class RequestCounters:
     """Counts since the start. Requests to `/_sandbox/` itself are not counted.
 
     `verbs` has the API's words, and `other` for discovery and health; `statuses` has what was

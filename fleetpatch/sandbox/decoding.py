@@ -11,8 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from fleetpatch.model.characters import with_whole_characters
-from fleetpatch.model.encoding import encode
+from fleetpatch.model.encoding import encode, with_whole_characters
 from fleetpatch.model.equality import stored_number
 from fleetpatch.model.fields import Json
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox.statuses import Reply, ok, text
+from fleetpatch.sandbox.statuses import ApiReply, ok, text
 
 NAMESPACES: Final = Resource(
     "", "v1", "namespaces", "Namespace", short_names=("ns",), namespaced=False
@@ -52,7 +52,7 @@ def is_built_in(group: str) -> bool:
     return group in ("", BATCH_JOBS.group, LEASES.group)
 
 
-def document(path: str) -> Reply | None:
+def document(path: str) -> ApiReply | None:
     """The answer to a GET of a path that names no resource, or None."""
     return _DOCUMENTS.get(path.rstrip("/") or "/")
 
@@ -86,7 +86,7 @@ def _group(resource: Resource) -> Json:
     return {"name": resource.group, "versions": [version], "preferredVersion": version}
 
 
-def _documents() -> dict[str, Reply]:
+def _documents() -> dict[str, ApiReply]:
     """Every path outside the resources, with what it answers."""
     in_groups = (*JOB_KINDS, LEASES)
     groups = {resource.group: _group(resource) for resource in in_groups}
@@ -104,7 +104,7 @@ def _documents() -> dict[str, Reply]:
     documents["/"] = {"paths": sorted(documents)}
     replies = {path: ok(content) for path, content in documents.items()}
     health = {path: text(200, "ok") for path in ("/healthz", "/livez", "/readyz")}
-    return replies | health | {"/openapi/v2": Reply(200, b"", _PROTOBUF)}
+    return replies | health | {"/openapi/v2": ApiReply(200, b"", _PROTOBUF)}
 
 
 _BY_PATH: Final = MappingProxyType(

@@ -11,10 +11,10 @@ from typing import Final
 
 from fleetpatch.sandbox.api import Call
 from fleetpatch.sandbox.cci.errors import gateway_error
-from fleetpatch.sandbox.chaos import Action, Body, Chaos, Decision, Method, Rule
+from fleetpatch.sandbox.chaos import Action, Body, Chaos, ChaosRule, Decision, Method
 from fleetpatch.sandbox.routes import Route
-from fleetpatch.sandbox.statuses import HTML, Reply, details_of, failure, text
-from fleetpatch.sandbox.store import Document, Store
+from fleetpatch.sandbox.statuses import HTML, ApiReply, details_of, failure, text
+from fleetpatch.sandbox.store import Store, StoredObject
 from fleetpatch.sandbox.writes import Writes
 
 _REASONS: Final = MappingProxyType(
@@ -63,7 +63,7 @@ class Faults:
         return self.chaos.decide(self.seed, method, path, call.route.name, number)
 
 
-def meddle(rule: Rule, store: Store, writes: Writes, route: Route) -> None:
+def meddle(rule: ChaosRule, store: Store, writes: Writes, route: Route) -> None:
     """Do to the objects what a rule says that others do; nothing for rules of other kinds."""
     if rule.action is Action.EXPIRE:
         store.compact()
@@ -80,17 +80,17 @@ def meddle(rule: Rule, store: Store, writes: Writes, route: Route) -> None:
             store.put(route.resource, writes.recreated(route.resource, document))
 
 
-def answer(rule: Rule, route: Route) -> Reply:
+def answer(rule: ChaosRule, route: Route) -> ApiReply:
     """The answer of a rule whose action is STATUS."""
     headers = {} if rule.retry_after is None else {"Retry-After": str(rule.retry_after)}
     phrase = _phrase(rule.status)
     match rule.body:
         case Body.HTML:
             page = _PAGE.format(phrase).encode()
-            return Reply(rule.status, page, HTML, headers)
+            return ApiReply(rule.status, page, HTML, headers)
         case Body.TEXT:
             plain = text(rule.status, f"{phrase}\n")
-            return Reply(plain.status, plain.body, plain.content_type, headers)
+            return ApiReply(plain.status, plain.body, plain.content_type, headers)
         case Body.GATEWAY:
             return gateway_error(rule.status, headers=headers)
         case Body.STATUS:
@@ -102,7 +102,7 @@ def answer(rule: Rule, route: Route) -> Reply:
             return failure(rule.status, message, reason, details, headers=headers)
 
 
-def _labelled(document: Document, label: str) -> Document:
+def _labelled(document: StoredObject, label: str) -> StoredObject:
     key, _, value = label.partition("=")
     metadata = document["metadata"]
     labels = {**(metadata.get("labels") or {}), key: value}

@@ -16,7 +16,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox import jobs
 from fleetpatch.sandbox.discovery import BATCH_JOBS, JOB_KINDS, NAMESPACES, is_custom
 from fleetpatch.sandbox.samples import MODELS
-from fleetpatch.sandbox.store import Document, Store
+from fleetpatch.sandbox.store import Store, StoredObject
 
 _WORDS: Final = ("etl", "train", "serve", "vision", "speech", "fraud", "ranking", "ads")
 _APPS: Final = ("etl", "train", "serve")
@@ -34,7 +34,7 @@ def fill(store: Store, *, job_count: int, namespace_count: int, seed: int) -> No
     random = Random(seed)  # noqa: S311 -- a reproducible fleet, no secrets
     names = namespace_names(namespace_count)
     store.load(NAMESPACES, [_namespace(random, name) for name in (_ALWAYS, *names)])
-    made: dict[Resource, list[Document]] = {kind: [] for kind in JOB_KINDS}
+    made: dict[Resource, list[StoredObject]] = {kind: [] for kind in JOB_KINDS}
     for kind, document in _jobs(random, job_count, names):
         made[kind].append(document)
     for kind, documents in made.items():
@@ -54,13 +54,13 @@ def new_uid(random: Random) -> str:
     return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 
-def _jobs(random: Random, count: int, names: list[str]) -> Iterator[tuple[Resource, Document]]:
+def _jobs(random: Random, count: int, names: list[str]) -> Iterator[tuple[Resource, StoredObject]]:
     for number in range(count):
         kind = JOB_KINDS[number % len(JOB_KINDS)]
         yield kind, _job(random, kind, random.choice(names), number)
 
 
-def _job(random: Random, kind: Resource, namespace: str, number: int) -> Document:
+def _job(random: Random, kind: Resource, namespace: str, number: int) -> StoredObject:
     app = random.choice(_APPS)
     metadata = _metadata(random, f"{app}-{kind.kind.lower()}-{number:06d}")
     metadata["namespace"] = namespace
@@ -84,7 +84,7 @@ def _labels(random: Random, app: str, namespace: str) -> dict[str, str]:
     return labels
 
 
-def _namespace(random: Random, name: str) -> Document:
+def _namespace(random: Random, name: str) -> StoredObject:
     metadata = _metadata(random, name)
     spec, status = {"finalizers": ["kubernetes"]}, {"phase": "Active"}
     return {**_typed(NAMESPACES), "metadata": metadata, "spec": spec, "status": status}

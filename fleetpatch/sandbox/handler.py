@@ -22,13 +22,13 @@ from typing import Final
 from aiohttp import web
 
 from fleetpatch.sandbox import discovery
-from fleetpatch.sandbox.api import Api, Call, Request, call_of
+from fleetpatch.sandbox.api import Api, ApiRequest, Call, call_of
 from fleetpatch.sandbox.capacity import PATHS, Load
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.chaos import Action, Fault, When
-from fleetpatch.sandbox.counters import Counters
+from fleetpatch.sandbox.counters import RequestCounters
 from fleetpatch.sandbox.faults import Faults, answer, meddle
-from fleetpatch.sandbox.statuses import Refusal, Reply, no_such_page, ok
+from fleetpatch.sandbox.statuses import ApiReply, Refusal, no_such_page, ok
 
 _OWN: Final = "/_sandbox/"
 _ABORTING: Final = struct.pack("ii", 1, 0)
@@ -40,7 +40,7 @@ class Handler:
     """What aiohttp calls for each request; `gateway` is what stands before the API, if anything."""
 
     api: Api
-    counters: Counters
+    counters: RequestCounters
     faults: Faults
     load: Load
     gateway: Gateway | None = None
@@ -64,8 +64,8 @@ class Handler:
         return _response(reply) if reply else web.Response()
 
     async def _reply(
-        self, incoming: web.BaseRequest, request: Request, call: Call | None
-    ) -> Reply | None:
+        self, incoming: web.BaseRequest, request: ApiRequest, call: Call | None
+    ) -> ApiReply | None:
         """The reply, or None where the connection was broken."""
         if call is None or call.route.resource not in discovery.JOB_KINDS:
             return self._answer(request)
@@ -74,8 +74,8 @@ class Handler:
         return await self._suffer(incoming, request, call)
 
     async def _suffer(
-        self, incoming: web.BaseRequest, request: Request, call: Call
-    ) -> Reply | None:
+        self, incoming: web.BaseRequest, request: ApiRequest, call: Call
+    ) -> ApiReply | None:
         """The reply after what chaos does to it, or None where the connection was broken."""
         decision = self.faults.next(call, request.path)
         if decision.delay:
@@ -84,12 +84,12 @@ class Handler:
             return self._answer(request)
         return await self._misbehave(incoming, request, call, decision.fault)
 
-    def _answer(self, request: Request) -> Reply:
+    def _answer(self, request: ApiRequest) -> ApiReply:
         return self.gateway.answer(request) if self.gateway else self.api.answer(request)
 
     async def _misbehave(
-        self, incoming: web.BaseRequest, request: Request, call: Call, fault: Fault
-    ) -> Reply | None:
+        self, incoming: web.BaseRequest, request: ApiRequest, call: Call, fault: Fault
+    ) -> ApiReply | None:
         rule = fault.rule
         meddle(rule, self.api.store, self.api.writes, call.route)
         if rule.action in _UNANSWERED and rule.when is When.AFTER:
@@ -116,7 +116,7 @@ class Handler:
             case _:
                 return self._answer(request)
 
-    def _own(self, method: str, path: str) -> Reply:
+    def _own(self, method: str, path: str) -> ApiReply:
         match method, path:
             case "GET", "counters":
                 return ok(self.counters.document())
@@ -133,8 +133,8 @@ _UNANSWERED: Final = (Action.STATUS, Action.RESET, Action.HANG)
 """Actions that keep the API's own answer from the client."""
 
 
-async def _read(incoming: web.BaseRequest) -> Request:
-    return Request(
+async def _read(incoming: web.BaseRequest) -> ApiRequest:
+    return ApiRequest(
         incoming.method,
         incoming.path,
         incoming.query,
@@ -144,7 +144,7 @@ async def _read(incoming: web.BaseRequest) -> Request:
     )
 
 
-def _call(request: Request) -> Call | None:
+def _call(request: ApiRequest) -> Call | None:
     """What the request asks of a resource; None for discovery and what is not served."""
     try:
         return call_of(request.method, request.path)
@@ -152,7 +152,7 @@ def _call(request: Request) -> Call | None:
         return None
 
 
-def _response(reply: Reply) -> web.Response:
+def _response(reply: ApiReply) -> web.Response:
     headers = {"Content-Type": reply.content_type, **reply.headers}
     return web.Response(status=reply.status, body=reply.body, headers=headers)
 
@@ -167,7 +167,7 @@ def _reset(incoming: web.BaseRequest) -> None:
     transport.abort()
 
 
-async def _cut(incoming: web.BaseRequest, reply: Reply) -> None:
+async def _cut(incoming: web.BaseRequest, reply: ApiReply) -> None:
     """Promise the whole body, send half of it, and end the connection."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type})
     response.content_length = len(reply.body)

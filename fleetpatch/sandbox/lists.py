@@ -27,7 +27,7 @@ from fleetpatch.sandbox.statuses import (
     failure,
     invalid_option,
 )
-from fleetpatch.sandbox.store import Collection, Document, Store
+from fleetpatch.sandbox.store import Collection, Store, StoredObject
 
 _ENCODING: Final = "meta.k8s.io/v1"
 _MATCHES: Final = ("Exact", "NotOlderThan", "")
@@ -67,7 +67,7 @@ def _bad_token(why: str) -> Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class ListOptions:
     """The parameters of a LIST that matter here; `limit` 0 is none."""
 
     labels: Selector
@@ -76,7 +76,7 @@ class Query:
     token: Token | None
 
     @classmethod
-    def parse(cls, resource: Resource, parameters: dict[str, str]) -> "Query":
+    def parse(cls, resource: Resource, parameters: dict[str, str]) -> "ListOptions":
         """Read the query of a LIST. Raises Refusal as the real server answers."""
         _check_version(parameters)
         text = parameters.get("continue", "")
@@ -97,7 +97,7 @@ class Query:
         """Whether any object may be left out."""
         return not (self.labels.is_empty and self.fields.is_empty)
 
-    def matches(self, document: Document) -> bool:
+    def matches(self, document: StoredObject) -> bool:
         """Whether an object is selected."""
         labels = document["metadata"].get("labels") or {}
         return self.labels.matches(labels) and all(
@@ -105,19 +105,19 @@ class Query:
         )
 
 
-class Page(NamedTuple):
+class ListPage(NamedTuple):
     """One page: the objects, the version, the token of the next page and what remains.
 
     `remaining` is None where the server does not count: with a selector, and on the last page.
     """
 
-    documents: list[Document]
+    documents: list[StoredObject]
     version: int
     token: str
     remaining: int | None
 
 
-def list_page(store: Store, resource: Resource, namespace: str, query: Query) -> Page:
+def list_page(store: Store, resource: Resource, namespace: str, query: ListOptions) -> ListPage:
     """The page that `query` asks for. Raises Refusal (410) for a token that has expired."""
     prefix = f"{namespace}/" if namespace else ""
     version, start = store.version, ""
@@ -127,19 +127,21 @@ def list_page(store: Store, resource: Resource, namespace: str, query: Query) ->
     span = collection.span(prefix, start)
     found, position = _scan(collection, span, query)
     if position == span.stop:
-        return Page(found, version, "", None)
+        return ListPage(found, version, "", None)
     last = collection.keys[position - 1].removeprefix(prefix)
     token = Token(_ENCODING, version, last + _AFTER).text()
-    return Page(found, version, token, None if query.selects else span.stop - position)
+    return ListPage(found, version, token, None if query.selects else span.stop - position)
 
 
-def _scan(collection: Collection, span: range, query: Query) -> tuple[list[Document], int]:
+def _scan(
+    collection: Collection, span: range, query: ListOptions
+) -> tuple[list[StoredObject], int]:
     """What matches in `span`, up to the limit, and the position after the last one looked at."""
     keys, documents = collection.keys, collection.documents
     if not query.selects:
         stop = min(span.stop, span.start + query.limit) if query.limit else span.stop
         return [documents[key] for key in keys[span.start : stop]], stop
-    found: list[Document] = []
+    found: list[StoredObject] = []
     for position in span:
         document = documents[keys[position]]
         if query.matches(document):
@@ -209,7 +211,7 @@ def _check_field(resource: Resource, term: FieldTerm) -> None:
     raise bad_request(f"field label not supported: {term.key}")
 
 
-def _field(document: Document, key: str) -> str:
+def _field(document: StoredObject, key: str) -> str:
     """A field that can be selected on, as text."""
     if key == "status.successful":
         return str(document.get("status", {}).get("succeeded", 0))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import discovery, jobs, leases, metadata
+from fleetpatch.sandbox import discovery, jobs, lease, metadata
 from fleetpatch.sandbox.decoding import stored
 from fleetpatch.sandbox.routes import Route
 from fleetpatch.sandbox.statuses import (
@@ -22,7 +22,7 @@ from fleetpatch.sandbox.statuses import (
     invalid,
     undecodable,
 )
-from fleetpatch.sandbox.store import Document
+from fleetpatch.sandbox.store import StoredObject
 
 _KEPT: Final = ("namespace", "creationTimestamp", "generation", "resourceVersion")
 _NO_VERSION: Final = Cause(
@@ -30,7 +30,7 @@ _NO_VERSION: Final = Cause(
 )
 
 
-def decoded_new(resource: Resource, raw: Json) -> Document:
+def decoded_new(resource: Resource, raw: Json) -> StoredObject:
     """The object that the body of a POST or PUT describes. Raises Refusal (400; 422 for a kind)."""
     _check_kind(resource, raw)
     try:
@@ -42,7 +42,7 @@ def decoded_new(resource: Resource, raw: Json) -> Document:
         ) from error
 
 
-def patched(resource: Resource, raw: Json, current: Document | None) -> Document:
+def patched(resource: Resource, raw: Json, current: StoredObject | None) -> StoredObject:
     """The object that `raw` describes, a new state of `current` that is not checked yet.
 
     Raises Refusal (422), and ValueError for fields of a wrong type.
@@ -54,7 +54,7 @@ def patched(resource: Resource, raw: Json, current: Document | None) -> Document
     return document if current is None else labelled(resource, document)
 
 
-def applied(resource: Resource, merged: Json, current: Document | None) -> Document:
+def applied(resource: Resource, merged: Json, current: StoredObject | None) -> StoredObject:
     """The object that a server-side apply came to, not checked yet. Raises Refusal (422, 500)."""
     try:
         document = patched(resource, merged, current)
@@ -66,7 +66,7 @@ def applied(resource: Resource, merged: Json, current: Document | None) -> Docum
     return document
 
 
-def labelled(resource: Resource, document: Document) -> Document:
+def labelled(resource: Resource, document: StoredObject) -> StoredObject:
     """The object with the labels that it has by default: those of its pods."""
     own = document["metadata"]
     if resource != discovery.BATCH_JOBS or own.get("labels"):
@@ -74,7 +74,7 @@ def labelled(resource: Resource, document: Document) -> Document:
     return {**document, "metadata": own | jobs.labels_by_default(own, document["spec"])}
 
 
-def updated(route: Route, document: Document, current: Document) -> Document:
+def updated(route: Route, document: StoredObject, current: StoredObject) -> StoredObject:
     """`document`, checked and prepared as the new state of `current`.
 
     It is `current` itself where nothing changes; else it still has the version of `current`.
@@ -89,7 +89,7 @@ def updated(route: Route, document: Document, current: Document) -> Document:
     return document
 
 
-def check(resource: Resource, document: Document, current: Document | None) -> None:
+def check(resource: Resource, document: StoredObject, current: StoredObject | None) -> None:
     """Validate a new object, or a new state of `current`. Raises Refusal (422) with all causes."""
     own = document["metadata"]
     causes = [
@@ -101,9 +101,9 @@ def check(resource: Resource, document: Document, current: Document | None) -> N
         raise invalid(resource.group, resource.kind, own.get("name", ""), causes)
 
 
-def _typed(resource: Resource, raw: Json, current: Document | None) -> Document:
+def _typed(resource: Resource, raw: Json, current: StoredObject | None) -> StoredObject:
     """An object with the fields of its kind only. Raises ValueError for wrong types."""
-    document: Document = {
+    document: StoredObject = {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
         "metadata": metadata.decoded(raw.get("metadata")),
@@ -114,7 +114,7 @@ def _typed(resource: Resource, raw: Json, current: Document | None) -> Document:
     elif resource == discovery.BATCH_JOBS:
         decoded = jobs.decoded(spec)
     elif resource == discovery.LEASES:
-        decoded = leases.decoded(spec)
+        decoded = lease.decoded(spec)
     else:
         decoded = stored(spec)
     if decoded is not None:
@@ -181,7 +181,7 @@ def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) 
         raise conflict(resource, route.name)
 
 
-def _prepared(document: Document, current: Document) -> Document:
+def _prepared(document: StoredObject, current: StoredObject) -> StoredObject:
     """The new state with what only the server may set put back; the generation goes up if due."""
     stored = current["metadata"]
     kept = {field: stored[field] for field in _KEPT if field in stored}
@@ -196,7 +196,9 @@ def _prepared(document: Document, current: Document) -> Document:
     return prepared
 
 
-def _spec_problems(resource: Resource, document: Document, current: Document | None) -> list[Cause]:
+def _spec_problems(
+    resource: Resource, document: StoredObject, current: StoredObject | None
+) -> list[Cause]:
     spec, own = document.get("spec", {}), document["metadata"]
     if resource == discovery.BATCH_JOBS:
         if current and spec is current["spec"] and own["uid"] == current["metadata"]["uid"]:
@@ -204,7 +206,7 @@ def _spec_problems(resource: Resource, document: Document, current: Document | N
         changes = jobs.change_problems(spec, current["spec"]) if current else ()
         return [*jobs.problems(spec, own.get("name", ""), own["uid"]), *changes]
     if resource == discovery.LEASES:
-        return list(leases.problems(spec))
+        return list(lease.problems(spec))
     if isinstance(spec, dict):
         return []
     what = "string" if isinstance(spec, str) else type(spec).__name__

@@ -13,7 +13,7 @@ _UNKNOWN: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class WriteOptions:
     """How a write is to be done, and in whose name."""
 
     dry_run: bool
@@ -23,7 +23,7 @@ class Options:
     @classmethod
     def parse(
         cls, parameters: Mapping[str, str], kind: str, *, applies: bool | None = None
-    ) -> "Options":
+    ) -> "WriteOptions":
         """Read them. Raises Refusal (422); `kind` is `PatchOptions` and so on.
 
         `applies` tells of a PATCH whether it is a server-side apply.

@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.strategicpatch import strategic_patched
-from fleetpatch.rules.strategy import MergeRules
+from fleetpatch.rules.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.merge_patch import merge_patched
+from fleetpatch.rules.merge_rules import MergeRules
+from fleetpatch.rules.strategic_patch import strategic_patched
 from fleetpatch.sandbox.decoding import copied, decoded, spelled, stored, unspelled
 from fleetpatch.sandbox.statuses import (
     bad_request,

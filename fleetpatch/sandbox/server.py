@@ -26,13 +26,13 @@ from fleetpatch.sandbox import discovery, fleet
 from fleetpatch.sandbox.access import ADMIN, GUEST, Access
 from fleetpatch.sandbox.api import Api
 from fleetpatch.sandbox.capacity import Load
-from fleetpatch.sandbox.cci.credentials import FILE_NAME, Credentials, write_credentials
+from fleetpatch.sandbox.cci.credentials import FILE_NAME, IssuedCredentials, write_credentials
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.cci.iam import Iam
-from fleetpatch.sandbox.cci.limits import Limits
+from fleetpatch.sandbox.cci.limits import PatchLimits
 from fleetpatch.sandbox.cci.tokens import Tokens
 from fleetpatch.sandbox.chaos import Chaos
-from fleetpatch.sandbox.counters import Counters
+from fleetpatch.sandbox.counters import RequestCounters
 from fleetpatch.sandbox.faults import Faults
 from fleetpatch.sandbox.handler import Handler
 from fleetpatch.sandbox.kubeconfig import write_kubeconfig
@@ -90,14 +90,14 @@ class Sandbox:
         self._tokens = {user: secrets.token_hex(16) for user in (ADMIN, GUEST)}
         uids = Random(f"uids of {options.seed}")  # noqa: S311 -- reproducible, and no secrets
         self.store = Store(discovery.SERVED)
-        self.counters = Counters()
+        self.counters = RequestCounters()
         self._users = {token: user for user, token in self._tokens.items()}
         self._writes = Writes(
             self.store,
             lambda: fleet.new_uid(uids),
             takes_strategic=partial(_takes_strategic, options.provider),
         )
-        self.credentials = Credentials.fresh()
+        self.credentials = IssuedCredentials.fresh()
         self._handler = self._cci() if options.provider is ProviderName.CCI else self._kubernetes()
         self.ready = Ready("", Path(), os.getpid())
 
@@ -109,7 +109,7 @@ class Sandbox:
         tokens = Tokens(self._options.token_lifetime, time.time)
         # Whom the gateway lets through is the administrator.
         access = Access(self._users, anonymous=True)
-        api = Api(self.store, self._writes, access, Limits(self.store, self._writes).check)
+        api = Api(self.store, self._writes, access, PatchLimits(self.store, self._writes).check)
         iam = Iam(self.credentials, tokens, self.counters.logged_in)
         return self._handle(api, Gateway(api, iam, self.credentials, time.time))
 

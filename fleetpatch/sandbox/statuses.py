@@ -23,7 +23,7 @@ encode: Final = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ApiReply:
     """A complete HTTP answer; `headers` are those beside Content-Type and Content-Length."""
 
     status: int
@@ -47,19 +47,19 @@ class Cause:
 class Refusal(FleetpatchError):
     """A request ends here; `reply` is the answer."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: ApiReply) -> None:
         super().__init__(f"{reply.status} {reply.body.decode()}")
         self.reply = reply
 
 
-def ok(document: Json, status: int = HTTPStatus.OK) -> Reply:
+def ok(document: Json, status: int = HTTPStatus.OK) -> ApiReply:
     """A JSON document."""
-    return Reply(status, encode(document))
+    return ApiReply(status, encode(document))
 
 
-def text(status: int, body: str) -> Reply:
+def text(status: int, body: str) -> ApiReply:
     """A plain text."""
-    return Reply(status, body.encode(), TEXT)
+    return ApiReply(status, body.encode(), TEXT)
 
 
 def failure(
@@ -70,7 +70,7 @@ def failure(
     *,
     metadata: Json = None,
     headers: Mapping[str, str] | None = None,
-) -> Reply:
+) -> ApiReply:
     """A Status of failure; no `reason` and None for `details` leave those fields out."""
     status = {
         "kind": "Status",
@@ -83,7 +83,7 @@ def failure(
         status["reason"] = reason
     if details is not None:
         status["details"] = details
-    return Reply(code, encode({**status, "code": code}), headers=headers or {})
+    return ApiReply(code, encode({**status, "code": code}), headers=headers or {})
 
 
 def details_of(resource: Resource, name: str = "", *, kind: str = "") -> Json:

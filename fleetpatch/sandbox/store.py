@@ -16,7 +16,7 @@ from typing import TypeAlias
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 
-Document: TypeAlias = dict[str, Json]
+StoredObject: TypeAlias = dict[str, Json]
 """An object as JSON; not to be changed in place."""
 
 
@@ -30,7 +30,7 @@ class Collection:
     """The objects of one resource; `keys` are sorted."""
 
     keys: list[str] = field(default_factory=list)
-    documents: dict[str, Document] = field(default_factory=dict)
+    documents: dict[str, StoredObject] = field(default_factory=dict)
 
     def span(self, prefix: str, start: str = "") -> range:
         """The positions in `keys` of those with `prefix` that do not come before `start`."""
@@ -53,11 +53,11 @@ class Store:
         """The objects of `resource`, to be read only."""
         return self._collections[resource]
 
-    def get(self, resource: Resource, namespace: str, name: str) -> Document | None:
+    def get(self, resource: Resource, namespace: str, name: str) -> StoredObject | None:
         """The object of that name."""
         return self._collections[resource].documents.get(key_of(namespace, name))
 
-    def put(self, resource: Resource, document: Document) -> Document:
+    def put(self, resource: Resource, document: StoredObject) -> StoredObject:
         """Store a new object or a new state of one; return it with its version set."""
         self.version += 1
         metadata = {**document["metadata"], "resourceVersion": str(self.version)}
@@ -69,7 +69,7 @@ class Store:
         collection.documents[key] = stored
         return stored
 
-    def load(self, resource: Resource, documents: Iterable[Document]) -> None:
+    def load(self, resource: Resource, documents: Iterable[StoredObject]) -> None:
         """Store many new objects; much faster than `put` for each."""
         collection = self._collections[resource]
         for document in documents:
@@ -79,7 +79,7 @@ class Store:
             collection.documents[key_of(metadata.get("namespace", ""), metadata["name"])] = document
         collection.keys = sorted(collection.documents)
 
-    def delete(self, resource: Resource, namespace: str, name: str) -> Document | None:
+    def delete(self, resource: Resource, namespace: str, name: str) -> StoredObject | None:
         """Remove the object of that name and return it."""
         collection = self._collections[resource]
         key = key_of(namespace, name)
@@ -90,7 +90,11 @@ class Store:
         return document
 
     def edit(
-        self, resource: Resource, namespace: str, name: str, change: Callable[[Document], Document]
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        change: Callable[[StoredObject], StoredObject],
     ) -> bool:
         """Let another writer change an object; False where there is none of that name."""
         document = self.get(resource, namespace, name)
@@ -103,7 +107,7 @@ class Store:
         """Let all continue tokens given so far expire, as etcd's compaction does."""
         self.compacted = self.version
 
-    def __iter__(self) -> Iterator[tuple[Resource, Document]]:
+    def __iter__(self) -> Iterator[tuple[Resource, StoredObject]]:
         for resource, collection in self._collections.items():
             for key in collection.keys:
                 yield resource, collection.documents[key]

@@ -18,7 +18,7 @@ from fleetpatch.sandbox import bodies, discovery, jobs, metadata, objects, patch
 from fleetpatch.sandbox.managing import configuration, tracking
 from fleetpatch.sandbox.managing.rules import rules_of
 from fleetpatch.sandbox.managing.tracking import Writer
-from fleetpatch.sandbox.options import Options
+from fleetpatch.sandbox.options import WriteOptions
 from fleetpatch.sandbox.routes import Route
 from fleetpatch.sandbox.statuses import (
     already_exists,
@@ -30,7 +30,7 @@ from fleetpatch.sandbox.statuses import (
     undecodable,
     unsupported_media_type,
 )
-from fleetpatch.sandbox.store import Document, Store
+from fleetpatch.sandbox.store import Store, StoredObject
 
 _ACCEPTED: Final = (patches.JSON_PATCH, patches.MERGE, patches.APPLY)
 _PRECONDITIONS: Final = (("uid", "UID"), ("resourceVersion", "ResourceVersion"))
@@ -56,11 +56,11 @@ class Writes:
 
     def create(
         self, route: Route, content_type: str, body: bytes, parameters: dict[str, str]
-    ) -> Document:
+    ) -> StoredObject:
         """POST; the new object."""
         bodies.check_json(content_type)
         bodies.check_size(body)
-        options = Options.parse(parameters, "CreateOptions")
+        options = WriteOptions.parse(parameters, "CreateOptions")
         resource, namespace = route.resource, route.namespace
         document = objects.decoded_new(resource, bodies.whole_object(resource, body))
         if document["metadata"].get("namespace", namespace) != namespace:
@@ -75,7 +75,7 @@ class Writes:
 
     def patch(
         self, route: Route, content_type: str, body: bytes, parameters: dict[str, str]
-    ) -> Document:
+    ) -> StoredObject:
         """PATCH; the object as it is afterwards."""
         custom = discovery.is_custom(route.resource)
         kind = bodies.media_type(content_type)
@@ -83,7 +83,7 @@ class Writes:
         if kind not in _ACCEPTED and not strategic:
             raise unsupported_media_type(_ACCEPTED, custom=custom)
         bodies.check_size(body)
-        options = Options.parse(parameters, "PatchOptions", applies=kind == patches.APPLY)
+        options = WriteOptions.parse(parameters, "PatchOptions", applies=kind == patches.APPLY)
         if kind == patches.APPLY:
             return self._applied(route, body, options)
         current = self._current(route)
@@ -99,10 +99,10 @@ class Writes:
         applies = bodies.media_type(content_type) == patches.APPLY
         return applies and not self.store.get(route.resource, route.namespace, route.name)
 
-    def replace(self, route: Route, body: bytes, parameters: dict[str, str]) -> Document:
+    def replace(self, route: Route, body: bytes, parameters: dict[str, str]) -> StoredObject:
         """PUT; the object as it is afterwards."""
         bodies.check_size(body)
-        options = Options.parse(parameters, "UpdateOptions")
+        options = WriteOptions.parse(parameters, "UpdateOptions")
         raw = bodies.whole_object(route.resource, body)
         document = objects.decoded_new(route.resource, raw)
         current = self._current(route)
@@ -118,7 +118,7 @@ class Writes:
         """DELETE; a Status of success. The object goes at once, whatever its finalizers."""
         bodies.check_size(body)
         options = bodies.delete_options(body)
-        dry = Options.parse(parameters, "DeleteOptions").dry_run or bool(options.dry_run)
+        dry = WriteOptions.parse(parameters, "DeleteOptions").dry_run or bool(options.dry_run)
         resource = route.resource
         found = self._current(route)["metadata"]
         preconditions = options.preconditions or {}
@@ -141,7 +141,7 @@ class Writes:
             "details": {**details, "uid": found["uid"]},
         }
 
-    def recreated(self, resource: Resource, document: Document) -> Document:
+    def recreated(self, resource: Resource, document: StoredObject) -> StoredObject:
         """A new object with the name and content of `document`, not stored yet."""
         uid = self.new_uid()
         document = tracking.bare(document)
@@ -151,20 +151,25 @@ class Writes:
             recreated["spec"] = jobs.with_new_selector(document["spec"], fresh["name"], uid)
         return recreated
 
-    def _current(self, route: Route) -> Document:
+    def _current(self, route: Route) -> StoredObject:
         document = self.store.get(route.resource, route.namespace, route.name)
         if document is None:
             raise not_found(route.resource, route.name)
         return document
 
     def _updated(
-        self, route: Route, current: Document, document: Document, claimed: Json, options: Options
-    ) -> Document:
+        self,
+        route: Route,
+        current: StoredObject,
+        document: StoredObject,
+        claimed: Json,
+        options: WriteOptions,
+    ) -> StoredObject:
         writer = self._writer(options)
         document = tracking.updated(route.resource, current, document, claimed, writer)
         return self._stored(route, current, document, options)
 
-    def _applied(self, route: Route, body: bytes, options: Options) -> Document:
+    def _applied(self, route: Route, body: bytes, options: WriteOptions) -> StoredObject:
         """A server-side apply; it makes the object where there is none."""
         resource = route.resource
         current = self.store.get(resource, route.namespace, route.name)
@@ -184,14 +189,14 @@ class Writes:
         return self._made(route, _identified(route, document), options)
 
     def _stored(
-        self, route: Route, current: Document, document: Document, options: Options
-    ) -> Document:
+        self, route: Route, current: StoredObject, document: StoredObject, options: WriteOptions
+    ) -> StoredObject:
         document = objects.updated(route, document, current)
         if options.dry_run or document is current:
             return document
         return self.store.put(route.resource, document)
 
-    def _made(self, route: Route, document: Document, options: Options) -> Document:
+    def _made(self, route: Route, document: StoredObject, options: WriteOptions) -> StoredObject:
         """A new object of which name and namespace have been checked."""
         resource, namespace = route.resource, route.namespace
         if namespace and not self.store.get(discovery.NAMESPACES, "", namespace):
@@ -203,7 +208,7 @@ class Writes:
             raise already_exists(resource, name)
         return document if options.dry_run else self.store.put(resource, document)
 
-    def _prepared(self, resource: Resource, namespace: str, document: Document) -> Document:
+    def _prepared(self, resource: Resource, namespace: str, document: StoredObject) -> StoredObject:
         """A new object with what the server itself sets."""
         given = document["metadata"]
         if given.get("resourceVersion"):
@@ -228,7 +233,7 @@ class Writes:
                 own["generation"] = 1
         return prepared
 
-    def _writer(self, options: Options) -> Writer:
+    def _writer(self, options: WriteOptions) -> Writer:
         return Writer(options.manager, self._now())
 
     def _now(self) -> str:
@@ -240,7 +245,7 @@ def _claimed(raw: Json) -> Json:
     return (raw.get("metadata") or {}).get("managedFields")
 
 
-def _identified(route: Route, document: Document) -> Document:
+def _identified(route: Route, document: StoredObject) -> StoredObject:
     """An object that an apply is to make, checked to be the one of the path.
 
     Its version is dropped, whatever it is: there is nothing to compare it with.

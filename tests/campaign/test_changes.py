@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.changes import depends_on_version, undecided_of
+from fleetpatch.campaign.change import depends_on_version, undecided_of
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
 from tests.fakes import JOBS
 

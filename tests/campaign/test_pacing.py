@@ -3,9 +3,9 @@
 Left out: the pace itself (tests/rules/test_pacing.py).
 """
 
-from fleetpatch.campaign.pacing import pacer_of
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.engine.halt import Halt
+from fleetpatch.campaign.wiring import pacer_of
+from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.plan.load import plan_from
 from tests.fakes import FakeEvents, FakeProgress, VirtualClock, failure
 
@@ -21,7 +21,7 @@ async def test_a_pause_that_the_server_asks_for_is_logged_and_shown() -> None:
     )
     pacer = pacer_of(plan, Settings(clock=clock, progress=progress), "prod-a", events)
 
-    permit = await pacer.admit(Halt(clock))
+    permit = await pacer.admit(Shutdown(clock))
     assert permit is not None
     pacer.answered(permit, failure(429, "TooManyRequests", retry_after="5"))
 

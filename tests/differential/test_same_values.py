@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 
 from fleetpatch.model.encoding import encode
-from fleetpatch.model.equality import deep_equal
-from fleetpatch.model.nulls import has_null_entry
-from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.mergepatch import merge_patched
+from fleetpatch.model.equality import deep_equal, has_null_entry
+from fleetpatch.rules.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.merge_patch import merge_patched
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.differential.asking import KINDS, Both, Subject
 from tests.differential.generating import JSON_PATCH, MERGE, STRATEGIC, Step

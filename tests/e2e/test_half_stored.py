@@ -2,7 +2,7 @@
 
 Covered, on the sandbox: a field that is pruned beside a label that is stored, `undo` of it at once,
 after `resume --failed`, and of a target that was taken up again and never sent.
-Left out: which value is whose (tests/rules/test_settling.py, tests/engine).
+Left out: which value is whose (tests/rules/test_settlement.py, tests/engine).
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.applying import reopen_failed
+from fleetpatch.campaign.apply import reopen_failed
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.model.change import PatchType
 from tests.e2e.sandboxes import SandboxProcess, sandbox

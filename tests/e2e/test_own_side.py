@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.applying import apply
-from fleetpatch.campaign.expanding import expand
+from fleetpatch.campaign.apply import apply
+from fleetpatch.campaign.plan import expand
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.model.plan.load import plan_from

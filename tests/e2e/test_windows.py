@@ -3,8 +3,8 @@
 Covered: outside of the window nothing is asked of the server and the next opening is named;
 waiting; a window that closes during a run; one campaign over three real 5-second windows, by the
 same call each time; undo and rehearsals at any time.
-Left out: when windows are open (tests/rules/test_windows.py), clocks that are set while a run goes
-on (tests/engine/test_gate.py).
+Left out: when windows are open (tests/rules/test_window.py), clocks that are set while a run goes
+on (tests/engine/test_window.py).
 """
 
 import time
@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.applying import apply
-from fleetpatch.campaign.expanding import expand
+from fleetpatch.campaign.apply import apply
+from fleetpatch.campaign.plan import expand
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.undoing import undo
+from fleetpatch.campaign.undo import undo
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.run import RunState

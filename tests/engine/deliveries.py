@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from fleetpatch.engine.attempt import Courier, Retry
-from fleetpatch.engine.halt import Halt
-from fleetpatch.engine.orders import Orders
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.passage import Left
+from fleetpatch.engine.patcher import Deferred
+from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
+from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.outcome import Settlement
@@ -34,25 +34,25 @@ def always_matches(_target: Target, _seen: Seen) -> bool:
     return True
 
 
-ORDERS = Orders(CHANGE, always_matches)
+ORDERS = PatchPolicy(CHANGE, always_matches)
 
 
 class Delivery:
-    """A courier to a scripted cluster, with all that it did."""
+    """A patcher to a scripted cluster, with all that it did."""
 
     def __init__(
         self,
-        orders: Orders = ORDERS,
+        orders: PatchPolicy = ORDERS,
         *,
         pacer_rate: float | None = None,
         random: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.clock = VirtualClock()
         self.cluster = FakeCluster(self.clock)
-        self.retries: list[Retry] = []
+        self.retries: list[RetryRecord] = []
         pacer = Pacer(self.clock, pacer_rate, random=random)
-        self.halt = Halt(self.clock)
-        self.courier = Courier(
+        self.halt = Shutdown(self.clock)
+        self.patcher = ClusterPatcher(
             self.cluster, orders, pacer, self.halt, self.clock, random, self.retries.append
         )
 
@@ -65,11 +65,11 @@ class Delivery:
         return self
 
     async def settle(self, target: Target = TARGET, *, in_doubt: bool = False) -> Settlement:
-        ended = await self.courier.deliver(target, in_doubt=in_doubt)
+        ended = await self.patcher.deliver(target, in_doubt=in_doubt)
         assert isinstance(ended, Settlement), ended
         return ended
 
-    async def leave(self, target: Target = TARGET) -> Left:
-        ended = await self.courier.deliver(target)
-        assert isinstance(ended, Left), ended
+    async def leave(self, target: Target = TARGET) -> Deferred:
+        ended = await self.patcher.deliver(target)
+        assert isinstance(ended, Deferred), ended
         return ended

@@ -3,13 +3,12 @@
 from dataclasses import dataclass, field
 
 from fleetpatch.engine import pipeline
-from fleetpatch.engine.attempt import Courier
-from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.lane import Lane
-from fleetpatch.engine.orders import Orders
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.recorder import Recorder
-from fleetpatch.engine.scribe import Scribe
+from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.retry import ClusterPatcher
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.outcome import Outcome
 from tests.fakes import (
@@ -24,7 +23,7 @@ from tests.fakes import (
 )
 
 CHANGE = MetadataChange(labels={"team": "red"})
-ORDERS = Orders(CHANGE, lambda _target, _seen: True)
+ORDERS = PatchPolicy(CHANGE, lambda _target, _seen: True)
 LATENCY = 0.1
 
 
@@ -38,10 +37,10 @@ class Fleet:
     progress: FakeProgress = field(default_factory=FakeProgress)
     lanes: list[Lane] = field(default_factory=list)
     stores: list[ObjectStore] = field(default_factory=list)
-    _scribe: Scribe = field(init=False)
+    _scribe: JournalWriter = field(init=False)
 
     def __post_init__(self) -> None:
-        self._scribe = Scribe(self.journal)
+        self._scribe = JournalWriter(self.journal)
 
     def add(
         self, count: int, *, name: str = "prod-a", concurrency: int = 7, rate: float | None = None
@@ -60,20 +59,20 @@ class Fleet:
         self.stores.append(store)
         cluster = FakeCluster(self.clock, store.patch, store.read, latency=LATENCY, name=name)
         pacer = Pacer(self.clock, rate)
-        courier = Courier(
+        patcher = ClusterPatcher(
             cluster,
             ORDERS,
             pacer,
-            Halt(self.clock),
+            Shutdown(self.clock),
             self.clock,
             lambda: 0.5,
             lambda _retry: self.progress.retried(),
         )
-        self.lanes.append(Lane(courier, self._scribe, concurrency))
+        self.lanes.append(Lane(patcher, self._scribe, concurrency))
         return cluster
 
     async def run(self) -> tuple[str, ...]:
-        recorder = Recorder(self._scribe, self.clock, self.events, self.progress)
+        recorder = OutcomeWriter(self._scribe, self.clock, self.events, self.progress)
         return await pipeline.run(self.lanes, recorder)
 
     def settled(self, outcome: Outcome) -> int:

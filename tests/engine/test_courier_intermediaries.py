@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from fleetpatch.engine.orders import Orders
+from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import BodyPatch, PatchType, PlanChange
 from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
-from fleetpatch.rules.planner import Patch, need
-from fleetpatch.rules.undoing import way_back
+from fleetpatch.rules.planner import NeedsPatch, need
+from fleetpatch.rules.undo import way_back
 from tests.engine.deliveries import CHANGE, TARGET, Delivery, always_matches
 from tests.fakes import (
     JOBS,
@@ -55,7 +55,7 @@ Intermediary: TypeAlias = Callable[[Call], Reply]
 def planned(change: PlanChange, store: DocumentStore) -> Target:
     seen = seen_whole(store.documents["etl-1"])
     found = need(change, seen)
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     return Target(
         TargetId(1),
         "prod-a",
@@ -78,7 +78,7 @@ def store() -> DocumentStore:
 async def settled(
     change: PlanChange, server: DocumentStore, patch: Intermediary, **more: Any
 ) -> tuple[Settlement, Target]:
-    delivery = Delivery(Orders(change, always_matches, **more))
+    delivery = Delivery(PatchPolicy(change, always_matches, **more))
     delivery.cluster.patches, delivery.cluster.reads = patch, server.read
     target = planned(change, server)
     return await delivery.settle(target), target

@@ -13,10 +13,10 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer
-from fleetpatch.rules.pacing.governor import Cause, Pace
+from fleetpatch.rules.pacing.governor import Pace, PaceCause
 from tests.fakes import VirtualClock, failure, ok, seen_job
 
 FINE = ok(seen_job())
@@ -28,7 +28,7 @@ async def passes(
 ) -> list[tuple[int, float]]:
     """Who passed when, in the order of passing; `arrivals` are seconds, sorted."""
     clock = VirtualClock()
-    pacer, halt = Pacer(clock, rate, burst), Halt(clock)
+    pacer, halt = Pacer(clock, rate, burst), Shutdown(clock)
     passed: list[tuple[int, float]] = []
 
     async def arrive(number: int, at: float) -> None:
@@ -92,7 +92,7 @@ async def test_without_a_rate_everybody_passes_at_once() -> None:
 
 async def test_a_waiter_that_is_cancelled_keeps_nobody_from_passing() -> None:
     clock = VirtualClock()
-    pacer, halt = Pacer(clock, 1.0), Halt(clock)
+    pacer, halt = Pacer(clock, 1.0), Shutdown(clock)
     assert await pacer.admit(halt)
 
     async with anyio.create_task_group() as tasks:
@@ -106,7 +106,7 @@ async def test_a_waiter_that_is_cancelled_keeps_nobody_from_passing() -> None:
 
 async def test_a_halt_empties_the_line_at_once() -> None:
     clock = VirtualClock()
-    pacer, halt = Pacer(clock, 0.001), Halt(clock)
+    pacer, halt = Pacer(clock, 0.001), Shutdown(clock)
     assert await pacer.admit(halt)
     gone: list[object] = []
 
@@ -125,7 +125,7 @@ async def test_a_halt_empties_the_line_at_once() -> None:
 
 async def test_no_more_are_in_flight_than_the_ceiling_allows() -> None:
     clock = VirtualClock()
-    pacer, halt = Pacer(clock, concurrency=3), Halt(clock)
+    pacer, halt = Pacer(clock, concurrency=3), Shutdown(clock)
     in_flight, most = 0, 0
 
     async def send() -> None:
@@ -147,7 +147,7 @@ async def test_no_more_are_in_flight_than_the_ceiling_allows() -> None:
 
 async def storm(pacer: Pacer, clock: VirtualClock, targets: int, until: float) -> list[float]:
     """When requests were sent to a server that answers 429 with Retry-After 1 until then."""
-    halt, sent = Halt(clock), list[float]()
+    halt, sent = Shutdown(clock), list[float]()
 
     async def deliver() -> None:
         while True:
@@ -191,6 +191,6 @@ async def test_a_change_is_told_with_its_cause_and_not_over_and_over() -> None:
 
     await storm(pacer, clock, 64, until=3.0)
 
-    assert told[0][1].cause is Cause.RETRY_AFTER
+    assert told[0][1].cause is PaceCause.RETRY_AFTER
     assert told[0][1].until is not None
     assert len(told) < 10

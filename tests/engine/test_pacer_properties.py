@@ -14,8 +14,8 @@ import anyio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from tests.fakes import VirtualClock, ok, seen_job
 
@@ -85,7 +85,7 @@ async def happen(
         longest_pause=LONGEST_PAUSE,
         random=lambda: 0.0,
     )
-    halt = Halt(clock)
+    halt = Shutdown(clock)
 
     async def send(number: int, seconds: float, reply: Reply) -> None:
         nonlocal in_flight

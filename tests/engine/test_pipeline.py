@@ -15,8 +15,7 @@ import anyio
 import pytest
 
 from fleetpatch.engine.lane import Lane
-from fleetpatch.engine.recorder import LINGER
-from fleetpatch.engine.scribe import Scribe
+from fleetpatch.engine.writer import LINGER, JournalWriter
 from fleetpatch.errors import RunFileError
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.outcome import Outcome, Reason
@@ -249,7 +248,7 @@ async def test_what_an_earlier_run_left_in_doubt_is_read_first_and_brought_to_it
     assert len(fleet.journal.doubtful) == 30
     cluster.patches, cluster.reads = answer, read
     sent = len(cluster.patched)
-    fleet.lanes = [Lane(lane.courier, lane.scribe, lane.concurrency) for lane in fleet.lanes]
+    fleet.lanes = [Lane(lane.patcher, lane.writer, lane.concurrency) for lane in fleet.lanes]
 
     assert await fleet.run() == ()
 
@@ -432,19 +431,19 @@ async def test_a_failure_is_a_warning_and_carries_its_detail() -> None:
 
 async def test_the_scribe_lets_nobody_write_beside_another() -> None:
     journal = FakeJournal()
-    scribe = Scribe(journal)
+    writer = JournalWriter(journal)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(20):
-            tasks.start_soon(partial(scribe.claim, "prod-a", 1))
+            tasks.start_soon(partial(writer.claim, "prod-a", 1))
 
     assert journal.story == [("claim", ())] * 20
 
 
 async def test_the_scribe_s_turn_is_free_again_after_a_failure() -> None:
     journal = FakeJournal(on_claim=fail_at(1, RunFileError("damaged")))
-    scribe = Scribe(journal)
+    writer = JournalWriter(journal)
 
     for _ in range(2):
         with pytest.raises(RunFileError, match="damaged"):
-            await scribe.claim("prod-a", 1)
+            await writer.claim("prod-a", 1)

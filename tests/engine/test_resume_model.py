@@ -28,21 +28,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.engine import pipeline
-from fleetpatch.engine.attempt import Courier
-from fleetpatch.engine.halt import Halt
 from fleetpatch.engine.lane import Lane
-from fleetpatch.engine.orders import Orders
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.recorder import Recorder
-from fleetpatch.engine.scribe import Scribe
-from fleetpatch.journal import folds
+from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.retry import ClusterPatcher
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanChange
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.target import Target, TargetId
-from fleetpatch.rules.planner import Patch, need
+from fleetpatch.rules.planner import NeedsPatch, need
 from tests.fakes import (
     JOBS,
     Answerer,
@@ -161,24 +160,24 @@ class Wire(FakeCluster):
 class Process:
     """One process at work on the run file; keeps the port Journal."""
 
-    def __init__(self, world: World, run: RunFile, orders: Orders) -> None:
+    def __init__(self, world: World, run: RunFile, orders: PatchPolicy) -> None:
         self._world = world
         self._run = run
         clock = VirtualClock()
         cluster = Wire(clock, self._patch, self._read, LATENCY, name=NORTH.name)
         cluster.world = world
-        courier = Courier(
+        patcher = ClusterPatcher(
             cluster,
             orders,
             Pacer(clock, None),
-            Halt(clock),
+            Shutdown(clock),
             clock,
             lambda: 0.5,
             lambda _retry: None,
         )
-        scribe = Scribe(self)
-        self._lane = Lane(courier, scribe, concurrency=3)
-        self._recorder = Recorder(scribe, clock, FakeEvents(), FakeProgress())
+        writer = JournalWriter(self)
+        self._lane = Lane(patcher, writer, concurrency=3)
+        self._recorder = OutcomeWriter(writer, clock, FakeEvents(), FakeProgress())
 
     async def work(self) -> None:
         """Go on with the run until it rests or dies."""
@@ -265,7 +264,7 @@ def carried_out(
 ) -> Ended:
     """Plan and carry out a run, with as many processes as it takes."""
     world = World(mishaps)
-    orders = Orders(change, lambda _target, _seen: True, guarded=guarded, attempts=PATIENCE)
+    orders = PatchPolicy(change, lambda _target, _seen: True, guarded=guarded, attempts=PATIENCE)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.run"
         make(path, [_draft(change, whole) for whole in world.store.documents.values()]).close()
@@ -273,7 +272,7 @@ def carried_out(
         for processes in range(1, PATIENCE):  # noqa: B007 - its last value is the count
             run = RunFile.open(path, write=True)
             asyncio.run(Process(world, run, orders).work())
-            listed = list(folds.targets(run))
+            listed = list(queries.targets(run))
             run.database.connection.close()  # as a process ends that is killed
             if all(one.settlement for one in listed):
                 break
@@ -285,7 +284,7 @@ def carried_out(
 def _draft(change: PlanChange, whole: Any) -> Draft:
     seen = seen_whole(whole)
     found = need(change, seen)
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     return Draft(NORTH.name, JOBS, seen, found.before, 0, found.wanted)
 
 

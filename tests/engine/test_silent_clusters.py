@@ -2,7 +2,7 @@
 
 Covered: silence from the start and from some moment on, timeouts, broken connections and gateway
 errors, from one target to hundreds, beside a cluster that finishes; single targets that cannot be
-read while their cluster answers. Left out: exit codes (tests/rules/test_ending.py, tests/e2e).
+read while their cluster answers. Left out: exit codes (tests/rules/test_run_state.py, tests/e2e).
 """
 
 from dataclasses import replace
@@ -30,7 +30,7 @@ def lane_of(fleet: Fleet, count: int) -> tuple[Lane, FakeCluster]:
     fleet.add(30, name="well")
     cluster = fleet.add(count, name="silent", concurrency=32)
     lane = fleet.lanes[1]
-    lane.courier = replace(lane.courier, on_retry=lambda retry: lane.busy(retry.said))
+    lane.patcher = replace(lane.patcher, on_retry=lambda retry: lane.busy(retry.said))
     return lane, cluster
 
 

@@ -9,8 +9,8 @@ from collections import Counter
 
 import pytest
 
-from fleetpatch.engine.scribe import Scribe
-from fleetpatch.engine.survey import SIDE_BY_SIDE, Survey, Sweep
+from fleetpatch.engine.survey import SIDE_BY_SIDE, ListQuery, Survey
+from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import ClusterError, Refused
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT, label
@@ -34,12 +34,14 @@ class Expedition:
         self.cluster = FakeCluster(self.clock, listing=listing)
         self.journal = FakeJournal()
         self.progress = FakeProgress()
-        self.survey = Survey(CHANGE, Scribe(self.journal), self.progress, max_targets=max_targets)
+        self.survey = Survey(
+            CHANGE, JournalWriter(self.journal), self.progress, max_targets=max_targets
+        )
 
     async def run(self) -> None:
         await self.survey.run(
             [
-                Sweep(self.cluster, block, JOBS, None, selector, "")
+                ListQuery(self.cluster, block, JOBS, None, selector, "")
                 for block, selector in enumerate(self.cluster.listing)
             ]
         )
@@ -170,7 +172,9 @@ async def test_a_few_lists_are_under_way_at_once_and_no_more() -> None:
 def test_a_sweep_reads_as_people_say_it() -> None:
     cluster = FakeCluster(VirtualClock())
 
-    assert str(Sweep(cluster, 0, JOBS, "team-a", "", "")) == (
+    assert str(ListQuery(cluster, 0, JOBS, "team-a", "", "")) == (
         "jobs.batch in namespace team-a of prod-a"
     )
-    assert str(Sweep(cluster, 0, JOBS, None, "", "")) == "jobs.batch in all namespaces of prod-a"
+    assert (
+        str(ListQuery(cluster, 0, JOBS, None, "", "")) == "jobs.batch in all namespaces of prod-a"
+    )

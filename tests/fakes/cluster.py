@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from fleetpatch.model.answer import Reply
-from fleetpatch.model.change import Options, PatchType, Request
+from fleetpatch.model.change import PatchOptions, PatchRequest, PatchType
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
@@ -29,7 +29,7 @@ class Call:
     body: Any = None
     dry_run: bool = False
     type: PatchType | None = None
-    options: Options | None = None
+    options: PatchOptions | None = None
 
     @property
     def version(self) -> str | None:
@@ -121,7 +121,7 @@ class FakeCluster:
     async def patch(
         self,
         target: Target,
-        request: Request,
+        request: PatchRequest,
         *,
         whole: bool,  # noqa: ARG002 - the port has it
         dry_run: bool,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import folds
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.run import RunState, Standing, Usage
@@ -21,7 +21,7 @@ from tests.journal.makers import draft, make, many, names, settle
 
 def pending(run: RunFile, cluster: str) -> int:
     """How many targets of a cluster were not claimed."""
-    return folds.summary(run).by_cluster[cluster].pending
+    return queries.summary(run).by_cluster[cluster].pending
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_an_outcome_is_kept_with_all_its_particulars(run: RunFile) -> None:
         target.id, Reason.REJECTED, 422, 3, 2, 41.25, None, 'metadata.labels: Invalid value: "ü"'
     )
     run.record([settlement])
-    (row,) = folds.targets(run, [Standing.FAILED])
+    (row,) = queries.targets(run, [Standing.FAILED])
     assert row.settlement == settlement
     assert row.target == target
 
@@ -100,7 +100,7 @@ def test_a_second_outcome_is_refused_and_takes_its_group_with_it(run: RunFile) -
     with pytest.raises(RunFileError, match="recorded twice"):
         run.record(settle([b, a, c], Reason.GONE))
     assert [t.id for t in run.in_doubt("north", 0, 10)] == [2, 3]
-    assert folds.summary(run).usage == Usage()
+    assert queries.summary(run).usage == Usage()
 
 
 def test_usage_adds_up_over_sessions(run: RunFile) -> None:
@@ -110,13 +110,13 @@ def test_usage_adds_up_over_sessions(run: RunFile) -> None:
     run.close()
     with RunFile.open(run.path, write=True) as again:
         again.count(Usage(patch=1))
-        assert folds.summary(again).usage == Usage(4, 2, 1, 1, 1.75)
+        assert queries.summary(again).usage == Usage(4, 2, 1, 1, 1.75)
 
 
 def test_the_state_moves_with_its_cause(run: RunFile) -> None:
     assert run.state is RunState.PLANNED
     run.set_state(RunState.PAUSED, "interrupted")
-    summary = folds.summary(run)
+    summary = queries.summary(run)
     assert (summary.state, summary.cause) == (RunState.PAUSED, "interrupted")
 
 
@@ -130,7 +130,7 @@ def test_a_second_writer_is_never_given_the_same_target(run: RunFile) -> None:
 def test_a_writer_that_waits_in_vain_is_told_why(
     run: RunFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetpatch.journal.opening.PATIENCE", 0.0)
+    monkeypatch.setattr("fleetpatch.journal.files.PATIENCE", 0.0)
     with RunFile.open(run.path, write=True) as other, run.database.transaction():
         other.database.connection.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(RunFileError, match="another process is writing"):
@@ -142,15 +142,15 @@ def test_calls_may_come_from_any_thread_one_at_a_time(run: RunFile) -> None:
         with ThreadPoolExecutor(1) as pool:
             targets = pool.submit(run.claim, "north", 2).result()
             pool.submit(run.record, settle(targets)).result()
-    assert folds.summary(run).tally.applied == 10
+    assert queries.summary(run).tally.applied == 10
 
 
 def test_a_reader_sees_what_was_committed_while_the_run_goes_on(run: RunFile) -> None:
     run.record(settle(run.claim("north", 3)))
     with RunFile.open(run.path) as reader:
-        assert folds.summary(reader).tally.applied == 3
+        assert queries.summary(reader).tally.applied == 3
         run.record(settle(run.claim("north", 3)))
-        assert folds.summary(reader).tally.applied == 6
+        assert queries.summary(reader).tally.applied == 6
         with pytest.raises(RunFileError, match="cannot be written"):
             reader.claim("north", 1)
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import folds
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import Summary, Tally
 from fleetpatch.report.summary import summary_lines
@@ -48,9 +48,9 @@ def alone(source: Path, copy: Path) -> None:
 
 def look(path: Path) -> Summary:
     with RunFile.open(path) as run:
-        for _ in folds.targets(run):
+        for _ in queries.targets(run):
             pass
-        return folds.summary(run)
+        return queries.summary(run)
 
 
 @contextmanager
@@ -179,7 +179,7 @@ def test_after_a_crash_another_sqlite_may_work_in_the_log_and_the_run_goes_on(
     assert look(path).tally == before
     assert not look(path).outdated
     with RunFile.open(path, write=True) as run:
-        assert folds.summary(run).tally == before
+        assert queries.summary(run).tally == before
 
 
 def move_away(path: Path) -> None:

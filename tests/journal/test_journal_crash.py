@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import folds
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import RunState, Tally
 from tests.journal.makers import in_process, info, make, many, settle
@@ -33,7 +33,7 @@ def copied(path: Path, folder: Path) -> Path:
 
 def tally(path: Path, *, write: bool = False) -> Tally:
     with RunFile.open(path, write=write) as run:
-        return folds.summary(run).tally
+        return queries.summary(run).tally
 
 
 STEPS = [
@@ -116,12 +116,12 @@ def test_sqlites_own_backup_of_a_live_run_is_complete(tmp_path: Path) -> None:
 
 def test_a_log_cut_anywhere_is_an_earlier_moment_or_refused(tmp_path: Path) -> None:
     run = make(tmp_path / "x.run", many(400))
-    moments = {folds.summary(run).tally}
+    moments = {queries.summary(run).tally}
     for _ in range(4):
         claimed = run.claim("north", 50)
-        moments.add(folds.summary(run).tally)
+        moments.add(queries.summary(run).tally)
         run.record(settle(claimed))
-        moments.add(folds.summary(run).tally)
+        moments.add(queries.summary(run).tally)
     whole = copied(run.path, tmp_path / "whole")
     log = whole.with_name("x.run-wal").read_bytes()
     run.close()
@@ -142,11 +142,11 @@ def test_a_log_cut_after_its_pages_went_into_the_file_is_refused_or_right(tmp_pa
         next(reader.database.rows("SELECT count(*) FROM targets"))
         for _ in range(6):
             claimed = run.claim("north", 400)
-            moments.add(folds.summary(run).tally)
+            moments.add(queries.summary(run).tally)
             run.record(settle(claimed))
-            moments.add(folds.summary(run).tally)
+            moments.add(queries.summary(run).tally)
     run.database.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    moments.add(folds.summary(run).tally)
+    moments.add(queries.summary(run).tally)
     whole = copied(run.path, tmp_path / "whole")
     log = whole.with_name("x.run-wal").read_bytes()
     refused = 0

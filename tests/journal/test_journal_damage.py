@@ -18,8 +18,8 @@ import pytest
 
 import fleetpatch
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import folds
-from fleetpatch.journal.faults import advice
+from fleetpatch.journal import queries
+from fleetpatch.journal.errors import advice
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import RunState, Summary
 from tests.journal.makers import in_process, info, make, many, settle
@@ -37,9 +37,9 @@ def finished(tmp_path: Path) -> Path:
 def read(path: Path) -> Summary:
     """Read all of a run file."""
     with RunFile.open(path) as run:
-        for _ in folds.targets(run):
+        for _ in queries.targets(run):
             pass
-        return folds.summary(run)
+        return queries.summary(run)
 
 
 def refusal(path: Path, *, write: bool = False) -> str:
@@ -135,9 +135,9 @@ def test_contents_that_make_no_sense_are_refused(finished: Path, change: str) ->
 def test_a_big_file_is_checked_in_outline(
     finished: Path, monkeypatch: pytest.MonkeyPatch, check: bool
 ) -> None:
-    monkeypatch.setattr("fleetpatch.journal.opening.CHECKED_WHOLE", 1)
+    monkeypatch.setattr("fleetpatch.journal.files.CHECKED_WHOLE", 1)
     with RunFile.open(finished, check=check) as run:
-        assert folds.summary(run).tally.total == 300
+        assert queries.summary(run).tally.total == 300
     content = finished.read_bytes()
     finished.write_bytes(content[:-4096])
     assert "damaged" in refusal(finished)

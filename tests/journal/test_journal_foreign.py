@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetpatch.campaign.viewing import preview, summaries
+from fleetpatch.campaign.view import preview, summaries
 from fleetpatch.errors import FleetpatchError, RunFileError
-from fleetpatch.journal import folds, locator
+from fleetpatch.journal import locator, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.digest import digest_of
 from fleetpatch.model.plan.digest import canonical
@@ -108,13 +108,13 @@ def change(path: Path, statement: str, *values: Any) -> None:
 def look_at_all(path: Path) -> None:
     """Do all that `status`, `targets` and the preview of `apply` do."""
     with RunFile.open(path) as run:
-        summary = folds.summary(run)
+        summary = queries.summary(run)
         as_json(summary)
         list(summary_lines(summary))
-        list(target_lines(folds.targets(run)))
-        list(target_json_lines(folds.targets(run)))
-        list(folds.latest(run))
-        folds.planned(run)
+        list(target_lines(queries.targets(run)))
+        list(target_json_lines(queries.targets(run)))
+        list(queries.latest(run))
+        queries.planned(run)
         for number in range(len(run.waves)):
             run.wave(number)
     preview(path)
@@ -291,7 +291,7 @@ def test_a_link_to_a_run_file_can_be_read_and_is_not_written_through(
         path = tmp_path / name
         put(path, sound)
         with RunFile.open(path) as run:
-            assert folds.summary(run).tally.total == 20
+            assert queries.summary(run).tally.total == 20
         with pytest.raises(RunFileError, match="link"):
             RunFile.open(path, write=True)
         path.unlink()

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fleetpatch.journal import folds
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import OUTCOME_OF, Reason, Settlement
 from fleetpatch.model.ports import Draft
@@ -82,14 +82,14 @@ class Run(RuleBasedStateMachine):
 
     @invariant()
     def the_file_tells_what_the_model_knows(self) -> None:
-        told = {row.target.id: row.standing for row in folds.targets(self.run)}
+        told = {row.target.id: row.standing for row in queries.targets(self.run)}
         assert told == self.standing
         assert list(told) == sorted(told)
         for cluster in CLUSTERS:
             doubtful = self.run.in_doubt(cluster, 0, 100)
             assert [t.id for t in doubtful] == self.those(Standing.IN_DOUBT, cluster)
         with RunFile.open(self.run.path) as reader:
-            assert folds.summary(reader) == folds.summary(self.run)
+            assert queries.summary(reader) == queries.summary(self.run)
 
     def teardown(self) -> None:
         self.run.close()

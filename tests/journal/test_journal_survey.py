@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import folds, seal
+from fleetpatch.journal import queries, seal
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.fields import ABSENT, annotation, label
 from fleetpatch.model.outcome import Reason
@@ -30,7 +30,7 @@ def test_targets_are_numbered_by_cluster_kind_namespace_and_name(tmp_path: Path)
         draft("a"),
     ]
     with make(tmp_path / "x.run", drafts) as run:
-        listed = [row.target for row in folds.targets(run)]
+        listed = [row.target for row in queries.targets(run)]
     assert [target.id for target in listed] == [1, 2, 3, 4, 5]
     assert [(t.cluster, t.resource.name, t.namespace, t.name) for t in listed] == [
         ("north", "jobs.batch", "team-a", "a"),
@@ -50,7 +50,7 @@ def test_pages_in_any_order_make_the_same_plan(tmp_path: Path) -> None:
         for start in range(0, len(drafts), 7):
             run.add(drafts[start : start + 7])
         run.seal()
-        listings.append(list(folds.targets(run)))
+        listings.append(list(queries.targets(run)))
         run.close()
     assert listings[0] == listings[1] == listings[2]
 
@@ -88,7 +88,7 @@ def test_an_object_found_twice_is_one_target_of_both_blocks(tmp_path: Path) -> N
 def test_one_uid_in_two_clusters_is_two_targets(tmp_path: Path) -> None:
     drafts = [draft("a", uid="1"), draft("a", uid="1", cluster="south")]
     with make(tmp_path / "x.run", drafts) as run:
-        assert folds.summary(run).tally.total == 2
+        assert queries.summary(run).tally.total == 2
 
 
 def test_more_blocks_than_the_mask_holds_are_refused(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_needs_no_patch_has_ended_at_the_seal(tmp_path: Path) -> None:
     ]
     with make(tmp_path / "x.run", drafts) as run:
         assert [t.name for t in run.claim("north", 10)] == ["b"]
-        a, b, c = folds.targets(run)
+        a, b, c = queries.targets(run)
     assert (a.standing, b.standing, c.standing) == (
         Standing.UNCHANGED,
         Standing.IN_DOUBT,
@@ -119,7 +119,7 @@ def test_what_needs_no_patch_has_ended_at_the_seal(tmp_path: Path) -> None:
 def test_a_plan_without_targets_can_be_sealed(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", []) as run:
         assert run.claim("north", 10) == []
-        assert folds.summary(run).tally.total == 0
+        assert queries.summary(run).tally.total == 0
 
 
 def test_a_survey_that_was_cut_is_readable_but_not_applicable(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_survey_that_was_cut_is_readable_but_not_applicable(tmp_path: Path) ->
         run.add(many(3))
         run.mark_inconsistent("south")
     with RunFile.open(path) as run:
-        summary = folds.summary(run)
+        summary = queries.summary(run)
     assert (summary.state, summary.tally.total) == (RunState.PLANNING, 0)
     assert summary.inconsistent == ("south",)
     with pytest.raises(RunFileError, match="survey was cut short; plan again"):

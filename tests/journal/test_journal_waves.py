@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import Refused
-from fleetpatch.journal import folds
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.waves import WaveStanding
 from fleetpatch.model.outcome import Reason
@@ -67,7 +67,7 @@ def test_the_seed_draws_the_same_waves_again_and_another_draws_others(tmp_path: 
 def test_without_sizes_there_are_no_waves(tmp_path: Path) -> None:
     with make(tmp_path / "x.run") as run:
         assert run.waves == ()
-        assert len(list(folds.targets(run))) == 105
+        assert len(list(queries.targets(run))) == 105
 
 
 def test_a_claim_stops_at_the_end_of_the_wave_and_goes_on_from_there(tmp_path: Path) -> None:

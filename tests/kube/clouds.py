@@ -9,7 +9,7 @@ from itertools import count
 from typing import TypeAlias
 
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.opening import open_cci
+from fleetpatch.kube.connect import open_cci
 from fleetpatch.model.plan.auth import Auth
 from tests.kube.peers import Act, Peer, Request, VirtualClock, an_object, http, serve
 

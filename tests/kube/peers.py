@@ -38,9 +38,9 @@ class VirtualClock:
         self.now += seconds
 
 
-def merge(body: bytes) -> change.Request:
+def merge(body: bytes) -> change.PatchRequest:
     """A merge patch."""
-    return change.Request(change.PatchType.MERGE, body)
+    return change.PatchRequest(change.PatchType.MERGE, body)
 
 
 class Act(Enum):

@@ -16,9 +16,9 @@ from yarl import URL
 from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci import access_key as access_key_module
 from fleetpatch.kube.cci.access_key import LARGEST_BODY
-from fleetpatch.kube.cci.surroundings import Surroundings
+from fleetpatch.kube.cci.environment import LoginEnvironment
+from fleetpatch.kube.connect import open_cci
 from fleetpatch.kube.connection import Sign
-from fleetpatch.kube.opening import open_cci
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.providers.tables import VOLCANO_JOB
@@ -44,7 +44,7 @@ def signing() -> Sign:
     auth = access_key().aksk
     assert auth is not None
     clock = VirtualClock(NOW)
-    sign = access_key_module.grant(auth, Surroundings("cluster cci", clock, ENVIRON)).sign
+    sign = access_key_module.grant(auth, LoginEnvironment("cluster cci", clock, ENVIRON)).sign
     assert sign is not None
     return sign
 

@@ -16,7 +16,7 @@ from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci import iam as iam_module
 from fleetpatch.kube.cci.iam import LONGEST_MARGIN, TRIES
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.opening import open_cci
+from fleetpatch.kube.connect import open_cci
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.plan.auth import Auth
 from tests.kube.clouds import PASSWORD, Cloud, clouded, iam, token

@@ -14,10 +14,10 @@ from typing import TypeAlias
 import pytest
 
 from fleetpatch.errors import ClusterError, CredentialsError
-from fleetpatch.kube import asking
-from fleetpatch.kube.cci.connecting import connect
+from fleetpatch.kube import requests
+from fleetpatch.kube.cci.connect import connect
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.opening import open_cci
+from fleetpatch.kube.connect import open_cci
 from fleetpatch.model.plan.auth import Auth
 from tests.kube.clouds import access_key, iam, token
 from tests.kube.peers import Act, Answers, Request, VirtualClock, http, merge, serve, target
@@ -85,7 +85,7 @@ async def test_no_secret_is_in_any_representation(way: Way, tmp_path: Path) -> N
                 await api.patch(target(), merge(b"{}")),
                 await api.read(target()),
             ]
-            raw = await api._transport.send(asking.DOCUMENT, api._urls.path("/apis"))
+            raw = await api._transport.send(requests.DOCUMENT, api._urls.path("/apis"))
             shown = everything_of(api, connection, raw, *replies)
 
     assert "Connection(" in shown

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from fleetpatch.errors import CredentialsError, FleetpatchError
 from fleetpatch.kube import discovery
 from fleetpatch.kube.cci.iam import lifetime
+from fleetpatch.kube.connect import open_cci
 from fleetpatch.kube.decoding import KEPT_DEPTH, repair
-from fleetpatch.kube.leases import LeaseApi
-from fleetpatch.kube.opening import open_cci
+from fleetpatch.kube.lease import LeaseApi
 from fleetpatch.kube.wire import Raw, answer, listed, token_to_go_on
 from fleetpatch.model.answer import Answer, NoAnswer
 from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.campaign.sweeping import kinds_of
+from fleetpatch.campaign.targets import kinds_of
 from fleetpatch.errors import ClusterError, CredentialsError, UsageError
 from fleetpatch.kube.resolve import resolve
 from fleetpatch.model.kinds import groups_named

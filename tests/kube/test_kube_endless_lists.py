@@ -11,8 +11,7 @@ from itertools import count, cycle
 import pytest
 
 from fleetpatch.errors import ClusterError
-from fleetpatch.kube.listing import EXPIRIES, REPEATS
-from fleetpatch.kube.novelty import Novelty
+from fleetpatch.kube.listing import EXPIRIES, REPEATS, Novelty
 from fleetpatch.model.ports import Page
 from fleetpatch.model.target import Seen
 from tests.kube.peers import JOBS, Peer, Request, VirtualClock, opened, page, status

@@ -19,8 +19,8 @@ import pytest
 from fleetpatch.errors import CredentialsError, KubeconfigError
 from fleetpatch.kube import kubeconfig as loading
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.kube.connect import open_cluster
 from fleetpatch.kube.connection import Connection
-from fleetpatch.kube.opening import open_cluster
 from tests.kube.kubeconfigs import certificate, cluster, kubeconfig, plugin, runs
 from tests.kube.peers import TOKEN, VirtualClock, an_object, http, in_turn, serve, target
 

@@ -13,7 +13,7 @@ from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.listing import SMALLEST_PAGE
-from fleetpatch.kube.patience import TRIES
+from fleetpatch.kube.retry import TRIES
 from fleetpatch.model.ports import Page
 from tests.kube.peers import (
     JOBS,

@@ -10,25 +10,25 @@ import pytest
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.urls import Urls
-from fleetpatch.model.change import Options, PatchType, Request
-from fleetpatch.model.providers.capability import Capability, ProviderName, Query
+from fleetpatch.model.change import PatchOptions, PatchRequest, PatchType
+from fleetpatch.model.providers.capability import Capability, ProviderName, QueryParameter
 from fleetpatch.model.providers.tables import BATCH_JOB, CCI, PROVIDERS, TF_JOB, VOLCANO_JOB
 from fleetpatch.model.resource import Resource
 from tests.kube.peers import VirtualClock, an_object, http, in_turn, opened, serve, target
 
-PLAIN = Options()
-ALL = Options("the manager & co/ä", force=True, pretty=True)
+PLAIN = PatchOptions()
+ALL = PatchOptions("the manager & co/ä", force=True, pretty=True)
 
 
 def query(
     provider: ProviderName,
     resource: Resource,
-    options: Options = PLAIN,
+    options: PatchOptions = PLAIN,
     patch_type: PatchType = PatchType.MERGE,
     *,
     dry_run: bool = False,
 ) -> dict[str, str]:
-    request = Request(patch_type, b"{}", options)
+    request = PatchRequest(patch_type, b"{}", options)
     urls = Urls("https://x", provider)
     return dict(urls.patch(target("a", resource), request, dry_run=dry_run).query)
 
@@ -41,7 +41,7 @@ def query(
 def test_nothing_is_sent_that_the_kind_does_not_take(
     provider: ProviderName, kind: Capability
 ) -> None:
-    rehearsed = Query.DRY_RUN in kind.query
+    rehearsed = QueryParameter.DRY_RUN in kind.query
 
     sent = query(provider, kind.resource, ALL, PatchType.APPLY, dry_run=rehearsed)
 
@@ -82,7 +82,7 @@ def test_a_custom_kind_of_any_name_takes_what_kubernetes_takes() -> None:
 @pytest.mark.parametrize(
     "resource",
     [
-        *(kind.resource for kind in CCI.kinds if Query.DRY_RUN not in kind.query),
+        *(kind.resource for kind in CCI.kinds if QueryParameter.DRY_RUN not in kind.query),
         Resource("example.com", "v1", "things", "Thing"),
     ],
     ids=lambda resource: resource.name,
@@ -93,16 +93,16 @@ async def test_what_can_not_be_rehearsed_is_never_sent_as_a_rehearsal(resource: 
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
             with pytest.raises(RuntimeError, match=rf"^cci rehearses no PATCH of {resource.name}$"):
                 await api.patch(
-                    target("a", resource), Request(PatchType.MERGE, b"{}"), dry_run=True
+                    target("a", resource), PatchRequest(PatchType.MERGE, b"{}"), dry_run=True
                 )
 
     assert peer.requests == []
 
 
 async def test_an_apply_is_sent_as_one() -> None:
-    options = Options("me", force=True)
+    options = PatchOptions("me", force=True)
     async with opened(in_turn(http(200, an_object()))) as (api, peer):
-        await api.patch(target(), Request(PatchType.APPLY, b"{}", options))
+        await api.patch(target(), PatchRequest(PatchType.APPLY, b"{}", options))
 
     [request] = peer.requests
     assert request.headers["content-type"] == "application/apply-patch+yaml"

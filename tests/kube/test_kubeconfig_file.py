@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fleetpatch.errors import CredentialsError, KubeconfigError
 from fleetpatch.kube import kubeconfig as loading
 from fleetpatch.kube.connection import Connection
-from fleetpatch.kube.kubeconfig_file import Entry
+from fleetpatch.kube.kubeconfig_file import KubeconfigEntry
 from tests.kube.kubeconfigs import cluster, kubeconfig
 
 TOKEN = "s3cr3t-of-the-file"
@@ -304,7 +304,7 @@ EXEC = st.dictionaries(
     plugin=st.none() | EXEC | JSON,
 )
 async def test_arbitrary_entries_are_a_connection_or_an_error(
-    tmp_path: Path, the_cluster: Entry, user: Entry, plugin: Any
+    tmp_path: Path, the_cluster: KubeconfigEntry, user: KubeconfigEntry, plugin: Any
 ) -> None:
     user = user | ({"exec": plugin} if plugin is not None else {})
     file = kubeconfig(tmp_path / "config", the_cluster=the_cluster, user=user)

@@ -2,7 +2,7 @@
 
 Covered: every form of a field, the names, Sunday by both its numbers, the two day fields together
 and apart, days that few years have; as a property, that a random expression selects what a plain
-reading of its parts says. Left out: time zones (tests/rules/test_windows.py), and where in a plan
+reading of its parts says. Left out: time zones (tests/rules/test_window.py), and where in a plan
 file a mistake stands (tests/model/test_plan_mistakes.py).
 """
 
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.model.cron import Schedule
-from fleetpatch.model.plan.cron import problem_of_cron, problem_of_timezone
+from fleetpatch.model.plan.window import problem_of_cron, problem_of_timezone
 
 YEAR = [date(2028, 1, 1) + timedelta(days=day) for day in range(366)]
 """The days of a leap year."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from fleetpatch.model.change import BodyPatch, MetadataChange, Options, PatchType
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchOptions, PatchType
 from fleetpatch.model.plan.digest import canonical, digest, restore
 from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
 from fleetpatch.model.plan.schema import Plan
@@ -77,13 +77,13 @@ def test_a_body_is_sent_as_its_kind_says_by_the_manager_that_the_plan_names(
     patch = plan_of(with_patch(f"{{{kind}: {{spec: {{suspend: true}}}}, fieldManager: ops}}")).patch
 
     assert patch.change() == BodyPatch(patch_type, {"spec": {"suspend": True}}, "ops")
-    assert patch.options() == Options("ops")
+    assert patch.options() == PatchOptions("ops")
 
 
 def test_an_apply_may_take_fields_over() -> None:
     patch = plan_of(with_patch("{apply: {spec: {suspend: true}}, force: true, pretty: true}")).patch
 
-    assert patch.options() == Options("fleetpatch", force=True, pretty=True)
+    assert patch.options() == PatchOptions("fleetpatch", force=True, pretty=True)
 
 
 def test_a_cluster_has_statuses_of_its_own_where_it_says_so() -> None:
@@ -113,7 +113,7 @@ def test_what_is_not_written_has_its_default() -> None:
     assert plan.targets[0].namespaces == ()
     assert (plan.guards.on_drift, plan.guards.conflicts) == ("skip", "version")
     assert plan.guards.on_clash == "skip"
-    assert plan.patch.options() == Options("fleetpatch", force=False, pretty=False)
+    assert plan.patch.options() == PatchOptions("fleetpatch", force=False, pretty=False)
     assert (plan.guards.max_targets, plan.guards.allow_keys) == (None, ())
     assert (plan.pace.rate, plan.pace.burst, plan.pace.concurrency) == (None, None, None)
     assert (plan.pace.adaptive, plan.pace.in_flight) == (True, 128)

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from fleetpatch.model.cron import Schedule
 from fleetpatch.model.plan.document import read
 from fleetpatch.model.plan.problems import show_path
-from fleetpatch.model.plan.waves import Waves
-from fleetpatch.model.plan.windows import Window, check_window
+from fleetpatch.model.plan.waves import WavesSection
+from fleetpatch.model.plan.window import WindowSection, check_window
 from fleetpatch.model.units import Percent
 from fleetpatch.model.window import Days, Opening
 
@@ -36,14 +36,14 @@ def tree(text: str) -> Any:
 
 
 def test_a_window_of_one_opening() -> None:
-    window = Window.model_validate(tree(SATURDAY)).window()
+    window = WindowSection.model_validate(tree(SATURDAY)).window()
 
     assert window.openings == (Opening(Schedule.parse("0 2 * * SAT"), 3 * 3600, SHANGHAI),)
     assert (window.zone, window.blackouts, window.drain) == (SHANGHAI, (), 10)
 
 
 def test_a_window_of_several_openings_and_blackouts() -> None:
-    window = Window.model_validate(tree(SEVERAL)).window()
+    window = WindowSection.model_validate(tree(SEVERAL)).window()
 
     assert window.openings == (
         Opening(Schedule.parse("0 2 * * SAT"), 3 * 3600, SHANGHAI),
@@ -57,22 +57,22 @@ def test_a_window_of_several_openings_and_blackouts() -> None:
 
 
 def test_a_window_is_in_utc_where_it_says_nothing_else() -> None:
-    window = Window.model_validate(tree('{opens: "0 2 * * *", lasts: 1h}')).window()
+    window = WindowSection.model_validate(tree('{opens: "0 2 * * *", lasts: 1h}')).window()
 
     assert window.zone.key == window.openings[0].zone.key == "UTC"
 
 
 @pytest.mark.parametrize("text", [SATURDAY, SEVERAL])
 def test_what_was_read_is_written_and_read_again(text: str) -> None:
-    window = Window.model_validate(tree(text))
+    window = WindowSection.model_validate(tree(text))
 
     written = window.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
-    assert Window.model_validate(written) == window
+    assert WindowSection.model_validate(written) == window
 
 
 def test_blackouts_are_written_in_one_way() -> None:
-    written = Window.model_validate(tree(SEVERAL)).model_dump(mode="json", by_alias=True)
+    written = WindowSection.model_validate(tree(SEVERAL)).model_dump(mode="json", by_alias=True)
 
     assert written["blackouts"] == ["2026-12-24", "2026-12-31..2027-01-02"]
 
@@ -92,13 +92,17 @@ def test_blackouts_are_written_in_one_way() -> None:
 )
 def test_what_is_no_blackout_is_told(days: str, what: str) -> None:
     with pytest.raises(ValidationError, match=what):
-        Window.model_validate(tree(f'{{opens: "0 2 * * *", lasts: 1h, blackouts: [{days}]}}'))
+        WindowSection.model_validate(
+            tree(f'{{opens: "0 2 * * *", lasts: 1h, blackouts: [{days}]}}')
+        )
 
 
 def test_nothing_lasts_longer_than_a_month() -> None:
-    assert Window.model_validate(tree('{opens: "0 2 1 * *", lasts: 744h}')).lasts == 744 * 3600
+    assert (
+        WindowSection.model_validate(tree('{opens: "0 2 1 * *", lasts: 744h}')).lasts == 744 * 3600
+    )
     with pytest.raises(ValidationError, match="at most 744h; let it open more often"):
-        Window.model_validate(tree('{opens: "0 2 1 * *", lasts: 744h1s}'))
+        WindowSection.model_validate(tree('{opens: "0 2 1 * *", lasts: 744h1s}'))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,7 @@ def test_what_goes_together_or_has_no_shape_is_left_alone(text: str) -> None:
 
 
 def test_editors_are_told_what_goes_together() -> None:
-    validator = Draft202012Validator(Window.model_json_schema(by_alias=True))
+    validator = Draft202012Validator(WindowSection.model_json_schema(by_alias=True))
 
     assert all(validator.is_valid(tree(text)) for text in (SATURDAY, SEVERAL))
     assert not validator.is_valid(tree("{timezone: UTC}"))
@@ -151,9 +155,9 @@ def test_editors_are_told_what_goes_together() -> None:
 
 
 def test_waves_are_counts_and_percentages() -> None:
-    waves = Waves.model_validate({"sizes": [1, "10%", "100%"], "pause": "5m"})
+    waves = WavesSection.model_validate({"sizes": [1, "10%", "100%"], "pause": "5m"})
 
     assert waves.sizes == (1, Percent(10), Percent(100))
     assert waves.pause == 300
     with pytest.raises(ValidationError, match="a wave of no targets; write 1 or more"):
-        Waves.model_validate({"sizes": [0]})
+        WavesSection.model_validate({"sizes": [0]})

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.errors import PlanError
-from fleetpatch.model.plan.checks.parts import BODIES, OPTIONS, OWN
 from fleetpatch.model.plan.checks.provider import check_kind, check_providers
+from fleetpatch.model.plan.checks.sections import BODIES, OPTIONS, OWN
 from fleetpatch.model.plan.fitting import refuse_unfit
 from fleetpatch.model.plan.load import PlanFile, parse_plan, plan_from
 from fleetpatch.model.providers.capability import ProviderName

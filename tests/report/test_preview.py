@@ -1,4 +1,4 @@
-"""Covers `report.preview` and `report.confirm`: a plan, shown before anything is sent.
+"""Covers `report.preview` and `report.preview`: a plan, shown before anything is sent.
 
 Leaves out where the counts come from (the journal's folds).
 """
@@ -10,11 +10,18 @@ import pytest
 
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Tally
-from fleetpatch.report.confirm import confirmation_lines, is_yes
-from fleetpatch.report.preview import Place, Preview, Sample, as_json, preview_lines
+from fleetpatch.report.preview import (
+    Preview,
+    PreviewPlace,
+    Sample,
+    as_json,
+    confirmation_lines,
+    is_yes,
+    preview_lines,
+)
 from tests.report.samples import AFTER, INFO, RUN_FILE, TFJOBS, a_summary, a_target
 
-PLACES: Mapping[Place, Tally] = {
+PLACES: Mapping[PreviewPlace, Tally] = {
     ("prod-a", "jobs.batch", "team-a"): Tally(pending=1200, unchanged=20),
     ("prod-a", "jobs.batch", "team-b"): Tally(pending=3),
     ("prod-b", "tfjobs.kubeflow.org", "team-a"): Tally(pending=31, skipped=2),

@@ -19,7 +19,7 @@ import pytest
 
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Progress
-from fleetpatch.report.progress import Counters, watch_applying, watch_planning
+from fleetpatch.report.progress import ProgressCounters, watch_applying, watch_planning
 
 
 class Screen:
@@ -146,7 +146,7 @@ def test_nothing_is_drawn_where_nobody_watches() -> None:
 
 
 def test_counters_keep_the_port_and_count() -> None:
-    counters = Counters()
+    counters = ProgressCounters()
     progress: Progress = counters
     progress.planned(3)
     progress.settled(Outcome.APPLIED, 2)

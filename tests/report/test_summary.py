@@ -1,4 +1,4 @@
-"""Covers `report.summary`, `report.runs`, `report.targets`, `report.wording` and `report.terminal`.
+"""Covers `report.summary`, `report.targets`, `report.wording` and `report.terminal`.
 
 Leaves out how the figures are folded (the journal's tests).
 """
@@ -11,10 +11,9 @@ import msgspec
 import pytest
 
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
-from fleetpatch.model.run import Listed, RunState, Standing, Tally, Usage
+from fleetpatch.model.run import ListedTarget, RunState, Standing, Tally, Usage
 from fleetpatch.model.target import TargetId
-from fleetpatch.report.runs import run_lines
-from fleetpatch.report.summary import summary_lines
+from fleetpatch.report.summary import run_lines, summary_lines
 from fleetpatch.report.table import CHUNK, table
 from fleetpatch.report.targets import target_json_lines, target_lines
 from fleetpatch.report.terminal import write
@@ -34,12 +33,12 @@ PAUSED = a_summary(
     usage=Usage(patch=1240, get=12, list=30, retries=37, elapsed=12.4),
 )
 
-FAILED = Listed(
+FAILED = ListedTarget(
     a_target(),
     Standing.FAILED,
     Settlement(TargetId(1), Reason.REJECTED, 422, 1, 0, 3.25, None, "no\x1b[31m way"),
 )
-IN_DOUBT = Listed(a_target("etl-2"), Standing.IN_DOUBT)
+IN_DOUBT = ListedTarget(a_target("etl-2"), Standing.IN_DOUBT)
 
 
 class Terminal(io.StringIO):

@@ -9,7 +9,7 @@ from math import inf
 from typing import TypeAlias
 
 from fleetpatch.rules.pacing.governor import Ceilings, Governor, Permit
-from fleetpatch.rules.pacing.signs import Sign
+from fleetpatch.rules.pacing.reply_signal import ReplySignal
 
 DEFAULT = Ceilings(None, 1, 128, adaptive=True)
 
@@ -34,32 +34,34 @@ class Server:
     _tokens: float = 20.0
     _at: float = 0.0
 
-    def arrive(self, now: float) -> tuple[float, Sign]:
+    def arrive(self, now: float) -> tuple[float, ReplySignal]:
         self.in_flight += 1
         if self.rate is not None:
             self._tokens = min(20.0, self._tokens + (now - self._at) * self.rate)
             self._at = now
         broke = self.rate is not None and self._tokens < 1.0
         if broke or now < self.refuses_until or (self.wall and self.in_flight > self.wall):
-            return 0.001, Sign.REFUSED
+            return 0.001, ReplySignal.REFUSED
         self._tokens -= 1.0
         crowd = max(1.0, self.in_flight / self.knee) if self.knee else 1.0
-        return self.latency * crowd * self.luck.uniform(0.8, 1.2), Sign.ACCEPTED
+        return self.latency * crowd * self.luck.uniform(0.8, 1.2), ReplySignal.ACCEPTED
 
 
 @dataclass
 class Record:
     """What was answered: when, how, after how long, and how many were in flight with it."""
 
-    answers: list[tuple[float, Sign, float, int]] = field(default_factory=list)
+    answers: list[tuple[float, ReplySignal, float, int]] = field(default_factory=list)
 
     def goodput(self, start: float, end: float) -> float:
-        fine = (sign is Sign.ACCEPTED and start <= at < end for at, sign, _, _ in self.answers)
+        fine = (
+            sign is ReplySignal.ACCEPTED and start <= at < end for at, sign, _, _ in self.answers
+        )
         return sum(fine) / (end - start)
 
     def refused(self, start: float, end: float) -> float:
         signs = [sign for at, sign, _, _ in self.answers if start <= at < end]
-        return sum(sign is Sign.REFUSED for sign in signs) / max(1, len(signs))
+        return sum(sign is ReplySignal.REFUSED for sign in signs) / max(1, len(signs))
 
     def latency(self, quantile: float, start: float, end: float) -> float:
         taken = sorted(took for at, _, took, _ in self.answers if start <= at < end)
@@ -117,7 +119,7 @@ class Simulation:
             self._later(at + self._travel(), done)
 
         def done(at: float) -> None:
-            wait = self._server.retry_after if sign is Sign.REFUSED else None
+            wait = self._server.retry_after if sign is ReplySignal.REFUSED else None
             self._governor.answered(permit, sign, at, wait)
             self.record.answers.append((at, sign, took, level))
             self._send(at)

@@ -2,7 +2,7 @@
 
 Covered: full jitter and its bounds, the cap, Retry-After as seconds, as dates of all kinds, in the
 body, and as junk; as properties, that no reply whatever makes the wait negative, endless or raise.
-Left out: who sleeps (tests/engine/test_courier.py).
+Left out: who sleeps (tests/engine/test_patcher.py).
 """
 
 from datetime import UTC, datetime

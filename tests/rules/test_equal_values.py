@@ -15,14 +15,14 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target, TargetId
-from fleetpatch.report.changes import change_lines
-from fleetpatch.rules.applying import applied
-from fleetpatch.rules.differing import difference
-from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.planner import Patch, Unchanged, need
-from fleetpatch.rules.settling import End, OnDrift, Send, after_patch, after_read
-from fleetpatch.rules.strategicpatch import strategic_patched
-from fleetpatch.rules.undoing import way_back
+from fleetpatch.report.preview import change_lines
+from fleetpatch.rules.diff import difference
+from fleetpatch.rules.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.planner import NeedsPatch, Unchanged, need
+from fleetpatch.rules.server_side_apply import applied
+from fleetpatch.rules.settlement import End, OnDrift, Send, after_patch, after_read
+from fleetpatch.rules.strategic_patch import strategic_patched
+from fleetpatch.rules.undo import way_back
 from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 
 PATH = ("spec", "value")
@@ -59,7 +59,7 @@ def read(before: Json, wanted: Json, seen: Seen) -> Send | End:
 
 @pytest.mark.parametrize(("current", "wanted"), DIFFERENT)
 def test_a_number_in_place_of_a_boolean_needs_a_patch(current: Json, wanted: Json) -> None:
-    assert isinstance(need(merge(wanted), live(current)), Patch)
+    assert isinstance(need(merge(wanted), live(current)), NeedsPatch)
 
 
 @pytest.mark.parametrize(("current", "wanted"), DIFFERENT)

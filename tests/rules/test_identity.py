@@ -2,7 +2,7 @@
 
 Covered: objects of another name, namespace, uid, kind or version of its kind, objects that cannot
 be told apart or guarded; Status bodies about other objects, kinds and groups.
-Left out: what the engine makes of such an answer (tests/engine/test_courier_in_doubt.py).
+Left out: what the engine makes of such an answer (tests/engine/test_patcher_in_doubt.py).
 """
 
 from dataclasses import replace

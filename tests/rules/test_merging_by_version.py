@@ -12,8 +12,8 @@ import pytest
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.fields import ABSENT
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.planner import Need, Patch, Unchanged, need
-from fleetpatch.rules.strategy import merge_rules, release, undecided
+from fleetpatch.rules.merge_rules import merge_rules, release, undecided
+from fleetpatch.rules.planner import Need, NeedsPatch, Unchanged, need
 from tests.fakes import JOBS, document, seen_whole
 
 POD = ("spec", "template", "spec")
@@ -30,7 +30,7 @@ def needed(kind: PatchType, body: Any, live: Any, version: str, resource: Resour
     return need(BodyPatch(kind, body), seen, merge_rules(resource, version))
 
 
-def containers(found: Patch) -> list[Any]:
+def containers(found: NeedsPatch) -> list[Any]:
     wanted = found.wanted[(*POD, "containers")]
     assert isinstance(wanted, list)
     return wanted
@@ -42,7 +42,7 @@ SELECTOR = in_pod(nodeSelector={"zone": "a", "disk": "ssd"})
 def test_an_apply_to_a_current_server_replaces_a_node_selector_and_all_of_it_is_at_stake() -> None:
     found = needed(PatchType.APPLY, in_pod(nodeSelector={"pool": "gpu"}), SELECTOR, "1.36")
 
-    assert found == Patch(
+    assert found == NeedsPatch(
         before={(*POD, "nodeSelector"): {"zone": "a", "disk": "ssd"}},
         wanted={(*POD, "nodeSelector"): {"pool": "gpu"}},
     )
@@ -51,7 +51,7 @@ def test_an_apply_to_a_current_server_replaces_a_node_selector_and_all_of_it_is_
 def test_an_apply_to_an_old_server_adds_to_a_node_selector() -> None:
     found = needed(PatchType.APPLY, in_pod(nodeSelector={"pool": "gpu"}), SELECTOR, "1.20")
 
-    assert found == Patch(
+    assert found == NeedsPatch(
         before={(*POD, "nodeSelector", "pool"): ABSENT},
         wanted={(*POD, "nodeSelector", "pool"): "gpu"},
     )
@@ -65,7 +65,7 @@ def test_where_versions_differ_the_server_decides_and_the_whole_field_is_at_stak
 
     found = needed(PatchType.APPLY, body, SELECTOR, version)
 
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     assert found.before == {(*POD, "nodeSelector"): {"zone": "a", "disk": "ssd"}}
     assert undecided(body, merge_rules(JOBS, version), by_apply=True) == [(*POD, "nodeSelector")]
 
@@ -83,7 +83,7 @@ def test_a_strategic_merge_of_a_node_selector_is_the_same_on_every_server(versio
 
     found = needed(PatchType.STRATEGIC, body, SELECTOR, version)
 
-    assert found == Patch(
+    assert found == NeedsPatch(
         before={(*POD, "nodeSelector", "pool"): ABSENT},
         wanted={(*POD, "nodeSelector", "pool"): "gpu"},
     )
@@ -117,7 +117,7 @@ def test_references_are_atomic_within_the_entries_of_a_list(
 
     found = needed(PatchType.APPLY, body, live, "1.36")
 
-    if isinstance(found, Patch):
+    if isinstance(found, NeedsPatch):
         (container,) = containers(found)
         assert container["env"] == [after]
     else:
@@ -134,7 +134,7 @@ def test_owner_references_are_entries_by_uid_each_as_a_whole() -> None:
         seen["metadata"] |= live["metadata"]
         body = {"metadata": {"ownerReferences": [new]}}
         found = need(BodyPatch(PatchType.APPLY, body), seen_whole(seen), merge_rules(JOBS, version))
-        assert isinstance(found, Patch)
+        assert isinstance(found, NeedsPatch)
         assert found.wanted == {("metadata", "ownerReferences"): [after]}
 
 
@@ -162,7 +162,7 @@ def test_new_lists_of_a_pod_merge_by_name(
     if live == after:
         assert isinstance(found, Unchanged)
     else:
-        assert isinstance(found, Patch)
+        assert isinstance(found, NeedsPatch)
         assert found.wanted == {(*POD, field): after}
 
 
@@ -181,7 +181,7 @@ def test_new_lists_of_a_job_are_replaced(kind: PatchType, path: Any, value: Any)
 
     found = needed(kind, body, live, "1.36")
 
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     assert found.wanted == {path: value}
     assert undecided(body, merge_rules(JOBS, "1.36"), by_apply=True) == []
 
@@ -193,7 +193,7 @@ def test_new_lists_of_a_container_are_replaced(field: str) -> None:
 
     for kind in (PatchType.APPLY, PatchType.STRATEGIC):
         found = needed(kind, body, live, "1.36")
-        assert isinstance(found, Patch)
+        assert isinstance(found, NeedsPatch)
         assert found.wanted[(*POD, "containers")] == [{"name": "main", field: [{"c": 3}]}]
 
 
@@ -204,7 +204,7 @@ def test_claims_of_a_container_merge_by_an_apply_and_not_by_a_strategic_merge() 
     claims = {}
     for kind in (PatchType.APPLY, PatchType.STRATEGIC):
         found = needed(kind, body, live, "1.36")
-        assert isinstance(found, Patch)
+        assert isinstance(found, NeedsPatch)
         (container,) = containers(found)
         claims[kind] = [claim["name"] for claim in container["resources"]["claims"]]
 
@@ -220,7 +220,7 @@ def test_a_strategic_null_in_an_absent_map_changes_nothing_on_a_current_server()
 def test_a_strategic_null_in_an_absent_map_is_an_empty_string_on_an_old_server() -> None:
     found = needed(PatchType.STRATEGIC, NULL_NOTE, in_pod(containers=[]), "1.20")
 
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_null_beside_a_change_is_at_stake_all_the_same() -> None:
     found = needed(PatchType.STRATEGIC, body, in_pod(containers=[]), "1.36")
 
     note = ("spec", "template", "metadata", "annotations", "note")
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     assert found.before == {("metadata", "labels", "team"): ABSENT, note: ABSENT}
     assert found.wanted == {("metadata", "labels", "team"): "red", note: ABSENT}
 
@@ -264,7 +264,7 @@ def test_an_apply_to_a_current_server_orders_a_list_as_configured() -> None:
     names = {}
     for version in ("1.20", "1.36"):
         found = needed(PatchType.APPLY, body, live, version)
-        assert isinstance(found, Patch)
+        assert isinstance(found, NeedsPatch)
         names[version] = "".join(each["name"] for each in containers(found))
 
     assert names == {"1.20": "abxn", "1.36": "bxna"}
@@ -293,7 +293,7 @@ def test_the_metadata_of_a_custom_kind_is_that_of_any_object(
 
     found = need(BodyPatch(PatchType.APPLY, {"metadata": applied}), seen, rules)
 
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     (field,) = after
     assert {path[1] for path in found.wanted} == {field}
     if field != "labels":
@@ -308,7 +308,7 @@ def test_what_a_custom_kind_holds_is_left_to_the_server_in_whole_fields() -> Non
 
     found = needed(PatchType.APPLY, body, live, "1.36", TFJOBS)
 
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     assert found.before == {
         ("spec", "queue"): "a",
         ("spec", "tfReplicaSpecs"): {"Worker": {"replicas": 1}},

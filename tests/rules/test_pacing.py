@@ -13,7 +13,7 @@ import pytest
 
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.rules.pacing.governor import Ceilings
-from fleetpatch.rules.pacing.signs import Sign, sign_of
+from fleetpatch.rules.pacing.reply_signal import ReplySignal, signal_of
 from tests.rules.simulated import DEFAULT, Server, simulate
 
 
@@ -128,15 +128,15 @@ def test_a_pace_that_is_not_adaptive_goes_as_fast_as_it_may() -> None:
 @pytest.mark.parametrize(
     ("reply", "sign"),
     [
-        (Answer(200), Sign.ACCEPTED),
-        (Answer(409), Sign.ACCEPTED),
-        (Answer(429), Sign.REFUSED),
-        (Answer(503), Sign.REFUSED),
-        (Answer(504), Sign.LATE),
-        (Answer(500), Sign.NOTHING),
-        (NoAnswer(Silence.TIMEOUT), Sign.LATE),
-        (NoAnswer(Silence.RESET), Sign.NOTHING),
+        (Answer(200), ReplySignal.ACCEPTED),
+        (Answer(409), ReplySignal.ACCEPTED),
+        (Answer(429), ReplySignal.REFUSED),
+        (Answer(503), ReplySignal.REFUSED),
+        (Answer(504), ReplySignal.LATE),
+        (Answer(500), ReplySignal.NOTHING),
+        (NoAnswer(Silence.TIMEOUT), ReplySignal.LATE),
+        (NoAnswer(Silence.RESET), ReplySignal.NOTHING),
     ],
 )
-def test_what_a_reply_says_about_load(reply: Reply, sign: Sign) -> None:
-    assert sign_of(reply) is sign
+def test_what_a_reply_says_about_load(reply: Reply, sign: ReplySignal) -> None:
+    assert signal_of(reply) is sign

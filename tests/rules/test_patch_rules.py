@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import deep_equal
-from fleetpatch.rules.jsonpatch import MOST_COPIED, InapplicableError, json_patched
-from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.planner import Patch, need
-from fleetpatch.rules.strategy import merge_rules
+from fleetpatch.rules.json_patch import MOST_COPIED, InapplicableError, json_patched
+from fleetpatch.rules.merge_patch import merge_patched
+from fleetpatch.rules.merge_rules import merge_rules
+from fleetpatch.rules.planner import NeedsPatch, need
 from fleetpatch.sandbox.patches import JSON_PATCH, MERGE, patched
 from fleetpatch.sandbox.statuses import Refusal
 from tests.fakes import JOB_RULES, JOBS, document, seen_whole
@@ -78,7 +78,7 @@ def test_a_plan_foresees_null_entries_by_the_version_of_the_server(version: str,
 
     needed = need(change, seen, merge_rules(JOBS, version))
 
-    assert isinstance(needed, Patch)
+    assert isinstance(needed, NeedsPatch)
     assert needed.wanted == {("spec", "args"): args}
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.rules.covering import holds
-from fleetpatch.rules.jsonpatch import InapplicableError, json_patched
-from fleetpatch.rules.mergepatch import merge_patched
-from fleetpatch.rules.strategicpatch import strategic_patched
+from fleetpatch.rules.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.merge_patch import merge_patched
+from fleetpatch.rules.strategic_patch import strategic_patched
 from tests.fakes import JOB_RULES
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=3)

@@ -17,8 +17,8 @@ from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Fields, annotation, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.planner import Misfit, Patch, Unchanged, need, wanted
-from fleetpatch.rules.requesting import request
+from fleetpatch.rules.patch_body import request
+from fleetpatch.rules.planner import DoesNotFit, NeedsPatch, Unchanged, need, wanted
 from tests.fakes import seen_job, target_of
 
 
@@ -32,7 +32,7 @@ def decoded(goal: Fields, version: str | None = "10") -> Any:
 def test_a_label_with_another_value_is_set() -> None:
     change = MetadataChange(labels={"team": "red"})
 
-    assert need(change, seen_job({"team": "blue", "app": "etl"})) == Patch(
+    assert need(change, seen_job({"team": "blue", "app": "etl"})) == NeedsPatch(
         before={label("team"): "blue"}, wanted={label("team"): "red"}
     )
 
@@ -46,7 +46,7 @@ def test_the_before_value_of_a_missing_label_is_its_absence() -> None:
 def test_an_empty_label_is_not_an_absent_one() -> None:
     change = MetadataChange(labels={"team": None})
 
-    assert need(change, seen_job({"team": ""})) == Patch(
+    assert need(change, seen_job({"team": ""})) == NeedsPatch(
         before={label("team"): ""}, wanted={label("team"): ABSENT}
     )
 
@@ -65,7 +65,7 @@ def test_a_patch_carries_also_the_values_that_hold_already() -> None:
 
     found = need(change, seen_job({"team": "red"}))
 
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     assert found.wanted == {label("team"): "red", label("tier"): "gold"}
 
 
@@ -80,7 +80,7 @@ def test_a_rename_keeps_each_objects_value() -> None:
 
     for value in ("ann", "bob", ""):
         found = need(change, seen_job({"owner": value}))
-        assert isinstance(found, Patch)
+        assert isinstance(found, NeedsPatch)
         assert found.wanted == {label("owner"): ABSENT, label("team-owner"): value}
 
 
@@ -96,7 +96,7 @@ def test_a_rename_onto_the_same_value_only_removes_the_old_key() -> None:
 
     found = need(change, seen_job({"owner": "ann", "team-owner": "ann"}))
 
-    assert isinstance(found, Patch)
+    assert isinstance(found, NeedsPatch)
     assert found.wanted == {label("owner"): ABSENT, label("team-owner"): "ann"}
 
 
@@ -105,7 +105,7 @@ def test_a_rename_onto_another_value_clashes_and_names_both() -> None:
 
     found = need(change, seen_job({"owner": "ann", "team-owner": "bob"}))
 
-    assert isinstance(found, Misfit)
+    assert isinstance(found, DoesNotFit)
     assert found.reason is Reason.CLASH
     assert found.before == {label("owner"): "ann", label("team-owner"): "bob"}
     assert "metadata.labels.team-owner" in found.detail
@@ -174,7 +174,7 @@ def test_applied_as_a_merge_patch_the_wanted_values_hold_and_nothing_else_moves(
 ) -> None:
     seen = seen_job(labels, annotations=annotations)
     found = need(change, seen)
-    if not isinstance(found, Patch):
+    if not isinstance(found, NeedsPatch):
         return
 
     after = patched(seen, found.wanted)
@@ -192,14 +192,14 @@ def test_the_wanted_values_follow_from_the_before_values_alone(
     found = need(change, seen_job(labels, annotations=annotations))
 
     assert set(found.before) == set(change.touched)
-    if isinstance(found, Patch):
+    if isinstance(found, NeedsPatch):
         assert wanted(change, found.before) == found.wanted
 
 
 def test_a_copied_label_keeps_each_objects_own_value_and_the_old_key() -> None:
     change = MetadataChange(copy_labels={"owner": "team-owner"})
 
-    assert need(change, seen_job({"owner": "ann"})) == Patch(
+    assert need(change, seen_job({"owner": "ann"})) == NeedsPatch(
         before={label("owner"): "ann", label("team-owner"): ABSENT},
         wanted={label("team-owner"): "ann"},
     )
@@ -212,7 +212,7 @@ def test_a_label_is_not_copied_over_another_value() -> None:
 
     found = need(change, seen_job({"owner": "ann", "team-owner": "bob"}))
 
-    assert isinstance(found, Misfit)
+    assert isinstance(found, DoesNotFit)
     assert found.reason is Reason.CLASH
 
 

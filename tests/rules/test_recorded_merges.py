@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.applying import applied
-from fleetpatch.rules.jsonpatch import InapplicableError
-from fleetpatch.rules.strategicpatch import strategic_patched
-from fleetpatch.rules.strategy import MergeRules, merge_rules
+from fleetpatch.rules.json_patch import InapplicableError
+from fleetpatch.rules.merge_rules import MergeRules, merge_rules
+from fleetpatch.rules.server_side_apply import applied
+from fleetpatch.rules.strategic_patch import strategic_patched
 from tests.differential.foreseeing import labels, missed
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "kubernetes-1.36-merges.jsonl.xz"

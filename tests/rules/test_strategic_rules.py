@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetpatch.rules.jsonpatch import InapplicableError
-from fleetpatch.rules.strategicpatch import strategic_patched
-from fleetpatch.rules.strategy import merge_rules
+from fleetpatch.rules.json_patch import InapplicableError
+from fleetpatch.rules.merge_rules import merge_rules
+from fleetpatch.rules.strategic_patch import strategic_patched
 from tests.fakes import JOBS
 
 BOTH = ["1.20", "1.36"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.strategy import merge_rules, undecided
+from fleetpatch.rules.merge_rules import merge_rules, undecided
 from tests.fakes import JOB_RULES
 
 TFJOB_RULES = merge_rules(Resource("kubeflow.org", "v1", "tfjobs", "TFJob"), "1.20")

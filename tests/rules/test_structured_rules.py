@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.applying import applied
-from fleetpatch.rules.jsonpatch import InapplicableError
-from fleetpatch.rules.planner import Patch, need
-from fleetpatch.rules.strategy import merge_rules, stored
+from fleetpatch.rules.json_patch import InapplicableError
+from fleetpatch.rules.merge_rules import merge_rules, stored
+from fleetpatch.rules.planner import NeedsPatch, need
+from fleetpatch.rules.server_side_apply import applied
 from tests.fakes import JOBS, document, seen_whole
 from tests.rules.owners import owner
 
@@ -130,7 +130,7 @@ def test_what_goes_from_a_list_is_at_stake_although_the_body_does_not_name_it() 
 
     for version in ("", *BOTH):
         found = need(change, seen_whole(whole), merge_rules(JOBS, version))
-        assert isinstance(found, Patch)
+        assert isinstance(found, NeedsPatch)
         assert found.before[("metadata", "finalizers")] == ["a", "b"]
         assert found.wanted[("metadata", "finalizers")] == ["b"]
 

@@ -19,9 +19,9 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.planner import Misfit, Patch, Unchanged, need
-from fleetpatch.rules.settling import End, OnDrift, Send, after_patch, after_read
-from fleetpatch.rules.strategy import merge_rules
+from fleetpatch.rules.merge_rules import merge_rules
+from fleetpatch.rules.planner import DoesNotFit, NeedsPatch, Unchanged, need
+from fleetpatch.rules.settlement import End, OnDrift, Send, after_patch, after_read
 from tests.fakes import JOBS, target_of
 
 TFJOBS = Resource("kubeflow.org", "v1", "tfjobs", "TFJob")
@@ -50,7 +50,7 @@ def seen(spec: Json, *, version: str = "1", unreadable: str = "", whole: bool = 
 def planned(change: PlanChange = PATCH, found: Seen | None = None) -> Target:
     found = found or seen({"n": 1})
     needed = need(change, found)
-    assert isinstance(needed, Patch)
+    assert isinstance(needed, NeedsPatch)
     return replace(target_of(MetadataChange(), found), before=needed.before, wanted=needed.wanted)
 
 
@@ -64,7 +64,7 @@ def test_an_object_that_is_too_deep_is_left_out_of_the_plan_with_a_reason(
 ) -> None:
     deep = seen({"n": 1, "marks": nested(MAX_DEPTH)}, unreadable=TOO_DEEP)
 
-    assert need(change, deep) == Misfit(Reason.UNREADABLE, {}, TOO_DEEP)
+    assert need(change, deep) == DoesNotFit(Reason.UNREADABLE, {}, TOO_DEEP)
 
 
 def test_one_that_became_too_deep_elsewhere_is_patched_all_the_same() -> None:
@@ -125,7 +125,7 @@ def test_no_rule_fails_on_what_is_just_not_too_deep(kind: PatchType, *, maps: bo
 
     needed = need(change, found)
 
-    assert isinstance(needed, Patch)
+    assert isinstance(needed, NeedsPatch)
     assert fields_of(text_of(needed.wanted)) == needed.wanted
     after = seen({"a": value}, version="2")
     assert after_patch(change, needed.wanted, "1", after) == End(Reason.PATCHED, "", "2")
@@ -198,4 +198,4 @@ def test_whatever_an_object_holds_it_gets_a_need(
 
     needed = need(BodyPatch(kind, body), found, merge_rules(resource, version))
 
-    assert isinstance(needed, Patch | Unchanged | Misfit)
+    assert isinstance(needed, NeedsPatch | Unchanged | DoesNotFit)

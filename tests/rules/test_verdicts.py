@@ -2,7 +2,7 @@
 
 Covered: the whole table (every status from 100 to 599), each closer look at an answer, the plan's
 say about what is retried, and the ways of getting no answer.
-Left out: what is done about a verdict (tests/engine/test_courier.py).
+Left out: what is done about a verdict (tests/engine/test_patcher.py).
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.model.plan.retrying import Retry
+from fleetpatch.model.plan.retry import RetrySection
 from fleetpatch.rules.server_errors import PHRASES, Meaning, Phrase
 from fleetpatch.rules.verdicts import (
     ROWS,
@@ -29,7 +29,7 @@ from fleetpatch.rules.verdicts import (
 )
 from tests.fakes import failure, seen_job
 
-RETRIED = frozenset(Retry().statuses)
+RETRIED = frozenset(RetrySection().statuses)
 REJECTED = Ruling(Verdict.STOP, Reason.REJECTED)
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.sandbox.access import ADMIN, Access
-from fleetpatch.sandbox.api import Api, Request
+from fleetpatch.sandbox.api import Api, ApiRequest
 from fleetpatch.sandbox.discovery import SERVED
 from fleetpatch.sandbox.fleet import fill
-from fleetpatch.sandbox.statuses import Reply, encode
+from fleetpatch.sandbox.statuses import ApiReply, encode
 from fleetpatch.sandbox.store import Store
 from fleetpatch.sandbox.writes import Writes
 from tests.sandbox.objects import BATCH, JSON_PATCH, MERGE, NAMESPACE, STRATEGIC, TENSORFLOW
@@ -49,12 +49,12 @@ def api() -> Api:
     made = Api(store, Writes(store, lambda: "uid"), Access({"token": ADMIN}))
     for kind in (BATCH, TENSORFLOW):
         body = encode(kind.manifest("one", {"app": "etl"}))
-        created = made.answer(Request("POST", kind.path(NAMESPACE), {}, body=body))
+        created = made.answer(ApiRequest("POST", kind.path(NAMESPACE), {}, body=body))
         assert created.status == 201
     return made
 
 
-def answered(request: Request) -> Reply:
+def answered(request: ApiRequest) -> ApiReply:
     reply = api().answer(request)
     assert 200 <= reply.status < 600
     return reply
@@ -64,14 +64,14 @@ def answered(request: Request) -> Reply:
 @given(kind=KINDS, content_type=st.sampled_from([MERGE, JSON_PATCH, STRATEGIC]), body=BODIES)
 def test_any_json_is_answered_as_a_patch(kind: Any, content_type: str, body: Any) -> None:
     path = kind.path(NAMESPACE, "one")
-    answered(Request("PATCH", path, {}, {"content-type": content_type}, encode(body)))
+    answered(ApiRequest("PATCH", path, {}, {"content-type": content_type}, encode(body)))
 
 
 @settings(max_examples=200, deadline=None)
 @given(kind=KINDS, method=st.sampled_from(["POST", "PUT", "DELETE"]), body=BODIES)
 def test_any_json_is_answered_as_an_object(kind: Any, method: str, body: Any) -> None:
     path = kind.path(NAMESPACE, None if method == "POST" else "one")
-    answered(Request(method, path, {}, body=encode(body)))
+    answered(ApiRequest(method, path, {}, body=encode(body)))
 
 
 @settings(max_examples=400, deadline=None)
@@ -90,14 +90,14 @@ def test_any_spelling_is_answered(
     body = shape % text
     if content_type == APPLY:
         body = configuration(kind, body)
-    reply = answered(Request(method, path, {"fieldManager": "us"}, headers, body))
+    reply = answered(ApiRequest(method, path, {"fieldManager": "us"}, headers, body))
     encode(msgspec.json.decode(reply.body))
 
 
 @given(content_type=st.sampled_from([MERGE, JSON_PATCH, STRATEGIC]), body=st.binary(max_size=20))
 def test_any_bytes_are_answered(content_type: str, body: bytes) -> None:
     path = BATCH.path(NAMESPACE, "one")
-    answered(Request("PATCH", path, {}, {"content-type": content_type}, body))
+    answered(ApiRequest("PATCH", path, {}, {"content-type": content_type}, body))
 
 
 @given(
@@ -109,11 +109,11 @@ def test_any_bytes_are_answered(content_type: str, body: bytes) -> None:
     )
 )
 def test_any_query_is_answered(parameters: Mapping[str, str]) -> None:
-    answered(Request("GET", BATCH.path(NAMESPACE), parameters))
+    answered(ApiRequest("GET", BATCH.path(NAMESPACE), parameters))
 
 
 @given(
     path=st.lists(st.sampled_from(["apis", "api", "v1", "batch", "jobs", "namespaces", "", "x"]))
 )
 def test_any_path_is_answered(path: list[str]) -> None:
-    answered(Request("GET", "/" + "/".join(path), {}))
+    answered(ApiRequest("GET", "/" + "/".join(path), {}))

@@ -23,7 +23,7 @@ from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.sandbox.access import ADMIN, GUEST
 from fleetpatch.sandbox.cci.iam import identifier
 from fleetpatch.sandbox.cci.tokens import Tokens
-from fleetpatch.sandbox.chaos import Action, Chaos, Rule
+from fleetpatch.sandbox.chaos import Action, Chaos, ChaosRule
 from fleetpatch.sandbox.server import Sandbox, SandboxOptions
 from tests.sandbox.objects import BATCH, MERGE, NAMESPACE, create, metadata, relabel
 from tests.sandbox.serving import Client, Response, SandboxThread
@@ -34,7 +34,7 @@ JOBS = "/apis/batch/v1/jobs"
 
 
 @contextmanager
-def serving(*rules: Rule, token_lifetime: float = 3600.0) -> Iterator[SandboxThread]:
+def serving(*rules: ChaosRule, token_lifetime: float = 3600.0) -> Iterator[SandboxThread]:
     options = SandboxOptions(
         jobs=0,
         namespaces=0,
@@ -182,7 +182,7 @@ def test_tokens_end_when_their_time_is_over_and_are_forgotten() -> None:
 
 
 def test_a_revoked_token_is_refused_before_anything_is_done() -> None:
-    with serving(Rule(action=Action.REVOKE, names=("one",), times=1)) as running:
+    with serving(ChaosRule(action=Action.REVOKE, names=("one",), times=1)) as running:
         path = create(running, "one")
         token = logged_in(running)
         headers = {"X-Auth-Token": token}

@@ -11,7 +11,7 @@ import pytest
 
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.sandbox.access import GUEST
-from fleetpatch.sandbox.chaos import Body, Chaos, Rule
+from fleetpatch.sandbox.chaos import Body, Chaos, ChaosRule
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.sandbox.objects import (
     JSON_PATCH,
@@ -250,7 +250,7 @@ LISTED = (400, 401, 403, 404, 405, 406, 409, 415, 422, 429, 500, 503, 504)
 @pytest.mark.parametrize("body", [Body.STATUS, Body.GATEWAY])
 def test_each_status_of_the_reference_is_met_on_demand(body: Body) -> None:
     rules = tuple(
-        Rule(status=status, names=(f"meets-{status}",), body=body, retry_after=7)
+        ChaosRule(status=status, names=(f"meets-{status}",), body=body, retry_after=7)
         for status in LISTED
     )
     options = SandboxOptions(
@@ -271,7 +271,7 @@ def test_each_status_of_the_reference_is_met_on_demand(body: Body) -> None:
 
 
 def test_the_gateway_throttles_in_its_own_words() -> None:
-    rule = Rule(status=429, body=Body.GATEWAY, times=1)
+    rule = ChaosRule(status=429, body=Body.GATEWAY, times=1)
     options = SandboxOptions(jobs=0, namespaces=0, chaos=Chaos(rules=(rule,)))
     with SandboxThread(options) as running:
         refused = patch(running, create(running, "one"), relabel(q="5"))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.sandbox.api import Request
+from fleetpatch.sandbox.api import ApiRequest
 from fleetpatch.sandbox.cci.signatures import MAX_SKEW_SECONDS, check
 from fleetpatch.sandbox.statuses import Refusal
 from tests.sandbox.signing import Key, encoded, sign
@@ -31,7 +31,7 @@ BODIES = st.binary(max_size=40)
 
 
 @st.composite
-def signed_requests(draw: st.DrawFn, bodies: st.SearchStrategy[bytes] = BODIES) -> Request:
+def signed_requests(draw: st.DrawFn, bodies: st.SearchStrategy[bytes] = BODIES) -> ApiRequest:
     """A request as the server sees it, signed, its body included."""
     method = draw(st.sampled_from(["GET", "PATCH", "POST", "PUT", "DELETE"]))
     segments = draw(st.lists(TEXT, max_size=4))
@@ -47,15 +47,15 @@ def request(
     query: list[tuple[str, str]],
     headers: dict[str, str],
     body: bytes = b"",
-) -> Request:
+) -> ApiRequest:
     signed = sign(KEY, method, path, query, headers, body, now=NOW)
     # The signer hands out values as HTTP has them: the bytes of UTF-8, a character each.
     seen = {name.lower(): value.encode("latin-1").decode() for name, value in signed.items()}
     target = f"{path}?{urlencode(query)}" if query else path
-    return Request(method, path, dict(query), seen, body, target)
+    return ApiRequest(method, path, dict(query), seen, body, target)
 
 
-def refusal(changed: Request, now: float = NOW, secrets: dict[str, str] | None = None) -> Any:
+def refusal(changed: ApiRequest, now: float = NOW, secrets: dict[str, str] | None = None) -> Any:
     """The gateway's error for a request that must be refused."""
     with pytest.raises(Refusal) as raised:
         check(changed, secrets or SECRETS, now)
@@ -65,24 +65,24 @@ def refusal(changed: Request, now: float = NOW, secrets: dict[str, str] | None =
     return told["error_msg"].removeprefix("Incorrect IAM authentication information: ")
 
 
-def with_header(signed: Request, name: str, change: Callable[[str], str]) -> Request:
+def with_header(signed: ApiRequest, name: str, change: Callable[[str], str]) -> ApiRequest:
     return replace(signed, headers={**signed.headers, name: change(signed.headers[name])})
 
 
-def without(signed: Request, name: str) -> Request:
+def without(signed: ApiRequest, name: str) -> ApiRequest:
     return replace(signed, headers={k: v for k, v in signed.headers.items() if k != name})
 
 
-def with_authorization(signed: Request, pattern: str, value: str) -> Request:
+def with_authorization(signed: ApiRequest, pattern: str, value: str) -> ApiRequest:
     return with_header(signed, "authorization", lambda text: re.sub(pattern, value, text))
 
 
-def flipped(signed: Request) -> Request:
+def flipped(signed: ApiRequest) -> ApiRequest:
     last = signed.headers["authorization"][-1]
     return with_authorization(signed, ".$", "0" if last != "0" else "1")
 
 
-CHANGES: dict[str, Callable[[Request], Request]] = {
+CHANGES: dict[str, Callable[[ApiRequest], ApiRequest]] = {
     "the method": lambda signed: replace(signed, method=f"{signed.method}X"),
     "the path": lambda signed: replace(signed, target=f"/x{signed.target}"),
     "the query": lambda signed: replace(
@@ -113,7 +113,7 @@ CHANGES: dict[str, Callable[[Request], Request]] = {
 
 
 @given(signed=signed_requests())
-def test_what_the_sdk_signs_is_accepted(signed: Request) -> None:
+def test_what_the_sdk_signs_is_accepted(signed: ApiRequest) -> None:
     check(signed, SECRETS, NOW)
 
 
@@ -121,14 +121,14 @@ def test_what_the_sdk_signs_is_accepted(signed: Request) -> None:
     signed=signed_requests(bodies=st.binary(min_size=1, max_size=40)),
     change=st.sampled_from(list(CHANGES)),
 )
-def test_whatever_is_changed_afterwards_is_refused(signed: Request, change: str) -> None:
+def test_whatever_is_changed_afterwards_is_refused(signed: ApiRequest, change: str) -> None:
     changed = CHANGES[change](signed)
 
     refusal(changed, now=NOW + 86_400 if change == "the date" else NOW)
 
 
 @given(signed=signed_requests())
-def test_another_secret_key_is_refused(signed: Request) -> None:
+def test_another_secret_key_is_refused(signed: ApiRequest) -> None:
     assert refusal(signed, secrets={KEY.access: "wrong"}) == "verify aksk signature fail"
 
 
@@ -145,7 +145,7 @@ def test_whatever_comes_is_refused_and_breaks_nothing(
         ),
     }
 
-    refusal(Request("GET", "/", {}, told, body, f"{target}\udcff"))
+    refusal(ApiRequest("GET", "/", {}, told, body, f"{target}\udcff"))
 
 
 def test_the_way_of_writing_path_and_query_does_not_matter() -> None:

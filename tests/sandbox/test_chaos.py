@@ -20,10 +20,10 @@ from fleetpatch.sandbox.chaos import (
     Action,
     Body,
     Chaos,
+    ChaosRule,
     Decision,
     Latency,
     Method,
-    Rule,
     When,
     load_chaos,
 )
@@ -35,7 +35,7 @@ SOON = Latency(0.01)
 
 
 @contextmanager
-def misbehaving(*rules: Rule) -> Iterator[SandboxThread]:
+def misbehaving(*rules: ChaosRule) -> Iterator[SandboxThread]:
     with SandboxThread(SandboxOptions(jobs=0, chaos=Chaos(rules=rules))) as running:
         yield running
 
@@ -59,7 +59,7 @@ def test_another_seed_is_another_run() -> None:
 
 
 def test_a_rate_is_kept() -> None:
-    chaos = Chaos(rules=(Rule(rate=0.1),))
+    chaos = Chaos(rules=(ChaosRule(rate=0.1),))
     decisions = [chaos.decide(1, Method.PATCH, f"/{at}", "x", 1) for at in range(5000)]
 
     hit = sum(decision.fault is not None for decision in decisions)
@@ -68,7 +68,7 @@ def test_a_rate_is_kept() -> None:
 
 
 def test_a_rule_is_for_its_names_methods_and_times() -> None:
-    rule = Rule(names=("etl-*",), methods=(Method.PATCH,), times=2)
+    rule = ChaosRule(names=("etl-*",), methods=(Method.PATCH,), times=2)
 
     assert rule.concerns(Method.PATCH, "etl-1", 2)
     assert not rule.concerns(Method.PATCH, "etl-1", 3)
@@ -78,7 +78,7 @@ def test_a_rule_is_for_its_names_methods_and_times() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 415, 422, 429, 500, 503, 504])
 def test_a_status_is_answered_once_and_the_object_stays(status: int) -> None:
-    with misbehaving(Rule(status=status, times=1)) as running:
+    with misbehaving(ChaosRule(status=status, times=1)) as running:
         path = create(running, "one")
 
         refused = running.client.request("PATCH", path, relabel(q="5"), MERGE)
@@ -91,7 +91,7 @@ def test_a_status_is_answered_once_and_the_object_stays(status: int) -> None:
 
 @pytest.mark.parametrize(("when", "applied"), [(When.BEFORE, False), (When.AFTER, True)])
 def test_a_timeout_comes_before_or_after_applying(when: When, applied: bool) -> None:
-    with misbehaving(Rule(status=504, when=when)) as running:
+    with misbehaving(ChaosRule(status=504, when=when)) as running:
         path = create(running, "one")
 
         assert running.client.request("PATCH", path, relabel(q="5"), MERGE).status == 504
@@ -99,7 +99,7 @@ def test_a_timeout_comes_before_or_after_applying(when: When, applied: bool) -> 
 
 
 def test_a_refusal_says_when_to_come_back() -> None:
-    rule = Rule(status=429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT", retry_after_seconds=3)
+    rule = ChaosRule(status=429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT", retry_after_seconds=3)
     with misbehaving(rule) as running:
         path = create(running, "one")
 
@@ -111,7 +111,7 @@ def test_a_refusal_says_when_to_come_back() -> None:
 
 @pytest.mark.parametrize(("body", "start"), [(Body.HTML, "<html>"), (Body.TEXT, "502 Bad Gateway")])
 def test_a_proxy_answers_in_its_own_words(body: Body, start: str) -> None:
-    with misbehaving(Rule(status=502, body=body)) as running:
+    with misbehaving(ChaosRule(status=502, body=body)) as running:
         path = create(running, "one")
 
         assert running.client.request("PATCH", path, {}, MERGE).body.startswith(start)
@@ -120,12 +120,12 @@ def test_a_proxy_answers_in_its_own_words(body: Body, start: str) -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        Rule(action=Action.RESET, times=1),
-        Rule(action=Action.RESET, times=1, when=When.AFTER),
-        Rule(action=Action.HANG, times=1, latency=SOON),
+        ChaosRule(action=Action.RESET, times=1),
+        ChaosRule(action=Action.RESET, times=1, when=When.AFTER),
+        ChaosRule(action=Action.HANG, times=1, latency=SOON),
     ],
 )
-def test_a_connection_is_reset(rule: Rule) -> None:
+def test_a_connection_is_reset(rule: ChaosRule) -> None:
     with misbehaving(rule) as running:
         path = create(running, "one")
 
@@ -136,7 +136,7 @@ def test_a_connection_is_reset(rule: Rule) -> None:
 
 
 def test_a_body_is_cut() -> None:
-    with misbehaving(Rule(action=Action.CUT, times=1)) as running:
+    with misbehaving(ChaosRule(action=Action.CUT, times=1)) as running:
         path = create(running, "one")
 
         with pytest.raises(http.client.IncompleteRead):
@@ -146,14 +146,14 @@ def test_a_body_is_cut() -> None:
 
 
 def test_an_answer_is_slow() -> None:
-    with misbehaving(Rule(action=Action.SLOW, latency=SOON)) as running:
+    with misbehaving(ChaosRule(action=Action.SLOW, latency=SOON)) as running:
         path = create(running, "one")
 
         assert running.client.request("PATCH", path, relabel(q="5"), MERGE).status == 200
 
 
 def test_an_object_goes_before_the_request() -> None:
-    with misbehaving(Rule(action=Action.GONE)) as running:
+    with misbehaving(ChaosRule(action=Action.GONE)) as running:
         path = create(running, "one")
 
         assert running.client.request("PATCH", path, {}, MERGE).status == 404
@@ -161,7 +161,7 @@ def test_an_object_goes_before_the_request() -> None:
 
 @pytest.mark.parametrize("kind", ["jobs.batch", "tfjobs.kubeflow.org"])
 def test_an_object_is_made_again_under_its_name(kind: str) -> None:
-    with misbehaving(Rule(action=Action.RECREATE, times=1)) as running:
+    with misbehaving(ChaosRule(action=Action.RECREATE, times=1)) as running:
         path = create(running, "one", kind=kind)
         old = metadata(running, path)
         body = {"metadata": {"uid": old["uid"], "labels": {"q": "5"}}}
@@ -174,7 +174,7 @@ def test_an_object_is_made_again_under_its_name(kind: str) -> None:
 
 
 def test_another_writer_comes_first() -> None:
-    with misbehaving(Rule(action=Action.DRIFT, times=1, label="team=theirs")) as running:
+    with misbehaving(ChaosRule(action=Action.DRIFT, times=1, label="team=theirs")) as running:
         path = create(running, "one")
         version = metadata(running, path)["resourceVersion"]
         body = {"metadata": {"resourceVersion": version, "labels": {"q": "5"}}}
@@ -184,7 +184,7 @@ def test_another_writer_comes_first() -> None:
 
 
 def test_tokens_expire() -> None:
-    rule = Rule(action=Action.EXPIRE, methods=(Method.LIST,))
+    rule = ChaosRule(action=Action.EXPIRE, methods=(Method.LIST,))
     with misbehaving(rule) as running:
         create(running, "one")
         create(running, "two")
@@ -196,7 +196,7 @@ def test_tokens_expire() -> None:
 
 
 def test_one_run_is_scripted_by_names() -> None:
-    rules = [Rule(status=status, names=(f"meets-{status}",)) for status in (403, 409, 503)]
+    rules = [ChaosRule(status=status, names=(f"meets-{status}",)) for status in (403, 409, 503)]
     with misbehaving(*rules) as running:
         paths = [create(running, f"meets-{status}") for status in (403, 409, 503, 200)]
 
@@ -206,7 +206,7 @@ def test_one_run_is_scripted_by_names() -> None:
 
 
 def test_what_happened_is_counted() -> None:
-    with misbehaving(Rule(status=503, times=1)) as running:
+    with misbehaving(ChaosRule(status=503, times=1)) as running:
         path = create(running, "one")
         for _ in range(2):
             running.client.request("PATCH", path, relabel(q="5"), MERGE)
@@ -238,16 +238,16 @@ def test_a_file_describes_chaos(tmp_path: Path) -> None:
 
     assert chaos.latency == Latency(0.01, 0.005)
     assert chaos.rules == (
-        Rule(status=429, retry_after=1, rate=0.1),
-        Rule(
+        ChaosRule(status=429, retry_after=1, rate=0.1),
+        ChaosRule(
             action=Action.RESET,
             names=("etl-*",),
             times=2,
             when=When.AFTER,
             methods=(Method.PATCH, Method.GET),
         ),
-        Rule(action=Action.REVOKE, methods=(Method.LIST,)),
-        Rule(status=401, body=Body.GATEWAY),
+        ChaosRule(action=Action.REVOKE, methods=(Method.LIST,)),
+        ChaosRule(status=401, body=Body.GATEWAY),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from fleetpatch.errors import SurroundingsError
 from fleetpatch.sandbox.access import ADMIN
-from fleetpatch.sandbox.chaos import Action, Chaos, Rule
+from fleetpatch.sandbox.chaos import Action, Chaos, ChaosRule
 from fleetpatch.sandbox.server import Ready, Sandbox, SandboxOptions, serve
 from tests.sandbox.objects import BATCH, NAMESPACE
 from tests.sandbox.serving import SandboxThread
@@ -75,7 +75,7 @@ async def test_a_kubeconfig_that_cannot_be_written_is_reported(tmp_path: Path) -
 
 
 async def test_a_hung_request_does_not_keep_the_sandbox_from_stopping() -> None:
-    chaos = Chaos(rules=(Rule(action=Action.HANG),))
+    chaos = Chaos(rules=(ChaosRule(action=Action.HANG),))
     async with Sandbox.start(SandboxOptions(jobs=0, chaos=chaos)) as sandbox:
         host, _, port = sandbox.ready.server.removeprefix("http://").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from yarl import URL
 
 from fleetpatch.errors import CredentialsError
-from fleetpatch.kube.cci.surroundings import Surroundings
+from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Grant, Signature
 from fleetpatch.model.plan.auth import AkSkAuth
 
@@ -23,7 +23,7 @@ LARGEST_BODY: Final = 12 * 1024 * 1024
 _DATE: Final = "%Y%m%dT%H%M%SZ"
 
 
-def grant(auth: AkSkAuth, around: Surroundings) -> Grant:
+def grant(auth: AkSkAuth, around: LoginEnvironment) -> Grant:
     """Make the grant that signs. Raises CredentialsError: no variable, or not the package."""
     access = around.for_header(auth.access_key_env, "the access key's id (AK)")
     secret = around.for_header(auth.secret_key_env, "the secret key (SK)")
@@ -42,7 +42,7 @@ class _KeyPair:
 class _Signing:
     """One access key, ready to sign."""
 
-    def __init__(self, keys: _KeyPair, project: str, around: Surroundings) -> None:
+    def __init__(self, keys: _KeyPair, project: str, around: LoginEnvironment) -> None:
         try:
             # Deferred: an extra, and 40 ms that all others are spared.
             from huaweicloudsdkcore.sdk_request import SdkRequest  # noqa: PLC0415 - see above

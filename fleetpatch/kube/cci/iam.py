@@ -24,8 +24,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from fleetpatch.errors import CredentialsError
-from fleetpatch.kube import asking
-from fleetpatch.kube.cci.surroundings import Surroundings
+from fleetpatch.kube import requests
+from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.decoding import decoded
 from fleetpatch.kube.proxies import proxy_for
@@ -71,7 +71,7 @@ class IamLogIn:
     def __init__(
         self,
         auth: IamAuth,
-        around: Surroundings,
+        around: LoginEnvironment,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._auth = auth
@@ -116,7 +116,7 @@ class IamLogIn:
         ) as transport:
             attempt = 1
             while True:
-                raw = await transport.send(asking.POSTING, url, body)
+                raw = await transport.send(requests.POSTING, url, body)
                 reply = _read(raw)
                 if attempt == TRIES or not self._is_passing(reply):
                     return raw

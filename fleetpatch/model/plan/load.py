@@ -18,17 +18,15 @@ from fleetpatch.model.plan.checks.fleet import check_fleet
 from fleetpatch.model.plan.checks.keys import check_keys
 from fleetpatch.model.plan.checks.labels import check_labels
 from fleetpatch.model.plan.checks.operations import check_operations
-from fleetpatch.model.plan.checks.parts import check_parts
 from fleetpatch.model.plan.checks.plain import check_plain
 from fleetpatch.model.plan.checks.provider import check_providers
-from fleetpatch.model.plan.checks.sections import check_sections
-from fleetpatch.model.plan.checks.sizes import check_sizes
+from fleetpatch.model.plan.checks.sections import check_parts, check_sections, check_sizes
 from fleetpatch.model.plan.checks.texts import check_texts
 from fleetpatch.model.plan.document import Document, read
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
-from fleetpatch.model.plan.windows import window_warnings
+from fleetpatch.model.plan.window import window_warnings
 
 _NOWHERE: Final = Place(0, 0)
 

@@ -62,7 +62,7 @@ class SequenceNode:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class MappingEntry:
     """A key of a mapping, as it is written, and the node behind it."""
 
     key: ScalarNode
@@ -74,7 +74,7 @@ class MappingNode:
     """A mapping, by the text of its keys."""
 
     place: Place
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, MappingEntry] = field(default_factory=dict)
 
 
 Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
@@ -165,7 +165,7 @@ class _Composer:
                     " one",
                 )
             else:
-                node.entries[key.source] = Entry(key, value)
+                node.entries[key.source] = MappingEntry(key, value)
 
     def _key(self, node: Node, place: Place) -> ScalarNode | None:
         if not isinstance(node, ScalarNode):

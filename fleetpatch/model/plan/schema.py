@@ -14,12 +14,12 @@ from fleetpatch.model.change import (
     FIELD_MANAGER,
     BodyPatch,
     MetadataChange,
-    Options,
+    PatchOptions,
     PatchType,
     PlanChange,
 )
-from fleetpatch.model.plan.lock import Lock
-from fleetpatch.model.plan.retrying import Retry
+from fleetpatch.model.plan.lease import LockSection
+from fleetpatch.model.plan.retry import RetrySection
 from fleetpatch.model.plan.section import (
     AnnotationKey,
     AnnotationValue,
@@ -36,11 +36,11 @@ from fleetpatch.model.plan.section import (
     Section,
 )
 from fleetpatch.model.plan.targets import ClusterRef, TargetBlock
-from fleetpatch.model.plan.waves import Waves
-from fleetpatch.model.plan.windows import Window
+from fleetpatch.model.plan.waves import WavesSection
+from fleetpatch.model.plan.window import WindowSection
 
 
-class Metadata(Section):
+class MetadataSection(Section):
     """What the plan is called."""
 
     name: DnsLabel
@@ -49,7 +49,7 @@ class Metadata(Section):
     """For the people who review it."""
 
 
-class Patch(Section):
+class PatchSection(Section):
     """What changes: labels, annotations and the like together, or one body; and how it is sent."""
 
     labels: Annotated[Mapping[LabelKey, LabelValue], Field(min_length=1)] = {}
@@ -93,12 +93,12 @@ class Patch(Section):
             copy_labels=self.copy_labels,
         )
 
-    def options(self) -> Options:
+    def options(self) -> PatchOptions:
         """Give how each PATCH is sent."""
-        return Options(self.field_manager, self.force, self.pretty)
+        return PatchOptions(self.field_manager, self.force, self.pretty)
 
 
-class Guards(Section):
+class GuardsSection(Section):
     """What keeps a run from doing harm."""
 
     on_drift: Literal["skip", "overwrite"] = "skip"
@@ -113,7 +113,7 @@ class Guards(Section):
     """Protected keys that this plan may touch, by name."""
 
 
-class Pace(Section):
+class PaceSection(Section):
     """How fast a run goes, for each cluster."""
 
     rate: Annotated[PerSecond | None, Given] = None
@@ -131,7 +131,7 @@ class Pace(Section):
         return self.concurrency or (128 if self.adaptive else 32)
 
 
-class Limits(Section):
+class LimitsSection(Section):
     """When a run stops by itself."""
 
     max_failures: Annotated[CountOrPercentage | None, Given] = None
@@ -147,27 +147,27 @@ class Plan(Section):
     """The format's version."""
     kind: Literal["Plan"]
     """Always Plan."""
-    metadata: Metadata
+    metadata: MetadataSection
     """What the plan is called."""
     fleet: ListOf[ClusterRef] = ()
     """The clusters. Absent: one, the kubeconfig's current context."""
     targets: ListOf[TargetBlock]
     """The objects: the union of these blocks."""
-    patch: Patch
+    patch: PatchSection
     """What changes in each."""
-    guards: Guards = Guards()
+    guards: GuardsSection = GuardsSection()
     """What keeps the run from doing harm."""
-    pace: Pace = Pace()
+    pace: PaceSection = PaceSection()
     """How fast it goes."""
-    retry: Retry = Retry()
+    retry: RetrySection = RetrySection()
     """What is tried again."""
-    limits: Annotated[Limits | None, Given] = None
+    limits: Annotated[LimitsSection | None, Given] = None
     """When it stops by itself."""
-    waves: Annotated[Waves | None, Given] = None
+    waves: Annotated[WavesSection | None, Given] = None
     """In which steps it goes."""
-    window: Annotated[Window | None, Given] = None
+    window: Annotated[WindowSection | None, Given] = None
     """When it may go."""
-    lock: Annotated[Lock | None, Given] = None
+    lock: Annotated[LockSection | None, Given] = None
     """What keeps other machines out meanwhile."""
 
     @property

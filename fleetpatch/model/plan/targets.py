@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 from fleetpatch.model.field_selector import FieldSelector
 from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain, show
 from fleetpatch.model.plan.auth import Auth
-from fleetpatch.model.plan.retrying import ClusterRetry
+from fleetpatch.model.plan.retry import ClusterRetrySection
 from fleetpatch.model.plan.section import (
     DnsLabel,
     Given,
@@ -59,7 +59,7 @@ class ClusterRef(Section):
     """The API's URL, for provider cci."""
     auth: Annotated[Auth | None, Given] = None
     """How to sign in, for provider cci."""
-    retry: Annotated[ClusterRetry | None, Given] = None
+    retry: Annotated[ClusterRetrySection | None, Given] = None
     """What is sent again, where that differs from the rest of the fleet."""
 
 

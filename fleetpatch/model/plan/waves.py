@@ -63,7 +63,7 @@ Condition: TypeAlias = Annotated[
 """A condition of an object's status, `=True` unless it says otherwise."""
 
 
-class Check(Section):
+class CheckSection(Section):
     """What must hold before the next wave: a command ends with 0, or objects have a condition."""
 
     command: Annotated[ListOf[str] | None, Given] = None
@@ -82,7 +82,7 @@ class Check(Section):
     """How long the command may take, or the condition be waited for."""
 
 
-class Waves(Section):
+class WavesSection(Section):
     """A run in steps, with pauses between them."""
 
     sizes: ListOf[WaveSize]
@@ -91,7 +91,7 @@ class Waves(Section):
     """The pause after the last success of each wave but the last."""
     promote: Literal["auto", "manual"] = "auto"
     """manual: the run pauses after each wave, until `fleetpatch resume --promote`."""
-    check: Annotated[Check | None, Given] = None
+    check: Annotated[CheckSection | None, Given] = None
     """What must hold before the next wave; where it does not, the run is halted."""
     deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
     """How long a wave may take; then the run pauses."""

@@ -16,7 +16,7 @@ class ProviderName(StrEnum):
     CCI = "cci"
 
 
-class Query(StrEnum):
+class QueryParameter(StrEnum):
     """Query parameters of a PATCH."""
 
     DRY_RUN = "dryRun"
@@ -35,7 +35,7 @@ class Capability:
 
     resource: Resource
     patch_types: tuple[PatchType, ...]
-    query: tuple[Query, ...]
+    query: tuple[QueryParameter, ...]
     source: str
     updatable: tuple[Path, ...] | None = None
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.change import PatchType
-from fleetpatch.model.providers.capability import Capability, Provider, ProviderName, Query
+from fleetpatch.model.providers.capability import Capability, Provider, ProviderName, QueryParameter
 from fleetpatch.model.resource import Resource
 
 BATCH_JOB: Final = Resource("batch", "v1", "jobs", "Job", "job")
@@ -24,7 +24,7 @@ _BUILT_IN_TYPES: Final = (
     PatchType.APPLY,
 )
 _CUSTOM_TYPES: Final = (PatchType.MERGE, PatchType.JSON, PatchType.APPLY)
-_ALL_QUERIES: Final = tuple(Query)
+_ALL_QUERIES: Final = tuple(QueryParameter)
 _KUBERNETES_API: Final = "Kubernetes API reference, PATCH of {}"
 
 _LABELS: Final = ("metadata", "labels")
@@ -60,7 +60,7 @@ CCI: Final = Provider(
         Capability(
             BATCH_JOB,
             patch_types=(PatchType.MERGE, PatchType.STRATEGIC),
-            query=(Query.PRETTY,),
+            query=(QueryParameter.PRETTY,),
             updatable=(
                 _LABELS,
                 ("spec", "parallelism"),
@@ -72,7 +72,7 @@ CCI: Final = Provider(
         Capability(
             VOLCANO_JOB,
             patch_types=(PatchType.MERGE, PatchType.JSON, PatchType.STRATEGIC),
-            query=(Query.DRY_RUN, Query.FIELD_MANAGER, Query.PRETTY),
+            query=(QueryParameter.DRY_RUN, QueryParameter.FIELD_MANAGER, QueryParameter.PRETTY),
             updatable=(
                 _LABELS,
                 ("metadata", "generateName"),
@@ -86,7 +86,7 @@ CCI: Final = Provider(
             Capability(
                 resource,
                 patch_types=(PatchType.MERGE,),
-                query=(Query.PRETTY,),
+                query=(QueryParameter.PRETTY,),
                 updatable=_TRAINING,
                 source=f"CCI API reference, Updating {resource.kind}",
             )

@@ -12,11 +12,11 @@ from math import inf
 from typing import NamedTuple
 
 from fleetpatch.rules.pacing.bucket import TokenBucket
-from fleetpatch.rules.pacing.latency import LatencyLimit
+from fleetpatch.rules.pacing.gradient import GradientLimit
+from fleetpatch.rules.pacing.inflight_limit import InflightLimit
 from fleetpatch.rules.pacing.pause import Pause
-from fleetpatch.rules.pacing.refusals import RateLimit
-from fleetpatch.rules.pacing.signs import Sign
-from fleetpatch.rules.pacing.wall import Wall
+from fleetpatch.rules.pacing.rate_limit import RateLimit
+from fleetpatch.rules.pacing.reply_signal import ReplySignal
 
 _BURST_SECONDS = 0.01
 """What may go at once at a rate that was found: enough for timers that wake late."""
@@ -33,7 +33,7 @@ class Ceilings:
     adaptive: bool
 
 
-class Cause(StrEnum):
+class PaceCause(StrEnum):
     """What limits the pace."""
 
     STARTING = "starting"
@@ -61,7 +61,7 @@ class Pace:
 
     concurrency: int
     rate: float | None
-    cause: Cause
+    cause: PaceCause
     until: float | None = None
 
 
@@ -82,8 +82,8 @@ class Governor:
         self._in_flight = 0
         self._planned = TokenBucket(ceilings.rate, ceilings.burst, now) if ceilings.rate else None
         self._found: TokenBucket | None = None
-        self._latency = LatencyLimit(ceilings.concurrency, now)
-        self._wall = Wall(now)
+        self._latency = GradientLimit(ceilings.concurrency, now)
+        self._wall = InflightLimit(now)
         self._refusals = RateLimit(now)
         self._pause = Pause()
         self._allowed = 1
@@ -108,18 +108,18 @@ class Governor:
         return Permit(now, self._in_flight, self._latency.number)
 
     def answered(
-        self, permit: Permit, sign: Sign, now: float, retry_after: float | None = None
+        self, permit: Permit, sign: ReplySignal, now: float, retry_after: float | None = None
     ) -> None:
         """Learn from an answer; `retry_after` is the seconds that it asks for."""
         self._in_flight -= 1
         match sign:
-            case Sign.ACCEPTED:
+            case ReplySignal.ACCEPTED:
                 self._accepted(permit, now)
-            case Sign.REFUSED:
+            case ReplySignal.REFUSED:
                 self._refused(permit, now, retry_after or 0.0)
-            case Sign.LATE if self._ceilings.adaptive:
+            case ReplySignal.LATE if self._ceilings.adaptive:
                 self._latency.late(permit.number)
-        if retry_after and sign is not Sign.ACCEPTED:
+        if retry_after and sign is not ReplySignal.ACCEPTED:
             self._pause.begin(permit.sent_at, now, retry_after, self._random())
         self._refresh(now)
 
@@ -136,23 +136,23 @@ class Governor:
         paused = self._pause.until if now < self._pause.until else None
         return Pace(concurrency, rate if rate < inf else None, self._cause(now), paused)
 
-    def _cause(self, now: float) -> Cause:
+    def _cause(self, now: float) -> PaceCause:
         recently = now - _OF_LATE
         if now < self._pause.until:
-            return Cause.RETRY_AFTER
+            return PaceCause.RETRY_AFTER
         if self._found_at > recently:
-            return Cause.REFUSALS
+            return PaceCause.REFUSALS
         if self._planned_at > recently:
-            return Cause.RATE
+            return PaceCause.RATE
         if self._full_at <= recently:
-            return Cause.WORK
+            return PaceCause.WORK
         if not self._ceilings.adaptive:
-            return Cause.CONCURRENCY
+            return PaceCause.CONCURRENCY
         if self._wall.limit < self._latency.steady:
-            return Cause.REFUSALS
+            return PaceCause.REFUSALS
         if self._latency.steady >= self._ceilings.concurrency:
-            return Cause.CONCURRENCY
-        return Cause.STARTING if self._latency.is_starting else Cause.LATENCY
+            return PaceCause.CONCURRENCY
+        return PaceCause.STARTING if self._latency.is_starting else PaceCause.LATENCY
 
     def _wait(self, now: float) -> float:
         """Seconds until both buckets have a token; takes one of each where it is none."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 from fleetpatch.model.fields import Json
-from fleetpatch.rules.schema import Rule
+from fleetpatch.rules.merge_schema import Rule
 from fleetpatch.rules.structured.fieldsets import Field, FieldSet
 from fleetpatch.rules.structured.managers import Manager
 from fleetpatch.rules.structured.typed import (

@@ -1,7 +1,7 @@
 """Documents by their schema: which fields they have, how two differ, and how they merge.
 
-The schema is the rule of `fleetpatch.rules.schema` for applies. What it does not know is merged
-as an untyped value is: a map field by field, a list not at all.
+The schema is the rule of `fleetpatch.rules.merge_schema` for applies. What it does not know is
+merged as an untyped value is: a map field by field, a list not at all.
 
 The walks follow structured-merge-diff 4.0 (Kubernetes 1.20), and by their options 6.3 (1.36). Two
 empty containers are one leaf, so that an empty map can be a value.
@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Json, Value
-from fleetpatch.rules.schema import ATOMIC, MAP, SET, Keyed, Rule, Struct, field_rule
+from fleetpatch.rules.merge_schema import ATOMIC, MAP, SET, Keyed, Rule, Struct, field_rule
 from fleetpatch.rules.structured.fieldsets import (
     FIELD,
     Field,

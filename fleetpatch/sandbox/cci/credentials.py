@@ -15,7 +15,7 @@ _KEY_LETTERS: Final = string.ascii_uppercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class IssuedCredentials:
     """Three ways in: a token that does not expire, an account to log in with, an access key.
 
     `project` is what a token of IAM is for.
@@ -55,7 +55,7 @@ class Credentials:
         }
 
 
-def write_credentials(path: Path, credentials: Credentials) -> None:
+def write_credentials(path: Path, credentials: IssuedCredentials) -> None:
     """Write `KEY=value` lines, for their owner only; replaces what is there. Raises OSError."""
     lines = (f"{key}={value}\n" for key, value in credentials.variables().items())
     write_private(path, "".join(lines).encode())

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
-from fleetpatch.sandbox.statuses import Refusal, Reply, encode, ok
+from fleetpatch.sandbox.statuses import ApiReply, Refusal, encode, ok
 
 _KNOWN: Final = MappingProxyType(
     {
@@ -32,11 +32,11 @@ _TITLES: Final = MappingProxyType({400: "Bad Request", 401: "Unauthorized"})
 
 def gateway_error(
     status: int, message: str = "", *, headers: Mapping[str, str] | None = None
-) -> Reply:
+) -> ApiReply:
     """An error of the gateway, in its own words where `message` has none."""
     code, words = _KNOWN.get(status, _OTHER)
     body = encode({"error_msg": message or words, "error_code": code})
-    return Reply(status, body, headers=headers or {})
+    return ApiReply(status, body, headers=headers or {})
 
 
 def unauthenticated(why: str) -> Refusal:
@@ -45,6 +45,6 @@ def unauthenticated(why: str) -> Refusal:
     return Refusal(gateway_error(HTTPStatus.UNAUTHORIZED, message))
 
 
-def iam_error(status: int, message: str) -> Reply:
+def iam_error(status: int, message: str) -> ApiReply:
     """An error of IAM."""
     return ok({"error": {"code": status, "message": message, "title": _TITLES[status]}}, status)

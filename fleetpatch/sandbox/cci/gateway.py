@@ -19,12 +19,12 @@ from http import HTTPStatus
 from typing import Final
 
 from fleetpatch.model.providers.tables import CCI
-from fleetpatch.sandbox.api import Api, Request
+from fleetpatch.sandbox.api import Api, ApiRequest
 from fleetpatch.sandbox.cci import iam, signatures
-from fleetpatch.sandbox.cci.credentials import Credentials, are_same
+from fleetpatch.sandbox.cci.credentials import IssuedCredentials, are_same
 from fleetpatch.sandbox.cci.errors import gateway_error, unauthenticated
 from fleetpatch.sandbox.routes import find_route
-from fleetpatch.sandbox.statuses import Refusal, Reply
+from fleetpatch.sandbox.statuses import ApiReply, Refusal
 
 _TOKEN: Final = "x-auth-token"  # noqa: S105 -- the name of a header
 _PROJECT: Final = "x-project-id"
@@ -36,10 +36,10 @@ class Gateway:
 
     api: Api
     iam: iam.Iam
-    credentials: Credentials
+    credentials: IssuedCredentials
     wall: Callable[[], float]
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: ApiRequest) -> ApiReply:
         """Answer a request: itself, by IAM, or by the API."""
         if (request.method, request.path) == ("POST", iam.PATH):
             return self.iam.answer(request.body)
@@ -54,7 +54,7 @@ class Gateway:
         """Let all tokens that IAM handed out so far expire."""
         self.iam.tokens.revoke()
 
-    def _admitted(self, request: Request) -> Request:
+    def _admitted(self, request: ApiRequest) -> ApiRequest:
         """The request as the API is to see it. Raises Refusal (401)."""
         token = request.headers.get(_TOKEN)
         scheme = request.authorization.partition(" ")[0]
@@ -75,7 +75,7 @@ class Gateway:
     def _opens(self, token: str) -> bool:
         return are_same(token, self.credentials.token) or self.iam.tokens.is_good(token)
 
-    def _check_signature(self, request: Request) -> None:
+    def _check_signature(self, request: ApiRequest) -> None:
         known = self.credentials
         signatures.check(request, {known.access_key: known.secret_key}, self.wall())
         project = request.headers.get(_PROJECT, known.project)
@@ -83,7 +83,7 @@ class Gateway:
             raise unauthenticated("the project of X-Project-Id is not one of the access key's")
 
 
-def _check_parameters(request: Request) -> None:
+def _check_parameters(request: ApiRequest) -> None:
     """Check that a PATCH has no query parameters but those of its kind. Raises Refusal (400)."""
     if request.method != "PATCH":
         return

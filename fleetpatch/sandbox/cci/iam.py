@@ -14,10 +14,10 @@ from uuid import NAMESPACE_DNS, uuid5
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox.cci.credentials import Credentials, are_same
+from fleetpatch.sandbox.cci.credentials import IssuedCredentials, are_same
 from fleetpatch.sandbox.cci.errors import iam_error
 from fleetpatch.sandbox.cci.tokens import Issued, Tokens
-from fleetpatch.sandbox.statuses import JSON, Reply, encode
+from fleetpatch.sandbox.statuses import JSON, ApiReply, encode
 
 PATH: Final = "/v3/auth/tokens"
 SUBJECT_TOKEN: Final = "X-Subject-Token"  # noqa: S105 -- the name of a header
@@ -63,11 +63,11 @@ class _Login(msgspec.Struct):
 class Iam:
     """IAM for one account; `logged_in` is called for each token that is handed out."""
 
-    credentials: Credentials
+    credentials: IssuedCredentials
     tokens: Tokens
     logged_in: Callable[[], None]
 
-    def answer(self, body: bytes) -> Reply:
+    def answer(self, body: bytes) -> ApiReply:
         """Answer a login: 201 with a token, 400 for what is none, 401 for who is not known."""
         try:
             login = msgspec.json.decode(body, type=_Login).auth
@@ -84,7 +84,7 @@ class Iam:
         issued = self.tokens.issue()
         self.logged_in()
         body = encode({"token": self._described(issued)})
-        return Reply(HTTPStatus.CREATED, body, JSON, {SUBJECT_TOKEN: issued.token})
+        return ApiReply(HTTPStatus.CREATED, body, JSON, {SUBJECT_TOKEN: issued.token})
 
     def _knows(self, user: _User) -> bool:
         known = self.credentials

@@ -13,7 +13,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json, Path, show
 from fleetpatch.model.providers.capability import Capability
 from fleetpatch.model.providers.tables import CCI
-from fleetpatch.sandbox.api import Request
+from fleetpatch.sandbox.api import ApiRequest
 from fleetpatch.sandbox.routes import Route
 from fleetpatch.sandbox.statuses import Cause, invalid, unsupported_media_type
 from fleetpatch.sandbox.store import Store
@@ -31,13 +31,13 @@ _DRY_RUN: Final = {"dryRun": "All"}
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PatchLimits:
     """The limits over one store; kinds that the table does not have are not limited."""
 
     store: Store
     writes: Writes
 
-    def check(self, route: Route, request: Request) -> None:
+    def check(self, route: Route, request: ApiRequest) -> None:
         """Check a PATCH that is about to be carried out.
 
         Raises Refusal: 415 for its type, 422 for a field, and whatever the server itself would say.

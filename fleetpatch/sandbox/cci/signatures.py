@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
-from fleetpatch.sandbox.api import Request
+from fleetpatch.sandbox.api import ApiRequest
 from fleetpatch.sandbox.cci.errors import unauthenticated
 
 ALGORITHM: Final = "SDK-HMAC-SHA256"
@@ -46,7 +46,7 @@ _AUTHORIZATION: Final = re.compile(
 )
 
 
-def check(request: Request, secret_keys: Mapping[str, str], now: float) -> None:
+def check(request: ApiRequest, secret_keys: Mapping[str, str], now: float) -> None:
     """Check that `request` was signed with one of `secret_keys`, which are by access key.
 
     `now` is in seconds since the epoch. Raises Refusal (401 of the gateway).
@@ -84,7 +84,7 @@ def _signature(secret_key: str, date: str, canonical: bytes) -> str:
     return hmac.digest(secret_key.encode(), text.encode(), "sha256").hex()
 
 
-def _canonical(request: Request, names: list[str]) -> bytes:
+def _canonical(request: ApiRequest, names: list[str]) -> bytes:
     path, _, query = request.target.partition("?")
     headers = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names)
     lines = (
@@ -112,7 +112,7 @@ def _quoted(text: str) -> str:
     return quote(text, safe="~", errors=_RAW)
 
 
-def _payload(request: Request) -> str:
+def _payload(request: ApiRequest) -> str:
     """The last line of the canonical request."""
     digest = hashlib.sha256(request.body).hexdigest()
     told = request.headers.get(_CONTENT, "").strip()

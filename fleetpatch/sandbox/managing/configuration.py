@@ -19,16 +19,16 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.structured.fieldsets import field_step, shown
 from fleetpatch.rules.structured.typed import mistakes
-from fleetpatch.sandbox import discovery, jobs, leases, metadata
+from fleetpatch.sandbox import discovery, jobs, lease, metadata
 from fleetpatch.sandbox.decoding import decoded_as_yaml
 from fleetpatch.sandbox.managing.rules import rule_of
 from fleetpatch.sandbox.statuses import bad_request, broken
-from fleetpatch.sandbox.store import Document
+from fleetpatch.sandbox.store import StoredObject
 
 _FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
 
-def decoded(resource: Resource, body: bytes) -> Document:
+def decoded(resource: Resource, body: bytes) -> StoredObject:
     """The configuration that an apply sends. Raises Refusal (400; 500 for what does not fit)."""
     document = _document(body)
     version = document.get("apiVersion") or ""
@@ -47,7 +47,7 @@ def decoded(resource: Resource, body: bytes) -> Document:
     return document
 
 
-def _document(body: bytes) -> Document:
+def _document(body: bytes) -> StoredObject:
     try:
         document = _parsed(body)
     except (YAMLError, ValueError) as error:
@@ -97,7 +97,7 @@ def _check(resource: Resource, document: dict[str, Any]) -> None:
         for path in jobs.foreign_fields(spec or {}):
             raise ValueError(f"{_shown(path)}: field not declared in schema")
     else:
-        leases.decoded(spec)
+        lease.decoded(spec)
     for mistake in mistakes(document, rule_of(resource)):
         raise ValueError(mistake)
 

@@ -28,7 +28,7 @@ from fleetpatch.rules.structured.ownership import Changes, Owners, handed_over, 
 from fleetpatch.rules.structured.typed import fields_of, merged, mistakes
 from fleetpatch.sandbox import discovery
 from fleetpatch.sandbox.managing.rules import rule_of
-from fleetpatch.sandbox.store import Document
+from fleetpatch.sandbox.store import StoredObject
 
 _FIRST: Final = "before-first-apply"
 _MANAGED: Final = "managedFields"
@@ -52,7 +52,7 @@ _NOBODYS: Final = frozenset(
     }
 )
 _POD: Final = {"metadata": {"creationTimestamp": None}, "spec": {"containers": None}}
-_EMPTY: Final[Mapping[Resource, Document]] = {
+_EMPTY: Final[Mapping[Resource, StoredObject]] = {
     discovery.BATCH_JOBS: {"metadata": {}, "spec": {"template": _POD}, "status": {}},
     discovery.LEASES: {"metadata": {}, "spec": {}},
     discovery.NAMESPACES: {"metadata": {}, "spec": {}, "status": {}},
@@ -68,7 +68,7 @@ class Writer:
     time: str
 
 
-def created(resource: Resource, document: Document, writer: Writer) -> Managed:
+def created(resource: Resource, document: StoredObject, writer: Writer) -> Managed:
     """The owners of a new object: all of it is its writer's, if its entries can be told apart."""
     if is_ambiguous(resource, document):
         return {}
@@ -76,8 +76,8 @@ def created(resource: Resource, document: Document, writer: Writer) -> Managed:
 
 
 def updated(
-    resource: Resource, live: Document, document: Document, claimed: Json, writer: Writer
-) -> Document:
+    resource: Resource, live: StoredObject, document: StoredObject, claimed: Json, writer: Writer
+) -> StoredObject:
     """`document`, the new state of `live`, with its owners.
 
     `claimed` are the `managedFields` that the request has, or left, in it: one empty entry clears
@@ -98,12 +98,12 @@ def updated(
 
 def applied(
     resource: Resource,
-    live: Document | None,
-    configuration: Document,
+    live: StoredObject | None,
+    configuration: StoredObject,
     writer: Writer,
     *,
     force: bool,
-) -> tuple[Document, Managed]:
+) -> tuple[StoredObject, Managed]:
     """The object after an apply, and its owners; `live` is None where there is none yet.
 
     It is not decoded yet: nulls may stand where a map was. Raises ConflictError.
@@ -128,12 +128,12 @@ def applied(
     return after, _timed(owners, managed, moved, writer.time)
 
 
-def is_ambiguous(resource: Resource, document: Document) -> bool:
+def is_ambiguous(resource: Resource, document: StoredObject) -> bool:
     """Tell whether entries of its lists are there twice: nobody owns anything in it then."""
     return any(mistakes(document, rule_of(resource)))
 
 
-def owned(document: Document, managed: Managed) -> Document:
+def owned(document: StoredObject, managed: Managed) -> StoredObject:
     """The object with its owners, if there are any."""
     if not managed:
         return document
@@ -141,7 +141,7 @@ def owned(document: Document, managed: Managed) -> Document:
     return {**document, "metadata": {**document["metadata"], _MANAGED: entries}}
 
 
-def bare(document: Document) -> Document:
+def bare(document: StoredObject) -> StoredObject:
     """The object without its owners."""
     metadata = document["metadata"]
     if _MANAGED not in metadata:
@@ -151,7 +151,7 @@ def bare(document: Document) -> Document:
 
 
 def _updated(
-    resource: Resource, live: Document, document: Document, managed: Managed, writer: Writer
+    resource: Resource, live: StoredObject, document: StoredObject, managed: Managed, writer: Writer
 ) -> Managed:
     """The owners after an update of a tracked object, or of one that is to be tracked."""
     rule, me = rule_of(resource), Manager(writer.name, Operation.UPDATE, resource.api_version)

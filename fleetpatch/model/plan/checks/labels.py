@@ -7,7 +7,7 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.names import problem_of_annotations
-from fleetpatch.model.plan.checks.parts import KEEPING
+from fleetpatch.model.plan.checks.sections import KEEPING
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at
 

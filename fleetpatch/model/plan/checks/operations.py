@@ -5,10 +5,19 @@ from collections.abc import Iterator
 from typing import Final
 
 from fleetpatch.model.encoding import encode
+from fleetpatch.model.equality import has_null_entry
 from fleetpatch.model.fields import Json
-from fleetpatch.model.nulls import has_null_entry
-from fleetpatch.model.plan.checks.owned import AS_A_WHOLE, HEAD, OWNED, SHARED
-from fleetpatch.model.plan.checks.pointers import WRITTEN, is_pointer, operations, pointed, written
+from fleetpatch.model.plan.checks.fields import (
+    AS_A_WHOLE,
+    HEAD,
+    OWNED,
+    SHARED,
+    WRITTEN,
+    is_pointer,
+    operations,
+    pointed,
+    written,
+)
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at
 

@@ -8,7 +8,7 @@ unmistakable. A number with a leading zero is mistakable anywhere.
 from collections.abc import Iterator
 from typing import Final
 
-from fleetpatch.model.plan.checks.parts import BODIES
+from fleetpatch.model.plan.checks.sections import BODIES
 from fleetpatch.model.plan.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.readings import disagreement

@@ -12,13 +12,12 @@ from typing import Final
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import ABSENT, Json, Path, look_up, show
 from fleetpatch.model.names import show as quote
-from fleetpatch.model.plan.checks.owned import HEAD
-from fleetpatch.model.plan.checks.parts import BODIES, DOCUMENTS, OWN
-from fleetpatch.model.plan.checks.pointers import operations, written
+from fleetpatch.model.plan.checks.fields import HEAD, operations, written
+from fleetpatch.model.plan.checks.sections import BODIES, DOCUMENTS, OWN
 from fleetpatch.model.plan.checks.stated import stated
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, sections, texts_at
-from fleetpatch.model.providers.capability import Capability, ProviderName, Query
+from fleetpatch.model.providers.capability import Capability, ProviderName, QueryParameter
 from fleetpatch.model.providers.tables import PROVIDERS, capability
 from fleetpatch.model.resource import Resource
 
@@ -26,7 +25,11 @@ _TYPES: Final = MappingProxyType({**dict.fromkeys(OWN, PatchType.MERGE), **BODIE
 """What each part of a patch is sent as."""
 
 _QUERIES: Final = MappingProxyType(
-    {"fieldManager": Query.FIELD_MANAGER, "force": Query.FORCE, "pretty": Query.PRETTY}
+    {
+        "fieldManager": QueryParameter.FIELD_MANAGER,
+        "force": QueryParameter.FORCE,
+        "pretty": QueryParameter.PRETTY,
+    }
 )
 _LABELS: Final[Path] = ("metadata", "labels")
 _OWN_FIELDS: Final[Mapping[str, Path]] = MappingProxyType(
@@ -64,7 +67,7 @@ def check_rehearsal(
 ) -> Iterator[Finding]:
     """Find a kind that cannot be rehearsed: the server would ignore dryRun, and really patch."""
     taken = capability(provider, resource)
-    if taken is not None and Query.DRY_RUN not in taken.query:
+    if taken is not None and QueryParameter.DRY_RUN not in taken.query:
         yield Finding(
             place,
             f"{resource.name} of provider {provider} takes no dryRun, and would really be patched;"

@@ -1,0 +1,108 @@
+"""A run file carried out: locks, log and a session, until no target is open or it has to stop.
+
+The log of a run, where the settings have it.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+from fleetpatch.campaign.integrity import plan_of, require_as_planned
+from fleetpatch.campaign.servers import require_same_servers
+from fleetpatch.campaign.session import Session
+from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
+from fleetpatch.journal import flock, locator, queries
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.run import RunState, Summary
+from fleetpatch.report.logs import Log, open_log
+
+
+class PlanLock:
+    """Held by `plan_lock`; shows `apply` that its caller has the plan to itself."""
+
+
+@contextmanager
+def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
+    """Keep other processes of this machine from running it. Raises Locked, RunFileError."""
+    locator.prepare(settings.runs.parent)
+    with flock.hold(flock.of_plan(settings.runs.parent, name), f"plan {name}"):
+        yield PlanLock()
+
+
+@contextmanager
+def opened_to_write(
+    run_file: Path, settings: Settings, held: PlanLock | None = None
+) -> Iterator[RunFile]:
+    """Open a run file to go on with it, with its locks.
+
+    Raises Locked, and RunFileError also where it is not as it was planned.
+    """
+    with ExitStack() as stack:
+        if held is None:
+            stack.enter_context(plan_lock(_plan_name(run_file), settings))
+        stack.enter_context(flock.hold(flock.beside(run_file), str(run_file)))
+        opened = RunFile.open(run_file, write=True, wall=settings.clock.wall)
+        journal = stack.enter_context(opened)
+        require_as_planned(journal)
+        yield journal
+
+
+def _plan_name(run_file: Path) -> str:
+    with RunFile.open(run_file, check=False) as journal:
+        return journal.info.plan_name
+
+
+async def apply(
+    run_file: Path | str,
+    settings: Settings | None = None,
+    *,
+    stop: Stop | None = None,
+    held: PlanLock | None = None,
+    permits: ApplyOptions | None = None,
+) -> Summary:
+    """Bring every open target of `run_file` to its end.
+
+    What an earlier session left in doubt is read before anything is sent. A run that is finished
+    already is left as it is, and so is one that was halted, unless `permits` has it resumed.
+    `held` is the plan's lock, where the caller has it. Raises Locked,
+    RunFileError, LogError, KubeconfigError and CredentialsError, UsageError where the run was
+    planned on other servers than its plan leads to now, and ClusterError where the plan's
+    Lease cannot be had; what a server does otherwise is in the summary instead.
+    """
+    run_file, settings = Path(run_file), settings or Settings()
+    permits = permits or ApplyOptions()
+    with opened_to_write(run_file, settings, held) as journal:
+        summary = queries.summary(journal)
+        if summary.state is RunState.FINISHED:
+            return summary
+        if summary.state is RunState.HALTED:
+            if not permits.resumed:
+                return summary
+            require_same_servers(journal.info, plan_of(journal))
+            # Who goes on after a look at the failures has accepted them.
+            journal.pardon(summary.tally.failed)
+        with open_log_of(run_file, journal.info.run, settings) as log:
+            return await Session(journal, settings, log, stop or Stop(), permits).run()
+
+
+def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
+    """Reopen failed targets, all or those with one of `reasons`; returns their number.
+
+    After a halt the others are accepted; those that were put back are counted when they fail again.
+    Raises Locked, RunFileError, KubeconfigError, and UsageError where the run was planned on other
+    servers than its plan leads to now.
+    """
+    with opened_to_write(run_file, settings) as journal:
+        require_same_servers(journal.info, plan_of(journal))
+        halted, accepted = journal.state is RunState.HALTED, journal.pardoned
+        number = journal.reopen(*reasons)
+        failed = queries.summary(journal).tally.failed
+        journal.pardon(failed if halted else min(accepted, failed))
+        return number
+
+
+def open_log_of(run_file: Path, run: str, settings: Settings) -> AbstractContextManager[Log]:
+    """Open the log of the run with the id `run`. Raises as `fleetpatch.report.logs`."""
+    ours = settings.log_file is None
+    return open_log(settings.log_of(run_file), run=run, ours=ours, now=settings.clock.wall)

@@ -1,0 +1,57 @@
+"""What a run changes; apart, so that who only looks at runs loads nothing that sends."""
+
+from collections.abc import Iterable
+
+from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration, reads_whole
+from fleetpatch.model.equality import has_null_entry, null_entries
+from fleetpatch.model.fields import Path, show
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.run import RunInfo
+from fleetpatch.rules.merge_rules import merge_rules, undecided
+
+
+def change_of(info: RunInfo, plan: Plan) -> Change:
+    """What a run changes: what its plan says, or the way back of the run that it undoes."""
+    change = plan.patch.change()
+    return Restoration(reads_whole(change)) if info.undo_of else change
+
+
+_MERGED_BY_SCHEMA = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
+
+
+def depends_on_version(change: Change) -> bool:
+    """Tell whether what becomes of a list or a map depends on the server's version."""
+    if not isinstance(change, BodyPatch):
+        return False
+    is_merge = change.type is PatchType.MERGE
+    return change.type in _MERGED_BY_SCHEMA or (is_merge and has_null_entry(change.body))
+
+
+def undecided_of(
+    change: Change, resources: Iterable[Resource], releases: Iterable[str]
+) -> list[str]:
+    """Name the fields, with their kinds, of which the server alone knows how they merge.
+
+    `releases` are those of the servers ("1.20"), empty where it is not known.
+    """
+    if not isinstance(change, BodyPatch):
+        return []
+    found = (
+        f"{show(path)} of {resource.name}"
+        for resource in resources
+        for release in sorted(set(releases)) or [""]
+        for path in _undecided(change, resource, release)
+    )
+    return list(dict.fromkeys(found))
+
+
+def _undecided(change: BodyPatch, resource: Resource, release: str) -> Iterable[Path]:
+    match change.type:
+        case PatchType.STRATEGIC | PatchType.APPLY:
+            by_apply = change.type is PatchType.APPLY
+            return undecided(change.body, merge_rules(resource, release), by_apply=by_apply)
+        case PatchType.MERGE:
+            return () if release else null_entries(change.body)
+        case PatchType.JSON:
+            return ()

@@ -1,0 +1,230 @@
+"""From a plan to a run file: resolve kinds and namespaces, survey, seal.
+
+Whether a plan may be expanded now: its window is asked before any cluster is.
+
+What every new run is born with: an id, a time, a maker.
+"""
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fleetpatch._version import __version__
+from fleetpatch.campaign.apply import open_log_of
+from fleetpatch.campaign.change import depends_on_version
+from fleetpatch.campaign.fleet import open_fleet
+from fleetpatch.campaign.narrating import narrate_warnings
+from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop, whoami
+from fleetpatch.campaign.targets import kinds_of, list_queries_of
+from fleetpatch.engine.events import tell
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.survey import ListQuery, Survey
+from fleetpatch.engine.window import WindowGuard
+from fleetpatch.engine.writer import JournalWriter
+from fleetpatch.errors import WindowClosed
+from fleetpatch.journal import locator, queries
+from fleetpatch.journal.locator import run_id
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.plan.digest import canonical, digest
+from fleetpatch.model.plan.fitting import refuse_unfit
+from fleetpatch.model.plan.load import PlanFile
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
+from fleetpatch.rules.guards import refuse_clashes, refuse_none, refuse_unselective
+
+_ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
+"""How a target can end where it is planned."""
+
+
+async def expand(
+    plan: Plan | PlanFile,
+    settings: Settings | None = None,
+    *,
+    run_file: Path | None = None,
+    everything: bool = False,
+    dry_run: bool = False,
+) -> Summary:
+    """Expand `plan` into targets and write them to a new run file; nothing is patched.
+
+    Given the file, problems that only the clusters bring to light are placed in it, too.
+
+    `everything` allows selectors that match all there is, `dry_run` marks the run as a rehearsal.
+    Raises PlanError where the kinds do not take the patch, before anything is listed; Refused where
+    a guard says no (no run file is left behind then); ClusterError, CredentialsError,
+    KubeconfigError and RunFileError.
+    """
+    settings = settings or Settings()
+    source = plan if isinstance(plan, PlanFile) else PlanFile.of(plan)
+    plan = source.plan
+    refuse_unselective([block.narrowing for block in plan.targets], everything=everything)
+    started = settings.clock.monotonic()
+    async with open_fleet(plan, settings) as clusters:
+        info = _info(plan, clusters, settings, dry_run=dry_run)
+        path = run_file or _new_path(settings, info.run)
+        kinds = [
+            await kinds_of(cluster, [name for block in plan.targets for name in block.kinds])
+            for cluster in clusters
+        ]
+        refuse_unfit(source, zip(_providers(plan), kinds, strict=True), rehearsal=dry_run)
+        sweeps = [
+            sweep
+            for cluster, known in zip(clusters, kinds, strict=True)
+            for sweep in await list_queries_of(plan, cluster, known)
+        ]
+        releases = await _releases(plan, clusters)
+        journal = RunFile.create(path, info, wall=settings.clock.wall)
+        with journal.planning():
+            journal.note_releases(releases)
+            await _fill(journal, plan, sweeps, settings)
+            journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
+            elapsed = settings.clock.monotonic() - started
+            journal.count(_usage(clusters, elapsed), _warnings(clusters))
+        with journal:
+            return _narrate(journal, clusters, settings)
+
+
+def _new_path(settings: Settings, run: str) -> Path:
+    """Where the run file of a new run goes, in the state folder."""
+    locator.prepare(settings.runs.parent)
+    return locator.run_path(settings.runs, run)
+
+
+def _info(
+    plan: Plan, clusters: Sequence[ApiServer], settings: Settings, *, dry_run: bool
+) -> RunInfo:
+    return new_run(
+        plan.name,
+        settings,
+        plan_name=plan.name,
+        plan_digest=digest(plan),
+        plan=canonical(plan),
+        clusters=[ClusterInfo(c.name, c.server, c.context) for c in clusters],
+        dry_run=dry_run,
+    )
+
+
+async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, str]:
+    """The version of each cluster, where the plan's patch is one that versions merge differently.
+
+    The run file keeps it: what was planned by a version's rules is carried out by them.
+    """
+    if not depends_on_version(plan.patch.change()):
+        return {}
+    return {cluster.name: await cluster.release() for cluster in clusters}
+
+
+def _providers(plan: Plan) -> list[ProviderName]:
+    """The provider of each cluster, in the fleet's order."""
+    return [ProviderName(ref.provider) for ref in plan.fleet] or [ProviderName.KUBERNETES]
+
+
+async def _fill(
+    journal: RunFile, plan: Plan, sweeps: Sequence[ListQuery], settings: Settings
+) -> None:
+    survey = Survey(
+        plan.patch.change(),
+        JournalWriter(journal),
+        settings.progress,
+        max_targets=plan.guards.max_targets,
+        releases=journal.releases,
+    )
+    await survey.run(sweeps)
+    if plan.guards.on_clash == "refuse":
+        refuse_clashes(survey.clashes, survey.first_clash)
+    refuse_none(survey.found, [str(sweep) for sweep in sweeps])
+    for name in survey.inconsistent:
+        journal.mark_inconsistent(name)
+
+
+def _usage(clusters: Sequence[ApiServer], elapsed: float) -> Usage:
+    lists = sum(cluster.requests["list"] for cluster in clusters)
+    gets = sum(cluster.requests["get"] for cluster in clusters)
+    return Usage(get=gets, list=lists, elapsed=elapsed)
+
+
+def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
+    """What the servers warned of."""
+    counts: Counter[str] = Counter()
+    for cluster in clusters:
+        counts.update(cluster.warnings.counts)
+    return counts
+
+
+def _narrate(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
+    """Log what was planned, and each target that ended with the planning."""
+    summary = queries.summary(journal)
+    with open_log_of(journal.path, summary.info.run, settings) as log:
+        log.info(
+            "plan.expanded",
+            plan=summary.info.plan_name,
+            digest=summary.info.plan_digest,
+            by=summary.info.created_by,
+            version=summary.info.tool_version,
+            targets=summary.tally.total,
+            pending=summary.tally.pending,
+            unchanged=summary.tally.unchanged,
+            skipped=summary.tally.skipped,
+            inconsistent=summary.inconsistent,
+            dry_run=summary.info.dry_run,
+        )
+        narrate_warnings(log, clusters, known=())
+        for listed in queries.targets(journal, _ENDED):
+            if listed.settlement is not None:
+                tell(log, listed.target, listed.settlement)
+    return summary
+
+
+def window_guard_of(plan: Plan, settings: Settings, stop: Stop) -> WindowGuard | None:
+    """The plan's window as a gate that stops the run when it closes; None where it has none."""
+    window = plan.window
+    return None if window is None else WindowGuard(window.window(), settings.clock, stop.request)
+
+
+async def require_open_window(
+    plan: Plan, settings: Settings, permits: ApplyOptions, stop: Stop
+) -> None:
+    """Return while the plan's window is open, once it was waited for if that is allowed.
+
+    Raises WindowClosed, naming the next opening.
+    """
+    gate = window_guard_of(plan, settings, stop)
+    if gate is None:
+        return
+    if permits.patient:
+        waiting = Shutdown(settings.clock)
+        stop.listen(lambda _cause: waiting.call())
+        await gate.wait(waiting)
+    seen = gate.outlook()
+    if not seen.may_send:
+        raise WindowClosed(f"plan {plan.name}: {gate.cause(seen)}; nothing was sent")
+
+
+def new_run(
+    called: str,
+    settings: Settings,
+    *,
+    plan_name: str,
+    plan_digest: str,
+    plan: str,
+    clusters: Sequence[ClusterInfo],
+    dry_run: bool = False,
+    undo_of: str = "",
+) -> RunInfo:
+    """Describe a run that begins now; its id starts with `called`. The rest is as in RunInfo."""
+    now = datetime.fromtimestamp(settings.clock.wall(), UTC)
+    return RunInfo(
+        run=run_id(called, now, secrets.randbits(24)),
+        plan_name=plan_name,
+        plan_digest=plan_digest,
+        plan=plan,
+        created_at=now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        created_by=whoami(),
+        tool_version=__version__,
+        clusters=tuple(clusters),
+        dry_run=dry_run,
+        undo_of=undo_of,
+    )

@@ -1,0 +1,59 @@
+"""From a plan's words to lists: what its kinds and namespaces mean on one cluster."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from fleetpatch.engine.survey import ListQuery
+from fleetpatch.errors import UsageError
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.kube.resolve import resolve
+from fleetpatch.model.kinds import groups_named
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.resource import Resource
+from fleetpatch.rules.namespaces import exact, select
+
+
+async def kinds_of(cluster: ApiServer, names: Sequence[str]) -> Mapping[str, Resource]:
+    """Find what each name means; all that is served is looked at only where a name needs it.
+
+    Raises UsageError, ClusterError and CredentialsError.
+    """
+    groups = groups_named(names)
+    if groups is not None:
+        served = await cluster.resources(groups)
+        with suppress(UsageError):  # the whole offer makes for better advice
+            return {name: resolve(name, served, cluster.unavailable) for name in names}
+    served = await cluster.resources()
+    return {name: resolve(name, served, cluster.unavailable) for name in names}
+
+
+async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence[str | None]:
+    """The namespaces that `patterns` mean, or None for all at once.
+
+    They are listed only where a pattern needs it. Raises ClusterError and CredentialsError.
+    """
+    if not patterns:
+        return [None]
+    return exact(patterns) or select(patterns, await cluster.namespaces())
+
+
+async def list_queries_of(
+    plan: Plan, cluster: ApiServer, kinds: Mapping[str, Resource]
+) -> list[ListQuery]:
+    """Name the lists to be made on one cluster, in a fixed order. Raises as `namespaces_of`."""
+    sweeps = []
+    for position, block in enumerate(plan.targets):
+        namespaces = await namespaces_of(cluster, block.namespaces)
+        for name in block.kinds:
+            sweeps += [
+                ListQuery(
+                    cluster,
+                    position,
+                    kinds[name],
+                    namespace,
+                    str(block.selector),
+                    str(block.field_selector),
+                )
+                for namespace in namespaces
+            ]
+    return sweeps

@@ -1,0 +1,103 @@
+"""Undo: a run of its own, planned from another one's record.
+
+Each target that the run changed gets its before-values and absences back, where the values are
+still those that we left; the rest ends as `skipped: drifted`. Targets that failed with some of the
+change stored are among them. What the run left in doubt is settled by reading first, so that what
+was applied and never confirmed is undone as well.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from fleetpatch.campaign.apply import open_log_of, opened_to_write
+from fleetpatch.campaign.change import change_of
+from fleetpatch.campaign.integrity import plan_of
+from fleetpatch.campaign.plan import new_run
+from fleetpatch.campaign.servers import require_same_servers
+from fleetpatch.campaign.session import Session
+from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.errors import Refused
+from fleetpatch.journal import queries
+from fleetpatch.journal.locator import run_path
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.digest import undo_digest
+from fleetpatch.model.ports import Draft
+from fleetpatch.model.run import RunInfo, Standing, Summary
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.undo import way_back
+
+_MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
+"""Targets that were skipped, failed or are to be tried again may hold some of the change."""
+
+
+async def undo(
+    run_file: Path | str, settings: Settings | None = None, *, new_file: Path | None = None
+) -> Summary:
+    """Plan the undo of `run_file`; gives the summary of a new run, which `apply` carries out.
+
+    Raises Refused where there is nothing to undo, and as `apply`, since what is in doubt is read.
+    """
+    run_file, settings = Path(run_file), settings or Settings()
+    with opened_to_write(run_file, settings) as journal:
+        require_same_servers(journal.info, plan_of(journal))
+        if journal.info.dry_run:
+            raise Refused(f"{run_file}: it was a rehearsal and changed nothing; nothing to undo")
+        await _settle_doubtful(journal, settings)
+        return _plan(journal, settings, new_file)
+
+
+async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
+    """Find out what happened to the targets that were sent and never confirmed."""
+    if not queries.summary(journal).tally.in_doubt:
+        return
+    with open_log_of(journal.path, journal.info.run, settings) as log:
+        summary = await Session(journal, settings, log, Stop()).run(read_only=True)
+    if summary.tally.in_doubt:
+        raise Refused(
+            f"{journal.path}: {summary.tally.in_doubt} targets may have been changed and cannot be "
+            f"read ({summary.cause}); undo it when the server can be reached"
+        )
+
+
+def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summary:
+    info = _info(journal.info, settings)
+    path = new_file or run_path(settings.runs, info.run)
+    planned = RunFile.create(path, info, wall=settings.clock.wall)
+    with planned.planning():
+        planned.add(_drafts(journal))
+        _require_changes(journal, planned)
+        planned.seal()
+        planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
+    with planned:
+        journal.note_undo(info.run)
+        return queries.summary(planned)
+
+
+def _require_changes(journal: RunFile, planned: RunFile) -> None:
+    if not (planned.found() or queries.summary(journal).tally.applied):
+        raise Refused(f"{journal.path}: no target of it was applied; there is nothing to undo")
+
+
+def _info(undone: RunInfo, settings: Settings) -> RunInfo:
+    return new_run(
+        f"undo-{undone.plan_name}",
+        settings,
+        plan_name=undone.plan_name,
+        plan_digest=undo_digest(undone.run, undone.plan, ""),
+        plan=undone.plan,
+        clusters=undone.clusters,
+        undo_of=undone.run,
+    )
+
+
+def _drafts(journal: RunFile) -> Iterator[Draft]:
+    change = change_of(journal.info, plan_of(journal))
+    for listed in queries.targets(journal, _MAY_BE_CHANGED):
+        target, settlement = listed.target, listed.settlement
+        left, before = way_back(change, target, settlement)
+        if before:
+            known = settlement and settlement.resource_version
+            version = known or target.resource_version
+            seen = Seen(target.namespace, target.name, target.uid, version)
+            yield Draft(target.cluster, target.resource, seen, left, 0, before)

@@ -1,0 +1,79 @@
+"""Run files looked at: folded and put together for the report. Nothing here changes anything."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fleetpatch import files
+from fleetpatch.campaign.change import change_of, undecided_of
+from fleetpatch.campaign.integrity import plan_of, require_digest
+from fleetpatch.errors import RunFileError, UsageError
+from fleetpatch.journal import locator, queries
+from fleetpatch.journal.files import is_database
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.run import Summary
+from fleetpatch.report.preview import Preview, Sample
+from fleetpatch.rules.planner import goal
+
+SAMPLES = 5
+"""Targets that a preview shows with their values before and after."""
+
+
+def is_plan_file(path: Path) -> bool:
+    """Whether a path, rather than the name of a run, leads to a plan file. Raises RunFileError.
+
+    A folder is taken for one, since reading it as a plan says best what is wrong.
+    """
+    if files.is_regular(path):
+        return not is_database(path)
+    return files.is_folder(path)
+
+
+def find_run(runs: Path, text: str) -> Path:
+    """Find the run that a person means.
+
+    Raises UsageError where there is none, or no single one, and RunFileError where it is not a file
+    that can be read.
+    """
+    path = locator.find(runs, text)
+    if not is_database(path):
+        raise UsageError(
+            f"{text}: is no run file; name a run that was made of a plan: "
+            "`fleetpatch status` lists them"
+        )
+    return path
+
+
+def summarize(run_file: Path | str) -> Summary:
+    """Fold a run file into its summary. Raises RunFileError."""
+    with RunFile.open(Path(run_file)) as journal:
+        require_digest(journal)
+        return queries.summary(journal)
+
+
+def preview(run_file: Path) -> Preview:
+    """Show what a planned run would do. Raises RunFileError."""
+    with RunFile.open(run_file) as journal:
+        change = change_of(journal.info, plan_of(journal))
+        samples = [
+            Sample(target, goal(change, target)) for target in queries.samples(journal, SAMPLES)
+        ]
+        places = queries.places(journal)
+        undecided = undecided_of(change, journal.resources.values(), journal.releases.values())
+        return Preview(queries.summary(journal), places, samples, undecided)
+
+
+@contextmanager
+def opened(run_file: Path) -> Iterator[RunFile]:
+    """Open a run file to read it. Raises RunFileError."""
+    with RunFile.open(run_file) as journal:
+        yield journal
+
+
+def summaries(runs: Path) -> Iterator[Summary | str]:
+    """Every run of a folder, newest first; of one that cannot be read, the problem in one line."""
+    for path in locator.run_files(runs):
+        try:
+            yield summarize(path)
+        except RunFileError as error:
+            yield str(error)

@@ -1,0 +1,154 @@
+"""The check between two waves: a command's exit code, or a condition of objects."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import IO, Any, Final
+
+import anyio
+
+from fleetpatch.campaign.targets import kinds_of, namespaces_of
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.errors import FleetpatchError
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.waves import CheckSection
+from fleetpatch.model.target import Seen
+from fleetpatch.model.text import clean
+
+_AGAIN: Final = 5.0
+"""Seconds between two looks at objects that have not the condition yet."""
+
+_QUOTED: Final = 200
+_READ: Final = 4096
+
+
+async def failure(
+    check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], waiting: Shutdown
+) -> str:
+    """Run the check; gives why it failed, in one line, and nothing where it holds.
+
+    `waiting` cuts it short, and what it gives then says nothing. Raises nothing of a cluster's:
+    a fleet that cannot be asked has failed the check.
+    """
+    if check.command is not None:
+        return await _command(check.command, check.timeout, waiting)
+    return await _awaited(check, plan, fleet, waiting)
+
+
+async def _command(
+    command: Sequence[str],
+    timeout: float,  # noqa: ASYNC109 - the check's
+    waiting: Shutdown,
+) -> str:
+    what = f"`{clean(' '.join(command), _QUOTED)}`"
+    ended: int | None = None
+    # A file, not a pipe: what it leaves in the background may hold it open, and write any amount.
+    with tempfile.TemporaryFile() as output:
+        async with _at_most(timeout, waiting):
+            try:
+                ended = await _exit_code(command, output)
+            except (OSError, ValueError) as error:
+                return f"{what} cannot be run: {error}"
+        if ended is None:
+            return f"{what} did not end within {timeout:g} s"
+        if ended == 0:
+            return ""
+        output.seek(max(0, output.seek(0, os.SEEK_END) - _READ))
+        *_, last = output.read().decode(errors="replace").strip().splitlines() or [""]
+    told = f": {clean(last, _QUOTED)}" if last else ""
+    return f"{what} ended with {ended}{told}"
+
+
+async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:
+    """Run a command in a session of its own, all of which ends with a cancellation."""
+    process = await anyio.open_process(
+        list(command),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        return await process.wait()
+    except anyio.get_cancelled_exc_class():
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with anyio.CancelScope(shield=True):
+            await process.wait()
+        raise
+
+
+@asynccontextmanager
+async def _at_most(seconds: float, waiting: Shutdown) -> AsyncIterator[None]:
+    """End the block after so many seconds, or as soon as nobody waits for it any more."""
+
+    async def cut_off() -> None:
+        await waiting.pause(seconds)
+        tasks.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(cut_off)
+        try:
+            yield
+        finally:
+            tasks.cancel_scope.cancel()
+
+
+async def _awaited(
+    check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], waiting: Shutdown
+) -> str:
+    said = f"the clusters did not answer within {check.timeout:g} s"
+    async with _at_most(check.timeout, waiting):
+        try:
+            while said := await _first_missing(check, plan, fleet):
+                await waiting.pause(_AGAIN)
+        except FleetpatchError as error:
+            said = clean(str(error))
+    return said
+
+
+async def _first_missing(check: CheckSection, plan: Plan, fleet: Sequence[ApiServer]) -> str:
+    for cluster in fleet:
+        if missing := await _missing(check, plan, cluster):
+            return missing
+    return ""
+
+
+async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
+    """Name an object of the cluster that has not the condition; nothing where all have it."""
+    kind, _, wanted = (check.condition or "").partition("=")
+    looked_at = 0
+    names = check.kinds or tuple(dict.fromkeys(k for block in plan.targets for k in block.kinds))
+    kinds = await kinds_of(cluster, names)
+    for name in names:
+        if check.namespaces and not kinds[name].namespaced:
+            return f"{cluster.name}: {kinds[name].name} are cluster-scoped; remove check.namespaces"
+    for namespace in await namespaces_of(cluster, check.namespaces):
+        for name in names:
+            pages = cluster.pages(
+                kinds[name],
+                namespace=namespace,
+                selector=str(check.selector),
+                field_selector=str(check.field_selector),
+                whole=True,
+            )
+            async for page in pages:
+                looked_at += len(page.items)
+                for seen in page.items:
+                    status = _condition(seen, kind)
+                    if status != (wanted or "True"):
+                        where = f"{kinds[name].name} {seen.namespace}/{seen.name}"
+                        return f"{cluster.name}: {where} has {kind}={status}"
+    return "" if looked_at else f"{cluster.name}: no object matches the check's selector"
+
+
+def _condition(seen: Seen, kind: str) -> str:
+    status: Any = (seen.whole or {}).get("status") or {}
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == kind:
+            return clean(str(condition.get("status")), _QUOTED)
+    return "(absent)"

@@ -1,0 +1,113 @@
+"""A run in waves: what happens before each of them.
+
+A wave begins once the one before has ended and its pause is over, counted from its last success;
+then the check must hold. All of this is told from the run file, so a run that was cut off in a
+pause, or that was halted by a check, goes on where it stood: a wave of which something was claimed
+has begun, and is not held up again.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import anyio
+
+from fleetpatch.engine.clock import lapse
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.plan.waves import WavesSection
+from fleetpatch.model.ports import Clock, Events, Progress
+from fleetpatch.model.run import RunState
+from fleetpatch.report.wording import duration
+
+
+@dataclass(frozen=True, slots=True)
+class WaveHold:
+    """The run ends here for now: in which state, and why."""
+
+    state: RunState
+    cause: str
+
+
+@dataclass(slots=True)
+class WaveGate:
+    """The waves of one run; `promoted` lets the next one begin without pause and check.
+
+    `check` gives why the check failed, and nothing where it holds. `waiting` ends a pause.
+    """
+
+    waves: WavesSection
+    journal: RunFile
+    clock: Clock
+    log: Events
+    waiting: Shutdown
+    check: Callable[[], Awaitable[str]]
+    progress: Progress
+    promoted: bool = False
+
+    async def before(self, number: int) -> WaveHold | None:
+        """Do what is to be done before the wave `number`, from 0; gives why it must not begin.
+
+        Returns None, too, where the wait was cut short by `waiting`.
+        """
+        wave = self.journal.wave(number)
+        if wave.claimed or not wave.open:
+            return None
+        if number and (held := await self._between(number)):
+            return held
+        if self.waiting.called:
+            return None
+        self.log.info("wave.started", wave=number + 1, of=self._count, targets=wave.open)
+        self.progress.limited("", f"wave {number + 1} of {self._count}")
+        return None
+
+    @asynccontextmanager
+    async def deadline(self, stop: Callable[[str], None]) -> AsyncIterator[None]:
+        """Call `stop` where the block, which is one wave, takes longer than it may."""
+        async with anyio.create_task_group() as tasks:
+            if self.waves.deadline is not None:
+                tasks.start_soon(self._expire, self.waves.deadline, stop)
+            yield
+            tasks.cancel_scope.cancel()
+
+    @property
+    def _count(self) -> int:
+        return len(self.journal.waves)
+
+    async def _between(self, number: int) -> WaveHold | None:
+        done = f"wave {number} of {self._count}"
+        go_on = f"`fleetpatch resume {self.journal.info.run} --promote` goes on"
+        if self.promoted:
+            self.promoted = False
+            self.log.info("wave.promoted", wave=number + 1, of=self._count)
+            return None
+        if self.waves.promote == "manual":
+            return WaveHold(RunState.PAUSED, f"{done} is done; {go_on}")
+        await self._pause(number)
+        if self.waiting.called:
+            return None
+        # A check that is cut short has told nothing.
+        if (why := await self.check()) and not self.waiting.called:
+            return WaveHold(
+                RunState.HALTED, f"the check after {done} failed: {why}; {go_on} all the same"
+            )
+        return None
+
+    async def _pause(self, number: int) -> None:
+        over_at = self.journal.wave(number - 1).over_at
+        if over_at is None:
+            return
+        until = over_at + self.waves.pause
+        if (seconds := until - self.clock.wall()) <= 0:
+            return
+        shown = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
+        self.log.info("wave.paused", wave=number, of=self._count, until=shown)
+        self.log.flush()
+        self.progress.limited("", f"wave {number} of {self._count} is over; the next at {shown}")
+        # A wall clock that is set meanwhile shall not make it longer than the plan has it.
+        await self.waiting.pause(min(seconds, self.waves.pause))
+
+    async def _expire(self, seconds: float, stop: Callable[[str], None]) -> None:
+        await lapse(self.clock, seconds)
+        stop(f"the wave did not end within {duration(seconds)}")

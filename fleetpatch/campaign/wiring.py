@@ -1,0 +1,158 @@
+"""What a plan says, as the engine takes its orders.
+
+A plan's pace, as the engine's pacer, and what the log says of it.
+
+The Lease of a run: where a plan asks for one, it is held while the run is carried out.
+"""
+
+import math
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from math import inf
+from typing import Any
+
+from fleetpatch.campaign.change import change_of
+from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.engine.lease import LeaseHolder, LeaseTerms
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.change import FIELD_MANAGER
+from fleetpatch.model.plan.lease import LockSection
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.ports import Clock, Events
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.run import RunInfo
+from fleetpatch.model.target import Seen, Target
+from fleetpatch.model.text import clean
+from fleetpatch.rules.backoff import Backoff
+from fleetpatch.rules.pacing.governor import Pace, PaceCause
+from fleetpatch.rules.settlement import OnDrift
+
+
+def patch_policy_of(
+    info: RunInfo, plan: Plan, cluster: str, *, release: str = "", read_only: bool = False
+) -> PatchPolicy:
+    """How each target that a run has in `cluster`, a server of `release`, is to be treated."""
+    selectors = [block.selector for block in plan.targets]
+
+    def matches(target: Target, seen: Seen) -> bool:
+        # An undo goes to whatever was changed, selected or not.
+        return bool(info.undo_of) or any(
+            selectors[block].matches(seen.labels) for block in target.blocks
+        )
+
+    return PatchPolicy(
+        change=change_of(info, plan),
+        matches=matches,
+        on_drift=OnDrift(plan.guards.on_drift),
+        guarded=bool(info.undo_of) or plan.guards.conflicts == "version",
+        attempts=plan.retry.attempts,
+        deadline=plan.retry.deadline or inf,
+        backoff=Backoff(cap=plan.retry.max_delay),
+        retried=plan.retried(cluster),
+        dry_run=info.dry_run,
+        read_only=read_only,
+        options=plan.patch.options(),
+        release=release,
+        managers=_managers(plan, cluster),
+    )
+
+
+def _managers(plan: Plan, cluster: str) -> frozenset[str]:
+    """The field managers that a server may note for our writes.
+
+    Kinds of CCI take no `fieldManager`: the server notes the client's name instead.
+    """
+    named = plan.patch.field_manager
+    is_cci = any(
+        ref.name == cluster and ProviderName(ref.provider) is ProviderName.CCI for ref in plan.fleet
+    )
+    return frozenset({named, FIELD_MANAGER} if is_cci else {named})
+
+
+_FREE = frozenset({PaceCause.WORK, PaceCause.STARTING})
+"""Nothing holds the pace back."""
+
+
+def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer:
+    """A pacer for one cluster; without a burst of its own, a plan may send one second's worth.
+
+    It writes `pace.changed` into the log, and tells the progress what limits it.
+    """
+    pace, clock = plan.pace, settings.clock
+    burst = pace.burst or (max(1, math.ceil(pace.rate)) if pace.rate else 1)
+
+    def changed(old: Pace, new: Pace) -> None:
+        settings.progress.limited(cluster, _in_words(new))
+        until = (
+            {} if new.until is None else {"resumes_in_s": round(new.until - clock.monotonic(), 1)}
+        )
+        log.info(
+            "pace.changed",
+            cluster=cluster,
+            cause=new.cause,
+            old=_shown(old),
+            new=_shown(new),
+            **until,
+        )
+
+    return Pacer(
+        clock,
+        pace.rate,
+        burst,
+        pace.in_flight,
+        adaptive=pace.adaptive,
+        longest_pause=plan.retry.max_delay,
+        on_change=changed,
+    )
+
+
+def _shown(pace: Pace) -> dict[str, Any]:
+    rate = None if pace.rate is None else round(pace.rate, 1)
+    return {"concurrency": pace.concurrency, "rate": rate, "cause": pace.cause}
+
+
+def _in_words(pace: Pace) -> str:
+    """What holds it back, for the progress line; empty where nothing does."""
+    if pace.cause in _FREE:
+        return ""
+    if pace.rate is None:
+        return f"{pace.cause}, {pace.concurrency} in flight"
+    return f"{pace.cause}, {pace.concurrency} in flight, {pace.rate:.0f}/s"
+
+
+def lease_holder_of(
+    lock: LockSection, fleet: Sequence[ApiServer], clock: Clock, log: Events, stop: Stop
+) -> LeaseHolder:
+    """Prepare to hold the Lease that `lock` names, in the fleet's first cluster.
+
+    A loss stops the run, and a stop ends the waiting.
+    """
+    waiting = Shutdown(clock)
+    stop.listen(lambda _cause: waiting.call())
+    terms = LeaseTerms(f"{lock.lease} in cluster {fleet[0].name}", _identity(), int(lock.duration))
+    leases = fleet[0].lease(lock.namespace, lock.name)
+    return LeaseHolder(terms, leases, clock, log, waiting, stop.request)
+
+
+@asynccontextmanager
+async def holding_lease(tenure: LeaseHolder | None) -> AsyncIterator[None]:
+    """Hold the Lease while the block runs, if there is one to hold.
+
+    Where the run is stopped before it is had, the block runs without it, and its lanes find
+    themselves stopped. Raises Locked and ClusterError.
+    """
+    if tenure is None or not await tenure.acquire():
+        yield
+        return
+    async with tenure.kept():
+        yield
+
+
+def _identity() -> str:
+    """`host_pid_random`: two processes never share it, even if their hosts' names are the same."""
+    return clean(f"{os.uname().nodename}_{os.getpid()}_{secrets.token_hex(4)}")

@@ -1,0 +1,294 @@
+"""Tenure: a Lease that is held while a run is carried out, so that one process alone sends.
+
+::
+
+    sent        renewed at     may send until         others may take over from
+     |--------------|---------------|-------------------------|
+     0          duration/3     duration*2/3          duration after they saw it change
+
+All of it is measured on our own monotonic clock, from before the last write that the server
+confirmed was sent; others begin to count when they see that write, which is later. So a holder that
+cannot renew has stopped before anybody takes over, whatever the machines' wall clocks say, and the
+last third is for what is still on its way. `holds` is asked right before each PATCH, and not told
+by a timer: a process that was suspended finds the deadline passed before it sends anything.
+
+Who finds the Lease held watches it. If the record stays the same for the whole duration that it
+names, its holder is dead, and the Lease is taken over; if it changes, somebody is alive.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from math import inf
+from typing import Final, NamedTuple
+
+import anyio
+
+from fleetpatch.engine.concurrency import unwrapped_group
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.errors import ClusterError, Locked
+from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
+from fleetpatch.model.ports import Clock, Events, Leases
+
+_LONGEST_WATCH: Final = 600
+"""Seconds for which a record is watched at most: who asks for more is taken to be alive."""
+
+_TROUBLES: Final = 10
+"""Requests without a usable answer that are put up with before anything is held."""
+
+_FAREWELL: Final = 1.0
+"""Seconds that giving it back may take: a run that was interrupted has to end soon."""
+
+_SUSPENDED: Final = "this process did not get to it"
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTerms:
+    """What is held, by whom, and for how long: `lease` and `holder` are its name and ours.
+
+    `duration` is in whole seconds.
+    """
+
+    lease: str
+    holder: str
+    duration: int = 30
+
+    @property
+    def renewal(self) -> float:
+        """Seconds after which it is renewed."""
+        return self.duration / 3
+
+    @property
+    def deadline(self) -> float:
+        """Seconds after which, without a renewal, nothing is sent any more."""
+        return self.duration * 2 / 3
+
+    @property
+    def again(self) -> float:
+        """Seconds between two attempts, and between two looks at somebody else's."""
+        return self.duration / 15
+
+    @property
+    def patience(self) -> float:
+        """Seconds that one request may take."""
+        return self.duration / 6
+
+
+class _Watch(NamedTuple):
+    """What was seen of a Lease first (None: there was none), and when."""
+
+    record: LeaseRecord | None
+    since: float
+
+
+class LeaseHolder:
+    """Holds one Lease: `acquire` it, then do the work within `kept`, asking `holds` all the time.
+
+    `on_lost` is told once, in one line, why nothing may be sent any more. `halt` ends the waiting
+    for somebody else's Lease.
+    """
+
+    def __init__(
+        self,
+        terms: LeaseTerms,
+        leases: Leases,
+        clock: Clock,
+        events: Events,
+        halt: Shutdown,
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self._terms = terms
+        self._leases = leases
+        self._clock = clock
+        self._events = events
+        self._halt = halt
+        self._on_lost = on_lost
+        self._lease = Lease(LeaseRecord(), "")
+        self._sent_at = -inf
+        self._renew_at = -inf
+        self._held = False
+        self._troubles = 0
+        self._trouble = _SUSPENDED
+
+    def holds(self) -> bool:
+        """Whether we may send at this moment. What is lost is not held again."""
+        if self._held and self._clock.monotonic() >= self._deadline:
+            self._lose(f"was not renewed in time: {self._trouble}")
+        return self._held
+
+    async def acquire(self) -> bool:
+        """Get the Lease, waiting for a dead holder's to run out; False where a halt was called.
+
+        Raises Locked where somebody else is alive, and ClusterError where it cannot be had.
+        """
+        watch: _Watch | None = None
+        while not self._halt.called:
+            asked_at = self._clock.monotonic()
+            found = await self._ask(self._leases.read)
+            if isinstance(found, LeaseTrouble):
+                self._endure(found)
+            else:
+                lease = found if isinstance(found, Lease) else None
+                watch = self._look(lease, watch)
+                if self._is_free(lease, asked_at - watch.since):
+                    taken = await self._take(lease)
+                    if isinstance(taken, Lease):
+                        return True
+                    if isinstance(taken, LeaseTrouble):
+                        self._endure(taken)
+            await self._halt.pause(self._terms.again)
+        return False
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Renew the Lease while the block runs, and give it back at its end."""
+        try:
+            with unwrapped_group():
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._keep)
+                    yield
+                    tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._release()
+
+    @property
+    def _deadline(self) -> float:
+        return self._sent_at + self._terms.deadline
+
+    def _look(self, lease: Lease | None, watch: _Watch | None) -> _Watch:
+        """Compare with what was seen first. Raises Locked where somebody else changed it since."""
+        record = lease.record if lease else None
+        if watch is None:
+            watch = _Watch(record, self._clock.monotonic())
+            if record and record.holder:
+                self._narrate("lease.awaited", holder=record.holder, since=record.acquired)
+                if record.seconds > _LONGEST_WATCH:
+                    raise self._locked(record)
+        elif record != watch.record and not self._is_ours(record):
+            raise self._locked(record if record and record.holder else watch.record)
+        return watch
+
+    def _is_free(self, lease: Lease | None, watched: float) -> bool:
+        if lease is None or not lease.record.holder or self._is_ours(lease.record):
+            return True
+        return watched >= (lease.record.seconds or self._terms.duration)
+
+    def _is_ours(self, record: LeaseRecord | None) -> bool:
+        return record is not None and record.holder == self._terms.holder
+
+    def _locked(self, record: LeaseRecord | None) -> Locked:
+        holder = (record and record.holder) or "another process"
+        since = f" (since {record.acquired})" if record and record.acquired else ""
+        return Locked(f"lease {self._terms.lease}: {holder} holds it{since}; let it end")
+
+    def _endure(self, trouble: LeaseTrouble) -> None:
+        self._troubles += 1
+        if not trouble.passing or self._troubles >= _TROUBLES:
+            raise ClusterError(f"lease {self._terms.lease}: cannot be had: {trouble.detail}")
+
+    async def _take(self, found: Lease | None) -> LeaseReply:
+        now, sent_at = self._stamp(), self._clock.monotonic()
+        record = LeaseRecord(self._terms.holder, self._terms.duration, now, now)
+        if found is None:
+            reply = await self._ask(partial(self._leases.create, record))
+        else:
+            record = replace(record, transitions=found.record.transitions + 1)
+            reply = await self._ask(partial(self._leases.update, record, found.version))
+        if isinstance(reply, Lease):
+            self._note(reply, sent_at)
+            self._held = True
+            former = found.record.holder if found else ""
+            self._narrate("lease.acquired", holder=self._terms.holder, former=former)
+        return reply
+
+    async def _keep(self) -> None:
+        while self.holds():
+            await self._clock.sleep(min(self._renew_at, self._deadline) - self._clock.monotonic())
+            if self.holds():
+                await self._renew()
+
+    async def _renew(self) -> None:
+        sent_at = self._clock.monotonic()
+        record = replace(self._lease.record, renewed=self._stamp())
+        reply = await self._write(record, self._deadline)
+        match reply:
+            case Lease() if self._is_ours(reply.record):
+                self._note(reply, sent_at)
+            case Lease():
+                self._lose(f"was taken over by {reply.record.holder or 'another process'}")
+            case LeaseMiss.ABSENT:
+                self._lose("was deleted")
+            case LeaseMiss.CONFLICT:
+                self._postpone("others write it all the time")
+            case LeaseTrouble():
+                self._postpone(reply.detail)
+
+    def _postpone(self, trouble: str) -> None:
+        self._trouble = trouble
+        self._renew_at = self._clock.monotonic() + self._terms.again
+        self._events.warning("lease.not-renewed", lease=self._terms.lease, detail=trouble)
+
+    async def _release(self) -> None:
+        """Give it back, unless it is lost; where that does not arrive, it runs out by itself."""
+        if not self.holds():
+            return
+        self._held = False
+        record = replace(self._lease.record, holder="", renewed=self._stamp())
+        reply = await self._write(record, self._clock.monotonic() + _FAREWELL)
+        if isinstance(reply, Lease) and not reply.record.holder:
+            self._narrate("lease.released")
+
+    async def _write(self, record: LeaseRecord, until: float) -> LeaseReply:
+        """Write our Lease; where it is not ours any more, give what it has become instead."""
+        reply = await self._ask(partial(self._leases.update, record, self._lease.version), until)
+        if reply is not LeaseMiss.CONFLICT:
+            return reply
+        # Still ours, where the answer to our last write was lost, or somebody labelled it.
+        found = await self._ask(self._leases.read, until)
+        if not isinstance(found, Lease) or not self._is_ours(found.record):
+            return found
+        self._lease = found
+        return await self._ask(partial(self._leases.update, record, found.version), until)
+
+    async def _ask(
+        self, request: Callable[[], Awaitable[LeaseReply]], until: float = inf
+    ) -> LeaseReply:
+        """Make a request, and wait for its answer as long as our patience lasts, or `until`."""
+        seconds = min(self._terms.patience, until - self._clock.monotonic())
+        reply: LeaseReply = LeaseTrouble("no answer within the time allowed")
+
+        async def cut_off(scope: anyio.CancelScope) -> None:
+            await self._clock.sleep(seconds)
+            scope.cancel()
+
+        async with anyio.create_task_group() as race:
+            race.start_soon(cut_off, race.cancel_scope)
+            reply = await request()
+            race.cancel_scope.cancel()
+        return reply
+
+    def _note(self, lease: Lease, sent_at: float) -> None:
+        self._lease = lease
+        self._sent_at = sent_at
+        self._renew_at = sent_at + self._terms.renewal
+        self._trouble = _SUSPENDED
+
+    def _lose(self, how: str) -> None:
+        if not self._held:
+            return
+        self._held = False
+        cause = f"the lease {self._terms.lease} {how}"
+        self._events.warning("lease.lost", lease=self._terms.lease, detail=cause)
+        self._on_lost(cause)
+
+    def _stamp(self) -> str:
+        """The wall clock's time as Kubernetes' MicroTime."""
+        now = datetime.fromtimestamp(self._clock.wall(), UTC)
+        return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+    def _narrate(self, event: str, **fields: str) -> None:
+        self._events.info(event, lease=self._terms.lease, **fields)
+        self._events.flush()

@@ -1,0 +1,379 @@
+"""One target's passage: what is sent and read for it, turn by turn.
+
+A passage sends optimistically, with the version that was planned. A 200 that shows the object ends
+it. After any other answer the PATCH may have been applied, whoever answered: so the object is read
+after a conflict, after an answer that leaves it open, and before the target ends on a refusal or
+with its attempts used up. An answer that asks for another attempt is followed by that attempt; its
+guard meets a change that was made all the same. Each turn ends in a settlement, in `Retryable`
+(wait, and take another) or in `Deferred` (the target stays open).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from fleetpatch.engine.policy import PatchContext
+from fleetpatch.engine.replies import is_unreachable, line
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.change import PatchType, is_repeatable
+from fleetpatch.model.fields import Fields
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
+from fleetpatch.model.target import Seen, Target
+from fleetpatch.rules.backoff import retry_after
+from fleetpatch.rules.identity import about
+from fleetpatch.rules.pacing.governor import Permit
+from fleetpatch.rules.patch_body import request
+from fleetpatch.rules.planner import goal
+from fleetpatch.rules.settlement import End, after_patch, after_read, outweighs_refusal
+from fleetpatch.rules.verdicts import (
+    Ruling,
+    Verdict,
+    is_failed_test,
+    is_gone,
+    is_owned_by,
+    judge,
+    may_be_starting,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The target stays open; with `lane` set, so does all that its cluster has still to get.
+
+    `sent` tells whether a PATCH of ours may have reached the server: then it is in doubt. Without
+    a `cause` of its own it was left because of a halt. `unanswered` tells that the server did not
+    answer, or failed, at every attempt.
+    """
+
+    cause: str = ""
+    lane: bool = False
+    sent: bool = True
+    unanswered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retryable:
+    """This turn settled nothing.
+
+    `reason` is how the target ends where this was its last attempt, `pause` the shortest first
+    wait that is of use, in seconds.
+    """
+
+    reply: Reply
+    verdict: Verdict
+    reason: Reason = Reason.EXHAUSTED
+    pause: float = 0.0
+
+
+AttemptResult: TypeAlias = Settlement | Deferred | Retryable
+
+_WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
+"""Nothing that we wrote is there any more."""
+
+
+class TargetPatcher:
+    """The state of one target under way; `attempt` until it is no `Retryable`, else `give_up`."""
+
+    def __init__(self, patcher: PatchContext, target: Target, *, in_doubt: bool) -> None:
+        self._replaced: Fields | None = None
+        if target.earlier is not None and target.earlier.replaced != target.before:
+            self._replaced = target.earlier.replaced
+            target = replace(target, before=target.earlier.replaced)
+        self.target = target
+        self._courier = patcher
+        self._orders = patcher.orders
+        self._goal = goal(self._orders.change, target)
+        self._planned_version = target.resource_version
+        self._ours: Fields = {}
+        self._refused: End | None = None
+        self._refused_for_good = False
+        self._options = self._orders.options
+        self._version = target.resource_version
+        self._maybe_applied = in_doubt
+        self._unread = False
+        self._unanswered = in_doubt
+        self._must_read = in_doubt
+        self._renewed = False
+        self._attempts = 0
+        self._reads = 0
+        self._status: int | None = None
+        self._started = patcher.clock.monotonic()
+        self._first_sent_at: float | None = None
+        self._last: Retryable | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The time since the first PATCH for it was sent; 0 before that."""
+        now = self._courier.clock.monotonic()
+        return now - (now if self._first_sent_at is None else self._first_sent_at)
+
+    @property
+    def _is_in_doubt(self) -> bool:
+        """Whether a PATCH of ours may have been applied that no read has denied.
+
+        One that nobody answered may arrive even after a read.
+        """
+        return self._unanswered or self._unread
+
+    async def attempt(self) -> AttemptResult:
+        """Read where one must, then send where one may."""
+        halt = self._courier.halt
+        if halt.called and self._unread and not self._must_read:
+            return await self._come_to_rest()
+        if self._must_read:
+            ended = await self._read()
+            if halt.called and isinstance(ended, Retryable):
+                return Deferred()
+            if ended is not None:
+                return ended
+        if self._orders.read_only:
+            return Deferred(sent=False)
+        permit = await self._courier.pacer.admit(halt)
+        if permit is None:
+            return await self._come_to_rest()
+        if self._last is not None and self.seconds > self._orders.deadline:
+            # The line was long: its time is over, as after a wait.
+            self._courier.pacer.unused()
+            return self._last
+        return await self._send(permit)
+
+    async def _come_to_rest(self) -> Settlement | Deferred:
+        """Leave the target where the halt found it, unless a read shows that it is done.
+
+        Nothing is read where the server asked for a pause: it stays in doubt then.
+        """
+        if self._unread:
+            if self._last and retry_after(self._last.reply, self._courier.clock.wall()):
+                return Deferred()
+            match await self._read():
+                case Settlement() as ended:
+                    return ended
+                case Retryable() | Deferred():
+                    return Deferred()
+        return Deferred(sent=self._is_in_doubt)
+
+    async def give_up(self, last: Retryable, *, once_more: bool = True) -> Settlement | Deferred:
+        """End a passage whose attempts have run out: where a read can tell more, it is made.
+
+        `once_more`: a PATCH may follow it, where turns went by without one.
+        """
+        if (overdue := self._must_read) or self._unread:
+            match await self._read():
+                case Settlement() as ended:
+                    return ended
+                case Deferred() as left if left.lane or overdue:
+                    return left
+                case Retryable(reply=reply) if self._must_know(last, reply):
+                    cause = f"could not be read after it may have been applied: {line(reply)}"
+                    return Deferred(
+                        cause,
+                        lane=is_unreachable(reply),
+                        unanswered=last.verdict is Verdict.IN_DOUBT,
+                    )
+                case None if overdue and once_more and self._may_go_on:
+                    # Turns went by without a PATCH while it could not be read; now it could.
+                    turn = await self.attempt()
+                    if not isinstance(turn, Retryable):
+                        return turn
+                    return await self.give_up(turn, once_more=False)
+        said = line(last.reply)
+        match last.verdict:
+            case Verdict.RENEW:
+                cause = f"spent its last attempt on credentials that were stale: {said}"
+                return Deferred(cause, sent=self._is_in_doubt)
+            case Verdict.RETRY if is_unreachable(last.reply):
+                cause = f"the server cannot be reached: {said}"
+                return Deferred(cause, lane=True, sent=self._is_in_doubt)
+            case Verdict.CONFLICT:
+                return self._settle(End(Reason.CONFLICT, said))
+            case _:
+                return self._settle(End(last.reason, said))
+
+    async def _send(self, permit: Permit) -> AttemptResult:
+        orders = self._orders
+        guarded = orders.guarded or not is_repeatable(orders.change)
+        version = self._version if guarded else None
+        sent = request(orders.change, self.target, self._goal, version, self._options)
+        self._attempts += 1
+        if self._first_sent_at is None:
+            self._first_sent_at = self._courier.clock.monotonic()
+        reply = await self._courier.cluster.patch(
+            self.target, sent, whole=orders.whole, dry_run=orders.dry_run
+        )
+        self._courier.pacer.answered(permit, reply)
+        reply = about(self.target, reply, written=True)
+        if isinstance(reply, Answer):
+            self._status = reply.status
+            if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
+                return self._settle(self._decide_on_200(reply.seen))
+        if not (orders.dry_run or is_unreachable(reply)):
+            # It has left us: whoever answers, and whatever, it may have been applied.
+            self._maybe_applied = self._unread = True
+        turn = await self._ponder(reply, sent.type)
+        self._last = turn if isinstance(turn, Retryable) else None
+        return turn
+
+    def _decide_on_200(self, seen: Seen) -> End:
+        # A version that was read after a PATCH of ours may be of that PATCH's making.
+        sent_before = self._maybe_applied and self._version != self._planned_version
+        return after_patch(
+            self._orders.change,
+            self._goal,
+            self._version,
+            seen,
+            sent_before=sent_before,
+            dry_run=self._orders.dry_run,
+        )
+
+    async def _ponder(self, reply: Reply, sent: PatchType) -> AttemptResult:
+        """Find out what an answer that is no plain success asks for."""
+        ruling = judge(reply, self._orders.retried)
+        if self._is_unready(reply) and self._attempts < self._orders.attempts:
+            return Retryable(reply, Verdict.RETRY)
+        if isinstance(reply, Answer) and is_failed_test(reply, sent):
+            # A test that failed, or an operation that does not fit: the object tells which.
+            self._refused, self._must_read = End(Reason.REJECTED, line(reply)), True
+            return Retryable(reply, Verdict.CONFLICT)
+        match ruling.verdict:
+            case Verdict.STOP if self._is_our_own(reply):
+                self._options = replace(self._options, force=True)
+                return Retryable(reply, Verdict.RETRY)
+            case Verdict.STOP:
+                return await self._refuse(ruling, reply)
+            case Verdict.RENEW:
+                return await self._renew(reply)
+            case Verdict.CONFLICT:
+                self._must_read = True
+            case Verdict.IN_DOUBT:
+                # Even a read that does not show it is not the last word: it may still arrive.
+                self._must_read = self._maybe_applied = self._unanswered = True
+        return Retryable(reply, ruling.verdict, ruling.reason, ruling.pause)
+
+    def _must_know(self, last: Retryable, read: Reply) -> bool:
+        """Tell whether a target stays open because a read failed at its end."""
+        if last.verdict is Verdict.RENEW:
+            return False
+        # A server that refuses the read will refuse the next one, too.
+        return self._unanswered or not (isinstance(read, Answer) and self._is_final(read))
+
+    @property
+    def _may_go_on(self) -> bool:
+        orders = self._orders
+        return self._attempts < orders.attempts and self.seconds <= orders.deadline
+
+    def _is_our_own(self, reply: Reply) -> bool:
+        """Tell whether an apply met with nobody but ourselves.
+
+        What we patched, as an undo does, belongs to the same field manager in another role.
+        """
+        own = is_owned_by(reply, self._options.field_manager)
+        return own and not self._options.force
+
+    async def _refuse(self, ruling: Ruling, reply: Reply) -> AttemptResult:
+        """End on a refusal, unless a read shows that a PATCH of ours was applied all the same."""
+        refused = End(ruling.reason, line(reply))
+        if not self._maybe_applied:
+            return self._settle(refused)
+        self._refused, self._refused_for_good, self._must_read = refused, True, True
+        return await self._read() or self._settle(refused)
+
+    async def _read(self) -> AttemptResult | None:
+        """Read the object and decide; None where it is to be sent (again)."""
+        # A halt does not keep it from reading, nor does it let it jump the line.
+        permit = await self._courier.pacer.admit(Shutdown(self._courier.clock))
+        self._reads += 1
+        reply = await self._courier.cluster.read(self.target, whole=self._orders.whole)
+        if permit is not None:
+            self._courier.pacer.answered(permit, reply)
+        reply = about(self.target, reply, written=False)
+        unready = self._is_unready(reply)
+        refused = self._refused if self._refused_for_good else None
+        match reply:
+            case Answer(status=200, seen=Seen() as seen):
+                return self._decide(seen)
+            case Answer() if is_gone(reply):
+                return self._decide(None)
+            case Answer(status=401):
+                return await self._renew(reply)
+            case Answer() if refused and not unready and self._is_final(reply):
+                return self._settle(refused)
+            case Answer(status=403) if not unready:
+                return Deferred(f"may not be read: {line(reply)}", sent=self._is_in_doubt)
+            case _:
+                return Retryable(reply, Verdict.IN_DOUBT)
+
+    def _is_unready(self, reply: Reply) -> bool:
+        """Note an outage; tell a refusal by a server that may not know yet what it serves."""
+        outage, now = self._courier.outage, self._courier.clock.monotonic()
+        if isinstance(reply, NoAnswer):
+            outage.note(now, alone=reply.silence is not Silence.UNREACHABLE)
+            return False
+        return outage.is_recent(now) and may_be_starting(reply)
+
+    def _decide(self, seen: Seen | None) -> AttemptResult | None:
+        step = after_read(
+            self.target,
+            self._orders.change,
+            seen,
+            matches=seen is not None and self._orders.matches(self.target, seen),
+            sent=self._maybe_applied and not self._orders.dry_run,
+            on_drift=self._orders.on_drift,
+            release=self._orders.release,
+            managers=self._orders.managers,
+        )
+        self._unread = False
+        self._ours = (step.wrote or {}) if isinstance(step, End) else step.ours
+        refused = self._refused
+        if refused and self._refused_for_good and not outweighs_refusal(step, refused.reason):
+            return self._settle(refused)
+        if isinstance(step, End):
+            return self._settle(step)
+        if refused and step.resource_version == self._version:
+            return self._settle(refused)
+        self._goal, self._version, self._must_read = step.goal, step.resource_version, False
+        self._refused = None
+        if step.replaces is not None:
+            # What is replaced takes the plan's place: the next drift is measured against it.
+            self.target = replace(self.target, before=step.replaces, wanted=step.goal)
+            self._replaced = step.replaces
+        return None
+
+    async def _renew(self, reply: Reply) -> AttemptResult:
+        """After a first 401 the credentials are fetched anew; a second one stops the cluster.
+
+        It is sent again even where there are no others to be had: one 401 may be a passing fault.
+        """
+        if self._renewed:
+            cause = f"the server does not accept our credentials: {line(reply)}"
+            return Deferred(cause, lane=True, sent=self._is_in_doubt)
+        self._renewed = True
+        await self._courier.cluster.renew()
+        return Retryable(reply, Verdict.IN_DOUBT if self._must_read else Verdict.RENEW)
+
+    def _is_final(self, answer: Answer) -> bool:
+        return judge(answer, self._orders.retried).verdict is Verdict.STOP
+
+    def _settle(self, end: End) -> Settlement:
+        return Settlement(
+            target=self.target.id,
+            reason=end.reason,
+            http_status=self._status,
+            attempts=self._attempts,
+            reads=self._reads,
+            elapsed_ms=round((self._courier.clock.monotonic() - self._started) * 1000, 1),
+            resource_version=end.resource_version,
+            detail=end.detail,
+            replaced=self._replaced,
+            wrote=end.wrote or self._left_behind(end.reason),
+        )
+
+    def _left_behind(self, reason: Reason) -> Fields | None:
+        """What the target's fields hold by our hand, where the server made nothing else of it."""
+        match OUTCOME_OF[reason]:
+            case Outcome.APPLIED:
+                # Where other values were replaced, others were wanted than the plan's.
+                return self._goal if self._replaced is not None else None
+            case Outcome.SKIPPED | Outcome.FAILED if reason not in _WITHOUT_OUR_OBJECT:
+                return self._ours or None
+            case _:
+                return None

@@ -1,0 +1,115 @@
+"""Attempts: one target, from its first PATCH to its end; the only user of tenacity.
+
+tenacity takes turns of a passage until one of them settles something, or the attempts or the time
+that a target may take are used up.
+It sees values only: an exception, cancellation above all, passes straight through it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result
+
+from fleetpatch.engine.breaker import OutageTracker
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.patcher import AttemptResult, Deferred, Retryable, TargetPatcher
+from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.replies import describe
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.ports import Clock, Cluster
+from fleetpatch.model.target import Target
+from fleetpatch.rules.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRecord:
+    """One attempt that will be made again: the record for log and progress.
+
+    `reason` is how the target ends where no attempt is left.
+    """
+
+    target: Target
+    attempt: int
+    http_status: int | None
+    verdict: Verdict
+    detail: str
+    wait: float
+    reason: Reason = Reason.EXHAUSTED
+
+    @property
+    def said(self) -> str:
+        """What came for it, in one line."""
+        return f"{self.http_status or ''} {self.detail}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPatcher:
+    """Brings targets to one cluster; shared by the workers of its lane."""
+
+    cluster: Cluster
+    orders: PatchPolicy
+    pacer: Pacer
+    halt: Shutdown
+    clock: Clock
+    random: Callable[[], float]
+    on_retry: Callable[[RetryRecord], None]
+    outage: OutageTracker = field(default_factory=OutageTracker)
+
+    async def deliver(self, target: Target, *, in_doubt: bool = False) -> Settlement | Deferred:
+        """Bring `target` to its end.
+
+        `in_doubt`: a PATCH of an earlier process may have reached the server, so read first.
+        """
+        passage = TargetPatcher(self, target, in_doubt=in_doubt)
+        turn = await passage.attempt()
+        if not isinstance(turn, Retryable):
+            return turn
+        return await self._persist(passage, turn)
+
+    async def _persist(self, passage: TargetPatcher, first: Retryable) -> Settlement | Deferred:
+        """Go on with a passage whose first turn settled nothing."""
+        turns: list[AttemptResult] = [first]
+
+        async def next_turn() -> AttemptResult:
+            # The first turn was taken before tenacity was called in: most targets never need it.
+            return turns.pop() if turns else await passage.attempt()
+
+        retrying = AsyncRetrying(
+            stop=lambda state: self._is_over(passage, state),
+            wait=self._wait,
+            retry=retry_if_result(lambda turn: isinstance(turn, Retryable)),
+            before_sleep=lambda state: self._announce(passage, state),
+            retry_error_callback=_last_turn,
+            sleep=self.halt.pause,
+        )
+        turn: AttemptResult = await retrying(next_turn)
+        return await passage.give_up(turn) if isinstance(turn, Retryable) else turn
+
+    def _is_over(self, passage: TargetPatcher, state: RetryCallState) -> bool:
+        """Tell whether the target is given up; a wait past its deadline is not begun."""
+        late = passage.seconds + state.upcoming_sleep > self.orders.deadline
+        return late or state.attempt_number >= self.orders.attempts
+
+    def _wait(self, state: RetryCallState) -> float:
+        turn = _last_turn(state)
+        return self.orders.backoff.delay(
+            state.attempt_number,
+            turn.reply,
+            now=self.clock.wall(),
+            random=self.random(),
+            pause=turn.pause,
+        )
+
+    def _announce(self, passage: TargetPatcher, state: RetryCallState) -> None:
+        turn = _last_turn(state)
+        status, detail = describe(turn.reply)
+        wait = state.next_action.sleep if state.next_action else 0.0
+        attempt, target = state.attempt_number, passage.target
+        self.on_retry(RetryRecord(target, attempt, status, turn.verdict, detail, wait, turn.reason))
+
+
+def _last_turn(state: RetryCallState) -> Retryable:
+    if state.outcome is None or not isinstance(turn := state.outcome.result(), Retryable):
+        raise AssertionError("tenacity asks only after a turn that settled nothing")
+    return turn

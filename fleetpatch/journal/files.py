@@ -1,0 +1,247 @@
+"""Making, opening and closing the SQLite file, with everything that can be wrong with it.
+
+A file is judged by its first 100 bytes before SQLite sees it: magic, `application_id`,
+`user_version`, and whether it is in WAL mode, that is live, crashed, or copied while live. Then
+`PRAGMA quick_check` reads it through. Files beyond `CHECKED_WHOLE` are spared that, which may take
+seconds: only their outline is checked, and damage further in is met when it is read.
+
+While a run is written, its file holds in `meta.writing` which file it is (`identity`). A file in
+WAL mode without a log is the original, whose log somebody else's SQLite has worked in, if it still
+is that file; else it is a copy, made without its log.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from fleetpatch import files
+from fleetpatch.journal.errors import DAMAGED, PLAN_AGAIN, RESUME, explained, fault
+from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLE_NAMES, VIEW
+from fleetpatch.model.text import clean
+
+CHECKED_WHOLE: Final = 128 * 2**20
+"""Bytes up to which a file is checked through and through when it is opened."""
+
+PATIENCE: Final = 5.0
+"""Seconds to wait for another process's transaction."""
+
+_MAGIC: Final = b"SQLite format 3\0"
+_HEADER_SIZE: Final = 100
+_WAL_MODE: Final = 2
+_SETTINGS: Final = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA temp_store = FILE",
+    "PRAGMA main.cache_size = -2000",
+    "PRAGMA temp.cache_size = -4000",
+    "PRAGMA wal_autocheckpoint = 0",
+)
+
+
+class Opened(NamedTuple):
+    """A connection; `outdated` where the file is a copy without its log: of an earlier moment."""
+
+    connection: sqlite3.Connection
+    outdated: bool
+
+
+def is_database(path: Path) -> bool:
+    """Tell by its first bytes whether a file is an SQLite database. Raises RunFileError."""
+    with explained(path):
+        start, _ = files.read_start(path, len(_MAGIC))
+        return start == _MAGIC
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Make an empty database, readable by its owner alone, and its folder if that is missing.
+
+    Raises RunFileError where something of that name exists or cannot be made.
+    """
+    with explained(path, PLAN_AGAIN):
+        files.make_folder(path.parent)
+        for leftover in _all_beside(path):
+            if os.path.lexists(leftover):
+                raise fault(path, f"{leftover.name} lies beside it; remove it, or name another")
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            raise fault(path, "exists already; name another, or resume it") from None
+        try:
+            os.fchmod(handle, 0o600)
+        finally:
+            os.close(handle)
+    try:
+        with explained(path, PLAN_AGAIN):
+            _sync_folder(path.parent)
+        return _connect(path, "rw", PLAN_AGAIN)
+    except BaseException:
+        erase(path)
+        raise
+
+
+def open_to_read(path: Path, *, check: bool = True) -> Opened:
+    """Open an existing run file for reading, beside a live writer if there is one.
+
+    One whose mode was being changed is opened as if for writing, so that SQLite puts it right,
+    which could not read it otherwise. Beside one in WAL mode without its log nothing may be made.
+    """
+    wal_mode = _judge(path)
+    if _journal_of(path).exists():
+        with explained(path):
+            files.refuse_foreign(path)
+        mode = "rw"
+    elif wal_mode and not wal_of(path).exists():
+        mode = "ro&immutable=1"
+    else:
+        mode = "ro"
+    return _opened(path, mode, wal_mode=wal_mode, check=check)
+
+
+def open_to_write(path: Path) -> Opened:
+    """Open an existing run file for going on with it."""
+    with explained(path):
+        files.refuse_foreign(path)
+    opened = _opened(path, "rw", wal_mode=_judge(path), check=True)
+    if opened.outdated:
+        opened.connection.close()
+        raise fault(
+            path,
+            f"was copied while it was written, and without {wal_of(path).name} it is of an earlier "
+            "moment: it can be looked at, but going on would do things again; copy both files",
+        )
+    return opened
+
+
+def identity(path: Path) -> str:
+    """Which file it is: another one of the same content has another."""
+    name = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
+    return f"{path.stat().st_ino} {name}"
+
+
+def wal_of(path: Path) -> Path:
+    """The write-ahead log beside a run file."""
+    return _beside(path, "-wal")
+
+
+def erase(path: Path) -> None:
+    """Remove a run file with all that SQLite keeps beside it."""
+    with explained(path):
+        for name in (path, *_all_beside(path)):
+            name.unlink(missing_ok=True)
+
+
+def _judge(path: Path) -> bool:
+    """Refuse, by its header, what is no run file of ours; tell whether it is in WAL mode."""
+    with explained(path):
+        try:
+            head, size = files.read_start(path, _HEADER_SIZE)
+        except FileNotFoundError:
+            raise fault(path, "does not exist; `fleetpatch status` lists the runs") from None
+        for other in _all_beside(path):
+            files.refuse_foreign(other)
+    if not head.startswith(_MAGIC):
+        raise fault(path, "is no run file: not an SQLite database; check the path")
+    if len(head) < _HEADER_SIZE:
+        raise fault(path, DAMAGED)
+    if int.from_bytes(head[68:72]) != APPLICATION_ID:
+        raise fault(path, "is no run file: another program's SQLite database; check the path")
+    version = int.from_bytes(head[60:64])
+    if version > FORMAT_VERSION:
+        raise fault(
+            path,
+            f"has format {version}, this fleetpatch reads {FORMAT_VERSION}; upgrade fleetpatch",
+        )
+    wal_mode = head[18] == _WAL_MODE
+    proper_size = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32])
+    if size < proper_size and not wal_mode and not _journal_of(path).exists():
+        raise fault(path, DAMAGED)
+    return wal_mode
+
+
+def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> Opened:
+    lacks_log = wal_mode and not _has_content(wal_of(path))
+    connection = _connect(path, mode)
+    try:
+        with explained(path):
+            _refuse_foreign_schema(path, connection)
+            if check:
+                _check(path, connection)
+            return Opened(connection, lacks_log and _is_copy(path, connection))
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _connect(path: Path, mode: str, then: str = RESUME) -> sqlite3.Connection:
+    """Connect, with our settings; transactions are begun and ended by us alone."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    with explained(path, then):
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        try:
+            for setting in _SETTINGS:
+                connection.execute(setting)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _refuse_foreign_schema(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse a file whose tables are not plain tables: a view or a trigger may never end."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    for kind, name, sql in rows:
+        odd_view = kind == "view" and name != VIEW
+        if kind == "trigger" or odd_view or str(sql).upper().startswith("CREATE VIRTUAL"):
+            said = clean(f"{kind} {name}")
+            raise fault(path, f"{DAMAGED} ({said}: fleetpatch makes none of that name)")
+    plain = {name for kind, name, _ in rows if kind == "table"}
+    if missing := TABLE_NAMES - plain:
+        raise fault(path, f"{DAMAGED} (without the table {min(missing)})")
+
+
+def _is_copy(path: Path, connection: sqlite3.Connection) -> bool:
+    """Tell whether it was another file when it was last written to, and not yet closed."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'writing'").fetchone()
+    return found is not None and found[0] not in (0, identity(path))
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def _check(path: Path, connection: sqlite3.Connection) -> None:
+    """Read the file through, or its outline where it is big."""
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    size = connection.execute("PRAGMA page_size").fetchone()[0]
+    if pages * size > CHECKED_WHOLE:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return
+    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise fault(path, f"{DAMAGED} ({clean(found)})")
+
+
+def _journal_of(path: Path) -> Path:
+    """The rollback journal beside a run file, there while its mode changes or it is sealed."""
+    return _beside(path, "-journal")
+
+
+def _all_beside(path: Path) -> list[Path]:
+    """What SQLite may keep beside a run file."""
+    return [_beside(path, suffix) for suffix in ("-wal", "-shm", "-journal")]
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make sure that a new file's name survives a power loss."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

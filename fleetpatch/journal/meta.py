@@ -1,0 +1,176 @@
+"""The facts of a run as a whole: the table `meta`, and the fleet beside it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from typing import Any, Final
+
+import msgspec
+
+from fleetpatch.journal import codec
+from fleetpatch.journal.database import Database
+from fleetpatch.journal.errors import DAMAGED, explained, fault
+from fleetpatch.journal.rows import ClusterRow
+from fleetpatch.journal.schema import APPLICATION_ID, EARLIER_WRITES, FORMAT_VERSION, TABLES
+from fleetpatch.model.outcome import OUTCOME_OF
+from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
+from fleetpatch.model.warnings import added
+
+_INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name != "clusters")
+_USAGE: Final = tuple(f.name for f in fields(Usage))
+
+_warnings: Final = msgspec.json.Decoder(dict[str, int])
+
+_TABLES: Final = ("targets", "claims", "outcomes")
+_LENGTHS: Final = """
+SELECT (SELECT coalesce(max(id), 0) FROM targets), (SELECT count(*) FROM claims),
+       (SELECT count(*) FROM outcomes)
+"""
+_CLUSTERS: Final = "SELECT id, name, server, context, first, last FROM clusters ORDER BY id"
+_CLUSTER: Final = "INSERT INTO clusters (id, name, server, context) VALUES (?, ?, ?, ?)"
+_ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
+
+
+def lay_out(database: Database, info: RunInfo) -> None:
+    """Make the tables of a new run, in state `planning`."""
+    values = asdict(info)
+    with database.transaction() as connection:
+        for statement in (TABLES + EARLIER_WRITES).split(
+            ";"
+        ):  # executescript would commit on its own
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        connection.executemany(
+            "INSERT INTO reasons VALUES (?, ?)",
+            [(reason.value, outcome.value) for reason, outcome in OUTCOME_OF.items()],
+        )
+        connection.executemany(
+            _CLUSTER,
+            [(i, c.name, c.server, c.context) for i, c in enumerate(info.clusters, 1)],
+        )
+        database.put((key, values[key]) for key in _INFO)
+        database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
+        database.put([("state", RunState.PLANNING.value), ("cause", ""), ("undone_by", "")])
+
+
+def add_missing(database: Database, *, write: bool) -> None:
+    """Make the table that run files of version 0.1.0 lack; for who only reads, beside the file."""
+    known = "SELECT 1 FROM sqlite_master WHERE name = 'earlier_writes'"
+    if next(iter(database.rows(known)), None) is not None:
+        return
+    if write:
+        with database.transaction() as connection:
+            connection.execute(EARLIER_WRITES)
+    else:
+        with explained(database.path):
+            database.connection.execute(EARLIER_WRITES.replace("TABLE", "TEMP TABLE"))
+
+
+def info(database: Database) -> RunInfo:
+    """Read what was fixed when the run was created."""
+    meta = database.meta()
+    return RunInfo(
+        run=meta["run"],
+        plan_name=meta["plan_name"],
+        plan_digest=meta["plan_digest"],
+        plan=meta["plan"],
+        created_at=meta["created_at"],
+        created_by=meta["created_by"],
+        tool_version=meta["tool_version"],
+        clusters=tuple(ClusterInfo(c.name, c.server, c.context) for c in clusters(database)),
+        dry_run=bool(meta["dry_run"]),
+        undo_of=meta["undo_of"],
+    )
+
+
+def clusters(database: Database) -> list[ClusterRow]:
+    """Read the clusters, in the fleet's order."""
+    rows = database.rows(_CLUSTERS)
+    with database.sensible():
+        return [codec.cluster(row) for row in rows]
+
+
+def state(database: Database) -> tuple[RunState, str]:
+    """Read where the run stands, and the cause."""
+    meta = database.meta()
+    return meta["state"], meta["cause"]
+
+
+def undone_by(database: Database) -> str:
+    """Read the id of the run that undid this one; empty where none did."""
+    return database.meta()["undone_by"]
+
+
+def partly(database: Database) -> bool:
+    """Read whether breakers alone keep the run from its end."""
+    return bool(database.meta().get("partly"))
+
+
+def pardoned(database: Database) -> int:
+    """Read how many failures a person has accepted by going on after a halt."""
+    return database.meta().get("pardoned", 0)
+
+
+def note_releases(database: Database, releases: Mapping[str, str]) -> None:
+    """Note the Kubernetes version of each cluster, within a transaction."""
+    database.put([("releases", msgspec.json.encode(releases).decode())])
+
+
+def releases(database: Database) -> Mapping[str, str]:
+    """Read the Kubernetes version of each cluster; of those that are not there none is known."""
+    with database.sensible():
+        return msgspec.json.decode(database.meta().get("releases", "{}"), type=dict[str, str])
+
+
+def usage(database: Database) -> Usage:
+    """Read what the run has cost over all its sessions."""
+    meta = database.meta()
+    return Usage(meta["patch"], meta["get"], meta["list"], meta["retries"], meta["elapsed"])
+
+
+def warnings(database: Database) -> dict[str, int]:
+    """Read what the servers warned of, over all sessions: counts by text."""
+    text = database.meta().get("warnings")
+    with database.sensible():
+        return _warnings.decode(text) if text else {}
+
+
+def warn(database: Database, new: Mapping[str, int]) -> None:
+    """Add to what the servers warned of, within a transaction."""
+    if new:
+        counts = added(warnings(database), new)
+        database.put([("warnings", msgspec.json.encode(counts).decode())])
+
+
+def grow(database: Database, table: str, rows: int) -> None:
+    """Note that a table has grown, within the transaction in which it did."""
+    database.connection.execute(_ADD, (rows, table))
+
+
+def note_group(database: Database, moment: float) -> None:
+    """Note when the latest group of outcomes was recorded, within its own transaction."""
+    database.put([("recorded", moment)])
+
+
+def latest_group(database: Database) -> float | None:
+    """Read when the latest group of outcomes was recorded."""
+    return database.meta().get("recorded")
+
+
+def verify(database: Database) -> None:
+    """Refuse a file whose tables are not as long as its transactions left them.
+
+    A write-ahead log that was cut by a bad copy can leave pages of different moments together, each
+    of them sound.
+    """
+    with database.snapshot():
+        meta = database.meta()
+        (found,) = database.rows(_LENGTHS)
+    if found != tuple(meta.get(key) for key in _TABLES):
+        raise fault(database.path, DAMAGED)
+
+
+def spend(database: Database, spent: Usage) -> None:
+    """Add to what the run has cost, within a transaction."""
+    rows: Iterable[tuple[Any, str]] = [(value, key) for key, value in asdict(spent).items()]
+    database.connection.executemany(_ADD, rows)

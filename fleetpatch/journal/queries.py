@@ -1,0 +1,192 @@
+"""What a run file tells: pure folds over its rows, each of one moment.
+
+Nothing here is remembered between calls; a run that is being applied may be folded at any time.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, zip_longest
+from typing import Any, Final, TypeAlias
+
+from fleetpatch.journal import codec, meta
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.schema import CLAIMED
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
+from fleetpatch.model.run import ListedTarget, Standing, Summary, Tally
+from fleetpatch.model.target import Target
+
+_JOINED: Final = "FROM targets t LEFT JOIN outcomes o ON o.target = t.id"
+_CELLS: Final = f"""
+SELECT t.cluster, t.resource, t.namespace, o.reason, {CLAIMED}, count(*) {_JOINED}
+GROUP BY 1, 2, 3, 4, 5
+"""
+_LISTED: Final = f"""
+SELECT {CLAIMED}, {codec.OUTCOME_COLUMNS}, {codec.TARGET_COLUMNS} {_JOINED}
+"""
+_SAMPLES: Final = f"""
+SELECT {codec.TARGET_COLUMNS} {_JOINED}
+WHERE t.resource = ? AND (o.target IS NULL OR {CLAIMED}) ORDER BY t.id LIMIT ?
+"""
+_PLANNED: Final = f"""
+SELECT count(*) {_JOINED} WHERE o.target IS NULL OR o.attempts + o.reads > 0
+"""
+_SPAN: Final = "SELECT (SELECT min(claimed_at) FROM claims), (SELECT max(settled_at) FROM outcomes)"
+
+_TARGET_FROM: Final = 2 + codec.OUTCOME_COLUMNS.count(",")
+"""Where in a row of `_LISTED` the target's columns begin."""
+
+
+def summary(run: RunFile) -> Summary:
+    """Fold the whole run file."""
+    database = run.database
+    with database.snapshot(), database.sensible():
+        state, cause = meta.state(database)
+        started, ended = map(codec.moment, next(database.rows(_SPAN)))
+        counts = _Counts(run)
+        counts.fold(database.rows(_CELLS))
+        doubtful = database.rows("SELECT name FROM clusters WHERE inconsistent ORDER BY id")
+        return Summary(
+            info=run.info,
+            run_file=str(run.path),
+            state=state,
+            cause=cause,
+            tally=Tally.of(counts.all.items()),
+            reasons=_by_outcome(counts.reasons),
+            by_cluster=_tallies(counts.clusters),
+            by_kind=_tallies(dict(sorted(counts.kinds.items()))),
+            by_namespace=_tallies(dict(sorted(counts.namespaces.items()))),
+            usage=meta.usage(database),
+            warnings=meta.warnings(database),
+            inconsistent=tuple(name for (name,) in doubtful),
+            started=started,
+            ended=ended,
+            undone_by=meta.undone_by(database),
+            outdated=database.outdated,
+            partly=meta.partly(database),
+        )
+
+
+def targets(
+    run: RunFile,
+    standings: Collection[Standing] | None = None,
+    *reasons: Reason | None,
+) -> Iterator[ListedTarget]:
+    """Stream the targets in the order of the plan, all or those that are so.
+
+    `standings` None stands for all, and so do no reasons; a reason that is None does not count.
+    """
+    where, values = _conditions(standings, reasons)
+    rows = run.database.rows(f"{_LISTED} WHERE {where} ORDER BY t.id", *values)
+    with run.database.sensible():
+        for row in rows:
+            claimed, outcome = row[0], row[1:_TARGET_FROM]
+            target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
+            ended = None if outcome[0] is None else codec.settlement(outcome)
+            yield ListedTarget(target, _standing(ended.reason if ended else None, claimed), ended)
+
+
+def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
+    """Stream the outcomes that were recorded last, in one transaction."""
+    where = "o.settled_at = ? ORDER BY t.id"
+    rows = run.database.rows(f"{_LISTED} WHERE {where}", meta.latest_group(run.database))
+    with run.database.sensible():
+        for row in rows:
+            target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
+            yield target, codec.settlement(row[1:_TARGET_FROM])
+
+
+def planned(run: RunFile) -> int:
+    """Count the targets that were to be patched: all but those that had ended with the plan."""
+    ((count,),) = run.database.rows(_PLANNED)
+    return int(count)
+
+
+def samples(run: RunFile, count: int) -> Sequence[Target]:
+    """Choose up to `count` targets that the run patches, spread over the kinds, in plan order."""
+    kinds = [
+        run.targets(run.database.rows(_SAMPLES, resource, count)) for resource in run.resources
+    ]
+    in_turn = (target for turn in zip_longest(*kinds) for target in turn if target is not None)
+    return sorted(islice(in_turn, count), key=lambda target: target.id)
+
+
+_Standings: TypeAlias = dict[Standing, int]
+
+
+def _nothing() -> _Standings:
+    return defaultdict(int)
+
+
+class _Counts:
+    """Counts of targets, by where they stand and whatever else a summary tells."""
+
+    def __init__(self, run: RunFile) -> None:
+        self._run = run
+        self.all = _nothing()
+        self.reasons: dict[Reason, int] = defaultdict(int)
+        self.clusters = {name: _nothing() for name in run.clusters.values()}
+        self.kinds: dict[str, _Standings] = defaultdict(_nothing)
+        self.namespaces: dict[str, _Standings] = defaultdict(_nothing)
+
+    def fold(self, cells: Iterable[codec.Row]) -> None:
+        for cell in map(codec.cell, cells):
+            standing = _standing(cell.reason, cell.claimed)
+            self.all[standing] += cell.count
+            self.clusters[self._run.clusters[cell.cluster]][standing] += cell.count
+            self.kinds[self._run.resources[cell.resource].name][standing] += cell.count
+            self.namespaces[cell.namespace][standing] += cell.count
+            if cell.reason is not None:
+                self.reasons[cell.reason] += cell.count
+
+
+def _standing(reason: Reason | None, claimed: int) -> Standing:
+    if reason is not None:
+        return Standing(OUTCOME_OF[reason].value)
+    return Standing.IN_DOUBT if claimed else Standing.PENDING
+
+
+def _by_outcome(reasons: Mapping[Reason, int]) -> dict[Outcome, dict[Reason, int]]:
+    """Sort reasons under their outcomes, both in the order of their tables."""
+    ordered: dict[Outcome, dict[Reason, int]] = {}
+    for outcome in Outcome:
+        inner = {r: reasons[r] for r in Reason if r in reasons and OUTCOME_OF[r] is outcome}
+        if inner:
+            ordered[outcome] = inner
+    return ordered
+
+
+def _tallies(counts: Mapping[str, _Standings]) -> dict[str, Tally]:
+    return {name: Tally.of(standings.items()) for name, standings in counts.items()}
+
+
+def _conditions(
+    standings: Collection[Standing] | None, reasons: Collection[Reason | None]
+) -> tuple[str, list[Any]]:
+    """Put a filter into SQL; `standings` None lets all pass."""
+    terms, values = ["TRUE"], []
+    if standings is not None:
+        outcomes = [standing.value for standing in standings]
+        wanted = [r.value for r, outcome in OUTCOME_OF.items() if outcome.value in outcomes]
+        either = [f"o.reason IN ({', '.join('?' * len(wanted))})"]
+        if Standing.PENDING in standings:
+            either.append(f"(o.target IS NULL AND NOT {CLAIMED})")
+        if Standing.IN_DOUBT in standings:
+            either.append(f"(o.target IS NULL AND {CLAIMED})")
+        terms.append(f"({' OR '.join(either)})")
+        values += wanted
+    chosen = [reason.value for reason in reasons if reason is not None]
+    if chosen:
+        terms.append(f"o.reason IN ({', '.join('?' * len(chosen))})")
+        values += chosen
+    return " AND ".join(terms), values
+
+
+def places(run: RunFile) -> dict[tuple[str, str, str], Tally]:
+    """Count the targets by cluster, kind (`jobs.batch`) and namespace, in the order of the plan."""
+    counts: dict[tuple[str, str, str], _Standings] = defaultdict(_nothing)
+    database = run.database
+    with database.snapshot(), database.sensible():
+        for cell in map(codec.cell, database.rows(_CELLS)):
+            place = run.clusters[cell.cluster], run.resources[cell.resource].name, cell.namespace
+            counts[place][_standing(cell.reason, cell.claimed)] += cell.count
+    return {place: Tally.of(standings.items()) for place, standings in counts.items()}

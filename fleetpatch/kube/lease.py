@@ -1,0 +1,158 @@
+"""One Lease over HTTP: the port `Leases`.
+
+A write is a merge patch that names the version it supposes, so of two writers one gets a 409, and
+what others keep in the Lease's metadata stays. Each call sends once, and once more after a 401 that
+fresh credentials may cure: how long to go on trying is the holder's business.
+"""
+
+from typing import Annotated, Final, TypeAlias
+
+import msgspec
+from yarl import URL
+
+from fleetpatch.kube import requests, wire
+from fleetpatch.kube.decoding import decoded
+from fleetpatch.kube.requests import RequestTemplate
+from fleetpatch.kube.transport import Transport
+from fleetpatch.kube.urls import Urls
+from fleetpatch.model.answer import Answer, NoAnswer
+from fleetpatch.model.change import FIELD_MANAGER, PatchType
+from fleetpatch.model.fields import Json
+from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
+from fleetpatch.model.text import clean
+
+_GROUP: Final = "coordination.k8s.io/v1"
+_OK: Final = (200, 201)
+_OTHER: Final = "but the answer is about another object"
+_UNAUTHORIZED: Final = 401
+_PASSING: Final = frozenset({408, 425, 429, *range(500, 600)})
+"""Statuses after which the same request may be answered otherwise."""
+
+_READ: Final = requests.reading(whole=True)
+_UPDATE: Final = requests.patching(PatchType.MERGE, whole=True)
+_MANAGED: Final = f"?fieldManager={FIELD_MANAGER}"
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    resource_version: str
+    namespace: str | None = None
+    name: str | None = None
+
+
+_Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+
+
+class _Spec(msgspec.Struct, rename="camel"):
+    holder_identity: str | None = None
+    lease_duration_seconds: _Int32 | None = None
+    acquire_time: str | None = None
+    renew_time: str | None = None
+    lease_transitions: _Int32 | None = None
+
+
+class _Lease(msgspec.Struct):
+    metadata: _Metadata
+    spec: _Spec | None = None
+    kind: str | None = None
+
+
+_leases: Final = msgspec.json.Decoder(_Lease)
+
+
+class LeaseApi:
+    """One Lease of one server, by namespace and name."""
+
+    def __init__(self, transport: Transport, urls: Urls, namespace: str, name: str) -> None:
+        self._transport = transport
+        self._urls = urls
+        self._namespace = namespace
+        self._name = name
+        self._collection = f"/apis/{_GROUP}/namespaces/{namespace}/leases"
+
+    async def read(self) -> LeaseReply:
+        """See `Leases.read`."""
+        return await self._send(_READ, f"{self._collection}/{self._name}")
+
+    async def create(self, record: LeaseRecord) -> LeaseReply:
+        """See `Leases.create`."""
+        document = {"apiVersion": _GROUP, "kind": "Lease", "metadata": {"name": self._name}}
+        body = document | {"spec": _spec(record)}
+        return await self._send(requests.POSTING, self._collection + _MANAGED, body)
+
+    async def update(self, record: LeaseRecord, version: str) -> LeaseReply:
+        """See `Leases.update`."""
+        body = {"metadata": {"resourceVersion": version}, "spec": _spec(record)}
+        return await self._send(_UPDATE, f"{self._collection}/{self._name}{_MANAGED}", body)
+
+    async def _send(self, way: RequestTemplate, path: str, body: Json = None) -> LeaseReply:
+        url, content = self._urls.path(path), msgspec.json.encode(body) if body else None
+        raw = await self._exchange(way, url, content)
+        if isinstance(raw, NoAnswer):
+            return LeaseTrouble(wire.describe(raw))
+        return self._lease(raw) if raw.status in _OK else self._refusal(wire.answer(raw))
+
+    async def _exchange(
+        self, way: RequestTemplate, url: URL, content: bytes | None
+    ) -> wire.RawReply:
+        raw = await self._transport.send(way, url, content)
+        refused = isinstance(raw, wire.Raw) and raw.status == _UNAUTHORIZED
+        if refused and await self._transport.credentials.renew():
+            return await self._transport.send(way, url, content)
+        return raw
+
+    def _lease(self, raw: wire.Raw) -> LeaseReply:
+        lease = decoded(_leases, raw.body)
+        if lease is None:
+            return LeaseTrouble(f"{raw.status}, but the answer is no Lease")
+        wanted = ("Lease", self._namespace, self._name)
+        shown = (lease.kind, lease.metadata.namespace, lease.metadata.name)
+        if any(one and one != other for one, other in zip(shown, wanted, strict=True)):
+            return LeaseTrouble(f"{raw.status}, {_OTHER}")
+        return Lease(_record(lease.spec or _Spec()), lease.metadata.resource_version)
+
+    def _refusal(self, answer: Answer) -> LeaseReply:
+        match answer:
+            case Answer(status=404, about="leases", about_name=name) if name in {"", self._name}:
+                return LeaseMiss.ABSENT
+            case Answer(status=404, about="leases"):
+                return LeaseTrouble(f"404, {_OTHER}")
+            case Answer(status=409):
+                return LeaseMiss.CONFLICT
+        advice = self._advice(answer)
+        return LeaseTrouble(wire.describe(answer) + advice, passing=answer.status in _PASSING)
+
+    def _advice(self, answer: Answer) -> str:
+        match answer:
+            case Answer(status=401):
+                return f"; {self._transport.credentials.remedy}"
+            case Answer(status=403):
+                return (
+                    "; it takes the rights get, create and patch on leases.coordination.k8s.io in "
+                    f"namespace {self._namespace}; grant them, or remove `lock` from the plan"
+                )
+            case Answer(status=404, about="namespaces"):
+                return f"; create the namespace {self._namespace}, or name another one in the plan"
+            case Answer(status=404):
+                return f"; the server does not serve {_GROUP}: remove `lock` from the plan"
+        return ""
+
+
+def _spec(record: LeaseRecord) -> Json:
+    """Write a record; in a merge patch null takes a value away."""
+    return {
+        "holderIdentity": record.holder or None,
+        "leaseDurationSeconds": record.seconds or None,
+        "acquireTime": record.acquired or None,
+        "renewTime": record.renewed or None,
+        "leaseTransitions": record.transitions,
+    }
+
+
+def _record(spec: _Spec) -> LeaseRecord:
+    return LeaseRecord(
+        clean(spec.holder_identity or ""),
+        max(0, spec.lease_duration_seconds or 0),
+        clean(spec.acquire_time or ""),
+        clean(spec.renew_time or ""),
+        spec.lease_transitions or 0,
+    )

@@ -1,0 +1,227 @@
+"""What ends a session before its time.
+
+Covered: failures counted exactly, those of earlier sessions and those that were accepted, shares,
+overshoot; the retry budget and what counts into it; the deadline, in virtual time. Left out: that
+nothing is sent afterwards (tests/engine/test_lane_limits.py).
+"""
+
+from typing import Any
+
+import anyio
+import pytest
+
+from fleetpatch.campaign.limits import RunLimits
+from fleetpatch.engine.retry import RetryRecord
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.plan.load import plan_from
+from fleetpatch.model.run import Tally
+from fleetpatch.model.target import TargetId
+from fleetpatch.rules.verdicts import Verdict
+from tests.engine.deliveries import TARGET
+from tests.fakes import VirtualClock
+
+
+class Watched:
+    """An overseer of a run of 200 open targets, and why it stopped."""
+
+    def __init__(
+        self, *, tally: Tally | None = None, pardoned: int = 0, requests: int = 0, **sections: Any
+    ) -> None:
+        plan = plan_from(
+            {
+                "metadata": {"name": "x"},
+                "targets": [{"kinds": ["jobs.batch"]}],
+                "patch": {"labels": {"a": "1"}},
+                **sections,
+            }
+        )
+        self.causes: list[str] = []
+        self.overseer = RunLimits(
+            plan.retry.budget,
+            plan.limits,
+            tally or Tally(pending=200),
+            200,
+            pardoned,
+            lambda: requests,
+            self.causes.append,
+        )
+
+    def fail(self, count: int) -> None:
+        for _ in range(count):
+            self.overseer.settled(TARGET, Settlement(TargetId(1), Reason.REJECTED))
+
+    def retry(self, count: int, verdict: Verdict = Verdict.RETRY, status: int | None = 429) -> None:
+        for _ in range(count):
+            self.overseer.retried(RetryRecord(TARGET, 1, status, verdict, "busy", 0.1))
+
+
+@pytest.mark.parametrize(("limit", "allowed"), [(0, 0), (3, 3), ("1%", 2), ("50%", 100)])
+def test_one_failure_more_than_allowed_halts(limit: int | str, allowed: int) -> None:
+    watched = Watched(limits={"maxFailures": limit})
+
+    watched.fail(allowed)
+    assert (watched.causes, watched.overseer.halted) == ([], "")
+    watched.fail(1)
+
+    (cause,) = watched.causes
+    assert cause.startswith(
+        f"{allowed + 1} targets failed and limits.maxFailures allows {allowed};"
+    )
+
+
+def test_what_was_in_flight_is_counted_and_told_apart() -> None:
+    watched = Watched(limits={"maxFailures": 1})
+
+    watched.fail(5)
+
+    assert len(watched.causes) == 1
+    assert "5 targets failed" in watched.overseer.halted
+    assert "3 of these ended while the run came to rest" in watched.overseer.halted
+
+
+def test_other_outcomes_are_no_failures() -> None:
+    watched = Watched(limits={"maxFailures": 0})
+    for reason in (Reason.PATCHED, Reason.DRIFTED, Reason.GONE, Reason.ALREADY_SET):
+        watched.overseer.settled(TARGET, Settlement(TargetId(1), reason))
+
+    assert watched.causes == []
+
+
+def test_failures_of_earlier_sessions_count_unless_they_were_accepted() -> None:
+    tally = Tally(pending=100, failed=3)
+    counted = Watched(tally=tally, limits={"maxFailures": 3})
+    accepted = Watched(tally=tally, pardoned=3, limits={"maxFailures": 3})
+    for watched in (counted, accepted):
+        watched.fail(1)
+
+    assert counted.causes
+    assert not accepted.causes
+
+
+def test_a_spent_retry_budget_stops_the_run_once_and_names_the_cause() -> None:
+    watched = Watched(requests=5000)
+
+    watched.retry(500)
+    assert watched.causes == []
+    watched.retry(2)
+
+    (cause,) = watched.causes
+    assert "501 of 5000 requests were retries (10% allowed), the last after: 429 busy" in cause
+
+
+def test_a_small_run_has_a_hundred_retries() -> None:
+    watched = Watched(requests=50)
+
+    watched.retry(100)
+    assert watched.causes == []
+    watched.retry(1)
+    assert watched.causes
+
+
+def test_conflicts_and_stale_credentials_are_not_the_servers_fault() -> None:
+    watched = Watched()
+
+    watched.retry(1000, Verdict.CONFLICT)
+    watched.retry(1000, Verdict.RENEW)
+
+    assert watched.causes == []
+    assert watched.overseer.retries == 2000
+
+
+def test_a_cluster_that_leaves_everything_without_an_answer_costs_no_budget() -> None:
+    watched = Watched()
+
+    watched.retry(1000, Verdict.IN_DOUBT, None)
+
+    assert watched.causes == []
+
+
+def test_what_was_left_without_an_answer_counts_with_the_next_one_from_there() -> None:
+    watched = Watched()
+
+    watched.retry(90, Verdict.IN_DOUBT, None)
+    watched.overseer.settled(TARGET, Settlement(TargetId(1), Reason.PATCHED, 200))
+    watched.retry(10, Verdict.IN_DOUBT, None)
+    assert watched.causes == []
+    watched.retry(1)
+
+    (cause,) = watched.causes
+    assert "101 of 0 requests were retries" in cause
+
+
+def test_a_cluster_that_answers_reads_alone_does_cost_budget() -> None:
+    watched = Watched()
+    for _ in range(150):
+        watched.retry(1, Verdict.IN_DOUBT, None)
+        read = Settlement(TargetId(1), Reason.SETTLED_BY_READING, None, 1, 1)
+        watched.overseer.settled(TARGET, read)
+
+    watched.retry(1)
+
+    assert watched.causes
+
+
+def test_what_never_reached_the_server_costs_no_budget() -> None:
+    watched = Watched()
+
+    watched.retry(1000, Verdict.RETRY, None)
+    watched.retry(100)
+
+    assert watched.causes == []
+
+
+def test_a_share_is_of_all_targets_to_patch_whatever_has_ended_before() -> None:
+    watched = Watched(tally=Tally(pending=10, skipped=190), limits={"maxFailures": "1%"})
+
+    watched.fail(2)
+    assert watched.causes == []
+    watched.fail(1)
+    assert watched.causes
+
+
+async def test_the_deadline_stops_the_session() -> None:
+    clock = VirtualClock()
+    watched = Watched(limits={"deadline": "2h"})
+
+    await watched.overseer.deadline(clock)
+
+    assert (clock.monotonic(), watched.causes) == (7200, ["the deadline of 2 h 0 min has passed"])
+
+
+async def test_the_deadline_counts_the_time_that_a_machine_sleeps() -> None:
+    class Suspended(VirtualClock):
+        asleep = 0.0
+
+        def monotonic(self) -> float:
+            return super().monotonic() + self.asleep
+
+    clock = Suspended()
+    watched = Watched(limits={"deadline": "2h"})
+
+    async def suspend() -> None:
+        await clock.sleep(3600)
+        clock.asleep = 8 * 3600.0
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(suspend)
+        await watched.overseer.deadline(clock)
+
+    assert clock.monotonic() - clock.asleep < 3700
+
+
+async def test_without_a_deadline_there_is_none() -> None:
+    clock = VirtualClock()
+
+    await Watched().overseer.deadline(clock)
+
+    assert clock.slept == []
+
+
+def test_waiting_for_a_webhook_uses_up_no_budget() -> None:
+    watched = Watched(retry={"budget": "1%"}, requests=1000)
+    waiting = RetryRecord(TARGET, 1, 500, Verdict.RETRY, "x", 2.0, Reason.WEBHOOK_UNREACHABLE)
+
+    for _ in range(1000):
+        watched.overseer.retried(waiting)
+
+    assert watched.causes == []

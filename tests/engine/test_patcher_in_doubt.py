@@ -1,0 +1,353 @@
+"""One target on a cluster that is silent, starting, or does not know us, in virtual time.
+
+Covered: doubt, what an earlier process left in it, servers that have just been started,
+credentials, reachability. Left out: plain answers (test_courier.py), sequences nobody thought of
+(test_courier_model.py).
+"""
+
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from fleetpatch.engine.breaker import SETTLING
+from fleetpatch.engine.patcher import Deferred
+from fleetpatch.model.answer import Answer, NoAnswer, Silence
+from fleetpatch.model.outcome import Reason, Settlement
+from tests.engine.deliveries import (
+    BUSY,
+    CONFLICT,
+    DONE,
+    FORBIDDEN,
+    MOVED,
+    NOT_SERVED,
+    ORDERS,
+    PLANNED,
+    RESET,
+    TARGET,
+    TIMED_OUT,
+    UNAUTHORIZED,
+    UNAVAILABLE,
+    UNREACHABLE,
+    Delivery,
+)
+from tests.fakes import always, failure, in_turn, ok
+
+# Doubt
+
+
+@pytest.mark.parametrize(
+    "doubt", [TIMED_OUT, RESET, NoAnswer(Silence.TIMEOUT), Answer(502), Answer(200), Answer(500)]
+)
+async def test_what_may_have_been_applied_is_read_and_settled(doubt: Answer | NoAnswer) -> None:
+    delivery = Delivery().will(doubt, reads=(ok(DONE),))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.SETTLED_BY_READING, 1, 1)
+    assert ended.resource_version == "11"
+
+
+STRAYS = [
+    ok(replace(DONE, name="another")),
+    ok(replace(DONE, namespace="team-b")),
+    ok(replace(DONE, uid="uid-2")),
+    ok(replace(DONE, kind="Pod", api_version="v1")),
+    replace(failure(404, "NotFound"), about_name="another"),
+    replace(failure(422, "Invalid", causes=("metadata.uid",)), about_name="another"),
+]
+
+
+@pytest.mark.parametrize("stray", STRAYS)
+async def test_a_patch_answered_with_another_object_settles_nothing_by_itself(
+    stray: Answer,
+) -> None:
+    applied = await Delivery().will(stray, reads=(ok(DONE),)).settle()
+    refused = await Delivery().will(stray, ok(DONE), reads=(ok(PLANNED),)).settle()
+
+    assert (applied.reason, applied.reads) == (Reason.SETTLED_BY_READING, 1)
+    assert (refused.reason, refused.attempts) == (Reason.PATCHED, 2)
+
+
+@pytest.mark.parametrize("stray", [stray for stray in STRAYS if stray.status != 422][:2])
+async def test_a_read_answered_with_another_object_is_made_again(stray: Answer) -> None:
+    ended = await Delivery().will(RESET, reads=(stray, ok(DONE))).settle()
+
+    assert (ended.reason, ended.reads) == (Reason.SETTLED_BY_READING, 2)
+
+
+async def test_what_is_never_answered_about_itself_is_left_open_and_in_doubt() -> None:
+    delivery = Delivery()
+    delivery.cluster.patches = delivery.cluster.reads = always(ok(replace(DONE, name="another")))
+
+    left = await delivery.leave()
+
+    assert left.sent
+    assert "misdirected: the answer is about team-a/another" in left.cause
+    assert delivery.cluster.verbs.count("PATCH") <= ORDERS.attempts
+
+
+async def test_a_404_about_another_object_is_not_ours_being_gone() -> None:
+    stray = replace(failure(404, "NotFound"), about_name="another")
+    ended = await Delivery().will(RESET, reads=(stray, ok(DONE))).settle()
+
+    assert ended.reason is Reason.SETTLED_BY_READING
+
+
+async def test_what_was_not_applied_is_sent_again() -> None:
+    delivery = Delivery().will(TIMED_OUT, ok(DONE), reads=(ok(PLANNED),))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.PATCHED, 2, 1)
+
+
+async def test_a_patch_that_arrives_after_it_was_looked_for_is_still_ours() -> None:
+    delivery = Delivery().will(TIMED_OUT, CONFLICT, reads=(ok(PLANNED), ok(DONE)))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+
+
+async def test_a_server_in_trouble_that_applied_the_patch_all_the_same_did_so_by_our_hand() -> None:
+    delivery = Delivery().will(failure(500, "ServerTimeout"), CONFLICT, reads=(ok(DONE),))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+
+
+@pytest.mark.parametrize("read", [ok(PLANNED), FORBIDDEN, NOT_SERVED])
+async def test_a_refusal_after_trouble_stands_unless_the_object_shows_our_change(
+    read: Answer | NoAnswer,
+) -> None:
+    done = Delivery().will(UNAVAILABLE, FORBIDDEN, reads=(ok(DONE),))
+    refused = Delivery().will(UNAVAILABLE, FORBIDDEN, reads=(read,))
+
+    assert (await done.settle()).reason is Reason.SETTLED_BY_READING
+    assert (await refused.settle()).reason is Reason.FORBIDDEN
+
+
+async def test_a_refusal_is_not_the_end_before_the_object_could_be_read() -> None:
+    delivery = Delivery().will(FORBIDDEN, reads=(RESET, UNAVAILABLE, ok(DONE)))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.SETTLED_BY_READING, 1, 3)
+
+
+async def test_a_refused_target_that_cannot_be_read_stays_open() -> None:
+    delivery = Delivery().will(FORBIDDEN)
+    delivery.cluster.reads = always(UNAVAILABLE)
+
+    assert (await delivery.leave()).sent
+
+
+async def test_a_read_that_fails_is_made_again_and_nothing_is_sent_unread() -> None:
+    delivery = Delivery().will(RESET, ok(DONE), reads=(UNAVAILABLE, RESET, ok(PLANNED)))
+
+    ended = await delivery.settle()
+
+    assert delivery.cluster.verbs == ["PATCH", "GET", "GET", "GET", "PATCH"]
+    assert ended.reason is Reason.PATCHED
+
+
+async def test_the_pause_before_a_read_is_made_again_follows_the_read_s_own_retry_after() -> None:
+    delivery = Delivery().will(RESET, reads=(BUSY, ok(DONE)))
+
+    await delivery.settle()
+
+    assert [call.at for call in delivery.cluster.calls] == [0.0, 0.0, 2.0]
+
+
+async def test_what_stays_in_doubt_stays_open() -> None:
+    delivery = Delivery().will(RESET)
+    delivery.cluster.reads = always(failure(500, "InternalError", "boom"))
+
+    left = await delivery.leave()
+
+    cause = "could not be read after it may have been applied: 500 boom"
+    assert left == Deferred(cause, unanswered=True)
+    assert len(delivery.cluster.patched) == 1
+
+
+async def test_the_last_doubt_is_read_before_the_target_is_given_up() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=1)).will(RESET, reads=(ok(DONE),))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+
+
+async def test_a_last_attempt_that_did_not_arrive_is_exhausted() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=1)).will(RESET, reads=(ok(PLANNED),))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.EXHAUSTED, 1, 1)
+
+
+async def test_who_may_not_read_leaves_the_doubt_open() -> None:
+    left = await Delivery().will(TIMED_OUT, reads=(failure(403, "Forbidden", "no"),)).leave()
+
+    assert not left.lane
+    assert "may not be read" in left.cause
+
+
+@pytest.mark.parametrize("refusal", [FORBIDDEN, NOT_SERVED])
+async def test_a_server_that_was_silent_a_moment_ago_may_refuse_what_it_does_not_know_yet(
+    refusal: Answer,
+) -> None:
+    ended = await Delivery().will(UNREACHABLE, refusal, ok(DONE)).settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 3)
+
+
+async def test_nor_need_it_know_who_may_read() -> None:
+    delivery = Delivery().will(RESET, reads=(UNREACHABLE, FORBIDDEN, ok(DONE)))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+
+
+async def test_what_can_be_read_at_the_last_moment_gets_the_patches_that_it_was_not_given() -> None:
+    unread = (RESET,) * (ORDERS.attempts - 1)
+    delivery = Delivery().will(RESET, ok(DONE), reads=(*unread, ok(PLANNED)))
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 2)
+
+
+async def test_a_server_that_refuses_to_the_last_attempt_means_it() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=3))
+    delivery.will(UNREACHABLE, FORBIDDEN, FORBIDDEN, reads=(ok(PLANNED),))
+
+    assert (await delivery.settle()).reason is Reason.FORBIDDEN
+
+
+async def test_some_time_after_an_outage_a_refusal_is_final_again() -> None:
+    delivery = Delivery().will(UNREACHABLE, ok(DONE), FORBIDDEN, reads=(ok(PLANNED),))
+    await delivery.settle()
+    await delivery.clock.sleep(SETTLING)
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.FORBIDDEN, 1)
+
+
+async def test_a_404_without_a_status_does_not_tell_that_a_doubtful_object_is_gone() -> None:
+    delivery = Delivery().will(RESET)
+    delivery.cluster.reads = always(Answer(404, message="404 page not found"))
+
+    assert (await delivery.leave()).cause.endswith("404 404 page not found")
+
+
+async def test_a_target_left_in_doubt_by_an_earlier_process_is_read_first() -> None:
+    delivery = Delivery().will(reads=(ok(DONE),))
+
+    ended = await delivery.settle(in_doubt=True)
+
+    assert (ended.reason, ended.attempts, ended.reads) == (Reason.SETTLED_BY_READING, 0, 1)
+    assert ended.http_status is None
+
+
+async def test_a_target_in_doubt_that_was_not_applied_is_sent_under_its_version_of_now() -> None:
+    delivery = Delivery().will(ok(DONE), reads=(ok(MOVED),))
+
+    ended = await delivery.settle(in_doubt=True)
+
+    assert (ended.reason, ended.attempts) == (Reason.PATCHED, 1)
+    assert delivery.cluster.patched[0].version == "15"
+
+
+# Credentials and reachability
+
+
+async def test_after_a_401_the_credentials_are_renewed_and_the_patch_is_sent_again() -> None:
+    delivery = Delivery().will(UNAUTHORIZED, ok(DONE))
+
+    assert (await delivery.settle()).reason is Reason.PATCHED
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_second_401_stops_the_lane_and_fails_no_target() -> None:
+    delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
+
+    assert (await delivery.leave()).lane
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_401_that_nothing_better_can_be_had_for_may_be_a_passing_fault() -> None:
+    delivery = Delivery().will(UNAUTHORIZED, ok(DONE))
+    delivery.cluster.renews = False
+
+    assert (await delivery.settle()).reason is Reason.PATCHED
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_second_401_stops_the_lane() -> None:
+    delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
+    delivery.cluster.renews = False
+
+    left = await delivery.leave()
+
+    assert (left.lane, left.sent) == (True, True)
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_401_to_a_read_renews_too_and_the_doubt_remains() -> None:
+    delivery = Delivery().will(RESET, reads=(UNAUTHORIZED, ok(DONE)))
+
+    assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
+    assert delivery.cluster.renewals == 1
+
+
+async def test_a_401_to_the_last_attempt_fails_no_target_either() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=2))
+    delivery.will(BUSY, UNAUTHORIZED, reads=(ok(PLANNED),))
+
+    left = await delivery.leave()
+
+    assert not left.lane
+    assert "credentials" in left.cause
+
+
+async def test_a_server_that_cannot_be_reached_stops_the_lane() -> None:
+    delivery = Delivery()
+    delivery.cluster.patches = always(UNREACHABLE)
+
+    assert await delivery.leave() == Deferred(
+        "the server cannot be reached: unreachable: connection refused", lane=True, sent=False
+    )
+
+
+async def test_a_server_that_cannot_be_reached_for_reading_stops_the_lane_too() -> None:
+    delivery = Delivery().will(RESET)
+    delivery.cluster.reads = always(UNREACHABLE)
+
+    assert (await delivery.leave()).lane
+
+
+async def test_once_it_can_be_read_again_one_patch_follows_the_last_attempt_and_no_more() -> None:
+    delivery = Delivery(replace(ORDERS, attempts=4))
+    delivery.cluster.patches = always(TIMED_OUT)
+    delivery.cluster.reads = in_turn(*[UNAVAILABLE] * 3, *[ok(PLANNED)] * 9)
+
+    ended = await delivery.settle()
+
+    assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 2)
+
+
+@pytest.mark.parametrize("comes_to_rest_after", [0.0, 5.0])
+async def test_what_a_503_may_have_done_is_not_forgotten_where_a_halt_meets_it_in_the_line(
+    comes_to_rest_after: float,
+) -> None:
+    delivery = Delivery(pacer_rate=0.1)
+    delivery.cluster.patches = always(UNAVAILABLE)
+    delivery.cluster.reads = always(ok(DONE))
+
+    async def rest() -> None:
+        await delivery.clock.sleep(comes_to_rest_after)
+        delivery.halt.call()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(rest)
+        ended = await delivery.patcher.deliver(TARGET)
+
+    assert isinstance(ended, Settlement)
+    assert ended.reason is Reason.SETTLED_BY_READING
