@@ -8,7 +8,7 @@ from fleetpatch.model.fields import Path, show
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
-from fleetpatch.rules.merge_rules import merge_rules, undecided
+from fleetpatch.rules.patching.merge_rules import merge_rules, undecided
 
 
 def change_of(info: RunInfo, plan: Plan) -> Change:

@@ -21,8 +21,8 @@ from fleetpatch.model.run import Tally, Usage
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Percent
 from fleetpatch.report.wording import duration
-from fleetpatch.rules.limits import failures_allowed, retries_allowed
-from fleetpatch.rules.verdicts import SERVERS_OWN, Verdict
+from fleetpatch.rules.answers.verdicts import SERVERS_OWN, Verdict
+from fleetpatch.rules.running.limits import failures_allowed, retries_allowed
 
 
 @dataclass(slots=True)

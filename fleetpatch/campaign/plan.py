@@ -34,7 +34,7 @@ from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
-from fleetpatch.rules.guards import refuse_clashes, refuse_none, refuse_unselective
+from fleetpatch.rules.planning.guards import refuse_clashes, refuse_none, refuse_unselective
 
 _ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
 """How a target can end where it is planned."""

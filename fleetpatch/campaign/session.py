@@ -34,8 +34,8 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary, as_json
-from fleetpatch.rules.run_state import ending
-from fleetpatch.rules.verdicts import SERVERS_OWN
+from fleetpatch.rules.answers.verdicts import SERVERS_OWN
+from fleetpatch.rules.running.run_state import ending
 
 
 class Session:

@@ -10,7 +10,7 @@ from fleetpatch.kube.resolve import resolve
 from fleetpatch.model.kinds import groups_named
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.namespaces import exact, select
+from fleetpatch.rules.planning.namespaces import exact, select
 
 
 async def kinds_of(cluster: ApiServer, names: Sequence[str]) -> Mapping[str, Resource]:

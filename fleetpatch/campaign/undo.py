@@ -25,7 +25,7 @@ from fleetpatch.model.digest import undo_digest
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.run import RunInfo, Standing, Summary
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.undo import way_back
+from fleetpatch.rules.planning.undo import way_back
 
 _MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
 """Targets that were skipped, failed or are to be tried again may hold some of the change."""

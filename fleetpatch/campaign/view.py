@@ -13,7 +13,7 @@ from fleetpatch.journal.files import is_database
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import Preview, Sample
-from fleetpatch.rules.planner import goal
+from fleetpatch.rules.planning.planner import goal
 
 SAMPLES = 5
 """Targets that a preview shows with their values before and after."""

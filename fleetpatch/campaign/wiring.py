@@ -28,9 +28,9 @@ from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
-from fleetpatch.rules.backoff import Backoff
+from fleetpatch.rules.answers.settlement import OnDrift
 from fleetpatch.rules.pacing.governor import Pace, PaceCause
-from fleetpatch.rules.settlement import OnDrift
+from fleetpatch.rules.running.backoff import Backoff
 
 
 def patch_policy_of(

@@ -29,7 +29,7 @@ from fleetpatch.report.preview import QUESTION, confirmation_lines, is_yes, prev
 from fleetpatch.report.progress import watch_applying, watch_planning
 from fleetpatch.report.summary import summary_lines
 from fleetpatch.report.terminal import write
-from fleetpatch.rules.run_state import exit_code
+from fleetpatch.rules.running.run_state import exit_code
 
 
 def carry_out(

@@ -21,7 +21,7 @@ from typing import Final
 
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.target import Target
-from fleetpatch.rules.limits import (
+from fleetpatch.rules.running.limits import (
     BREAKDOWNS,
     BUSY_ANSWERS,
     BUSY_SECONDS,

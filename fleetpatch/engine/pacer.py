@@ -19,9 +19,9 @@ import anyio
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.ports import Clock
-from fleetpatch.rules.backoff import retry_after
 from fleetpatch.rules.pacing.governor import Ceilings, Governor, Pace, Permit
 from fleetpatch.rules.pacing.reply_signal import signal_of
+from fleetpatch.rules.running.backoff import retry_after
 
 _WORD_EVERY = 1.0
 """Seconds between two words about the pace, at least."""

@@ -19,13 +19,9 @@ from fleetpatch.model.change import PatchType, is_repeatable
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.backoff import retry_after
-from fleetpatch.rules.identity import about
-from fleetpatch.rules.pacing.governor import Permit
-from fleetpatch.rules.patch_body import request
-from fleetpatch.rules.planner import goal
-from fleetpatch.rules.settlement import End, after_patch, after_read, outweighs_refusal
-from fleetpatch.rules.verdicts import (
+from fleetpatch.rules.answers.identity import about
+from fleetpatch.rules.answers.settlement import End, after_patch, after_read, outweighs_refusal
+from fleetpatch.rules.answers.verdicts import (
     Ruling,
     Verdict,
     is_failed_test,
@@ -34,6 +30,10 @@ from fleetpatch.rules.verdicts import (
     judge,
     may_be_starting,
 )
+from fleetpatch.rules.pacing.governor import Permit
+from fleetpatch.rules.patching.patch_body import request
+from fleetpatch.rules.planning.planner import goal
+from fleetpatch.rules.running.backoff import retry_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, reads_whole
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.backoff import Backoff
-from fleetpatch.rules.settlement import OnDrift
+from fleetpatch.rules.answers.settlement import OnDrift
+from fleetpatch.rules.running.backoff import Backoff
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Target
-from fleetpatch.rules.verdicts import Verdict
+from fleetpatch.rules.answers.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)

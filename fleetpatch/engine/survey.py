@@ -19,9 +19,9 @@ from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Cluster, Draft, Page, Progress
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.guards import refuse_too_many
-from fleetpatch.rules.merge_rules import merge_rules
-from fleetpatch.rules.planner import DoesNotFit, NeedsPatch, Unchanged, need
+from fleetpatch.rules.patching.merge_rules import merge_rules
+from fleetpatch.rules.planning.guards import refuse_too_many
+from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, need
 
 SIDE_BY_SIDE = 4
 """Lists under way at once on one cluster: they hide its latency and are not felt by others."""

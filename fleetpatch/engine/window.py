@@ -1,8 +1,8 @@
 """The gate: lets a run send while its window is open, and tells everybody once it is not.
 
-The rules (`fleetpatch.rules.window`) answer for a moment; the gate keeps their answer for as long
-as it is good and asks again when the wall clock is outside of that. So a clock that is stepped, and
-a machine that slept, are noticed before the next request, not after it.
+The rules (`fleetpatch.rules.running.window`) answer for a moment; the gate keeps their answer for
+as long as it is good and asks again when the wall clock is outside of that. So a clock that is
+stepped, and a machine that slept, are noticed before the next request, not after it.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.window import Window
-from fleetpatch.rules.window import Outlook, outlook
+from fleetpatch.rules.running.window import Outlook, outlook
 
 _NAP: Final = 30.0
 """Seconds after which a sleeper looks at the wall clock again: it may have been stepped."""

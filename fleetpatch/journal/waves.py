@@ -1,8 +1,8 @@
 """Waves in the run file: targets numbered wave by wave, so that each is a range of every cluster.
 
-The seal draws the order (`fleetpatch.rules.waves`) and keeps where each wave ends in `meta.waves`.
-Where a wave stands follows from claims and outcomes, as all standing does; nothing else is stored,
-so a crash between two waves changes nothing.
+The seal draws the order (`fleetpatch.rules.running.waves`) and keeps where each wave ends in
+`meta.waves`. Where a wave stands follows from claims and outcomes, as all standing does; nothing
+else is stored, so a crash between two waves changes nothing.
 """
 
 import json
@@ -18,7 +18,7 @@ from fleetpatch.journal.database import Database
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.units import Amount
-from fleetpatch.rules.waves import lot, spread
+from fleetpatch.rules.running.waves import lot, spread
 
 Ends: TypeAlias = Mapping[str, int]
 """The id of the last target of a wave in each cluster."""

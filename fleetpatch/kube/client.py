@@ -29,7 +29,7 @@ from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
-from fleetpatch.rules.scope import Scope
+from fleetpatch.rules.answers.scope import Scope
 
 _NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
 _DISCOVERY_CONCURRENCY: Final = 8

@@ -12,7 +12,7 @@ import msgspec
 
 from fleetpatch.kube.decoding import decoded
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.merge_rules import release
+from fleetpatch.rules.patching.merge_rules import release
 
 _NEEDED_VERBS = frozenset({"list", "patch"})
 

@@ -15,7 +15,7 @@ from fleetpatch.kube.credentials import Credentials
 from fleetpatch.kube.wire import Raw, RawReply, answer, describe
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.ports import Clock
-from fleetpatch.rules.backoff import Backoff
+from fleetpatch.rules.running.backoff import Backoff
 
 TRIES: Final = 6
 _BACKOFF: Final = Backoff(base=0.5, cap=30.0)

@@ -1,7 +1,7 @@
 """What came back for one request: an answer, or none.
 
 Both are values. A 404 is an answer, a reset is the lack of one, and neither is an exception: the
-verdict table (`fleetpatch.rules.verdicts`) decides what each means.
+verdict table (`fleetpatch.rules.answers.verdicts`) decides what each means.
 """
 
 from dataclasses import dataclass, field

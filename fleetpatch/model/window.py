@@ -1,6 +1,6 @@
 """When a run may send patches: openings, less the days on which nothing may happen.
 
-The rules that tell from it whether a moment is fine are in `fleetpatch.rules.window`.
+The rules that tell from it whether a moment is fine are in `fleetpatch.rules.running.window`.
 """
 
 import re

@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.rules.json_patch import InapplicableError, json_patched
-from fleetpatch.rules.merge_patch import merge_patched
-from fleetpatch.rules.merge_rules import MergeRules
-from fleetpatch.rules.strategic_patch import strategic_patched
+from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.patching.merge_patch import merge_patched
+from fleetpatch.rules.patching.merge_rules import MergeRules
+from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from fleetpatch.sandbox.decoding import copied, decoded, spelled, stored, unspelled
 from fleetpatch.sandbox.statuses import (
     bad_request,

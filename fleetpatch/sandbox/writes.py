@@ -12,8 +12,8 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.structured.fieldsets import shown
-from fleetpatch.rules.structured.ownership import ConflictError
+from fleetpatch.rules.patching.structured.fieldsets import shown
+from fleetpatch.rules.patching.structured.ownership import ConflictError
 from fleetpatch.sandbox import bodies, discovery, jobs, metadata, objects, patches
 from fleetpatch.sandbox.managing import configuration, tracking
 from fleetpatch.sandbox.managing.rules import rules_of

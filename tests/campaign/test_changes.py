@@ -1,7 +1,7 @@
 """Which fields of a body the server alone can decide, by the type of the patch.
 
-Left out: the lists of strategic merge and apply themselves (tests/rules/test_strategy.py), and how
-a preview says it (tests/report/test_preview.py).
+Left out: the lists of strategic merge and apply themselves (tests/rules/patching/test_strategy.py),
+and how a preview says it (tests/report/test_preview.py).
 """
 
 from typing import Any

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fleetpatch.rules.merge_rules import MergeRules, stored
+from fleetpatch.rules.patching.merge_rules import MergeRules, stored
 
 OWN = ("generation", "managedFields", "resourceVersion", "uid")
 """Metadata that a server changes by itself, or that stands for its value in a request."""

@@ -21,8 +21,8 @@ from urllib.parse import parse_qs
 import pytest
 
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.merge_rules import merge_rules
-from fleetpatch.rules.server_side_apply import applied
+from fleetpatch.rules.patching.merge_rules import merge_rules
+from fleetpatch.rules.patching.server_side_apply import applied
 from tests.control_plane import JOB_KINDS, ControlPlane, JobKind
 from tests.differential.applies import APPLY, write
 from tests.differential.asking import KINDS, Both, Subject

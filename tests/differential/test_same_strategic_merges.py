@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.json_patch import InapplicableError
-from fleetpatch.rules.merge_rules import MergeRules, merge_rules
-from fleetpatch.rules.strategic_patch import strategic_patched
+from fleetpatch.rules.patching.json_patch import InapplicableError
+from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
+from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from tests.control_plane import ControlPlane
 from tests.differential.generating import STRATEGIC
 from tests.differential.observing import observe

@@ -1,13 +1,13 @@
 """Values: what a real API server keeps, compares and refuses, and what the sandbox and we do.
 
-Covered: the rules of RFC 6902 and RFC 7386 (tests/rules/patch_rules.py) on a real server, by the
-text of each patch; generated JSON and merge patches, which we foresee as a real server does them;
-numbers, half characters and bytes that are not UTF-8, in each type of patch; limits of bodies,
-operations and copies; entries of finalizers and owners that are there twice.
-Left out: patches on which a server of this version breaks the connection (a negative index of
-`replace`, `test`, `copy` and `move`, a list with null in a `test`, a `test` of nothing without a
-value); counts of batch Jobs that overflow; that a real server takes a number in another spelling
-(`1.0` in place of `1`) for a change, which moves the version, and then writes the old one.
+Covered: the rules of RFC 6902 and RFC 7386 (tests/rules/patching/patch_rules.py) on a real server,
+by the text of each patch; generated JSON and merge patches, which we foresee as a real server does
+them; numbers, half characters and bytes that are not UTF-8, in each type of patch; limits of
+bodies, operations and copies; entries of finalizers and owners that are there twice. Left out:
+patches on which a server of this version breaks the connection (a negative index of `replace`,
+`test`, `copy` and `move`, a list with null in a `test`, a `test` of nothing without a value);
+counts of batch Jobs that overflow; that a real server takes a number in another spelling (`1.0` in
+place of `1`) for a change, which moves the version, and then writes the old one.
 """
 
 import json
@@ -18,13 +18,13 @@ import pytest
 
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import deep_equal, has_null_entry
-from fleetpatch.rules.json_patch import InapplicableError, json_patched
-from fleetpatch.rules.merge_patch import merge_patched
+from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.patching.merge_patch import merge_patched
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.differential.asking import KINDS, Both, Subject
 from tests.differential.generating import JSON_PATCH, MERGE, STRATEGIC, Step
 from tests.differential.observing import Observation
-from tests.rules.patch_rules import (
+from tests.rules.patching.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
     OLD_MERGE_PATCHES,

@@ -2,7 +2,8 @@
 
 Covered: lists with objects of other labels, names, namespaces and kinds; PATCHes and reads that are
 answered with another object, or with a 404 about another one; a check between waves whose list is
-not the one that was asked for. Left out: the rules (tests/rules/test_identity.py, test_scope.py).
+not the one that was asked for. Left out: the rules (tests/rules/answers/test_identity.py,
+test_scope.py).
 """
 
 import json

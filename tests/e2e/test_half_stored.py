@@ -2,7 +2,7 @@
 
 Covered, on the sandbox: a field that is pruned beside a label that is stored, `undo` of it at once,
 after `resume --failed`, and of a target that was taken up again and never sent.
-Left out: which value is whose (tests/rules/test_settlement.py, tests/engine).
+Left out: which value is whose (tests/rules/answers/test_settlement.py, tests/engine).
 """
 
 from collections.abc import Iterator

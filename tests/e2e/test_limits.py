@@ -2,8 +2,8 @@
 
 Covered: `maxFailures` with one worker and with many, what is left and how it goes on; identical
 refusals that stop a part; a server that is busy for ever; the deadline; what a killed session cost.
-Left out: the arithmetic (tests/rules/test_limits.py), every limit at every concurrency in virtual
-time (tests/engine/test_lane_limits.py).
+Left out: the arithmetic (tests/rules/running/test_limits.py), every limit at every concurrency in
+virtual time (tests/engine/test_lane_limits.py).
 """
 
 import json

@@ -3,7 +3,7 @@
 Covered, on a real API server: every patch type on kinds that take it, with its undo and the undo of
 that. On the sandbox: a run that was cut off, values that somebody changed since, a run that
 overwrote others' values, undone twice, a rehearsal, what `status` tells.
-Left out: which values go back in every case (tests/rules/test_undo.py).
+Left out: which values go back in every case (tests/rules/planning/test_undo.py).
 """
 
 import signal

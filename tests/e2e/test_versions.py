@@ -2,7 +2,7 @@
 
 Covered: a node selector on servers of 1.20, 1.36, a version between, and one that does not say its
 version; that the version is asked once, and only where the patch needs it; nulls that a current
-server drops. Left out: the other rules (tests/rules/test_merging_by_version), real servers
+server drops. Left out: the other rules (tests/rules/patching/test_merging_by_version), real servers
 (tests/differential).
 """
 

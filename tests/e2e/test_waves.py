@@ -2,7 +2,7 @@
 
 Covered: sizes and order, the pause after the last success, `promote: manual`, a check by command
 and by condition, a wave that takes too long, going on after a kill in a pause.
-Left out: two clusters (test_wave_edges.py), sizes (tests/rules/test_waves.py), the ranges
+Left out: two clusters (test_wave_edges.py), sizes (tests/rules/running/test_waves.py), the ranges
 (tests/journal/test_journal_waves.py).
 """
 

@@ -2,7 +2,7 @@
 
 Covered: `failurePolicy: Fail` and nobody at the webhook's address, by default settings and with
 few attempts; that nothing is stored meanwhile. Left out: webhooks that answer
-(tests/rules/test_verdicts.py has their words).
+(tests/rules/answers/test_verdicts.py has their words).
 """
 
 import threading

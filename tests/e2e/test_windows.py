@@ -2,9 +2,9 @@
 
 Covered: outside of the window nothing is asked of the server and the next opening is named;
 waiting; a window that closes during a run; one campaign over three real 5-second windows, by the
-same call each time; undo and rehearsals at any time.
-Left out: when windows are open (tests/rules/test_window.py), clocks that are set while a run goes
-on (tests/engine/test_window.py).
+same call each time; undo and rehearsals at any time. Left out: when windows are open
+(tests/rules/running/test_window.py), clocks that are set while a run goes on
+(tests/engine/test_window.py).
 """
 
 import time

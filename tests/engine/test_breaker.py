@@ -2,7 +2,7 @@
 
 Covered: identical refusals in a row, what closes a row, parts apart from each other, targets given
 up one after the other, what is said afterwards. Left out: which refusals are the same
-(tests/rules/test_breaker_limits.py).
+(tests/rules/running/test_breaker_limits.py).
 """
 
 from dataclasses import replace
@@ -10,7 +10,7 @@ from dataclasses import replace
 from fleetpatch.engine.breaker import Breaker
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
-from fleetpatch.rules.limits import BUSY_ANSWERS
+from fleetpatch.rules.running.limits import BUSY_ANSWERS
 from tests.engine.deliveries import TARGET
 
 ELSEWHERE = replace(TARGET, namespace="team-b")

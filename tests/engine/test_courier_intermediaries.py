@@ -17,8 +17,8 @@ from fleetpatch.model.change import BodyPatch, PatchType, PlanChange
 from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
-from fleetpatch.rules.planner import NeedsPatch, need
-from fleetpatch.rules.undo import way_back
+from fleetpatch.rules.planning.planner import NeedsPatch, need
+from fleetpatch.rules.planning.undo import way_back
 from tests.engine.deliveries import CHANGE, TARGET, Delivery, always_matches
 from tests.fakes import (
     JOBS,

@@ -15,7 +15,7 @@ from fleetpatch.model.answer import Reply
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount, Percent
-from fleetpatch.rules.limits import failures_allowed
+from fleetpatch.rules.running.limits import failures_allowed
 from tests.engine.fleets import Fleet
 from tests.fakes import Call, FakeCluster, failure
 

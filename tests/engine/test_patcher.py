@@ -3,7 +3,7 @@
 Covered: every verdict with what follows from it, waits to the millisecond, attempts running out,
 conflicts, dry runs, unguarded runs, the record of retries, and cancellation.
 Left out: doubt and silence (test_courier_in_doubt.py), sequences nobody thought of
-(test_courier_model.py), the waits' own rules (tests/rules/test_backoff.py).
+(test_courier_model.py), the waits' own rules (tests/rules/running/test_backoff.py).
 """
 
 from dataclasses import replace
@@ -19,9 +19,9 @@ from fleetpatch.model.change import BodyPatch, PatchOptions, PatchType
 from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.backoff import Backoff
-from fleetpatch.rules.settlement import OnDrift
-from fleetpatch.rules.verdicts import Verdict
+from fleetpatch.rules.answers.settlement import OnDrift
+from fleetpatch.rules.answers.verdicts import Verdict
+from fleetpatch.rules.running.backoff import Backoff
 from tests.engine.deliveries import (
     BUSY,
     CHANGE,

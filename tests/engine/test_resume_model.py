@@ -41,7 +41,7 @@ from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanCh
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.target import Target, TargetId
-from fleetpatch.rules.planner import NeedsPatch, need
+from fleetpatch.rules.planning.planner import NeedsPatch, need
 from tests.fakes import (
     JOBS,
     Answerer,

@@ -2,7 +2,8 @@
 
 Covered: silence from the start and from some moment on, timeouts, broken connections and gateway
 errors, from one target to hundreds, beside a cluster that finishes; single targets that cannot be
-read while their cluster answers. Left out: exit codes (tests/rules/test_run_state.py, tests/e2e).
+read while their cluster answers. Left out: exit codes (tests/rules/running/test_run_state.py,
+tests/e2e).
 """
 
 from dataclasses import replace

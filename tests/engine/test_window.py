@@ -1,8 +1,8 @@
 """The gate of a maintenance window, in virtual time.
 
 Covered: when it lets pass and when it closes, a clock stepped forwards and back, waiting for an
-opening, causes. Left out: when windows are open (tests/rules/test_window.py), a whole campaign
-over windows (tests/e2e/test_windows.py).
+opening, causes. Left out: when windows are open (tests/rules/running/test_window.py), a whole
+campaign over windows (tests/e2e/test_windows.py).
 """
 
 import anyio

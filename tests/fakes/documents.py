@@ -10,9 +10,9 @@ from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.json_patch import InapplicableError, json_patched
-from fleetpatch.rules.merge_patch import merge_patched
-from fleetpatch.rules.strategic_patch import strategic_patched
+from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.patching.merge_patch import merge_patched
+from fleetpatch.rules.patching.strategic_patch import strategic_patched
 
 from .cluster import Call
 from .samples import JOB_RULES, failure, ok

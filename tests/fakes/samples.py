@@ -6,7 +6,7 @@ from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target, TargetId
-from fleetpatch.rules.merge_rules import merge_rules
+from fleetpatch.rules.patching.merge_rules import merge_rules
 
 JOBS = Resource("batch", "v1", "jobs", "Job", "job")
 JOB_RULES = merge_rules(JOBS, "1.20")

@@ -2,8 +2,8 @@
 
 Covered: ranges of every cluster that add up, the spread over namespaces, the same draw from the
 same seed, targets that end where they are planned, claims up to a wave's end, the standing of a
-wave, a file opened again.
-Left out: the arithmetic of sizes (tests/rules/test_waves.py), pauses and checks (tests/campaign).
+wave, a file opened again. Left out: the arithmetic of sizes (tests/rules/running/test_waves.py),
+pauses and checks (tests/campaign).
 """
 
 from collections import Counter

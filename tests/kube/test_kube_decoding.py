@@ -2,7 +2,7 @@
 
 Covered: answers to PATCH and GET, pages, discovery, Leases and IAM, by the functions that decode
 them, and one client against a server that sends arbitrary bytes. Left out: what becomes of a target
-whose object is too deep (tests/rules/test_unreadable.py, tests/e2e/test_odd_objects.py).
+whose object is too deep (tests/rules/planning/test_unreadable.py, tests/e2e/test_odd_objects.py).
 """
 
 import json
@@ -23,7 +23,7 @@ from fleetpatch.kube.wire import Raw, answer, listed, token_to_go_on
 from fleetpatch.model.answer import Answer, NoAnswer
 from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseTrouble
-from fleetpatch.rules.verdicts import Verdict, is_gone, judge
+from fleetpatch.rules.answers.verdicts import Verdict, is_gone, judge
 from tests.kube.clouds import ENVIRON, PASSWORD, iam
 from tests.kube.peers import (
     JOBS,

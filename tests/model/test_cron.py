@@ -2,8 +2,8 @@
 
 Covered: every form of a field, the names, Sunday by both its numbers, the two day fields together
 and apart, days that few years have; as a property, that a random expression selects what a plain
-reading of its parts says. Left out: time zones (tests/rules/test_window.py), and where in a plan
-file a mistake stands (tests/model/test_plan_mistakes.py).
+reading of its parts says. Left out: time zones (tests/rules/running/test_window.py), and where in a
+plan file a mistake stands (tests/model/test_plan_mistakes.py).
 """
 
 from collections.abc import Callable

@@ -1,5 +1,6 @@
-"""The rules of RFC 6902 and RFC 7386 on the sandbox, case by case (tests/rules/patch_rules.py).
+"""The rules of RFC 6902 and RFC 7386 on the sandbox, case by case.
 
+The cases are in tests/rules/patching/patch_rules.py.
 Left out: that a real server does the same (tests/differential/test_same_values.py).
 """
 
@@ -11,7 +12,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.sandbox.patches import JSON_PATCH, MERGE, patched
 from fleetpatch.sandbox.statuses import Refusal
 from tests.fakes import JOB_RULES
-from tests.rules.patch_rules import (
+from tests.rules.patching.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
     OLD_MERGE_PATCHES,

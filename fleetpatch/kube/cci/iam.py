@@ -37,7 +37,7 @@ from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.fields import Json
 from fleetpatch.model.moments import seconds_of_http_date, seconds_of_rfc3339
 from fleetpatch.model.plan.auth import IamAuth
-from fleetpatch.rules.backoff import Backoff
+from fleetpatch.rules.running.backoff import Backoff
 
 TRIES: Final = 5
 LONGEST_MARGIN: Final = 300.0

@@ -17,8 +17,8 @@ from ruamel.yaml.error import MantissaNoDotYAML1_1Warning, YAMLError
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.structured.fieldsets import field_step, shown
-from fleetpatch.rules.structured.typed import mistakes
+from fleetpatch.rules.patching.structured.fieldsets import field_step, shown
+from fleetpatch.rules.patching.structured.typed import mistakes
 from fleetpatch.sandbox import discovery, jobs, lease, metadata
 from fleetpatch.sandbox.decoding import decoded_as_yaml
 from fleetpatch.sandbox.managing.rules import rule_of

@@ -3,8 +3,8 @@
 from typing import Final
 
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.merge_rules import MergeRules, merge_rules, release
-from fleetpatch.rules.merge_schema import ATOMIC, Rule, Struct, field_rule
+from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules, release
+from fleetpatch.rules.patching.merge_schema import ATOMIC, Rule, Struct, field_rule
 from fleetpatch.sandbox import discovery
 
 _OPEN: Final = Struct({}, rest=ATOMIC)

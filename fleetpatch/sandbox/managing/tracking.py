@@ -21,11 +21,11 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.structured import managers
-from fleetpatch.rules.structured.fieldsets import Field, field_step
-from fleetpatch.rules.structured.managers import Holding, Managed, Manager, Operation
-from fleetpatch.rules.structured.ownership import Changes, Owners, handed_over, pruned
-from fleetpatch.rules.structured.typed import fields_of, merged, mistakes
+from fleetpatch.rules.patching.structured import managers
+from fleetpatch.rules.patching.structured.fieldsets import Field, field_step
+from fleetpatch.rules.patching.structured.managers import Holding, Managed, Manager, Operation
+from fleetpatch.rules.patching.structured.ownership import Changes, Owners, handed_over, pruned
+from fleetpatch.rules.patching.structured.typed import fields_of, merged, mistakes
 from fleetpatch.sandbox import discovery
 from fleetpatch.sandbox.managing.rules import rule_of
 from fleetpatch.sandbox.store import StoredObject

@@ -1,0 +1,80 @@
+"""What a list was asked for, and whether an object that it shows belongs to that.
+
+A gateway may drop the query of a list, or answer with another list. So the kind, the namespace and
+the selectors are checked again for every object, as far as the object itself tells.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fleetpatch.model.field_selector import FieldSelector
+from fleetpatch.model.providers.tables import is_built_in
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.selector import Selector
+from fleetpatch.model.target import Seen
+from fleetpatch.model.text import clean
+from fleetpatch.rules.answers.identity import PARTIAL, kind_problem, unidentified
+
+_LIST: Final = "List"
+_QUOTED: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The objects that a list is to show; `namespace` None is all of them."""
+
+    resource: Resource
+    namespace: str | None
+    selector: Selector
+    field_selector: FieldSelector
+
+    @classmethod
+    def of(
+        cls, resource: Resource, namespace: str | None, selector: str, field_selector: str
+    ) -> "Scope":
+        """Make a scope of selectors as text. Raises SelectorError."""
+        labels, fields = Selector.parse(selector), FieldSelector.parse(field_selector)
+        return cls(resource, namespace, labels, fields)
+
+    def problem_of_list(self, api_version: str, kind: str) -> str:
+        """Say why a list is one of other objects; empty where it is not, or does not say.
+
+        How a custom kind calls its lists only its server knows.
+        """
+        item = kind.removesuffix(_LIST)
+        if not item or item == PARTIAL:
+            # A list of metadata says nothing of the kind, and `v1 List` may hold anything.
+            return ""
+        named = item if is_built_in(self.resource) else ""
+        return kind_problem(self.resource, api_version, named)
+
+    def problem_of(self, items: Sequence[Seen]) -> str:
+        """Name the first object that does not belong, and say why; empty where all do."""
+        for seen in items:
+            if problem := self._problem(seen):
+                shown = f"{seen.namespace}/{seen.name}" if seen.namespace else seen.name
+                return f"the list shows {clean(shown, _QUOTED)}, but {problem}"
+        return ""
+
+    def _problem(self, seen: Seen) -> str:
+        if problem := kind_problem(self.resource, seen.api_version, seen.kind):
+            return problem
+        if problem := unidentified(seen) or self._problem_of_namespace(seen):
+            return problem
+        if not self.selector.matches(seen.labels):
+            return f"its labels do not match the selector {self.selector}"
+        own = {"metadata.name": seen.name, "metadata.namespace": seen.namespace}
+        for term in self.field_selector.terms:
+            if term.key in own and (own[term.key] == term.value) is not term.equal:
+                return f"it does not match the field selector {term}"
+        return ""
+
+    def _problem_of_namespace(self, seen: Seen) -> str:
+        if not self.resource.namespaced:
+            return "it is in a namespace, and its kind has none" if seen.namespace else ""
+        if not seen.namespace:
+            return "it has no namespace"
+        if self.namespace not in {None, seen.namespace}:
+            return f"only namespace {self.namespace} was asked for"
+        return ""

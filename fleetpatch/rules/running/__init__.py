@@ -1,0 +1,5 @@
+"""When a run may send, how long it waits, and what ends it.
+
+Here are the maintenance window, the waves, the backoff between attempts, the limits on failures and
+retries, and the state in which a run ends. How fast a run sends is in `fleetpatch.rules.pacing`.
+"""

@@ -1,5 +1,0 @@
-"""Structured merge, as server-side apply does it: typed documents, sets of fields, their owners.
-
-Pure functions over documents. The source is sigs.k8s.io/structured-merge-diff; the schema is a rule
-of `fleetpatch.rules.merge_schema`. Both the preview of an apply and the sandbox work by it.
-"""

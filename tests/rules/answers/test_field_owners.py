@@ -1,0 +1,120 @@
+"""Who wrote a field, by `metadata.managedFields`.
+
+Covered: fields, whole values, maps in parts, entries of lists, shared fields, removals, managers
+that a server notes where it knows none, and anything that is no managedFields at all.
+Left out: what follows from it (test_settling.py).
+"""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.model.fields import annotation, label
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.answers.field_owners import is_written_by_us, other_writer
+
+OURS = {"fleetpatch"}
+TEAM = label("team")
+MARKS = ("spec", "marks")
+LIMITS = ("spec", "limits")
+
+
+def entry(manager: str, *paths: tuple[str, ...], operation: str = "Update") -> dict[str, Any]:
+    """One entry of managedFields, as the server writes it; `.` ends the path of a map."""
+    fields: dict[str, Any] = {}
+    for path in paths:
+        place = fields
+        for key in path:
+            place = place.setdefault(key if key == "." or ":" in key else f"f:{key}", {})
+    return {
+        "manager": manager,
+        "operation": operation,
+        "apiVersion": "batch/v1",
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
+
+
+def seen(*entries: Any) -> Seen:
+    return Seen("ns", "a", "uid-1", "11", managed_fields=list(entries))
+
+
+def test_the_owner_of_a_field_wrote_it_last() -> None:
+    assert other_writer(seen(entry("kubectl", TEAM)), [TEAM], OURS) == "kubectl"
+    assert other_writer(seen(entry("fleetpatch", TEAM)), [TEAM], OURS) == ""
+
+
+def test_a_field_beside_it_says_nothing() -> None:
+    beside = entry("kubectl", label("other"), ("metadata", "labels", "."))
+
+    assert other_writer(seen(beside), [TEAM], OURS) == ""
+    assert not is_written_by_us(seen(entry("fleetpatch", label("other"))), TEAM, OURS)
+
+
+def test_a_value_that_two_managers_applied_is_ours_too() -> None:
+    shared = seen(entry("argocd", TEAM, operation="Apply"), entry("fleetpatch", TEAM))
+
+    assert other_writer(shared, [TEAM], OURS) == ""
+    assert not is_written_by_us(shared, TEAM, OURS)
+
+
+def test_one_field_of_ours_shows_that_the_patch_arrived() -> None:
+    half = seen(entry("kubectl", TEAM), entry("fleetpatch", annotation("note")))
+
+    assert other_writer(half, [TEAM, annotation("note")], OURS) == ""
+
+
+def test_who_owns_the_whole_map_owns_what_is_in_it() -> None:
+    assert other_writer(seen(entry("kubectl", LIMITS)), [(*LIMITS, "cpu")], OURS) == "kubectl"
+
+
+def test_a_map_in_parts_belongs_to_all_who_own_a_part() -> None:
+    parts = seen(entry("fleetpatch", (*LIMITS, "cpu")), entry("kubectl", (*LIMITS, "memory")))
+
+    assert other_writer(parts, [LIMITS], OURS) == ""
+    assert not is_written_by_us(parts, LIMITS, OURS)
+
+
+def test_entries_of_a_list_do_not_show_that_none_was_removed() -> None:
+    ours = seen(entry("fleetpatch", (*MARKS, 'v:"a"')))
+
+    assert not is_written_by_us(ours, MARKS, OURS)
+    assert is_written_by_us(seen(entry("fleetpatch", MARKS)), MARKS, OURS)
+
+
+def test_a_removal_leaves_no_owner() -> None:
+    assert other_writer(seen(entry("kubectl", label("other"))), [label("old")], OURS) == ""
+
+
+@pytest.mark.parametrize("manager", ["unknown", "before-first-apply", ""])
+def test_managers_that_stand_for_nobody_in_particular_name_nobody(manager: str) -> None:
+    assert other_writer(seen(entry(manager, TEAM)), [TEAM], OURS) == ""
+
+
+def test_a_server_that_notes_no_managers_names_nobody() -> None:
+    assert other_writer(Seen("ns", "a", "uid-1", "11"), [TEAM], OURS) == ""
+    assert not is_written_by_us(Seen("ns", "a", "uid-1", "11"), TEAM, OURS)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["manager", "fieldsV1", "f:metadata", "f:labels", "f:team", "."]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(ANYTHING)
+def test_whatever_a_server_sends_as_managed_fields_is_no_error(managed_fields: Any) -> None:
+    odd = Seen("ns", "a", "uid-1", "11", managed_fields=managed_fields)
+
+    assert isinstance(other_writer(odd, [TEAM], OURS), str)
+    assert isinstance(is_written_by_us(odd, TEAM, OURS), bool)

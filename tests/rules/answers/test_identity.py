@@ -1,0 +1,123 @@
+"""Which answers are about the object that was asked for.
+
+Covered: objects of another name, namespace, uid, kind or version of its kind, objects that cannot
+be told apart or guarded; Status bodies about other objects, kinds and groups.
+Left out: what the engine makes of such an answer (tests/engine/test_patcher_in_doubt.py).
+"""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.answers.identity import about
+from tests.fakes import failure, ok, seen_job, target_of
+
+OURS = seen_job({"team": "blue"}, version="10")
+TARGET = target_of(MetadataChange(labels={"team": "red"}), OURS)
+
+
+def is_ours(reply: Reply, *, written: bool = True) -> bool:
+    found = about(TARGET, reply, written=written)
+    assert found is reply or isinstance(found, NoAnswer)
+    return found is reply
+
+
+OTHERS = [
+    replace(OURS, name="etl-2"),
+    replace(OURS, namespace="team-b"),
+    replace(OURS, namespace=""),
+    replace(OURS, uid=""),
+    replace(OURS, resource_version=""),
+    replace(OURS, kind="Pod", api_version="v1"),
+    replace(OURS, kind="Job", api_version="batch.volcano.sh/v1alpha1"),
+    replace(OURS, kind="Job", api_version="batch/v1beta1"),
+    replace(OURS, kind="CronJob"),
+]
+
+
+@pytest.mark.parametrize("seen", OTHERS)
+@pytest.mark.parametrize("written", [True, False])
+def test_another_object_is_no_answer(seen: Seen, written: bool) -> None:
+    found = about(TARGET, ok(seen), written=written)
+
+    assert isinstance(found, NoAnswer)
+    assert found.silence is Silence.MISDIRECTED
+    assert "\n" not in found.detail
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        OURS,
+        replace(OURS, resource_version="11", labels={}),
+        replace(OURS, kind="Job", api_version="batch/v1"),
+        replace(OURS, kind="PartialObjectMetadata", api_version="meta.k8s.io/v1"),
+        replace(OURS, kind="PartialObjectMetadata"),
+    ],
+)
+@pytest.mark.parametrize("written", [True, False])
+def test_our_object_is_an_answer_whatever_it_holds(seen: Seen, written: bool) -> None:
+    assert is_ours(ok(seen), written=written)
+
+
+def test_a_read_may_find_that_it_was_replaced_but_a_patch_may_not() -> None:
+    replaced = ok(replace(OURS, uid="uid-2"))
+
+    assert is_ours(replaced, written=False)
+    assert not is_ours(replaced, written=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "name"),
+    [
+        ("jobs", "batch", "etl-1"),
+        ("jobs", "", ""),
+        ("Job", "batch", "etl-1"),
+        ("namespaces", "", "team-a"),
+        ("", "", ""),
+    ],
+)
+def test_a_404_about_our_object_or_its_namespace_is_an_answer(
+    kind: str, group: str, name: str
+) -> None:
+    assert is_ours(replace(failure(404, about=kind), about_group=group, about_name=name))
+
+
+@pytest.mark.parametrize(
+    ("kind", "group", "name"),
+    [
+        ("jobs", "batch", "etl-2"),
+        ("jobs", "batch.volcano.sh", "etl-1"),
+        ("pods", "", "etl-1"),
+        ("namespaces", "", "team-b"),
+    ],
+)
+def test_a_404_about_another_object_is_no_answer(kind: str, group: str, name: str) -> None:
+    assert not is_ours(replace(failure(404, about=kind), about_group=group, about_name=name))
+
+
+@pytest.mark.parametrize("status", [403, 409, 422])
+def test_other_refusals_are_judged_where_they_name_another_job(status: int) -> None:
+    assert not is_ours(replace(failure(status), about_group="batch", about_name="etl-2"))
+    # An admission webhook may name what it likes.
+    assert is_ours(replace(failure(status, about="policies"), about_name="no-red-jobs"))
+
+
+@given(st.integers(100, 599), st.text(max_size=5))
+def test_what_names_no_object_is_left_to_the_verdicts(status: int, message: str) -> None:
+    assert is_ours(Answer(status, message=message))
+    assert is_ours(failure(status, message=message, about=""))
+
+
+@given(st.text(), st.text(), st.text(), st.text(), st.text(), st.text())
+def test_whatever_an_object_says_of_itself_it_is_ours_or_not(
+    namespace: str, name: str, uid: str, version: str, api_version: str, kind: str
+) -> None:
+    seen = Seen(namespace, name, uid, version, {}, {}, api_version=api_version, kind=kind)
+
+    assert is_ours(ok(seen)) == is_ours(ok(seen), written=False) or uid != TARGET.uid

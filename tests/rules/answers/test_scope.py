@@ -1,0 +1,122 @@
+"""Which listed objects belong to a list that was asked for.
+
+Covered: kinds of lists and items, namespaces, label and field selectors, objects without identity.
+Left out: how a list ends (tests/kube/test_kube_lists.py), what a selector matches (tests/model).
+"""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.model.providers.tables import TF_JOB
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.selector import Selector
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.answers.scope import Scope
+from tests.fakes import JOBS, seen_job
+
+SEEN = seen_job({"app": "etl"})
+NODES = Resource("", "v1", "nodes", "Node", "node", (), namespaced=False)
+
+
+def problem(
+    seen: Seen,
+    namespace: str | None = None,
+    selector: str = "",
+    fields: str = "",
+    resource: Resource = JOBS,
+) -> str:
+    return Scope.of(resource, namespace, selector, fields).problem_of([seen])
+
+
+@pytest.mark.parametrize(
+    ("namespace", "selector", "fields"),
+    [
+        (None, "", ""),
+        ("team-a", "app=etl", "metadata.name=etl-1"),
+        (None, "app in (etl,train),!tier", "metadata.namespace==team-a"),
+        (None, "app!=train", "metadata.name!=etl-2,status.successful=0"),
+    ],
+)
+def test_an_object_that_was_asked_for_belongs(
+    namespace: str | None, selector: str, fields: str
+) -> None:
+    assert problem(SEEN, namespace, selector, fields) == ""
+
+
+@pytest.mark.parametrize(
+    ("seen", "namespace", "selector", "fields", "told"),
+    [
+        (SEEN, "team-b", "", "", "only namespace team-b was asked for"),
+        (SEEN, None, "app=train", "", "its labels do not match the selector app=train"),
+        (SEEN, None, "!app", "", "its labels do not match"),
+        (seen_job(), None, "app", "", "its labels do not match"),
+        (SEEN, None, "", "metadata.name=etl-2", "the field selector metadata.name=etl-2"),
+        (SEEN, None, "", "metadata.name!=etl-1", "the field selector metadata.name!=etl-1"),
+        (SEEN, None, "", "metadata.namespace=team-b", "metadata.namespace=team-b"),
+        (replace(SEEN, namespace=""), None, "", "", "it has no namespace"),
+        (replace(SEEN, uid=""), None, "", "", "it has no uid"),
+        (replace(SEEN, resource_version=""), None, "", "", "it has no resourceVersion"),
+        (replace(SEEN, kind="Pod"), None, "", "", "it is Pod, not batch/v1 Job"),
+    ],
+)
+def test_an_object_that_was_not_asked_for_is_named_with_the_reason(
+    seen: Seen, namespace: str | None, selector: str, fields: str, told: str
+) -> None:
+    found = problem(seen, namespace, selector, fields)
+
+    assert found.startswith("the list shows ")
+    assert "etl-1" in found
+    assert told in found
+
+
+def test_the_first_object_that_does_not_belong_is_named() -> None:
+    scope = Scope.of(JOBS, None, "app=etl", "")
+    items = [SEEN, replace(SEEN, name="second", labels={}), replace(SEEN, name="third", labels={})]
+
+    assert "team-a/second" in scope.problem_of(items)
+
+
+def test_a_kind_without_namespaces_has_objects_without() -> None:
+    node = replace(SEEN, namespace="")
+
+    assert problem(node, resource=NODES) == ""
+    assert "its kind has none" in problem(SEEN, resource=NODES)
+
+
+@pytest.mark.parametrize(
+    ("resource", "api_version", "kind", "belongs"),
+    [
+        (JOBS, "batch/v1", "JobList", True),
+        (JOBS, "", "", True),
+        (JOBS, "v1", "List", True),
+        (JOBS, "meta.k8s.io/v1", "PartialObjectMetadataList", True),
+        (JOBS, "v1", "PodList", False),
+        (JOBS, "batch.volcano.sh/v1alpha1", "JobList", False),
+        (TF_JOB, "kubeflow.org/v1", "TFJobList", True),
+        (TF_JOB, "kubeflow.org/v1", "AllTheTFJobs", True),
+        (TF_JOB, "meta.k8s.io/v1", "PartialObjectMetadataList", True),
+        (TF_JOB, "", "", True),
+        (TF_JOB, "batch/v1", "JobList", False),
+    ],
+)
+def test_an_empty_list_of_another_kind_is_told_from_one_of_ours(
+    resource: Resource, api_version: str, kind: str, belongs: bool
+) -> None:
+    found = Scope.of(resource, None, "", "").problem_of_list(api_version, kind)
+
+    assert (found == "") is belongs
+
+
+@given(
+    st.dictionaries(st.sampled_from(["app", "tier"]), st.sampled_from(["a", "b"])),
+    st.sampled_from(["app=a", "app!=a", "app", "!app", "app in (a,b),tier=b", "tier notin (a)"]),
+)
+def test_labels_belong_just_where_the_selector_matches(
+    labels: dict[str, str], selector: str
+) -> None:
+    found = problem(replace(SEEN, labels=labels), selector=selector)
+
+    assert (found == "") is Selector.parse(selector).matches(labels)

@@ -1,0 +1,408 @@
+"""What to do with an object that was read, or that came back from a PATCH.
+
+Covered: what is ours once a PATCH has left, what is stored of a change that is not effective, and
+rows 7 to 10, 20 and 24 of what a run must survive (an unrelated change, drift, gone,
+recreated, removal of what is absent, a 200 without effect), the order of the questions, and
+overwriting.
+Left out: 404s as answers to a PATCH (test_verdicts.py).
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
+from fleetpatch.model.fields import ABSENT, Fields, label
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.target import EarlierWrite, Seen, Target, TargetId
+from fleetpatch.rules.answers.settlement import (
+    End,
+    OnDrift,
+    Send,
+    Step,
+    after_patch,
+    after_read,
+    outweighs_refusal,
+)
+from tests.fakes import JOBS, document, seen_job, seen_whole, target_of
+
+RELABEL = MetadataChange(labels={"team": "red", "tier": "gold"})
+PLANNED = seen_job({"team": "blue"}, version="10")
+GOAL = {label("team"): "red", label("tier"): "gold"}
+
+
+def step(
+    seen: Seen | None,
+    *,
+    change: MetadataChange = RELABEL,
+    planned: Seen = PLANNED,
+    matches: bool = True,
+    sent: bool = False,
+    on_drift: OnDrift = OnDrift.SKIP,
+) -> Step:
+    target = target_of(change, planned)
+    return after_read(target, change, seen, matches=matches, sent=sent, on_drift=on_drift)
+
+
+def reason(ended: Step) -> Reason:
+    assert isinstance(ended, End)
+    return ended.reason
+
+
+def test_an_unrelated_change_asks_for_the_new_version() -> None:
+    assert step(seen_job({"team": "blue", "other": "x"}, version="11")) == Send(GOAL, "11")
+
+
+def test_an_object_that_is_not_there_is_gone() -> None:
+    assert step(None) == End(Reason.GONE)
+
+
+def test_another_uid_is_another_object_and_both_are_named() -> None:
+    ended = step(seen_job({"team": "blue"}, uid="uid-2"))
+
+    assert reason(ended) is Reason.REPLACED
+    assert isinstance(ended, End)
+    assert "uid-2" in ended.detail
+    assert "uid-1" in ended.detail
+
+
+def test_drift_shows_planned_current_and_wanted() -> None:
+    ended = step(seen_job({"team": "green"}))
+
+    assert ended == End(
+        Reason.DRIFTED, "metadata.labels.team was 'blue' when planned, is 'green', wanted 'red'"
+    )
+
+
+def test_a_removed_label_is_drift_and_so_is_one_that_came() -> None:
+    assert reason(step(seen_job())) is Reason.DRIFTED
+    assert reason(step(seen_job({"team": "blue", "tier": "std"}))) is Reason.DRIFTED
+
+
+def test_wanted_values_are_no_drift_even_where_only_some_of_them_are_there() -> None:
+    one = {label("team"): "red", label("tier"): ABSENT}
+    assert step(seen_job({"team": "red"}, version="11")) == Send(GOAL, "11", one)
+    other = {label("team"): "blue", label("tier"): "gold"}
+    now = seen_job({"team": "blue", "tier": "gold"}, version="12")
+    assert step(now) == Send(GOAL, "12", other)
+
+
+def test_values_that_hold_are_ours_if_we_may_have_sent_them() -> None:
+    there = seen_job({"team": "red", "tier": "gold"}, version="11")
+
+    assert step(there, sent=True) == End(Reason.SETTLED_BY_READING, resource_version="11")
+    assert step(there, sent=False) == End(Reason.ALREADY_SET, resource_version="11")
+
+
+def test_an_object_that_is_selected_no_longer_is_left_alone() -> None:
+    assert reason(step(seen_job({"team": "blue"}), matches=False)) is Reason.NO_LONGER_MATCHES
+
+
+def test_removing_what_is_absent_holds_already() -> None:
+    change = MetadataChange(labels={"team": None})
+
+    assert reason(step(seen_job(), change=change)) is Reason.ALREADY_SET
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_identity_is_asked_before_the_values(sent: bool) -> None:
+    recreated = seen_job({"team": "red", "tier": "gold"}, uid="uid-2")
+
+    assert reason(step(recreated, sent=sent, matches=False)) is Reason.REPLACED
+
+
+def test_the_values_are_asked_before_the_selector_which_our_own_patch_may_have_made_untrue() -> (
+    None
+):
+    there = seen_job({"team": "red", "tier": "gold"})
+
+    assert reason(step(there, sent=True, matches=False)) is Reason.SETTLED_BY_READING
+
+
+def test_drift_is_asked_before_the_selector_since_it_names_the_field() -> None:
+    assert reason(step(seen_job({"team": "green"}), matches=False)) is Reason.DRIFTED
+
+
+def test_a_drifted_field_is_overwritten_where_the_plan_says_so() -> None:
+    drifted = seen_job({"team": "green"}, version="11")
+
+    assert step(drifted, on_drift=OnDrift.OVERWRITE) == Send(
+        GOAL, "11", replaces={label("team"): "green", label("tier"): ABSENT}
+    )
+
+
+def test_overwriting_does_not_extend_to_objects_that_are_selected_no_longer() -> None:
+    ended = step(seen_job({"team": "green"}), matches=False, on_drift=OnDrift.OVERWRITE)
+
+    assert reason(ended) is Reason.NO_LONGER_MATCHES
+
+
+def test_overwriting_never_extends_to_a_recreated_object() -> None:
+    ended = step(seen_job({"team": "green"}, uid="uid-2"), on_drift=OnDrift.OVERWRITE)
+
+    assert reason(ended) is Reason.REPLACED
+
+
+RENAME = MetadataChange(rename_labels={"owner": "team-owner"})
+OWNED = seen_job({"owner": "ann"})
+
+
+def test_overwriting_renames_with_the_value_that_is_there_now() -> None:
+    now = seen_job({"owner": "bob"}, version="11")
+
+    assert step(now, change=RENAME, planned=OWNED, on_drift=OnDrift.OVERWRITE) == Send(
+        {label("owner"): ABSENT, label("team-owner"): "bob"},
+        "11",
+        replaces={label("owner"): "bob", label("team-owner"): ABSENT},
+    )
+
+
+def test_overwriting_can_clash() -> None:
+    now = seen_job({"owner": "bob", "team-owner": "cem"})
+
+    ended = step(now, change=RENAME, planned=OWNED, on_drift=OnDrift.OVERWRITE)
+
+    assert reason(ended) is Reason.CLASH
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"), [(True, Reason.SETTLED_BY_READING), (False, Reason.ALREADY_SET)]
+)
+def test_what_overwriting_finds_done_is_ours_if_we_may_have_sent_it(
+    sent: bool, expected: Reason
+) -> None:
+    renamed = seen_job({"team-owner": "bob"}, version="12")
+
+    ended = step(renamed, change=RENAME, planned=OWNED, sent=sent, on_drift=OnDrift.OVERWRITE)
+
+    assert ended == End(expected, resource_version="12")
+
+
+def test_a_label_that_a_rename_found_absent_has_drifted_when_it_comes() -> None:
+    change = MetadataChange(labels={"tier": "gold"}, rename_labels={"owner": "team-owner"})
+
+    ended = step(seen_job({"owner": "ann"}), change=change, planned=seen_job())
+
+    assert reason(ended) is Reason.DRIFTED
+
+
+def test_a_200_that_shows_all_values_and_a_new_version_is_patched() -> None:
+    after = seen_job({"team": "red", "tier": "gold"}, version="11")
+
+    assert after_patch(RELABEL, GOAL, "10", after) == End(Reason.PATCHED, resource_version="11")
+
+
+def test_a_200_that_left_the_version_changed_nothing() -> None:
+    after = seen_job({"team": "red", "tier": "gold"}, version="10")
+
+    assert after_patch(RELABEL, GOAL, "10", after) == End(Reason.ALREADY_SET, resource_version="10")
+
+
+def test_a_200_without_the_wanted_values_is_not_effective_and_shows_both() -> None:
+    ended = after_patch(RELABEL, GOAL, "10", seen_job({"team": "RED"}, version="11"))
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
+    assert "metadata.labels.team is 'RED', wanted 'red'" in ended.detail
+    assert "metadata.labels.tier is absent, wanted 'gold'" in ended.detail
+
+
+def test_a_200_that_kept_what_was_to_be_removed_is_not_effective() -> None:
+    ended = after_patch(
+        RELABEL, {label("team"): ABSENT}, "10", seen_job({"team": ""}, version="11")
+    )
+
+    assert ended.detail == "metadata.labels.team is '', wanted absent"
+
+
+def test_a_dry_run_tells_whether_it_would_be_effective() -> None:
+    shown = seen_job({"team": "red", "tier": "gold"}, version="10")
+
+    assert after_patch(RELABEL, GOAL, "10", shown, dry_run=True) == End(Reason.DRY_RUN)
+    ended = after_patch(RELABEL, GOAL, "10", PLANNED, dry_run=True)
+    assert ended.reason is Reason.NOT_EFFECTIVE
+
+
+ARGS = ("spec", "args")
+NULLED = BodyPatch(PatchType.MERGE, {"spec": {"args": [None, {"a": [None, 1]}]}})
+NULLED_GOAL: Fields = {ARGS: [None, {"a": [None, 1]}]}
+
+
+def with_args(args: object, version: str) -> Seen:
+    return seen_whole(document("etl-1", "uid-1", version, spec={"args": args}))
+
+
+@pytest.mark.parametrize("args", [[None, {"a": [None, 1]}], [{"a": [1]}]])
+@pytest.mark.parametrize(
+    ("version", "reason"), [("11", Reason.PATCHED), ("10", Reason.ALREADY_SET)]
+)
+def test_a_server_may_drop_null_entries_of_a_list_that_a_merge_patch_brings(
+    args: object, version: str, reason: Reason
+) -> None:
+    ended = after_patch(NULLED, NULLED_GOAL, "10", with_args(args, version))
+
+    assert ended.reason is reason
+    assert ended.wrote == (None if args == NULLED_GOAL[ARGS] else {ARGS: args})
+
+
+def test_but_a_list_without_them_is_not_as_wanted_before_anything_was_sent() -> None:
+    planned = Target(
+        TargetId(1),
+        "prod-a",
+        JOBS,
+        "team-a",
+        "etl-1",
+        "uid-1",
+        "10",
+        {ARGS: [1]},
+        wanted=NULLED_GOAL,
+    )
+    seen = with_args([{"a": [1]}], "11")
+
+    ended = after_read(planned, NULLED, seen, matches=True, sent=False, on_drift=OnDrift.SKIP)
+
+    assert isinstance(ended, Send)
+
+
+def test_other_entries_of_a_list_may_not_be_missing() -> None:
+    assert after_patch(NULLED, {ARGS: [1, None]}, "10", with_args([], "11")).reason is (
+        Reason.NOT_EFFECTIVE
+    )
+
+
+# What a PATCH of ours may have stored
+
+
+def noted(seen: Seen, **managers: str) -> Seen:
+    """The object with the field managers of its labels, by label."""
+    entries = [
+        {"manager": name, "fieldsV1": {"f:metadata": {"f:labels": {f"f:{key}": {}}}}}
+        for key, name in managers.items()
+    ]
+    return replace(seen, managed_fields=entries)
+
+
+THERE = seen_job({"team": "red", "tier": "gold"}, version="12")
+
+
+def test_values_that_another_manager_wrote_are_not_ours_though_we_sent_them() -> None:
+    ended = step(noted(THERE, team="kubectl", tier="kubectl"), sent=True)
+
+    assert ended == End(Reason.ALREADY_SET, "written by kubectl", "12")
+
+
+@pytest.mark.parametrize("managers", [{}, {"team": "fleetpatch"}, {"other": "kubectl"}])
+def test_they_are_ours_where_we_or_nobody_is_noted(managers: dict[str, str]) -> None:
+    assert reason(step(noted(THERE, **managers), sent=True)) is Reason.SETTLED_BY_READING
+
+
+def test_who_owns_a_value_that_was_there_before_says_nothing() -> None:
+    planned = seen_job({"team": "blue", "tier": "gold"}, version="10")
+
+    ended = step(noted(THERE, tier="kubectl"), planned=planned, sent=True)
+
+    assert reason(ended) is Reason.SETTLED_BY_READING
+
+
+def test_what_a_webhook_made_of_our_patch_is_no_drift() -> None:
+    half = noted(seen_job({"team": "RED", "tier": "gold"}, version="11"), team="fleetpatch")
+
+    ended = step(half, sent=True)
+
+    assert ended == Send(GOAL, "11", ours={label("team"): "RED", label("tier"): "gold"})
+
+
+def test_some_wanted_values_alone_do_not_show_that_our_patch_was_done() -> None:
+    change = MetadataChange(labels={"cost": "new", "team": None})
+    planned = seen_job({"team": "blue"}, version="10")
+    theirs = noted(seen_job({"cost": "theirs"}, version="11"), cost="kubectl")
+
+    ended = step(theirs, change=change, planned=planned, sent=True, on_drift=OnDrift.OVERWRITE)
+
+    assert isinstance(ended, Send)
+    assert ended.replaces == {label("cost"): "theirs", label("team"): ABSENT}
+
+
+def test_it_is_drift_where_another_manager_made_it() -> None:
+    ended = step(noted(seen_job({"team": "RED"}, version="11"), team="kubectl"), sent=True)
+
+    assert reason(ended) is Reason.DRIFTED
+
+
+def test_drift_of_one_field_keeps_what_we_stored_in_another() -> None:
+    now = noted(seen_job({"team": "red", "tier": "std"}), team="fleetpatch", tier="kubectl")
+
+    ended = step(now, sent=True)
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.wrote) == (Reason.DRIFTED, {label("team"): "red"})
+
+
+def test_what_an_earlier_attempt_stored_is_ours_and_undone_to_what_was_before_it() -> None:
+    left = {label("team"): "RED", label("tier"): ABSENT}
+    before = {label("team"): "blue", label("tier"): ABSENT}
+    target = replace(target_of(RELABEL, PLANNED), earlier=EarlierWrite(left, before))
+
+    ended = after_read(
+        target,
+        RELABEL,
+        seen_job({"team": "RED"}, version="12"),
+        matches=True,
+        sent=True,
+        on_drift=OnDrift.SKIP,
+    )
+
+    assert ended == Send(GOAL, "12", ours={label("team"): "RED"})
+
+
+APPEND = BodyPatch(PatchType.JSON, [{"op": "add", "path": "/spec/marks/-", "value": "x"}])
+MARKS = ("spec", "marks")
+
+
+def test_a_json_patch_of_which_a_webhook_made_something_else_is_not_sent_again() -> None:
+    target = replace(
+        target_of(MetadataChange(), PLANNED), before={MARKS: ["a"]}, wanted={MARKS: ["a", "x"]}
+    )
+    whole = {"metadata": {}, "spec": {"marks": ["A", "X"]}}
+    owners = [{"manager": "fleetpatch", "fieldsV1": {"f:spec": {"f:marks": {}}}}]
+    now = replace(PLANNED, resource_version="11", whole=whole, managed_fields=owners)
+
+    ended = after_read(target, APPEND, now, matches=True, sent=True, on_drift=OnDrift.OVERWRITE)
+
+    assert isinstance(ended, End)
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {MARKS: ["A", "X"]})
+
+
+def test_a_200_that_shows_half_of_the_change_records_what_was_stored() -> None:
+    ended = after_patch(RELABEL, GOAL, "10", seen_job({"team": "red"}, version="11"))
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
+    assert ended.wrote == {label("team"): "red", label("tier"): ABSENT}
+    assert ended.detail == (
+        "metadata.labels.tier is absent, wanted 'gold'; metadata.labels.team is 'red', as wanted"
+    )
+
+
+def test_a_rehearsal_stores_nothing_of_it() -> None:
+    ended = after_patch(RELABEL, GOAL, "10", seen_job({"team": "red"}), dry_run=True)
+
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, None)
+
+
+def test_a_version_that_an_earlier_patch_of_ours_may_have_made_is_not_unchanged() -> None:
+    ended = after_patch(RELABEL, GOAL, "12", THERE, sent_before=True)
+
+    assert ended.reason is Reason.PATCHED
+
+
+@pytest.mark.parametrize(
+    ("read", "outweighs"),
+    [
+        (End(Reason.SETTLED_BY_READING), True),
+        (End(Reason.GONE), True),
+        (End(Reason.FORBIDDEN), False),
+        (End(Reason.DRIFTED), False),
+        (Send(GOAL, "11"), False),
+    ],
+)
+def test_a_refusal_stands_unless_the_object_shows_more(read: Step, outweighs: bool) -> None:
+    assert outweighs_refusal(read, Reason.FORBIDDEN) is outweighs

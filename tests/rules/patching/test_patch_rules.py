@@ -1,0 +1,170 @@
+"""The rules of RFC 6902 and RFC 7386 as we foresee them (`patch_rules`).
+
+Covered: merge patches, with old and new servers' treatment of null entries; JSON Patches as we
+send them, which is in a server's own spelling; that any patch is foreseen as the sandbox does it.
+Left out: the same cases on the sandbox (tests/sandbox/test_patch_rules.py) and on a real server
+(tests/differential/test_same_values.py).
+"""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleetpatch.model.change import BodyPatch, PatchType
+from fleetpatch.model.encoding import encode
+from fleetpatch.model.equality import deep_equal
+from fleetpatch.rules.patching.json_patch import MOST_COPIED, InapplicableError, json_patched
+from fleetpatch.rules.patching.merge_patch import merge_patched
+from fleetpatch.rules.patching.merge_rules import merge_rules
+from fleetpatch.rules.planning.planner import NeedsPatch, need
+from fleetpatch.sandbox.patches import JSON_PATCH, MERGE, patched
+from fleetpatch.sandbox.statuses import Refusal
+from tests.fakes import JOB_RULES, JOBS, document, seen_whole
+from tests.rules.patching.patch_rules import (
+    JSON_PATCHES,
+    MERGE_PATCHES,
+    OLD_MERGE_PATCHES,
+    REFUSED,
+    Case,
+    spec_of,
+)
+
+
+def foreseen(document: Any, operations: Any) -> Any:
+    try:
+        return json_patched(document, operations)
+    except InapplicableError:
+        return REFUSED
+
+
+def made(document: Any, content_type: str, body: Any) -> Any:
+    """What the sandbox makes of a patch that we send."""
+    try:
+        return patched(document, content_type, encode(body), JOB_RULES)
+    except Refusal:
+        return REFUSED
+
+
+@pytest.mark.parametrize("case", MERGE_PATCHES, ids=lambda case: case.rule)
+@pytest.mark.parametrize("keeps", [True, False])
+def test_merge_patches_are_foreseen(case: Case, keeps: bool) -> None:
+    before = {"spec": spec_of(case.before)}
+
+    after = merge_patched(before, json.loads(case.patch), keeps_null_entries=keeps)
+
+    assert deep_equal(after, {"spec": spec_of(case.result)})
+
+
+@pytest.mark.parametrize("case", OLD_MERGE_PATCHES, ids=lambda case: case.rule)
+def test_null_entries_depend_on_the_server(case: Case) -> None:
+    before, patch = {"spec": spec_of(case.before)}, json.loads(case.patch)
+
+    old = merge_patched(before, patch, keeps_null_entries=False)
+
+    assert deep_equal(old, {"spec": spec_of(case.result)})
+    assert merge_patched({}, {"a": [None, {"b": None}]}) == {"a": [None, {}]}
+
+
+@pytest.mark.parametrize(
+    ("version", "args"),
+    [("1.20", [1]), ("1.21", [1]), ("1.22", [None, 1]), ("1.36", [None, 1]), ("", [None, 1])],
+)
+def test_a_plan_foresees_null_entries_by_the_version_of_the_server(version: str, args: Any) -> None:
+    change = BodyPatch(PatchType.MERGE, {"spec": {"args": [None, 1]}})
+    seen = seen_whole(document("etl-1", "uid-1", spec={"args": [2]}))
+
+    needed = need(change, seen, merge_rules(JOBS, version))
+
+    assert isinstance(needed, NeedsPatch)
+    assert needed.wanted == {("spec", "args"): args}
+
+
+@pytest.mark.parametrize("case", JSON_PATCHES, ids=lambda case: case.rule)
+def test_json_patches_are_foreseen_as_they_are_sent(case: Case) -> None:
+    before, operations = {"spec": spec_of(case.before)}, json.loads(case.patch)
+
+    after = foreseen(before, operations)
+
+    assert deep_equal(after, made(before, JSON_PATCH, operations))
+    if encode(operations) == case.patch.encode():
+        wanted = REFUSED if case.result is REFUSED else {"spec": spec_of(case.result)}
+        assert deep_equal(after, wanted)
+
+
+def test_a_test_of_nothing_holds_where_nothing_or_null_is() -> None:
+    operation = {"op": "test", "path": "/a"}
+
+    assert json_patched({}, [operation]) == {}
+    assert json_patched({"a": None}, [operation]) == {"a": None}
+    others: list[Any] = [0, False, "", [], {}]
+    for value in others:
+        assert foreseen({"a": value}, [operation]) is REFUSED
+
+
+@pytest.mark.parametrize("value", [[None], [1, None], {"a": [[None]]}, [{"b": [None]}]])
+def test_a_list_with_null_in_it_cannot_be_tested(value: Any) -> None:
+    operation = {"op": "test", "path": "/a", "value": value}
+
+    with pytest.raises(InapplicableError, match="null in it cannot be tested"):
+        json_patched({"a": value}, [operation])
+
+
+def test_all_copies_together_have_a_limit() -> None:
+    document = {"a": "x" * (MOST_COPIED // 3 - 2)}
+    copies = [{"op": "copy", "from": "/a", "path": f"/{number}"} for number in range(4)]
+
+    assert set(json_patched(document, copies[:3])) == {"a", "0", "1", "2"}
+    with pytest.raises(InapplicableError, match="bytes in sum"):
+        json_patched(document, copies)
+
+
+def test_what_is_counted_of_a_copy_is_its_text_with_its_escapes() -> None:
+    document = {"a": "<" * (MOST_COPIED // 6)}
+    copy = {"op": "copy", "from": "/a", "path": "/b"}
+
+    assert foreseen(document, [copy]) is REFUSED
+
+
+KEYS = st.sampled_from(["a", "b", "0", "a/b", "~"])
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 2)
+    | st.sampled_from([0.0, -0.0, 1.0, 1.5, 1e21, 2**63, "", "a && b", "<", "\u2028", "é"])
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+POINTERS = st.lists(
+    st.sampled_from(["a", "b", "0", "1", "-", "-1", "a~1b", "~0", "+1"]), max_size=3
+)
+OPERATIONS = st.fixed_dictionaries(
+    {
+        "op": st.sampled_from(["add", "add", "test", "test", "replace", "remove", "move", "copy"]),
+        "path": POINTERS.map(lambda steps: "/".join(["", "spec", *steps])),
+        "from": POINTERS.map(lambda steps: "/".join(["", "spec", *steps])),
+        "value": VALUES,
+    }
+)
+
+
+@settings(max_examples=300)
+@given(document=VALUES, operations=st.lists(OPERATIONS, max_size=4))
+def test_any_json_patch_is_foreseen_as_it_is_sent(document: Any, operations: Any) -> None:
+    before = json.loads(encode({"spec": document}))
+
+    assert deep_equal(foreseen(before, operations), made(before, JSON_PATCH, operations))
+
+
+@settings(max_examples=300)
+@given(document=VALUES, patch=VALUES)
+def test_any_merge_patch_is_foreseen_as_it_is_sent(document: Any, patch: Any) -> None:
+    before = json.loads(encode({"spec": document}))
+    foreseen = merge_patched(before, {"spec": patch}, keeps_null_entries=False)
+
+    assert deep_equal(foreseen, made(before, MERGE, {"spec": patch}))

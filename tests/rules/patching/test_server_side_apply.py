@@ -1,0 +1,122 @@
+"""What a server-side apply makes of an object, and what one object needs for it.
+
+Covered: fields set and kept, fields that the manager applied before and leaves out now, with one
+owner and with several; no-ops; that nothing but the configuration and what it drops is touched.
+Left out: lists, and conflicts with other managers, which the server tells (tests/differential,
+tests/e2e).
+"""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleetpatch.model.change import BodyPatch, PatchType
+from fleetpatch.model.fields import ABSENT, label
+from fleetpatch.model.target import Seen
+from fleetpatch.rules.patching.server_side_apply import applied
+from fleetpatch.rules.planning.planner import NeedsPatch, Unchanged, need
+from tests.fakes import JOB_RULES
+from tests.rules.patching.owners import owner
+
+US = "fleetpatch"
+
+
+def owned_labels(*keys: str) -> Any:
+    return {"f:metadata": {"f:labels": {".": {}, **{f"f:{key}": {} for key in keys}}}}
+
+
+def job(labels: dict[str, str], *owners: Any) -> Any:
+    return {
+        "metadata": {"labels": labels, "managedFields": list(owners)},
+        "spec": {"suspend": True},
+    }
+
+
+def labels_after(document: Any, labels: dict[str, str], manager: str = US) -> Any:
+    after = applied(document, {"metadata": {"labels": labels}}, manager, JOB_RULES)
+    return after["metadata"]["labels"]
+
+
+def need_of(document: Any, configuration: Any) -> object:
+    seen = Seen("team-a", "job-1", "uid-1", "10", whole=document)
+    return need(BodyPatch(PatchType.APPLY, configuration, US), seen, JOB_RULES)
+
+
+def test_what_is_named_is_set_and_the_rest_stays() -> None:
+    document = job({"app": "etl", "team": "red"})
+
+    after = applied(
+        document, {"metadata": {"labels": {"team": "blue"}}, "spec": {"a": [1]}}, US, JOB_RULES
+    )
+
+    assert after["metadata"]["labels"] == {"app": "etl", "team": "blue"}
+    assert after["spec"] == {"suspend": True, "a": [1]}
+
+
+def test_what_was_applied_before_and_is_left_out_now_goes() -> None:
+    document = job({"app": "etl", "old": "1"}, owner(US, owned_labels("old")))
+
+    assert labels_after(document, {"new": "2"}) == {"app": "etl", "new": "2"}
+
+
+def test_it_stays_where_somebody_else_owns_it_too() -> None:
+    ours, theirs = owner(US, owned_labels("old")), owner("other", owned_labels("old"), "Update")
+
+    assert labels_after(job({"old": "1"}, ours, theirs), {"new": "2"}) == {"old": "1", "new": "2"}
+
+
+def test_what_another_manager_applied_is_no_business_of_ours() -> None:
+    document = job({"old": "1"}, owner("other", owned_labels("old")))
+
+    assert labels_after(document, {"new": "2"}) == {"old": "1", "new": "2"}
+
+
+def test_what_we_patched_and_did_not_apply_stays() -> None:
+    document = job({"old": "1"}, owner(US, owned_labels("old"), "Update"))
+
+    assert labels_after(document, {"new": "2"}) == {"old": "1", "new": "2"}
+
+
+def test_entries_of_lists_are_the_servers_business() -> None:
+    fields: Any = {"f:spec": {"f:containers": {'k:{"name":"main"}': {".": {}, "f:image": {}}}}}
+    document = {**job({}, owner(US, fields)), "spec": {"containers": [{"name": "main"}]}}
+
+    assert (
+        applied(document, {"metadata": {"labels": {}}}, US, JOB_RULES)["spec"] == document["spec"]
+    )
+
+
+def test_the_before_values_hold_what_goes_and_what_comes() -> None:
+    document = job({"old": "1"}, owner(US, owned_labels("old")))
+
+    assert need_of(document, {"metadata": {"labels": {"new": "2"}}}) == NeedsPatch(
+        before={label("new"): ABSENT, label("old"): "1"},
+        wanted={label("new"): "2", label("old"): ABSENT},
+    )
+
+
+def test_values_that_hold_need_no_apply_whoever_owns_them() -> None:
+    configuration = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"suspend": True}}
+
+    assert isinstance(need_of(job({"a": "1"}), configuration), Unchanged)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12")),
+    st.dictionaries(st.sampled_from("abcd"), st.sampled_from("12")),
+    st.sets(st.sampled_from("abcd"), min_size=1),
+    st.sets(st.sampled_from("abcd"), min_size=1),
+)
+def test_each_label_is_as_its_owners_have_it(
+    now: dict[str, str], wanted: dict[str, str], ours: set[str], theirs: set[str]
+) -> None:
+    document = job(now, owner(US, owned_labels(*ours)), owner("other", owned_labels(*theirs)))
+
+    after = labels_after(document, wanted)
+
+    dropped = {key for key in ours - theirs if key not in wanted}
+    # Where the last one goes, the server leaves null.
+    assert (after or {}) == {
+        key: value for key, value in {**now, **wanted}.items() if key not in dropped
+    }

@@ -1,0 +1,250 @@
+"""Server-side apply, rule by rule: structured merge, and what a manager drops.
+
+Source of every rule: sigs.k8s.io/structured-merge-diff, `typed` (merge, remove, toFieldSet,
+reconcile) and `merge` (`Updater.Apply`, `prune`), 4.0.2 as in Kubernetes 1.20 and 6.3.2 as in 1.36.
+The cases are ours. Generated applies are compared with real servers in tests/differential and
+tests/rules/patching/test_recorded_merges. Left out: conflicts, which the server finds
+(tests/sandbox).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fleetpatch.model.change import BodyPatch, PatchType
+from fleetpatch.model.resource import Resource
+from fleetpatch.rules.patching.json_patch import InapplicableError
+from fleetpatch.rules.patching.merge_rules import merge_rules, stored
+from fleetpatch.rules.patching.server_side_apply import applied
+from fleetpatch.rules.planning.planner import NeedsPatch, need
+from tests.fakes import JOBS, document, seen_whole
+from tests.rules.patching.owners import owner
+
+BOTH = ["1.20", "1.36"]
+TFJOBS = Resource("kubeflow.org", "v1", "tfjobs", "TFJob")
+US = "fleetpatch"
+NAMES = "abcd"
+
+
+def after(
+    live: Any, configuration: Any, *owners: Any, version: str = "1.36", resource: Resource = JOBS
+) -> Any:
+    """What an apply makes of an object, as it is stored, without its owners."""
+    rules = merge_rules(resource, version)
+    metadata = {**live.get("metadata", {}), "managedFields": list(owners)}
+    made = applied({**live, "metadata": metadata}, configuration, US, rules)
+    kept = stored(made, rules.by_patch)
+    kept.get("metadata", {}).pop("managedFields", None)
+    return kept
+
+
+def in_pod(**fields: Any) -> Any:
+    return {"spec": {"template": {"spec": fields}}}
+
+
+def owned_in_pod(**fields: Any) -> Any:
+    return {
+        "f:spec": {"f:template": {"f:spec": {f"f:{name}": one for name, one in fields.items()}}}
+    }
+
+
+def pod(live: Any, configuration: Any, *owners: Any, version: str = "1.36") -> Any:
+    made = after(in_pod(**live), in_pod(**configuration), *owners, version=version)
+    return made["spec"]["template"].get("spec", {})
+
+
+def finalizers(names: Iterable[str]) -> Any:
+    """Who owns these finalizers."""
+    return {"f:metadata": {"f:finalizers": {f'v:"{name}"': {} for name in names}}}
+
+
+def keyed(*names: str, **more: Any) -> list[Any]:
+    return [{"name": name, **more} for name in names]
+
+
+def owned_entries(*names: str, field: str = "") -> Any:
+    inner: Any = {".": {}, "f:name": {}, **({f"f:{field}": {}} if field else {})}
+    return {f'k:{{"name":"{name}"}}': inner for name in names}
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_an_entry_that_we_applied_and_leave_out_goes(version: str) -> None:
+    ours = owner(US, owned_in_pod(volumes=owned_entries("a", "b")))
+
+    found = pod({"volumes": keyed("a", "b", "c")}, {"volumes": keyed("a")}, ours, version=version)
+
+    assert found["volumes"] == keyed("a", "c")
+
+
+@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize(
+    ("fields", "left"),
+    [
+        ({".": {}, "f:args": {}, "f:name": {}}, [*keyed("a"), {"name": "b", "args": ["y"]}]),
+        ({"f:args": {}}, keyed("a")),
+    ],
+    ids=["the entry", "a field of it"],
+)
+def test_it_stays_where_another_manager_owns_the_entry_and_not_only_a_field_of_it(
+    fields: Any, left: list[Any], version: str
+) -> None:
+    ours = owner(US, owned_in_pod(containers=owned_entries("a", "b", field="image")))
+    theirs = owner("other", owned_in_pod(containers={'k:{"name":"b"}': fields}), "Update")
+    live = {"containers": [*keyed("a"), {"name": "b", "image": "x", "args": ["y"]}]}
+
+    found = pod(live, {"containers": keyed("a")}, ours, theirs, version=version)
+
+    assert found["containers"] == left
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_a_list_that_we_leave_out_as_a_whole_loses_our_entries_only(version: str) -> None:
+    ours = owner(US, owned_in_pod(volumes=owned_entries("b")))
+    theirs = owner("other", owned_in_pod(volumes=owned_entries("a")), "Update")
+    live = {"volumes": keyed("a", "b")}
+
+    found = pod(live, {"restartPolicy": "Never"}, ours, theirs, version=version)
+
+    assert found == {"volumes": keyed("a"), "restartPolicy": "Never"}
+
+
+@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize("resource", [JOBS, TFJOBS])
+def test_a_finalizer_that_we_applied_and_leave_out_goes(resource: Resource, version: str) -> None:
+    ours, theirs = owner(US, finalizers("ab")), owner("other", finalizers("c"), "Update")
+    live = {"metadata": {"finalizers": ["a", "b", "c"]}}
+
+    for configured, left in (("a", "ac"), ("da", "acd"), ("", "c")):
+        configuration = {"metadata": {"finalizers": list(configured)}}
+        found = after(live, configuration, ours, theirs, version=version, resource=resource)
+        assert sorted(found["metadata"]["finalizers"]) == sorted(left)
+
+
+def test_what_goes_from_a_list_is_at_stake_although_the_body_does_not_name_it() -> None:
+    whole = document("etl-1", "uid-1")
+    owners = [owner(US, finalizers("a")), owner("other", finalizers("b"), "Update")]
+    whole["metadata"] |= {"finalizers": ["a", "b"], "managedFields": owners}
+    change = BodyPatch(PatchType.APPLY, {"metadata": {"labels": {"team": "red"}}}, US)
+
+    for version in ("", *BOTH):
+        found = need(change, seen_whole(whole), merge_rules(JOBS, version))
+        assert isinstance(found, NeedsPatch)
+        assert found.before[("metadata", "finalizers")] == ["a", "b"]
+        assert found.wanted[("metadata", "finalizers")] == ["b"]
+
+
+def test_who_owned_a_key_of_what_is_atomic_now_owns_all_of_it() -> None:
+    """Reconciled with the schema: `ReconcileFieldSetWithSchema`."""
+    ours = owner(US, owned_in_pod(nodeSelector={"f:zone": {}}))
+    live = {"nodeSelector": {"zone": "a", "disk": "ssd"}}
+
+    assert pod(live, {"restartPolicy": "Never"}, ours) == {"restartPolicy": "Never"}
+    theirs = owner("other", owned_in_pod(nodeSelector={"f:disk": {}}))
+    assert (
+        pod(live, {"restartPolicy": "Never"}, ours, theirs)["nodeSelector"] == live["nodeSelector"]
+    )
+
+
+def test_a_key_of_what_is_merged_goes_alone() -> None:
+    ours = owner(US, owned_in_pod(nodeSelector={"f:zone": {}}))
+    live = {"nodeSelector": {"zone": "a", "disk": "ssd"}}
+
+    found = pod(live, {"restartPolicy": "Never"}, ours, version="1.20")
+
+    assert found["nodeSelector"] == {"disk": "ssd"}
+
+
+def test_a_struct_goes_with_its_last_field_on_a_current_server() -> None:
+    """`EnsureNamedFieldsAreMembers`."""
+    ours = owner(US, owned_in_pod(securityContext={"f:runAsUser": {}}))
+    live = {"securityContext": {"runAsUser": 1}, "restartPolicy": "Never"}
+
+    assert pod(live, {"restartPolicy": "Never"}, ours) == {"restartPolicy": "Never"}
+
+
+@pytest.mark.parametrize("version", BOTH)
+def test_ports_are_known_by_number_and_protocol(version: str) -> None:
+    """`listMapKeys`, and the default of a key."""
+    live = {"containers": keyed("main", ports=[{"containerPort": 80, "name": "web"}])}
+    udp, tcp = {"containerPort": 80, "protocol": "UDP"}, {"containerPort": 80, "protocol": "TCP"}
+
+    for port, ports in (
+        (udp, [{"containerPort": 80, "name": "web"}, udp]),
+        (tcp, [{**tcp, "name": "web"}]),
+    ):
+        found = pod(live, {"containers": keyed("main", ports=[port])}, version=version)
+        assert found["containers"][0]["ports"] == ports
+
+
+@pytest.mark.parametrize("version", BOTH)
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        in_pod(volumes=keyed("a", "a")),
+        {"metadata": {"finalizers": ["a", "a"]}},
+        {"metadata": {"ownerReferences": [{"uid": "1"}, {"uid": "1"}]}},
+        in_pod(volumes=["a"]),
+    ],
+)
+def test_entries_that_cannot_be_told_apart_are_refused(configuration: Any, version: str) -> None:
+    with pytest.raises(InapplicableError):
+        after({"metadata": {}}, configuration, version=version)
+
+
+@pytest.mark.parametrize(
+    "managed",
+    [
+        None,
+        "text",
+        [None],
+        ["text"],
+        [{}],
+        [owner(US, 5)],
+        [owner(US, {"f:a": 1})],
+    ],
+)
+def test_owners_that_cannot_be_read_own_nothing(managed: Any) -> None:
+    live = {"metadata": {"labels": {"a": "1"}, "managedFields": managed}}
+    configuration = {"metadata": {"labels": {"b": "2"}}}
+
+    made = applied(live, configuration, US, merge_rules(JOBS, "1.36"))
+
+    assert made["metadata"]["labels"] == {"a": "1", "b": "2"}
+
+
+SETS = st.lists(st.sampled_from(NAMES), unique=True)
+
+
+@settings(deadline=None)
+@given(live=SETS, ours=SETS.filter(bool), theirs=SETS, wanted=SETS, version=st.sampled_from(BOTH))
+def test_each_entry_of_a_list_is_as_its_owners_have_it(
+    live: list[str], ours: list[str], theirs: list[str], wanted: list[str], version: str
+) -> None:
+    # Somebody owns whatever is there.
+    others = [*theirs, *(name for name in live if name not in (*ours, *theirs)), "other"]
+    owners = [owner(US, finalizers(ours)), owner("other", finalizers(others), "Update")]
+    configuration = {"metadata": {"finalizers": wanted}}
+
+    made = after(
+        {"metadata": {"finalizers": [*live, "other"]}}, configuration, *owners, version=version
+    )["metadata"]["finalizers"]
+
+    dropped = {name for name in ours if name not in others and name not in wanted}
+    assert sorted(made) == sorted({*live, *wanted, "other"} - dropped)
+    if version == "1.36":
+        assert [name for name in made if name in wanted] == wanted
+
+
+@settings(deadline=None)
+@given(live=SETS, wanted=SETS)
+def test_an_apply_of_the_same_twice_changes_nothing_more(
+    live: list[str], wanted: list[str]
+) -> None:
+    for version in BOTH:
+        rules = merge_rules(JOBS, version)
+        configuration = in_pod(volumes=keyed(*wanted))
+        once = applied(in_pod(volumes=keyed(*live)), configuration, US, rules)
+        assert applied(once, configuration, US, rules) == once

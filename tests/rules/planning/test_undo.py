@@ -1,0 +1,328 @@
+"""Apply, then undo: every touched field is as it was before, its absence included.
+
+Covered, for labels, annotations, renamed labels, merge, strategic and JSON patches over arbitrary
+objects: the way back restores the object, the undo of the undo brings the change again, what
+somebody else did to other fields stands, what they did to ours is theirs (`drifted`), and what an
+overwriting run replaced comes back. Left out: run files and servers (tests/e2e/test_undo.py).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import strategies as st
+
+from fleetpatch.model.change import (
+    BodyPatch,
+    Change,
+    MetadataChange,
+    PatchType,
+    PlanChange,
+    Restoration,
+    reads_whole,
+)
+from fleetpatch.model.equality import deep_equal
+from fleetpatch.model.fields import ABSENT, Json
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
+from fleetpatch.model.target import Seen, Target, TargetId
+from fleetpatch.rules.answers.settlement import End, OnDrift, Send, after_patch, after_read
+from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
+from fleetpatch.rules.patching.merge_patch import merge_patched
+from fleetpatch.rules.patching.patch_body import request
+from fleetpatch.rules.patching.strategic_patch import strategic_patched
+from fleetpatch.rules.planning.planner import NeedsPatch, goal, need
+from fleetpatch.rules.planning.undo import way_back
+from tests.fakes import JOB_RULES, JOBS, document, seen_whole
+
+KEYS = st.sampled_from("abcd")
+TEXTS = st.dictionaries(KEYS, st.sampled_from(["", "x", "y"]), max_size=3)
+SCALARS = st.booleans() | st.integers(0, 2) | st.sampled_from(["x", "y", 1.0, -0.0])
+VALUES = st.recursive(
+    SCALARS | st.lists(SCALARS, max_size=3),
+    lambda inner: st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+SPECS = st.dictionaries(KEYS, VALUES, max_size=3)
+NULLABLE = st.recursive(
+    st.none() | SCALARS | st.lists(SCALARS, max_size=3),
+    lambda inner: st.dictionaries(KEYS, inner, min_size=1, max_size=3),
+    max_leaves=6,
+)
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> Any:
+    made = document("etl-1", "uid-1", spec=draw(SPECS))
+    for name in ("labels", "annotations"):
+        if texts := draw(TEXTS):
+            made["metadata"][name] = texts
+    return made
+
+
+@st.composite
+def metadata_changes(draw: st.DrawFn) -> PlanChange:
+    keys = draw(st.permutations("abcd"))
+    renames = draw(st.integers(0, 1))
+    return MetadataChange(
+        labels={key: draw(st.none() | st.just("z")) for key in keys[2 * renames : 3]},
+        annotations=draw(st.dictionaries(KEYS, st.none() | st.just("z"), max_size=2)),
+        rename_labels={keys[0]: keys[1]} if renames else {},
+    )
+
+
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "spec": st.dictionaries(KEYS, NULLABLE, max_size=3),
+        "metadata": st.fixed_dictionaries(
+            {}, optional={"labels": st.dictionaries(KEYS, st.none() | st.just("z"), max_size=2)}
+        ),
+    },
+)
+PATHS = st.builds("/spec/{}{}".format, KEYS, st.sampled_from(["", "/a", "/0", "/-"]))
+OPERATIONS = st.one_of(
+    st.fixed_dictionaries(
+        {"op": st.sampled_from(["add", "replace"]), "path": PATHS, "value": VALUES}
+    ),
+    st.fixed_dictionaries({"op": st.just("remove"), "path": PATHS}),
+    st.fixed_dictionaries({"op": st.sampled_from(["move", "copy"]), "from": PATHS, "path": PATHS}),
+)
+CHANGES = {
+    "labels": metadata_changes(),
+    "merge": st.builds(lambda body: BodyPatch(PatchType.MERGE, body), BODIES),
+    "strategic": st.builds(
+        lambda labels: BodyPatch(PatchType.STRATEGIC, {"metadata": {"labels": labels}}),
+        st.dictionaries(KEYS, st.none() | st.just("z"), min_size=1, max_size=2),
+    ),
+    "json": st.builds(
+        lambda operations: BodyPatch(PatchType.JSON, operations),
+        st.lists(OPERATIONS, min_size=1, max_size=3),
+    ),
+}
+
+
+def target_of(seen: Seen, before: Any, wanted: Any) -> Target:
+    return Target(
+        TargetId(1),
+        "prod-a",
+        JOBS,
+        seen.namespace,
+        seen.name,
+        seen.uid,
+        seen.resource_version,
+        before,
+        wanted=wanted,
+    )
+
+
+def planned(change: PlanChange, whole: Json) -> Target:
+    """What a survey makes of an object; only such as need the patch are looked at."""
+    found = need(change, seen_whole(whole), JOB_RULES)
+    if not isinstance(found, NeedsPatch) or None in all_values(found.wanted):
+        reject()
+    kept = None if isinstance(change, MetadataChange) else found.wanted
+    return target_of(seen_whole(whole), found.before, kept)
+
+
+def pruned(value: Any) -> Any:
+    """A value without the maps in it that hold nothing: a field's parents may stay behind."""
+    if not isinstance(value, dict):
+        return value
+    inner = {key: pruned(one) for key, one in value.items()}
+    return {key: one for key, one in inner.items() if one != {}}
+
+
+def all_values(value: Any) -> Iterator[Any]:
+    """A value and all within it."""
+    yield value
+    inner = value.values() if isinstance(value, Mapping) else value
+    if isinstance(inner, Iterable) and not isinstance(inner, str):
+        for one in inner:
+            yield from all_values(one)
+
+
+def sent(change: Change, target: Target, send: Send, whole: Json) -> tuple[Json, Settlement]:
+    """The object after a PATCH, and what the run file holds of it."""
+    made = request(change, target, send.goal, send.resource_version)
+    body = msgspec.json.decode(made.body)
+    match made.type:
+        case PatchType.MERGE:
+            after = merge_patched(whole, body)
+        case PatchType.STRATEGIC:
+            after = strategic_patched(whole, body, JOB_RULES)
+        case PatchType.JSON:
+            after = json_patched(whole, body)
+    assert after["metadata"]["resourceVersion"] == whole["metadata"]["resourceVersion"]
+    after = written(after)
+    end = after_patch(change, send.goal, send.resource_version, seen_whole(after))
+    assert end.reason is Reason.PATCHED
+    wrote = end.wrote or (send.goal if send.replaces is not None else None)
+    return after, Settlement(
+        target.id,
+        end.reason,
+        resource_version=end.resource_version,
+        replaced=send.replaces,
+        wrote=wrote,
+    )
+
+
+def applied(change: Change, target: Target, whole: Json) -> tuple[Json, Settlement]:
+    return sent(change, target, Send(goal(change, target), target.resource_version), whole)
+
+
+def written(whole: Json) -> Json:
+    """The object with a new version, and without empty maps where a server has none."""
+    metadata = dict(whole["metadata"])
+    metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
+    for name in ("labels", "annotations"):
+        texts = {key: text or "" for key, text in metadata.pop(name, {}).items()}
+        if texts:
+            metadata[name] = texts
+    return {**whole, "metadata": metadata}
+
+
+def undo_of(change: Change, target: Target, settlement: Settlement) -> tuple[Restoration, Target]:
+    left, before = way_back(change, target, settlement)
+    assert left.keys() == before.keys()
+    assert not any(deep_equal(left[path], before[path]) for path in left)
+    seen = Seen(target.namespace, target.name, target.uid, settlement.resource_version or "")
+    return Restoration(reads_whole(change)), target_of(seen, left, before)
+
+
+def without_version(whole: Json) -> Json:
+    metadata = {key: one for key, one in whole["metadata"].items() if key != "resourceVersion"}
+    return {**whole, "metadata": metadata}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
+@given(data=st.data(), whole=objects())
+def test_undo_brings_back_what_was_and_its_undo_what_was_wanted(
+    kind: str, data: st.DataObject, whole: Json
+) -> None:
+    change = data.draw(CHANGES[kind])
+    target = planned(change, whole)
+
+    after, settlement = applied(change, target, whole)
+    back, undoing = undo_of(change, target, settlement)
+    undone, undo_settled = applied(back, undoing, after)
+    again, redoing = undo_of(back, undoing, undo_settled)
+    redone, _ = applied(again, redoing, undone)
+
+    assert deep_equal(without_version(undone), without_version(whole))
+    assert deep_equal(without_version(redone), without_version(after))
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
+@given(data=st.data(), whole=objects())
+def test_undone_twice_there_is_nothing_left_to_do(
+    kind: str, data: st.DataObject, whole: Json
+) -> None:
+    change = data.draw(CHANGES[kind])
+    target = planned(change, whole)
+    after, settlement = applied(change, target, whole)
+    back, undoing = undo_of(change, target, settlement)
+    undone, _ = applied(back, undoing, after)
+
+    step = after_read(
+        undoing, back, seen_whole(undone), matches=True, sent=False, on_drift=OnDrift.SKIP
+    )
+
+    assert isinstance(step, End)
+    assert step.reason is Reason.ALREADY_SET
+
+
+@pytest.mark.parametrize("on_drift", OnDrift)
+@pytest.mark.parametrize("kind", CHANGES)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
+@given(data=st.data(), whole=objects())
+def test_what_somebody_else_made_of_a_field_since_is_theirs(
+    kind: str, on_drift: OnDrift, data: st.DataObject, whole: Json
+) -> None:
+    change = data.draw(CHANGES[kind])
+    target = planned(change, whole)
+    after, settlement = applied(change, target, whole)
+    back, undoing = undo_of(change, target, settlement)
+    path = data.draw(st.sampled_from(sorted(undoing.before)))
+    theirs: Any = "theirs"
+    for key in reversed(path):
+        theirs = {key: theirs}
+
+    changed = seen_whole(written(merge_patched(after, theirs)))
+    step = after_read(undoing, back, changed, matches=True, sent=False, on_drift=on_drift)
+
+    assert isinstance(step, End)
+    assert step.reason is Reason.DRIFTED
+    assert "theirs" in step.detail
+
+
+@given(data=st.data(), whole=objects())
+def test_a_label_of_somebody_else_s_is_no_drift_even_where_ours_was_the_first(
+    data: st.DataObject, whole: Json
+) -> None:
+    change = BodyPatch(PatchType.MERGE, {"metadata": {"labels": {"ours": "1"}}})
+    target = planned(change, whole)
+    after, settlement = applied(change, target, whole)
+    back, undoing = undo_of(change, target, settlement)
+
+    theirs = written(merge_patched(after, {"metadata": {"labels": {"theirs": "2"}}}))
+    step = after_read(
+        undoing, back, seen_whole(theirs), matches=True, sent=False, on_drift=OnDrift.SKIP
+    )
+
+    assert isinstance(step, Send)
+    undone, _ = sent(back, undoing, step, theirs)
+    expected = merge_patched(whole, {"metadata": {"labels": {"theirs": "2"}}})
+    assert deep_equal(without_version(undone), without_version(expected))
+    assert data is not None
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
+@given(data=st.data(), whole=objects(), meanwhile=SPECS)
+def test_what_an_overwriting_run_replaced_comes_back(
+    kind: str, data: st.DataObject, whole: Json, meanwhile: Json
+) -> None:
+    change = data.draw(CHANGES[kind])
+    target = planned(change, whole)
+    labels = dict.fromkeys("abcd", "theirs")
+    drifted = written(merge_patched({**whole, "spec": meanwhile}, {"metadata": {"labels": labels}}))
+
+    step = after_read(
+        target, change, seen_whole(drifted), matches=True, sent=False, on_drift=OnDrift.OVERWRITE
+    )
+
+    if isinstance(step, End):
+        assert OUTCOME_OF[step.reason] in {Outcome.SKIPPED, Outcome.UNCHANGED}
+        return
+    basis = target
+    if step.replaces is not None:
+        basis = target_of(seen_whole(drifted), step.replaces, step.goal)
+    try:
+        after, settlement = sent(change, basis, step, drifted)
+    except InapplicableError:
+        reject()  # a parent of a field at stake is gone: the server rejects it
+    back, undoing = undo_of(change, target, settlement)
+    undone, _ = applied(back, undoing, after)
+    assert deep_equal(pruned(without_version(undone)), pruned(without_version(drifted)))
+
+
+def test_defaults_that_the_server_adds_to_what_is_new_are_ours_as_well() -> None:
+    change = BodyPatch(PatchType.MERGE, {"spec": {"policy": {"limit": 1}}})
+    whole = document("etl-1", "uid-1", spec={})
+    target = planned(change, whole)
+    made = {"limit": 1, "mode": "default"}
+    after = written({**whole, "spec": {"policy": made}})
+
+    end = after_patch(change, goal(change, target), "10", seen_whole(after))
+
+    assert end.reason is Reason.PATCHED
+    assert end.wrote == {("spec", "policy"): made}
+    settlement = Settlement(target.id, end.reason, resource_version="11", wrote=end.wrote)
+    assert way_back(change, target, settlement) == (
+        {("spec", "policy"): made},
+        {("spec", "policy"): ABSENT},
+    )

@@ -1,0 +1,42 @@
+"""Which refusals are the same. Covered: names, uids and numbers left out, other answers apart."""
+
+from dataclasses import replace
+
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.target import Target, TargetId
+from fleetpatch.rules.running.limits import part_of, refusal
+from tests.engine.deliveries import TARGET
+
+
+def named(name: str) -> Target:
+    return replace(TARGET, name=name)
+
+
+def refused(detail: str, reason: Reason = Reason.REJECTED, status: int = 422) -> Settlement:
+    return Settlement(TargetId(1), reason, status, detail=detail)
+
+
+def test_refusals_that_differ_in_the_objects_own_words_are_the_same() -> None:
+    one = refusal(named("etl-a"), refused('422 jobs.batch "etl-a" is invalid: uid 17'))
+    two = refusal(named("etl-b"), refused('422 jobs.batch "etl-b" is invalid: uid 99'))
+
+    assert one == two != ""
+
+
+def test_another_status_or_another_message_is_another_refusal() -> None:
+    said = {
+        refusal(TARGET, refused("is invalid")),
+        refusal(TARGET, refused("is forbidden", Reason.FORBIDDEN, 403)),
+        refusal(TARGET, refused("is immutable")),
+    }
+
+    assert len(said) == 3
+
+
+def test_what_is_no_refusal_says_nothing() -> None:
+    for reason in (Reason.PATCHED, Reason.DRIFTED, Reason.EXHAUSTED, Reason.CONFLICT):
+        assert refusal(TARGET, refused("whatever", reason)) == ""
+
+
+def test_a_part_is_a_kind_in_a_namespace() -> None:
+    assert part_of(TARGET) == ("jobs.batch", "team-a")

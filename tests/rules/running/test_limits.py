@@ -1,0 +1,34 @@
+"""How many failures and retries are put up with. Covered: counts, shares, rounding, the floor."""
+
+import pytest
+
+from fleetpatch.model.units import Amount, Percent
+from fleetpatch.rules.running.limits import FEWEST_RETRIES, failures_allowed, retries_allowed
+
+
+@pytest.mark.parametrize(
+    ("limit", "targets", "allowed"),
+    [
+        (0, 100, 0),
+        (3, 2, 3),
+        (Percent(2.0), 100, 2),
+        (Percent(2.0), 149, 2),
+        (Percent(2.0), 150, 3),
+        (Percent(7.0), 100, 7),
+        (Percent(50.0), 1, 0),
+        (Percent(0.0), 1000, 0),
+    ],
+)
+def test_a_count_is_a_count_and_a_share_is_rounded_down(
+    limit: Amount, targets: int, allowed: int
+) -> None:
+    assert failures_allowed(limit, targets) == allowed
+
+
+def test_a_small_run_may_retry_all_the_same() -> None:
+    assert retries_allowed(Percent(10.0), 20, 20) == FEWEST_RETRIES
+
+
+def test_the_budget_is_a_share_of_the_requests_there_were_or_will_be() -> None:
+    assert retries_allowed(Percent(10.0), 50, 20_000) == 2000
+    assert retries_allowed(Percent(10.0), 40_000, 20_000) == 4000

@@ -1,0 +1,36 @@
+"""How a run ends. Covered: state and cause from tally and causes, and the exit code of each."""
+
+import pytest
+
+from fleetpatch.errors import Exit
+from fleetpatch.model.run import RunState, Tally
+from fleetpatch.rules.running.run_state import ending, exit_code
+
+DONE = Tally(applied=8, unchanged=1, skipped=1)
+OPEN = Tally(applied=8, pending=1, in_doubt=1)
+
+
+def test_a_run_whose_targets_all_ended_is_finished_whatever_happened_on_the_way() -> None:
+    assert ending(DONE, []) == (RunState.FINISHED, "")
+    assert ending(DONE, ["interrupted"]) == (RunState.FINISHED, "")
+
+
+@pytest.mark.parametrize("tally", [Tally(pending=1), Tally(in_doubt=1), OPEN])
+def test_a_run_with_open_targets_is_paused_and_says_why(tally: Tally) -> None:
+    assert ending(tally, ["interrupted"]) == (RunState.PAUSED, "interrupted")
+    assert ending(tally, ["one", "two", "three"]) == (RunState.PAUSED, "one (and 2 more)")
+    assert ending(tally, [])[1] != ""
+
+
+@pytest.mark.parametrize(
+    ("state", "tally", "code"),
+    [
+        (RunState.FINISHED, DONE, Exit.OK),
+        (RunState.FINISHED, Tally(applied=9, failed=1), Exit.SOME_FAILED),
+        (RunState.PAUSED, OPEN, Exit.PAUSED),
+        (RunState.PAUSED, Tally(pending=1, failed=1), Exit.PAUSED),
+        (RunState.HALTED, Tally(pending=1, failed=1), Exit.HALTED),
+    ],
+)
+def test_the_exit_code_tells_how_it_ended(state: RunState, tally: Tally, code: Exit) -> None:
+    assert exit_code(state, tally) is code
