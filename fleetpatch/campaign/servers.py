@@ -13,7 +13,7 @@ from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.view import opened
 from fleetpatch.errors import UsageError
 from fleetpatch.journal import queries
-from fleetpatch.kube import kubeconfig
+from fleetpatch.kube.kubeconfig.connect import server_of_context
 from fleetpatch.model.addresses import normalized
 from fleetpatch.model.plan.auth import AkSkAuth, Auth, IamAuth
 from fleetpatch.model.plan.digest import restore
@@ -113,7 +113,7 @@ class Whereabouts:
 def _server_of(ref: ClusterRef | None) -> Server:
     if ref is not None and ref.provider == "cci":
         return Server(normalized(ref.server or ""), _project_of(ref))
-    return Server(normalized(kubeconfig.locate(ref.context if ref else None)))
+    return Server(normalized(server_of_context(ref.context if ref else None)))
 
 
 def _project_of(ref: ClusterRef) -> str:

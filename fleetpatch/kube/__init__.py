@@ -1,7 +1,7 @@
-"""Floor 4: speaking to API servers.
+"""Floor 4: access to API servers.
 
-Here live kubeconfig and credentials, log-ins to CCI, discovery, paged lists, GET and PATCH. The
-port `Cluster` is kept by `client.ApiServer`, and `opening` makes one. What does not belong here:
-what an answer means (`rules`), attempts and pace (`engine`). aiohttp's errors never leave this
-folder.
+`client.ApiServer` implements the port `Cluster`, and `connect` opens one. `kubeconfig/` and `cci/`
+each make a `connection.Connection`; `http/` sends one request and decodes its answer; `retry`,
+`listing` and `discovery` build reads of several requests on it. What an answer means belongs to
+`rules`, attempts and pace to `engine`. aiohttp's errors never leave this folder.
 """

@@ -15,14 +15,16 @@ from typing import Final, Self
 import anyio
 
 from fleetpatch.errors import ClusterError, SurroundingsError
-from fleetpatch.kube import discovery, listing, requests, wire
+from fleetpatch.kube import discovery, listing
 from fleetpatch.kube.connection import Connection
+from fleetpatch.kube.http import requests
+from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
+from fleetpatch.kube.http.server_warnings import ServerWarnings
+from fleetpatch.kube.http.transport import Transport
+from fleetpatch.kube.http.urls import Urls
 from fleetpatch.kube.lease import LeaseApi
 from fleetpatch.kube.listing import Novelty
 from fleetpatch.kube.retry import RetryingReader
-from fleetpatch.kube.server_warnings import ServerWarnings
-from fleetpatch.kube.transport import Transport
-from fleetpatch.kube.urls import Urls
 from fleetpatch.model.answer import NoAnswer, Reply
 from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.ports import Clock, Page
@@ -198,14 +200,14 @@ class ApiServer:
         if self._release is None:
             raw = await self._patience.get(partial(self._get, "/version"), tries=_DISCOVERY_TRIES)
             self._release = ""
-            if isinstance(raw, wire.Raw) and raw.status == 200:  # noqa: PLR2004 - OK
+            if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
                 self._release = discovery.release_of(raw.body)
         return self._release
 
-    def _reply(self, raw: wire.RawReply, *, whole: bool, managed: bool = False) -> Reply:
+    def _reply(self, raw: RawReply, *, whole: bool, managed: bool = False) -> Reply:
         if isinstance(raw, NoAnswer):
             return raw
-        answer = wire.answer(raw, whole=whole, managed=managed)
+        answer = decode_answer(raw, whole=whole, managed=managed)
         trouble = self._transport.credentials.trouble
         if answer.status == _UNAUTHORIZED and trouble:
             # Why there are no better credentials is what a person must know.
@@ -232,21 +234,21 @@ class ApiServer:
 
     async def _document(self, path: str) -> bytes:
         raw = await self._patience.get(partial(self._get, path), tries=_DISCOVERY_TRIES)
-        if isinstance(raw, wire.Raw) and raw.status == 200:  # noqa: PLR2004 - OK
+        if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
             return raw.body
-        said = wire.describe(raw if isinstance(raw, NoAnswer) else wire.answer(raw))
+        said = describe(raw if isinstance(raw, NoAnswer) else decode_answer(raw))
         raise ClusterError(
             f"{self._patience.where}: cannot read {path} ({said}); "
             "check the server's address, the network and your rights"
         )
 
-    async def _get(self, path: str) -> wire.RawReply:
+    async def _get(self, path: str) -> RawReply:
         self.requests["get"] += 1
         return await self._transport.send(requests.DOCUMENT, self._urls.path(path))
 
     async def _list(
         self, resource: Resource, namespace: str | None, query: dict[str, str], *, whole: bool
-    ) -> wire.RawReply:
+    ) -> RawReply:
         self.requests["list"] += 1
         return await self._transport.send(
             requests.listing(whole=whole), self._urls.listing(resource, namespace, query)

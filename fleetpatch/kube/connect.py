@@ -4,9 +4,9 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from fleetpatch.kube import kubeconfig
-from fleetpatch.kube.cci.connect import connect
+from fleetpatch.kube.cci.connect import connect_to_cci
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.kube.kubeconfig.connect import connect_to_context
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.ports import Clock
 
@@ -26,7 +26,7 @@ async def open_cluster(
 
     Nothing is sent yet. Raises KubeconfigError and CredentialsError.
     """
-    connection = await kubeconfig.load(context, wall=clock.wall)
+    connection = await connect_to_context(context, wall=clock.wall)
     async with ApiServer(
         name or connection.context,
         connection,
@@ -52,7 +52,7 @@ async def open_cci(
 
     Nothing is sent yet, but to IAM where that hands out the token. Raises CredentialsError.
     """
-    connection = await connect(name, server, auth, clock=clock, environ=environ)
+    connection = await connect_to_cci(name, server, auth, clock=clock, environ=environ)
     async with ApiServer(
         name, connection, clock=clock, concurrency=concurrency, timeout=timeout
     ) as opened:

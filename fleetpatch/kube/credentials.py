@@ -12,11 +12,12 @@ shared for a while as well: a broken plugin is not run once for each worker.
 
 import asyncio
 import math
+from pathlib import Path
 from typing import Final
 
 import anyio
 
-from fleetpatch.errors import SurroundingsError
+from fleetpatch.errors import CredentialsError, SurroundingsError
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.model.ports import Clock
 
@@ -101,3 +102,24 @@ class Credentials:
         self.grant = grant
         self._refused = False
         return True
+
+
+TOKEN_FILE_FRESH_FOR: Final = 60.0
+"""Seconds until a token file is read again; tokens of service accounts rotate within the hour."""
+
+
+def read_token(file: Path) -> str:
+    """Read the token in `file`, which another program replaces. Raises CredentialsError."""
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "it is not text"
+        raise CredentialsError(f"{file}: cannot read the token ({problem}); check it") from None
+    if not is_token(token):
+        raise CredentialsError(f"{file}: holds no token; write one into it")
+    return token
+
+
+def is_token(text: str) -> bool:
+    """Report whether `text` can be part of a header as it is."""
+    return bool(text) and text.isascii() and text.isprintable()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fleetpatch.kube.decoding import decoded
+from fleetpatch.kube.http.lenient_json import decode
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.merge_rules import release
 
@@ -75,7 +75,7 @@ _version = msgspec.json.Decoder(_Version)
 
 def group_versions(body: bytes) -> list[GroupVersion] | None:
     """Decode `/apis`, preferred versions first within each group; None where it is no such list."""
-    served = decoded(_groups, body)
+    served = decode(_groups, body)
     if served is None:
         return None
     return [
@@ -88,7 +88,7 @@ def group_versions(body: bytes) -> list[GroupVersion] | None:
 
 def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
     """Decode the resources of one version; None where it is not the list of that version."""
-    served = decoded(_resources, body)
+    served = decode(_resources, body)
     if served is None or (served.group_version or str(where)) != str(where):
         return None
     return [
@@ -109,7 +109,7 @@ def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
 
 def release_of(body: bytes) -> str:
     """Decode `/version`: "1.20" of a server of v1.20.2; empty where it is no such document."""
-    said = decoded(_version, body)
+    said = decode(_version, body)
     return release(said.git_version) if said is not None else ""
 
 

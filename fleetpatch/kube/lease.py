@@ -10,11 +10,12 @@ from typing import Annotated, Final, TypeAlias
 import msgspec
 from yarl import URL
 
-from fleetpatch.kube import requests, wire
-from fleetpatch.kube.decoding import decoded
-from fleetpatch.kube.requests import RequestTemplate
-from fleetpatch.kube.transport import Transport
-from fleetpatch.kube.urls import Urls
+from fleetpatch.kube.http import requests
+from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
+from fleetpatch.kube.http.lenient_json import decode
+from fleetpatch.kube.http.requests import RequestTemplate
+from fleetpatch.kube.http.transport import Transport
+from fleetpatch.kube.http.urls import Urls
 from fleetpatch.model.answer import Answer, NoAnswer
 from fleetpatch.model.change import FIELD_MANAGER, PatchType
 from fleetpatch.model.fields import Json
@@ -88,20 +89,18 @@ class LeaseApi:
         url, content = self._urls.path(path), msgspec.json.encode(body) if body else None
         raw = await self._exchange(way, url, content)
         if isinstance(raw, NoAnswer):
-            return LeaseTrouble(wire.describe(raw))
-        return self._lease(raw) if raw.status in _OK else self._refusal(wire.answer(raw))
+            return LeaseTrouble(describe(raw))
+        return self._lease(raw) if raw.status in _OK else self._refusal(decode_answer(raw))
 
-    async def _exchange(
-        self, way: RequestTemplate, url: URL, content: bytes | None
-    ) -> wire.RawReply:
+    async def _exchange(self, way: RequestTemplate, url: URL, content: bytes | None) -> RawReply:
         raw = await self._transport.send(way, url, content)
-        refused = isinstance(raw, wire.Raw) and raw.status == _UNAUTHORIZED
+        refused = isinstance(raw, Raw) and raw.status == _UNAUTHORIZED
         if refused and await self._transport.credentials.renew():
             return await self._transport.send(way, url, content)
         return raw
 
-    def _lease(self, raw: wire.Raw) -> LeaseReply:
-        lease = decoded(_leases, raw.body)
+    def _lease(self, raw: Raw) -> LeaseReply:
+        lease = decode(_leases, raw.body)
         if lease is None:
             return LeaseTrouble(f"{raw.status}, but the answer is no Lease")
         wanted = ("Lease", self._namespace, self._name)
@@ -119,7 +118,7 @@ class LeaseApi:
             case Answer(status=409):
                 return LeaseMiss.CONFLICT
         advice = self._advice(answer)
-        return LeaseTrouble(wire.describe(answer) + advice, passing=answer.status in _PASSING)
+        return LeaseTrouble(describe(answer) + advice, passing=answer.status in _PASSING)
 
     def _advice(self, answer: Answer) -> str:
         match answer:

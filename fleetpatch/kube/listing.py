@@ -31,8 +31,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from fleetpatch.errors import ClusterError
+from fleetpatch.kube.http.decoding import (
+    Raw,
+    RawReply,
+    continue_token,
+    decode_answer,
+    decode_page,
+    describe,
+)
 from fleetpatch.kube.retry import is_slow
-from fleetpatch.kube.wire import Raw, RawReply, answer, describe, listed, token_to_go_on
 from fleetpatch.model.answer import NoAnswer
 from fleetpatch.model.ports import Page
 from fleetpatch.model.target import Seen
@@ -132,10 +139,10 @@ def next_step(position: Position, novelty: Novelty, raw: RawReply, what: str) ->
 
 
 def _page(position: Position, novelty: Novelty, raw: Raw, what: str) -> NextStep:
-    page = listed(raw, whole=position.whole)
+    page = decode_page(raw, whole=position.whole)
     if page is None:
         raise ClusterError(
-            f"{what}: the answer is no list ({answer(raw).message or 'of objects'}); "
+            f"{what}: the answer is no list ({decode_answer(raw).message or 'of objects'}); "
             "look at what stands between us and the server"
         )
     shown = Page(page.items, position.inconsistent, page.api_version, page.kind)
@@ -158,7 +165,7 @@ def _page(position: Position, novelty: Novelty, raw: Raw, what: str) -> NextStep
 
 
 def _after_expiry(position: Position, novelty: Novelty, raw: Raw, what: str) -> NextStep:
-    token, expiries = token_to_go_on(raw), position.expiries + 1
+    token, expiries = continue_token(raw), position.expiries + 1
     if token and expiries <= EXPIRIES:
         onward = replace(position, token=token, expiries=expiries, inconsistent=True)
         return NextStep(None, onward, expiries)
@@ -196,7 +203,7 @@ def _is_too_much(raw: RawReply) -> bool:
 
 
 def _refused(raw: RawReply, what: str) -> ClusterError:
-    reply = answer(raw) if isinstance(raw, Raw) else raw
+    reply = decode_answer(raw) if isinstance(raw, Raw) else raw
     said = describe(reply)
     match raw:
         case NoAnswer():

@@ -12,7 +12,7 @@ from typing import Final
 
 from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.kube.credentials import Credentials
-from fleetpatch.kube.wire import Raw, RawReply, answer, describe
+from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.ports import Clock
 from fleetpatch.rules.running.backoff import Backoff
@@ -59,7 +59,7 @@ class RetryingReader:
                 self.answered = True
                 if raw.status < _FIRST_ERROR:
                     return raw
-            reply = raw if isinstance(raw, NoAnswer) else answer(raw)
+            reply = raw if isinstance(raw, NoAnswer) else decode_answer(raw)
             if isinstance(reply, Answer) and reply.status == _UNAUTHORIZED:
                 if renewed or not await self.credentials.renew():
                     raise self._unauthorized(reply)

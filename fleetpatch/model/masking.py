@@ -31,6 +31,11 @@ _SECRET: Final = re.compile(
     re.IGNORECASE,
 )
 
+_SECRET_LIKE: Final = re.compile(r"[A-Za-z0-9+_=-]{24,}")
+_NAMED_SECRET: Final = re.compile(
+    r"(?i)((?:password|passwd|secret|token|key)[\"']?\s*=\s*|\bbearer\s+)\S+"
+)
+
 
 def is_secret_name(key: str) -> bool:
     """Whether what stands under this key is secret whatever it looks like: `token`, `apiKey`."""
@@ -40,6 +45,15 @@ def is_secret_name(key: str) -> bool:
 def mask(text: str) -> str:
     """`text` with every secret in it replaced by `[redacted]`; masking twice changes nothing."""
     return _SECRET.sub(_keep_the_mark, text)
+
+
+def mask_strictly(text: str) -> str:
+    """`text` with everything masked that may be a secret, for text about our own credentials.
+
+    That is a long run of letters and digits, and what follows `password=`, `Bearer` and the like.
+    Mask before the text is cut: the rest of a token that was cut may be short.
+    """
+    return _SECRET_LIKE.sub(REDACTED, _NAMED_SECRET.sub(rf"\1{REDACTED}", text))
 
 
 def _keep_the_mark(found: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from fleetpatch.campaign.servers import Server, Whereabouts, require_same_servers, servers_of
 from fleetpatch.errors import UsageError
-from fleetpatch.kube import kubeconfig
+from fleetpatch.kube.kubeconfig.connect import server_of_context
 from fleetpatch.model.plan.digest import canonical
 from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.plan.schema import Plan
@@ -81,7 +81,7 @@ def test_a_run_whose_plan_cannot_be_read_may_be_anywhere() -> None:
 def test_a_pod_has_one_server_that_takes_no_context_to_find() -> None:
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
-    found = kubeconfig.locate(environ=environ)
+    found = server_of_context(environ=environ)
 
     assert found == "https://10.0.0.1:443"
 

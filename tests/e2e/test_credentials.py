@@ -18,7 +18,7 @@ import pytest
 from fleetpatch.sandbox.access import ADMIN
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.e2e.tool import Ended, Tool, end, eventually, plan
-from tests.kube.kubeconfigs import cluster, kubeconfig, plugin, runs
+from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig, plugin, runs
 from tests.sandbox.serving import SandboxThread
 
 JOBS = 400

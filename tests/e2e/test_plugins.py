@@ -16,7 +16,7 @@ import pytest
 from fleetpatch.sandbox.access import ADMIN
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.e2e.tool import Tool, end, eventually, plan
-from tests.kube.kubeconfigs import cluster, kubeconfig
+from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig
 from tests.sandbox.serving import SandboxThread
 
 TOKEN = "tok-0123456789abcdef0123456789abcdef"

@@ -6,7 +6,7 @@ process that is killed with its record open, the process list; secrets that some
 plan. What is looked for: passwords, tokens, those that IAM hands out included, and both halves of
 an access key. Where: stdout, stderr, the log, the run file with its -wal.
 Left out: the environment of the process and the files that the plan names, which are the user's own
-way to hand secrets over; representations and single messages (tests/kube/test_cci_secrets.py).
+way to hand secrets over; representations and single messages (tests/kube/cci/test_secrets.py).
 """
 
 import os
@@ -33,7 +33,7 @@ MASKED = re.compile(r"you said \['.*\[redacted\]'\] and")
 """What is shown of a spy's quotations: all of them, so that no secret is missing for length."""
 IAM = [way for way in logins.WAYS if way.startswith("iam")]
 BUG = """\
-from fleetpatch.kube.transport import Transport
+from fleetpatch.kube.http.transport import Transport
 
 sent = Transport.send
 

@@ -1,6 +1,6 @@
 """What servers warn of is in the log once, and in the summary with its count.
 
-Left out: how headers are read, bounded and masked (tests/kube/test_kube_warnings.py).
+Left out: how headers are read, bounded and masked (tests/kube/http/test_server_warnings.py).
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """Names of kinds, and what they say without a cluster.
 
 Covered: names of all forms against a list of resources, and against the tables of the providers.
-Left out: ambiguous and unknown names on a server (tests/kube/test_kube_discovery).
+Left out: ambiguous and unknown names on a server (tests/kube/test_discovery).
 """
 
 import pytest

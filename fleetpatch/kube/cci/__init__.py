@@ -1,5 +1,5 @@
-"""Logging in to Huawei Cloud CCI: a token (`token`), IAM (`iam`), or an access key (`access_key`).
+"""From the `auth` of a plan to a `Connection` to Huawei Cloud CCI.
 
-`connecting` joins them: from what a plan says to a `Connection`. Nothing here knows what CCI's API
-takes; that stands in `fleetpatch.model.providers`.
+A cluster is logged in to by a token, by IAM (`iam`), or by an access key (`access_key`); `connect`
+chooses. What CCI's API accepts is not known here, but in `fleetpatch.model.providers`.
 """

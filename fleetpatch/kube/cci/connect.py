@@ -11,11 +11,11 @@ from pathlib import Path
 from multidict import CIMultiDict
 
 from fleetpatch.files import expand_home
-from fleetpatch.kube import tokens
 from fleetpatch.kube.cci import access_key
 from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.cci.iam import IamLogIn
 from fleetpatch.kube.connection import Connection, Grant, Renewal
+from fleetpatch.kube.credentials import TOKEN_FILE_FRESH_FOR, read_token
 from fleetpatch.kube.proxies import proxy_for
 from fleetpatch.kube.tls import tls_for
 from fleetpatch.model.plan.auth import AkSkAuth, Auth, IamAuth, TokenAuth
@@ -23,7 +23,7 @@ from fleetpatch.model.ports import Clock
 from fleetpatch.model.providers.capability import ProviderName
 
 
-async def connect(
+async def connect_to_cci(
     name: str,
     server: str,
     auth: Auth,
@@ -84,7 +84,7 @@ async def _as_it_is(grant: Grant) -> Grant:
 
 
 async def _read(file: Path, tls: ssl.SSLContext | None) -> Grant:
-    return _showing(tokens.read(file), tls, tokens.REREAD_EVERY)
+    return _showing(read_token(file), tls, TOKEN_FILE_FRESH_FOR)
 
 
 def _showing(token: str, tls: ssl.SSLContext | None, fresh_for: float = math.inf) -> Grant:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from fleetpatch.errors import CredentialsError
 from fleetpatch.files import expand_home
-from fleetpatch.kube.tokens import is_token
+from fleetpatch.kube.credentials import is_token
 from fleetpatch.model.ports import Clock
 
 

@@ -11,7 +11,7 @@ five minutes. Where the end makes no sense, the token is used until a server ref
 
 IAM that is busy or breaks down is asked again a few times. A refusal is final: IAM locks accounts
 after a few wrong passwords. The password goes to the plan's endpoint and nowhere else: redirects
-are not followed (`fleetpatch.kube.transport`).
+are not followed (`fleetpatch.kube.http.transport`).
 """
 
 import math
@@ -24,15 +24,15 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from fleetpatch.errors import CredentialsError
-from fleetpatch.kube import requests
 from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Connection, Grant
-from fleetpatch.kube.decoding import decoded
+from fleetpatch.kube.credentials import is_token
+from fleetpatch.kube.http import requests
+from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
+from fleetpatch.kube.http.lenient_json import decode
+from fleetpatch.kube.http.transport import Transport
 from fleetpatch.kube.proxies import proxy_for
 from fleetpatch.kube.tls import tls_for
-from fleetpatch.kube.tokens import is_token
-from fleetpatch.kube.transport import Transport
-from fleetpatch.kube.wire import Raw, RawReply, answer, describe
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.fields import Json
 from fleetpatch.model.moments import seconds_of_http_date, seconds_of_rfc3339
@@ -177,7 +177,7 @@ def lifetime(raw: Raw, *, now: float) -> float:
 
     `now` (seconds since the epoch, our clock) is asked only where IAM does not tell its own time.
     """
-    answered = decoded(_answers, raw.body)
+    answered = decode(_answers, raw.body)
     token = (answered and answered.token) or _Token()
     end = seconds_of_rfc3339(token.expires_at or "")
     begin = seconds_of_rfc3339(token.issued_at or "")
@@ -186,7 +186,7 @@ def lifetime(raw: Raw, *, now: float) -> float:
 
 
 def _read(raw: RawReply) -> Reply:
-    return answer(raw) if isinstance(raw, Raw) else raw
+    return decode_answer(raw) if isinstance(raw, Raw) else raw
 
 
 def _body(auth: IamAuth, password: str) -> Json:

@@ -1,7 +1,7 @@
 """Which listed objects belong to a list that was asked for.
 
 Covered: kinds of lists and items, namespaces, label and field selectors, objects without identity.
-Left out: how a list ends (tests/kube/test_kube_lists.py), what a selector matches (tests/model).
+Left out: how a list ends (tests/kube/test_lists.py), what a selector matches (tests/model).
 """
 
 from dataclasses import replace

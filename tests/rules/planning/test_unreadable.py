@@ -2,7 +2,7 @@
 
 Covered: planning, reading, answers to a PATCH, and that no rule fails on what is just not too deep,
 nor on objects whose fields have other types than they should.
-Left out: how such an object is found out (tests/kube/test_kube_decoding.py).
+Left out: how such an object is found out (tests/kube/http/test_decoding.py).
 """
 
 from dataclasses import replace

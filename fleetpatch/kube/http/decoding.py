@@ -1,0 +1,312 @@
+"""Bodies as they come over the wire, decoded into the model's values.
+
+Answers are asked for as `PartialObjectMetadata`; a server that does not know it sends whole
+objects, of which only the metadata is looked at. The structs name what is read and skip the rest,
+so a server may add what it likes. Null is the same as absent, as it is for Go; lists come with
+`items: null` when they are empty.
+
+Not everything that answers is an API server. A proxy's HTML page, a gateway's own JSON or plain
+text are answers too: their status counts, and a short message says what they were
+(`fleetpatch.kube.http.lenient_json`).
+
+An answer may quote the secrets of its request. Bodies are decoded as they came, and decisions see
+what they hold; the texts that are shown are masked here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, TypeAlias, cast
+
+import msgspec
+
+from fleetpatch.kube.http.lenient_json import UNDECODABLE, decode, describe_body, repair
+from fleetpatch.model.answer import REASONS, Answer, NoAnswer
+from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
+from fleetpatch.model.fields import ABSENT, Json, look_up
+from fleetpatch.model.masking import REDACTED
+from fleetpatch.model.target import Seen
+from fleetpatch.model.text import clean
+
+_OK: Final = range(200, 300)
+_FOREIGN_OWNER: Final = "FieldManagerConflict"
+_CAUSES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A complete answer, undecoded. `whole` is False where the body was cut at the limit.
+
+    `headers` may be looked up in any spelling of case. `secrets` are those of the request.
+    """
+
+    status: int
+    body: bytes = field(repr=False)
+    whole: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def mask(self, text: str) -> str:
+        """`text`, which came with the answer, without the request's secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, REDACTED)
+        return text
+
+
+RawReply: TypeAlias = Raw | NoAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A decoded page; `token` is empty on the last one.
+
+    `api_version` and `kind` are the list's own, empty where it has none.
+    """
+
+    items: tuple[Seen, ...]
+    token: str
+    api_version: str
+    kind: str
+
+
+class _Metadata(msgspec.Struct, rename="camel", gc=False):
+    name: str
+    uid: str
+    resource_version: str
+    namespace: str | None = None
+    labels: dict[str, str | None] | None = None
+    annotations: dict[str, str | None] | None = None
+
+
+class _Object(msgspec.Struct, rename="camel", gc=False):
+    metadata: _Metadata
+    api_version: str | None = None
+    kind: str | None = None
+
+
+class _ManagedMetadata(_Metadata, rename="camel", gc=False):
+    managed_fields: Any = None
+
+
+class _ManagedObject(_Object, rename="camel", gc=False):
+    metadata: _ManagedMetadata
+
+
+class _ListMetadata(msgspec.Struct, gc=False):
+    token: str | None = msgspec.field(name="continue", default=None)
+
+
+class _AnyList(msgspec.Struct, rename="camel", gc=False, kw_only=True):
+    metadata: _ListMetadata | None = None
+    api_version: str | None = None
+    kind: str | None = None
+
+
+class _List(_AnyList, gc=False):
+    items: list[_Object] | None
+
+
+class _WholeList(_AnyList, gc=False):
+    items: list[dict[str, Any]] | None
+
+
+class _RawList(_AnyList, gc=False):
+    items: list[msgspec.Raw] | None
+
+
+class _Cause(msgspec.Struct):
+    field: str | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class _Details(msgspec.Struct, rename="camel"):
+    kind: str | None = None
+    group: str | None = None
+    name: str | None = None
+    causes: list[_Cause | None] | None = None
+    retry_after_seconds: int | None = None
+
+
+class _Status(msgspec.Struct):
+    kind: Literal["Status"]
+    message: str | None = None
+    reason: str | None = None
+    details: _Details | None = None
+    metadata: _ListMetadata | None = None
+
+
+_objects: Final = msgspec.json.Decoder(_Object)
+_managed_objects: Final = msgspec.json.Decoder(_ManagedObject)
+_lists: Final = msgspec.json.Decoder(_List)
+_whole_lists: Final = msgspec.json.Decoder(_WholeList)
+_raw_lists: Final = msgspec.json.Decoder(_RawList)
+_statuses: Final = msgspec.json.Decoder(_Status)
+
+
+def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> Answer:
+    """Decode the answer to a GET or PATCH of one object; every body gives an Answer.
+
+    `whole` keeps all of the object beside its metadata, `managed` its managedFields.
+    """
+    if raw.status in _OK and (seen := _object(raw.body, whole=whole, managed=managed)) is not None:
+        return Answer(raw.status, seen)
+    retry_after = raw.headers.get("Retry-After")
+    status = decode(_statuses, raw.body)
+    if status is None:
+        message, unmasked = _shown(raw, describe_body(raw.body))
+        return Answer(raw.status, message=message, retry_after=retry_after, unmasked=unmasked)
+    details = status.details or _Details()
+    causes = [cause for cause in details.causes or () if cause is not None][:_CAUSES]
+    reason = clean(status.reason or "")
+    message, unmasked = _shown(raw, status.message or "")
+    return Answer(
+        status=raw.status,
+        message=message,
+        unmasked=unmasked,
+        reason=reason if reason in REASONS else clean(raw.mask(reason)),
+        causes=tuple(clean(cause.field or "") for cause in causes),
+        about=clean(details.kind or ""),
+        about_group=clean(details.group or ""),
+        about_name=clean(details.name or ""),
+        owners=tuple(
+            clean(f"{cause.message or ''}: {cause.field or ''}")
+            for cause in causes
+            if cause.reason == _FOREIGN_OWNER
+        ),
+        is_status=True,
+        retry_after=retry_after,
+        # The server leaves a zero out, so a zero says nothing.
+        retry_after_seconds=details.retry_after_seconds or None,
+    )
+
+
+def decode_page(raw: Raw, *, whole: bool = False) -> Listed | None:
+    """Decode a page; None where the body is no list of objects.
+
+    Of an object that cannot be decoded as a whole, `Seen.unreadable` says why.
+    """
+    if whole:
+        return _listed_whole(raw.body)
+    page = decode(_lists, raw.body)
+    if page is None:
+        return None
+    return _listed(page, tuple(_seen(item) for item in page.items or ()))
+
+
+def continue_token(raw: Raw) -> str:
+    """Give the continue token that the body of a 410 may carry; empty where it has none."""
+    status = decode(_statuses, raw.body)
+    return _token(status.metadata) if status is not None else ""
+
+
+def _token(metadata: _ListMetadata | None) -> str:
+    return (metadata.token or "") if metadata is not None else ""
+
+
+def _shown(raw: Raw, text: str) -> tuple[str, str]:
+    """An Answer's `message` and `unmasked`."""
+    # Once more after cleaning: control characters may have stood within a secret.
+    message = clean(raw.mask(clean(raw.mask(text))))
+    unmasked = clean(text)
+    return message, "" if message == unmasked else unmasked
+
+
+def _object(body: bytes, *, whole: bool, managed: bool) -> Seen | None:
+    if whole:
+        seen = _whole_object(body)
+        return seen and (replace(seen, managed_fields=_managed_fields(seen)) if managed else seen)
+    if managed:
+        shown = decode(_managed_objects, body)
+        if shown is not None:
+            return replace(_seen(shown), managed_fields=shown.metadata.managed_fields)
+    found = decode(_objects, body)
+    return None if found is None else _seen(found)
+
+
+def _managed_fields(seen: Seen) -> Json:
+    found = look_up(seen.whole, ("metadata", "managedFields"))
+    return None if found is ABSENT else found
+
+
+def _whole_object(body: bytes) -> Seen | None:
+    try:
+        seen = _seen_whole(msgspec.json.decode(body))
+    except UNDECODABLE:
+        return _rescued(body)
+    # Counting brackets is cheaper than looking, and settles it for nearly all objects.
+    shallow = body.count(b"{") + body.count(b"[") <= MAX_DEPTH
+    return seen if shallow else _bounded(seen)
+
+
+def _listed_whole(body: bytes) -> Listed | None:
+    try:
+        page = _whole_lists.decode(body)
+        items = tuple(_bounded(_seen_whole(item)) for item in page.items or ())
+        return _listed(page, items)
+    except UNDECODABLE:
+        pass
+    raw_page = decode(_raw_lists, body)
+    if raw_page is None:
+        return None
+    rescued = [_rescued(bytes(item)) for item in raw_page.items or ()]
+    seen = tuple(item for item in rescued if item is not None)
+    # What cannot even be named must not be forgotten in silence.
+    return _listed(raw_page, seen) if len(seen) == len(rescued) else None
+
+
+def _listed(page: _AnyList, items: tuple[Seen, ...]) -> Listed:
+    return Listed(items, _token(page.metadata), page.api_version or "", page.kind or "")
+
+
+def _rescued(body: bytes) -> Seen | None:
+    """Read of an object what can be read; None where that is not even its metadata."""
+    repaired = repair(body)
+    try:
+        return _bounded(_seen_whole(msgspec.json.decode(repaired)))
+    except UNDECODABLE as error:
+        found = decode(_objects, repaired)
+        why = f"the object cannot be decoded ({clean(str(error))})"
+        return None if found is None else _seen(found, unreadable=why)
+
+
+def _bounded(seen: Seen) -> Seen:
+    return replace(seen, unreadable=TOO_DEEP) if is_deeper(seen.whole, MAX_DEPTH) else seen
+
+
+def _seen_whole(document: Json) -> Seen:
+    return _seen(msgspec.convert(document, _Object), document)
+
+
+def describe(reply: Answer | NoAnswer) -> str:
+    """Put a reply into words: `503 ServiceUnavailable: the message`."""
+    match reply:
+        case NoAnswer(silence, detail):
+            return f"{silence.value}: {detail}" if detail else silence.value
+        case Answer(status=status, reason=reason, message=message):
+            head = f"{status} {reason}".rstrip()
+            return f"{head}: {message}" if message else head
+
+
+def _seen(shown: _Object, whole: Json = None, *, unreadable: str = "") -> Seen:
+    metadata = shown.metadata
+    return Seen(
+        metadata.namespace or "",
+        metadata.name,
+        metadata.uid,
+        metadata.resource_version,
+        _strings(metadata.labels),
+        _strings(metadata.annotations),
+        whole,
+        unreadable,
+        shown.api_version or "",
+        shown.kind or "",
+    )
+
+
+def _strings(values: dict[str, str | None] | None) -> Mapping[str, str]:
+    """Leave out what is null."""
+    if not values:
+        return {}
+    if None in values.values():
+        return {key: value for key, value in values.items() if value is not None}
+    return cast("dict[str, str]", values)

@@ -1,0 +1,124 @@
+"""From a kubeconfig, or from a pod's own surroundings, to a `Connection`.
+
+`context` finds and merges the files and cuts out one context. Its user logs in by
+`static_auth`, or by an exec plugin (`exec_auth`) where the kubeconfig holds no other credentials.
+Where there is no kubeconfig, and $KUBECONFIG names none, the service account of the pod we run in
+is used, if this is a pod.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from fleetpatch.errors import KubeconfigError
+from fleetpatch.kube.connection import Connection
+from fleetpatch.kube.kubeconfig.context import Context, choose_context, find_files
+from fleetpatch.kube.kubeconfig.exec_auth import ExecAuth
+from fleetpatch.kube.kubeconfig.file import read_file
+from fleetpatch.kube.kubeconfig.in_cluster import (
+    SERVICE_ACCOUNT,
+    connect_in_cluster,
+    server_in_cluster,
+)
+from fleetpatch.kube.kubeconfig.static_auth import StaticAuth, is_static
+from fleetpatch.kube.proxies import proxy_for
+from fleetpatch.model.addresses import is_loopback
+from fleetpatch.model.text import clean
+
+_SECRETS: Final = ("token", "tokenFile", "username", "password", "exec")
+"""Keys of a user that put a secret into each request."""
+
+_PLUGINS: Final = {
+    "gcp": "gke-gcloud-auth-plugin",
+    "azure": "kubelogin",
+    "oidc": "kubectl oidc-login",
+}
+"""What replaces each auth-provider of the past."""
+
+
+async def connect_to_context(
+    context: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    service_account: Path = SERVICE_ACCOUNT,
+    wall: Callable[[], float] = time.time,
+) -> Connection:
+    """Resolve `context`, by default the current one.
+
+    `environ` names the kubeconfig or the pod's server; `wall` is the clock by which credentials
+    expire. Raises KubeconfigError where a file, the context or what it says is not valid, and
+    CredentialsError where its credentials cannot be had.
+    """
+    files = find_files(environ)
+    if not files:
+        return await connect_in_cluster(context, environ, service_account)
+    chosen = choose_context([read_file(file) for file in files], context)
+    server = chosen.server
+    _refuse_unencrypted_secrets(chosen)
+    log_in = _log_in(chosen, wall)
+    return Connection(
+        context=chosen.name,
+        cluster=chosen.cluster_name,
+        server=server,
+        grant=await log_in.grant(),
+        insecure=server.startswith("https:")
+        and bool(chosen.cluster.get("insecure-skip-tls-verify")),
+        server_name=chosen.cluster.get("tls-server-name") or None,
+        proxy=proxy_for(server, chosen.cluster.get("proxy-url"), chosen.where),
+        renewal=log_in.grant if log_in.can_change else None,
+        warnings=chosen.warnings,
+    )
+
+
+def server_of_context(
+    context: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+) -> str:
+    """Name the server of `context`, by default of the current one, as `connect_to_context` does.
+
+    Nobody logs in, so no plugin runs. Raises KubeconfigError.
+    """
+    files = find_files(environ)
+    if not files:
+        return server_in_cluster(context, environ)
+    return choose_context([read_file(file) for file in files], context).server
+
+
+def _refuse_unencrypted_secrets(context: Context) -> None:
+    """Raise KubeconfigError where a secret of the user would cross a network in clear text."""
+    url = urlsplit(context.server)
+    if url.scheme == "https" or is_loopback(url.hostname or ""):
+        return
+    if secret := next((key for key in _SECRETS if context.user.get(key)), None):
+        raise KubeconfigError(
+            f"{context.where}: `server` is http://, so `{secret}` of its user would be sent in"
+            " clear text; use https://"
+        )
+
+
+def _log_in(context: Context, wall: Callable[[], float]) -> StaticAuth | ExecAuth:
+    """Choose how the user of a context logs in: an exec plugin is the last resort, as in kubectl.
+
+    Raises KubeconfigError.
+    """
+    if (provider := context.user.get("auth-provider")) is not None:
+        raise _removed(context, provider)
+    if context.user.get("exec") is None:
+        return StaticAuth(context)
+    plugin = ExecAuth(context, wall)
+    return StaticAuth(context) if is_static(context) else plugin
+
+
+def _removed(context: Context, provider: Any) -> KubeconfigError:
+    name = provider.get("name") if isinstance(provider, dict) else None
+    plugin = _PLUGINS.get(name) if isinstance(name, str) else None
+    advice = f"the exec plugin {plugin}" if plugin else "an exec plugin"
+    shown = f" {clean(name, 60)!r}" if isinstance(name, str) else ""
+    return KubeconfigError(
+        f"{context.where}: the auth-provider{shown} of its user was removed in Kubernetes 1.26;"
+        f" use {advice} instead (`exec` in place of `auth-provider`)"
+    )

@@ -1,0 +1,172 @@
+"""Kubeconfig files: found and merged, and one context cut out of them.
+
+As kubectl does it: the files of $KUBECONFIG (joined by `:`; those that do not exist are skipped),
+else ~/.kube/config. The first file to define a name wins, `current-context` included, and a
+relative path is relative to the file that holds it.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from fleetpatch.errors import KubeconfigError
+from fleetpatch.files import expand_home
+from fleetpatch.kube.kubeconfig.file import SECTIONS, KubeconfigEntry, KubeconfigFile
+from fleetpatch.kube.kubeconfig.keys import check_entry
+from fleetpatch.model.addresses import AddressError, parse
+
+_SCHEMES: Final = ("https", "http")
+_CLUSTER_PATHS: Final = ("certificate-authority",)
+_USER_PATHS: Final = ("client-certificate", "client-key", "tokenFile")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One context with its cluster and user, all paths absolute. `user` is full of secrets."""
+
+    name: str
+    cluster_name: str
+    cluster: KubeconfigEntry
+    user: KubeconfigEntry = field(repr=False)
+    where: str
+    """`context 'prod' in ~/.kube/config`, for messages."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def server(self) -> str:
+        """The server's URL, without a slash at its end.
+
+        Raises KubeconfigError for a URL that is missing or not valid.
+        """
+        text = self.cluster.get("server")
+        if not text:
+            raise KubeconfigError(f"{self.where}: its cluster has no `server`; add its URL")
+        try:
+            url = parse(str(text), _SCHEMES)
+        except AddressError as error:
+            raise KubeconfigError(
+                f"{self.where}: `server` {error}; write a URL like https://host:6443"
+            ) from None
+        if url.query or url.fragment:
+            raise KubeconfigError(
+                f"{self.where}: `server` must be a URL without a ? or #; write it like"
+                " https://host:6443"
+            )
+        if url.username or url.password:
+            raise KubeconfigError(
+                f"{self.where}: `server` must not hold credentials; move them to its user"
+            )
+        return url.geturl().rstrip("/")
+
+
+def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Find the kubeconfig files; empty where there is none by default.
+
+    Raises KubeconfigError where $KUBECONFIG names files and none of them exists.
+    """
+    named = environ.get("KUBECONFIG")
+    if not named:
+        default = expand_home("~/.kube/config")
+        return (default,) if _exists(default) else ()
+    files = tuple(expand_home(name) for name in named.split(os.pathsep) if name)
+    found = tuple(file for file in files if _exists(file))
+    if not found:
+        raise KubeconfigError(f"$KUBECONFIG: no such file: {named}; correct it or unset it")
+    return found
+
+
+def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Context:
+    """Cut out the context `name`, by default the current one.
+
+    Raises KubeconfigError, naming the contexts there are, where it is missing or incomplete.
+    """
+    files = ", ".join(str(document.file) for document in documents)
+    known = ", ".join(sorted(_names(documents, "contexts"))) or "none"
+    name = name or next(filter(None, (document.current_context for document in documents)), "")
+    if not name:
+        raise KubeconfigError(f"{files}: no current-context; choose one of these: {known}")
+    context = _find(documents, "contexts", name)
+    if context is None:
+        raise KubeconfigError(f"{files}: no context {name!r}; there are: {known}")
+    where = f"context {name!r} in {context.file}"
+    cluster = _refer(documents, "clusters", context, where)
+    if cluster is None:
+        raise KubeconfigError(f"{where}: names no cluster; add `cluster`")
+    user = _refer(documents, "users", context, where)
+    warnings = [warning for document in documents for warning in document.warnings]
+    for found in filter(None, (context, cluster, user)):
+        warnings += check_entry(found.section, found.entry, where)
+    return Context(
+        name=name,
+        cluster_name=cluster.name,
+        cluster=_absolute(cluster, _CLUSTER_PATHS),
+        user=_with_absolute_command(user) if user else {},
+        where=where,
+        warnings=tuple(warnings),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    section: str
+    name: str
+    file: Path
+    entry: KubeconfigEntry
+
+    @property
+    def body(self) -> KubeconfigEntry:
+        return self.entry.get(SECTIONS[self.section]) or {}
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError:
+        # Reading it fails for the same reason, and reports it.
+        return True
+
+
+def _names(documents: Sequence[KubeconfigFile], section: str) -> list[str]:
+    return [name for document in documents for name in document.entries[section]]
+
+
+def _find(documents: Sequence[KubeconfigFile], section: str, name: str) -> _Found | None:
+    for document in documents:
+        if (entry := document.entries[section].get(name)) is not None:
+            return _Found(section, name, document.file, entry)
+    return None
+
+
+def _refer(
+    documents: Sequence[KubeconfigFile], section: str, context: _Found, where: str
+) -> _Found | None:
+    """Find the cluster or user that the context names; None where it names none."""
+    key = SECTIONS[section]
+    name = context.body.get(key)
+    if not isinstance(name, str | None):
+        raise KubeconfigError(f"{where}: `{key}` must be text; put it in quotes")
+    if not name:
+        return None
+    found = _find(documents, section, name)
+    if found is None:
+        known = ", ".join(sorted(_names(documents, section))) or "none"
+        raise KubeconfigError(f"{where}: no {name!r} among the {section}; there are: {known}")
+    return found
+
+
+def _absolute(found: _Found, keys: Sequence[str]) -> KubeconfigEntry:
+    folder = found.file.absolute().parent
+    paths = {key: str(folder / str(found.body[key])) for key in keys if found.body.get(key)}
+    return found.body | paths
+
+
+def _with_absolute_command(found: _Found) -> KubeconfigEntry:
+    """Make a user's paths absolute, an exec plugin's command included where it is a path."""
+    user = _absolute(found, _USER_PATHS)
+    plugin = user.get("exec")
+    if isinstance(plugin, dict) and os.sep in str(plugin.get("command", "")):
+        command = str(found.file.absolute().parent / str(plugin["command"]))
+        user = user | {"exec": plugin | {"command": command}}
+    return user

@@ -1,0 +1,67 @@
+"""What an exec plugin is told: the variable KUBERNETES_EXEC_INFO."""
+
+import base64
+import json
+from typing import Any, Final
+
+from fleetpatch.errors import KubeconfigError
+from fleetpatch.kube.kubeconfig.context import Context
+from fleetpatch.kube.kubeconfig.static_auth import content_of, pem_of
+
+_EXTENSION: Final = "client.authentication.k8s.io/exec"
+_VARIABLE_LIMIT: Final = 128 * 1024
+"""Bytes of one environment variable on Linux."""
+
+
+def exec_info(context: Context, api_version: str, *, interactive: bool, with_cluster: bool) -> str:
+    """Write the ExecCredential that a plugin is asked to fill in, as JSON.
+
+    Raises KubeconfigError where the cluster cannot be described.
+    """
+    spec: dict[str, Any] = {"interactive": interactive}
+    if with_cluster:
+        spec["cluster"] = _cluster_info(context)
+    return json.dumps({"kind": "ExecCredential", "apiVersion": api_version, "spec": spec})
+
+
+def _cluster_info(context: Context) -> dict[str, Any]:
+    cluster = context.cluster
+    info: dict[str, Any] = {"server": cluster["server"]}
+    for key in ("tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression"):
+        if value := cluster.get(key):
+            info[key] = value
+    if authority := pem_of(cluster, "certificate-authority", context.where):
+        content = content_of(authority, context.where)
+        info["certificate-authority-data"] = base64.b64encode(content).decode()
+    config = _extension(cluster.get("extensions"), context.where)
+    return info | ({"config": config} if config is not None else {})
+
+
+def _extension(extensions: Any, where: str) -> Any:
+    """Return what the cluster's extensions hold for exec plugins, as JSON can express it."""
+    for extension in extensions if isinstance(extensions, list) else ():
+        if isinstance(extension, dict) and extension.get("name") == _EXTENSION:
+            config = extension.get("extension")
+            if not _fits(config):
+                raise KubeconfigError(
+                    f"{where}: the extension {_EXTENSION} of its cluster is too large, or is not"
+                    " JSON; correct it"
+                )
+            return config
+    return None
+
+
+def _fits(value: Any) -> bool:
+    """Report whether `value` is JSON that an environment variable can hold.
+
+    YAML's aliases can make a small file very large, so writing stops at the limit.
+    """
+    size = 0
+    try:
+        for part in json.JSONEncoder(allow_nan=False).iterencode(value):
+            size += len(part)
+            if size > _VARIABLE_LIMIT:
+                return False
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,177 @@
+"""One kubeconfig file: read and decoded as client-go decodes it.
+
+YAML allows more than a kubeconfig needs. Of several documents in a file the first one counts, of
+a key that is given twice the last value, as for kubectl; both are reported as warnings. Two entries
+of one name in a list are refused, as by kubectl.
+
+A kubeconfig is full of secrets, and the messages of a YAML parser quote the text around a mistake.
+So no message here repeats what the parser says, only the place.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import MarkedYAMLError
+
+from fleetpatch.errors import KubeconfigError
+from fleetpatch.model.masking import mask_strictly
+from fleetpatch.model.text import clean
+
+SECTIONS: Final = {"clusters": "cluster", "users": "user", "contexts": "context"}
+"""The named lists of a kubeconfig, and the key of an entry that holds its body."""
+
+SIZE_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of one file; more is not a kubeconfig."""
+
+_HEADER: Final = {"apiVersion": "v1", "kind": "Config"}
+_YAML_DIRECTIVE: Final = re.compile(rb"^%YAML[ \t]+([^\s#]+)", re.MULTILINE)
+_YAML_VERSIONS: Final = (b"1.1", b"1.2")
+
+KubeconfigEntry: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class KubeconfigFile:
+    """One file: its current context, and its entries by section and name. Full of secrets."""
+
+    file: Path
+    current_context: str
+    entries: Mapping[str, Mapping[str, KubeconfigEntry]] = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+def read_file(file: Path) -> KubeconfigFile:
+    """Read one file. Raises KubeconfigError where it cannot be read or is not a kubeconfig."""
+    content, warnings = _decode(file, _read_bytes(file))
+    if content is None:
+        content = {}
+    if not isinstance(content, dict):
+        raise KubeconfigError(f"{file}: is not a kubeconfig: its top level must be a mapping")
+    for key, value in _HEADER.items():
+        if content.get(key) not in (None, "", value):
+            raise KubeconfigError(f"{file}: is not a kubeconfig: its `{key}` must be {value}")
+    current = content.get("current-context")
+    if not isinstance(current, str | None):
+        raise KubeconfigError(f"{file}: `current-context` must be text; put it in quotes")
+    entries = {section: _named_entries(file, content, section) for section in SECTIONS}
+    return KubeconfigFile(file, current or "", entries, warnings)
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise KubeconfigError(
+            f"{file}: cannot be read: {error.strerror}; check the file and its mode"
+        ) from None
+    if len(text) > SIZE_LIMIT:
+        raise KubeconfigError(
+            f"{file}: is not a kubeconfig: it is larger than {SIZE_LIMIT >> 20} MiB"
+        )
+    return text
+
+
+class _Constructor(SafeConstructor):
+    """Builds values as client-go does: of a repeated key the last value, dates as text."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.repeated: list[Any] = []
+        """The nodes of keys that were given before in the same mapping."""
+
+    def check_mapping_key(
+        self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
+    ) -> bool:
+        """Accept the key; the caller stores its value over an earlier one."""
+        del node, value
+        if key in mapping:
+            self.repeated.append(key_node)
+        return True
+
+    def construct_scalar(self, node: Any) -> Any:
+        """Return the text of a scalar. Raises UnicodeError for half a character."""
+        value = super().construct_scalar(node)
+        # JSON writes a character beyond the first 65,536 as two escapes.
+        return value.encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+# A password such as 2026-11-26 is not a date.
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def _decode(file: Path, text: bytes) -> tuple[Any, tuple[str, ...]]:
+    """Decode the first document. Returns its content and what to warn of."""
+    for directive in _YAML_DIRECTIVE.finditer(text):
+        if directive[1] not in _YAML_VERSIONS:
+            line = text.count(b"\n", 0, directive.start()) + 1
+            raise KubeconfigError(
+                f"{file}:{line}: is not YAML 1.1 or 1.2; remove the line %YAML, or write %YAML 1.2"
+            )
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Constructor = _Constructor
+    documents = yaml.load_all(text)
+    try:
+        content = next(documents, None)
+    except RecursionError:
+        raise KubeconfigError(f"{file}: is not a kubeconfig: it is nested too deeply") from None
+    except Exception as error:  # noqa: BLE001 - the parser raises errors of many types
+        raise KubeconfigError(
+            f"{file}{_place(error)}: is not YAML; correct it, or write it again"
+        ) from None
+    repeated = tuple(
+        f"{file}:{key.start_mark.line + 1}: `{_shown(key.value)}` is given twice; the last one"
+        " counts"
+        for key in yaml.constructor.repeated
+    )
+    return content, repeated + _ignored(file, documents)
+
+
+def _ignored(file: Path, documents: Any) -> tuple[str, ...]:
+    """Warn of documents after the first one. kubectl does not read them, so errors do not count."""
+    try:
+        if next(documents, None) is None:
+            return ()
+    except Exception:  # noqa: BLE001 - the parser raises errors of many types
+        return (f"{file}: what follows the first YAML document is not YAML, and is ignored",)
+    return (f"{file}: only the first YAML document counts; the others are ignored",)
+
+
+def _place(error: Exception) -> str:
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    return f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+
+
+def _shown(key: Any) -> str:
+    return mask_strictly(clean(str(key), 60))
+
+
+def _named_entries(
+    file: Path, content: Mapping[Any, Any], section: str
+) -> dict[str, KubeconfigEntry]:
+    """Return the entries of one list by name."""
+    entries = content.get(section) or []
+    if not isinstance(entries, list) or not all(
+        isinstance(entry, dict) and "name" in entry for entry in entries
+    ):
+        raise KubeconfigError(f"{file}: `{section}` must be a list of named entries")
+    named: dict[str, KubeconfigEntry] = {}
+    for entry in entries:
+        name = entry["name"]
+        if not isinstance(name, str):
+            raise KubeconfigError(
+                f"{file}: each `name` of `{section}` must be text; put it in quotes"
+            )
+        if name in named:
+            raise KubeconfigError(
+                f"{file}: `{section}` has two entries named {name!r}; rename or remove one"
+            )
+        if not isinstance(entry.get(SECTIONS[section]), dict | None):
+            raise KubeconfigError(f"{file}: {name!r} of `{section}` has no body")
+        named[name] = entry
+    return named

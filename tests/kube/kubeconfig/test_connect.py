@@ -1,0 +1,448 @@
+"""From kubeconfig files to connections.
+
+Covered: where files are found and how several are merged, each kind of credentials, renewal,
+proxies, a pod's service account, and each mistake with its message, never a secret. Left out: TLS
+handshakes (test_kube_tls), and in detail the text of a kubeconfig (test_kubeconfig_file), its keys
+(test_kubeconfig_keys) and log-ins (test_static_auth, test_exec_auth, test_impersonation).
+"""
+
+import base64
+import json
+import logging
+import ssl
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.errors import CredentialsError, KubeconfigError
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.kube.connect import open_cluster
+from fleetpatch.kube.connection import Connection
+from fleetpatch.kube.kubeconfig.connect import connect_to_context
+from tests.kube.kubeconfig.kubeconfigs import certificate, cluster, kubeconfig, plugin, runs
+from tests.kube.peers import TOKEN, VirtualClock, an_object, http, in_turn, serve, target
+
+
+@pytest.fixture(autouse=True)
+def no_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+async def load(*files: Path, context: str | None = None) -> Connection:
+    return await connect_to_context(context, environ={"KUBECONFIG": ":".join(map(str, files))})
+
+
+def files_in(folder: Path) -> set[Path]:
+    return set(folder.iterdir())
+
+
+async def test_the_current_context_of_the_home_directory_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / ".kube").mkdir()
+    kubeconfig(tmp_path / ".kube" / "config")
+
+    connection = await connect_to_context(environ={})
+
+    assert connection.context == connection.cluster == "prod"
+    assert connection.server == "https://host:6443"
+    assert connection.grant.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert connection.renewal is None
+    assert not connection.insecure
+
+
+async def test_joined_files_are_merged_and_the_first_wins(tmp_path: Path) -> None:
+    first = kubeconfig(tmp_path / "a", name="a", the_cluster=cluster("https://a"), current="b")
+    second = kubeconfig(tmp_path / "b", name="b", the_cluster=cluster("https://b/"), current="a")
+    third = kubeconfig(tmp_path / "c", name="a", the_cluster=cluster("https://other"))
+    missing = tmp_path / "missing"
+    empty = tmp_path / "empty"
+    empty.touch()
+
+    assert (await load(empty, first, missing, second, third)).server == "https://b"
+    assert (await load(first, second, third, context="a")).server == "https://a"
+
+
+async def test_paths_are_relative_to_the_file_that_holds_them(tmp_path: Path) -> None:
+    users, clusters = tmp_path / "users", tmp_path / "clusters"
+    users.mkdir()
+    clusters.mkdir()
+    made, _key = certificate(clusters)
+    (users / "token").write_text(f"{TOKEN}\n")
+    kubeconfig(clusters / "config", the_cluster=cluster(certificate_authority=made.name))
+    content = json.loads((clusters / "config").read_text())
+    (users / "config").write_text(
+        json.dumps({"users": [{"name": "prod", "user": {"tokenFile": "token"}}]})
+    )
+    (clusters / "config").write_text(json.dumps(content | {"users": None}))
+
+    connection = await load(users / "config", clusters / "config")
+
+    assert connection.grant.headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_token_file_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("one\n")
+    user = {"tokenFile": "token", "token": "passed over"}
+    connection = await load(kubeconfig(tmp_path / "config", user=user))
+    assert connection.grant.headers["Authorization"] == "Bearer one"
+    assert connection.grant.fresh_for == 60
+
+    (tmp_path / "token").write_text("two\n")
+    assert connection.renewal is not None
+    grant = await connection.renewal()
+
+    assert grant.headers["Authorization"] == "Bearer two"
+    assert grant.tls is connection.grant.tls
+
+
+async def test_a_name_and_password_are_sent_as_basic(tmp_path: Path) -> None:
+    user = {"username": "alice", "password": "pass:word"}
+
+    connection = await load(kubeconfig(tmp_path / "config", user=user))
+
+    encoded = base64.b64encode(b"alice:pass:word").decode()
+    assert connection.grant.headers["Authorization"] == f"Basic {encoded}"
+
+
+async def test_a_context_without_a_user_is_anonymous(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path / "config")
+    content = json.loads(file.read_text())
+    del content["contexts"][0]["context"]["user"]
+    file.write_text(json.dumps(content))
+
+    assert not (await load(file)).grant.headers
+
+
+async def test_client_certificates_given_as_data_leave_no_file_behind(tmp_path: Path) -> None:
+    made, key = certificate(tmp_path)
+    user = {
+        "client-certificate-data": base64.b64encode(made.read_bytes()).decode(),
+        "client-key-data": base64.b64encode(key.read_bytes()).decode(),
+    }
+    file = kubeconfig(tmp_path / "config", user=user)
+    before = files_in(tmp_path)
+
+    connection = await load(file)
+
+    assert connection.grant.tls is not None
+    assert files_in(tmp_path) == before
+
+
+async def test_an_exec_plugin_gives_a_token_and_is_run_again_for_a_new_one(tmp_path: Path) -> None:
+    user = plugin(
+        tmp_path, 'credential(token=f"tok-{run}", expirationTimestamp="2999-01-01T00:00:00Z")'
+    )
+    user["exec"]["command"] = "./plugin"
+    connection = await load(kubeconfig(tmp_path / "config", user=user))
+    assert connection.grant.headers["Authorization"] == "Bearer tok-1"
+
+    assert connection.renewal is not None
+    assert (await connection.renewal()).headers["Authorization"] == "Bearer tok-2"
+    assert runs(tmp_path) == 2
+
+
+async def test_an_exec_plugin_gets_its_arguments_and_environment(tmp_path: Path) -> None:
+    user = plugin(tmp_path, 'credential(token=sys.argv[1] + os.environ["EXTRA"])')
+    user["exec"] |= {"args": ["get"], "env": [{"name": "EXTRA", "value": "-it"}]}
+
+    connection = await load(kubeconfig(tmp_path / "config", user=user))
+
+    assert connection.grant.headers["Authorization"] == "Bearer get-it"
+
+
+async def test_an_exec_plugin_may_give_a_certificate(tmp_path: Path) -> None:
+    made, key = certificate(tmp_path)
+    user = plugin(
+        tmp_path,
+        f"credential(clientCertificateData=open({str(made)!r}).read(), "
+        f"clientKeyData=open({str(key)!r}).read())",
+    )
+
+    connection = await load(kubeconfig(tmp_path / "config", user=user))
+
+    assert not connection.grant.headers
+    assert connection.grant.tls is not None
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ("sys.exit('session expired, log in')", "session expired, log in"),
+        (f"sys.exit('no: {TOKEN}xxxx')", r"no: \[redacted\]"),
+        (f"print('{TOKEN}')", "did not print an ExecCredential: not JSON"),
+        ("print('{}')", "missing required field `apiVersion`"),
+        ("credential()", "neither a token nor a certificate"),
+        ("credential(clientCertificateData='x')", "neither a token nor a certificate"),
+        ("print(json.dumps({'apiVersion': 'v0', 'kind': '', 'status': {}}))", "another `kind`"),
+        (
+            'print(\'{"apiVersion": "client.authentication.k8s.io/v1", "kind": 0, "status": 0}\')',
+            "failed",
+        ),
+    ],
+)
+async def test_an_exec_plugin_that_fails_is_one_line_and_says_what_to_do(
+    tmp_path: Path, answers: str, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = kubeconfig(tmp_path / "config", user=plugin(tmp_path, answers))
+
+    with pytest.raises(CredentialsError, match=message) as caught:
+        await load(file)
+
+    text = str(caught.value)
+    assert "context 'prod'" in text
+    assert "run it by hand" in text
+    assert TOKEN not in text
+    assert "\n" not in text
+    # What a plugin writes to stderr is for the person, and nothing else is written there.
+    assert capfd.readouterr().err.strip() in answers
+
+
+async def test_an_exec_plugin_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-plugin"}}
+
+    with pytest.raises(CredentialsError, match=r"'no-such-plugin' failed .No such file"):
+        await load(kubeconfig(tmp_path / "config", user=user))
+
+
+async def test_a_kubeconfig_may_switch_verification_off(tmp_path: Path) -> None:
+    the_cluster = cluster(insecure_skip_tls_verify=True, tls_server_name="other.example")
+
+    connection = await load(kubeconfig(tmp_path / "config", the_cluster=the_cluster))
+
+    assert connection.insecure
+    assert connection.server_name == "other.example"
+    assert connection.grant.tls is not None
+    assert not connection.grant.tls.check_hostname
+
+
+async def test_the_proxy_is_the_kubeconfigs_or_the_environments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://theirs:1")
+    monkeypatch.setenv("NO_PROXY", "direct.example")
+
+    async def proxy(server: str, **more: Any) -> str | None:
+        file = kubeconfig(tmp_path / "config", the_cluster=cluster(server, **more))
+        return (await load(file)).proxy
+
+    assert await proxy("https://host", proxy_url="http://ours:1") == "http://ours:1"
+    assert await proxy("https://host") == "http://theirs:1"
+    assert await proxy("https://direct.example") is None
+    assert await proxy("https://127.0.0.1:1") is None
+    with pytest.raises(KubeconfigError, match="proxy-url"):
+        await proxy("https://host", proxy_url="socks5://user:pass@host")
+
+
+async def test_a_pod_uses_its_service_account(tmp_path: Path) -> None:
+    made, _key = certificate(tmp_path)
+    made.rename(tmp_path / "ca.crt")
+    (tmp_path / "token").write_text("of-the-pod\n")
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+
+    connection = await connect_to_context(environ=environ, service_account=tmp_path)
+
+    assert connection.server == "https://10.0.0.1:443"
+    assert connection.context == "in-cluster"
+    assert connection.grant.headers["Authorization"] == "Bearer of-the-pod"
+    assert connection.grant.fresh_for == 60
+    with pytest.raises(KubeconfigError, match="context 'prod'"):
+        await connect_to_context("prod", environ=environ, service_account=tmp_path)
+
+
+async def test_the_token_of_a_pod_is_read_again_and_its_server_may_be_an_ipv6_address(
+    tmp_path: Path,
+) -> None:
+    made, _key = certificate(tmp_path)
+    made.rename(tmp_path / "ca.crt")
+    (tmp_path / "token").write_text("one")
+    environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"}
+
+    connection = await connect_to_context(environ=environ, service_account=tmp_path)
+
+    assert connection.server == "https://[fd00::1]:6443"
+    (tmp_path / "token").write_text("two")
+    assert connection.renewal is not None
+    grant = await connection.renewal()
+    assert grant.headers["Authorization"] == "Bearer two"
+    assert grant.tls is connection.grant.tls
+    assert grant.tls is not None
+    assert grant.tls.verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize("missing", ["HOST", "PORT", "token", "ca.crt"])
+async def test_half_a_pod_is_not_a_pod(tmp_path: Path, missing: str) -> None:
+    made, _key = certificate(tmp_path)
+    made.rename(tmp_path / "ca.crt")
+    (tmp_path / "token").write_text("one")
+    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    environ.pop(f"KUBERNETES_SERVICE_{missing}", None)
+    (tmp_path / missing).unlink(missing_ok=True)
+
+    with pytest.raises(
+        KubeconfigError, match="no kubeconfig, and no pod's service account"
+    ) as said:
+        await connect_to_context(environ=environ, service_account=tmp_path)
+    assert missing in str(said.value)
+
+
+async def test_without_a_kubeconfig_and_outside_of_a_pod_there_is_nothing() -> None:
+    with pytest.raises(KubeconfigError, match=r"set KUBECONFIG or write ~/\.kube/config"):
+        await connect_to_context(environ={})
+
+
+async def test_a_kubeconfig_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KubeconfigError, match=r"no such file: .*/missing"):
+        await load(tmp_path / "missing")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"users: [{{token: {TOKEN}", r"config:1:\d+: is not YAML"),
+        (f"\ttoken: {TOKEN}", "is not YAML"),
+        ("- a", "top level must be a mapping"),
+        ("", "no current-context; choose one of these: none"),
+        ("contexts: {a: b}", "`contexts` must be a list"),
+        ("contexts: [{context: {}}]", "`contexts` must be a list of named entries"),
+        ("contexts: [{name: a}, {name: b}]", "no current-context; choose one of these: a, b"),
+        ("current-context: c\ncontexts: [{name: a}]", "no context 'c'; there are: a"),
+        ("current-context: a\ncontexts: [{name: a}]", "names no cluster"),
+        ("current-context: a\ncontexts: [{name: a, context: x}]", "'a' of `contexts` has no body"),
+        (
+            "{current-context: a, contexts: [{name: a, context: {cluster: x}}], clusters: []}",
+            "context 'a' .*: no 'x' among the clusters; there are: none",
+        ),
+    ],
+)
+async def test_a_broken_kubeconfig_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+
+    with pytest.raises(KubeconfigError, match=message) as caught:
+        await load(file)
+
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+async def test_a_kubeconfig_that_is_no_text_or_no_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(KubeconfigError, match="binary: is not YAML"):
+        await load(tmp_path / "binary")
+    with pytest.raises(KubeconfigError, match="cannot be read: Is a directory"):
+        await load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"server": None}, "has no `server`"),
+        ({"server": "host:6443"}, "must begin with https:// or http://; write a URL"),
+        ({"server": "https://[::1"}, "has a host or a port that is not valid"),
+        ({"server": "https://h:99999"}, "has a host or a port that is not valid"),
+        ({"server": "https://h:abc"}, "has a host or a port that is not valid"),
+        ({"server": "https://.:1"}, "has a host that is not a valid name"),
+        ({"server": f"https://{'a' * 70}"}, "has a host that is not a valid name"),
+        ({"server": "https://a..b"}, "has a host that is not a valid name"),
+        ({"server": "https://a b"}, "contains a blank"),
+        ({"server": "https://h?a=b"}, "without a [?] or #"),
+        ({"proxy-url": "http://[::1"}, "`proxy-url` is not a valid proxy"),
+        ({"server": "ftp://host"}, "must begin with https://"),
+        ({"server": f"https://u:{TOKEN}@host"}, "must not hold credentials"),
+        ({"server": 6443}, "`server` must be text"),
+        ({"insecure-skip-tls-verify": "false"}, "`insecure-skip-tls-verify` must be true or false"),
+        ({"certificate-authority": "missing.crt"}, "File does not exist"),
+        ({"certificate-authority-data": "bm8gY2VydGlmaWNhdGU="}, "certificate-authority cannot"),
+        ({"certificate-authority-data": "x"}, "`certificate-authority-data` is not base64"),
+    ],
+)
+async def test_a_cluster_that_is_unfit_says_why(
+    tmp_path: Path, more: dict[str, Any], message: str
+) -> None:
+    file = kubeconfig(tmp_path / "config", the_cluster=cluster() | more)
+
+    with pytest.raises(KubeconfigError, match=message) as caught:
+        await load(file)
+
+    assert "context 'prod'" in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "kind", "message"),
+    [
+        ({"client-certificate-data": "eA=="}, KubeconfigError, "client certificate and key cannot"),
+        ({"client-certificate": "x.crt"}, KubeconfigError, "File does not exist"),
+        ({"tokenFile": "missing"}, CredentialsError, "missing: cannot read the token .No such"),
+        ({"tokenFile": "empty"}, CredentialsError, "empty: holds no token"),
+        ({"tokenFile": "binary"}, CredentialsError, "binary: cannot read the token .it is not"),
+        ({"token": f"{TOKEN}\nX: y"}, CredentialsError, "token holds a line end"),
+        ({"auth-provider": {"name": "oidc"}}, KubeconfigError, "use the exec plugin kubectl oidc"),
+        ({"exec": {}}, KubeconfigError, "exec"),
+        ({"token": 1234}, KubeconfigError, "`token` must be text; put it in quotes"),
+    ],
+)
+async def test_a_user_that_is_unfit_says_why(
+    tmp_path: Path, user: dict[str, Any], kind: type[Exception], message: str
+) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "binary").write_bytes(b"\xff")
+
+    with pytest.raises(kind, match=message) as caught:
+        await load(kubeconfig(tmp_path / "config", user=user))
+
+    assert TOKEN not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+async def test_a_token_that_rotates_is_sent_within_a_minute(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("one")
+    clock = VirtualClock()
+    async with serve(in_turn(http(200, an_object()))) as peer:
+        file = kubeconfig(
+            tmp_path / "config", the_cluster=cluster(peer.url), user={"tokenFile": "token"}
+        )
+        async with ApiServer("test", await load(file), clock=clock) as api:
+            await api.read(target())
+            (tmp_path / "token").write_text("two")
+            await api.read(target())
+            clock.now += 60
+            await api.read(target())
+            await api.read(target())
+            (tmp_path / "token").unlink()
+            clock.now += 60
+            await api.read(target())
+            await api.read(target())
+
+    sent = [request.headers["authorization"] for request in peer.requests]
+    # It is read again beside the request that finds it due.
+    assert sent == ["Bearer one"] * 3 + ["Bearer two"] * 3
+
+
+async def test_a_cluster_is_opened_by_its_context(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serve(in_turn(http(200, an_object()))) as peer:
+        file = kubeconfig(tmp_path / "config", the_cluster=cluster(peer.url))
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        async with open_cluster("prod-a", "prod", clock=VirtualClock()) as api:
+            await api.read(target())
+
+    assert (api.name, api.server, api.context) == ("prod-a", peer.url, "prod")
+    assert peer.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_nothing_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    user = plugin(tmp_path, f"sys.exit('{TOKEN}')")
+
+    with pytest.raises(CredentialsError):
+        await load(kubeconfig(tmp_path / "config", user=user))
+
+    assert TOKEN not in caplog.text

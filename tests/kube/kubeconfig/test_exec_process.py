@@ -1,0 +1,195 @@
+"""The process of a credential plugin: what it may write, and that it ends on every way out.
+
+Covered: floods on stderr and stdout, prompts, the time limit, cancellation, SIGKILL of our own
+process, plugins that ignore SIGTERM or leave processes behind. Left out: what its answer means
+(test_exec_auth).
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from fleetpatch.kube.kubeconfig import exec_process
+from fleetpatch.kube.kubeconfig.exec_process import OUTPUT_LIMIT, Ended
+from tests.e2e.tool import eventually
+
+FOREVER = "while :; do sleep 0.1; done"
+NUMBERED = f"""\
+sh -c 'echo $$ >child.tmp; mv child.tmp child; {FOREVER}' &
+echo $$ >plugin.tmp; mv plugin.tmp plugin
+"""
+"""Writes down the number of the process and of a child of it that runs forever."""
+
+
+class Shown:
+    """What a person sees of stderr; `begun` is set at the first of it."""
+
+    def __init__(self) -> None:
+        self.text = b""
+        self.begun = anyio.Event()
+
+    def __call__(self, chunk: bytes) -> None:
+        self.text += chunk
+        anyio.from_thread.run_sync(self.begun.set)
+
+
+async def run(script: str, folder: Path, shown: Shown | None = None, limit: float = 30) -> Ended:
+    command = ["/bin/sh", "-c", f"cd {folder}; {script}"]
+    return await exec_process.run(
+        command, os.environ, interactive=False, time_limit=limit, show=shown or Shown()
+    )
+
+
+def alive(folder: Path, name: str) -> bool:
+    try:
+        os.kill(int((folder / name).read_text()), 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def ends(folder: Path) -> None:
+    """Assert that the plugin and its child end."""
+    eventually(lambda: not (alive(folder, "plugin") or alive(folder, "child")), "both are gone")
+
+
+def runs_in(folder: Path) -> bool:
+    return (folder / "plugin").exists() and (folder / "child").exists()
+
+
+async def test_a_plugin_ends_with_its_code_output_and_last_words(tmp_path: Path) -> None:
+    shown = Shown()
+
+    ended = await run("echo out; echo words >&2; exit 3", tmp_path, shown)
+
+    assert (ended.code, ended.output, ended.errors, ended.is_cut) == (
+        3,
+        b"out\n",
+        b"words\n",
+        False,
+    )
+    assert shown.text == b"words\n"
+    assert "out" not in repr(ended)
+
+
+async def test_a_flood_on_stderr_is_passed_on_and_is_no_deadlock(tmp_path: Path) -> None:
+    shown = Shown()
+
+    ended = await run("head -c 400000 /dev/zero | tr '\\0' x >&2; echo answer", tmp_path, shown)
+
+    assert ended.output == b"answer\n"
+    assert shown.text == b"x" * 400_000
+
+
+async def test_stderr_is_passed_on_up_to_a_limit(tmp_path: Path) -> None:
+    shown = Shown()
+    flood = f"head -c {3 * OUTPUT_LIMIT} /dev/zero | tr '\\0' x >&2; echo ' the end' >&2"
+
+    ended = await run(flood, tmp_path, shown)
+
+    assert OUTPUT_LIMIT <= len(shown.text) < OUTPUT_LIMIT + 100_000
+    assert shown.text.endswith(b"more output of the credential plugin is not shown]\n")
+    assert ended.errors == b" the end\n", "a word whose beginning is lost may be half a secret"
+
+
+async def test_a_prompt_is_shown_while_the_plugin_waits_for_the_person(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "person")
+    shown = Shown()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, "printf 'enter ABCD' >&2; read line <person", tmp_path, shown)
+        with anyio.fail_after(20):
+            await shown.begun.wait()
+        assert shown.text == b"enter ABCD"
+        await anyio.to_thread.run_sync((tmp_path / "person").write_text, "done\n")
+
+
+@pytest.mark.parametrize("flood", ["yes", "cat /dev/zero", "yes >&1 & yes"])
+async def test_a_flood_on_stdout_ends_the_plugin(tmp_path: Path, flood: str) -> None:
+    ended = await run(f"{NUMBERED} {flood}", tmp_path)
+
+    assert ended.is_cut
+    assert OUTPUT_LIMIT < len(ended.output) < 2 * OUTPUT_LIMIT
+    ends(tmp_path)
+
+
+@pytest.mark.parametrize("script", [FOREVER, f"trap '' TERM; {FOREVER}", "exec sleep 1000"])
+async def test_a_plugin_ends_at_its_time_limit_with_all_its_processes(
+    tmp_path: Path, script: str
+) -> None:
+    with pytest.raises(TimeoutError):
+        await run(f"{NUMBERED} {script}", tmp_path, limit=1)
+
+    ends(tmp_path)
+
+
+async def test_a_plugin_ends_with_the_call(tmp_path: Path) -> None:
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run, f"{NUMBERED} {FOREVER}", tmp_path)
+        await anyio.to_thread.run_sync(eventually, lambda: runs_in(tmp_path), "it runs")
+        tasks.cancel_scope.cancel()
+
+    ends(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_a_plugin_ends_when_our_process_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    program = f"""
+import anyio, os
+from fleetpatch.kube.kubeconfig import exec_process
+async def main():
+    command = ["/bin/sh", "-c", {f"cd {tmp_path}; trap '' TERM HUP; {NUMBERED} {FOREVER}"!r}]
+    await exec_process.run(command, os.environ, interactive=False, time_limit=60)
+anyio.run(main)
+"""
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        eventually(lambda: runs_in(tmp_path), "it runs")
+        process.send_signal(number)
+
+    assert process.returncode == -number
+    ends(tmp_path)
+
+
+async def test_what_a_plugin_leaves_behind_is_neither_awaited_nor_ended(tmp_path: Path) -> None:
+    ended = await run(f"{NUMBERED} echo answer", tmp_path)
+
+    assert (ended.code, ended.output) == (0, b"answer\n")
+    eventually(lambda: runs_in(tmp_path), "it runs")
+    assert alive(tmp_path, "child")
+    os.killpg(int((tmp_path / "plugin").read_text()), signal.SIGKILL)
+
+
+async def test_a_plugin_has_no_stdin_unless_it_may_ask(tmp_path: Path) -> None:
+    assert (await run("cat; echo end", tmp_path)).output == b"end\n"
+
+
+async def test_a_command_that_cannot_be_started_is_an_error_of_the_system() -> None:
+    with pytest.raises(FileNotFoundError):
+        await exec_process.run(["/no/such"], {}, interactive=False, time_limit=1)
+    with pytest.raises(ValueError, match="null"):
+        await exec_process.run(["/bin/true", "\0"], {}, interactive=False, time_limit=1)
+
+
+async def test_without_a_shell_a_plugin_runs_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = subprocess.Popen
+
+    def without_shell(command: list[str], **options: object) -> object:
+        if "kill" in " ".join(command):
+            raise FileNotFoundError
+        return started(command, **options)  # type: ignore[call-overload] # handed on as it came
+
+    monkeypatch.setattr(subprocess, "Popen", without_shell)
+
+    assert (await run("echo answer", tmp_path)).output == b"answer\n"
+
+
+def test_a_closed_stderr_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stderr__", None)
+
+    exec_process.show_on_stderr(b"lost")

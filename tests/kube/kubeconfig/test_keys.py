@@ -1,0 +1,111 @@
+"""Keys of a kubeconfig that are not known: an error where one was meant to matter, else a warning.
+
+Left out: values of known keys (test_static_auth, test_exec_auth, test_impersonation).
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.errors import KubeconfigError
+from fleetpatch.kube.connection import Connection
+from fleetpatch.kube.kubeconfig.connect import connect_to_context
+from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig
+from tests.kube.peers import TOKEN
+
+API_VERSION = "client.authentication.k8s.io/v1"
+
+
+async def load(file: Path) -> Connection:
+    return await connect_to_context(environ={"KUBECONFIG": str(file)})
+
+
+async def test_the_keys_of_client_go_are_no_cause_for_a_warning(tmp_path: Path) -> None:
+    the_cluster = cluster(disable_compression=True, extensions=[{"name": "x", "extension": {}}])
+    user = {"token": TOKEN, "extensions": []}
+    file = kubeconfig(tmp_path / "config", the_cluster=the_cluster, user=user)
+    content = json.loads(file.read_text())
+    content["contexts"][0]["context"] |= {"namespace": "team-a", "extensions": []}
+    file.write_text(json.dumps(content))
+
+    assert (await load(file)).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("the_cluster", "user", "warning"),
+    [
+        ({"region": "eu"}, {}, "`region` in its cluster is not known, and is ignored"),
+        ({}, {"id-token": "x"}, "`id-token` in its user is not known, and is ignored"),
+        ({}, {"exec": {"apiVersion": API_VERSION, "command": "x", "timeout": 5}}, "`timeout` in"),
+        ({"a\x1b[2Jb\nc": 1}, {}, "`ab c` in its cluster is not known"),
+    ],
+)
+async def test_a_key_that_is_not_known_is_reported(
+    tmp_path: Path, the_cluster: dict[str, Any], user: dict[str, Any], warning: str
+) -> None:
+    file = kubeconfig(
+        tmp_path / "config", the_cluster=cluster() | the_cluster, user={"token": TOKEN} | user
+    )
+
+    [found] = (await load(file)).warnings
+
+    assert f"context 'prod' in {file}: " in found
+    assert warning in found
+
+
+@pytest.mark.parametrize(
+    ("the_cluster", "user", "message"),
+    [
+        ({}, {"tokenfile": "x"}, "`tokenfile` in its user .* write `tokenFile`"),
+        ({}, {"token-file": "x"}, "`token-file` in its user .* write `tokenFile`"),
+        ({}, {"client_certificate": "x"}, "write `client-certificate`"),
+        ({}, {"client-certficate-data": "x"}, "write `client-certificate-data`"),
+        ({}, {"as-group": ["x"]}, "write `as-groups`"),
+        ({}, {"as-team": "x"}, "`as-team` in its user is not a key of a kubeconfig; remove it"),
+        ({}, {"impersonate": "x"}, "`impersonate` in its user .* remove it"),
+        ({}, {"exec": {"command": "x", "Env": []}}, "`Env` in `exec` of its user .* write `env`"),
+        ({"insecureSkipTlsVerify": True}, {}, "write `insecure-skip-tls-verify`"),
+        ({"certificate-authority_data": "x"}, {}, "write `certificate-authority-data`"),
+        ({"tls-servername": "x"}, {}, "write `tls-server-name`"),
+    ],
+)
+async def test_a_key_that_was_meant_for_identity_or_verification_is_an_error(
+    tmp_path: Path, the_cluster: dict[str, Any], user: dict[str, Any], message: str
+) -> None:
+    file = kubeconfig(
+        tmp_path / "config", the_cluster=cluster() | the_cluster, user={"token": TOKEN} | user
+    )
+
+    with pytest.raises(KubeconfigError, match=message):
+        await load(file)
+
+
+async def test_a_key_beside_its_body_is_an_error(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path / "config")
+    content = json.loads(file.read_text())
+    for section, key in (("users", "as"), ("clusters", "certificate-authority-data")):
+        changed = json.loads(json.dumps(content))
+        changed[section][0][key] = "x"
+        file.write_text(json.dumps(changed))
+
+        with pytest.raises(KubeconfigError, match=f"`{key}` is in the entry of its .*; indent it"):
+            await load(file)
+
+
+async def test_entries_that_the_context_does_not_name_are_nobodys_business(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path / "config")
+    content = json.loads(file.read_text())
+    content["users"].append({"name": "other", "user": {"tokenfile": "x", "token": 5}})
+    file.write_text(json.dumps(content))
+
+    assert (await load(file)).warnings == ()
+
+
+async def test_what_is_a_secret_in_the_place_of_a_key_is_masked(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path / "config", user={TOKEN: None, "token": TOKEN})
+
+    [warning] = (await load(file)).warnings
+
+    assert TOKEN not in warning

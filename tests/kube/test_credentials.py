@@ -1,0 +1,233 @@
+"""Credentials that are renewed once for all, and text made fit for one line.
+
+Covered: sharing of renewals, failing ones, unasked rereading, what the client sends afterwards;
+`one_line` and `without_secrets`. Left out: where grants come from (test_kube_kubeconfig).
+"""
+
+import asyncio
+import math
+from itertools import count
+
+from fleetpatch.errors import CredentialsError
+from fleetpatch.kube.connection import Connection, Grant, Renewal
+from fleetpatch.kube.credentials import SHARED_FOR, Credentials
+from fleetpatch.model.masking import mask_strictly
+from tests.kube.peers import VirtualClock, an_object, http, in_turn, merge, opened, status, target
+
+
+def credentials(
+    renewal: Renewal | None, clock: VirtualClock, fresh_for: float = math.inf
+) -> Credentials:
+    grant = Grant.authorizing("Bearer 0", fresh_for=fresh_for)
+    return Credentials(Connection("ctx", "clu", "http://x", grant, renewal=renewal), clock)
+
+
+def refused(renewal: Renewal | None, clock: VirtualClock) -> Credentials:
+    """Credentials of which the server does not want to know any more."""
+    made = credentials(renewal, clock)
+    made.refuse(made.grant)
+    return made
+
+
+class Numbered:
+    """Grants that differ; `calls` counts them."""
+
+    def __init__(self, fresh_for: float = math.inf) -> None:
+        self.calls = 0
+        self.fresh_for = fresh_for
+
+    async def __call__(self) -> Grant:
+        self.calls += 1
+        await asyncio.sleep(0)
+        return Grant.authorizing(f"Bearer {self.calls}", fresh_for=self.fresh_for)
+
+
+async def test_what_can_not_change_is_not_renewed() -> None:
+    assert not await refused(None, VirtualClock()).renew()
+
+
+async def test_many_who_ask_at_once_cause_one_renewal() -> None:
+    renewal = Numbered()
+    shared = refused(renewal, VirtualClock())
+
+    assert await asyncio.gather(*(shared.renew() for _ in range(64))) == [True] * 64
+    assert renewal.calls == 1
+    assert shared.grant == Grant.authorizing("Bearer 1")
+
+
+async def test_stragglers_share_a_renewal_however_late_they_come() -> None:
+    renewal, clock = Numbered(), VirtualClock()
+    shared = credentials(renewal, clock)
+    old = shared.grant
+
+    for _ in range(5):
+        shared.refuse(old)
+        assert await shared.renew()
+        clock.now += SHARED_FOR
+
+    assert renewal.calls == 1
+
+
+async def test_a_grant_that_is_refused_soon_after_it_came_is_replaced_too() -> None:
+    renewal = Numbered()
+    shared = credentials(renewal, VirtualClock())
+
+    for call in (1, 2, 3):
+        shared.refuse(shared.grant)
+        assert await shared.renew()
+        assert shared.grant == Grant.authorizing(f"Bearer {call}")
+
+
+async def test_a_renewal_that_fails_is_shared_too_and_says_why() -> None:
+    calls, clock = count(1), VirtualClock()
+
+    async def fails() -> Grant:
+        raise CredentialsError(f"plugin failed, run {next(calls)}")
+
+    shared = refused(fails, clock)
+
+    assert await asyncio.gather(*(shared.renew() for _ in range(64))) == [False] * 64
+    assert shared.trouble == "plugin failed, run 1"
+    assert shared.grant == Grant.authorizing("Bearer 0")
+    clock.now += SHARED_FOR
+    assert not await shared.renew()
+    assert shared.trouble == "plugin failed, run 2"
+
+
+async def test_the_same_token_again_is_no_change() -> None:
+    async def same() -> Grant:
+        return Grant.authorizing("Bearer 0")
+
+    assert not await refused(same, VirtualClock()).renew()
+
+
+async def test_a_grant_is_renewed_when_it_is_not_fresh_any_more() -> None:
+    renewal, clock = Numbered(fresh_for=100.0), VirtualClock()
+    shared = credentials(renewal, clock, fresh_for=60.0)
+
+    assert not shared.is_due()
+    clock.now += 60
+    assert shared.is_due()
+    await shared.refresh()
+    assert shared.grant == Grant.authorizing("Bearer 1")
+    clock.now += 99
+    assert not shared.is_due()
+    clock.now += 1
+    assert shared.is_due()
+
+
+async def test_the_old_grant_serves_while_a_renewal_is_under_way() -> None:
+    begun, allowed = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> Grant:
+        begun.set()
+        await allowed.wait()
+        return Grant.authorizing("Bearer 1")
+
+    clock = VirtualClock()
+    shared = credentials(slow, clock, fresh_for=60.0)
+    clock.now += 60
+    renewing = shared.refresh()
+    await begun.wait()
+
+    assert not shared.is_due(), "one renews, whoever asks"
+    assert shared.grant == Grant.authorizing("Bearer 0")
+    allowed.set()
+    await renewing
+    assert shared.grant == Grant.authorizing("Bearer 1")
+
+
+async def test_a_401_during_a_renewal_waits_for_it_and_causes_no_other() -> None:
+    renewal, clock = Numbered(), VirtualClock()
+    shared = credentials(renewal, clock, fresh_for=60.0)
+    clock.now += 60
+    renewing = shared.refresh()
+    shared.refuse(shared.grant)
+
+    assert await asyncio.gather(*(shared.renew() for _ in range(64))) == [True] * 64
+    await renewing
+    assert renewal.calls == 1
+
+
+async def test_a_renewal_that_comes_due_during_that_after_a_401_is_the_same() -> None:
+    renewal, clock = Numbered(), VirtualClock()
+    shared = credentials(renewal, clock, fresh_for=60.0)
+    clock.now += 60
+    shared.refuse(shared.grant)
+    refused = asyncio.create_task(shared.renew())
+    await asyncio.sleep(0)
+
+    await shared.refresh()
+    assert await refused
+    assert renewal.calls == 1
+
+
+async def test_what_fails_when_it_is_due_is_tried_again_at_pauses_that_double() -> None:
+    async def fails() -> Grant:
+        raise CredentialsError("no")
+
+    clock = VirtualClock()
+    shared = credentials(fails, clock, fresh_for=60.0)
+    clock.now += 60
+    for pause in (SHARED_FOR, 2 * SHARED_FOR, 4 * SHARED_FOR):
+        assert shared.is_due()
+        await shared.refresh()
+        assert shared.trouble == "no"
+        assert shared.grant == Grant.authorizing("Bearer 0")
+        clock.now += pause - 1
+        assert not shared.is_due()
+        clock.now += 1
+
+
+async def test_what_never_comes_due_is_not_tried_again_unasked() -> None:
+    async def fails() -> Grant:
+        raise CredentialsError("no")
+
+    clock = VirtualClock()
+    shared = refused(fails, clock)
+    assert not await shared.renew()
+    clock.now += 1e9
+
+    assert not shared.is_due()
+
+
+async def test_a_renewal_that_is_under_way_ends_with_the_client() -> None:
+    async def hangs() -> Grant:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    shared = credentials(hangs, VirtualClock(), fresh_for=0.0)
+    renewing = shared.refresh()
+    await asyncio.sleep(0)
+
+    await shared.close()
+
+    assert renewing.cancelled()
+
+
+async def test_a_401_to_a_token_that_was_just_reread_is_worth_another_try() -> None:
+    renewal, clock = Numbered(), VirtualClock()
+    shared = credentials(renewal, clock, fresh_for=60.0)
+    shared.refuse(shared.grant)
+    clock.now += 60
+
+    await shared.refresh()
+
+    assert await shared.renew()
+    assert renewal.calls == 1
+
+
+async def test_the_client_sends_what_was_renewed() -> None:
+    answers = in_turn(status(401), http(200, an_object()))
+    async with opened(answers, renewal=Numbered()) as (api, peer):
+        await api.patch(target(), merge(b"{}"), dry_run=False)
+        assert await api.renew()
+        await api.patch(target(), merge(b"{}"), dry_run=False)
+
+    assert peer.requests[1].headers["authorization"] == "Bearer 1"
+
+
+def test_what_may_be_a_token_is_masked() -> None:
+    jwt = "eyJhbGciOiJSUzI1NiIsImtpZCI6IiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZSJ9"
+
+    assert mask_strictly(f"bad token {jwt}, log in") == "bad token [redacted].[redacted], log in"

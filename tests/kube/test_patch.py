@@ -1,0 +1,450 @@
+"""PATCH and GET of one object, against real local servers.
+
+Covered: the request as it goes out, every kind of answer and of silence, that a PATCH is never
+sent twice by the client itself, redirects, bounds of bodies, secrets in answers, the counters,
+and that every error of aiohttp has its silence. Left out: what an answer means (tests of `rules`)
+and TLS (test_kube_tls).
+"""
+
+import asyncio
+import inspect
+import socket
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import client_exceptions
+
+import fleetpatch
+from fleetpatch._version import __version__
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.kube.connection import Connection, Grant
+from fleetpatch.kube.http.transport import ERROR_LIMIT, no_answer
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.target import Seen
+from tests.kube.peers import (
+    TOKEN,
+    Act,
+    Answers,
+    Request,
+    VirtualClock,
+    an_object,
+    http,
+    in_turn,
+    merge,
+    opened,
+    serve,
+    status,
+    target,
+)
+
+BODY = merge(b'{"metadata":{"labels":{"a":"b"}}}')
+
+
+async def patched(answers: Answers, **options: Any) -> Reply:
+    async with opened(answers, **options) as (api, _peer):
+        return await api.patch(target(), BODY, dry_run=False)
+
+
+async def test_a_patch_goes_out_as_a_merge_patch_that_asks_for_metadata_only() -> None:
+    async with opened(in_turn(http(200, an_object()))) as (api, peer):
+        await api.patch(target(), BODY, dry_run=False)
+
+    [request] = peer.requests
+    assert request.method == "PATCH"
+    assert request.target == "/apis/batch/v1/namespaces/ns/jobs/a?fieldManager=fleetpatch"
+    assert request.body == BODY.body
+    assert request.headers["content-type"] == "application/merge-patch+json"
+    assert request.headers["accept"].startswith("application/json;as=PartialObjectMetadata;")
+    assert request.headers["user-agent"] == f"fleetpatch/{__version__}"
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_dry_run_says_so_in_its_query() -> None:
+    async with opened(in_turn(http(200, an_object()))) as (api, peer):
+        await api.patch(target(), BODY, dry_run=True)
+
+    assert peer.requests[0].query == {"fieldManager": "fleetpatch", "dryRun": "All"}
+
+
+async def test_the_core_group_and_cluster_scoped_kinds_have_paths_of_their_own() -> None:
+    namespaces = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+    async with opened(in_turn(http(200, an_object()))) as (api, peer):
+        await api.read(target("a", namespaces, ""))
+
+    assert peer.requests[0].target == "/api/v1/namespaces/a"
+
+
+@pytest.mark.parametrize("name", ["../../secrets/x", "..", "a b", "ä", "a?dryRun=All", "a#b"])
+async def test_a_name_can_not_become_another_path(name: str) -> None:
+    async with opened(in_turn(status(404))) as (api, peer):
+        await api.patch(target(name), BODY, dry_run=False)
+
+    assert peer.requests[0].path.count("/") == 7
+    assert ".." not in peer.requests[0].path
+    assert peer.requests[0].query == {"fieldManager": "fleetpatch"}
+
+
+async def test_a_path_in_the_servers_url_is_kept() -> None:
+    async with serve(in_turn(http(200, an_object()))) as peer:
+        connection = Connection("ctx", "clu", f"{peer.url}/k8s/clusters/c-1")
+        async with ApiServer("test", connection, clock=VirtualClock()) as api:
+            await api.read(target())
+
+    assert peer.requests[0].path == "/k8s/clusters/c-1/apis/batch/v1/namespaces/ns/jobs/a"
+
+
+async def test_an_object_is_seen() -> None:
+    answer = await patched(in_turn(http(200, an_object("a", app="etl"))))
+
+    assert answer == Answer(200, Seen("ns", "a", "uid-a", "7", {"app": "etl"}, {}))
+
+
+async def test_a_status_is_taken_apart() -> None:
+    details = {
+        "kind": "jobs",
+        "causes": [{"field": "metadata.labels", "reason": "Invalid"}, {"message": "no field"}],
+        "retryAfterSeconds": 3,
+    }
+
+    answer = await patched(in_turn(status(422, "Invalid", "no\x1b[31m!\n", details=details)))
+
+    assert answer == Answer(
+        422,
+        reason="Invalid",
+        message="no!",
+        causes=("metadata.labels", ""),
+        about="jobs",
+        is_status=True,
+        retry_after_seconds=3,
+    )
+
+
+async def test_the_managers_that_own_an_applied_field_are_named() -> None:
+    owner = 'conflict with "kubectl" using batch/v1'
+    causes = [
+        {"reason": "FieldManagerConflict", "message": owner, "field": ".metadata.labels.app"},
+        {"reason": "Other", "message": "something else", "field": ".spec"},
+    ]
+
+    answer = await patched(
+        in_turn(status(409, "Conflict", "Apply failed", details={"causes": causes}))
+    )
+
+    assert isinstance(answer, Answer)
+    assert answer.owners == (f"{owner}: .metadata.labels.app",)
+    assert answer.causes == (".metadata.labels.app", ".spec")
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_success_that_is_none_is_masked_too(whole: bool) -> None:
+    def quoting(request: Request) -> bytes:
+        return http(200, f"see {request.headers['authorization']}".encode())
+
+    async with opened(quoting) as (api, _peer):
+        answer = await api.read(target(), whole=whole)
+
+    assert answer == Answer(200, message="see Bearer [redacted]")
+
+
+async def test_the_header_retry_after_is_kept_as_it_came() -> None:
+    answer = await patched(in_turn(http(429, b"slow down", Retry_After="Wed, 21 Oct 2015")))
+
+    assert answer == Answer(429, message="slow down", retry_after="Wed, 21 Oct 2015")
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "message"),
+    [
+        (404, b"404 page not found\n", "404 page not found"),
+        (502, b"<html><head><title>Bad\nGateway</title>", "an HTML page: Bad Gateway"),
+        (502, b"<!DOCTYPE html><body>oops", "an HTML page"),
+        (
+            401,
+            b'{"error_msg":"Incorrect token","error_code":"APIG.0308"}',
+            "Incorrect token (APIG.0308)",
+        ),
+        (
+            401,
+            b'{"error":{"code":401,"message":"Log in","title":"Unauthorized"}}',
+            "Log in (Unauthorized)",
+        ),
+        (403, b'{"code":"IAM.0002","message":"No rights"}', "No rights (IAM.0002)"),
+        (429, b'{"error_msg":"Too many","error_code":429}', "Too many (429)"),
+        (500, b'{"error_msg":"Broken"}', "Broken (no code)"),
+        (400, b'{"message":"Just so"}', "Just so"),
+        (400, b'{"error":"invalid_grant"}', '{"error":"invalid_grant"}'),
+        (400, b'{"error":null}', '{"error":null}'),
+        (200, b'{"error_msg":"Sorry","error_code":"APIG.0201"}', "Sorry (APIG.0201)"),
+        (503, b"", "the answer has no body"),
+        (500, b"\xff\xfe", "\ufffd\ufffd"),
+        (200, b"[]", "[]"),
+        (200, b"", "the answer has no body"),
+        (200, b'{"metadata":{"name":"a"}}', '{"metadata":{"name":"a"}}'),
+        (204, b"", "the answer has no body"),
+    ],
+)
+async def test_what_is_no_kubernetes_answer_gets_a_short_message(
+    code: int, body: bytes, message: str
+) -> None:
+    answer = await patched(in_turn(http(code, body)))
+
+    assert answer == Answer(code, message=message)
+
+
+async def test_a_megabyte_of_message_is_cut_and_most_of_it_not_read() -> None:
+    answer = await patched(in_turn(http(500, b"x" * (20 * ERROR_LIMIT))))
+
+    assert isinstance(answer, Answer)
+    assert len(answer.message) == 500
+
+
+async def test_the_connection_serves_on_after_a_body_was_cut() -> None:
+    async with opened(in_turn(http(500, b"x" * (20 * ERROR_LIMIT)), http(200, an_object()))) as (
+        api,
+        _peer,
+    ):
+        await api.patch(target(), BODY, dry_run=False)
+        answer = await api.patch(target(), BODY, dry_run=False)
+
+    assert isinstance(answer, Answer)
+    assert answer.seen is not None
+
+
+async def test_a_token_quoted_by_a_proxy_is_masked() -> None:
+    page = f"Authorization: Bearer {TOKEN} is not known here".encode()
+
+    answer = await patched(in_turn(http(407, page)))
+
+    assert answer == Answer(407, message="Authorization: Bearer [redacted] is not known here")
+
+
+async def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    async with opened(in_turn(http(307, b"", Location="/elsewhere"))) as (api, peer):
+        answer = await api.patch(target(), BODY, dry_run=False)
+
+    assert isinstance(answer, Answer)
+    assert answer.status == 307
+    assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        Act.RESET,
+        Act.CLOSE,
+        (http(200, an_object())[:-10], Act.CLOSE),
+        (http(200, an_object())[:-10], Act.RESET),
+        (b"HTTP/1.1 200", Act.CLOSE),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", Act.CLOSE),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", Act.CLOSE),
+        http(200, b"no gzip", Content_Encoding="gzip"),
+    ],
+)
+async def test_a_connection_that_breaks_is_a_reset(
+    answers: bytes | Act | tuple[bytes, Act],
+) -> None:
+    reply = await patched(in_turn(answers))
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.RESET
+    assert reply.detail
+
+
+@pytest.mark.parametrize("answers", [Act.HANG, (http(200, an_object())[:-10], Act.HANG)])
+async def test_a_hung_connection_is_a_timeout(answers: Act | tuple[bytes, Act]) -> None:
+    reply = await patched(in_turn(answers), timeout=0.1)
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.TIMEOUT
+
+
+async def test_a_port_that_refuses_is_unreachable() -> None:
+    async with serve(in_turn(Act.CLOSE)) as peer:
+        pass
+    async with ApiServer("test", Connection("ctx", "clu", peer.url), clock=VirtualClock()) as api:
+        reply = await api.patch(target(), BODY, dry_run=False)
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.UNREACHABLE
+    assert "connect" in reply.detail.lower()
+
+
+async def test_a_host_without_an_address_is_unreachable() -> None:
+    connection = Connection("ctx", "clu", "http://no-such-host.invalid:1")
+    async with ApiServer("test", connection, clock=VirtualClock()) as api:
+        reply = await api.read(target())
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.UNREACHABLE
+
+
+async def test_a_connection_that_takes_too_long_to_make_is_unreachable() -> None:
+    with socket.socket() as listener:
+        # A backlog of 0 that is full drops further connection requests.
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        with socket.create_connection(address):
+            connection = Connection("ctx", "clu", f"http://127.0.0.1:{address[1]}")
+            async with ApiServer(
+                "test", connection, clock=VirtualClock(), connect_timeout=0.1
+            ) as api:
+                reply = await api.patch(target(), BODY, dry_run=False)
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.UNREACHABLE
+
+
+async def test_a_proxy_is_used() -> None:
+    async with serve(in_turn(http(200, an_object()))) as proxy:
+        connection = Connection("ctx", "clu", "http://host.invalid", proxy=proxy.url)
+        async with ApiServer("test", connection, clock=VirtualClock()) as api:
+            answer = await api.read(target())
+
+    assert isinstance(answer, Answer)
+    assert answer.status == 200
+    assert proxy.requests[0].target.startswith("http://host.invalid/apis/batch/v1/")
+
+
+async def test_a_proxy_that_lets_nothing_through_is_unreachable() -> None:
+    async with serve(in_turn(http(403))) as proxy:
+        guarded = proxy.url.replace("http://", f"http://user:{TOKEN}@")
+        connection = Connection("ctx", "clu", "https://host.invalid", proxy=guarded)
+        async with ApiServer("test", connection, clock=VirtualClock()) as api:
+            reply = await api.patch(target(), BODY, dry_run=False)
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.UNREACHABLE
+    assert reply.detail == "the proxy answered 403"
+
+
+async def test_a_proxy_that_is_not_there_is_unreachable() -> None:
+    async with serve(in_turn(Act.CLOSE)) as proxy:
+        guarded = proxy.url.replace("http://", f"http://user:{TOKEN}@")
+    connection = Connection("ctx", "clu", "https://host.invalid", proxy=guarded)
+    async with ApiServer("test", connection, clock=VirtualClock()) as api:
+        reply = await api.patch(target(), BODY, dry_run=False)
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.UNREACHABLE
+    assert TOKEN not in reply.detail
+
+
+@pytest.mark.parametrize("end", [Act.RESET, Act.CLOSE])
+async def test_a_patch_over_a_dead_kept_connection_is_not_sent_again(end: Act) -> None:
+    ok = http(200, an_object())
+    async with opened(in_turn(ok, end, ok)) as (api, peer):
+        await api.patch(target(), BODY, dry_run=False)
+        reply = await api.patch(target(), BODY, dry_run=False)
+
+    assert isinstance(reply, NoAnswer)
+    assert reply.silence is Silence.RESET
+    assert len(peer.requests) == 2
+    assert peer.connections == 1
+
+
+async def test_a_get_is_sent_again_by_aiohttp_so_the_test_above_proves_something() -> None:
+    ok = http(200, an_object())
+    async with opened(in_turn(ok, Act.CLOSE, ok)) as (api, peer):
+        await api.read(target())
+        reply = await api.read(target())
+
+    assert isinstance(reply, Answer)
+    assert len(peer.requests) == 3
+
+
+async def test_cancellation_passes_through() -> None:
+    async with opened(in_turn(Act.HANG)) as (api, _peer):
+        task = asyncio.create_task(api.patch(target(), BODY, dry_run=False))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_requests_are_counted_whatever_becomes_of_them() -> None:
+    async with opened(in_turn(Act.RESET)) as (api, _peer):
+        await api.patch(target(), BODY, dry_run=False)
+        await api.patch(target(), BODY, dry_run=True)
+
+    assert api.requests == {"patch": 2, "get": 0, "list": 0}
+
+
+async def test_use_before_opening_is_a_mistake_of_the_program() -> None:
+    api = ApiServer("test", Connection("ctx", "clu", "http://x"), clock=VirtualClock())
+
+    with pytest.raises(RuntimeError, match="async with"):
+        await api.patch(target(), BODY, dry_run=False)
+
+
+def test_secrets_are_in_no_repr() -> None:
+    connection = Connection(
+        "ctx",
+        "clu",
+        "http://x",
+        Grant.authorizing(f"Bearer {TOKEN}"),
+        proxy=f"http://u:{TOKEN}@proxy",
+    )
+    api = ApiServer("test", connection, clock=VirtualClock())
+
+    assert TOKEN not in repr((connection, connection.grant, api))
+
+
+CLIENT_ERRORS = [
+    error
+    for _name, error in inspect.getmembers(client_exceptions, inspect.isclass)
+    if issubclass(error, (aiohttp.ClientError, OSError))
+]
+
+
+@pytest.mark.parametrize("kind", CLIENT_ERRORS)
+def test_every_error_of_aiohttp_is_a_silence(kind: type[Exception]) -> None:
+    connection_made = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+    error = kind.__new__(kind)
+    error._os_error = error._certificate_error = OSError("x")  # type: ignore[attr-defined]
+    if isinstance(error, aiohttp.ClientResponseError):
+        error.status = 502
+
+    silence = no_answer(error).silence
+
+    no_way = (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
+    unreachable = issubclass(kind, (*connection_made, *no_way))
+    assert (silence is Silence.UNREACHABLE) == unreachable
+
+
+def test_aiohttp_is_imported_by_the_transport_alone() -> None:
+    folder = Path(fleetpatch.__file__).parent / "kube"
+
+    importers = {file.name for file in folder.rglob("*.py") if "import aiohttp" in file.read_text()}
+
+    assert importers == {"transport.py"}
+
+
+MANAGED = [{"manager": "kubectl", "fieldsV1": {"f:metadata": {"f:labels": {"f:a": {}}}}}]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_get_shows_who_wrote_what(whole: bool) -> None:
+    shown = an_object()
+    shown["metadata"]["managedFields"] = MANAGED
+    async with opened(in_turn(http(200, shown))) as (api, _peer):
+        reply = await api.read(target(), whole=whole)
+
+    assert isinstance(reply, Answer)
+    assert reply.seen is not None
+    assert reply.seen.managed_fields == MANAGED
+
+
+@pytest.mark.parametrize("managed", [None, "x", 7, {}, [None]])
+async def test_odd_managed_fields_do_not_hide_the_object(managed: Any) -> None:
+    shown = an_object()
+    shown["metadata"]["managedFields"] = managed
+    async with opened(in_turn(http(200, shown))) as (api, _peer):
+        reply = await api.read(target())
+
+    assert isinstance(reply, Answer)
+    assert reply.seen is not None
+    assert reply.seen.uid == "uid-a"
