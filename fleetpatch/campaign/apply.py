@@ -1,13 +1,11 @@
-"""A run file carried out: locks, log and a session, until no target is open or it has to stop.
-
-The log of a run, where the settings have it.
-"""
+"""A run file carried out: locks, log and a session, until no target is open or it has to stop."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fleetpatch.campaign.integrity import plan_of, require_as_planned
+from fleetpatch.campaign.log import open_log_of
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
@@ -15,7 +13,6 @@ from fleetpatch.journal import flock, locator, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState, Summary
-from fleetpatch.report.logs import Log, open_log
 
 
 class PlanLock:
@@ -100,9 +97,3 @@ def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
         failed = queries.summary(journal).tally.failed
         journal.pardon(failed if halted else min(accepted, failed))
         return number
-
-
-def open_log_of(run_file: Path, run: str, settings: Settings) -> AbstractContextManager[Log]:
-    """Open the log of the run with the id `run`. Raises as `fleetpatch.report.logs`."""
-    ours = settings.log_file is None
-    return open_log(settings.log_of(run_file), run=run, ours=ours, now=settings.clock.wall)

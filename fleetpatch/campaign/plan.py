@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from fleetpatch._version import __version__
-from fleetpatch.campaign.apply import open_log_of
 from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
+from fleetpatch.campaign.log import open_log_of
 from fleetpatch.campaign.narrating import narrate_warnings
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop, whoami
 from fleetpatch.campaign.targets import kinds_of, list_queries_of

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from fleetpatch.campaign.apply import open_log_of, opened_to_write
+from fleetpatch.campaign.apply import opened_to_write
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.integrity import plan_of
+from fleetpatch.campaign.log import open_log_of
 from fleetpatch.campaign.plan import new_run
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session

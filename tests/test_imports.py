@@ -1,0 +1,44 @@
+"""The import graph of the package, which import-linter's layers do not cover in full.
+
+Covered: no circle among modules, by the imports that run when a module is loaded.
+Left out: who may import whom (`make floors`).
+"""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import fleetpatch
+
+ROOT = Path(fleetpatch.__file__).parent
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {_name(file): set(_imported(file)) & _modules() for file in ROOT.rglob("*.py")}
+
+    try:
+        order = tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None
+
+    assert set(order) == _modules()
+
+
+def _modules() -> set[str]:
+    return {_name(file) for file in ROOT.rglob("*.py")}
+
+
+def _name(file: Path) -> str:
+    parts = file.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def _imported(file: Path) -> Iterator[str]:
+    """Name what the module imports at its top level, modules of packages included."""
+    for statement in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.ImportFrom) and statement.module:
+            yield statement.module
+            yield from (f"{statement.module}.{alias.name}" for alias in statement.names)
+        elif isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
