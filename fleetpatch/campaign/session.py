@@ -34,7 +34,6 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary, as_json
-from fleetpatch.rules.answers.verdicts import SERVERS_OWN
 from fleetpatch.rules.running.run_state import ending
 
 
@@ -66,7 +65,6 @@ class Session:
             lambda: self._meter.requests,
             stop.request,
         )
-        self._running: Sequence[Lane] = ()
         self._cut_short = False
         self._meter = UsageMeter([], settings.clock, lambda: self._overseer.retries)
 
@@ -98,7 +96,7 @@ class Session:
             if opening.cancelled_caught:
                 return self._end([self._stop.cause], partly=False)
             tenure = None if free else self._tenure(fleet)
-            lanes = self._running = self._lanes(fleet, tenure, gate, read_only=read_only)
+            lanes = self._lanes(fleet, tenure, gate, read_only=read_only)
             for lane in lanes:
                 self._stop.listen(lane.stop)
             async with holding_lease(tenure), self._watched(gate):
@@ -218,11 +216,11 @@ class Session:
                     Shutdown(clock, lambda: all(holds() for holds in guards)),
                     clock,
                     random.random,
-                    self._retried,
                 ),
                 writer,
                 plan.pace.in_flight,
                 on_settled=self._overseer.settled,
+                on_retried=self._retried,
             )
             for cluster in fleet
         ]
@@ -235,9 +233,6 @@ class Session:
         self._settings.progress.retried()
         narrate_retry(self._log, retry)
         self._overseer.retried(retry)
-        for lane in self._running:
-            if lane.cluster == retry.target.cluster and retry.verdict in SERVERS_OWN:
-                lane.busy(retry.said)
 
     def _sum_up(self, lanes: Sequence[Lane], missing: Missing, held: WaveHold | None) -> Summary:
         causes = sorted({cause for lane in lanes for cause in lane.causes})

@@ -15,10 +15,11 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from fleetpatch.engine.breaker import Breaker
 from fleetpatch.engine.concurrency import Eager, put
 from fleetpatch.engine.patcher import Deferred
-from fleetpatch.engine.retry import ClusterPatcher
+from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
 from fleetpatch.engine.writer import JournalWriter, Settled
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
+from fleetpatch.rules.answers.verdicts import SERVERS_OWN
 
 _CAUSES_KEPT = 20
 """Causes of single targets that a lane remembers: one is shown, and the others are counted."""
@@ -34,8 +35,12 @@ class _Errand(NamedTuple):
     in_doubt: bool = False
 
 
-def _ignore(_target: Target, _settlement: Settlement) -> None:
-    """Nobody wants to know."""
+def _ignore_settled(_target: Target, _settlement: Settlement) -> None:
+    """Do nothing."""
+
+
+def _ignore_retried(_record: RetryRecord) -> None:
+    """Do nothing."""
 
 
 @dataclass(slots=True)
@@ -45,7 +50,8 @@ class Lane:
     `causes` tells afterwards why targets were left open; it is empty where none was. `broken` tells
     that a breaker gave the cluster as a whole up, `puzzled` that single targets could not be read
     while their cluster answered others.
-    `on_settled` is called at each end, before anything else is sent.
+    `on_settled` and `on_retried` are called at each end and before each retry, before anything else
+    is sent.
     """
 
     patcher: ClusterPatcher
@@ -53,7 +59,8 @@ class Lane:
     concurrency: int
     last: int | None = None
     causes: set[str] = field(default_factory=set)
-    on_settled: Callable[[Target, Settlement], None] = _ignore
+    on_settled: Callable[[Target, Settlement], None] = _ignore_settled
+    on_retried: Callable[[RetryRecord], None] = _ignore_retried
     breaker: Breaker = field(default_factory=Breaker)
     broken: bool = False
     puzzled: bool = False
@@ -159,7 +166,8 @@ class Lane:
                     if not in_doubt:
                         self._untouched.append(target)
                     continue
-                match await self.patcher.deliver(target, in_doubt=in_doubt):
+                ended = await self.patcher.deliver(target, in_doubt=in_doubt, on_retry=self.retried)
+                match ended:
                     case Deferred() as left:
                         self._leave(target, left)
                         if not left.sent:
@@ -168,10 +176,15 @@ class Lane:
                         self._note(target, settlement)
                         await put(outbox, (target, settlement))
 
-    def busy(self, detail: str) -> None:
-        """Take note that an answer settled nothing; too many of them end the lane."""
-        if cause := self.breaker.busy(self.patcher.clock.monotonic(), detail):
-            self._break(cause)
+    def retried(self, record: RetryRecord) -> None:
+        """Note an attempt that will be repeated; too many in a row stop the lane."""
+        # The breaker comes first: the listener may stop the run, and then both causes are known.
+        # Conflicts and stale credentials say nothing against the server.
+        if record.verdict in SERVERS_OWN:
+            now = self.patcher.clock.monotonic()
+            if cause := self.breaker.busy(now, record.said):
+                self._break(cause)
+        self.on_retried(record)
 
     def _note(self, target: Target, settlement: Settlement) -> None:
         """Let everybody know before the next request is sent."""

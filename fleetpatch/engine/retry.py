@@ -43,6 +43,10 @@ class RetryRecord:
         return f"{self.http_status or ''} {self.detail}".strip()
 
 
+def _ignore(_record: RetryRecord) -> None:
+    """Do nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterPatcher:
     """Brings targets to one cluster; shared by the workers of its lane."""
@@ -53,11 +57,16 @@ class ClusterPatcher:
     halt: Shutdown
     clock: Clock
     random: Callable[[], float]
-    on_retry: Callable[[RetryRecord], None]
     outage: OutageTracker = field(default_factory=OutageTracker)
 
-    async def deliver(self, target: Target, *, in_doubt: bool = False) -> Settlement | Deferred:
-        """Bring `target` to its end.
+    async def deliver(
+        self,
+        target: Target,
+        *,
+        in_doubt: bool = False,
+        on_retry: Callable[[RetryRecord], None] = _ignore,
+    ) -> Settlement | Deferred:
+        """Bring `target` to its end; `on_retry` is called before the wait for each retry.
 
         `in_doubt`: a PATCH of an earlier process may have reached the server, so read first.
         """
@@ -65,9 +74,14 @@ class ClusterPatcher:
         turn = await passage.attempt()
         if not isinstance(turn, Retryable):
             return turn
-        return await self._persist(passage, turn)
+        return await self._persist(passage, turn, on_retry)
 
-    async def _persist(self, passage: TargetPatcher, first: Retryable) -> Settlement | Deferred:
+    async def _persist(
+        self,
+        passage: TargetPatcher,
+        first: Retryable,
+        on_retry: Callable[[RetryRecord], None],
+    ) -> Settlement | Deferred:
         """Go on with a passage whose first turn settled nothing."""
         turns: list[AttemptResult] = [first]
 
@@ -79,7 +93,7 @@ class ClusterPatcher:
             stop=lambda state: self._is_over(passage, state),
             wait=self._wait,
             retry=retry_if_result(lambda turn: isinstance(turn, Retryable)),
-            before_sleep=lambda state: self._announce(passage, state),
+            before_sleep=lambda state: on_retry(_record_of(passage, state)),
             retry_error_callback=_last_turn,
             sleep=self.halt.pause,
         )
@@ -101,12 +115,13 @@ class ClusterPatcher:
             pause=turn.pause,
         )
 
-    def _announce(self, passage: TargetPatcher, state: RetryCallState) -> None:
-        turn = _last_turn(state)
-        status, detail = describe(turn.reply)
-        wait = state.next_action.sleep if state.next_action else 0.0
-        attempt, target = state.attempt_number, passage.target
-        self.on_retry(RetryRecord(target, attempt, status, turn.verdict, detail, wait, turn.reason))
+
+def _record_of(passage: TargetPatcher, state: RetryCallState) -> RetryRecord:
+    turn = _last_turn(state)
+    status, detail = describe(turn.reply)
+    wait = state.next_action.sleep if state.next_action else 0.0
+    attempt, target = state.attempt_number, passage.target
+    return RetryRecord(target, attempt, status, turn.verdict, detail, wait, turn.reason)
 
 
 def _last_turn(state: RetryCallState) -> Retryable:

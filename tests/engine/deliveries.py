@@ -52,9 +52,7 @@ class Delivery:
         self.retries: list[RetryRecord] = []
         pacer = Pacer(self.clock, pacer_rate, random=random)
         self.halt = Shutdown(self.clock)
-        self.patcher = ClusterPatcher(
-            self.cluster, orders, pacer, self.halt, self.clock, random, self.retries.append
-        )
+        self.patcher = ClusterPatcher(self.cluster, orders, pacer, self.halt, self.clock, random)
 
     def will(
         self,
@@ -65,11 +63,11 @@ class Delivery:
         return self
 
     async def settle(self, target: Target = TARGET, *, in_doubt: bool = False) -> Settlement:
-        ended = await self.patcher.deliver(target, in_doubt=in_doubt)
+        ended = await self.patcher.deliver(target, in_doubt=in_doubt, on_retry=self.retries.append)
         assert isinstance(ended, Settlement), ended
         return ended
 
     async def leave(self, target: Target = TARGET) -> Deferred:
-        ended = await self.patcher.deliver(target)
+        ended = await self.patcher.deliver(target, on_retry=self.retries.append)
         assert isinstance(ended, Deferred), ended
         return ended

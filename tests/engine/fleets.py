@@ -66,9 +66,15 @@ class Fleet:
             Shutdown(self.clock),
             self.clock,
             lambda: 0.5,
-            lambda _retry: self.progress.retried(),
         )
-        self.lanes.append(Lane(patcher, self._scribe, concurrency))
+        self.lanes.append(
+            Lane(
+                patcher,
+                self._scribe,
+                concurrency,
+                on_retried=lambda _record: self.progress.retried(),
+            )
+        )
         return cluster
 
     async def run(self) -> tuple[str, ...]:

@@ -403,9 +403,7 @@ def courier_of(machine: Machine, cluster: FakeCluster) -> ClusterPatcher:
     orders = PatchPolicy(MetadataChange(labels={"team": "red"}), lambda _target, _seen: True)
     halt = Shutdown(machine.clock, machine.tenure.holds)
     pacer = Pacer(machine.clock, None)
-    return ClusterPatcher(
-        cluster, orders, pacer, halt, machine.clock, lambda: 1.0, lambda _retry: None
-    )
+    return ClusterPatcher(cluster, orders, pacer, halt, machine.clock, lambda: 1.0)
 
 
 async def test_a_holder_that_was_suspended_sends_nothing_when_it_resumes(

@@ -376,10 +376,8 @@ async def test_a_fault_of_our_own_is_raised_as_it_is_and_not_retried() -> None:
     def raising(_retry: RetryRecord) -> None:
         raise fault
 
-    patcher = replace(delivery.patcher, on_retry=raising)
-
     with pytest.raises(RuntimeError) as raised:
-        await patcher.deliver(TARGET)
+        await delivery.patcher.deliver(TARGET, on_retry=raising)
     assert raised.value is fault
 
 

@@ -203,7 +203,6 @@ async def deliver(
         Shutdown(clock),
         clock,
         lambda: 0.5,
-        lambda _retry: None,
     )
     return await patcher.deliver(TARGET, in_doubt=in_doubt), cluster
 

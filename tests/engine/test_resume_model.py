@@ -173,7 +173,6 @@ class Process:
             Shutdown(clock),
             clock,
             lambda: 0.5,
-            lambda _retry: None,
         )
         writer = JournalWriter(self)
         self._lane = Lane(patcher, writer, concurrency=3)

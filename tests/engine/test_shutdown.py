@@ -56,7 +56,6 @@ class Stopped:
             Shutdown(self.clock),
             self.clock,
             lambda: 1.0,
-            lambda _retry: None,
         )
         self.writer = JournalWriter(self.journal)
         self.lane = Lane(patcher, self.writer, concurrency=4)
@@ -123,15 +122,7 @@ async def test_what_may_have_been_applied_is_read_before_the_lane_rests() -> Non
         return NoAnswer(Silence.RESET)
 
     run.cluster.patches = lost
-    run.lane.patcher = ClusterPatcher(
-        run.cluster,
-        run.lane.patcher.orders,
-        run.lane.patcher.pacer,
-        run.lane.patcher.halt,
-        run.clock,
-        lambda: 1.0,
-        lambda _retry: run.lane.stop("interrupted"),
-    )
+    run.lane.on_retried = lambda _record: run.lane.stop("interrupted")
 
     await run.run(stop_at=60.0)
 

@@ -6,8 +6,6 @@ read while their cluster answers. Left out: exit codes (tests/rules/running/test
 tests/e2e).
 """
 
-from dataclasses import replace
-
 import pytest
 
 from fleetpatch.engine.lane import Lane
@@ -27,12 +25,10 @@ TROUBLES: list[Reply] = [
 
 
 def lane_of(fleet: Fleet, count: int) -> tuple[Lane, FakeCluster]:
-    """A lane beside that of a cluster that is well; it hears of retries, as in a session."""
+    """A lane beside that of a cluster that is well."""
     fleet.add(30, name="well")
     cluster = fleet.add(count, name="silent", concurrency=32)
-    lane = fleet.lanes[1]
-    lane.patcher = replace(lane.patcher, on_retry=lambda retry: lane.busy(retry.said))
-    return lane, cluster
+    return fleet.lanes[1], cluster
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=str)
