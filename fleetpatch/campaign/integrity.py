@@ -8,8 +8,7 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.journal.errors import fault
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.change import MetadataChange
-from fleetpatch.model.digest import digest_of, undo_digest
-from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.plan.digest import digest_of, restore, undo_digest
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import RunInfo
 

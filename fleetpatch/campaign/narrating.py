@@ -11,9 +11,9 @@ from fleetpatch.engine.retry import RetryRecord
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.answer import MAX_WARNING_TEXTS
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo
-from fleetpatch.model.warnings import MAX_TEXTS
 
 
 def narrate_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> None:
@@ -65,12 +65,12 @@ def narrate_retry(log: Events, retry: RetryRecord) -> None:
 def narrate_warnings(log: Events, fleet: Sequence[ApiServer], known: Collection[str]) -> None:
     """Tell of each text that a server warns with, from now on, once; `known` were told before.
 
-    At most `MAX_TEXTS` are told in all.
+    At most `MAX_WARNING_TEXTS` are told in all.
     """
     told = set(known)
 
     def tell_of(cluster: str, text: str) -> None:
-        if text not in told and len(told) < MAX_TEXTS:
+        if text not in told and len(told) < MAX_WARNING_TEXTS:
             told.add(text)
             log.warning("server.warning", cluster=cluster, detail=text)
 

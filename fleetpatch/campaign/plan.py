@@ -29,7 +29,6 @@ from fleetpatch.journal.locator import run_id
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import canonical, digest
-from fleetpatch.model.plan.fitting import refuse_unfit
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.providers.capability import ProviderName
@@ -69,7 +68,7 @@ async def expand(
             await kinds_of(cluster, [name for block in plan.targets for name in block.kinds])
             for cluster in clusters
         ]
-        refuse_unfit(source, zip(_providers(plan), kinds, strict=True), rehearsal=dry_run)
+        source.refuse_unsupported(zip(_providers(plan), kinds, strict=True), dry_run=dry_run)
         sweeps = [
             sweep
             for cluster, known in zip(clusters, kinds, strict=True)

@@ -7,9 +7,8 @@ from fleetpatch.engine.survey import ListQuery
 from fleetpatch.errors import UsageError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.resolve import resolve
-from fleetpatch.model.kinds import groups_named
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.resource import Resource
+from fleetpatch.model.resource import Resource, groups_named
 from fleetpatch.rules.planning.namespaces import exact, select
 
 

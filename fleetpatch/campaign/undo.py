@@ -22,7 +22,7 @@ from fleetpatch.errors import Refused
 from fleetpatch.journal import queries
 from fleetpatch.journal.locator import run_path
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.model.digest import undo_digest
+from fleetpatch.model.plan.digest import undo_digest
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.run import RunInfo, Standing, Summary
 from fleetpatch.model.target import Seen

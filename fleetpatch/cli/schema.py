@@ -4,7 +4,7 @@ import json
 
 import typer
 
-from fleetpatch.model.plan.editor import json_schema
+from fleetpatch.model.plan.schema import json_schema
 
 
 def command() -> None:

@@ -23,8 +23,7 @@ from fleetpatch.journal.rows import (
     ResourceRow,
     TargetRow,
 )
-from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
-from fleetpatch.model.fields import ABSENT, Fields, Json, Path
+from fleetpatch.model.fields import ABSENT, MAX_DEPTH, TOO_DEEP, Fields, Json, Path, is_deeper
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource

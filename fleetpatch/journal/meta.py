@@ -11,9 +11,9 @@ from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import DAMAGED, explained, fault
 from fleetpatch.journal.rows import ClusterRow
 from fleetpatch.journal.schema import APPLICATION_ID, EARLIER_WRITES, FORMAT_VERSION, TABLES
+from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
-from fleetpatch.model.warnings import added
 
 _INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name != "clusters")
 _USAGE: Final = tuple(f.name for f in fields(Usage))
@@ -138,7 +138,7 @@ def warnings(database: Database) -> dict[str, int]:
 def warn(database: Database, new: Mapping[str, int]) -> None:
     """Add to what the servers warned of, within a transaction."""
     if new:
-        counts = added(warnings(database), new)
+        counts = add_warnings(warnings(database), new)
         database.put([("warnings", msgspec.json.encode(counts).decode())])
 
 

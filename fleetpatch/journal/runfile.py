@@ -24,13 +24,13 @@ from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, fault
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import SurveyTable
 from fleetpatch.journal.waves import WaveStanding
+from fleetpatch.model.answer import NO_WARNINGS
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo, RunState, Usage
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount
-from fleetpatch.model.warnings import NO_WARNINGS
 
 _NEXT: Final = f"""
 SELECT {codec.TARGET_COLUMNS} FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from fleetpatch.errors import ClusterError, UsageError
-from fleetpatch.model.kinds import matching, names, unambiguous
-from fleetpatch.model.resource import Resource
+from fleetpatch.model.resource import Resource, resources_named
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -24,9 +23,9 @@ def resolve(
     a name that means several resources, listing them, or none, with those near; ClusterError where
     it may be among the unavailable, also beside the one that was found.
     """
-    found = matching(name, resources)
+    found = resources_named(name, resources)
     if len(found) > 1:
-        candidates = ", ".join(sorted(unambiguous(resource) for resource in found))
+        candidates = ", ".join(sorted(resource.unambiguous_name for resource in found))
         raise UsageError(f"{name!r} is ambiguous; write one of these: {candidates}")
     missing = _hiding(name, unavailable)
     reasons = "; ".join(f"{entry}: {unavailable[entry]}" for entry in missing)
@@ -34,7 +33,7 @@ def resolve(
         if any(_group(entry) != found[0].group for entry in missing) and not _names_group(name):
             raise ClusterError(
                 f"{name!r} may be ambiguous, for not all groups could be asked ({reasons}); write"
-                f" {unambiguous(found[0])!r} if you mean that one"
+                f" {found[0].unambiguous_name!r} if you mean that one"
             )
         return found[0]
     if missing:
@@ -65,7 +64,7 @@ def _names_group(name: str) -> bool:
 
 def _near(name: str, resources: Sequence[Resource]) -> list[str]:
     head = name.lower().partition(".")[0]
-    elsewhere = {r.name for r in resources if head in (*names(r), *r.short_names)}
+    elsewhere = {r.name for r in resources if head in (*r.full_names, *r.short_names)}
     if elsewhere:
         return sorted(elsewhere)[:5]
     similar = difflib.get_close_matches(name.lower(), {r.name for r in resources}, n=3)

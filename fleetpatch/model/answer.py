@@ -1,11 +1,13 @@
-"""What came back for one request: an answer, or none.
+"""What came back for one request: an answer, with the server's warnings, or none.
 
-Both are values. A 404 is an answer, a reset is the lack of one, and neither is an exception: the
-verdict table (`fleetpatch.rules.answers.verdicts`) decides what each means.
+Both are values. A 404 is an answer, a connection reset means that there is none, and neither is an
+exception: the verdict table (`fleetpatch.rules.answers.verdicts`) decides what each means.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from fleetpatch.model.target import Seen
@@ -25,16 +27,19 @@ REASONS: Final = frozenset(
 class Answer:
     """A complete HTTP answer.
 
-    `seen` is the object where the body was one. `reason`, `message` and `causes` (the fields named
-    by `details.causes`) come from a Status body; `is_status` tells whether there was one: a proxy's
-    HTML page or a gateway's own error has none. `message` is cleaned of control characters and cut
-    at 500 characters. `retry_after` is the header as it came; `retry_after_seconds` is
-    `details.retryAfterSeconds` of the body. `about` is `details.kind`: what a 404 did not find.
-    `owners` are the causes by which an apply is told of fields that others own, each with its
-    field: `conflict with "kubectl" using batch/v1: .metadata.labels.app`. `unmasked` is the message
-    before the request's secrets were masked, empty where it quotes none. `about_group` and
-    `about_name` are `details.group` and `details.name`. `unmasked`, `causes`, `owners` and what the
-    answer is about are for decisions, and must not be shown.
+    - `seen`: the object, if the body was one.
+    - `is_status`: whether the body was a Status. A proxy's HTML page or a gateway's own error has
+      none, and then the fields that come from it are empty.
+    - `reason`, `message`: of the Status; `message` is cleaned and cut (`fleetpatch.model.text`).
+    - `causes`: the fields named by `details.causes`.
+    - `owners`: the causes of an apply conflict, each with its field, such as
+      `conflict with "kubectl" using batch/v1: .metadata.labels.app`.
+    - `about`, `about_group`, `about_name`: `details.kind`, `.group` and `.name`; of a 404, the
+      object that was not found.
+    - `retry_after`: the header, unparsed; `retry_after_seconds`: `details.retryAfterSeconds`.
+    - `unmasked`: the message before secrets of the request were masked; empty if it quotes none.
+
+    `unmasked`, `causes`, `owners` and `about...` are for decisions only, and must never be shown.
     """
 
     status: int
@@ -53,7 +58,7 @@ class Answer:
 
     @property
     def wording(self) -> str:
-        """The message by which decisions are made: a secret in it must not change them."""
+        """The message to decide by: masking a secret in it must not change the decision."""
         return self.unmasked or self.message
 
 
@@ -63,11 +68,11 @@ class Silence(StrEnum):
     UNREACHABLE = "unreachable"
     """The connection was never made: the request cannot have been delivered."""
     TIMEOUT = "timeout"
-    """Nothing, or not all, came within the time allowed."""
+    """The answer did not arrive, or not completely, within the time limit."""
     RESET = "reset"
     """The connection broke (reset, EOF, cut short) after it was made."""
     MISDIRECTED = "misdirected"
-    """An answer came, but it is about another object than the one that was asked for."""
+    """An answer came, but about another object than the request's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +84,23 @@ class NoAnswer:
 
 
 Reply: TypeAlias = Answer | NoAnswer
+
+
+MAX_WARNING_TEXTS: Final = 50
+"""Distinct texts that a run keeps: a webhook may put each object's name into its warnings."""
+
+OTHER_WARNINGS: Final = "(other warnings)"
+
+NO_WARNINGS: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+def add_warnings(known: Mapping[str, int], new: Mapping[str, int]) -> dict[str, int]:
+    """Add counts by text, in the order in which the texts came.
+
+    Beyond `MAX_WARNING_TEXTS` texts, further ones are counted under `OTHER_WARNINGS`.
+    """
+    counts = dict(known)
+    for text, count in new.items():
+        key = text if text in counts or len(counts) < MAX_WARNING_TEXTS else OTHER_WARNINGS
+        counts[key] = counts.get(key, 0) + count
+    return counts

@@ -1,7 +1,7 @@
-"""Fields of an object: a path to each, and a value or its absence.
+"""Fields of an object: a path, a value or its absence, and how deep a value is nested.
 
-A label that is absent and a label that is empty are two things, and undo must restore either;
-hence `ABSENT`, which no JSON value can be mistaken for.
+A label that is absent and a label that is empty are different, and undo must restore either;
+hence `ABSENT`, which is not a JSON value.
 """
 
 from collections.abc import Mapping
@@ -30,19 +30,27 @@ Value: TypeAlias = Json | Literal[_Absent.ABSENT]
 Fields: TypeAlias = Mapping[Path, Value]
 """Some fields of one object."""
 
+# The rules walk documents recursively, and Python bounds recursion at about 1,000 frames. A real
+# API server stores lists nested thousands of levels deep; objects of job systems have fewer than
+# thirty. One limit for all rules makes the result independent of which rule reads a document.
+MAX_DEPTH: Final = 200
+"""Maps and lists within each other, the document itself included."""
+
+TOO_DEEP: Final = f"the object is nested more than {MAX_DEPTH} levels deep"
+
 
 def label(key: str) -> Path:
-    """The path of the label `key`."""
+    """Return the path of the label `key`."""
     return ("metadata", "labels", key)
 
 
 def annotation(key: str) -> Path:
-    """The path of the annotation `key`."""
+    """Return the path of the annotation `key`."""
     return ("metadata", "annotations", key)
 
 
 def look_up(document: Json, path: Path) -> Value:
-    """The value at `path`, or ABSENT where any step of it is missing."""
+    """Return the value at `path`, or ABSENT where a step of it is missing."""
     for key in path:
         if not isinstance(document, Mapping) or key not in document:
             return ABSENT
@@ -51,9 +59,10 @@ def look_up(document: Json, path: Path) -> Value:
 
 
 def is_obstructed(document: Json, path: Path) -> bool:
-    """Tell whether an ancestor of `path` is there and is no map: nothing can stand there then."""
+    """Report whether an ancestor of `path` exists and is not a map: the path cannot be set then."""
     for key in path:
         if not isinstance(document, Mapping):
+            # A server reads null as an absent map, and creates the map.
             return document is not None
         if key not in document:
             return False
@@ -62,5 +71,21 @@ def is_obstructed(document: Json, path: Path) -> bool:
 
 
 def show(path: Path) -> str:
-    """A path as people write it: `metadata.labels.team`; keys with dots are quoted."""
+    """Render a path for people: `metadata.labels.team`; keys with dots or slashes are quoted."""
     return ".".join(f'"{key}"' if "." in key or "/" in key else key for key in path)
+
+
+def is_deeper(value: Json, levels: int) -> bool:
+    """Report whether maps and lists are nested in `value` more than `levels` deep."""
+    # Level by level instead of recursively: this is the check that protects recursive code.
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(levels):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return bool(level)

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
-from fleetpatch.model.depth import MAX_DEPTH, is_deeper
-from fleetpatch.model.fields import Fields, Json, Path, Value, look_up
+from fleetpatch.model.fields import MAX_DEPTH, Fields, Json, Path, Value, is_deeper, look_up
 from fleetpatch.model.resource import Resource
 
 TargetId = NewType("TargetId", int)
@@ -19,7 +18,7 @@ class Seen:
     `resource_version` is opaque. Absent label or annotation maps read as empty ones. `whole` is the
     whole object where it was asked for; else only labels and annotations are known. `unreadable`
     says why `whole` does not hold all of the object that was asked for: it is cut below
-    `fleetpatch.model.depth`, or None. `api_version` and `kind` are what the object says of itself,
+    `fleetpatch.model.fields`, or None. `api_version` and `kind` are what the object says of itself,
     which may be nothing.
     `managed_fields` is `metadata.managedFields`, which shows who wrote what; a GET alone asks for
     it.

@@ -1,32 +1,38 @@
-"""Texts with a unit: durations, rates and percentages.
+"""Text that means a quantity: durations, rates, percentages, and the timestamps of servers.
 
-Each reader raises ValueError with a sentence that shows what would be right; each writer renders
-what its reader reads back to the same number.
+Each `read_*` raises ValueError with a sentence that shows the right form; each `write_*` renders
+text that its reader turns into the same number. The timestamps come from servers, not from people,
+so their readers return None instead.
 """
 
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+# Bounded lengths: a longer number is a mistake, and float() of it may be infinite.
 _NUMBER: Final = r"[0-9]{1,9}(?:\.[0-9]{1,20})?"
 _SECONDS: Final = MappingProxyType({"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0})
 _LONGEST: Final = 10 * 366 * 86_400.0
+"""Seconds; ten years, so that adding a duration to any timestamp cannot overflow."""
 _DURATION: Final = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h))+")
 _DURATION_PART: Final = re.compile(rf"({_NUMBER})(ms|s|m|h)")
 _RATE: Final = re.compile(rf"({_NUMBER})/(s|m|h)")
 _PERCENT: Final = re.compile(rf"({_NUMBER})%")
 
 _DECIMALS: Final = 6
+"""Digits that are kept after the point: `0.1s` and `100ms` become the same number."""
 
 SLOWEST: Final = 1 / 3600
-"""The slowest rate there is: one an hour, as a rate per second."""
+"""The slowest rate that a plan can ask for: one an hour, as a rate per second."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Percent:
-    """A share of a hundred, more than 0 and at most 100."""
+    """A percentage, more than 0 and at most 100."""
 
     value: float
 
@@ -35,13 +41,13 @@ class Percent:
 
 
 Amount: TypeAlias = int | Percent
-"""A count, or a share of a total that is not known yet."""
+"""A count, or a percentage of a total that is not known yet."""
 
 
 def read_duration(text: str) -> float:
-    """Seconds of `30s`, `5m`, `2h`, `1h30m`, `500ms`, to the microsecond."""
+    """Return the seconds of `30s`, `5m`, `2h`, `1h30m` or `500ms`, rounded to microseconds."""
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration; write it as 30s, 5m, 2h or 1h30m")
+        raise ValueError(f"{text!r} is not a valid duration; write it as 30s, 5m, 2h or 1h30m")
     parts = _DURATION_PART.findall(text)
     seconds = round(sum(float(number) * _SECONDS[unit] for number, unit in parts), _DECIMALS)
     if seconds > _LONGEST:
@@ -50,15 +56,15 @@ def read_duration(text: str) -> float:
 
 
 def write_duration(seconds: float) -> str:
-    """Render seconds, as `read_duration` reads them: `5400s`."""
+    """Render seconds as `read_duration` reads them: `5400s`."""
     return f"{_plain(seconds)}s"
 
 
 def read_rate(text: str) -> float:
-    """How many per second, from `100/s`, `600/m`, `50/h`; never slower than one an hour."""
+    """Return the rate per second of `100/s`, `600/m` or `50/h`; at least one an hour."""
     found = _RATE.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is no rate; write it as 100/s, 600/m or 50/h")
+        raise ValueError(f"{text!r} is not a valid rate; write it as 100/s, 600/m or 50/h")
     rate = float(found[1]) / _SECONDS[found[2]]
     if rate < SLOWEST:
         raise ValueError(f"{text!r} is slower than one an hour; write 1/h or more")
@@ -66,7 +72,7 @@ def read_rate(text: str) -> float:
 
 
 def write_rate(per_second: float) -> str:
-    """Render a rate, as `read_rate` reads it: `100/s`."""
+    """Render a rate as `read_rate` reads it: `100/s`."""
     return f"{_plain(per_second)}/s"
 
 
@@ -74,13 +80,38 @@ def read_percent(text: str) -> Percent:
     """Read a percentage such as `2%` or `0.5%`."""
     found = _PERCENT.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is no percentage; write it as 10%")
+        raise ValueError(f"{text!r} is not a valid percentage; write it as 10%")
     value = round(float(found[1]), _DECIMALS)
     if not 0 < value <= 100:  # noqa: PLR2004 - what percent means
         raise ValueError(f"{text!r} is out of range; a percentage is more than 0% and at most 100%")
     return Percent(value)
 
 
+def seconds_of_http_date(header: str) -> float | None:
+    """Return an HTTP date (RFC 9110, section 5.6.7) in seconds since the epoch, or None."""
+    try:
+        return _timestamp(parsedate_to_datetime(header))
+    except _NOT_A_TIME:
+        return None
+
+
+def seconds_of_rfc3339(text: str) -> float | None:
+    """Return an RFC 3339 timestamp in seconds since the epoch, or None."""
+    try:
+        return _timestamp(datetime.fromisoformat(text))
+    except _NOT_A_TIME:
+        return None
+
+
+# Besides ValueError: the standard library passes numbers of any length on to C integers.
+_NOT_A_TIME: Final = (ValueError, TypeError, IndexError, OverflowError)
+
+
+def _timestamp(moment: datetime) -> float:
+    # "-0000" and a missing zone parse as naive; both formats mean UTC then.
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
 def _plain(number: float) -> str:
-    """Render exactly, without an exponent and without a fraction of nothing."""
+    """Render a number exactly, without an exponent and without zeros after the point."""
     return format(Decimal(repr(number)).normalize(), "f")

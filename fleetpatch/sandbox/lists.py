@@ -12,10 +12,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from fleetpatch.model.field_selector import FieldSelector, FieldTerm
-from fleetpatch.model.requirement import SelectorError
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.selector import Selector
+from fleetpatch.model.selectors.field_selector import FieldSelector, FieldTerm
+from fleetpatch.model.selectors.label_selector import Selector
+from fleetpatch.model.selectors.requirement import SelectorError
 from fleetpatch.sandbox.discovery import BATCH_JOBS
 from fleetpatch.sandbox.statuses import (
     Cause,

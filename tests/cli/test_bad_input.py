@@ -32,7 +32,7 @@ USAGE = [
     ("plan good.yaml --frobnicate", r"no such option: --frobnicate"),
     ("plan good.yaml -o xml", r"'xml' is not one of 'text', 'json'"),
     ("status -o xml", r"'xml' is not one of"),
-    ("plan good.yaml --request-timeout 5", r"'5' is no duration; write it as 30s"),
+    ("plan good.yaml --request-timeout 5", r"'5' is not a valid duration; write it as 30s"),
     ("plan good.yaml --request-timeout 0s", r"'0s' leaves no time for an answer"),
     ("targets paint --outcome lost", r"'lost' is not one of 'pending', 'in-doubt', 'applied'"),
     ("targets paint --reason bad-luck", r"'bad-luck' is not one of"),
@@ -76,7 +76,7 @@ WORDS = [
 ]
 
 MEANINGS = [
-    (f"{LABEL} --rate 5", r"pace\.rate: '5' is no rate; write it as 100/s"),
+    (f"{LABEL} --rate 5", r"pace\.rate: '5' is not a valid rate; write it as 100/s"),
     ("label jobs.batch a=b,c -A -l app=etl", r"'b,c' is no label value"),
     ("label jobs.batch =1 -A -l app=etl", r"'' is no label key"),
     ("label , a=1 -A -l app=etl", r"targets\[0\]\.kinds: is \w+"),

@@ -21,8 +21,7 @@ from fleetpatch.campaign.view import preview, summaries
 from fleetpatch.errors import FleetpatchError, RunFileError
 from fleetpatch.journal import locator, queries
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.model.digest import digest_of
-from fleetpatch.model.plan.digest import canonical
+from fleetpatch.model.plan.digest import canonical, digest_of
 from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.run import RunState, Summary, as_json
 from fleetpatch.report.summary import summary_lines

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from fleetpatch.campaign.targets import kinds_of
 from fleetpatch.errors import ClusterError, CredentialsError, UsageError
 from fleetpatch.kube.resolve import resolve
-from fleetpatch.model.kinds import groups_named
-from fleetpatch.model.resource import Resource
+from fleetpatch.model.resource import Resource, groups_named
 from tests.kube.peers import Act, Answers, Request, http, in_turn, opened, status
 
 VERBS = ["get", "list", "patch", "watch"]

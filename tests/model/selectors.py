@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from fleetpatch.model.selector import Operator, Requirement, Selector
+from fleetpatch.model.selectors.label_selector import Selector
+from fleetpatch.model.selectors.requirement import Operator, Requirement
 
 KEYS = ("app", "tier", "rank", "in", "notin", "example.com/team")
 VALUES = ("", "etl", "train", "gold", "in", "0", "5", "007", "10", "9223372036854775807", "A_b.c-d")

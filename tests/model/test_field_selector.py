@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.model.field_selector import FieldSelector, FieldTerm
-from fleetpatch.model.selector import SelectorError
+from fleetpatch.model.selectors.field_selector import FieldSelector, FieldTerm
+from fleetpatch.model.selectors.requirement import SelectorError
 
 terms = st.builds(
     FieldTerm,

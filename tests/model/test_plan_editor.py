@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from fleetpatch.model.plan.document import read
-from fleetpatch.model.plan.editor import json_schema
+from fleetpatch.model.plan.schema import json_schema
+from fleetpatch.model.plan.yaml.document import read
 from tests.model.plans import MINIMAL, VALID, on_cci
 
 DEMO = Path(__file__).parents[2] / "plans" / "demo-relabel.yaml"

@@ -61,7 +61,7 @@ TEXT: list[tuple[str, str, str]] = [
     (edit("team: ml", "4711: ml"), "9:12", 'put this one in quotes: "4711"'),
     (edit("team: ml", "team: ml, [a]: ml"), "9:22", "cannot be a key"),
     (edit("  name: relabel", "  name: relabel\n  <<: {a: b}"), "5:3", "merge keys"),
-    (edit("team: ml", "team: .inf"), "9:18", "no number that JSON knows"),
+    (edit("team: ml", "team: .inf"), "9:18", "not a valid JSON number"),
     (MINIMAL + "---\n" + MINIMAL, f"{MORE}:1", "a second document"),
     ("%YAML 1.1\n---\n" + MINIMAL, "2:1", "YAML 1.2"),
     (add(f"x: {DEEP}"), "1:1", "more than 50 deep"),
@@ -114,7 +114,7 @@ SHAPE: list[tuple[str, str, str]] = [
     (add("guards: {maxTargets: }"), f"{MORE}:10", "nothing stands here"),
     (add("guards: {allowKeys: [a b]}"), f"{MORE}:22", "is no annotation key"),
     (add("pace: {rate: 100}"), f"{MORE}:14", "must be text such as 100/s"),
-    (add("pace: {rate: fast}"), f"{MORE}:14", "is no rate"),
+    (add("pace: {rate: fast}"), f"{MORE}:14", "is not a valid rate"),
     (add("pace: {rate: 0/s}"), f"{MORE}:14", "slower than one an hour"),
     (add('pace: {concurrency: "32"}'), f"{MORE}:21", "must be a whole number, not text"),
     (add("pace: {concurrency: 5000}"), f"{MORE}:21", "must be at most 1000"),
@@ -126,8 +126,8 @@ SHAPE: list[tuple[str, str, str]] = [
     (add("retry: {budget: 110%}"), f"{MORE}:17", "at most 100%"),
     (add("retry:"), f"{MORE}:1", "nothing stands here"),
     (add("limits: {maxFailures: -1}"), f"{MORE}:23", "must be a count such as 10"),
-    (add("limits: {maxFailures: few}"), f"{MORE}:23", "is no percentage"),
-    (add("limits: {deadline: soon}"), f"{MORE}:20", "is no duration"),
+    (add("limits: {maxFailures: few}"), f"{MORE}:23", "is not a valid percentage"),
+    (add("limits: {deadline: soon}"), f"{MORE}:20", "is not a valid duration"),
     (add("waves: {pause: 5m}"), f"{MORE}:1", "waves.sizes: is missing"),
     (add("waves: {sizes: []}"), f"{MORE}:16", "is empty"),
     (add("window: {lasts: 1h, opens: 0 2 * *}"), f"{MORE}:28", "has 4 fields"),
@@ -269,10 +269,19 @@ def test_values_from_the_command_line_are_checked_alike() -> None:
 @pytest.mark.parametrize(
     ("patch", "words"),
     [
-        ({"annotations": {"note": "x\udcffy"}}, "patch.annotations.note: holds bytes that are not"),
-        ({"merge": {"spec": {"a": ["\ud83d"]}}}, "patch.merge.spec.a[0]: holds bytes that are not"),
+        (
+            {"annotations": {"note": "x\udcffy"}},
+            "patch.annotations.note: contains bytes that are not",
+        ),
+        (
+            {"merge": {"spec": {"a": ["\ud83d"]}}},
+            "patch.merge.spec.a[0]: contains bytes that are not",
+        ),
         ({"merge": {"spec": {"\udcff": 1}}}, 'patch.merge.spec."\\udcff": is not UTF-8'),
-        ({"merge": {"spec": {"a": float("nan")}}}, "patch.merge.spec.a: is not a number that JSON"),
+        (
+            {"merge": {"spec": {"a": float("nan")}}},
+            "patch.merge.spec.a: is not a valid JSON number",
+        ),
         ({"json": [{"op": "add", "path": "/spec/a", "value": float("-inf")}]}, "value: is not a"),
     ],
 )

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.model.plan.load import parse_plan
-from fleetpatch.model.plan.readings import disagreement
+from fleetpatch.model.plan.yaml.scalars import ambiguity
 from tests.model.plans import MINIMAL, problems_of, with_patch
 
 WORDS = [
@@ -141,12 +141,12 @@ def test_a_number_in_place_of_a_secret_is_not_quoted() -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.booleans() | st.none())
 def test_what_json_writes_is_never_mistaken(value: float | bool | None) -> None:
-    assert disagreement(json.dumps(value)) is None
+    assert ambiguity(json.dumps(value)) is None
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_looked_at_without_harm(text: str) -> None:
-    what = disagreement(text)
+    what = ambiguity(text)
 
     assert what is None or ("quotes" in what and "\n" not in what)
 
@@ -170,7 +170,7 @@ def test_a_value_that_is_missing_does_not_remove_anything(patch: str, place: str
     (problem,) = problems_of(with_patch(patch))
 
     assert problem.startswith(f"plan.yaml:{place}: ")
-    assert "nothing stands here; write null to remove it" in problem
+    assert "has no value; write null to remove it" in problem
 
 
 @pytest.mark.parametrize("null", ["null", "~", "Null", "NULL"])

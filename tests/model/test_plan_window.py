@@ -14,10 +14,10 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from fleetpatch.model.cron import Schedule
-from fleetpatch.model.plan.document import read
 from fleetpatch.model.plan.problems import show_path
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.plan.window import WindowSection, check_window
+from fleetpatch.model.plan.yaml.document import read
 from fleetpatch.model.units import Percent
 from fleetpatch.model.window import Days, Opening
 

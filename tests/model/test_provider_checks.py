@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.errors import PlanError
+from fleetpatch.model.plan.checks.patch import BODIES, OPTIONS, OWN
 from fleetpatch.model.plan.checks.provider import check_kind, check_providers
-from fleetpatch.model.plan.checks.sections import BODIES, OPTIONS, OWN
-from fleetpatch.model.plan.fitting import refuse_unfit
 from fleetpatch.model.plan.load import PlanFile, parse_plan, plan_from
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.providers.tables import (
@@ -248,12 +247,12 @@ def test_other_kinds_of_kubernetes_have_fields_of_their_own() -> None:
 
 
 def discovered(
-    text: str, provider: ProviderName, resource: Resource, *, rehearsal: bool = False
+    text: str, provider: ProviderName, resource: Resource, *, dry_run: bool = False
 ) -> list[str]:
     source = parse_plan(text, "plan.yaml")
     kinds = {name: resource for block in source.plan.targets for name in block.kinds}
     with pytest.raises(PlanError) as caught:
-        refuse_unfit(source, [(provider, kinds)], rehearsal=rehearsal)
+        source.refuse_unsupported([(provider, kinds)], dry_run=dry_run)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -294,7 +293,7 @@ def test_only_the_block_with_namespaces_is_refused() -> None:
 def test_a_cluster_scoped_kind_without_namespaces_is_let_through() -> None:
     source = parse_plan(MINIMAL.replace("jobs.batch", "nodes"), "plan.yaml")
 
-    refuse_unfit(source, [(ProviderName.KUBERNETES, {"nodes": NODES})], rehearsal=False)
+    source.refuse_unsupported([(ProviderName.KUBERNETES, {"nodes": NODES})], dry_run=False)
 
 
 def test_a_plan_that_was_never_a_file_is_named_instead() -> None:
@@ -307,22 +306,22 @@ def test_a_plan_that_was_never_a_file_is_named_instead() -> None:
     )
 
     with pytest.raises(PlanError, match=r"^plan relabel: patch\.strategic: widgets\.example\.com"):
-        refuse_unfit(
-            PlanFile.of(plan), [(ProviderName.KUBERNETES, {"widgets": WIDGET})], rehearsal=False
+        PlanFile.of(plan).refuse_unsupported(
+            [(ProviderName.KUBERNETES, {"widgets": WIDGET})], dry_run=False
         )
 
 
 def test_a_plan_that_fits_all_clusters_is_let_through() -> None:
     clusters = [(ProviderName.KUBERNETES, {"jobs.batch": BATCH_JOB})] * 2
 
-    refuse_unfit(parse_plan(MINIMAL, "plan.yaml"), clusters, rehearsal=True)
+    parse_plan(MINIMAL, "plan.yaml").refuse_unsupported(clusters, dry_run=True)
 
 
 @pytest.mark.parametrize("resource", [BATCH_JOB, TF_JOB, MX_JOB])
 def test_a_rehearsal_of_a_kind_that_would_really_be_patched_is_refused(resource: Resource) -> None:
     text = on_cci(kinds=f"[{resource.name}]")
 
-    (problem,) = discovered(text, ProviderName.CCI, resource, rehearsal=True)
+    (problem,) = discovered(text, ProviderName.CCI, resource, dry_run=True)
 
     assert problem.startswith(
         f"plan.yaml:6:13: targets[0].kinds[0]: {resource.name} of provider cci"
@@ -333,7 +332,7 @@ def test_a_rehearsal_of_a_kind_that_would_really_be_patched_is_refused(resource:
 def test_volcano_jobs_can_be_rehearsed() -> None:
     source = parse_plan(on_cci(kinds="[vcjob]"), "plan.yaml")
 
-    refuse_unfit(source, [(ProviderName.CCI, {"vcjob": VOLCANO_JOB})], rehearsal=True)
+    source.refuse_unsupported([(ProviderName.CCI, {"vcjob": VOLCANO_JOB})], dry_run=True)
 
 
 KEYS = st.sampled_from(

@@ -6,8 +6,8 @@ Agreement with a real API server is in `test_selector_on_server`.
 import pytest
 from hypothesis import example, given, settings
 
-from fleetpatch.model.requirement import int64
-from fleetpatch.model.selector import Operator, Requirement, Selector, SelectorError
+from fleetpatch.model.selectors.label_selector import Selector
+from fleetpatch.model.selectors.requirement import Operator, Requirement, SelectorError, int64
 from tests.model import selectors
 
 ACCEPTED = {

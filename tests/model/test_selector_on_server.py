@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from fleetpatch.model.names import problem_of_label_key, problem_of_label_value
-from fleetpatch.model.selector import Selector, SelectorError
+from fleetpatch.model.selectors.label_selector import Selector
+from fleetpatch.model.selectors.requirement import SelectorError
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.model import selectors
 from tests.model.test_names import BAD_KEYS, BAD_VALUES, GOOD_KEYS, GOOD_VALUES

@@ -26,8 +26,8 @@ def test_durations_are_read_in_seconds(text: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "30", "s", "-5s", "5 s", "5d", "5S", "5s ", "5s\n", "٣s", "1e3s"]
 )
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration; write it as 30s"):
+def test_an_invalid_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid duration; write it as 30s"):
         read_duration(text)
 
 
@@ -49,8 +49,8 @@ def test_rates_are_read_per_second(text: str, per_second: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "100", "100/", "/s", "100/d", "-1/s", "100 /s", "100/s\n"])
-def test_what_is_no_rate_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no rate; write it as 100/s"):
+def test_an_invalid_rate_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid rate; write it as 100/s"):
         read_rate(text)
 
 
@@ -67,8 +67,8 @@ def test_a_percentage_out_of_range_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "10", "%", "10 %", "-1%", "ten%"])
-def test_what_is_no_percentage_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no percentage; write it as 10%"):
+def test_an_invalid_percentage_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid percentage; write it as 10%"):
         read_percent(text)
 
 

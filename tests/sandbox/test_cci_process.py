@@ -49,7 +49,7 @@ def test_a_lifetime_that_is_none_is_bad_usage(tool: Tool) -> None:
     ended = tool.run("sandbox", "--provider", "cci", "--token-lifetime", "soon")
 
     assert ended.code == 2
-    assert "'soon' is no duration; write it as 30s, 5m, 2h or 1h30m" in ended.err
+    assert "'soon' is not a valid duration; write it as 30s, 5m, 2h or 1h30m" in ended.err
 
 
 def test_a_provider_of_nobody_is_bad_usage(tool: Tool) -> None:

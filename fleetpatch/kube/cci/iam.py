@@ -35,8 +35,8 @@ from fleetpatch.kube.proxies import proxy_for
 from fleetpatch.kube.tls import tls_for
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.fields import Json
-from fleetpatch.model.moments import seconds_of_http_date, seconds_of_rfc3339
 from fleetpatch.model.plan.auth import IamAuth
+from fleetpatch.model.units import seconds_of_http_date, seconds_of_rfc3339
 from fleetpatch.rules.running.backoff import Backoff
 
 TRIES: Final = 5

@@ -21,8 +21,7 @@ import msgspec
 
 from fleetpatch.kube.http.lenient_json import UNDECODABLE, decode, describe_body, repair
 from fleetpatch.model.answer import REASONS, Answer, NoAnswer
-from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
-from fleetpatch.model.fields import ABSENT, Json, look_up
+from fleetpatch.model.fields import ABSENT, MAX_DEPTH, TOO_DEEP, Json, is_deeper, look_up
 from fleetpatch.model.masking import REDACTED
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean

@@ -6,7 +6,7 @@ and kubectl use, would read it, and decoded once more:
 ========================================  =====================================================
 bytes that are not UTF-8                  U+FFFD
 half of a surrogate pair (`"\ud800"`)      U+FFFD
-maps and lists nested too deep            null below `KEPT_DEPTH` levels; `fleetpatch.model.depth`
+maps and lists nested too deep            null below `KEPT_DEPTH` levels; `fleetpatch.model.fields`
                                           says what becomes of such an object
 a key given twice                         the last one counts (no failure)
 a value of another type, a number that    no such document
@@ -21,8 +21,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from fleetpatch.model.depth import MAX_DEPTH
 from fleetpatch.model.encoding import with_whole_characters
+from fleetpatch.model.fields import MAX_DEPTH
 
 UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a body; it counts nesting against Python's recursion limit."""

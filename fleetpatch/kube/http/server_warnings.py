@@ -15,9 +15,9 @@ from email.header import decode_header, make_header
 from functools import lru_cache
 from typing import Final
 
+from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.masking import mask
 from fleetpatch.model.text import clean
-from fleetpatch.model.warnings import added
 
 _CODE: Final = "299"
 _PER_ANSWER: Final = 20
@@ -48,7 +48,7 @@ class ServerWarnings:
             if shown in self.counts:
                 self.counts[shown] += 1
                 continue
-            self.counts = added(self.counts, {shown: 1})
+            self.counts = add_warnings(self.counts, {shown: 1})
             if shown in self.counts:
                 self.on_new(shown)
 

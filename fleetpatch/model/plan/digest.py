@@ -1,14 +1,14 @@
-"""A plan as canonical text, and the digest of its meaning.
+"""A plan as canonical text, and digests by which people and run files identify it.
 
 Equal meaning, equal bytes: keys are sorted, defaults left out, selectors, durations and rates
-rendered in one way. Comments, order of keys, formatting and defaults written out do not change it;
-all else does.
+rendered in one way. Comments, the order of keys, formatting and written defaults do not change the
+digest; everything else does.
 """
 
+import hashlib
 import json
 
-from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
-from fleetpatch.model.digest import digest_of
+from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.plan.schema import Plan
 
 
@@ -21,11 +21,26 @@ def canonical(plan: Plan) -> str:
 def restore(text: str) -> Plan:
     """Read what `canonical` wrote. Raises ValueError or RecursionError for any other text."""
     meaning = json.loads(text)
+    # A run file may come from anywhere; pydantic and the rules would recurse into its plan.
     if is_deeper(meaning, MAX_DEPTH):
         raise ValueError(TOO_DEEP)
     return Plan.model_validate(meaning)
 
 
 def digest(plan: Plan) -> str:
-    """Compute `sha256:` and 64 hexadecimal digits."""
+    """Return the digest of the plan's meaning: `sha256:` and 64 hexadecimal digits."""
     return digest_of(canonical(plan))
+
+
+def undo_digest(undone: str, plan: str, sealed: str) -> str:
+    """Return the digest of an undo: of the undone run's id, its plan's text and its seal.
+
+    It never equals a plan's own digest, so `apply PLAN` never resumes an undo as the plan's run.
+    """
+    return digest_of(f"undo of {undone}, {digest_of(plan)}, {sealed}")
+
+
+def digest_of(text: str) -> str:
+    """Return `sha256:` and 64 hexadecimal digits, over the text's bytes in UTF-8."""
+    # A changed run file may hold lone surrogates; its digest must differ, not raise.
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -16,17 +16,16 @@ from fleetpatch.model.plan import digest
 from fleetpatch.model.plan.checks.documents import check_documents
 from fleetpatch.model.plan.checks.fleet import check_fleet
 from fleetpatch.model.plan.checks.keys import check_keys
-from fleetpatch.model.plan.checks.labels import check_labels
 from fleetpatch.model.plan.checks.operations import check_operations
-from fleetpatch.model.plan.checks.plain import check_plain
-from fleetpatch.model.plan.checks.provider import check_providers
-from fleetpatch.model.plan.checks.sections import check_parts, check_sections, check_sizes
-from fleetpatch.model.plan.checks.texts import check_texts
-from fleetpatch.model.plan.document import Document, read
+from fleetpatch.model.plan.checks.patch import check_labels, check_parts, check_sizes
+from fleetpatch.model.plan.checks.provider import Discovered, check_clusters, check_providers
+from fleetpatch.model.plan.checks.sections import check_sections
+from fleetpatch.model.plan.checks.values import check_encodable, check_plain
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
 from fleetpatch.model.plan.window import window_warnings
+from fleetpatch.model.plan.yaml.document import Document, read
 
 _NOWHERE: Final = Place(0, 0)
 
@@ -69,6 +68,10 @@ class PlanFile:
         found = window_warnings(window, now) if window else ()
         told = [self.document.problem(finding) for finding in found]
         return [replace(one, what=f"warning: {one.what}") for one in told]
+
+    def refuse_unsupported(self, clusters: Iterable[Discovered], *, dry_run: bool) -> None:
+        """Raise PlanError where a cluster does not take the plan, or (`dry_run`) has no dry run."""
+        self.refuse(check_clusters(self.document.tree, clusters, dry_run=dry_run))
 
     def refuse(self, findings: Iterable[Finding]) -> None:
         """Raise PlanError with the findings, each in its place, if there are any."""
@@ -114,7 +117,7 @@ def _checked(document: Document) -> PlanFile:
     plan, findings = check_shape(document.tree, document.source)
     findings += tuple(found for check in _CHECKS for found in check(document.tree))
     wrong = {finding.path for finding in findings}
-    written = (*check_plain(document.root), *check_texts(document.tree))
+    written = (*check_plain(document.root), *check_encodable(document.tree))
     findings += tuple(one for one in written if one.path not in wrong)
     findings += tuple(_unless_told(check_providers(document.tree), findings))
     problems = _placed(document, findings)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
 from fleetpatch.model.change import (
     FIELD_MANAGER,
@@ -179,3 +181,25 @@ class Plan(Section):
         """Give the statuses that are sent again to the cluster of that name."""
         own = (ref.retry for ref in self.fleet if ref.name == cluster)
         return frozenset((next(own, None) or self.retry).statuses)
+
+
+class _PlanFileSchema(GenerateJsonSchema):
+    """Describes what a file may contain: None is a default of the models, and never written."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's hook
+        return False
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        described = super().default_schema(schema)
+        if described.get("default") in (None, [], {}, ""):
+            described.pop("default", None)
+        return described
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the plan file, for editors."""
+    schema = Plan.model_json_schema(by_alias=True, schema_generator=_PlanFileSchema)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "fleetpatch plan"}

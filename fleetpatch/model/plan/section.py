@@ -21,8 +21,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from fleetpatch.model import names, units
-from fleetpatch.model.field_selector import FieldSelector
-from fleetpatch.model.selector import Selector
+from fleetpatch.model.selectors.field_selector import FieldSelector
+from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount, Percent
 
 _T = TypeVar("_T")

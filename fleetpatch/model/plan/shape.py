@@ -15,11 +15,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from fleetpatch.model.fields import Json
-from fleetpatch.model.plan import secrecy
+from fleetpatch.model.plan import auth_findings
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.section import NOTHING_HERE, Section
-from fleetpatch.model.selector import SelectorError
+from fleetpatch.model.selectors.requirement import SelectorError
 
 Source: TypeAlias = Callable[[TreePath], str | None]
 """Gives a scalar as it was written, where that is known."""
@@ -66,8 +66,8 @@ def _is_echo(error: ErrorDetails) -> bool:
     itself stands.
     """
     kind, value = error["type"], error["input"]
-    if kind == "missing" and secrecy.is_in_auth(error["loc"]):
-        return any(map(secrecy.names_secret, value))
+    if kind == "missing" and auth_findings.is_in_auth(error["loc"]):
+        return any(map(auth_findings.names_secret, value))
     return kind == "too_short" and bool(value)
 
 
@@ -76,7 +76,7 @@ def _finding(error: ErrorDetails, source: Source) -> Finding:
     of_key = path[-1:] == (_KEY_MARK,)
     if of_key:
         path = path[:-1]
-    if secrecy.is_in_auth(path):
+    if auth_findings.is_in_auth(path):
         return _finding_in_auth(error, path)
     if error["type"] == "extra_forbidden":
         return Finding(path, _unknown_key(path), of_key=True)
@@ -90,9 +90,9 @@ def _finding(error: ErrorDetails, source: Source) -> Finding:
 def _finding_in_auth(error: ErrorDetails, path: TreePath) -> Finding:
     kind, value = error["type"], error["input"]
     if kind == "extra_forbidden":
-        return secrecy.unknown_key(path, value, _keys_at(path[:-1]))
+        return auth_findings.unknown_key(path, value, _keys_at(path[:-1]))
     if kind == "model_type" and isinstance(value, str | int | float):
-        return secrecy.secret_written(path)
+        return auth_findings.secret_written(path)
     if kind == "string_type" and isinstance(value, int | float):
         return Finding(path, f"must be text, not {_name(value)}; put it in quotes")
     return Finding(path, _what(error, None))

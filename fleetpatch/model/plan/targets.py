@@ -5,7 +5,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator
 
-from fleetpatch.model.field_selector import FieldSelector
 from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain, show
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.plan.retry import ClusterRetrySection
@@ -17,7 +16,8 @@ from fleetpatch.model.plan.section import (
     ObjectFieldSelector,
     Section,
 )
-from fleetpatch.model.selector import Selector
+from fleetpatch.model.selectors.field_selector import FieldSelector
+from fleetpatch.model.selectors.label_selector import Selector
 
 _WILDCARDS: Final = re.compile(r"\*|\?|\[!?[^\]]+\]")
 

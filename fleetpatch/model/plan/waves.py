@@ -6,7 +6,6 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from fleetpatch.model.field_selector import FieldSelector
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.problems import Finding
 from fleetpatch.model.plan.section import (
@@ -20,7 +19,8 @@ from fleetpatch.model.plan.section import (
 )
 from fleetpatch.model.plan.targets import Kind, NamespacePattern
 from fleetpatch.model.plan.tree import mapping_at
-from fleetpatch.model.selector import Selector
+from fleetpatch.model.selectors.field_selector import FieldSelector
+from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount
 
 

@@ -3,13 +3,15 @@
 Each is a literal to be read beside its source. `fleetpatch kinds` prints them.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.providers.capability import Capability, Provider, ProviderName, QueryParameter
-from fleetpatch.model.resource import Resource
+from fleetpatch.model.resource import Resource, resources_named
 
 BATCH_JOB: Final = Resource("batch", "v1", "jobs", "Job", "job")
 VOLCANO_JOB: Final = Resource("batch.volcano.sh", "v1alpha1", "jobs", "Job", "job", ("vcjob", "vj"))
@@ -25,6 +27,7 @@ _BUILT_IN_TYPES: Final = (
 )
 _CUSTOM_TYPES: Final = (PatchType.MERGE, PatchType.JSON, PatchType.APPLY)
 _ALL_QUERIES: Final = tuple(QueryParameter)
+_VERSION: Final = re.compile(r"v[0-9]+((alpha|beta)[0-9]+)?")
 _KUBERNETES_API: Final = "Kubernetes API reference, PATCH of {}"
 
 _LABELS: Final = ("metadata", "labels")
@@ -154,3 +157,25 @@ def capability(name: ProviderName, resource: Resource) -> Capability | None:
         _ALL_QUERIES,
         _KUBERNETES_API.format("a built-in" if built_in else "a custom resource"),
     )
+
+
+def known_resource(name: str, provider: ProviderName) -> Resource | None:
+    """Return the resource that `name` means, as far as that is known without asking a cluster.
+
+    Version and kind are empty where they do not follow from the name. None means that only the
+    cluster can say. For a closed provider the resource may be one that it does not have.
+    """
+    served = PROVIDERS[provider]
+    found = resources_named(name, [known.resource for known in served.kinds])
+    if len(found) > 1:
+        return None
+    head, dot, rest = name.lower().partition(".")
+    version, _, group = rest.partition(".")
+    is_versioned = bool(_VERSION.fullmatch(version))
+    if found:
+        # Another cluster may serve a known kind in another version.
+        is_exact = served.is_closed or is_versioned
+        return found[0] if is_exact else replace(found[0], version="")
+    if not dot and not served.is_closed:
+        return None
+    return Resource(group, version, head, "") if is_versioned else Resource(rest, "", head, "")

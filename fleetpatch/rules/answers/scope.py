@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fleetpatch.model.field_selector import FieldSelector
 from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.selector import Selector
+from fleetpatch.model.selectors.field_selector import FieldSelector
+from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 from fleetpatch.rules.answers.identity import PARTIAL, kind_problem, unidentified

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from fleetpatch.errors import NothingMatched, Refused
-from fleetpatch.model.field_selector import FieldSelector
-from fleetpatch.model.selector import Selector
+from fleetpatch.model.selectors.field_selector import FieldSelector
+from fleetpatch.model.selectors.label_selector import Selector
 
 
 def refuse_unselective(selectors: Sequence[Selector | FieldSelector], *, everything: bool) -> None:

@@ -8,7 +8,7 @@ the two. Both are capped, so that a server's "a day" cannot hang a run.
 from dataclasses import dataclass
 
 from fleetpatch.model.answer import Answer, Reply
-from fleetpatch.model.moments import seconds_of_http_date
+from fleetpatch.model.units import seconds_of_http_date
 
 _LONGEST = 366 * 86_400
 """Seconds; every longer wait means the same, and not every integer has a float."""

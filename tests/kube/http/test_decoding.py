@@ -21,7 +21,7 @@ from fleetpatch.kube.http.decoding import Raw, continue_token, decode_answer, de
 from fleetpatch.kube.http.lenient_json import KEPT_DEPTH, repair
 from fleetpatch.kube.lease import LeaseApi
 from fleetpatch.model.answer import Answer, NoAnswer
-from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP
+from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseTrouble
 from fleetpatch.rules.answers.verdicts import Verdict, is_gone, judge
 from tests.kube.cci.clouds import ENVIRON, PASSWORD, iam

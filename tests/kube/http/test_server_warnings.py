@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.kube.http.server_warnings import ServerWarnings, texts_of
-from fleetpatch.model.warnings import MAX_TEXTS, OTHERS, added
+from fleetpatch.model.answer import MAX_WARNING_TEXTS, OTHER_WARNINGS, add_warnings
 from tests.kube.peers import TOKEN, an_object, http, in_turn, merge, opened, target
 
 OLD = "batch/v1beta1 CronJob is deprecated in v1.21+"
@@ -93,9 +93,9 @@ def test_texts_are_bounded_in_number_and_length() -> None:
     for number in range(1000):
         warnings.note([f'299 - "{number} {"x" * 2000}"'], lambda text: text)
 
-    assert len(told) == MAX_TEXTS
-    assert len(warnings.counts) == MAX_TEXTS + 1
-    assert warnings.counts[OTHERS] == 1000 - MAX_TEXTS
+    assert len(told) == MAX_WARNING_TEXTS
+    assert len(warnings.counts) == MAX_WARNING_TEXTS + 1
+    assert warnings.counts[OTHER_WARNINGS] == 1000 - MAX_WARNING_TEXTS
     assert max(map(len, warnings.counts)) <= 500
 
 
@@ -110,8 +110,9 @@ def test_one_answer_is_no_flood() -> None:
 def test_counts_add_up_whatever_the_number_of_texts() -> None:
     counts: dict[str, int] = {}
     for session in range(3):
-        counts = added(counts, {f"{session}-{number}": 2 for number in range(40)} | {"same": 1})
+        new = {f"{session}-{number}": 2 for number in range(40)}
+        counts = add_warnings(counts, new | {"same": 1})
 
     assert sum(counts.values()) == 3 * 81
-    assert len(counts) == MAX_TEXTS + 1
+    assert len(counts) == MAX_WARNING_TEXTS + 1
     assert counts["same"] == 3

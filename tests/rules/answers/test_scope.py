@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.providers.tables import TF_JOB
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.selector import Selector
+from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.answers.scope import Scope
 from tests.fakes import JOBS, seen_job

@@ -7,7 +7,7 @@ import pytest
 from fleetpatch.errors import Exit, Refused
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.load import plan_from
-from fleetpatch.model.selector import Selector
+from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.rules.planning.guards import (
     refuse_clashes,
     refuse_none,

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.journal.codec import fields_of, text_of
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanChange
-from fleetpatch.model.depth import MAX_DEPTH, TOO_DEEP, is_deeper
-from fleetpatch.model.fields import Json
+from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP, Json, is_deeper
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from fleetpatch.model.fields import ABSENT, Json, look_up
-from fleetpatch.model.plan.checks.fields import AS_A_WHOLE, HEAD, OWNED, SHARED
-from fleetpatch.model.plan.checks.sections import DOCUMENTS
+from fleetpatch.model.plan.checks.patch import DOCUMENTS
+from fleetpatch.model.plan.checks.server_fields import AS_A_WHOLE, HEAD, OWNED, SHARED
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at
 

@@ -14,8 +14,8 @@ from fleetpatch.model.names import (
     problem_of_label_key,
     problem_of_label_value,
 )
-from fleetpatch.model.plan.checks.fields import operations, written
-from fleetpatch.model.plan.checks.sections import DOCUMENTS, KEEPING
+from fleetpatch.model.plan.checks.operations import operations, written
+from fleetpatch.model.plan.checks.patch import DOCUMENTS, KEEPING
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, texts_at
 from fleetpatch.model.protected import owner_of

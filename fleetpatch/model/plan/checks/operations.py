@@ -1,25 +1,16 @@
 """The operations of a JSON Patch. `test` may look at anything; the others write."""
 
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, TypeGuard
 
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import has_null_entry
-from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.checks.fields import (
-    AS_A_WHOLE,
-    HEAD,
-    OWNED,
-    SHARED,
-    WRITTEN,
-    is_pointer,
-    operations,
-    pointed,
-    written,
-)
+from fleetpatch.model.fields import Json, Path
+from fleetpatch.model.plan.checks.server_fields import AS_A_WHOLE, HEAD, OWNED, SHARED
 from fleetpatch.model.plan.problems import Finding, TreePath
-from fleetpatch.model.plan.tree import list_at
+from fleetpatch.model.plan.tree import list_at, mapping_at, sections
 
 GUARDS: Final = 2
 """Operations that are put in front of a plan's own: tests of uid and resourceVersion."""
@@ -30,6 +21,18 @@ MOST: Final = 10_000 - GUARDS
 _TWO_ENDED: Final = ("move", "copy")
 _WITH_VALUE: Final = ("add", "replace", "test")
 _SPELLED_TWO_WAYS: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\[bf]")
+
+WRITTEN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "add": ("path",),
+        "remove": ("path",),
+        "replace": ("path",),
+        "move": ("from", "path"),
+        "copy": ("path",),
+        "test": (),
+    }
+)
+"""Every operation, and those of its pointers at which it writes; a move removes, too."""
 
 
 def check_operations(tree: Json) -> Iterator[Finding]:
@@ -46,6 +49,32 @@ def check_operations(tree: Json) -> Iterator[Finding]:
             yield from _writes(operation, place)
     if listed and all(isinstance(one, dict) and one.get("op") == "test" for one in listed):
         yield Finding(path, "only tests, and changes nothing; say what to change", of_key=True)
+
+
+def operations(tree: Json) -> Iterator[tuple[TreePath, dict[str, Json]]]:
+    """Give each operation of the plan's JSON Patch, with its path in the plan."""
+    for path in sections(tree, ("patch", "json")):
+        yield path, mapping_at(tree, path)
+
+
+def written(operation: Mapping[str, Json]) -> Iterator[tuple[str, Path]]:
+    """Give the fields that an operation writes, each with the key whose pointer leads there."""
+    name = operation.get("op")
+    for key in WRITTEN.get(name, ()) if isinstance(name, str) else ():
+        pointer = operation.get(key)
+        if is_pointer(pointer):
+            yield key, pointed(pointer)
+
+
+def is_pointer(value: Json) -> TypeGuard[str]:
+    """Say whether `value` points into a document; the empty pointer, to all of it, does not."""
+    return isinstance(value, str) and value.startswith("/")
+
+
+def pointed(pointer: str) -> Path:
+    """Give the steps of a JSON Pointer."""
+    steps = pointer.split("/")[1:]
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
 
 
 def _form(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:

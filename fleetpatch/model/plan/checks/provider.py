@@ -4,21 +4,21 @@ When a plan is read, this is asked for the kinds whose names say what they are; 
 for all. Fields of which no kind takes a patch are told elsewhere (`owned`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import ABSENT, Json, Path, look_up, show
 from fleetpatch.model.names import show as quote
-from fleetpatch.model.plan.checks.fields import HEAD, operations, written
-from fleetpatch.model.plan.checks.sections import BODIES, DOCUMENTS, OWN
-from fleetpatch.model.plan.checks.stated import stated
+from fleetpatch.model.plan.checks.operations import operations, written
+from fleetpatch.model.plan.checks.patch import BODIES, DOCUMENTS, OWN
+from fleetpatch.model.plan.checks.server_fields import HEAD
 from fleetpatch.model.plan.problems import Finding, TreePath
-from fleetpatch.model.plan.tree import mapping_at, sections, texts_at
+from fleetpatch.model.plan.tree import list_at, mapping_at, sections, texts_at
 from fleetpatch.model.providers.capability import Capability, ProviderName, QueryParameter
-from fleetpatch.model.providers.tables import PROVIDERS, capability
+from fleetpatch.model.providers.tables import PROVIDERS, capability, known_resource
 from fleetpatch.model.resource import Resource
 
 _TYPES: Final = MappingProxyType({**dict.fromkeys(OWN, PatchType.MERGE), **BODIES})
@@ -36,8 +36,16 @@ _OWN_FIELDS: Final[Mapping[str, Path]] = MappingProxyType(
     {**dict.fromkeys(OWN, _LABELS), "annotations": ("metadata", "annotations")}
 )
 _GENERATE_NAME: Final = ("metadata", "generateName")
+_CLUSTER_SCOPED: Final = (
+    "{kind} are cluster-scoped, and namespaces cannot choose among them; give them a block without"
+    " namespaces (-A)"
+)
 _OUTLINE: Final = (*HEAD, "metadata", "spec")
 """The keys that every job kind has, beside its status."""
+
+
+Discovered: TypeAlias = tuple[ProviderName, Mapping[str, Resource]]
+"""A cluster's provider, and the resource that each of the plan's names of kinds means there."""
 
 
 def check_providers(tree: Json) -> Iterator[Finding]:
@@ -45,9 +53,27 @@ def check_providers(tree: Json) -> Iterator[Finding]:
     for provider in _providers(tree):
         for block in sections(tree, ("targets",)):
             for place, name in texts_at(tree, (*block, "kinds")):
-                resource = stated(name, provider)
+                resource = known_resource(name, provider)
                 if resource is not None:
                     yield from check_kind(tree, place, provider, resource)
+
+
+def check_clusters(
+    tree: Json, clusters: Iterable[Discovered], *, dry_run: bool
+) -> Iterator[Finding]:
+    """Find what the clusters do not take, now that discovery has resolved the names of kinds.
+
+    `dry_run`: also find kinds of which the server would ignore dryRun, and really patch.
+    """
+    for provider, kinds in clusters:
+        for block in sections(tree, ("targets",)):
+            selects_namespaces = bool(list_at(tree, (*block, "namespaces")))
+            for place, name in texts_at(tree, (*block, "kinds")):
+                if selects_namespaces and not kinds[name].namespaced:
+                    yield Finding(place, _CLUSTER_SCOPED.format(kind=kinds[name].name))
+                yield from check_kind(tree, place, provider, kinds[name])
+                if dry_run:
+                    yield from _dry_run(place, provider, kinds[name])
 
 
 def check_kind(
@@ -62,16 +88,13 @@ def check_kind(
     yield from _Fit(tree, provider, resource, taken).findings()
 
 
-def check_rehearsal(
-    place: TreePath, provider: ProviderName, resource: Resource
-) -> Iterator[Finding]:
-    """Find a kind that cannot be rehearsed: the server would ignore dryRun, and really patch."""
+def _dry_run(place: TreePath, provider: ProviderName, resource: Resource) -> Iterator[Finding]:
     taken = capability(provider, resource)
     if taken is not None and QueryParameter.DRY_RUN not in taken.query:
         yield Finding(
             place,
             f"{resource.name} of provider {provider} takes no dryRun, and would really be patched;"
-            f" leave out --dry-run, or rehearse the other kinds in a plan of their own"
+            " leave out --dry-run, or try the other kinds in a separate plan"
             f" ({taken.source})",
         )
 

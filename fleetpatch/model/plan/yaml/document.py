@@ -6,7 +6,6 @@ from typing import Final
 from ruamel.yaml.error import YAMLError
 
 from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.nodes import MappingNode, Node, ScalarNode, SequenceNode, compose
 from fleetpatch.model.plan.problems import (
     API_VERSION,
     Finding,
@@ -15,7 +14,14 @@ from fleetpatch.model.plan.problems import (
     TreePath,
     show_path,
 )
-from fleetpatch.model.plan.syntax import UNCLEAR_BREAK, decode, describe, place_of, place_of_byte
+from fleetpatch.model.plan.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode, compose
+from fleetpatch.model.plan.yaml.syntax import (
+    UNCLEAR_BREAK,
+    decode,
+    describe,
+    place_of,
+    place_of_byte,
+)
 
 LARGEST: Final = 1024 * 1024
 """Bytes that a plan file may have: more than any plan needs, and read in a few seconds."""

@@ -6,11 +6,15 @@ Left out: ambiguous and unknown names on a server (tests/kube/test_discovery).
 
 import pytest
 
-from fleetpatch.model.kinds import groups_named, matching, unambiguous
-from fleetpatch.model.plan.checks.stated import stated
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.model.providers.tables import BATCH_JOB, PYTORCH_JOB, TF_JOB, VOLCANO_JOB
-from fleetpatch.model.resource import Resource
+from fleetpatch.model.providers.tables import (
+    BATCH_JOB,
+    PYTORCH_JOB,
+    TF_JOB,
+    VOLCANO_JOB,
+    known_resource,
+)
+from fleetpatch.model.resource import Resource, groups_named, resources_named
 
 POD = Resource("", "v1", "pods", "Pod", "pod", ("po",))
 EVENT = Resource("events.k8s.io", "v1", "events", "Event", "event", ("ev",))
@@ -36,12 +40,12 @@ ALL = (BATCH_JOB, OLD_JOB, VOLCANO_JOB, TF_JOB, POD, CORE_EVENT, EVENT)
     ],
 )
 def test_a_name_means_each_resource_that_it_fits(name: str, meant: list[Resource]) -> None:
-    assert matching(name, ALL) == meant
+    assert resources_named(name, ALL) == meant
 
 
 @pytest.mark.parametrize("resource", [BATCH_JOB, VOLCANO_JOB, TF_JOB, POD, CORE_EVENT, EVENT])
 def test_an_unambiguous_name_means_its_resource_alone(resource: Resource) -> None:
-    assert matching(unambiguous(resource), ALL) == [resource]
+    assert resources_named(resource.unambiguous_name, ALL) == [resource]
 
 
 def test_groups_are_known_where_each_name_says_its_own() -> None:
@@ -74,13 +78,13 @@ def test_groups_are_known_where_each_name_says_its_own() -> None:
 def test_on_kubernetes_a_name_says_as_much_as_stands_in_it(
     name: str, said: tuple[str, str, str, str] | None
 ) -> None:
-    found = stated(name, ProviderName.KUBERNETES)
+    found = known_resource(name, ProviderName.KUBERNETES)
 
     assert (found and (found.group, found.version, found.plural, found.kind)) == said
 
 
 def test_a_provider_that_has_its_own_kinds_alone_leaves_less_open() -> None:
-    assert stated("pytorchjobs", ProviderName.CCI) == PYTORCH_JOB
-    assert stated("jobs.batch", ProviderName.CCI) == BATCH_JOB
-    assert stated("pods", ProviderName.CCI) == Resource("", "", "pods", "")
-    assert stated("jobs", ProviderName.CCI) is None
+    assert known_resource("pytorchjobs", ProviderName.CCI) == PYTORCH_JOB
+    assert known_resource("jobs.batch", ProviderName.CCI) == BATCH_JOB
+    assert known_resource("pods", ProviderName.CCI) == Resource("", "", "pods", "")
+    assert known_resource("jobs", ProviderName.CCI) is None

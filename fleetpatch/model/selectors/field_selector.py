@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetpatch.model.names import show
-from fleetpatch.model.requirement import SelectorError
+from fleetpatch.model.selectors.requirement import SelectorError
 
 _TERM: Final = re.compile(r"(?:\\.|[^\\,])*\\?", re.DOTALL)
 _OPERATOR: Final = re.compile(r"!=|==|=")

@@ -26,8 +26,8 @@ from ruamel.yaml.events import (
 )
 
 from fleetpatch.model.plan.problems import Place
-from fleetpatch.model.plan.scalars import ScalarValue, resolve
-from fleetpatch.model.plan.scanner import PlanScanner
+from fleetpatch.model.plan.yaml.scalars import ScalarValue, resolve
+from fleetpatch.model.plan.yaml.scanner import PlanScanner
 from fleetpatch.model.text import is_unicode
 
 DEEPEST: Final = 50

@@ -1,6 +1,7 @@
-"""Label selector text -> requirements, with the API server's grammar, quirks included.
+"""The label selector: a value that parses, renders and matches as the API server does.
 
-::
+A selector is a conjunction, so the order and repetition of its terms mean nothing: equal meaning,
+equal value, equal rendering. The grammar is the API server's, with its quirks::
 
     selector    = [ requirement *( "," requirement ) ]
     requirement = key | "!" key | key ( "=" | "==" | "!=" | ">" | "<" ) [ value ]
@@ -14,14 +15,14 @@ character ends the text there, and is refused here.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.names import problem_of_label_key, problem_of_label_value, show
-from fleetpatch.model.requirement import Operator, Requirement, SelectorError, int64
+from fleetpatch.model.selectors.requirement import Operator, Requirement, SelectorError, int64
 
 _TOKEN: Final = re.compile(
     r"[ \t\r\n]*(?:(?P<symbol>==|!=|[=!(),<>])|(?P<word>[^ \t\r\n=!(),<>]+))"
@@ -52,6 +53,35 @@ _HINTS: Final = MappingProxyType(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """A label selector; without requirements it matches everything.
+
+    `requirements` are sorted by key, operator and values, and each stands there once.
+    """
+
+    requirements: tuple[Requirement, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "Selector":
+        """Read `app in (etl, train), tier != gold`. Raises SelectorError, placed in `text`."""
+        found = set(_Parser(text).selector())
+        return cls(tuple(sorted(found, key=lambda one: (one.key, one.operator, one.values))))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it matches everything."""
+        return not self.requirements
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether an object with these labels meets every requirement."""
+        return all(requirement.matches(labels) for requirement in self.requirements)
+
+    def __str__(self) -> str:
+        """Render canonically, `app in (etl,train),tier!=gold`; parses back to an equal value."""
+        return ",".join(map(str, self.requirements))
+
+
 class _Kind(Enum):
     WORD = auto()
     SYMBOL = auto()
@@ -77,11 +107,6 @@ class _Token:
     @property
     def ends_requirement(self) -> bool:
         return self.kind is _Kind.END or self.is_symbol(",")
-
-
-def parse_requirements(text: str) -> tuple[Requirement, ...]:
-    """Read the requirements in the order of the text. SelectorError tells the first mistake."""
-    return tuple(_Parser(text).selector())
 
 
 def _tokens(text: str) -> Iterator[_Token]:

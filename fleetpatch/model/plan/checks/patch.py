@@ -1,15 +1,40 @@
 """Labels that are renamed and copied, so that no key is written twice, and too many annotations."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import Json
 from fleetpatch.model.names import problem_of_annotations
-from fleetpatch.model.plan.checks.sections import KEEPING
 from fleetpatch.model.plan.problems import Finding, TreePath
-from fleetpatch.model.plan.tree import mapping_at
+from fleetpatch.model.plan.tree import mapping_at, sections
+
+KEEPING: Final = ("renameLabels", "copyLabels")
+"""The parts by which each object keeps a value of its own under another key."""
+
+OWN: Final = ("labels", "annotations", *KEEPING)
+"""The parts of a patch that go together; they are sent as a merge patch."""
+
+DOCUMENTS: Final = MappingProxyType(
+    {
+        "merge": PatchType.MERGE,
+        "strategic": PatchType.STRATEGIC,
+        "apply": PatchType.APPLY,
+    }
+)
+"""The kinds of patch whose body is a document in the shape of the object."""
+
+BODIES: Final = MappingProxyType({**DOCUMENTS, "json": PatchType.JSON})
+"""All kinds of patch with a body of its own; each stands alone."""
+
+OPTIONS: Final = ("fieldManager", "force", "pretty")
+"""How a patch is sent, whatever it changes."""
+
+LARGEST_SIGNED: Final = 12 * 1024 * 1024
+"""Bytes that the body of a signed request may have."""
 
 _DOES: Final = MappingProxyType({"renameLabels": "renames", "copyLabels": "copies"})
 _DONE: Final = MappingProxyType({"renameLabels": "renamed", "copyLabels": "copied"})
@@ -81,3 +106,41 @@ def _annotations(tree: Json) -> Iterator[Finding]:
     texts = {key: value for key, value in mapping_at(tree, path).items() if isinstance(value, str)}
     if problem := problem_of_annotations(texts):
         yield Finding(path, problem, of_key=True)
+
+
+def check_parts(tree: Json) -> Iterator[Finding]:
+    """Find parts of the patch that do not go together, and a patch without any."""
+    patch = mapping_at(tree, ("patch",))
+    if isinstance(mapping_at(tree, ()).get("patch"), dict) and all(key in OPTIONS for key in patch):
+        what = f"changes nothing; give {', '.join(OWN)}, or one of {', '.join(BODIES)}"
+        yield Finding(("patch",), what)
+    first = next((key for key in patch if key in OWN), None)
+    for key in patch:
+        if key not in BODIES:
+            continue
+        if first:
+            what = f"stands alone, without {first}; make two plans"
+            yield Finding(("patch", key), what, of_key=True)
+        first = first or key
+    if patch.get("force") is True and "apply" not in patch:
+        yield Finding(("patch", "force"), "is for apply alone; remove it", of_key=True)
+
+
+def check_sizes(tree: Json) -> Iterator[Finding]:
+    """Find a body that is too large to be signed, where a cluster's requests are."""
+    if not any("aksk" in mapping_at(tree, (*path, "auth")) for path in sections(tree, ("fleet",))):
+        return
+    patch = mapping_at(tree, ("patch",))
+    for key in BODIES:
+        size = _size(patch[key]) if key in patch else 0
+        if size > LARGEST_SIGNED:
+            what = (
+                f"takes {size} bytes, and signed requests carry at most {LARGEST_SIGNED}; make"
+                " several plans, or sign in with token or iam"
+            )
+            yield Finding(("patch", key), what, of_key=True)
+
+
+def _size(body: Json) -> int:
+    encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return len(encoded.encode("utf-8", "surrogatepass"))
