@@ -25,6 +25,7 @@ from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.events import FailsafeLog
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.lease import LeaseHolder
+from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
@@ -204,17 +205,19 @@ class Session:
         return [
             Lane(
                 ClusterPatcher(
-                    cluster,
-                    patch_policy_of(
-                        info,
-                        plan,
-                        cluster.name,
-                        release=self._journal.releases.get(cluster.name, ""),
-                        read_only=read_only,
+                    PatchContext(
+                        cluster,
+                        patch_policy_of(
+                            info,
+                            plan,
+                            cluster.name,
+                            release=self._journal.releases.get(cluster.name, ""),
+                            read_only=read_only,
+                        ),
+                        pacer_of(plan, self._settings, cluster.name, self._log),
+                        Shutdown(clock, lambda: all(holds() for holds in guards)),
+                        clock,
                     ),
-                    pacer_of(plan, self._settings, cluster.name, self._log),
-                    Shutdown(clock, lambda: all(holds() for holds in guards)),
-                    clock,
                     random.random,
                 ),
                 writer,

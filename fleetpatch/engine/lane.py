@@ -16,6 +16,7 @@ from fleetpatch.engine.breaker import Breaker
 from fleetpatch.engine.concurrency import Eager, put
 from fleetpatch.engine.patcher import Deferred
 from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
+from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, Settled
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
@@ -72,7 +73,11 @@ class Lane:
     @property
     def cluster(self) -> str:
         """The name of the lane's cluster."""
-        return self.patcher.cluster.name
+        return self.patcher.context.cluster.name
+
+    @property
+    def _shutdown(self) -> Shutdown:
+        return self.patcher.context.shutdown
 
     @property
     def given_up(self) -> bool:
@@ -85,7 +90,7 @@ class Lane:
     def stop(self, cause: str) -> None:
         """Send nothing new; what is in flight is brought to its end, within a bound."""
         self.causes.add(cause)
-        self.patcher.halt.call()
+        self._shutdown.call()
 
     async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
         """Work until nothing is pending or the lane is stopped; closes `outbox`, its own clone."""
@@ -108,15 +113,15 @@ class Lane:
 
     async def _cut_off(self, workers: anyio.CancelScope) -> None:
         """End what a server withholds for longer than a halt may take; it stays in doubt."""
-        await self.patcher.halt.drained()
+        await self._shutdown.drained()
         workers.cancel()
 
     async def _feed(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
         async with feed:
             await self._hand_out_doubtful(feed, chunk)
-            if self.patcher.orders.read_only:
+            if self.patcher.context.policy.read_only:
                 return
-            while not self.patcher.halt.called:
+            while not self._shutdown.called:
                 claimed = await self.writer.claim(self.cluster, chunk, self.last, self._reached)
                 if not claimed:
                     return
@@ -129,7 +134,7 @@ class Lane:
     async def _hand_out_doubtful(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
         """Hand out what was in doubt before this lane claimed anything."""
         last = 0
-        while not self.patcher.halt.called:
+        while not self._shutdown.called:
             doubtful = await self.writer.in_doubt(self.cluster, last, chunk)
             if not doubtful:
                 return
@@ -142,7 +147,7 @@ class Lane:
     ) -> None:
         self._waiting.update((target.id, target) for target in claimed)
         for target in claimed:
-            if self.patcher.halt.called:
+            if self._shutdown.called:
                 return
             await put(feed, _Errand(target))
 
@@ -159,7 +164,7 @@ class Lane:
     ) -> None:
         async with errands, outbox:
             async for target, in_doubt in Eager(errands):
-                if self.patcher.halt.called:
+                if self._shutdown.called:
                     continue
                 self._waiting.pop(target.id, None)
                 if self.breaker.refuses(target):
@@ -181,7 +186,7 @@ class Lane:
         # The breaker comes first: the listener may stop the run, and then both causes are known.
         # Conflicts and stale credentials say nothing against the server.
         if record.verdict in SERVERS_OWN:
-            now = self.patcher.clock.monotonic()
+            now = self.patcher.context.clock.monotonic()
             if cause := self.breaker.busy(now, record.said):
                 self._break(cause)
         self.on_retried(record)

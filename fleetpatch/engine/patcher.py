@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from fleetpatch.engine.policy import PatchContext
-from fleetpatch.engine.replies import is_unreachable, line
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence, is_unreachable, one_line
 from fleetpatch.model.change import PatchType, is_repeatable
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
@@ -74,20 +73,20 @@ _WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
 class TargetPatcher:
     """The state of one target under way; `attempt` until it is no `Retryable`, else `give_up`."""
 
-    def __init__(self, patcher: PatchContext, target: Target, *, in_doubt: bool) -> None:
+    def __init__(self, context: PatchContext, target: Target, *, in_doubt: bool) -> None:
         self._replaced: Fields | None = None
         if target.earlier is not None and target.earlier.replaced != target.before:
             self._replaced = target.earlier.replaced
             target = replace(target, before=target.earlier.replaced)
         self.target = target
-        self._courier = patcher
-        self._orders = patcher.orders
-        self._goal = goal(self._orders.change, target)
+        self._context = context
+        self._policy = context.policy
+        self._goal = goal(self._policy.change, target)
         self._planned_version = target.resource_version
         self._ours: Fields = {}
         self._refused: End | None = None
         self._refused_for_good = False
-        self._options = self._orders.options
+        self._options = self._policy.options
         self._version = target.resource_version
         self._maybe_applied = in_doubt
         self._unread = False
@@ -97,14 +96,14 @@ class TargetPatcher:
         self._attempts = 0
         self._reads = 0
         self._status: int | None = None
-        self._started = patcher.clock.monotonic()
+        self._started = context.clock.monotonic()
         self._first_sent_at: float | None = None
         self._last: Retryable | None = None
 
     @property
     def seconds(self) -> float:
         """The time since the first PATCH for it was sent; 0 before that."""
-        now = self._courier.clock.monotonic()
+        now = self._context.clock.monotonic()
         return now - (now if self._first_sent_at is None else self._first_sent_at)
 
     @property
@@ -117,7 +116,7 @@ class TargetPatcher:
 
     async def attempt(self) -> AttemptResult:
         """Read where one must, then send where one may."""
-        halt = self._courier.halt
+        halt = self._context.shutdown
         if halt.called and self._unread and not self._must_read:
             return await self._come_to_rest()
         if self._must_read:
@@ -126,14 +125,14 @@ class TargetPatcher:
                 return Deferred()
             if ended is not None:
                 return ended
-        if self._orders.read_only:
+        if self._policy.read_only:
             return Deferred(sent=False)
-        permit = await self._courier.pacer.admit(halt)
+        permit = await self._context.pacer.admit(halt)
         if permit is None:
             return await self._come_to_rest()
-        if self._last is not None and self.seconds > self._orders.deadline:
+        if self._last is not None and self.seconds > self._policy.deadline:
             # The line was long: its time is over, as after a wait.
-            self._courier.pacer.unused()
+            self._context.pacer.unused()
             return self._last
         return await self._send(permit)
 
@@ -143,7 +142,7 @@ class TargetPatcher:
         Nothing is read where the server asked for a pause: it stays in doubt then.
         """
         if self._unread:
-            if self._last and retry_after(self._last.reply, self._courier.clock.wall()):
+            if self._last and retry_after(self._last.reply, self._context.clock.wall()):
                 return Deferred()
             match await self._read():
                 case Settlement() as ended:
@@ -164,7 +163,7 @@ class TargetPatcher:
                 case Deferred() as left if left.lane or overdue:
                     return left
                 case Retryable(reply=reply) if self._must_know(last, reply):
-                    cause = f"could not be read after it may have been applied: {line(reply)}"
+                    cause = f"could not be read after it may have been applied: {one_line(reply)}"
                     return Deferred(
                         cause,
                         lane=is_unreachable(reply),
@@ -176,7 +175,7 @@ class TargetPatcher:
                     if not isinstance(turn, Retryable):
                         return turn
                     return await self.give_up(turn, once_more=False)
-        said = line(last.reply)
+        said = one_line(last.reply)
         match last.verdict:
             case Verdict.RENEW:
                 cause = f"spent its last attempt on credentials that were stale: {said}"
@@ -190,23 +189,23 @@ class TargetPatcher:
                 return self._settle(End(last.reason, said))
 
     async def _send(self, permit: Permit) -> AttemptResult:
-        orders = self._orders
-        guarded = orders.guarded or not is_repeatable(orders.change)
+        policy = self._policy
+        guarded = policy.guarded or not is_repeatable(policy.change)
         version = self._version if guarded else None
-        sent = request(orders.change, self.target, self._goal, version, self._options)
+        sent = request(policy.change, self.target, self._goal, version, self._options)
         self._attempts += 1
         if self._first_sent_at is None:
-            self._first_sent_at = self._courier.clock.monotonic()
-        reply = await self._courier.cluster.patch(
-            self.target, sent, whole=orders.whole, dry_run=orders.dry_run
+            self._first_sent_at = self._context.clock.monotonic()
+        reply = await self._context.cluster.patch(
+            self.target, sent, whole=policy.whole, dry_run=policy.dry_run
         )
-        self._courier.pacer.answered(permit, reply)
+        self._context.pacer.answered(permit, reply)
         reply = about(self.target, reply, written=True)
         if isinstance(reply, Answer):
             self._status = reply.status
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
                 return self._settle(self._decide_on_200(reply.seen))
-        if not (orders.dry_run or is_unreachable(reply)):
+        if not (policy.dry_run or is_unreachable(reply)):
             # It has left us: whoever answers, and whatever, it may have been applied.
             self._maybe_applied = self._unread = True
         turn = await self._ponder(reply, sent.type)
@@ -217,22 +216,22 @@ class TargetPatcher:
         # A version that was read after a PATCH of ours may be of that PATCH's making.
         sent_before = self._maybe_applied and self._version != self._planned_version
         return after_patch(
-            self._orders.change,
+            self._policy.change,
             self._goal,
             self._version,
             seen,
             sent_before=sent_before,
-            dry_run=self._orders.dry_run,
+            dry_run=self._policy.dry_run,
         )
 
     async def _ponder(self, reply: Reply, sent: PatchType) -> AttemptResult:
         """Find out what an answer that is no plain success asks for."""
-        ruling = judge(reply, self._orders.retried)
-        if self._is_unready(reply) and self._attempts < self._orders.attempts:
+        ruling = judge(reply, self._policy.retried)
+        if self._is_unready(reply) and self._attempts < self._policy.attempts:
             return Retryable(reply, Verdict.RETRY)
         if isinstance(reply, Answer) and is_failed_test(reply, sent):
             # A test that failed, or an operation that does not fit: the object tells which.
-            self._refused, self._must_read = End(Reason.REJECTED, line(reply)), True
+            self._refused, self._must_read = End(Reason.REJECTED, one_line(reply)), True
             return Retryable(reply, Verdict.CONFLICT)
         match ruling.verdict:
             case Verdict.STOP if self._is_our_own(reply):
@@ -258,8 +257,8 @@ class TargetPatcher:
 
     @property
     def _may_go_on(self) -> bool:
-        orders = self._orders
-        return self._attempts < orders.attempts and self.seconds <= orders.deadline
+        policy = self._policy
+        return self._attempts < policy.attempts and self.seconds <= policy.deadline
 
     def _is_our_own(self, reply: Reply) -> bool:
         """Tell whether an apply met with nobody but ourselves.
@@ -271,7 +270,7 @@ class TargetPatcher:
 
     async def _refuse(self, ruling: Ruling, reply: Reply) -> AttemptResult:
         """End on a refusal, unless a read shows that a PATCH of ours was applied all the same."""
-        refused = End(ruling.reason, line(reply))
+        refused = End(ruling.reason, one_line(reply))
         if not self._maybe_applied:
             return self._settle(refused)
         self._refused, self._refused_for_good, self._must_read = refused, True, True
@@ -280,11 +279,11 @@ class TargetPatcher:
     async def _read(self) -> AttemptResult | None:
         """Read the object and decide; None where it is to be sent (again)."""
         # A halt does not keep it from reading, nor does it let it jump the line.
-        permit = await self._courier.pacer.admit(Shutdown(self._courier.clock))
+        permit = await self._context.pacer.admit(Shutdown(self._context.clock))
         self._reads += 1
-        reply = await self._courier.cluster.read(self.target, whole=self._orders.whole)
+        reply = await self._context.cluster.read(self.target, whole=self._policy.whole)
         if permit is not None:
-            self._courier.pacer.answered(permit, reply)
+            self._context.pacer.answered(permit, reply)
         reply = about(self.target, reply, written=False)
         unready = self._is_unready(reply)
         refused = self._refused if self._refused_for_good else None
@@ -298,28 +297,28 @@ class TargetPatcher:
             case Answer() if refused and not unready and self._is_final(reply):
                 return self._settle(refused)
             case Answer(status=403) if not unready:
-                return Deferred(f"may not be read: {line(reply)}", sent=self._is_in_doubt)
+                return Deferred(f"may not be read: {one_line(reply)}", sent=self._is_in_doubt)
             case _:
                 return Retryable(reply, Verdict.IN_DOUBT)
 
     def _is_unready(self, reply: Reply) -> bool:
         """Note an outage; tell a refusal by a server that may not know yet what it serves."""
-        outage, now = self._courier.outage, self._courier.clock.monotonic()
+        outages, now = self._context.outages, self._context.clock.monotonic()
         if isinstance(reply, NoAnswer):
-            outage.note(now, alone=reply.silence is not Silence.UNREACHABLE)
+            outages.note(now, alone=reply.silence is not Silence.UNREACHABLE)
             return False
-        return outage.is_recent(now) and may_be_starting(reply)
+        return outages.is_recent(now) and may_be_starting(reply)
 
     def _decide(self, seen: Seen | None) -> AttemptResult | None:
         step = after_read(
             self.target,
-            self._orders.change,
+            self._policy.change,
             seen,
-            matches=seen is not None and self._orders.matches(self.target, seen),
-            sent=self._maybe_applied and not self._orders.dry_run,
-            on_drift=self._orders.on_drift,
-            release=self._orders.release,
-            managers=self._orders.managers,
+            matches=seen is not None and self._policy.matches(self.target, seen),
+            sent=self._maybe_applied and not self._policy.dry_run,
+            on_drift=self._policy.on_drift,
+            release=self._policy.release,
+            managers=self._policy.managers,
         )
         self._unread = False
         self._ours = (step.wrote or {}) if isinstance(step, End) else step.ours
@@ -344,14 +343,14 @@ class TargetPatcher:
         It is sent again even where there are no others to be had: one 401 may be a passing fault.
         """
         if self._renewed:
-            cause = f"the server does not accept our credentials: {line(reply)}"
+            cause = f"the server does not accept our credentials: {one_line(reply)}"
             return Deferred(cause, lane=True, sent=self._is_in_doubt)
         self._renewed = True
-        await self._courier.cluster.renew()
+        await self._context.cluster.renew()
         return Retryable(reply, Verdict.IN_DOUBT if self._must_read else Verdict.RENEW)
 
     def _is_final(self, answer: Answer) -> bool:
-        return judge(answer, self._orders.retried).verdict is Verdict.STOP
+        return judge(answer, self._policy.retried).verdict is Verdict.STOP
 
     def _settle(self, end: End) -> Settlement:
         return Settlement(
@@ -360,7 +359,7 @@ class TargetPatcher:
             http_status=self._status,
             attempts=self._attempts,
             reads=self._reads,
-            elapsed_ms=round((self._courier.clock.monotonic() - self._started) * 1000, 1),
+            elapsed_ms=round((self._context.clock.monotonic() - self._started) * 1000, 1),
             resource_version=end.resource_version,
             detail=end.detail,
             replaced=self._replaced,

@@ -1,12 +1,8 @@
-"""A run's orders to its couriers.
-
-What a passage has of its patcher: where it goes, how, and when it has to stop.
-"""
+"""How the targets of a run are patched, and what the attempts at them share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
-from typing import Protocol
 
 from fleetpatch.engine.breaker import OutageTracker
 from fleetpatch.engine.pacer import Pacer
@@ -51,35 +47,13 @@ class PatchPolicy:
         return reads_whole(self.change)
 
 
-class PatchContext(Protocol):
-    """What a passage has of its patcher."""
+@dataclass(frozen=True, slots=True)
+class PatchContext:
+    """What the attempts at all targets of one cluster share: where to, how, and until when."""
 
-    @property
-    def cluster(self) -> Cluster:
-        """Where it goes."""
-        ...
-
-    @property
-    def orders(self) -> PatchPolicy:
-        """How the target is to be treated."""
-        ...
-
-    @property
-    def pacer(self) -> Pacer:
-        """What every request passes."""
-        ...
-
-    @property
-    def halt(self) -> Shutdown:
-        """What tells when to come to rest."""
-        ...
-
-    @property
-    def outage(self) -> OutageTracker:
-        """When the cluster was last not to be reached."""
-        ...
-
-    @property
-    def clock(self) -> Clock:
-        """Time."""
-        ...
+    cluster: Cluster
+    policy: PatchPolicy
+    pacer: Pacer
+    shutdown: Shutdown
+    clock: Clock
+    outages: OutageTracker = field(default_factory=OutageTracker)

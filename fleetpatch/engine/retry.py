@@ -6,18 +6,14 @@ It sees values only: an exception, cancellation above all, passes straight throu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
-from fleetpatch.engine.breaker import OutageTracker
-from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.patcher import AttemptResult, Deferred, Retryable, TargetPatcher
-from fleetpatch.engine.policy import PatchPolicy
-from fleetpatch.engine.replies import describe
-from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.policy import PatchContext
+from fleetpatch.model.answer import describe
 from fleetpatch.model.outcome import Reason, Settlement
-from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Target
 from fleetpatch.rules.answers.verdicts import Verdict
 
@@ -49,15 +45,13 @@ def _ignore(_record: RetryRecord) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ClusterPatcher:
-    """Brings targets to one cluster; shared by the workers of its lane."""
+    """Patches targets of one cluster; shared by the workers of its lane.
 
-    cluster: Cluster
-    orders: PatchPolicy
-    pacer: Pacer
-    halt: Shutdown
-    clock: Clock
+    `random` is uniform in [0, 1) and spreads the waits.
+    """
+
+    context: PatchContext
     random: Callable[[], float]
-    outage: OutageTracker = field(default_factory=OutageTracker)
 
     async def deliver(
         self,
@@ -70,7 +64,7 @@ class ClusterPatcher:
 
         `in_doubt`: a PATCH of an earlier process may have reached the server, so read first.
         """
-        passage = TargetPatcher(self, target, in_doubt=in_doubt)
+        passage = TargetPatcher(self.context, target, in_doubt=in_doubt)
         turn = await passage.attempt()
         if not isinstance(turn, Retryable):
             return turn
@@ -95,22 +89,22 @@ class ClusterPatcher:
             retry=retry_if_result(lambda turn: isinstance(turn, Retryable)),
             before_sleep=lambda state: on_retry(_record_of(passage, state)),
             retry_error_callback=_last_turn,
-            sleep=self.halt.pause,
+            sleep=self.context.shutdown.pause,
         )
         turn: AttemptResult = await retrying(next_turn)
         return await passage.give_up(turn) if isinstance(turn, Retryable) else turn
 
     def _is_over(self, passage: TargetPatcher, state: RetryCallState) -> bool:
         """Tell whether the target is given up; a wait past its deadline is not begun."""
-        late = passage.seconds + state.upcoming_sleep > self.orders.deadline
-        return late or state.attempt_number >= self.orders.attempts
+        late = passage.seconds + state.upcoming_sleep > self.context.policy.deadline
+        return late or state.attempt_number >= self.context.policy.attempts
 
     def _wait(self, state: RetryCallState) -> float:
         turn = _last_turn(state)
-        return self.orders.backoff.delay(
+        return self.context.policy.backoff.delay(
             state.attempt_number,
             turn.reply,
-            now=self.clock.wall(),
+            now=self.context.clock.wall(),
             random=self.random(),
             pause=turn.pause,
         )

@@ -86,6 +86,26 @@ class NoAnswer:
 Reply: TypeAlias = Answer | NoAnswer
 
 
+def is_unreachable(reply: Reply) -> bool:
+    """Return whether the connection was never made: nothing was delivered."""
+    return isinstance(reply, NoAnswer) and reply.silence is Silence.UNREACHABLE
+
+
+def one_line(reply: Reply) -> str:
+    """Return a reply as one line for people, the status first."""
+    status, text = describe(reply)
+    return f"{status} {text}".strip() if status is not None else text
+
+
+def describe(reply: Reply) -> tuple[int | None, str]:
+    """Return a reply as (HTTP status or None, one line for people)."""
+    match reply:
+        case Answer(status=status, reason=reason, message=message):
+            return status, message or reason
+        case NoAnswer(silence=silence, detail=detail):
+            return None, f"{silence}: {detail}" if detail else str(silence)
+
+
 MAX_WARNING_TEXTS: Final = 50
 """Distinct texts that a run keeps: a webhook may put each object's name into its warnings."""
 

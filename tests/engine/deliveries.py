@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.patcher import Deferred
-from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
@@ -52,7 +52,9 @@ class Delivery:
         self.retries: list[RetryRecord] = []
         pacer = Pacer(self.clock, pacer_rate, random=random)
         self.halt = Shutdown(self.clock)
-        self.patcher = ClusterPatcher(self.cluster, orders, pacer, self.halt, self.clock, random)
+        self.patcher = ClusterPatcher(
+            PatchContext(self.cluster, orders, pacer, self.halt, self.clock), random
+        )
 
     def will(
         self,

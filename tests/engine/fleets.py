@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from fleetpatch.engine import pipeline
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
@@ -60,12 +60,7 @@ class Fleet:
         cluster = FakeCluster(self.clock, store.patch, store.read, latency=LATENCY, name=name)
         pacer = Pacer(self.clock, rate)
         patcher = ClusterPatcher(
-            cluster,
-            ORDERS,
-            pacer,
-            Shutdown(self.clock),
-            self.clock,
-            lambda: 0.5,
+            PatchContext(cluster, ORDERS, pacer, Shutdown(self.clock), self.clock), lambda: 0.5
         )
         self.lanes.append(
             Lane(

@@ -13,7 +13,7 @@ import pytest
 
 from fleetpatch.engine.lease import LeaseHolder, LeaseTerms
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import ClusterError, Locked
@@ -403,7 +403,7 @@ def courier_of(machine: Machine, cluster: FakeCluster) -> ClusterPatcher:
     orders = PatchPolicy(MetadataChange(labels={"team": "red"}), lambda _target, _seen: True)
     halt = Shutdown(machine.clock, machine.tenure.holds)
     pacer = Pacer(machine.clock, None)
-    return ClusterPatcher(cluster, orders, pacer, halt, machine.clock, lambda: 1.0)
+    return ClusterPatcher(PatchContext(cluster, orders, pacer, halt, machine.clock), lambda: 1.0)
 
 
 async def test_a_holder_that_was_suspended_sends_nothing_when_it_resumes(

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.patcher import Deferred
-from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
@@ -197,12 +197,7 @@ async def deliver(
         attempts=ATTEMPTS,
     )
     patcher = ClusterPatcher(
-        cluster,
-        orders,
-        Pacer(clock, None),
-        Shutdown(clock),
-        clock,
-        lambda: 0.5,
+        PatchContext(cluster, orders, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
     )
     return await patcher.deliver(TARGET, in_doubt=in_doubt), cluster
 

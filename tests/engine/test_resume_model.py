@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from fleetpatch.engine import pipeline
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
@@ -167,12 +167,7 @@ class Process:
         cluster = Wire(clock, self._patch, self._read, LATENCY, name=NORTH.name)
         cluster.world = world
         patcher = ClusterPatcher(
-            cluster,
-            orders,
-            Pacer(clock, None),
-            Shutdown(clock),
-            clock,
-            lambda: 0.5,
+            PatchContext(cluster, orders, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
         )
         writer = JournalWriter(self)
         self._lane = Lane(patcher, writer, concurrency=3)

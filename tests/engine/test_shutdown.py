@@ -10,7 +10,7 @@ import pytest
 from fleetpatch.engine import pipeline
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import DRAIN, Shutdown
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
@@ -50,11 +50,13 @@ class Stopped:
         )
         self.cluster = FakeCluster(self.clock, self.store.patch, self.store.read, latency=latency)
         patcher = ClusterPatcher(
-            self.cluster,
-            PatchPolicy(CHANGE, lambda _target, _seen: True),
-            Pacer(self.clock, rate),
-            Shutdown(self.clock),
-            self.clock,
+            PatchContext(
+                self.cluster,
+                PatchPolicy(CHANGE, lambda _target, _seen: True),
+                Pacer(self.clock, rate),
+                Shutdown(self.clock),
+                self.clock,
+            ),
             lambda: 1.0,
         )
         self.writer = JournalWriter(self.journal)
