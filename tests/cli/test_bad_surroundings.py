@@ -106,7 +106,7 @@ def test_a_server_that_refuses_connections_is_named_with_its_address(
 
 
 def test_a_host_that_nobody_knows_is_named(call: Caller, kubeconfig: Path) -> None:
-    kubeconfig.write_text(pointing_to("http://nowhere.invalid"))
+    kubeconfig.write_text(pointing_to("https://nowhere.invalid"))
 
     told_in_one_line(call("plan", "plan.yaml"), r"nowhere\.invalid.*cannot connect")
 

@@ -48,22 +48,27 @@ def test_an_option_with_one_value_is_refused_by_name_when_it_is_given_twice(
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "begins", "words"),
     [
-        ("", "is empty; give a value, or leave the option out"),
-        ("a\udcffb", "holds bytes that are not UTF-8; write it in UTF-8"),
+        ("", "fleetpatch: --", "is empty; give a value, or leave the option out"),
+        (
+            "a\udcffb",
+            "fleetpatch: the argument 'a\\xffb' after -",
+            " is not valid UTF-8; nothing was",
+        ),
     ],
     ids=["empty", "bytes"],
 )
 @pytest.mark.parametrize(("verb", "name"), SINGLE)
 def test_a_value_that_is_empty_or_not_utf_8_is_refused_by_the_options_name(
-    call: Caller, verb: str, name: str, value: str, words: str
+    call: Caller, verb: str, name: str, value: str, begins: str, words: str
 ) -> None:
     ended = call(verb, name, value)
 
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith("fleetpatch: --")
+    assert ended.err.startswith(begins)
     assert words in ended.err
+    assert not value or name in ended.err
 
 
 @pytest.mark.parametrize("change", ["note=x\udcffy", "no\udcffte=x", "no\udcffte-"])
@@ -74,7 +79,8 @@ def test_a_change_that_is_not_utf_8_is_refused_before_anything_is_asked(
     ended = call(verb, "jobs.batch", change, "-A", "-l", "app=etl", "-y")
 
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith("command line: patch.")
+    assert ended.err.startswith("fleetpatch: the argument 'no")
+    assert "is not valid UTF-8; nothing was sent" in ended.err
 
 
 def test_a_short_and_a_long_name_are_one_option(call: Caller) -> None:

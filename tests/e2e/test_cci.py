@@ -251,7 +251,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (TFJOBS, {"merge": {"status": {"phase": "x"}}}, "belongs to the kind's controller"),
     (TFJOBS, {"merge": {"metadata": {"labels": None}}}, "would take all labels"),
     (TFJOBS, {"merge": {"spec": {}}}, "changes nothing"),
-    (VOLCANO_JOBS, {"labels": {"volcano.sh/queue-name": "x"}}, "belongs to the job's controller"),
+    (VOLCANO_JOBS, {"labels": {"volcano.sh/queue-name": "x"}}, "schedule a job"),
     (VOLCANO_JOBS, {"labels": {"a": "b"}, "force": True}, "is for apply alone"),
     (VOLCANO_JOBS, {"labels": {"a": "b"}, "fieldManager": "x" * 129}, "128"),
     ("pods", {"labels": {"a": "b"}}, "is no kind of provider cci; it has jobs.batch"),

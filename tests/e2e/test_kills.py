@@ -149,7 +149,7 @@ def test_of_two_that_start_one_plan_at_once_one_runs_and_the_other_is_told_who_d
     violations: list[str] = []
     for _ in range(5):
         fleet.turns += 1
-        file = tool.write("plan.yaml", fleet.plan(pace={"rate": "30/s", "burst": 1}))
+        file = tool.write("plan.yaml", fleet.plan(pace={"rate": "15/s", "burst": 1}))
         violations += start_twice(tool, fleet, file)
 
     assert violations + list(fleet.violations()) == []

@@ -189,10 +189,11 @@ def test_a_full_disk_pauses_the_run_with_the_record_intact(tmp_path: Path) -> No
 
 
 def test_the_words_for_a_full_disk_say_what_to_do(tmp_path: Path) -> None:
-    run = make(tmp_path / "x.run", many(10))
+    make(tmp_path / "x.run", many(10)).close()
+    run = RunFile.open(tmp_path / "x.run", write=True)
     pages = next(run.database.rows("PRAGMA page_count"))[0]
     run.database.connection.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(RunFileError, match="the disk is full; make room, then resume") as caught:
+    with pytest.raises(RunFileError, match="is full; make room, then resume") as caught:
         run.set_state(RunState.PAUSED, "x" * 100_000)
     assert "\n" not in str(caught.value)
     run.close()
