@@ -10,7 +10,7 @@ import typer
 from fleetpatch.cli.running import on_signal, run
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.units import read_duration
-from fleetpatch.sandbox.chaos import load_chaos
+from fleetpatch.sandbox.chaos.profiles import load_chaos
 from fleetpatch.sandbox.server import TOKEN_LIFETIME, Ready, SandboxOptions, serve
 
 

@@ -1,6 +1,7 @@
 """Floor 4: the embedded API server, for the demo, tests and rehearsal.
 
-Here live what a kube-apiserver answers for the five kinds of job, a seeded sample fleet, and the
-ways in which it can be told to misbehave. What does not belong here: anything that a real cluster
-is worked on with. Import the modules, not this package.
+`server` starts it and `handler` answers each connection. `apiserver` is what a kube-apiserver
+answers for the five kinds of job, `cci` is what CCI adds before it, `chaos` decides and carries out
+faults, and `fleet` makes the sample objects from a seed. What does not belong here: anything that
+works on a real cluster. Import the modules, not this package.
 """

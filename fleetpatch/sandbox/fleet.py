@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import jobs
-from fleetpatch.sandbox.discovery import BATCH_JOBS, JOB_KINDS, NAMESPACES, is_custom
+from fleetpatch.sandbox.apiserver import jobs
+from fleetpatch.sandbox.apiserver.discovery import BATCH_JOBS, JOB_KINDS, NAMESPACES, is_custom
+from fleetpatch.sandbox.apiserver.store import Store, StoredObject
 from fleetpatch.sandbox.samples import MODELS
-from fleetpatch.sandbox.store import Store, StoredObject
 
 _WORDS: Final = ("etl", "train", "serve", "vision", "speech", "fraud", "ranking", "ads")
 _APPS: Final = ("etl", "train", "serve")

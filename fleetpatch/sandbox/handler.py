@@ -10,7 +10,7 @@ Beside the API there is, for tests, benchmarks and the demo only:
 | `GET /_sandbox/counters` | requests by verb, answers by status, logins, most in flight |
 | `GET /_sandbox/patches` | PATCH requests by path |
 | `POST /_sandbox/compact` | lets all continue tokens given so far expire |
-| `/_sandbox/capacity`, `/_sandbox/arrivals` | see `fleetpatch.sandbox.capacity` |
+| `/_sandbox/capacity`, `/_sandbox/arrivals` | see `fleetpatch.sandbox.chaos.capacity` |
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from typing import Final
 
 from aiohttp import web
 
-from fleetpatch.sandbox import discovery
-from fleetpatch.sandbox.api import Api, ApiRequest, Call, call_of
-from fleetpatch.sandbox.capacity import PATHS, Load
+from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver.api import Api, ApiRequest, Call, call_of
+from fleetpatch.sandbox.apiserver.statuses import ApiReply, Refusal, no_such_page, ok
 from fleetpatch.sandbox.cci.gateway import Gateway
-from fleetpatch.sandbox.chaos import Action, Fault, When
+from fleetpatch.sandbox.chaos.capacity import PATHS, Load
+from fleetpatch.sandbox.chaos.faults import Faults, answer, meddle
+from fleetpatch.sandbox.chaos.profiles import Action, Fault, When
 from fleetpatch.sandbox.counters import RequestCounters
-from fleetpatch.sandbox.faults import Faults, answer, meddle
-from fleetpatch.sandbox.statuses import ApiReply, Refusal, no_such_page, ok
 
 _OWN: Final = "/_sandbox/"
 _ABORTING: Final = struct.pack("ii", 1, 0)

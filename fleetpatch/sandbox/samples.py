@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import jobs
-from fleetpatch.sandbox.discovery import JOB_KINDS
+from fleetpatch.sandbox.apiserver import jobs
+from fleetpatch.sandbox.apiserver.discovery import JOB_KINDS
 
 _REGISTRY: Final = "registry.example.com/ml"
 _STARTED: Final = "2026-03-02T06:00:00Z"

@@ -22,22 +22,23 @@ from fleetpatch.model.change import PatchType
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.providers.tables import capability
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import discovery, fleet
-from fleetpatch.sandbox.access import ADMIN, GUEST, Access
-from fleetpatch.sandbox.api import Api
-from fleetpatch.sandbox.capacity import Load
+from fleetpatch.sandbox import fleet
+from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver.access import ADMIN, GUEST, Access
+from fleetpatch.sandbox.apiserver.api import Api
+from fleetpatch.sandbox.apiserver.store import Store
+from fleetpatch.sandbox.apiserver.writes import Writes
 from fleetpatch.sandbox.cci.credentials import FILE_NAME, IssuedCredentials, write_credentials
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.cci.iam import Iam
 from fleetpatch.sandbox.cci.limits import PatchLimits
 from fleetpatch.sandbox.cci.tokens import Tokens
-from fleetpatch.sandbox.chaos import Chaos
+from fleetpatch.sandbox.chaos.capacity import Load
+from fleetpatch.sandbox.chaos.faults import Faults
+from fleetpatch.sandbox.chaos.profiles import Chaos
 from fleetpatch.sandbox.counters import RequestCounters
-from fleetpatch.sandbox.faults import Faults
 from fleetpatch.sandbox.handler import Handler
 from fleetpatch.sandbox.kubeconfig import write_kubeconfig
-from fleetpatch.sandbox.store import Store
-from fleetpatch.sandbox.writes import Writes
 
 LOOPBACK: Final = "127.0.0.1"
 TOKEN_LIFETIME: Final = 86_400.0

@@ -10,7 +10,7 @@ moved, the object, and who owns which field.
 Left out: whether the version of a custom object moved, where writes were generated (an apply that
 removes the last label leaves a null in the store of a real server, and the next write, even of
 nothing, clears it and moves the version); times; texts of messages but for the conflicts; the rest
-of what `fleetpatch.sandbox.managing` leaves out.
+of what `fleetpatch.sandbox.apiserver.managed_fields` leaves out.
 """
 
 from dataclasses import replace

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.sandbox.access import ADMIN
+from fleetpatch.sandbox.apiserver.access import ADMIN
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.e2e.tool import Tool, end, eventually, plan
 from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig

@@ -10,13 +10,13 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetpatch.sandbox.access import ADMIN, Access
-from fleetpatch.sandbox.api import Api, ApiRequest
-from fleetpatch.sandbox.discovery import SERVED
+from fleetpatch.sandbox.apiserver.access import ADMIN, Access
+from fleetpatch.sandbox.apiserver.api import Api, ApiRequest
+from fleetpatch.sandbox.apiserver.discovery import SERVED
+from fleetpatch.sandbox.apiserver.statuses import ApiReply, encode
+from fleetpatch.sandbox.apiserver.store import Store
+from fleetpatch.sandbox.apiserver.writes import Writes
 from fleetpatch.sandbox.fleet import fill
-from fleetpatch.sandbox.statuses import ApiReply, encode
-from fleetpatch.sandbox.store import Store
-from fleetpatch.sandbox.writes import Writes
 from tests.sandbox.objects import BATCH, JSON_PATCH, MERGE, NAMESPACE, STRATEGIC, TENSORFLOW
 from tests.sandbox.spellings import APPLY, SHAPES, TEXTS, configuration
 

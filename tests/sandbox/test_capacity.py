@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.sandbox.capacity import Capacity
-from fleetpatch.sandbox.chaos import Chaos
+from fleetpatch.sandbox.chaos.capacity import Capacity
+from fleetpatch.sandbox.chaos.profiles import Chaos
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.sandbox.serving import SandboxThread
 

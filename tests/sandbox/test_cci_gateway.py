@@ -20,10 +20,10 @@ from lightkube.types import PatchType
 
 from fleetpatch.errors import SurroundingsError
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.sandbox.access import ADMIN, GUEST
+from fleetpatch.sandbox.apiserver.access import ADMIN, GUEST
 from fleetpatch.sandbox.cci.iam import identifier
 from fleetpatch.sandbox.cci.tokens import Tokens
-from fleetpatch.sandbox.chaos import Action, Chaos, ChaosRule
+from fleetpatch.sandbox.chaos.profiles import Action, Chaos, ChaosRule
 from fleetpatch.sandbox.server import Sandbox, SandboxOptions
 from tests.sandbox.objects import BATCH, MERGE, NAMESPACE, create, metadata, relabel
 from tests.sandbox.serving import Client, Response, SandboxThread

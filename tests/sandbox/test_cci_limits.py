@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.sandbox.access import GUEST
-from fleetpatch.sandbox.chaos import Body, Chaos, ChaosRule
+from fleetpatch.sandbox.apiserver.access import GUEST
+from fleetpatch.sandbox.chaos.profiles import Body, Chaos, ChaosRule
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.sandbox.objects import (
     JSON_PATCH,

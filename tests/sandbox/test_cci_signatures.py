@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.sandbox.api import ApiRequest
+from fleetpatch.sandbox.apiserver.api import ApiRequest
+from fleetpatch.sandbox.apiserver.statuses import Refusal
 from fleetpatch.sandbox.cci.signatures import MAX_SKEW_SECONDS, check
-from fleetpatch.sandbox.statuses import Refusal
 from tests.sandbox.signing import Key, encoded, sign
 
 KEY = Key("AKAKAKAKAKAKAKAKAKAK", "a secret key")

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.errors import UsageError
-from fleetpatch.sandbox.chaos import (
+from fleetpatch.sandbox.chaos.profiles import (
     PROFILES,
     Action,
     Body,

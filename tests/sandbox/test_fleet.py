@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from fleetpatch.sandbox.discovery import JOB_KINDS, NAMESPACES, SERVED
+from fleetpatch.sandbox.apiserver.discovery import JOB_KINDS, NAMESPACES, SERVED
+from fleetpatch.sandbox.apiserver.objects import check
+from fleetpatch.sandbox.apiserver.store import Store
 from fleetpatch.sandbox.fleet import fill, namespace_names
-from fleetpatch.sandbox.objects import check
-from fleetpatch.sandbox.store import Store
 
 
 def fleet(jobs: int, namespaces: int, seed: int) -> Store:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from fleetpatch.model.equality import deep_equal
-from fleetpatch.sandbox.patches import JSON_PATCH, MERGE, patched
-from fleetpatch.sandbox.statuses import Refusal
+from fleetpatch.sandbox.apiserver.patches import JSON_PATCH, MERGE, patched
+from fleetpatch.sandbox.apiserver.statuses import Refusal
 from tests.fakes import JOB_RULES
 from tests.rules.patching.patch_rules import (
     JSON_PATCHES,

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from fleetpatch.sandbox.access import GUEST
+from fleetpatch.sandbox.apiserver.access import GUEST
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.sandbox.objects import BATCH, KIND_NAMES, METADATA_LIST, NAMESPACE, TENSORFLOW, create
 from tests.sandbox.serving import SandboxThread

@@ -13,8 +13,8 @@ import anyio
 import pytest
 
 from fleetpatch.errors import SurroundingsError
-from fleetpatch.sandbox.access import ADMIN
-from fleetpatch.sandbox.chaos import Action, Chaos, ChaosRule
+from fleetpatch.sandbox.apiserver.access import ADMIN
+from fleetpatch.sandbox.chaos.profiles import Action, Chaos, ChaosRule
 from fleetpatch.sandbox.server import Ready, Sandbox, SandboxOptions, serve
 from tests.sandbox.objects import BATCH, NAMESPACE
 from tests.sandbox.serving import SandboxThread

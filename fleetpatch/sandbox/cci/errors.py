@@ -8,7 +8,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
-from fleetpatch.sandbox.statuses import ApiReply, Refusal, encode, ok
+from fleetpatch.sandbox.apiserver.statuses import ApiReply, Refusal, encode, ok
 
 _KNOWN: Final = MappingProxyType(
     {

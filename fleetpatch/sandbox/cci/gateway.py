@@ -19,12 +19,12 @@ from http import HTTPStatus
 from typing import Final
 
 from fleetpatch.model.providers.tables import CCI
-from fleetpatch.sandbox.api import Api, ApiRequest
+from fleetpatch.sandbox.apiserver.api import Api, ApiRequest
+from fleetpatch.sandbox.apiserver.routes import find_route
+from fleetpatch.sandbox.apiserver.statuses import ApiReply, Refusal
 from fleetpatch.sandbox.cci import iam, signatures
 from fleetpatch.sandbox.cci.credentials import IssuedCredentials, are_same
 from fleetpatch.sandbox.cci.errors import gateway_error, unauthenticated
-from fleetpatch.sandbox.routes import find_route
-from fleetpatch.sandbox.statuses import ApiReply, Refusal
 
 _TOKEN: Final = "x-auth-token"  # noqa: S105 -- the name of a header
 _PROJECT: Final = "x-project-id"

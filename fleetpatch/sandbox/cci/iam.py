@@ -14,10 +14,10 @@ from uuid import NAMESPACE_DNS, uuid5
 import msgspec
 
 from fleetpatch.model.fields import Json
+from fleetpatch.sandbox.apiserver.statuses import JSON, ApiReply, encode
 from fleetpatch.sandbox.cci.credentials import IssuedCredentials, are_same
 from fleetpatch.sandbox.cci.errors import iam_error
 from fleetpatch.sandbox.cci.tokens import Issued, Tokens
-from fleetpatch.sandbox.statuses import JSON, ApiReply, encode
 
 PATH: Final = "/v3/auth/tokens"
 SUBJECT_TOKEN: Final = "X-Subject-Token"  # noqa: S105 -- the name of a header

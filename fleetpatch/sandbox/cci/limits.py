@@ -13,11 +13,11 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json, Path, show
 from fleetpatch.model.providers.capability import Capability
 from fleetpatch.model.providers.tables import CCI
-from fleetpatch.sandbox.api import ApiRequest
-from fleetpatch.sandbox.routes import Route
-from fleetpatch.sandbox.statuses import Cause, invalid, unsupported_media_type
-from fleetpatch.sandbox.store import Store
-from fleetpatch.sandbox.writes import Writes
+from fleetpatch.sandbox.apiserver.api import ApiRequest
+from fleetpatch.sandbox.apiserver.routes import Route
+from fleetpatch.sandbox.apiserver.statuses import Cause, invalid, unsupported_media_type
+from fleetpatch.sandbox.apiserver.store import Store
+from fleetpatch.sandbox.apiserver.writes import Writes
 
 _BY_SERVER: Final = frozenset(
     {

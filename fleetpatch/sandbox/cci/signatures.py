@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
 
-from fleetpatch.sandbox.api import ApiRequest
+from fleetpatch.sandbox.apiserver.api import ApiRequest
 from fleetpatch.sandbox.cci.errors import unauthenticated
 
 ALGORITHM: Final = "SDK-HMAC-SHA256"

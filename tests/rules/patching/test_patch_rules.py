@@ -20,8 +20,8 @@ from fleetpatch.rules.patching.json_patch import MOST_COPIED, InapplicableError,
 from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.merge_rules import merge_rules
 from fleetpatch.rules.planning.planner import NeedsPatch, need
-from fleetpatch.sandbox.patches import JSON_PATCH, MERGE, patched
-from fleetpatch.sandbox.statuses import Refusal
+from fleetpatch.sandbox.apiserver.patches import JSON_PATCH, MERGE, patched
+from fleetpatch.sandbox.apiserver.statuses import Refusal
 from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 from tests.rules.patching.patch_rules import (
     JSON_PATCHES,

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import discovery
-from fleetpatch.sandbox.statuses import no_such_page, no_such_resource, not_found
+from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver.statuses import no_such_page, no_such_resource, not_found
 
 _OBJECT: Final = 2
 _SUBRESOURCE: Final = 3

@@ -9,13 +9,13 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
-from fleetpatch.sandbox.api import Call
+from fleetpatch.sandbox.apiserver.api import Call
+from fleetpatch.sandbox.apiserver.routes import Route
+from fleetpatch.sandbox.apiserver.statuses import HTML, ApiReply, details_of, failure, text
+from fleetpatch.sandbox.apiserver.store import Store, StoredObject
+from fleetpatch.sandbox.apiserver.writes import Writes
 from fleetpatch.sandbox.cci.errors import gateway_error
-from fleetpatch.sandbox.chaos import Action, Body, Chaos, ChaosRule, Decision, Method
-from fleetpatch.sandbox.routes import Route
-from fleetpatch.sandbox.statuses import HTML, ApiReply, details_of, failure, text
-from fleetpatch.sandbox.store import Store, StoredObject
-from fleetpatch.sandbox.writes import Writes
+from fleetpatch.sandbox.chaos.profiles import Action, Body, Chaos, ChaosRule, Decision, Method
 
 _REASONS: Final = MappingProxyType(
     {

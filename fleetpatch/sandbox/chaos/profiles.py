@@ -4,7 +4,7 @@ A decision is a pure function of the seed and of the request: its method, its pa
 among the requests with the same two. So a run meets the same faults again however its requests are
 interleaved, and a test can say what happens to the third PATCH of one object.
 
-The first rule that applies is the one that is carried out (`fleetpatch.sandbox.faults`).
+The first rule that applies is the one that is carried out (`fleetpatch.sandbox.chaos.faults`).
 """
 
 from enum import StrEnum
@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from fleetpatch.errors import UsageError
-from fleetpatch.sandbox.capacity import Capacity
+from fleetpatch.sandbox.chaos.capacity import Capacity
 
 _UNIT: Final = float(2**64)
 

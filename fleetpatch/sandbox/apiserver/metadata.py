@@ -2,7 +2,7 @@
 
 Decoding comes first and fails as a whole; it drops what it does not know, and empty values, as the
 real server does. Validation then lists every cause. `managedFields` are decoded elsewhere
-(`fleetpatch.sandbox.managing`), and only looked at here.
+(`fleetpatch.sandbox.apiserver.managed_fields`), and only looked at here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from fleetpatch.model.names import (
     problem_of_label_key,
     problem_of_label_value,
 )
-from fleetpatch.sandbox.statuses import Cause
+from fleetpatch.sandbox.apiserver.statuses import Cause
 
 _KEY_RULE: Final = (
     "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end"

@@ -2,8 +2,9 @@
 
 *Decoding* keeps the fields of the kind and fails as a whole. *Preparing* puts back what only the
 server may set. *Checking* compares with the stored object, in the real server's order: kind, name,
-version, validity. Batch Jobs and Leases have rules of their own (`fleetpatch.sandbox.jobs` and
-`leases`); the custom kinds keep any `spec`, and count its changes in `metadata.generation`.
+version, validity. Batch Jobs and Leases have rules of their own
+(`fleetpatch.sandbox.apiserver.jobs` and `leases`); the custom kinds keep any `spec`, and count its
+changes in `metadata.generation`.
 """
 
 from typing import Any, Final
@@ -11,10 +12,10 @@ from typing import Any, Final
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import discovery, jobs, lease, metadata
-from fleetpatch.sandbox.decoding import stored
-from fleetpatch.sandbox.routes import Route
-from fleetpatch.sandbox.statuses import (
+from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata
+from fleetpatch.sandbox.apiserver.decoding import stored
+from fleetpatch.sandbox.apiserver.routes import Route
+from fleetpatch.sandbox.apiserver.statuses import (
     Cause,
     bad_request,
     broken,
@@ -22,7 +23,7 @@ from fleetpatch.sandbox.statuses import (
     invalid,
     undecodable,
 )
-from fleetpatch.sandbox.store import StoredObject
+from fleetpatch.sandbox.apiserver.store import StoredObject
 
 _KEPT: Final = ("namespace", "creationTimestamp", "generation", "resourceVersion")
 _NO_VERSION: Final = Cause(

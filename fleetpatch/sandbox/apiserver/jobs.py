@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox.statuses import Cause
+from fleetpatch.sandbox.apiserver.statuses import Cause
 
 _COUNTS: Final = (
     "parallelism",

@@ -5,7 +5,8 @@ document that shares with the old one whatever did not change. So a spec of some
 once for all the jobs of the sample fleet that have it, and a reader needs no copy.
 
 Keys are those of etcd, `namespace/name`, and so is their order. Every write, of whatever object,
-takes the next version; there are no old versions to read (see `fleetpatch.sandbox.lists`).
+takes the next version; there are no old versions to read (see
+`fleetpatch.sandbox.apiserver.lists`).
 """
 
 from bisect import bisect_left, insort

@@ -1,8 +1,8 @@
 """POST, PUT, PATCH, DELETE: from a request's body to the store.
 
 An update that changes nothing is not stored, so the version stays: clients rely on it. Who writes
-what is kept with the objects (`fleetpatch.sandbox.managing`); a client that does not say its name
-in `fieldManager` is `unknown`.
+what is kept with the objects (`fleetpatch.sandbox.apiserver.managed_fields`); a client that does
+not say its name in `fieldManager` is `unknown`.
 """
 
 import time
@@ -14,13 +14,13 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.structured.fieldsets import shown
 from fleetpatch.rules.patching.structured.ownership import ConflictError
-from fleetpatch.sandbox import bodies, discovery, jobs, metadata, objects, patches
-from fleetpatch.sandbox.managing import configuration, tracking
-from fleetpatch.sandbox.managing.rules import rules_of
-from fleetpatch.sandbox.managing.tracking import Writer
-from fleetpatch.sandbox.options import WriteOptions
-from fleetpatch.sandbox.routes import Route
-from fleetpatch.sandbox.statuses import (
+from fleetpatch.sandbox.apiserver import bodies, discovery, jobs, metadata, objects, patches
+from fleetpatch.sandbox.apiserver.managed_fields import configuration, tracking
+from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rules_of
+from fleetpatch.sandbox.apiserver.managed_fields.tracking import Writer
+from fleetpatch.sandbox.apiserver.options import WriteOptions
+from fleetpatch.sandbox.apiserver.routes import Route
+from fleetpatch.sandbox.apiserver.statuses import (
     already_exists,
     apply_conflict,
     bad_request,
@@ -30,7 +30,7 @@ from fleetpatch.sandbox.statuses import (
     undecodable,
     unsupported_media_type,
 )
-from fleetpatch.sandbox.store import Store, StoredObject
+from fleetpatch.sandbox.apiserver.store import Store, StoredObject
 
 _ACCEPTED: Final = (patches.JSON_PATCH, patches.MERGE, patches.APPLY)
 _PRECONDITIONS: Final = (("uid", "UID"), ("resourceVersion", "ResourceVersion"))

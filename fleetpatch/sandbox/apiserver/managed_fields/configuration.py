@@ -19,11 +19,11 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.structured.fieldsets import field_step, shown
 from fleetpatch.rules.patching.structured.typed import mistakes
-from fleetpatch.sandbox import discovery, jobs, lease, metadata
-from fleetpatch.sandbox.decoding import decoded_as_yaml
-from fleetpatch.sandbox.managing.rules import rule_of
-from fleetpatch.sandbox.statuses import bad_request, broken
-from fleetpatch.sandbox.store import StoredObject
+from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata
+from fleetpatch.sandbox.apiserver.decoding import decoded_as_yaml
+from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rule_of
+from fleetpatch.sandbox.apiserver.statuses import bad_request, broken
+from fleetpatch.sandbox.apiserver.store import StoredObject
 
 _FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 

@@ -5,9 +5,14 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox import discovery
-from fleetpatch.sandbox.decoding import decoded
-from fleetpatch.sandbox.statuses import JSON, bad_request, too_large, unsupported_media_type
+from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver.decoding import decoded
+from fleetpatch.sandbox.apiserver.statuses import (
+    JSON,
+    bad_request,
+    too_large,
+    unsupported_media_type,
+)
 
 _T = TypeVar("_T")
 _KNOWN: Final = ("", JSON)

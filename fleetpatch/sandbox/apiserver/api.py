@@ -11,11 +11,11 @@ from typing import Final
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox import discovery
-from fleetpatch.sandbox.access import Access
-from fleetpatch.sandbox.lists import ListOptions, list_page
-from fleetpatch.sandbox.routes import Route, find_route
-from fleetpatch.sandbox.statuses import (
+from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver.access import Access
+from fleetpatch.sandbox.apiserver.lists import ListOptions, list_page
+from fleetpatch.sandbox.apiserver.routes import Route, find_route
+from fleetpatch.sandbox.apiserver.statuses import (
     JSON,
     ApiReply,
     Refusal,
@@ -25,8 +25,8 @@ from fleetpatch.sandbox.statuses import (
     not_found,
     ok,
 )
-from fleetpatch.sandbox.store import Store, StoredObject
-from fleetpatch.sandbox.writes import Writes
+from fleetpatch.sandbox.apiserver.store import Store, StoredObject
+from fleetpatch.sandbox.apiserver.writes import Writes
 
 _TRUE: Final = ("1", "true")
 _META: Final = {"apiVersion": "meta.k8s.io/v1"}

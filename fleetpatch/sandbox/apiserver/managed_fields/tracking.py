@@ -26,9 +26,9 @@ from fleetpatch.rules.patching.structured.fieldsets import Field, field_step
 from fleetpatch.rules.patching.structured.managers import Holding, Managed, Manager, Operation
 from fleetpatch.rules.patching.structured.ownership import Changes, Owners, handed_over, pruned
 from fleetpatch.rules.patching.structured.typed import fields_of, merged, mistakes
-from fleetpatch.sandbox import discovery
-from fleetpatch.sandbox.managing.rules import rule_of
-from fleetpatch.sandbox.store import StoredObject
+from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rule_of
+from fleetpatch.sandbox.apiserver.store import StoredObject
 
 _FIRST: Final = "before-first-apply"
 _MANAGED: Final = "managedFields"

@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox.statuses import ApiReply, bad_request, failure, no_such_page, ok
+from fleetpatch.sandbox.apiserver.statuses import ApiReply, bad_request, failure, no_such_page, ok
 
 PATHS: Final = frozenset({"capacity", "arrivals"})
 """What `Load.own` answers, below `/_sandbox/`."""

@@ -5,7 +5,7 @@ from typing import Final
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules, release
 from fleetpatch.rules.patching.merge_schema import ATOMIC, Rule, Struct, field_rule
-from fleetpatch.sandbox import discovery
+from fleetpatch.sandbox.apiserver import discovery
 
 _OPEN: Final = Struct({}, rest=ATOMIC)
 """What a definition leaves open (`x-kubernetes-preserve-unknown-fields`).

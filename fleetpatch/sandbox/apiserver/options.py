@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from fleetpatch.sandbox.statuses import Cause, invalid
+from fleetpatch.sandbox.apiserver.statuses import Cause, invalid
 
 _GROUP: Final = "meta.k8s.io"
 _MAX_MANAGER: Final = 128

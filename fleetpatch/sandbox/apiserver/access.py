@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from fleetpatch.sandbox.routes import Route
-from fleetpatch.sandbox.statuses import forbidden, unauthorized
+from fleetpatch.sandbox.apiserver.routes import Route
+from fleetpatch.sandbox.apiserver.statuses import forbidden, unauthorized
 
 ADMIN: Final = "admin"
 GUEST: Final = "guest"

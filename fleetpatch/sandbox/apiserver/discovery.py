@@ -10,7 +10,7 @@ from typing import Final
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox.statuses import ApiReply, ok, text
+from fleetpatch.sandbox.apiserver.statuses import ApiReply, ok, text
 
 NAMESPACES: Final = Resource(
     "", "v1", "namespaces", "Namespace", short_names=("ns",), namespaced=False

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox.statuses import Cause
+from fleetpatch.sandbox.apiserver.statuses import Cause
 
 _MICRO_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 

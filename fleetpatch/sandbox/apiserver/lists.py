@@ -16,8 +16,8 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.selectors.field_selector import FieldSelector, FieldTerm
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.selectors.requirement import SelectorError
-from fleetpatch.sandbox.discovery import BATCH_JOBS
-from fleetpatch.sandbox.statuses import (
+from fleetpatch.sandbox.apiserver.discovery import BATCH_JOBS
+from fleetpatch.sandbox.apiserver.statuses import (
     Cause,
     Refusal,
     bad_request,
@@ -27,7 +27,7 @@ from fleetpatch.sandbox.statuses import (
     failure,
     invalid_option,
 )
-from fleetpatch.sandbox.store import Collection, Store, StoredObject
+from fleetpatch.sandbox.apiserver.store import Collection, Store, StoredObject
 
 _ENCODING: Final = "meta.k8s.io/v1"
 _MATCHES: Final = ("Exact", "NotOlderThan", "")

@@ -1,7 +1,8 @@
 """Bodies of merge, JSON and strategic patches, read as a server reads them.
 
 What they do to a document is in `fleetpatch.rules`: `mergepatch`, `jsonpatch`, `strategicpatch`.
-Server-side apply is no function of the document alone: `fleetpatch.sandbox.managing`.
+Server-side apply is no function of the document alone:
+`fleetpatch.sandbox.apiserver.managed_fields`.
 """
 
 from typing import Any, Final
@@ -13,8 +14,8 @@ from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
 from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.merge_rules import MergeRules
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
-from fleetpatch.sandbox.decoding import copied, decoded, spelled, stored, unspelled
-from fleetpatch.sandbox.statuses import (
+from fleetpatch.sandbox.apiserver.decoding import copied, decoded, spelled, stored, unspelled
+from fleetpatch.sandbox.apiserver.statuses import (
     bad_request,
     broken,
     rejected,
