@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.clock import lapse
-from fleetpatch.engine.retry import RetryRecord
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import LimitsSection

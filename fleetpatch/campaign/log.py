@@ -1,12 +1,23 @@
-"""Open the log of a run.
+"""The log of a run: how it is opened, and what a session writes at its start.
 
 A module of its own because planning, applying and undoing need it, and applying imports planning.
 """
 
+import os
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
-from fleetpatch.campaign.settings import Settings
+from fleetpatch._version import __version__
+from fleetpatch.campaign.settings import Settings, whoami
+from fleetpatch.engine import events
+from fleetpatch.journal import queries
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.answer import MAX_WARNING_TEXTS
+from fleetpatch.model.ports import Events
+from fleetpatch.model.run import RunInfo
 from fleetpatch.report.logs import Log, open_log
 
 
@@ -14,3 +25,46 @@ def open_log_of(run_file: Path, run: str, settings: Settings) -> AbstractContext
     """Open the log of the run with the id `run`. Raises as `fleetpatch.report.logs`."""
     ours = settings.log_file is None
     return open_log(settings.log_of(run_file), run=run, ours=ours, now=settings.clock.wall)
+
+
+def log_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> None:
+    """Log that a session of a run begins, and what is noteworthy about its clusters."""
+    servers = {cluster.name: cluster.server for cluster in fleet}
+    events.run_started(
+        log, info, by=whoami(), pid=os.getpid(), version=__version__, servers=servers
+    )
+    for cluster in fleet:
+        if cluster.insecure:
+            events.cluster_insecure(log, cluster.name, cluster.server)
+        for warning in cluster.kubeconfig_warnings:
+            events.kubeconfig_warning(log, cluster.name, warning)
+    log.flush()
+
+
+def log_latest_outcomes(log: Events, journal: RunFile) -> None:
+    """Log the outcomes that were recorded last before a crash.
+
+    The crash may have come after the record and before the log, so their lines may be missing;
+    a line that is there twice does no harm.
+    """
+    for target, settlement in queries.latest(journal):
+        events.target_settled(log, target, settlement)
+    log.flush()
+
+
+def log_server_warnings(log: Events, fleet: Sequence[ApiServer], known: Collection[str]) -> None:
+    """Log each text that a server warns with, so far and from now on, once.
+
+    `known` are the texts that were logged before. At most `MAX_WARNING_TEXTS` are logged in all.
+    """
+    logged = set(known)
+
+    def log_once(cluster: str, text: str) -> None:
+        if text not in logged and len(logged) < MAX_WARNING_TEXTS:
+            logged.add(text)
+            events.server_warning(log, cluster, text)
+
+    for server in fleet:
+        for text in server.warnings.counts:
+            log_once(server.name, text)
+        server.warnings.on_new = partial(log_once, server.name)

@@ -14,11 +14,10 @@ from pathlib import Path
 from fleetpatch._version import __version__
 from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
-from fleetpatch.campaign.log import open_log_of
-from fleetpatch.campaign.narrating import narrate_warnings
+from fleetpatch.campaign.log import log_server_warnings, open_log_of
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop, whoami
 from fleetpatch.campaign.targets import kinds_of, list_queries_of
-from fleetpatch.engine.events import tell
+from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import ListQuery, Survey
 from fleetpatch.engine.window import WindowGuard
@@ -83,7 +82,7 @@ async def expand(
             elapsed = settings.clock.monotonic() - started
             journal.count(_usage(clusters, elapsed), _warnings(clusters))
         with journal:
-            return _narrate(journal, clusters, settings)
+            return _log_expansion(journal, clusters, settings)
 
 
 def _new_path(settings: Settings, run: str) -> Path:
@@ -153,27 +152,15 @@ def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
     return counts
 
 
-def _narrate(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
+def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
     """Log what was planned, and each target that ended with the planning."""
     summary = queries.summary(journal)
     with open_log_of(journal.path, summary.info.run, settings) as log:
-        log.info(
-            "plan.expanded",
-            plan=summary.info.plan_name,
-            digest=summary.info.plan_digest,
-            by=summary.info.created_by,
-            version=summary.info.tool_version,
-            targets=summary.tally.total,
-            pending=summary.tally.pending,
-            unchanged=summary.tally.unchanged,
-            skipped=summary.tally.skipped,
-            inconsistent=summary.inconsistent,
-            dry_run=summary.info.dry_run,
-        )
-        narrate_warnings(log, clusters, known=())
+        events.plan_expanded(log, summary)
+        log_server_warnings(log, clusters, known=())
         for listed in queries.targets(journal, _ENDED):
             if listed.settlement is not None:
-                tell(log, listed.target, listed.settlement)
+                events.target_settled(log, listed.target, listed.settlement)
     return summary
 
 

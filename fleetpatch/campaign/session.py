@@ -10,23 +10,19 @@ from fleetpatch.campaign import wave_check
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.limits import RunLimits, UsageMeter
-from fleetpatch.campaign.narrating import (
-    narrate_again,
-    narrate_retry,
-    narrate_start,
-    narrate_warnings,
-)
+from fleetpatch.campaign.log import log_latest_outcomes, log_server_warnings, log_start
 from fleetpatch.campaign.plan import window_guard_of
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
 from fleetpatch.campaign.waves import WaveGate, WaveHold
 from fleetpatch.campaign.wiring import holding_lease, lease_holder_of, pacer_of, patch_policy_of
-from fleetpatch.engine import pipeline
+from fleetpatch.engine import events, pipeline
+from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.events import FailsafeLog
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.lease import LeaseHolder
 from fleetpatch.engine.policy import PatchContext
-from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
+from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
@@ -34,7 +30,7 @@ from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.ports import Events
-from fleetpatch.model.run import RunState, Summary, as_json
+from fleetpatch.model.run import RunState, Summary
 from fleetpatch.rules.running.run_state import ending
 
 
@@ -111,8 +107,7 @@ class Session:
     async def _opened(self, gate: WindowGuard) -> bool:
         """Tell whether the window is open, once it was waited for if that is allowed."""
         if self._permits.patient and not gate.outlook().may_send:
-            self._log.info("window.awaited", detail=gate.cause(gate.outlook()))
-            self._log.flush()
+            events.window_awaited(self._log, gate.cause(gate.outlook()))
             self._settings.progress.limited("", gate.cause(gate.outlook()))
             await gate.wait(self._waiting)
         return gate.outlook().may_send
@@ -135,10 +130,10 @@ class Session:
         journal, clock = self._journal, self._settings.clock
         crashed = journal.state is RunState.RUNNING
         journal.set_state(RunState.RUNNING)
-        narrate_start(self._log, journal.info, fleet)
-        narrate_warnings(self._log, fleet, known=queries.summary(journal).warnings)
+        log_start(self._log, journal.info, fleet)
+        log_server_warnings(self._log, fleet, known=queries.summary(journal).warnings)
         if crashed:
-            narrate_again(self._log, journal)
+            log_latest_outcomes(self._log, journal)
         self._meter = UsageMeter(fleet, clock, lambda: self._overseer.retries)
         journal.meter, journal.warned = self._meter.spent, self._meter.warned
         try:
@@ -234,7 +229,7 @@ class Session:
 
     def _retried(self, retry: RetryRecord) -> None:
         self._settings.progress.retried()
-        narrate_retry(self._log, retry)
+        events.attempt_retried(self._log, retry)
         self._overseer.retried(retry)
 
     def _sum_up(self, lanes: Sequence[Lane], missing: Missing, held: WaveHold | None) -> Summary:
@@ -257,6 +252,5 @@ class Session:
         partly = partly and ended is RunState.PAUSED
         self._journal.set_state(ended, cause, partly=partly)
         summary = queries.summary(self._journal)
-        say = self._log.info if ended is RunState.FINISHED else self._log.warning
-        say("run.finished", **as_json(summary) | {"run": summary.info.run})
+        events.run_finished(self._log, summary)
         return summary

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import anyio
 
+from fleetpatch.engine import events
 from fleetpatch.engine.clock import lapse
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.journal.runfile import RunFile
@@ -58,7 +59,7 @@ class WaveGate:
             return held
         if self.waiting.called:
             return None
-        self.log.info("wave.started", wave=number + 1, of=self._count, targets=wave.open)
+        events.wave_started(self.log, wave=number + 1, of=self._count, targets=wave.open)
         self.progress.limited("", f"wave {number + 1} of {self._count}")
         return None
 
@@ -80,7 +81,7 @@ class WaveGate:
         go_on = f"`fleetpatch resume {self.journal.info.run} --promote` goes on"
         if self.promoted:
             self.promoted = False
-            self.log.info("wave.promoted", wave=number + 1, of=self._count)
+            events.wave_promoted(self.log, wave=number + 1, of=self._count)
             return None
         if self.waves.promote == "manual":
             return WaveHold(RunState.PAUSED, f"{done} is done; {go_on}")
@@ -102,8 +103,7 @@ class WaveGate:
         if (seconds := until - self.clock.wall()) <= 0:
             return
         shown = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
-        self.log.info("wave.paused", wave=number, of=self._count, until=shown)
-        self.log.flush()
+        events.wave_paused(self.log, wave=number, of=self._count, until=shown)
         self.progress.limited("", f"wave {number} of {self._count} is over; the next at {shown}")
         # A wall clock that is set meanwhile shall not make it longer than the plan has it.
         await self.waiting.pause(min(seconds, self.waves.pause))

@@ -11,10 +11,10 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from math import inf
-from typing import Any
 
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.engine import events
 from fleetpatch.engine.lease import LeaseHolder, LeaseTerms
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.policy import PatchPolicy
@@ -88,17 +88,7 @@ def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer
 
     def changed(old: Pace, new: Pace) -> None:
         settings.progress.limited(cluster, _in_words(new))
-        until = (
-            {} if new.until is None else {"resumes_in_s": round(new.until - clock.monotonic(), 1)}
-        )
-        log.info(
-            "pace.changed",
-            cluster=cluster,
-            cause=new.cause,
-            old=_shown(old),
-            new=_shown(new),
-            **until,
-        )
+        events.pace_changed(log, cluster, old, new, clock.monotonic())
 
     return Pacer(
         clock,
@@ -109,11 +99,6 @@ def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer
         longest_pause=plan.retry.max_delay,
         on_change=changed,
     )
-
-
-def _shown(pace: Pace) -> dict[str, Any]:
-    rate = None if pace.rate is None else round(pace.rate, 1)
-    return {"concurrency": pace.concurrency, "rate": rate, "cause": pace.cause}
 
 
 def _in_words(pace: Pace) -> str:

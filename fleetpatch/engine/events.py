@@ -1,22 +1,29 @@
-"""A log that may fail without taking the record with it.
+"""The events of the log: one function for each, which is the only place that writes it.
 
-What is in flight when the log breaks must still be recorded, so the first failure is reported once,
-to who can stop the run, and from then on nothing more is said.
-
-What the log says of a target's end; the fields are an interface (docs/reference.md, "Log").
+Names and fields are an interface; docs/reference.md ("Log") documents them, and
+tests/engine/test_events.py compares the two. The functions take values of `model` and `rules`, so
+that every floor 4 folder and `campaign` can be read without knowing how a line is written. They
+raise LogError, as the port `Events` does; `FailsafeLog` reports it once instead.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.errors import LogError
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.ports import Events
+from fleetpatch.model.run import RunInfo, RunState, Summary, as_json
 from fleetpatch.model.target import Target
+from fleetpatch.rules.pacing.governor import Pace
 
 
 class FailsafeLog:
-    """Keeps the port Events over another; `on_failure` is told the first error, in one line."""
+    """Implements the port Events over another one; `on_failure` gets its first error, in one line.
+
+    After that error nothing more is written. What is in flight when the log fails must still be
+    recorded in the run file, so the error must not be raised where the events are emitted.
+    """
 
     def __init__(self, events: Events, on_failure: Callable[[str], None]) -> None:
         self._events = events
@@ -24,41 +31,197 @@ class FailsafeLog:
         self._failed = False
 
     def info(self, event: str, **fields: Any) -> None:
-        """Narrate, if the log still works."""
+        """Write a line, if the log still works."""
         self._try(lambda: self._events.info(event, **fields))
 
     def warning(self, event: str, **fields: Any) -> None:
-        """Narrate what a person should look at, if the log still works."""
+        """Write a line that a person should look at, if the log still works."""
         self._try(lambda: self._events.warning(event, **fields))
 
     def flush(self) -> None:
         """Hand all lines to the operating system, if the log still works."""
         self._try(self._events.flush)
 
-    def _try(self, say: Callable[[], Any]) -> None:
+    def _try(self, write: Callable[[], Any]) -> None:
         if self._failed:
             return
         try:
-            say()
+            write()
         except LogError as error:
             self._failed = True
             self._on_failure(str(error))
 
 
-def tell(events: Events, target: Target, settlement: Settlement) -> None:
-    """Write the line for one settled target. Raises LogError, as `events` does."""
-    fields: dict[str, Any] = {
+# The run
+
+
+def plan_expanded(log: Events, summary: Summary) -> None:
+    """A plan was expanded into the targets that `summary` counts."""
+    info, tally = summary.info, summary.tally
+    log.info(
+        "plan.expanded",
+        plan=info.plan_name,
+        digest=info.plan_digest,
+        by=info.created_by,
+        version=info.tool_version,
+        targets=tally.total,
+        pending=tally.pending,
+        unchanged=tally.unchanged,
+        skipped=tally.skipped,
+        inconsistent=summary.inconsistent,
+        dry_run=info.dry_run,
+    )
+
+
+def run_started(
+    log: Events, info: RunInfo, *, by: str, pid: int, version: str, servers: Mapping[str, str]
+) -> None:
+    """A session begins; `by`, `pid` and `version` are its own, `servers` the URLs by cluster."""
+    log.info(
+        "run.started",
+        plan=info.plan_name,
+        digest=info.plan_digest,
+        undo_of=info.undo_of,
+        by=by,
+        pid=pid,
+        version=version,
+        servers=servers,
+        dry_run=info.dry_run,
+    )
+
+
+def run_finished(log: Events, summary: Summary) -> None:
+    """A session ended, in whatever state."""
+    write = log.info if summary.state is RunState.FINISHED else log.warning
+    write("run.finished", **as_json(summary) | {"run": summary.info.run})
+
+
+# Clusters
+
+
+def cluster_insecure(log: Events, cluster: str, server: str) -> None:
+    """The kubeconfig switches off the check of the server's certificate."""
+    log.warning("cluster.insecure", cluster=cluster, server=server)
+
+
+def kubeconfig_warning(log: Events, cluster: str, detail: str) -> None:
+    """The kubeconfig of a cluster holds something that is ignored."""
+    log.warning("kubeconfig.warning", cluster=cluster, detail=detail)
+
+
+def server_warning(log: Events, cluster: str, detail: str) -> None:
+    """A server sent a `Warning` header."""
+    log.warning("server.warning", cluster=cluster, detail=detail)
+
+
+def pace_changed(log: Events, cluster: str, old: Pace, new: Pace, now: float) -> None:
+    """The pace of a cluster changed; `now` is on the monotonic clock, as `new.until` is."""
+    resumes = {} if new.until is None else {"resumes_in_s": round(new.until - now, 1)}
+    log.info(
+        "pace.changed",
+        cluster=cluster,
+        cause=new.cause,
+        old=_pace_fields(old),
+        new=_pace_fields(new),
+        **resumes,
+    )
+
+
+def _pace_fields(pace: Pace) -> dict[str, Any]:
+    rate = None if pace.rate is None else round(pace.rate, 1)
+    return {"concurrency": pace.concurrency, "rate": rate, "cause": pace.cause}
+
+
+# What a session waits for. Events before a wait are flushed, so that the log shows the cause of a
+# silence while it lasts.
+
+
+def lease_awaited(log: Events, lease: str, *, holder: str, since: str) -> None:
+    """Another process holds the Lease, or did so when it died."""
+    log.info("lease.awaited", lease=lease, holder=holder, since=since)
+    log.flush()
+
+
+def lease_acquired(log: Events, lease: str, *, holder: str, former: str) -> None:
+    """This process, `holder`, holds the Lease; `former` is empty where nobody held it before."""
+    log.info("lease.acquired", lease=lease, holder=holder, former=former)
+    log.flush()
+
+
+def lease_released(log: Events, lease: str) -> None:
+    """The Lease was given back."""
+    log.info("lease.released", lease=lease)
+    log.flush()
+
+
+def lease_not_renewed(log: Events, lease: str, detail: str) -> None:
+    """A renewal failed; it is tried again until the deadline."""
+    log.warning("lease.not-renewed", lease=lease, detail=detail)
+
+
+def lease_lost(log: Events, lease: str, detail: str) -> None:
+    """Nothing more may be sent."""
+    log.warning("lease.lost", lease=lease, detail=detail)
+
+
+def window_awaited(log: Events, detail: str) -> None:
+    """The window is closed; `detail` says when it opens."""
+    log.info("window.awaited", detail=detail)
+    log.flush()
+
+
+def wave_started(log: Events, *, wave: int, of: int, targets: int) -> None:
+    """The wave begins; waves are numbered from 1. `targets` are those that are open in it."""
+    log.info("wave.started", wave=wave, of=of, targets=targets)
+
+
+def wave_paused(log: Events, *, wave: int, of: int, until: str) -> None:
+    """The wave is over, and the next one begins at `until` (RFC 3339) at the earliest."""
+    log.info("wave.paused", wave=wave, of=of, until=until)
+    log.flush()
+
+
+def wave_promoted(log: Events, *, wave: int, of: int) -> None:
+    """A person lets the wave begin without the pause and the check before it."""
+    log.info("wave.promoted", wave=wave, of=of)
+
+
+# Targets
+
+
+def attempt_retried(log: Events, record: RetryRecord) -> None:
+    """An attempt will be repeated after a wait."""
+    log.info(
+        "attempt.retried",
+        **_identity(record.target),
+        attempts=record.attempt,
+        http_status=record.http_status,
+        verdict=record.verdict,
+        wait_ms=round(record.wait * 1000, 1),
+        detail=record.detail,
+    )
+
+
+def target_settled(log: Events, target: Target, settlement: Settlement) -> None:
+    """A target ended; the outcome is part of the event's name."""
+    detail = {"detail": settlement.detail} if settlement.detail else {}
+    write = log.warning if settlement.outcome is Outcome.FAILED else log.info
+    write(
+        f"target.{settlement.outcome}",
+        **_identity(target),
+        reason=settlement.reason,
+        http_status=settlement.http_status,
+        attempts=settlement.attempts,
+        elapsed_ms=settlement.elapsed_ms,
+        **detail,
+    )
+
+
+def _identity(target: Target) -> dict[str, str]:
+    return {
         "cluster": target.cluster,
         "kind": target.resource.name,
         "namespace": target.namespace,
         "name": target.name,
         "uid": target.uid,
-        "reason": settlement.reason,
-        "http_status": settlement.http_status,
-        "attempts": settlement.attempts,
-        "elapsed_ms": settlement.elapsed_ms,
     }
-    if settlement.detail:
-        fields["detail"] = settlement.detail
-    write = events.warning if settlement.outcome is Outcome.FAILED else events.info
-    write(f"target.{settlement.outcome}", **fields)

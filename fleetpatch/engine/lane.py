@@ -12,10 +12,10 @@ from typing import NamedTuple
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from fleetpatch.engine.attempt import Deferred, RetryRecord
 from fleetpatch.engine.breaker import Breaker
 from fleetpatch.engine.concurrency import Eager, put
-from fleetpatch.engine.patcher import Deferred
-from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
+from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, Settled
 from fleetpatch.model.outcome import Reason, Settlement

@@ -26,6 +26,7 @@ from typing import Final, NamedTuple
 
 import anyio
 
+from fleetpatch.engine import events
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import ClusterError, Locked
@@ -95,14 +96,14 @@ class LeaseHolder:
         terms: LeaseTerms,
         leases: Leases,
         clock: Clock,
-        events: Events,
+        log: Events,
         halt: Shutdown,
         on_lost: Callable[[str], None],
     ) -> None:
         self._terms = terms
         self._leases = leases
         self._clock = clock
-        self._events = events
+        self._log = log
         self._halt = halt
         self._on_lost = on_lost
         self._lease = Lease(LeaseRecord(), "")
@@ -164,7 +165,9 @@ class LeaseHolder:
         if watch is None:
             watch = _Watch(record, self._clock.monotonic())
             if record and record.holder:
-                self._narrate("lease.awaited", holder=record.holder, since=record.acquired)
+                events.lease_awaited(
+                    self._log, self._terms.lease, holder=record.holder, since=record.acquired
+                )
                 if record.seconds > _LONGEST_WATCH:
                     raise self._locked(record)
         elif record != watch.record and not self._is_ours(record):
@@ -201,7 +204,9 @@ class LeaseHolder:
             self._note(reply, sent_at)
             self._held = True
             former = found.record.holder if found else ""
-            self._narrate("lease.acquired", holder=self._terms.holder, former=former)
+            events.lease_acquired(
+                self._log, self._terms.lease, holder=self._terms.holder, former=former
+            )
         return reply
 
     async def _keep(self) -> None:
@@ -229,7 +234,7 @@ class LeaseHolder:
     def _postpone(self, trouble: str) -> None:
         self._trouble = trouble
         self._renew_at = self._clock.monotonic() + self._terms.again
-        self._events.warning("lease.not-renewed", lease=self._terms.lease, detail=trouble)
+        events.lease_not_renewed(self._log, self._terms.lease, trouble)
 
     async def _release(self) -> None:
         """Give it back, unless it is lost; where that does not arrive, it runs out by itself."""
@@ -239,7 +244,7 @@ class LeaseHolder:
         record = replace(self._lease.record, holder="", renewed=self._stamp())
         reply = await self._write(record, self._clock.monotonic() + _FAREWELL)
         if isinstance(reply, Lease) and not reply.record.holder:
-            self._narrate("lease.released")
+            events.lease_released(self._log, self._terms.lease)
 
     async def _write(self, record: LeaseRecord, until: float) -> LeaseReply:
         """Write our Lease; where it is not ours any more, give what it has become instead."""
@@ -281,14 +286,10 @@ class LeaseHolder:
             return
         self._held = False
         cause = f"the lease {self._terms.lease} {how}"
-        self._events.warning("lease.lost", lease=self._terms.lease, detail=cause)
+        events.lease_lost(self._log, self._terms.lease, cause)
         self._on_lost(cause)
 
     def _stamp(self) -> str:
         """The wall clock's time as Kubernetes' MicroTime."""
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         return now.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-    def _narrate(self, event: str, **fields: str) -> None:
-        self._events.info(event, lease=self._terms.lease, **fields)
-        self._events.flush()

@@ -8,9 +8,10 @@ guard meets a change that was made all the same. Each turn ends in a settlement,
 (wait, and take another) or in `Deferred` (the target stays open).
 """
 
-from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from dataclasses import replace
+from typing import Final
 
+from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable
 from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence, is_unreachable, one_line
@@ -33,38 +34,6 @@ from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.patching.patch_body import request
 from fleetpatch.rules.planning.planner import goal
 from fleetpatch.rules.running.backoff import retry_after
-
-
-@dataclass(frozen=True, slots=True)
-class Deferred:
-    """The target stays open; with `lane` set, so does all that its cluster has still to get.
-
-    `sent` tells whether a PATCH of ours may have reached the server: then it is in doubt. Without
-    a `cause` of its own it was left because of a halt. `unanswered` tells that the server did not
-    answer, or failed, at every attempt.
-    """
-
-    cause: str = ""
-    lane: bool = False
-    sent: bool = True
-    unanswered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Retryable:
-    """This turn settled nothing.
-
-    `reason` is how the target ends where this was its last attempt, `pause` the shortest first
-    wait that is of use, in seconds.
-    """
-
-    reply: Reply
-    verdict: Verdict
-    reason: Reason = Reason.EXHAUSTED
-    pause: float = 0.0
-
-
-AttemptResult: TypeAlias = Settlement | Deferred | Retryable
 
 _WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
 """Nothing that we wrote is there any more."""

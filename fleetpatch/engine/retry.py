@@ -10,33 +10,12 @@ from dataclasses import dataclass
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result
 
-from fleetpatch.engine.patcher import AttemptResult, Deferred, Retryable, TargetPatcher
+from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, RetryRecord
+from fleetpatch.engine.patcher import TargetPatcher
 from fleetpatch.engine.policy import PatchContext
 from fleetpatch.model.answer import describe
-from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.target import Target
-from fleetpatch.rules.answers.verdicts import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class RetryRecord:
-    """One attempt that will be made again: the record for log and progress.
-
-    `reason` is how the target ends where no attempt is left.
-    """
-
-    target: Target
-    attempt: int
-    http_status: int | None
-    verdict: Verdict
-    detail: str
-    wait: float
-    reason: Reason = Reason.EXHAUSTED
-
-    @property
-    def said(self) -> str:
-        """What came for it, in one line."""
-        return f"{self.http_status or ''} {self.detail}".strip()
 
 
 def _ignore(_record: RetryRecord) -> None:

@@ -18,7 +18,7 @@ import anyio
 from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from fleetpatch.engine.events import tell
+from fleetpatch.engine import events
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.ports import Clock, Draft, Events, Journal, Progress
 from fleetpatch.model.target import Target
@@ -75,11 +75,11 @@ class OutcomeWriter:
     """Records until the last worker has hung up. An error of the run file ends the run."""
 
     def __init__(
-        self, writer: JournalWriter, clock: Clock, events: Events, progress: Progress
+        self, writer: JournalWriter, clock: Clock, log: Events, progress: Progress
     ) -> None:
         self._scribe = writer
         self._clock = clock
-        self._events = events
+        self._log = log
         self._progress = progress
 
     async def run(self, inbox: MemoryObjectReceiveStream[Settled]) -> None:
@@ -89,14 +89,14 @@ class OutcomeWriter:
                 group = [first, *_at_hand(inbox)]
                 await self._scribe.record([settlement for _, settlement in group])
                 self._tell(group)
-                self._events.flush()
+                self._log.flush()
                 # After the last worker has hung up there is nobody to linger for.
                 if inbox.statistics().open_send_streams:
                     await self._clock.sleep(LINGER)
 
     def _tell(self, group: list[Settled]) -> None:
         for target, settlement in group:
-            tell(self._events, target, settlement)
+            events.target_settled(self._log, target, settlement)
         counts = Counter(settlement.outcome for _, settlement in group)
         for outcome, count in counts.items():
             self._progress.settled(outcome, count)

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from fleetpatch.campaign.limits import RunLimits
-from fleetpatch.engine.retry import RetryRecord
+from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.run import Tally

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
+from fleetpatch.engine.attempt import Deferred, RetryRecord
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.patcher import Deferred
 from fleetpatch.engine.policy import PatchContext, PatchPolicy
-from fleetpatch.engine.retry import ClusterPatcher, RetryRecord
+from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.change import MetadataChange

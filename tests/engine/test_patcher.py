@@ -11,9 +11,8 @@ from dataclasses import replace
 import anyio
 import pytest
 
-from fleetpatch.engine.patcher import Deferred
+from fleetpatch.engine.attempt import Deferred, RetryRecord
 from fleetpatch.engine.policy import PatchPolicy
-from fleetpatch.engine.retry import RetryRecord
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import BodyPatch, PatchOptions, PatchType
 from fleetpatch.model.fields import label

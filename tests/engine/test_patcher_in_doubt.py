@@ -10,8 +10,8 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from fleetpatch.engine.attempt import Deferred
 from fleetpatch.engine.breaker import SETTLING
-from fleetpatch.engine.patcher import Deferred
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.outcome import Reason, Settlement
 from tests.engine.deliveries import (

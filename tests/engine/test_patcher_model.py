@@ -21,8 +21,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fleetpatch.engine.attempt import Deferred
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.patcher import Deferred
 from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown

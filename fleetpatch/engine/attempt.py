@@ -1,0 +1,62 @@
+"""How one attempt at a target ends: it settles the target, defers it, or can be repeated."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fleetpatch.model.answer import Reply
+from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.target import Target
+from fleetpatch.rules.answers.verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The target stays open; with `lane` set, so does all that its cluster has still to get.
+
+    `sent` tells whether a PATCH of ours may have reached the server: then it is in doubt. Without
+    a `cause` of its own it was left because of a halt. `unanswered` tells that the server did not
+    answer, or failed, at every attempt.
+    """
+
+    cause: str = ""
+    lane: bool = False
+    sent: bool = True
+    unanswered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retryable:
+    """The attempt settled nothing and may be repeated.
+
+    `reason` is how the target ends where this was its last attempt, `pause` the shortest first
+    wait that is of use, in seconds.
+    """
+
+    reply: Reply
+    verdict: Verdict
+    reason: Reason = Reason.EXHAUSTED
+    pause: float = 0.0
+
+
+AttemptResult: TypeAlias = Settlement | Deferred | Retryable
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRecord:
+    """An attempt that will be repeated after `wait` seconds, for log, progress and limits.
+
+    `attempt` counts from 1. `reason` is how the target ends where no attempt is left.
+    """
+
+    target: Target
+    attempt: int
+    http_status: int | None
+    verdict: Verdict
+    detail: str
+    wait: float
+    reason: Reason = Reason.EXHAUSTED
+
+    @property
+    def said(self) -> str:
+        """The reply, in one line."""
+        return f"{self.http_status or ''} {self.detail}".strip()
