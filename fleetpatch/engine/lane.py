@@ -171,7 +171,7 @@ class Lane:
                     if not in_doubt:
                         self._untouched.append(target)
                     continue
-                ended = await self.patcher.deliver(target, in_doubt=in_doubt, on_retry=self.retried)
+                ended = await self.patcher.patch(target, in_doubt=in_doubt, on_retry=self.retried)
                 match ended:
                     case Deferred() as left:
                         self._leave(target, left)

@@ -9,7 +9,7 @@ guard meets a change that was made all the same. Each turn ends in a settlement,
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable
 from fleetpatch.engine.policy import PatchContext
@@ -37,6 +37,13 @@ from fleetpatch.rules.running.backoff import retry_after
 
 _WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
 """Nothing that we wrote is there any more."""
+
+
+class _Unjudged(NamedTuple):
+    """A reply that does not show the object as patched, and the type of the patch sent for it."""
+
+    reply: Reply
+    patch_type: PatchType
 
 
 class TargetPatcher:
@@ -68,6 +75,7 @@ class TargetPatcher:
         self._started = context.clock.monotonic()
         self._first_sent_at: float | None = None
         self._last: Retryable | None = None
+        self._unjudged: _Unjudged | None = None
 
     @property
     def seconds(self) -> float:
@@ -83,8 +91,36 @@ class TargetPatcher:
         """
         return self._unanswered or self._unread
 
+    async def send_first(self) -> Settlement | Deferred | None:
+        """Send the patch as planned, without a read: a 200 that shows the object ends the target.
+
+        Returns None where `attempt` has to go on, with the reply or with the read that comes first.
+        """
+        if self._must_read or self._policy.read_only:
+            return None
+        permit = await self._context.pacer.admit(self._context.shutdown)
+        if permit is None:
+            return await self._come_to_rest()
+        sent = await self._send(permit)
+        if isinstance(sent, Settlement):
+            return sent
+        self._unjudged = sent
+        return None
+
     async def attempt(self) -> AttemptResult:
-        """Read where one must, then send where one may."""
+        """Judge the reply that `send_first` left; without one, read and send first."""
+        unjudged, self._unjudged = self._unjudged, None
+        if unjudged is None:
+            sent = await self._read_and_send()
+            if not isinstance(sent, _Unjudged):
+                return sent
+            unjudged = sent
+        result = await self._judge(unjudged)
+        self._last = result if isinstance(result, Retryable) else None
+        return result
+
+    async def _read_and_send(self) -> AttemptResult | _Unjudged:
+        """Read where needed, then send where allowed."""
         halt = self._context.shutdown
         if halt.called and self._unread and not self._must_read:
             return await self._come_to_rest()
@@ -157,7 +193,7 @@ class TargetPatcher:
             case _:
                 return self._settle(End(last.reason, said))
 
-    async def _send(self, permit: Permit) -> AttemptResult:
+    async def _send(self, permit: Permit) -> Settlement | _Unjudged:
         policy = self._policy
         guarded = policy.guarded or not is_repeatable(policy.change)
         version = self._version if guarded else None
@@ -177,9 +213,7 @@ class TargetPatcher:
         if not (policy.dry_run or is_unreachable(reply)):
             # It has left us: whoever answers, and whatever, it may have been applied.
             self._maybe_applied = self._unread = True
-        turn = await self._ponder(reply, sent.type)
-        self._last = turn if isinstance(turn, Retryable) else None
-        return turn
+        return _Unjudged(reply, sent.type)
 
     def _decide_on_200(self, seen: Seen) -> End:
         # A version that was read after a PATCH of ours may be of that PATCH's making.
@@ -193,8 +227,9 @@ class TargetPatcher:
             dry_run=self._policy.dry_run,
         )
 
-    async def _ponder(self, reply: Reply, sent: PatchType) -> AttemptResult:
-        """Find out what an answer that is no plain success asks for."""
+    async def _judge(self, unjudged: _Unjudged) -> AttemptResult:
+        """Decide what a reply that is not a 200 with the object asks for."""
+        reply, sent = unjudged
         ruling = judge(reply, self._policy.retried)
         if self._is_unready(reply) and self._attempts < self._policy.attempts:
             return Retryable(reply, Verdict.RETRY)

@@ -65,11 +65,11 @@ class Delivery:
         return self
 
     async def settle(self, target: Target = TARGET, *, in_doubt: bool = False) -> Settlement:
-        ended = await self.patcher.deliver(target, in_doubt=in_doubt, on_retry=self.retries.append)
+        ended = await self.patcher.patch(target, in_doubt=in_doubt, on_retry=self.retries.append)
         assert isinstance(ended, Settlement), ended
         return ended
 
     async def leave(self, target: Target = TARGET) -> Deferred:
-        ended = await self.patcher.deliver(target, on_retry=self.retries.append)
+        ended = await self.patcher.patch(target, on_retry=self.retries.append)
         assert isinstance(ended, Deferred), ended
         return ended

@@ -421,7 +421,7 @@ async def test_a_holder_that_was_suspended_sends_nothing_when_it_resumes(
     async def patch() -> None:
         async with first.tenure.kept():
             for target in targets:
-                await patcher.deliver(target)
+                await patcher.patch(target)
 
     async def suspend() -> None:
         await server.clock.sleep(5)
@@ -449,7 +449,7 @@ async def test_the_guard_holds_even_where_nobody_renews_or_watches(server: Lease
     await server.clock.sleep(20.1)
 
     target = target_of(MetadataChange(labels={"team": "red"}), store["etl-1"])
-    await courier_of(machine, cluster).deliver(target)
+    await courier_of(machine, cluster).patch(target)
 
     assert cluster.calls == []
     assert len(machine.causes) == 1

@@ -344,7 +344,7 @@ async def test_a_cancelled_target_ends_at_once_in_its_pause_and_in_its_request(
     delivery.cluster.patches = always(failure(429, retry_after="30"))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(delivery.patcher.deliver, TARGET)
+        tasks.start_soon(delivery.patcher.patch, TARGET)
         await anyio.lowlevel.checkpoint()
         await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
@@ -359,7 +359,7 @@ async def test_a_cancellation_during_a_later_attempt_is_not_retried() -> None:
     delivery.cluster.patches = always(BUSY)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(delivery.patcher.deliver, TARGET)
+        tasks.start_soon(delivery.patcher.patch, TARGET)
         await delivery.clock.sleep(15.0)
         tasks.cancel_scope.cancel()
 
@@ -376,7 +376,7 @@ async def test_a_fault_of_our_own_is_raised_as_it_is_and_not_retried() -> None:
         raise fault
 
     with pytest.raises(RuntimeError) as raised:
-        await delivery.patcher.deliver(TARGET, on_retry=raising)
+        await delivery.patcher.patch(TARGET, on_retry=raising)
     assert raised.value is fault
 
 

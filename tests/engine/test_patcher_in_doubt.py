@@ -347,7 +347,7 @@ async def test_what_a_503_may_have_done_is_not_forgotten_where_a_halt_meets_it_i
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(rest)
-        ended = await delivery.patcher.deliver(TARGET)
+        ended = await delivery.patcher.patch(TARGET)
 
     assert isinstance(ended, Settlement)
     assert ended.reason is Reason.SETTLED_BY_READING

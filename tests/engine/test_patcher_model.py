@@ -199,7 +199,7 @@ async def deliver(
     patcher = ClusterPatcher(
         PatchContext(cluster, orders, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
     )
-    return await patcher.deliver(TARGET, in_doubt=in_doubt), cluster
+    return await patcher.patch(TARGET, in_doubt=in_doubt), cluster
 
 
 STEPS = st.lists(
