@@ -1,8 +1,8 @@
-"""One API server: the port `Cluster`, kept over HTTP.
+"""One API server: the port `Cluster`, implemented over HTTP.
 
-`patch` and `read` send once and answer with a value, whatever happens; attempts are the engine's.
-What the survey reads (`resources`, `namespaces`, `pages`) is read patiently and raises when it
-cannot be had. Memory holds one page at a time.
+`patch` and `read` send once and return a value, whatever happens: their retries are the engine's.
+`resources`, `namespaces`, `pages` and `release` are sent again where it helps (`kube.retry`), and
+raise where they fail. Memory holds one page at a time.
 """
 
 import random
@@ -23,8 +23,8 @@ from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.kube.http.transport import Transport
 from fleetpatch.kube.http.urls import Urls
 from fleetpatch.kube.lease import LeaseApi
-from fleetpatch.kube.listing import Novelty
-from fleetpatch.kube.retry import RetryingReader
+from fleetpatch.kube.listing import ListProgress
+from fleetpatch.kube.retry import DISCOVERY_RETRIES, Retrier, RetryingReader
 from fleetpatch.model.answer import NoAnswer, Reply
 from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.ports import Clock, Page
@@ -35,7 +35,7 @@ from fleetpatch.rules.answers.scope import Scope
 
 _NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
 _DISCOVERY_CONCURRENCY: Final = 8
-_DISCOVERY_TRIES: Final = 3
+"""Requests; a server has about 30 group versions, and discovery happens once in a run."""
 _UNAUTHORIZED: Final = 401
 
 
@@ -43,13 +43,13 @@ class ApiServer:
     """One API server, to be used in `async with`.
 
     `name` is the fleet's name for it. `timeout` and `connect_timeout` are seconds for a request
-    and for making its connection; `page_size` is how many objects a list asks for at first;
-    `random` is uniform in [0, 1) and spreads waits.
+    and for making its connection; `page_size` is the limit of a list's first page; `random` is
+    uniform in [0, 1) and spreads waits.
 
-    `requests` counts what was sent: "patch", "get" and "list". `insecure` tells that the
-    kubeconfig switched TLS verification off, which the caller should warn of;
-    `kubeconfig_warnings` are what else the person should know of the kubeconfig, a line each.
-    `unavailable` says, after `resources`, which group versions could not be asked, and why.
+    `requests` counts what was sent: "patch", "get" and "list". `insecure` reports that the
+    kubeconfig switches TLS verification off, which the caller should warn of, as it should of
+    `kubeconfig_warnings`, a line each. After `resources`, `unavailable` maps the group versions
+    that could not be read to the reason.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ApiServer:
         self._page_size = page_size
         self._urls = Urls(connection.server, connection.provider)
         where = f"cluster {name} ({connection.server})"
-        self._patience = RetryingReader(where, self._transport.credentials, clock, random)
+        self._reader = RetryingReader(where, self._transport.credentials, Retrier(clock, random))
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -98,7 +98,7 @@ class ApiServer:
 
     @property
     def warnings(self) -> ServerWarnings:
-        """What the server has warned of so far."""
+        """The warnings of the server so far."""
         return self._transport.warnings
 
     async def patch(
@@ -107,26 +107,26 @@ class ApiServer:
         """Send one PATCH, once. Never raises for what the server or the network does."""
         self.requests["patch"] += 1
         url = self._urls.patch(target, request, dry_run=dry_run)
-        way = requests.patching(request.type, whole=whole)
-        raw = await self._transport.send(way, url, request.body)
+        template = requests.for_patch(request.type, whole=whole)
+        raw = await self._transport.send(template, url, request.body)
         return self._reply(raw, whole=whole)
 
     async def read(self, target: Target, *, whole: bool = False) -> Reply:
         """GET the object, with its managedFields. Never raises for what the server does."""
         self.requests["get"] += 1
-        way = requests.reading(whole=whole)
-        raw = await self._transport.send(way, self._urls.read(target))
+        template = requests.for_get(whole=whole)
+        raw = await self._transport.send(template, self._urls.read(target))
         return self._reply(raw, whole=whole, managed=True)
 
     async def renew(self) -> bool:
-        """Get fresh credentials after a 401, once for all who ask at the same time.
+        """Renew the credentials after a 401, once for all workers that call this together.
 
-        True where they may differ from those refused.
+        Returns True where they may differ from those that were refused.
         """
         return await self._transport.credentials.renew()
 
     def lease(self, namespace: str, name: str) -> LeaseApi:
-        """Give access to one Lease; what is sent for it is not among `requests`."""
+        """Return the API of one Lease; its requests are not counted in `requests`."""
         return LeaseApi(self._transport, self._urls, namespace, name)
 
     async def pages(
@@ -138,48 +138,50 @@ class ApiServer:
         field_selector: str,
         whole: bool = False,
     ) -> AsyncIterator[Page]:
-        """List page by page, metadata or whole objects; `namespace` None lists all.
+        """List page by page, metadata or whole objects; `namespace` None lists all namespaces.
 
-        Raises ClusterError, also where the list is forbidden or shows what was not asked for, and
-        CredentialsError.
+        Raises CredentialsError, and ClusterError where the list cannot be read to its end, is
+        forbidden, or contains objects that were not asked for.
         """
-        what = f"{self._patience.where}: listing {resource.name}"
+        what = f"{self._reader.where}: listing {resource.name}"
         if namespace is not None:
             what += f" in {namespace}"
         selectors = {"labelSelector": selector, "fieldSelector": field_selector}
         position: listing.Position | None = listing.Position(self._page_size, whole=whole)
-        novelty = Novelty()
+        progress = ListProgress()
         while position is not None:
             query = selectors | {"limit": str(position.limit), "continue": position.token}
             send = partial(self._list, resource, namespace, query, whole=whole)
-            raw = await self._patience.get(send, endure_slow=position.is_smallest)
-            turn = listing.next_step(position, novelty, raw, what)
-            if turn.page is not None:
+            # A page that times out can still be made smaller, which helps more than another try.
+            raw = await self._reader.get(send, retry_timeouts=position.is_smallest)
+            step = listing.next_step(position, progress, raw, what)
+            if step.page is not None:
+                # Parsed only now: the server is the one to refuse a selector that is not valid.
                 scope = Scope.of(resource, namespace, selector, field_selector)
-                _require_in_scope(turn.page, scope, what)
-                yield turn.page
-            if turn.waits:
-                await self._patience.pause(turn.waits)
-            position = turn.position
+                _require_in_scope(step.page, scope, what)
+                yield step.page
+            if step.pauses:
+                await self._reader.pause(step.pauses)
+            position = step.position
 
     async def namespaces(self) -> Sequence[str]:
-        """Name all namespaces. Raises ClusterError or CredentialsError."""
+        """Return the names of all namespaces, sorted. Raises ClusterError or CredentialsError."""
         pages = self.pages(_NAMESPACES, namespace=None, selector="", field_selector="")
-        # A list that started again shows names twice.
+        # A set, since a list that expired and started again shows names twice.
         return sorted({seen.name async for page in pages for seen in page.items})
 
     async def resources(self, groups: Collection[str] | None = None) -> Sequence[Resource]:
-        """Discover all that can be listed and patched, preferred versions first in each group.
+        """Discover what can be listed and patched, with the preferred version of a group first.
 
-        `groups` narrows it to these. A group version that fails (an aggregated API that is down) is
-        left out and noted in `unavailable`. Raises ClusterError or CredentialsError where the
-        server fails as a whole.
+        `groups` limits it to these groups. A group version that fails, such as an aggregated API
+        that is down, is left out and noted in `unavailable`. Raises ClusterError or
+        CredentialsError where the server fails as a whole.
         """
         body = await self._document("/apis")
         versions = discovery.group_versions(body)
         if versions is None:
             raise ClusterError(
-                f"{self._patience.where}: /apis is not a Kubernetes API; check the address"
+                f"{self._reader.where}: /apis is not a Kubernetes API; check the address"
             )
         versions.insert(0, discovery.CORE)
         if groups is not None:
@@ -193,12 +195,12 @@ class ApiServer:
         return tuple(resource for version in versions for resource in found.get(version, ()))
 
     async def release(self) -> str:
-        """The server's version of Kubernetes ("1.20"), asked once; empty where it does not say.
+        """Return the server's version of Kubernetes ("1.20"); empty where it is not known.
 
         Raises ClusterError and CredentialsError where the server fails as a whole.
         """
         if self._release is None:
-            raw = await self._patience.get(partial(self._get, "/version"), tries=_DISCOVERY_TRIES)
+            raw = await self._reader.get(partial(self._get, "/version"), policy=DISCOVERY_RETRIES)
             self._release = ""
             if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
                 self._release = discovery.release_of(raw.body)
@@ -208,10 +210,10 @@ class ApiServer:
         if isinstance(raw, NoAnswer):
             return raw
         answer = decode_answer(raw, whole=whole, managed=managed)
-        trouble = self._transport.credentials.trouble
-        if answer.status == _UNAUTHORIZED and trouble:
-            # Why there are no better credentials is what a person must know.
-            return replace(answer, message=clean(f"{answer.message}; {trouble}"))
+        error = self._transport.credentials.last_error
+        if answer.status == _UNAUTHORIZED and error:
+            # A 401 does not say why the renewal failed, which is what a person has to correct.
+            return replace(answer, message=clean(f"{answer.message}; {error}"))
         return answer
 
     async def _discover(
@@ -228,37 +230,40 @@ class ApiServer:
                 return
         resources = discovery.resources(body, version)
         if resources is None:
-            self.unavailable[str(version)] = "the answer is no list of resources"
+            self.unavailable[str(version)] = "the answer is not a list of resources"
         else:
             found[version] = resources
 
     async def _document(self, path: str) -> bytes:
-        raw = await self._patience.get(partial(self._get, path), tries=_DISCOVERY_TRIES)
+        raw = await self._reader.get(partial(self._get, path), policy=DISCOVERY_RETRIES)
         if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
             return raw.body
         said = describe(raw if isinstance(raw, NoAnswer) else decode_answer(raw))
         raise ClusterError(
-            f"{self._patience.where}: cannot read {path} ({said}); "
+            f"{self._reader.where}: cannot read {path} ({said}); "
             "check the server's address, the network and your rights"
         )
 
     async def _get(self, path: str) -> RawReply:
         self.requests["get"] += 1
-        return await self._transport.send(requests.DOCUMENT, self._urls.path(path))
+        return await self._transport.send(requests.GET_DOCUMENT, self._urls.path(path))
 
     async def _list(
         self, resource: Resource, namespace: str | None, query: dict[str, str], *, whole: bool
     ) -> RawReply:
         self.requests["list"] += 1
         return await self._transport.send(
-            requests.listing(whole=whole), self._urls.listing(resource, namespace, query)
+            requests.for_list(whole=whole), self._urls.listing(resource, namespace, query)
         )
 
 
 def _require_in_scope(page: Page, scope: Scope, what: str) -> None:
-    """Refuse a list that shows what was not asked for: its other answers are not to be trusted."""
+    """Refuse a page with objects that were not asked for.
+
+    The server, or a gateway, ignores the query, so that no object of its lists can be trusted.
+    """
     problem = scope.problem_of_list(page.api_version, page.kind) or scope.problem_of(page.items)
     if problem:
         raise ClusterError(
-            f"{what}: {problem}; nothing was sent; look at what stands between us and the server"
+            f"{what}: {problem}; nothing was sent; look at what is between us and the server"
         )

@@ -1,4 +1,4 @@
-"""From a kubeconfig context, or from what a plan says about CCI, to a client that is ready."""
+"""Clients of API servers, opened by a kubeconfig context or by the `auth` of a plan."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -20,11 +20,10 @@ async def open_cluster(
     concurrency: int = 32,
     timeout: float = 30.0,  # noqa: ASYNC109 - seconds for each request, not for this function
 ) -> AsyncIterator[ApiServer]:
-    """Open the cluster that the fleet calls `name`, by a context or the current one.
+    """Open the cluster of a kubeconfig context, by default the current one.
 
-    Without a name it is called as its context is.
-
-    Nothing is sent yet. Raises KubeconfigError and CredentialsError.
+    `name` is the fleet's name for it, by default the name of its context. No request is sent to the
+    API server. Raises KubeconfigError and CredentialsError.
     """
     connection = await connect_to_context(context, wall=clock.wall)
     async with ApiServer(
@@ -50,7 +49,8 @@ async def open_cci(
 ) -> AsyncIterator[ApiServer]:
     """Open the cluster of CCI that the fleet calls `name`, at the URL `server`.
 
-    Nothing is sent yet, but to IAM where that hands out the token. Raises CredentialsError.
+    No request is sent, except to IAM where `auth` says so. Raises CredentialsError, and
+    KubeconfigError for a proxy that cannot be used.
     """
     connection = await connect_to_cci(name, server, auth, clock=clock, environ=environ)
     async with ApiServer(

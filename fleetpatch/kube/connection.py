@@ -1,7 +1,7 @@
-"""How one API server is reached: plain values, made by `kubeconfig` and `cci`, used by `transport`.
+"""How one API server is reached: plain values, made by `kubeconfig` and `cci`, used by `http`.
 
-A grant shows a server who we are. For most it is a header that stays the same until the next grant;
-an access key shows itself by a signature of each request instead.
+A grant identifies us to a server. Most grants are headers that stay the same until the next grant;
+an access key signs each request instead.
 """
 
 import math
@@ -15,12 +15,12 @@ from yarl import URL
 
 from fleetpatch.model.providers.capability import ProviderName
 
-_LOG_IN: Final = "log in anew, or correct the user in the kubeconfig"
+_LOG_IN: Final = "log in again, or correct the user in the kubeconfig"
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The headers that sign one request; `secret` is what of them must not be quoted."""
+    """The headers that sign one request; `secret` is the part of them that must not be shown."""
 
     headers: Mapping[str, str] = field(repr=False)
     secret: str = field(repr=False)
@@ -35,13 +35,12 @@ Raises CredentialsError where a request cannot be signed.
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What shows a server who we are.
+    """What identifies us to a server.
 
-    `headers` go with every request, and are secret; a header may occur several times. `sign` makes
-    more of them for each request.
-    `secrets` are masked where an answer quotes them. `tls` checks the server and carries the client
-    certificate, if any; None for plain HTTP. `fresh_for` is how many seconds the grant is used
-    before it is renewed unasked, while it is still good.
+    `headers` are sent with every request and are secret; a header may occur several times. `sign`
+    adds headers to each request. `secrets` are masked where an answer quotes them. `tls` verifies
+    the server and holds the client certificate, if any; None for plain HTTP. `fresh_for` is the
+    number of seconds after which the grant is renewed although it is still accepted.
     """
 
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict, repr=False)
@@ -58,9 +57,9 @@ class Grant:
         fresh_for: float = math.inf,
         more: Iterable[tuple[str, str]] = (),
     ) -> Self:
-        """Make a grant of an `Authorization` header such as `Bearer ...`, if any.
+        """Return a grant with the header `Authorization`, such as `Bearer ...`, if any.
 
-        `more` are further headers, which are not masked in answers.
+        `more` are further headers, which are not secret.
         """
         if not authorization:
             return cls(CIMultiDict(more), tls, fresh_for=fresh_for)
@@ -70,17 +69,17 @@ class Grant:
 
 
 Renewal: TypeAlias = Callable[[], Awaitable[Grant]]
-"""Gets a grant afresh. Raises KubeconfigError or CredentialsError."""
+"""Logs in again and returns a new grant. Raises KubeconfigError or CredentialsError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One kubeconfig context, a pod's own surroundings, or a provider's server; resolved.
+    """A server and how to reach it, from a kubeconfig context, a pod or a plan.
 
-    `insecure` tells that the kubeconfig switched the server's verification off. `renewal` is None
-    where the credentials cannot change. `proxy` may hold a password. `provider` tells which
-    requests the server understands. `remedy` says what to do about credentials that are refused.
-    `warnings` are what the person should know of the kubeconfig, a line each.
+    `insecure` reports that the kubeconfig switches the verification of the server off. `renewal` is
+    None where the credentials cannot change. `proxy` may contain a password. `provider` decides
+    which requests the server accepts. `remedy` says what to do about credentials that are refused.
+    `warnings` are about the kubeconfig, a line each.
     """
 
     context: str

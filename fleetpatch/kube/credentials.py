@@ -1,13 +1,13 @@
-"""Credentials that stay fresh, renewed once for all who ask.
+"""Credentials that are renewed in time, and once for all workers.
 
-A grant that says how long it stays fresh is renewed when that time is over, beside the requests:
-the old one is still good, so nobody waits. Where that fails it is tried again, at pauses that
-double, so that a password which is refused is not shown often enough to lock its account.
+A grant with a known lifetime is renewed shortly before its end, while requests go on with the old
+one. Where that fails it is tried again, after pauses that double, so that a wrong password is not
+sent often enough to lock its account.
 
-When a token expires all the same, every request in flight is answered 401 and every worker asks for
-a renewal. The lock lets one of them do it; those who waited, and the stragglers whose 401 comes in
-later, find that the grant which was refused has been replaced. A renewal that brings nothing new is
-shared for a while as well: a broken plugin is not run once for each worker.
+Where a token expires nevertheless, every request in flight is answered 401 and every worker calls
+`renew`. One of them holds the lock and renews; the others find that the refused grant has been
+replaced, as does a worker whose 401 arrives later. A renewal without a new grant counts for all
+workers, too, for a few seconds: a plugin that fails is not run once for each worker.
 """
 
 import asyncio
@@ -22,15 +22,18 @@ from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.model.ports import Clock
 
 SHARED_FOR: Final = 10.0
-"""Seconds for which a renewal that brought nothing new answers for the next."""
+"""Seconds in which no renewal follows one that returned no new grant."""
+
+TOKEN_FILE_FRESH_FOR: Final = 60.0
+"""Seconds until a token file is read again; tokens of service accounts rotate within the hour."""
 
 
 class Credentials:
-    """The current grant of one connection; `trouble` says why the last renewal failed, if so."""
+    """The current grant of one connection; `last_error` says why its last renewal failed, or ''."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self.grant: Grant = connection.grant
-        self.trouble = ""
+        self.last_error = ""
         self._renewal = connection.renewal
         self._remedy = connection.remedy
         self._clock = clock
@@ -43,26 +46,27 @@ class Credentials:
 
     @property
     def remedy(self) -> str:
-        """What to do about credentials that are refused: the last trouble knows it best."""
-        return self.trouble or self._remedy
+        """What to do about credentials that are refused."""
+        # The error of a renewal names the cause; the general advice can only guess it.
+        return self.last_error or self._remedy
 
     def is_due(self) -> bool:
-        """Tell whether the grant is to be renewed; cheap."""
+        """Report whether the grant is to be renewed; called before each request, so it is cheap."""
         return self._clock.monotonic() >= self._due
 
     def refresh(self) -> asyncio.Task[None]:
-        """Begin to renew a grant that is due; it serves until there is another."""
-        # Of all who find it due, one begins; the next time is set when this one is over.
+        """Start to renew a grant that is due; requests go on with it until there is another."""
+        # Not due again while this renewal runs: one is enough for all workers.
         self._due = math.inf
         self._refreshing = asyncio.create_task(self._refresh(self.grant))
         return self._refreshing
 
-    def refuse(self, grant: Grant) -> None:
-        """Note that the server refused `grant`, unless it was replaced meanwhile."""
+    def note_refusal(self, grant: Grant) -> None:
+        """Note a 401 for `grant`; one for a grant that was replaced since is of no interest."""
         self._refused = self._refused or grant is self.grant
 
     async def renew(self) -> bool:
-        """Renew after a 401. True where the grant is another than the one that was refused."""
+        """Renew after a 401; returns True where the current grant is not the refused one."""
         async with self._lock:
             failing = self._clock.monotonic() - self._failed_at < SHARED_FOR
             if self._refused and not failing and not await self._fetch():
@@ -70,16 +74,17 @@ class Credentials:
             return not self._refused
 
     async def close(self) -> None:
-        """End a renewal that is under way."""
+        """Cancel a renewal that is running."""
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.wait({self._refreshing})
+            # A renewal that ended by an error we did not expect must not be lost.
             if not self._refreshing.cancelled():
                 self._refreshing.result()
 
     async def _refresh(self, old: Grant) -> None:
         async with self._lock:
-            # A 401 may have been first.
+            # While this waited for the lock, a 401 may have had the grant renewed.
             if self.grant is old:
                 await self._fetch()
 
@@ -89,12 +94,13 @@ class Credentials:
         try:
             grant = await self._renewal()
         except SurroundingsError as error:
-            self.trouble = str(error)
+            self.last_error = str(error)
+            # A grant without a known end was refused: `renew` decides when to try again.
             if math.isfinite(self.grant.fresh_for):
                 self._due = self._clock.monotonic() + self._pause
                 self._pause *= 2
             return False
-        self.trouble = ""
+        self.last_error = ""
         self._due = self._clock.monotonic() + grant.fresh_for
         self._pause = SHARED_FOR
         if grant == self.grant:
@@ -102,10 +108,6 @@ class Credentials:
         self.grant = grant
         self._refused = False
         return True
-
-
-TOKEN_FILE_FRESH_FOR: Final = 60.0
-"""Seconds until a token file is read again; tokens of service accounts rotate within the hour."""
 
 
 def read_token(file: Path) -> str:

@@ -1,9 +1,9 @@
-"""What a server serves: its groups, their versions, and the resources of each.
+"""Discovery documents: the groups of a server, their versions, and the resources of each.
 
-A group's preferred version comes first, so whoever looks for a resource and takes the first finds
-the version that the server prefers among those that have it. Only what can be listed and patched
-counts; subresources (`jobs/status`) do not.
-Null is the same as absent; what has no name is left out.
+The preferred version of a group comes first, so that the first match for a resource is the version
+that the server prefers among those that have it. Only resources that can be listed and patched
+count; subresources (`jobs/status`) do not. Null is the same as absent; entries without a name are
+left out.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class GroupVersion:
 
     @property
     def path(self) -> str:
-        """Where its resources are described."""
+        """The path of its discovery document."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ _version = msgspec.json.Decoder(_Version)
 
 
 def group_versions(body: bytes) -> list[GroupVersion] | None:
-    """Decode `/apis`, preferred versions first within each group; None where it is no such list."""
+    """Decode `/apis`, preferred versions first within each group; None for another document."""
     served = decode(_groups, body)
     if served is None:
         return None
@@ -108,13 +108,14 @@ def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
 
 
 def release_of(body: bytes) -> str:
-    """Decode `/version`: "1.20" of a server of v1.20.2; empty where it is no such document."""
-    said = decode(_version, body)
-    return release(said.git_version) if said is not None else ""
+    """Decode `/version`: "1.20" for a server of v1.20.2; empty for another document."""
+    version = decode(_version, body)
+    return release(version.git_version) if version is not None else ""
 
 
 def _preferred_first(group: _Group) -> list[str]:
     preferred = group.preferred_version.version if group.preferred_version else None
     named = [version.version for version in group.versions or () if version is not None]
     versions = [version for version in named if version]
+    # Stable: the others keep the order of the server, which is the order of preference.
     return sorted(versions, key=lambda version: version != preferred)

@@ -1,8 +1,9 @@
 """One Lease over HTTP: the port `Leases`.
 
-A write is a merge patch that names the version it supposes, so of two writers one gets a 409, and
-what others keep in the Lease's metadata stays. Each call sends once, and once more after a 401 that
-fresh credentials may cure: how long to go on trying is the holder's business.
+An update is a merge patch with the resourceVersion that was read, so that one of two writers gets a
+409, and metadata that others added is kept. Each call sends once, and again after a 401 where the
+credentials could be renewed. How long to retry is decided by the holder (`engine.lease`), which
+knows its deadline.
 """
 
 from typing import Annotated, Final, TypeAlias
@@ -24,13 +25,13 @@ from fleetpatch.model.text import clean
 
 _GROUP: Final = "coordination.k8s.io/v1"
 _OK: Final = (200, 201)
-_OTHER: Final = "but the answer is about another object"
+_OTHER_OBJECT: Final = "but the answer is about another object"
 _UNAUTHORIZED: Final = 401
-_PASSING: Final = frozenset({408, 425, 429, *range(500, 600)})
-"""Statuses after which the same request may be answered otherwise."""
+_TRANSIENT: Final = frozenset({408, 425, 429, *range(500, 600)})
+"""Statuses after which the same request may succeed."""
 
-_READ: Final = requests.reading(whole=True)
-_UPDATE: Final = requests.patching(PatchType.MERGE, whole=True)
+_READ: Final = requests.for_get(whole=True)
+_UPDATE: Final = requests.for_patch(PatchType.MERGE, whole=True)
 _MANAGED: Final = f"?fieldManager={FIELD_MANAGER}"
 
 
@@ -61,7 +62,7 @@ _leases: Final = msgspec.json.Decoder(_Lease)
 
 
 class LeaseApi:
-    """One Lease of one server, by namespace and name."""
+    """One Lease of one server, by namespace and name; implements `Leases`."""
 
     def __init__(self, transport: Transport, urls: Urls, namespace: str, name: str) -> None:
         self._transport = transport
@@ -78,35 +79,38 @@ class LeaseApi:
         """See `Leases.create`."""
         document = {"apiVersion": _GROUP, "kind": "Lease", "metadata": {"name": self._name}}
         body = document | {"spec": _spec(record)}
-        return await self._send(requests.POSTING, self._collection + _MANAGED, body)
+        return await self._send(requests.POST_JSON, self._collection + _MANAGED, body)
 
     async def update(self, record: LeaseRecord, version: str) -> LeaseReply:
         """See `Leases.update`."""
         body = {"metadata": {"resourceVersion": version}, "spec": _spec(record)}
         return await self._send(_UPDATE, f"{self._collection}/{self._name}{_MANAGED}", body)
 
-    async def _send(self, way: RequestTemplate, path: str, body: Json = None) -> LeaseReply:
+    async def _send(self, template: RequestTemplate, path: str, body: Json = None) -> LeaseReply:
         url, content = self._urls.path(path), msgspec.json.encode(body) if body else None
-        raw = await self._exchange(way, url, content)
+        raw = await self._exchange(template, url, content)
         if isinstance(raw, NoAnswer):
             return LeaseTrouble(describe(raw))
         return self._lease(raw) if raw.status in _OK else self._refusal(decode_answer(raw))
 
-    async def _exchange(self, way: RequestTemplate, url: URL, content: bytes | None) -> RawReply:
-        raw = await self._transport.send(way, url, content)
+    async def _exchange(
+        self, template: RequestTemplate, url: URL, content: bytes | None
+    ) -> RawReply:
+        raw = await self._transport.send(template, url, content)
         refused = isinstance(raw, Raw) and raw.status == _UNAUTHORIZED
         if refused and await self._transport.credentials.renew():
-            return await self._transport.send(way, url, content)
+            return await self._transport.send(template, url, content)
         return raw
 
     def _lease(self, raw: Raw) -> LeaseReply:
         lease = decode(_leases, raw.body)
         if lease is None:
-            return LeaseTrouble(f"{raw.status}, but the answer is no Lease")
+            return LeaseTrouble(f"{raw.status}, but the answer is not a Lease")
         wanted = ("Lease", self._namespace, self._name)
         shown = (lease.kind, lease.metadata.namespace, lease.metadata.name)
+        # A field that the answer omits is not a contradiction.
         if any(one and one != other for one, other in zip(shown, wanted, strict=True)):
-            return LeaseTrouble(f"{raw.status}, {_OTHER}")
+            return LeaseTrouble(f"{raw.status}, {_OTHER_OBJECT}")
         return Lease(_record(lease.spec or _Spec()), lease.metadata.resource_version)
 
     def _refusal(self, answer: Answer) -> LeaseReply:
@@ -114,11 +118,11 @@ class LeaseApi:
             case Answer(status=404, about="leases", about_name=name) if name in {"", self._name}:
                 return LeaseMiss.ABSENT
             case Answer(status=404, about="leases"):
-                return LeaseTrouble(f"404, {_OTHER}")
+                return LeaseTrouble(f"404, {_OTHER_OBJECT}")
             case Answer(status=409):
                 return LeaseMiss.CONFLICT
         advice = self._advice(answer)
-        return LeaseTrouble(describe(answer) + advice, passing=answer.status in _PASSING)
+        return LeaseTrouble(describe(answer) + advice, passing=answer.status in _TRANSIENT)
 
     def _advice(self, answer: Answer) -> str:
         match answer:
@@ -137,7 +141,7 @@ class LeaseApi:
 
 
 def _spec(record: LeaseRecord) -> Json:
-    """Write a record; in a merge patch null takes a value away."""
+    """Return the spec of a Lease; in a merge patch null removes a value."""
     return {
         "holderIdentity": record.holder or None,
         "leaseDurationSeconds": record.seconds or None,

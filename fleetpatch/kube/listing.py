@@ -1,28 +1,23 @@
-"""What to do after each page of a LIST: a function of position, earlier pages and the answer.
+"""Paging through a LIST: the next step, from the position, the pages so far and the last answer.
 
 ::
 
     200                     the page; go on from its token, or end
-    200, nothing new        the same after a pause; more of them than pages that were new, and
-                            20 beyond, are an error
-    200, a token again      ClusterError: the list goes round in circles
-    410 with a token        the list's version has expired: pause, and go on from the same key at
-                            the newest, at most 20 times in all
-    410 without             pause and start again, at most 3 times
+    200, no new object      likewise after a pause; an error where there are more such pages than
+                            pages with new objects, plus 20
+    200, a known token      ClusterError: the list would repeat itself for ever
+    410 with a token        the list's version has expired: pause, and continue after the same key
+                            at the newest version, at most 20 times in all
+    410 without a token     pause and start again, at most 3 times
     timeout, 504, too large halve the page, and go on from the same token
-    anything else           ClusterError: never a list cut short in silence
+    anything else           ClusterError: a list is never cut short in silence
 
-So a list ends after a number of requests that follows from the number of its objects. A server that
-invents new objects for ever cannot be told from a large one; `guards.maxTargets` is for that.
+So the number of requests is bounded by the number of objects. A server that invents new objects for
+ever looks like a large one; `guards.maxTargets` protects from that.
 
-A list that went on or started again may miss what moved and show objects twice: from there on its
-pages are marked `inconsistent`, and who collects them drops what comes twice.
-
-Whether a list gets on: what its pages have shown before, in bounded memory.
-
-Uids are kept as bits of a map of 1 MiB, by their hash. Two uids may share a bit, so a new object
-may count as seen before; but a page counts as repeated only if all of its objects do. Of tokens the
-hashes are kept, one a page. A list of one page needs neither.
+A list that continued at another version or started again may miss objects that changed, and may
+show objects twice. From there on its pages are marked `inconsistent`, and the caller drops
+duplicates.
 """
 
 import re
@@ -39,34 +34,40 @@ from fleetpatch.kube.http.decoding import (
     decode_page,
     describe,
 )
-from fleetpatch.kube.retry import is_slow
+from fleetpatch.kube.retry import is_timeout
 from fleetpatch.model.answer import NoAnswer
 from fleetpatch.model.ports import Page
 from fleetpatch.model.target import Seen
 
 _BITS: Final = 2**23
+"""Of the map of uids: 1 MiB for a list, however long it is."""
 
 
-class Novelty:
-    """What one list has shown since it was started."""
+class ListProgress:
+    """What one list has shown since it was started, in bounded memory.
+
+    A uid sets one bit of a map, chosen by its hash. Two uids may share a bit, so a new object may
+    count as known; but a page counts as repeated only where all of its objects do. Of each token
+    the hash is kept. A list of one page allocates neither.
+    """
 
     def __init__(self) -> None:
         self._tokens: set[int] = set()
         self._uids = bytearray()
 
     def clear(self) -> None:
-        """Forget all: the list starts again, and shows everything once more."""
+        """Forget all: the list starts again, and shows its objects once more."""
         self._tokens.clear()
         self._uids = bytearray()
 
     def is_new_token(self, token: str) -> bool:
-        """Note a token; False where it came before."""
+        """Add a token; returns False where it came before."""
         known = len(self._tokens)
         self._tokens.add(hash(token))
         return len(self._tokens) > known
 
-    def has_new(self, items: Iterable[Seen]) -> bool:
-        """Note the objects of a page; False where all of them came before."""
+    def has_new_objects(self, items: Iterable[Seen]) -> bool:
+        """Add the objects of a page; returns False where all of them came before."""
         bits = self._uids = self._uids or bytearray(_BITS // 8)
         new = False
         for seen in items:
@@ -78,93 +79,102 @@ class Novelty:
 
 
 PAGE: Final = 500
-"""Objects asked for at first."""
+"""Objects of a page at first, as for kubectl."""
 SMALLEST_PAGE: Final = 50
+"""Objects; a server that cannot send so many in time is not helped by still smaller pages."""
 RESTARTS: Final = 3
+"""A list that takes longer than etcd keeps a version (5 minutes) fails at each start."""
 EXPIRIES: Final = 20
+"""410s in one list; each new version is good for 5 minutes, so this is over an hour of listing."""
 REPEATS: Final = 20
+"""Pages without a new object that every list may have, however short it is."""
 _TOO_LARGE: Final = re.compile(r"too large|larger than max|resource ?exhausted", re.IGNORECASE)
+"""What etcd and gRPC say in a 500 about a page that exceeds their message size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a list stands.
+    """The next page to request, and what has happened to the list before.
 
-    `expiries` counts all 410s. `new` counts the pages that showed new objects, and `repeats` those
-    that did not, since the list was started (again).
+    `expiries` counts all 410s. Since the list was last started, `new_pages` counts the pages with
+    new objects and `repeated_pages` those without.
     """
 
     limit: int = PAGE
     token: str = ""
     restarts: int = 0
     expiries: int = 0
-    new: int = 0
-    repeats: int = 0
+    new_pages: int = 0
+    repeated_pages: int = 0
     inconsistent: bool = False
     whole: bool = False
 
     @property
     def is_smallest(self) -> bool:
-        """Whether pages cannot be made smaller."""
+        """Whether pages cannot be halved again."""
         return self.limit <= SMALLEST_PAGE
 
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What an answer brought: a page, or None, and where to go on, or None at the end.
+    """The page that an answer contained, if any, and the next position; None at the end.
 
-    `waits` is how often it has been paused for the same reason, this pause included; 0 for none.
+    `pauses` counts the pauses for the same reason, with the one before the next request; 0 means
+    that no pause is due.
     """
 
     page: Page | None
     position: Position | None
-    waits: int = 0
+    pauses: int = 0
 
 
-def next_step(position: Position, novelty: Novelty, raw: RawReply, what: str) -> NextStep:
-    """Decide after an answer, and note in `novelty` what it shows.
+def next_step(position: Position, progress: ListProgress, raw: RawReply, what: str) -> NextStep:
+    """Decide what to do after an answer, and note in `progress` what it shows.
 
     `what` says in messages what is listed, and where. Raises ClusterError where the list cannot
-    go on.
+    be continued.
     """
     match raw:
-        case Raw(status=200, whole=True):
-            return _page(position, novelty, raw, what)
+        case Raw(status=200, is_complete=True):
+            return _page(position, progress, raw, what)
         case Raw(status=410):
-            return _after_expiry(position, novelty, raw, what)
+            return _after_expiry(position, progress, raw, what)
         case _ if _is_too_much(raw) and not position.is_smallest:
             return NextStep(None, replace(position, limit=max(SMALLEST_PAGE, position.limit // 2)))
         case _:
             raise _refused(raw, what)
 
 
-def _page(position: Position, novelty: Novelty, raw: Raw, what: str) -> NextStep:
+def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> NextStep:
     page = decode_page(raw, whole=position.whole)
     if page is None:
         raise ClusterError(
-            f"{what}: the answer is no list ({decode_answer(raw).message or 'of objects'}); "
-            "look at what stands between us and the server"
+            f"{what}: the answer is not a list ({decode_answer(raw).message or 'of objects'}); "
+            "look at what is between us and the server"
         )
     shown = Page(page.items, position.inconsistent, page.api_version, page.kind)
     if not page.token:
         return NextStep(shown, None)
-    if not novelty.is_new_token(page.token):
+    if not progress.is_new_token(page.token):
         raise ClusterError(
             f"{what}: the list does not end, since the server answers with the same page again;"
             " look at what is between us and the server"
         )
-    if novelty.has_new(page.items):
-        return NextStep(shown, replace(position, token=page.token, new=position.new + 1))
-    repeats = position.repeats + 1
-    if repeats > REPEATS + position.new:
-        raise ClusterError(
-            f"{what}: the list does not end, since {repeats} pages had no new objects; narrow the"
-            " selector or the namespaces, or look at what is between us and the server"
+    if progress.has_new_objects(page.items):
+        return NextStep(
+            shown, replace(position, token=page.token, new_pages=position.new_pages + 1)
         )
-    return NextStep(shown, replace(position, token=page.token, repeats=repeats), repeats)
+    repeated_pages = position.repeated_pages + 1
+    if repeated_pages > REPEATS + position.new_pages:
+        raise ClusterError(
+            f"{what}: the list does not end, since {repeated_pages} pages had no new objects;"
+            " narrow the selector or the namespaces, or look at what is between us and the server"
+        )
+    onward = replace(position, token=page.token, repeated_pages=repeated_pages)
+    return NextStep(shown, onward, repeated_pages)
 
 
-def _after_expiry(position: Position, novelty: Novelty, raw: Raw, what: str) -> NextStep:
+def _after_expiry(position: Position, progress: ListProgress, raw: Raw, what: str) -> NextStep:
     token, expiries = continue_token(raw), position.expiries + 1
     if token and expiries <= EXPIRIES:
         onward = replace(position, token=token, expiries=expiries, inconsistent=True)
@@ -174,7 +184,7 @@ def _after_expiry(position: Position, novelty: Novelty, raw: Raw, what: str) -> 
             f"{what}: the list expired {expiries} times and was started again {position.restarts} "
             "times; narrow the selector or the namespaces, or try when the server is less busy"
         )
-    novelty.clear()
+    progress.clear()
     restarts = position.restarts + 1
     first = Position(
         position.limit,
@@ -187,13 +197,13 @@ def _after_expiry(position: Position, novelty: Novelty, raw: Raw, what: str) -> 
 
 
 def _is_too_much(raw: RawReply) -> bool:
-    if is_slow(raw):
+    if is_timeout(raw):
         return True
     if isinstance(raw, NoAnswer):
         return False
     match raw.status:
         case 200:
-            return not raw.whole
+            return not raw.is_complete
         case 413:
             return True
         case 500:
@@ -219,4 +229,4 @@ def _refused(raw: RawReply, what: str) -> ClusterError:
         case Raw(status=404):
             return ClusterError(f"{what}: not served any more ({said}); check `kinds`")
         case _:
-            return ClusterError(f"{what}: the list cannot be had ({said}); try again later")
+            return ClusterError(f"{what}: the list failed ({said}); try again later")

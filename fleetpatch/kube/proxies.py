@@ -4,7 +4,7 @@ The environment is read by the rules of Go's golang.org/x/net/http/httpproxy, wh
 HTTPS_PROXY or HTTP_PROXY by the scheme of the server, the upper-case name before the lower-case
 one; `host:port` means an http:// proxy; loopback is never proxied. Two rules are stricter. Go
 ignores a variable that it cannot parse and connects directly: here it is an error, since a request
-with credentials must not leave by another way than was meant. SOCKS proxies are refused by name.
+with credentials must not take a route that was not intended. SOCKS proxies are refused.
 """
 
 import ipaddress
@@ -20,6 +20,7 @@ from fleetpatch.model.addresses import AddressError, IpAddress, is_loopback, par
 _SCHEMES: Final = ("http", "https")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+"""IPv4 addresses written as IPv6 addresses."""
 
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -111,7 +112,7 @@ def _is_excluded(url: SplitResult, no_proxy: str) -> bool:
 
 
 def _exclusions(entry: str) -> Iterator[_Exclusion]:
-    """Parse one entry; nothing comes out of an entry without a host."""
+    """Parse one entry; an entry without a host excludes nothing."""
     if network := _network(entry):
         yield _Exclusion(network=network)
         return
@@ -121,6 +122,7 @@ def _exclusions(entry: str) -> Iterator[_Exclusion]:
     if address := parse_ip(host):
         yield _Exclusion(address=address, port=port)
         return
+    # `*.example.com` means the subdomains, as `.example.com` does.
     host = host[1:] if host.startswith("*.") else host
     yield _Exclusion(
         domain=_ascii(host.removeprefix(".")), subdomains_only=host.startswith("."), port=port
@@ -158,4 +160,5 @@ def _ascii(host: str) -> str:
     try:
         return host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
+        # Not a valid name, so it equals no server's name.
         return host

@@ -1,7 +1,7 @@
 """From the name of a kind to the one resource that it means on a server.
 
-kubectl takes the first of several groups in silence; here that is refused, for a campaign over the
-wrong kind of job cannot be told from the right one by its counts.
+A name that several groups have is refused, where kubectl silently takes the first group: the
+counts of a preview do not show that it is about the wrong kind of job.
 """
 
 import difflib
@@ -11,40 +11,43 @@ from types import MappingProxyType
 from fleetpatch.errors import ClusterError, UsageError
 from fleetpatch.model.resource import Resource, resources_named
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def resolve(
-    name: str, resources: Sequence[Resource], unavailable: Mapping[str, str] = _NOTHING
+    name: str, resources: Sequence[Resource], unavailable: Mapping[str, str] = _NONE
 ) -> Resource:
-    """Find what `name` means among `resources`, where of several versions the first counts.
+    """Find what `name` means among `resources`; of several versions the first counts.
 
-    `unavailable` says for each `group/version` that could not be asked why. Raises UsageError for
-    a name that means several resources, listing them, or none, with those near; ClusterError where
-    it may be among the unavailable, also beside the one that was found.
+    `unavailable` maps each `group/version` that could not be read to the reason. Raises UsageError
+    for a name that means several resources, with a list of them, or none, with similar names;
+    ClusterError where an unavailable group may have it, even if another group has it, too.
     """
     found = resources_named(name, resources)
     if len(found) > 1:
         candidates = ", ".join(sorted(resource.unambiguous_name for resource in found))
         raise UsageError(f"{name!r} is ambiguous; write one of these: {candidates}")
-    missing = _hiding(name, unavailable)
+    missing = _candidates(name, unavailable)
     reasons = "; ".join(f"{entry}: {unavailable[entry]}" for entry in missing)
     if found:
         if any(_group(entry) != found[0].group for entry in missing) and not _names_group(name):
             raise ClusterError(
-                f"{name!r} may be ambiguous, for not all groups could be asked ({reasons}); write"
+                f"{name!r} may be ambiguous, since not all groups could be read ({reasons}); write"
                 f" {found[0].unambiguous_name!r} if you mean that one"
             )
         return found[0]
     if missing:
-        raise ClusterError(f"{name!r} is not found, and not all groups could be asked ({reasons})")
+        raise ClusterError(
+            f"{name!r} is not found, but not all groups could be read ({reasons}); try again"
+            " when they are available"
+        )
     near = _near(name, resources)
     hint = f"did you mean {', '.join(near)}?" if near else "see `kubectl api-resources`"
     raise UsageError(f"{name!r} is not served, or cannot be listed and patched; {hint}")
 
 
-def _hiding(name: str, unavailable: Mapping[str, str]) -> list[str]:
-    """Name the group versions that could not be asked and may have `name`."""
+def _candidates(name: str, unavailable: Mapping[str, str]) -> list[str]:
+    """Return the group versions that could not be read and may have `name`."""
     rest = name.lower().partition(".")[2]
     groups = {entry: _group(entry) for entry in unavailable}
     return [
@@ -64,6 +67,7 @@ def _names_group(name: str) -> bool:
 
 def _near(name: str, resources: Sequence[Resource]) -> list[str]:
     head = name.lower().partition(".")[0]
+    # The name may be right, in a group other than the one that was written.
     elsewhere = {r.name for r in resources if head in (*r.full_names, *r.short_names)}
     if elsewhere:
         return sorted(elsewhere)[:5]

@@ -1,104 +1,174 @@
-"""Reading patiently: GETs that a busy server refuses are sent again, a bounded number of times.
+"""Retries of requests that did no harm: the GETs of the survey, and log-ins to IAM.
 
-For what the survey reads (lists, discovery) and not for attempts, whose pace and retries are the
-engine's. A refused or lost GET did no harm, so 429, 503 and a reset are simply tried again after
-the longer of our own backoff and the server's Retry-After. A server that has never answered is not
-waited for: it is more likely a wrong address than a busy one.
+PATCH is not among them: its attempts are `fleetpatch.engine.retry`'s. tenacity decides on replies
+alone; an exception, cancellation above all, passes straight through it.
+
+Which replies to a GET are transient:
+
+=================================  ==============================================================
+429, 503, a reset                  the server is busy
+504, a timeout                     likewise, unless the caller reacts to them by a smaller page
+no connection                      only once the server has answered: before, a wrong address is
+                                   more likely than a server that restarts
+401                                not transient; sent again once, with new credentials
+=================================  ==============================================================
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+from tenacity.wait import wait_base
+
 from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.kube.credentials import Credentials
-from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
-from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.kube.http.decoding import RawReply, decode_answer, describe
+from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.ports import Clock
 from fleetpatch.rules.running.backoff import Backoff
 
-TRIES: Final = 6
-_BACKOFF: Final = Backoff(base=0.5, cap=30.0)
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How many requests are sent at most, and how long to wait between them."""
+
+    attempts: int
+    backoff: Backoff
+
+
+LIST_RETRIES: Final = RetryPolicy(6, Backoff(base=0.5, cap=30.0))
+"""About half a minute: a list that is given up loses all of its pages."""
+
+DISCOVERY_RETRIES: Final = RetryPolicy(3, LIST_RETRIES.backoff)
+"""Fewer: an aggregated API that is down answers 503 as long as it is down."""
+
 _PAUSES: Final = Backoff(base=0.25, cap=1.0)
 _BUSY: Final = frozenset({429, 503})
 _UNAUTHORIZED: Final = 401
-_FIRST_ERROR: Final = 400
 
 
-@dataclass(slots=True)
-class RetryingReader:
-    """How to wait: the server's `where` for messages, a clock, and `random`, uniform in [0, 1).
+@dataclass(frozen=True, slots=True)
+class Retrier:
+    """Sends requests again by the time of `clock`; `random` is uniform in [0, 1)."""
 
-    `answered` tells whether the server has answered yet.
-    """
-
-    where: str
-    credentials: Credentials
     clock: Clock
     random: Callable[[], float]
-    answered: bool = False
+
+    async def retry(
+        self,
+        send: Callable[[], Awaitable[RawReply]],
+        *,
+        policy: RetryPolicy,
+        is_transient: Callable[[RawReply], bool],
+    ) -> RawReply:
+        """Send until a reply is not transient; returns the last one when no attempt is left."""
+        # An instance for each call: it keeps state that concurrent calls must not share.
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(policy.attempts),
+            wait=WaitBackoff(policy.backoff, self.clock, self.random),
+            retry=retry_if_result(is_transient),
+            # With no attempt left, the last reply is returned like any other.
+            retry_error_callback=_last_reply,
+            sleep=self.clock.sleep,
+        )
+        return await retrying(send)
+
+
+class WaitBackoff(wait_base):
+    """Waits for an exponential backoff with jitter, or longer where the server asks for it."""
+
+    def __init__(self, backoff: Backoff, clock: Clock, random: Callable[[], float]) -> None:
+        self._backoff = backoff
+        self._clock = clock
+        self._random = random
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Return the seconds to wait after the attempt that `retry_state` holds."""
+        last = reply_of(_last_reply(retry_state))
+        now, random = self._clock.wall(), self._random()
+        return self._backoff.delay(retry_state.attempt_number, last, now=now, random=random)
+
+
+class RetryingReader:
+    """GETs for one server, which `where` names in messages."""
+
+    def __init__(self, where: str, credentials: Credentials, retrier: Retrier) -> None:
+        self.where = where
+        self._credentials = credentials
+        self._retrier = retrier
+        self._has_answered = False
 
     async def get(
         self,
         send: Callable[[], Awaitable[RawReply]],
         *,
-        endure_slow: bool = True,
-        tries: int = TRIES,
+        policy: RetryPolicy = LIST_RETRIES,
+        retry_timeouts: bool = True,
     ) -> RawReply:
-        """Send until the answer is worth looking at, and return it.
+        """Send until a reply is neither transient nor a 401, and return it.
 
-        That is any answer but 401, 429 and 503; a timeout or 504 only where `endure_slow` is not
-        set. Raises ClusterError when the tries are used up and CredentialsError on a 401 that new
-        credentials do not cure.
+        Raises ClusterError when the attempts of `policy` are used up, and CredentialsError on a
+        401 that new credentials do not cure.
         """
         renewed = False
-        attempt = 0
-        while True:
-            raw = await send()
-            if isinstance(raw, Raw):
-                self.answered = True
-                if raw.status < _FIRST_ERROR:
+
+        async def send_authorized() -> RawReply:
+            nonlocal renewed
+            while True:
+                raw = await send()
+                if isinstance(raw, NoAnswer):
                     return raw
-            reply = raw if isinstance(raw, NoAnswer) else decode_answer(raw)
-            if isinstance(reply, Answer) and reply.status == _UNAUTHORIZED:
-                if renewed or not await self.credentials.renew():
-                    raise self._unauthorized(reply)
+                self._has_answered = True
+                if raw.status != _UNAUTHORIZED:
+                    return raw
+                # Once: new credentials that are refused, too, will not be accepted later.
+                if renewed or not await self._credentials.renew():
+                    raise self._unauthorized(decode_answer(raw))
                 renewed = True
-                continue
-            if not self._is_passing(reply, endure_slow=endure_slow):
-                return raw
-            attempt += 1
-            if attempt >= tries:
-                raise ClusterError(
-                    f"{self.where}: gave up after {tries} tries ({describe(reply)}); "
-                    "try again when the server is well"
-                )
-            await self._wait(attempt, reply)
+
+        def is_transient(raw: RawReply) -> bool:
+            return retry_timeouts if is_timeout(raw) else self._is_transient(raw)
+
+        raw = await self._retrier.retry(send_authorized, policy=policy, is_transient=is_transient)
+        if is_transient(raw):
+            raise ClusterError(
+                f"{self.where}: gave up after {policy.attempts} tries ({describe(reply_of(raw))});"
+                " try again when the server is well"
+            )
+        return raw
 
     async def pause(self, number: int) -> None:
-        """Wait for the number-th time before something is asked that went well but did not help."""
-        await self.clock.sleep(_PAUSES.ceiling(number) * self.random())
+        """Pause a list for the `number`-th time: it was answered, but did not advance."""
+        retrier = self._retrier
+        await retrier.clock.sleep(_PAUSES.ceiling(number) * retrier.random())
 
-    def _is_passing(self, reply: Reply, *, endure_slow: bool) -> bool:
-        if is_slow(reply):
-            return endure_slow
-        if isinstance(reply, NoAnswer):
-            return self.answered or reply.silence is not Silence.UNREACHABLE
-        return reply.status in _BUSY
-
-    async def _wait(self, attempt: int, reply: Reply) -> None:
-        now = self.clock.wall()
-        await self.clock.sleep(_BACKOFF.delay(attempt, reply, now=now, random=self.random()))
+    def _is_transient(self, raw: RawReply) -> bool:
+        if isinstance(raw, NoAnswer):
+            return self._has_answered or raw.silence is not Silence.UNREACHABLE
+        return raw.status in _BUSY
 
     def _unauthorized(self, reply: Reply) -> CredentialsError:
         return CredentialsError(
             f"{self.where}: does not accept our credentials ({describe(reply)}); "
-            f"{self.credentials.remedy}"
+            f"{self._credentials.remedy}"
         )
 
 
-def is_slow(reply: RawReply | Reply) -> bool:
-    """Tell whether a server or a proxy ran out of time."""
-    if isinstance(reply, NoAnswer):
-        return reply.silence is Silence.TIMEOUT
-    return reply.status == 504  # noqa: PLR2004 - Gateway Timeout
+def reply_of(raw: RawReply) -> Reply:
+    """Decode a reply, if there is an answer to decode."""
+    return raw if isinstance(raw, NoAnswer) else decode_answer(raw)
+
+
+def is_timeout(raw: RawReply) -> bool:
+    """Report whether the server, or a proxy in front of it, ran out of time."""
+    if isinstance(raw, NoAnswer):
+        return raw.silence is Silence.TIMEOUT
+    return raw.status == 504  # noqa: PLR2004 - Gateway Timeout
+
+
+def _last_reply(state: RetryCallState) -> RawReply:
+    if state.outcome is None:
+        raise AssertionError("tenacity calls this after a reply only")
+    reply: RawReply = state.outcome.result()
+    return reply

@@ -1,4 +1,7 @@
-"""TLS contexts: servers are always verified, unless the kubeconfig says otherwise."""
+"""TLS contexts: a server is always verified, unless its kubeconfig switches that off.
+
+In a module of its own because all log-ins use it, and so that one place decides what is trusted.
+"""
 
 import ssl
 
@@ -13,9 +16,9 @@ def tls_context(
     verify: bool,
     where: str,
 ) -> ssl.SSLContext:
-    """Make a context from files: `authority` (None: the system's) and a client's certificate, key.
+    """Return a context from files: an authority (None: the system's), a certificate and its key.
 
-    Raises KubeconfigError, with `where` in front, where a file is missing or unfit.
+    Raises KubeconfigError, which begins with `where`, for a file that is missing or not valid.
     """
     try:
         context = ssl.create_default_context(cafile=authority)
@@ -34,18 +37,20 @@ def tls_context(
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if certificate is not None:
-        _show(context, *certificate, where)
+        _load_certificate(context, *certificate, where)
     return context
 
 
 def tls_for(server: str, where: str) -> ssl.SSLContext | None:
-    """Verify `server` by the system's authorities; None for plain HTTP. Raises as `tls_context`."""
+    """Return a context with the system's authorities, or None for plain HTTP."""
     if not server.startswith("https:"):
         return None
     return tls_context(None, None, verify=True, where=where)
 
 
-def _show(context: ssl.SSLContext, certificate: str, key: str | None, where: str) -> None:
+def _load_certificate(
+    context: ssl.SSLContext, certificate: str, key: str | None, where: str
+) -> None:
     try:
         # The empty password makes an encrypted key an error; without one OpenSSL would prompt.
         context.load_cert_chain(certificate, key, password="")

@@ -25,7 +25,7 @@ def credentials(
 def refused(renewal: Renewal | None, clock: VirtualClock) -> Credentials:
     """Credentials of which the server does not want to know any more."""
     made = credentials(renewal, clock)
-    made.refuse(made.grant)
+    made.note_refusal(made.grant)
     return made
 
 
@@ -61,7 +61,7 @@ async def test_stragglers_share_a_renewal_however_late_they_come() -> None:
     old = shared.grant
 
     for _ in range(5):
-        shared.refuse(old)
+        shared.note_refusal(old)
         assert await shared.renew()
         clock.now += SHARED_FOR
 
@@ -73,7 +73,7 @@ async def test_a_grant_that_is_refused_soon_after_it_came_is_replaced_too() -> N
     shared = credentials(renewal, VirtualClock())
 
     for call in (1, 2, 3):
-        shared.refuse(shared.grant)
+        shared.note_refusal(shared.grant)
         assert await shared.renew()
         assert shared.grant == Grant.authorizing(f"Bearer {call}")
 
@@ -87,11 +87,11 @@ async def test_a_renewal_that_fails_is_shared_too_and_says_why() -> None:
     shared = refused(fails, clock)
 
     assert await asyncio.gather(*(shared.renew() for _ in range(64))) == [False] * 64
-    assert shared.trouble == "plugin failed, run 1"
+    assert shared.last_error == "plugin failed, run 1"
     assert shared.grant == Grant.authorizing("Bearer 0")
     clock.now += SHARED_FOR
     assert not await shared.renew()
-    assert shared.trouble == "plugin failed, run 2"
+    assert shared.last_error == "plugin failed, run 2"
 
 
 async def test_the_same_token_again_is_no_change() -> None:
@@ -142,7 +142,7 @@ async def test_a_401_during_a_renewal_waits_for_it_and_causes_no_other() -> None
     shared = credentials(renewal, clock, fresh_for=60.0)
     clock.now += 60
     renewing = shared.refresh()
-    shared.refuse(shared.grant)
+    shared.note_refusal(shared.grant)
 
     assert await asyncio.gather(*(shared.renew() for _ in range(64))) == [True] * 64
     await renewing
@@ -153,7 +153,7 @@ async def test_a_renewal_that_comes_due_during_that_after_a_401_is_the_same() ->
     renewal, clock = Numbered(), VirtualClock()
     shared = credentials(renewal, clock, fresh_for=60.0)
     clock.now += 60
-    shared.refuse(shared.grant)
+    shared.note_refusal(shared.grant)
     refused = asyncio.create_task(shared.renew())
     await asyncio.sleep(0)
 
@@ -172,7 +172,7 @@ async def test_what_fails_when_it_is_due_is_tried_again_at_pauses_that_double() 
     for pause in (SHARED_FOR, 2 * SHARED_FOR, 4 * SHARED_FOR):
         assert shared.is_due()
         await shared.refresh()
-        assert shared.trouble == "no"
+        assert shared.last_error == "no"
         assert shared.grant == Grant.authorizing("Bearer 0")
         clock.now += pause - 1
         assert not shared.is_due()
@@ -208,7 +208,7 @@ async def test_a_renewal_that_is_under_way_ends_with_the_client() -> None:
 async def test_a_401_to_a_token_that_was_just_reread_is_worth_another_try() -> None:
     renewal, clock = Numbered(), VirtualClock()
     shared = credentials(renewal, clock, fresh_for=60.0)
-    shared.refuse(shared.grant)
+    shared.note_refusal(shared.grant)
     clock.now += 60
 
     await shared.refresh()

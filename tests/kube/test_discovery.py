@@ -136,7 +136,7 @@ async def test_a_name_without_its_group_is_refused_while_another_group_may_serve
     with pytest.raises(ClusterError) as caught:
         resolve(name, resources, unavailable)
 
-    assert f"{name!r} may be ambiguous, for not all groups could be asked" in str(caught.value)
+    assert f"{name!r} may be ambiguous, since not all groups could be read" in str(caught.value)
     assert f"{hidden}/v1" in str(caught.value)
     assert f"write '{meant}' if you mean that one" in str(caught.value)
     assert resolve(meant, resources, unavailable).name == meant

@@ -11,7 +11,7 @@ from itertools import count, cycle
 import pytest
 
 from fleetpatch.errors import ClusterError
-from fleetpatch.kube.listing import EXPIRIES, REPEATS, Novelty
+from fleetpatch.kube.listing import EXPIRIES, REPEATS, ListProgress
 from fleetpatch.model.ports import Page
 from fleetpatch.model.target import Seen
 from tests.kube.peers import JOBS, Peer, Request, VirtualClock, opened, page, status
@@ -138,21 +138,21 @@ def seen(uid: str) -> Seen:
 
 
 def test_many_objects_are_remembered_in_a_mebibyte() -> None:
-    novelty = Novelty()
+    progress = ListProgress()
     pages = [[seen(f"uid-{at + one}") for one in range(500)] for at in range(0, 200_000, 500)]
 
-    assert all(novelty.has_new(page) for page in pages)
-    assert not any(novelty.has_new(page) for page in pages)
-    assert len(novelty._uids) == 2**20
+    assert all(progress.has_new_objects(page) for page in pages)
+    assert not any(progress.has_new_objects(page) for page in pages)
+    assert len(progress._uids) == 2**20
 
 
 def test_what_was_forgotten_is_new_again() -> None:
-    novelty = Novelty()
-    assert novelty.has_new([seen("a")])
-    assert novelty.is_new_token("t")
-    assert not novelty.is_new_token("t")
+    progress = ListProgress()
+    assert progress.has_new_objects([seen("a")])
+    assert progress.is_new_token("t")
+    assert not progress.is_new_token("t")
 
-    novelty.clear()
+    progress.clear()
 
-    assert novelty.has_new([seen("a")])
-    assert novelty.is_new_token("t")
+    assert progress.has_new_objects([seen("a")])
+    assert progress.is_new_token("t")

@@ -152,8 +152,8 @@ async def test_what_others_wrote_into_it_is_made_fit_to_be_shown() -> None:
         (status(500, "InternalError", "etcdserver: leader changed"), "etcdserver"),
         (status(429, "TooManyRequests", "busy"), "429 TooManyRequests: busy"),
         (http(503, b"<html><title>Bad day</title>"), "Bad day"),
-        (http(200, b"<html>"), "no Lease"),
-        (http(200, {"metadata": {}}), "no Lease"),
+        (http(200, b"<html>"), "not a Lease"),
+        (http(200, {"metadata": {}}), "not a Lease"),
         (http(200, STORED | {"kind": "ConfigMap"}), "about another object"),
         (http(200, {"metadata": {"name": "other", "resourceVersion": "7"}}), "another object"),
         (
@@ -184,7 +184,7 @@ async def test_what_may_pass_is_trouble_that_may_pass(answer: bytes | Act, words
         (status(400, "BadRequest", "no"), "400 BadRequest: no"),
         (status(422, "Invalid", "no"), "422 Invalid: no"),
         (status(403, "Forbidden", "no"), "grant them, or remove `lock` from the plan"),
-        (status(401, "Unauthorized", "Unauthorized"), "log in anew"),
+        (status(401, "Unauthorized", "Unauthorized"), "log in again"),
     ],
 )
 async def test_what_does_not_pass_says_what_to_do(answer: bytes, words: str) -> None:

@@ -13,7 +13,7 @@ from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.listing import SMALLEST_PAGE
-from fleetpatch.kube.retry import TRIES
+from fleetpatch.kube.retry import LIST_RETRIES
 from fleetpatch.model.ports import Page
 from tests.kube.peers import (
     JOBS,
@@ -159,11 +159,11 @@ async def test_a_page_that_times_out_is_halved() -> None:
 async def test_the_smallest_page_is_tried_a_few_times_and_then_given_up() -> None:
     clock = VirtualClock()
     async with opened(in_turn(status(504)), clock=clock, random=lambda: 0.5) as (api, peer):
-        with pytest.raises(ClusterError, match=f"gave up after {TRIES} tries"):
+        with pytest.raises(ClusterError, match=f"gave up after {LIST_RETRIES.attempts} tries"):
             await pages_of(api)
 
-    assert limits(peer) == [500, 250, 125, 62, *[SMALLEST_PAGE] * TRIES]
-    assert len(clock.slept) == TRIES - 1
+    assert limits(peer) == [500, 250, 125, 62, *[SMALLEST_PAGE] * LIST_RETRIES.attempts]
+    assert len(clock.slept) == LIST_RETRIES.attempts - 1
 
 
 @pytest.mark.parametrize(
@@ -232,9 +232,9 @@ async def test_credentials_that_stay_refused_are_an_error_without_the_token() ->
         (http(404, b"404 page not found"), "not served"),
         (status(500, "InternalError", "boom"), "500 InternalError: boom"),
         (http(302, b""), "302"),
-        (http(200, b"<html>login"), "is no list"),
-        (http(200, b"{}"), "is no list"),
-        (http(200, {"items": [{"metadata": {"name": "no-uid"}}]}), "is no list"),
+        (http(200, b"<html>login"), "is not a list"),
+        (http(200, b"{}"), "is not a list"),
+        (http(200, {"items": [{"metadata": {"name": "no-uid"}}]}), "is not a list"),
         (page("a", token="t"), "same page again"),
     ],
 )

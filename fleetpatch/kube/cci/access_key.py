@@ -1,8 +1,10 @@
-"""Access keys: every request is signed (SDK-HMAC-SHA256), and nothing ever expires.
+"""Access keys: each request is signed (SDK-HMAC-SHA256), and the keys do not expire.
 
-The signer is that of `huaweicloudsdkcore`, the only thing used of it; it comes with the extra
-`fleetpatch[huaweicloud]`. A signature covers method, path, query, host, date, project, content type
-and body. The gateway knows the secret key, too, and accepts dates within a quarter of an hour.
+A signature covers method, path, query, host, date, project, content type and body. The gateway
+knows the secret key and signs, too; it accepts dates that differ by up to 15 minutes from its own.
+
+The signer is that of `huaweicloudsdkcore`, which the extra `fleetpatch[huaweicloud]` installs.
+Nothing else of that package is used.
 """
 
 import time
@@ -18,59 +20,63 @@ from fleetpatch.kube.connection import Grant, Signature
 from fleetpatch.model.plan.auth import AkSkAuth
 
 LARGEST_BODY: Final = 12 * 1024 * 1024
-"""Bytes of a body that the gateway checks the signature of."""
+"""Bytes of a request body that the gateway can check a signature of."""
 
 _DATE: Final = "%Y%m%dT%H%M%SZ"
 
 
-def grant(auth: AkSkAuth, around: LoginEnvironment) -> Grant:
-    """Make the grant that signs. Raises CredentialsError: no variable, or not the package."""
-    access = around.for_header(auth.access_key_env, "the access key's id (AK)")
-    secret = around.for_header(auth.secret_key_env, "the secret key (SK)")
-    signing = _Signing(_KeyPair(access, secret), auth.project, around)
-    return Grant(tls=around.tls, sign=signing.sign, secrets=(secret, access))
+def grant(auth: AkSkAuth, environment: LoginEnvironment) -> Grant:
+    """Return a grant that signs each request.
+
+    Raises CredentialsError where a variable is not set or the package is not installed.
+    """
+    access = environment.read_header_value(auth.access_key_env, "the access key's id (AK)")
+    secret = environment.read_header_value(auth.secret_key_env, "the secret key (SK)")
+    signer = _Signer(_KeyPair(access, secret), auth.project, environment)
+    return Grant(tls=environment.tls, sign=signer.sign, secrets=(secret, access))
 
 
 @dataclass(frozen=True, slots=True)
 class _KeyPair:
-    """What the package's signer wants to be given."""
+    """The access key in the form that the package's signer reads."""
 
     ak: str = field(repr=False)
     sk: str = field(repr=False)
 
 
-class _Signing:
-    """One access key, ready to sign."""
+class _Signer:
+    """Signs requests with one access key."""
 
-    def __init__(self, keys: _KeyPair, project: str, around: LoginEnvironment) -> None:
+    def __init__(self, keys: _KeyPair, project: str, environment: LoginEnvironment) -> None:
         try:
-            # Deferred: an extra, and 40 ms that all others are spared.
+            # Deferred: the package is optional, and importing it takes 40 ms.
             from huaweicloudsdkcore.sdk_request import SdkRequest  # noqa: PLC0415 - see above
             from huaweicloudsdkcore.signer.signer import Signer  # noqa: PLC0415 - see above
         except ImportError:
             raise CredentialsError(
-                f"{around.where}: `auth.aksk` needs the package huaweicloudsdkcore; "
+                f"{environment.where}: `auth.aksk` needs the package huaweicloudsdkcore; "
                 "pip install 'fleetpatch[huaweicloud]'"
             ) from None
         self._signer: Any = Signer(keys)
         self._request: Any = SdkRequest
         self._project = project
-        self._around = around
+        self._environment = environment
 
     def sign(self, method: str, url: URL, body: bytes, content_type: str) -> Signature:
         """See `fleetpatch.kube.connection.Sign`."""
         if len(body) > LARGEST_BODY:
             raise CredentialsError(
-                f"{self._around.where}: a body of {len(body):,} bytes cannot be signed, "
-                f"{LARGEST_BODY:,} is the most; patch less at once, or log in by a token"
+                f"{self._environment.where}: a body of {len(body):,} bytes cannot be signed, since"
+                f" the limit is {LARGEST_BODY:,}; patch less at once, or log in with a token"
             )
         headers = {
             "Host": url.host_port_subcomponent or "",
-            # The signer itself would ask the machine's clock, in a way that Python warns of.
-            "X-Sdk-Date": time.strftime(_DATE, time.gmtime(self._around.clock.wall())),
+            # Otherwise the signer reads the machine's clock, by a function that Python deprecates.
+            "X-Sdk-Date": time.strftime(_DATE, time.gmtime(self._environment.clock.wall())),
             "X-Project-Id": self._project,
         }
-        # In lower case, for the signer leaves out the body of each `Content-Type` but plain JSON.
+        # In lower case: with `Content-Type` the signer leaves out all bodies but plain JSON.
+        # A merge patch is another type, and its body must be signed.
         signed: dict[str, str] = headers | ({"content-type": content_type} if content_type else {})
         request = self._request(
             method=method,

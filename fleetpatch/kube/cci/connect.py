@@ -1,4 +1,4 @@
-"""From what a plan says about a cluster of CCI to a `Connection` that is logged in."""
+"""From the `auth` of a plan to a `Connection` to CCI that is logged in."""
 
 import math
 import os
@@ -31,20 +31,21 @@ async def connect_to_cci(
     clock: Clock,
     environ: Mapping[str, str] = os.environ,
 ) -> Connection:
-    """Log in to the cluster that the fleet calls `name`, at `server`.
+    """Log in to the cluster that the fleet calls `name`, at the URL `server`.
 
-    With `auth.iam` a token is fetched; else nothing is sent. Raises CredentialsError.
+    With `auth.iam` a token is requested from IAM; otherwise nothing is sent. Raises
+    CredentialsError, and KubeconfigError for a proxy that cannot be used.
     """
     server = server.rstrip("/")
     where = f"cluster {name}"
-    log_in = _choose(auth, LoginEnvironment(where, clock, environ, tls_for(server, where)))
+    log_in = _log_in(auth, LoginEnvironment(where, clock, environ, tls_for(server, where)))
     return Connection(
         context="",
         cluster=name,
         server=server,
         grant=await log_in.grant(),
         proxy=proxy_for(server, None, where),
-        renewal=log_in.grant if log_in.changes else None,
+        renewal=log_in.grant if log_in.can_change else None,
         provider=ProviderName.CCI,
         remedy=log_in.remedy,
     )
@@ -52,40 +53,44 @@ async def connect_to_cci(
 
 @dataclass(frozen=True, slots=True)
 class _LogIn:
-    """A way in. `changes` tells whether to go it again may bring something else."""
+    """One way to log in; `can_change` reports whether `grant` may return other credentials later.
+
+    `remedy` says what to do where a server refuses them.
+    """
 
     grant: Renewal
     remedy: str
-    changes: bool = True
+    can_change: bool = True
 
 
-def _choose(auth: Auth, around: LoginEnvironment) -> _LogIn:
+def _log_in(auth: Auth, environment: LoginEnvironment) -> _LogIn:
     match auth:
         case Auth(token=TokenAuth(env=str(name))):
-            grant = _showing(around.for_header(name, "the token"), around.tls)
-            remedy = f"fetch a new token into ${name}"
-            return _LogIn(partial(_as_it_is, grant), remedy, changes=False)
+            token = environment.read_header_value(name, "the token")
+            # The environment of a process does not change, so there is nothing to renew.
+            fixed = partial(_return, _token_grant(token, environment.tls))
+            return _LogIn(fixed, f"fetch a new token into ${name}", can_change=False)
         case Auth(token=TokenAuth(file=str(name))):
-            file = expand_home(name)
-            return _LogIn(partial(_read, file, around.tls), f"write a new token into {name}")
+            reread = partial(_read_grant, expand_home(name), environment.tls)
+            return _LogIn(reread, f"write a new token into {name}")
         case Auth(iam=IamAuth() as iam):
             remedy = f"check `server`, `iam.project` and the rights of user {iam.user!r}"
-            return _LogIn(IamLogIn(iam, around), remedy)
+            return _LogIn(IamLogIn(iam, environment).grant, remedy)
         case Auth(aksk=AkSkAuth() as keys):
-            grant = access_key.grant(keys, around)
+            fixed = partial(_return, access_key.grant(keys, environment))
             remedy = "check the access key, `aksk.project` and this machine's clock"
-            return _LogIn(partial(_as_it_is, grant), remedy, changes=False)
+            return _LogIn(fixed, remedy, can_change=False)
         case _:
-            raise AssertionError("a plan's checks let no other `auth` through")
+            raise AssertionError("the plan's checks accept exactly one way to log in")
 
 
-async def _as_it_is(grant: Grant) -> Grant:
+async def _return(grant: Grant) -> Grant:
     return grant
 
 
-async def _read(file: Path, tls: ssl.SSLContext | None) -> Grant:
-    return _showing(read_token(file), tls, TOKEN_FILE_FRESH_FOR)
+async def _read_grant(file: Path, tls: ssl.SSLContext | None) -> Grant:
+    return _token_grant(read_token(file), tls, TOKEN_FILE_FRESH_FOR)
 
 
-def _showing(token: str, tls: ssl.SSLContext | None, fresh_for: float = math.inf) -> Grant:
+def _token_grant(token: str, tls: ssl.SSLContext | None, fresh_for: float = math.inf) -> Grant:
     return Grant(CIMultiDict({"X-Auth-Token": token}), tls, secrets=(token,), fresh_for=fresh_for)

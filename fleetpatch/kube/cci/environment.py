@@ -1,6 +1,6 @@
-"""What a log-in finds around it, secrets above all: in variables and files that the plan names.
+"""What a log-in to CCI reads from its surroundings: variables and files that the plan names.
 
-No message quotes what they hold.
+Most of it is secret, so no message quotes a value.
 """
 
 import ssl
@@ -15,9 +15,10 @@ from fleetpatch.model.ports import Clock
 
 @dataclass(frozen=True, slots=True)
 class LoginEnvironment:
-    """The environment, a clock, and `tls`, by which CCI is verified (None for plain HTTP).
+    """The environment variables, a clock, and the TLS context for CCI (None for plain HTTP).
 
-    `where` opens every message: `cluster cci-north`.
+    `where` is the beginning of each message, such as `cluster cci-north`. In the methods `what`
+    names the value in messages, such as "the password".
     """
 
     where: str
@@ -25,27 +26,27 @@ class LoginEnvironment:
     environ: Mapping[str, str] = field(repr=False)
     tls: ssl.SSLContext | None = None
 
-    def variable(self, name: str, what: str) -> str:
-        """Give `what`, such as "the password", from a variable. Raises CredentialsError."""
+    def read_variable(self, name: str, what: str) -> str:
+        """Return the value of a variable. Raises CredentialsError where it is not set."""
         value = self.environ.get(name, "")
         if not value.strip():
             raise CredentialsError(
-                f"{self.where}: ${name} is to hold {what}, but is not set; export it"
+                f"{self.where}: ${name} must contain {what}, but is not set; export it"
             )
         return value
 
-    def for_header(self, name: str, what: str) -> str:
-        """Give `what` from a variable, fit to stand in a header. Raises CredentialsError."""
-        value = self.variable(name, what).strip()
+    def read_header_value(self, name: str, what: str) -> str:
+        """Return the value of a variable that is sent in a header. Raises CredentialsError."""
+        value = self.read_variable(name, what).strip()
         if not is_token(value):
             raise CredentialsError(
-                f"{self.where}: ${name} holds what cannot be {what}, since a header takes"
-                " printable ASCII alone; set it anew"
+                f"{self.where}: ${name} cannot be {what}: a header can contain printable ASCII"
+                " only; correct it"
             )
         return value
 
-    def file(self, name: str, what: str) -> str:
-        """Give `what` from a file, without the line end behind it. Raises CredentialsError."""
+    def read_file(self, name: str, what: str) -> str:
+        """Return the text of a file without its last line ends. Raises CredentialsError."""
         try:
             value = expand_home(name).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:

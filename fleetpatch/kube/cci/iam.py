@@ -1,22 +1,24 @@
-"""IAM: a user's name and password for a token, which lasts a day and is sent as `X-Auth-Token`.
+"""IAM: exchanges the name and password of a user for a token, which is sent as `X-Auth-Token`.
 
 ::
 
     POST {endpoint}/v3/auth/tokens
     201  X-Subject-Token: the token    {"token": {"issued_at": ..., "expires_at": ...}}
 
-How long a token lasts is told by IAM's clock alone (`issued_at`, else the `Date` of its answer), so
-that ours may be wrong by hours. It is renewed before its end: a fifth of its life, but no more than
-five minutes. Where the end makes no sense, the token is used until a server refuses it.
+A token lasts a day. Its lifetime is measured on IAM's clock alone (`issued_at`, else the `Date` of
+the answer), so that our clock may be wrong by hours. A token is renewed before its end: by a fifth
+of its lifetime, but at most five minutes. Where the end is missing or makes no sense, a token is
+used until a server refuses it.
 
-IAM that is busy or breaks down is asked again a few times. A refusal is final: IAM locks accounts
-after a few wrong passwords. The password goes to the plan's endpoint and nowhere else: redirects
-are not followed (`fleetpatch.kube.http.transport`).
+IAM that is busy or fails is asked again a few times. A refusal is final: IAM locks accounts after a
+few wrong passwords. The password is sent to the plan's endpoint only: redirects are not followed
+(`fleetpatch.kube.http.transport`).
 """
 
 import math
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -28,10 +30,11 @@ from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import is_token
 from fleetpatch.kube.http import requests
-from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
+from fleetpatch.kube.http.decoding import Raw, RawReply, describe
 from fleetpatch.kube.http.lenient_json import decode
 from fleetpatch.kube.http.transport import Transport
 from fleetpatch.kube.proxies import proxy_for
+from fleetpatch.kube.retry import Retrier, RetryPolicy, reply_of
 from fleetpatch.kube.tls import tls_for
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.fields import Json
@@ -39,12 +42,14 @@ from fleetpatch.model.plan.auth import IamAuth
 from fleetpatch.model.units import seconds_of_http_date, seconds_of_rfc3339
 from fleetpatch.rules.running.backoff import Backoff
 
-TRIES: Final = 5
+LOGIN_RETRIES: Final = RetryPolicy(5, Backoff(base=0.5, cap=8.0))
+"""At most about 15 seconds: the run waits for its first token."""
+
 LONGEST_MARGIN: Final = 300.0
 """Seconds before its end at which a token is renewed at the latest."""
 
 _TIMEOUT: Final = 10.0
-_BACKOFF: Final = Backoff(base=0.5, cap=8.0)
+"""Seconds for one request."""
 _CREATED: Final = (200, 201)
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
@@ -55,15 +60,15 @@ class _Token(msgspec.Struct):
     issued_at: str | None = None
 
 
-class _Answer(msgspec.Struct):
+class _TokenAnswer(msgspec.Struct):
     token: _Token | None = None
 
 
-_answers: Final = msgspec.json.Decoder(_Answer)
+_token_answers: Final = msgspec.json.Decoder(_TokenAnswer)
 
 
 class IamLogIn:
-    """One user of IAM; each call logs in once and gives the new token's grant.
+    """The log-in of one user of IAM; each call of `grant` fetches a new token.
 
     `random` is uniform in [0, 1) and spreads waits.
     """
@@ -71,33 +76,32 @@ class IamLogIn:
     def __init__(
         self,
         auth: IamAuth,
-        around: LoginEnvironment,
+        environment: LoginEnvironment,
         random: Callable[[], float] = random.random,
     ) -> None:
         self._auth = auth
-        self._around = around
-        self._random = random
+        self._environment = environment
+        self._retrier = Retrier(environment.clock, random)
         self._endpoint = auth.endpoint.rstrip("/")
-        self._where = f"{around.where}: IAM at {self._endpoint}"
+        self._where = f"{environment.where}: IAM at {self._endpoint}"
         self._tls = tls_for(self._endpoint, self._where)
-        self._answered = False
+        self._has_answered = False
 
-    async def __call__(self) -> Grant:
+    async def grant(self) -> Grant:
         """Log in. Raises CredentialsError."""
-        # Read at each log-in, so that nothing holds it in between and a file may change.
+        # Read at each log-in: the password is not kept in between, and its file may change.
         password = self._password()
-        reply = await self._ask(password)
-        if isinstance(reply, Raw) and reply.status in _CREATED:
-            return self._grant(reply)
-        raise CredentialsError(f"{self._where}: {self._refusal(_read(reply))}")
+        raw = await self._request_token(password)
+        if isinstance(raw, Raw) and raw.status in _CREATED:
+            return self._grant_of(raw)
+        raise CredentialsError(f"{self._where}: {self._refusal(reply_of(raw))}")
 
     def _password(self) -> str:
         if self._auth.password_env:
-            return self._around.variable(self._auth.password_env, "the password")
-        return self._around.file(self._auth.password_file or "", "the password")
+            return self._environment.read_variable(self._auth.password_env, "the password")
+        return self._environment.read_file(self._auth.password_file or "", "the password")
 
-    async def _ask(self, password: str) -> RawReply:
-        """Ask until the answer is worth looking at, or the tries are used up."""
+    async def _request_token(self, password: str) -> RawReply:
         connection = Connection(
             context="",
             cluster="",
@@ -109,43 +113,34 @@ class IamLogIn:
         body = msgspec.json.encode(_body(self._auth, password))
         async with Transport(
             connection,
-            self._around.clock,
+            self._environment.clock,
             concurrency=1,
             timeout=_TIMEOUT,
             connect_timeout=_TIMEOUT,
         ) as transport:
-            attempt = 1
-            while True:
-                raw = await transport.send(requests.POSTING, url, body)
-                reply = _read(raw)
-                if attempt == TRIES or not self._is_passing(reply):
-                    return raw
-                await self._wait(attempt, reply)
-                attempt += 1
+            return await self._retrier.retry(
+                partial(transport.send, requests.POST_JSON, url, body),
+                policy=LOGIN_RETRIES,
+                is_transient=self._is_transient,
+            )
 
-    def _is_passing(self, reply: Reply) -> bool:
-        """Tell whether to ask again. Whom nobody ever reached is not waited for."""
-        match reply:
-            case Answer(status=status):
-                self._answered = True
-                return status == _TOO_MANY or status >= _SERVER_ERROR
-            case NoAnswer(silence=silence):
-                return self._answered or silence is Silence.RESET
+    def _is_transient(self, raw: RawReply) -> bool:
+        """Report whether to send again; an endpoint that never answered is likely a wrong one."""
+        if isinstance(raw, NoAnswer):
+            return self._has_answered or raw.silence is Silence.RESET
+        self._has_answered = True
+        return _is_busy(raw.status)
 
-    async def _wait(self, attempt: int, reply: Reply) -> None:
-        clock = self._around.clock
-        await clock.sleep(_BACKOFF.delay(attempt, reply, now=clock.wall(), random=self._random()))
-
-    def _grant(self, raw: Raw) -> Grant:
+    def _grant_of(self, raw: Raw) -> Grant:
         token = raw.headers.get("X-Subject-Token", "")
         if not is_token(token):
             raise CredentialsError(
                 f"{self._where}: answered {raw.status} without a token; check `iam.endpoint`"
             )
-        life = lifetime(raw, now=self._around.clock.wall())
+        life = lifetime(raw, now=self._environment.clock.wall())
         return Grant(
             CIMultiDict({"X-Auth-Token": token}),
-            self._around.tls,
+            self._environment.tls,
             secrets=(token,),
             fresh_for=life - min(life / 5, LONGEST_MARGIN) if life < math.inf else life,
         )
@@ -163,30 +158,33 @@ class IamLogIn:
                 )
             case Answer(status=403):
                 return (
-                    f"does not let user {auth.user!r} into project {auth.project!r} ({said}); "
+                    f"refuses user {auth.user!r} access to project {auth.project!r} ({said}); "
                     "check `iam.project` and the user's rights"
                 )
-            case Answer(status=status) if status == _TOO_MANY or status >= _SERVER_ERROR:
-                return f"gave up after {TRIES} tries ({said}); try again when it is well"
+            case Answer(status=status) if _is_busy(status):
+                return (
+                    f"gave up after {LOGIN_RETRIES.attempts} tries ({said}); try again when IAM"
+                    " is well"
+                )
             case Answer():
-                return f"gives no token ({said}); check `iam.endpoint` and `iam.project`"
+                return f"sent no token ({said}); check `iam.endpoint` and `iam.project`"
 
 
 def lifetime(raw: Raw, *, now: float) -> float:
-    """Seconds that the token of an answer lasts, infinite where that cannot be told.
+    """Return the seconds that the token of an answer lasts; infinite where that is not known.
 
-    `now` (seconds since the epoch, our clock) is asked only where IAM does not tell its own time.
+    `now` (seconds since the epoch, our clock) counts only where IAM does not send its own time.
     """
-    answered = decode(_answers, raw.body)
-    token = (answered and answered.token) or _Token()
+    answer = decode(_token_answers, raw.body)
+    token = (answer and answer.token) or _Token()
     end = seconds_of_rfc3339(token.expires_at or "")
     begin = seconds_of_rfc3339(token.issued_at or "")
     begin = begin or seconds_of_http_date(raw.headers.get("Date", "")) or now
     return end - begin if end is not None and end > begin else math.inf
 
 
-def _read(raw: RawReply) -> Reply:
-    return decode_answer(raw) if isinstance(raw, Raw) else raw
+def _is_busy(status: int) -> bool:
+    return status == _TOO_MANY or status >= _SERVER_ERROR
 
 
 def _body(auth: IamAuth, password: str) -> Json:

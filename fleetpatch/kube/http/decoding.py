@@ -1,16 +1,15 @@
-"""Bodies as they come over the wire, decoded into the model's values.
+"""Answers and pages of lists, decoded from their bodies into the model's values.
 
-Answers are asked for as `PartialObjectMetadata`; a server that does not know it sends whole
-objects, of which only the metadata is looked at. The structs name what is read and skip the rest,
-so a server may add what it likes. Null is the same as absent, as it is for Go; lists come with
-`items: null` when they are empty.
+Answers are requested as `PartialObjectMetadata`; a server that does not know it sends whole
+objects, of which only the metadata is read. The structs name the fields that are read and skip all
+others. Null is the same as absent, as it is for Go; an empty list may have `items: null`.
 
-Not everything that answers is an API server. A proxy's HTML page, a gateway's own JSON or plain
-text are answers too: their status counts, and a short message says what they were
+An answer need not come from an API server. For the HTML page of a proxy, the JSON of a gateway or
+plain text the status counts, and a short message describes the body
 (`fleetpatch.kube.http.lenient_json`).
 
-An answer may quote the secrets of its request. Bodies are decoded as they came, and decisions see
-what they hold; the texts that are shown are masked here.
+An answer may quote the secrets of its request. Decisions see the texts as they came; the texts that
+are shown to people are masked here.
 """
 
 from collections.abc import Mapping
@@ -29,23 +28,24 @@ from fleetpatch.model.text import clean
 _OK: Final = range(200, 300)
 _FOREIGN_OWNER: Final = "FieldManagerConflict"
 _CAUSES: Final = 20
+"""Causes read of one Status; a webhook may add one for each of its rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A complete answer, undecoded. `whole` is False where the body was cut at the limit.
+    """An answer, undecoded. `is_complete` is False where the body was cut at the limit.
 
-    `headers` may be looked up in any spelling of case. `secrets` are those of the request.
+    `headers` ignore the case of names. `secrets` are those of the request.
     """
 
     status: int
     body: bytes = field(repr=False)
-    whole: bool = True
+    is_complete: bool = True
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def mask(self, text: str) -> str:
-        """`text`, which came with the answer, without the request's secrets."""
+        """Mask the request's secrets in `text`, which came with the answer."""
         for secret in self.secrets:
             text = text.replace(secret, REDACTED)
         return text
@@ -55,10 +55,10 @@ RawReply: TypeAlias = Raw | NoAnswer
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A decoded page; `token` is empty on the last one.
+class ListPage:
+    """One page of a list; `token` is the continue token, empty on the last page.
 
-    `api_version` and `kind` are the list's own, empty where it has none.
+    `api_version` and `kind` are those of the list, empty where it has none.
     """
 
     items: tuple[Seen, ...]
@@ -143,9 +143,9 @@ _statuses: Final = msgspec.json.Decoder(_Status)
 
 
 def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> Answer:
-    """Decode the answer to a GET or PATCH of one object; every body gives an Answer.
+    """Decode the answer to a GET or PATCH of one object; any body results in an Answer.
 
-    `whole` keeps all of the object beside its metadata, `managed` its managedFields.
+    `whole` keeps the whole object beside its metadata, `managed` its managedFields.
     """
     if raw.status in _OK and (seen := _object(raw.body, whole=whole, managed=managed)) is not None:
         return Answer(raw.status, seen)
@@ -174,26 +174,26 @@ def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> An
         ),
         is_status=True,
         retry_after=retry_after,
-        # The server leaves a zero out, so a zero says nothing.
+        # Kubernetes omits a zero, so a zero is not an order to retry at once.
         retry_after_seconds=details.retry_after_seconds or None,
     )
 
 
-def decode_page(raw: Raw, *, whole: bool = False) -> Listed | None:
-    """Decode a page; None where the body is no list of objects.
+def decode_page(raw: Raw, *, whole: bool = False) -> ListPage | None:
+    """Decode a page; None where the body is not a list of objects.
 
-    Of an object that cannot be decoded as a whole, `Seen.unreadable` says why.
+    `Seen.unreadable` says why an object could not be decoded as a whole.
     """
     if whole:
-        return _listed_whole(raw.body)
+        return _whole_page(raw.body)
     page = decode(_lists, raw.body)
     if page is None:
         return None
-    return _listed(page, tuple(_seen(item) for item in page.items or ()))
+    return _page(page, tuple(_seen(item) for item in page.items or ()))
 
 
 def continue_token(raw: Raw) -> str:
-    """Give the continue token that the body of a 410 may carry; empty where it has none."""
+    """Return the continue token in the body of a 410; empty where it has none."""
     status = decode(_statuses, raw.body)
     return _token(status.metadata) if status is not None else ""
 
@@ -203,8 +203,8 @@ def _token(metadata: _ListMetadata | None) -> str:
 
 
 def _shown(raw: Raw, text: str) -> tuple[str, str]:
-    """An Answer's `message` and `unmasked`."""
-    # Once more after cleaning: control characters may have stood within a secret.
+    """Return an Answer's `message` and `unmasked`."""
+    # Masked again after cleaning: control characters may have been within a secret.
     message = clean(raw.mask(clean(raw.mask(text))))
     unmasked = clean(text)
     return message, "" if message == unmasked else unmasked
@@ -231,44 +231,44 @@ def _whole_object(body: bytes) -> Seen | None:
     try:
         seen = _seen_whole(msgspec.json.decode(body))
     except UNDECODABLE:
-        return _rescued(body)
-    # Counting brackets is cheaper than looking, and settles it for nearly all objects.
+        return _readable_part(body)
+    # Counting brackets is cheaper than walking the object, and enough for nearly all of them.
     shallow = body.count(b"{") + body.count(b"[") <= MAX_DEPTH
-    return seen if shallow else _bounded(seen)
+    return seen if shallow else _within_depth(seen)
 
 
-def _listed_whole(body: bytes) -> Listed | None:
+def _whole_page(body: bytes) -> ListPage | None:
     try:
         page = _whole_lists.decode(body)
-        items = tuple(_bounded(_seen_whole(item)) for item in page.items or ())
-        return _listed(page, items)
+        items = tuple(_within_depth(_seen_whole(item)) for item in page.items or ())
+        return _page(page, items)
     except UNDECODABLE:
         pass
     raw_page = decode(_raw_lists, body)
     if raw_page is None:
         return None
-    rescued = [_rescued(bytes(item)) for item in raw_page.items or ()]
-    seen = tuple(item for item in rescued if item is not None)
-    # What cannot even be named must not be forgotten in silence.
-    return _listed(raw_page, seen) if len(seen) == len(rescued) else None
+    readable = [_readable_part(bytes(item)) for item in raw_page.items or ()]
+    seen = tuple(item for item in readable if item is not None)
+    # An object without a name cannot be reported, and must not be dropped in silence.
+    return _page(raw_page, seen) if len(seen) == len(readable) else None
 
 
-def _listed(page: _AnyList, items: tuple[Seen, ...]) -> Listed:
-    return Listed(items, _token(page.metadata), page.api_version or "", page.kind or "")
+def _page(page: _AnyList, items: tuple[Seen, ...]) -> ListPage:
+    return ListPage(items, _token(page.metadata), page.api_version or "", page.kind or "")
 
 
-def _rescued(body: bytes) -> Seen | None:
-    """Read of an object what can be read; None where that is not even its metadata."""
+def _readable_part(body: bytes) -> Seen | None:
+    """Decode as much of an object as can be read; None where that excludes its metadata."""
     repaired = repair(body)
     try:
-        return _bounded(_seen_whole(msgspec.json.decode(repaired)))
+        return _within_depth(_seen_whole(msgspec.json.decode(repaired)))
     except UNDECODABLE as error:
         found = decode(_objects, repaired)
         why = f"the object cannot be decoded ({clean(str(error))})"
         return None if found is None else _seen(found, unreadable=why)
 
 
-def _bounded(seen: Seen) -> Seen:
+def _within_depth(seen: Seen) -> Seen:
     return replace(seen, unreadable=TOO_DEEP) if is_deeper(seen.whole, MAX_DEPTH) else seen
 
 
@@ -277,7 +277,7 @@ def _seen_whole(document: Json) -> Seen:
 
 
 def describe(reply: Answer | NoAnswer) -> str:
-    """Put a reply into words: `503 ServiceUnavailable: the message`."""
+    """Describe a reply in one line: `503 ServiceUnavailable: the message`."""
     match reply:
         case NoAnswer(silence, detail):
             return f"{silence.value}: {detail}" if detail else silence.value
@@ -303,9 +303,10 @@ def _seen(shown: _Object, whole: Json = None, *, unreadable: str = "") -> Seen:
 
 
 def _strings(values: dict[str, str | None] | None) -> Mapping[str, str]:
-    """Leave out what is null."""
+    """Return labels or annotations without those that are null."""
     if not values:
         return {}
+    # Almost no object has one, and copying every map would slow the survey down.
     if None in values.values():
         return {key: value for key, value in values.items() if value is not None}
     return cast("dict[str, str]", values)

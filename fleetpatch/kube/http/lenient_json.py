@@ -1,19 +1,20 @@
-"""The boundary at which bytes of others become values: nothing that they hold raises beyond it.
+"""JSON from servers: decoding that no body can break.
 
-A body is decoded as it is. Only where that fails it is repaired as Go's decoder, which API servers
-and kubectl use, would read it, and decoded once more:
+A body is decoded as it is. Only where that fails it is rewritten so that the result is what Go's
+decoder, which API servers and kubectl use, would read, and decoded again:
 
 ========================================  =====================================================
 bytes that are not UTF-8                  U+FFFD
 half of a surrogate pair (`"\ud800"`)      U+FFFD
 maps and lists nested too deep            null below `KEPT_DEPTH` levels; `fleetpatch.model.fields`
-                                          says what becomes of such an object
-a key given twice                         the last one counts (no failure)
-a value of another type, a number that    no such document
+                                          describes how such an object is handled
+a key given twice                         the last one counts (this does not fail)
+a value of another type, a number that    None
 no float can hold, half a document
 ========================================  =====================================================
 
-What answers in an API server's place, put into words: a gateway's JSON, HTML, plain text.
+`describe_body` describes a body that is neither an object nor a Status: the JSON of a gateway, an
+HTML page, plain text.
 """
 
 import re
@@ -25,18 +26,21 @@ from fleetpatch.model.encoding import with_whole_characters
 from fleetpatch.model.fields import MAX_DEPTH
 
 UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for a body; it counts nesting against Python's recursion limit."""
+"""What msgspec raises for a body; nesting counts against Python's recursion limit."""
 
 KEPT_DEPTH: Final = MAX_DEPTH + 4
-"""Levels that a repair keeps: a list puts two around each object, and one more shows the excess."""
+"""Levels that a repair keeps: those of an object, the two of a list around it, and more than that,
+so that an object which was cut is still found to be too deep."""
 
+# A string is one token, so that brackets within strings are not counted; the quantifiers are
+# possessive, which keeps the time linear for a hostile body.
 _BRACKET: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
 
 T = TypeVar("T")
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
-    """Decode a body; None where it is no such document."""
+    """Decode a body; None where it is not a document of the decoder's type."""
     try:
         return decoder.decode(body)
     except UNDECODABLE:
@@ -49,15 +53,16 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
 
 
 def repair(body: bytes) -> bytes:
-    """Rewrite what would fail although Go reads it; `body` itself where there is nothing."""
+    """Rewrite what fails here but not in Go; returns `body` itself where there is nothing."""
     body = with_whole_characters(body)
+    # The number of opening brackets bounds the depth, and counting is cheap.
     if body.count(b"[") + body.count(b"{") > KEPT_DEPTH:
         body = _flattened(body)
     return body
 
 
 def _flattened(body: bytes) -> bytes:
-    """Replace maps and lists below `KEPT_DEPTH` levels by null; brackets in strings are none."""
+    """Replace maps and lists below `KEPT_DEPTH` levels by null."""
     pieces: list[bytes] = []
     depth = kept_from = 0
     for token in _BRACKET.finditer(body):
@@ -72,7 +77,7 @@ def _flattened(body: bytes) -> bytes:
                 depth -= 1
     if not pieces:
         return body
-    # Half a document may end below that depth.
+    # Half a document may end below that depth, inside a part that is left out.
     return b"".join([*pieces, body[kept_from:] if depth <= KEPT_DEPTH else b""])
 
 
@@ -80,27 +85,27 @@ _TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTA
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
-class _Complaint(msgspec.Struct):
-    """What a gateway or IAM answers; each has its own names for it."""
+class _ErrorBody(msgspec.Struct):
+    """The error of a gateway or of IAM; each has its own names for message and code."""
 
     error_msg: str | None = None
     error_code: str | int | None = None
     message: str | None = None
     code: str | int | None = None
     title: str | None = None
-    error: "_Complaint | str | None" = None
+    error: "_ErrorBody | str | None" = None
 
 
-_complaints: Final = msgspec.json.Decoder(_Complaint)
+_error_bodies: Final = msgspec.json.Decoder(_ErrorBody)
 
 
 def describe_body(body: bytes) -> str:
-    """Say what a body is that is neither an object nor a Status; as it came, uncleaned."""
+    """Describe a body that is neither an object nor a Status, in its own words and uncleaned."""
     if not body.strip():
         return "the answer has no body"
-    complaint = decode(_complaints, body)
-    if complaint is not None and (said := _said(complaint)):
-        return said
+    error_body = decode(_error_bodies, body)
+    if error_body is not None and (message := _message_of(error_body)):
+        return message
     text = body.decode(errors="replace")
     if _MARKUP.match(text):
         title = _TITLE.search(text)
@@ -108,14 +113,14 @@ def describe_body(body: bytes) -> str:
     return text
 
 
-def _said(complaint: _Complaint) -> str:
-    """Put a complaint into words, as `the message (its code)`; empty where it says nothing."""
-    match complaint:
-        case _Complaint(error=_Complaint() as inner):
-            return _said(inner)
-        case _Complaint(error_msg=str(message), error_code=code) if message:
+def _message_of(error_body: _ErrorBody) -> str:
+    """Return an error as `the message (its code)`; empty where it has no message."""
+    match error_body:
+        case _ErrorBody(error=_ErrorBody() as inner):
+            return _message_of(inner)
+        case _ErrorBody(error_msg=str(message), error_code=code) if message:
             return f"{message} ({code or 'no code'})"
-        case _Complaint(message=str(message), title=title, code=code) if message:
+        case _ErrorBody(message=str(message), title=title, code=code) if message:
             mark = title or code
             return f"{message} ({mark})" if mark else message
         case _:

@@ -1,4 +1,4 @@
-"""What can be asked of a server: method, headers, and how large a body may be."""
+"""Templates of requests: method, headers, and the size limit of the answer."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,16 +8,18 @@ from fleetpatch.model.change import PatchType
 
 _MIB: Final = 1024 * 1024
 _JSON: Final = "application/json"
+# Plain JSON comes second, for servers that do not know PartialObjectMetadata.
 _METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{_JSON}"
 _METADATA_LIST: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_JSON}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestTemplate:
-    """One way of asking. There is one object for each way, compared by identity.
+    """What all requests of one kind have in common.
 
-    `limit` is in bytes. Small answers are not compressed: it would cost both sides more than it
-    saves.
+    There is one object for each kind, compared by identity, so that it is a cheap key. `limit` is
+    the largest answer that is read, in bytes. `compressed` asks for gzip; answers about one object
+    are too small to be worth it.
     """
 
     method: str
@@ -28,7 +30,7 @@ class RequestTemplate:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that do not depend on the connection."""
+        """The headers that are the same on every connection."""
         headers = {
             "Accept": self.accept,
             "Accept-Encoding": "gzip" if self.compressed else "identity",
@@ -36,24 +38,24 @@ class RequestTemplate:
         return headers | ({"Content-Type": self.content_type} if self.content_type else {})
 
 
-DOCUMENT: Final = RequestTemplate("GET", _JSON, 8 * _MIB, compressed=True)
-POSTING: Final = RequestTemplate("POST", _JSON, 8 * _MIB, content_type=_JSON)
+GET_DOCUMENT: Final = RequestTemplate("GET", _JSON, 8 * _MIB, compressed=True)
+POST_JSON: Final = RequestTemplate("POST", _JSON, 8 * _MIB, content_type=_JSON)
 
 
 @cache
-def reading(*, whole: bool) -> RequestTemplate:
-    """GET an object: all of it, or its metadata."""
+def for_get(*, whole: bool) -> RequestTemplate:
+    """Return the template of a GET of an object, whole or its metadata only."""
     return RequestTemplate("GET", _JSON if whole else _METADATA, 8 * _MIB)
 
 
 @cache
-def listing(*, whole: bool) -> RequestTemplate:
-    """GET a page of a collection."""
+def for_list(*, whole: bool) -> RequestTemplate:
+    """Return the template of a GET of a page of a collection."""
     return RequestTemplate("GET", _JSON if whole else _METADATA_LIST, 32 * _MIB, compressed=True)
 
 
 @cache
-def patching(patch_type: PatchType, *, whole: bool) -> RequestTemplate:
-    """PATCH an object, and be shown all of it, or its metadata."""
+def for_patch(patch_type: PatchType, *, whole: bool) -> RequestTemplate:
+    """Return the template of a PATCH that is answered by the whole object or its metadata."""
     accept = _JSON if whole else _METADATA
     return RequestTemplate("PATCH", accept, 8 * _MIB, content_type=patch_type.value)

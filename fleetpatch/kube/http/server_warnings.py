@@ -1,4 +1,4 @@
-"""The `Warning` headers of answers: deprecated versions, unknown fields, what a policy objects to.
+"""The `Warning` headers of answers: deprecated versions, unknown fields, violations of policies.
 
 The format is that of RFC 7234, section 5.5, of which Kubernetes uses the code 299::
 
@@ -21,6 +21,7 @@ from fleetpatch.model.text import clean
 
 _CODE: Final = "299"
 _PER_ANSWER: Final = 20
+"""Warnings counted of one answer; the rest would only fill the log."""
 _WARNING: Final = re.compile(
     r'\s*+(?P<code>\d{3})\s++\S++\s++"(?P<text>[^"\\]*+(?:\\.[^"\\]*+)*+)"(?:\s++"[^"]*+")?+\s*+'
     r"(?:,|$)",
@@ -30,24 +31,26 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
 
 def _ignore(_text: str) -> None:
-    """Nobody wants to know."""
+    """The default of `on_new`."""
 
 
 class ServerWarnings:
-    """Counts what one server warns of; `on_new` is called at the first of each text."""
+    """Counts the warnings of one server by text; `on_new` is called once for each text."""
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.on_new: Callable[[str], None] = _ignore
 
     def note(self, headers: Iterable[str], without_secrets: Callable[[str], str]) -> None:
-        """Count the warnings of one answer; `without_secrets` masks those of its request."""
+        """Count the warnings of one answer; `without_secrets` masks the secrets of its request."""
         texts = [text for header in headers for text in texts_of(header)]
         for text in texts[:_PER_ANSWER]:
+            # Masked again after cleaning: control characters may have been within a secret.
             shown = mask(clean(without_secrets(clean(without_secrets(text)))))
             if shown in self.counts:
                 self.counts[shown] += 1
                 continue
+            # `add_warnings` bounds the number of texts, so the new one may be left out.
             self.counts = add_warnings(self.counts, {shown: 1})
             if shown in self.counts:
                 self.on_new(shown)
@@ -55,7 +58,7 @@ class ServerWarnings:
 
 @lru_cache(maxsize=64)
 def texts_of(header: str) -> tuple[str, ...]:
-    """The texts of one header, as they came; remembered, since servers repeat themselves."""
+    """Return the texts of one header, as they came; cached, since servers repeat their warnings."""
     texts = []
     at = 0
     while at < len(header) and (found := _WARNING.match(header, at)):
@@ -67,7 +70,7 @@ def texts_of(header: str) -> tuple[str, ...]:
 
 
 def _decoded(text: str) -> str:
-    """Undo the encoding of RFC 2047, by which older servers write what is not ASCII."""
+    """Decode RFC 2047, in which older servers write text that is not ASCII."""
     if "=?" not in text:
         return text
     try:

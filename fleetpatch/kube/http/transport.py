@@ -1,16 +1,16 @@
-"""One HTTP exchange: the only place that uses aiohttp's client, and where its errors end.
+"""One HTTP exchange: the only module that uses aiohttp's client and handles its errors.
 
-Nothing that a network or a server does is raised. What a caller must tell apart is whether the
-request can have been delivered: UNREACHABLE when no connection was made (refused, DNS, TLS, proxy,
-too slow), TIMEOUT and RESET when it may have arrived. A keep-alive connection that the server
-closed while it was idle counts as RESET: in doubt, and a read settles it.
+Nothing that a network or a server does is raised. A caller needs to know whether the request can
+have been delivered: UNREACHABLE means that no connection was made (refused, DNS, TLS, proxy, too
+slow), TIMEOUT and RESET mean that it may have arrived. A keep-alive connection that the server
+closed while it was idle counts as RESET: the request is in doubt, and a read decides.
 
-aiohttp sends an *idempotent* request again by itself when a kept connection turns out to be dead.
-PATCH is not one of those methods, so what the engine did not ask for is never sent; a test holds
-aiohttp to it. Redirects are not followed: they would carry our credentials elsewhere.
+aiohttp sends an *idempotent* request again by itself where a kept connection is dead. PATCH is not
+one of those methods, so no PATCH is sent twice; a test checks that aiohttp keeps to it. Redirects
+are not followed: they would send our credentials to another server.
 
 This is the hot path. Headers are built once for each grant, unless it signs requests; the session
-has no cookies and no tracing, and timeouts belong to the session.
+has no cookies and no tracing, and timeouts are set once for the session.
 """
 
 import asyncio
@@ -36,12 +36,14 @@ from fleetpatch.model.text import clean
 Headers: TypeAlias = CIMultiDict[str]
 
 _SPARE_CONNECTIONS: Final = 8
+"""For reads and Leases, which are sent beside the PATCHes and must not wait for them."""
 _KEEP_ALIVE: Final = 60.0
+"""Seconds; longer than most pauses of the pacer, since a new TLS connection is expensive."""
 _FIRST_FAILURE: Final = 300
 _UNAUTHORIZED: Final = 401
 _KIB: Final = 1024
 ERROR_LIMIT: Final = 2048 * _KIB
-"""Bytes read of the body of an error. A refusal quotes values, in its message and in its causes."""
+"""Bytes of the body of an error: a refusal quotes values, in its message and in its causes."""
 
 
 class Transport:
@@ -65,7 +67,7 @@ class Transport:
         self._limit = concurrency + _SPARE_CONNECTIONS
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
         self._session: aiohttp.ClientSession | None = None
-        self._show(connection.grant)
+        self._use(connection.grant)
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -87,28 +89,32 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    async def send(self, asking: RequestTemplate, url: URL, body: bytes | None = None) -> RawReply:
+    async def send(
+        self, template: RequestTemplate, url: URL, body: bytes | None = None
+    ) -> RawReply:
         """Send one request and read its answer.
 
-        Raises nothing that network or server cause, and CredentialsError where the grant cannot
-        sign the request.
+        Raises CredentialsError where the grant cannot sign the request, and nothing for what a
+        network or a server does.
         """
         if self._session is None:
-            raise RuntimeError("the server is used outside of its `async with`")
+            raise RuntimeError("the transport must be used inside its `async with`")
         if self.credentials.is_due():
             self.credentials.refresh()
         if self.credentials.grant is not self._grant:
-            self._show(self.credentials.grant)
+            self._use(self.credentials.grant)
+        # A renewal may replace the grant while this request waits for its answer, and a 401 is
+        # then about the grant that was sent.
         grant, secrets = self._grant, self._secrets
-        headers = self._headers.get(asking) or self._prepare(asking)
+        headers = self._headers.get(template) or self._prepare(template)
         if grant.sign is not None:
-            signature = grant.sign(asking.method, url, body or b"", asking.content_type or "")
+            signature = grant.sign(template.method, url, body or b"", template.content_type or "")
             headers = CIMultiDict(headers)
             headers.update(signature.headers)
             secrets = (*secrets, signature.secret)
         try:
             async with self._session.request(
-                asking.method,
+                template.method,
                 url,
                 data=body,
                 headers=headers,
@@ -117,10 +123,10 @@ class Transport:
                 server_hostname=self._connection.server_name,
             ) as response:
                 if response.status == _UNAUTHORIZED:
-                    self.credentials.refuse(grant)
-                limit = asking.limit if response.status < _FIRST_FAILURE else ERROR_LIMIT
-                content, whole = await _bounded(response, limit)
-                raw = Raw(response.status, content, whole, response.headers, secrets)
+                    self.credentials.note_refusal(grant)
+                limit = template.limit if response.status < _FIRST_FAILURE else ERROR_LIMIT
+                content, is_complete = await _read_limited(response, limit)
+                raw = Raw(response.status, content, is_complete, response.headers, secrets)
                 if aiohttp.hdrs.WARNING in response.headers:
                     self.warnings.note(response.headers.getall(aiohttp.hdrs.WARNING), raw.mask)
                 return raw
@@ -128,24 +134,27 @@ class Transport:
         except (TimeoutError, OSError, UnicodeError, aiohttp.ClientError) as error:
             return no_answer(error)
 
-    def _show(self, grant: Grant) -> None:
-        """Prepare what each request carries of `grant`."""
+    def _use(self, grant: Grant) -> None:
+        """Send `grant` from now on, and drop the headers that were built for another one."""
         self._grant = grant
         self._tls = True if grant.tls is None else grant.tls
-        self._secrets = tuple(_quotable(grant.secrets))
+        self._secrets = tuple(_quoted_forms(grant.secrets))
         self._common: Headers = CIMultiDict({"User-Agent": f"fleetpatch/{__version__}"})
         self._common.extend(grant.headers)
         self._headers: dict[RequestTemplate, Headers] = {}
 
-    def _prepare(self, asking: RequestTemplate) -> Headers:
-        """Build the headers of one way of asking, once for each grant."""
-        headers = self._headers[asking] = self._common.copy()
-        headers.update(asking.headers)
+    def _prepare(self, template: RequestTemplate) -> Headers:
+        """Build the headers of one template, once for each grant."""
+        headers = self._headers[template] = self._common.copy()
+        headers.update(template.headers)
         return headers
 
 
 def no_answer(error: BaseException) -> NoAnswer:
-    """Name the silence behind an error of aiohttp or of the operating system."""
+    """Classify an error of aiohttp or of the operating system.
+
+    The order matters: aiohttp's errors inherit from each other, and from OSError and TimeoutError.
+    """
     match error:
         case aiohttp.ConnectionTimeoutError():
             return NoAnswer(Silence.UNREACHABLE, "no connection within the time allowed")
@@ -157,7 +166,7 @@ def no_answer(error: BaseException) -> NoAnswer:
         case aiohttp.ClientConnectorError():
             return NoAnswer(Silence.UNREACHABLE, clean(f"cannot connect: {error.os_error}"))
         case aiohttp.ClientHttpProxyError() | aiohttp.InvalidURL() | UnicodeError():
-            return NoAnswer(Silence.UNREACHABLE, _no_way(error))
+            return NoAnswer(Silence.UNREACHABLE, _no_route(error))
         case asyncio.TimeoutError():
             return NoAnswer(Silence.TIMEOUT, "no complete answer within the time allowed")
         case aiohttp.ServerDisconnectedError():
@@ -172,23 +181,23 @@ def no_answer(error: BaseException) -> NoAnswer:
             return NoAnswer(Silence.RESET, f"the connection broke ({type(error).__name__})")
 
 
-def _no_way(error: BaseException) -> str:
+def _no_route(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"the proxy answered {error.status}"
     return "the address of the server or of its proxy is not valid"
 
 
-def _quotable(secrets: Iterable[str]) -> list[str]:
-    """Give the forms in which an answer may quote secrets, as they are and within JSON.
+def _quoted_forms(secrets: Iterable[str]) -> list[str]:
+    """Return the forms in which an answer may quote secrets: as they are, and within JSON.
 
-    The longest come first, so that none is masked in part.
+    The longest come first, since masking a part of a secret would leave the rest.
     """
     forms = {form for secret in secrets if secret for form in (secret, json.dumps(secret)[1:-1])}
     return sorted(forms, key=len, reverse=True)
 
 
-async def _bounded(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """Read the body, but at most about `limit` bytes; False where that cut it."""
+async def _read_limited(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
+    """Read the body up to `limit` bytes; returns it and whether it is complete."""
     content = response.content
     body = await content.readany()
     if content.at_eof():
@@ -200,6 +209,6 @@ async def _bounded(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes,
             return b"".join(parts), True
         parts.append(part)
         size += len(part)
-    # The rest is still to come: such a connection cannot be used again.
+    # The connection still carries the rest of the body, so it cannot be used again.
     response.close()
     return b"".join(parts)[:limit], False

@@ -1,12 +1,11 @@
 """URLs of one API server's objects and lists, built cheaply.
 
-Names of objects are DNS subdomains and need no quoting; whatever is not (a hostile server may list
-anything) is quoted, so that a name can never become another path. The part before the name is
-built once for each resource and namespace, the query of a PATCH once for each resource and its
-options.
+Names of objects are DNS subdomains and need no quoting. Any other name is quoted, so that it cannot
+become another path: a hostile server may list any name. The part before the name is built once for
+each resource and namespace, the query of a PATCH once for each resource and its options.
 
-A PATCH carries only query parameters that the provider's table lists for the kind: what a server
-does not know it may refuse, or ignore.
+A PATCH has only query parameters that the provider's table lists for the kind: a server may refuse
+others, or ignore them.
 """
 
 import re
@@ -34,17 +33,17 @@ class Urls:
         self._queries: dict[tuple[Resource, PatchType, PatchOptions, bool], str] = {}
 
     def path(self, path: str) -> URL:
-        """Give any path, already quoted."""
+        """Return the URL of a path that is already quoted."""
         return URL(self._server + path, encoded=True)
 
     def read(self, target: Target) -> URL:
-        """Give the object itself."""
+        """Return the URL of the object itself."""
         return URL(self._object(target), encoded=True)
 
     def patch(self, target: Target, request: PatchRequest, *, dry_run: bool) -> URL:
-        """Give the object with the query of a PATCH.
+        """Return the URL of a PATCH, with its query.
 
-        A kind that takes no `dryRun` must not be asked to rehearse: it would really be patched.
+        Raises RuntimeError for a dry run of a kind that ignores `dryRun`: it would be patched.
         """
         key = (target.resource, request.type, request.options, dry_run)
         query = self._queries.get(key)
@@ -53,7 +52,7 @@ class Urls:
         return URL(self._object(target) + query, encoded=True)
 
     def listing(self, resource: Resource, namespace: str | None, query: dict[str, str]) -> URL:
-        """Give a collection; empty values of `query` are left out."""
+        """Return the URL of a collection; empty values of `query` are left out."""
         given = {key: value for key, value in query.items() if value}
         path = self._collection(resource, namespace or "")
         return URL(f"{path}?{_encoded(given)}", encoded=True)
@@ -64,7 +63,7 @@ class Urls:
         known = capability(self._provider, resource)
         taken = known.query if known else ()
         if dry_run and QueryParameter.DRY_RUN not in taken:
-            raise RuntimeError(f"{self._provider} rehearses no PATCH of {resource.name}")
+            raise RuntimeError(f"{self._provider} has no dry run of a PATCH of {resource.name}")
         forced = options.force and patch_type is PatchType.APPLY
         wanted = {
             QueryParameter.FIELD_MANAGER: options.field_manager,
@@ -95,4 +94,5 @@ def _encoded(query: dict[str, str]) -> str:
 def _segment(name: str) -> str:
     if _is_plain(name):
         return name
+    # `quote` keeps dots, and clients and proxies resolve the segments `.` and `..`.
     return quote(name, safe="").replace(".", "%2E")

@@ -147,7 +147,7 @@ def test_a_missing_package_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
 async def test_a_missing_variable_is_named(name: str) -> None:
     environ = {key: value for key, value in ENVIRON.items() if key != name}
 
-    with pytest.raises(CredentialsError, match=rf"^cluster cci: \${name} is to hold the .* \("):
+    with pytest.raises(CredentialsError, match=rf"^cluster cci: \${name} must contain the .* \("):
         async with open_cci(
             "cci", "http://127.0.0.1:9", access_key(), clock=VirtualClock(), environ=environ
         ):

@@ -14,7 +14,7 @@ import pytest
 
 from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci import iam as iam_module
-from fleetpatch.kube.cci.iam import LONGEST_MARGIN, TRIES
+from fleetpatch.kube.cci.iam import LOGIN_RETRIES, LONGEST_MARGIN
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connect import open_cci
 from fleetpatch.model.answer import Answer
@@ -105,7 +105,7 @@ async def test_a_token_file_is_read_again_regularly_and_after_a_401(tmp_path: Pa
         await api.read(target())
         await api.read(target())
         file.write_text("three\n")
-        api._transport.credentials.refuse(api._transport.credentials.grant)
+        api._transport.credentials.note_refusal(api._transport.credentials.grant)
         assert await api.renew()
         await api.read(target())
 
@@ -212,18 +212,18 @@ async def test_iam_that_stays_away_is_asked_again_later() -> None:
     cloud = Cloud()
     async with clouded(cloud) as (api, _peer):
         credentials = api._transport.credentials
-        cloud.refusals += [BUSY] * TRIES
+        cloud.refusals += [BUSY] * LOGIN_RETRIES.attempts
         cloud.clock.now += DAY - LONGEST_MARGIN
         await credentials.refresh()
-        assert "gave up after 5 tries (503: an HTML page" in credentials.trouble
+        assert "gave up after 5 tries (503: an HTML page" in credentials.last_error
         await read_by_all(api)
 
         cloud.clock.now += 10
         assert credentials.is_due()
         await credentials.refresh()
-        assert credentials.trouble == ""
+        assert credentials.last_error == ""
 
-    assert len(cloud.logins) == 1 + TRIES + 1
+    assert len(cloud.logins) == 1 + LOGIN_RETRIES.attempts + 1
 
 
 async def test_a_refused_password_is_not_tried_again() -> None:
@@ -284,24 +284,24 @@ async def test_where_iam_tells_no_time_our_clock_must_do_and_else_a_401(
         (
             http(403, {"error_msg": "no rights", "error_code": "IAM.0003"}),
             (
-                "does not let user 'alice' into project 'cn-north-4' (403: no rights (IAM.0003)); "
+                "refuses user 'alice' access to project 'cn-north-4' (403: no rights (IAM.0003)); "
                 "check `iam.project` and the user's rights"
             ),
         ),
         (
             http(404, b"<!doctype html><title>Not here</title>"),
-            "gives no token (404: an HTML page: Not here); check `iam.endpoint` and `iam.project`",
+            "sent no token (404: an HTML page: Not here); check `iam.endpoint` and `iam.project`",
         ),
         (
             http(308, b"", Location="https://elsewhere.example/"),
-            "gives no token (308: the answer has no body); check `iam.endpoint` and `iam.project`",
+            "sent no token (308: the answer has no body); check `iam.endpoint` and `iam.project`",
         ),
         (http(201, {"token": {}}), "answered 201 without a token; check `iam.endpoint`"),
         (
             http(500, f"cannot take {json.dumps(PASSWORD)} nor {PASSWORD}".encode()),
             (
                 'gave up after 5 tries (500: cannot take "[redacted]" nor [redacted]); '
-                "try again when it is well"
+                "try again when IAM is well"
             ),
         ),
         (Act.RESET, "check `iam.endpoint` and the network"),
@@ -349,12 +349,12 @@ async def test_what_is_missing_is_named(tmp_path: Path) -> None:
     empty.touch()
     url = "http://127.0.0.1:9"
 
-    assert "$T is to hold the token, but is not set; export it" in await refusal(token(env="T"))
-    assert "$T is to hold" in await refusal(token(env="T"), T=" ")
-    assert "$T holds what cannot be the token" in await refusal(token(env="T"), T="se\ncret")
+    assert "$T must contain the token, but is not set; export it" in await refusal(token(env="T"))
+    assert "$T must contain" in await refusal(token(env="T"), T=" ")
+    assert "$T cannot be the token" in await refusal(token(env="T"), T="se\ncret")
     assert f"{empty}: holds no token" in await refusal(token(file=str(empty)))
     assert f"{missing}: cannot read the token (No such" in await refusal(token(file=str(missing)))
-    assert "$CCI_PASSWORD is to hold the password" in await refusal(iam(url))
+    assert "$CCI_PASSWORD must contain the password" in await refusal(iam(url))
     said = await refusal(iam(url, passwordFile=str(missing)))
     assert f"{missing}: cannot read the password (No such file or directory); check it" in said
     said = await refusal(iam(url, passwordFile=str(empty)))

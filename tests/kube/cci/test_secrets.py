@@ -85,7 +85,7 @@ async def test_no_secret_is_in_any_representation(way: Way, tmp_path: Path) -> N
                 await api.patch(target(), merge(b"{}")),
                 await api.read(target()),
             ]
-            raw = await api._transport.send(requests.DOCUMENT, api._urls.path("/apis"))
+            raw = await api._transport.send(requests.GET_DOCUMENT, api._urls.path("/apis"))
             shown = everything_of(api, connection, raw, *replies)
 
     assert "Connection(" in shown

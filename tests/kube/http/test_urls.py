@@ -91,7 +91,9 @@ async def test_what_can_not_be_rehearsed_is_never_sent_as_a_rehearsal(resource: 
     async with serve(in_turn(http(200, an_object()))) as peer:
         connection = Connection("", "", peer.url, provider=ProviderName.CCI)
         async with ApiServer("test", connection, clock=VirtualClock()) as api:
-            with pytest.raises(RuntimeError, match=rf"^cci rehearses no PATCH of {resource.name}$"):
+            with pytest.raises(
+                RuntimeError, match=rf"^cci has no dry run of a PATCH of {resource.name}$"
+            ):
                 await api.patch(
                     target("a", resource), PatchRequest(PatchType.MERGE, b"{}"), dry_run=True
                 )
