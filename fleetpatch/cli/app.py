@@ -1,21 +1,20 @@
 """The entry point: signals, streams and arguments first, then the verb, then the exit code.
 
-`fleetpatch --help` must answer at once, so the verbs' one-line summaries are here, in a table; a
-verb's module, and with it the HTTP client and the rest, is imported only when the verb is called.
-typer itself is imported by `main`, after the signals are handled: `fleetpatch.cli.commands` has
-what is made with it.
+`fleetpatch --help` must answer at once. So the table below holds the one-line summaries of all
+verbs, and the module of a verb is imported only when that verb is called. typer itself is imported
+by `main`, after the signal handlers are installed (`fleetpatch.cli.parser`).
 """
 
 import gc
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import MappingProxyType
 from typing import NoReturn
 
-from fleetpatch.cli import arguments, signals, streams
-from fleetpatch.errors import Exit, FleetpatchError, PlanError
+from fleetpatch.cli import signals, streams
+from fleetpatch.errors import Exit, FleetpatchError, PlanError, UsageError
 
 VERBS = MappingProxyType(
     {
@@ -35,11 +34,12 @@ VERBS = MappingProxyType(
     }
 )
 
-_COMMANDS = "fleetpatch.cli.commands"
+# A string and not an import statement: typer may be imported only after `signals.catch`.
+_PARSER = "fleetpatch.cli.parser"
 
 
 def main() -> NoReturn:
-    """Run the command line and exit; without any words, show its help as for bad usage."""
+    """Run the command line and exit. Without arguments it shows its help and exits with 2."""
     signals.catch()
     try:
         code = _call(sys.argv[1:])
@@ -50,21 +50,25 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def _call(words: list[str]) -> int:
-    """Call the verb that is meant, and turn every error into one line and an exit code."""
+def _call(arguments: list[str]) -> int:
+    """Call the verb, and turn each error into one line on stderr and an exit code."""
     streams.make_safe()
+    # Modules are never freed, so collections during the imports would find nothing. The event loop
+    # turns the collector on again (`cli.event_loop`).
+    gc.disable()
     try:
-        arguments.refuse_undecodable(words)
-        code = _load(words)(words or ["--help"])
+        refuse_undecodable(arguments)
+        code = _load(arguments)(arguments or ["--help"])
         streams.flush()
     except PlanError as error:
-        # A line a problem, each of which begins with its place, for editors to jump to.
+        # One line a problem. Each begins with its place, which editors can jump to.
         streams.complain(str(error))
         return error.exit_code
     except FleetpatchError as error:
         streams.complain(f"fleetpatch: {error}")
         return error.exit_code
     except streams.ResultError as error:
+        # Before anything else: the interpreter flushes stdout when it exits, and would fail again.
         streams.hang_up()
         streams.complain(
             f"fleetpatch: the result cannot be written to stdout ({error.strerror or error})"
@@ -74,20 +78,37 @@ def _call(words: list[str]) -> int:
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
         streams.complain(f"fleetpatch: {where}{error.strerror or error}")
         return Exit.BROKEN
-    return code or (Exit.OK if words else Exit.USAGE)
+    finally:
+        gc.enable()  # for callers within the same process
+    return code or (Exit.OK if arguments else Exit.USAGE)
 
 
-def _load(words: list[str]) -> Callable[[list[str]], int | None]:
-    """Import what the verb among `words` needs, and no other verb."""
-    said = [word for word in words if not word.startswith("-")]
-    verb = said[0] if said and said[0] in VERBS else None
+def refuse_undecodable(arguments: Sequence[str]) -> None:
+    """Raise UsageError for the first argument that is not valid in the locale's encoding.
+
+    Python keeps such bytes as lone surrogates, which cannot be sent, stored or logged.
+    """
+    for position, argument in enumerate(arguments):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(argument).decode("utf-8", "backslashreplace")
+            before = arguments[position - 1] if position else ""
+            after = f" after {before}" if before.startswith("-") and "=" not in before else ""
+            raise UsageError(
+                f"the argument '{shown}'{after} is not valid UTF-8; nothing was sent: "
+                "give it in UTF-8, in a UTF-8 locale"
+            ) from None
+
+
+def _load(arguments: Sequence[str]) -> Callable[[list[str]], int | None]:
+    """Import the module of the verb among `arguments`, and of no other verb."""
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    verb = words[0] if words and words[0] in VERBS else None
+    # Shell completion needs the options of every verb.
     completing = "_FLEETPATCH_COMPLETE" in os.environ
-    # What is imported lives to the end; the collector would go through all of it again and again.
-    gc.disable()
-    commands = import_module(_COMMANDS)
-    call: Callable[[list[str]], int | None] = commands.caller(
+    parser = import_module(_PARSER)
+    call: Callable[[list[str]], int | None] = parser.command_line(
         VERBS, VERBS if completing else {verb}
     )
-    gc.freeze()
-    gc.enable()
     return call

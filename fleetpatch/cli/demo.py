@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.campaign.settings import Settings
 from fleetpatch.cli.options import StateDirOption
 from fleetpatch.errors import SurroundingsError
 
@@ -30,6 +29,8 @@ def command(
 
     Nothing outside this machine is touched: the API server is a process of ours on loopback.
     """
+    from fleetpatch.campaign.settings import Settings
+
     plan = _find_plan()
     state = Settings(state_dir=state_dir).runs.parent / "demo"
     _say(f"An API server of our own, with {jobs} jobs of five kinds, that misbehaves a little:")

@@ -1,11 +1,8 @@
-"""What the verbs that send have in common: ask, carry out, tell, and the exit code.
+"""What verbs that send have in common: expand a plan, ask, carry the run out, exit with its code.
 
-What every verb that plans has in common: the survey, watched where somebody watches.
-
-A run's summary on stdout: what `apply` ends with, and what `status` shows.
+A plan is expanded and a run is carried out with progress on stderr, where that is a terminal.
 """
 
-import json
 import sys
 from dataclasses import replace
 from functools import partial
@@ -18,18 +15,34 @@ from fleetpatch.campaign.plan import expand
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import preview
 from fleetpatch.cli import signals
+from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.options import Output
-from fleetpatch.cli.running import interruptible, run
-from fleetpatch.cli.streams import unless_nobody_listens
+from fleetpatch.cli.output import print_summary
+from fleetpatch.cli.streams import until_reader_is_gone
 from fleetpatch.errors import Exit, UsageError
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.run import Summary, as_json
+from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import QUESTION, confirmation_lines, is_yes, preview_lines
 from fleetpatch.report.progress import watch_applying, watch_planning
-from fleetpatch.report.summary import summary_lines
 from fleetpatch.report.terminal import write
 from fleetpatch.rules.running.run_state import exit_code
+
+
+def expand_with_progress(
+    plan: Plan | PlanFile,
+    settings: Settings,
+    *,
+    run_file: Path | None,
+    everything: bool,
+    dry_run: bool = False,
+) -> Summary:
+    """Expand a plan into a new run. Raises as `campaign.plan.expand`."""
+    with watch_planning(sys.stderr) as progress:
+        watched = replace(settings, progress=progress)
+        return run(
+            lambda: expand(plan, watched, run_file=run_file, everything=everything, dry_run=dry_run)
+        )
 
 
 def carry_out(
@@ -41,37 +54,41 @@ def carry_out(
     held: PlanLock | None = None,
     permits: ApplyOptions | None = None,
 ) -> None:
-    """Carry out a run, after asking where there is something to send; exits with its code."""
+    """Ask unless `yes`, carry a run out, print its summary, and raise typer.Exit with its code."""
     try:
+        # Where nothing is open nothing will be sent, so there is nothing to ask about.
         if planned.tally.open and not yes:
             _confirm(planned)
-        # A signal that comes between the session and its exit code changes nothing any more.
+        # Deferred: once the session is over its exit code stands, and a late signal must not
+        # replace it.
         with signals.deferred():
-            summary = _session(planned, settings, held, permits)
+            summary = _apply(planned, settings, held, permits)
             code = exit_code(summary.state, summary.tally, partly=summary.partly)
             signals.settle(code)
     except signals.Interrupted:
-        sys.stderr.write(f"Nothing was sent. The plan is kept: {planned.run_file}\n")
+        sys.stderr.write(_nothing_sent(planned))
         raise
-    with unless_nobody_listens():
-        tell(summary, settings, output)
+    # The outcome is on record: a closed stdout must not turn a success into an error.
+    with until_reader_is_gone():
+        print_summary(summary, settings, output)
         sys.stdout.flush()
     raise typer.Exit(code)
 
 
-def _session(
+def _apply(
     planned: Summary, settings: Settings, held: PlanLock | None, permits: ApplyOptions | None
 ) -> Summary:
     """Carry the run out. Raises Interrupted where a signal came before it began."""
     run_file = Path(planned.run_file)
     with watch_applying(sys.stderr, total=planned.tally.open) as progress:
-        carry = partial(
+        work = partial(
             apply, run_file, replace(settings, progress=progress), held=held, permits=permits
         )
-        return run(lambda: interruptible(lambda stop: carry(stop=stop)))
+        return run(lambda: interruptible(lambda stop: work(stop=stop)))
 
 
 def _confirm(planned: Summary) -> None:
+    """Show what would be sent, and ask. Exits unless the answer is yes."""
     write(preview_lines(preview(Path(planned.run_file)), advise=False), sys.stderr)
     write(confirmation_lines(planned), sys.stderr)
     if not sys.stdin.isatty():
@@ -82,30 +99,9 @@ def _confirm(planned: Summary) -> None:
     sys.stderr.write(QUESTION)
     sys.stderr.flush()
     if not is_yes(sys.stdin.readline()):
-        sys.stderr.write(f"Nothing was sent. The plan is kept: {planned.run_file}\n")
+        sys.stderr.write(_nothing_sent(planned))
         raise typer.Exit(Exit.USAGE)
 
 
-def expand_watched(
-    plan: Plan | PlanFile,
-    settings: Settings,
-    *,
-    run_file: Path | None,
-    everything: bool,
-    dry_run: bool = False,
-) -> Summary:
-    """Expand a plan, with progress on a terminal. Raises as `expand`."""
-    with watch_planning(sys.stderr) as progress:
-        watched = replace(settings, progress=progress)
-        return run(
-            lambda: expand(plan, watched, run_file=run_file, everything=everything, dry_run=dry_run)
-        )
-
-
-def tell(summary: Summary, settings: Settings, output: Output) -> None:
-    """Print a run's summary on stdout."""
-    if output is Output.JSON:
-        typer.echo(json.dumps(as_json(summary)))
-    else:
-        log_file = str(settings.log_of(Path(summary.run_file)))
-        write(summary_lines(summary, log_file=log_file), sys.stdout)
+def _nothing_sent(planned: Summary) -> str:
+    return f"Nothing was sent. The plan is kept: {planned.run_file}\n"

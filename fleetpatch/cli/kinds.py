@@ -8,9 +8,6 @@ import typer
 
 from fleetpatch.cli.options import Output, OutputOption
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.model.providers.tables import PROVIDERS
-from fleetpatch.report.kinds import as_json, kind_lines
-from fleetpatch.report.terminal import write
 
 
 def command(
@@ -23,6 +20,10 @@ def command(
 
     Plans are checked against it before anything is sent.
     """
+    from fleetpatch.model.providers.tables import PROVIDERS
+    from fleetpatch.report.kinds import as_json, kind_lines
+    from fleetpatch.report.terminal import write
+
     if output is Output.JSON:
         typer.echo(json.dumps(as_json(PROVIDERS[provider])))
     else:

@@ -1,5 +1,153 @@
-"""`fleetpatch label`: the habit of kubectl, planned, paced and on record."""
+"""`fleetpatch label` and `fleetpatch annotate`: a plan made of arguments, carried out at once."""
 
-from fleetpatch.cli.adhoc import verb
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
-command = verb("labels", "Set and remove labels on many objects, as kubectl would on one.")
+import typer
+
+from fleetpatch.cli.options import (
+    AllOption,
+    DryRunOption,
+    LogFileOption,
+    Output,
+    OutputOption,
+    RunFileOption,
+    StateDirOption,
+    TimeoutOption,
+    YesOption,
+)
+from fleetpatch.errors import UsageError
+from fleetpatch.model.fields import Json
+
+if TYPE_CHECKING:
+    from fleetpatch.model.plan.schema import Plan
+
+KindsArgument: TypeAlias = Annotated[
+    str, typer.Argument(metavar="KINDS", help="One or several, with commas: jobs.batch,tfjobs.")
+]
+ChangesArgument: TypeAlias = Annotated[
+    list[str], typer.Argument(metavar="KEY=VALUE|KEY-...", help="KEY- removes.")
+]
+SelectorOption: TypeAlias = Annotated[
+    str, typer.Option("--selector", "-l", help="A label selector.", show_default=False)
+]
+FieldSelectorOption: TypeAlias = Annotated[
+    str, typer.Option("--field-selector", help="A field selector.", show_default=False)
+]
+NamespaceOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--namespace", "-n", help="A namespace or a glob; may be repeated."),
+]
+AllNamespacesOption: TypeAlias = Annotated[
+    bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")
+]
+ContextOption: TypeAlias = Annotated[
+    str | None, typer.Option("--context", help="The kubeconfig's context [the current one].")
+]
+RateOption: TypeAlias = Annotated[
+    str | None, typer.Option("--rate", metavar="RATE", help="Requests at most, as 100/s.")
+]
+ConcurrencyOption: TypeAlias = Annotated[
+    int | None, typer.Option("--concurrency", min=1, help="Requests in flight at most.")
+]
+AllowKeysOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--allow-key", metavar="KEY", help="A protected key that may be touched."),
+]
+
+
+def _command(
+    verb: str, what: Literal["labels", "annotations"], summary: str
+) -> Callable[..., None]:
+    """Make the command that changes `what`; `summary` is the first line of its help."""
+
+    def command(
+        kinds: KindsArgument,
+        changes: ChangesArgument,
+        selector: SelectorOption = "",
+        field_selector: FieldSelectorOption = "",
+        namespace: NamespaceOption = None,
+        all_namespaces: AllNamespacesOption = False,
+        context: ContextOption = None,
+        rate: RateOption = None,
+        concurrency: ConcurrencyOption = None,
+        allow_key: AllowKeysOption = None,
+        everything: AllOption = False,
+        yes: YesOption = False,
+        dry_run: DryRunOption = False,
+        run_file: RunFileOption = None,
+        output: OutputOption = Output.TEXT,
+        state_dir: StateDirOption = None,
+        log_file: LogFileOption = None,
+        request_timeout: TimeoutOption = 30.0,
+    ) -> None:
+        from fleetpatch.campaign.settings import Settings
+        from fleetpatch.cli.execute import carry_out, expand_with_progress
+        from fleetpatch.cli.output import WarnOnce
+
+        if all_namespaces == bool(namespace):
+            raise UsageError("say where: -n NAMESPACE (or a glob), or -A for all namespaces")
+        plan = _plan(
+            verb,
+            fleet=[{"name": "cluster", "context": context}] if context else None,
+            targets=[
+                _given(
+                    kinds=[kind for kind in kinds.split(",") if kind],
+                    namespaces=namespace,
+                    selector=selector,
+                    fieldSelector=field_selector,
+                )
+            ],
+            patch={what: _changes(changes)},
+            guards=_given(allowKeys=allow_key),
+            pace=_given(concurrency=concurrency, rate=rate),
+        )
+        settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
+        planned = expand_with_progress(
+            plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+        )
+        carry_out(planned, settings, output, yes=yes)
+
+    command.__doc__ = summary
+    return command
+
+
+def _plan(verb: str, **sections: Json) -> "Plan":
+    """Build a plan and check it as if it had been read from a file.
+
+    Its name is made of its content: the same arguments again are the same plan, which one process
+    at a time may apply; other arguments are another plan, which may run beside it.
+    """
+    from fleetpatch.model.plan.load import plan_from
+
+    content = json.dumps(sections, sort_keys=True).encode()
+    name = f"{verb}-{hashlib.blake2s(content, digest_size=4).hexdigest()}"
+    return plan_from({"metadata": {"name": name}, **_given(**sections)})
+
+
+def _given(**values: Json) -> dict[str, Json]:
+    """Leave out what was not given, so that the plan's own defaults apply."""
+    return {key: value for key, value in values.items() if value not in (None, "", [], {})}
+
+
+def _changes(changes: Sequence[str]) -> dict[str, str | None]:
+    """Parse `KEY=VALUE` and `KEY-`, which removes (None). Raises UsageError."""
+    parsed: dict[str, str | None] = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            if not change.endswith("-"):
+                raise UsageError(f"{change!r}: write KEY=VALUE to set, or KEY- to remove")
+            key = change.removesuffix("-")
+        if key in parsed:
+            raise UsageError(f"{key!r} is given twice; say once what it shall be")
+        parsed[key] = value if equals else None
+    return parsed
+
+
+command = _command(
+    "label", "labels", "Set and remove labels on many objects, as kubectl would on one."
+)
+annotate = _command("annotate", "annotations", "Set and remove annotations on many objects.")

@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.view import preview
-from fleetpatch.cli.execute import expand_watched
 from fleetpatch.cli.options import (
     AllOption,
     LogFileOption,
@@ -19,10 +16,6 @@ from fleetpatch.cli.options import (
     StateDirOption,
     TimeoutOption,
 )
-from fleetpatch.cli.warnings import WarnOnce, show_warnings
-from fleetpatch.model.plan.load import load_plan
-from fleetpatch.report.preview import as_json, preview_lines
-from fleetpatch.report.terminal import write
 
 
 def command(
@@ -38,10 +31,18 @@ def command(
 
     Nothing is patched. The targets are written to a run file, which `apply` carries out as it is.
     """
+    from fleetpatch.campaign.settings import Settings
+    from fleetpatch.campaign.view import preview
+    from fleetpatch.cli.execute import expand_with_progress
+    from fleetpatch.cli.output import WarnOnce, print_warnings
+    from fleetpatch.model.plan.load import load_plan
+    from fleetpatch.report.preview import as_json, preview_lines
+    from fleetpatch.report.terminal import write
+
     loaded = load_plan(plan)
-    show_warnings(loaded)
+    print_warnings(loaded)
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
-    summary = expand_watched(loaded, settings, run_file=run_file, everything=everything)
+    summary = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
     view = preview(Path(summary.run_file))
     if output is Output.JSON:
         typer.echo(json.dumps(as_json(view)))

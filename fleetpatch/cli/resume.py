@@ -5,11 +5,6 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.campaign.apply import reopen_failed
-from fleetpatch.campaign.servers import summarize_to_go_on
-from fleetpatch.campaign.settings import ApplyOptions, Settings
-from fleetpatch.campaign.view import find_run, summarize
-from fleetpatch.cli.execute import carry_out
 from fleetpatch.cli.options import (
     LogFileOption,
     Output,
@@ -19,7 +14,6 @@ from fleetpatch.cli.options import (
     WaitOption,
     YesOption,
 )
-from fleetpatch.cli.warnings import WarnOnce
 from fleetpatch.errors import UsageError
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import RunState
@@ -50,16 +44,24 @@ def command(
     What was in doubt is read before anything is sent. A finished run is left as it is; one that was
     halted goes on, its failures so far accepted. It asks only where the run has not been started.
     """
+    from fleetpatch.campaign.apply import reopen_failed
+    from fleetpatch.campaign.servers import summarize_to_go_on
+    from fleetpatch.campaign.settings import ApplyOptions, Settings
+    from fleetpatch.campaign.view import find_run, summarize
+    from fleetpatch.cli.execute import carry_out
+    from fleetpatch.cli.output import WarnOnce
+
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     for one in reason or ():
         if not failed or OUTCOME_OF[one] is not Outcome.FAILED:
             raise UsageError(f"--reason {one}: goes with --failed, and must be one of a failure")
     path = find_run(settings.runs, run)
-    standing = summarize_to_go_on(path)
+    summary = summarize_to_go_on(path)
     if failed:
         number = reopen_failed(path, settings, *reason or ())
         sys.stderr.write(f"{number} failed targets are open again.\n")
-        standing = summarize(path)
+        summary = summarize(path)
     permits = ApplyOptions(resumed=True, promoted=promote, patient=wait)
-    begun = standing.state is not RunState.PLANNED
-    carry_out(standing, settings, output, yes=yes or begun, permits=permits)
+    # The first time a run sends, a person has to agree; after that they have agreed already.
+    begun = summary.state is not RunState.PLANNED
+    carry_out(summary, settings, output, yes=yes or begun, permits=permits)

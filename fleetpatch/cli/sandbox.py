@@ -2,21 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import anyio
 import typer
 
-from fleetpatch.cli.running import on_signal, run
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.units import read_duration
-from fleetpatch.sandbox.chaos.profiles import load_chaos
-from fleetpatch.sandbox.server import TOKEN_LIFETIME, Ready, SandboxOptions, serve
+
+if TYPE_CHECKING:
+    from fleetpatch.sandbox.server import Ready
 
 
-def _lifetime(text: str | float) -> float:
-    if isinstance(text, float):
-        return text  # the default passes here as well
+def _lifetime(text: str) -> float:
     try:
         return read_duration(text)
     except ValueError as error:
@@ -32,11 +29,13 @@ def command(
         ProviderName, typer.Option(help="Whose API is served.")
     ] = ProviderName.KUBERNETES,
     token_lifetime: Annotated[
-        float,
+        float | None,
         typer.Option(
-            parser=_lifetime, metavar="DURATION", help="How long a token of CCI's IAM is good."
+            parser=_lifetime,
+            metavar="DURATION",
+            help="How long a token of CCI's IAM is valid [24h].",
         ),
-    ] = TOKEN_LIFETIME,
+    ] = None,
     chaos: Annotated[
         str,
         typer.Option(metavar="PROFILE|FILE", help="How to misbehave: none, mild, rough or a file."),
@@ -50,6 +49,12 @@ def command(
     Prints one JSON line with server, kubeconfig and pid once it serves, for CCI also with the file
     of credentials; ends on SIGTERM, SIGHUP or Ctrl-C.
     """
+    import anyio
+
+    from fleetpatch.cli.event_loop import on_signal, run
+    from fleetpatch.sandbox.chaos.profiles import load_chaos
+    from fleetpatch.sandbox.server import TOKEN_LIFETIME, SandboxOptions, serve
+
     options = SandboxOptions(
         port=port,
         jobs=jobs,
@@ -58,18 +63,18 @@ def command(
         kubeconfig=kubeconfig,
         chaos=load_chaos(chaos),
         provider=provider,
-        token_lifetime=token_lifetime,
+        token_lifetime=TOKEN_LIFETIME if token_lifetime is None else token_lifetime,
     )
-    run(lambda: _serve(options))
+
+    async def serve_until_signalled() -> None:
+        stop = anyio.Event()
+        with on_signal(lambda _number: stop.set()):
+            await serve(options, _announce, stop)
+
+    run(serve_until_signalled)
 
 
-async def _serve(options: SandboxOptions) -> None:
-    stop = anyio.Event()
-    with on_signal(lambda _number: stop.set()):
-        await serve(options, _announce, stop)
-
-
-def _announce(ready: Ready) -> None:
+def _announce(ready: "Ready") -> None:
     line = {"server": ready.server, "kubeconfig": str(ready.kubeconfig), "pid": ready.pid}
     if ready.credentials is not None:
         line["credentials"] = str(ready.credentials)

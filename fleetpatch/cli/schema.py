@@ -4,9 +4,9 @@ import json
 
 import typer
 
-from fleetpatch.model.plan.schema import json_schema
-
 
 def command() -> None:
     """Print the JSON Schema of plan files, for editors."""
+    from fleetpatch.model.plan.schema import json_schema
+
     typer.echo(json.dumps(json_schema(), indent=2))

@@ -6,13 +6,8 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.view import find_run, summaries, summarize
-from fleetpatch.cli.execute import tell
 from fleetpatch.cli.options import Output, OutputOption, StateDirOption
 from fleetpatch.model.run import Summary, as_json
-from fleetpatch.report.summary import run_lines
-from fleetpatch.report.terminal import write
 
 
 def command(
@@ -29,9 +24,15 @@ def command(
 
     One of them in full, or all at a glance.
     """
+    from fleetpatch.campaign.settings import Settings
+    from fleetpatch.campaign.view import find_run, summaries, summarize
+    from fleetpatch.cli.output import print_summary
+    from fleetpatch.report.summary import run_lines
+    from fleetpatch.report.terminal import write
+
     settings = Settings(state_dir=state_dir)
     if run is not None:
-        tell(summarize(find_run(settings.runs, run)), settings, output)
+        print_summary(summarize(find_run(settings.runs, run)), settings, output)
         return
     found = list(summaries(settings.runs))
     readable = [one for one in found if isinstance(one, Summary)]

@@ -92,7 +92,7 @@ def complain(text: str) -> None:
 
 
 @contextmanager
-def unless_nobody_listens() -> Iterator[None]:
+def until_reader_is_gone() -> Iterator[None]:
     """Let the block write to stdout; where its reader is gone, the rest is left unsaid."""
     try:
         yield
@@ -102,7 +102,7 @@ def unless_nobody_listens() -> Iterator[None]:
 
 def flush() -> None:
     """Write what waits for stdout, while an error can still be told. Raises ResultError."""
-    with unless_nobody_listens():
+    with until_reader_is_gone():
         sys.stdout.flush()
 
 

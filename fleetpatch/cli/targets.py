@@ -5,14 +5,9 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.view import find_run, opened
 from fleetpatch.cli.options import Output, OutputOption, StateDirOption
-from fleetpatch.journal import queries
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
-from fleetpatch.report.targets import target_json_lines, target_lines
-from fleetpatch.report.terminal import write
 
 _PENDING = (Standing.PENDING, Standing.IN_DOUBT)
 
@@ -32,6 +27,12 @@ def command(
 
     With -o json one object a line.
     """
+    from fleetpatch.campaign.settings import Settings
+    from fleetpatch.campaign.view import find_run, opened
+    from fleetpatch.journal import queries
+    from fleetpatch.report.targets import target_json_lines, target_lines
+    from fleetpatch.report.terminal import write
+
     path = find_run(Settings(state_dir=state_dir).runs, run)
     standings = None
     if outcome:

@@ -1,14 +1,9 @@
 """`fleetpatch undo`: put back what a run changed."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.undo import undo
-from fleetpatch.campaign.view import find_run
-from fleetpatch.cli.execute import carry_out
 from fleetpatch.cli.options import (
     LogFileOption,
     Output,
@@ -18,8 +13,6 @@ from fleetpatch.cli.options import (
     TimeoutOption,
     YesOption,
 )
-from fleetpatch.cli.running import run as run_async
-from fleetpatch.cli.warnings import WarnOnce
 
 
 def command(
@@ -36,7 +29,14 @@ def command(
     It is a run of its own, and can be resumed and undone itself. Values that somebody changed since
     stay as they are (skipped: drifted).
     """
+    from fleetpatch.campaign.settings import Settings
+    from fleetpatch.campaign.undo import undo
+    from fleetpatch.campaign.view import find_run
+    from fleetpatch.cli import event_loop
+    from fleetpatch.cli.execute import carry_out
+    from fleetpatch.cli.output import WarnOnce
+
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
-    path: Path = find_run(settings.runs, run)
-    planned = run_async(lambda: undo(path, settings, new_file=run_file))
+    path = find_run(settings.runs, run)
+    planned = event_loop.run(lambda: undo(path, settings, new_file=run_file))
     carry_out(planned, settings, output, yes=yes)

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.cli.warnings import show_warnings
 from fleetpatch.errors import Exit, UsageError
-from fleetpatch.model.plan.load import load_plan
 
 
 def command(
@@ -19,15 +17,18 @@ def command(
     Every problem of every file is reported, as file:line:column: what, and what to do. A warning is
     no problem: the plan is valid, but may not mean what is expected.
     """
-    sound = True
+    from fleetpatch.cli.output import print_warnings
+    from fleetpatch.model.plan.load import load_plan
+
+    valid = True
     for path in plans:
         try:
             plan = load_plan(path)
         except UsageError as error:
             sys.stderr.write(f"{error}\n")
-            sound = False
+            valid = False
         else:
-            show_warnings(plan)
+            print_warnings(plan)
             typer.echo(f"{path}: fine ({plan.plan.name}, {plan.digest})")
-    if not sound:
+    if not valid:
         raise typer.Exit(Exit.USAGE)

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from fleetpatch.cli import app, commands
+from fleetpatch.cli import app, parser
 from fleetpatch.model.outcome import Reason
 from tests.cli.calling import Caller
 from tests.cli.conftest import paint
@@ -19,7 +19,7 @@ from tests.e2e.tool import Tool
 
 
 def options() -> Iterator[tuple[str, TyperOption]]:
-    root = typer.main.get_command(commands.build(app.VERBS, app.VERBS))
+    root = typer.main.get_command(parser.build(app.VERBS, app.VERBS))
     assert isinstance(root, TyperGroup)
     for verb, command in root.commands.items():
         for option in command.params:

@@ -69,7 +69,7 @@ main()
 STUCK = """
 import signal, sys
 from pathlib import Path
-import fleetpatch.cli.running as running
+import fleetpatch.cli.event_loop as event_loop
 
 async def never_ends(work):
     try:
@@ -78,8 +78,8 @@ async def never_ends(work):
         Path("cancelled").touch()
         signal.pause()
 
-original = running._until_signalled
-running._until_signalled = lambda work: original(lambda: never_ends(work))
+original = event_loop._until_signalled
+event_loop._until_signalled = lambda work: original(lambda: never_ends(work))
 sys.argv = ["fleetpatch", *sys.argv[1:]]
 from fleetpatch.cli.app import main
 main()

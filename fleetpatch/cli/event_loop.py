@@ -1,12 +1,15 @@
-"""How a verb runs what is asynchronous, and how a signal ends it (see `cli.signals`).
+"""How a verb runs asynchronous code, and how a signal ends it (see `cli.signals`).
 
 While a plan is expanded nothing is in flight, and the first signal cancels the work. While a run is
-carried out the first signal asks it to stop: nothing new is sent, what is in flight is brought to
-its end and recorded. The second exits at once; what was in flight is in doubt then, and is settled
-by reading when the run goes on.
+carried out the first signal requests a stop: nothing new is sent, and what is in flight is awaited
+and recorded. The second exits at once; what was in flight is in doubt then, and is read when the
+run goes on.
+
+Not a part of `cli.signals`, which must be importable before asyncio and anyio.
 """
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,14 +31,18 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
     Raises Interrupted where a signal was received before `work` began, or cancelled it.
     """
-    # uvloop has no build for some platforms; without it all is the same, only slower.
+    # All imports are done. Their objects are never freed, so the collector need not visit them.
+    gc.freeze()
+    gc.enable()
+    # uvloop has no build for some platforms; asyncio's own loop does the same, only slower.
     options = {"use_uvloop": find_spec("uvloop") is not None}
+    # A signal between `check` and the loop's own handler is remembered, and cancels `work` then.
     with signals.deferred():
         signals.check()
         try:
             return anyio.run(partial(_until_signalled, work), backend_options=options)
         except BaseExceptionGroup as group:
-            # A task group wraps even a single error, and what people can act on is that one.
+            # A task group wraps even a single error, and people can act on that one.
             raise _first(group) from group
 
 
@@ -51,6 +58,7 @@ def on_signal(call: Callable[[signal.Signals], None], advice: str = "") -> Itera
     loop = asyncio.get_running_loop()
 
     def schedule(number: signal.Signals) -> None:
+        # The handler may interrupt the loop anywhere; only this call also wakes its selector.
         loop.call_soon_threadsafe(call, number)
 
     with signals.responding(schedule, advice):
@@ -65,9 +73,11 @@ async def interruptible(work: Callable[[Stop], Awaitable[T]]) -> T:
     """Run `work` with a Stop that the first signal requests."""
     stop = Stop()
 
-    def stop_by(number: signal.Signals) -> None:
-        sys.stderr.write(f"{number.name}: stopping; waiting for what is in flight (again: leave)\n")
+    def request(number: signal.Signals) -> None:
+        sys.stderr.write(
+            f"{number.name}: stopping; waiting for requests in flight (once more: exit at once)\n"
+        )
         stop.request(f"interrupted by {number.name}")
 
-    with on_signal(stop_by, "; go on with `fleetpatch resume`"):
+    with on_signal(request, "; go on with `fleetpatch resume`"):
         return await work(stop)

@@ -1,0 +1,49 @@
+"""What a verb prints: a run's summary on stdout, warnings on stderr.
+
+Warnings do not affect the exit code.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.cli.options import Output
+from fleetpatch.model.plan.load import PlanFile
+from fleetpatch.model.run import Summary, as_json
+from fleetpatch.report.summary import summary_lines
+from fleetpatch.report.terminal import write
+
+
+def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
+    """Print where a run stands: `apply` ends with it, `status RUN` is nothing else."""
+    if output is Output.JSON:
+        typer.echo(json.dumps(as_json(summary)))
+    else:
+        log_file = str(settings.log_of(Path(summary.run_file)))
+        write(summary_lines(summary, log_file=log_file), sys.stdout)
+
+
+def print_warnings(plan: PlanFile) -> None:
+    """Print the warnings of a plan file, each in a line that begins with its place."""
+    for warning in plan.warnings(datetime.now(UTC)):
+        sys.stderr.write(f"{warning}\n")
+
+
+class WarnOnce:
+    """Writes warnings to stderr, each of them at its first occurrence only.
+
+    The clusters of a plan are opened to plan and again to apply, and would warn twice.
+    """
+
+    def __init__(self) -> None:
+        self._written: set[str] = set()
+
+    def __call__(self, warning: str) -> None:
+        """Write the line `warning`."""
+        if warning not in self._written:
+            self._written.add(warning)
+            sys.stderr.write(f"warning: {warning}\n")

@@ -1,0 +1,126 @@
+"""The command line as typer parses it: the verbs, checks of all their options, usage errors.
+
+typer would draw a box around a usage error; here every error is one line.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from importlib import import_module
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+from fleetpatch._version import __version__
+from fleetpatch.errors import UsageError
+from fleetpatch.model.text import is_unicode
+
+_UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
+"""The base class of typer's usage errors, which typer itself does not export."""
+
+_JOINED: Final = frozenset({"selector", "field_selector"})
+"""Options that cannot be repeated, but whose terms can be joined with a comma."""
+
+_MODULES: Final = {"annotate": "label"}
+"""The modules of the verbs that have none of their own name."""
+
+
+def command_line(
+    verbs: Mapping[str, str], loaded: Collection[str | None]
+) -> Callable[[list[str]], int | None]:
+    """Return the function that runs a command line and returns its exit code, None for success.
+
+    `verbs` are all verbs with their summaries. Those in `loaded` are imported; of the others only
+    the summary is known. The function raises UsageError where the command line is wrong.
+    """
+    return partial(_call, build(verbs, loaded))
+
+
+def _call(app: typer.Typer, arguments: list[str]) -> int | None:
+    try:
+        code: int | None = app(arguments, prog_name="fleetpatch", standalone_mode=False)
+    except SystemExit as end:
+        # typer exits by itself where the reader of stdout is gone, and after completion.
+        return end.code if isinstance(end.code, int) else None
+    except _UsageProblem as error:
+        raise UsageError(_one_line(error)) from error
+    return code
+
+
+def _one_line(error: Exception) -> str:
+    """Return what is wrong with the command line, and where its help is."""
+    message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
+    message = message.replace("Value error, ", "").rstrip(".")  # a prefix of pydantic's
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "fleetpatch"
+    return f"{message[:1].lower()}{message[1:]}; see `{command} --help`"
+
+
+def build(verbs: Mapping[str, str], loaded: Collection[str | None]) -> typer.Typer:
+    """Build the application, with the `loaded` verbs in full and the others as a line of help."""
+    app = typer.Typer(
+        name="fleetpatch",
+        help="Change one thing on very many Kubernetes job objects: planned, paced, on record.",
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # our help texts write [default] in brackets, as kubectl does
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for verb, summary in verbs.items():
+        command = _command_of(verb) if verb in loaded else _not_loaded
+        app.command(verb, cls=Command, help=None if verb in loaded else summary)(command)
+    return app
+
+
+def _command_of(verb: str) -> Callable[..., None]:
+    module = import_module(f"fleetpatch.cli.{_MODULES.get(verb, verb)}")
+    command: Callable[..., None] = getattr(module, verb if verb in _MODULES else "command")
+    return command
+
+
+def _not_loaded() -> None:
+    """Take the place of a verb of which only the summary is shown."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Take the options that come before the verb."""
+
+
+class Command(TyperCommand):
+    """A verb whose options are each given once, not empty and in UTF-8; lists may be repeated.
+
+    The parser takes the last of several values without a word, and `--context "$CONTEXT"` with an
+    unset variable would mean the current context. Such options are refused by name.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments after the verb. Raises UsageError, and typer's errors."""
+        if not ctx.resilient_parsing:  # set while a half-written command line is completed
+            values, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            for option in self.get_params(ctx):
+                if isinstance(option, TyperOption):
+                    _check(option, order.count(option), values.get(str(option.name)))
+        return super().parse_args(ctx, args)
+
+
+def _check(option: TyperOption, times: int, value: object) -> None:
+    name = max(option.opts, key=len)
+    if times > 1 and not option.multiple and not option.is_flag:
+        advice = "join its terms with a comma" if option.name in _JOINED else "give it once"
+        raise UsageError(f"{name} is given {times} times; {advice}")
+    for one in value if isinstance(value, list) else [value]:
+        if one == "":
+            raise UsageError(f"{name} is empty; give a value, or leave the option out")
+        if isinstance(one, str) and not is_unicode(one):
+            raise UsageError(f"{name} holds bytes that are not UTF-8; write it in UTF-8")

@@ -1,0 +1,107 @@
+"""Which run `apply PLAN` carries out: an unfinished one of the same plan, or a new one."""
+
+import sys
+from pathlib import Path
+
+from fleetpatch.campaign.plan import require_open_window
+from fleetpatch.campaign.servers import Whereabouts
+from fleetpatch.campaign.settings import ApplyOptions, Settings
+from fleetpatch.campaign.view import summarize
+from fleetpatch.cli.event_loop import interruptible, run
+from fleetpatch.cli.execute import expand_with_progress
+from fleetpatch.errors import NothingMatched, UsageError
+from fleetpatch.journal import locator
+from fleetpatch.model.plan.load import PlanFile
+from fleetpatch.model.run import Summary
+
+
+def require_digest(found: str, wanted: str | None, what: str) -> None:
+    """Raise UsageError where `--digest` was given and is not that of the plan or run `what`."""
+    if wanted is not None and wanted.removeprefix("sha256:") != found.removeprefix("sha256:"):
+        raise UsageError(
+            f"{what}: its digest is {found}, not {wanted}: it is not the plan that was reviewed; "
+            "read it again and give its new digest"
+        )
+
+
+def unfinished_run(
+    plan: PlanFile, settings: Settings, servers: Whereabouts, *, dry_run: bool
+) -> Summary | None:
+    """Find the unfinished run of the plan on the servers that it leads to now.
+
+    None where there is none. Raises UsageError where the plan was changed while a run of its former
+    text is unfinished.
+    """
+    runs, here = settings.runs, servers.are_those_of
+    unfinished = locator.unfinished(runs, plan.digest, dry_run=dry_run)
+    found = [entry for entry in unfinished if entry.info and here(entry.info)]
+    # A newer run that is finished has done whatever an older one left open.
+    if not found or locator.finished(runs, plan.digest, dry_run=dry_run, here=here):
+        _refuse_changed(plan, settings, servers)
+        if not found and unfinished:
+            _explain_difference(unfinished[0], servers)
+        return None
+    planned = summarize(found[0].path)
+    sys.stderr.write(
+        f"Going on with the unfinished run {found[0].run} (--new makes a new plan instead).\n"
+    )
+    return planned
+
+
+def new_run(
+    plan: PlanFile,
+    settings: Settings,
+    permits: ApplyOptions,
+    servers: Whereabouts,
+    *,
+    run_file: Path | None,
+    everything: bool,
+    dry_run: bool,
+) -> Summary:
+    """Expand the plan into a new run.
+
+    Where nothing matches because a finished run has changed it all, returns that run's summary.
+    """
+    if not dry_run:
+        # Before the survey: a plan made outside of the window would be old when it opens.
+        run(
+            lambda: interruptible(
+                lambda stop: require_open_window(plan.plan, settings, permits, stop)
+            )
+        )
+    try:
+        return expand_with_progress(
+            plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+        )
+    except NothingMatched:
+        # A plan that changes what it selects on matches nothing once it has been carried out.
+        here = servers.are_those_of
+        done = locator.finished(settings.runs, plan.digest, dry_run=dry_run, here=here)
+        if done is None:
+            raise
+    sys.stderr.write(f"Nothing matches the plan any more: the run {done.run} has done it all.\n")
+    return summarize(done.path)
+
+
+def _explain_difference(elsewhere: locator.RunEntry, servers: Whereabouts) -> None:
+    """Print why an unfinished run of the plan does not go on: it is of other servers."""
+    if elsewhere.info is not None:
+        difference = servers.difference(elsewhere.info)
+        sys.stderr.write(
+            f"Not going on with the unfinished run {elsewhere.run}: {difference}; planning again.\n"
+        )
+
+
+def _refuse_changed(plan: PlanFile, settings: Settings, servers: Whereabouts) -> None:
+    """Raise UsageError where the run of an earlier text of the plan is unfinished.
+
+    Two runs of one plan would then change the same objects in different ways.
+    """
+    started = locator.started(settings.runs, plan.plan.name, here=servers.overlap)
+    if started is None or started.info is None or started.info.plan_digest == plan.digest:
+        return
+    raise UsageError(
+        f"{plan.file}: the plan was changed while its run {started.run} is unfinished: its digest "
+        f"is {plan.digest}, the run's is {started.info.plan_digest}; go on with that run "
+        f"(`fleetpatch resume {started.run}`), undo it, or say --new to leave it as it is"
+    )
