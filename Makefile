@@ -5,6 +5,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# The folders of tests without whole campaigns, and the branch coverage that they reach together.
+QUICK := $(addprefix tests/,campaign cli engine journal kube model report rules sandbox test_files.py)
+COVERED := 95
 
 .PHONY: help demo test coverage lowest lint types floors format package docs control-plane bench clean
 
@@ -28,6 +31,10 @@ ifdef CI
 	@scripts/control-plane --build >/dev/null
 endif
 	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+
+coverage: $(READY)  ## branch coverage of the tests that run in seconds; fails below the figure reached
+	@$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=$(COVERED) \
+	  --timeout 300 $(QUICK) $(ARGS)
 
 lowest:  ## the tests with the lowest versions of the dependencies that pyproject.toml allows
 	@$(PYTHON) -m venv --clear build/lowest
