@@ -1,9 +1,9 @@
-"""From a kubeconfig, or from a pod's own surroundings, to a `Connection`.
+"""From a kubeconfig, or the service account of a pod, to a `Connection`.
 
 `context` finds and merges the files and cuts out one context. Its user logs in by
 `static_auth`, or by an exec plugin (`exec_auth`) where the kubeconfig holds no other credentials.
-Where there is no kubeconfig, and $KUBECONFIG names none, the service account of the pod we run in
-is used, if this is a pod.
+The service account of the pod that we run in is used where there is no kubeconfig and $KUBECONFIG
+names none.
 """
 
 import os
@@ -29,14 +29,14 @@ from fleetpatch.model.addresses import is_loopback
 from fleetpatch.model.text import clean
 
 _SECRETS: Final = ("token", "tokenFile", "username", "password", "exec")
-"""Keys of a user that put a secret into each request."""
+"""Keys of a user whose secret is sent with each request, or which a plugin exchanges for one."""
 
 _PLUGINS: Final = {
     "gcp": "gke-gcloud-auth-plugin",
     "azure": "kubelogin",
     "oidc": "kubectl oidc-login",
 }
-"""What replaces each auth-provider of the past."""
+"""The exec plugins that replace the auth-providers of kubectl before 1.26."""
 
 
 async def connect_to_context(
@@ -46,11 +46,11 @@ async def connect_to_context(
     service_account: Path = SERVICE_ACCOUNT,
     wall: Callable[[], float] = time.time,
 ) -> Connection:
-    """Resolve `context`, by default the current one.
+    """Log in to the server of `context`, by default the current one.
 
-    `environ` names the kubeconfig or the pod's server; `wall` is the clock by which credentials
-    expire. Raises KubeconfigError where a file, the context or what it says is not valid, and
-    CredentialsError where its credentials cannot be had.
+    `environ` names the kubeconfig or the pod's server; `wall` is the clock that the expiry of
+    credentials is compared with. Raises KubeconfigError for a file or context that is not valid,
+    and CredentialsError where the log-in fails.
     """
     files = find_files(environ)
     if not files:
@@ -78,9 +78,9 @@ def server_of_context(
     *,
     environ: Mapping[str, str] = os.environ,
 ) -> str:
-    """Name the server of `context`, by default of the current one, as `connect_to_context` does.
+    """Return the URL of the server that `connect_to_context` would connect to.
 
-    Nobody logs in, so no plugin runs. Raises KubeconfigError.
+    This does not log in, so no plugin runs. Raises KubeconfigError.
     """
     files = find_files(environ)
     if not files:
@@ -101,19 +101,18 @@ def _refuse_unencrypted_secrets(context: Context) -> None:
 
 
 def _log_in(context: Context, wall: Callable[[], float]) -> StaticAuth | ExecAuth:
-    """Choose how the user of a context logs in: an exec plugin is the last resort, as in kubectl.
-
-    Raises KubeconfigError.
-    """
+    """Return the log-in of the user of a context. Raises KubeconfigError."""
     if (provider := context.user.get("auth-provider")) is not None:
-        raise _removed(context, provider)
+        raise _removed_provider(context, provider)
     if context.user.get("exec") is None:
         return StaticAuth(context)
+    # As in kubectl, a plugin runs only where the user has no other credentials. It is made in both
+    # cases, so that an `exec` that is not valid is an error.
     plugin = ExecAuth(context, wall)
     return StaticAuth(context) if is_static(context) else plugin
 
 
-def _removed(context: Context, provider: Any) -> KubeconfigError:
+def _removed_provider(context: Context, provider: Any) -> KubeconfigError:
     name = provider.get("name") if isinstance(provider, dict) else None
     plugin = _PLUGINS.get(name) if isinstance(name, str) else None
     advice = f"the exec plugin {plugin}" if plugin else "an exec plugin"

@@ -1,8 +1,8 @@
-"""Kubeconfig files: found and merged, and one context cut out of them.
+"""One context, from the kubeconfig files that are found and merged.
 
-As kubectl does it: the files of $KUBECONFIG (joined by `:`; those that do not exist are skipped),
-else ~/.kube/config. The first file to define a name wins, `current-context` included, and a
-relative path is relative to the file that holds it.
+The rules are kubectl's. The files are those of $KUBECONFIG (separated by `:`; files that do not
+exist are skipped), else ~/.kube/config. Of several definitions of a name, and of `current-context`,
+the first one counts. A relative path is relative to the file that it is in.
 """
 
 import os
@@ -24,7 +24,7 @@ _USER_PATHS: Final = ("client-certificate", "client-key", "tokenFile")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One context with its cluster and user, all paths absolute. `user` is full of secrets."""
+    """One context with its cluster and user, all paths absolute. `user` contains secrets."""
 
     name: str
     cluster_name: str
@@ -56,7 +56,7 @@ class Context:
             )
         if url.username or url.password:
             raise KubeconfigError(
-                f"{self.where}: `server` must not hold credentials; move them to its user"
+                f"{self.where}: `server` must not contain credentials; move them to its user"
             )
         return url.geturl().rstrip("/")
 
@@ -78,9 +78,9 @@ def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 
 
 def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Context:
-    """Cut out the context `name`, by default the current one.
+    """Return the context `name`, by default the current one.
 
-    Raises KubeconfigError, naming the contexts there are, where it is missing or incomplete.
+    Raises KubeconfigError where it is missing, with the names of all contexts, or not complete.
     """
     files = ", ".join(str(document.file) for document in documents)
     known = ", ".join(sorted(_names(documents, "contexts"))) or "none"
@@ -93,9 +93,10 @@ def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Con
     where = f"context {name!r} in {context.file}"
     cluster = _refer(documents, "clusters", context, where)
     if cluster is None:
-        raise KubeconfigError(f"{where}: names no cluster; add `cluster`")
+        raise KubeconfigError(f"{where}: has no cluster; add `cluster`")
     user = _refer(documents, "users", context, where)
     warnings = [warning for document in documents for warning in document.warnings]
+    # Only what is used is checked: a mistake elsewhere must not stop a run that it cannot affect.
     for found in filter(None, (context, cluster, user)):
         warnings += check_entry(found.section, found.entry, where)
     return Context(
@@ -110,6 +111,8 @@ def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Con
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """An entry of a section, and the file that it is in."""
+
     section: str
     name: str
     file: Path
@@ -124,7 +127,7 @@ def _exists(file: Path) -> bool:
     try:
         return file.exists()
     except OSError:
-        # Reading it fails for the same reason, and reports it.
+        # Reading the file fails for the same reason, and that error is reported.
         return True
 
 
@@ -142,7 +145,7 @@ def _find(documents: Sequence[KubeconfigFile], section: str, name: str) -> _Foun
 def _refer(
     documents: Sequence[KubeconfigFile], section: str, context: _Found, where: str
 ) -> _Found | None:
-    """Find the cluster or user that the context names; None where it names none."""
+    """Find the cluster or user to which the context refers; None where it does not refer to one."""
     key = SECTIONS[section]
     name = context.body.get(key)
     if not isinstance(name, str | None):
@@ -163,7 +166,7 @@ def _absolute(found: _Found, keys: Sequence[str]) -> KubeconfigEntry:
 
 
 def _with_absolute_command(found: _Found) -> KubeconfigEntry:
-    """Make a user's paths absolute, an exec plugin's command included where it is a path."""
+    """Make the paths of a user absolute, and the command of its exec plugin if that is a path."""
     user = _absolute(found, _USER_PATHS)
     plugin = user.get("exec")
     if isinstance(plugin, dict) and os.sep in str(plugin.get("command", "")):

@@ -1,4 +1,4 @@
-"""Exec plugins: the protocol client.authentication.k8s.io, in v1 and v1beta1.
+"""Log-in with an exec plugin: the protocol client.authentication.k8s.io, in v1 and v1beta1.
 
 A kubeconfig names a command that prints an ExecCredential with a token, a client certificate with
 its key, or both. The rules are client-go's (plugin/pkg/client/auth/exec and tools/clientcmd), with
@@ -30,18 +30,20 @@ from fleetpatch.model.masking import mask_strictly
 from fleetpatch.model.text import clean
 
 TIME_LIMIT: Final = 120.0
-"""Seconds for a plugin that asks nobody."""
+"""Seconds for a plugin that does not ask a person."""
 INTERACTIVE_TIME_LIMIT: Final = 900.0
 """Seconds for a plugin that may ask a person; a device code is valid for as long."""
 
 _GROUP: Final = "client.authentication.k8s.io"
 _API_VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
 _LONGEST_MARGIN: Final = 60.0
+"""Seconds before its expiry at which a credential is renewed at the latest."""
 _SHORTEST_LIFE: Final = 10.0
-"""Seconds for which a credential is used at least; an expired one would be renewed all the time."""
+"""Seconds until the next renewal at least; an expired credential must not run it in a loop."""
 _QUOTED: Final = 300
+"""Characters of the last line on stderr in a message."""
 _terminal: Final = anyio.Lock()
-"""Held by the plugin that may ask a person: two prompts at once cannot be told apart."""
+"""Held by a plugin that may ask a person: two prompts at once could not be distinguished."""
 
 
 class _Variable(msgspec.Struct):
@@ -50,7 +52,7 @@ class _Variable(msgspec.Struct):
 
 
 class _ExecConfig(msgspec.Struct, rename="camel"):
-    """The key `exec` of a kubeconfig's user; null means that a key is absent."""
+    """The key `exec` of a kubeconfig's user; null is the same as absent."""
 
     command: str | None = None
     api_version: str | None = None
@@ -69,7 +71,7 @@ class _Status(msgspec.Struct, rename="camel"):
 
 
 class _ExecCredential(msgspec.Struct, rename="camel"):
-    """What a plugin prints."""
+    """The output of a plugin."""
 
     api_version: str
     kind: str
@@ -99,21 +101,21 @@ class ExecAuth:
         self._wall = wall
         self._config = _parse(context)
         self._impersonation = impersonation.headers(context)
-        self._shown: tuple[KeyPair | None, SSLContext | None] = (None, tls_of(context, None))
+        self._tls_of_pair: tuple[KeyPair | None, SSLContext | None] = (None, tls_of(context, None))
 
     async def grant(self) -> Grant:
         """Run the plugin. Raises CredentialsError, and KubeconfigError where it cannot start."""
         credential = self._read(await self._run())
-        # Connections are kept as long as the certificate is the same.
-        if self._shown[0] != credential.key_pair:
-            self._shown = (credential.key_pair, self._tls(credential.key_pair))
+        # A new TLS context would close all connections, so it is kept while the certificate is.
+        if self._tls_of_pair[0] != credential.key_pair:
+            self._tls_of_pair = (credential.key_pair, self._tls(credential.key_pair))
         authorization = f"Bearer {credential.token}" if credential.token else None
         return Grant.authorizing(
-            authorization, self._shown[1], self._fresh_for(credential), self._impersonation
+            authorization, self._tls_of_pair[1], self._fresh_for(credential), self._impersonation
         )
 
     async def _run(self) -> bytes:
-        """Return what the plugin prints."""
+        """Run the plugin; returns its output."""
         interactive = self._is_interactive()
         command = [self._find(), *(self._config.args or ())]
         variables = {one.name: one.value or "" for one in self._config.env or ()}
@@ -127,7 +129,7 @@ class ExecAuth:
         limit = INTERACTIVE_TIME_LIMIT if interactive else TIME_LIMIT
         try:
             async with _terminal if interactive else nullcontext():
-                ended = await exec_process.run(
+                result = await exec_process.run(
                     command, environ, interactive=interactive, time_limit=limit
                 )
         except TimeoutError:
@@ -142,16 +144,16 @@ class ExecAuth:
                 f"{self._context.where}: the command, `args` or `env` of `exec` contain characters"
                 " that no process can take; correct them"
             ) from None
-        if ended.is_cut:
+        if result.is_cut:
             raise self._failed("it printed more than 1 MiB")
-        if ended.code != 0:
-            raise self._failed(_ending(ended))
-        return ended.output
+        if result.exit_code != 0:
+            raise self._failed(_describe_failure(result))
+        return result.stdout
 
     def _find(self) -> str:
-        """Return the path of the command. A relative directory in $PATH does not count, as in Go.
+        """Return the path of the command. As in Go, relative directories in $PATH do not count.
 
-        `contexts` has made a command with a slash absolute.
+        A command with a slash is absolute already (`context`).
         """
         command = self._config.command or ""
         if os.sep in command:
@@ -183,14 +185,14 @@ class ExecAuth:
         return _has_terminal()
 
     def _read(self, output: bytes) -> _Credential:
-        """Check what the plugin printed. Raises CredentialsError, which does not quote it."""
+        """Check the output of the plugin. Raises CredentialsError, without a quotation."""
         try:
             answer = msgspec.json.decode(output, type=_ExecCredential)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             detail = str(error) if isinstance(error, msgspec.ValidationError) else "not JSON"
             raise self._failed(f"it did not print an ExecCredential: {detail}") from None
         if answer.kind != "ExecCredential":
-            raise self._failed("it did not print an ExecCredential: another `kind`")
+            raise self._failed("it did not print an ExecCredential, but another `kind`")
         if answer.api_version != self._config.api_version:
             raise self._failed(
                 f"the apiVersion of its answer does not match {self._config.api_version}, which"
@@ -206,7 +208,7 @@ class ExecAuth:
         if not token and not certificate:
             raise self._failed("it printed neither a token nor a certificate with its key")
         if not token.isprintable():
-            raise self._failed("its token holds a line end or a control character")
+            raise self._failed("its token contains a line end or a control character")
         pair = KeyPair(certificate.encode(), key.encode()) if certificate and key else None
         expires = status.expiration_timestamp
         return _Credential(token, pair, expires.timestamp() if expires else None)
@@ -259,14 +261,14 @@ def _has_terminal() -> bool:
         # In the background, reading would take the input of the shell.
         return os.tcgetpgrp(0) == os.getpgrp()
     except OSError:
-        # A terminal that does not control our session has no background.
+        # Not the terminal of our session, so we cannot be in its background.
         return True
 
 
-def _ending(ended: exec_process.Ended) -> str:
+def _describe_failure(result: exec_process.PluginResult) -> str:
     """Describe an exit code other than 0 and the last line on stderr, without secrets."""
-    how = f"exit code {ended.code}" if ended.code > 0 else f"signal {-ended.code}"
-    lines = ended.errors.decode(errors="replace").strip().splitlines()
+    how = f"exit code {result.exit_code}" if result.exit_code > 0 else f"signal {-result.exit_code}"
+    lines = result.stderr_end.decode(errors="replace").strip().splitlines()
     if not lines:
         return how
     return f"{how}: {clean(mask_strictly(lines[-1]), _QUOTED)}"

@@ -1,4 +1,4 @@
-"""What an exec plugin is told: the variable KUBERNETES_EXEC_INFO."""
+"""The input of an exec plugin: the variable KUBERNETES_EXEC_INFO."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ _VARIABLE_LIMIT: Final = 128 * 1024
 
 
 def exec_info(context: Context, api_version: str, *, interactive: bool, with_cluster: bool) -> str:
-    """Write the ExecCredential that a plugin is asked to fill in, as JSON.
+    """Return the ExecCredential for the plugin to complete, as JSON.
 
     Raises KubeconfigError where the cluster cannot be described.
     """
@@ -38,11 +38,11 @@ def _cluster_info(context: Context) -> dict[str, Any]:
 
 
 def _extension(extensions: Any, where: str) -> Any:
-    """Return what the cluster's extensions hold for exec plugins, as JSON can express it."""
+    """Return the part of the cluster's extensions that is for exec plugins; None without one."""
     for extension in extensions if isinstance(extensions, list) else ():
         if isinstance(extension, dict) and extension.get("name") == _EXTENSION:
             config = extension.get("extension")
-            if not _fits(config):
+            if not _is_small_json(config):
                 raise KubeconfigError(
                     f"{where}: the extension {_EXTENSION} of its cluster is too large, or is not"
                     " JSON; correct it"
@@ -51,10 +51,10 @@ def _extension(extensions: Any, where: str) -> Any:
     return None
 
 
-def _fits(value: Any) -> bool:
-    """Report whether `value` is JSON that an environment variable can hold.
+def _is_small_json(value: Any) -> bool:
+    """Report whether `value` is JSON that fits into an environment variable.
 
-    YAML's aliases can make a small file very large, so writing stops at the limit.
+    YAML's aliases can make a small file very large, so encoding stops at the limit.
     """
     size = 0
     try:

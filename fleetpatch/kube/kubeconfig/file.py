@@ -1,11 +1,10 @@
 """One kubeconfig file: read and decoded as client-go decodes it.
 
-YAML allows more than a kubeconfig needs. Of several documents in a file the first one counts, of
-a key that is given twice the last value, as for kubectl; both are reported as warnings. Two entries
-of one name in a list are refused, as by kubectl.
+As in kubectl, of several documents in a file the first one counts, and of a repeated key the last
+value; both are reported as warnings. Two entries of one name in a list are an error, as in kubectl.
 
-A kubeconfig is full of secrets, and the messages of a YAML parser quote the text around a mistake.
-So no message here repeats what the parser says, only the place.
+A kubeconfig contains secrets, and a YAML parser quotes the text around a mistake. So the messages
+here repeat only the place of a mistake, not what the parser says.
 """
 
 import re
@@ -23,10 +22,10 @@ from fleetpatch.model.masking import mask_strictly
 from fleetpatch.model.text import clean
 
 SECTIONS: Final = {"clusters": "cluster", "users": "user", "contexts": "context"}
-"""The named lists of a kubeconfig, and the key of an entry that holds its body."""
+"""The named lists of a kubeconfig, each with the key of an entry for its body."""
 
 SIZE_LIMIT: Final = 16 * 1024 * 1024
-"""Bytes of one file; more is not a kubeconfig."""
+"""Bytes; a larger file, such as /dev/zero, is not a kubeconfig."""
 
 _HEADER: Final = {"apiVersion": "v1", "kind": "Config"}
 _YAML_DIRECTIVE: Final = re.compile(rb"^%YAML[ \t]+([^\s#]+)", re.MULTILINE)
@@ -37,7 +36,7 @@ KubeconfigEntry: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigFile:
-    """One file: its current context, and its entries by section and name. Full of secrets."""
+    """One file: its current context, and its entries by section and name. Contains secrets."""
 
     file: Path
     current_context: str
@@ -48,6 +47,7 @@ class KubeconfigFile:
 def read_file(file: Path) -> KubeconfigFile:
     """Read one file. Raises KubeconfigError where it cannot be read or is not a kubeconfig."""
     content, warnings = _decode(file, _read_bytes(file))
+    # kubectl accepts an empty file, too.
     if content is None:
         content = {}
     if not isinstance(content, dict):
@@ -78,41 +78,42 @@ def _read_bytes(file: Path) -> bytes:
 
 
 class _Constructor(SafeConstructor):
-    """Builds values as client-go does: of a repeated key the last value, dates as text."""
+    """Builds values as client-go does: the last value of a repeated key, and dates as text."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.repeated: list[Any] = []
-        """The nodes of keys that were given before in the same mapping."""
+        """The nodes of keys that occur earlier in the same mapping."""
 
     def check_mapping_key(
         self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
     ) -> bool:
-        """Accept the key; the caller stores its value over an earlier one."""
+        """Accept the key: the caller replaces an earlier value by this one."""
         del node, value
         if key in mapping:
             self.repeated.append(key_node)
         return True
 
     def construct_scalar(self, node: Any) -> Any:
-        """Return the text of a scalar. Raises UnicodeError for half a character."""
+        """Return the text of a scalar. Raises UnicodeError for half of a surrogate pair."""
         value = super().construct_scalar(node)
-        # JSON writes a character beyond the first 65,536 as two escapes.
+        # JSON, which is YAML, writes a character beyond U+FFFF as two escapes.
         return value.encode("utf-16", "surrogatepass").decode("utf-16")
 
 
-# A password such as 2026-11-26 is not a date.
+# Go reads 2026-11-26 as text; a password may look like that.
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
 def _decode(file: Path, text: bytes) -> tuple[Any, tuple[str, ...]]:
-    """Decode the first document. Returns its content and what to warn of."""
+    """Decode the first document; returns its content and warnings."""
     for directive in _YAML_DIRECTIVE.finditer(text):
         if directive[1] not in _YAML_VERSIONS:
             line = text.count(b"\n", 0, directive.start()) + 1
             raise KubeconfigError(
                 f"{file}:{line}: is not YAML 1.1 or 1.2; remove the line %YAML, or write %YAML 1.2"
             )
+    # `pure`: only the parser in Python takes a constructor of our own.
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
     documents = yaml.load_all(text)
@@ -133,7 +134,7 @@ def _decode(file: Path, text: bytes) -> tuple[Any, tuple[str, ...]]:
 
 
 def _ignored(file: Path, documents: Any) -> tuple[str, ...]:
-    """Warn of documents after the first one. kubectl does not read them, so errors do not count."""
+    """Return warnings of further documents. kubectl does not read them, so they may be damaged."""
     try:
         if next(documents, None) is None:
             return ()

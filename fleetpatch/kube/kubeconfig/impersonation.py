@@ -1,7 +1,7 @@
 """Impersonation: the keys `as`, `as-uid`, `as-groups` and `as-user-extra` of a kubeconfig's user.
 
-They become headers of every request, whatever the log-in. Sources: the Kubernetes documentation on
-user impersonation, and client-go's transport/round_trippers.go for the spelling of keys.
+They become headers of every request, with every way to log in. Sources: the Kubernetes
+documentation on user impersonation, and client-go's transport/round_trippers.go for the escapes.
 """
 
 import string
@@ -11,22 +11,22 @@ from typing import Final
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.kube.kubeconfig.context import Context
 
-_FURTHER: Final = ("as-uid", "as-groups", "as-user-extra")
-_KEPT: Final = frozenset((string.ascii_letters + string.digits + "!#$&'*+-.^_`|~").encode())
+_NEED_AS: Final = ("as-uid", "as-groups", "as-user-extra")
+_UNESCAPED: Final = frozenset((string.ascii_letters + string.digits + "!#$&'*+-.^_`|~").encode())
 """The bytes of an extra's key that stay as they are; all others are percent-encoded."""
 
 
 def headers(context: Context) -> tuple[tuple[str, str], ...]:
-    """Return the headers for the user of `context`; none where it impersonates nobody.
+    """Return the headers for the user of `context`; none without impersonation.
 
-    Raises KubeconfigError where there is no user to impersonate, or a value does not fit a header.
+    Raises KubeconfigError where `as` is missing, and for a value that no header can contain.
     """
     user = context.user
     if not user.get("as"):
-        if further := next((key for key in _FURTHER if user.get(key)), None):
+        if alone := next((key for key in _NEED_AS if user.get(key)), None):
             raise KubeconfigError(
-                f"{context.where}: `{further}` needs `as`, the user to impersonate; add it, or"
-                f" remove `{further}`"
+                f"{context.where}: `{alone}` needs `as`, the user to impersonate; add it, or"
+                f" remove `{alone}`"
             )
         return ()
     found = tuple(_headers(user))
@@ -52,4 +52,4 @@ def _headers(user: dict[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _escaped(key: str) -> str:
-    return "".join(chr(byte) if byte in _KEPT else f"%{byte:02X}" for byte in key.encode())
+    return "".join(chr(byte) if byte in _UNESCAPED else f"%{byte:02X}" for byte in key.encode())

@@ -1,4 +1,4 @@
-"""The service account of the pod we run in, by the rules of client-go's InClusterConfig."""
+"""Log-in with the service account of the pod we run in, as client-go's InClusterConfig does."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,8 +41,8 @@ async def connect_in_cluster(
 def server_in_cluster(context: str | None, environ: Mapping[str, str]) -> str:
     """Return the URL of the API server of this pod's cluster.
 
-    Raises KubeconfigError where this is not a pod, or where `context` names a context, which only
-    a kubeconfig could hold.
+    Raises KubeconfigError where this is not a pod, and where `context` is given, since a pod has no
+    contexts.
     """
     host = environ.get("KUBERNETES_SERVICE_HOST")
     port = environ.get("KUBERNETES_SERVICE_PORT")
@@ -50,7 +50,7 @@ def server_in_cluster(context: str | None, environ: Mapping[str, str]) -> str:
         raise _not_usable("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set")
     if context is not None:
         raise KubeconfigError(
-            f"no kubeconfig that could hold the context {context!r}; set KUBECONFIG"
+            f"no kubeconfig that could contain the context {context!r}; set KUBECONFIG"
         )
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 

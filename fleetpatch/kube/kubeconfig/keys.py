@@ -1,10 +1,10 @@
-"""The keys of a kubeconfig's entries, and what is done about keys that are not known.
+"""The keys of a kubeconfig's entries: their types, and what happens to unknown keys.
 
-The source of the keys is client-go's tools/clientcmd/api/v1/types.go. kubectl ignores a key that it
-does not know. That is dangerous where the key was meant to choose the identity or to verify the
-server: `tokenfile` for `tokenFile` makes the client anonymous, and a version that did not know `as`
-would patch as another user. So a key that is a known one misspelled, or in the wrong place, or that
-reads like impersonation, is an error. Any other unknown key is a warning.
+The source of the keys is client-go's tools/clientcmd/api/v1/types.go. kubectl ignores unknown keys.
+That is dangerous where a key was meant to choose the identity or to verify the server: `tokenfile`
+for `tokenFile` makes the client anonymous, and ignoring `as` would patch as another user. So an
+unknown key is an error where it is similar to a known one, in the wrong place, or begins like the
+keys of impersonation. Any other unknown key is a warning.
 """
 
 import difflib
@@ -59,11 +59,11 @@ _KNOWN: Final[Mapping[str, frozenset[str]]] = {
 }
 _IMPERSONATION: Final = re.compile(r"as[-_]|impersonate", re.IGNORECASE)
 _SIMILAR: Final = 0.85
-"""From this ratio of difflib on, a key is taken for a known one misspelled."""
+"""The ratio of difflib from which a key counts as a misspelled one: `certificate-authorty`."""
 
 
 def check_entry(section: str, entry: KubeconfigEntry, where: str) -> list[str]:
-    """Check the entry of a chosen cluster, user or context; returns what to warn of.
+    """Check the entry of the chosen cluster, user or context; returns warnings.
 
     Raises KubeconfigError for a value of the wrong type, and for an unknown key that must not be
     ignored.
@@ -94,19 +94,20 @@ def _check_unknown(
         if key in misplaced:
             raise KubeconfigError(f"{where}: `{key}` is in {what}; indent it below its body")
         shown = clean(str(key), 60)
-        meant = _meant(str(key), known)
+        meant = _similar_to(str(key), known)
         if meant or _IMPERSONATION.match(str(key)):
             advice = f"write `{meant}`" if meant else "remove it"
             raise KubeconfigError(
                 f"{where}: `{shown}` in {what} is not a key of a kubeconfig; {advice}"
             )
-        # By a mistake in the indentation a secret can be in the place of a key.
+        # A secret can be in the place of a key, by a mistake in the indentation.
         warnings.append(f"{where}: `{mask_strictly(shown)}` in {what} is not known, and is ignored")
     return warnings
 
 
-def _meant(key: str, known: Collection[str]) -> str:
-    """Return the known key that `key` was meant to be, or ''."""
+def _similar_to(key: str, known: Collection[str]) -> str:
+    """Return the known key that `key` is a misspelling of, or ''."""
+    # `tokenfile`, `token-file` and `token_file` for `tokenFile`, whatever the ratio is.
     plain = {_plain(name): name for name in sorted(known)}
     if name := plain.get(_plain(key)):
         return name

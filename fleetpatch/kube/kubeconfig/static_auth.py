@@ -1,8 +1,9 @@
-"""Credentials that a kubeconfig contains, or that are in files which it names.
+"""Log-in with credentials that a kubeconfig contains, or that are in files which it names.
 
-The rules are client-go's. Data wins over a file of the same meaning. A token file wins over a token
-as long as it can be read. A name without a password has an empty one. More than one of token and
-name is an error. `tls_of` makes the TLS context of a cluster, with a client certificate or without.
+The rules are client-go's. Data takes precedence over a file of the same meaning, and a token file
+over a token as long as it can be read. A name without a password has an empty password. A token
+together with a name is an error. `tls_of` returns the TLS context of a cluster, with or without a
+client certificate.
 """
 
 import base64
@@ -25,7 +26,7 @@ from fleetpatch.kube.tls import tls_context
 from fleetpatch.model.text import clean
 
 Pem: TypeAlias = Path | bytes
-"""A file in PEM format, or what such a file would contain."""
+"""A file in PEM format, or the content of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,9 @@ class KeyPair:
 
 
 class StaticAuth:
-    """The log-in of a context whose user needs nobody to be asked.
+    """The log-in of a context whose credentials are in its kubeconfig or in files.
 
-    `can_change` reports whether calling `grant` again may return other credentials.
+    `can_change` reports whether `grant` may return other credentials when it is called again.
     Raises KubeconfigError for credentials that are not valid.
     """
 
@@ -66,7 +67,7 @@ class StaticAuth:
         authorization = f"Bearer {self._token}" if self._token else self._basic
         if not authorization.isprintable():
             raise CredentialsError(
-                f"{self._where}: its token holds a line end or a control character; write it again"
+                f"{self._where}: its token contains a line end or a control character; correct it"
             )
         fresh_for = TOKEN_FILE_FRESH_FOR if self._file is not None else math.inf
         return Grant.authorizing(authorization, self._tls, fresh_for, self._impersonation)
@@ -95,7 +96,7 @@ def is_static(context: Context) -> bool:
 
 
 def key_pair_of(context: Context) -> KeyPair | None:
-    """Return the client certificate of a context. Raises KubeconfigError."""
+    """Return the client certificate of a context, if any. Raises KubeconfigError."""
     if not context.server.startswith("https:"):
         return None
     certificate = pem_of(context.user, "client-certificate", context.where)
@@ -111,7 +112,7 @@ def key_pair_of(context: Context) -> KeyPair | None:
 
 
 def pem_of(body: KubeconfigEntry, key: str, where: str) -> Pem | None:
-    """Return what `key` or `key-data` of an entry names. Raises KubeconfigError."""
+    """Return the value of `key-data` or the file of `key`. Raises KubeconfigError."""
     if data := body.get(f"{key}-data"):
         try:
             return base64.b64decode("".join(data.split()), validate=True)
@@ -133,7 +134,7 @@ def pem_of(body: KubeconfigEntry, key: str, where: str) -> Pem | None:
 
 
 def content_of(pem: Pem, where: str) -> bytes:
-    """Read PEM. Raises KubeconfigError, with `where` in front."""
+    """Return the content of `pem`. Raises KubeconfigError, which begins with `where`."""
     if isinstance(pem, bytes):
         return pem
     try:
@@ -145,7 +146,7 @@ def content_of(pem: Pem, where: str) -> bytes:
 
 
 def tls_of(context: Context, key_pair: KeyPair | None) -> SSLContext | None:
-    """Make the TLS context for the server of `context`; None for plain HTTP.
+    """Return the TLS context for the server of `context`; None for plain HTTP.
 
     Raises KubeconfigError for a certificate or key that cannot be used.
     """
@@ -160,12 +161,12 @@ def tls_of(context: Context, key_pair: KeyPair | None) -> SSLContext | None:
         )
     with ExitStack() as files:
 
-        def name(pem: Pem) -> str:
+        def path_of(pem: Pem) -> str:
             return files.enter_context(_as_file(pem, where))
 
         return tls_context(
-            name(authority) if authority else None,
-            (name(key_pair.certificate), name(key_pair.key)) if key_pair else None,
+            path_of(authority) if authority else None,
+            (path_of(key_pair.certificate), path_of(key_pair.key)) if key_pair else None,
             verify=verify,
             where=where,
         )
@@ -173,9 +174,10 @@ def tls_of(context: Context, key_pair: KeyPair | None) -> SSLContext | None:
 
 @contextmanager
 def _as_file(pem: Pem, where: str) -> Iterator[str]:
-    """Name a file that holds `pem`, for OpenSSL, which reads private keys from files only.
+    """Yield the path of a file that contains `pem`: OpenSSL reads private keys from files only.
 
-    What is not in a file is in a temporary one, readable by us alone, until the block ends.
+    Content that is not in a file is written to a temporary one, which only we can read, until the
+    block ends.
     """
     if isinstance(pem, Path):
         yield str(pem)

@@ -294,7 +294,7 @@ async def test_an_answer_of_the_protocol_is_accepted(
         (GOOD | {"status": {"token": 5}}, "Expected `str"),
         (GOOD | {"status": {"token": "its", "clientKeyData": "x"}}, "neither a token nor"),
         (GOOD | {"status": {"clientCertificateData": "x"}}, "neither a token nor"),
-        (GOOD | {"status": {"token": "a\r\nX: y"}}, "its token holds a line end"),
+        (GOOD | {"status": {"token": "a\r\nX: y"}}, "its token contains a line end"),
         (
             GOOD | {"status": {"clientCertificateData": "x", "clientKeyData": "y"}},
             "certificate and key cannot be used",

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from fleetpatch.kube.kubeconfig import exec_process
-from fleetpatch.kube.kubeconfig.exec_process import OUTPUT_LIMIT, Ended
+from fleetpatch.kube.kubeconfig.exec_process import OUTPUT_LIMIT, PluginResult
 from tests.e2e.tool import eventually
 
 FOREVER = "while :; do sleep 0.1; done"
@@ -38,7 +38,9 @@ class Shown:
         anyio.from_thread.run_sync(self.begun.set)
 
 
-async def run(script: str, folder: Path, shown: Shown | None = None, limit: float = 30) -> Ended:
+async def run(
+    script: str, folder: Path, shown: Shown | None = None, limit: float = 30
+) -> PluginResult:
     command = ["/bin/sh", "-c", f"cd {folder}; {script}"]
     return await exec_process.run(
         command, os.environ, interactive=False, time_limit=limit, show=shown or Shown()
@@ -67,7 +69,7 @@ async def test_a_plugin_ends_with_its_code_output_and_last_words(tmp_path: Path)
 
     ended = await run("echo out; echo words >&2; exit 3", tmp_path, shown)
 
-    assert (ended.code, ended.output, ended.errors, ended.is_cut) == (
+    assert (ended.exit_code, ended.stdout, ended.stderr_end, ended.is_cut) == (
         3,
         b"out\n",
         b"words\n",
@@ -82,7 +84,7 @@ async def test_a_flood_on_stderr_is_passed_on_and_is_no_deadlock(tmp_path: Path)
 
     ended = await run("head -c 400000 /dev/zero | tr '\\0' x >&2; echo answer", tmp_path, shown)
 
-    assert ended.output == b"answer\n"
+    assert ended.stdout == b"answer\n"
     assert shown.text == b"x" * 400_000
 
 
@@ -94,7 +96,7 @@ async def test_stderr_is_passed_on_up_to_a_limit(tmp_path: Path) -> None:
 
     assert OUTPUT_LIMIT <= len(shown.text) < OUTPUT_LIMIT + 100_000
     assert shown.text.endswith(b"more output of the credential plugin is not shown]\n")
-    assert ended.errors == b" the end\n", "a word whose beginning is lost may be half a secret"
+    assert ended.stderr_end == b" the end\n", "a word whose beginning is lost may be half a secret"
 
 
 async def test_a_prompt_is_shown_while_the_plugin_waits_for_the_person(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ async def test_a_flood_on_stdout_ends_the_plugin(tmp_path: Path, flood: str) -> 
     ended = await run(f"{NUMBERED} {flood}", tmp_path)
 
     assert ended.is_cut
-    assert OUTPUT_LIMIT < len(ended.output) < 2 * OUTPUT_LIMIT
+    assert OUTPUT_LIMIT < len(ended.stdout) < 2 * OUTPUT_LIMIT
     ends(tmp_path)
 
 
@@ -157,14 +159,14 @@ anyio.run(main)
 async def test_what_a_plugin_leaves_behind_is_neither_awaited_nor_ended(tmp_path: Path) -> None:
     ended = await run(f"{NUMBERED} echo answer", tmp_path)
 
-    assert (ended.code, ended.output) == (0, b"answer\n")
+    assert (ended.exit_code, ended.stdout) == (0, b"answer\n")
     eventually(lambda: runs_in(tmp_path), "it runs")
     assert alive(tmp_path, "child")
     os.killpg(int((tmp_path / "plugin").read_text()), signal.SIGKILL)
 
 
 async def test_a_plugin_has_no_stdin_unless_it_may_ask(tmp_path: Path) -> None:
-    assert (await run("cat; echo end", tmp_path)).output == b"end\n"
+    assert (await run("cat; echo end", tmp_path)).stdout == b"end\n"
 
 
 async def test_a_command_that_cannot_be_started_is_an_error_of_the_system() -> None:
@@ -186,7 +188,7 @@ async def test_without_a_shell_a_plugin_runs_all_the_same(
 
     monkeypatch.setattr(subprocess, "Popen", without_shell)
 
-    assert (await run("echo answer", tmp_path)).output == b"answer\n"
+    assert (await run("echo answer", tmp_path)).stdout == b"answer\n"
 
 
 def test_a_closed_stderr_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
