@@ -1,6 +1,7 @@
-"""Floor 2: the nouns and the promises.
+"""Floor 2: values and ports.
 
-Here live values (selector, plan file, target, answer, outcome) and the ports (Protocols) through
-which the engine meets the world. What does not belong here: a decision (`rules`), and anything
-that touches a socket, a clock, a log or a disk. Import the modules, not this package.
+What belongs here: the values that all other floors share (selectors, plan file, target, answer,
+outcome), and the ports (Protocols) through which the engine reaches servers, files, clock and log.
+What does not: decisions (`rules`), and anything that opens a socket or a file, reads a clock or
+writes a log; the one exception is `plan.load`, which reads plan files. Import the modules.
 """

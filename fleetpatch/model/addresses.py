@@ -1,8 +1,8 @@
 """URLs of servers and proxies: which texts are valid, and which hosts are this machine.
 
-Stricter than `urllib.parse`, which removes line ends and accepts hosts that no resolver takes, so
-that a mistake is found where the URL is written and not where it is first used. Messages never
-quote a URL: people write passwords into them.
+Stricter than `urllib.parse`, which removes line breaks and accepts hosts that no resolver accepts,
+so that a mistake is found where the URL is written and not where it is first used. Messages never
+quote a URL, because it may contain a password.
 """
 
 import ipaddress
@@ -20,11 +20,11 @@ _unprintable: Final = re.compile(r"[\x00-\x20\x7f]").search
 
 
 class AddressError(ValueError):
-    """A text that is not a valid URL; the message says why, and does not quote it."""
+    """The text is not a valid URL; the message says why, without quoting it."""
 
 
 def parse(text: str, schemes: Collection[str]) -> SplitResult:
-    """Split an absolute URL of one of `schemes`; its `hostname` and `port` can be used.
+    """Split an absolute URL of one of `schemes`; `hostname` and `port` of the result are valid.
 
     Raises AddressError.
     """
@@ -34,7 +34,7 @@ def parse(text: str, schemes: Collection[str]) -> SplitResult:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError:
-        # An open bracket, a port that is not a number or is above 65535.
+        # A bracket that is not closed, or a port that is not a number or above 65535.
         raise AddressError("has a host or a port that is not valid") from None
     if parts.scheme not in schemes:
         raise AddressError(f"must begin with {' or '.join(f'{name}://' for name in schemes)}")
@@ -47,10 +47,10 @@ def parse(text: str, schemes: Collection[str]) -> SplitResult:
 
 
 def normalized(url: str) -> str:
-    """Write a server's URL in one way, so that equal texts are the same server.
+    """Return a server's URL in canonical form, so that equal texts mean the same server.
 
-    Scheme and host are in lower case, an IP address is in its short form, the scheme's own port and
-    slashes at the end are left out. A text that is not a valid URL is returned as it is.
+    Scheme and host are in lower case, an IP address is in its short form, the scheme's default port
+    and trailing slashes are removed. A text that is not a valid URL is returned unchanged.
     """
     try:
         parts = parse(url, _DEFAULT_PORTS)
@@ -66,13 +66,13 @@ def normalized(url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Report whether `host` is this machine, by its literal text: no name is resolved."""
+    """Report whether `host` means this machine, by its text alone: no name is resolved."""
     address = parse_ip(host)
     return host == "localhost" if address is None else address.is_loopback
 
 
 def parse_ip(text: str) -> IpAddress | None:
-    """Parse an IP address without a zone; None for all else.
+    """Return an IP address without a zone, or None for any other text.
 
     An IPv4 address that is mapped into IPv6 is returned as the IPv4 address.
     """
@@ -91,7 +91,7 @@ def _is_host(host: str) -> bool:
     if host.isascii() and not _is_ascii_host(host):
         return False
     try:
-        # What the resolver does first: it refuses labels that are empty or longer than 63.
+        # The first step of name resolution; it refuses labels that are empty or longer than 63.
         return len(host.encode("idna")) <= 253  # noqa: PLR2004 - RFC 1035
     except UnicodeError:
         return False

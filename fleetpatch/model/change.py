@@ -1,8 +1,8 @@
-"""What a run changes in each object, free of the file it was written in.
+"""What a run changes in each object, independent of the plan file.
 
-Three kinds: labels and annotations, for which metadata is all that is ever read; a patch body of
-the plan's own, for which whole objects are; and a restoration, whose wanted values stand with each
-target (undo).
+Three kinds: labels and annotations, for which only metadata is read; a patch body from the plan,
+for which whole objects are read; and a restoration (undo), whose wanted values are stored with each
+target.
 """
 
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 from fleetpatch.model.fields import Json, Path, annotation, label
 
 FIELD_MANAGER: Final = "fleetpatch"
-"""Who we are to the server, where a plan does not say."""
+"""The default field manager: the name under which a server records our changes."""
 
 
 class PatchType(StrEnum):
-    """How the server is to read a patch's body; the value is the content type."""
+    """The type of a patch; the value is its content type."""
 
     MERGE = "application/merge-patch+json"
     JSON = "application/json-patch+json"
@@ -29,8 +29,8 @@ class PatchType(StrEnum):
 class MetadataChange:
     """Labels and annotations to set (None removes), and labels to rename or to copy.
 
-    A renamed or copied label keeps each object's own value; an object that lacks it is left alone.
-    No key is written twice (the plan file's checks see to it).
+    A renamed or copied label keeps each object's own value; an object without it is not changed.
+    No key is written twice; `fleetpatch.model.plan.checks.patch` refuses such plans.
     """
 
     labels: Mapping[str, str | None] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class MetadataChange:
 
     @property
     def touched(self) -> tuple[Path, ...]:
-        """Every field that the change may write, sorted."""
+        """The fields that the change may write, sorted."""
         kept = {**self.rename_labels, **self.copy_labels}
         names = {*self.labels, *kept.keys(), *self.rename_labels.values(), *kept.values()}
         return (
@@ -51,9 +51,10 @@ class MetadataChange:
 
 @dataclass(frozen=True, slots=True)
 class BodyPatch:
-    """A patch body as the plan has it: a document, or for JSON Patch a list of operations.
+    """A patch body from the plan: a document, or for JSON Patch a list of operations.
 
-    `manager` is the field manager that it is sent as, which tells what an apply would remove.
+    `manager` is the field manager of the request. An apply removes fields that the same manager
+    applied before.
     """
 
     type: PatchType
@@ -63,19 +64,19 @@ class BodyPatch:
 
 @dataclass(frozen=True, slots=True)
 class Restoration:
-    """Puts back what each target's `wanted` says; `whole` where that is not all metadata."""
+    """Restores each target's `wanted` values; `whole` if some of them are outside of metadata."""
 
     whole: bool = False
 
 
 PlanChange: TypeAlias = MetadataChange | BodyPatch
-"""What a plan file can ask for."""
+"""A change that a plan file can express."""
 
 Change: TypeAlias = PlanChange | Restoration
 
 
 def reads_whole(change: Change) -> bool:
-    """Tell whether whole objects must be read, where metadata would not do."""
+    """Report whether whole objects must be read, and not just their metadata."""
     match change:
         case MetadataChange():
             return False
@@ -86,19 +87,19 @@ def reads_whole(change: Change) -> bool:
 
 
 def is_repeatable(change: Change) -> bool:
-    """Tell whether doing it twice comes to the same as once.
+    """Report whether the change is idempotent.
 
-    Not so for a JSON Patch: it may append, move, and remove by position.
+    A JSON Patch is not: it may append, move, and remove by position.
     """
     return not (isinstance(change, BodyPatch) and change.type is PatchType.JSON)
 
 
 @dataclass(frozen=True, slots=True)
 class PatchOptions:
-    """How each PATCH of a run is sent, whatever it changes.
+    """The query parameters of each PATCH of a run.
 
-    `force` takes fields over from other managers, for apply alone; `pretty` asks for an indented
-    answer.
+    `force` takes fields over from other managers, and is valid for apply only; `pretty` requests an
+    indented answer.
     """
 
     field_manager: str = FIELD_MANAGER
@@ -108,7 +109,7 @@ class PatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class PatchRequest:
-    """The body of one PATCH, how the server is to read it, and with which options."""
+    """The body of one PATCH, its type and its query parameters."""
 
     type: PatchType
     body: bytes

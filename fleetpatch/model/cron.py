@@ -1,14 +1,14 @@
 """Cron expressions of five fields: minute, hour, day of month, month, day of week.
 
 They mean what crontab(5) says of Vixie's cron: `*`, numbers, names of months and days, ranges,
-lists, steps after `*` or a range; Sunday is 0 and 7. Where both day fields are restricted, either
-of them is enough; a field that begins with `*`, such as `*/2`, does not count as restricted, and
-then both must hold.
+lists, steps after `*` or a range; Sunday is 0 and 7. If both day fields are restricted, a day that
+matches either of them is enough; a field that begins with `*`, such as `*/2`, does not count as
+restricted, and then both must match.
 
-Refused where others guess: ranges that run backwards, steps that get nowhere, `5/10`, which some
-read as `5` and some as `5-59/10`, and days that no year has. The standard library reads no cron
-expressions and croniter is not maintained; what is needed of one is small enough to be exact here.
-Time zones are not this module's business: a schedule speaks of what a clock on the wall shows.
+Expressions that other readers guess at are refused: ranges that run backwards, steps larger than
+their range, `5/10`, which some read as `5` and some as `5-59/10`, and days that no year has. This
+is why the reader is our own: cronsim and croniter accept some of these, and their errors do not say
+which field is wrong and what to write instead. A schedule has no time zone: it is in local time.
 """
 
 import re
@@ -27,15 +27,17 @@ _ITEM: Final = re.compile(
     re.ASCII,
 )
 _LEAP_YEAR: Final = 2000
+"""Any leap year: a schedule for 29 February is valid."""
+
 _WEEK: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The moments of a cron expression, as days and the times of each of them.
+    """A cron expression, as the days that match and the times on each of them.
 
-    `times` ascend. `weekdays` count from Sunday, 0, to Saturday, 6. `either` is set where a day of
-    the month or a day of the week is enough. There is no schedule that never comes.
+    `times` ascend. `weekdays` count from Sunday, 0, to Saturday, 6. `either` is set if a match of
+    `days` or of `weekdays` is enough, instead of both. Every schedule matches some day.
     """
 
     text: str
@@ -47,7 +49,7 @@ class Schedule:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a cron expression. Raises ValueError with what is wrong, and what to do."""
+        """Read a cron expression. Raises ValueError, which says what is wrong and what to write."""
         parts = text.split()
         if len(parts) != len(FIELDS):
             raise ValueError(
@@ -66,21 +68,22 @@ class Schedule:
             either=not (parts[2].startswith("*") or parts[4].startswith("*")),
         )
         if not schedule.either and not any(map(schedule._has_day, schedule.months)):
-            raise ValueError(f"{text!r} never comes: no year has such a day; choose another one")
+            raise ValueError(f"{text!r} never opens: no year has such a day; choose another one")
         return schedule
 
     def __str__(self) -> str:
         return self.text
 
     def falls_on(self, day: date) -> bool:
-        """Say whether `times` are meant on that day."""
+        """Report whether `times` apply on that day."""
         if day.month not in self.months:
             return False
         of_month, of_week = day.day in self.days, day.isoweekday() % _WEEK in self.weekdays
         return of_month or of_week if self.either else of_month and of_week
 
     def _has_day(self, month: int) -> bool:
-        """Say whether the month has one of `days`, at least in some years."""
+        """Report whether the month has one of `days`, at least in leap years."""
+        # The smallest day decides: a month that lacks it lacks the larger ones, too.
         try:
             date(_LEAP_YEAR, month, min(self.days))
         except ValueError:
@@ -90,7 +93,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class CronField:
-    """One of the five: its name, its numbers, and the words for them."""
+    """One of the five fields: its name, its range of numbers, and the words for them."""
 
     name: str
     least: int
@@ -98,44 +101,44 @@ class CronField:
     words: tuple[str, ...] = ()
 
     def read(self, text: str) -> frozenset[int]:
-        """Give the numbers that a field selects. Raises ValueError."""
+        """Return the numbers that the text of a field selects. Raises ValueError."""
         return frozenset(number for item in text.split(",") for number in self._item(item, text))
 
     def _item(self, item: str, whole: str) -> range:
         found = _ITEM.fullmatch(item.upper())
         if found is None:
-            raise self._nonsense(whole)
+            raise self._invalid(whole)
         first, last = self.least, self.most
         if found["first"]:
             first = self._number(found["first"], whole)
             last = self._number(found["last"], whole) if found["last"] else first
         if last < first:
             raise ValueError(
-                f"the {self.name} range {item!r} runs backwards; write it as a list or two ranges"
+                f"the {self.name} range {item!r} runs backwards; write a list or two ranges"
             )
         return range(first, last + 1, self._step(found["step"], last - first, item))
 
-    def _step(self, written: str | None, widest: int, item: str) -> int:
-        if written is None:
+    def _step(self, text: str | None, largest: int, item: str) -> int:
+        if text is None:
             return 1
-        if 1 <= int(written) <= widest:
-            return int(written)
+        if 1 <= int(text) <= largest:
+            return int(text)
         raise ValueError(
-            f"the step of {self.name} {item!r} gets nowhere; a step stands after * or a range, as"
-            f" in {self.least}-{self.most}/2, and is shorter than it"
+            f"the step of {self.name} {item!r} is out of range; a step follows * or a range, as"
+            f" in {self.least}-{self.most}/2, and is smaller than the range"
         )
 
     def _number(self, text: str, whole: str) -> int:
         if text in self.words:
             return self.words.index(text) + self.least
         if not text.isdigit() or not self.least <= int(text) <= self.most:
-            raise self._nonsense(whole)
+            raise self._invalid(whole)
         return int(text)
 
-    def _nonsense(self, text: str) -> ValueError:
+    def _invalid(self, text: str) -> ValueError:
         return ValueError(
-            f"{text!r} is no {self.name}; write *, or numbers from {self.least} to {self.most},"
-            " ranges (1-5) and steps (*/10), joined by commas"
+            f"{text!r} is not a valid {self.name}; write *, or numbers from {self.least} to"
+            f" {self.most}, ranges (1-5) and steps (*/10), joined by commas"
         )
 
 
@@ -146,4 +149,4 @@ FIELDS: Final = (
     CronField("month", 1, 12, _MONTHS),
     CronField("day of week", 0, 7, _DAYS),
 )
-"""The fields of a cron expression, in their order; a day of week is 0 to 7."""
+"""The fields of a cron expression, in their order; Sunday is both 0 and 7."""

@@ -1,15 +1,14 @@
-"""Cron expressions that are valid, and yet mean something else than most who write them expect.
+"""Warnings about cron expressions that are valid, but often mean something unexpected.
 
 | expression | expected | cron |
 |---|---|---|
 | `0 2 1-7 * SUN` | the first Sunday of a month | days 1 to 7, and every Sunday |
-| `0 2 */2 * SUN` | every second day, if it is a Sunday | so; in a Kubernetes CronJob, either |
-| `0 2 31 * *` | the last day of a month | seven months a year |
+| `0 2 */2 * SUN` | every second day, if it is a Sunday | the same; a CronJob runs on either |
+| `0 2 31 * *` | the last day of each month | only in seven months of a year |
 | `*/40 * * * *` | every 40 minutes | at minutes 0 and 40 of each hour |
-| `0 2 * * 0,7` | two days | one day, for 0 and 7 are both Sunday |
+| `0 2 * * 0,7` | two days a week | one day: 0 and 7 are both Sunday |
 
-Sources: crontab(5) of Vixie's cron, and spec.go of robfig/cron, which Kubernetes reads schedules
-with.
+Sources: crontab(5) of Vixie's cron, and spec.go of robfig/cron, which Kubernetes uses.
 """
 
 from calendar import month_name, monthrange
@@ -22,23 +21,29 @@ from fleetpatch.model.cron import FIELDS, Schedule
 from fleetpatch.model.window import Days
 
 _COMMON_YEAR: Final = 2026
+"""Any year that is not a leap year: the lengths of months are those of most years."""
 _FEBRUARY: Final = 2
 _LEAP_DAY: Final = 29
 _SHOWN: Final = 5
+"""Days that a warning names."""
 _SEARCHED: Final = 9 * 366
-"""Days in which the next ones are looked for: 29 February may be eight years away."""
+"""Days to search for the next ones: 29 February may be eight years away (2096, 2104)."""
 
 _ALL_DAYS: Final = 31
 _ALL_WEEKDAYS: Final = 7
 _CYCLES: Final = (("hour", 60), ("day", 24), ("month", None), ("year", 12), ("week", 7))
-"""What the numbers of each field begin again with, and how many there are; months vary."""
+"""The cycle after which each field starts again, and its length; months vary in length."""
 
 
 def warnings(schedule: Schedule, today: date, closed: Sequence[Days] = ()) -> Iterator[str]:
-    """Say what may surprise, and on which days it opens from `today` on, less those `closed`."""
+    """Describe what may be unexpected, with the next days from `today`, without those `closed`."""
     shown = ", ".join(f"{day:%a %Y-%m-%d}" for day in _next_days(schedule, today, closed))
     for what in (*_day_fields(schedule), *_missing_days(schedule), *_sunday(schedule)):
-        yield f"{what}; it opens next on {shown}" if shown else f"{what}; it opens on no day soon"
+        yield (
+            f"{what}; it opens next on {shown}"
+            if shown
+            else f"{what}; it does not open in the next nine years"
+        )
     yield from _steps(schedule)
 
 
@@ -82,7 +87,7 @@ def _missing_days(schedule: Schedule) -> Iterator[str]:
 def _sunday(schedule: Schedule) -> Iterator[str]:
     weekdays = schedule.text.split()[-1]
     if not weekdays.startswith("*") and {0, 7} <= FIELDS[-1].read(weekdays):
-        yield f"{weekdays} has Sunday twice, for 0 and 7 are both Sunday"
+        yield f"{weekdays} contains Sunday twice: 0 and 7 are both Sunday"
 
 
 def _steps(schedule: Schedule) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""Equality of JSON values, as an API server has it.
+"""Equality of JSON values as an API server defines it.
 
-Python's `==` takes `True` for 1 and `False` for 0. To a server a boolean is not a number. `1.0` and
-`1` are one number, and so are `-0.0` and `0`: a server writes both alike. It keeps an integer
-beyond 64 bits as a float, so that two of them may be one number.
+In Python `True == 1`; to a server a boolean is not a number. `1.0` equals `1`, and `-0.0` equals
+`0`, because a server writes both the same way. It stores an integer beyond 64 bits as a float, so
+two different ones may become equal.
 
-Nulls in lists: servers of two versions merge them differently, and none can test them.
+Nulls in lists are found here, too: versions of servers merge them differently, and no server can
+compare them in a `test` of a JSON Patch.
 """
 
 import sys
@@ -15,15 +16,15 @@ from typing import Final
 from fleetpatch.model.fields import Fields, Json, Path, Value
 
 EXPONENT_FROM: Final = 1e21
-"""From here on a server writes numbers with an exponent."""
+"""From this magnitude on a server writes numbers with an exponent."""
 
 _BEYOND_INT64: Final = 2**63
 
 
 def deep_equal(first: Value | Fields, second: Value | Fields) -> bool:
-    """Tell whether two values, or two `Fields`, are the same to a server; ABSENT equals itself.
+    """Report whether two values, or two `Fields`, are equal to a server; ABSENT equals itself.
 
-    Not recursive: values may be nested deeper than Python's stack.
+    Not recursive, because values may be nested deeper than Python's stack allows.
     """
     pending: list[tuple[Json, Json]] = [(first, second)]
     while pending:
@@ -47,16 +48,16 @@ def deep_equal(first: Value | Fields, second: Value | Fields) -> bool:
 
 
 def is_among(value: Value, values: Iterable[Value]) -> bool:
-    """Tell whether one of `values` is the same to a server."""
+    """Report whether one of `values` equals `value` to a server."""
     return any(deep_equal(value, each) for each in values)
 
 
 def stored_number(number: float) -> float:
-    """The number that a server reads where it has written this one.
+    """Return the number that a server reads back after it has written this one.
 
-    That is an integer where there is no fraction and no exponent in the text: up to 64 bits as it
-    is, beyond them, and where a float was given, with the digits that tell the float from its
-    neighbours. A number that no server can store is given back.
+    It is an integer if the written text has no fraction and no exponent: unchanged up to 64 bits;
+    beyond them, and for a float, with the digits that distinguish the float from its neighbours. A
+    number that no server can store is returned unchanged.
     """
     if isinstance(number, int):
         if -_BEYOND_INT64 <= number < _BEYOND_INT64 or abs(number) > sys.float_info.max:
@@ -67,7 +68,7 @@ def stored_number(number: float) -> float:
 
 
 def _kind(value: Value | Fields) -> type:
-    """The type of a value; there is one of numbers."""
+    """Return the type of a value; all numbers have one type."""
     kind = type(value)
     return float if kind is int else kind
 
@@ -77,9 +78,9 @@ def _is_same_number(one: float, other: float) -> bool:
 
 
 def null_entries(value: Json, path: Path = ()) -> Iterator[Path]:
-    """The lists in `value` that hold a null, directly or further down.
+    """Yield the paths of the lists in `value` that contain a null, directly or further down.
 
-    They are named by the keys that lead there; a list within a list is not named by itself.
+    A path consists of keys only, so a list within a list is reported as the outer one.
     """
     if isinstance(value, Mapping):
         for key, inner in value.items():
@@ -89,7 +90,7 @@ def null_entries(value: Json, path: Path = ()) -> Iterator[Path]:
 
 
 def has_null_entry(value: Json) -> bool:
-    """Tell whether `value` is or holds a list with a null in it."""
+    """Report whether `value` is or contains a list with a null in it."""
     if isinstance(value, Mapping):
         return any(map(has_null_entry, value.values()))
     return isinstance(value, list) and (None in value or any(map(has_null_entry, value)))

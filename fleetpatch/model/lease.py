@@ -1,7 +1,8 @@
-"""What a `coordination.k8s.io/v1` Lease says, and what comes back when it is asked for.
+"""A `coordination.k8s.io/v1` Lease, and the possible results of a request for it.
 
-A Lease names who may act now. Its times were written by its holder's clock and are shown to people
-only: whoever wants to know whether a holder is alive watches the record change.
+A Lease names the process that may act now. Its timestamps come from its holder's clock and are only
+shown to people. Whether the holder is alive is decided by watching the record change, as client-go
+does, because the clocks of two machines may differ.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from typing import TypeAlias
 class LeaseRecord:
     """A Lease's `spec`.
 
-    `holder` is empty where nobody holds it. `seconds` is how long others leave it alone after they
-    saw it change last; 0 where it does not say. `acquired` and `renewed` are RFC 3339 in UTC or
-    empty, `transitions` counts the changes of holder.
+    `holder` is empty if the Lease is not held. `seconds` is how long others wait after they last
+    saw it change; 0 if absent. `acquired` and `renewed` are RFC 3339 in UTC or empty, `transitions`
+    counts the changes of holder.
     """
 
     holder: str = ""
@@ -27,26 +28,26 @@ class LeaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A Lease as the server has it; `version` is the resourceVersion that the next write names."""
+    """A Lease on the server; `version` is the resourceVersion that the next write must carry."""
 
     record: LeaseRecord
     version: str
 
 
 class LeaseMiss(Enum):
-    """An answer that shows no Lease, and says why."""
+    """An answer without a Lease, and its reason."""
 
     ABSENT = auto()
-    """There is none of that name."""
+    """It does not exist."""
     CONFLICT = auto()
-    """It was not written: somebody else wrote it first."""
+    """It was not written, because its resourceVersion has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseTrouble:
-    """Nothing is known of the Lease; a write may have been stored.
+    """The state of the Lease is unknown; a write may have been stored.
 
-    `detail` is one line for people. `passing` tells whether asking again may help by itself.
+    `detail` is one line for people. `passing` is set if another request may succeed.
     """
 
     detail: str

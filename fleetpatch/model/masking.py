@@ -1,7 +1,7 @@
-"""Secrets, found by their names or by their looks, and masked.
+"""Find secrets in text by their names or their form, and mask them.
 
-The last net before a log line: nothing here should ever find anything, since no part of the project
-hands a secret on. A server's or a proxy's message may quote one all the same.
+This is the last defence before a log line: no part of the project passes secrets on, but a message
+of a server or proxy may quote one.
 """
 
 import re
@@ -20,11 +20,11 @@ _QUOTE: Final = r"\\?[\"']"
 
 _SECRET: Final = re.compile(
     r"\b(?P<scheme>Bearer|Basic)\s+(?!\[redacted\])[^\s\"',;]+"
-    # All that follows is the key's id, what was signed, and the signature.
+    # What follows is the key's id, the signed headers, and the signature.
     r"|\b(?P<signed>SDK-HMAC-SHA256)\s+(?!\[redacted\])Access=[^\s\"',]*(?:,\s*\w+=[^\s\"',]*)*"
     rf"|(?P<name>\b[\w-]*(?:{_NAMES})(?:{_QUOTE})?\s*[=:]\s*)"
     rf"(?!Bearer\b|Basic\b|SDK-HMAC-SHA256\b|(?:{_QUOTE})?\[redacted\])"
-    # What is cut may lack its closing quote.
+    # Text that was cut may lack its closing quote.
     r"(?:\\\"[^\"]*\"?|\"(?:[^\"\\]|\\.)*\"?|'(?:[^'\\]|\\.)*'?|[^\s\"',;&]+)"
     r"|(?P<user>://[^\s/@:]*:)(?!\[redacted\])[^\s/@]+(?=@)"
     r"|\beyJ[\w-]{8,}(?:\.[\w-]*){1,2}",  # a JSON Web Token
@@ -38,13 +38,13 @@ _NAMED_SECRET: Final = re.compile(
 
 
 def is_secret_name(key: str) -> bool:
-    """Whether what stands under this key is secret whatever it looks like: `token`, `apiKey`."""
+    """Report whether the value of this key is a secret, whatever its form: `token`, `apiKey`."""
     return _SECRET_NAME.search(key) is not None
 
 
 def mask(text: str) -> str:
-    """`text` with every secret in it replaced by `[redacted]`; masking twice changes nothing."""
-    return _SECRET.sub(_keep_the_mark, text)
+    """Replace every secret in `text` by `[redacted]`; masking twice changes nothing more."""
+    return _SECRET.sub(_redacted, text)
 
 
 def mask_strictly(text: str) -> str:
@@ -56,8 +56,8 @@ def mask_strictly(text: str) -> str:
     return _SECRET_LIKE.sub(REDACTED, _NAMED_SECRET.sub(rf"\1{REDACTED}", text))
 
 
-def _keep_the_mark(found: re.Match[str]) -> str:
-    """What tells that a secret stood here stays: `Bearer`, `password=`, `://user:`."""
+def _redacted(found: re.Match[str]) -> str:
+    """Keep what introduces the secret: `Bearer`, `password=`, `://user:`."""
     if scheme := found["scheme"] or found["signed"]:
         return f"{scheme} {REDACTED}"
     return f"{found['name'] or found['user'] or ''}{REDACTED}"

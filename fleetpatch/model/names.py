@@ -1,6 +1,6 @@
-"""Kubernetes' own rules for label keys and values, annotations, and DNS names.
+"""Kubernetes' rules for label keys and values, annotations, and DNS names.
 
-Each `problem_of_...` answers None where the text is fine, and else one sentence that says what is
+Each `problem_of_...` returns None if the text is valid, or else one sentence that says what is
 wrong and what would be right. The rules are those of `k8s.io/apimachinery/pkg/util/validation`:
 
 | text | rule |
@@ -10,11 +10,11 @@ wrong and what would be right. The rules are those of `k8s.io/apimachinery/pkg/u
 | annotation key | a qualified name once it is put in lower case (so `Example.COM/x` is fine) |
 | annotation values | any text; all keys and values of an object together at most 256 KiB |
 | DNS label | up to 63 of `[a-z0-9-]`, starting and ending with a letter or digit |
-| DNS subdomain | DNS labels joined by dots, up to 253; the 63 does not hold for its parts |
+| DNS subdomain | DNS labels joined by dots, up to 253; its parts may be longer than 63 |
 | field manager | up to 128 bytes of printable characters; here, at least one |
 
-Lengths count bytes of UTF-8, but what is not ASCII is refused by the patterns anyway, except in
-annotation values.
+Lengths are bytes of UTF-8. Names are measured in characters here, because the patterns refuse
+what is not ASCII anyway.
 """
 
 import re
@@ -39,31 +39,32 @@ _DNS_RULE: Final = (
     "only lower-case letters, digits and '-' are allowed, with a letter or digit at both ends"
 )
 _SHOWN: Final = 70
+"""Characters of a text that a message quotes: more than any valid name but a subdomain has."""
 
 
 def problem_of_label_key(key: str) -> str | None:
-    """Say what keeps `key` from being a label key."""
+    """Return what is wrong with `key` as a label key."""
     return _problem_of_qualified_name(key, key, "label key")
 
 
 def problem_of_annotation_key(key: str) -> str | None:
-    """Say what keeps `key` from being an annotation key; its case does not matter."""
+    """Return what is wrong with `key` as an annotation key; its case does not matter."""
     return _problem_of_qualified_name(key, key.lower(), "annotation key")
 
 
 def problem_of_label_value(value: str) -> str | None:
-    """Say what keeps `value` from being a label value; empty is one."""
+    """Return what is wrong with `value` as a label value; an empty one is valid."""
     if value == "":
         return None
     if len(value) > MAX_NAME:
-        return f"{show(value)} is no label value: {_too_long(value, MAX_NAME)}"
+        return f"{show(value)} is not a valid label value: {_too_long(value, MAX_NAME)}"
     if not _NAME.fullmatch(value):
-        return f"{show(value)} is no label value: {_NAME_RULE}{_near(value)}"
+        return f"{show(value)} is not a valid label value: {_NAME_RULE}{_suggestion(value)}"
     return None
 
 
 def problem_of_annotations(annotations: Mapping[str, str]) -> str | None:
-    """Say whether all of an object's annotations together are too large; keys are not looked at."""
+    """Return whether all annotations of an object are too large; their keys are not checked."""
     size = sum(_size(key) + _size(value) for key, value in annotations.items())
     if size > MAX_ANNOTATIONS:
         return (
@@ -74,49 +75,49 @@ def problem_of_annotations(annotations: Mapping[str, str]) -> str | None:
 
 
 def problem_of_dns_label(name: str) -> str | None:
-    """Say what keeps `name` from being a DNS label, as the names of namespaces and plans are."""
+    """Return what is wrong with `name` as a DNS label: the name of a namespace or a plan."""
     if len(name) > MAX_NAME:
-        return f"{show(name)} is no DNS label: {_too_long(name, MAX_NAME)}"
+        return f"{show(name)} is not a valid DNS label: {_too_long(name, MAX_NAME)}"
     if not _DNS_LABEL.fullmatch(name):
-        return f"{show(name)} is no DNS label: {_DNS_RULE}"
+        return f"{show(name)} is not a valid DNS label: {_DNS_RULE}"
     return None
 
 
 def problem_of_dns_subdomain(name: str) -> str | None:
-    """Say what keeps `name` from being a DNS subdomain, as the names of most objects are."""
+    """Return what is wrong with `name` as a DNS subdomain: the name of most kinds of object."""
     if len(name) > MAX_SUBDOMAIN:
-        return f"{show(name)} is no DNS subdomain: {_too_long(name, MAX_SUBDOMAIN)}"
+        return f"{show(name)} is not a valid DNS subdomain: {_too_long(name, MAX_SUBDOMAIN)}"
     if not _DNS_SUBDOMAIN.fullmatch(name):
-        return f"{show(name)} is no DNS subdomain: in each part between dots {_DNS_RULE}"
+        return f"{show(name)} is not a valid DNS subdomain: in each part between dots {_DNS_RULE}"
     return None
 
 
 def problem_of_field_manager(name: str) -> str | None:
-    """Say what keeps `name` from being a field manager: what a server notes owners of fields by."""
+    """Return what is wrong with `name` as a field manager: a server's name for owners of fields."""
     if not name:
-        return "is empty; give a name such as fleetpatch, or remove it"
+        return "is empty; write a name such as fleetpatch, or remove it"
     if _size(name) > MAX_FIELD_MANAGER:
         size = f"it takes {_size(name)} bytes, and at most {MAX_FIELD_MANAGER} are allowed"
-        return f"{show(name)} is no field manager: {size}"
+        return f"{show(name)} is not a valid field manager: {size}"
     if not name.isprintable():
-        return f"{show(name)} is no field manager: only printable characters are allowed"
+        return f"{show(name)} is not a valid field manager: only printable characters are allowed"
     return None
 
 
 def show(text: str) -> str:
-    """`text` in quotes, its control characters escaped, cut where it is long."""
+    """Quote `text`, with its control characters escaped, and cut it if it is long."""
     return repr(cut(text, _SHOWN))
 
 
 def _problem_of_qualified_name(shown: str, key: str, what: str) -> str | None:
     prefix, slash, name = key.rpartition("/")
     problem = (_problem_of_prefix(prefix) if slash else None) or _problem_of_last_part(name)
-    return f"{show(shown)} is no {what}: {problem}" if problem else None
+    return f"{show(shown)} is not a valid {what}: {problem}" if problem else None
 
 
 def _problem_of_prefix(prefix: str) -> str | None:
     if not prefix:
-        return "nothing stands before the '/'; write prefix/name, or the name alone"
+        return "there is no prefix before the '/'; write prefix/name, or the name alone"
     if "/" in prefix:
         return "it has more than one '/'; write prefix/name, or the name alone"
     problem = problem_of_dns_subdomain(prefix)
@@ -129,7 +130,7 @@ def _problem_of_last_part(name: str) -> str | None:
     if len(name) > MAX_NAME:
         return f"its name, after any '/', is too long: {_too_long(name, MAX_NAME)}"
     if not _NAME.fullmatch(name):
-        return _NAME_RULE + _near(name)
+        return _NAME_RULE + _suggestion(name)
     return None
 
 
@@ -137,10 +138,10 @@ def _too_long(text: str, most: int) -> str:
     return f"it has {len(text)} characters, and at most {most} are allowed"
 
 
-def _near(text: str) -> str:
-    """Suggest a name, where replacing the characters in the way gives something allowed."""
+def _suggestion(text: str) -> str:
+    """Suggest the name without its invalid characters, if that is a different one."""
     guess = re.sub(r"[^-A-Za-z0-9_.]+", "-", text).strip("-_.")
-    return f"; {show(guess)} would do" if guess and guess != text else ""
+    return f"; {show(guess)} is valid" if guess and guess != text else ""
 
 
 def _size(text: str) -> int:

@@ -1,7 +1,7 @@
-"""How a target ended, and why.
+"""The outcome of a target, and its reason.
 
-`OUTCOME_OF` is the whole table of reasons. A target without an outcome is *pending*, or *in doubt*
-where it was claimed already (`fleetpatch.journal`).
+`OUTCOME_OF` maps every reason to its outcome. A target without an outcome is *pending*, or *in
+doubt* if it was claimed already (`fleetpatch.journal`).
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why it ended so; an interface (docs/reference.md, "Reason codes")."""
+    """The reason of an outcome; an interface (docs/reference.md, "Reason codes")."""
 
     PATCHED = "patched"
     SETTLED_BY_READING = "settled-by-reading"
@@ -73,14 +73,17 @@ OUTCOME_OF = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The end of one target: what the run file records of it, once.
+    """The result of one target, as the run file records it, once.
 
-    `http_status` is the last one seen (None where no answer came). `attempts` counts PATCHes,
-    `reads` the GETs between them. `resource_version` is the object's after our change, where we
-    know it. `detail` is one line for people: a server's message, or planned, current and wanted
-    values of a drifted field. `replaced` are the values that our change replaced where they are not
-    the planned ones, `wrote` what the wanted fields hold now where the server made it something
-    else than was wanted; undo needs both.
+    - `http_status`: of the last answer; None if there was none.
+    - `attempts`, `reads`: the number of PATCHes, and of GETs between them.
+    - `resource_version`: the object's after our change, if known.
+    - `detail`: one line for people: a server's message, or the planned, current and wanted values
+      of a drifted field.
+    - `replaced`: the values that our change replaced, if they differ from the planned ones.
+    - `wrote`: the values of the wanted fields now, if the server stored others than wanted.
+
+    Undo needs `replaced` and `wrote`.
     """
 
     target: TargetId
@@ -96,5 +99,5 @@ class Settlement:
 
     @property
     def outcome(self) -> Outcome:
-        """The outcome that the reason belongs to."""
+        """The outcome of `reason`."""
         return OUTCOME_OF[self.reason]

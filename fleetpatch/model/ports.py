@@ -1,6 +1,6 @@
-"""The promises between the engine and the world; each is kept in one folder of floor 4.
+"""The ports: Protocols through which the engine reaches servers, files, clock and log.
 
-| port | kept by |
+| port | implemented by |
 |---|---|
 | `Cluster` | `fleetpatch.kube.client` |
 | `Journal` | `fleetpatch.journal.runfile` |
@@ -27,9 +27,9 @@ from fleetpatch.model.target import Seen, Target
 class Page:
     """One page of a LIST.
 
-    `inconsistent` is set where the pages before it were taken at another version (a 410 whose body
-    carried a token to go on with, or a list that was started again). `api_version` and `kind` are
-    what the list says of itself, which may be nothing.
+    `inconsistent` is set if the pages before it were read at another resourceVersion (after a 410
+    that carried a continue token, or because the list was restarted). `api_version` and `kind` are
+    the list's own, and may be empty.
     """
 
     items: Sequence[Seen]
@@ -40,10 +40,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A target as the survey hands it to the journal, which numbers it.
+    """A target that the survey found, before the journal gives it an id.
 
-    `ends` is None for a target that is to be patched, or the reason (`already-set`, `clash`,
-    `inapplicable`, `unreadable`) of one that ends where it is planned; `detail` then says more.
+    `ends` is None for a target to be patched. A target that needs no patch, or cannot have one,
+    ends when it is planned: then `ends` is the reason (`already-set`, `clash`, `inapplicable`,
+    `unreadable`) and `detail` explains it.
     """
 
     cluster: str
@@ -63,11 +64,11 @@ class Cluster(Protocol):
     server: str
 
     async def resources(self) -> Sequence[Resource]:
-        """All that the server serves. Raises ClusterError or CredentialsError."""
+        """Return all served resources. Raises ClusterError or CredentialsError."""
         ...
 
     async def namespaces(self) -> Sequence[str]:
-        """The names of all namespaces. Raises ClusterError or CredentialsError."""
+        """Return the names of all namespaces. Raises ClusterError or CredentialsError."""
         ...
 
     def pages(
@@ -79,59 +80,60 @@ class Cluster(Protocol):
         field_selector: str,
         whole: bool,
     ) -> AsyncIterator[Page]:
-        """List page by page, metadata or (`whole`) all of each object; `namespace` None lists all.
+        """List page by page: metadata, or (`whole`) whole objects; `namespace` None lists all.
 
-        Raises as `resources`.
+        Raises ClusterError or CredentialsError.
         """
         ...
 
     async def read(self, target: Target, *, whole: bool) -> Reply:
-        """GET the object by name: its metadata, or all of it."""
+        """GET the object by name: its metadata, or (`whole`) all of it."""
         ...
 
     async def patch(
         self, target: Target, request: PatchRequest, *, whole: bool, dry_run: bool
     ) -> Reply:
-        """Send one PATCH. Never retries and never raises for what the server does.
+        """Send one PATCH; the answer contains the object's metadata, or (`whole`) all of it.
 
-        The answer shows the object's metadata, or (`whole`) all of it.
+        Never retries, and never raises for what the server or the network does.
         """
         ...
 
     async def renew(self) -> bool:
-        """Get fresh credentials after a 401, once for all who ask at the same time.
+        """Renew the credentials after a 401; concurrent calls share one renewal.
 
-        True where they may differ from those refused.
+        Returns whether they may differ from the refused ones, so that a retry makes sense.
         """
         ...
 
 
 class Journal(Protocol):
-    """The run file, as the engine sees it. One writer; calls do not overlap."""
+    """The run file, as the engine uses it. It has one writer, and calls never overlap."""
 
     def add(self, drafts: Iterable[Draft]) -> None:
-        """Add what a page brought, in one transaction; an object added before stays one target."""
+        """Add the targets of a page in one transaction; an object added before stays one target."""
         ...
 
     def found(self) -> int:
-        """Count the objects added so far, each once."""
+        """Return the number of distinct objects added so far."""
         ...
 
     def claim(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
-        """Claim the next pending targets of a cluster, durably, by id: above `after`, up to `last`.
+        """Claim the next pending targets of a cluster in the order of ids, durably.
 
-        Empty when there are none.
+        Only ids above `after` and up to `last`. Returns at most `limit` targets; none are left if
+        it returns an empty sequence.
         """
         ...
 
     def release(self, targets: Iterable[Target]) -> None:
-        """Give back claimed targets of which nothing can have been applied; they are pending."""
+        """Return claimed targets to pending; no PATCH of them may have been applied."""
         ...
 
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
-        """Claimed targets without an outcome whose id is greater than `after`, by id."""
+        """Return claimed targets without an outcome with ids above `after`, in their order."""
         ...
 
     def record(self, settlements: Iterable[Settlement]) -> None:
@@ -140,34 +142,34 @@ class Journal(Protocol):
 
 
 class Leases(Protocol):
-    """One Lease of one API server. Nothing raises for what the server or the network does."""
+    """One Lease on one API server. Never raises for what the server or the network does."""
 
     async def read(self) -> LeaseReply:
-        """Look at it."""
+        """GET the Lease."""
         ...
 
     async def create(self, record: LeaseRecord) -> LeaseReply:
-        """Make it; CONFLICT where there is one already."""
+        """Create the Lease; CONFLICT if it exists already."""
         ...
 
     async def update(self, record: LeaseRecord, version: str) -> LeaseReply:
-        """Write it; CONFLICT where it is not at `version` any more."""
+        """Update the Lease; CONFLICT if its resourceVersion is not `version` any more."""
         ...
 
 
 class Clock(Protocol):
-    """Time, as an argument."""
+    """Time as an argument, so that tests can use virtual time."""
 
     def monotonic(self) -> float:
-        """Seconds that never step back."""
+        """Return seconds of a clock that never steps back."""
         ...
 
     def wall(self) -> float:
-        """Seconds since the epoch, UTC."""
+        """Return seconds since the epoch."""
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long; with less than nothing to wait, only let others run."""
+        """Wait for `seconds`; zero or less only yields to other tasks."""
         ...
 
 
@@ -175,33 +177,33 @@ class Events(Protocol):
     """The structured log."""
 
     def info(self, event: str, **fields: Any) -> Any:
-        """Narrate."""
+        """Log an event."""
         ...
 
     def warning(self, event: str, **fields: Any) -> Any:
-        """Narrate what a person should look at."""
+        """Log an event that a person should look at."""
         ...
 
     def flush(self) -> None:
-        """Hand all lines to the operating system. Raises LogError, as the others may."""
+        """Write all lines to the operating system. Raises LogError, as the other methods may."""
         ...
 
 
 class Progress(Protocol):
-    """Somebody who watches the run."""
+    """Display of a run's progress; counts are increments."""
 
     def planned(self, found: int) -> None:
-        """So many more objects were found by the survey."""
+        """The survey found `found` more objects."""
         ...
 
     def settled(self, outcome: Outcome, count: int) -> None:
-        """So many more targets ended so."""
+        """`count` more targets ended with `outcome`."""
         ...
 
     def retried(self) -> None:
-        """One more attempt is to be made again."""
+        """One more attempt will be retried."""
         ...
 
     def limited(self, place: str, what: str) -> None:
-        """What holds `place` (a cluster; empty: the run) back now; empty where nothing does."""
+        """Show what limits `place` (a cluster, or empty: the run); `what` is empty for nothing."""
         ...

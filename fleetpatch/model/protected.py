@@ -1,8 +1,8 @@
-"""Labels and annotations that controllers and deployment tools own: which, whose, and why.
+"""Labels and annotations that belong to controllers and deployment tools, and their owners.
 
-Changed by hand they break what they drive: Pods are not found any more, a queue or a release loses
-the object, a tool deletes it or rolls it back. A plan that writes one is refused, unless it allows
-that key by name (`guards.allowKeys`). docs/reference.md shows the table.
+Changing one by hand breaks its owner: a controller no longer finds its Pods, a queue or a release
+loses the object, a tool deletes the object or rolls it back. A plan that writes one is refused
+unless it names the key in `guards.allowKeys`. docs/reference.md contains the table.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class KeyOwner:
-    """Who owns `keys`, and what a change of them does.
+    """An owner of label and annotation keys.
 
-    A key that ends in `/*` stands for all keys with that prefix. `source` is where the owner says
-    what it does with them.
+    A key that ends in `/*` means all keys with that prefix. `why` says what the owner uses them
+    for, and `source` where that is documented.
     """
 
     name: str
@@ -136,21 +136,21 @@ OWNERS: Final = (
 """Every owner and its keys."""
 
 
-def _listed() -> Iterator[tuple[str, KeyOwner]]:
+def _keys_and_owners() -> Iterator[tuple[str, KeyOwner]]:
     for owner in OWNERS:
         for key in owner.keys:
             yield key, owner
 
 
-_OWNER_OF: Final[Mapping[str, KeyOwner]] = MappingProxyType(dict(_listed()))
+_OWNER_OF: Final[Mapping[str, KeyOwner]] = MappingProxyType(dict(_keys_and_owners()))
 
 
 def owner_of(key: str) -> KeyOwner | None:
-    """Give who owns the label or annotation `key`; None where it is free."""
+    """Return the owner of the label or annotation `key`, or None."""
     prefix, slash, _ = key.partition("/")
     return _OWNER_OF.get(key) or (_OWNER_OF.get(f"{prefix}/*") if slash else None)
 
 
 def is_protected(key: str) -> bool:
-    """Say whether the label or annotation `key` belongs to a controller or a tool."""
+    """Report whether the label or annotation `key` belongs to a controller or a tool."""
     return owner_of(key) is not None

@@ -1,6 +1,6 @@
-"""A run, as people and programs read about it: what it is, where it stands, what it came to.
+"""A run as people and programs see it: its identity, state and results.
 
-All of it is read from the run file (`fleetpatch.journal`), never counted in memory beside it.
+All of it is read from the run file (`fleetpatch.journal`); no counters are kept in memory.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,29 +14,29 @@ from fleetpatch.model.target import Target
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """The state of a run."""
 
     PLANNING = "planning"
-    """The survey has not ended. A run file left in this state holds no targets."""
+    """The survey has not ended. A run file that is left in this state contains no targets."""
     PLANNED = "planned"
     RUNNING = "running"
-    """Somebody applies it now, or did so until a crash."""
+    """A process applies it now, or did until it crashed."""
     PAUSED = "paused"
     HALTED = "halted"
     FINISHED = "finished"
 
 
 UNFINISHED = frozenset({RunState.PLANNED, RunState.RUNNING, RunState.PAUSED, RunState.HALTED})
-"""The states from which a run can go on."""
+"""The states from which a run can be resumed."""
 
 
 class Standing(StrEnum):
-    """Where a target stands: its outcome, or the lack of one."""
+    """The state of a target: its outcome, or that it has none."""
 
     PENDING = "pending"
     """Not claimed: nothing was sent for it."""
     IN_DOUBT = "in-doubt"
-    """Claimed, without an outcome: it may have been sent."""
+    """Claimed, without an outcome: a PATCH may have been sent."""
     APPLIED = Outcome.APPLIED.value
     UNCHANGED = Outcome.UNCHANGED.value
     SKIPPED = Outcome.SKIPPED.value
@@ -45,7 +45,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClusterInfo:
-    """One cluster of a run's fleet, as it was resolved when the run was planned."""
+    """One cluster of a run's fleet, as resolved when the run was planned."""
 
     name: str
     server: str
@@ -54,11 +54,11 @@ class ClusterInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What is fixed when a run is created.
+    """The properties of a run that never change.
 
-    `run` is its id, `plan` the canonical JSON of the plan whose digest is `plan_digest`,
-    `created_at` RFC 3339 in UTC, `created_by` `user@host`; `clusters` stand in the fleet's order.
-    `undo_of` is the id of the run that this one undoes, or empty.
+    `run` is its id, `plan` the canonical JSON of the plan, `plan_digest` its digest, `created_at`
+    RFC 3339 in UTC, `created_by` `user@host`; `clusters` are in the fleet's order. `undo_of` is the
+    id of the run that this one undoes, or empty.
     """
 
     run: str
@@ -75,7 +75,7 @@ class RunInfo:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a stretch of work cost: requests by verb, retries among them, seconds of wall clock."""
+    """Requests by verb, the retries among them, and elapsed seconds."""
 
     patch: int = 0
     get: int = 0
@@ -84,7 +84,7 @@ class Usage:
     elapsed: float = 0.0
 
     def __add__(self, other: Self) -> "Usage":
-        """Both stretches together."""
+        """Return the sum of both."""
         return Usage(
             self.patch + other.patch,
             self.get + other.get,
@@ -96,7 +96,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many targets stand where."""
+    """The number of targets in each state."""
 
     pending: int = 0
     in_doubt: int = 0
@@ -107,7 +107,7 @@ class Tally:
 
     @classmethod
     def of(cls, counts: Iterable[tuple[Standing, int]]) -> Self:
-        """Sum up counts; a standing may come more than once."""
+        """Add up counts; a state may occur more than once."""
         totals: dict[str, int] = {}
         for standing, count in counts:
             key = standing.name.lower()
@@ -116,18 +116,18 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """All targets."""
+        """The number of all targets."""
         return self.open + self.applied + self.unchanged + self.skipped + self.failed
 
     @property
     def open(self) -> int:
-        """The targets without an outcome: pending and in doubt."""
+        """The number of targets without an outcome: pending and in doubt."""
         return self.pending + self.in_doubt
 
 
 @dataclass(frozen=True, slots=True)
 class ListedTarget:
-    """One target with what the run file says of it; `settlement` is None while it has no end."""
+    """One target and its state; `settlement` is None while it has no outcome."""
 
     target: Target
     standing: Standing
@@ -136,16 +136,17 @@ class ListedTarget:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run file, folded.
+    """The summary of a run file.
 
-    `reasons` counts the reasons within each outcome that occurred. `by_cluster` stands in the
-    fleet's order and names clusters without targets, too; `by_kind` (keys such as `jobs.batch`) and
-    `by_namespace` are sorted by name. `warnings` counts what servers warned of, by text, in the
-    order in which the texts came. `inconsistent` names the clusters whose survey saw more than
-    one version of a list. `started` and `ended` are the first claim and the last outcome, in
-    seconds since the epoch, or None before there was one. `undone_by` is the id of the run that
-    undid this one, or empty. `outdated` is a copy that was made without its write-ahead log, and
-    tells of an earlier moment. `partly` tells that breakers alone keep a paused run from its end.
+    - `reasons`: the number of each reason, by outcome.
+    - `by_cluster`: in the fleet's order, with clusters that have no targets.
+    - `by_kind` (with keys such as `jobs.batch`), `by_namespace`: sorted by name.
+    - `warnings`: the number of each warning text, in the order of the first occurrences.
+    - `inconsistent`: the clusters whose survey read a list at more than one resourceVersion.
+    - `started`, `ended`: the first claim and the last outcome, in seconds since the epoch, or None.
+    - `undone_by`: the id of the run that undid this one, or empty.
+    - `outdated`: the file was copied without its write-ahead log, and may show an earlier state.
+    - `partly`: a paused run has targets left only because of circuit breakers.
     """
 
     info: RunInfo
@@ -170,8 +171,7 @@ class Summary:
 def as_json(summary: Summary) -> dict[str, Json]:
     """Render the object that `apply --output json` prints; an interface (docs/reference.md).
 
-    `pending` counts every target without an outcome, in doubt or not, so that the outcomes always
-    add up to `targets`.
+    `pending` includes targets in doubt, so that the outcomes always add up to `targets`.
     """
     tally, usage, info = summary.tally, summary.usage, summary.info
     return {
@@ -200,5 +200,5 @@ def as_json(summary: Summary) -> dict[str, Json]:
 
 
 def warnings_as_json(summary: Summary) -> list[Json]:
-    """What the servers warned of, as programs read it."""
+    """Render the warnings of servers with their counts."""
     return [{"text": text, "count": count} for text, count in summary.warnings.items()]

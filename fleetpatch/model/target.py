@@ -1,4 +1,4 @@
-"""An object as a server showed it, and a target: an object that a run will patch."""
+"""An object as read from a server, and a target: an object that a run will patch."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ TargetId = NewType("TargetId", int)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An object at one moment, as a LIST, GET or PATCH answered.
+    """An object at one moment, from the answer to a LIST, GET or PATCH.
 
-    `resource_version` is opaque. Absent label or annotation maps read as empty ones. `whole` is the
-    whole object where it was asked for; else only labels and annotations are known. `unreadable`
-    says why `whole` does not hold all of the object that was asked for: it is cut below
-    `fleetpatch.model.fields`, or None. `api_version` and `kind` are what the object says of itself,
-    which may be nothing.
-    `managed_fields` is `metadata.managedFields`, which shows who wrote what; a GET alone asks for
-    it.
+    - `resource_version`: opaque.
+    - `labels`, `annotations`: empty if absent.
+    - `whole`: the whole object if it was requested; else only labels and annotations are known.
+    - `unreadable`: why `whole` is None or cut (below `fields.MAX_DEPTH`); empty if it is complete.
+    - `api_version`, `kind`: the object's own, which may be empty.
+    - `managed_fields`: `metadata.managedFields`, which shows who wrote which field; only a GET
+      requests it.
     """
 
     namespace: str
@@ -37,19 +37,20 @@ class Seen:
     managed_fields: Json = None
 
     def is_readable_at(self, paths: Iterable[Path]) -> bool:
-        """Tell whether the values at these paths are known as a whole."""
+        """Report whether the values at these paths are known completely."""
         if not self.unreadable:
             return True
         if self.whole is None:
             return False
+        # `whole` is cut only below MAX_DEPTH levels, so a value that ends above them is complete.
         return not any(is_deeper(self.value(path), MAX_DEPTH - len(path)) for path in paths)
 
     def value(self, path: Path) -> Value:
-        """What stands at `path`, or ABSENT."""
+        """Return the value at `path`, or ABSENT."""
         return look_up(self.document(), path)
 
     def document(self) -> Json:
-        """What is known of it, in the shape of the object."""
+        """Return the known part of the object, in its shape."""
         if self.whole is not None:
             return self.whole
         return {"metadata": {"labels": self.labels, "annotations": self.annotations}}
@@ -57,9 +58,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class EarlierWrite:
-    """What an attempt of ours stored before its outcome was taken back (`resume --failed`).
+    """What an attempt stored whose outcome `resume --failed` removed.
 
-    `wrote` are the values that it left, `replaced` those that the fields held before it.
+    `wrote` are the values that it stored, `replaced` those that the fields had before.
     """
 
     wrote: Fields
@@ -68,12 +69,12 @@ class EarlierWrite:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One object to be patched, frozen when the run was planned.
+    """One object to be patched, as it was when the run was planned.
 
-    `before` holds the planned value of every field that the patch touches, ABSENT included.
-    `wanted` holds their values afterwards where they do not follow from `before` alone.
-    `blocks` are the positions, in the plan's `targets`, of the blocks that selected it.
-    `earlier` is what an earlier attempt stored that was not what was wanted.
+    - `before`: the value of every field that the patch touches, ABSENT included.
+    - `blocks`: the positions, in the plan's `targets`, of the blocks that selected it.
+    - `wanted`: the values after the patch, if they do not follow from `before` alone.
+    - `earlier`: what an earlier attempt stored, if that was not what was wanted.
     """
 
     id: TargetId

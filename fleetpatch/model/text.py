@@ -1,9 +1,9 @@
-"""Text that others wrote, made fit for one line of a terminal, log or report.
+"""Clean and shorten foreign text for one line of a terminal, log or report.
 
-A server's messages, and the names and values of its objects, may hold escape sequences, bidi
-controls, line ends or a megabyte. Whatever of them is shown passes through here first, and
-whatever is cut is cut here. Secrets are masked before a text is cut: a part of one is not
-recognized any more.
+A server's messages, and the names and values of its objects, may contain escape sequences, bidi
+controls, line breaks, or a megabyte of text. Everything that is shown of them passes through here,
+and all shortening is done here. Secrets are masked before a text is cut, because a part of a secret
+is not recognized.
 """
 
 import re
@@ -13,12 +13,12 @@ from typing import Final
 from fleetpatch.model.masking import mask
 
 LIMIT: Final = 500
-"""Characters that a piece of text keeps."""
+"""Characters to keep of a text by default: several lines of a terminal."""
 
 ELLIPSIS: Final = "…"
 
 _SHARE_OF_END: Final = 3
-"""Of a text that is cut, one in so many characters is of its end."""
+"""One in three characters of a cut text is from its end."""
 
 _BLANK: Final = re.compile(r"\s")
 
@@ -31,14 +31,15 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def clean(text: str, limit: int = LIMIT) -> str:
-    """`text` in one line: no escape sequences, control or bidi characters; cut to `limit`.
+    """Return `text` in one line without escape sequences, control or bidi characters.
 
-    What is cut keeps its beginning and its end, with an ellipsis between, which counts: a refusal
-    quotes the value first and says the cause last. Cleaning twice changes nothing more.
+    It is cut to `limit` characters, ellipsis included. A cut text keeps its beginning and its end:
+    a server's refusal quotes the value first and names the cause last. Cleaning is idempotent.
     """
     if len(text) <= limit and text.isprintable() and "  " not in text:
         return text.strip()
-    # A megabyte of blanks is still a megabyte: cut before the costly part, too.
+    # Shorten first: the steps below are slow on a megabyte of text. Blanks are joined below, so
+    # keep some more than `limit`.
     text = _ESCAPE_SEQUENCE.sub("", _shortened(text, limit * 8))
     text = "".join(" " if unicodedata.category(one) in _UNSEEN else one for one in text)
     text = " ".join(text.split())
@@ -46,7 +47,7 @@ def clean(text: str, limit: int = LIMIT) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """The beginning and the end of `text` with an ellipsis between, if it is longer than `limit`.
+    """Return `text`, or its beginning and end with an ellipsis if it is longer than `limit`.
 
     Mask secrets first.
     """
@@ -58,9 +59,9 @@ def cut(text: str, limit: int) -> str:
 
 
 def _shortened(text: str, part: int) -> str:
-    """Leave out what is neither in the first nor in the last `part` characters.
+    """Keep the first and the last `part` characters.
 
-    The end begins with a whole word: the rest of a secret would not be recognized as one.
+    The end starts with a whole word, because the rest of a secret would not be recognized.
     """
     if len(text) <= 2 * part:
         return text
@@ -70,15 +71,15 @@ def _shortened(text: str, part: int) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Say whether `text` can be encoded; a lone surrogate, half of a pair, cannot.
+    """Report whether `text` can be encoded as UTF-8, which a lone surrogate cannot.
 
-    Python puts one in the place of each byte of an argument or a file's name that is not UTF-8.
+    Python decodes bytes of arguments and file names that are not UTF-8 to lone surrogates.
     """
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def visible(text: str) -> str:
-    """`text` in full and in one line, with a blank for each control or bidi character."""
+    """Return all of `text` in one line, with a blank for each control or bidi character."""
     if text.isprintable():
         return text
     return "".join(" " if unicodedata.category(one) in _UNSEEN else one for one in text)

@@ -1,6 +1,6 @@
-"""When a run may send patches: openings, less the days on which nothing may happen.
+"""The maintenance window of a run: openings, and days on which nothing is sent.
 
-The rules that tell from it whether a moment is fine are in `fleetpatch.rules.running.window`.
+`fleetpatch.rules.running.window` decides from it whether a run may send at a time.
 """
 
 import re
@@ -16,11 +16,12 @@ _DAYS: Final = re.compile(
 )
 
 _YEARS: Final = range(1970, 3000)
+"""Years that a timestamp of the system clock can be in; others are typing errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Opens whenever the clocks of `zone` show a time of `schedule`; `lasts` are real seconds."""
+    """Opens whenever local time in `zone` matches `schedule`, for `lasts` elapsed seconds."""
 
     schedule: Schedule
     lasts: float
@@ -29,7 +30,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Days:
-    """Whole days of a calendar, from `first` to `last`, both included."""
+    """Whole days, from `first` to `last`, both included."""
 
     first: date
     last: date
@@ -39,7 +40,9 @@ class Days:
         """Read `2026-12-24` or `2026-12-31..2027-01-02`. Raises ValueError."""
         found = _DAYS.fullmatch(text)
         if not found:
-            raise ValueError(f"{text!r} is no day; write 2026-12-24, or 2026-12-31..2027-01-02")
+            raise ValueError(
+                f"{text!r} is not a valid day; write 2026-12-24, or 2026-12-31..2027-01-02"
+            )
         first = _day(found["first"])
         last = _day(found["last"] or found["first"])
         if last < first:
@@ -52,9 +55,9 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Open where any opening is, but not on `blackouts`, which are days of `zone`.
+    """Open while any opening is, except on `blackouts`, which are days in `zone`.
 
-    `drain` is how many seconds before it closes the last request is sent.
+    `drain` is the number of seconds before closing from which on no request is sent.
     """
 
     openings: tuple[Opening, ...]
@@ -67,7 +70,7 @@ def _day(text: str) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no day of the calendar; check month and day") from None
+        raise ValueError(f"{text!r} is not in the calendar; check month and day") from None
     if day.year not in _YEARS:
-        raise ValueError(f"{text!r} is no day that any run will see; check the year")
+        raise ValueError(f"{text!r} is outside the years 1970 to 2999; check the year")
     return day

@@ -47,9 +47,9 @@ NAMES = [
     ("targets nowhere", r"run 'nowhere': no such file"),
     ("status good.yaml", r"good\.yaml: is no run file; name a run"),
     ("targets good.yaml", r"good\.yaml: is no run file; name a run"),
-    ("plan nowhere.yaml", r"nowhere\.yaml: there is no such plan file; check the path"),
-    ("plan .", r"\.: this is a directory; name a plan file in it"),
-    ("apply .", r"\.: this is a directory; name a plan file in it"),
+    ("plan nowhere.yaml", r"nowhere\.yaml: no such plan file; check the path"),
+    ("plan .", r"\.: is a directory; name a plan file in it"),
+    ("apply .", r"\.: is a directory; name a plan file in it"),
     ("sandbox --chaos nowhere", r"chaos 'nowhere': no profile \(none, mild, rough\)"),
     ("sandbox --chaos good.yaml", r"good\.yaml: Object contains unknown field `apiVersion`"),
     ("sandbox --chaos broken.yaml", r"broken\.yaml: not YAML; mend it"),
@@ -77,8 +77,8 @@ WORDS = [
 
 MEANINGS = [
     (f"{LABEL} --rate 5", r"pace\.rate: '5' is not a valid rate; write it as 100/s"),
-    ("label jobs.batch a=b,c -A -l app=etl", r"'b,c' is no label value"),
-    ("label jobs.batch =1 -A -l app=etl", r"'' is no label key"),
+    ("label jobs.batch a=b,c -A -l app=etl", r"'b,c' is not a valid label value"),
+    ("label jobs.batch =1 -A -l app=etl", r"'' is not a valid label key"),
     ("label , a=1 -A -l app=etl", r"targets\[0\]\.kinds: is \w+"),
     ("label jobs.batch a=1 -A -l app==,", r"targets\[0\]\.selector: "),
     ("label jobs.batch job-name=x -A -l app=etl", r"belongs to the job's controller"),
@@ -86,11 +86,11 @@ MEANINGS = [
     ("plan bytes.yaml", r"^bytes\.yaml:1:1: the file is not UTF-8 here; save it as UTF-8"),
     ("apply bytes.yaml", r"^bytes\.yaml:1:1: the file is not UTF-8 here; save it as UTF-8"),
     ("plan broken.yaml", r"^broken\.yaml:\d+:\d+: "),
-    ("plan empty.yaml", r"^empty\.yaml:1:1: the file holds no plan"),
+    ("plan empty.yaml", r"^empty\.yaml:1:1: the file contains no plan"),
     ("plan protected.yaml", r"^protected\.yaml:1:\d+: .*belongs to the job's controller"),
     ("validate bytes.yaml", r"^bytes\.yaml:1:1: "),
-    ("validate nowhere.yaml", r"^nowhere\.yaml: there is no such plan file; check the path"),
-    ("validate .", r"^\.: this is a directory"),
+    ("validate nowhere.yaml", r"^nowhere\.yaml: no such plan file; check the path"),
+    ("validate .", r"^\.: is a directory"),
 ]
 
 

@@ -217,7 +217,7 @@ OPERATION = {"op": "replace", "path": "/status", "value": "Available"}
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *(
-        (kind, the_patch(kind, way), f"takes no {way} patch; it takes")
+        (kind, the_patch(kind, way), f"does not accept {way} patches; it accepts")
         for kind, ways in ON_CCI.items()
         for way in TYPES
         if way not in ways
@@ -232,7 +232,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         for kind in (JOBS, *TRAINING)
     ),
     *(
-        (kind, {"labels": {"a": "b"}, "fieldManager": "ops"}, "takes no fieldManager; it takes")
+        (
+            kind,
+            {"labels": {"a": "b"}, "fieldManager": "ops"},
+            "does not accept fieldManager; it accepts",
+        )
         for kind in (JOBS, *TRAINING)
     ),
     (JOBS, {"annotations": {"a": "b"}}, "it takes metadata.labels, spec.parallelism"),
@@ -245,16 +249,16 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "cannot be updated there",
     ),
     (TFJOBS, {"merge": {"metadata": {"finalizers": ["a.b/c"]}}}, "cannot be updated there"),
-    (TFJOBS, {"merge": {"metadata": {"name": "x"}}}, "says which object it is"),
-    (TFJOBS, {"merge": {"metadata": {"uid": "x"}}}, "says which object it is"),
-    (TFJOBS, {"merge": {"metadata": {"resourceVersion": "1"}}}, "says which object it is"),
-    (TFJOBS, {"merge": {"status": {"phase": "x"}}}, "belongs to the kind's controller"),
-    (TFJOBS, {"merge": {"metadata": {"labels": None}}}, "would take all labels"),
+    (TFJOBS, {"merge": {"metadata": {"name": "x"}}}, "identifies the object"),
+    (TFJOBS, {"merge": {"metadata": {"uid": "x"}}}, "identifies the object"),
+    (TFJOBS, {"merge": {"metadata": {"resourceVersion": "1"}}}, "identifies the object"),
+    (TFJOBS, {"merge": {"status": {"phase": "x"}}}, "is written by the kind's controller"),
+    (TFJOBS, {"merge": {"metadata": {"labels": None}}}, "would change all labels"),
     (TFJOBS, {"merge": {"spec": {}}}, "changes nothing"),
     (VOLCANO_JOBS, {"labels": {"volcano.sh/queue-name": "x"}}, "schedule a job"),
-    (VOLCANO_JOBS, {"labels": {"a": "b"}, "force": True}, "is for apply alone"),
+    (VOLCANO_JOBS, {"labels": {"a": "b"}, "force": True}, "is for apply only"),
     (VOLCANO_JOBS, {"labels": {"a": "b"}, "fieldManager": "x" * 129}, "128"),
-    ("pods", {"labels": {"a": "b"}}, "is no kind of provider cci; it has jobs.batch"),
+    ("pods", {"labels": {"a": "b"}}, "is not a kind of provider cci; it has jobs.batch"),
 ]
 
 
@@ -285,7 +289,7 @@ def test_a_strategic_patch_of_a_custom_kind_is_refused_on_any_cluster(
     ended = call("apply", tool.write("plan.yaml", plan("strategic", block, patch=patch)), "--yes")
 
     assert ended.code == 2
-    assert "takes no strategic patch; it takes merge, json, apply" in ended.err
+    assert "does not accept strategic patches; it accepts merge, json, apply" in ended.err
 
 
 @pytest.mark.usefixtures("variables")
@@ -299,7 +303,7 @@ def test_a_rehearsal_is_refused_where_cci_would_really_patch(
     ended = call("apply", file, "--yes", "--dry-run")
 
     assert ended.code == 2
-    assert "takes no dryRun, and would really be patched" in ended.err
+    assert "does not support dryRun, and would really be patched" in ended.err
     assert cloud.sent() == before
 
 

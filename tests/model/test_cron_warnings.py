@@ -71,12 +71,12 @@ def told(text: str, today: date = TODAY) -> list[str]:
         ),
         (
             "0 2 * * 0,7",
-            "0,7 has Sunday twice, for 0 and 7 are both Sunday",
+            "0,7 contains Sunday twice: 0 and 7 are both Sunday",
             "Sun 2026-11-29, Sun 2026-12-06, Sun 2026-12-13, Sun 2026-12-20, Sun 2026-12-27",
         ),
         (
             "0 2 * * SUN,7",
-            "SUN,7 has Sunday twice",
+            "SUN,7 contains Sunday twice",
             "Sun 2026-11-29, Sun 2026-12-06, Sun 2026-12-13, Sun 2026-12-20, Sun 2026-12-27",
         ),
     ],
@@ -128,7 +128,7 @@ def test_days_on_which_it_stays_closed_are_not_named() -> None:
 
     assert "next on Sun 2027-01-31, " in found
     (found,) = warnings(Schedule.parse("0 2 31 * *"), TODAY, (Days(TODAY, date(2999, 1, 1)),))
-    assert found.endswith("; it opens on no day soon")
+    assert found.endswith("; it does not open in the next nine years")
 
 
 FIELD = st.sampled_from(["*", "*/2", "*/5", "1", "1-3", "2,4"])

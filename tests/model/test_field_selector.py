@@ -46,14 +46,14 @@ def test_a_rendered_field_selector_parses_back_to_itself(found: set[FieldTerm]) 
 @pytest.mark.parametrize(
     ("text", "column", "words"),
     [
-        ("a", 1, "does not compare"),
-        ("a=b,c", 5, "does not compare"),
-        ("=b", 1, "is no field"),
-        ("a=b, c=d", 5, "no blanks"),
+        ("a", 1, "is not a comparison"),
+        ("a=b,c", 5, "is not a comparison"),
+        ("=b", 1, "is not a valid field"),
+        ("a=b, c=d", 5, "without blanks"),
         ("a=b=c", 4, "needs a"),
-        (r"a=b\c", 4, "stands only before"),
-        ("a=b\\", 4, "stands only before"),
-        ("a in (b)", 1, "does not compare"),
+        (r"a=b\c", 4, "is only valid before"),
+        ("a=b\\", 4, "is only valid before"),
+        ("a in (b)", 1, "is not a comparison"),
     ],
 )
 def test_what_is_no_field_selector_is_refused_with_its_column(

@@ -15,15 +15,15 @@ from fleetpatch.errors import PlanError
 from fleetpatch.model.plan.load import parse_plan, plan_from
 from tests.model.plans import problems_of, with_patch
 
-ALONG = "would take all labels or annotations along"
+ALONG = "would change all labels or annotations"
 
 PARTS: list[tuple[str, str, str]] = [
-    ("{}", "8:8", "changes nothing; give labels, annotations"),
+    ("{}", "8:8", "changes nothing; add labels, annotations"),
     ("{fieldManager: ops, pretty: true}", "8:8", "changes nothing"),
-    ("{labels: {a: b}, merge: {spec: {a: b}}}", "8:25", "stands alone, without labels"),
-    ("{copyLabels: {a: b}, apply: {spec: {a: b}}}", "8:29", "stands alone, without copyLabels"),
-    ("{merge: {spec: {a: b}}, apply: {spec: {a: b}}}", "8:32", "stands alone, without merge"),
-    ("{labels: {a: b}, force: true}", "8:25", "is for apply alone"),
+    ("{labels: {a: b}, merge: {spec: {a: b}}}", "8:25", "cannot be combined with labels"),
+    ("{copyLabels: {a: b}, apply: {spec: {a: b}}}", "8:29", "cannot be combined with copyLabels"),
+    ("{merge: {spec: {a: b}}, apply: {spec: {a: b}}}", "8:32", "cannot be combined with merge"),
+    ("{labels: {a: b}, force: true}", "8:25", "is for apply only"),
     ("{merge: 5}", "8:16", "must be a mapping"),
     ("{annotations: {a: " + "x" * 262_144 + "}}", "8:9", "the annotations take 262145 bytes"),
 ]
@@ -47,24 +47,24 @@ LABELS: list[tuple[str, str, str]] = [
 ]
 
 DOCUMENTS: list[tuple[str, str, str]] = [
-    ("{merge: {}}", "8:9", "changes nothing; say what to change"),
+    ("{merge: {}}", "8:9", "changes nothing; add the fields"),
     ("{merge: {metadata: {labels: {}}, spec: {}}}", "8:9", "changes nothing"),
     ("{apply: {apiVersion: batch/v1, kind: Job}}", "8:9", "changes nothing"),
     ("{strategic: {spec: {template: {}}}}", "8:9", "changes nothing"),
     ("{merge: {op: replace, path: /status, value: x}}", "8:9", "looks like a JSON Patch"),
     ("{strategic: {op: add, path: /a}}", "8:9", "looks like a JSON Patch"),
     ("{apply: {op: add, path: /a}}", "8:9", "looks like a JSON Patch"),
-    ("{merge: {metadata: {name: x}}}", "8:28", "which object it is"),
-    ("{strategic: {metadata: {namespace: x}}}", "8:32", "which object it is"),
-    ("{apply: {metadata: {resourceVersion: x}}}", "8:28", "which object it is"),
-    ("{merge: {metadata: {uid: x}}}", "8:28", "which object it is"),
-    ("{merge: {metadata: {creationTimestamp: null}}}", "8:28", "is kept by the server"),
-    ("{merge: {metadata: {deletionTimestamp: x}}}", "8:28", "is kept by the server"),
-    ("{merge: {metadata: {generation: 5}}}", "8:28", "is kept by the server"),
-    ("{merge: {metadata: {managedFields: [{}]}}}", "8:28", "is kept by the server"),
-    ("{merge: {metadata: {selfLink: x}}}", "8:28", "is kept by the server"),
-    ("{merge: {status: {a: b}}}", "8:17", "belongs to the kind's controller"),
-    ("{strategic: {status: null}}", "8:21", "belongs to the kind's controller"),
+    ("{merge: {metadata: {name: x}}}", "8:28", "identifies the object"),
+    ("{strategic: {metadata: {namespace: x}}}", "8:32", "identifies the object"),
+    ("{apply: {metadata: {resourceVersion: x}}}", "8:28", "identifies the object"),
+    ("{merge: {metadata: {uid: x}}}", "8:28", "identifies the object"),
+    ("{merge: {metadata: {creationTimestamp: null}}}", "8:28", "is set by the server"),
+    ("{merge: {metadata: {deletionTimestamp: x}}}", "8:28", "is set by the server"),
+    ("{merge: {metadata: {generation: 5}}}", "8:28", "is set by the server"),
+    ("{merge: {metadata: {managedFields: [{}]}}}", "8:28", "is set by the server"),
+    ("{merge: {metadata: {selfLink: x}}}", "8:28", "is set by the server"),
+    ("{merge: {status: {a: b}}}", "8:17", "is written by the kind's controller"),
+    ("{strategic: {status: null}}", "8:21", "is written by the kind's controller"),
     ("{merge: {metadata: null}}", "8:17", ALONG),
     ("{merge: {metadata: {labels: null}}}", "8:28", ALONG),
     ("{strategic: {metadata: {annotations: null}}}", "8:32", ALONG),
@@ -78,13 +78,13 @@ DOCUMENTS: list[tuple[str, str, str]] = [
     (
         "{strategic: {spec: {$setElementOrder/a: [{name: b}]}}}",
         "8:28",
-        "$setElementOrder/a could not be undone",
+        "$setElementOrder/a cannot be undone",
     ),
     ("{apply: {spec: {a: {b: null}}}}", "8:28", "cannot be null; an apply removes"),
     ("{apply: {spec: {a: [{b: null}]}}}", "8:29", "cannot be null; an apply removes"),
     ("{merge: {metadata: {labels: {team: 5}}}}", "8:43", "must be text; put it in quotes"),
-    ("{merge: {metadata: {labels: {team: a b}}}}", "8:43", "'a-b' would do"),
-    ("{merge: {metadata: {labels: {te am: a}}}}", "8:37", "is no label key"),
+    ("{merge: {metadata: {labels: {team: a b}}}}", "8:43", "'a-b' is valid"),
+    ("{merge: {metadata: {labels: {te am: a}}}}", "8:37", "is not a valid label key"),
     ("{merge: {metadata: {annotations: {a: [b]}}}}", "8:45", "must be text"),
 ]
 
@@ -102,18 +102,18 @@ OPERATIONS: list[tuple[str, str, str]] = [
     ("{json: [{op: move, from: /spec/a, path: /spec/a/b}]}", "8:48", "into itself"),
     ("{json: [{op: remove, path: /status/active}]}", "8:35", "the kind's controller"),
     ("{json: [{op: move, from: /status/a, path: /spec/a}]}", "8:33", "the kind's controller"),
-    ("{json: [{op: add, path: /metadata/name, value: x}]}", "8:32", "which object it is"),
-    ("{json: [{op: remove, path: /metadata/uid}]}", "8:35", "which object it is"),
-    ("{json: [{op: remove, path: /metadata/managedFields/0}]}", "8:35", "kept by the server"),
-    ("{json: [{op: replace, path: /kind, value: Pod}]}", "8:36", "says which kind it is"),
+    ("{json: [{op: add, path: /metadata/name, value: x}]}", "8:32", "identifies the object"),
+    ("{json: [{op: remove, path: /metadata/uid}]}", "8:35", "identifies the object"),
+    ("{json: [{op: remove, path: /metadata/managedFields/0}]}", "8:35", "set by the server"),
+    ("{json: [{op: replace, path: /kind, value: Pod}]}", "8:36", "is the object's kind"),
     ("{json: [{op: remove, path: /metadata}]}", "8:35", ALONG),
     ("{json: [{op: add, path: /metadata/labels, value: {}}]}", "8:32", ALONG),
     ("{json: [{op: replace, path: /metadata/annotations, value: {}}]}", "8:36", ALONG),
     ("{json: [{op: move, from: /metadata/labels, path: /spec/a}]}", "8:33", ALONG),
     ("{json: [{op: copy, from: /spec/a, path: /metadata/labels}]}", "8:48", ALONG),
     ("{json: [{op: add, path: /metadata/labels/a, value: 5}]}", "8:59", "must be text"),
-    ("{json: [{op: add, path: /metadata/labels/a, value: a b}]}", "8:59", "'a-b' would do"),
-    ("{json: [{op: remove, path: /metadata/labels/}]}", "8:35", "is no label key"),
+    ("{json: [{op: add, path: /metadata/labels/a, value: a b}]}", "8:59", "'a-b' is valid"),
+    ("{json: [{op: remove, path: /metadata/labels/}]}", "8:35", "is not a valid label key"),
 ]
 
 PROTECTED: list[tuple[str, str]] = [
@@ -145,10 +145,10 @@ ALLOWED = (
 
 TESTS: list[tuple[str, str, str]] = [
     ("", "8:45", "is missing; test needs one"),
-    (", value: [a, null]", "8:78", "holds a list with null in it, which servers fail to test"),
-    (", value: {c: [{d: [~]}]}", "8:78", "holds a list with null in it"),
-    (', value: "a\\b"', "8:78", "holds a backspace or form feed"),
-    (', value: ["\\\\\\f"]', "8:78", "holds a backspace or form feed"),
+    (", value: [a, null]", "8:78", "contains a list with a null, which servers cannot test"),
+    (", value: {c: [{d: [~]}]}", "8:78", "contains a list with a null"),
+    (', value: "a\\b"', "8:78", "contains a backspace or form feed"),
+    (', value: ["\\\\\\f"]', "8:78", "contains a backspace or form feed"),
 ]
 
 
@@ -215,7 +215,7 @@ def test_a_json_patch_leaves_room_for_our_own_tests_below_the_servers_limit() ->
     remove = {"op": "remove", "path": "/spec/a"}
 
     plan_from(values({"json": [remove] * 9_998}))
-    with pytest.raises(PlanError, match="holds 9999 operations, and a plan may have 9998"):
+    with pytest.raises(PlanError, match="has 9999 operations, and a plan may have 9998"):
         plan_from(values({"json": [remove] * 9_999}))
 
 

@@ -103,7 +103,7 @@ def test_a_tab_that_would_indent_is_told_as_such(old: str, new: str, place: str)
 def test_a_tab_where_yaml_takes_a_blank_alone_is_told_without_a_wrong_reason() -> None:
     (problem,) = problems_of(MINIMAL.replace("name: relabel", "name: !!str\trelabel"))
 
-    assert problem == "plan.yaml:4:14: a tab cannot stand here; use blanks"
+    assert problem == "plan.yaml:4:14: a tab is not allowed here; use blanks"
 
 
 def test_a_tab_within_text_is_part_of_it() -> None:
@@ -198,7 +198,7 @@ def test_any_text_that_json_writes_is_read_as_it_was(text: str, indent: str | No
 def test_half_a_character_is_a_placed_problem(half: str) -> None:
     (problem,) = problems_of(with_patch(f'{{annotations: {{a: "{half}"}}}}'))
 
-    assert problem.startswith("plan.yaml:8:26: the text holds half a character")
+    assert problem.startswith("plan.yaml:8:26: the text contains a lone surrogate")
 
 
 @pytest.mark.parametrize("char", ["\x85", "\u2028", "\u2029"], ids=ascii)

@@ -75,7 +75,7 @@ def test_a_protected_key_is_refused_and_its_owner_named(key: str, patch: str) ->
     (problem,) = problems_of(text)
 
     assert owner
-    assert f"'{key}' belongs to {owner.name}: {owner.why}; leave it alone, or name it" in problem
+    assert f"'{key}' belongs to {owner.name}: {owner.why}; remove it, or name it" in problem
     parse_plan(f"{text}guards: {{allowKeys: [{key}]}}\n", "plan.yaml")
 
 

@@ -40,15 +40,30 @@ JSON = "{json: [{op: add, path: /spec/a, value: b}]}"
 APPLY = "{apply: {spec: {a: b}}}"
 
 ON_KUBERNETES: list[tuple[str, str, str, str]] = [
-    ("tfjobs", STRATEGIC, "8:9", "tfjobs.kubeflow.org of provider kubernetes takes no strategic"),
-    ("tfjob.kubeflow.org", STRATEGIC, "8:9", "it takes merge, json, apply (Kubernetes API"),
-    ("vcjob", STRATEGIC, "8:9", "jobs.batch.volcano.sh of provider kubernetes takes no strategic"),
-    ("widgets.example.com", STRATEGIC, "8:9", "widgets.example.com of provider kubernetes takes"),
+    (
+        "tfjobs",
+        STRATEGIC,
+        "8:9",
+        "tfjobs.kubeflow.org of provider kubernetes does not accept strategic",
+    ),
+    ("tfjob.kubeflow.org", STRATEGIC, "8:9", "it accepts merge, json, apply (Kubernetes API"),
+    (
+        "vcjob",
+        STRATEGIC,
+        "8:9",
+        "jobs.batch.volcano.sh of provider kubernetes does not accept strategic",
+    ),
+    (
+        "widgets.example.com",
+        STRATEGIC,
+        "8:9",
+        "widgets.example.com of provider kubernetes does not accept",
+    ),
     ("widgets.v1.example.com", STRATEGIC, "8:9", "widgets.example.com of provider kubernetes"),
-    ("jobs.batch", "{merge: {data: {a: b}}}", "8:17", "is no field of jobs.batch of provider"),
+    ("jobs.batch", "{merge: {data: {a: b}}}", "8:17", "is not a field of jobs.batch of provider"),
     ("tfjobs", "{apply: {data: {a: b}}}", "8:17", "it has apiVersion, kind, metadata, spec"),
     ("mxjobs", "{json: [{op: remove, path: /data/a}]}", "8:35", "whose server would drop it"),
-    ("jobs.batch", "{merge: {metadata: {generateName: x}}}", "8:28", "when an object is made"),
+    ("jobs.batch", "{merge: {metadata: {generateName: x}}}", "8:28", "when an object is created"),
     ("tfjobs", "{json: [{op: remove, path: /metadata/generateName}]}", "8:35", "when an object"),
     (
         "jobs.batch",
@@ -60,13 +75,13 @@ ON_KUBERNETES: list[tuple[str, str, str, str]] = [
         "jobs.batch",
         "{apply: {apiVersion: v1, spec: {a: b}}}",
         "8:29",
-        "provider kubernetes is batch/...; leave it out",
+        "provider kubernetes is batch/...; remove it",
     ),
     (
         "jobs.v1.batch",
         "{apply: {apiVersion: batch/v2, spec: {a: b}}}",
         "8:29",
-        "is batch/v1; leave",
+        "is batch/v1; remove",
     ),
     ("tfjobs", "{merge: {apiVersion: 1, spec: {a: b}}}", "8:29", "is '1', and that of tfjobs"),
 ]
@@ -93,17 +108,27 @@ ON_CCI: list[tuple[str, str, str, str]] = [
     ("mxjobs", "{merge: {spec: null}}", "8:17", "cannot be updated there"),
     ("mxjobs", "{merge: {metadata: {finalizers: null}}}", "8:28", "cannot be updated there"),
     ("pytorchjobs", "{merge: {data: {a: b}}}", "8:17", "cannot be updated there"),
-    ("tfjobs", "{json: [{op: remove, path: /metadata/labels/a}]}", "8:9", "takes no json patch"),
-    ("tfjobs", "{apply: {metadata: {labels: {a: b}}}}", "8:9", "takes no apply patch"),
+    (
+        "tfjobs",
+        "{json: [{op: remove, path: /metadata/labels/a}]}",
+        "8:9",
+        "does not accept json patch",
+    ),
+    ("tfjobs", "{apply: {metadata: {labels: {a: b}}}}", "8:9", "does not accept apply patch"),
     ("jobs.batch", "{annotations: {a: b}}", "8:9", "jobs.batch of provider cci cannot be updated"),
     ("jobs.batch", "{merge: {metadata: {annotations: {a: b}}}}", "8:28", "cannot be updated there"),
     ("jobs.batch", "{strategic: {metadata: {generateName: a}}}", "8:32", "cannot be updated there"),
-    ("jobs.batch", "{json: [{op: remove, path: /spec/selector}]}", "8:9", "takes no json patch"),
+    (
+        "jobs.batch",
+        "{json: [{op: remove, path: /spec/selector}]}",
+        "8:9",
+        "does not accept json patch",
+    ),
     (
         "jobs.batch",
         "{labels: {a: b}, fieldManager: ops}",
         "8:25",
-        "takes no fieldManager; it takes",
+        "does not accept fieldManager; it accepts",
     ),
     ("vcjob", "{json: [{op: remove, path: /spec/queue}]}", "8:35", "cannot be updated there"),
     ("vcjob", "{json: [{op: replace, path: /spec, value: {}}]}", "8:36", "cannot be updated there"),
@@ -114,9 +139,9 @@ ON_CCI: list[tuple[str, str, str, str]] = [
         "cannot be updated there",
     ),
     ("vcjob", "{strategic: {spec: {$patch: replace, replicas: 1}}}", "8:28", "cannot be updated"),
-    ("tfjobs", "{merge: {kind: MXJob, metadata: {labels: {a: b}}}}", "8:23", "is TFJob; leave it"),
-    ("pods", "{labels: {a: b}}", "6:13", "pods is no kind of provider cci; it has jobs.batch"),
-    ("widgets.example.com", "{labels: {a: b}}", "6:13", "is no kind of provider cci"),
+    ("tfjobs", "{merge: {kind: MXJob, metadata: {labels: {a: b}}}}", "8:23", "is TFJob; remove it"),
+    ("pods", "{labels: {a: b}}", "6:13", "pods is not a kind of provider cci; it has jobs.batch"),
+    ("widgets.example.com", "{labels: {a: b}}", "6:13", "is not a kind of provider cci"),
 ]
 
 FINE: list[tuple[str, str]] = [
@@ -203,7 +228,7 @@ def test_each_provider_of_a_fleet_and_each_kind_is_asked() -> None:
     problems = problems_of(text)
 
     assert [
-        problem.split(": ")[2].split(" cannot")[0].split(" takes")[0] for problem in problems
+        problem.split(": ")[2].split(" cannot")[0].split(" does not")[0] for problem in problems
     ] == [
         "jobs.batch of provider cci",
         "jobs.batch of provider cci",
@@ -241,8 +266,8 @@ def test_other_kinds_of_kubernetes_have_fields_of_their_own() -> None:
     assert not findings(patch, ProviderName.KUBERNETES, POD)
     (what,) = findings(patch, ProviderName.KUBERNETES, WIDGET)
     assert what == (
-        "widgets.example.com of provider kubernetes takes no strategic patch; it takes merge, json,"
-        " apply (Kubernetes API reference, PATCH of a custom resource)"
+        "widgets.example.com of provider kubernetes does not accept strategic patches; it accepts"
+        " merge, json, apply (Kubernetes API reference, PATCH of a custom resource)"
     )
 
 
@@ -326,7 +351,7 @@ def test_a_rehearsal_of_a_kind_that_would_really_be_patched_is_refused(resource:
     assert problem.startswith(
         f"plan.yaml:6:13: targets[0].kinds[0]: {resource.name} of provider cci"
     )
-    assert "takes no dryRun, and would really be patched; leave out --dry-run" in problem
+    assert "does not support dryRun, and would really be patched; leave out --dry-run" in problem
 
 
 def test_volcano_jobs_can_be_rehearsed() -> None:

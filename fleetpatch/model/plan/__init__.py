@@ -1,7 +1,7 @@
 """The plan file: from YAML text to a checked, immutable `Plan`, and to its digest.
 
-text -> nodes (`nodes`) -> plain tree with places (`document`) -> findings (`shape`, `checks`, ...)
--> problems, all at once, or a `Plan` (`schema`). `load` joins them and is what others import. What
-does not belong here: anything that asks a cluster, and what a plan expands to. Importing the
-modules loads pydantic and ruamel.yaml, which takes a while; this file imports nothing.
+text -> nodes -> plain tree with places (`yaml`) -> findings (`shape`, `checks`) -> all problems at
+once, or a `Plan` (`schema`, with a module for each larger section). Other folders import `load`,
+which joins these steps, and `schema`. What does not belong here: anything that asks a cluster, and
+what a plan expands to. This file imports nothing, since loading pydantic and ruamel.yaml is slow.
 """

@@ -1,7 +1,7 @@
-"""How a plan signs in to a provider: by names of variables and files, never by what they hold.
+"""The plan's `auth`: how to sign in to a provider, with names of variables and files.
 
-Relative paths are relative to the directory that fleetpatch is started in, as for other tools'
-`--token-file`.
+A plan never contains a secret itself. Relative paths are relative to the working directory, as for
+the `--token-file` of other tools.
 """
 
 from typing import Annotated
@@ -17,7 +17,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class TokenAuth(Section):
-    """A token that somebody else fetched: from a variable, or from a file that is read again."""
+    """A token from an environment variable, or from a file that is read again before it expires."""
 
     env: Annotated[VariableName | None, Given] = None
     """The environment variable that holds the token."""
@@ -26,7 +26,7 @@ class TokenAuth(Section):
 
 
 class IamAuth(Section):
-    """A user of IAM, whose tokens fleetpatch fetches by itself."""
+    """An IAM user, for which fleetpatch fetches tokens."""
 
     endpoint: Text
     """IAM's URL, such as https://iam.cn-north-4.myhuaweicloud.com."""
@@ -39,7 +39,7 @@ class IamAuth(Section):
     password_file: Annotated[Text | None, Given] = None
     """The file that holds the password."""
     project: Text
-    """The project's name, which the token is for: cn-north-4."""
+    """The name of the project that the token is for: cn-north-4."""
 
 
 class AkSkAuth(Section):
@@ -50,7 +50,7 @@ class AkSkAuth(Section):
     secret_key_env: VariableName
     """The environment variable that holds the secret key (SK)."""
     project: Text
-    """The project's id, which requests are for."""
+    """The id of the project that requests are for."""
 
 
 class Auth(Section):
@@ -59,6 +59,6 @@ class Auth(Section):
     token: Annotated[TokenAuth | None, Given] = None
     """A token."""
     iam: Annotated[IamAuth | None, Given] = None
-    """A user and a password, for which IAM hands out tokens."""
+    """A user and a password, with which tokens are fetched from IAM."""
     aksk: Annotated[AkSkAuth | None, Given] = None
     """An access key and its secret key."""

@@ -1,21 +1,23 @@
-"""What keeps a plan's runs on several machines apart."""
+"""The plan's `lock`: a Lease that keeps several machines from applying the plan at once."""
 
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, WithJsonSchema
 
 from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain
-from fleetpatch.model.plan.section import Seconds, Section, fine
+from fleetpatch.model.plan.section import Seconds, Section, valid
 
 SHORTEST: Final = 5
+"""Seconds; request timeouts are fractions of it (`engine.lease`), and would become too short."""
 LONGEST: Final = 600
+"""Seconds; others wait this long after the holder has crashed."""
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 
 def _problem_of_lease(text: str) -> str | None:
     namespace, slash, name = text.partition("/")
     if not slash or not name:
-        return f"{text!r} is no lease; write it as namespace/name"
+        return f"{text!r} is not a valid lease; write it as namespace/name"
     return problem_of_dns_label(namespace) or problem_of_dns_subdomain(name)
 
 
@@ -26,11 +28,11 @@ def _whole_seconds(seconds: float) -> float:
 
 
 class LockSection(Section):
-    """Keeps other machines from carrying the plan out at the same time."""
+    """Keeps other machines from applying the plan at the same time."""
 
     lease: Annotated[
         str,
-        fine(_problem_of_lease),
+        valid(_problem_of_lease),
         WithJsonSchema(
             {
                 "type": "string",
@@ -39,9 +41,9 @@ class LockSection(Section):
             }
         ),
     ]
-    """A Lease in the fleet's first cluster, as namespace/name, that is held meanwhile."""
+    """A Lease in the fleet's first cluster, as namespace/name, that is held during a run."""
     duration: Annotated[Seconds, AfterValidator(_whole_seconds)] = 30.0
-    """How long a holder that gives no sign of life is waited for, before others take over."""
+    """How long after its last renewal others may take the Lease over."""
 
     @property
     def namespace(self) -> str:

@@ -1,7 +1,7 @@
-"""From a plan file, or from values, to a checked `Plan`: what other folders use.
+"""Load a plan file, or values, into a checked `Plan`; the entry point for other folders.
 
-All checks run, whatever the others found, and all problems are raised together, in the file's
-order.
+All checks run, whatever the others found, and all problems are raised together, in the order of the
+file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,12 +39,12 @@ _CHECKS: Final = (
     check_keys,
     check_sizes,
 )
-"""What is asked of a plan itself; what its providers take is asked after that."""
+"""The checks of the plan itself. What its providers accept is checked after them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """A plan and where it was read from."""
+    """A plan, with the file that it was read from."""
 
     file: str
     plan: Plan
@@ -52,7 +52,7 @@ class PlanFile:
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
-        """Stand for the file of a plan that was made of values."""
+        """Wrap a plan that was not read from a file."""
         name = f"plan {plan.name}"
         tree = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return cls(name, plan, Document(name, None, tree))
@@ -63,18 +63,18 @@ class PlanFile:
         return digest.digest(self.plan)
 
     def warnings(self, now: datetime) -> list[Problem]:
-        """Give what is valid and may surprise, each in its place; `now` knows its time zone."""
+        """Return warnings about valid but unexpected values; `now` must have a time zone."""
         window = self.plan.window
         found = window_warnings(window, now) if window else ()
-        told = [self.document.problem(finding) for finding in found]
-        return [replace(one, what=f"warning: {one.what}") for one in told]
+        placed = [self.document.problem(finding) for finding in found]
+        return [replace(one, what=f"warning: {one.what}") for one in placed]
 
     def refuse_unsupported(self, clusters: Iterable[Discovered], *, dry_run: bool) -> None:
-        """Raise PlanError where a cluster does not take the plan, or (`dry_run`) has no dry run."""
+        """Raise PlanError if a cluster does not take the plan, or (`dry_run`) has no dry run."""
         self.refuse(check_clusters(self.document.tree, clusters, dry_run=dry_run))
 
     def refuse(self, findings: Iterable[Finding]) -> None:
-        """Raise PlanError with the findings, each in its place, if there are any."""
+        """Raise PlanError with the findings and their places, if there are any."""
         if problems := _placed(self.document, findings):
             raise PlanError(problems)
 
@@ -82,64 +82,65 @@ class PlanFile:
 def load_plan(path: str | Path) -> PlanFile:
     """Read and check a plan file.
 
-    Raises PlanError with every problem there is, or UsageError where the file cannot be read.
+    Raises PlanError with all problems, or UsageError if the file cannot be read.
     """
     try:
         data = Path(path).read_bytes()
     except IsADirectoryError:
-        raise UsageError(f"{path}: this is a directory; name a plan file in it") from None
+        raise UsageError(f"{path}: is a directory; name a plan file in it") from None
     except FileNotFoundError:
-        raise UsageError(f"{path}: there is no such plan file; check the path") from None
-    except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
+        raise UsageError(f"{path}: no such plan file; check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: the path contains a NUL
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: the plan file cannot be read: {reason}") from error
     return _checked(read(data, str(path)))
 
 
 def parse_plan(text: str | bytes, file: str) -> PlanFile:
-    """Check a plan file's text; `file` is its name in problems. Raises as `load_plan`."""
+    """Check the text of a plan file; `file` is its name in problems. Raises PlanError."""
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return _checked(read(data, file))
 
 
 def plan_from(mapping: Mapping[str, Json], source: str = "command line") -> Plan:
-    """Check a plan given as values, with the file's keys; `apiVersion` and `kind` may be missing.
+    """Check a plan given as values with the file's keys; `apiVersion` and `kind` may be missing.
 
-    Raises PlanError, its problems placed at `source` alone.
+    Raises PlanError, whose problems name `source` instead of a place.
     """
     tree = {"apiVersion": API_VERSION, "kind": "Plan", **mapping}
     return _checked(Document(source, None, tree)).plan
 
 
 def _checked(document: Document) -> PlanFile:
-    if document.is_hopeless:
+    if document.is_unreadable:
         raise PlanError(document.problems)
     plan, findings = check_shape(document.tree, document.source)
     findings += tuple(found for check in _CHECKS for found in check(document.tree))
+    # One finding per place: the shape's message is the more precise one.
     wrong = {finding.path for finding in findings}
     written = (*check_plain(document.root), *check_encodable(document.tree))
     findings += tuple(one for one in written if one.path not in wrong)
-    findings += tuple(_unless_told(check_providers(document.tree), findings))
+    findings += tuple(_unless_reported(check_providers(document.tree), findings))
     problems = _placed(document, findings)
     if plan is None or problems:
         raise PlanError(problems)
     return PlanFile(document.file, plan, document)
 
 
-def _unless_told(found: Iterable[Finding], told: Iterable[Finding]) -> Iterator[Finding]:
-    """Leave out what stands where something is wrong already, whatever the provider."""
-    wrong = {finding.path for finding in told}
+def _unless_reported(found: Iterable[Finding], reported: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave out findings at or below a place that has one already: they may follow from it."""
+    wrong = {finding.path for finding in reported}
     for finding in found:
         if not any(finding.path[:length] in wrong for length in range(1, len(finding.path) + 1)):
             yield finding
 
 
 def _placed(document: Document, findings: Iterable[Finding]) -> list[Problem]:
-    """Place all problems, in order; where the text itself is wrong, only that is told."""
+    """Return all problems in order; at a place where the text itself is wrong, only that one."""
     places = {problem.place for problem in document.problems}
     found = {document.problem(finding) for finding in findings}
-    told = {problem for problem in found if problem.place is None or problem.place not in places}
-    return sorted({*document.problems, *told}, key=_order)
+    kept = {problem for problem in found if problem.place is None or problem.place not in places}
+    return sorted({*document.problems, *kept}, key=_order)
 
 
 def _order(problem: Problem) -> tuple[Place, str]:

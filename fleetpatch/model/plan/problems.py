@@ -1,7 +1,7 @@
 """What is wrong with a plan file, and where.
 
-Checks look at the plain tree and yield a `Finding`, which names a path in it. The loader knows the
-text, and turns findings into `Problem`s that stand at a line and column.
+Checks read the plain tree and yield a `Finding`, which names a path in it. The loader knows the
+text, and turns findings into `Problem`s with line and column.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from fleetpatch.model.text import is_unicode
 
 API_VERSION: Final = "fleetpatch/v1"
-"""What a plan file says in `apiVersion`; the format's version."""
+"""The version of the plan file format."""
 
 TreePath: TypeAlias = tuple[str | int, ...]
 """Keys and list positions from the plan's root: `("targets", 0, "kinds")`."""
@@ -30,11 +30,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something wrong at `path`: `what` says what, and what to do.
+    """A mistake at `path`: `what` says what is wrong, and what to do.
 
-    `of_key` is set where the key is wrong rather than what stands behind it. `offset` counts the
-    characters into the text at `path`, where it is known. A path that leads nowhere means something
-    missing, and is placed at what should hold it.
+    `of_key` is set if the key is wrong and not its value. `offset` is the position in the text at
+    `path`, in characters, if that is known. A path that does not exist means that something is
+    missing; it is placed at the innermost mapping or list that exists.
     """
 
     path: TreePath
@@ -45,7 +45,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`file:line:column: what, and what to do`; without line and column where there is no text."""
+    """`file:line:column: what, and what to do`; without line and column if there is no text."""
 
     file: str
     what: str

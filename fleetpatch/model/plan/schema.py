@@ -1,8 +1,8 @@
 """The plan: the pydantic models of the plan file's sections.
 
-Attribute docstrings are what editors show (`fleetpatch schema`). Every default is a value here, so
-that writing it into the file changes nothing, not even the digest. What takes two keys to be wrong
-is looked at in `fleetpatch.model.plan.checks`.
+Editors show the attribute docstrings (`fleetpatch schema`). Every default is a value here, so that
+writing it into the file changes nothing, not even the digest. Keys that are only wrong together are
+found in `fleetpatch.model.plan.checks`.
 """
 
 from collections.abc import Mapping
@@ -43,23 +43,23 @@ from fleetpatch.model.plan.window import WindowSection
 
 
 class MetadataSection(Section):
-    """What the plan is called."""
+    """The plan's name and description."""
 
     name: DnsLabel
     """The plan's name, a DNS label; runs are named after it."""
     description: str = ""
-    """For the people who review it."""
+    """Text for the people who review it."""
 
 
 class PatchSection(Section):
-    """What changes: labels, annotations and the like together, or one body; and how it is sent."""
+    """What to change: labels and annotations, or one patch body; and how it is sent."""
 
     labels: Annotated[Mapping[LabelKey, LabelValue], Field(min_length=1)] = {}
     """Labels to set; null removes."""
     rename_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
     """Labels to rename, old key to new key; each object keeps its value."""
     copy_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
-    """Labels to copy, old key to new key; each object keeps the old one, too."""
+    """Labels to copy, old key to new key; each object keeps the old label, too."""
     annotations: Annotated[Mapping[AnnotationKey, AnnotationValue], Field(min_length=1)] = {}
     """Annotations to set; null removes."""
     merge: Annotated[Mapping[str, Any] | None, Given] = None
@@ -67,18 +67,18 @@ class PatchSection(Section):
     json_patch: Annotated[ListOf[Mapping[str, Any]] | None, Given] = Field(None, alias="json")
     """A JSON Patch (RFC 6902): a list of operations."""
     strategic: Annotated[Mapping[str, Any] | None, Given] = None
-    """A strategic merge patch, for Kubernetes' own kinds."""
+    """A strategic merge patch, for built-in kinds of Kubernetes."""
     apply: Annotated[Mapping[str, Any] | None, Given] = None
     """A server-side apply configuration; apiVersion, kind and name may be left out."""
     field_manager: FieldManager = FIELD_MANAGER
-    """Who the server notes down as the owner of what is changed."""
+    """The name that the server records as the owner of the changed fields."""
     force: bool = False
-    """Takes over fields that other managers own; for apply alone."""
+    """Take over fields that other managers own; for apply only."""
     pretty: bool = False
-    """Asks the server for indented answers."""
+    """Request indented answers from the server."""
 
     def change(self) -> PlanChange:
-        """Give what is to change, free of the file."""
+        """Return the change, independent of the plan file."""
         bodies = {
             PatchType.MERGE: self.merge,
             PatchType.JSON: self.json_patch,
@@ -96,40 +96,42 @@ class PatchSection(Section):
         )
 
     def options(self) -> PatchOptions:
-        """Give how each PATCH is sent."""
+        """Return the query parameters of each PATCH."""
         return PatchOptions(self.field_manager, self.force, self.pretty)
 
 
 class GuardsSection(Section):
-    """What keeps a run from doing harm."""
+    """Safety checks of a run."""
 
     on_drift: Literal["skip", "overwrite"] = "skip"
-    """When a touched field changed since the plan: leave the object alone, or overwrite it."""
+    """If a touched field changed since the plan: skip the object, or overwrite the field."""
     conflicts: Literal["version", "none"] = "version"
     """version: each patch carries the planned resourceVersion; none: only the uid."""
     on_clash: Literal["skip", "refuse"] = "skip"
-    """When an object has the new label already, with another value: leave it out, or the plan."""
+    """If an object has the new label with another value: skip the object, or refuse the plan."""
     max_targets: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
     """Refuse a plan that matches more objects. Absent: no limit."""
     allow_keys: AnyOf[AnnotationKey] = ()
-    """Protected keys that this plan may touch, by name."""
+    """Protected keys that this plan may change, by name."""
 
 
 class PaceSection(Section):
-    """How fast a run goes, for each cluster."""
+    """How fast requests are sent to each cluster."""
 
     rate: Annotated[PerSecond | None, Given] = None
-    """Requests at most, as 100/s. Absent: no ceiling."""
+    """The highest rate of requests, such as 100/s. Absent: no limit."""
     burst: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
-    """Requests that may go at once after a pause; needs a rate. Absent: one second's worth."""
+    """Requests that may be sent at once after a pause; needs a rate. Absent: one second's."""
     concurrency: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, Given] = None
-    """Requests in flight at most. Absent: 128, or 32 where the pace is not adaptive."""
+    """The maximum number of requests in flight. Absent: 128, or 32 if the pace is not adaptive."""
     adaptive: bool = True
-    """Follow what the server shows (latency, refusals), up to these ceilings."""
+    """Adapt to the server's latency and refusals, below these limits."""
 
     @property
     def in_flight(self) -> int:
-        """Requests in flight at most."""
+        """The maximum number of requests in flight."""
+        # The adaptive pace lowers its limit by itself when the server slows down. A fixed one
+        # cannot, so its default is lower.
         return self.concurrency or (128 if self.adaptive else 32)
 
 
@@ -137,9 +139,9 @@ class LimitsSection(Section):
     """When a run stops by itself."""
 
     max_failures: Annotated[CountOrPercentage | None, Given] = None
-    """Failed targets that are put up with; one more halts the run."""
+    """The number or share of failed targets that is tolerated; one more halts the run."""
     deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
-    """The run pauses after this long."""
+    """The run pauses after this time."""
 
 
 class Plan(Section):
@@ -150,27 +152,27 @@ class Plan(Section):
     kind: Literal["Plan"]
     """Always Plan."""
     metadata: MetadataSection
-    """What the plan is called."""
+    """The plan's name and description."""
     fleet: ListOf[ClusterRef] = ()
-    """The clusters. Absent: one, the kubeconfig's current context."""
+    """The clusters. Absent: the one of the kubeconfig's current context."""
     targets: ListOf[TargetBlock]
     """The objects: the union of these blocks."""
     patch: PatchSection
-    """What changes in each."""
+    """What to change in each object."""
     guards: GuardsSection = GuardsSection()
-    """What keeps the run from doing harm."""
+    """Safety checks of the run."""
     pace: PaceSection = PaceSection()
-    """How fast it goes."""
+    """How fast requests are sent."""
     retry: RetrySection = RetrySection()
-    """What is tried again."""
+    """Which requests are retried."""
     limits: Annotated[LimitsSection | None, Given] = None
     """When it stops by itself."""
     waves: Annotated[WavesSection | None, Given] = None
-    """In which steps it goes."""
+    """The steps of the run."""
     window: Annotated[WindowSection | None, Given] = None
-    """When it may go."""
+    """When patches may be sent."""
     lock: Annotated[LockSection | None, Given] = None
-    """What keeps other machines out meanwhile."""
+    """A Lease that keeps other machines from applying the plan at the same time."""
 
     @property
     def name(self) -> str:
@@ -178,7 +180,7 @@ class Plan(Section):
         return self.metadata.name
 
     def retried(self, cluster: str) -> frozenset[int]:
-        """Give the statuses that are sent again to the cluster of that name."""
+        """Return the HTTP statuses that are retried on the cluster of that name."""
         own = (ref.retry for ref in self.fleet if ref.name == cluster)
         return frozenset((next(own, None) or self.retry).statuses)
 

@@ -1,7 +1,7 @@
-"""What all sections of a plan have in common, and the types of their leaves.
+"""The base of all sections of a plan, and the types of their values.
 
-A leaf type reads what stands in the file, writes it back canonically, and describes itself to
-editors. Its reader raises ValueError (or SelectorError) with a plain sentence; `shape` places it.
+A type reads the value in the file, writes it in canonical form, and describes itself to editors.
+Its reader raises ValueError (or SelectorError) with a sentence for people; `shape` adds the place.
 """
 
 from collections.abc import Callable
@@ -27,17 +27,17 @@ from fleetpatch.model.units import Amount, Percent
 
 _T = TypeVar("_T")
 
-NOTHING_HERE = "nothing stands here; give a value, or remove the key"
+NO_VALUE = "has no value; add one, or remove the key"
 
 
 class Section(BaseModel):
-    """A mapping of the plan file: camelCase there, snake_case here; immutable, nothing unknown."""
+    """A mapping of the plan file: camelCase there, snake_case here; immutable, no unknown keys."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
         extra="forbid",
         frozen=True,
-        hide_input_in_errors=True,
+        hide_input_in_errors=True,  # the input may be a secret
         strict=True,
         use_attribute_docstrings=True,
     )
@@ -45,7 +45,7 @@ class Section(BaseModel):
 
 def _given(value: object) -> object:
     if value is None:
-        raise ValueError(NOTHING_HERE)
+        raise ValueError(NO_VALUE)
     return value
 
 
@@ -58,8 +58,8 @@ def _of_text(read: Callable[[str], _T], example: str) -> Callable[[object], _T]:
     return validate
 
 
-def fine(problem_of: Callable[[str], str | None]) -> AfterValidator:
-    """Make a validator of a function that answers what is wrong with a text, or None."""
+def valid(problem_of: Callable[[str], str | None]) -> AfterValidator:
+    """Make a validator of a function that returns what is wrong with a text, or None."""
 
     def check(text: str) -> str:
         if problem := problem_of(text):
@@ -87,7 +87,7 @@ def _text_schema(pattern: str, *examples: str) -> WithJsonSchema:
 
 
 Given = BeforeValidator(_given)
-"""Refuses a key with nothing behind it, where None is the default and means something."""
+"""Refuse a key without a value, which YAML reads as null, where None is the default."""
 
 _PERCENT_PATTERN = r"^[0-9]+(\.[0-9]+)?%$"
 
@@ -142,12 +142,12 @@ ObjectFieldSelector: TypeAlias = Annotated[
 
 DnsLabel: TypeAlias = Annotated[
     str,
-    fine(names.problem_of_dns_label),
+    valid(names.problem_of_dns_label),
     _text_schema("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
 ]
-LabelKey: TypeAlias = Annotated[str, fine(names.problem_of_label_key)]
+LabelKey: TypeAlias = Annotated[str, valid(names.problem_of_label_key)]
 LabelValue: TypeAlias = Annotated[
-    Annotated[str, fine(names.problem_of_label_value)] | None,
+    Annotated[str, valid(names.problem_of_label_value)] | None,
     WithJsonSchema(
         {
             "type": ["string", "null"],
@@ -158,14 +158,14 @@ LabelValue: TypeAlias = Annotated[
 ]
 FieldManager: TypeAlias = Annotated[
     str,
-    fine(names.problem_of_field_manager),
+    valid(names.problem_of_field_manager),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": names.MAX_FIELD_MANAGER}),
 ]
-AnnotationKey: TypeAlias = Annotated[str, fine(names.problem_of_annotation_key)]
+AnnotationKey: TypeAlias = Annotated[str, valid(names.problem_of_annotation_key)]
 AnnotationValue: TypeAlias = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
 
 ListOf: TypeAlias = Annotated[tuple[_T, ...], Strict(strict=False), Field(min_length=1)]
-"""A list with something in it, as a tuple; pydantic's strict tuples would refuse lists."""
+"""A list that is not empty, as a tuple; pydantic's strict tuples would refuse lists."""
 
 AnyOf: TypeAlias = Annotated[tuple[_T, ...], Strict(strict=False)]
 """A list that may be empty, as a tuple."""

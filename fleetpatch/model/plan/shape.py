@@ -1,8 +1,8 @@
-"""The plain tree against the models, and pydantic's errors in plain words.
+"""Validate the plain tree against the models, and reword pydantic's errors.
 
-pydantic names the place of an error by keys as they stand in the file, which is a path of ours but
-for its mark of a wrong key. What it says is put anew: `_what` knows each type of error that the
-models can raise. Of what stands within `auth` it repeats nothing.
+pydantic locates an error by the keys in the file, which is a `TreePath` except for its mark of a
+wrong key. Its messages are replaced: `_what` covers each type of error that the models can raise.
+Values within `auth` are never quoted.
 """
 
 import re
@@ -18,13 +18,14 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.plan import auth_findings
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.plan.section import NOTHING_HERE, Section
+from fleetpatch.model.plan.section import NO_VALUE, Section
 from fleetpatch.model.selectors.requirement import SelectorError
 
 Source: TypeAlias = Callable[[TreePath], str | None]
-"""Gives a scalar as it was written, where that is known."""
+"""Returns a scalar as it was written, or None."""
 
 _KEY_MARK: Final = "[key]"
+"""What pydantic appends to the location of a key that is not valid."""
 
 _WORDS: Final = MappingProxyType(
     {
@@ -36,8 +37,8 @@ _WORDS: Final = MappingProxyType(
         "bool_type": "must be true or false, not {name}",
         "int_type": "must be a whole number, not {name}; write it without quotes and unit",
         "int_from_float": "must be a whole number, not {name}",
-        "too_short": "is empty; put something in, or remove it",
-        "string_too_short": "is empty; put something in, or remove it",
+        "too_short": "is empty; add an entry, or remove it",
+        "string_too_short": "is empty; add text, or remove it",
         "string_pattern_mismatch": (
             "must be the name of an environment variable: letters, digits and _, as in CCI_TOKEN"
         ),
@@ -47,23 +48,23 @@ _WORDS: Final = MappingProxyType(
         "less_than_equal": "must be at most {le}",
     }
 )
-"""What each type of error says, by pydantic's name for it, with the values it comes with."""
+"""The message of each type of error, by pydantic's name, formatted with the error's values."""
 
 
 def check_shape(tree: Json, source: Source) -> tuple[Plan | None, tuple[Finding, ...]]:
-    """Make the plan of a tree, or say all that keeps it from being one."""
+    """Return the plan of a tree, or None and all mistakes in it."""
     try:
         return Plan.model_validate(tree), ()
     except ValidationError as invalid:
         details = invalid.errors(include_url=False)
-        return None, tuple(_finding(one, source) for one in details if not _is_echo(one))
+        return None, tuple(_finding(one, source) for one in details if not _is_consequence(one))
 
 
-def _is_echo(error: ErrorDetails) -> bool:
-    """Say whether it follows from another error.
+def _is_consequence(error: ErrorDetails) -> bool:
+    """Report whether it follows from another error.
 
-    A list is empty after its wrong elements were taken out; a name is missing where the secret
-    itself stands.
+    pydantic sees a list as empty after it removed the wrong elements. In `auth`, the name of a
+    variable is missing because the secret itself is there.
     """
     kind, value = error["type"], error["input"]
     if kind == "missing" and auth_findings.is_in_auth(error["loc"]):
@@ -94,7 +95,7 @@ def _finding_in_auth(error: ErrorDetails, path: TreePath) -> Finding:
     if kind == "model_type" and isinstance(value, str | int | float):
         return auth_findings.secret_written(path)
     if kind == "string_type" and isinstance(value, int | float):
-        return Finding(path, f"must be text, not {_name(value)}; put it in quotes")
+        return Finding(path, f"must be text, not {_type_name(value)}; put it in quotes")
     return Finding(path, _what(error, None))
 
 
@@ -103,21 +104,21 @@ def _what(error: ErrorDetails, written: str | None) -> str:
     if kind == "value_error":
         return str(context["error"])
     if value is None:
-        return NOTHING_HERE
+        return NO_VALUE
     if kind == "string_type":
         return _not_text(value, written)
     words = _WORDS.get(kind, "is not allowed here; see the plan file's JSON Schema")
-    return words.format(name=_name(value), **context) + _did_you_mean(value, context)
+    return words.format(name=_type_name(value), **context) + _did_you_mean(value, context)
 
 
 def _not_text(value: Json, written: str | None) -> str:
     if isinstance(value, dict | list):
-        return f"must be text, not {_name(value)}"
+        return f"must be text, not {_type_name(value)}"
     shown = written if written is not None else str(value)
-    return f'must be text, and {shown} is {_name(value)}; put it in quotes: "{shown}"'
+    return f'must be text, and {shown} is {_type_name(value)}; put it in quotes: "{shown}"'
 
 
-def _name(value: Json) -> str:
+def _type_name(value: Json) -> str:
     match value:
         case bool():
             return "a truth value"
@@ -134,7 +135,7 @@ def _name(value: Json) -> str:
 
 def _did_you_mean(value: Json, context: dict[str, Any]) -> str:
     choices = re.findall(r"'(.*?)'", context.get("expected", ""))
-    if len(choices) < 2:  # noqa: PLR2004 - the one that must stand there is named already
+    if len(choices) < 2:  # noqa: PLR2004 - the message names a single one already
         return ""
     close = get_close_matches(str(value), choices, n=1)
     return f"; did you mean {close[0]}?" if close else ""
@@ -144,11 +145,11 @@ def _unknown_key(path: TreePath) -> str:
     known = sorted(_keys_at(path[:-1]))
     close = get_close_matches(str(path[-1]), known, n=1)
     hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
-    return f"is no key of a plan; {hint}"
+    return f"is not a key of a plan; {hint}"
 
 
 def _keys_at(path: TreePath) -> set[str]:
-    """Give the keys that the section at `path` may have."""
+    """Return the keys that the section at `path` may have."""
     section: type[Section] = Plan
     for step in path:
         field = next((one for one in section.model_fields.values() if one.alias == step), None)

@@ -1,4 +1,4 @@
-"""Where a plan acts: clusters, kinds, namespaces, selectors."""
+"""The plan's `fleet` and `targets`: clusters, kinds, namespaces and selectors."""
 
 import re
 from typing import Annotated, Final, Literal, TypeAlias
@@ -23,11 +23,11 @@ _WILDCARDS: Final = re.compile(r"\*|\?|\[!?[^\]]+\]")
 
 
 def _kind(text: str) -> str:
-    # The core group has no name, so what is in it ends in a dot where it is told apart: pods.v1.
+    # The core group has no name, so an unambiguous name in it ends with a dot: pods.v1.
     if problem_of_dns_subdomain(text.removesuffix(".")):
         raise ValueError(
-            f"{show(text)} is no kind; write one name an entry, as kubectl has it:"
-            " jobs, jobs.batch or a short name, in lower case"
+            f"{show(text)} is not a valid kind; write one name for each entry, as for"
+            " kubectl: jobs, jobs.batch or a short name, in lower case"
         )
     return text
 
@@ -36,7 +36,7 @@ def _namespace_pattern(text: str) -> str:
     pattern = text.removeprefix("!")
     if problem_of_dns_label(_WILDCARDS.sub("x", pattern)):
         raise ValueError(
-            f"{show(text)} matches no namespace there can be; use lower-case letters, digits, '-',"
+            f"{show(text)} cannot match a namespace; use lower-case letters, digits, '-',"
             " the wildcards * ? [abc], and '!' in front to exclude"
         )
     return text
@@ -50,7 +50,7 @@ class ClusterRef(Section):
     """A cluster of the fleet."""
 
     name: DnsLabel
-    """What the plan, the log and the report call it."""
+    """Its name in the plan, the log and the report."""
     context: Annotated[str | None, Given] = None
     """The kubeconfig's context; absent: its current one."""
     provider: Literal["kubernetes", "cci"] = "kubernetes"
@@ -60,11 +60,11 @@ class ClusterRef(Section):
     auth: Annotated[Auth | None, Given] = None
     """How to sign in, for provider cci."""
     retry: Annotated[ClusterRetrySection | None, Given] = None
-    """What is sent again, where that differs from the rest of the fleet."""
+    """What is retried, if that differs from the rest of the fleet."""
 
 
 class TargetBlock(Section):
-    """Some objects. A plan's blocks are united; an object is a target once."""
+    """A selection of objects. A plan's targets are the union of its blocks, each object once."""
 
     kinds: ListOf[Kind]
     """Resources, as resource, resource.group or short name: jobs.batch, tfjobs, vcjob."""
@@ -77,5 +77,5 @@ class TargetBlock(Section):
 
     @property
     def narrowing(self) -> Selector | FieldSelector:
-        """The selector that narrows the block to some objects of its kinds; empty: none does."""
+        """The selector that limits the block to some objects of its kinds, or an empty one."""
         return self.field_selector if self.selector.is_empty else self.selector

@@ -1,7 +1,7 @@
-"""Looking into a plain tree whose shape nobody has checked yet.
+"""Read a plain tree whose shape has not been checked.
 
-Checks run beside that of the shape, so that every problem is told at once; hence they must put up
-with a tree in which anything may be anything.
+All checks run, even if the shape is wrong, so that all problems are reported at once. So they must
+expect any value anywhere; these functions return an empty value instead of a wrong one.
 """
 
 from collections.abc import Iterator
@@ -11,26 +11,26 @@ from fleetpatch.model.plan.problems import TreePath
 
 
 def mapping_at(tree: Json, path: TreePath) -> dict[str, Json]:
-    """Give the mapping at `path`, or an empty one where there is none."""
+    """Return the mapping at `path`, or an empty one."""
     found = _at(tree, path)
     return found if isinstance(found, dict) else {}
 
 
 def list_at(tree: Json, path: TreePath) -> list[Json]:
-    """Give the list at `path`, or an empty one where there is none."""
+    """Return the list at `path`, or an empty one."""
     found = _at(tree, path)
     return found if isinstance(found, list) else []
 
 
 def texts_at(tree: Json, path: TreePath) -> Iterator[tuple[TreePath, str]]:
-    """Give each text in the list at `path`, with its own path."""
+    """Yield each text in the list at `path`, with its own path."""
     for position, value in enumerate(list_at(tree, path)):
         if isinstance(value, str):
             yield (*path, position), value
 
 
 def sections(tree: Json, path: TreePath) -> Iterator[TreePath]:
-    """Give the path of each element of the list at `path`."""
+    """Yield the path of each element of the list at `path`."""
     for position in range(len(list_at(tree, path))):
         yield (*path, position)
 

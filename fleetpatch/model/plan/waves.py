@@ -1,4 +1,4 @@
-"""The plan's `waves`: a run in steps."""
+"""The plan's `waves`: a run in steps, with a check between them."""
 
 import re
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount
 
 
-def _some(size: Amount) -> Amount:
+def _not_zero(size: Amount) -> Amount:
     if size == 0:
-        raise ValueError("a wave of no targets; write 1 or more, or a percentage such as 10%")
+        raise ValueError("is a wave without targets; write 1 or more, or a percentage such as 10%")
     return size
 
 
 WaveSize: TypeAlias = Annotated[
     CountOrPercentage,
-    AfterValidator(_some),
+    AfterValidator(_not_zero),
     WithJsonSchema(
         {
             "anyOf": [
@@ -46,30 +46,30 @@ WaveSize: TypeAlias = Annotated[
 _CONDITION: Final = r"^[A-Za-z][-A-Za-z0-9_./]*(=(True|False|Unknown))?$"
 
 
-def _known(condition: str) -> str:
+def _condition(condition: str) -> str:
     if not re.fullmatch(_CONDITION, condition):
         raise ValueError(
-            "must be a type of condition, with the status that it shall have unless that is True:"
-            " Ready, Complete, Failed=False, Ready=Unknown"
+            "must be a type of condition, with its status unless that is True: Ready, Complete,"
+            " Failed=False, Ready=Unknown"
         )
     return condition
 
 
 Condition: TypeAlias = Annotated[
     str,
-    AfterValidator(_known),
+    AfterValidator(_condition),
     WithJsonSchema({"type": "string", "pattern": _CONDITION, "examples": ["Ready=True"]}),
 ]
-"""A condition of an object's status, `=True` unless it says otherwise."""
+"""A condition of an object's status and the expected value, by default True."""
 
 
 class CheckSection(Section):
-    """What must hold before the next wave: a command ends with 0, or objects have a condition."""
+    """The check before the next wave: a command exits with 0, or objects have a condition."""
 
     command: Annotated[ListOf[str] | None, Given] = None
-    """A program and its arguments, run where fleetpatch is; without a shell."""
+    """A program and its arguments, run on the machine of fleetpatch, without a shell."""
     kinds: ListOf[Kind] = ()
-    """Kinds of objects to look at in every cluster. Absent: those of the plan's targets."""
+    """The kinds of the objects to check, in every cluster. Absent: those of the plan's targets."""
     namespaces: ListOf[NamespacePattern] = ()
     """Names and globs; ! in front excludes. Absent: all namespaces."""
     selector: LabelSelector = Selector()
@@ -77,31 +77,31 @@ class CheckSection(Section):
     field_selector: ObjectFieldSelector = FieldSelector()
     """Which objects, as for kubectl --field-selector."""
     condition: Annotated[Condition | None, Given] = None
-    """What all of these objects must show in their status: Ready, Complete, Failed=False."""
+    """The condition that all of these objects must have: Ready, Complete, Failed=False."""
     timeout: Annotated[Seconds, Field(gt=0)] = 60.0
-    """How long the command may take, or the condition be waited for."""
+    """How long to wait for the command or the condition."""
 
 
 class WavesSection(Section):
     """A run in steps, with pauses between them."""
 
     sizes: ListOf[WaveSize]
-    """Targets of each wave, as counts or percentages of all; the last one repeats."""
+    """The targets of each wave, as counts or percentages of all; the last size repeats."""
     pause: Seconds = 0.0
-    """The pause after the last success of each wave but the last."""
+    """The pause after the last success of each wave except the last wave."""
     promote: Literal["auto", "manual"] = "auto"
     """manual: the run pauses after each wave, until `fleetpatch resume --promote`."""
     check: Annotated[CheckSection | None, Given] = None
-    """What must hold before the next wave; where it does not, the run is halted."""
+    """What must succeed before the next wave; if it fails, the run is halted."""
     deadline: Annotated[Annotated[Seconds, Field(gt=0)] | None, Given] = None
-    """How long a wave may take; then the run pauses."""
+    """How long a wave may take before the run pauses."""
 
 
 _CHECK: Final = ("waves", "check")
 
 
 def check_waves(tree: Json) -> Iterator[Finding]:
-    """Find what does not go together in the check between waves."""
+    """Find keys that cannot be combined in the check between waves."""
     waves = mapping_at(tree, ("waves",))
     if not isinstance(waves.get("check"), dict):
         return
@@ -109,7 +109,7 @@ def check_waves(tree: Json) -> Iterator[Finding]:
     if "command" in check:
         for key in ("kinds", "namespaces", "selector", "fieldSelector", "condition"):
             if key in check:
-                what = "stands beside command; keep one of the two"
+                what = "cannot be combined with command; keep one of the two"
                 yield Finding((*_CHECK, key), what, of_key=True)
     elif "condition" not in check:
-        yield Finding((*_CHECK, "condition"), "is missing; add it, or a command instead")
+        yield Finding((*_CHECK, "condition"), "is missing; add it, or use command instead")

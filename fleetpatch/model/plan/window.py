@@ -1,9 +1,7 @@
 """The plan's `window`: when a run may send patches.
 
-One opening stands in the section itself, several in its `any`; what goes with what is looked at in
-`check_window`. The rules read none of this but the `fleetpatch.model.window.Window` it gives.
-
-What keeps a plan's texts from being a cron expression, or the name of a time zone.
+The section contains one opening itself, or several in its `any`; `check_window` finds keys that
+cannot be combined. Other floors only use the `fleetpatch.model.window.Window` made from it.
 """
 
 from collections.abc import Iterator
@@ -25,19 +23,19 @@ from fleetpatch.model.cron import Schedule
 from fleetpatch.model.cron_warnings import warnings
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.problems import Finding
-from fleetpatch.model.plan.section import NOTHING_HERE, Given, ListOf, Seconds, Section, fine
+from fleetpatch.model.plan.section import NO_VALUE, Given, ListOf, Seconds, Section, valid
 from fleetpatch.model.plan.tree import mapping_at, sections
 from fleetpatch.model.units import read_duration, write_duration
 
 _OF_THIS_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
-"""Names that a zone database may hold and that mean something else on every machine."""
+"""Names in a zone database whose meaning depends on the machine."""
 
 _OTHER_CLOCKS: Final = ("posix/", "right/")
-"""Folders beside the zones; those of `right` count leap seconds, as no server's clock does."""
+"""Copies of all zones. Those of `right` count leap seconds, which clocks of servers do not."""
 
 
 def problem_of_cron(text: str) -> str | None:
-    """Say what keeps `text` from being a cron expression."""
+    """Return what is wrong with `text` as a cron expression."""
     try:
         Schedule.parse(text)
     except ValueError as error:
@@ -46,37 +44,40 @@ def problem_of_cron(text: str) -> str | None:
 
 
 def problem_of_timezone(text: str) -> str | None:
-    """Say what keeps `text` from being the name of an IANA time zone."""
+    """Return what is wrong with `text` as the name of an IANA time zone."""
     try:
         ZoneInfo(text)
     except (ValueError, OSError, LookupError):  # a folder of zones, "Asia", is an OSError
-        return _no_zone(text)
+        return _not_a_zone(text)
     if text in _OF_THIS_MACHINE or text.startswith(_OTHER_CLOCKS):
-        return _no_zone(text)
+        return _not_a_zone(text)
     return None
 
 
-def _no_zone(text: str) -> str:
-    return f"{text!r} is no time zone; use an IANA name such as Asia/Shanghai or UTC"
+def _not_a_zone(text: str) -> str:
+    return f"{text!r} is not a valid time zone; use an IANA name such as Asia/Shanghai or UTC"
 
 
 _LONGEST: Final = 31 * 86_400.0
-"""Seconds; an opening that lasts longer is better written as one that comes more often."""
+"""Seconds; a longer opening is a mistake, or should be written as one that opens more often."""
 
 _DRAIN: Final = 10.0
 _SHARE: Final = 0.1
-"""Without a word about it, the drain is 10 s, but no more than a tenth of the shortest opening."""
+"""The default drain lets requests in flight end before the window closes: 10 s, but at most a tenth
+of the shortest opening, so that a short one is not lost to it."""
 
 
 def _bounded(seconds: float) -> float:
     if seconds > _LONGEST:
-        raise ValueError(f"must be at most {_LONGEST / 3600:g}h; let it open more often instead")
+        raise ValueError(
+            f"must be at most {_LONGEST / 3600:g}h; use a schedule that opens more often"
+        )
     return seconds
 
 
 def _read_days(value: object) -> window.Days:
     if value is None:
-        raise ValueError(NOTHING_HERE)
+        raise ValueError(NO_VALUE)
     if not isinstance(value, str):
         raise ValueError("must be a day such as 2026-12-24")  # noqa: TRY004 - pydantic's protocol
     return window.Days.parse(value)
@@ -88,8 +89,8 @@ def _sorted(days: tuple[window.Days, ...]) -> tuple[window.Days, ...]:
 
 _DAY_PATTERN: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
-Cron: TypeAlias = Annotated[str, fine(problem_of_cron)]
-TimeZone: TypeAlias = Annotated[str, fine(problem_of_timezone)]
+Cron: TypeAlias = Annotated[str, valid(problem_of_cron)]
+TimeZone: TypeAlias = Annotated[str, valid(problem_of_timezone)]
 Lasting: TypeAlias = Annotated[Seconds, Field(gt=0), AfterValidator(_bounded)]
 Blackout: TypeAlias = Annotated[
     window.Days,
@@ -111,7 +112,7 @@ class OpeningSection(Section):
     opens: Cron
     """When it opens: a cron expression of five fields."""
     lasts: Lasting
-    """How long it stays open, in real time whatever the clocks do."""
+    """How long it stays open, in elapsed time, even if local time changes meanwhile."""
     timezone: Annotated[TimeZone | None, Given] = None
     """The IANA time zone of `opens`. Absent: that of the window."""
 
@@ -126,18 +127,18 @@ class WindowSection(Section):
     opens: Annotated[Cron | None, Given] = None
     """When it opens: a cron expression of five fields."""
     lasts: Annotated[Lasting | None, Given] = None
-    """How long it stays open, in real time whatever the clocks do."""
+    """How long it stays open, in elapsed time, even if local time changes meanwhile."""
     any_of: Annotated[ListOf[OpeningSection] | None, Given] = Field(None, alias="any")
-    """In place of opens and lasts: several openings; it is open where any of them is."""
+    """Instead of opens and lasts: several openings; it is open while any of them is."""
     timezone: TimeZone = "UTC"
     """The IANA time zone of openings and blackouts, such as Asia/Shanghai."""
     blackouts: Annotated[ListOf[Blackout], AfterValidator(_sorted)] = ()
     """Days on which nothing is sent, as 2026-12-24 or 2026-12-31..2027-01-02."""
     drain: Annotated[Seconds | None, Given] = None
-    """How long before it closes the last request is sent. Absent: 10s, or a tenth if shorter."""
+    """How long before closing requests stop. Absent: 10s, or a tenth of lasts if that is less."""
 
     def window(self) -> window.Window:
-        """Give when it is open, free of the file."""
+        """Return the window, independent of the plan file."""
         given = [(one.opens, one.lasts, one.timezone or self.timezone) for one in self.any_of or ()]
         if self.opens is not None and self.lasts is not None:
             given.append((self.opens, self.lasts, self.timezone))
@@ -159,7 +160,7 @@ class WindowSection(Section):
 
 
 def window_warnings(section: WindowSection, now: datetime) -> Iterator[Finding]:
-    """Find openings that may surprise; the days that are named are those after `now`."""
+    """Find openings that may be unexpected; the findings name the next days from `now`."""
     openings = [(("window", "opens"), section.opens, section.timezone)] + [
         (("window", "any", position, "opens"), one.opens, one.timezone or section.timezone)
         for position, one in enumerate(section.any_of or ())
@@ -172,14 +173,14 @@ def window_warnings(section: WindowSection, now: datetime) -> Iterator[Finding]:
 
 
 def check_window(tree: Json) -> Iterator[Finding]:
-    """Find what does not go together in the plan's window."""
+    """Find keys that are missing or cannot be combined in the plan's window."""
     section = mapping_at(tree, ()).get("window")
     if not isinstance(section, dict):
         return
     several = "any" in section
     for key, what in (("opens", "a cron expression"), ("lasts", "how long it stays open")):
         if several and key in section:
-            misplaced = "stands beside any; move it into one of its entries, or remove it"
+            misplaced = "cannot be combined with any; move it into one of its entries, or remove it"
             yield Finding(("window", key), misplaced, of_key=True)
         elif not several and key not in section:
             yield Finding(("window", key), f"is missing; add {what}, or several openings as any")
@@ -189,13 +190,13 @@ def check_window(tree: Json) -> Iterator[Finding]:
         if drain is not None and lasts is not None and 0 < lasts <= drain:
             yield Finding(
                 (*path, "lasts"),
-                f"is over within the drain of {write_duration(drain)}, so that nothing would ever"
-                " be sent; make it longer, or window.drain shorter",
+                f"is not longer than the drain of {write_duration(drain)}, so nothing would be"
+                " sent; make it longer, or window.drain shorter",
             )
 
 
 def _seconds(written: Json) -> float | None:
-    """Read a duration, if it is one."""
+    """Return the seconds of a duration, or None."""
     try:
         return read_duration(written) if isinstance(written, str) else None
     except ValueError:

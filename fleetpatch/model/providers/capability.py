@@ -1,4 +1,4 @@
-"""What one kind takes from one provider, and where that is written."""
+"""The types of the capability tables: what a PATCH of a kind may contain, by provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ class QueryParameter(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What a PATCH of one kind may be.
+    """What a PATCH of one kind may contain.
 
-    `updatable` are the fields that may change, each with all that is below it; None leaves it to
-    the server, which refuses what it does not like. `source` says where all that is written.
+    `updatable` are the fields that may change, each with everything below it; None means any field
+    that the server accepts. `source` is where the provider documents this.
     """
 
     resource: Resource
@@ -41,13 +41,13 @@ class Capability:
 
     @property
     def path(self) -> str:
-        """Where its objects are: `/apis/batch/v1/namespaces/{namespace}/jobs/{name}`."""
+        """The URL path of its objects: `/apis/batch/v1/namespaces/{namespace}/jobs/{name}`."""
         root = f"/apis/{self.resource.group}" if self.resource.group else "/api"
         within = "/namespaces/{namespace}" if self.resource.namespaced else ""
         return f"{root}/{self.resource.version}{within}/{self.resource.plural}/{{name}}"
 
     def may_change(self, path: Path) -> bool:
-        """Tell whether the field at `path` may change."""
+        """Report whether the field at `path` may change."""
         return self.updatable is None or any(
             path[: len(field)] == field for field in self.updatable
         )
@@ -55,11 +55,10 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider: its job kinds, and what its documentation says about sending again.
+    """A provider: its job kinds, and what its documentation says about retries.
 
-    `is_closed` tells that nothing but `kinds` is served; what other kinds take else is told by
-    `tables.capability`. `not_retried` are statuses that are not to be retried, as its documentation
-    has it.
+    `is_closed` is set if only `kinds` are served; otherwise `tables.capability` knows about other
+    kinds. `not_retried` are the statuses that its documentation says not to retry, each with why.
     """
 
     name: ProviderName
@@ -69,7 +68,7 @@ class Provider:
     not_retried: Mapping[int, str]
 
     def capability(self, resource: Resource) -> Capability | None:
-        """What the table says of `resource`, whatever its version; None where it is not in it."""
+        """Return the table's entry for `resource` in any version, or None."""
         for known in self.kinds:
             if (known.resource.group, known.resource.plural) == (resource.group, resource.plural):
                 return known

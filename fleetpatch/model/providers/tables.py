@@ -1,6 +1,6 @@
-"""The capability tables: which kinds each provider has, and what their PATCH takes.
+"""The capability tables: which kinds each provider has, and what a PATCH of them may contain.
 
-Each is a literal to be read beside its source. `fleetpatch kinds` prints them.
+Each table is a literal, to be compared with its source. `fleetpatch kinds` prints them.
 """
 
 import re
@@ -132,19 +132,19 @@ _BUILT_IN_GROUPS: Final = frozenset(
         "storagemigration.k8s.io",
     }
 )
-"""The groups that kube-apiserver serves itself; its kinds alone know strategic merge."""
+"""The groups that kube-apiserver serves itself. Only their kinds accept strategic merge."""
 
 
 def is_built_in(resource: Resource) -> bool:
-    """Tell whether kube-apiserver serves the kind itself, and knows how its lists merge."""
+    """Report whether kube-apiserver serves the kind itself, and knows how its lists merge."""
     return resource.group in _BUILT_IN_GROUPS
 
 
 def capability(name: ProviderName, resource: Resource) -> Capability | None:
-    """What a PATCH of `resource` may be; None where the provider has no such kind.
+    """Return what a PATCH of `resource` may contain; None if the provider has no such kind.
 
-    Kubernetes serves whatever is installed: kinds that are not in its table are what their group
-    makes of them.
+    A Kubernetes cluster serves any kind that is installed. Those that are not in the table are
+    built-in kinds or custom resources, by their group.
     """
     provider = PROVIDERS[name]
     known = provider.capability(resource)

@@ -1,8 +1,8 @@
 r"""The field selector: `metadata.name=a,status.successful!=0`, as the API server reads it.
 
 Terms are joined by `,`; the operators are `=`, `==` and `!=`, and a term is split at its first one.
-In a value `\` must precede each `,`, `=` and `\`. There is no blank to skip: one belongs to the key
-or value beside it. Which fields a kind can select on only its server knows; it answers 400.
+In a value `\` must precede each `,`, `=` and `\`. Blanks are not skipped: they are part of the key
+or value. Only the server knows which fields of a kind it can select on; it answers 400 for others.
 """
 
 import re
@@ -19,7 +19,7 @@ _SPECIAL: Final = re.compile(r"[\\,=]")
 
 @dataclass(frozen=True, slots=True)
 class FieldTerm:
-    """One comparison; `value` is unescaped, `equal` tells `=` from `!=`."""
+    """One comparison; `value` is unescaped, `equal` is set for `=` and unset for `!=`."""
 
     key: str
     value: str
@@ -32,13 +32,13 @@ class FieldTerm:
 
 @dataclass(frozen=True, slots=True)
 class FieldSelector:
-    """A field selector; without terms it matches everything. Terms are sorted, each once."""
+    """A field selector; without terms it matches everything. Terms are sorted and distinct."""
 
     terms: tuple[FieldTerm, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "FieldSelector":
-        """Read a field selector. Raises SelectorError, placed in `text`."""
+        """Parse a field selector. Raises SelectorError, with the place in `text`."""
         terms: set[FieldTerm] = set()
         start = 0
         while start <= len(text):
@@ -50,11 +50,11 @@ class FieldSelector:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it matches everything."""
+        """Whether it matches every object."""
         return not self.terms
 
     def __str__(self) -> str:
-        """Render canonically; the text parses back to an equal value."""
+        """Render in canonical form; the text parses back to an equal value."""
         return ",".join(map(str, self.terms))
 
 
@@ -67,11 +67,13 @@ def _term(text: str, start: int, end: int) -> FieldTerm:
     found = _OPERATOR.search(text, start, end)
     if not found:
         raise SelectorError(
-            text, start, f"{show(text[start:end])} does not compare; write field=value"
+            text, start, f"{show(text[start:end])} is not a comparison; write field=value"
         )
     key = text[start : found.start()]
     if not key or key != "".join(key.split()):
-        raise SelectorError(text, start, f"{show(key)} is no field; write field=value, no blanks")
+        raise SelectorError(
+            text, start, f"{show(key)} is not a valid field; write field=value, without blanks"
+        )
     value = _unescaped(text, found.end(), end)
     return FieldTerm(key, value, equal=found[0] != "!=")
 
@@ -84,7 +86,7 @@ def _unescaped(text: str, start: int, end: int) -> str:
             raise SelectorError(text, at, "'=' in a value needs a '\\' before it")
         if char == "\\":
             if at + 1 == end or not _SPECIAL.match(text[at + 1]):
-                raise SelectorError(text, at, "'\\' stands only before ',', '=' or '\\'")
+                raise SelectorError(text, at, "'\\' is only valid before ',', '=' or '\\'")
             at += 1
             char = text[at]
         value.append(char)

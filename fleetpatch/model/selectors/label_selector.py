@@ -57,28 +57,28 @@ _HINTS: Final = MappingProxyType(
 class Selector:
     """A label selector; without requirements it matches everything.
 
-    `requirements` are sorted by key, operator and values, and each stands there once.
+    `requirements` are sorted by key, operator and values, without duplicates.
     """
 
     requirements: tuple[Requirement, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "Selector":
-        """Read `app in (etl, train), tier != gold`. Raises SelectorError, placed in `text`."""
+        """Parse `app in (etl, train), tier != gold`. Raises SelectorError."""
         found = set(_Parser(text).selector())
         return cls(tuple(sorted(found, key=lambda one: (one.key, one.operator, one.values))))
 
     @property
     def is_empty(self) -> bool:
-        """Whether it matches everything."""
+        """Whether it matches every object."""
         return not self.requirements
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object with these labels meets every requirement."""
+        """Report whether an object with these labels meets every requirement."""
         return all(requirement.matches(labels) for requirement in self.requirements)
 
     def __str__(self) -> str:
-        """Render canonically, `app in (etl,train),tier!=gold`; parses back to an equal value."""
+        """Render in canonical form, `app in (etl,train),tier!=gold`; parses to an equal value."""
         return ",".join(map(str, self.requirements))
 
 
@@ -119,7 +119,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 class _Parser:
-    """Recursive descent over the tokens of one text."""
+    """A recursive descent parser over the tokens of one text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -170,7 +170,7 @@ class _Parser:
             raise SelectorError(
                 self._text,
                 token.offset,
-                f"'{operator}' compares whole numbers of 64 bits, and {token} is none",
+                f"'{operator}' compares integers of 64 bits, and {token} is not one",
             )
         return text
 
@@ -192,7 +192,7 @@ class _Parser:
         return values
 
     def _comma(self, *, first: bool) -> set[str]:
-        """Take one comma of a list, or two in a row; the empty value if one stands beside it."""
+        """Consume one or two commas of a list; return the empty value if one is next to them."""
         self._take()
         if self._peek().is_symbol(")"):
             return {""}

@@ -1,7 +1,7 @@
 """One term of a label selector: a key, an operator and values.
 
-Matching is that of `k8s.io/apimachinery/pkg/labels`: `!=` and `notin` match an object that lacks
-the key; `>` and `<` match only where both sides are base-10 int64.
+It matches as `k8s.io/apimachinery/pkg/labels` does: `!=` and `notin` match an object without the
+key; `>` and `<` match only if both sides are base-10 int64.
 """
 
 import re
@@ -15,7 +15,7 @@ _INT64: Final = range(-(2**63), 2**63)
 
 
 class Operator(StrEnum):
-    """How a requirement compares. `==` is another spelling of `=`, and parsed as it."""
+    """The operators of label selectors. `==` is parsed as `=`."""
 
     IN = "in"
     NOT_IN = "notin"
@@ -28,9 +28,9 @@ class Operator(StrEnum):
 
 
 class SelectorError(ValueError):
-    """A text that is no selector.
+    """The text is not a valid selector.
 
-    `offset` counts characters from 0 in `text`; `what` says what is wrong there and what to do.
+    `offset` counts characters from 0 in `text`; `what` says what is wrong there and what to write.
     """
 
     def __init__(self, text: str, offset: int, what: str) -> None:
@@ -41,16 +41,17 @@ class SelectorError(ValueError):
 
     @property
     def column(self) -> int:
-        """Where it is wrong, counted from 1."""
+        """The column of the mistake, counted from 1."""
         return self.offset + 1
 
 
 def int64(text: str) -> int | None:
-    """`text` as Go's `strconv.ParseInt(text, 10, 64)` reads it, or None where it refuses."""
+    """Parse as Go's `strconv.ParseInt(text, 10, 64)` does; None if that refuses the text."""
     if not _INTEGER.fullmatch(text):
         return None
     digits = text.lstrip("+-").lstrip("0")
-    if len(digits) > len(str(_INT64.stop)):  # Python refuses to read thousands of digits
+    if len(digits) > len(str(_INT64.stop)):
+        # Too large, and Python's int() raises for thousands of digits.
         return None
     number = int(text)
     return number if number in _INT64 else None
@@ -61,8 +62,8 @@ class Requirement:
     """A term such as `tier notin (gold,std)`.
 
     `values` are sorted and without duplicates: none for `exists` and `!`, exactly one for `=`,
-    `!=`, `>` and `<`, at least one for `in` and `notin`. `Selector.parse` sees to all of it, and to
-    keys and values being such that a label can have them.
+    `!=`, `>` and `<`, at least one for `in` and `notin`. `Selector.parse` ensures this, and that
+    keys and values are valid for labels.
     """
 
     key: str
@@ -70,7 +71,7 @@ class Requirement:
     values: tuple[str, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
-        """Whether an object with these labels meets the requirement."""
+        """Report whether an object with these labels meets the requirement."""
         value = labels.get(self.key)
         match self.operator:
             case Operator.EXISTS:

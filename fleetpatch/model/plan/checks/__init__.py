@@ -1,5 +1,5 @@
-"""What the shape of a plan does not tell: values that do not go together, or that do harm.
+"""Checks that need more than one value of a plan, or find values that do harm.
 
-Each module looks at one part of the plain tree, whatever is in it, and yields findings. What does
-not belong here: what one value alone must look like, which the models say (`plan.schema`).
+Each module checks one part of the plain tree, which may contain anything, and yields findings. What
+does not belong here: the form of a single value, which the models describe (`plan.schema`).
 """

@@ -1,4 +1,4 @@
-"""Bodies in the shape of the object: merge patches, strategic merge patches and configurations."""
+"""Bodies in the shape of the object: merge patches, strategic merge patches and applies."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -10,12 +10,13 @@ from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at
 
 _DIRECTIVE: Final = "$patch"
-_LISTS: Final = ("$setElementOrder/", "$deleteFromPrimitiveList/", "$retainKeys")
+# Directives that change parts of a list. The values before cannot be restored from them.
+_LIST_DIRECTIVES: Final = ("$setElementOrder/", "$deleteFromPrimitiveList/", "$retainKeys")
 _MERGING: Final = "merge"
 
 
 def check_documents(tree: Json) -> Iterator[Finding]:
-    """Find what a body of the plan must not say, and bodies that would change nothing."""
+    """Find fields that a body must not contain, and bodies that would change nothing."""
     patch = mapping_at(tree, ("patch",))
     for kind in DOCUMENTS:
         body, path = patch.get(kind), ("patch", kind)
@@ -37,12 +38,12 @@ def _effect(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
             " 'json: [{op: ..., path: ...}]'",
             of_key=True,
         )
-    elif not any(_says_anything(value) for key, value in body.items() if key not in HEAD):
-        yield Finding(path, "changes nothing; say what to change", of_key=True)
+    elif not any(_has_content(value) for key, value in body.items() if key not in HEAD):
+        yield Finding(path, "changes nothing; add the fields to change", of_key=True)
 
 
-def _says_anything(value: Json) -> bool:
-    return not isinstance(value, dict) or any(map(_says_anything, value.values()))
+def _has_content(value: Json) -> bool:
+    return not isinstance(value, dict) or any(map(_has_content, value.values()))
 
 
 def _owned(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
@@ -63,7 +64,7 @@ def _shared(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
 def _directives(node: Json, path: TreePath, *, strategic: bool) -> Iterator[Finding]:
     for key, value in mapping_at(node, ()).items():
         here = (*path, key)
-        if key == _DIRECTIVE or key.startswith(_LISTS):
+        if key == _DIRECTIVE or key.startswith(_LIST_DIRECTIVES):
             yield from _directive(key, value, here, strategic=strategic)
         yield from _directives(value, here, strategic=strategic)
     for position, entry in enumerate(list_at(node, ())):
@@ -72,19 +73,19 @@ def _directives(node: Json, path: TreePath, *, strategic: bool) -> Iterator[Find
 
 def _directive(key: str, value: Json, path: TreePath, *, strategic: bool) -> Iterator[Finding]:
     if not strategic:
-        what = f"{key} is for strategic patches; here it would be a field like any other"
+        what = f"{key} is for strategic patches; here a server would store it as a field"
         yield Finding(path, what, of_key=True)
     elif key != _DIRECTIVE:
-        what = f"{key} could not be undone; leave it out, or change the list as a whole"
+        what = f"{key} cannot be undone; remove it, or replace the whole list"
         yield Finding(path, what, of_key=True)
     elif path[2:-1] in {(), *SHARED} and value != _MERGING:
         yield Finding(path, AS_A_WHOLE, of_key=True)
 
 
 def _nulls(node: Json, path: TreePath) -> Iterator[Finding]:
-    """Find nulls; where a whole map is null, that is told already."""
+    """Find nulls; `_shared` finds those of whole maps."""
     if node is None and path[2:] not in SHARED:
-        what = "cannot be null; an apply removes what it applied before and now leaves out"
+        what = "cannot be null; an apply removes a field if the plan leaves it out"
         yield Finding(path, what, of_key=True)
     for key, value in mapping_at(node, ()).items():
         yield from _nulls(value, (*path, key))

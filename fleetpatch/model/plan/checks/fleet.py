@@ -1,6 +1,6 @@
-"""The clusters of a plan: named once, reached in one way, and signed in to in one way.
+"""The clusters of a plan: each is listed once, and has one way to reach it and to sign in.
 
-URLs are not quoted: people write passwords into them.
+Messages never quote URLs, because they may contain passwords.
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.section import Section
 from fleetpatch.model.plan.tree import mapping_at, sections
 
-_WAYS: Final = ("token", "iam", "aksk")
+_METHODS: Final = ("token", "iam", "aksk")
 
 
 def check_fleet(tree: Json) -> Iterator[Finding]:
-    """Find what does not go together in the clusters, and between them."""
+    """Find keys of clusters that are missing or cannot be combined, and repeated clusters."""
     for key in ("name", "context"):
-        yield from _twice(tree, key)
-    yield from _server_twice(tree)
+        yield from _repeated(tree, key)
+    yield from _repeated_servers(tree)
     for path in sections(tree, ("fleet",)):
         cluster = mapping_at(tree, path)
         yield from _cci(cluster, path) if _is_cci(cluster) else _kubernetes(cluster, path)
@@ -31,20 +31,20 @@ def _is_cci(cluster: dict[str, Json]) -> bool:
     return cluster.get("provider") == "cci"
 
 
-def _twice(tree: Json, key: str) -> Iterator[Finding]:
+def _repeated(tree: Json, key: str) -> Iterator[Finding]:
     first: dict[str, int] = {}
     for position, path in enumerate(sections(tree, ("fleet",))):
         value = mapping_at(tree, path).get(key)
         if not isinstance(value, str):
             continue
         if value in first:
-            what = f"{value!r} is fleet[{first[value]}] already; a cluster is named once"
+            what = f"{value!r} is fleet[{first[value]}] already; list each cluster once"
             yield Finding((*path, key), what)
         first.setdefault(value, position)
 
 
-def _server_twice(tree: Json) -> Iterator[Finding]:
-    """Find servers that are named twice; one URL of CCI's serves many projects."""
+def _repeated_servers(tree: Json) -> Iterator[Finding]:
+    """Find servers that are listed twice; one URL of CCI serves many projects."""
     known: list[tuple[int, str, tuple[str, ...]]] = []
     for position, path in enumerate(sections(tree, ("fleet",))):
         cluster = mapping_at(tree, path)
@@ -53,23 +53,26 @@ def _server_twice(tree: Json) -> Iterator[Finding]:
         server, project = normalized(url), _project(mapping_at(tree, (*path, "auth")))
         for earlier, other, its_project in known:
             if server == other and not _are_different(project, its_project):
-                what = f"this server is fleet[{earlier}] already; a cluster is named once"
+                what = f"this server is fleet[{earlier}] already; list each cluster once"
                 yield Finding((*path, "server"), what)
                 break
         known.append((position, server, project))
 
 
 def _project(auth: dict[str, Json]) -> tuple[str, ...]:
-    """The project of a log-in, with what its name belongs to; empty where it says none."""
-    for way, keys in (("iam", ("domain", "project")), ("aksk", ("project",))):
-        section = auth.get(way)
+    """Return the project of a log-in, with its scope; empty if it has none."""
+    for method, keys in (("iam", ("domain", "project")), ("aksk", ("project",))):
+        section = auth.get(method)
         if isinstance(section, dict) and all(isinstance(section.get(key), str) for key in keys):
-            return (way, *(section[key] for key in keys))
+            return (method, *(section[key] for key in keys))
     return ()
 
 
 def _are_different(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Tell whether two projects cannot be one: IAM names them, an access key has their ids."""
+    """Report whether two projects are different for sure.
+
+    IAM has their names and an access key their ids, so projects of the two cannot be compared.
+    """
     return one[:1] == other[:1] and one != other
 
 
@@ -78,7 +81,7 @@ def _kubernetes(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:
         if key in cluster:
             yield Finding(
                 (*path, key),
-                "is for provider cci; a Kubernetes cluster's stands in the kubeconfig, so name its"
+                "is for provider cci; for a Kubernetes cluster it is in the kubeconfig, so name its"
                 " context instead",
                 of_key=True,
             )
@@ -90,7 +93,7 @@ def _cci(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:
     else:
         yield from _url(cluster["server"], (*path, "server"))
     if "auth" not in cluster:
-        what = f"is missing; provider cci needs one of {', '.join(_WAYS)}"
+        what = f"is missing; provider cci needs one of {', '.join(_METHODS)}"
         yield Finding((*path, "auth"), what)
     if "context" in cluster:
         yield Finding((*path, "context"), "is for provider kubernetes; remove it here", of_key=True)
@@ -98,12 +101,12 @@ def _cci(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:
 
 def _auth(tree: Json, path: TreePath) -> Iterator[Finding]:
     auth = mapping_at(tree, path)
-    given = [way for way in auth if way in _WAYS]
+    given = [method for method in auth if method in _METHODS]
     if not auth and mapping_at(tree, path[:-1]).get("auth") == {}:
-        yield Finding(path, f"is empty; give one of {', '.join(_WAYS)}")
-    for way in given[1:]:
-        what = f"stands alone, without {given[0]}; sign in one way only"
-        yield Finding((*path, way), what, of_key=True)
+        yield Finding(path, f"is empty; add one of {', '.join(_METHODS)}")
+    for method in given[1:]:
+        what = f"cannot be combined with {given[0]}; use one of them"
+        yield Finding((*path, method), what, of_key=True)
     yield from _either(auth, (*path, "token"), TokenAuth, "env", "file")
     yield from _either(auth, (*path, "iam"), IamAuth, "passwordEnv", "passwordFile")
     iam = mapping_at(auth, ("iam",))
@@ -114,14 +117,14 @@ def _auth(tree: Json, path: TreePath) -> Iterator[Finding]:
 def _either(
     auth: dict[str, Json], path: TreePath, model: type[Section], *keys: str
 ) -> Iterator[Finding]:
-    """Exactly one of two keys; where a key that is none stands in their place, that is told."""
+    """Find whether not exactly one of two keys is set; an unknown key is reported by the shape."""
     section = auth.get(str(path[-1]))
     if not isinstance(section, dict):
         return
     given = [key for key in section if key in keys]
     known = {field.alias for field in model.model_fields.values()}
     if len(given) > 1:
-        what = f"stands alone, without {given[0]}; remove one"
+        what = f"cannot be combined with {given[0]}; remove one"
         yield Finding((*path, given[1]), what, of_key=True)
     elif not given and known.issuperset(section):
         yield Finding(path, f"needs {' or '.join(keys)}; add one", of_key=True)
@@ -136,10 +139,10 @@ def _url(url: Json, path: TreePath) -> Iterator[Finding]:
         yield Finding(path, f"is not a valid URL: it {error}; write one that begins with https://")
         return
     if "@" in parts.netloc:
-        what = "holds a user or a password, which do not belong in a plan file; remove them"
+        what = "contains a user or a password, which do not belong in a plan file; remove them"
         yield Finding(path, what)
     elif not (parts.scheme == "https" or is_loopback(parts.hostname or "")):
-        what = "must be a URL that begins with https://; only localhost may do without TLS"
+        what = "must be a URL that begins with https://; only localhost may be used without TLS"
         yield Finding(path, what)
     elif parts.query or parts.fragment:
-        yield Finding(path, "must be a URL without what follows a ? or a #")
+        yield Finding(path, "must be a URL without a query (?) or a fragment (#); remove it")

@@ -1,7 +1,7 @@
-"""The label and annotation keys that a patch writes, in whichever way: whose they are.
+"""The label and annotation keys that a patch writes, in any form: protected and invalid ones.
 
-In bodies of a plan's own it is also asked whether they can be; for the other parts the models do.
-Whole maps are looked at elsewhere (`owned`): nobody may write those.
+Only patch bodies are checked for invalid keys and values; the models check the other parts. Writing
+whole maps is found elsewhere (`documents`, `operations`).
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _MAPS: Final = ("labels", "annotations")
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A key of one of the two maps, and the value that it gets; ABSENT where that is not told."""
+    """A key of one of the two maps that is written, and its new value; ABSENT if it is unknown."""
 
     path: TreePath
     map: str
@@ -35,16 +35,16 @@ class _Written:
 
 
 def check_keys(tree: Json) -> Iterator[Finding]:
-    """Find protected keys that the patch writes, and keys and values that no object can have."""
+    """Find protected keys that the patch writes, and keys and values that are not valid."""
     allowed = {key for _, key in texts_at(tree, ("guards", "allowKeys"))}
-    for one in (*_own(tree), *_moved(tree)):
+    for one in (*_set(tree), *_moved(tree)):
         yield from _protected(one, allowed)
     for one in (*_in_documents(tree), *_in_operations(tree)):
         yield from _protected(one, allowed)
-        yield from _possible(one)
+        yield from _valid(one)
 
 
-def _own(tree: Json) -> Iterator[_Written]:
+def _set(tree: Json) -> Iterator[_Written]:
     for name in _MAPS:
         path = ("patch", name)
         for key in mapping_at(tree, path):
@@ -86,14 +86,14 @@ def _protected(one: _Written, allowed: set[str]) -> Iterator[Finding]:
     owner = owner_of(one.key)
     if owner is not None and one.key not in allowed:
         what = (
-            f"{one.key!r} belongs to {owner.name}: {owner.why}; leave it alone, or name it in"
+            f"{one.key!r} belongs to {owner.name}: {owner.why}; remove it, or name it in"
             " guards.allowKeys (--allow-key)"
         )
         yield Finding(one.path, what, of_key=one.of_key)
 
 
-def _possible(one: _Written) -> Iterator[Finding]:
-    """What the server would refuse object by object."""
+def _valid(one: _Written) -> Iterator[Finding]:
+    """Find what the server would refuse for each object."""
     of_key = problem_of_label_key if one.map == "labels" else problem_of_annotation_key
     if problem := of_key(one.key):
         yield Finding(one.path, problem, of_key=one.of_key)

@@ -1,4 +1,4 @@
-"""The operations of a JSON Patch. `test` may look at anything; the others write."""
+"""The operations of a JSON Patch. `test` may read any field; the others write."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at, sections
 
 GUARDS: Final = 2
-"""Operations that are put in front of a plan's own: tests of uid and resourceVersion."""
+"""Operations that are sent before the plan's own: tests of uid and resourceVersion."""
 
 MOST: Final = 10_000 - GUARDS
-"""Operations that a plan may have: a server takes 10,000 in all."""
+"""The maximum number of operations in a plan: a server accepts 10,000 in total."""
 
 _TWO_ENDED: Final = ("move", "copy")
 _WITH_VALUE: Final = ("add", "replace", "test")
@@ -32,15 +32,15 @@ WRITTEN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "test": (),
     }
 )
-"""Every operation, and those of its pointers at which it writes; a move removes, too."""
+"""Every operation, and which of its pointers it writes to; a move also removes `from`."""
 
 
 def check_operations(tree: Json) -> Iterator[Finding]:
-    """Find operations that are none, or write where a plan must not, and too many of them."""
+    """Find operations that are not valid or write to protected fields, and too many of them."""
     path = ("patch", "json")
     listed = list_at(tree, path)
     if len(listed) > MOST:
-        what = f"holds {len(listed)} operations, and a plan may have {MOST}; make several plans"
+        what = f"has {len(listed)} operations, and a plan may have {MOST}; split the plan"
         yield Finding(path, what, of_key=True)
         return
     for place, operation in operations(tree):
@@ -48,17 +48,19 @@ def check_operations(tree: Json) -> Iterator[Finding]:
             yield from _form(operation, place)
             yield from _writes(operation, place)
     if listed and all(isinstance(one, dict) and one.get("op") == "test" for one in listed):
-        yield Finding(path, "only tests, and changes nothing; say what to change", of_key=True)
+        yield Finding(
+            path, "only tests, and changes nothing; add an operation that writes", of_key=True
+        )
 
 
 def operations(tree: Json) -> Iterator[tuple[TreePath, dict[str, Json]]]:
-    """Give each operation of the plan's JSON Patch, with its path in the plan."""
+    """Yield each operation of the plan's JSON Patch, with its path in the plan."""
     for path in sections(tree, ("patch", "json")):
         yield path, mapping_at(tree, path)
 
 
 def written(operation: Mapping[str, Json]) -> Iterator[tuple[str, Path]]:
-    """Give the fields that an operation writes, each with the key whose pointer leads there."""
+    """Yield the fields that an operation writes, each with the key of its pointer."""
     name = operation.get("op")
     for key in WRITTEN.get(name, ()) if isinstance(name, str) else ():
         pointer = operation.get(key)
@@ -67,13 +69,14 @@ def written(operation: Mapping[str, Json]) -> Iterator[tuple[str, Path]]:
 
 
 def is_pointer(value: Json) -> TypeGuard[str]:
-    """Say whether `value` points into a document; the empty pointer, to all of it, does not."""
+    """Report whether `value` points into a document; the empty pointer means all of it."""
     return isinstance(value, str) and value.startswith("/")
 
 
 def pointed(pointer: str) -> Path:
-    """Give the steps of a JSON Pointer."""
+    """Return the keys of a JSON Pointer (RFC 6901)."""
     steps = pointer.split("/")[1:]
+    # In this order: `~01` means `~1`.
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in steps)
 
 
@@ -94,13 +97,13 @@ def _form(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
 
 
 def _comparable(value: Json, path: TreePath) -> Iterator[Finding]:
-    """Find what servers cannot compare, or what depends on their version."""
+    """Find values that servers cannot compare, or that their versions compare differently."""
     if has_null_entry(value):
-        what = "holds a list with null in it, which servers fail to test; test another field"
+        what = "contains a list with a null, which servers cannot test; test another field"
         yield Finding(path, what)
     if _SPELLED_TWO_WAYS.search(encode(value)):
         what = (
-            "holds a backspace or form feed, which servers before Kubernetes 1.30 and later ones"
+            "contains a backspace or form feed, which servers before Kubernetes 1.30 and later ones"
             " write differently; test another field"
         )
         yield Finding(path, what)
@@ -112,9 +115,11 @@ def _onto_itself(operation: dict[str, Json], path: TreePath) -> Iterator[Finding
         return
     if pointed(to) == pointed(source):
         does = "moves" if name == "move" else "copies"
-        yield Finding((*path, "path"), f"{does} it onto itself, and changes nothing; remove it")
+        yield Finding(
+            (*path, "path"), f"{does} a field onto itself, and changes nothing; remove it"
+        )
     elif name == "move" and to.startswith(f"{source}/"):
-        yield Finding((*path, "path"), "moves it into itself, which cannot be done; remove it")
+        yield Finding((*path, "path"), "moves a field into itself, which is impossible; remove it")
 
 
 def _writes(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
@@ -123,7 +128,7 @@ def _writes(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
         if field in SHARED:
             yield Finding(place, AS_A_WHOLE)
         elif field[0] in HEAD:
-            yield Finding(place, "says which kind it is, and cannot be patched; remove it")
+            yield Finding(place, "is the object's kind, and cannot be patched; remove it")
         else:
-            told = (OWNED[field[:length]] for length in (1, 2) if field[:length] in OWNED)
-            yield from (Finding(place, what) for what in told)
+            whats = (OWNED[field[:length]] for length in (1, 2) if field[:length] in OWNED)
+            yield from (Finding(place, what) for what in whats)

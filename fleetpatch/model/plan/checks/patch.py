@@ -1,4 +1,4 @@
-"""Labels that are renamed and copied, so that no key is written twice, and too many annotations."""
+"""The parts of a patch: which can be combined, that no key is written twice, and sizes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,10 +13,10 @@ from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, sections
 
 KEEPING: Final = ("renameLabels", "copyLabels")
-"""The parts by which each object keeps a value of its own under another key."""
+"""The parts by which each object keeps its own value under another key."""
 
 OWN: Final = ("labels", "annotations", *KEEPING)
-"""The parts of a patch that go together; they are sent as a merge patch."""
+"""The parts of a patch that can be combined; they are sent as one merge patch."""
 
 DOCUMENTS: Final = MappingProxyType(
     {
@@ -25,13 +25,13 @@ DOCUMENTS: Final = MappingProxyType(
         "apply": PatchType.APPLY,
     }
 )
-"""The kinds of patch whose body is a document in the shape of the object."""
+"""The types of patch whose body is a document in the shape of the object."""
 
 BODIES: Final = MappingProxyType({**DOCUMENTS, "json": PatchType.JSON})
-"""All kinds of patch with a body of its own; each stands alone."""
+"""All types of patch with a body; each excludes all other parts."""
 
 OPTIONS: Final = ("fieldManager", "force", "pretty")
-"""How a patch is sent, whatever it changes."""
+"""Query parameters of the request."""
 
 LARGEST_SIGNED: Final = 12 * 1024 * 1024
 """Bytes that the body of a signed request may have."""
@@ -58,10 +58,10 @@ class _Move:
 
 
 def check_labels(tree: Json) -> Iterator[Finding]:
-    """Find label keys that are written twice or read after they were, and too many annotations."""
+    """Find label keys that are written twice, or moved and written, and too large annotations."""
     moves = list(_moves(tree))
     yield from _among_themselves(moves)
-    yield from _beside(mapping_at(tree, ("patch", "labels")), moves)
+    yield from _also_set(mapping_at(tree, ("patch", "labels")), moves)
     yield from _annotations(tree)
 
 
@@ -73,7 +73,7 @@ def _moves(tree: Json) -> Iterator[_Move]:
 
 
 def _among_themselves(moves: list[_Move]) -> Iterator[Finding]:
-    # A rename is named before a copy of the same key: it is what takes the key away.
+    # If a key is renamed and copied, messages name the rename, because it removes the key.
     sources = {move.old: move for move in reversed(moves)}
     taken: dict[str, _Move] = {}
     for move in moves:
@@ -92,7 +92,7 @@ def _among_themselves(moves: list[_Move]) -> Iterator[Finding]:
         taken.setdefault(move.new, move)
 
 
-def _beside(labels: Mapping[str, Json], moves: list[_Move]) -> Iterator[Finding]:
+def _also_set(labels: Mapping[str, Json], moves: list[_Move]) -> Iterator[Finding]:
     for move in moves:
         for key, of_key in ((move.old, True), (move.new, False)):
             if key in labels:
@@ -109,25 +109,25 @@ def _annotations(tree: Json) -> Iterator[Finding]:
 
 
 def check_parts(tree: Json) -> Iterator[Finding]:
-    """Find parts of the patch that do not go together, and a patch without any."""
+    """Find parts of the patch that cannot be combined, and a patch without any."""
     patch = mapping_at(tree, ("patch",))
     if isinstance(mapping_at(tree, ()).get("patch"), dict) and all(key in OPTIONS for key in patch):
-        what = f"changes nothing; give {', '.join(OWN)}, or one of {', '.join(BODIES)}"
+        what = f"changes nothing; add {', '.join(OWN)}, or one of {', '.join(BODIES)}"
         yield Finding(("patch",), what)
     first = next((key for key in patch if key in OWN), None)
     for key in patch:
         if key not in BODIES:
             continue
         if first:
-            what = f"stands alone, without {first}; make two plans"
+            what = f"cannot be combined with {first}; make two plans"
             yield Finding(("patch", key), what, of_key=True)
         first = first or key
     if patch.get("force") is True and "apply" not in patch:
-        yield Finding(("patch", "force"), "is for apply alone; remove it", of_key=True)
+        yield Finding(("patch", "force"), "is for apply only; remove it", of_key=True)
 
 
 def check_sizes(tree: Json) -> Iterator[Finding]:
-    """Find a body that is too large to be signed, where a cluster's requests are."""
+    """Find a body that is too large to be signed, if a cluster needs signed requests."""
     if not any("aksk" in mapping_at(tree, (*path, "auth")) for path in sections(tree, ("fleet",))):
         return
     patch = mapping_at(tree, ("patch",))
@@ -135,8 +135,8 @@ def check_sizes(tree: Json) -> Iterator[Finding]:
         size = _size(patch[key]) if key in patch else 0
         if size > LARGEST_SIGNED:
             what = (
-                f"takes {size} bytes, and signed requests carry at most {LARGEST_SIGNED}; make"
-                " several plans, or sign in with token or iam"
+                f"takes {size} bytes, and signed requests carry at most {LARGEST_SIGNED}; split"
+                " the plan, or sign in with token or iam"
             )
             yield Finding(("patch", key), what, of_key=True)
 

@@ -1,7 +1,7 @@
-"""The patch against what each provider's kinds take (`fleetpatch.model.providers`).
+"""Check the patch against the capabilities of each provider's kinds (`fleetpatch.model.providers`).
 
-When a plan is read, this is asked for the kinds whose names say what they are; when it is expanded,
-for all. Fields of which no kind takes a patch are told elsewhere (`owned`).
+When a plan is read, the kinds whose names are unambiguous are checked; when it is expanded, all of
+them. Fields that cannot be patched in any kind are found elsewhere (`server_fields`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ from fleetpatch.model.providers.tables import PROVIDERS, capability, known_resou
 from fleetpatch.model.resource import Resource
 
 _TYPES: Final = MappingProxyType({**dict.fromkeys(OWN, PatchType.MERGE), **BODIES})
-"""What each part of a patch is sent as."""
+"""The patch type as which each part of a patch is sent."""
 
 _QUERIES: Final = MappingProxyType(
     {
@@ -40,8 +40,8 @@ _CLUSTER_SCOPED: Final = (
     "{kind} are cluster-scoped, and namespaces cannot choose among them; give them a block without"
     " namespaces (-A)"
 )
-_OUTLINE: Final = (*HEAD, "metadata", "spec")
-"""The keys that every job kind has, beside its status."""
+_TOP_LEVEL: Final = (*HEAD, "metadata", "spec")
+"""The top-level keys of every job kind, except its status."""
 
 
 Discovered: TypeAlias = tuple[ProviderName, Mapping[str, Resource]]
@@ -49,7 +49,7 @@ Discovered: TypeAlias = tuple[ProviderName, Mapping[str, Resource]]
 
 
 def check_providers(tree: Json) -> Iterator[Finding]:
-    """Find what the kinds that are known by their names do not take."""
+    """Find what kinds do not accept, for the kinds that are known by their names."""
     for provider in _providers(tree):
         for block in sections(tree, ("targets",)):
             for place, name in texts_at(tree, (*block, "kinds")):
@@ -61,9 +61,9 @@ def check_providers(tree: Json) -> Iterator[Finding]:
 def check_clusters(
     tree: Json, clusters: Iterable[Discovered], *, dry_run: bool
 ) -> Iterator[Finding]:
-    """Find what the clusters do not take, now that discovery has resolved the names of kinds.
+    """Find what the clusters do not accept, after discovery has resolved the names of kinds.
 
-    `dry_run`: also find kinds of which the server would ignore dryRun, and really patch.
+    With `dry_run`, also find kinds without dry runs: the server would ignore dryRun, and patch.
     """
     for provider, kinds in clusters:
         for block in sections(tree, ("targets",)):
@@ -79,11 +79,13 @@ def check_clusters(
 def check_kind(
     tree: Json, place: TreePath, provider: ProviderName, resource: Resource
 ) -> Iterator[Finding]:
-    """Find what `resource` does not take from the patch; `place` is where the plan names it."""
+    """Find what `resource` does not accept of the patch; `place` is where the plan names it."""
     taken = capability(provider, resource)
     if taken is None:
         kinds = ", ".join(known.resource.name for known in PROVIDERS[provider].kinds)
-        yield Finding(place, f"{resource.name} is no kind of provider {provider}; it has {kinds}")
+        yield Finding(
+            place, f"{resource.name} is not a kind of provider {provider}; it has {kinds}"
+        )
         return
     yield from _Fit(tree, provider, resource, taken).findings()
 
@@ -93,15 +95,15 @@ def _dry_run(place: TreePath, provider: ProviderName, resource: Resource) -> Ite
     if taken is not None and QueryParameter.DRY_RUN not in taken.query:
         yield Finding(
             place,
-            f"{resource.name} of provider {provider} takes no dryRun, and would really be patched;"
-            " leave out --dry-run, or try the other kinds in a separate plan"
+            f"{resource.name} of provider {provider} does not support dryRun, and would really be"
+            " patched; leave out --dry-run, or try the other kinds in a separate plan"
             f" ({taken.source})",
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """One patch and one kind."""
+    """Compares one patch with the capability of one kind."""
 
     tree: Json
     provider: ProviderName
@@ -134,20 +136,21 @@ class _Fit:
         for key, sent_as in _TYPES.items():
             if key in patch and sent_as not in self.taken.patch_types:
                 types = ", ".join(one.name.lower() for one in self.taken.patch_types)
-                what = f"{self._name} takes no {sent_as.name.lower()} patch; it takes {types}"
+                refused = sent_as.name.lower()
+                what = f"{self._name} does not accept {refused} patches; it accepts {types}"
                 yield Finding(("patch", key), f"{what} ({self.taken.source})", of_key=True)
 
     def _options(self, patch: dict[str, Json]) -> Iterator[Finding]:
         for key, query in _QUERIES.items():
             if patch.get(key, False) is not False and query not in self.taken.query:
                 queries = ", ".join(self.taken.query)
-                what = f"{self._name} takes no {query}; it takes {queries} ({self.taken.source})"
-                yield Finding(("patch", key), what, of_key=True)
+                what = f"{self._name} does not accept {query}; it accepts {queries}"
+                yield Finding(("patch", key), f"{what} ({self.taken.source})", of_key=True)
 
     def _head(self, body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
-        """What a body says of its kind must be true of each kind that it is sent to."""
+        """Find an apiVersion or kind in a body that differs from the kind that it is sent to."""
         resource, version = self.resource, look_up(body, ("apiVersion",))
-        # Without a version of its own the resource says its group alone.
+        # A resource that is known by its name alone has a group, but no version.
         group = version.rpartition("/")[0] if isinstance(version, str) else None
         is_same = version == resource.api_version if resource.version else group == resource.group
         if version is not ABSENT and not is_same:
@@ -159,22 +162,22 @@ class _Fit:
 
     def _other_kind(self, path: TreePath, found: Json, expected: str) -> Finding:
         what = (
-            f"is {quote(str(found))}, and that of {self._name} is {expected}; leave it out, or make"
+            f"is {quote(str(found))}, and that of {self._name} is {expected}; remove it, or make"
             " a plan for each kind"
         )
         return Finding(path, what)
 
     def _refused(self, node: Json, path: Path) -> Iterator[Path]:
-        """The outermost fields of a body that cannot be updated."""
-        if isinstance(node, dict) and self._leads_on(path):
+        """Yield the outermost fields of a body that cannot be updated."""
+        if isinstance(node, dict) and self._is_partly_updatable(path):
             for key, value in node.items():
                 if path or key not in HEAD:
                     yield from self._refused(value, (*path, key))
         elif self._is_refused(path):
             yield path
 
-    def _leads_on(self, path: Path) -> bool:
-        """Tell whether some of what is below `path` may change, and some may not."""
+    def _is_partly_updatable(self, path: Path) -> bool:
+        """Report whether some fields below `path` may change, and some may not."""
         if self.taken.updatable is None:
             return path in {(), ("metadata",)}
         inner = (field for field in self.taken.updatable if len(field) > len(path))
@@ -183,7 +186,7 @@ class _Fit:
     def _is_refused(self, path: Path) -> bool:
         if self.taken.updatable is not None:
             return not self.taken.may_change(path)
-        return path[:2] == _GENERATE_NAME or (self._is_job and path[0] not in _OUTLINE)
+        return path[:2] == _GENERATE_NAME or (self._is_job and path[0] not in _TOP_LEVEL)
 
     @property
     def _is_job(self) -> bool:
@@ -193,22 +196,22 @@ class _Fit:
         if self.taken.updatable is not None:
             return self._not_updatable(path, of_key=of_key)
         if field[:2] == _GENERATE_NAME:
-            what = "means something only when an object is made; remove it"
+            what = "only has an effect when an object is created; remove it"
         else:
             what = (
-                f"is no field of {self._name}, whose server would drop it; it has"
-                f" {', '.join(_OUTLINE)}"
+                f"is not a field of {self._name}, whose server would drop it; it has"
+                f" {', '.join(_TOP_LEVEL)}"
             )
         return Finding(path, what, of_key=of_key)
 
     def _not_updatable(self, path: TreePath, *, of_key: bool) -> Finding:
         fields = ", ".join(map(show, self.taken.updatable or ()))
-        what = f"{self._name} cannot be updated there; it takes {fields} ({self.taken.source})"
+        what = f"{self._name} cannot be updated there; it accepts {fields} ({self.taken.source})"
         return Finding(path, what, of_key=of_key)
 
 
 def _providers(tree: Json) -> list[ProviderName]:
-    """The providers of the fleet, each once, as far as they are any; without a fleet Kubernetes."""
+    """Return the valid providers of the fleet, each once; Kubernetes if there is no fleet."""
     fleet = sections(tree, ("fleet",))
     named = [mapping_at(tree, path).get("provider", "kubernetes") for path in fleet]
     return [name for name in ProviderName if name in (named or ["kubernetes"])]

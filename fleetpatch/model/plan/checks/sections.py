@@ -10,7 +10,7 @@ from fleetpatch.model.plan.window import check_window
 
 
 def check_sections(tree: Json) -> Iterator[Finding]:
-    """Find what does not go together in targets, pace, retry, guards, limits, waves and window."""
+    """Find values of one section that contradict each other, and repeated ones."""
     for block in sections(tree, ("targets",)):
         yield from _repeated(tree, (*block, "kinds"))
         yield from _repeated(tree, (*block, "namespaces"))
@@ -21,14 +21,14 @@ def check_sections(tree: Json) -> Iterator[Finding]:
     yield from check_window(tree)
     yield from check_waves(tree)
     if mapping_at(tree, ()).get("limits") == {}:
-        yield Finding(("limits",), "holds no limit; give maxFailures or deadline, or remove it")
+        yield Finding(("limits",), "contains no limit; add maxFailures or deadline, or remove it")
 
 
 def _pace(tree: Json) -> Iterator[Finding]:
     pace = mapping_at(tree, ("pace",))
     if "burst" in pace and "rate" not in pace:
         yield Finding(
-            ("pace", "burst"), "means nothing without a rate; add one, or remove it", of_key=True
+            ("pace", "burst"), "has no effect without a rate; add one, or remove it", of_key=True
         )
 
 
@@ -36,12 +36,12 @@ def _statuses(tree: Json, path: TreePath) -> Iterator[Finding]:
     statuses = list_at(tree, path)
     for position, status in enumerate(statuses):
         if status in statuses[:position]:
-            yield Finding((*path, position), f"{status} stands here twice; remove one")
+            yield Finding((*path, position), f"{status} is listed twice; remove one")
 
 
 def _repeated(tree: Json, path: TreePath) -> Iterator[Finding]:
     seen: set[str] = set()
     for place, text in texts_at(tree, path):
         if text in seen:
-            yield Finding(place, f"{text!r} stands here twice; remove one")
+            yield Finding(place, f"{text!r} is listed twice; remove one")
         seen.add(text)

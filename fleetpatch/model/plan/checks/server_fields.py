@@ -6,12 +6,12 @@ from typing import Final
 
 from fleetpatch.model.fields import Path
 
-_IDENTITY: Final = "says which object it is, and cannot be patched; remove it"
-_SERVER: Final = "is kept by the server, and cannot be patched; remove it"
+_IDENTITY: Final = "identifies the object, and cannot be patched; remove it"
+_SERVER: Final = "is set by the server, and cannot be patched; remove it"
 
 OWNED: Final[Mapping[Path, str]] = MappingProxyType(
     {
-        ("status",): "belongs to the kind's controller; remove it",
+        ("status",): "is written by the kind's controller; remove it",
         ("metadata", "name"): _IDENTITY,
         ("metadata", "namespace"): _IDENTITY,
         ("metadata", "uid"): _IDENTITY,
@@ -24,19 +24,19 @@ OWNED: Final[Mapping[Path, str]] = MappingProxyType(
         ("metadata", "selfLink"): _SERVER,
     }
 )
-"""What nobody may patch, and what is to be said of it."""
+"""Fields that cannot be patched, with the message of a finding."""
 
 HEAD: Final = ("apiVersion", "kind")
-"""What a document may say of the kind that it is for; no operation may change it."""
+"""What a document may say of the kind that it is for (TypeMeta); no operation may change it."""
 
 SHARED: Final[tuple[Path, ...]] = (
     ("metadata",),
     ("metadata", "labels"),
     ("metadata", "annotations"),
 )
-"""The maps in which each key has an owner of its own: none is replaced or removed as a whole."""
+"""Maps whose keys have different owners: they must not be replaced or removed as a whole."""
 
 AS_A_WHOLE: Final = (
-    "would take all labels or annotations along, also those of other people and of controllers;"
-    " name the keys that are meant, one by one"
+    "would change all labels or annotations, also those of other people and of controllers;"
+    " write the single keys instead"
 )

@@ -1,4 +1,4 @@
-"""A plan file's text as a plain tree, and the way back from a path in it to line and column."""
+"""The text of a plan file as a plain tree, and line and column of each path in it."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,20 +24,20 @@ from fleetpatch.model.plan.yaml.syntax import (
 )
 
 LARGEST: Final = 1024 * 1024
-"""Bytes that a plan file may have: more than any plan needs, and read in a few seconds."""
+"""The maximum size of a plan file in bytes; it is read in a few seconds."""
 
 MOST_NODES: Final = 100_000
-"""Values that a plan file may hold, with its aliases written out."""
+"""The maximum number of values in a plan file with its aliases expanded."""
 
 _START: Final = Place(1, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a text holds: `tree` of dict, list, str, int, float, bool and None.
+    """The content of a text: `tree` of dict, list, str, int, float, bool and None.
 
-    `problems` are those of the text itself; where they leave nothing to look at, `tree` is None.
-    `root` is None, too, where the tree does not come from a text.
+    `problems` are those of the text itself; if they leave no tree, `tree` is None. `root` is None
+    then, and also if the tree was not read from a text.
     """
 
     file: str
@@ -46,17 +46,17 @@ class Document:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def is_hopeless(self) -> bool:
-        """Whether there is no tree to look at."""
+    def is_unreadable(self) -> bool:
+        """Whether there is no tree."""
         return self.tree is None
 
     def problem(self, finding: Finding) -> Problem:
-        """Place a finding: at its value or key, or at what should hold what is missing."""
+        """Give a finding its place: of its value or key, or of what lacks a missing one."""
         what = f"{show_path(finding.path)}: {finding.what}" if finding.path else finding.what
         return Problem(self.file, what, self._place(finding) if self.root else None)
 
     def source(self, path: TreePath) -> str | None:
-        """Give the scalar at `path` as it was written, without quotes."""
+        """Return the scalar at `path` as it was written, without quotes, or None."""
         node = self.root
         for step in path:
             node = _step(node, step)
@@ -80,32 +80,34 @@ class Document:
 
 
 def read(data: bytes, file: str) -> Document:
-    """Read a plan file's bytes; never raises."""
+    """Read the bytes of a plan file; never raises, but reports problems in the result."""
     if len(data) > LARGEST:
-        return _hopeless(file, _START, f"the file has more than {LARGEST} bytes; split the plan")
+        return _unreadable(file, _START, f"the file has more than {LARGEST} bytes; split the plan")
     try:
         text = decode(data)
     except UnicodeDecodeError as error:
-        return _hopeless(file, place_of_byte(error), "the file is not UTF-8 here; save it as UTF-8")
+        return _unreadable(
+            file, place_of_byte(error), "the file is not UTF-8 here; save it as UTF-8"
+        )
     problems: list[Problem] = []
     if found := UNCLEAR_BREAK.search(text):
         escape = f"\\u{ord(found[0]):04x}"
         what = f'a line ends here for some readers of YAML; write "{escape}" in double quotes'
-        return _hopeless(file, place_of(text, found.start()), what)
+        return _unreadable(file, place_of(text, found.start()), what)
     try:
         root = compose(text, lambda place, what: problems.append(Problem(file, what, place)))
         tree = _unfold(root) if root else None
     except YAMLError as error:
-        return _hopeless(file, *describe(error, text))
+        return _unreadable(file, *describe(error, text))
     except ValueError as error:
-        return _hopeless(file, _START, str(error))
+        return _unreadable(file, _START, str(error))
     if isinstance(tree, dict):
         return Document(file, root, tree, tuple(problems))
-    what = "a plan file is a mapping of keys" if root else "the file holds no plan"
-    return _hopeless(file, _START, f"{what}; begin with 'apiVersion: {API_VERSION}'")
+    what = "a plan file is a mapping of keys" if root else "the file contains no plan"
+    return _unreadable(file, _START, f"{what}; begin with 'apiVersion: {API_VERSION}'")
 
 
-def _hopeless(file: str, place: Place, what: str) -> Document:
+def _unreadable(file: str, place: Place, what: str) -> Document:
     return Document(file, None, None, (Problem(file, what, place),))
 
 
@@ -119,14 +121,14 @@ def _step(node: Node | None, step: str | int) -> Node | None:
 
 
 def _unfold(root: Node) -> Json:
-    """Write the aliases out. Raises ValueError where that gets too large."""
+    """Expand the aliases. Raises ValueError if there are too many values."""
     count = 0
 
     def unfold(node: Node) -> Json:
         nonlocal count
         count += 1
         if count > MOST_NODES:
-            raise ValueError(f"the plan holds more than {MOST_NODES} values; split it")
+            raise ValueError(f"the plan contains more than {MOST_NODES} values; split it")
         match node:
             case ScalarNode(value=value):
                 return value

@@ -1,13 +1,13 @@
 """YAML text -> nodes that know their places.
 
-ruamel.yaml's scanner and parser give events; this module composes them by itself, because a plan
-file is to be stricter than YAML and to have *all* its mistakes told: keys given twice, keys that
-are not text, tags, merge keys, a second document. Only a syntax error ends the reading.
+ruamel.yaml's scanner and parser produce events, which this module composes itself: a plan file is
+stricter than YAML, and *all* its mistakes are reported: repeated keys, keys that are not text,
+tags, merge keys, a second document. Only a syntax error ends the reading.
 
-Values are not quoted in what is reported: an unquoted password may look like an alias or a tag.
+Messages never quote values, because an unquoted password may look like an alias or a tag.
 
-An alias shares the node of its anchor, so an alias bomb costs nothing here; whoever unfolds it
-(`document`) counts.
+An alias shares the node of its anchor, so a billion-laughs document costs nothing here; `document`
+counts the values when it expands the aliases.
 """
 
 import re
@@ -31,7 +31,7 @@ from fleetpatch.model.plan.yaml.scanner import PlanScanner
 from fleetpatch.model.text import is_unicode
 
 DEEPEST: Final = 50
-"""How deep lists and mappings may be nested."""
+"""How deep lists and mappings may be nested: the composer and all checks are recursive."""
 
 _PREFIX: Final = "tag:yaml.org,2002:"
 _VERSION: Final = "1.2"
@@ -40,10 +40,10 @@ _SURROGATE_PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class ScalarNode:
-    """A leaf. `source` is its text without quotes.
+    """A scalar. `source` is its text without quotes.
 
-    `is_plain` says that it has neither quotes nor a tag, so that its value follows from its text.
-    `text_at` is where the text begins, if it stands in the file as it is: in one line, no escapes.
+    `is_plain` is set if it has neither quotes nor a tag, so that its value depends on its text.
+    `text_at` is where the text begins, if it is in the file unchanged: in one line, no escapes.
     """
 
     value: ScalarValue
@@ -63,7 +63,7 @@ class SequenceNode:
 
 @dataclass(frozen=True, slots=True)
 class MappingEntry:
-    """A key of a mapping, as it is written, and the node behind it."""
+    """A key of a mapping and its value."""
 
     key: ScalarNode
     node: "Node"
@@ -71,7 +71,7 @@ class MappingEntry:
 
 @dataclass(frozen=True, slots=True)
 class MappingNode:
-    """A mapping, by the text of its keys."""
+    """A mapping from the text of each key to its entry."""
 
     place: Place
     entries: dict[str, MappingEntry] = field(default_factory=dict)
@@ -80,14 +80,14 @@ class MappingNode:
 Node: TypeAlias = ScalarNode | SequenceNode | MappingNode
 
 Report: TypeAlias = Callable[[Place, str], None]
-"""Takes one problem: where, and what."""
+"""Records one problem: where, and what."""
 
 
 def compose(text: str, report: Report) -> Node | None:
-    """Compose the one document of `text`; None where there is none.
+    """Compose the only document of `text`; None if it has none.
 
-    Everything but syntax goes to `report`. Raises ruamel's YAMLError at a syntax error, and
-    ValueError where lists and mappings are nested too deeply.
+    Calls `report` for all problems except syntax errors. Raises ruamel's YAMLError for those, and
+    ValueError if lists and mappings are nested too deeply.
     """
     composer = _Composer(text, report)
     return composer.document()
@@ -161,8 +161,7 @@ class _Composer:
                 first = node.entries[key.source].key.place
                 self._report(
                     place,
-                    f"the key {key.source!r} is given twice, first in line {first.line}; remove"
-                    " one",
+                    f"the key {key.source!r} is repeated, first in line {first.line}; remove one",
                 )
             else:
                 node.entries[key.source] = MappingEntry(key, value)
@@ -182,13 +181,13 @@ class _Composer:
         node = self._anchors.get(event.anchor)
         if node is not None:
             return node
+        # None is the mark of a node that is not complete yet: the alias is within it.
         inside = event.anchor in self._anchors
         self._report(
             _place(event),
-            "this alias stands inside of what it repeats; write it out"
+            "this alias is within the value of its own anchor; write it out"
             if inside
-            else "this is an alias, and no anchor of its name comes before; put quotes around it"
-            " if it is text",
+            else "this is an alias without an anchor before it; put quotes around it if it is text",
         )
         return ScalarNode("", "", _place(event))
 
@@ -198,7 +197,7 @@ class _Composer:
         return node
 
     def _scalar(self, event: ScalarEvent) -> ScalarNode:
-        place, source = _place(event), _whole(str(event.value))
+        place, source = _place(event), _joined(str(event.value))
         value: ScalarValue = source
         is_plain = event.ctag is None and event.style is None
         if event.ctag is not None:
@@ -210,7 +209,8 @@ class _Composer:
                 self._report(place, str(problem))
         if not is_unicode(source):
             self._report(
-                place, "the text holds half a character (a lone surrogate); write it whole"
+                place,
+                "the text contains a lone surrogate, half of a character; write the whole one",
             )
             value = source = ascii(source)
         return ScalarNode(value, source, place, self._text_at(event, source), is_plain)
@@ -229,7 +229,7 @@ class _Composer:
 
 
 def _at_key(node: Node, key: Place) -> Node:
-    """Place an empty value at its key; ruamel.yaml has it wherever the next token is."""
+    """Place an empty value at its key; ruamel.yaml places it at the next token."""
     if isinstance(node, ScalarNode) and node.value is None and not node.source:
         return replace(node, place=key)
     return node
@@ -239,8 +239,8 @@ def _place(event: Any) -> Place:
     return Place(event.start_mark.line + 1, event.start_mark.column + 1)
 
 
-def _whole(text: str) -> str:
-    """Join what JSON writes as two escapes: the halves of a character beyond U+FFFF."""
+def _joined(text: str) -> str:
+    """Join surrogate pairs, as which JSON escapes characters beyond U+FFFF."""
     return _SURROGATE_PAIR.sub(
         lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
     )

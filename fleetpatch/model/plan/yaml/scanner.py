@@ -1,10 +1,10 @@
-r"""ruamel.yaml's scanner, with the rules of YAML 1.2 where it keeps older or stricter ones.
+r"""ruamel.yaml's scanner, changed to YAML 1.2 where it has older or stricter rules.
 
 | text | ruamel.yaml | here, as in YAML 1.2 |
 |---|---|---|
 | `%YAML 1.3` | an assertion fails | any version is kept in `declared`, and read as 1.2 |
-| a tab behind a value, a key or a comment | "cannot start any token" | white space |
-| a tab where a block's indentation is | the same | the same: a tab never indents |
+| a tab after a value, a key or a comment | "cannot start any token" | white space |
+| a tab as indentation of a block | the same | the same: a tab never indents |
 | `{?a: b}`, `{:a: b}` | the key `a`, an error | the keys `?a` and `:a` |
 | `{a:}`, `{a:, b: c}` | the key `a:` | an error: a reader with the rules of 1.2 sees the key `a` |
 | `\|` and then an empty line of fewer blanks than the text | an error | an empty line |
@@ -33,12 +33,12 @@ class PlanScanner(Scanner):
     declared: str | None = None
 
     def scan_yaml_directive_value(self, start_mark: Any) -> tuple[int, int]:  # noqa: ARG002
-        """Take any version there may be; the caller decides what to say of it."""
+        """Accept any version; the caller decides whether to report it."""
         self.declared = self._take_until(_LINE_END + "#").strip()
         return 1, 2
 
     def scan_to_next_token(self) -> None:
-        """Skip blanks, comments and line breaks. A tab that would be indentation is left."""
+        """Skip blanks, comments and line breaks, but not a tab that would be indentation."""
         while True:
             self._skip_blanks(tabs=bool(self.flow_level) or not self.allow_simple_key)
             if self.reader.peek() == "#":
@@ -49,21 +49,21 @@ class PlanScanner(Scanner):
                 self.allow_simple_key = True
 
     def check_key(self) -> bool:
-        """Say whether a '?' is an indicator: within brackets, too, it may begin a plain scalar."""
+        """Report whether a '?' is an indicator; within brackets it may begin a plain scalar."""
         return self.reader.peek(1) in (_NOT_PLAIN_IN_FLOW if self.flow_level else _SPACE)
 
     def check_value(self) -> bool:
-        """Say whether a ':' is an indicator; behind `"a"` it is, whatever follows."""
+        """Report whether a ':' is an indicator; after `"a"` it always is."""
         if not self.flow_level:
             return self.reader.peek(1) in _SPACE
         return self.reader.peek(1) in _NOT_PLAIN_IN_FLOW or self._ends_json_key()
 
     def check_plain(self) -> bool:
-        """Say whether a plain scalar begins; '?' and ':' are no indicators any more."""
+        """Report whether a plain scalar begins; '?' and ':' are not indicators at this point."""
         return bool(super().check_plain()) or self.reader.peek() in "?:"
 
     def scan_plain(self) -> Any:
-        """Scan a plain scalar. Raises ScannerError where only a blank is missing after its ':'."""
+        """Scan a plain scalar. Raises ScannerError if a blank is missing after its ':'."""
         token = super().scan_plain()
         if self.flow_level and token.value.endswith(":"):
             # ruamel.yaml reads `{a:}` and `{a:[b]}` as a key `a:`.
@@ -72,7 +72,7 @@ class PlanScanner(Scanner):
         return token
 
     def scan_plain_spaces(self, indent: int, start_mark: Any) -> list[str]:  # noqa: ARG002
-        """Give the blanks within a plain scalar, folded; nothing where the document ends."""
+        """Return the folded blanks within a plain scalar; nothing if the document ends."""
         blanks = self._take_while(_BLANKS)
         if self.reader.peek() not in _BREAKS:
             return [blanks] if blanks else []
@@ -89,7 +89,7 @@ class PlanScanner(Scanner):
         return []
 
     def scan_block_scalar_indentation(self) -> tuple[list[str], int, Any]:
-        """Give the empty lines at the top, the indentation of the text, and where they end."""
+        """Return the leading empty lines, the indentation of the text, and where they end."""
         breaks: list[str] = []
         longest = 0
         end_mark = self.reader.get_mark()
@@ -107,7 +107,7 @@ class PlanScanner(Scanner):
         return breaks, column, end_mark
 
     def _skip_blanks(self, *, tabs: bool) -> None:
-        """Skip blanks; tabs only if allowed, or if nothing but a comment follows in the line."""
+        """Skip blanks; skip tabs only if allowed, or if only a comment follows in the line."""
         length = 0
         while self.reader.peek(length) in _BLANKS:
             length += 1

@@ -1,4 +1,4 @@
-"""ruamel.yaml's syntax errors, and bytes that are no text, in plain words."""
+"""Syntax errors of ruamel.yaml, and bytes that are not UTF-8, in words for authors of plans."""
 
 import re
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from ruamel.yaml.reader import ReaderError
 from fleetpatch.model.plan.problems import Place
 
 UNCLEAR_BREAK: Final = re.compile("[\x85\u2028\u2029]")
-"""Characters that end a line in YAML 1.1, as kubectl reads it, and in YAML 1.2 do not."""
+"""Characters that end a line in YAML 1.1, which kubectl reads, but not in YAML 1.2."""
 
 _WORDING: Final = MappingProxyType(
     {
@@ -19,7 +19,7 @@ _WORDING: Final = MappingProxyType(
             "a line '---' is missing after '%...'; add it, or remove '%...'"
         ),
         r"character '\\t'": "a tab cannot indent in YAML; use blanks",
-        r"found '\\t'": "a tab cannot stand here; use blanks",
+        r"found '\\t'": "a tab is not allowed here; use blanks",
         r"a blank is missing after ':'": "a blank is missing after the ':'; write 'key: value'",
         r"an empty line has more blanks": (
             "the empty lines above have more blanks than this one, where the text begins; remove"
@@ -27,16 +27,16 @@ _WORDING: Final = MappingProxyType(
         ),
         r"character '([@`%])'": r"text that begins with '\1' needs quotes around it",
         r"mapping values are not allowed": (
-            "a ':' cannot stand here; check the indentation, or put quotes around the text"
+            "a ':' is not allowed here; check the indentation, or put quotes around the text"
         ),
         r"expected alphabetic or numeric": (
             "text that begins with '*' or '&' needs quotes around it"
         ),
         r"unknown escape character '(.)'": (
-            r"'\\\1' means nothing in double quotes; use single quotes, or write '\\\\'"
+            r"'\\\1' is not a valid escape in double quotes; use single quotes, or write '\\\\'"
         ),
         r"expected ',' or '([\]}])'": r"the bracket is not closed; a ',' or '\1' is missing",
-        r"expected <block end>": "the indentation does not fit the lines above; align them",
+        r"expected <block end>": "the indentation does not match the lines above; align them",
         r"could not find expected ':'": "a ':' is missing after the key",
         r"undefined tag handle": "this is a YAML tag; put quotes around it if it is text",
         r"unexpected end of stream|document separator": "the quotes are not closed",
@@ -45,7 +45,7 @@ _WORDING: Final = MappingProxyType(
 
 
 def describe(error: YAMLError, text: str) -> tuple[Place, str]:
-    """Say where `text` is not YAML, and why. Unclosed quotes are placed where they open."""
+    """Return where `text` is not YAML, and why. Unclosed quotes are placed where they open."""
     if isinstance(error, ReaderError):
         return (
             place_of(text, error.position),
@@ -53,7 +53,7 @@ def describe(error: YAMLError, text: str) -> tuple[Place, str]:
         )
     if not isinstance(error, MarkedYAMLError):
         return Place(1, 1), "this is not YAML; check the whole file"
-    # Some errors of ruamel.yaml are told in the context alone.
+    # Some errors of ruamel.yaml have only a context.
     problem = error.problem or error.context or "it cannot be read"
     if "directive" in (error.context or ""):
         problem = str(error.context)
@@ -69,13 +69,13 @@ def decode(data: bytes) -> str:
 
 
 def place_of_byte(error: UnicodeDecodeError) -> Place:
-    """Find where decoding stopped."""
+    """Return the place where decoding stopped."""
     before = error.object[: error.start].decode("utf-8")
     return place_of(before, len(before))
 
 
 def place_of(text: str, index: int) -> Place:
-    """Find the line and column of a character of `text`."""
+    """Return the line and column of a character of `text`."""
     line_start = text.rfind("\n", 0, index) + 1
     return Place(text.count("\n", 0, index) + 1, index - line_start + 1)
 
