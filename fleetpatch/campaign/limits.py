@@ -32,7 +32,7 @@ class RunLimits:
     `limits` are the plan's, or None for an undo: a mistake must be undone as a whole.
 
     `tally` is the run's at the start, of whose failures `pardoned` were accepted by a person;
-    `planned` counts the targets to patch of the whole run, `requests` what the session has sent.
+    `planned` counts the targets to patch of the whole run.
 
     What never reached a server burdens nobody, and costs no budget. Nor does what a cluster left
     without an answer, until the next one from there: one that hangs or is down is given up by its
@@ -44,7 +44,6 @@ class RunLimits:
     tally: Tally
     planned: int
     pardoned: int
-    requests: Callable[[], int]
     stop: Callable[[str], None]
     retries: int = 0
     _counted: int = 0
@@ -81,27 +80,26 @@ class RunLimits:
             self._is_over = True
             self.stop(self.halted)
 
-    def retried(self, retry: RetryRecord) -> None:
-        """Count a retry; with the budget spent the run pauses."""
+    def retried(self, record: RetryRecord, sent: int) -> None:
+        """Count a retry; more than the budget allows for `sent` requests pauses the run."""
         self.retries += 1
-        if retry.verdict not in SERVERS_OWN:
+        if record.verdict not in SERVERS_OWN:
             # Conflicts are other writers', and stale credentials nobody's.
             return
-        if retry.reason is Reason.WEBHOOK_UNREACHABLE:
+        if record.reason is Reason.WEBHOOK_UNREACHABLE:
             # The server is well, and the waits for its webhook are long enough not to burden it.
             return
-        cluster = retry.target.cluster
-        if retry.http_status is None:
-            self._unanswered[cluster] += retry.verdict is Verdict.IN_DOUBT
+        cluster = record.target.cluster
+        if record.http_status is None:
+            self._unanswered[cluster] += record.verdict is Verdict.IN_DOUBT
             return
         self._counted += 1 + self._unanswered.pop(cluster, 0)
-        sent = self.requests()
         if self._is_spent or self._counted <= retries_allowed(self.budget, sent, self.tally.open):
             return
         self._is_spent = True
         self.stop(
             f"the retry budget is used up: {self._counted} of {sent} requests were retries"
-            f" ({self.budget} allowed), the last after: {retry.said}"
+            f" ({self.budget} allowed), the last after: {record.said}"
         )
 
     async def deadline(self, clock: Clock) -> None:
@@ -120,12 +118,10 @@ class RunLimits:
 class UsageMeter:
     """Counts requests and warnings of a fleet, retries and time; each piece is told once."""
 
-    def __init__(
-        self, fleet: Sequence[ApiServer], clock: Clock, retries: Callable[[], int]
-    ) -> None:
+    def __init__(self, fleet: Sequence[ApiServer], clock: Clock, limits: RunLimits) -> None:
         self._fleet = fleet
         self._clock = clock
-        self._retries = retries
+        self._limits = limits
         self._told_at = clock.monotonic()
         self._told: Counter[str] = Counter()
         self._warned: Counter[str] = Counter()
@@ -138,7 +134,7 @@ class UsageMeter:
     def spent(self) -> Usage:
         """What was spent since this was last asked."""
         now = self._clock.monotonic()
-        sent = Counter({"retries": self._retries()})
+        sent = Counter({"retries": self._limits.retries})
         for cluster in self._fleet:
             sent.update(cluster.requests)
         new, elapsed = sent - self._told, now - self._told_at

@@ -17,10 +17,10 @@ from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.log import log_server_warnings, open_log_of
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop, whoami
 from fleetpatch.campaign.targets import kinds_of, list_queries_of
+from fleetpatch.campaign.wiring import window_guard_of
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import ListQuery, Survey
-from fleetpatch.engine.window import WindowGuard
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import WindowClosed
 from fleetpatch.journal import locator, queries
@@ -162,12 +162,6 @@ def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Se
             if listed.settlement is not None:
                 events.target_settled(log, listed.target, listed.settlement)
     return summary
-
-
-def window_guard_of(plan: Plan, settings: Settings, stop: Stop) -> WindowGuard | None:
-    """The plan's window as a gate that stops the run when it closes; None where it has none."""
-    window = plan.window
-    return None if window is None else WindowGuard(window.window(), settings.clock, stop.request)
 
 
 async def require_open_window(

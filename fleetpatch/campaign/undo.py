@@ -53,7 +53,7 @@ async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
     if not queries.summary(journal).tally.in_doubt:
         return
     with open_log_of(journal.path, journal.info.run, settings) as log:
-        summary = await Session(journal, settings, log, Stop()).run(read_only=True)
+        summary = await Session(journal, settings, log, Stop(), read_only=True).run()
     if summary.tally.in_doubt:
         raise Refused(
             f"{journal.path}: {summary.tally.in_doubt} targets may have been changed and cannot be "

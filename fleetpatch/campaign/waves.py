@@ -32,17 +32,17 @@ class WaveHold:
 
 
 @dataclass(slots=True)
-class WaveGate:
+class Rollout:
     """The waves of one run; `promoted` lets the next one begin without pause and check.
 
-    `check` gives why the check failed, and nothing where it holds. `waiting` ends a pause.
+    `check` gives why the check failed, and nothing where it holds. `shutdown` ends a pause.
     """
 
     waves: WavesSection
     journal: RunFile
     clock: Clock
     log: Events
-    waiting: Shutdown
+    shutdown: Shutdown
     check: Callable[[], Awaitable[str]]
     progress: Progress
     promoted: bool = False
@@ -50,14 +50,14 @@ class WaveGate:
     async def before(self, number: int) -> WaveHold | None:
         """Do what is to be done before the wave `number`, from 0; gives why it must not begin.
 
-        Returns None, too, where the wait was cut short by `waiting`.
+        Returns None, too, where the wait was cut short by `shutdown`.
         """
         wave = self.journal.wave(number)
         if wave.claimed or not wave.open:
             return None
         if number and (held := await self._between(number)):
             return held
-        if self.waiting.called:
+        if self.shutdown.called:
             return None
         events.wave_started(self.log, wave=number + 1, of=self._count, targets=wave.open)
         self.progress.limited("", f"wave {number + 1} of {self._count}")
@@ -86,10 +86,10 @@ class WaveGate:
         if self.waves.promote == "manual":
             return WaveHold(RunState.PAUSED, f"{done} is done; {go_on}")
         await self._pause(number)
-        if self.waiting.called:
+        if self.shutdown.called:
             return None
         # A check that is cut short has told nothing.
-        if (why := await self.check()) and not self.waiting.called:
+        if (why := await self.check()) and not self.shutdown.called:
             return WaveHold(
                 RunState.HALTED, f"the check after {done} failed: {why}; {go_on} all the same"
             )
@@ -106,7 +106,7 @@ class WaveGate:
         events.wave_paused(self.log, wave=number, of=self._count, until=shown)
         self.progress.limited("", f"wave {number} of {self._count} is over; the next at {shown}")
         # A wall clock that is set meanwhile shall not make it longer than the plan has it.
-        await self.waiting.pause(min(seconds, self.waves.pause))
+        await self.shutdown.pause(min(seconds, self.waves.pause))
 
     async def _expire(self, seconds: float, stop: Callable[[str], None]) -> None:
         await lapse(self.clock, seconds)

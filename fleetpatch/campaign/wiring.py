@@ -1,9 +1,4 @@
-"""What a plan says, as the engine takes its orders.
-
-A plan's pace, as the engine's pacer, and what the log says of it.
-
-The Lease of a run: where a plan asks for one, it is held while the run is carried out.
-"""
+"""From a plan to what the engine needs to carry it out: policy, pacer, lease and window."""
 
 import math
 import os
@@ -19,6 +14,7 @@ from fleetpatch.engine.lease import LeaseHolder, LeaseTerms
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.window import WindowGuard
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.change import FIELD_MANAGER
 from fleetpatch.model.plan.lease import LockSection
@@ -141,3 +137,9 @@ async def holding_lease(tenure: LeaseHolder | None) -> AsyncIterator[None]:
 def _identity() -> str:
     """`host_pid_random`: two processes never share it, even if their hosts' names are the same."""
     return clean(f"{os.uname().nodename}_{os.getpid()}_{secrets.token_hex(4)}")
+
+
+def window_guard_of(plan: Plan, settings: Settings, stop: Stop) -> WindowGuard | None:
+    """Return the guard of the plan's window, which stops the run when it closes, or None."""
+    window = plan.window
+    return None if window is None else WindowGuard(window.window(), settings.clock, stop.request)

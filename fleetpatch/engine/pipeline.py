@@ -1,10 +1,10 @@
-"""The pipeline: lanes side by side, one recorder, one task group.
+"""The pipeline: lanes side by side, one writer of outcomes, one task group.
 
 ::
 
     run file --claim--> feeder --> workers --PATCH--> server
         ^                             |
-        `--------- recorder <---------'
+        `---------- writer <----------'
 """
 
 from collections.abc import Sequence
@@ -16,20 +16,18 @@ from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.writer import OutcomeWriter, Settled
 
 _OUTBOX = 1024
-"""Outcomes that may wait for the recorder; more than one group's worth at any rate seen."""
+"""Outcomes that may wait for the writer: more than one group's worth at any rate measured."""
 
 
-async def run(lanes: Sequence[Lane], recorder: OutcomeWriter) -> tuple[str, ...]:
-    """Bring the pending targets of all lanes to their ends.
+async def run(lanes: Sequence[Lane], writer: OutcomeWriter) -> None:
+    """Bring the pending targets of all lanes to their ends; `Lane.causes` says why others are open.
 
-    Returns the causes for which targets were left open, sorted; empty where none was. Raises what
-    the run file raises: without a record nothing more is sent.
+    Raises what the run file raises: without a record nothing more is sent.
     """
     outbox, inbox = anyio.create_memory_object_stream[Settled](_OUTBOX)
     with unwrapped_group():
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(recorder.run, inbox)
+            tasks.start_soon(writer.run, inbox)
             for lane in lanes:
                 tasks.start_soon(lane.run, outbox.clone())
             outbox.close()
-    return tuple(sorted({cause for lane in lanes for cause in lane.causes}))

@@ -22,7 +22,7 @@ from tests.fakes import VirtualClock
 
 
 class Watched:
-    """An overseer of a run of 200 open targets, and why it stopped."""
+    """The limits of a run of 200 open targets, and why it stopped."""
 
     def __init__(
         self, *, tally: Tally | None = None, pardoned: int = 0, requests: int = 0, **sections: Any
@@ -36,23 +36,23 @@ class Watched:
             }
         )
         self.causes: list[str] = []
-        self.overseer = RunLimits(
+        self.requests = requests
+        self.limits = RunLimits(
             plan.retry.budget,
             plan.limits,
             tally or Tally(pending=200),
             200,
             pardoned,
-            lambda: requests,
             self.causes.append,
         )
 
     def fail(self, count: int) -> None:
         for _ in range(count):
-            self.overseer.settled(TARGET, Settlement(TargetId(1), Reason.REJECTED))
+            self.limits.settled(TARGET, Settlement(TargetId(1), Reason.REJECTED))
 
     def retry(self, count: int, verdict: Verdict = Verdict.RETRY, status: int | None = 429) -> None:
         for _ in range(count):
-            self.overseer.retried(RetryRecord(TARGET, 1, status, verdict, "busy", 0.1))
+            self.limits.retried(RetryRecord(TARGET, 1, status, verdict, "busy", 0.1), self.requests)
 
 
 @pytest.mark.parametrize(("limit", "allowed"), [(0, 0), (3, 3), ("1%", 2), ("50%", 100)])
@@ -60,7 +60,7 @@ def test_one_failure_more_than_allowed_halts(limit: int | str, allowed: int) -> 
     watched = Watched(limits={"maxFailures": limit})
 
     watched.fail(allowed)
-    assert (watched.causes, watched.overseer.halted) == ([], "")
+    assert (watched.causes, watched.limits.halted) == ([], "")
     watched.fail(1)
 
     (cause,) = watched.causes
@@ -75,14 +75,14 @@ def test_what_was_in_flight_is_counted_and_told_apart() -> None:
     watched.fail(5)
 
     assert len(watched.causes) == 1
-    assert "5 targets failed" in watched.overseer.halted
-    assert "3 of these ended while the run came to rest" in watched.overseer.halted
+    assert "5 targets failed" in watched.limits.halted
+    assert "3 of these ended while the run came to rest" in watched.limits.halted
 
 
 def test_other_outcomes_are_no_failures() -> None:
     watched = Watched(limits={"maxFailures": 0})
     for reason in (Reason.PATCHED, Reason.DRIFTED, Reason.GONE, Reason.ALREADY_SET):
-        watched.overseer.settled(TARGET, Settlement(TargetId(1), reason))
+        watched.limits.settled(TARGET, Settlement(TargetId(1), reason))
 
     assert watched.causes == []
 
@@ -125,7 +125,7 @@ def test_conflicts_and_stale_credentials_are_not_the_servers_fault() -> None:
     watched.retry(1000, Verdict.RENEW)
 
     assert watched.causes == []
-    assert watched.overseer.retries == 2000
+    assert watched.limits.retries == 2000
 
 
 def test_a_cluster_that_leaves_everything_without_an_answer_costs_no_budget() -> None:
@@ -140,7 +140,7 @@ def test_what_was_left_without_an_answer_counts_with_the_next_one_from_there() -
     watched = Watched()
 
     watched.retry(90, Verdict.IN_DOUBT, None)
-    watched.overseer.settled(TARGET, Settlement(TargetId(1), Reason.PATCHED, 200))
+    watched.limits.settled(TARGET, Settlement(TargetId(1), Reason.PATCHED, 200))
     watched.retry(10, Verdict.IN_DOUBT, None)
     assert watched.causes == []
     watched.retry(1)
@@ -154,7 +154,7 @@ def test_a_cluster_that_answers_reads_alone_does_cost_budget() -> None:
     for _ in range(150):
         watched.retry(1, Verdict.IN_DOUBT, None)
         read = Settlement(TargetId(1), Reason.SETTLED_BY_READING, None, 1, 1)
-        watched.overseer.settled(TARGET, read)
+        watched.limits.settled(TARGET, read)
 
     watched.retry(1)
 
@@ -183,7 +183,7 @@ async def test_the_deadline_stops_the_session() -> None:
     clock = VirtualClock()
     watched = Watched(limits={"deadline": "2h"})
 
-    await watched.overseer.deadline(clock)
+    await watched.limits.deadline(clock)
 
     assert (clock.monotonic(), watched.causes) == (7200, ["the deadline of 2 h 0 min has passed"])
 
@@ -204,7 +204,7 @@ async def test_the_deadline_counts_the_time_that_a_machine_sleeps() -> None:
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(suspend)
-        await watched.overseer.deadline(clock)
+        await watched.limits.deadline(clock)
 
     assert clock.monotonic() - clock.asleep < 3700
 
@@ -212,7 +212,7 @@ async def test_the_deadline_counts_the_time_that_a_machine_sleeps() -> None:
 async def test_without_a_deadline_there_is_none() -> None:
     clock = VirtualClock()
 
-    await Watched().overseer.deadline(clock)
+    await Watched().limits.deadline(clock)
 
     assert clock.slept == []
 
@@ -222,6 +222,6 @@ def test_waiting_for_a_webhook_uses_up_no_budget() -> None:
     waiting = RetryRecord(TARGET, 1, 500, Verdict.RETRY, "x", 2.0, Reason.WEBHOOK_UNREACHABLE)
 
     for _ in range(1000):
-        watched.overseer.retried(waiting)
+        watched.limits.retried(waiting, watched.requests)
 
     assert watched.causes == []

@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from fleetpatch.campaign.waves import WaveGate, WaveHold
+from fleetpatch.campaign.waves import Rollout, WaveHold
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason
@@ -39,23 +39,23 @@ class Steps:
     said: str = ""
     checked_at: list[float] = field(default_factory=list)
     journal: RunFile = field(init=False)
-    waiting: Shutdown = field(init=False)
+    shutdown: Shutdown = field(init=False)
 
     def __post_init__(self) -> None:
-        self.waiting = Shutdown(self.clock)
+        self.shutdown = Shutdown(self.clock)
         self.journal = RunFile.create(self.path, info(), wall=self.clock.wall)
         self.journal.add(draft(f"job-{n}", cluster="north") for n in range(4))
         self.journal.add(draft(f"job-{n}", cluster="south") for n in range(2))
         self.journal.seal(sizes=SIZES, seed="x")
 
-    def waving(self, *, promoted: bool = False, **sections: object) -> WaveGate:
+    def rollout(self, *, promoted: bool = False, **sections: object) -> Rollout:
         waves = WavesSection.model_validate({"sizes": SIZES, **sections})
-        return WaveGate(
+        return Rollout(
             waves,
             self.journal,
             self.clock,
             self.events,
-            self.waiting,
+            self.shutdown,
             self._check,
             self.progress,
             promoted,
@@ -81,7 +81,7 @@ class Steps:
     async def call_after(self, seconds: float) -> None:
         """Cut the waits short after so long."""
         await self.clock.sleep(seconds)
-        self.waiting.call()
+        self.shutdown.call()
 
     async def _check(self) -> str:
         self.checked_at.append(self.clock.monotonic())
@@ -96,7 +96,7 @@ def steps(tmp_path: Path) -> Iterator[Steps]:
 
 
 async def test_the_first_wave_begins_at_once(steps: Steps) -> None:
-    assert await steps.waving(pause="10s", promote="manual").before(0) is None
+    assert await steps.rollout(pause="10s", promote="manual").before(0) is None
 
     assert (steps.clock.slept, steps.checked_at) == ([], [])
     assert steps.events.lines == [
@@ -115,7 +115,7 @@ async def test_the_next_wave_begins_a_pause_after_the_last_success_and_then_chec
     steps.finish(0)
     await steps.clock.sleep(4)
 
-    assert await steps.waving(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(1) is None
 
     assert steps.clock.monotonic() == 110
     assert steps.checked_at == [110]
@@ -130,7 +130,7 @@ async def test_after_a_restart_only_the_rest_of_the_pause_is_left(steps: Steps) 
     steps.restart()
     steps.clock.slept.clear()
 
-    assert await steps.waving(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(1) is None
 
     assert steps.clock.slept == [4]
 
@@ -139,7 +139,7 @@ async def test_a_pause_that_has_passed_meanwhile_is_not_made_up_for(steps: Steps
     steps.finish(0)
     await steps.clock.sleep(60)
 
-    assert await steps.waving(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(1) is None
 
     assert steps.clock.monotonic() == 60
     assert steps.told() == ["wave.started"]
@@ -151,7 +151,7 @@ async def test_a_success_that_was_found_by_reading_is_followed_by_a_pause_as_wel
     read = [replace(one, attempts=0, reads=1) for one in settle(steps.claim(0))]
     steps.journal.record(read)
 
-    assert await steps.waving(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(1) is None
 
     assert steps.clock.monotonic() == 10
 
@@ -161,7 +161,7 @@ async def test_without_a_success_the_pause_begins_with_the_last_end(steps: Steps
     await steps.clock.sleep(6)
     steps.restart()
 
-    assert await steps.waving(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(1) is None
 
     assert steps.clock.monotonic() == 10
 
@@ -170,20 +170,20 @@ async def test_a_wall_clock_that_was_set_back_does_not_make_the_pause_longer(ste
     await steps.clock.sleep(3600)
     steps.finish(0)
     steps.clock = VirtualClock()
-    steps.waiting = Shutdown(steps.clock)
+    steps.shutdown = Shutdown(steps.clock)
 
-    assert await steps.waving(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(1) is None
 
     assert steps.clock.monotonic() == 10
 
 
 async def test_a_pause_that_is_cut_short_begins_nothing_and_checks_nothing(steps: Steps) -> None:
     steps.finish(0)
-    waving = steps.waving(pause="10s")
+    rollout = steps.rollout(pause="10s")
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(steps.call_after, 3)
-        assert await waving.before(1) is None
+        assert await rollout.before(1) is None
 
     assert steps.clock.monotonic() == 3
     assert steps.checked_at == []
@@ -196,7 +196,7 @@ async def test_a_pause_that_is_cut_short_begins_nothing_and_checks_nothing(steps
 async def test_with_manual_promotion_each_wave_waits_for_a_person(steps: Steps) -> None:
     steps.finish(0)
 
-    held = await steps.waving(promote="manual", pause="10s").before(1)
+    held = await steps.rollout(promote="manual", pause="10s").before(1)
 
     assert held == WaveHold(RunState.PAUSED, f"wave 1 of 3 is done; {GO_ON}")
     assert (steps.clock.slept, steps.checked_at, steps.told()) == ([], [], [])
@@ -205,28 +205,28 @@ async def test_with_manual_promotion_each_wave_waits_for_a_person(steps: Steps) 
 async def test_a_promotion_is_for_one_wave_and_spares_it_pause_and_check(steps: Steps) -> None:
     steps.finish(0)
     steps.said = "it never holds"
-    waving = steps.waving(promote="manual", pause="10s", promoted=True)
+    rollout = steps.rollout(promote="manual", pause="10s", promoted=True)
 
-    assert await waving.before(1) is None
+    assert await rollout.before(1) is None
 
     assert (steps.clock.slept, steps.checked_at) == ([], [])
     assert steps.told() == ["wave.promoted", "wave.started"]
     steps.finish(1)
-    assert await waving.before(2) == WaveHold(RunState.PAUSED, f"wave 2 of 3 is done; {GO_ON}")
+    assert await rollout.before(2) == WaveHold(RunState.PAUSED, f"wave 2 of 3 is done; {GO_ON}")
 
 
 async def test_a_promotion_is_not_used_up_by_a_wave_that_had_begun(steps: Steps) -> None:
     steps.finish(0)
     steps.journal.record(settle(steps.claim(1)[:1]))
     steps.restart()
-    waving = steps.waving(promote="manual", promoted=True)
+    rollout = steps.rollout(promote="manual", promoted=True)
 
-    assert await waving.before(1) is None
+    assert await rollout.before(1) is None
     assert steps.told() == []
 
     for cluster in ("north", "south"):
         steps.journal.record(settle(steps.journal.in_doubt(cluster, 0, 10)))
-    assert await waving.before(2) is None
+    assert await rollout.before(2) is None
     assert steps.told() == ["wave.promoted", "wave.started"]
 
 
@@ -236,15 +236,15 @@ async def test_a_promotion_is_not_used_up_by_a_wave_that_had_begun(steps: Steps)
 async def test_a_check_that_fails_halts_the_run_and_is_made_again_next_time(steps: Steps) -> None:
     steps.finish(0)
     steps.said = "the queue is long"
-    waving = steps.waving(check={"command": ["true"]})
+    rollout = steps.rollout(check={"command": ["true"]})
 
-    held = await waving.before(1)
+    held = await rollout.before(1)
 
     cause = f"the check after wave 1 of 3 failed: the queue is long; {GO_ON} all the same"
     assert held == WaveHold(RunState.HALTED, cause)
     assert steps.told() == []
     steps.said = ""
-    assert await waving.before(1) is None
+    assert await rollout.before(1) is None
     assert steps.told() == ["wave.started"]
 
 
@@ -252,13 +252,13 @@ async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Step
     steps.finish(0)
 
     async def cut_short() -> str:
-        steps.waiting.call()
+        steps.shutdown.call()
         return "it was not finished"
 
-    waving = steps.waving(check={"command": ["true"]})
-    waving.check = cut_short
+    rollout = steps.rollout(check={"command": ["true"]})
+    rollout.check = cut_short
 
-    assert await waving.before(1) is None
+    assert await rollout.before(1) is None
     assert steps.told() == []
 
 
@@ -271,7 +271,7 @@ async def test_a_wave_that_has_begun_goes_on_without_pause_or_check(steps: Steps
     steps.restart()
     steps.said = "it never holds"
 
-    assert await steps.waving(pause="10s", promote="manual").before(1) is None
+    assert await steps.rollout(pause="10s", promote="manual").before(1) is None
 
     assert (steps.clock.slept, steps.checked_at, steps.told()) == ([], [], [])
 
@@ -280,7 +280,7 @@ async def test_a_wave_whose_targets_were_given_back_has_not_begun(steps: Steps) 
     steps.finish(0)
     steps.journal.release(steps.claim(1))
 
-    held = await steps.waving(promote="manual").before(1)
+    held = await steps.rollout(promote="manual").before(1)
 
     assert held is not None
     assert held.state is RunState.PAUSED
@@ -290,8 +290,8 @@ async def test_a_finished_wave_is_passed_over(steps: Steps) -> None:
     steps.finish(0)
     steps.finish(1)
 
-    assert await steps.waving(pause="10s").before(0) is None
-    assert await steps.waving(pause="10s").before(1) is None
+    assert await steps.rollout(pause="10s").before(0) is None
+    assert await steps.rollout(pause="10s").before(1) is None
 
     assert (steps.clock.slept, steps.told()) == ([], [])
 
@@ -302,7 +302,7 @@ async def test_a_finished_wave_is_passed_over(steps: Steps) -> None:
 async def test_a_wave_that_takes_too_long_is_stopped(steps: Steps) -> None:
     stops: list[str] = []
 
-    async with steps.waving(deadline="90s").deadline(stops.append):
+    async with steps.rollout(deadline="90s").deadline(stops.append):
         await steps.clock.sleep(89)
         assert stops == []
         await steps.clock.sleep(2)
@@ -315,7 +315,7 @@ async def test_a_wave_that_takes_too_long_is_stopped(steps: Steps) -> None:
 async def test_a_wave_in_time_is_not_stopped(steps: Steps, deadline: str) -> None:
     stops: list[str] = []
 
-    async with steps.waving(deadline=deadline).deadline(stops.append):
+    async with steps.rollout(deadline=deadline).deadline(stops.append):
         await steps.clock.sleep(80)
     await steps.clock.sleep(80)
 

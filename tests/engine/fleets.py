@@ -1,5 +1,6 @@
 """Whole runs over scripted clusters, in virtual time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fleetpatch.engine import pipeline
@@ -25,6 +26,11 @@ from tests.fakes import (
 CHANGE = MetadataChange(labels={"team": "red"})
 ORDERS = PatchPolicy(CHANGE, lambda _target, _seen: True)
 LATENCY = 0.1
+
+
+def causes_of(lanes: Sequence[Lane]) -> tuple[str, ...]:
+    """Why targets were left open, sorted."""
+    return tuple(sorted({cause for lane in lanes for cause in lane.causes}))
 
 
 @dataclass
@@ -74,7 +80,8 @@ class Fleet:
 
     async def run(self) -> tuple[str, ...]:
         recorder = OutcomeWriter(self._scribe, self.clock, self.events, self.progress)
-        return await pipeline.run(self.lanes, recorder)
+        await pipeline.run(self.lanes, recorder)
+        return causes_of(self.lanes)
 
     def settled(self, outcome: Outcome) -> int:
         return sum(end.outcome is outcome for end in self.journal.settled.values())
