@@ -28,7 +28,7 @@ def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
 
 
 @contextmanager
-def opened_to_write(
+def open_for_writing(
     run_file: Path, settings: Settings, held: PlanLock | None = None
 ) -> Iterator[RunFile]:
     """Open a run file to go on with it, with its locks.
@@ -56,31 +56,31 @@ async def apply(
     *,
     stop: Stop | None = None,
     held: PlanLock | None = None,
-    permits: ApplyOptions | None = None,
+    options: ApplyOptions | None = None,
 ) -> Summary:
     """Bring every open target of `run_file` to its end.
 
     What an earlier session left in doubt is read before anything is sent. A run that is finished
-    already is left as it is, and so is one that was halted, unless `permits` has it resumed.
+    already is left as it is, and so is one that was halted, unless `options` has it resumed.
     `held` is the plan's lock, where the caller has it. Raises Locked,
     RunFileError, LogError, KubeconfigError and CredentialsError, UsageError where the run was
     planned on other servers than its plan leads to now, and ClusterError where the plan's
     Lease cannot be had; what a server does otherwise is in the summary instead.
     """
     run_file, settings = Path(run_file), settings or Settings()
-    permits = permits or ApplyOptions()
-    with opened_to_write(run_file, settings, held) as journal:
+    options = options or ApplyOptions()
+    with open_for_writing(run_file, settings, held) as journal:
         summary = queries.summary(journal)
         if summary.state is RunState.FINISHED:
             return summary
         if summary.state is RunState.HALTED:
-            if not permits.resumed:
+            if not options.resume_halted:
                 return summary
             require_same_servers(journal.info, plan_of(journal))
             # Who goes on after a look at the failures has accepted them.
             journal.pardon(summary.tally.failed)
         with open_log_of(run_file, journal.info.run, settings) as log:
-            return await Session(journal, settings, log, stop or Stop(), permits).run()
+            return await Session(journal, settings, log, stop or Stop(), options).run()
 
 
 def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
@@ -90,7 +90,7 @@ def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
     Raises Locked, RunFileError, KubeconfigError, and UsageError where the run was planned on other
     servers than its plan leads to now.
     """
-    with opened_to_write(run_file, settings) as journal:
+    with open_for_writing(run_file, settings) as journal:
         require_same_servers(journal.info, plan_of(journal))
         halted, accepted = journal.state is RunState.HALTED, journal.pardoned
         number = journal.reopen(*reasons)

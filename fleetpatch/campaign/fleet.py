@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from typing import TypeAlias
 
-from fleetpatch.campaign.servers import Server, elsewhere
+from fleetpatch.campaign.servers import Server, wrong_server_error
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.client import ApiServer
@@ -52,7 +52,7 @@ async def reopen_fleet(
                 continue
             planned, found = normalized(cluster.server), normalized(server.server)
             if planned != found:
-                raise elsewhere(
+                raise wrong_server_error(
                     info.run, cluster.name, cluster.context, Server(planned), Server(found)
                 )
             opened.append(server)

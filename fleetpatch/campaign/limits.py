@@ -1,6 +1,6 @@
 """What ends a session before its time: too many failures, too many retries, too much time.
 
-An overseer is told of every end and every retry, on the event loop, before anything else is sent.
+An limits is told of every end and every retry, on the event loop, before anything else is sent.
 What is in flight at that moment still ends, so a limit may be overshot by as much as that, and the
 cause says by how much.
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fleetpatch.engine.attempt import RetryRecord
-from fleetpatch.engine.clock import lapse
+from fleetpatch.engine.clock import sleep_monotonic
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import LimitsSection
@@ -99,13 +99,13 @@ class RunLimits:
         self._is_spent = True
         self.stop(
             f"the retry budget is used up: {self._counted} of {sent} requests were retries"
-            f" ({self.budget} allowed), the last after: {record.said}"
+            f" ({self.budget} allowed), the last after: {record.reply_line}"
         )
 
     async def deadline(self, clock: Clock) -> None:
         """Stop the session when its time is over; returns at once where it has no end."""
         if self.limits is not None and self.limits.deadline is not None:
-            await lapse(clock, self.limits.deadline)
+            await sleep_monotonic(clock, self.limits.deadline)
             self.stop(f"the deadline of {duration(self.limits.deadline)} has passed")
 
     @property

@@ -16,7 +16,7 @@ from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.log import log_server_warnings, open_log_of
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop, whoami
-from fleetpatch.campaign.targets import kinds_of, list_queries_of
+from fleetpatch.campaign.targets import kinds_of, list_list_queriesof
 from fleetpatch.campaign.wiring import window_guard_of
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
@@ -68,16 +68,16 @@ async def expand(
             for cluster in clusters
         ]
         source.refuse_unsupported(zip(_providers(plan), kinds, strict=True), dry_run=dry_run)
-        sweeps = [
-            sweep
+        list_queries = [
+            query
             for cluster, known in zip(clusters, kinds, strict=True)
-            for sweep in await list_queries_of(plan, cluster, known)
+            for query in await list_list_queriesof(plan, cluster, known)
         ]
         releases = await _releases(plan, clusters)
         journal = RunFile.create(path, info, wall=settings.clock.wall)
         with journal.planning():
             journal.note_releases(releases)
-            await _fill(journal, plan, sweeps, settings)
+            await _fill(journal, plan, list_queries, settings)
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             elapsed = settings.clock.monotonic() - started
             journal.count(_usage(clusters, elapsed), _warnings(clusters))
@@ -121,7 +121,7 @@ def _providers(plan: Plan) -> list[ProviderName]:
 
 
 async def _fill(
-    journal: RunFile, plan: Plan, sweeps: Sequence[ListQuery], settings: Settings
+    journal: RunFile, plan: Plan, list_queries: Sequence[ListQuery], settings: Settings
 ) -> None:
     survey = Survey(
         plan.patch.change(),
@@ -130,10 +130,10 @@ async def _fill(
         max_targets=plan.guards.max_targets,
         releases=journal.releases,
     )
-    await survey.run(sweeps)
+    await survey.run(list_queries)
     if plan.guards.on_clash == "refuse":
         refuse_clashes(survey.clashes, survey.first_clash)
-    refuse_none(survey.found, [str(sweep) for sweep in sweeps])
+    refuse_none(survey.found, [str(query) for query in list_queries])
     for name in survey.inconsistent:
         journal.mark_inconsistent(name)
 
@@ -165,7 +165,7 @@ def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Se
 
 
 async def require_open_window(
-    plan: Plan, settings: Settings, permits: ApplyOptions, stop: Stop
+    plan: Plan, settings: Settings, options: ApplyOptions, stop: Stop
 ) -> None:
     """Return while the plan's window is open, once it was waited for if that is allowed.
 
@@ -174,10 +174,10 @@ async def require_open_window(
     gate = window_guard_of(plan, settings, stop)
     if gate is None:
         return
-    if permits.patient:
-        waiting = Shutdown(settings.clock)
-        stop.listen(lambda _cause: waiting.call())
-        await gate.wait(waiting)
+    if options.wait_for_window:
+        shutdown = Shutdown(settings.clock)
+        stop.listen(lambda _cause: shutdown.request())
+        await gate.wait(shutdown)
     seen = gate.outlook()
     if not seen.may_send:
         raise WindowClosed(f"plan {plan.name}: {gate.cause(seen)}; nothing was sent")

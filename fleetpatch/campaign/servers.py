@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.view import opened
+from fleetpatch.campaign.view import open_for_reading
 from fleetpatch.errors import UsageError
 from fleetpatch.journal import queries
 from fleetpatch.kube.kubeconfig.connect import server_of_context
@@ -56,10 +56,12 @@ def require_same_servers(info: RunInfo, plan: Plan) -> None:
     planned = planned_servers(info, plan)
     for cluster, before, after in zip(info.clusters, planned, now, strict=False):
         if before != after:
-            raise elsewhere(info.run, cluster.name, cluster.context, before, after)
+            raise wrong_server_error(info.run, cluster.name, cluster.context, before, after)
 
 
-def elsewhere(run: str, cluster: str, context: str, planned: Server, found: Server) -> UsageError:
+def wrong_server_error(
+    run: str, cluster: str, context: str, planned: Server, found: Server
+) -> UsageError:
     """Make the error for a run that would go on at another server."""
     hint = f" (context {context!r})" if context else ""
     return UsageError(
@@ -69,17 +71,17 @@ def elsewhere(run: str, cluster: str, context: str, planned: Server, found: Serv
     )
 
 
-def summarize_to_go_on(run_file: Path) -> Summary:
+def summarize_to_resume(run_file: Path) -> Summary:
     """Fold a run file that is to be gone on with.
 
     Raises RunFileError, KubeconfigError, and UsageError as `require_same_servers`.
     """
-    with opened(run_file) as journal:
+    with open_for_reading(run_file) as journal:
         require_same_servers(journal.info, plan_of(journal))
         return queries.summary(journal)
 
 
-class Whereabouts:
+class ServerComparison:
     """Compares runs with the servers that a plan leads to now, which are looked up once at most."""
 
     def __init__(self, plan: Plan) -> None:
@@ -90,11 +92,11 @@ class Whereabouts:
         """The servers that the plan leads to. Raises KubeconfigError."""
         return servers_of(self._plan)
 
-    def are_those_of(self, info: RunInfo) -> bool:
+    def matches(self, info: RunInfo) -> bool:
         """Tell whether a run of the same plan was planned on just these servers."""
         return planned_servers(info, self._plan) == self.now
 
-    def overlap(self, info: RunInfo) -> bool:
+    def overlaps(self, info: RunInfo) -> bool:
         """Tell whether a run, maybe of another plan, was planned on one of these servers."""
         try:
             plan = restore(info.plan)

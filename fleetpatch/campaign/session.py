@@ -65,7 +65,7 @@ class Session:
         self._writer = JournalWriter(journal)
         # Ends what the session waits for outside of its lanes: the window, a wave's pause or check.
         self._shutdown = Shutdown(settings.clock)
-        stop.listen(lambda _cause: self._shutdown.call())
+        stop.listen(lambda _cause: self._shutdown.request())
         self._limits = RunLimits(
             self._plan.retry.budget,
             None if journal.info.undo_of else self._plan.limits,
@@ -108,13 +108,13 @@ class Session:
 
     def _closed(self, window: WindowGuard) -> str:
         cause = window.cause(window.outlook())
-        if self._options.promoted:
+        if self._options.promote:
             cause += "; --promote had no effect; repeat it when the window opens"
         return cause
 
     async def _is_open(self, window: WindowGuard) -> bool:
         """Return whether the window is open, after a wait for it if that is allowed."""
-        if self._options.patient and not window.outlook().may_send:
+        if self._options.wait_for_window and not window.outlook().may_send:
             cause = window.cause(window.outlook())
             events.window_awaited(self._log, cause)
             self._settings.progress.limited("", cause)
@@ -236,7 +236,7 @@ class Session:
             self._shutdown,
             check,
             self._settings.progress,
-            self._options.promoted,
+            self._options.promote,
         )
 
     def _conclude(self, lanes: Sequence[Lane], missing: Missing, hold: WaveHold | None) -> Summary:
@@ -246,7 +246,9 @@ class Session:
         causes += [f"{name}: {cause}" for name, cause in missing.items()]
         # A cluster that was given up does not make the rest of the fleet any less finished.
         some_ended = any(not lane.given_up for lane in lanes)
-        waits = self._stop.requested or self._cut_short or any(lane.puzzled for lane in lanes)
+        waits = (
+            self._stop.requested or self._cut_short or any(lane.has_unreadable for lane in lanes)
+        )
         return self._end(causes, partly=some_ended and not waits)
 
     def _end(

@@ -16,7 +16,7 @@ from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Clock, Progress
 
 
-class Unwatched:
+class NoProgress:
     """Keeps the port Progress where nobody watches."""
 
     def planned(self, found: int) -> None:
@@ -49,7 +49,7 @@ class Settings:
     state_dir: Path | None = None
     log_file: Path | None = None
     request_timeout: float = 30.0
-    progress: Progress = field(default_factory=Unwatched)
+    progress: Progress = field(default_factory=NoProgress)
     clock: Clock = field(default_factory=SystemClock)
     warn: Callable[[str], None] = _discard
 
@@ -81,13 +81,13 @@ def whoami() -> str:
 class ApplyOptions:
     """What a session may do beyond its plan.
 
-    `resumed` goes on after a halt, accepting the failures so far; `promoted` lets the next wave
-    begin without its pause and check; `patient` waits for the window to open.
+    `resume_halted` resumes a halted run and accepts its failures so far. `promote` begins the next
+    wave without its pause and check. `wait_for_window` waits until the window opens.
     """
 
-    resumed: bool = False
-    promoted: bool = False
-    patient: bool = False
+    resume_halted: bool = False
+    promote: bool = False
+    wait_for_window: bool = False
 
 
 @dataclass(slots=True)

@@ -36,15 +36,15 @@ async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence
     return exact(patterns) or select(patterns, await cluster.namespaces())
 
 
-async def list_queries_of(
+async def list_list_queriesof(
     plan: Plan, cluster: ApiServer, kinds: Mapping[str, Resource]
 ) -> list[ListQuery]:
     """Name the lists to be made on one cluster, in a fixed order. Raises as `namespaces_of`."""
-    sweeps = []
+    list_queries = []
     for position, block in enumerate(plan.targets):
         namespaces = await namespaces_of(cluster, block.namespaces)
         for name in block.kinds:
-            sweeps += [
+            list_queries += [
                 ListQuery(
                     cluster,
                     position,
@@ -55,4 +55,4 @@ async def list_queries_of(
                 )
                 for namespace in namespaces
             ]
-    return sweeps
+    return list_queries

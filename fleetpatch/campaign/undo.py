@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from fleetpatch.campaign.apply import opened_to_write
+from fleetpatch.campaign.apply import open_for_writing
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.log import open_log_of
@@ -40,7 +40,7 @@ async def undo(
     Raises Refused where there is nothing to undo, and as `apply`, since what is in doubt is read.
     """
     run_file, settings = Path(run_file), settings or Settings()
-    with opened_to_write(run_file, settings) as journal:
+    with open_for_writing(run_file, settings) as journal:
         require_same_servers(journal.info, plan_of(journal))
         if journal.info.dry_run:
             raise Refused(f"{run_file}: it was a rehearsal and changed nothing; nothing to undo")

@@ -64,7 +64,7 @@ def preview(run_file: Path) -> Preview:
 
 
 @contextmanager
-def opened(run_file: Path) -> Iterator[RunFile]:
+def open_for_reading(run_file: Path) -> Iterator[RunFile]:
     """Open a run file to read it. Raises RunFileError."""
     with RunFile.open(run_file) as journal:
         yield journal

@@ -19,7 +19,7 @@ from fleetpatch.model.plan.waves import CheckSection
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
-_AGAIN: Final = 5.0
+_POLL_INTERVAL: Final = 5.0
 """Seconds between two looks at objects that have not the condition yet."""
 
 _QUOTED: Final = 200
@@ -27,28 +27,28 @@ _READ: Final = 4096
 
 
 async def failure(
-    check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], waiting: Shutdown
+    check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], shutdown: Shutdown
 ) -> str:
     """Run the check; gives why it failed, in one line, and nothing where it holds.
 
-    `waiting` cuts it short, and what it gives then says nothing. Raises nothing of a cluster's:
+    `shutdown` cuts it short, and what it gives then says nothing. Raises nothing of a cluster's:
     a fleet that cannot be asked has failed the check.
     """
     if check.command is not None:
-        return await _command(check.command, check.timeout, waiting)
-    return await _awaited(check, plan, fleet, waiting)
+        return await _command(check.command, check.timeout, shutdown)
+    return await _await_condition(check, plan, fleet, shutdown)
 
 
 async def _command(
     command: Sequence[str],
     timeout: float,  # noqa: ASYNC109 - the check's
-    waiting: Shutdown,
+    shutdown: Shutdown,
 ) -> str:
     what = f"`{clean(' '.join(command), _QUOTED)}`"
     ended: int | None = None
     # A file, not a pipe: what it leaves in the background may hold it open, and write any amount.
     with tempfile.TemporaryFile() as output:
-        async with _at_most(timeout, waiting):
+        async with _time_limit(timeout, shutdown):
             try:
                 ended = await _exit_code(command, output)
             except (OSError, ValueError) as error:
@@ -83,11 +83,11 @@ async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:
 
 
 @asynccontextmanager
-async def _at_most(seconds: float, waiting: Shutdown) -> AsyncIterator[None]:
+async def _time_limit(seconds: float, shutdown: Shutdown) -> AsyncIterator[None]:
     """End the block after so many seconds, or as soon as nobody waits for it any more."""
 
     async def cut_off() -> None:
-        await waiting.pause(seconds)
+        await shutdown.sleep(seconds)
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
@@ -98,14 +98,14 @@ async def _at_most(seconds: float, waiting: Shutdown) -> AsyncIterator[None]:
             tasks.cancel_scope.cancel()
 
 
-async def _awaited(
-    check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], waiting: Shutdown
+async def _await_condition(
+    check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], shutdown: Shutdown
 ) -> str:
     said = f"the clusters did not answer within {check.timeout:g} s"
-    async with _at_most(check.timeout, waiting):
+    async with _time_limit(check.timeout, shutdown):
         try:
             while said := await _first_missing(check, plan, fleet):
-                await waiting.pause(_AGAIN)
+                await shutdown.sleep(_POLL_INTERVAL)
         except FleetpatchError as error:
             said = clean(str(error))
     return said

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import anyio
 
 from fleetpatch.engine import events
-from fleetpatch.engine.clock import lapse
+from fleetpatch.engine.clock import sleep_monotonic
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.waves import WavesSection
@@ -33,7 +33,7 @@ class WaveHold:
 
 @dataclass(slots=True)
 class Rollout:
-    """The waves of one run; `promoted` lets the next one begin without pause and check.
+    """The waves of one run; `promote` lets the next one begin without pause and check.
 
     `check` gives why the check failed, and nothing where it holds. `shutdown` ends a pause.
     """
@@ -45,7 +45,7 @@ class Rollout:
     shutdown: Shutdown
     check: Callable[[], Awaitable[str]]
     progress: Progress
-    promoted: bool = False
+    promote: bool = False
 
     async def before(self, number: int) -> WaveHold | None:
         """Do what is to be done before the wave `number`, from 0; gives why it must not begin.
@@ -57,7 +57,7 @@ class Rollout:
             return None
         if number and (held := await self._between(number)):
             return held
-        if self.shutdown.called:
+        if self.shutdown.requested:
             return None
         events.wave_started(self.log, wave=number + 1, of=self._count, targets=wave.open)
         self.progress.limited("", f"wave {number + 1} of {self._count}")
@@ -79,17 +79,17 @@ class Rollout:
     async def _between(self, number: int) -> WaveHold | None:
         done = f"wave {number} of {self._count}"
         go_on = f"`fleetpatch resume {self.journal.info.run} --promote` goes on"
-        if self.promoted:
-            self.promoted = False
+        if self.promote:
+            self.promote = False
             events.wave_promoted(self.log, wave=number + 1, of=self._count)
             return None
         if self.waves.promote == "manual":
             return WaveHold(RunState.PAUSED, f"{done} is done; {go_on}")
         await self._pause(number)
-        if self.shutdown.called:
+        if self.shutdown.requested:
             return None
         # A check that is cut short has told nothing.
-        if (why := await self.check()) and not self.shutdown.called:
+        if (why := await self.check()) and not self.shutdown.requested:
             return WaveHold(
                 RunState.HALTED, f"the check after {done} failed: {why}; {go_on} all the same"
             )
@@ -106,8 +106,8 @@ class Rollout:
         events.wave_paused(self.log, wave=number, of=self._count, until=shown)
         self.progress.limited("", f"wave {number} of {self._count} is over; the next at {shown}")
         # A wall clock that is set meanwhile shall not make it longer than the plan has it.
-        await self.shutdown.pause(min(seconds, self.waves.pause))
+        await self.shutdown.sleep(min(seconds, self.waves.pause))
 
     async def _expire(self, seconds: float, stop: Callable[[str], None]) -> None:
-        await lapse(self.clock, seconds)
+        await sleep_monotonic(self.clock, seconds)
         stop(f"the wave did not end within {duration(seconds)}")

@@ -10,7 +10,7 @@ from math import inf
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine import events
-from fleetpatch.engine.lease import LeaseHolder, LeaseTerms
+from fleetpatch.engine.lease import LeaseConfig, LeaseHolder
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.engine.shutdown import Shutdown
@@ -111,26 +111,28 @@ def lease_holder_of(
 ) -> LeaseHolder:
     """Prepare to hold the Lease that `lock` names, in the fleet's first cluster.
 
-    A loss stops the run, and a stop ends the waiting.
+    A loss stops the run, and a stop ends the shutdown.
     """
-    waiting = Shutdown(clock)
-    stop.listen(lambda _cause: waiting.call())
-    terms = LeaseTerms(f"{lock.lease} in cluster {fleet[0].name}", _identity(), int(lock.duration))
+    shutdown = Shutdown(clock)
+    stop.listen(lambda _cause: shutdown.request())
+    config = LeaseConfig(
+        f"{lock.lease} in cluster {fleet[0].name}", _identity(), int(lock.duration)
+    )
     leases = fleet[0].lease(lock.namespace, lock.name)
-    return LeaseHolder(terms, leases, clock, log, waiting, stop.request)
+    return LeaseHolder(config, leases, clock, log, shutdown, stop.request)
 
 
 @asynccontextmanager
-async def holding_lease(tenure: LeaseHolder | None) -> AsyncIterator[None]:
+async def holding_lease(lease_holder: LeaseHolder | None) -> AsyncIterator[None]:
     """Hold the Lease while the block runs, if there is one to hold.
 
     Where the run is stopped before it is had, the block runs without it, and its lanes find
     themselves stopped. Raises Locked and ClusterError.
     """
-    if tenure is None or not await tenure.acquire():
+    if lease_holder is None or not await lease_holder.acquire():
         yield
         return
-    async with tenure.kept():
+    async with lease_holder.renewing():
         yield
 
 

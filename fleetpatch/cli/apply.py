@@ -45,7 +45,7 @@ def command(
     on. Exit codes: 0 done, 3 some targets failed, 5 paused and can go on, 1 and 2 nothing was done.
     """
     from fleetpatch.campaign.apply import plan_lock
-    from fleetpatch.campaign.servers import Whereabouts, summarize_to_go_on
+    from fleetpatch.campaign.servers import ServerComparison, summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run, is_plan_file
     from fleetpatch.cli.execute import carry_out
@@ -54,13 +54,13 @@ def command(
     from fleetpatch.model.plan.load import load_plan
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
-    permits = ApplyOptions(patient=wait)
+    options = ApplyOptions(wait_for_window=wait)
     path = Path(what)
     if is_plan_file(path):
         plan = load_plan(path)
         require_digest(plan.digest, digest, what)
         print_warnings(plan)
-        servers = Whereabouts(plan.plan)
+        servers = ServerComparison(plan.plan)
         # Locked before the run is chosen: two processes must not plan the same plan at once.
         with plan_lock(plan.plan.name, settings) as held:
             planned = None
@@ -70,15 +70,15 @@ def command(
                 planned = new_run(
                     plan,
                     settings,
-                    permits,
+                    options,
                     servers,
                     run_file=run_file,
                     everything=everything,
                     dry_run=dry_run,
                 )
-            carry_out(planned, settings, output, yes=yes, held=held, permits=permits)
+            carry_out(planned, settings, output, yes=yes, held=held, options=options)
     else:
-        planned = summarize_to_go_on(find_run(settings.runs, what))
+        planned = summarize_to_resume(find_run(settings.runs, what))
         require_digest(planned.info.plan_digest, digest, what)
         if new or everything or run_file:
             raise UsageError(
@@ -90,4 +90,4 @@ def command(
                 f"{what}: this run was planned to be carried out, and a dry run would use it up; "
                 "dry-run the plan file instead: fleetpatch apply PLAN --dry-run"
             )
-        carry_out(planned, settings, output, yes=yes, permits=permits)
+        carry_out(planned, settings, output, yes=yes, options=options)

@@ -52,7 +52,7 @@ def carry_out(
     *,
     yes: bool,
     held: PlanLock | None = None,
-    permits: ApplyOptions | None = None,
+    options: ApplyOptions | None = None,
 ) -> None:
     """Ask unless `yes`, carry a run out, print its summary, and raise typer.Exit with its code."""
     try:
@@ -62,7 +62,7 @@ def carry_out(
         # Deferred: once the session is over its exit code stands, and a late signal must not
         # replace it.
         with signals.deferred():
-            summary = _apply(planned, settings, held, permits)
+            summary = _apply(planned, settings, held, options)
             code = exit_code(summary.state, summary.tally, partly=summary.partly)
             signals.settle(code)
     except signals.Interrupted:
@@ -76,13 +76,13 @@ def carry_out(
 
 
 def _apply(
-    planned: Summary, settings: Settings, held: PlanLock | None, permits: ApplyOptions | None
+    planned: Summary, settings: Settings, held: PlanLock | None, options: ApplyOptions | None
 ) -> Summary:
     """Carry the run out. Raises Interrupted where a signal came before it began."""
     run_file = Path(planned.run_file)
     with watch_applying(sys.stderr, total=planned.tally.open) as progress:
         work = partial(
-            apply, run_file, replace(settings, progress=progress), held=held, permits=permits
+            apply, run_file, replace(settings, progress=progress), held=held, options=options
         )
         return run(lambda: interruptible(lambda stop: work(stop=stop)))
 

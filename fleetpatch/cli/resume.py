@@ -45,7 +45,7 @@ def command(
     halted goes on, its failures so far accepted. It asks only where the run has not been started.
     """
     from fleetpatch.campaign.apply import reopen_failed
-    from fleetpatch.campaign.servers import summarize_to_go_on
+    from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run, summarize
     from fleetpatch.cli.execute import carry_out
@@ -56,12 +56,12 @@ def command(
         if not failed or OUTCOME_OF[one] is not Outcome.FAILED:
             raise UsageError(f"--reason {one}: goes with --failed, and must be one of a failure")
     path = find_run(settings.runs, run)
-    summary = summarize_to_go_on(path)
+    summary = summarize_to_resume(path)
     if failed:
         number = reopen_failed(path, settings, *reason or ())
         sys.stderr.write(f"{number} failed targets are open again.\n")
         summary = summarize(path)
-    permits = ApplyOptions(resumed=True, promoted=promote, patient=wait)
+    options = ApplyOptions(resume_halted=True, promote=promote, wait_for_window=wait)
     # The first time a run sends, a person has to agree; after that they have agreed already.
     begun = summary.state is not RunState.PLANNED
-    carry_out(summary, settings, output, yes=yes or begun, permits=permits)
+    carry_out(summary, settings, output, yes=yes or begun, options=options)

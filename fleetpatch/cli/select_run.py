@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from fleetpatch.campaign.plan import require_open_window
-from fleetpatch.campaign.servers import Whereabouts
+from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import summarize
 from fleetpatch.cli.event_loop import interruptible, run
@@ -25,14 +25,14 @@ def require_digest(found: str, wanted: str | None, what: str) -> None:
 
 
 def unfinished_run(
-    plan: PlanFile, settings: Settings, servers: Whereabouts, *, dry_run: bool
+    plan: PlanFile, settings: Settings, servers: ServerComparison, *, dry_run: bool
 ) -> Summary | None:
     """Find the unfinished run of the plan on the servers that it leads to now.
 
     None where there is none. Raises UsageError where the plan was changed while a run of its former
     text is unfinished.
     """
-    runs, here = settings.runs, servers.are_those_of
+    runs, here = settings.runs, servers.matches
     unfinished = locator.unfinished(runs, plan.digest, dry_run=dry_run)
     found = [entry for entry in unfinished if entry.info and here(entry.info)]
     # A newer run that is finished has done whatever an older one left open.
@@ -51,8 +51,8 @@ def unfinished_run(
 def new_run(
     plan: PlanFile,
     settings: Settings,
-    permits: ApplyOptions,
-    servers: Whereabouts,
+    options: ApplyOptions,
+    servers: ServerComparison,
     *,
     run_file: Path | None,
     everything: bool,
@@ -66,7 +66,7 @@ def new_run(
         # Before the survey: a plan made outside of the window would be old when it opens.
         run(
             lambda: interruptible(
-                lambda stop: require_open_window(plan.plan, settings, permits, stop)
+                lambda stop: require_open_window(plan.plan, settings, options, stop)
             )
         )
     try:
@@ -75,7 +75,7 @@ def new_run(
         )
     except NothingMatched:
         # A plan that changes what it selects on matches nothing once it has been carried out.
-        here = servers.are_those_of
+        here = servers.matches
         done = locator.finished(settings.runs, plan.digest, dry_run=dry_run, here=here)
         if done is None:
             raise
@@ -83,7 +83,7 @@ def new_run(
     return summarize(done.path)
 
 
-def _explain_difference(elsewhere: locator.RunEntry, servers: Whereabouts) -> None:
+def _explain_difference(elsewhere: locator.RunEntry, servers: ServerComparison) -> None:
     """Print why an unfinished run of the plan does not go on: it is of other servers."""
     if elsewhere.info is not None:
         difference = servers.difference(elsewhere.info)
@@ -92,12 +92,12 @@ def _explain_difference(elsewhere: locator.RunEntry, servers: Whereabouts) -> No
         )
 
 
-def _refuse_changed(plan: PlanFile, settings: Settings, servers: Whereabouts) -> None:
+def _refuse_changed(plan: PlanFile, settings: Settings, servers: ServerComparison) -> None:
     """Raise UsageError where the run of an earlier text of the plan is unfinished.
 
     Two runs of one plan would then change the same objects in different ways.
     """
-    started = locator.started(settings.runs, plan.plan.name, here=servers.overlap)
+    started = locator.started(settings.runs, plan.plan.name, here=servers.overlaps)
     if started is None or started.info is None or started.info.plan_digest == plan.digest:
         return
     raise UsageError(

@@ -28,7 +28,7 @@ def command(
     With -o json one object a line.
     """
     from fleetpatch.campaign.settings import Settings
-    from fleetpatch.campaign.view import find_run, opened
+    from fleetpatch.campaign.view import find_run, open_for_reading
     from fleetpatch.journal import queries
     from fleetpatch.report.targets import target_json_lines, target_lines
     from fleetpatch.report.terminal import write
@@ -39,7 +39,7 @@ def command(
         # What is in doubt has no outcome either.
         standings = {one for chosen in outcome for one in _meant(chosen)}
     lines = target_json_lines if output is Output.JSON else target_lines
-    with opened(path) as journal:
+    with open_for_reading(path) as journal:
         write(lines(queries.targets(journal, standings, *reason or ())), sys.stdout)
 
 

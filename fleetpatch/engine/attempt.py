@@ -11,16 +11,16 @@ from fleetpatch.rules.answers.verdicts import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """The target stays open; with `lane` set, so does all that its cluster has still to get.
+    """The target stays open, until the run is resumed.
 
-    `sent` tells whether a PATCH of ours may have reached the server: then it is in doubt. Without
-    a `cause` of its own it was left because of a halt. `unanswered` tells that the server did not
-    answer, or failed, at every attempt.
+    `cause` is empty where a shutdown was requested. With `stops_lane` nothing more can be done on
+    the target's cluster either. `in_doubt`: a PATCH of ours may have reached the server.
+    `unanswered`: the server did not answer, or failed, at every attempt.
     """
 
     cause: str = ""
-    lane: bool = False
-    sent: bool = True
+    stops_lane: bool = False
+    in_doubt: bool = True
     unanswered: bool = False
 
 
@@ -57,6 +57,6 @@ class RetryRecord:
     reason: Reason = Reason.EXHAUSTED
 
     @property
-    def said(self) -> str:
+    def reply_line(self) -> str:
         """The reply, in one line."""
         return f"{self.http_status or ''} {self.detail}".strip()

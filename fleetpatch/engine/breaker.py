@@ -1,18 +1,16 @@
-"""The breaker of one cluster: notes how targets end, and tells what is not worth trying.
+"""The breaker of one cluster, which stops what keeps failing, and the tracker of its outages.
 
-It opens for a part of the cluster (a kind in a namespace) after identical refusals in a row, and
-for the whole of it when the attempts of target after target run out, or when nothing is accepted
-for a while. It stays open for as long as the process lives; a run that goes on later tries again.
+The breaker opens for a part of the cluster (a kind in a namespace) after identical refusals in a
+row, and for the whole cluster when the attempts of target after target run out, or when nothing is
+accepted for a while. It stays open until the process ends; a run that is resumed tries again.
 
-Outages: when a server was last gone, so that it may have been started again since.
+The outage tracker remembers when a server was last unreachable, because it may have been started
+since. A server that has just started answers before it has loaded RBAC rules and custom resource
+definitions, and refuses what it accepts a second later. For `STARTUP_SECONDS` after an outage such
+a refusal is not final: the patch is sent again, as after a 503.
 
-A server that has just been started answers before it knows everybody's rights and all custom kinds,
-and refuses what it will take a second later. So for `SETTLING` seconds after an outage such a
-refusal is not final: it is sent again like a 503.
-
-No connection at all is an outage. A connection that broke is one only where many break at once, as
-they do when a process dies; one or two are everyday faults, after which a refusal means what it
-says.
+A refused connection is an outage. A broken connection is one only where many break within a second,
+as they do when a process dies. One or two are common network errors; a refusal after them is final.
 """
 
 from collections import Counter, deque
@@ -32,12 +30,12 @@ from fleetpatch.rules.running.limits import (
 )
 
 _ACCEPTED_BY_NOBODY: Final = frozenset({Reason.EXHAUSTED, Reason.WEBHOOK_UNREACHABLE})
-"""Ends that show nothing of a server that accepts what it is sent."""
+"""Reasons that do not show that the server accepts requests."""
 
 
 @dataclass(slots=True)
-class _Row:
-    """Refusals of one kind, one after the other."""
+class _Streak:
+    """Identical refusals in a row."""
 
     said: str = ""
     count: int = 0
@@ -45,40 +43,40 @@ class _Row:
 
 @dataclass(slots=True)
 class Breaker:
-    """Told of every end at once; `not_tried` counts the targets that `refuses` turned away."""
+    """Gets every end and every retry of a lane; `not_tried` counts what `refuses` turned away."""
 
     refusals: int = REFUSALS
     breakdowns: int = BREAKDOWNS
     not_tried: Counter[Part] = field(default_factory=Counter)
-    _rows: dict[Part, _Row] = field(default_factory=dict)
+    _streaks: dict[Part, _Streak] = field(default_factory=dict)
     _open: dict[Part, str] = field(default_factory=dict)
     _exhausted: int = 0
     _busy: int = 0
     _busy_since: float = 0.0
     _busy_at: float = 0.0
 
-    def note(self, target: Target, settlement: Settlement) -> str:
-        """Note an end; gives why the whole cluster is to be left alone now, or nothing."""
+    def settled(self, target: Target, settlement: Settlement) -> str:
+        """Count an end; returns the reason to stop sending to this cluster, or ''."""
         part, said = part_of(target), refusal(target, settlement)
         if settlement.reason not in _ACCEPTED_BY_NOBODY:
             self._busy = 0
         if said:
-            row = self._rows.setdefault(part, _Row())
-            row.count = row.count + 1 if row.said == said else 1
-            row.said = said
-            if row.count >= self.refusals:
+            streak = self._streaks.setdefault(part, _Streak())
+            streak.count = streak.count + 1 if streak.said == said else 1
+            streak.said = said
+            if streak.count >= self.refusals:
                 self._open.setdefault(part, settlement.detail)
         elif settlement.outcome is not Outcome.SKIPPED:
-            self._rows.pop(part, None)
+            self._streaks.pop(part, None)
         self._exhausted = self._exhausted + 1 if settlement.reason is Reason.EXHAUSTED else 0
         if self._exhausted == self.breakdowns:
             return f"{self.breakdowns} targets in a row were given up: {settlement.detail}"
         return ""
 
-    def busy(self, now: float, detail: str) -> str:
-        """Note an answer that settled nothing; gives why the cluster is to be left alone now."""
+    def retried(self, now: float, detail: str) -> str:
+        """Count a retry at `now`; returns the reason to stop sending to this cluster, or ''."""
         if not self._busy or now > self._busy_at + BUSY_SECONDS:
-            # After a while in which nothing was asked, such as a wave's pause, it counts anew.
+            # A time without requests, such as the pause before a wave, says nothing: start again.
             self._busy, self._busy_since = 0, now
         self._busy += 1
         self._busy_at = now
@@ -87,14 +85,14 @@ class Breaker:
         return f"nothing was accepted for {now - self._busy_since:.0f} s: {detail}"
 
     def refuses(self, target: Target) -> bool:
-        """Tell whether the target's part is stopped; counts it as not tried then."""
+        """Return whether the target's part is stopped; counts it as not tried then."""
         if not self._open or (part := part_of(target)) not in self._open:
             return False
         self.not_tried[part] += 1
         return True
 
     def causes(self) -> list[str]:
-        """Say what was stopped, why, and how much of it was not tried."""
+        """Describe what was stopped, why, and how much of it was not tried."""
         return [
             f"{kind} in {namespace} was stopped after {self.refusals} refusals in a row,"
             f" {self.not_tried[kind, namespace]} not tried: {detail}"
@@ -103,11 +101,11 @@ class Breaker:
         ]
 
 
-SETTLING = 10.0
-"""Seconds after an outage within which a server may not be itself yet."""
+STARTUP_SECONDS = 10.0
+"""Seconds after an outage within which a server may not have loaded everything yet."""
 
-TOGETHER = 6
-"""Connections that break within a second of each other when a server dies."""
+BROKEN_TOGETHER = 6
+"""Connections that break within a second when a server dies; fewer are network errors."""
 
 
 class OutageTracker:
@@ -115,15 +113,15 @@ class OutageTracker:
 
     def __init__(self) -> None:
         self._last = float("-inf")
-        self._broken: deque[float] = deque(maxlen=TOGETHER)
+        self._broken: deque[float] = deque(maxlen=BROKEN_TOGETHER)
 
     def note(self, now: float, *, alone: bool) -> None:
-        """The server was silent; `alone` where that may concern this one connection only."""
+        """Count a request without an answer; `alone` where only its connection may be at fault."""
         self._broken.append(now)
-        many = len(self._broken) == TOGETHER and now - self._broken[0] < 1.0
+        many = len(self._broken) == BROKEN_TOGETHER and now - self._broken[0] < 1.0
         if many or not alone:
             self._last = now
 
     def is_recent(self, now: float) -> bool:
-        """Whether the server may have been started just now."""
-        return now - self._last < SETTLING
+        """Return whether the server may have been started just now."""
+        return now - self._last < STARTUP_SECONDS

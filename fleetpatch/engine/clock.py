@@ -7,20 +7,20 @@ import anyio
 from fleetpatch.model.ports import Clock
 
 # Linux' other clock stands still while the machine sleeps, and a Lease runs out meanwhile.
-_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+_MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
-_NAP = 30.0
+_MAX_SLEEP = 30.0
 
 
-async def lapse(clock: Clock, seconds: float) -> None:
+async def sleep_monotonic(clock: Clock, seconds: float) -> None:
     """Wait until so many seconds have passed on the monotonic clock.
 
     A single long sleep would not: the timers of the loop stand still while a machine sleeps.
     """
     until = clock.monotonic() + seconds
     while (left := until - clock.monotonic()) > 0:
-        await clock.sleep(min(_NAP, left))
+        await clock.sleep(min(_MAX_SLEEP, left))
 
 
 class SystemClock:
@@ -28,7 +28,7 @@ class SystemClock:
 
     def monotonic(self) -> float:
         """Seconds that never step back, those of a machine's sleep included."""
-        return time.clock_gettime(_STEADY)
+        return time.clock_gettime(_MONOTONIC)
 
     def wall(self) -> float:
         """Seconds since the epoch, UTC."""

@@ -28,7 +28,7 @@ async def put(stream: MemoryObjectSendStream[T], item: T) -> None:
         await stream.send(item)
 
 
-class Eager(AsyncIterator[T]):
+class EagerReceiver(AsyncIterator[T]):
     """Iterates over a stream until its end, waiting only while it is empty."""
 
     def __init__(self, stream: MemoryObjectReceiveStream[T]) -> None:

@@ -1,8 +1,8 @@
-"""A lane: one cluster's feeder and its equal workers.
+"""A lane: the workers of one cluster, and the feeder that claims targets for them.
 
-The feeder claims a chunk in one transaction before any of it is sent, and hands it out target by
-target. What an earlier process left in doubt goes first, to be read before it is sent. A lane gives
-back what it claimed and cannot have changed, so that only what was in flight can ever be in doubt.
+The feeder claims a chunk of targets in one transaction before any of them is sent. What an earlier
+process left in doubt goes first, and is read before it is sent. A lane releases what it claimed and
+cannot have changed, so that only what was in flight can be in doubt.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from fleetpatch.engine.attempt import Deferred, RetryRecord
 from fleetpatch.engine.breaker import Breaker
-from fleetpatch.engine.concurrency import Eager, put
+from fleetpatch.engine.concurrency import EagerReceiver, put
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, Settled
@@ -23,14 +23,14 @@ from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.answers.verdicts import SERVERS_OWN
 
 _CAUSES_KEPT = 20
-"""Causes of single targets that a lane remembers: one is shown, and the others are counted."""
+"""Causes of single targets that a lane keeps: the summary shows one and counts the others."""
 
-_KEPT_BACK = 1000
-"""Targets that were turned away: so many are given back together."""
+_RELEASE_BATCH = 1000
+"""Targets that the breaker turned away are released in batches of so many: a commit for each."""
 
 
-class _Errand(NamedTuple):
-    """A target on its way to a worker; `in_doubt`: an earlier process may have changed it."""
+class _WorkItem(NamedTuple):
+    """A target for a worker; `in_doubt`: an earlier process may have changed it."""
 
     target: Target
     in_doubt: bool = False
@@ -48,11 +48,10 @@ def _ignore_retried(_record: RetryRecord) -> None:
 class Lane:
     """Brings one cluster's pending targets, up to `last`, to their ends, `concurrency` at a time.
 
-    `causes` tells afterwards why targets were left open; it is empty where none was. `broken` tells
-    that a breaker gave the cluster as a whole up, `puzzled` that single targets could not be read
-    while their cluster answered others.
-    `on_settled` and `on_retried` are called at each end and before each retry, before anything else
-    is sent.
+    `causes` says afterwards why targets were left open; it is empty where none was.
+    `cluster_stopped`: the breaker stopped the whole cluster. `has_unreadable`: single targets could
+    not be read while the cluster answered others. `on_settled` is called at each end, `on_retried`
+    before each retry, both before anything else is sent.
     """
 
     patcher: ClusterPatcher
@@ -63,11 +62,11 @@ class Lane:
     on_settled: Callable[[Target, Settlement], None] = _ignore_settled
     on_retried: Callable[[RetryRecord], None] = _ignore_retried
     breaker: Breaker = field(default_factory=Breaker)
-    broken: bool = False
-    puzzled: bool = False
+    cluster_stopped: bool = False
+    has_unreadable: bool = False
     _unanswered: bool = False
-    _reached: int = 0
-    _waiting: dict[TargetId, Target] = field(default_factory=dict)
+    _last_claimed: int = 0
+    _queued: dict[TargetId, Target] = field(default_factory=dict)
     _untouched: list[Target] = field(default_factory=list)
 
     @property
@@ -81,77 +80,79 @@ class Lane:
 
     @property
     def given_up(self) -> bool:
-        """Whether the cluster did not do what was left for it to do, however much that was.
+        """Whether the cluster did not do what was deferred for it to do, however much that was.
 
         Where few targets are left, they end before a breaker can tell a cluster that is silent.
         """
-        return self.broken or (self._unanswered and not self.puzzled)
+        return self.cluster_stopped or (self._unanswered and not self.has_unreadable)
 
     def stop(self, cause: str) -> None:
         """Send nothing new; what is in flight is brought to its end, within a bound."""
         self.causes.add(cause)
-        self._shutdown.call()
+        self._shutdown.request()
 
     async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
         """Work until nothing is pending or the lane is stopped; closes `outbox`, its own clone."""
         # A chunk in hand and one in the stream: the next claim is on the disk before it is needed.
         chunk = max(64, 4 * self.concurrency)
-        feed, errands = anyio.create_memory_object_stream[_Errand](chunk)
+        feed, items = anyio.create_memory_object_stream[_WorkItem](chunk)
         async with outbox:
             async with anyio.create_task_group() as bound:
-                bound.start_soon(self._cut_off, bound.cancel_scope)
+                bound.start_soon(self._cancel_after_drain, bound.cancel_scope)
                 async with anyio.create_task_group() as workers:
                     workers.start_soon(self._feed, feed, chunk)
                     for _ in range(self.concurrency):
-                        workers.start_soon(self._work, errands.clone(), outbox.clone())
-                    errands.close()
+                        workers.start_soon(self._work, items.clone(), outbox.clone())
+                    items.close()
                 bound.cancel_scope.cancel()
             self.causes.update(f"{self.cluster}: {cause}" for cause in self.breaker.causes())
-            self._untouched.extend(self._waiting.values())
-            self._waiting.clear()
-            await self._give_back()
+            self._untouched.extend(self._queued.values())
+            self._queued.clear()
+            await self._release()
 
-    async def _cut_off(self, workers: anyio.CancelScope) -> None:
+    async def _cancel_after_drain(self, workers: anyio.CancelScope) -> None:
         """End what a server withholds for longer than a halt may take; it stays in doubt."""
         await self._shutdown.drained()
         workers.cancel()
 
-    async def _feed(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
+    async def _feed(self, feed: MemoryObjectSendStream[_WorkItem], chunk: int) -> None:
         async with feed:
-            await self._hand_out_doubtful(feed, chunk)
+            await self._enqueue_in_doubt(feed, chunk)
             if self.patcher.context.policy.read_only:
                 return
-            while not self._shutdown.called:
-                claimed = await self.writer.claim(self.cluster, chunk, self.last, self._reached)
+            while not self._shutdown.requested:
+                claimed = await self.writer.claim(
+                    self.cluster, chunk, self.last, self._last_claimed
+                )
                 if not claimed:
                     return
                 # What is given back meanwhile is for another session.
-                self._reached = claimed[-1].id
-                await self._hand_out(claimed, feed)
-                if len(self._untouched) >= _KEPT_BACK:
-                    await self._give_back()
+                self._last_claimed = claimed[-1].id
+                await self._enqueue(claimed, feed)
+                if len(self._untouched) >= _RELEASE_BATCH:
+                    await self._release()
 
-    async def _hand_out_doubtful(self, feed: MemoryObjectSendStream[_Errand], chunk: int) -> None:
+    async def _enqueue_in_doubt(self, feed: MemoryObjectSendStream[_WorkItem], chunk: int) -> None:
         """Hand out what was in doubt before this lane claimed anything."""
         last = 0
-        while not self._shutdown.called:
+        while not self._shutdown.requested:
             doubtful = await self.writer.in_doubt(self.cluster, last, chunk)
             if not doubtful:
                 return
             for target in doubtful:
-                await feed.send(_Errand(target, in_doubt=True))
+                await feed.send(_WorkItem(target, in_doubt=True))
             last = doubtful[-1].id
 
-    async def _hand_out(
-        self, claimed: Sequence[Target], feed: MemoryObjectSendStream[_Errand]
+    async def _enqueue(
+        self, claimed: Sequence[Target], feed: MemoryObjectSendStream[_WorkItem]
     ) -> None:
-        self._waiting.update((target.id, target) for target in claimed)
+        self._queued.update((target.id, target) for target in claimed)
         for target in claimed:
-            if self._shutdown.called:
+            if self._shutdown.requested:
                 return
-            await put(feed, _Errand(target))
+            await put(feed, _WorkItem(target))
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         untouched, self._untouched = self._untouched, []
         if untouched:
             with anyio.CancelScope(shield=True):
@@ -159,26 +160,26 @@ class Lane:
 
     async def _work(
         self,
-        errands: MemoryObjectReceiveStream[_Errand],
+        items: MemoryObjectReceiveStream[_WorkItem],
         outbox: MemoryObjectSendStream[Settled],
     ) -> None:
-        async with errands, outbox:
-            async for target, in_doubt in Eager(errands):
-                if self._shutdown.called:
+        async with items, outbox:
+            async for target, in_doubt in EagerReceiver(items):
+                if self._shutdown.requested:
                     continue
-                self._waiting.pop(target.id, None)
+                self._queued.pop(target.id, None)
                 if self.breaker.refuses(target):
                     if not in_doubt:
                         self._untouched.append(target)
                     continue
                 ended = await self.patcher.patch(target, in_doubt=in_doubt, on_retry=self.retried)
                 match ended:
-                    case Deferred() as left:
-                        self._leave(target, left)
-                        if not left.sent:
+                    case Deferred() as deferred:
+                        self._defer(target, deferred)
+                        if not deferred.in_doubt:
                             self._untouched.append(target)
                     case settlement:
-                        self._note(target, settlement)
+                        self._note_settled(target, settlement)
                         await put(outbox, (target, settlement))
 
     def retried(self, record: RetryRecord) -> None:
@@ -187,32 +188,32 @@ class Lane:
         # Conflicts and stale credentials say nothing against the server.
         if record.verdict in SERVERS_OWN:
             now = self.patcher.context.clock.monotonic()
-            if cause := self.breaker.busy(now, record.said):
-                self._break(cause)
+            if cause := self.breaker.retried(now, record.reply_line):
+                self._stop_cluster(cause)
         self.on_retried(record)
 
-    def _note(self, target: Target, settlement: Settlement) -> None:
+    def _note_settled(self, target: Target, settlement: Settlement) -> None:
         """Let everybody know before the next request is sent."""
         self.on_settled(target, settlement)
         if self._unanswered and settlement.reason is not Reason.EXHAUSTED:
             # It answers others: so it was a matter of those targets.
-            self.puzzled = True
-        if cause := self.breaker.note(target, settlement):
-            self._break(cause)
+            self.has_unreadable = True
+        if cause := self.breaker.settled(target, settlement):
+            self._stop_cluster(cause)
 
-    def _break(self, cause: str) -> None:
-        self.broken = True
+    def _stop_cluster(self, cause: str) -> None:
+        self.cluster_stopped = True
         self.stop(f"{self.cluster}: {cause}")
 
-    def _leave(self, target: Target, left: Deferred) -> None:
-        if not left.cause:
+    def _defer(self, target: Target, deferred: Deferred) -> None:
+        if not deferred.cause:
             return
-        if left.lane:
-            self._break(left.cause)
+        if deferred.stops_lane:
+            self._stop_cluster(deferred.cause)
             return
-        if left.unanswered:
+        if deferred.unanswered:
             self._unanswered = True
         else:
-            self.puzzled = True
+            self.has_unreadable = True
         if len(self.causes) < _CAUSES_KEPT:
-            self.causes.add(f"{self.cluster}: {target.namespace}/{target.name} {left.cause}")
+            self.causes.add(f"{self.cluster}: {target.namespace}/{target.name} {deferred.cause}")

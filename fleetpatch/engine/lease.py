@@ -33,20 +33,20 @@ from fleetpatch.errors import ClusterError, Locked
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
 from fleetpatch.model.ports import Clock, Events, Leases
 
-_LONGEST_WATCH: Final = 600
+_MAX_DURATION: Final = 600
 """Seconds for which a record is watched at most: who asks for more is taken to be alive."""
 
-_TROUBLES: Final = 10
+_MAX_TROUBLES: Final = 10
 """Requests without a usable answer that are put up with before anything is held."""
 
-_FAREWELL: Final = 1.0
+_RELEASE_TIMEOUT: Final = 1.0
 """Seconds that giving it back may take: a run that was interrupted has to end soon."""
 
 _SUSPENDED: Final = "this process did not get to it"
 
 
 @dataclass(frozen=True, slots=True)
-class LeaseTerms:
+class LeaseConfig:
     """What is held, by whom, and for how long: `lease` and `holder` are its name and ours.
 
     `duration` is in whole seconds.
@@ -57,22 +57,22 @@ class LeaseTerms:
     duration: int = 30
 
     @property
-    def renewal(self) -> float:
+    def renew_period(self) -> float:
         """Seconds after which it is renewed."""
         return self.duration / 3
 
     @property
-    def deadline(self) -> float:
+    def renew_deadline(self) -> float:
         """Seconds after which, without a renewal, nothing is sent any more."""
         return self.duration * 2 / 3
 
     @property
-    def again(self) -> float:
+    def retry_period(self) -> float:
         """Seconds between two attempts, and between two looks at somebody else's."""
         return self.duration / 15
 
     @property
-    def patience(self) -> float:
+    def request_timeout(self) -> float:
         """Seconds that one request may take."""
         return self.duration / 6
 
@@ -85,26 +85,26 @@ class _Watch(NamedTuple):
 
 
 class LeaseHolder:
-    """Holds one Lease: `acquire` it, then do the work within `kept`, asking `holds` all the time.
+    """Holds one Lease: `acquire` it, work within `renewing`, and ask `holds` before each PATCH.
 
-    `on_lost` is told once, in one line, why nothing may be sent any more. `halt` ends the waiting
-    for somebody else's Lease.
+    `on_lost` is called once, with the cause in one line, when nothing may be sent any more.
+    `shutdown` ends the wait for a Lease that another process holds.
     """
 
     def __init__(
         self,
-        terms: LeaseTerms,
+        config: LeaseConfig,
         leases: Leases,
         clock: Clock,
         log: Events,
-        halt: Shutdown,
+        shutdown: Shutdown,
         on_lost: Callable[[str], None],
     ) -> None:
-        self._terms = terms
+        self._config = config
         self._leases = leases
         self._clock = clock
         self._log = log
-        self._halt = halt
+        self._shutdown = shutdown
         self._on_lost = on_lost
         self._lease = Lease(LeaseRecord(), "")
         self._sent_at = -inf
@@ -125,11 +125,11 @@ class LeaseHolder:
         Raises Locked where somebody else is alive, and ClusterError where it cannot be had.
         """
         watch: _Watch | None = None
-        while not self._halt.called:
+        while not self._shutdown.requested:
             asked_at = self._clock.monotonic()
             found = await self._ask(self._leases.read)
             if isinstance(found, LeaseTrouble):
-                self._endure(found)
+                self._count_trouble(found)
             else:
                 lease = found if isinstance(found, Lease) else None
                 watch = self._look(lease, watch)
@@ -138,17 +138,17 @@ class LeaseHolder:
                     if isinstance(taken, Lease):
                         return True
                     if isinstance(taken, LeaseTrouble):
-                        self._endure(taken)
-            await self._halt.pause(self._terms.again)
+                        self._count_trouble(taken)
+            await self._shutdown.sleep(self._config.retry_period)
         return False
 
     @asynccontextmanager
-    async def kept(self) -> AsyncIterator[None]:
+    async def renewing(self) -> AsyncIterator[None]:
         """Renew the Lease while the block runs, and give it back at its end."""
         try:
             with unwrapped_group():
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._keep)
+                    tasks.start_soon(self._keep_renewing)
                     yield
                     tasks.cancel_scope.cancel()
         finally:
@@ -157,7 +157,7 @@ class LeaseHolder:
 
     @property
     def _deadline(self) -> float:
-        return self._sent_at + self._terms.deadline
+        return self._sent_at + self._config.renew_deadline
 
     def _look(self, lease: Lease | None, watch: _Watch | None) -> _Watch:
         """Compare with what was seen first. Raises Locked where somebody else changed it since."""
@@ -166,9 +166,9 @@ class LeaseHolder:
             watch = _Watch(record, self._clock.monotonic())
             if record and record.holder:
                 events.lease_awaited(
-                    self._log, self._terms.lease, holder=record.holder, since=record.acquired
+                    self._log, self._config.lease, holder=record.holder, since=record.acquired
                 )
-                if record.seconds > _LONGEST_WATCH:
+                if record.seconds > _MAX_DURATION:
                     raise self._locked(record)
         elif record != watch.record and not self._is_ours(record):
             raise self._locked(record if record and record.holder else watch.record)
@@ -177,39 +177,39 @@ class LeaseHolder:
     def _is_free(self, lease: Lease | None, watched: float) -> bool:
         if lease is None or not lease.record.holder or self._is_ours(lease.record):
             return True
-        return watched >= (lease.record.seconds or self._terms.duration)
+        return watched >= (lease.record.seconds or self._config.duration)
 
     def _is_ours(self, record: LeaseRecord | None) -> bool:
-        return record is not None and record.holder == self._terms.holder
+        return record is not None and record.holder == self._config.holder
 
     def _locked(self, record: LeaseRecord | None) -> Locked:
         holder = (record and record.holder) or "another process"
         since = f" (since {record.acquired})" if record and record.acquired else ""
-        return Locked(f"lease {self._terms.lease}: {holder} holds it{since}; let it end")
+        return Locked(f"lease {self._config.lease}: {holder} holds it{since}; let it end")
 
-    def _endure(self, trouble: LeaseTrouble) -> None:
+    def _count_trouble(self, trouble: LeaseTrouble) -> None:
         self._troubles += 1
-        if not trouble.passing or self._troubles >= _TROUBLES:
-            raise ClusterError(f"lease {self._terms.lease}: cannot be had: {trouble.detail}")
+        if not trouble.passing or self._troubles >= _MAX_TROUBLES:
+            raise ClusterError(f"lease {self._config.lease}: cannot be had: {trouble.detail}")
 
     async def _take(self, found: Lease | None) -> LeaseReply:
-        now, sent_at = self._stamp(), self._clock.monotonic()
-        record = LeaseRecord(self._terms.holder, self._terms.duration, now, now)
+        now, sent_at = self._micro_time(), self._clock.monotonic()
+        record = LeaseRecord(self._config.holder, self._config.duration, now, now)
         if found is None:
             reply = await self._ask(partial(self._leases.create, record))
         else:
             record = replace(record, transitions=found.record.transitions + 1)
             reply = await self._ask(partial(self._leases.update, record, found.version))
         if isinstance(reply, Lease):
-            self._note(reply, sent_at)
+            self._note_renewal(reply, sent_at)
             self._held = True
             former = found.record.holder if found else ""
             events.lease_acquired(
-                self._log, self._terms.lease, holder=self._terms.holder, former=former
+                self._log, self._config.lease, holder=self._config.holder, former=former
             )
         return reply
 
-    async def _keep(self) -> None:
+    async def _keep_renewing(self) -> None:
         while self.holds():
             await self._clock.sleep(min(self._renew_at, self._deadline) - self._clock.monotonic())
             if self.holds():
@@ -217,34 +217,34 @@ class LeaseHolder:
 
     async def _renew(self) -> None:
         sent_at = self._clock.monotonic()
-        record = replace(self._lease.record, renewed=self._stamp())
+        record = replace(self._lease.record, renewed=self._micro_time())
         reply = await self._write(record, self._deadline)
         match reply:
             case Lease() if self._is_ours(reply.record):
-                self._note(reply, sent_at)
+                self._note_renewal(reply, sent_at)
             case Lease():
                 self._lose(f"was taken over by {reply.record.holder or 'another process'}")
             case LeaseMiss.ABSENT:
                 self._lose("was deleted")
             case LeaseMiss.CONFLICT:
-                self._postpone("others write it all the time")
+                self._retry_later("others write it all the time")
             case LeaseTrouble():
-                self._postpone(reply.detail)
+                self._retry_later(reply.detail)
 
-    def _postpone(self, trouble: str) -> None:
+    def _retry_later(self, trouble: str) -> None:
         self._trouble = trouble
-        self._renew_at = self._clock.monotonic() + self._terms.again
-        events.lease_not_renewed(self._log, self._terms.lease, trouble)
+        self._renew_at = self._clock.monotonic() + self._config.retry_period
+        events.lease_not_renewed(self._log, self._config.lease, trouble)
 
     async def _release(self) -> None:
         """Give it back, unless it is lost; where that does not arrive, it runs out by itself."""
         if not self.holds():
             return
         self._held = False
-        record = replace(self._lease.record, holder="", renewed=self._stamp())
-        reply = await self._write(record, self._clock.monotonic() + _FAREWELL)
+        record = replace(self._lease.record, holder="", renewed=self._micro_time())
+        reply = await self._write(record, self._clock.monotonic() + _RELEASE_TIMEOUT)
         if isinstance(reply, Lease) and not reply.record.holder:
-            events.lease_released(self._log, self._terms.lease)
+            events.lease_released(self._log, self._config.lease)
 
     async def _write(self, record: LeaseRecord, until: float) -> LeaseReply:
         """Write our Lease; where it is not ours any more, give what it has become instead."""
@@ -262,7 +262,7 @@ class LeaseHolder:
         self, request: Callable[[], Awaitable[LeaseReply]], until: float = inf
     ) -> LeaseReply:
         """Make a request, and wait for its answer as long as our patience lasts, or `until`."""
-        seconds = min(self._terms.patience, until - self._clock.monotonic())
+        seconds = min(self._config.request_timeout, until - self._clock.monotonic())
         reply: LeaseReply = LeaseTrouble("no answer within the time allowed")
 
         async def cut_off(scope: anyio.CancelScope) -> None:
@@ -275,21 +275,21 @@ class LeaseHolder:
             race.cancel_scope.cancel()
         return reply
 
-    def _note(self, lease: Lease, sent_at: float) -> None:
+    def _note_renewal(self, lease: Lease, sent_at: float) -> None:
         self._lease = lease
         self._sent_at = sent_at
-        self._renew_at = sent_at + self._terms.renewal
+        self._renew_at = sent_at + self._config.renew_period
         self._trouble = _SUSPENDED
 
     def _lose(self, how: str) -> None:
         if not self._held:
             return
         self._held = False
-        cause = f"the lease {self._terms.lease} {how}"
-        events.lease_lost(self._log, self._terms.lease, cause)
+        cause = f"the lease {self._config.lease} {how}"
+        events.lease_lost(self._log, self._config.lease, cause)
         self._on_lost(cause)
 
-    def _stamp(self) -> str:
+    def _micro_time(self) -> str:
         """The wall clock's time as Kubernetes' MicroTime."""
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         return now.isoformat(timespec="microseconds").replace("+00:00", "Z")

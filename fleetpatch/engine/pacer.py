@@ -79,7 +79,7 @@ class Pacer:
 
         Whoever gets a permit sends at once, and gives it to `answered`.
         """
-        if halt.called:
+        if halt.requested:
             return None
         if not self._line:
             turn = self._governor.admit(self._clock.monotonic())
@@ -107,7 +107,7 @@ class Pacer:
         place = anyio.Event()
         self._line.append(place)
         try:
-            while not halt.called:
+            while not halt.requested:
                 wait = inf
                 if self._line[0] is place:
                     turn = self._governor.admit(self._clock.monotonic())
@@ -115,9 +115,9 @@ class Pacer:
                         return turn
                     wait = turn
                 if wait < inf:
-                    await halt.pause(wait)
+                    await halt.sleep(wait)
                 else:
-                    await halt.until(place)
+                    await halt.wait_for(place)
                     self._line[self._line.index(place)] = place = anyio.Event()
             return None
         finally:

@@ -78,7 +78,7 @@ class TargetPatcher:
         self._unjudged: _Unjudged | None = None
 
     @property
-    def seconds(self) -> float:
+    def elapsed(self) -> float:
         """The time since the first PATCH for it was sent; 0 before that."""
         now = self._context.clock.monotonic()
         return now - (now if self._first_sent_at is None else self._first_sent_at)
@@ -100,7 +100,7 @@ class TargetPatcher:
             return None
         permit = await self._context.pacer.admit(self._context.shutdown)
         if permit is None:
-            return await self._come_to_rest()
+            return await self._defer_for_shutdown()
         sent = await self._send(permit)
         if isinstance(sent, Settlement):
             return sent
@@ -121,27 +121,27 @@ class TargetPatcher:
 
     async def _read_and_send(self) -> AttemptResult | _Unjudged:
         """Read where needed, then send where allowed."""
-        halt = self._context.shutdown
-        if halt.called and self._unread and not self._must_read:
-            return await self._come_to_rest()
+        shutdown = self._context.shutdown
+        if shutdown.requested and self._unread and not self._must_read:
+            return await self._defer_for_shutdown()
         if self._must_read:
             ended = await self._read()
-            if halt.called and isinstance(ended, Retryable):
+            if shutdown.requested and isinstance(ended, Retryable):
                 return Deferred()
             if ended is not None:
                 return ended
         if self._policy.read_only:
-            return Deferred(sent=False)
-        permit = await self._context.pacer.admit(halt)
+            return Deferred(in_doubt=False)
+        permit = await self._context.pacer.admit(shutdown)
         if permit is None:
-            return await self._come_to_rest()
-        if self._last is not None and self.seconds > self._policy.deadline:
+            return await self._defer_for_shutdown()
+        if self._last is not None and self.elapsed > self._policy.deadline:
             # The line was long: its time is over, as after a wait.
             self._context.pacer.unused()
             return self._last
         return await self._send(permit)
 
-    async def _come_to_rest(self) -> Settlement | Deferred:
+    async def _defer_for_shutdown(self) -> Settlement | Deferred:
         """Leave the target where the halt found it, unless a read shows that it is done.
 
         Nothing is read where the server asked for a pause: it stays in doubt then.
@@ -154,40 +154,40 @@ class TargetPatcher:
                     return ended
                 case Retryable() | Deferred():
                     return Deferred()
-        return Deferred(sent=self._is_in_doubt)
+        return Deferred(in_doubt=self._is_in_doubt)
 
-    async def give_up(self, last: Retryable, *, once_more: bool = True) -> Settlement | Deferred:
+    async def give_up(self, last: Retryable, *, may_send: bool = True) -> Settlement | Deferred:
         """End a passage whose attempts have run out: where a read can tell more, it is made.
 
-        `once_more`: a PATCH may follow it, where turns went by without one.
+        `may_send`: a PATCH may follow it, where turns went by without one.
         """
         if (overdue := self._must_read) or self._unread:
             match await self._read():
                 case Settlement() as ended:
                     return ended
-                case Deferred() as left if left.lane or overdue:
-                    return left
+                case Deferred() as deferred if deferred.stops_lane or overdue:
+                    return deferred
                 case Retryable(reply=reply) if self._must_know(last, reply):
                     cause = f"could not be read after it may have been applied: {one_line(reply)}"
                     return Deferred(
                         cause,
-                        lane=is_unreachable(reply),
+                        stops_lane=is_unreachable(reply),
                         unanswered=last.verdict is Verdict.IN_DOUBT,
                     )
-                case None if overdue and once_more and self._may_go_on:
+                case None if overdue and may_send and self._has_attempts_left:
                     # Turns went by without a PATCH while it could not be read; now it could.
-                    turn = await self.attempt()
-                    if not isinstance(turn, Retryable):
-                        return turn
-                    return await self.give_up(turn, once_more=False)
+                    result = await self.attempt()
+                    if not isinstance(result, Retryable):
+                        return result
+                    return await self.give_up(result, may_send=False)
         said = one_line(last.reply)
         match last.verdict:
             case Verdict.RENEW:
                 cause = f"spent its last attempt on credentials that were stale: {said}"
-                return Deferred(cause, sent=self._is_in_doubt)
+                return Deferred(cause, in_doubt=self._is_in_doubt)
             case Verdict.RETRY if is_unreachable(last.reply):
                 cause = f"the server cannot be reached: {said}"
-                return Deferred(cause, lane=True, sent=self._is_in_doubt)
+                return Deferred(cause, stops_lane=True, in_doubt=self._is_in_doubt)
             case Verdict.CONFLICT:
                 return self._settle(End(Reason.CONFLICT, said))
             case _:
@@ -211,7 +211,7 @@ class TargetPatcher:
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
                 return self._settle(self._decide_on_200(reply.seen))
         if not (policy.dry_run or is_unreachable(reply)):
-            # It has left us: whoever answers, and whatever, it may have been applied.
+            # It has deferred us: whoever answers, and whatever, it may have been applied.
             self._maybe_applied = self._unread = True
         return _Unjudged(reply, sent.type)
 
@@ -260,9 +260,9 @@ class TargetPatcher:
         return self._unanswered or not (isinstance(read, Answer) and self._is_final(read))
 
     @property
-    def _may_go_on(self) -> bool:
+    def _has_attempts_left(self) -> bool:
         policy = self._policy
-        return self._attempts < policy.attempts and self.seconds <= policy.deadline
+        return self._attempts < policy.attempts and self.elapsed <= policy.deadline
 
     def _is_our_own(self, reply: Reply) -> bool:
         """Tell whether an apply met with nobody but ourselves.
@@ -301,7 +301,7 @@ class TargetPatcher:
             case Answer() if refused and not unready and self._is_final(reply):
                 return self._settle(refused)
             case Answer(status=403) if not unready:
-                return Deferred(f"may not be read: {one_line(reply)}", sent=self._is_in_doubt)
+                return Deferred(f"may not be read: {one_line(reply)}", in_doubt=self._is_in_doubt)
             case _:
                 return Retryable(reply, Verdict.IN_DOUBT)
 
@@ -348,7 +348,7 @@ class TargetPatcher:
         """
         if self._renewed:
             cause = f"the server does not accept our credentials: {one_line(reply)}"
-            return Deferred(cause, lane=True, sent=self._is_in_doubt)
+            return Deferred(cause, stops_lane=True, in_doubt=self._is_in_doubt)
         self._renewed = True
         await self._context.cluster.renew()
         return Retryable(reply, Verdict.IN_DOUBT if self._must_read else Verdict.RENEW)
@@ -367,10 +367,10 @@ class TargetPatcher:
             resource_version=end.resource_version,
             detail=end.detail,
             replaced=self._replaced,
-            wrote=end.wrote or self._left_behind(end.reason),
+            wrote=end.wrote or self._values_left(end.reason),
         )
 
-    def _left_behind(self, reason: Reason) -> Fields | None:
+    def _values_left(self, reason: Reason) -> Fields | None:
         """What the target's fields hold by our hand, where the server made nothing else of it."""
         match OUTCOME_OF[reason]:
             case Outcome.APPLIED:

@@ -68,7 +68,7 @@ class ClusterPatcher:
             # With no retry left, the last result is returned like any other.
             retry_error_callback=_retryable,
             # A shutdown ends the wait.
-            sleep=context.shutdown.pause,
+            sleep=context.shutdown.sleep,
         )
         result: AttemptResult = await retrying(patcher.attempt)
         return await patcher.give_up(result) if isinstance(result, Retryable) else result
@@ -87,7 +87,7 @@ class StopBeforeDeadline(stop_base):
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """Return whether the deadline is before the end of the next wait."""
-        return self._patcher.seconds + retry_state.upcoming_sleep > self._deadline
+        return self._patcher.elapsed + retry_state.upcoming_sleep > self._deadline
 
 
 class WaitBackoff(wait_base):

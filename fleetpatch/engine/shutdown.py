@@ -34,24 +34,24 @@ class Shutdown:
         self._guard = guard
         self._sleepers: set[anyio.CancelScope] = set()
         self._awaited: set[anyio.Event] = set()
-        self._rung = anyio.Event()
+        self._requested = anyio.Event()
 
     @property
-    def called(self) -> bool:
+    def requested(self) -> bool:
         """Whether nothing new may be sent."""
-        return self._rung.is_set() or not self._guard()
+        return self._requested.is_set() or not self._guard()
 
-    def call(self) -> None:
+    def request(self) -> None:
         """Call the halt, on the event loop's thread; again changes nothing."""
-        self._rung.set()
+        self._requested.set()
         for sleeper in self._sleepers:
             sleeper.cancel()
         for event in self._awaited:
             event.set()
 
-    async def pause(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
         """Sleep so long, or until the halt is called."""
-        if seconds <= 0 or self.called:
+        if seconds <= 0 or self.requested:
             return
         with anyio.CancelScope() as sleeper:
             self._sleepers.add(sleeper)
@@ -60,9 +60,9 @@ class Shutdown:
             finally:
                 self._sleepers.discard(sleeper)
 
-    async def until(self, event: anyio.Event) -> None:
+    async def wait_for(self, event: anyio.Event) -> None:
         """Wait for `event`, which the call of the halt sets, too."""
-        if self.called:
+        if self.requested:
             return
         self._awaited.add(event)
         try:
@@ -72,5 +72,5 @@ class Shutdown:
 
     async def drained(self) -> None:
         """Wait until `DRAIN` seconds have passed since the call."""
-        await self._rung.wait()
+        await self._requested.wait()
         await self.clock.sleep(DRAIN)

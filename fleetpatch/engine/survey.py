@@ -1,8 +1,8 @@
 """The survey: selectors expanded into targets, page by page.
 
-While a page is decided upon and written to the run file, the next one is asked for; memory
-holds a few pages, never the fleet. Several sweeps run side by side, so that a slow list does not
-keep the others waiting.
+While a page is evaluated and written to the run file, the next one is requested; memory holds a few
+pages, never the fleet. Several queries run concurrently, so that a slow list does not delay the
+others.
 """
 
 from collections import Counter
@@ -23,8 +23,8 @@ from fleetpatch.rules.patching.merge_rules import merge_rules
 from fleetpatch.rules.planning.guards import refuse_too_many
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, need
 
-SIDE_BY_SIDE = 4
-"""Lists under way at once on one cluster: they hide its latency and are not felt by others."""
+CONCURRENT_LISTS = 4
+"""Lists at a time on one cluster: enough to hide its latency, too few to burden its other users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ListQuery:
 
 
 class Survey:
-    """Carries sweeps out; `releases` are those of the clusters ("1.20") where they are known.
+    """Runs list queries; `releases` are those of the clusters ("1.20") where they are known.
 
     `found` counts objects listed, `inconsistent` the clusters concerned, `clashes` the objects that
     cannot be had because of one; `first_clash` says which and why.
@@ -61,7 +61,7 @@ class Survey:
     ) -> None:
         self._change = change
         self._releases = releases or {}
-        self._scribe = writer
+        self._writer = writer
         self._progress = progress
         self._max_targets = max_targets
         self.found = 0
@@ -69,48 +69,48 @@ class Survey:
         self.clashes = 0
         self.first_clash = ""
 
-    async def run(self, sweeps: Sequence[ListQuery]) -> None:
+    async def run(self, list_queries: Sequence[ListQuery]) -> None:
         """List all; raises what a cluster or the journal raises, and Refused past `max_targets`."""
         limiters: dict[str, anyio.CapacityLimiter] = {}
         with unwrapped_group():
             async with anyio.create_task_group() as tasks:
-                for sweep in sweeps:
-                    name = sweep.cluster.name
-                    limiter = limiters.setdefault(name, anyio.CapacityLimiter(SIDE_BY_SIDE))
-                    tasks.start_soon(self._sweep, sweep, limiter)
+                for query in list_queries:
+                    name = query.cluster.name
+                    limiter = limiters.setdefault(name, anyio.CapacityLimiter(CONCURRENT_LISTS))
+                    tasks.start_soon(self._run_query, query, limiter)
 
-    async def _sweep(self, sweep: ListQuery, limiter: anyio.CapacityLimiter) -> None:
+    async def _run_query(self, query: ListQuery, limiter: anyio.CapacityLimiter) -> None:
         async with limiter, anyio.create_task_group() as tasks:
             listed, pages = anyio.create_memory_object_stream[Page]()
-            tasks.start_soon(self._list, sweep, listed)
+            tasks.start_soon(self._list, query, listed)
             async with pages:
                 async for page in pages:
-                    await self._take(sweep, page)
+                    await self._add_page(query, page)
 
-    async def _list(self, sweep: ListQuery, listed: MemoryObjectSendStream[Page]) -> None:
+    async def _list(self, query: ListQuery, listed: MemoryObjectSendStream[Page]) -> None:
         """Hand over page by page; the next one is asked for while this one is written."""
         async with listed:
-            async for page in sweep.cluster.pages(
-                sweep.resource,
-                namespace=sweep.namespace,
-                selector=sweep.selector,
-                field_selector=sweep.field_selector,
+            async for page in query.cluster.pages(
+                query.resource,
+                namespace=query.namespace,
+                selector=query.selector,
+                field_selector=query.field_selector,
                 whole=reads_whole(self._change),
             ):
                 await listed.send(page)
 
-    async def _take(self, sweep: ListQuery, page: Page) -> None:
+    async def _add_page(self, query: ListQuery, page: Page) -> None:
         if page.inconsistent:
-            self.inconsistent[sweep.cluster.name] += 1
-        await self._scribe.add([self._draft(sweep, seen) for seen in page.items])
+            self.inconsistent[query.cluster.name] += 1
+        await self._writer.add([self._draft(query, seen) for seen in page.items])
         self.found += len(page.items)
         self._progress.planned(len(page.items))
         if self._max_targets is not None and self.found > self._max_targets:
             # Blocks that overlap list an object more than once; only the journal knows.
-            refuse_too_many(await self._scribe.found(), self._max_targets)
+            refuse_too_many(await self._writer.found(), self._max_targets)
 
-    def _draft(self, sweep: ListQuery, seen: Seen) -> Draft:
-        cluster, resource, block = sweep.cluster.name, sweep.resource, sweep.block
+    def _draft(self, query: ListQuery, seen: Seen) -> Draft:
+        cluster, resource, block = query.cluster.name, query.resource, query.block
         rules = merge_rules(resource, self._releases.get(cluster, ""))
         match need(self._change, seen, rules):
             case NeedsPatch(before=before, wanted=wanted):
@@ -121,10 +121,10 @@ class Survey:
                 return Draft(cluster, resource, seen, before, block, ends=Reason.ALREADY_SET)
             case DoesNotFit(reason=reason, before=before, detail=detail):
                 if reason is Reason.CLASH:
-                    self._note_clash(sweep, seen, detail)
+                    self._note_clash(query, seen, detail)
                 return Draft(cluster, resource, seen, before, block, ends=reason, detail=detail)
 
-    def _note_clash(self, sweep: ListQuery, seen: Seen, detail: str) -> None:
+    def _note_clash(self, query: ListQuery, seen: Seen, detail: str) -> None:
         self.clashes += 1
         if not self.first_clash:
-            self.first_clash = f"{sweep.resource.name} {seen.namespace}/{seen.name}: {detail}"
+            self.first_clash = f"{query.resource.name} {seen.namespace}/{seen.name}: {detail}"

@@ -15,7 +15,7 @@ from fleetpatch.model.ports import Clock
 from fleetpatch.model.window import Window
 from fleetpatch.rules.running.window import Outlook, outlook
 
-_NAP: Final = 30.0
+_MAX_SLEEP: Final = 30.0
 """Seconds after which a sleeper looks at the wall clock again: it may have been stepped."""
 
 
@@ -45,14 +45,14 @@ class WindowGuard:
     async def watch(self) -> None:
         """Return once the gate has closed; `close` has been called then."""
         while self.holds():
-            await self._clock.sleep(min(_NAP, self._until - self._clock.wall()))
+            await self._clock.sleep(min(_MAX_SLEEP, self._until - self._clock.wall()))
 
-    async def wait(self, halt: Shutdown) -> bool:
-        """Wait until it opens or `halt` is called; False where it never opens again."""
-        while not (halt.called or (seen := self.outlook()).may_send):
+    async def wait(self, shutdown: Shutdown) -> bool:
+        """Wait until it opens or `shutdown` is called; False where it never opens again."""
+        while not (shutdown.requested or (seen := self.outlook()).may_send):
             if seen.opens_at is None:
                 return False
-            await halt.pause(min(_NAP, max(seen.opens_at - seen.now, 0.001)))
+            await shutdown.sleep(min(_MAX_SLEEP, max(seen.opens_at - seen.now, 0.001)))
         return True
 
     def cause(self, seen: Outlook) -> str:

@@ -31,7 +31,7 @@ class JournalWriter:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._turn = anyio.Lock()
+        self._lock = anyio.Lock()
 
     async def add(self, drafts: Sequence[Draft]) -> None:
         """See `Journal.add`."""
@@ -60,14 +60,14 @@ class JournalWriter:
         await self._write(lambda: self._journal.record(settlements))
 
     async def _write(self, change: Callable[[], T]) -> T:
-        async with self._turn:
+        async with self._lock:
             # Not abandoned on cancellation: the thread would go on beside the next one's.
             return await to_thread.run_sync(change, abandon_on_cancel=False)
 
 
 Settled: TypeAlias = tuple[Target, Settlement]
 
-LINGER = 0.05
+COMMIT_INTERVAL = 0.05
 """Seconds between group commits: 20 a second cost next to nothing, at any rate of outcomes."""
 
 
@@ -77,7 +77,7 @@ class OutcomeWriter:
     def __init__(
         self, writer: JournalWriter, clock: Clock, log: Events, progress: Progress
     ) -> None:
-        self._scribe = writer
+        self._writer = writer
         self._clock = clock
         self._log = log
         self._progress = progress
@@ -86,15 +86,15 @@ class OutcomeWriter:
         """Record all that comes in; returns at the end of the stream."""
         async with inbox:
             async for first in inbox:
-                group = [first, *_at_hand(inbox)]
-                await self._scribe.record([settlement for _, settlement in group])
-                self._tell(group)
+                group = [first, *_ready_items(inbox)]
+                await self._writer.record([settlement for _, settlement in group])
+                self._report(group)
                 self._log.flush()
                 # After the last worker has hung up there is nobody to linger for.
                 if inbox.statistics().open_send_streams:
-                    await self._clock.sleep(LINGER)
+                    await self._clock.sleep(COMMIT_INTERVAL)
 
-    def _tell(self, group: list[Settled]) -> None:
+    def _report(self, group: list[Settled]) -> None:
         for target, settlement in group:
             events.target_settled(self._log, target, settlement)
         counts = Counter(settlement.outcome for _, settlement in group)
@@ -102,7 +102,7 @@ class OutcomeWriter:
             self._progress.settled(outcome, count)
 
 
-def _at_hand(inbox: MemoryObjectReceiveStream[Settled]) -> list[Settled]:
+def _ready_items(inbox: MemoryObjectReceiveStream[Settled]) -> list[Settled]:
     """What has gathered meanwhile, without waiting."""
     gathered: list[Settled] = []
     while True:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.servers import Server, Whereabouts, require_same_servers, servers_of
+from fleetpatch.campaign.servers import Server, ServerComparison, require_same_servers, servers_of
 from fleetpatch.errors import UsageError
 from fleetpatch.kube.kubeconfig.connect import server_of_context
 from fleetpatch.model.plan.digest import canonical
@@ -56,9 +56,9 @@ def test_projects_at_one_address_are_different_servers() -> None:
 def test_a_run_belongs_to_its_project() -> None:
     run = replace(info(), plan=canonical(TWO), clusters=_clusters(TWO))
 
-    assert Whereabouts(TWO).are_those_of(run)
-    assert Whereabouts(cci(iam("north"))).overlap(run)
-    assert not Whereabouts(cci(iam("east"))).overlap(run)
+    assert ServerComparison(TWO).matches(run)
+    assert ServerComparison(cci(iam("north"))).overlaps(run)
+    assert not ServerComparison(cci(iam("east"))).overlaps(run)
 
 
 def test_a_token_says_nothing_of_its_project() -> None:
@@ -75,7 +75,7 @@ def test_another_server_is_refused_and_both_are_named() -> None:
 
 
 def test_a_run_whose_plan_cannot_be_read_may_be_anywhere() -> None:
-    assert Whereabouts(cci(iam("north"))).overlap(replace(info(), plan="[" * 5000))
+    assert ServerComparison(cci(iam("north"))).overlaps(replace(info(), plan="[" * 5000))
 
 
 def test_a_pod_has_one_server_that_takes_no_context_to_find() -> None:

@@ -81,7 +81,7 @@ class Steps:
     async def call_after(self, seconds: float) -> None:
         """Cut the waits short after so long."""
         await self.clock.sleep(seconds)
-        self.shutdown.call()
+        self.shutdown.request()
 
     async def _check(self) -> str:
         self.checked_at.append(self.clock.monotonic())
@@ -252,7 +252,7 @@ async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Step
     steps.finish(0)
 
     async def cut_short() -> str:
-        steps.shutdown.call()
+        steps.shutdown.request()
         return "it was not finished"
 
     rollout = steps.rollout(check={"command": ["true"]})

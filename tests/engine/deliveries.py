@@ -34,7 +34,7 @@ def always_matches(_target: Target, _seen: Seen) -> bool:
     return True
 
 
-ORDERS = PatchPolicy(CHANGE, always_matches)
+POLICY = PatchPolicy(CHANGE, always_matches)
 
 
 class Delivery:
@@ -42,7 +42,7 @@ class Delivery:
 
     def __init__(
         self,
-        orders: PatchPolicy = ORDERS,
+        policy: PatchPolicy = POLICY,
         *,
         pacer_rate: float | None = None,
         random: Callable[[], float] = lambda: 0.0,
@@ -51,9 +51,9 @@ class Delivery:
         self.cluster = FakeCluster(self.clock)
         self.retries: list[RetryRecord] = []
         pacer = Pacer(self.clock, pacer_rate, random=random)
-        self.halt = Shutdown(self.clock)
+        self.shutdown = Shutdown(self.clock)
         self.patcher = ClusterPatcher(
-            PatchContext(self.cluster, orders, pacer, self.halt, self.clock), random
+            PatchContext(self.cluster, policy, pacer, self.shutdown, self.clock), random
         )
 
     def will(
@@ -69,7 +69,7 @@ class Delivery:
         assert isinstance(ended, Settlement), ended
         return ended
 
-    async def leave(self, target: Target = TARGET) -> Deferred:
+    async def defer(self, target: Target = TARGET) -> Deferred:
         ended = await self.patcher.patch(target, on_retry=self.retries.append)
         assert isinstance(ended, Deferred), ended
         return ended

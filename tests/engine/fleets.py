@@ -24,7 +24,7 @@ from tests.fakes import (
 )
 
 CHANGE = MetadataChange(labels={"team": "red"})
-ORDERS = PatchPolicy(CHANGE, lambda _target, _seen: True)
+POLICY = PatchPolicy(CHANGE, lambda _target, _seen: True)
 LATENCY = 0.1
 
 
@@ -43,10 +43,10 @@ class Fleet:
     progress: FakeProgress = field(default_factory=FakeProgress)
     lanes: list[Lane] = field(default_factory=list)
     stores: list[ObjectStore] = field(default_factory=list)
-    _scribe: JournalWriter = field(init=False)
+    _writer: JournalWriter = field(init=False)
 
     def __post_init__(self) -> None:
-        self._scribe = JournalWriter(self.journal)
+        self._writer = JournalWriter(self.journal)
 
     def add(
         self, count: int, *, name: str = "prod-a", concurrency: int = 7, rate: float | None = None
@@ -66,12 +66,12 @@ class Fleet:
         cluster = FakeCluster(self.clock, store.patch, store.read, latency=LATENCY, name=name)
         pacer = Pacer(self.clock, rate)
         patcher = ClusterPatcher(
-            PatchContext(cluster, ORDERS, pacer, Shutdown(self.clock), self.clock), lambda: 0.5
+            PatchContext(cluster, POLICY, pacer, Shutdown(self.clock), self.clock), lambda: 0.5
         )
         self.lanes.append(
             Lane(
                 patcher,
-                self._scribe,
+                self._writer,
                 concurrency,
                 on_retried=lambda _record: self.progress.retried(),
             )
@@ -79,7 +79,7 @@ class Fleet:
         return cluster
 
     async def run(self) -> tuple[str, ...]:
-        recorder = OutcomeWriter(self._scribe, self.clock, self.events, self.progress)
+        recorder = OutcomeWriter(self._writer, self.clock, self.events, self.progress)
         await pipeline.run(self.lanes, recorder)
         return causes_of(self.lanes)
 

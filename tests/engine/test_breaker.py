@@ -18,7 +18,7 @@ ELSEWHERE = replace(TARGET, namespace="team-b")
 
 def note(breaker: Breaker, reason: Reason, target: Target = TARGET, detail: str = "no") -> str:
     status = 403 if reason is Reason.FORBIDDEN else 429
-    return breaker.note(target, Settlement(TargetId(1), reason, status, detail=detail))
+    return breaker.settled(target, Settlement(TargetId(1), reason, status, detail=detail))
 
 
 def test_a_row_of_identical_refusals_stops_the_part_and_no_other() -> None:
@@ -86,28 +86,28 @@ def test_targets_given_up_in_a_row_stop_the_cluster_once() -> None:
 def test_a_cluster_that_accepts_nothing_for_a_while_is_left_alone() -> None:
     breaker = Breaker()
 
-    assert not any(breaker.busy(at / 2, "429 busy") for at in range(60))
-    assert breaker.busy(30.0, "429 busy") == "nothing was accepted for 30 s: 429 busy"
+    assert not any(breaker.retried(at / 2, "429 busy") for at in range(60))
+    assert breaker.retried(30.0, "429 busy") == "nothing was accepted for 30 s: 429 busy"
 
 
 def test_few_answers_or_one_success_are_no_reason() -> None:
     rare, well = Breaker(), Breaker()
     for at in range(100):
-        well.busy(float(at), "429")
+        well.retried(float(at), "429")
         if at % 20 == 0:
             note(well, Reason.PATCHED)
-            rare.busy(at * 10.0, "429")
+            rare.retried(at * 10.0, "429")
 
-    assert not well.busy(100.0, "429")
-    assert not rare.busy(1000.0, "429")
+    assert not well.retried(100.0, "429")
+    assert not rare.retried(1000.0, "429")
 
 
 def test_what_was_asked_before_a_long_silence_does_not_count() -> None:
     breaker = Breaker()
     for second in range(5):
-        assert not breaker.busy(float(second), "503")
+        assert not breaker.retried(float(second), "503")
 
-    assert not any(breaker.busy(3600.0 + second / 20, "429") for second in range(BUSY_ANSWERS))
+    assert not any(breaker.retried(3600.0 + second / 20, "429") for second in range(BUSY_ANSWERS))
 
 
 def test_a_webhook_that_cannot_be_reached_stops_its_part_and_not_the_cluster() -> None:

@@ -5,7 +5,7 @@ Left out: what the pipeline makes of them (test_pipeline).
 
 import anyio
 
-from fleetpatch.engine.concurrency import Eager, put
+from fleetpatch.engine.concurrency import EagerReceiver, put
 
 
 async def test_what_is_there_comes_in_order_and_then_the_end() -> None:
@@ -15,7 +15,7 @@ async def test_what_is_there_comes_in_order_and_then_the_end() -> None:
             await put(sending, number)
         sending.close()
 
-        assert [number async for number in Eager(receiving)] == [1, 2, 3]
+        assert [number async for number in EagerReceiver(receiving)] == [1, 2, 3]
 
 
 async def test_nobody_else_runs_while_there_is_something_to_take_and_room_to_put() -> None:
@@ -30,7 +30,7 @@ async def test_nobody_else_runs_while_there_is_something_to_take_and_room_to_put
         tasks.start_soon(other)
         await put(sending, 1)
         await put(sending, 2)
-        items = Eager(receiving)
+        items = EagerReceiver(receiving)
 
         assert [await anext(items), await anext(items)] == [1, 2]
         assert others_turns == 0
@@ -42,7 +42,7 @@ async def test_a_full_stream_is_waited_for_and_an_empty_one_too() -> None:
 
     async def take() -> None:
         async with receiving:
-            taken.extend([number async for number in Eager(receiving)])
+            taken.extend([number async for number in EagerReceiver(receiving)])
 
     async with anyio.create_task_group() as tasks, sending:
         for number in range(5):

@@ -81,7 +81,7 @@ async def test_a_part_that_is_refused_throughout_is_left_alone() -> None:
     assert len(cluster.patched) == 25
     assert len(fleet.journal.pending) == TARGETS - 25
     assert f"stopped after 25 refusals in a row, {TARGETS - 25} not tried" in cause
-    assert not fleet.lanes[0].broken
+    assert not fleet.lanes[0].cluster_stopped
 
 
 async def test_what_a_breaker_turns_away_is_given_back_as_it_comes_and_not_taken_again() -> None:

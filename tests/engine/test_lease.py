@@ -11,7 +11,7 @@ from random import Random
 import anyio
 import pytest
 
-from fleetpatch.engine.lease import LeaseHolder, LeaseTerms
+from fleetpatch.engine.lease import LeaseConfig, LeaseHolder
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
@@ -48,27 +48,27 @@ class Suspended(VirtualClock):
 
 
 class Machine:
-    """One process on a machine of its own, with a tenure of the shared Lease."""
+    """One process on a machine of its own, with a lease_holder of the shared Lease."""
 
     def __init__(self, server: LeaseServer, name: str, *, wall: float = 0.0) -> None:
         assert isinstance(server.clock, VirtualClock)
         self.clock = Suspended(server.clock, wall)
         self.leases = FakeLeases(server)
         self.events = FakeEvents()
-        self.halt = Shutdown(self.clock)
+        self.shutdown = Shutdown(self.clock)
         self.causes: list[str] = []
-        self.tenure = LeaseHolder(
-            LeaseTerms("ops/relabel in cluster prod", name, 30),
+        self.lease_holder = LeaseHolder(
+            LeaseConfig("ops/relabel in cluster prod", name, 30),
             self.leases,
             self.clock,
             self.events,
-            self.halt,
+            self.shutdown,
             self.causes.append,
         )
 
     async def work(self, seconds: float) -> None:
         """Hold the Lease for so long, after which it is given back."""
-        async with self.tenure.kept():
+        async with self.lease_holder.renewing():
             await self.clock.sleep(seconds)
 
     @property
@@ -100,8 +100,8 @@ async def test_a_lease_that_is_not_there_is_made_renewed_and_given_back(
 ) -> None:
     machine = Machine(server, "a_1_x")
 
-    assert await machine.tenure.acquire()
-    assert machine.tenure.holds()
+    assert await machine.lease_holder.acquire()
+    assert machine.lease_holder.holds()
     await machine.work(65)
 
     times = [at for at, _ in server.history]
@@ -113,13 +113,13 @@ async def test_a_lease_that_is_not_there_is_made_renewed_and_given_back(
     assert (last.holder, last.acquired) == ("", first.acquired)
     assert machine.causes == []
     assert machine.told == ["lease.acquired", "lease.released"]
-    assert not machine.tenure.holds(), "what is given back is not held"
+    assert not machine.lease_holder.holds(), "what is given back is not held"
 
 
 async def test_a_lease_that_was_given_back_is_taken_at_once(server: LeaseServer) -> None:
     server.put(LeaseRecord("", 30, "then", "then", 3))
 
-    assert await Machine(server, "a_1_x").tenure.acquire()
+    assert await Machine(server, "a_1_x").lease_holder.acquire()
 
     assert server.clock.monotonic() < 1
     assert server.lease is not None
@@ -130,12 +130,12 @@ async def test_whoever_finds_a_living_holder_is_refused_and_told_who_it_is(
     server: LeaseServer,
 ) -> None:
     first, second = Machine(server, "a_1_x"), Machine(server, "b_2_y")
-    await first.tenure.acquire()
+    await first.lease_holder.acquire()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(first.work, 100)
         with pytest.raises(Locked, match=r"ops/relabel in cluster prod: a_1_x holds it \(since 20"):
-            await second.tenure.acquire()
+            await second.lease_holder.acquire()
         assert server.clock.monotonic() < 15, "one renewal shows that it is alive"
         tasks.cancel_scope.cancel()
 
@@ -147,12 +147,12 @@ async def test_a_holder_that_ends_while_it_is_watched_was_alive_when_we_asked(
     server: LeaseServer,
 ) -> None:
     first, second = Machine(server, "a_1_x"), Machine(server, "b_2_y")
-    await first.tenure.acquire()
+    await first.lease_holder.acquire()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(first.work, 3)
         with pytest.raises(Locked, match="a_1_x"):
-            await second.tenure.acquire()
+            await second.lease_holder.acquire()
 
     assert server.clock.monotonic() < 6
 
@@ -163,7 +163,7 @@ async def test_of_many_who_start_together_one_gets_it(server: LeaseServer) -> No
 
     async def start(machine: Machine) -> None:
         try:
-            if await machine.tenure.acquire():
+            if await machine.lease_holder.acquire():
                 got.append("it")
                 await machine.work(60)
         except Locked:
@@ -183,7 +183,7 @@ async def test_a_dead_holders_lease_is_taken_over_once_it_stood_still_for_its_du
     server.put(held_by("dead_9_z", seconds=45))
     machine = Machine(server, "a_1_x", wall=wall)
 
-    assert await machine.tenure.acquire()
+    assert await machine.lease_holder.acquire()
 
     assert 45 <= server.clock.monotonic() < 48, "whatever the clock on the wall says"
     assert server.lease is not None
@@ -199,7 +199,7 @@ async def test_somebody_who_labels_a_dead_holders_lease_is_no_sign_of_life(
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watching, server, 60, server.touch)
-        assert await machine.tenure.acquire()
+        assert await machine.lease_holder.acquire()
         assert 30 <= server.clock.monotonic() < 35
         tasks.cancel_scope.cancel()
 
@@ -208,7 +208,7 @@ async def test_a_duration_beyond_reason_is_not_waited_for(server: LeaseServer) -
     server.put(held_by("odd_9_z", seconds=10_000_000))
 
     with pytest.raises(Locked, match="odd_9_z"):
-        await Machine(server, "a_1_x").tenure.acquire()
+        await Machine(server, "a_1_x").lease_holder.acquire()
 
 
 async def test_a_stop_ends_the_waiting(server: LeaseServer) -> None:
@@ -221,13 +221,13 @@ async def test_a_stop_ends_the_waiting(server: LeaseServer) -> None:
 
         async def stop() -> None:
             await server_clock.sleep(5)
-            machine.halt.call()
+            machine.shutdown.request()
 
         tasks.start_soon(stop)
-        assert not await machine.tenure.acquire()
+        assert not await machine.lease_holder.acquire()
         assert server.clock.monotonic() == pytest.approx(5)
 
-    assert not machine.tenure.holds()
+    assert not machine.lease_holder.holds()
 
 
 async def test_a_missing_right_is_told_at_once_and_nothing_is_asked_again(
@@ -237,7 +237,7 @@ async def test_a_missing_right_is_told_at_once_and_nothing_is_asked_again(
     machine.leases.trouble = lambda _verb: FORBIDDEN
 
     with pytest.raises(ClusterError, match=r"lease ops/relabel .* cannot be had: 403 Forbidden"):
-        await machine.tenure.acquire()
+        await machine.lease_holder.acquire()
 
     assert len(machine.leases.requests) == 1
 
@@ -247,18 +247,18 @@ async def test_a_server_that_stumbles_is_asked_again_but_not_for_ever(server: Le
     patient.leases.trouble = failing("503 busy", "no answer")
     hopeless.leases.trouble = lambda _verb: DOWN
 
-    assert await patient.tenure.acquire()
+    assert await patient.lease_holder.acquire()
     with pytest.raises(ClusterError, match="connection refused"):
-        await hopeless.tenure.acquire()
+        await hopeless.lease_holder.acquire()
 
 
 async def test_a_first_write_whose_answer_is_lost_is_recognised(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
     machine.leases.deaf = ["create"]
 
-    assert await machine.tenure.acquire()
+    assert await machine.lease_holder.acquire()
 
-    assert machine.tenure.holds()
+    assert machine.lease_holder.holds()
     assert [record.holder for _, record in server.history] == ["a_1_x", "a_1_x"]
 
 
@@ -267,7 +267,7 @@ async def test_a_first_write_whose_answer_is_lost_is_recognised(server: LeaseSer
 
 async def test_renewals_that_fail_for_a_while_do_no_harm(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     machine.leases.trouble = failing("503", "503", "504")
 
     await machine.work(60)
@@ -278,7 +278,7 @@ async def test_renewals_that_fail_for_a_while_do_no_harm(server: LeaseServer) ->
 
 async def test_who_cannot_renew_stops_before_anybody_may_take_over(server: LeaseServer) -> None:
     first, second = Machine(server, "a_1_x"), Machine(server, "b_2_y")
-    await first.tenure.acquire()
+    await first.lease_holder.acquire()
     first.leases.trouble = lambda _verb: DOWN
 
     async with anyio.create_task_group() as tasks:
@@ -287,7 +287,7 @@ async def test_who_cannot_renew_stops_before_anybody_may_take_over(server: Lease
         assert first.causes == []
         await server.clock.sleep(0.2)
         (cause,) = first.causes
-        assert await second.tenure.acquire()
+        assert await second.lease_holder.acquire()
 
     assert cause.endswith("cluster prod was not renewed in time: unreachable: connection refused")
     assert server.clock.monotonic() >= 20 + 30
@@ -296,7 +296,7 @@ async def test_who_cannot_renew_stops_before_anybody_may_take_over(server: Lease
 
 async def test_a_server_that_never_answers_does_not_hold_up_the_end(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     machine.leases.latency = 3600
 
     async with anyio.create_task_group() as tasks:
@@ -308,7 +308,7 @@ async def test_a_server_that_never_answers_does_not_hold_up_the_end(server: Leas
 
 async def test_giving_it_back_does_not_hold_up_the_end_either(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     machine.leases.latency = 3600
 
     await machine.work(5)
@@ -320,7 +320,7 @@ async def test_a_renewal_under_way_does_not_keep_it_from_being_given_back(
     server: LeaseServer,
 ) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     machine.leases.latency = 0.2
 
     await machine.work(10.15 - server.clock.monotonic())
@@ -331,7 +331,7 @@ async def test_a_renewal_under_way_does_not_keep_it_from_being_given_back(
 @pytest.mark.parametrize("usurper", ["b_2_y", ""])
 async def test_who_finds_another_holder_stops_at_once(server: LeaseServer, usurper: str) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(machine.work, 30)
@@ -339,7 +339,7 @@ async def test_who_finds_another_holder_stops_at_once(server: LeaseServer, usurp
         server.put(held_by(usurper))
         await server.clock.sleep(6)
 
-        assert not machine.tenure.holds()
+        assert not machine.lease_holder.holds()
         assert machine.causes == [
             "the lease ops/relabel in cluster prod was taken over by "
             + (usurper or "another process")
@@ -350,7 +350,7 @@ async def test_who_finds_another_holder_stops_at_once(server: LeaseServer, usurp
 
 async def test_a_lease_that_is_deleted_is_lost(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     server.lease = None
 
     await machine.work(15)
@@ -361,7 +361,7 @@ async def test_a_lease_that_is_deleted_is_lost(server: LeaseServer) -> None:
 
 async def test_somebody_who_labels_our_lease_does_no_harm(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     server.touch()
 
     await machine.work(60)
@@ -371,7 +371,7 @@ async def test_somebody_who_labels_our_lease_does_no_harm(server: LeaseServer) -
 
 async def test_a_renewal_whose_answer_is_lost_is_found_by_reading(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     machine.leases.deaf = ["update"]
 
     await machine.work(60)
@@ -382,7 +382,7 @@ async def test_a_renewal_whose_answer_is_lost_is_found_by_reading(server: LeaseS
 
 async def test_steps_of_the_clock_on_the_wall_change_nothing(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     steps = iter([86_400.0, -86_400.0] * 500)
 
     def step() -> None:
@@ -399,11 +399,13 @@ async def test_steps_of_the_clock_on_the_wall_change_nothing(server: LeaseServer
 # Sending
 
 
-def courier_of(machine: Machine, cluster: FakeCluster) -> ClusterPatcher:
-    orders = PatchPolicy(MetadataChange(labels={"team": "red"}), lambda _target, _seen: True)
-    halt = Shutdown(machine.clock, machine.tenure.holds)
+def patcher_of(machine: Machine, cluster: FakeCluster) -> ClusterPatcher:
+    policy = PatchPolicy(MetadataChange(labels={"team": "red"}), lambda _target, _seen: True)
+    shutdown = Shutdown(machine.clock, machine.lease_holder.holds)
     pacer = Pacer(machine.clock, None)
-    return ClusterPatcher(PatchContext(cluster, orders, pacer, halt, machine.clock), lambda: 1.0)
+    return ClusterPatcher(
+        PatchContext(cluster, policy, pacer, shutdown, machine.clock), lambda: 1.0
+    )
 
 
 async def test_a_holder_that_was_suspended_sends_nothing_when_it_resumes(
@@ -415,18 +417,18 @@ async def test_a_holder_that_was_suspended_sends_nothing_when_it_resumes(
     targets = [target_of(change, seen, number=n) for n, seen in enumerate(objects, 1)]
     store = ObjectStore(objects)
     cluster = FakeCluster(first.clock, store.patch, store.read, latency=0.1)
-    patcher = courier_of(first, cluster)
-    await first.tenure.acquire()
+    patcher = patcher_of(first, cluster)
+    await first.lease_holder.acquire()
 
     async def patch() -> None:
-        async with first.tenure.kept():
+        async with first.lease_holder.renewing():
             for target in targets:
                 await patcher.patch(target)
 
     async def suspend() -> None:
         await server.clock.sleep(5)
         first.clock.until = 100.0
-        assert await second.tenure.acquire()
+        assert await second.lease_holder.acquire()
         await second.work(1000)
 
     async with anyio.create_task_group() as tasks:
@@ -445,11 +447,11 @@ async def test_the_guard_holds_even_where_nobody_renews_or_watches(server: Lease
     machine = Machine(server, "a_1_x")
     store = ObjectStore([seen_job({"team": "blue"})])
     cluster = FakeCluster(machine.clock, store.patch, store.read)
-    await machine.tenure.acquire()
+    await machine.lease_holder.acquire()
     await server.clock.sleep(20.1)
 
     target = target_of(MetadataChange(labels={"team": "red"}), store["etl-1"])
-    await courier_of(machine, cluster).patch(target)
+    await patcher_of(machine, cluster).patch(target)
 
     assert cluster.calls == []
     assert len(machine.causes) == 1
@@ -469,14 +471,14 @@ async def test_at_no_moment_two_hold_it_whatever_fails(server: LeaseServer, seed
     async def live(machine: Machine) -> None:
         machine.leases.trouble = stumble
         try:
-            if await machine.tenure.acquire():
+            if await machine.lease_holder.acquire():
                 await machine.work(random.uniform(1, 300))
         except (Locked, ClusterError):
             pass
 
     def see() -> None:
         nonlocal most
-        holders = sum(machine.tenure.holds() for machine in machines)
+        holders = sum(machine.lease_holder.holds() for machine in machines)
         most = max(most, holders)
         assert holders <= 1
         if random.random() < 0.01:

@@ -117,7 +117,7 @@ async def test_a_halt_empties_the_line_at_once() -> None:
         for _ in range(3):
             tasks.start_soon(wait)
         await clock.sleep(5)
-        halt.call()
+        halt.request()
 
     assert gone == [None, None, None]
     assert clock.monotonic() == 5

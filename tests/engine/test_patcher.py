@@ -27,8 +27,8 @@ from tests.engine.deliveries import (
     CONFLICT,
     DONE,
     MOVED,
-    ORDERS,
     PLANNED,
+    POLICY,
     RESET,
     TARGET,
     UNAVAILABLE,
@@ -122,7 +122,7 @@ async def test_every_retry_is_on_record_before_it_is_waited_for() -> None:
 
 
 async def test_a_wait_past_the_targets_deadline_is_not_begun() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=100, deadline=5.0))
+    delivery = Delivery(replace(POLICY, attempts=100, deadline=5.0))
     delivery.cluster.patches, delivery.cluster.reads = always(BUSY), always(ok(PLANNED))
 
     ended = await delivery.settle()
@@ -133,7 +133,7 @@ async def test_a_wait_past_the_targets_deadline_is_not_begun() -> None:
 
 
 async def test_a_target_whose_time_is_over_is_read_where_it_may_be_applied() -> None:
-    delivery = Delivery(replace(ORDERS, deadline=0.5))
+    delivery = Delivery(replace(POLICY, deadline=0.5))
     delivery.cluster.patches = always(failure(504, "Timeout", retry_after="2"))
     delivery.cluster.reads = always(ok(DONE))
 
@@ -143,7 +143,7 @@ async def test_a_target_whose_time_is_over_is_read_where_it_may_be_applied() -> 
 
 
 async def test_a_line_that_takes_longer_than_the_targets_deadline_ends_it() -> None:
-    delivery = Delivery(replace(ORDERS, deadline=5.0), pacer_rate=0.1)
+    delivery = Delivery(replace(POLICY, deadline=5.0), pacer_rate=0.1)
     delivery.will(BUSY, reads=(ok(PLANNED),))
 
     ended = await delivery.settle()
@@ -153,7 +153,7 @@ async def test_a_line_that_takes_longer_than_the_targets_deadline_ends_it() -> N
 
 
 async def test_attempts_run_out() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=3)).will(*[BUSY] * 3, reads=(ok(PLANNED),))
+    delivery = Delivery(replace(POLICY, attempts=3)).will(*[BUSY] * 3, reads=(ok(PLANNED),))
 
     ended = await delivery.settle()
 
@@ -162,7 +162,7 @@ async def test_attempts_run_out() -> None:
 
 
 async def test_one_attempt_means_one() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=1)).will(BUSY, reads=(ok(PLANNED),))
+    delivery = Delivery(replace(POLICY, attempts=1)).will(BUSY, reads=(ok(PLANNED),))
 
     ended = await delivery.settle()
 
@@ -201,7 +201,7 @@ async def test_a_webhook_that_comes_back_after_some_seconds_fails_no_target() ->
 
 
 async def test_one_that_stays_away_is_the_reason_in_the_end_and_nothing_was_stored() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=2))
+    delivery = Delivery(replace(POLICY, attempts=2))
     delivery.cluster.patches, delivery.cluster.reads = always(WEBHOOK_DOWN), always(ok(PLANNED))
 
     ended = await delivery.settle()
@@ -212,7 +212,7 @@ async def test_one_that_stays_away_is_the_reason_in_the_end_and_nothing_was_stor
 
 
 async def test_the_longest_wait_of_the_plan_counts_here_too() -> None:
-    delivery = Delivery(replace(ORDERS, backoff=Backoff(cap=3.0)), random=lambda: 0.9)
+    delivery = Delivery(replace(POLICY, backoff=Backoff(cap=3.0)), random=lambda: 0.9)
     delivery.will(WEBHOOK_DOWN, WEBHOOK_DOWN, ok(DONE))
 
     await delivery.settle()
@@ -267,7 +267,7 @@ async def test_after_a_conflict_the_selector_is_asked_again() -> None:
 async def test_a_drifted_field_is_overwritten_under_its_new_version_where_the_plan_says_so() -> (
     None
 ):
-    delivery = Delivery(replace(ORDERS, on_drift=OnDrift.OVERWRITE))
+    delivery = Delivery(replace(POLICY, on_drift=OnDrift.OVERWRITE))
     delivery.will(CONFLICT, ok(DONE), reads=(ok(seen_job({"team": "green"}, version="15")),))
 
     ended = await delivery.settle()
@@ -286,16 +286,16 @@ async def test_conflicts_for_ever_end_as_conflict() -> None:
 
 
 async def test_the_last_conflict_is_looked_into_like_any_other() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=1))
+    delivery = Delivery(replace(POLICY, attempts=1))
     delivery.will(CONFLICT, reads=(ok(seen_job({"team": "green"}, version="15")),))
 
     assert (await delivery.settle()).reason is Reason.DRIFTED
 
 
 async def test_a_conflict_that_cannot_be_looked_into_at_last_stays_open() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=1)).will(CONFLICT, reads=(UNAVAILABLE,))
+    delivery = Delivery(replace(POLICY, attempts=1)).will(CONFLICT, reads=(UNAVAILABLE,))
 
-    left = await delivery.leave()
+    left = await delivery.defer()
 
     assert left == Deferred(
         "could not be read after it may have been applied: 503 ServiceUnavailable"
@@ -306,7 +306,7 @@ async def test_a_conflict_that_cannot_be_looked_into_at_last_stays_open() -> Non
 
 
 async def test_a_dry_run_says_so_to_the_server_and_in_its_reason() -> None:
-    delivery = Delivery(replace(ORDERS, dry_run=True)).will(
+    delivery = Delivery(replace(POLICY, dry_run=True)).will(
         ok(replace(DONE, resource_version="10"))
     )
 
@@ -317,13 +317,13 @@ async def test_a_dry_run_says_so_to_the_server_and_in_its_reason() -> None:
 
 
 async def test_a_dry_run_is_never_taken_for_having_been_applied() -> None:
-    delivery = Delivery(replace(ORDERS, dry_run=True)).will(RESET, reads=(ok(DONE),))
+    delivery = Delivery(replace(POLICY, dry_run=True)).will(RESET, reads=(ok(DONE),))
 
     assert (await delivery.settle()).reason is Reason.ALREADY_SET
 
 
 async def test_an_unguarded_patch_carries_the_uid_alone() -> None:
-    delivery = Delivery(replace(ORDERS, guarded=False)).will(ok(DONE))
+    delivery = Delivery(replace(POLICY, guarded=False)).will(ok(DONE))
 
     await delivery.settle()
 
@@ -382,7 +382,7 @@ async def test_a_fault_of_our_own_is_raised_as_it_is_and_not_retried() -> None:
 
 # An apply meets other owners
 
-APPLYING = replace(ORDERS, change=BodyPatch(PatchType.APPLY, {"metadata": {}}))
+APPLYING = replace(POLICY, change=BodyPatch(PatchType.APPLY, {"metadata": {}}))
 APPLIED_TO = replace(TARGET, wanted={label("team"): "red"})
 
 

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from fleetpatch.engine.attempt import Deferred
-from fleetpatch.engine.breaker import SETTLING
+from fleetpatch.engine.breaker import STARTUP_SECONDS
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.outcome import Reason, Settlement
 from tests.engine.deliveries import (
@@ -21,8 +21,8 @@ from tests.engine.deliveries import (
     FORBIDDEN,
     MOVED,
     NOT_SERVED,
-    ORDERS,
     PLANNED,
+    POLICY,
     RESET,
     TARGET,
     TIMED_OUT,
@@ -80,11 +80,11 @@ async def test_what_is_never_answered_about_itself_is_left_open_and_in_doubt() -
     delivery = Delivery()
     delivery.cluster.patches = delivery.cluster.reads = always(ok(replace(DONE, name="another")))
 
-    left = await delivery.leave()
+    deferred = await delivery.defer()
 
-    assert left.sent
-    assert "misdirected: the answer is about team-a/another" in left.cause
-    assert delivery.cluster.verbs.count("PATCH") <= ORDERS.attempts
+    assert deferred.in_doubt
+    assert "misdirected: the answer is about team-a/another" in deferred.cause
+    assert delivery.cluster.verbs.count("PATCH") <= POLICY.attempts
 
 
 async def test_a_404_about_another_object_is_not_ours_being_gone() -> None:
@@ -137,7 +137,7 @@ async def test_a_refused_target_that_cannot_be_read_stays_open() -> None:
     delivery = Delivery().will(FORBIDDEN)
     delivery.cluster.reads = always(UNAVAILABLE)
 
-    assert (await delivery.leave()).sent
+    assert (await delivery.defer()).in_doubt
 
 
 async def test_a_read_that_fails_is_made_again_and_nothing_is_sent_unread() -> None:
@@ -161,21 +161,21 @@ async def test_what_stays_in_doubt_stays_open() -> None:
     delivery = Delivery().will(RESET)
     delivery.cluster.reads = always(failure(500, "InternalError", "boom"))
 
-    left = await delivery.leave()
+    deferred = await delivery.defer()
 
     cause = "could not be read after it may have been applied: 500 boom"
-    assert left == Deferred(cause, unanswered=True)
+    assert deferred == Deferred(cause, unanswered=True)
     assert len(delivery.cluster.patched) == 1
 
 
 async def test_the_last_doubt_is_read_before_the_target_is_given_up() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=1)).will(RESET, reads=(ok(DONE),))
+    delivery = Delivery(replace(POLICY, attempts=1)).will(RESET, reads=(ok(DONE),))
 
     assert (await delivery.settle()).reason is Reason.SETTLED_BY_READING
 
 
 async def test_a_last_attempt_that_did_not_arrive_is_exhausted() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=1)).will(RESET, reads=(ok(PLANNED),))
+    delivery = Delivery(replace(POLICY, attempts=1)).will(RESET, reads=(ok(PLANNED),))
 
     ended = await delivery.settle()
 
@@ -183,10 +183,10 @@ async def test_a_last_attempt_that_did_not_arrive_is_exhausted() -> None:
 
 
 async def test_who_may_not_read_leaves_the_doubt_open() -> None:
-    left = await Delivery().will(TIMED_OUT, reads=(failure(403, "Forbidden", "no"),)).leave()
+    deferred = await Delivery().will(TIMED_OUT, reads=(failure(403, "Forbidden", "no"),)).defer()
 
-    assert not left.lane
-    assert "may not be read" in left.cause
+    assert not deferred.stops_lane
+    assert "may not be read" in deferred.cause
 
 
 @pytest.mark.parametrize("refusal", [FORBIDDEN, NOT_SERVED])
@@ -205,7 +205,7 @@ async def test_nor_need_it_know_who_may_read() -> None:
 
 
 async def test_what_can_be_read_at_the_last_moment_gets_the_patches_that_it_was_not_given() -> None:
-    unread = (RESET,) * (ORDERS.attempts - 1)
+    unread = (RESET,) * (POLICY.attempts - 1)
     delivery = Delivery().will(RESET, ok(DONE), reads=(*unread, ok(PLANNED)))
 
     ended = await delivery.settle()
@@ -214,7 +214,7 @@ async def test_what_can_be_read_at_the_last_moment_gets_the_patches_that_it_was_
 
 
 async def test_a_server_that_refuses_to_the_last_attempt_means_it() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=3))
+    delivery = Delivery(replace(POLICY, attempts=3))
     delivery.will(UNREACHABLE, FORBIDDEN, FORBIDDEN, reads=(ok(PLANNED),))
 
     assert (await delivery.settle()).reason is Reason.FORBIDDEN
@@ -223,7 +223,7 @@ async def test_a_server_that_refuses_to_the_last_attempt_means_it() -> None:
 async def test_some_time_after_an_outage_a_refusal_is_final_again() -> None:
     delivery = Delivery().will(UNREACHABLE, ok(DONE), FORBIDDEN, reads=(ok(PLANNED),))
     await delivery.settle()
-    await delivery.clock.sleep(SETTLING)
+    await delivery.clock.sleep(STARTUP_SECONDS)
 
     ended = await delivery.settle()
 
@@ -234,7 +234,7 @@ async def test_a_404_without_a_status_does_not_tell_that_a_doubtful_object_is_go
     delivery = Delivery().will(RESET)
     delivery.cluster.reads = always(Answer(404, message="404 page not found"))
 
-    assert (await delivery.leave()).cause.endswith("404 404 page not found")
+    assert (await delivery.defer()).cause.endswith("404 404 page not found")
 
 
 async def test_a_target_left_in_doubt_by_an_earlier_process_is_read_first() -> None:
@@ -268,7 +268,7 @@ async def test_after_a_401_the_credentials_are_renewed_and_the_patch_is_sent_aga
 async def test_a_second_401_stops_the_lane_and_fails_no_target() -> None:
     delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
 
-    assert (await delivery.leave()).lane
+    assert (await delivery.defer()).stops_lane
     assert delivery.cluster.renewals == 1
 
 
@@ -284,9 +284,9 @@ async def test_a_second_401_stops_the_lane() -> None:
     delivery = Delivery().will(UNAUTHORIZED, UNAUTHORIZED)
     delivery.cluster.renews = False
 
-    left = await delivery.leave()
+    deferred = await delivery.defer()
 
-    assert (left.lane, left.sent) == (True, True)
+    assert (deferred.stops_lane, deferred.in_doubt) == (True, True)
     assert delivery.cluster.renewals == 1
 
 
@@ -298,21 +298,23 @@ async def test_a_401_to_a_read_renews_too_and_the_doubt_remains() -> None:
 
 
 async def test_a_401_to_the_last_attempt_fails_no_target_either() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=2))
+    delivery = Delivery(replace(POLICY, attempts=2))
     delivery.will(BUSY, UNAUTHORIZED, reads=(ok(PLANNED),))
 
-    left = await delivery.leave()
+    deferred = await delivery.defer()
 
-    assert not left.lane
-    assert "credentials" in left.cause
+    assert not deferred.stops_lane
+    assert "credentials" in deferred.cause
 
 
 async def test_a_server_that_cannot_be_reached_stops_the_lane() -> None:
     delivery = Delivery()
     delivery.cluster.patches = always(UNREACHABLE)
 
-    assert await delivery.leave() == Deferred(
-        "the server cannot be reached: unreachable: connection refused", lane=True, sent=False
+    assert await delivery.defer() == Deferred(
+        "the server cannot be reached: unreachable: connection refused",
+        stops_lane=True,
+        in_doubt=False,
     )
 
 
@@ -320,11 +322,11 @@ async def test_a_server_that_cannot_be_reached_for_reading_stops_the_lane_too() 
     delivery = Delivery().will(RESET)
     delivery.cluster.reads = always(UNREACHABLE)
 
-    assert (await delivery.leave()).lane
+    assert (await delivery.defer()).stops_lane
 
 
 async def test_once_it_can_be_read_again_one_patch_follows_the_last_attempt_and_no_more() -> None:
-    delivery = Delivery(replace(ORDERS, attempts=4))
+    delivery = Delivery(replace(POLICY, attempts=4))
     delivery.cluster.patches = always(TIMED_OUT)
     delivery.cluster.reads = in_turn(*[UNAVAILABLE] * 3, *[ok(PLANNED)] * 9)
 
@@ -343,7 +345,7 @@ async def test_what_a_503_may_have_done_is_not_forgotten_where_a_halt_meets_it_i
 
     async def rest() -> None:
         await delivery.clock.sleep(comes_to_rest_after)
-        delivery.halt.call()
+        delivery.shutdown.request()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(rest)

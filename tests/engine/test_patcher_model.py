@@ -189,7 +189,7 @@ async def deliver(
 ) -> tuple[Settlement | Deferred, FakeCluster]:
     clock = VirtualClock()
     cluster = FakeCluster(clock, world.patch, world.read)
-    orders = PatchPolicy(
+    policy = PatchPolicy(
         CHANGE,
         lambda _target, _seen: True,
         on_drift=on_drift,
@@ -197,7 +197,7 @@ async def deliver(
         attempts=ATTEMPTS,
     )
     patcher = ClusterPatcher(
-        PatchContext(cluster, orders, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
+        PatchContext(cluster, policy, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
     )
     return await patcher.patch(TARGET, in_doubt=in_doubt), cluster
 

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from fleetpatch.engine.lane import Lane
-from fleetpatch.engine.writer import LINGER, JournalWriter
+from fleetpatch.engine.writer import COMMIT_INTERVAL, JournalWriter
 from fleetpatch.errors import RunFileError
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.outcome import Outcome, Reason
@@ -373,7 +373,7 @@ async def test_outcomes_gather_while_the_recorder_lingers() -> None:
     await fleet.run()
 
     assert sum(fleet.journal.groups) == 320
-    assert len(fleet.journal.groups) <= fleet.clock.monotonic() / LINGER + 1
+    assert len(fleet.journal.groups) <= fleet.clock.monotonic() / COMMIT_INTERVAL + 1
     assert max(fleet.journal.groups) > 1
 
 

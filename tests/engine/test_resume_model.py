@@ -160,14 +160,14 @@ class Wire(FakeCluster):
 class Process:
     """One process at work on the run file; keeps the port Journal."""
 
-    def __init__(self, world: World, run: RunFile, orders: PatchPolicy) -> None:
+    def __init__(self, world: World, run: RunFile, policy: PatchPolicy) -> None:
         self._world = world
         self._run = run
         clock = VirtualClock()
         cluster = Wire(clock, self._patch, self._read, LATENCY, name=NORTH.name)
         cluster.world = world
         patcher = ClusterPatcher(
-            PatchContext(cluster, orders, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
+            PatchContext(cluster, policy, Pacer(clock, None), Shutdown(clock), clock), lambda: 0.5
         )
         writer = JournalWriter(self)
         self._lane = Lane(patcher, writer, concurrency=3)
@@ -245,7 +245,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run at its end: what it has left behind, and after how many processes."""
+    """A run at its end: what it has deferred behind, and after how many processes."""
 
     objects: list[Any]
     outcomes: dict[TargetId, Outcome]
@@ -258,14 +258,14 @@ def carried_out(
 ) -> Ended:
     """Plan and carry out a run, with as many processes as it takes."""
     world = World(mishaps)
-    orders = PatchPolicy(change, lambda _target, _seen: True, guarded=guarded, attempts=PATIENCE)
+    policy = PatchPolicy(change, lambda _target, _seen: True, guarded=guarded, attempts=PATIENCE)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.run"
         make(path, [_draft(change, whole) for whole in world.store.documents.values()]).close()
         processes = 0
         for processes in range(1, PATIENCE):  # noqa: B007 - its last value is the count
             run = RunFile.open(path, write=True)
-            asyncio.run(Process(world, run, orders).work())
+            asyncio.run(Process(world, run, policy).work())
             listed = list(queries.targets(run))
             run.database.connection.close()  # as a process ends that is killed
             if all(one.settlement for one in listed):

@@ -42,7 +42,7 @@ async def test_a_cluster_that_never_answers_is_given_up(count: int, trouble: Rep
     causes = await fleet.run()
 
     assert lane.given_up
-    assert not lane.puzzled
+    assert not lane.has_unreadable
     assert not fleet.lanes[0].given_up
     assert any(cause.startswith("silent: ") for cause in causes)
     assert fleet.settled(Outcome.APPLIED) == 30
@@ -64,7 +64,7 @@ async def test_a_cluster_that_stops_answering_is_given_up(count: int) -> None:
     await fleet.run()
 
     assert lane.given_up
-    assert not lane.puzzled
+    assert not lane.has_unreadable
 
 
 async def test_single_targets_that_cannot_be_read_do_not_give_a_cluster_up() -> None:
@@ -78,7 +78,7 @@ async def test_single_targets_that_cannot_be_read_do_not_give_a_cluster_up() -> 
 
     causes = await fleet.run()
 
-    assert lane.puzzled
+    assert lane.has_unreadable
     assert not lane.given_up
     assert len(causes) == 2
     assert fleet.settled(Outcome.APPLIED) == 30 + 298
@@ -92,7 +92,7 @@ async def test_targets_that_may_not_be_read_do_not_give_a_cluster_up(count: int)
 
     await fleet.run()
 
-    assert lane.puzzled
+    assert lane.has_unreadable
     assert not lane.given_up
 
 

@@ -1,7 +1,7 @@
 """The survey: lists in, drafts out.
 
-Covered: pages of several sweeps, what each object ends as, inconsistent lists, `maxTargets`, errors
-of a cluster and of the run file, the bound on lists under way.
+Covered: pages of several list queries, what each object ends as, inconsistent lists, `maxTargets`,
+errors of a cluster and of the run file, the bound on lists under way.
 Left out: duplicates (the journal's business), how pages come about (tests/kube).
 """
 
@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from fleetpatch.engine.survey import SIDE_BY_SIDE, ListQuery, Survey
+from fleetpatch.engine.survey import CONCURRENT_LISTS, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import ClusterError, Refused
 from fleetpatch.model.change import MetadataChange
@@ -159,7 +159,7 @@ async def test_an_error_keeps_its_own_cause() -> None:
 
 async def test_a_few_lists_are_under_way_at_once_and_no_more() -> None:
     listing: dict[str, list[Page | Exception]] = {
-        f"app={number}": [Page([TO_PATCH])] for number in range(3 * SIDE_BY_SIDE)
+        f"app={number}": [Page([TO_PATCH])] for number in range(3 * CONCURRENT_LISTS)
     }
     expedition = Expedition(listing)
     expedition.cluster.latency = 1.0

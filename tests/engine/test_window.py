@@ -96,11 +96,11 @@ async def test_who_waits_goes_on_when_it_opens() -> None:
 
 async def test_waiting_ends_with_a_halt() -> None:
     clock = VirtualClock()
-    halt = Shutdown(clock)
+    shutdown = Shutdown(clock)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(gate(clock, []).wait, halt)
+        tasks.start_soon(gate(clock, []).wait, shutdown)
         await clock.sleep(5)
-        halt.call()
+        shutdown.request()
 
     assert clock.monotonic() == 5
 
