@@ -21,7 +21,7 @@ from fleetpatch.model.run import Tally, Usage
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Percent
 from fleetpatch.report.wording import duration
-from fleetpatch.rules.answers.verdicts import SERVERS_OWN, Verdict
+from fleetpatch.rules.answers.verdicts import SERVER_FAULTS, Verdict
 from fleetpatch.rules.running.limits import failures_allowed, retries_allowed
 
 
@@ -83,7 +83,7 @@ class RunLimits:
     def retried(self, record: RetryRecord, sent: int) -> None:
         """Count a retry; more than the budget allows for `sent` requests pauses the run."""
         self.retries += 1
-        if record.verdict not in SERVERS_OWN:
+        if record.verdict not in SERVER_FAULTS:
             # Conflicts are other writers', and stale credentials nobody's.
             return
         if record.reason is Reason.WEBHOOK_UNREACHABLE:

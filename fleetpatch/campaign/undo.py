@@ -26,7 +26,7 @@ from fleetpatch.model.plan.digest import undo_digest
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.run import RunInfo, Standing, Summary
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.planning.undo import way_back
+from fleetpatch.rules.planning.undo import values_to_restore
 
 _MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
 """Targets that were skipped, failed or are to be tried again may hold some of the change."""
@@ -96,7 +96,7 @@ def _drafts(journal: RunFile) -> Iterator[Draft]:
     change = change_of(journal.info, plan_of(journal))
     for listed in queries.targets(journal, _MAY_BE_CHANGED):
         target, settlement = listed.target, listed.settlement
-        left, before = way_back(change, target, settlement)
+        left, before = values_to_restore(change, target, settlement)
         if before:
             known = settlement and settlement.resource_version
             version = known or target.resource_version

@@ -20,7 +20,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, Settled
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
-from fleetpatch.rules.answers.verdicts import SERVERS_OWN
+from fleetpatch.rules.answers.verdicts import SERVER_FAULTS
 
 _CAUSES_KEPT = 20
 """Causes of single targets that a lane keeps: the summary shows one and counts the others."""
@@ -186,7 +186,7 @@ class Lane:
         """Note an attempt that will be repeated; too many in a row stop the lane."""
         # The breaker comes first: the listener may stop the run, and then both causes are known.
         # Conflicts and stale credentials say nothing against the server.
-        if record.verdict in SERVERS_OWN:
+        if record.verdict in SERVER_FAULTS:
             now = self.patcher.context.clock.monotonic()
             if cause := self.breaker.retried(now, record.reply_line):
                 self._stop_cluster(cause)

@@ -19,7 +19,7 @@ from fleetpatch.model.change import PatchType, is_repeatable
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.identity import about
+from fleetpatch.rules.answers.identity import verified_reply
 from fleetpatch.rules.answers.settlement import End, after_patch, after_read, outweighs_refusal
 from fleetpatch.rules.answers.verdicts import (
     Ruling,
@@ -205,7 +205,7 @@ class TargetPatcher:
             self.target, sent, whole=policy.whole, dry_run=policy.dry_run
         )
         self._context.pacer.answered(permit, reply)
-        reply = about(self.target, reply, written=True)
+        reply = verified_reply(self.target, reply, written=True)
         if isinstance(reply, Answer):
             self._status = reply.status
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
@@ -288,7 +288,7 @@ class TargetPatcher:
         reply = await self._context.cluster.read(self.target, whole=self._policy.whole)
         if permit is not None:
             self._context.pacer.answered(permit, reply)
-        reply = about(self.target, reply, written=False)
+        reply = verified_reply(self.target, reply, written=False)
         unready = self._is_unready(reply)
         refused = self._refused if self._refused_for_good else None
         match reply:

@@ -34,7 +34,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, look_up, show
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.covering import holds, is_made_of
+from fleetpatch.rules.answers.covering import covers, is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, goal, need
@@ -105,7 +105,7 @@ def after_read(
     if not seen.is_readable_at({*values, *target.before}):
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = _found(values, seen)
-    if not (missed := _missed(values, found, holds)):
+    if not (missed := _missed(values, found, covers)):
         return _held(target, values, found, seen, writers)
     repeatable = is_repeatable(change)
     ours = _ours(target, change, values, seen, writers)
@@ -145,7 +145,7 @@ def after_patch(
     unchanged = untouched and not sent_before
     if not seen.is_readable_at(values):
         return _taken(seen, unchanged=unchanged, dry_run=dry_run)
-    missed = _missed(values, found, is_made_of)
+    missed = _missed(values, found, is_stored_form)
     if missed and not _is_left_to_server(change, missed, untouched=untouched):
         wrote = None if dry_run else found
         return _not_effective(missed, found, seen.resource_version, wrote=wrote)
@@ -227,7 +227,7 @@ def _ours(target: Target, change: Change, values: Fields, seen: Seen, writers: _
             return True
         if writers is None or not was_done:
             return False
-        wanted = is_repeatable(change) and path in values and is_made_of(current, values[path])
+        wanted = is_repeatable(change) and path in values and is_stored_form(current, values[path])
         if wanted and not other_writer(seen, [path], writers):
             return True
         return is_written_by_us(seen, path, writers)
@@ -312,7 +312,7 @@ def _drift(
         if is_obstructed(document, path):
             return True
         return not deep_equal(current, planned) and not (
-            half_done_is_fine and is_made_of(current, wanted)
+            half_done_is_fine and is_stored_form(current, wanted)
         )
 
     return "; ".join(
