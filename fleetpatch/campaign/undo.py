@@ -35,7 +35,7 @@ _MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
 async def undo(
     run_file: Path | str, settings: Settings | None = None, *, new_file: Path | None = None
 ) -> Summary:
-    """Plan the undo of `run_file`; gives the summary of a new run, which `apply` carries out.
+    """Plan the undo of `run_file`; returns the summary of a new run for `apply`.
 
     Raises Refused where there is nothing to undo, and as `apply`, since what is in doubt is read.
     """
@@ -49,7 +49,7 @@ async def undo(
 
 
 async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
-    """Find out what happened to the targets that were sent and never confirmed."""
+    """Settle the targets that are in doubt by reading them."""
     if not queries.summary(journal).tally.in_doubt:
         return
     with open_log_of(journal.path, journal.info.run, settings) as log:

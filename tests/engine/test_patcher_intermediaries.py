@@ -154,7 +154,7 @@ async def test_what_another_writer_did_meanwhile_is_theirs_and_ours_stays_ours(
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-async def test_a_refusal_that_is_true_stands(kind: str) -> None:
+async def test_a_refusal_that_a_read_confirms_is_final(kind: str) -> None:
     server = store()
 
     ended, target = await settled(
@@ -176,7 +176,7 @@ def taken_up_again() -> Target:
     return replace(TARGET, earlier=EARLIER)
 
 
-async def test_what_we_stored_ourselves_is_nobody_elses_change() -> None:
+async def test_what_we_stored_ourselves_is_not_another_writers_change() -> None:
     red = seen_job({"team": "red"}, version="12")
     delivery = Delivery().will(Answer(200, red), reads=(Answer(200, MADE),))
 
