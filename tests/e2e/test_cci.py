@@ -227,7 +227,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         (
             kind,
             {"merge": {"spec": {"template": {"spec": {"dnsPolicy": "Default"}}}}},
-            "it takes metadata.labels",
+            "it accepts metadata.labels",
         )
         for kind in (JOBS, *TRAINING)
     ),
@@ -239,7 +239,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         )
         for kind in (JOBS, *TRAINING)
     ),
-    (JOBS, {"annotations": {"a": "b"}}, "it takes metadata.labels, spec.parallelism"),
+    (JOBS, {"annotations": {"a": "b"}}, "it accepts metadata.labels, spec.parallelism"),
     (JOBS, {"strategic": {"metadata": {"annotations": {"a": "b"}}}}, "cannot be updated there"),
     (JOBS, {"merge": {"spec": {"activeDeadlineSeconds": 5}}}, "cannot be updated there"),
     (VOLCANO_JOBS, {"merge": {"spec": {"queue": "gold"}}}, "spec.template, spec.replicas"),
