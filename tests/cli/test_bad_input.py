@@ -3,7 +3,7 @@
 Covered: words and options, plan files and runs that are none, values that cannot be meant, guards,
 kinds and namespaces, digests, run files, logs and state folders that cannot be had, parts of a plan
 that this version does not carry out.
-Left out: mistakes within plan files (tests/model/test_plan_mistakes.py), kubeconfigs and servers
+Left out: mistakes within plan files (tests/model/plan/test_plan_mistakes.py), kubeconfigs, servers
 (test_bad_surroundings.py).
 """
 

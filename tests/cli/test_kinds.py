@@ -2,7 +2,7 @@
 
 Covered: the table for people and for programs, both providers, wrong words; refusals at expansion,
 placed, before anything is listed. Left out: the table's contents and checks without a cluster
-(tests/model/test_provider_checks).
+(tests/model/plan/test_provider_checks).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Plan files for tests: a smallest one, one that uses everything; and what is wrong with others."""
+"""Plan files for tests: a minimal one, one that uses every key, and the problems of others."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 """URLs of servers: which are valid, and which hosts are this machine.
 
-Covered: schemes, hosts, ports, brackets, blanks, and any text at all. Left out: what a URL is for,
+Covered: schemes, hosts, ports, brackets, blanks, and any text at all. Left out: the use of a URL,
 which kubeconfigs, plans and proxies check themselves.
 """
 
@@ -67,7 +67,7 @@ def test_a_text_that_is_not_a_valid_url_is_refused(text: str, problem: str) -> N
 
 
 @given(some.text() | some.text(alphabet="[]:./@%?#a1\\ -_é").map(lambda rest: f"https://{rest}"))
-def test_any_text_is_a_url_with_a_host_that_resolvers_take_or_is_refused(text: str) -> None:
+def test_any_text_is_a_url_with_a_resolvable_host_or_is_refused(text: str) -> None:
     try:
         parts = parse(text, HTTPS)
     except AddressError:
@@ -121,5 +121,5 @@ def test_different_servers_stay_different(one: str, other: str) -> None:
 
 
 @given(some.text())
-def test_whatever_a_run_file_holds_as_a_server_is_normalized_to_some_text(text: str) -> None:
+def test_any_text_of_a_run_file_is_normalized_to_some_text(text: str) -> None:
     assert normalized(normalized(text)) == normalized(text)

@@ -1,9 +1,9 @@
 """Cron expressions: what they select, and what is refused.
 
-Covered: every form of a field, the names, Sunday by both its numbers, the two day fields together
-and apart, days that few years have; as a property, that a random expression selects what a plain
-reading of its parts says. Left out: time zones (tests/rules/running/test_window.py), and where in a
-plan file a mistake stands (tests/model/test_plan_mistakes.py).
+Covered: every form of a field, names, Sunday by both its numbers, the two day fields together and
+alone, 29 February; as a property, that a random expression selects what its parts select. Left
+out: time zones (tests/rules/running/test_window.py), and the places of mistakes in a plan file
+(tests/model/plan/test_plan_mistakes.py).
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def test_times_ascend_over_the_day() -> None:
 
 
 @pytest.mark.parametrize("text", ["* * SUN", "* * 0", "* * 7", "* * sun", "* * */7"])
-def test_sunday_has_many_names(text: str) -> None:
+def test_sunday_can_be_written_in_several_ways(text: str) -> None:
     assert days(text) == [day for day in YEAR if day.isoweekday() == 7]
 
 
@@ -124,7 +124,7 @@ def test_the_29th_of_february_comes_in_leap_years() -> None:
         ("0 2 31 2,4,6,9,NOV */2", "never opens"),
     ],
 )
-def test_what_is_no_cron_expression_is_told(text: str, what: str) -> None:
+def test_an_invalid_cron_expression_is_refused(text: str, what: str) -> None:
     problem = problem_of_cron(text)
 
     assert problem
@@ -145,7 +145,7 @@ def test_time_zones_have_iana_names(text: str) -> None:
     ["", "Asia", "Asia/Nowhere", "../etc/passwd", "/etc/localtime", "+08:00", "localtime",
      "right/Asia/Shanghai", "posix/UTC", "Factory"],
 )  # fmt: skip
-def test_names_that_mean_something_else_elsewhere_are_no_time_zones(text: str) -> None:
+def test_names_that_depend_on_the_machine_are_not_time_zones(text: str) -> None:
     problem = problem_of_timezone(text)
 
     assert problem

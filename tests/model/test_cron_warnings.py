@@ -1,7 +1,7 @@
-"""Valid cron expressions that do not mean what most people expect: what is said, and the days.
+"""Warnings about valid cron expressions that often mean something unexpected.
 
 Covered: both day fields restricted, steps in a day field beside another one, days that not every
-month has, steps that do not divide evenly, Sunday twice; that usual expressions say nothing; the
+month has, steps that do not divide evenly, Sunday twice; that usual expressions have none; the
 places in the plan file. Left out: what cron means itself (test_cron), what the verbs print
 (tests/cli/test_warnings).
 """
@@ -81,9 +81,7 @@ def told(text: str, today: date = TODAY) -> list[str]:
         ),
     ],
 )
-def test_an_expression_that_may_surprise_names_the_days_it_opens_on(
-    text: str, what: str, days: str
-) -> None:
+def test_a_warning_names_the_next_days(text: str, what: str, days: str) -> None:
     found = [one for one in told(text) if "does not divide" not in one]
 
     assert len(found) == 1
@@ -102,7 +100,7 @@ def test_an_expression_that_may_surprise_names_the_days_it_opens_on(
         ("1,*/7 2 * * *", "*/7 does not divide the hour evenly"),
     ],
 )
-def test_a_step_that_does_not_divide_evenly_is_told(text: str, what: str) -> None:
+def test_a_step_that_does_not_divide_evenly_has_a_warning(text: str, what: str) -> None:
     (found,) = told(text)
 
     assert found.startswith(what)
@@ -117,7 +115,7 @@ def test_a_step_that_does_not_divide_evenly_is_told(text: str, what: str) -> Non
         *("0 2 1-31 * 0-6", "0 2 */1 * SUN"),
     ],
 )
-def test_a_usual_expression_says_nothing(text: str) -> None:
+def test_a_usual_expression_has_no_warning(text: str) -> None:
     assert told(text) == []
 
 
@@ -135,7 +133,7 @@ FIELD = st.sampled_from(["*", "*/2", "*/5", "1", "1-3", "2,4"])
 
 
 @given(FIELD, FIELD, FIELD, FIELD, FIELD, st.dates(date(1999, 1, 1), date(2100, 1, 1)))
-def test_every_day_that_is_named_is_one_on_which_it_opens(
+def test_it_opens_on_every_day_that_a_warning_names(
     minute: str, hour: str, day: str, month: str, weekday: str, today: date
 ) -> None:
     schedule = Schedule.parse(f"{minute} {hour} {day} {month} {weekday}")
@@ -148,7 +146,7 @@ def test_every_day_that_is_named_is_one_on_which_it_opens(
             assert schedule.falls_on(opened)
 
 
-def test_warnings_stand_at_their_place_in_the_plan_file() -> None:
+def test_warnings_have_their_place_in_the_plan_file() -> None:
     one = 'window: {opens: "0 2 1-7 * SUN", lasts: 1h}\n'
     several = (
         'window: {any: [{opens: "0 2 * * SAT", lasts: 1h}, {opens: "0 2 31 * *", lasts: 1h}]}\n'

@@ -1,4 +1,4 @@
-r"""JSON as API servers write it, which is as Go's `encoding/json` does.
+r"""JSON as API servers write it, with Go's `encoding/json`.
 
 Covered: the escapes, numbers and their limits, that it is JSON of the same value. The rules are
 those of the documentation of Go's `encoding/json` (`Marshal`), and of k8s.io/apimachinery's
@@ -65,7 +65,7 @@ def test_a_number_is_written_as_a_server_writes_it(number: float, written: str) 
     assert encode({"a": [number, True]}).decode() == f'{{"a":[{written},true]}}'
 
 
-def test_a_number_that_no_server_can_store_is_left_to_it() -> None:
+def test_a_number_that_no_server_can_store_is_sent_unchanged() -> None:
     assert encode([10**400]).decode() == f"[{10**400}]"
 
 
@@ -74,13 +74,13 @@ def test_keys_are_escaped_as_values_are() -> None:
 
 
 @given(VALUES)
-def test_what_is_written_is_the_value(value: Any) -> None:
+def test_the_written_text_decodes_to_the_value(value: Any) -> None:
     text = encode(value)
     assert deep_equal(json.loads(text), value)
     assert encode(json.loads(text)) == text
 
 
 @given(VALUES, VALUES)
-def test_values_are_equal_where_they_are_written_alike(first: Any, second: Any) -> None:
+def test_values_are_equal_if_they_are_written_alike(first: Any, second: Any) -> None:
     texts = [json.dumps(json.loads(encode(each)), sort_keys=True) for each in (first, second)]
     assert deep_equal(first, second) == (texts[0] == texts[1])

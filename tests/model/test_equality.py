@@ -1,4 +1,4 @@
-"""Equality of JSON values as API servers have it: `deep_equal`.
+"""Equality of JSON values as API servers define it: `deep_equal`.
 
 Covered: booleans beside numbers, numbers of several spellings, absence, nesting, maps of fields,
 and that it agrees with the texts that a server would write. Left out: where the tool uses it
@@ -56,7 +56,7 @@ VALUES = st.recursive(
         (10**400, 1),
     ],
 )
-def test_these_are_two_values(first: Any, second: Any) -> None:
+def test_these_values_differ(first: Any, second: Any) -> None:
     assert not deep_equal(first, second)
     assert not deep_equal(second, first)
 
@@ -78,7 +78,7 @@ def test_these_are_two_values(first: Any, second: Any) -> None:
         (10**400, 10**400),
     ],
 )
-def test_these_are_one_value(first: Any, second: Any) -> None:
+def test_these_values_are_equal(first: Any, second: Any) -> None:
     assert deep_equal(first, second)
     assert deep_equal(second, first)
 
@@ -112,7 +112,7 @@ def _with_integers(value: Any) -> Any:
 
 
 @given(VALUES, VALUES)
-def test_two_values_are_equal_where_a_server_writes_them_alike(first: Any, second: Any) -> None:
+def test_two_values_are_equal_if_a_server_writes_them_alike(first: Any, second: Any) -> None:
     assert deep_equal(first, second) == (as_text(first) == as_text(second))
 
 

@@ -1,6 +1,6 @@
-"""Covers `model.masking`: which names and which looks make a secret.
+"""Secrets are found by their names and their form, and masked.
 
-Leaves out how the log applies it (tests/report/test_logs.py).
+Left out: how the log applies it (tests/report/test_logs.py).
 """
 
 import pytest
@@ -31,7 +31,7 @@ def test_a_secrets_name_is_known_in_any_spelling(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["name", "namespace", "tokens_left", "reason", "uid", "kind"])
-def test_an_ordinary_name_is_none(name: str) -> None:
+def test_an_ordinary_name_is_not_secret(name: str) -> None:
     assert not is_secret_name(name)
 
 
@@ -62,7 +62,7 @@ def test_an_ordinary_name_is_none(name: str) -> None:
         ('{"user": {"password": "hunter2 and it is c', '{"user": {"password": [redacted]'),
     ],
 )
-def test_a_secret_is_masked_and_what_told_it_stays(text: str, shown: str) -> None:
+def test_a_secret_is_masked_and_its_introduction_is_kept(text: str, shown: str) -> None:
     assert mask(text) == shown
 
 
@@ -77,7 +77,7 @@ def test_a_secret_is_masked_and_what_told_it_stays(text: str, shown: str) -> Non
         "https://10.0.0.1:6443/apis/batch/v1/jobs?limit=500",
     ],
 )
-def test_an_ordinary_text_stays_as_it_is(text: str) -> None:
+def test_an_ordinary_text_is_not_changed(text: str) -> None:
     assert mask(text) == text
 
 
@@ -91,7 +91,7 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
 
 
 @given(st.from_regex(r"[A-Za-z0-9+/._-]{1,40}", fullmatch=True))
-def test_no_bearer_token_comes_through(token: str) -> None:
+def test_every_bearer_token_is_masked(token: str) -> None:
     assert mask(f"GET failed (Authorization: Bearer {token})") == (
         "GET failed (Authorization: Bearer [redacted]"
     )

@@ -1,6 +1,6 @@
-"""Kubernetes' rules for names: what they accept, what they refuse, and with which words.
+"""Kubernetes' rules for names: what they accept and refuse, and the messages.
 
-Left out: agreement with a real server, which `test_selector_on_server` shows for keys and values.
+Left out: agreement with a real server (selectors/test_label_selector_on_server).
 """
 
 import pytest
@@ -32,7 +32,7 @@ def test_a_qualified_name_is_a_label_key(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", BAD_KEYS)
-def test_anything_else_is_no_label_key(key: str) -> None:
+def test_anything_else_is_not_a_label_key(key: str) -> None:
     problem = problem_of_label_key(key)
 
     assert problem
@@ -51,11 +51,11 @@ def test_a_label_value_may_be_empty_or_a_name(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", BAD_VALUES)
-def test_anything_else_is_no_label_value(value: str) -> None:
+def test_anything_else_is_not_a_label_value(value: str) -> None:
     assert "is not a valid label value" in (problem_of_label_value(value) or "")
 
 
-def test_a_bad_value_comes_with_a_good_one_where_there_is_one() -> None:
+def test_an_invalid_value_comes_with_a_valid_suggestion_if_there_is_one() -> None:
     assert "'machine-learning' is valid" in (problem_of_label_value("machine learning") or "")
     assert "is valid" not in (problem_of_label_value("ü") or "")
 

@@ -1,4 +1,4 @@
-"""Names of kinds, and what they say without a cluster.
+"""Names of kinds, and the resources that they mean.
 
 Covered: names of all forms against a list of resources, and against the tables of the providers.
 Left out: ambiguous and unknown names on a server (tests/kube/test_discovery).
@@ -39,16 +39,16 @@ ALL = (BATCH_JOB, OLD_JOB, VOLCANO_JOB, TF_JOB, POD, CORE_EVENT, EVENT)
         ("nothing", []),
     ],
 )
-def test_a_name_means_each_resource_that_it_fits(name: str, meant: list[Resource]) -> None:
+def test_a_name_means_every_resource_that_it_matches(name: str, meant: list[Resource]) -> None:
     assert resources_named(name, ALL) == meant
 
 
 @pytest.mark.parametrize("resource", [BATCH_JOB, VOLCANO_JOB, TF_JOB, POD, CORE_EVENT, EVENT])
-def test_an_unambiguous_name_means_its_resource_alone(resource: Resource) -> None:
+def test_an_unambiguous_name_means_only_its_resource(resource: Resource) -> None:
     assert resources_named(resource.unambiguous_name, ALL) == [resource]
 
 
-def test_groups_are_known_where_each_name_says_its_own() -> None:
+def test_groups_are_known_if_each_name_contains_its_group() -> None:
     assert groups_named(["jobs.batch", "tfjobs.v1.kubeflow.org"]) == frozenset(
         {
             "batch",
@@ -75,7 +75,7 @@ def test_groups_are_known_where_each_name_says_its_own() -> None:
         ("pods", None),
     ],
 )
-def test_on_kubernetes_a_name_says_as_much_as_stands_in_it(
+def test_on_kubernetes_a_resource_is_known_as_far_as_its_name_says(
     name: str, said: tuple[str, str, str, str] | None
 ) -> None:
     found = known_resource(name, ProviderName.KUBERNETES)
@@ -83,7 +83,7 @@ def test_on_kubernetes_a_name_says_as_much_as_stands_in_it(
     assert (found and (found.group, found.version, found.plural, found.kind)) == said
 
 
-def test_a_provider_that_has_its_own_kinds_alone_leaves_less_open() -> None:
+def test_a_closed_provider_resolves_more_names() -> None:
     assert known_resource("pytorchjobs", ProviderName.CCI) == PYTORCH_JOB
     assert known_resource("jobs.batch", ProviderName.CCI) == BATCH_JOB
     assert known_resource("pods", ProviderName.CCI) == Resource("", "", "pods", "")

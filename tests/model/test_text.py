@@ -1,6 +1,6 @@
-"""Covers `model.text.clean`: what others wrote, made fit for one line.
+"""Foreign text is cleaned and shortened for one line.
 
-Leaves out secrets (tests/model/test_masking.py).
+Left out: secrets (tests/model/test_masking.py).
 """
 
 import pytest
@@ -28,7 +28,7 @@ from fleetpatch.model.text import LIMIT, clean
         ("kosten-größe 成本 🚀", "kosten-größe 成本 🚀"),
     ],
 )
-def test_control_characters_vanish_and_words_stay(text: str, shown: str) -> None:
+def test_control_characters_are_removed_and_words_are_kept(text: str, shown: str) -> None:
     assert clean(text) == shown
 
 
@@ -52,7 +52,7 @@ def test_the_cause_at_the_end_of_a_long_refusal_is_kept(length: int, filler: str
     assert len(shown) <= LIMIT
 
 
-def test_a_megabyte_is_cut_before_it_is_looked_at() -> None:
+def test_a_megabyte_is_cut_before_it_is_cleaned() -> None:
     shown = clean("\x1b[31mx" * 200_000)
 
     assert shown.startswith("x" * 333 + "…x")
@@ -62,9 +62,7 @@ def test_a_megabyte_is_cut_before_it_is_looked_at() -> None:
 @pytest.mark.parametrize("length", [200, 450, 800, 5_000, 70_000])
 @pytest.mark.parametrize("mark", ["token: ", 'password="', "Authorization: Bearer "])
 @pytest.mark.parametrize("before", [0, 300, 480, 1_900])
-def test_the_end_of_a_secret_does_not_lose_its_beginning(
-    length: int, mark: str, before: int
-) -> None:
+def test_a_secret_is_not_cut_in_two(length: int, mark: str, before: int) -> None:
     secret = "".join(f"s3cr3t{at}" for at in range(length // 6))
 
     shown = mask(clean("x " * (before // 2) + mark + secret))
@@ -73,7 +71,7 @@ def test_the_end_of_a_secret_does_not_lose_its_beginning(
 
 
 @given(st.text(max_size=600))
-def test_what_is_shown_is_short_printable_and_stays_as_it_is(text: str) -> None:
+def test_cleaned_text_is_short_printable_and_cleaning_is_idempotent(text: str) -> None:
     shown = clean(text)
     assert len(shown) <= LIMIT
     assert not any(character in shown for character in "\x1b\x9b\r\n\t\x07\x00\u202e\u2028")

@@ -32,12 +32,12 @@ def test_an_invalid_duration_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["99999999h", "999999999h999999999h", "87841h"])
-def test_what_no_run_will_see_the_end_of_is_refused(text: str) -> None:
+def test_a_duration_of_more_than_ten_years_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="longer than ten years"):
         read_duration(text)
 
 
-def test_what_is_written_of_the_longest_duration_is_read_again() -> None:
+def test_the_longest_duration_is_written_and_read_back() -> None:
     assert read_duration(write_duration(read_duration("87840h"))) == 87840 * 3600
 
 
@@ -55,7 +55,7 @@ def test_an_invalid_rate_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0/s", "0.9/h"])
-def test_a_rate_that_never_gets_anywhere_is_refused(text: str) -> None:
+def test_a_rate_below_one_an_hour_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="slower than one an hour"):
         read_rate(text)
 

@@ -3,7 +3,7 @@
 Covered: openings and closings of all zones' kinds of days, openings that overlap and adjoin,
 blackouts, the drain, what never opens or never closes; as a property, that every moment looks as it
 does to a slow oracle, which goes through the days minute by minute with an eye on the zone's clock.
-Left out: how a plan says it (tests/model/test_plan_window.py), and who waits, sends or stops: the
+Left out: how a plan says it (tests/model/plan/test_plan_window.py), and who waits or stops: the
 rules keep nothing, so a clock that steps is only another moment to them.
 """
 

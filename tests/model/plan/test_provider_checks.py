@@ -1,9 +1,8 @@
-"""What each provider's kinds do not take from a patch, told before anything is sent.
+"""What each provider's kinds do not accept of a patch, reported before anything is sent.
 
-Covered: patch types, fields, options, kinds that are not there, bodies for another kind, keys that
-a server would drop; names of kinds that say what they are and names that only a cluster explains;
-rehearsals. Left out: what is wrong whatever the provider (test_patch_mistakes), and that servers
-really answer so (tests/e2e).
+Covered: patch types, fields, options, missing kinds, bodies for another kind, keys that a server
+would drop; names of kinds that are known and names that only a cluster can resolve; dry runs. Left
+out: mistakes for any provider (test_patch_mistakes), and what servers really answer (tests/e2e).
 """
 
 from collections.abc import Mapping
@@ -171,7 +170,7 @@ def on_kubernetes(kind: str, patch: str) -> str:
 
 
 @pytest.mark.parametrize(("kind", "patch", "place", "words"), ON_KUBERNETES)
-def test_what_a_kind_of_kubernetes_does_not_take_is_placed_with_what_it_takes(
+def test_what_a_kind_of_kubernetes_does_not_accept_is_a_placed_problem(
     kind: str, patch: str, place: str, words: str
 ) -> None:
     (problem,) = problems_of(on_kubernetes(kind, patch))
@@ -181,7 +180,7 @@ def test_what_a_kind_of_kubernetes_does_not_take_is_placed_with_what_it_takes(
 
 
 @pytest.mark.parametrize(("kind", "patch", "place", "words"), ON_CCI)
-def test_what_a_kind_of_cci_does_not_take_is_placed_with_what_it_takes(
+def test_what_a_kind_of_cci_does_not_accept_is_a_placed_problem(
     kind: str, patch: str, place: str, words: str
 ) -> None:
     problem, *others = problems_of(on_cci(patch, f"[{kind}]"))
@@ -192,7 +191,7 @@ def test_what_a_kind_of_cci_does_not_take_is_placed_with_what_it_takes(
 
 
 @pytest.mark.parametrize(("kind", "patch"), FINE)
-def test_what_a_kind_of_cci_takes_is_let_through(kind: str, patch: str) -> None:
+def test_what_a_kind_of_cci_accepts_has_no_problem(kind: str, patch: str) -> None:
     parse_plan(on_cci(patch, f"[{kind}]"), "plan.yaml")
 
 
@@ -200,18 +199,18 @@ def test_what_a_kind_of_cci_takes_is_let_through(kind: str, patch: str) -> None:
 @pytest.mark.parametrize(
     "kind", ["jobs.batch", "jobs.v1.batch", "job.batch", "deployments.apps", "deploy", "pods.v1."]
 )
-def test_kinds_of_the_servers_own_take_all_patches(kind: str, patch: str) -> None:
+def test_built_in_kinds_accept_all_patches(kind: str, patch: str) -> None:
     parse_plan(on_kubernetes(kind, patch), "plan.yaml")
 
 
 @pytest.mark.parametrize("patch", [MERGE, JSON, APPLY])
 @pytest.mark.parametrize("kind", ["tfjobs", "mxjob", "pytorchjobs.kubeflow.org", "vj", "a.b.c"])
-def test_custom_kinds_take_all_patches_but_strategic(kind: str, patch: str) -> None:
+def test_custom_kinds_accept_all_patches_except_strategic(kind: str, patch: str) -> None:
     parse_plan(on_kubernetes(kind, patch), "plan.yaml")
 
 
 @pytest.mark.parametrize("kind", ["jobs", "job", "leases", "widgets"])
-def test_a_name_that_only_the_cluster_explains_is_left_to_it(kind: str) -> None:
+def test_a_name_that_only_the_cluster_can_resolve_is_not_checked(kind: str) -> None:
     parse_plan(on_kubernetes(kind, STRATEGIC), "plan.yaml")
 
 
@@ -221,7 +220,7 @@ def test_a_known_kind_may_be_served_in_another_version() -> None:
     parse_plan(on_kubernetes("tfjobs", patch), "plan.yaml")
 
 
-def test_each_provider_of_a_fleet_and_each_kind_is_asked() -> None:
+def test_every_provider_of_a_fleet_and_every_kind_is_checked() -> None:
     text = on_cci("{annotations: {a: b}, fieldManager: ops}", "[jobs.batch, tfjobs, vcjob]")
     text = text.replace("fleet: [", "fleet: [{name: a, context: b}, ")
 
@@ -236,7 +235,7 @@ def test_each_provider_of_a_fleet_and_each_kind_is_asked() -> None:
     ]
 
 
-def test_what_is_wrong_everywhere_is_told_once() -> None:
+def test_what_is_wrong_for_every_provider_is_reported_once() -> None:
     (problem,) = problems_of(on_cci("{merge: {op: replace, path: /status, value: Available}}"))
 
     assert "looks like a JSON Patch operation" in problem
@@ -260,7 +259,7 @@ def test_the_tables_and_the_checks_agree_on_every_patch_type_and_field() -> None
                     assert findings({"merge": beside}, provider.name, taken.resource)
 
 
-def test_other_kinds_of_kubernetes_have_fields_of_their_own() -> None:
+def test_kinds_that_are_not_in_the_table_may_have_any_fields() -> None:
     patch = {"strategic": {"data": {"a": "b"}}}
 
     assert not findings(patch, ProviderName.KUBERNETES, POD)
@@ -281,7 +280,7 @@ def discovered(
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_what_discovery_brings_to_light_is_placed_in_the_plan_file() -> None:
+def test_problems_found_after_discovery_are_placed_in_the_plan_file() -> None:
     (problem,) = discovered(on_kubernetes("widgets", STRATEGIC), ProviderName.KUBERNETES, WIDGET)
     assert problem.startswith("plan.yaml:8:9: patch.strategic: widgets.example.com of")
 
@@ -315,13 +314,13 @@ def test_only_the_block_with_namespaces_is_refused() -> None:
     assert problem.startswith("plan.yaml:7:14: targets[1].kinds[0]: nodes")
 
 
-def test_a_cluster_scoped_kind_without_namespaces_is_let_through() -> None:
+def test_a_cluster_scoped_kind_without_namespaces_is_accepted() -> None:
     source = parse_plan(MINIMAL.replace("jobs.batch", "nodes"), "plan.yaml")
 
     source.refuse_unsupported([(ProviderName.KUBERNETES, {"nodes": NODES})], dry_run=False)
 
 
-def test_a_plan_that_was_never_a_file_is_named_instead() -> None:
+def test_problems_of_a_plan_without_a_file_name_the_plan() -> None:
     plan = plan_from(
         {
             "metadata": {"name": "relabel"},
@@ -336,14 +335,14 @@ def test_a_plan_that_was_never_a_file_is_named_instead() -> None:
         )
 
 
-def test_a_plan_that_fits_all_clusters_is_let_through() -> None:
+def test_a_plan_that_all_clusters_support_is_accepted() -> None:
     clusters = [(ProviderName.KUBERNETES, {"jobs.batch": BATCH_JOB})] * 2
 
     parse_plan(MINIMAL, "plan.yaml").refuse_unsupported(clusters, dry_run=True)
 
 
 @pytest.mark.parametrize("resource", [BATCH_JOB, TF_JOB, MX_JOB])
-def test_a_rehearsal_of_a_kind_that_would_really_be_patched_is_refused(resource: Resource) -> None:
+def test_a_dry_run_of_a_kind_that_would_really_be_patched_is_refused(resource: Resource) -> None:
     text = on_cci(kinds=f"[{resource.name}]")
 
     (problem,) = discovered(text, ProviderName.CCI, resource, dry_run=True)
@@ -354,7 +353,7 @@ def test_a_rehearsal_of_a_kind_that_would_really_be_patched_is_refused(resource:
     assert "does not support dryRun, and would really be patched; leave out --dry-run" in problem
 
 
-def test_volcano_jobs_can_be_rehearsed() -> None:
+def test_volcano_jobs_support_dry_runs() -> None:
     source = parse_plan(on_cci(kinds="[vcjob]"), "plan.yaml")
 
     source.refuse_unsupported([(ProviderName.CCI, {"vcjob": VOLCANO_JOB})], dry_run=True)
@@ -399,7 +398,7 @@ TREES = ANYTHING | st.fixed_dictionaries(
 
 @given(tree=TREES)
 @settings(max_examples=200, deadline=None)
-def test_no_tree_is_too_odd_to_be_checked(tree: Any) -> None:
+def test_any_tree_can_be_checked(tree: Any) -> None:
     list(check_providers(tree))
     for provider in PROVIDERS.values():
         for taken in provider.kinds:

@@ -1,7 +1,7 @@
-"""The plan's `window` and `waves`: what their sections mean, and what does not go together.
+"""The plan's `window` and `waves`: their meaning, and keys that cannot be combined.
 
 Covered: one opening and several, time zones, blackouts, the drain, canonical text, and the
-findings. Left out: cron expressions (test_cron.py), and where a mistake stands in a file
+findings. Left out: cron expressions (test_cron.py), and places in a file
 (test_plan_mistakes.py).
 """
 
@@ -56,7 +56,7 @@ def test_a_window_of_several_openings_and_blackouts() -> None:
     assert (window.zone, window.drain) == (SHANGHAI, 30)
 
 
-def test_a_window_is_in_utc_where_it_says_nothing_else() -> None:
+def test_a_window_is_in_utc_by_default() -> None:
     window = WindowSection.model_validate(tree('{opens: "0 2 * * *", lasts: 1h}')).window()
 
     assert window.zone.key == window.openings[0].zone.key == "UTC"
@@ -90,14 +90,14 @@ def test_blackouts_are_written_in_one_way() -> None:
         ("null", "has no value"),
     ],
 )
-def test_what_is_no_blackout_is_told(days: str, what: str) -> None:
+def test_an_invalid_blackout_is_refused(days: str, what: str) -> None:
     with pytest.raises(ValidationError, match=what):
         WindowSection.model_validate(
             tree(f'{{opens: "0 2 * * *", lasts: 1h, blackouts: [{days}]}}')
         )
 
 
-def test_nothing_lasts_longer_than_a_month() -> None:
+def test_an_opening_lasts_at_most_a_month() -> None:
     assert (
         WindowSection.model_validate(tree('{opens: "0 2 1 * *", lasts: 744h}')).lasts == 744 * 3600
     )
@@ -128,7 +128,7 @@ def test_nothing_lasts_longer_than_a_month() -> None:
         ),
     ],
 )
-def test_what_does_not_go_together_is_told(text: str, where: str, what: str) -> None:
+def test_keys_that_cannot_be_combined_are_found(text: str, where: str, what: str) -> None:
     findings = [(show_path(one.path), one.what) for one in check_window({"window": tree(text)})]
 
     assert any(place == where and what in said for place, said in findings), findings
@@ -147,12 +147,12 @@ def test_what_does_not_go_together_is_told(text: str, where: str, what: str) -> 
         "closed",
     ],
 )
-def test_what_goes_together_or_has_no_shape_is_left_alone(text: str) -> None:
+def test_valid_combinations_and_wrong_shapes_have_no_findings(text: str) -> None:
     assert list(check_window({"window": tree(text)})) == []
     assert list(check_window({})) == []
 
 
-def test_editors_are_told_what_goes_together() -> None:
+def test_the_json_schema_knows_what_can_be_combined() -> None:
     validator = Draft202012Validator(WindowSection.model_json_schema(by_alias=True))
 
     assert all(validator.is_valid(tree(text)) for text in (SATURDAY, SEVERAL))

@@ -1,7 +1,7 @@
-"""Our selector against the API server's own, over generated selectors, labels and mutated texts.
+"""Our selector against a real API server, with generated selectors, labels and mutated texts.
 
 Both must list the same objects, refuse the same texts, and accept the same labels. Left out: NUL
-characters, at which the server stops reading and we refuse (see `selector_parser`).
+characters, at which the server stops reading, and which we refuse (see `label_selector`).
 """
 
 import random
@@ -17,9 +17,9 @@ from fleetpatch.model.names import problem_of_label_key, problem_of_label_value
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.selectors.requirement import SelectorError
 from tests.control_plane import JOB_KINDS, ControlPlane
-from tests.model import selectors
+from tests.model.selectors import strategies
+from tests.model.selectors.test_label_selector import ACCEPTED, REJECTED
 from tests.model.test_names import BAD_KEYS, BAD_VALUES, GOOD_KEYS, GOOD_VALUES
-from tests.model.test_selector import ACCEPTED, REJECTED
 
 pytestmark = pytest.mark.control_plane
 
@@ -52,7 +52,7 @@ def fleet(control_plane: ControlPlane) -> tuple[str, dict[str, dict[str, str]]]:
     """Create labelled jobs in a namespace of their own; give it, and their labels by name."""
     chance = random.Random(4711)
     labels = [
-        {key: chance.choice(selectors.VALUES) for key in selectors.KEYS if chance.random() < 0.6}
+        {key: chance.choice(strategies.VALUES) for key in strategies.KEYS if chance.random() < 0.6}
         for _ in range(40)
     ]
     namespace = control_plane.namespace()
@@ -87,7 +87,7 @@ def matched(text: str, labels_of: dict[str, dict[str, str]]) -> set[str] | None:
 def test_both_list_the_same_objects(
     fleet: tuple[str, dict[str, dict[str, str]]], listed: Callable[[str], set[str] | None]
 ) -> None:
-    texts = [str(selector) for selector in drawn(selectors.selectors, 300)]
+    texts = [str(selector) for selector in drawn(strategies.selectors, 300)]
 
     differing = {text for text in texts if listed(text) != matched(text, fleet[1])}
 
@@ -95,10 +95,10 @@ def test_both_list_the_same_objects(
     assert not differing
 
 
-def test_both_understand_the_same_texts(
+def test_both_accept_the_same_texts(
     fleet: tuple[str, dict[str, dict[str, str]]], listed: Callable[[str], set[str] | None]
 ) -> None:
-    generated = drawn(selectors.mutated() | selectors.texts, 300)
+    generated = drawn(strategies.mutated() | strategies.texts, 300)
     texts = [text for text in (*ACCEPTED, *REJECTED, *generated) if "\x00" not in text]
 
     ours = {text: matched(text, fleet[1]) for text in texts}

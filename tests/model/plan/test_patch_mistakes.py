@@ -1,9 +1,9 @@
-"""Mistakes in what a plan changes: where each is placed, and what is said.
+"""Mistakes in a plan's patch: their places and messages.
 
-Covered: parts that do not go together, labels written twice, fields and maps that are not a plan's
-to change, protected keys in every way that a patch can write them, bodies that look like another
-kind's, patches that could never have an effect, and too large ones. Left out: what a provider's
-kinds do not take (test_provider_checks).
+Covered: parts that cannot be combined, labels written twice, fields and maps that must not be
+changed, protected keys in every way that a patch can write them, bodies that look like another
+type's, patches without an effect, and too large ones. Left out: what a provider's kinds do not
+accept (test_provider_checks).
 """
 
 import re
@@ -163,7 +163,7 @@ def test_a_test_that_servers_cannot_do_is_refused(value: str, place: str, words:
 
 
 @pytest.mark.parametrize("value", ['"\\\\b \\\\f"', "{a: null}", "[[], [a]]", "'\\b'"])
-def test_a_test_that_servers_can_do_is_none(value: str) -> None:
+def test_a_test_that_servers_can_do_is_accepted(value: str) -> None:
     patch = (
         f"{{json: [{{op: remove, path: /spec/c}}, {{op: test, path: /spec/a, value: {value}}}]}}"
     )
@@ -198,7 +198,7 @@ def test_a_protected_key_is_refused_in_every_way_of_writing_it_unless_it_is_allo
 
 
 @pytest.mark.parametrize("patch", ALLOWED)
-def test_what_only_looks_alike_is_let_through(patch: str) -> None:
+def test_fields_that_only_look_protected_are_accepted(patch: str) -> None:
     parse_plan(with_patch(patch), "plan.yaml")
 
 
@@ -211,7 +211,7 @@ def values(patch: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_json_patch_leaves_room_for_our_own_tests_below_the_servers_limit() -> None:
+def test_a_json_patch_leaves_room_for_the_guards_within_the_servers_limit() -> None:
     remove = {"op": "remove", "path": "/spec/a"}
 
     plan_from(values({"json": [remove] * 9_998}))
@@ -224,7 +224,7 @@ def signing(auth: dict[str, Any]) -> dict[str, Any]:
     return {"fleet": [{"name": "a", "provider": "cci", "server": server, "auth": auth}]}
 
 
-def test_a_body_that_is_too_large_to_be_signed_is_refused_where_requests_are() -> None:
+def test_a_body_that_is_too_large_to_be_signed_is_refused_if_requests_are_signed() -> None:
     keys = {"accessKeyEnv": "AK", "secretKeyEnv": "SK", "project": "p"}
     around = len('{"spec":{"template":""}}')
     fits = {"merge": {"spec": {"template": "x" * (12 * 1024 * 1024 - around)}}}

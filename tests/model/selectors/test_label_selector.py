@@ -1,6 +1,6 @@
-"""The label selector as a value: it parses, renders, matches, and says where it is wrong.
+"""The label selector: parsing, rendering, matching, and the places of mistakes.
 
-Agreement with a real API server is in `test_selector_on_server`.
+Left out: agreement with a real API server, in `test_label_selector_on_server`.
 """
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.selectors.requirement import Operator, Requirement, SelectorError, int64
-from tests.model import selectors
+from tests.model.selectors import strategies
 
 ACCEPTED = {
     "": "",
@@ -88,14 +88,14 @@ def test_what_the_server_rejects_is_refused_with_column_and_hint(
     assert words in caught.value.what
 
 
-@given(selectors.selectors)
+@given(strategies.selectors)
 def test_a_rendered_selector_parses_back_to_itself(selector: Selector) -> None:
     assert Selector.parse(str(selector)) == selector
 
 
-@given(selectors.texts | selectors.mutated())
+@given(strategies.texts | strategies.mutated())
 @example("a in (b,,c,,,d,)")
-def test_any_text_is_parsed_for_good_or_refused_within_it(text: str) -> None:
+def test_any_text_is_parsed_or_refused_with_a_place_in_it(text: str) -> None:
     selector, column = Selector(), 1
 
     try:
@@ -107,9 +107,9 @@ def test_any_text_is_parsed_for_good_or_refused_within_it(text: str) -> None:
     assert Selector.parse(str(selector)) == selector
 
 
-@given(selectors.selectors, selectors.labels)
+@given(strategies.selectors, strategies.labels)
 @settings(max_examples=50)
-def test_a_selector_matches_where_all_of_its_requirements_do(
+def test_a_selector_matches_if_all_of_its_requirements_do(
     selector: Selector, labels: dict[str, str]
 ) -> None:
     alone = [Selector((requirement,)).matches(labels) for requirement in selector.requirements]
@@ -138,7 +138,7 @@ def test_a_selector_matches_where_all_of_its_requirements_do(
         ("a=b,a=5", []),
     ],
 )
-def test_what_matches_what(text: str, matching: list[str]) -> None:
+def test_matching_of_each_operator(text: str, matching: list[str]) -> None:
     objects: dict[str, dict[str, str]] = {
         "none": {"other": "b"},
         "empty": {"a": ""},

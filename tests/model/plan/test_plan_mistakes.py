@@ -1,8 +1,8 @@
-"""Every kind of mistake in a plan file: where it is placed, and what is said.
+"""Every kind of mistake in a plan file: its place and message.
 
-Each row changes the smallest good plan by one edit. Left out: patches (test_patch_mistakes,
+Each row changes the minimal plan by one edit. Left out: patches (test_patch_mistakes,
 test_provider_checks), clusters and their log-in (test_fleet_mistakes), and mistakes that only a
-cluster can tell (a kind that is not served, a selector that matches nothing).
+cluster can find (a kind that is not served, a selector that matches nothing).
 """
 
 import re
@@ -19,7 +19,7 @@ from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
 from tests.model.plans import FULL, MINIMAL, problems_of
 
 MORE = MINIMAL.count("\n") + 1
-"""The line of what is added after the smallest plan."""
+"""The line of what is added after the minimal plan."""
 
 DEEP = "[" * 60 + "]" * 60
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -211,7 +211,7 @@ def test_a_problem_is_one_line_without_jargon(text: str) -> None:
         assert not re.search("pydantic|ruamel|dict|tuple|Input should|Value error|http:", problem)
 
 
-def test_all_problems_are_told_at_once_in_the_files_order() -> None:
+def test_all_problems_are_reported_at_once_in_the_files_order() -> None:
     text = """\
 metadata: {name: A, name: b}
 targets: [{kinds: jobs, selector: a b}, 5]
@@ -241,7 +241,7 @@ def test_bytes_that_are_not_utf_8_are_placed() -> None:
         (lambda folder: folder / ("x" * 300), "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_bad_usage(
+def test_a_file_that_cannot_be_read_is_a_usage_error(
     tmp_path: Path, make: Callable[[Path], Path], words: str
 ) -> None:
     with pytest.raises(UsageError, match=words) as caught:
@@ -285,7 +285,9 @@ def test_values_from_the_command_line_are_checked_alike() -> None:
         ({"json": [{"op": "add", "path": "/spec/a", "value": float("-inf")}]}, "value: is not a"),
     ],
 )
-def test_values_that_no_request_can_carry_are_refused(patch: dict[str, Json], words: str) -> None:
+def test_values_that_a_request_cannot_contain_are_refused(
+    patch: dict[str, Json], words: str
+) -> None:
     with pytest.raises(PlanError) as caught:
         plan_from(
             {
@@ -314,7 +316,7 @@ def test_any_text_at_all_is_refused_with_placed_problems(text: str) -> None:
     st.integers(0, len(FULL) - 1), st.sampled_from(["", "\t", "x", "5", "[", "}", ":", "\n", "!"])
 )
 @settings(max_examples=150, deadline=None)
-def test_one_wrong_character_is_understood_or_placed(at: int, char: str) -> None:
+def test_one_wrong_character_is_accepted_or_a_placed_problem(at: int, char: str) -> None:
     problems: tuple[object, ...] = ()
 
     try:

@@ -56,7 +56,7 @@ def test_a_rendered_field_selector_parses_back_to_itself(found: set[FieldTerm]) 
         ("a in (b)", 1, "is not a comparison"),
     ],
 )
-def test_what_is_no_field_selector_is_refused_with_its_column(
+def test_an_invalid_field_selector_is_refused_with_its_column(
     text: str, column: int, words: str
 ) -> None:
     with pytest.raises(SelectorError) as caught:

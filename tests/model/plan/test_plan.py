@@ -1,4 +1,4 @@
-"""Good plan files: what they mean, their defaults, their digest, and their canonical text."""
+"""Valid plan files: their meaning, defaults, digest and canonical text."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Percent
 from tests.model.plans import FULL, MINIMAL, SIGN_INS, VALID, on_cci, with_patch
 
-DEMO = Path(__file__).parents[2] / "plans" / "demo-relabel.yaml"
+DEMO = Path(__file__).parents[3] / "plans" / "demo-relabel.yaml"
 
 DEFAULTS = """\
 guards: {onDrift: skip, conflicts: version, onClash: skip}
@@ -28,7 +28,7 @@ def plan_of(text: str) -> Plan:
     return parse_plan(text, "plan.yaml").plan
 
 
-def test_everything_that_can_be_written_is_understood() -> None:
+def test_every_key_of_a_plan_is_read() -> None:
     plan = plan_of(FULL)
 
     (block,) = plan.targets
@@ -71,7 +71,7 @@ def test_the_change_keeps_null_as_removal_and_no_as_text() -> None:
         ("apply", PatchType.APPLY),
     ],
 )
-def test_a_body_is_sent_as_its_kind_says_by_the_manager_that_the_plan_names(
+def test_a_body_has_its_patch_type_and_the_plans_field_manager(
     kind: str, patch_type: PatchType
 ) -> None:
     patch = plan_of(with_patch(f"{{{kind}: {{spec: {{suspend: true}}}}, fieldManager: ops}}")).patch
@@ -86,7 +86,7 @@ def test_an_apply_may_take_fields_over() -> None:
     assert patch.options() == PatchOptions("fleetpatch", force=True, pretty=True)
 
 
-def test_a_cluster_has_statuses_of_its_own_where_it_says_so() -> None:
+def test_a_cluster_may_have_its_own_retried_statuses() -> None:
     plan = plan_of(FULL)
 
     assert plan.retried("cci-north") == {429, 504}
@@ -106,7 +106,7 @@ def test_a_cluster_is_signed_in_to_by_names_of_variables_and_files() -> None:
     assert (aksk.access_key_env, aksk.secret_key_env, aksk.project) == ("AK", "SK", "p")
 
 
-def test_what_is_not_written_has_its_default() -> None:
+def test_absent_keys_have_defaults() -> None:
     plan = plan_of(MINIMAL)
 
     assert plan.fleet == ()
@@ -137,13 +137,13 @@ def test_anchors_and_aliases_repeat_what_they_name() -> None:
     assert [block.kinds for block in plan_of(text).targets] == [("jobs.batch",)] * 2
 
 
-def test_a_protected_key_is_let_through_where_it_is_allowed_by_name() -> None:
+def test_a_protected_key_is_accepted_if_it_is_allowed_by_name() -> None:
     text = MINIMAL.replace("team:", "job-name:") + "guards: {allowKeys: [job-name]}\n"
 
     assert plan_of(text).patch.labels == {"job-name": "ml"}
 
 
-def test_the_demo_plan_can_be_carried_out() -> None:
+def test_the_demo_plan_is_valid() -> None:
     loaded = load_plan(DEMO)
 
     assert loaded.file == str(DEMO)
@@ -215,7 +215,7 @@ def test_the_order_of_keys_does_not_change_the_digest() -> None:
         ("{team: ml}", "{team: ml}\nlock: {lease: ops/relabel}"),
     ],
 )
-def test_whatever_means_something_else_has_another_digest(old: str, new: str) -> None:
+def test_another_meaning_has_another_digest(old: str, new: str) -> None:
     assert digest(plan_of(MINIMAL.replace(old, new))) != digest(plan_of(MINIMAL))
 
 
@@ -236,7 +236,7 @@ def test_the_canonical_text_restores_an_equal_plan(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"kind":"Plan"}'])
-def test_what_is_no_canonical_text_is_not_restored(text: str) -> None:
+def test_text_that_is_not_canonical_is_not_restored(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         restore(text)
 

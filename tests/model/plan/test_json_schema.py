@@ -1,6 +1,6 @@
-"""The JSON Schema for editors: it describes the plan file, and tells good from bad where it can.
+"""The JSON Schema for editors: it describes the plan file, and refuses mistakes as far as it can.
 
-Left out: what no schema can say (keys that do not go together, selectors, protected keys).
+Left out: what no schema can express (keys that cannot be combined, selectors, protected keys).
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from fleetpatch.model.plan.schema import json_schema
 from fleetpatch.model.plan.yaml.document import read
 from tests.model.plans import MINIMAL, VALID, on_cci
 
-DEMO = Path(__file__).parents[2] / "plans" / "demo-relabel.yaml"
+DEMO = Path(__file__).parents[3] / "plans" / "demo-relabel.yaml"
 
 VALIDATOR = Draft202012Validator(json_schema())
 

@@ -1,8 +1,8 @@
-"""Text in a plan that kubectl or another reader of YAML would not read as YAML 1.2 does.
+"""Text in a plan that kubectl or another reader of YAML reads differently from YAML 1.2.
 
 Covered: words, numbers, times and dates without quotes in every kind of body, as values and as
 keys; numbers of the plan's own sections; values that are missing where null would remove.
-Left out: what is no YAML at all, and what readers agree on but a plan does not take
+Left out: text that is not YAML, and what readers agree on but a plan does not accept
 (test_plan_mistakes).
 """
 
@@ -87,14 +87,14 @@ def test_an_octal_mode_is_advised_to_be_written_as_the_decimal_number() -> None:
         ("{strategic: {spec: {1_0: a}}}", "8:28"),
     ],
 )
-def test_every_kind_of_body_is_looked_through(patch: str, place: str) -> None:
+def test_every_type_of_body_is_checked(patch: str, place: str) -> None:
     (problem,) = problems_of(with_patch(patch))
 
     assert problem.startswith(f"plan.yaml:{place}: ")
     assert "quotes" in problem
 
 
-def test_all_of_them_are_told_at_once() -> None:
+def test_all_of_them_are_reported_at_once() -> None:
     text = with_patch("{merge: {spec: {suspend: yes, paused: on, limit: 1_000, mode: 0400}}}")
 
     assert [problem.split(": ")[1].rpartition(".")[2] for problem in problems_of(text)] == [
@@ -105,7 +105,7 @@ def test_all_of_them_are_told_at_once() -> None:
     ]
 
 
-def test_where_only_text_can_stand_a_word_is_text() -> None:
+def test_a_word_is_text_where_only_text_is_allowed() -> None:
     text = with_patch("{labels: {on: no, day: 2026-01-01}, annotations: {count: 1_000, at: 1:30}}")
 
     patch = parse_plan(text, "p").plan.patch
@@ -140,12 +140,12 @@ def test_a_number_in_place_of_a_secret_is_not_quoted() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.booleans() | st.none())
-def test_what_json_writes_is_never_mistaken(value: float | bool | None) -> None:
+def test_values_as_json_writes_them_are_never_ambiguous(value: float | bool | None) -> None:
     assert ambiguity(json.dumps(value)) is None
 
 
 @given(st.text(max_size=200))
-def test_any_text_is_looked_at_without_harm(text: str) -> None:
+def test_any_text_can_be_checked(text: str) -> None:
     what = ambiguity(text)
 
     assert what is None or ("quotes" in what and "\n" not in what)

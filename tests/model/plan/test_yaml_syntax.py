@@ -1,7 +1,7 @@
-"""Texts that readers of YAML trip over: versions, tabs, '?' and ':', escapes, depth and size.
+"""Difficult YAML: versions, tabs, '?' and ':', escapes, depth and size.
 
-Covered: what YAML 1.2 allows is read as it says; what it does not is a placed problem, never a
-traceback. Left out: what the text says of a plan (test_plan, test_plan_mistakes).
+Covered: valid YAML 1.2 is read by its rules; anything else is a placed problem, never a traceback.
+Left out: what the text means as a plan (test_plan, test_plan_mistakes).
 """
 
 import json
@@ -41,20 +41,20 @@ def test_another_version_of_yaml_is_a_placed_problem(version: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["%YAML 1.2", "%YAML  1.2  ", "%YAML 1.2 # ours", "%OTHER x"])
-def test_a_line_that_changes_nothing_is_read_over(line: str) -> None:
+def test_a_directive_without_effect_is_ignored(line: str) -> None:
     assert read(f"{line}\n---\n{MINIMAL}").plan == read(MINIMAL).plan
 
 
 @pytest.mark.parametrize(
     "lines", ["%YAML 1.2\n%YAML 1.2", "%YAML 1.2\n---\n%", "%", "%TAG x", "%TAG ! a\n%TAG ! a"]
 )
-def test_a_line_for_yaml_itself_that_is_wrong_is_a_placed_problem(lines: str) -> None:
+def test_an_invalid_directive_is_a_placed_problem(lines: str) -> None:
     (problem,) = problems_of(f"{lines}\n---\n{MINIMAL}")
 
     assert re.match(r"plan\.yaml:\d+:\d+: \S", problem)
 
 
-def test_a_line_for_yaml_itself_without_the_dashes_behind_it_is_told_as_such() -> None:
+def test_a_directive_without_the_dashes_after_it_is_reported_as_such() -> None:
     assert problems_of(f"%YAML 1.2\n{MINIMAL}") == [
         "plan.yaml:2:1: a line '---' is missing after '%...'; add it, or remove '%...'"
     ]
@@ -94,13 +94,13 @@ def test_a_tab_that_does_not_indent_is_white_space(old: str, new: str) -> None:
         ("    selector", "  \tselector", "7:3"),
     ],
 )
-def test_a_tab_that_would_indent_is_told_as_such(old: str, new: str, place: str) -> None:
+def test_a_tab_that_would_indent_is_reported_as_such(old: str, new: str, place: str) -> None:
     (problem,) = problems_of(MINIMAL.replace(old, new))
 
     assert problem == f"plan.yaml:{place}: a tab cannot indent in YAML; use blanks"
 
 
-def test_a_tab_where_yaml_takes_a_blank_alone_is_told_without_a_wrong_reason() -> None:
+def test_a_tab_where_yaml_allows_only_a_blank_has_a_message_of_its_own() -> None:
     (problem,) = problems_of(MINIMAL.replace("name: relabel", "name: !!str\trelabel"))
 
     assert problem == "plan.yaml:4:14: a tab is not allowed here; use blanks"
@@ -126,11 +126,11 @@ def test_a_tab_within_text_is_part_of_it() -> None:
         ("|\n        \n", ""),
     ],
 )
-def test_empty_lines_may_stand_above_the_text_of_a_block(block: str, text: str) -> None:
+def test_empty_lines_may_come_before_the_text_of_a_block(block: str, text: str) -> None:
     assert described(block) == text
 
 
-def test_an_empty_line_that_is_longer_than_the_indentation_is_told_as_such() -> None:
+def test_an_empty_line_that_is_longer_than_the_indentation_is_reported_as_such() -> None:
     description = "name: relabel\n  description: |\n      \n    text\n"
 
     (problem,) = problems_of(MINIMAL.replace("name: relabel\n", description))
@@ -195,7 +195,7 @@ def test_any_text_that_json_writes_is_read_as_it_was(text: str, indent: str | No
 
 
 @pytest.mark.parametrize("half", [r"\ud83d", r"\ude00", r"\ude00\ud83d", r"\ud83d\ud83d\ude00"])
-def test_half_a_character_is_a_placed_problem(half: str) -> None:
+def test_a_lone_surrogate_is_a_placed_problem(half: str) -> None:
     (problem,) = problems_of(with_patch(f'{{annotations: {{a: "{half}"}}}}'))
 
     assert problem.startswith("plan.yaml:8:26: the text contains a lone surrogate")
@@ -210,7 +210,7 @@ def test_half_a_character_is_a_placed_problem(half: str) -> None:
         (MINIMAL + "# a commentCHARpace: {rate: 1/s}\n", "10:12"),
     ],
 )
-def test_what_ends_a_line_for_some_readers_alone_is_refused(
+def test_a_character_that_ends_a_line_for_some_readers_only_is_refused(
     char: str, text: str, place: str
 ) -> None:
     (problem,) = problems_of(text.replace("CHAR", char))
@@ -326,7 +326,7 @@ def test_any_value_in_a_section_is_read_or_a_placed_problem(section: str, value:
 
 @given(st.integers(0, len(FULL) - 1), st.sampled_from(["\t", "\t\n", " \t", "?", ":", "\n \n"]))
 @settings(max_examples=150, deadline=None)
-def test_one_odd_insertion_is_understood_or_placed(at: int, text: str) -> None:
+def test_one_odd_insertion_is_accepted_or_a_placed_problem(at: int, text: str) -> None:
     problems: tuple[object, ...] = ()
     try:
         read(FULL[:at] + text + FULL[at:])

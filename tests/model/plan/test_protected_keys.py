@@ -2,7 +2,7 @@
 
 Covered: every key of the table, as a label and as an annotation, in each part of a patch and each
 kind of body, removed, renamed and copied; allowing it by name; the table of the reference. Left
-out: how a problem is placed (test_patch_mistakes).
+out: the places of problems (test_patch_mistakes).
 """
 
 import re
@@ -15,7 +15,7 @@ from fleetpatch.model.protected import OWNERS, is_protected, owner_of
 from tests.model.plans import problems_of, with_patch
 
 KEYS = [key.replace("*", "x") for owner in OWNERS for key in owner.keys]
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference.md"
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference.md"
 
 FROM_THE_OWNERS_PAGES = [
     *("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/sync-options"),
@@ -39,12 +39,12 @@ FREE = [
 
 
 @pytest.mark.parametrize("key", FROM_THE_OWNERS_PAGES)
-def test_a_key_that_an_owner_writes_about_is_protected(key: str) -> None:
+def test_a_key_that_an_owner_documents_is_protected(key: str) -> None:
     assert is_protected(key)
 
 
 @pytest.mark.parametrize("key", FREE)
-def test_a_key_that_only_looks_alike_is_free(key: str) -> None:
+def test_a_similar_key_is_not_protected(key: str) -> None:
     assert owner_of(key) is None
 
 
@@ -92,14 +92,14 @@ def test_allowing_one_key_allows_no_other_of_its_owner() -> None:
     assert "'kueue.x-k8s.io/priority-class' belongs to Kueue" in problem
 
 
-def test_no_key_has_two_owners_and_each_owner_a_source() -> None:
+def test_each_key_has_one_owner_and_each_owner_a_source() -> None:
     listed = [key for owner in OWNERS for key in owner.keys]
 
     assert len(listed) == len(set(listed))
     assert all(owner.source and owner.why for owner in OWNERS)
 
 
-def test_the_reference_shows_the_table() -> None:
+def test_the_reference_contains_the_table() -> None:
     section = REFERENCE.read_text().partition("**Protected keys.**")[2].partition("\n\n**")[0]
     rows = [
         tuple(cell.strip() for cell in line.strip("|").split("|"))
