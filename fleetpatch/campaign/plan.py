@@ -1,6 +1,8 @@
-"""From a plan to a run file: resolve kinds and namespaces, list, seal.
+"""From a plan to a run file: resolve kinds and namespaces, survey, seal.
 
-The window is checked first, before a request to any cluster.
+Whether a plan may be expanded now: its window is asked before any cluster is.
+
+What every new run is born with: an id, a time, a maker.
 """
 
 import secrets
@@ -33,7 +35,7 @@ from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.rules.planning.guards import refuse_clashes, refuse_none, refuse_unselective
 
 _ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
-"""How a target can end while it is planned."""
+"""How a target can end where it is planned."""
 
 
 async def expand(
@@ -84,7 +86,7 @@ async def expand(
 
 
 def _new_path(settings: Settings, run: str) -> Path:
-    """Return the path of a new run file in the state folder."""
+    """Where the run file of a new run goes, in the state folder."""
     locator.prepare(settings.runs.parent)
     return locator.run_path(settings.runs, run)
 
@@ -104,7 +106,7 @@ def _info(
 
 
 async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, str]:
-    """Return the version of each cluster, if versions merge the plan's patch differently.
+    """The version of each cluster, where the plan's patch is one that versions merge differently.
 
     The run file keeps it: what was planned by a version's rules is carried out by them.
     """
@@ -114,7 +116,7 @@ async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, s
 
 
 def _providers(plan: Plan) -> list[ProviderName]:
-    """Return the provider of each cluster, in the fleet's order."""
+    """The provider of each cluster, in the fleet's order."""
     return [ProviderName(ref.provider) for ref in plan.fleet] or [ProviderName.KUBERNETES]
 
 
@@ -143,7 +145,7 @@ def _usage(clusters: Sequence[ApiServer], elapsed: float) -> Usage:
 
 
 def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
-    """Count the warnings of all servers by text."""
+    """What the servers warned of."""
     counts: Counter[str] = Counter()
     for cluster in clusters:
         counts.update(cluster.warnings.counts)
@@ -151,7 +153,7 @@ def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
 
 
 def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
-    """Log the expansion, and each target that ended with it."""
+    """Log what was planned, and each target that ended with the planning."""
     summary = queries.summary(journal)
     with open_log_of(journal.path, summary.info.run, settings) as log:
         events.plan_expanded(log, summary)
@@ -165,20 +167,20 @@ def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Se
 async def require_open_window(
     plan: Plan, settings: Settings, options: ApplyOptions, stop: Stop
 ) -> None:
-    """Return if the plan's window is open, after a wait for it if that is allowed.
+    """Return while the plan's window is open, once it was waited for if that is allowed.
 
     Raises WindowClosed, naming the next opening.
     """
-    guard = window_guard_of(plan, settings, stop)
-    if guard is None:
+    gate = window_guard_of(plan, settings, stop)
+    if gate is None:
         return
     if options.wait_for_window:
         shutdown = Shutdown(settings.clock)
         stop.listen(lambda _cause: shutdown.request())
-        await guard.wait(shutdown)
-    seen = guard.outlook()
+        await gate.wait(shutdown)
+    seen = gate.outlook()
     if not seen.may_send:
-        raise WindowClosed(f"plan {plan.name}: {guard.cause(seen)}; nothing was sent")
+        raise WindowClosed(f"plan {plan.name}: {gate.cause(seen)}; nothing was sent")
 
 
 def new_run(
@@ -192,7 +194,7 @@ def new_run(
     dry_run: bool = False,
     undo_of: str = "",
 ) -> RunInfo:
-    """Create the RunInfo of a run that begins now; its id starts with `called`."""
+    """Describe a run that begins now; its id starts with `called`. The rest is as in RunInfo."""
     now = datetime.fromtimestamp(settings.clock.wall(), UTC)
     return RunInfo(
         run=run_id(called, now, secrets.randbits(24)),

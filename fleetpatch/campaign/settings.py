@@ -1,4 +1,9 @@
-"""The settings of a campaign, the options of one session, and the request to stop it."""
+"""What a campaign is told about the world around it, as one value.
+
+What a person, or the command line for them, has allowed one session of a run.
+
+A way to end a run early, from a signal handler or from Python.
+"""
 
 import os
 from collections.abc import Callable
@@ -12,28 +17,28 @@ from fleetpatch.model.ports import Clock, Progress
 
 
 class NoProgress:
-    """Implements the port Progress without showing anything."""
+    """Keeps the port Progress where nobody watches."""
 
     def planned(self, found: int) -> None:
-        """Do nothing."""
+        """Say nothing."""
 
     def settled(self, outcome: Outcome, count: int) -> None:
-        """Do nothing."""
+        """Say nothing."""
 
     def retried(self) -> None:
-        """Do nothing."""
+        """Say nothing."""
 
     def limited(self, place: str, what: str) -> None:
-        """Do nothing."""
+        """Say nothing."""
 
 
 def _discard(_warning: str) -> None:
-    """Do nothing."""
+    """Warn nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """State folder, log file, request timeout, progress, clock and warnings of a campaign.
+    """Where state is kept, how long a request may take, who watches, and what time it is.
 
     `state_dir` None means `$FLEETPATCH_STATE_DIR`, else `$XDG_STATE_HOME/fleetpatch`, else
     `~/.local/state/fleetpatch`. `log_file` None means beside the run file. `request_timeout` is in
@@ -50,16 +55,16 @@ class Settings:
 
     @property
     def runs(self) -> Path:
-        """The folder of the run files."""
+        """Where run files are kept."""
         return runs_dir(state_dir(self.state_dir, os.environ, _home()))
 
     def log_of(self, run_file: Path) -> Path:
-        """Return the path of the log of a run."""
+        """Name the log of a run."""
         return self.log_file or log_path(run_file)
 
 
 def _home() -> Path | None:
-    """Return the home folder, or None: without $HOME, a uid without an account has none."""
+    """The user's home, or None: without $HOME, a uid that no account has is without one, too."""
     try:
         return Path.home()
     except RuntimeError:
@@ -67,7 +72,7 @@ def _home() -> Path | None:
 
 
 def whoami() -> str:
-    """Return `user@host` for the run file; the uid where the user has no name."""
+    """`user@host`, for the record; the number where the user has no name."""
     user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     return f"{user}@{os.uname().nodename}"
 
@@ -87,20 +92,20 @@ class ApplyOptions:
 
 @dataclass(slots=True)
 class Stop:
-    """Stops a session from outside: nothing new is sent, and requests in flight are recorded."""
+    """A way to end a run early from outside: nothing new is sent, what is in flight is recorded."""
 
     requested: bool = False
     cause: str = ""
     _listeners: list[Callable[[str], None]] = field(default_factory=list)
 
     def request(self, cause: str) -> None:
-        """Request the stop, with the cause in one line. Safe to call more than once."""
+        """Ask for the end; `cause` says in one line why. Safe to call more than once."""
         self.requested, self.cause = True, cause
         for listener in self._listeners:
             listener(cause)
 
     def listen(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` with the cause when the stop is requested; at once if it was already."""
+        """Call `listener` with the cause once the end is asked for; now, if it was."""
         self._listeners.append(listener)
         if self.requested:
             listener(self.cause)

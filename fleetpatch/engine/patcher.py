@@ -1,15 +1,15 @@
-"""The patcher of one target: what is sent and read for it, and what each reply means.
+"""One target's passage: what is sent and read for it, turn by turn.
 
-The first PATCH is optimistic and carries the version that was planned. A 200 that shows the object
-ends the target. After any other reply the PATCH may have been applied, whatever the status: an
-intermediary may have answered. So the object is read after a conflict, after a reply that leaves it
-open, and before the target ends on a refusal or with its attempts used up. A reply that asks for
-another attempt is followed by that attempt, whose guard detects a change that was made all the
-same. Each attempt ends in a `Settlement`, in `Retryable` or in `Deferred`.
+A passage sends optimistically, with the version that was planned. A 200 that shows the object ends
+it. After any other answer the PATCH may have been applied, whoever answered: so the object is read
+after a conflict, after an answer that leaves it open, and before the target ends on a refusal or
+with its attempts used up. An answer that asks for another attempt is followed by that attempt; its
+guard meets a change that was made all the same. Each turn ends in a settlement, in `Retryable`
+(wait, and take another) or in `Deferred` (the target stays open).
 """
 
 from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable
 from fleetpatch.engine.policy import PatchContext
@@ -17,10 +17,17 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence, is_unreachable, one_line
 from fleetpatch.model.change import PatchType, is_repeatable
 from fleetpatch.model.fields import Fields
-from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
+from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.identity import verified_reply
-from fleetpatch.rules.answers.settlement import End, after_patch, after_read, outweighs_refusal
+from fleetpatch.rules.answers.identity import about
+from fleetpatch.rules.answers.settlement import (
+    End,
+    after_patch,
+    after_read,
+    outweighs_refusal,
+    partly_stored,
+    values_left,
+)
 from fleetpatch.rules.answers.verdicts import (
     Ruling,
     Verdict,
@@ -35,9 +42,6 @@ from fleetpatch.rules.patching.patch_body import request
 from fleetpatch.rules.planning.planner import goal
 from fleetpatch.rules.running.backoff import retry_after
 
-_WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
-"""Reasons with which nothing that we wrote is on the server any more."""
-
 
 class _Unjudged(NamedTuple):
     """A reply that does not show the object as patched, and the type of the patch sent for it."""
@@ -47,10 +51,7 @@ class _Unjudged(NamedTuple):
 
 
 class TargetPatcher:
-    """The state of one target: `send_first`, then `attempt` until the result is not `Retryable`.
-
-    `give_up` ends it where no attempt is left.
-    """
+    """The state of one target under way; `attempt` until it is no `Retryable`, else `give_up`."""
 
     def __init__(self, context: PatchContext, target: Target, *, in_doubt: bool) -> None:
         self._replaced: Fields | None = None
@@ -68,6 +69,7 @@ class TargetPatcher:
         self._options = self._policy.options
         self._version = target.resource_version
         self._maybe_applied = in_doubt
+        self._lost = in_doubt
         self._unread = False
         self._unanswered = in_doubt
         self._must_read = in_doubt
@@ -82,15 +84,15 @@ class TargetPatcher:
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the first PATCH was sent; 0 before that."""
+        """The time since the first PATCH for it was sent; 0 before that."""
         now = self._context.clock.monotonic()
         return now - (now if self._first_sent_at is None else self._first_sent_at)
 
     @property
     def _is_in_doubt(self) -> bool:
-        """Whether a PATCH of ours may have been applied, or may still be.
+        """Whether a PATCH of ours may have been applied that no read has denied.
 
-        One that was not answered may arrive even after a read.
+        One that nobody answered may arrive even after a read.
         """
         return self._unanswered or self._unread
 
@@ -134,20 +136,20 @@ class TargetPatcher:
             if ended is not None:
                 return ended
         if self._policy.read_only:
-            return Deferred(in_doubt=False)
+            return self._partly_stored() or Deferred(in_doubt=False)
         permit = await self._context.pacer.admit(shutdown)
         if permit is None:
             return await self._defer_for_shutdown()
         if self._last is not None and self.elapsed > self._policy.deadline:
-            # The wait for the pacer took longer than the deadline: the target ends as after a wait.
+            # The line was long: its time is over, as after a wait.
             self._context.pacer.unused()
             return self._last
         return await self._send(permit)
 
     async def _defer_for_shutdown(self) -> Settlement | Deferred:
-        """Leave the target open because of a shutdown, unless a read shows that it is settled.
+        """Leave the target where the halt found it, unless a read shows that it is done.
 
-        Where the server asked for a pause nothing is read, and the target stays in doubt.
+        Nothing is read where the server asked for a pause: it stays in doubt then.
         """
         if self._unread:
             if self._last and retry_after(self._last.reply, self._context.clock.wall()):
@@ -157,12 +159,16 @@ class TargetPatcher:
                     return ended
                 case Retryable() | Deferred():
                     return Deferred()
-        return Deferred(in_doubt=self._is_in_doubt)
+        return self._partly_stored() or Deferred(in_doubt=self._is_in_doubt)
+
+    def _partly_stored(self) -> Settlement | None:
+        """Settle a target that holds values of ours where nothing more may be sent."""
+        return self._settle(partly_stored(self._ours, self._version)) if self._ours else None
 
     async def give_up(self, last: Retryable, *, may_send: bool = True) -> Settlement | Deferred:
-        """End a target whose attempts are used up, after a read where one can decide.
+        """End a passage whose attempts have run out: where a read can tell more, it is made.
 
-        `may_send`: a PATCH may follow the read if attempts were used up by failing reads.
+        `may_send`: a PATCH may follow it, where turns went by without one.
         """
         if (overdue := self._must_read) or self._unread:
             match await self._read():
@@ -178,7 +184,7 @@ class TargetPatcher:
                         unanswered=last.verdict is Verdict.IN_DOUBT,
                     )
                 case None if overdue and may_send and self._has_attempts_left:
-                    # Attempts were used up by reads that failed; this one did not.
+                    # Turns went by without a PATCH while it could not be read; now it could.
                     result = await self.attempt()
                     if not isinstance(result, Retryable):
                         return result
@@ -198,8 +204,7 @@ class TargetPatcher:
 
     async def _send(self, permit: Permit) -> Settlement | _Unjudged:
         policy = self._policy
-        guarded = policy.guarded or not is_repeatable(policy.change)
-        version = self._version if guarded else None
+        version = self._version if self._guarded else None
         sent = request(policy.change, self.target, self._goal, version, self._options)
         self._attempts += 1
         if self._first_sent_at is None:
@@ -208,18 +213,30 @@ class TargetPatcher:
             self.target, sent, whole=policy.whole, dry_run=policy.dry_run
         )
         self._context.pacer.answered(permit, reply)
-        reply = verified_reply(self.target, reply, written=True)
+        reply = about(self.target, reply, written=True)
         if isinstance(reply, Answer):
             self._status = reply.status
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
-                return self._settle(self._decide_on_200(reply.seen))
+                end = self._decide_on_200(reply.seen)
+                if not self._is_stale(end, reply.seen):
+                    return self._settle(end)
         if not (policy.dry_run or is_unreachable(reply)):
-            # The request was sent: whatever the reply is, it may have been applied.
+            # It has deferred us: whoever answers, and whatever, it may have been applied.
             self._maybe_applied = self._unread = True
         return _Unjudged(reply, sent.type)
 
+    @property
+    def _guarded(self) -> bool:
+        """Whether each PATCH carries the version; one that must not be repeated always does."""
+        return self._policy.guarded or not is_repeatable(self._policy.change)
+
+    def _is_stale(self, end: End, seen: Seen) -> bool:
+        """Report whether a 200 shows the object as it was: a cache may have answered."""
+        unmoved = seen.resource_version == self._version and not self._policy.dry_run
+        return unmoved and end.reason is Reason.NOT_EFFECTIVE
+
     def _decide_on_200(self, seen: Seen) -> End:
-        # A version that was read after a PATCH of ours may be the result of that PATCH.
+        # A version that was read after a PATCH of ours may be of that PATCH's making.
         sent_before = self._maybe_applied and self._version != self._planned_version
         return after_patch(
             self._policy.change,
@@ -227,19 +244,24 @@ class TargetPatcher:
             self._version,
             seen,
             sent_before=sent_before,
+            guarded=self._guarded,
             dry_run=self._policy.dry_run,
         )
 
     async def _judge(self, unjudged: _Unjudged) -> AttemptResult:
         """Decide what a reply that is not a 200 with the object asks for."""
         reply, sent = unjudged
+        if isinstance(reply, Answer) and reply.status == 200 and reply.seen:  # noqa: PLR2004 - OK
+            return await self._confirm(self._decide_on_200(reply.seen))
         ruling = judge(reply, self._policy.retried)
         if self._is_unready(reply) and self._attempts < self._policy.attempts:
             return Retryable(reply, Verdict.RETRY)
         if isinstance(reply, Answer) and is_failed_test(reply, sent):
-            # A test failed, or an operation does not fit: only the object shows which.
+            # A test that failed, or an operation that does not fit: the object tells which.
             self._refused, self._must_read = End(Reason.REJECTED, one_line(reply)), True
             return Retryable(reply, Verdict.CONFLICT)
+        # A conflict is what the guard of the PATCH answers; nothing was stored then.
+        self._lost = self._lost or ruling.verdict is not Verdict.CONFLICT
         match ruling.verdict:
             case Verdict.STOP if self._is_our_own(reply):
                 self._options = replace(self._options, force=True)
@@ -251,15 +273,15 @@ class TargetPatcher:
             case Verdict.CONFLICT:
                 self._must_read = True
             case Verdict.IN_DOUBT:
-                # The PATCH may still arrive after a read that does not show it.
+                # Even a read that does not show it is not the last word: it may still arrive.
                 self._must_read = self._maybe_applied = self._unanswered = True
         return Retryable(reply, ruling.verdict, ruling.reason, ruling.pause)
 
     def _must_know(self, last: Retryable, read: Reply) -> bool:
-        """Return whether a target whose last read failed must stay open."""
+        """Tell whether a target stays open because a read failed at its end."""
         if last.verdict is Verdict.RENEW:
             return False
-        # A refused read would be refused again, so the target ends unless a PATCH was unanswered.
+        # A server that refuses the read will refuse the next one, too.
         return self._unanswered or not (isinstance(read, Answer) and self._is_final(read))
 
     @property
@@ -268,30 +290,32 @@ class TargetPatcher:
         return self._attempts < policy.attempts and self.elapsed <= policy.deadline
 
     def _is_our_own(self, reply: Reply) -> bool:
-        """Return whether an apply conflicts only with fields of our own field manager.
+        """Tell whether an apply met with nobody but ourselves.
 
-        Fields that we patched, as an undo does, belong to the same manager with another operation.
+        What we patched, as an undo does, belongs to the same field manager in another role.
         """
         own = is_owned_by(reply, self._options.field_manager)
         return own and not self._options.force
 
     async def _refuse(self, ruling: Ruling, reply: Reply) -> AttemptResult:
-        """End with a refusal, unless a read shows that a PATCH of ours was applied all the same."""
+        """End on a refusal, unless a read shows that a PATCH of ours was applied all the same."""
         refused = End(ruling.reason, one_line(reply))
-        if not self._maybe_applied:
-            return self._settle(refused)
+        return await self._confirm(refused) if self._maybe_applied else self._settle(refused)
+
+    async def _confirm(self, refused: End) -> AttemptResult:
+        """End so, unless a read shows something else."""
         self._refused, self._refused_for_good, self._must_read = refused, True, True
         return await self._read() or self._settle(refused)
 
     async def _read(self) -> AttemptResult | None:
         """Read the object and decide; None where it is to be sent (again)."""
-        # A read is made after a shutdown as well, but waits for the pacer like any request.
+        # A halt does not keep it from reading, nor does it let it jump the line.
         permit = await self._context.pacer.admit(Shutdown(self._context.clock))
         self._reads += 1
         reply = await self._context.cluster.read(self.target, whole=self._policy.whole)
         if permit is not None:
             self._context.pacer.answered(permit, reply)
-        reply = verified_reply(self.target, reply, written=False)
+        reply = about(self.target, reply, written=False)
         unready = self._is_unready(reply)
         refused = self._refused if self._refused_for_good else None
         match reply:
@@ -309,7 +333,7 @@ class TargetPatcher:
                 return Retryable(reply, Verdict.IN_DOUBT)
 
     def _is_unready(self, reply: Reply) -> bool:
-        """Track outages; return whether a server that may have just started sent the refusal."""
+        """Note an outage; tell a refusal by a server that may not know yet what it serves."""
         outages, now = self._context.outages, self._context.clock.monotonic()
         if isinstance(reply, NoAnswer):
             outages.note(now, alone=reply.silence is not Silence.UNREACHABLE)
@@ -326,6 +350,7 @@ class TargetPatcher:
             on_drift=self._policy.on_drift,
             release=self._policy.release,
             managers=self._policy.managers,
+            lost=self._lost,
         )
         self._unread = False
         self._ours = (step.wrote or {}) if isinstance(step, End) else step.ours
@@ -339,16 +364,15 @@ class TargetPatcher:
         self._goal, self._version, self._must_read = step.goal, step.resource_version, False
         self._refused = None
         if step.replaces is not None:
-            # Later drift is measured against the values that are replaced, not against the plan's.
+            # What is replaced takes the plan's place: the next drift is measured against it.
             self.target = replace(self.target, before=step.replaces, wanted=step.goal)
             self._replaced = step.replaces
         return None
 
     async def _renew(self, reply: Reply) -> AttemptResult:
-        """Renew the credentials after a first 401; a second one stops the lane.
+        """After a first 401 the credentials are fetched anew; a second one stops the cluster.
 
-        The request is repeated even where no other credentials were found: one 401 may be a
-        passing fault.
+        It is sent again even where there are no others to be had: one 401 may be a passing fault.
         """
         if self._renewed:
             cause = f"the server does not accept our credentials: {one_line(reply)}"
@@ -371,16 +395,6 @@ class TargetPatcher:
             resource_version=end.resource_version,
             detail=end.detail,
             replaced=self._replaced,
-            wrote=end.wrote or self._values_left(end.reason),
+            wrote=end.wrote
+            or values_left(end.reason, self._goal, self._ours, replaced=self._replaced),
         )
-
-    def _values_left(self, reason: Reason) -> Fields | None:
-        """Return what we left in the target's fields, where that is not as planned."""
-        match OUTCOME_OF[reason]:
-            case Outcome.APPLIED:
-                # If other values were replaced, the wanted values differ from the plan's as well.
-                return self._goal if self._replaced is not None else None
-            case Outcome.SKIPPED | Outcome.FAILED if reason not in _WITHOUT_OUR_OBJECT:
-                return self._ours or None
-            case _:
-                return None

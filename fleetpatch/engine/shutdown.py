@@ -1,12 +1,12 @@
-"""A graceful shutdown: how a lane is stopped, and what it may still do.
+"""Coming to rest: how a lane is told to stop, and what it may still do.
 
-After the request nothing new is sent. Waits end at once, so a worker in a long backoff releases its
-target instead of delaying the end. Requests in flight are awaited, and what may have been applied
-is read. `DRAIN` bounds all of it: a target whose answer takes longer stays in doubt, and is read
-when the run is resumed.
+Once a halt is called, nothing new is sent. Waits end at once, so that a worker in a long backoff
+gives its target back instead of holding up the end; what is in flight is awaited; what may have
+been applied is still read. `DRAIN` bounds all of that: what the server withholds longer stays in
+doubt, and is read when the run goes on.
 
-A run that holds a Lease, or that has a window, may send only while its guard allows it. The guard
-is asked each time, because the process may have been suspended since.
+A run that holds a Lease may send only while it holds it. The guard tells, at the very moment at
+which it is asked.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import anyio
 from fleetpatch.model.ports import Clock
 
 DRAIN = 4.0
-"""Seconds for requests in flight after a shutdown is requested."""
+"""Seconds that what is in flight may take after a halt."""
 
 
 def _always() -> bool:
@@ -24,10 +24,9 @@ def _always() -> bool:
 
 
 class Shutdown:
-    """Shared by the workers of a lane.
+    """Shared by the workers of a lane. `called` tells whether it is time to come to rest.
 
-    `guard` returns whether sending is still allowed. Where it is not, the guard itself sees to it
-    that a shutdown is requested, which ends the waits.
+    `guard` tells whether sending is still allowed; it says so to whoever is to call the halt, too.
     """
 
     def __init__(self, clock: Clock, guard: Callable[[], bool] = _always) -> None:
@@ -43,7 +42,7 @@ class Shutdown:
         return self._requested.is_set() or not self._guard()
 
     def request(self) -> None:
-        """Request the shutdown, on the event loop's thread; a second call changes nothing."""
+        """Call the halt, on the event loop's thread; again changes nothing."""
         self._requested.set()
         for sleeper in self._sleepers:
             sleeper.cancel()
@@ -51,7 +50,7 @@ class Shutdown:
             event.set()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep for `seconds`, or until the shutdown is requested."""
+        """Sleep so long, or until the halt is called."""
         if seconds <= 0 or self.requested:
             return
         with anyio.CancelScope() as sleeper:
@@ -62,7 +61,7 @@ class Shutdown:
                 self._sleepers.discard(sleeper)
 
     async def wait_for(self, event: anyio.Event) -> None:
-        """Wait for `event`; the request of the shutdown sets it, too."""
+        """Wait for `event`, which the call of the halt sets, too."""
         if self.requested:
             return
         self._awaited.add(event)
@@ -72,6 +71,6 @@ class Shutdown:
             self._awaited.discard(event)
 
     async def drained(self) -> None:
-        """Wait until `DRAIN` seconds have passed since the request."""
+        """Wait until `DRAIN` seconds have passed since the call."""
         await self._requested.wait()
         await self.clock.sleep(DRAIN)

@@ -7,9 +7,10 @@ names the field at stake, and last the selector, which our own patch may have ma
 that overwrites drift still answers to the selector.
 
 Once a PATCH of ours has left, whatever was answered, wanted values are our change, unless
-managedFields name another writer (`fleetpatch.rules.answers.field_owners`). So is a value that is
-neither as planned nor as wanted, where it is on record as ours or managedFields show that nobody
-changed it after us: a webhook made it of our PATCH.
+managedFields name another writer (`fleetpatch.rules.answers.field_owners`). A value that is neither
+as planned nor as wanted is drift: every run writes as the same field manager, so managedFields do
+not tell another run from a webhook that changed our PATCH. It is ours only where it is on record as
+ours, or where the answer was lost and another field shows that our PATCH was carried out.
 
 A patch that must not be done twice (`is_repeatable`) asks more: it is sent only where every field
 is as planned, and once it may have been applied, what it cannot account for is left alone even by a
@@ -32,9 +33,9 @@ from fleetpatch.model.change import (
 )
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, look_up, show
-from fleetpatch.model.outcome import Reason
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.covering import covers, is_stored_form
+from fleetpatch.rules.answers.covering import holds, is_made_of
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, goal, need
@@ -88,8 +89,12 @@ def after_read(
     on_drift: OnDrift,
     release: str = "",
     managers: Collection[str] = _OURS,
+    lost: bool = False,
 ) -> Step:
     """Decide after a read; `seen` is None where the object is gone.
+
+    `lost` is set where the answer to a PATCH of ours is missing, or is one that the guard of the
+    PATCH does not explain.
 
     `matches` tells whether a block that selected the target still does; `sent` whether a PATCH of
     ours may have reached the server: values that hold then count as applied, not as unchanged.
@@ -105,10 +110,10 @@ def after_read(
     if not seen.is_readable_at({*values, *target.before}):
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = _found(values, seen)
-    if not (missed := _missed(values, found, covers)):
+    if not (missed := _missed(values, found, holds)):
         return _held(target, values, found, seen, writers)
     repeatable = is_repeatable(change)
-    ours = _ours(target, change, values, seen, writers)
+    ours = _ours(target, change, values, seen, writers, lost=lost)
     drift = _drift(target.before, values, seen, ours, half_done_is_fine=repeatable)
     if drift:
         if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
@@ -132,12 +137,13 @@ def after_patch(
     seen: Seen,
     *,
     sent_before: bool = False,
+    guarded: bool = True,
     dry_run: bool = False,
 ) -> End:
     """Decide after a 200: done, already so, or taken by the server without effect.
 
     `known_version` is the object's before the patch, as far as we know; `sent_before` tells that
-    a PATCH of ours may have led to it.
+    a PATCH of ours may have led to it. `guarded` says that the PATCH carried that version.
     """
     found = _found(values, seen)
     # A patch that changes nothing leaves the version as it was.
@@ -145,9 +151,11 @@ def after_patch(
     unchanged = untouched and not sent_before
     if not seen.is_readable_at(values):
         return _taken(seen, unchanged=unchanged, dry_run=dry_run)
-    missed = _missed(values, found, is_stored_form)
+    missed = _missed(values, found, is_made_of)
     if missed and not _is_left_to_server(change, missed, untouched=untouched):
-        wrote = None if dry_run else found
+        # Without the guard by version, a value that is not as wanted may be another writer's.
+        ours = found if guarded else {path: found[path] for path in found.keys() - missed.keys()}
+        wrote = None if dry_run else ours
         return _not_effective(missed, found, seen.resource_version, wrote=wrote)
     return _taken(seen, _unless_same(found, values), unchanged=unchanged, dry_run=dry_run)
 
@@ -158,6 +166,34 @@ def _taken(seen: Seen, wrote: Fields | None = None, *, unchanged: bool, dry_run:
         return End(Reason.DRY_RUN)
     reason = Reason.ALREADY_SET if unchanged else Reason.PATCHED
     return End(reason, "", seen.resource_version, wrote)
+
+
+def partly_stored(ours: Fields, version: str) -> End:
+    """End a target of which a read showed values of ours, where no further PATCH may be sent.
+
+    The values are recorded, so that undo covers them.
+    """
+    stored = "; ".join(f"{show(path)} is {_quote(value)}" for path, value in ours.items())
+    detail = f"the server stored our change in part: {stored}"
+    return End(Reason.NOT_EFFECTIVE, detail, version, wrote=ours)
+
+
+def values_left(
+    reason: Reason, goal: Fields, ours: Fields, *, replaced: Fields | None
+) -> Fields | None:
+    """Return what we left in the fields of a target that ended so; None where the plan says it.
+
+    `ours` is what a read showed of ours; `replaced` are values that the patch replaced instead of
+    the planned ones.
+    """
+    match OUTCOME_OF[reason]:
+        case Outcome.APPLIED:
+            # Where other values were replaced, others were wanted than the plan's.
+            return goal if replaced is not None else None
+        case Outcome.SKIPPED | Outcome.FAILED if reason not in _WITHOUT_OUR_OBJECT:
+            return ours or None
+        case _:
+            return None
 
 
 def outweighs_refusal(step: Step, refused: Reason) -> bool:
@@ -177,6 +213,9 @@ _OUTWEIGHS_REFUSAL: Final = frozenset(
         Reason.REPLACED,
     }
 )
+_WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
+"""Nothing that we wrote is there any more."""
+
 _MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 _NO_LONGER_MATCHES = End(Reason.NO_LONGER_MATCHES, "the plan's selector matches it no longer")
 
@@ -208,11 +247,19 @@ def _done(changed: Iterable[Path], seen: Seen, writers: _Writers, wrote: Fields 
     return End(Reason.SETTLED_BY_READING, "", seen.resource_version, wrote)
 
 
-def _ours(target: Target, change: Change, values: Fields, seen: Seen, writers: _Writers) -> Fields:
-    """What an attempt of ours left in the fields at stake, though not all is as wanted.
+def _ours(
+    target: Target,
+    change: Change,
+    values: Fields,
+    seen: Seen,
+    writers: _Writers,
+    *,
+    lost: bool,
+) -> Fields:
+    """What an attempt of ours left in the touched fields, though not all is as wanted.
 
-    A patch is done as a whole or not at all, so some wanted values alone do not show that it was;
-    where we own a field that has changed, it was.
+    A patch is carried out as a whole or not at all. It was carried out where a field has changed to
+    its wanted value and belongs to our field manager.
     """
     earlier = target.earlier.wrote if target.earlier else {}
     found = {
@@ -220,17 +267,21 @@ def _ours(target: Target, change: Change, values: Fields, seen: Seen, writers: _
         for path, current in _found(target.before, seen).items()
         if not deep_equal(current, target.before[path])
     }
-    was_done = writers is not None and any(is_owned_by_us(seen, path, writers) for path in found)
+    was_done = writers is not None and any(
+        path in values and is_made_of(current, values[path]) and is_owned_by_us(seen, path, writers)
+        for path, current in found.items()
+    )
 
     def is_ours(path: Path, current: Value) -> bool:
         if path in earlier and deep_equal(current, earlier[path]):
             return True
         if writers is None or not was_done:
             return False
-        wanted = is_repeatable(change) and path in values and is_stored_form(current, values[path])
+        wanted = is_repeatable(change) and path in values and is_made_of(current, values[path])
         if wanted and not other_writer(seen, [path], writers):
             return True
-        return is_written_by_us(seen, path, writers)
+        # Without a lost answer the guard has refused our PATCH: another run wrote the value.
+        return lost and is_written_by_us(seen, path, writers)
 
     return {path: current for path, current in found.items() if is_ours(path, current)}
 
@@ -312,7 +363,7 @@ def _drift(
         if is_obstructed(document, path):
             return True
         return not deep_equal(current, planned) and not (
-            half_done_is_fine and is_stored_form(current, wanted)
+            half_done_is_fine and is_made_of(current, wanted)
         )
 
     return "; ".join(

@@ -38,10 +38,13 @@ def step(
     planned: Seen = PLANNED,
     matches: bool = True,
     sent: bool = False,
+    lost: bool = False,
     on_drift: OnDrift = OnDrift.SKIP,
 ) -> Step:
     target = target_of(change, planned)
-    return after_read(target, change, seen, matches=matches, sent=sent, on_drift=on_drift)
+    return after_read(
+        target, change, seen, matches=matches, sent=sent, lost=lost, on_drift=on_drift
+    )
 
 
 def reason(ended: Step) -> Reason:
@@ -303,12 +306,26 @@ def test_who_owns_a_value_that_was_there_before_says_nothing() -> None:
     assert reason(ended) is Reason.SETTLED_BY_READING
 
 
-def test_what_a_webhook_made_of_our_patch_is_no_drift() -> None:
-    half = noted(seen_job({"team": "RED", "tier": "gold"}, version="11"), team="fleetpatch")
+HALF = noted(
+    seen_job({"team": "RED", "tier": "gold"}, version="11"), team="fleetpatch", tier="fleetpatch"
+)
 
-    ended = step(half, sent=True)
+
+def test_what_a_webhook_made_of_our_patch_is_no_drift_after_a_lost_answer() -> None:
+    ended = step(HALF, sent=True, lost=True)
 
     assert ended == Send(GOAL, "11", ours={label("team"): "RED", label("tier"): "gold"})
+
+
+def test_after_a_conflict_it_is_drift_since_another_run_may_have_made_it() -> None:
+    assert reason(step(HALF, sent=True)) is Reason.DRIFTED
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_value_of_another_run_under_our_manager_is_drift(lost: bool) -> None:
+    theirs = noted(seen_job({"team": "green"}, version="11"), team="fleetpatch")
+
+    assert reason(step(theirs, sent=True, lost=lost)) is Reason.DRIFTED
 
 
 def test_some_wanted_values_alone_do_not_show_that_our_patch_was_done() -> None:
@@ -358,7 +375,7 @@ APPEND = BodyPatch(PatchType.JSON, [{"op": "add", "path": "/spec/marks/-", "valu
 MARKS = ("spec", "marks")
 
 
-def test_a_json_patch_of_which_a_webhook_made_something_else_is_not_sent_again() -> None:
+def test_a_json_patch_is_not_sent_to_a_list_that_changed_under_our_manager() -> None:
     target = replace(
         target_of(MetadataChange(), PLANNED), before={MARKS: ["a"]}, wanted={MARKS: ["a", "x"]}
     )
@@ -369,7 +386,7 @@ def test_a_json_patch_of_which_a_webhook_made_something_else_is_not_sent_again()
     ended = after_read(target, APPEND, now, matches=True, sent=True, on_drift=OnDrift.OVERWRITE)
 
     assert isinstance(ended, End)
-    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {MARKS: ["A", "X"]})
+    assert (ended.reason, ended.wrote) == (Reason.DRIFTED, None)
 
 
 def test_a_200_that_shows_half_of_the_change_records_what_was_stored() -> None:

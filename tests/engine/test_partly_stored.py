@@ -1,0 +1,88 @@
+"""What a PATCH of ours left in part, where nothing more may be sent or a cache answers.
+
+Covered: a read-only session, a shutdown, a 200 that shows the object as it was, no guard
+by version.
+Left out: what counts as ours (tests/rules/answers/test_settlement.py), undo itself (tests/e2e).
+"""
+
+from dataclasses import replace
+
+from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.model.answer import Answer, Reply
+from fleetpatch.model.change import FIELD_MANAGER, MetadataChange
+from fleetpatch.model.fields import Json, label
+from fleetpatch.model.outcome import Reason
+from fleetpatch.rules.planning.undo import way_back
+from tests.engine.deliveries import Delivery, always_matches
+from tests.fakes import failure, seen_job, target_of
+from tests.rules.patching.owners import owner
+
+CHANGE = MetadataChange(labels={"team": "red", "cost": "x"})
+PLANNED = seen_job({"team": "blue", "cost": "old"}, version="10")
+TARGET = target_of(CHANGE, PLANNED)
+OURS: Json = {"f:metadata": {"f:labels": {"f:team": {}, "f:cost": {}}}}
+MADE = replace(
+    seen_job({"team": "red", "cost": "Y"}, version="11"),
+    managed_fields=[owner(FIELD_MANAGER, OURS, "Update")],
+)
+"""Our PATCH was applied, and a webhook made `Y` of `x`."""
+STORED = {label("team"): "red", label("cost"): "Y"}
+BEFORE = {label("team"): "blue", label("cost"): "old"}
+
+
+async def test_what_a_read_only_session_finds_of_ours_is_recorded_for_undo() -> None:
+    policy = PatchPolicy(CHANGE, always_matches, read_only=True)
+    delivery = Delivery(policy).will(reads=(Answer(200, MADE),))
+
+    ended = await delivery.settle(TARGET, in_doubt=True)
+
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, STORED)
+    assert way_back(CHANGE, TARGET, ended) == (STORED, BEFORE)
+
+
+async def test_so_is_what_a_read_finds_after_a_shutdown() -> None:
+    delivery = Delivery(PatchPolicy(CHANGE, always_matches))
+
+    def refused_and_shut_down(_call: object) -> Reply:
+        delivery.shutdown.request()
+        return failure(429, "TooManyRequests")
+
+    delivery.cluster.patches = refused_and_shut_down
+    delivery.cluster.reads = lambda _call: Answer(200, MADE)
+
+    ended = await delivery.settle(TARGET)
+
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, STORED)
+
+
+async def test_a_200_that_shows_the_object_as_it_was_is_confirmed_by_a_read() -> None:
+    there = seen_job({"team": "red", "cost": "x"}, version="11")
+    delivery = Delivery(PatchPolicy(CHANGE, always_matches)).will(
+        Answer(200, PLANNED), reads=(Answer(200, there),)
+    )
+
+    ended = await delivery.settle(TARGET)
+
+    assert ended.reason is Reason.SETTLED_BY_READING
+    assert way_back(CHANGE, TARGET, ended)[1] == BEFORE
+
+
+async def test_a_change_that_the_server_really_drops_is_not_effective() -> None:
+    delivery = Delivery(PatchPolicy(CHANGE, always_matches)).will(
+        Answer(200, PLANNED), reads=(Answer(200, PLANNED),)
+    )
+
+    ended = await delivery.settle(TARGET)
+
+    assert ended.reason is Reason.NOT_EFFECTIVE
+    assert way_back(CHANGE, TARGET, ended) == ({}, {})
+
+
+async def test_without_the_version_a_value_that_is_not_as_wanted_is_not_ours() -> None:
+    kept = seen_job({"team": "red", "cost": "theirs"}, version="12")
+    policy = PatchPolicy(CHANGE, always_matches, guarded=False)
+
+    ended = await Delivery(policy).will(Answer(200, kept)).settle(TARGET)
+
+    assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {label("team"): "red"})
+    assert way_back(CHANGE, TARGET, ended)[1] == {label("team"): "blue"}
