@@ -41,7 +41,7 @@ def parse(text: str, schemes: Collection[str]) -> SplitResult:
     if not parts.hostname:
         raise AddressError("names no host")
     # An IPv6 address may name a network interface: fe80::1%25eth0.
-    if parse_ip(parts.hostname.partition("%")[0]) is None and not _is_host(parts.hostname):
+    if parse_ip(parts.hostname.partition("%")[0]) is None and not _is_host_name(parts.hostname):
         raise AddressError("has a host that is not a valid name or IP address")
     return parts
 
@@ -63,6 +63,11 @@ def normalized(url: str) -> str:
     port = "" if parts.port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{parts.port}"
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}{port}{parts.path.rstrip('/')}"
+
+
+def is_host(text: str) -> bool:
+    """Report whether `text` is a valid host name or an IP address without a zone."""
+    return parse_ip(text) is not None or _is_host_name(text)
 
 
 def is_loopback(host: str) -> bool:
@@ -87,7 +92,7 @@ def parse_ip(text: str) -> IpAddress | None:
     return address
 
 
-def _is_host(host: str) -> bool:
+def _is_host_name(host: str) -> bool:
     if host.isascii() and not _is_ascii_host(host):
         return False
     try:

@@ -248,3 +248,24 @@ async def test_a_server_without_tls_may_be_used_without_a_secret(tmp_path: Path)
     connection = await connect_to_context(environ={"KUBECONFIG": str(file)})
 
     assert connection.server == "http://api.example"
+
+
+@pytest.mark.parametrize(
+    "user",
+    [{"token": SECRET}, {"tokenFile": "token"}, {"username": "u", "password": SECRET}],
+)
+@pytest.mark.parametrize(
+    "proxy", ["http://127.0.0.1.example:3128", "https://10.0.0.1", "http://[fe80::1]:3128"]
+)
+async def test_a_secret_for_loopback_is_not_sent_to_a_proxy_on_another_machine(
+    tmp_path: Path, user: dict[str, str], proxy: str
+) -> None:
+    (tmp_path / "token").write_text(SECRET)
+    the_cluster = cluster("http://127.0.0.1:9", proxy_url=proxy)
+    file = kubeconfig(tmp_path / "config", the_cluster=the_cluster, user=user)
+
+    with pytest.raises(KubeconfigError, match="in clear text to its proxy") as caught:
+        await connect_to_context(environ={"KUBECONFIG": str(file)})
+
+    assert SECRET not in str(caught.value)
+    assert next(iter(user)) in str(caught.value)

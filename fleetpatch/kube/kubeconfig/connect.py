@@ -56,8 +56,9 @@ async def connect_to_context(
     if not files:
         return await connect_in_cluster(context, environ, service_account)
     chosen = choose_context([read_file(file) for file in files], context)
-    server = chosen.server
-    _refuse_unencrypted_secrets(chosen)
+    server, server_name = chosen.server, chosen.server_name
+    proxy = proxy_for(server, chosen.cluster.get("proxy-url"), chosen.where)
+    _refuse_unencrypted_secrets(chosen, proxy)
     log_in = _log_in(chosen, wall)
     return Connection(
         context=chosen.name,
@@ -66,8 +67,8 @@ async def connect_to_context(
         grant=await log_in.grant(),
         insecure=server.startswith("https:")
         and bool(chosen.cluster.get("insecure-skip-tls-verify")),
-        server_name=chosen.cluster.get("tls-server-name") or None,
-        proxy=proxy_for(server, chosen.cluster.get("proxy-url"), chosen.where),
+        server_name=server_name,
+        proxy=proxy,
         renewal=log_in.grant if log_in.can_change else None,
         warnings=chosen.warnings,
     )
@@ -88,15 +89,23 @@ def server_of_context(
     return choose_context([read_file(file) for file in files], context).server
 
 
-def _refuse_unencrypted_secrets(context: Context) -> None:
-    """Raise KubeconfigError where a secret of the user would cross a network in clear text."""
+def _refuse_unencrypted_secrets(context: Context, proxy: str | None) -> None:
+    """Raise KubeconfigError where a secret of the user would cross a network in clear text.
+
+    A request to loopback crosses none, unless a proxy on another machine forwards it. An https://
+    proxy reads the secret, too.
+    """
     url = urlsplit(context.server)
-    if url.scheme == "https" or is_loopback(url.hostname or ""):
+    hosts = [url.hostname or "", *([urlsplit(proxy).hostname or ""] if proxy else [])]
+    if url.scheme == "https" or all(map(is_loopback, hosts)):
         return
     if secret := next((key for key in _SECRETS if context.user.get(key)), None):
+        remote_proxy = is_loopback(hosts[0])
+        through = " to its proxy (`proxy-url`)" if remote_proxy else ""
+        remedy = "use https://, or remove the proxy" if remote_proxy else "use https://"
         raise KubeconfigError(
             f"{context.where}: `server` is http://, so `{secret}` of its user would be sent in"
-            " clear text; use https://"
+            f" clear text{through}; {remedy}"
         )
 
 

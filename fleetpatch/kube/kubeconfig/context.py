@@ -15,7 +15,7 @@ from fleetpatch.errors import KubeconfigError
 from fleetpatch.files import expand_home
 from fleetpatch.kube.kubeconfig.file import SECTIONS, KubeconfigEntry, KubeconfigFile
 from fleetpatch.kube.kubeconfig.keys import check_entry
-from fleetpatch.model.addresses import AddressError, parse
+from fleetpatch.model.addresses import AddressError, is_host, parse
 
 _SCHEMES: Final = ("https", "http")
 _CLUSTER_PATHS: Final = ("certificate-authority",)
@@ -59,6 +59,21 @@ class Context:
                 f"{self.where}: `server` must not contain credentials; move them to its user"
             )
         return url.geturl().rstrip("/")
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the server's certificate must have, if it is not the host of `server`.
+
+        Raises KubeconfigError for a name that is not valid. aiohttp removes dots at the end, so "."
+        would switch the check of the name off.
+        """
+        name: str | None = self.cluster.get("tls-server-name") or None
+        if name is not None and not is_host(name):
+            raise KubeconfigError(
+                f"{self.where}: `tls-server-name` is not a valid host name or IP address;"
+                " correct it"
+            )
+        return name
 
 
 def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:

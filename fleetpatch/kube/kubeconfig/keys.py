@@ -3,8 +3,8 @@
 The source of the keys is client-go's tools/clientcmd/api/v1/types.go. kubectl ignores unknown keys.
 That is dangerous where a key was meant to choose the identity or to verify the server: `tokenfile`
 for `tokenFile` makes the client anonymous, and ignoring `as` would patch as another user. So an
-unknown key is an error where it is similar to a known one, in the wrong place, or begins like the
-keys of impersonation. Any other unknown key is a warning.
+unknown key is an error where it is similar to a known one, in the wrong part (`as` in a context),
+or begins like the keys of impersonation. Any other unknown key is a warning.
 """
 
 import difflib
@@ -57,6 +57,14 @@ _KNOWN: Final[Mapping[str, frozenset[str]]] = {
         }
     ),
 }
+_DECISIVE: Final[Mapping[str, frozenset[str]]] = {
+    "context": frozenset({"cluster", "user"}),
+    "cluster": frozenset({*_CLUSTER_TEXTS, *_FLAGS}),
+    "user": _KNOWN["user"] - {"extensions"},
+    "`exec`": _KNOWN["exec"],
+}
+"""The keys that choose the server, the identity or the verification, by the part they belong to."""
+
 _IMPERSONATION: Final = re.compile(r"as[-_]|impersonate", re.IGNORECASE)
 _SIMILAR: Final = 0.85
 """The ratio of difflib from which a key counts as a misspelled one: `certificate-authorty`."""
@@ -71,7 +79,12 @@ def check_entry(section: str, entry: KubeconfigEntry, where: str) -> list[str]:
     part = SECTIONS[section]
     body: KubeconfigEntry = entry.get(part) or {}
     beside = {key: value for key, value in entry.items() if key not in {"name", part}}
-    warnings = _check_unknown(beside, (), f"the entry of its {part}", where, misplaced=_KNOWN[part])
+    for key in beside:
+        if key in _KNOWN[part]:
+            raise KubeconfigError(
+                f"{where}: `{key}` is in the entry of its {part}; indent it below its body"
+            )
+    warnings = _check_unknown(beside, (), f"the entry of its {part}", where)
     warnings += _check_unknown(body, _KNOWN[part], f"its {part}", where)
     if part == "user" and isinstance(plugin := body.get("exec"), dict):
         warnings += _check_unknown(plugin, _KNOWN["exec"], "`exec` of its user", where)
@@ -84,17 +97,19 @@ def _check_unknown(
     known: Collection[str],
     what: str,
     where: str,
-    *,
-    misplaced: Collection[str] = (),
 ) -> list[str]:
     warnings = []
     for key in body:
         if key in known:
             continue
-        if key in misplaced:
-            raise KubeconfigError(f"{where}: `{key}` is in {what}; indent it below its body")
         shown = clean(str(key), 60)
         meant = _similar_to(str(key), known)
+        elsewhere = "" if meant else _place_of(str(key))
+        if elsewhere:
+            raise KubeconfigError(
+                f"{where}: `{shown}` in {what} has no effect there; move it to {elsewhere}, or"
+                " remove it"
+            )
         if meant or _IMPERSONATION.match(str(key)):
             advice = f"write `{meant}`" if meant else "remove it"
             raise KubeconfigError(
@@ -103,6 +118,14 @@ def _check_unknown(
         # A secret can be in the place of a key, by a mistake in the indentation.
         warnings.append(f"{where}: `{mask_strictly(shown)}` in {what} is not known, and is ignored")
     return warnings
+
+
+def _place_of(key: str) -> str:
+    """Describe where a key belongs that chooses the server, identity or verification; else ''."""
+    for part, keys in _DECISIVE.items():
+        if name := _similar_to(key, keys):
+            return f"its {part}" if name == key else f"its {part} as `{name}`"
+    return ""
 
 
 def _similar_to(key: str, known: Collection[str]) -> str:

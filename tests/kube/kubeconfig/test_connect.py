@@ -353,6 +353,10 @@ async def test_a_kubeconfig_that_is_no_text_or_no_file_is_named(tmp_path: Path) 
         ({"server": "https://a b"}, "contains a blank"),
         ({"server": "https://h?a=b"}, "without a [?] or #"),
         ({"proxy-url": "http://[::1"}, "`proxy-url` is not a valid proxy"),
+        *[
+            ({"tls-server-name": name}, "`tls-server-name` is not a valid host name")
+            for name in (".", "..", "a..", "\u3002", "\u00ad", "a\0b", ".a", "a b", "fe80::1%lo")
+        ],
         ({"server": "ftp://host"}, "must begin with https://"),
         ({"server": f"https://u:{TOKEN}@host"}, "must not contain credentials"),
         ({"server": 6443}, "`server` must be text"),

@@ -94,6 +94,64 @@ async def test_a_key_beside_its_body_is_an_error(tmp_path: Path) -> None:
             await load(file)
 
 
+USERS = {
+    "as": "alice",
+    "as-groups": ["x"],
+    "token": "x",
+    "tokenfile": "x",
+    "client-key-data": "x",
+    "exec": {"command": "x"},
+}
+CLUSTERS = {"proxy-url": "http://p", "insecure-skip-tls-verify": True, "server": "https://h"}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "place"),
+    [
+        *[("contexts", key, value, "user") for key, value in USERS.items()],
+        *[("clusters", key, value, "user") for key, value in USERS.items()],
+        *[("contexts", key, value, "cluster") for key, value in CLUSTERS.items()],
+        *[("users", key, value, "cluster") for key, value in CLUSTERS.items()],
+        ("clusters", "user", "admin", "context"),
+        ("users", "args", ["--profile", "prod"], "`exec`"),
+        ("users", "env", [], "`exec`"),
+    ],
+)
+async def test_a_key_of_identity_or_verification_in_another_part_is_an_error(
+    tmp_path: Path, section: str, key: str, value: Any, place: str
+) -> None:
+    file = kubeconfig(tmp_path / "config")
+    content = json.loads(file.read_text())
+    content[section][0][section.removesuffix("s")][key] = value
+    file.write_text(json.dumps(content))
+
+    with pytest.raises(KubeconfigError, match=f"`{key}` in its .* move it to its {place}"):
+        await load(file)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"), [("contexts", "as"), ("clusters", "token"), ("users", "proxy-url")]
+)
+async def test_a_key_of_another_part_beside_the_body_is_an_error(
+    tmp_path: Path, section: str, key: str
+) -> None:
+    file = kubeconfig(tmp_path / "config")
+    content = json.loads(file.read_text())
+    content[section][0][key] = "x"
+    file.write_text(json.dumps(content))
+
+    with pytest.raises(KubeconfigError, match=f"`{key}` in the entry of its .* move it to its"):
+        await load(file)
+
+
+async def test_a_key_of_the_user_within_its_plugin_is_an_error(tmp_path: Path) -> None:
+    plugin = {"apiVersion": API_VERSION, "command": "x", "as": "alice"}
+    file = kubeconfig(tmp_path / "config", user={"token": TOKEN, "exec": plugin})
+
+    with pytest.raises(KubeconfigError, match=r"`as` in `exec` of its user .* move it to its user"):
+        await load(file)
+
+
 async def test_entries_that_the_context_does_not_name_are_nobodys_business(tmp_path: Path) -> None:
     file = kubeconfig(tmp_path / "config")
     content = json.loads(file.read_text())
