@@ -183,6 +183,7 @@ class ApiServer:
             raise ClusterError(
                 f"{self._reader.where}: /apis is not a Kubernetes API; check the address"
             )
+        # `/apis` does not list the core group.
         versions.insert(0, discovery.CORE)
         if groups is not None:
             versions = [version for version in versions if version.group in groups]
@@ -192,6 +193,7 @@ class ApiServer:
         async with anyio.create_task_group() as group:
             for version in versions:
                 group.start_soon(self._discover, version, found, limiter)
+        # In the order of `versions`, whichever answer came first: plans must be deterministic.
         return tuple(resource for version in versions for resource in found.get(version, ()))
 
     async def release(self) -> str:

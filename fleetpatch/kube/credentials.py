@@ -101,8 +101,10 @@ class Credentials:
                 self._pause *= 2
             return False
         self.last_error = ""
+        # From now, not from the old end: a plugin may take minutes.
         self._due = self._clock.monotonic() + grant.fresh_for
         self._pause = SHARED_FOR
+        # A token file or plugin may return the credentials that were refused.
         if grant == self.grant:
             return False
         self.grant = grant

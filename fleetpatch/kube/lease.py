@@ -41,6 +41,7 @@ class _Metadata(msgspec.Struct, rename="camel"):
     name: str | None = None
 
 
+# As in the API: a larger number is not a Lease, and would overflow the time arithmetic.
 _Int32: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
 
 
@@ -77,6 +78,7 @@ class LeaseApi:
 
     async def create(self, record: LeaseRecord) -> LeaseReply:
         """See `Leases.create`."""
+        # A POST of an existing name is a 409, so that one of two creators gets the Lease.
         document = {"apiVersion": _GROUP, "kind": "Lease", "metadata": {"name": self._name}}
         body = document | {"spec": _spec(record)}
         return await self._send(requests.POST_JSON, self._collection + _MANAGED, body)
@@ -115,6 +117,8 @@ class LeaseApi:
 
     def _refusal(self, answer: Answer) -> LeaseReply:
         match answer:
+            # Only a 404 about this Lease means that it is absent: a 404 may also be about the
+            # namespace or the API, and then a create would fail.
             case Answer(status=404, about="leases", about_name=name) if name in {"", self._name}:
                 return LeaseMiss.ABSENT
             case Answer(status=404, about="leases"):

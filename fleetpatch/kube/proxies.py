@@ -28,11 +28,12 @@ _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 def proxy_for(
     server: str, configured: str | None, where: str, environ: Mapping[str, str] = os.environ
 ) -> str | None:
-    """Return the URL of the proxy for `server`, or None. It may hold a password: never print it.
+    """Return the URL of the proxy for `server`, or None. It may contain a password: never print it.
 
     `configured` is the kubeconfig's `proxy-url`, which NO_PROXY does not apply to. `where` names
     the kubeconfig's context in messages. Raises KubeconfigError for a proxy that cannot be used.
     """
+    # As in client-go, `proxy-url` replaces the environment, NO_PROXY included.
     if configured:
         return _checked(configured, f"{where}: `proxy-url`", "correct it")
     url = urlsplit(server)
@@ -86,6 +87,7 @@ class _Exclusion:
     port: str = ""
 
     def matches(self, host: str, address: IpAddress | None, port: str) -> bool:
+        # A network matches any port, since an entry in CIDR notation cannot have one.
         if self.network is not None:
             return address is not None and address in self.network
         if self.port not in {"", port}:

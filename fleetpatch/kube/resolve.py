@@ -30,6 +30,7 @@ def resolve(
     missing = _candidates(name, unavailable)
     reasons = "; ".join(f"{entry}: {unavailable[entry]}" for entry in missing)
     if found:
+        # A name with its group cannot be ambiguous, whatever the other groups have.
         if any(_group(entry) != found[0].group for entry in missing) and not _names_group(name):
             raise ClusterError(
                 f"{name!r} may be ambiguous, since not all groups could be read ({reasons}); write"

@@ -44,7 +44,9 @@ DISCOVERY_RETRIES: Final = RetryPolicy(3, LIST_RETRIES.backoff)
 """Fewer: an aggregated API that is down answers 503 as long as it is down."""
 
 _PAUSES: Final = Backoff(base=0.25, cap=1.0)
+"""Shorter than a retry: the server answered, so it is not overloaded."""
 _BUSY: Final = frozenset({429, 503})
+"""Statuses with which a server refuses a request before it does any work for it."""
 _UNAUTHORIZED: Final = 401
 
 
@@ -131,6 +133,7 @@ class RetryingReader:
             return retry_timeouts if is_timeout(raw) else self._is_transient(raw)
 
         raw = await self._retrier.retry(send_authorized, policy=policy, is_transient=is_transient)
+        # Transient still: the attempts are used up.
         if is_transient(raw):
             raise ClusterError(
                 f"{self.where}: gave up after {policy.attempts} tries ({describe(reply_of(raw))});"
@@ -168,6 +171,7 @@ def is_timeout(raw: RawReply) -> bool:
 
 
 def _last_reply(state: RetryCallState) -> RawReply:
+    # For the type checker: tenacity sets the outcome before it calls a policy.
     if state.outcome is None:
         raise AssertionError("tenacity calls this after a reply only")
     reply: RawReply = state.outcome.result()

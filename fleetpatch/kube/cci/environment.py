@@ -48,6 +48,7 @@ class LoginEnvironment:
     def read_file(self, name: str, what: str) -> str:
         """Return the text of a file without its last line ends. Raises CredentialsError."""
         try:
+            # Only line ends are removed: blanks may be a part of a password.
             value = expand_home(name).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             problem = getattr(error, "strerror", None) or "it is not text"

@@ -10,9 +10,9 @@ the answer), so that our clock may be wrong by hours. A token is renewed before 
 of its lifetime, but at most five minutes. Where the end is missing or makes no sense, a token is
 used until a server refuses it.
 
-IAM that is busy or fails is asked again a few times. A refusal is final: IAM locks accounts after a
-few wrong passwords. The password is sent to the plan's endpoint only: redirects are not followed
-(`fleetpatch.kube.http.transport`).
+Where IAM is busy or fails, the request is sent again a few times. A refusal is final: IAM locks
+accounts after a few wrong passwords. The password is sent to the plan's endpoint only: redirects
+are not followed (`fleetpatch.kube.http.transport`).
 """
 
 import math
@@ -111,6 +111,7 @@ class IamLogIn:
         )
         url = URL(f"{self._endpoint}/v3/auth/tokens")
         body = msgspec.json.encode(_body(self._auth, password))
+        # Not kept open: the next log-in is hours away.
         async with Transport(
             connection,
             self._environment.clock,
@@ -179,6 +180,7 @@ def lifetime(raw: Raw, *, now: float) -> float:
     token = (answer and answer.token) or _Token()
     end = seconds_of_rfc3339(token.expires_at or "")
     begin = seconds_of_rfc3339(token.issued_at or "")
+    # The difference of two times of one clock does not depend on how wrong that clock is.
     begin = begin or seconds_of_http_date(raw.headers.get("Date", "")) or now
     return end - begin if end is not None and end > begin else math.inf
 

@@ -26,7 +26,7 @@ from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
 _OK: Final = range(200, 300)
-_FOREIGN_OWNER: Final = "FieldManagerConflict"
+_FOREIGN_OWNER: Final = "FieldManagerConflict"  # the reason of a cause, set by server-side apply
 _CAUSES: Final = 20
 """Causes read of one Status; a webhook may add one for each of its rules."""
 
@@ -67,6 +67,7 @@ class ListPage:
     kind: str
 
 
+# gc=False: these hold no references to each other in a cycle, and a survey makes millions of them.
 class _Metadata(msgspec.Struct, rename="camel", gc=False):
     name: str
     uid: str
@@ -108,6 +109,7 @@ class _WholeList(_AnyList, gc=False):
     items: list[dict[str, Any]] | None
 
 
+# For a page on which an object cannot be decoded: the others still can.
 class _RawList(_AnyList, gc=False):
     items: list[msgspec.Raw] | None
 
@@ -156,6 +158,7 @@ def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> An
         return Answer(raw.status, message=message, retry_after=retry_after, unmasked=unmasked)
     details = status.details or _Details()
     causes = [cause for cause in details.causes or () if cause is not None][:_CAUSES]
+    # Known reasons are never masked: a secret such as "Conflict" must not change a verdict.
     reason = clean(status.reason or "")
     message, unmasked = _shown(raw, status.message or "")
     return Answer(
@@ -215,6 +218,7 @@ def _object(body: bytes, *, whole: bool, managed: bool) -> Seen | None:
         seen = _whole_object(body)
         return seen and (replace(seen, managed_fields=_managed_fields(seen)) if managed else seen)
     if managed:
+        # Where managedFields make the object undecodable, it is read without them.
         shown = decode(_managed_objects, body)
         if shown is not None:
             return replace(_seen(shown), managed_fields=shown.metadata.managed_fields)

@@ -7,6 +7,8 @@ from typing import Final
 from fleetpatch.model.change import PatchType
 
 _MIB: Final = 1024 * 1024
+# The limits below are far above what etcd stores for an object (1.5 MiB): they protect our memory
+# from a server or gateway that sends without end.
 _JSON: Final = "application/json"
 # Plain JSON comes second, for servers that do not know PartialObjectMetadata.
 _METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{_JSON}"

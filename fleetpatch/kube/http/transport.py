@@ -71,6 +71,7 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
+            # More connections than workers, since aiohttp would queue requests without our knowing.
             connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=_KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
@@ -106,9 +107,11 @@ class Transport:
         # A renewal may replace the grant while this request waits for its answer, and a 401 is
         # then about the grant that was sent.
         grant, secrets = self._grant, self._secrets
+        # A dict lookup on the hot path; templates are compared by identity.
         headers = self._headers.get(template) or self._prepare(template)
         if grant.sign is not None:
             signature = grant.sign(template.method, url, body or b"", template.content_type or "")
+            # A copy: the headers of the template are shared by all workers.
             headers = CIMultiDict(headers)
             headers.update(signature.headers)
             secrets = (*secrets, signature.secret)
@@ -167,6 +170,7 @@ def no_answer(error: BaseException) -> NoAnswer:
             return NoAnswer(Silence.UNREACHABLE, clean(f"cannot connect: {error.os_error}"))
         case aiohttp.ClientHttpProxyError() | aiohttp.InvalidURL() | UnicodeError():
             return NoAnswer(Silence.UNREACHABLE, _no_route(error))
+        # In doubt, even if the time ran out while connecting: aiohttp does not say.
         case asyncio.TimeoutError():
             return NoAnswer(Silence.TIMEOUT, "no complete answer within the time allowed")
         case aiohttp.ServerDisconnectedError():
@@ -199,6 +203,7 @@ def _quoted_forms(secrets: Iterable[str]) -> list[str]:
 async def _read_limited(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
     """Read the body up to `limit` bytes; returns it and whether it is complete."""
     content = response.content
+    # Nearly all answers are complete after one read, so nothing is joined for them.
     body = await content.readany()
     if content.at_eof():
         return body, True

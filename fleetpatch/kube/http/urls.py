@@ -46,6 +46,7 @@ class Urls:
         Raises RuntimeError for a dry run of a kind that ignores `dryRun`: it would be patched.
         """
         key = (target.resource, request.type, request.options, dry_run)
+        # Built once: urlencode would be the most expensive step of a PATCH.
         query = self._queries.get(key)
         if query is None:
             query = self._queries[key] = self._query(*key)
@@ -64,6 +65,7 @@ class Urls:
         taken = known.query if known else ()
         if dry_run and QueryParameter.DRY_RUN not in taken:
             raise RuntimeError(f"{self._provider} has no dry run of a PATCH of {resource.name}")
+        # The API server refuses `force` for every other type.
         forced = options.force and patch_type is PatchType.APPLY
         wanted = {
             QueryParameter.FIELD_MANAGER: options.field_manager,

@@ -49,11 +49,13 @@ class Context:
             raise KubeconfigError(
                 f"{self.where}: `server` {error}; write a URL like https://host:6443"
             ) from None
+        # Paths are appended to this URL, and would become a part of its query.
         if url.query or url.fragment:
             raise KubeconfigError(
                 f"{self.where}: `server` must be a URL without a ? or #; write it like"
                 " https://host:6443"
             )
+        # The URL is recorded in run files and shown in messages.
         if url.username or url.password:
             raise KubeconfigError(
                 f"{self.where}: `server` must not contain credentials; move them to its user"

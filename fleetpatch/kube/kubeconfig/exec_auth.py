@@ -125,6 +125,7 @@ class ExecAuth:
             interactive=interactive,
             with_cluster=bool(self._config.provide_cluster_info),
         )
+        # Variables of the kubeconfig take precedence over ours, the protocol's over both.
         environ = os.environ | variables | {"KUBERNETES_EXEC_INFO": info}
         limit = INTERACTIVE_TIME_LIMIT if interactive else TIME_LIMIT
         try:
@@ -139,6 +140,7 @@ class ExecAuth:
             ) from None
         except OSError as error:
             raise self._failed(clean(error.strerror or type(error).__name__)) from None
+        # Such as a NUL character, which ends a string in C.
         except ValueError:
             raise KubeconfigError(
                 f"{self._context.where}: the command, `args` or `env` of `exec` contain characters"
@@ -193,6 +195,7 @@ class ExecAuth:
             raise self._failed(f"it did not print an ExecCredential: {detail}") from None
         if answer.kind != "ExecCredential":
             raise self._failed("it did not print an ExecCredential, but another `kind`")
+        # client-go refuses this, too: the fields of another version may have another meaning.
         if answer.api_version != self._config.api_version:
             raise self._failed(
                 f"the apiVersion of its answer does not match {self._config.api_version}, which"
@@ -201,6 +204,7 @@ class ExecAuth:
         status = answer.status or _Status()
         token = (status.token or "").strip()
         certificate, key = status.client_certificate_data, status.client_key_data
+        # A certificate without its key would be noticed only at the first connection.
         if bool(certificate) != bool(key):
             raise self._failed(
                 "it printed neither a token nor a certificate with its key, but one of the two"

@@ -21,6 +21,7 @@ async def connect_in_cluster(
     Raises KubeconfigError as `server_in_cluster` does, and where the pod has no service account.
     """
     server = server_in_cluster(context, environ)
+    # client-go goes on with the system's authorities, which never trust a cluster.
     authority = account / "ca.crt"
     if not authority.is_file():
         raise _not_usable(f"{authority} does not exist")
@@ -34,6 +35,7 @@ async def connect_in_cluster(
         first = await grant()
     except CredentialsError as error:
         raise _not_usable(str(error)) from None
+    # The variables of a pod may be meant for the Internet; NO_PROXY then excludes the API server.
     proxy = proxy_for(server, None, "in-cluster")
     return Connection("in-cluster", "in-cluster", server, first, proxy=proxy, renewal=grant)
 
@@ -52,6 +54,7 @@ def server_in_cluster(context: str | None, environ: Mapping[str, str]) -> str:
         raise KubeconfigError(
             f"no kubeconfig that could contain the context {context!r}; set KUBECONFIG"
         )
+    # An IPv6 address needs brackets in a URL.
     return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 

@@ -65,6 +65,7 @@ class StaticAuth:
         if self._file is not None:
             self._token = self._reread(self._file)
         authorization = f"Bearer {self._token}" if self._token else self._basic
+        # A line end would end the header and begin another one.
         if not authorization.isprintable():
             raise CredentialsError(
                 f"{self._where}: its token contains a line end or a control character; correct it"
@@ -115,6 +116,7 @@ def pem_of(body: KubeconfigEntry, key: str, where: str) -> Pem | None:
     """Return the value of `key-data` or the file of `key`. Raises KubeconfigError."""
     if data := body.get(f"{key}-data"):
         try:
+            # YAML folds long lines, so blanks and line ends may be within the data.
             return base64.b64decode("".join(data.split()), validate=True)
         except ValueError:
             raise KubeconfigError(
@@ -154,6 +156,7 @@ def tls_of(context: Context, key_pair: KeyPair | None) -> SSLContext | None:
         return None
     where, verify = context.where, not context.cluster.get("insecure-skip-tls-verify")
     authority = pem_of(context.cluster, "certificate-authority", where)
+    # As in client-go: it is not clear whether the server was meant to be verified.
     if authority is not None and not verify:
         raise KubeconfigError(
             f"{where}: its cluster has a `certificate-authority` and `insecure-skip-tls-verify:"
