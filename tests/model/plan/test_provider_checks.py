@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.errors import PlanError
-from fleetpatch.model.plan.checks.patch import BODIES, OPTIONS, OWN
+from fleetpatch.model.plan.checks.patch import BODIES, METADATA_PARTS, OPTIONS
 from fleetpatch.model.plan.checks.provider import check_kind, check_providers
 from fleetpatch.model.plan.load import PlanFile, parse_plan, plan_from
 from fleetpatch.model.providers.capability import ProviderName
@@ -378,7 +378,7 @@ ANYTHING = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4)
 )
 PATCHES = st.dictionaries(
-    st.sampled_from([*OWN, *BODIES, *OPTIONS]),
+    st.sampled_from([*METADATA_PARTS, *BODIES, *OPTIONS]),
     ANYTHING
     | st.lists(st.dictionaries(st.sampled_from(["op", "path", "from", "value"]), ANYTHING)),
 )

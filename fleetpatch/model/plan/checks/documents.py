@@ -5,7 +5,12 @@ from typing import Final
 
 from fleetpatch.model.fields import ABSENT, Json, look_up
 from fleetpatch.model.plan.checks.patch import DOCUMENTS
-from fleetpatch.model.plan.checks.server_fields import AS_A_WHOLE, HEAD, OWNED, SHARED
+from fleetpatch.model.plan.checks.server_fields import (
+    SHARED_MAPS,
+    TYPE_META,
+    UNPATCHABLE,
+    WHOLE_MAP,
+)
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at
 
@@ -23,8 +28,8 @@ def check_documents(tree: Json) -> Iterator[Finding]:
         if not isinstance(body, dict):
             continue
         yield from _effect(body, path)
-        yield from _owned(body, path)
-        yield from _shared(body, path)
+        yield from _unpatchable(body, path)
+        yield from _shared_maps(body, path)
         yield from _directives(body, path, strategic=kind == "strategic")
         if kind == "apply":
             yield from _nulls(body, path)
@@ -38,7 +43,7 @@ def _effect(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
             " 'json: [{op: ..., path: ...}]'",
             of_key=True,
         )
-    elif not any(_has_content(value) for key, value in body.items() if key not in HEAD):
+    elif not any(_has_content(value) for key, value in body.items() if key not in TYPE_META):
         yield Finding(path, "changes nothing; add the fields to change", of_key=True)
 
 
@@ -46,17 +51,17 @@ def _has_content(value: Json) -> bool:
     return not isinstance(value, dict) or any(map(_has_content, value.values()))
 
 
-def _owned(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
-    for field, what in OWNED.items():
+def _unpatchable(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    for field, what in UNPATCHABLE.items():
         if look_up(body, field) is not ABSENT:
             yield Finding((*path, *field), what, of_key=True)
 
 
-def _shared(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
-    for field in SHARED:
+def _shared_maps(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    for field in SHARED_MAPS:
         value = look_up(body, field)
         if value is None:
-            yield Finding((*path, *field), AS_A_WHOLE, of_key=True)
+            yield Finding((*path, *field), WHOLE_MAP, of_key=True)
         elif value is not ABSENT and not isinstance(value, Mapping):
             yield Finding((*path, *field), "must be a mapping of keys to values")
 
@@ -78,13 +83,13 @@ def _directive(key: str, value: Json, path: TreePath, *, strategic: bool) -> Ite
     elif key != _DIRECTIVE:
         what = f"{key} cannot be undone; remove it, or replace the whole list"
         yield Finding(path, what, of_key=True)
-    elif path[2:-1] in {(), *SHARED} and value != _MERGING:
-        yield Finding(path, AS_A_WHOLE, of_key=True)
+    elif path[2:-1] in {(), *SHARED_MAPS} and value != _MERGING:
+        yield Finding(path, WHOLE_MAP, of_key=True)
 
 
 def _nulls(node: Json, path: TreePath) -> Iterator[Finding]:
-    """Find nulls; `_shared` finds those of whole maps."""
-    if node is None and path[2:] not in SHARED:
+    """Find nulls; `_shared_maps` finds those of whole maps."""
+    if node is None and path[2:] not in SHARED_MAPS:
         what = "cannot be null; an apply removes a field if the plan leaves it out"
         yield Finding(path, what, of_key=True)
     for key, value in mapping_at(node, ()).items():

@@ -15,7 +15,7 @@ from fleetpatch.model.names import (
     problem_of_label_value,
 )
 from fleetpatch.model.plan.checks.operations import operations, written
-from fleetpatch.model.plan.checks.patch import DOCUMENTS, KEEPING
+from fleetpatch.model.plan.checks.patch import DOCUMENTS, LABEL_MOVES
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, texts_at
 from fleetpatch.model.protected import owner_of
@@ -52,7 +52,7 @@ def _set(tree: Json) -> Iterator[_Written]:
 
 
 def _moved(tree: Json) -> Iterator[_Written]:
-    for part in KEEPING:
+    for part in LABEL_MOVES:
         path = ("patch", part)
         for old, new in mapping_at(tree, path).items():
             if part == "renameLabels":
@@ -66,7 +66,7 @@ def _in_documents(tree: Json) -> Iterator[_Written]:
         for name in _MAPS:
             path = ("patch", kind, "metadata", name)
             for key, value in mapping_at(tree, path).items():
-                if not key.startswith("$"):  # a directive; see `documents`
+                if not key.startswith("$"):  # a strategic directive; see `documents`
                     yield _Written((*path, key), name, key, value)
 
 

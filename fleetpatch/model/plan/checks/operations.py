@@ -8,7 +8,12 @@ from typing import Final, TypeGuard
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import has_null_entry
 from fleetpatch.model.fields import Json, Path
-from fleetpatch.model.plan.checks.server_fields import AS_A_WHOLE, HEAD, OWNED, SHARED
+from fleetpatch.model.plan.checks.server_fields import (
+    SHARED_MAPS,
+    TYPE_META,
+    UNPATCHABLE,
+    WHOLE_MAP,
+)
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at, sections
 
@@ -22,7 +27,7 @@ _TWO_ENDED: Final = ("move", "copy")
 _WITH_VALUE: Final = ("add", "replace", "test")
 _SPELLED_TWO_WAYS: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\[bf]")
 
-WRITTEN: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+WRITTEN_POINTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "add": ("path",),
         "remove": ("path",),
@@ -62,7 +67,7 @@ def operations(tree: Json) -> Iterator[tuple[TreePath, dict[str, Json]]]:
 def written(operation: Mapping[str, Json]) -> Iterator[tuple[str, Path]]:
     """Yield the fields that an operation writes, each with the key of its pointer."""
     name = operation.get("op")
-    for key in WRITTEN.get(name, ()) if isinstance(name, str) else ():
+    for key in WRITTEN_POINTERS.get(name, ()) if isinstance(name, str) else ():
         pointer = operation.get(key)
         if is_pointer(pointer):
             yield key, pointed(pointer)
@@ -82,8 +87,8 @@ def pointed(pointer: str) -> Path:
 
 def _form(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
     name = operation.get("op")
-    if not isinstance(name, str) or name not in WRITTEN:
-        yield Finding((*path, "op"), f"must be one of {', '.join(WRITTEN)}")
+    if not isinstance(name, str) or name not in WRITTEN_POINTERS:
+        yield Finding((*path, "op"), f"must be one of {', '.join(WRITTEN_POINTERS)}")
     keys = ("path", "from") if name in _TWO_ENDED else ("path",)
     for key in keys:
         if not is_pointer(operation.get(key)):
@@ -125,10 +130,12 @@ def _onto_itself(operation: dict[str, Json], path: TreePath) -> Iterator[Finding
 def _writes(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
     for key, field in written(operation):
         place = (*path, key)
-        if field in SHARED:
-            yield Finding(place, AS_A_WHOLE)
-        elif field[0] in HEAD:
+        if field in SHARED_MAPS:
+            yield Finding(place, WHOLE_MAP)
+        elif field[0] in TYPE_META:
             yield Finding(place, "is the object's kind, and cannot be patched; remove it")
         else:
-            whats = (OWNED[field[:length]] for length in (1, 2) if field[:length] in OWNED)
+            whats = (
+                UNPATCHABLE[field[:length]] for length in (1, 2) if field[:length] in UNPATCHABLE
+            )
             yield from (Finding(place, what) for what in whats)

@@ -12,10 +12,10 @@ from fleetpatch.model.names import problem_of_annotations
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, sections
 
-KEEPING: Final = ("renameLabels", "copyLabels")
+LABEL_MOVES: Final = ("renameLabels", "copyLabels")
 """The parts by which each object keeps its own value under another key."""
 
-OWN: Final = ("labels", "annotations", *KEEPING)
+METADATA_PARTS: Final = ("labels", "annotations", *LABEL_MOVES)
 """The parts of a patch that can be combined; they are sent as one merge patch."""
 
 DOCUMENTS: Final = MappingProxyType(
@@ -34,7 +34,7 @@ OPTIONS: Final = ("fieldManager", "force", "pretty")
 """Query parameters of the request."""
 
 LARGEST_SIGNED: Final = 12 * 1024 * 1024
-"""Bytes that the body of a signed request may have."""
+"""The maximum size of the body of a signed request, in bytes (docs/reference.md)."""
 
 _DOES: Final = MappingProxyType({"renameLabels": "renames", "copyLabels": "copies"})
 _DONE: Final = MappingProxyType({"renameLabels": "renamed", "copyLabels": "copied"})
@@ -60,19 +60,19 @@ class _Move:
 def check_labels(tree: Json) -> Iterator[Finding]:
     """Find label keys that are written twice, or moved and written, and too large annotations."""
     moves = list(_moves(tree))
-    yield from _among_themselves(moves)
+    yield from _conflicting_moves(moves)
     yield from _also_set(mapping_at(tree, ("patch", "labels")), moves)
     yield from _annotations(tree)
 
 
 def _moves(tree: Json) -> Iterator[_Move]:
-    for part in KEEPING:
+    for part in LABEL_MOVES:
         for old, new in mapping_at(tree, ("patch", part)).items():
             if isinstance(new, str):
                 yield _Move(part, old, new)
 
 
-def _among_themselves(moves: list[_Move]) -> Iterator[Finding]:
+def _conflicting_moves(moves: list[_Move]) -> Iterator[Finding]:
     # If a key is renamed and copied, messages name the rename, because it removes the key.
     sources = {move.old: move for move in reversed(moves)}
     taken: dict[str, _Move] = {}
@@ -112,9 +112,9 @@ def check_parts(tree: Json) -> Iterator[Finding]:
     """Find parts of the patch that cannot be combined, and a patch without any."""
     patch = mapping_at(tree, ("patch",))
     if isinstance(mapping_at(tree, ()).get("patch"), dict) and all(key in OPTIONS for key in patch):
-        what = f"changes nothing; add {', '.join(OWN)}, or one of {', '.join(BODIES)}"
+        what = f"changes nothing; add {', '.join(METADATA_PARTS)}, or one of {', '.join(BODIES)}"
         yield Finding(("patch",), what)
-    first = next((key for key in patch if key in OWN), None)
+    first = next((key for key in patch if key in METADATA_PARTS), None)
     for key in patch:
         if key not in BODIES:
             continue

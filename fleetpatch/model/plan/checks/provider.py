@@ -13,16 +13,16 @@ from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import ABSENT, Json, Path, look_up, show
 from fleetpatch.model.names import show as quote
 from fleetpatch.model.plan.checks.operations import operations, written
-from fleetpatch.model.plan.checks.patch import BODIES, DOCUMENTS, OWN
-from fleetpatch.model.plan.checks.server_fields import HEAD
+from fleetpatch.model.plan.checks.patch import BODIES, DOCUMENTS, METADATA_PARTS
+from fleetpatch.model.plan.checks.server_fields import TYPE_META
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at, sections, texts_at
 from fleetpatch.model.providers.capability import Capability, ProviderName, QueryParameter
 from fleetpatch.model.providers.tables import PROVIDERS, capability, known_resource
 from fleetpatch.model.resource import Resource
 
-_TYPES: Final = MappingProxyType({**dict.fromkeys(OWN, PatchType.MERGE), **BODIES})
-"""The patch type as which each part of a patch is sent."""
+_TYPES: Final = MappingProxyType({**dict.fromkeys(METADATA_PARTS, PatchType.MERGE), **BODIES})
+"""The patch type of each part of a patch."""
 
 _QUERIES: Final = MappingProxyType(
     {
@@ -32,15 +32,15 @@ _QUERIES: Final = MappingProxyType(
     }
 )
 _LABELS: Final[Path] = ("metadata", "labels")
-_OWN_FIELDS: Final[Mapping[str, Path]] = MappingProxyType(
-    {**dict.fromkeys(OWN, _LABELS), "annotations": ("metadata", "annotations")}
+_METADATA_FIELDS: Final[Mapping[str, Path]] = MappingProxyType(
+    {**dict.fromkeys(METADATA_PARTS, _LABELS), "annotations": ("metadata", "annotations")}
 )
 _GENERATE_NAME: Final = ("metadata", "generateName")
 _CLUSTER_SCOPED: Final = (
     "{kind} are cluster-scoped, and namespaces cannot choose among them; give them a block without"
     " namespaces (-A)"
 )
-_TOP_LEVEL: Final = (*HEAD, "metadata", "spec")
+_TOP_LEVEL: Final = (*TYPE_META, "metadata", "spec")
 """The top-level keys of every job kind, except its status."""
 
 
@@ -118,7 +118,7 @@ class _Fit:
         patch = mapping_at(self.tree, ("patch",))
         yield from self._types(patch)
         yield from self._options(patch)
-        for key, within in _OWN_FIELDS.items():
+        for key, within in _METADATA_FIELDS.items():
             if key in patch and not self.taken.may_change(within):
                 yield self._not_updatable(("patch", key), of_key=True)
         for kind in DOCUMENTS:
@@ -171,7 +171,7 @@ class _Fit:
         """Yield the outermost fields of a body that cannot be updated."""
         if isinstance(node, dict) and self._is_partly_updatable(path):
             for key, value in node.items():
-                if path or key not in HEAD:
+                if path or key not in TYPE_META:
                     yield from self._refused(value, (*path, key))
         elif self._is_refused(path):
             yield path

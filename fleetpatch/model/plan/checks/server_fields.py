@@ -9,7 +9,7 @@ from fleetpatch.model.fields import Path
 _IDENTITY: Final = "identifies the object, and cannot be patched; remove it"
 _SERVER: Final = "is set by the server, and cannot be patched; remove it"
 
-OWNED: Final[Mapping[Path, str]] = MappingProxyType(
+UNPATCHABLE: Final[Mapping[Path, str]] = MappingProxyType(
     {
         ("status",): "is written by the kind's controller; remove it",
         ("metadata", "name"): _IDENTITY,
@@ -26,17 +26,17 @@ OWNED: Final[Mapping[Path, str]] = MappingProxyType(
 )
 """Fields that cannot be patched, with the message of a finding."""
 
-HEAD: Final = ("apiVersion", "kind")
+TYPE_META: Final = ("apiVersion", "kind")
 """What a document may say of the kind that it is for (TypeMeta); no operation may change it."""
 
-SHARED: Final[tuple[Path, ...]] = (
+SHARED_MAPS: Final[tuple[Path, ...]] = (
     ("metadata",),
     ("metadata", "labels"),
     ("metadata", "annotations"),
 )
 """Maps whose keys have different owners: they must not be replaced or removed as a whole."""
 
-AS_A_WHOLE: Final = (
+WHOLE_MAP: Final = (
     "would change all labels or annotations, also those of other people and of controllers;"
     " write the single keys instead"
 )
