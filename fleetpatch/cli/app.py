@@ -44,7 +44,7 @@ def main() -> NoReturn:
     try:
         code = _call(sys.argv[1:])
     except signals.Interrupted:
-        streams.complain("fleetpatch: interrupted")
+        streams.complain_at_once("fleetpatch: interrupted")
         code = Exit.PAUSED
     signals.settle(code)
     sys.exit(code)

@@ -10,6 +10,7 @@ as JSON writes it (`\ud83d\ude00`), so that JSON stays JSON.
 import codecs
 import io
 import os
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -89,6 +90,20 @@ def complain(text: str) -> None:
         return
     with suppress(OSError):
         os.write(_STDERR, f"{text}\n".encode("utf-8", "backslashreplace"))
+
+
+def complain_at_once(text: str) -> None:
+    """Write a line to stderr if that takes no wait; otherwise the line is lost.
+
+    For a process that exits: a full pipe or a stopped terminal must not prevent that.
+    """
+    poll = select.poll()
+    poll.register(_STDERR, select.POLLOUT)
+    encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+    line = f"{text}\n".encode(encoding, "backslashreplace")
+    with suppress(OSError):
+        if any(event & select.POLLOUT for _, event in poll.poll(0)):
+            os.write(_STDERR, line[: select.PIPE_BUF])
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class LogFile:
 
     def __init__(self, path: Path, *, ours: bool = False) -> None:
         self._path = path
-        self._ours = ours
+        self._is_plain = ours or _is_plain(path)
         self._waiting = bytearray()
         try:
             self._file = self._open()
@@ -53,7 +53,10 @@ class LogFile:
     def flush(self) -> None:
         """Hand all lines to the operating system."""
         try:
-            while self._waiting:
+            # Twice at most: a file that is removed at every write must not hold the event loop.
+            for _ in range(2):
+                if not self._waiting:
+                    break
                 if self._was_moved():
                     former, self._file = self._file, self._open()
                     os.close(former)
@@ -69,7 +72,7 @@ class LogFile:
             os.close(self._file)
 
     def _open(self) -> int:
-        if not self._ours and not _is_plain(self._path):
+        if not self._is_plain:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
             return os.open(self._path, flags)
         return files.open_own(self._path, os.O_WRONLY | os.O_APPEND)
@@ -78,13 +81,17 @@ class LogFile:
         lines = bytes(self._waiting)
         while self._waiting:
             del self._waiting[: os.write(self._file, self._waiting)]
-        found = os.fstat(self._file)
-        if stat.S_ISREG(found.st_mode) and not found.st_nlink:
+        if not os.fstat(self._file).st_nlink and self._was_moved():
             # Removed after the look at it: what was written is gone with it.
             self._waiting += lines
 
     def _was_moved(self) -> bool:
-        """Whether the path does not lead to the open file any more."""
+        """Whether the path does not lead to the open file any more.
+
+        The path of a stream is never followed: it leads to the open file even if that was removed.
+        """
+        if not self._is_plain:
+            return False
         ours = os.fstat(self._file)
         if not stat.S_ISREG(ours.st_mode):
             return False

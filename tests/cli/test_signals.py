@@ -7,14 +7,19 @@ Left out: signals during a session, and what is in flight then (tests/e2e/test_p
 question (test_streams.py), waves and windows (tests/e2e).
 """
 
+import array
+import fcntl
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from fleetpatch.errors import Exit
 from tests.cli.conftest import ETL, paint
 from tests.e2e.sandboxes import SandboxProcess, sandbox
 from tests.e2e.tool import Ended, Tool, end, eventually, plan
@@ -65,6 +70,23 @@ sys.addaudithook(count)
 main()
 """
 """Sends itself a signal at an audit event (an import, an open, a connect, ...), counted from 1."""
+
+TALKATIVE = """
+import os, sys
+from fleetpatch.cli import app, signals
+
+def write(_arguments=()):
+    while True:
+        sys.stderr.write("x" * 4096)
+
+def write_on(_arguments):
+    with signals.responding(lambda _number: os.write(1, b"received")):
+        write()
+
+app._call = write_on if sys.argv[1:] else write
+app.main()
+"""
+"""Writes to stderr until it blocks; with an argument the first signal does not end it."""
 
 STUCK = """
 import signal, sys
@@ -180,6 +202,48 @@ def test_a_signal_that_the_parent_blocks_is_handled(
     process.send_signal(number)
 
     nothing_was_done(own, slow, end(process, timeout=20))
+
+
+@contextmanager
+def blocked_on_stderr(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start TALKATIVE, and wait until the pipe of its stderr is full."""
+    command = [sys.executable, "-c", TALKATIVE, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr
+            pipe = process.stderr.fileno()
+            size = fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ)
+            waiting = array.array("i", [0])
+            eventually(
+                lambda: not fcntl.ioctl(pipe, termios.FIONREAD, waiting) and waiting[0] == size,
+                "a full pipe",
+            )
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_ends_a_starting_process_whose_stderr_is_blocked(
+    number: signal.Signals,
+) -> None:
+    with blocked_on_stderr() as process:
+        process.send_signal(number)
+
+        assert process.wait(20) == Exit.PAUSED
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_second_signal_ends_a_working_process_whose_stderr_is_blocked(
+    number: signal.Signals,
+) -> None:
+    with blocked_on_stderr("working") as process:
+        process.send_signal(number)
+        assert process.stdout
+        assert process.stdout.read(8) == b"received"
+        process.send_signal(number)
+
+        assert process.wait(20) == Exit.PAUSED
 
 
 def test_a_second_signal_while_planning_exits_at_once(own: Tool) -> None:

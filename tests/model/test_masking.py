@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.model.masking import is_secret_name, mask
+from tests.timing import is_linear
 
 SIGNED = "SDK-HMAC-SHA256 "
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
@@ -95,3 +96,13 @@ def test_every_bearer_token_is_masked(token: str) -> None:
     assert mask(f"GET failed (Authorization: Bearer {token})") == (
         "GET failed (Authorization: Bearer [redacted]"
     )
+
+
+@pytest.mark.parametrize("part", ["a-", "key-", "-eyJ", "token ", "://a:", "Bearer  "])
+def test_the_time_to_mask_a_text_is_linear_in_its_size(part: str) -> None:
+    assert is_linear(mask, lambda size: part * size, 250)
+
+
+@pytest.mark.parametrize("prefix", ["", "--", "x-", "a.b-", "é-"])
+def test_a_secret_is_found_whatever_its_name_begins_with(prefix: str) -> None:
+    assert mask(f"refused: {prefix}auth-token=abc") == f"refused: {prefix}auth-token=[redacted]"

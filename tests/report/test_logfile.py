@@ -5,6 +5,7 @@ Left out: what stands in the lines (test_logs.py), full disks (test_logs.py, tes
 
 import os
 import shutil
+import stat
 import threading
 from pathlib import Path
 
@@ -190,6 +191,55 @@ def test_an_open_file_can_be_named_by_its_descriptor(tmp_path: Path, name: str) 
         log.close()
 
     assert (tmp_path / "out").read_text() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/{}", "/proc/self/fd/{}"])
+def test_a_stream_whose_file_was_removed_takes_each_line_once(tmp_path: Path, name: str) -> None:
+    with (tmp_path / "out").open("w+b") as out:
+        log = LogFile(Path(name.format(out.fileno())))
+        say(log, b"one")
+        (tmp_path / "out").unlink()
+        say(log, b"two")
+        log.close()
+
+        assert out.read() == b"one\ntwo\n"
+
+
+def test_a_log_that_is_removed_at_every_write_does_not_hold_the_process(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogFile(path)
+    write = os.write
+
+    def write_and_lose(descriptor: int, data: bytes) -> int:
+        path.unlink()
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write_and_lose)
+    say(log, b"one")
+    monkeypatch.setattr(os, "write", write)
+    say(log, b"two")
+    log.close()
+
+    assert path.read_text() == "one\ntwo\n"
+
+
+def test_a_filesystem_that_counts_no_links_gets_each_line_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogFile(path)
+    fstat = os.fstat
+
+    def without_links(descriptor: int) -> os.stat_result:
+        found = list(fstat(descriptor))
+        found[stat.ST_NLINK] = 0
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "fstat", without_links)
+    say(log, b"one", b"two")
+    log.close()
+
+    assert path.read_text() == "one\ntwo\n"
 
 
 def test_a_device_can_be_named(path: Path) -> None:

@@ -147,14 +147,18 @@ _statuses: Final = msgspec.json.Decoder(_Status)
 def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> Answer:
     """Decode the answer to a GET or PATCH of one object; any body results in an Answer.
 
+    A body that was cut is half a document: it is described, but neither repaired nor decoded.
+
     `whole` keeps the whole object beside its metadata, `managed` its managedFields.
     """
-    if raw.status in _OK and (seen := _object(raw.body, whole=whole, managed=managed)) is not None:
+    document = raw.body if raw.is_complete else b""
+    if raw.status in _OK and (seen := _object(document, whole=whole, managed=managed)) is not None:
         return Answer(raw.status, seen)
     retry_after = raw.headers.get("Retry-After")
-    status = decode(_statuses, raw.body)
+    status = decode(_statuses, document)
     if status is None:
-        message, unmasked = _shown(raw, describe_body(raw.body))
+        text = describe_body(raw.body, is_complete=raw.is_complete)
+        message, unmasked = _shown(raw, text)
         return Answer(raw.status, message=message, retry_after=retry_after, unmasked=unmasked)
     details = status.details or _Details()
     causes = [cause for cause in details.causes or () if cause is not None][:_CAUSES]

@@ -32,9 +32,10 @@ KEPT_DEPTH: Final = MAX_DEPTH + 4
 """Levels that a repair keeps: those of an object, the two of a list around it, and more than that,
 so that an object which was cut is still found to be too deep."""
 
-# A string is one token, so that brackets within strings are not counted; the quantifiers are
-# possessive, which keeps the time linear for a hostile body.
-_BRACKET: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]', re.DOTALL)
+# A string is one token, so that brackets within strings are not counted. The quantifiers are
+# possessive, and a string without an end reaches to the end of the body: the match of a string
+# never fails, so the time is linear for any body.
+_BRACKET: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 T = TypeVar("T")
 
@@ -81,7 +82,8 @@ def _flattened(body: bytes) -> bytes:
     return b"".join([*pieces, body[kept_from:] if depth <= KEPT_DEPTH else b""])
 
 
-_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+# Each part ends at the next `<`, which keeps the time linear for a page of unclosed titles.
+_TITLE: Final = re.compile(r"<title[^<>]*+>([^<]*+)", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
@@ -99,17 +101,20 @@ class _ErrorBody(msgspec.Struct):
 _error_bodies: Final = msgspec.json.Decoder(_ErrorBody)
 
 
-def describe_body(body: bytes) -> str:
-    """Describe a body that is neither an object nor a Status, in its own words and uncleaned."""
+def describe_body(body: bytes, *, is_complete: bool = True) -> str:
+    """Describe a body that is neither an object nor a Status, in its own words and uncleaned.
+
+    `is_complete` is False where the body was cut; half a document is not decoded.
+    """
     if not body.strip():
         return "the answer has no body"
-    error_body = decode(_error_bodies, body)
+    error_body = decode(_error_bodies, body) if is_complete else None
     if error_body is not None and (message := _message_of(error_body)):
         return message
     text = body.decode(errors="replace")
     if _MARKUP.match(text):
         title = _TITLE.search(text)
-        return f"an HTML page: {title[1]}" if title else "an HTML page"
+        return f"an HTML page: {title[1]}" if title and title[1].strip() else "an HTML page"
     return text
 
 

@@ -7,6 +7,7 @@ whose object is too deep (tests/rules/planning/test_unreadable.py, tests/e2e/tes
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from fleetpatch.kube import discovery
 from fleetpatch.kube.cci.iam import lifetime
 from fleetpatch.kube.connect import open_cci
 from fleetpatch.kube.http.decoding import Raw, continue_token, decode_answer, decode_page
-from fleetpatch.kube.http.lenient_json import KEPT_DEPTH, repair
+from fleetpatch.kube.http.lenient_json import KEPT_DEPTH, describe_body, repair
 from fleetpatch.kube.lease import LeaseApi
 from fleetpatch.model.answer import Answer, NoAnswer
 from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP
@@ -37,6 +38,7 @@ from tests.kube.peers import (
     serve,
     target,
 )
+from tests.timing import is_linear
 
 DEEP = b"[" * 1200 + b"]" * 1200
 METADATA = {"name": "a", "namespace": "ns", "uid": "u", "resourceVersion": "1"}
@@ -254,6 +256,55 @@ def test_brackets_within_strings_are_no_depth() -> None:
     body = json.dumps({"a": '[{"\\' * 2000, "b": [1]}).encode()
 
     assert repair(body) == body
+
+
+def quote(size: int) -> bytes:
+    """A Status that is cut within an object which its message quotes."""
+    quoted = b'\\"a\\": {\\"b\\": [\\"c\\"]}, ' * (size // 25)
+    return b'{"kind": "Status", "message": "' + quoted
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda size: b'{"a":' + b"[" * 210 + b'"' + b'\\"' * size, id="no end"),
+        pytest.param(lambda size: b"[" * 210 + b'"' + b"\\" * (2 * size + 1), id="backslashes"),
+        pytest.param(lambda size: b"[" * 210 + b'"["' * size + b'"', id="strings"),
+        pytest.param(quote, id="a quoted object"),
+    ],
+)
+def test_the_time_that_a_repair_takes_is_linear_in_the_size_of_the_body(
+    make: Callable[[int], bytes],
+) -> None:
+    assert is_linear(repair, make, 5_000)
+
+
+def test_a_body_that_was_cut_is_described_but_not_decoded() -> None:
+    document = json.dumps({"metadata": METADATA}).encode()
+    page = b"<html><title>Bad Gateway</title>" + b"x" * 100
+    cut = decode_answer(Raw(200, document, is_complete=False))
+
+    assert decode_answer(Raw(200, document)).seen
+    assert cut.seen is None
+    assert cut.message == document.decode()
+    assert decode_answer(Raw(502, page, is_complete=False)).message == "an HTML page: Bad Gateway"
+
+
+@pytest.mark.parametrize("part", ["<title>", "<title ", "<title><", "</title"])
+def test_the_time_to_describe_an_html_page_is_linear_in_its_size(part: str) -> None:
+    assert is_linear(describe_body, lambda size: b"<html>" + part.encode() * size, 2_000)
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"),
+    [
+        (b'<html><TITLE lang="en">Bad\nGateway</TITLE>', "an HTML page: Bad Gateway"),
+        (b"<html><title>cut within the tit", "an HTML page: cut within the tit"),
+        (b"<html><title> </title><h1>502</h1>", "an HTML page"),
+    ],
+)
+def test_an_html_page_is_described_by_its_title(page: bytes, shown: str) -> None:
+    assert decode_answer(raw(page, 502)).message == shown
 
 
 # Characters.
