@@ -1,6 +1,6 @@
-"""Between the floors 4 and 5: where the folders of floor 4 are joined into a campaign.
+"""Floor 5: a campaign, which joins the folders of floor 4.
 
-`fleet` opens a plan's clusters, `expanding` turns a plan into a run file, `applying` carries one
-out. `import fleetpatch` offers what is here, and `cli` calls the same. What does not belong here: a
-question to a person, a colour, an exit code.
+`fleet` opens a plan's clusters, `plan` expands a plan into a run file, `apply` carries a run out,
+`undo` plans its undo, and `view` reads run files. `cli` and `import fleetpatch` both use this.
+What does not belong here: a question to a person, a colour, an exit code.
 """

@@ -1,4 +1,4 @@
-"""A run file carried out: locks, log and a session, until no target is open or it has to stop."""
+"""Apply a run file: locks, log and a session, until no target is open or the session must stop."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,12 +16,12 @@ from fleetpatch.model.run import RunState, Summary
 
 
 class PlanLock:
-    """Held by `plan_lock`; shows `apply` that its caller has the plan to itself."""
+    """Proof for `apply` that its caller holds the lock of the plan."""
 
 
 @contextmanager
 def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
-    """Keep other processes of this machine from running it. Raises Locked, RunFileError."""
+    """Lock a plan against other processes of this machine. Raises Locked, RunFileError."""
     locator.prepare(settings.runs.parent)
     with flock.hold(flock.of_plan(settings.runs.parent, name), f"plan {name}"):
         yield PlanLock()
@@ -31,7 +31,7 @@ def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
 def open_for_writing(
     run_file: Path, settings: Settings, held: PlanLock | None = None
 ) -> Iterator[RunFile]:
-    """Open a run file to go on with it, with its locks.
+    """Open a run file for writing, with the locks of its plan and of the file.
 
     Raises Locked, and RunFileError also where it is not as it was planned.
     """
@@ -58,7 +58,7 @@ async def apply(
     held: PlanLock | None = None,
     options: ApplyOptions | None = None,
 ) -> Summary:
-    """Bring every open target of `run_file` to its end.
+    """Patch every open target of `run_file`.
 
     What an earlier session left in doubt is read before anything is sent. A run that is finished
     already is left as it is, and so is one that was halted, unless `options` has it resumed.
@@ -77,7 +77,7 @@ async def apply(
             if not options.resume_halted:
                 return summary
             require_same_servers(journal.info, plan_of(journal))
-            # Who goes on after a look at the failures has accepted them.
+            # A person who resumes a halted run has seen the failures and accepts them.
             journal.pardon(summary.tally.failed)
         with open_log_of(run_file, journal.info.run, settings) as log:
             return await Session(journal, settings, log, stop or Stop(), options).run()

@@ -1,4 +1,7 @@
-"""What a run changes; apart, so that who only looks at runs loads nothing that sends."""
+"""What a run changes.
+
+A module of its own, so that commands that only read run files do not load what sends requests.
+"""
 
 from collections.abc import Iterable
 
@@ -12,7 +15,7 @@ from fleetpatch.rules.patching.merge_rules import merge_rules, undecided
 
 
 def change_of(info: RunInfo, plan: Plan) -> Change:
-    """What a run changes: what its plan says, or the way back of the run that it undoes."""
+    """Return what a run changes: its plan's patch, or the restoration of the run that it undoes."""
     change = plan.patch.change()
     return Restoration(reads_whole(change)) if info.undo_of else change
 
@@ -21,7 +24,7 @@ _MERGED_BY_SCHEMA = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 
 
 def depends_on_version(change: Change) -> bool:
-    """Tell whether what becomes of a list or a map depends on the server's version."""
+    """Return whether the result of a merge depends on the server's version."""
     if not isinstance(change, BodyPatch):
         return False
     is_merge = change.type is PatchType.MERGE
@@ -31,7 +34,7 @@ def depends_on_version(change: Change) -> bool:
 def undecided_of(
     change: Change, resources: Iterable[Resource], releases: Iterable[str]
 ) -> list[str]:
-    """Name the fields, with their kinds, of which the server alone knows how they merge.
+    """List the fields, with their kinds, whose merge only the server can decide.
 
     `releases` are those of the servers ("1.20"), empty where it is not known.
     """

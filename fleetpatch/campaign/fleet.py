@@ -1,4 +1,4 @@
-"""A plan's clusters, opened side by side."""
+"""Open the clusters of a plan or of a run."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -17,12 +17,12 @@ from fleetpatch.model.plan.targets import ClusterRef
 from fleetpatch.model.run import RunInfo
 
 Missing: TypeAlias = Mapping[str, str]
-"""Clusters that do not let us in, by name, and why."""
+"""Clusters that refuse the credentials, by name, with the error."""
 
 
 @asynccontextmanager
 async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[ApiServer]]:
-    """Open the clusters of `plan.fleet`, in its order; nothing is sent yet, but log-ins to IAM.
+    """Open the clusters of `plan.fleet`, in its order; nothing is sent but log-ins to IAM.
 
     Without a fleet it is the current context alone, called by the context's name. Raises
     KubeconfigError and CredentialsError.
@@ -64,7 +64,7 @@ async def reopen_fleet(
 async def _enter(
     stack: AsyncExitStack, opening: AbstractAsyncContextManager[ApiServer], settings: Settings
 ) -> ApiServer:
-    """Open a cluster until `stack` ends, and pass on what its kubeconfig is warned of."""
+    """Open a cluster until `stack` ends, and pass on the warnings about its kubeconfig."""
     server = await stack.enter_async_context(opening)
     for warning in server.kubeconfig_warnings:
         settings.warn(warning)
@@ -79,7 +79,7 @@ async def _enter(
 def _open(
     name: str | None, plan: Plan, settings: Settings
 ) -> AbstractAsyncContextManager[ApiServer]:
-    """Open one cluster: as the plan has it where that is CCI, else by its context."""
+    """Open one cluster: by the plan's server and auth if it is CCI, else by its context."""
     clock, timeout, concurrency = settings.clock, settings.request_timeout, plan.pace.in_flight
     ref = next((ref for ref in plan.fleet if ref.name == name), None)
     match ref:

@@ -1,4 +1,4 @@
-"""A run file held against what it was planned as, before anything is done with it.
+"""Check a run file against what was planned, before anything is done with it.
 
 The digest is computed from the text of the plan that would be carried out, whenever that text is
 used. Before a run goes on, its seal is checked, too: facts, servers, targets and their values.
@@ -37,7 +37,7 @@ def plan_of(journal: RunFile) -> Plan:
 
 
 def require_as_planned(journal: RunFile) -> None:
-    """Raise RunFileError where anything that is fixed by the planning was changed since."""
+    """Raise RunFileError where something that planning fixed was changed since."""
     plan = plan_of(journal)
     if not journal.is_as_sealed():
         raise fault(journal.path, f"its targets or facts were changed; {_REMEDY}")
@@ -53,7 +53,7 @@ def _changed(journal: RunFile, what: str) -> RunFileError:
 
 
 def _digests(info: RunInfo, sealed: str) -> tuple[str, ...]:
-    """The digests that are right for what a run file holds; version 0.1.0 left the seal out."""
+    """Return the valid digests of a run file's contents; version 0.1.0 left out the seal."""
     plan = digest_of(info.plan)
     if not info.undo_of:
         return (plan,)

@@ -1,10 +1,8 @@
-"""What ends a session before its time: too many failures, too many retries, too much time.
+"""The limits of a session: failures, retries and time; and the meter of what it uses.
 
-An limits is told of every end and every retry, on the event loop, before anything else is sent.
-What is in flight at that moment still ends, so a limit may be overshot by as much as that, and the
-cause says by how much.
-
-What a session has spent and was warned of so far, told piece by piece to the run file.
+RunLimits gets every end and every retry on the event loop, before anything else is sent. Requests
+in flight at that moment still end, so a limit may be exceeded by as many, and the cause says by how
+many.
 """
 
 from collections import Counter
@@ -21,29 +19,29 @@ from fleetpatch.model.run import Tally, Usage
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Percent
 from fleetpatch.report.wording import duration
-from fleetpatch.rules.answers.verdicts import SERVERS_OWN, Verdict
+from fleetpatch.rules.answers.verdicts import SERVER_FAULTS, Verdict
 from fleetpatch.rules.running.limits import failures_allowed, retries_allowed
 
 
 @dataclass(slots=True)
 class RunLimits:
-    """Watches one session of a run; `stop` is called with the cause, once for each.
+    """Watches one session of a run; `stop` is called once for each limit that is exceeded.
 
     `limits` are the plan's, or None for an undo: a mistake must be undone as a whole.
 
-    `tally` is the run's at the start, of whose failures `pardoned` were accepted by a person;
-    `planned` counts the targets to patch of the whole run.
+    `tally` is the run's at the start; a person has accepted `accepted` of its failures. `planned`
+    counts the targets to patch of the whole run.
 
-    What never reached a server burdens nobody, and costs no budget. Nor does what a cluster left
-    without an answer, until the next one from there: one that hangs or is down is given up by its
-    lane, and must not use up the others' budget before that.
+    A request that never reached a server does not load it and costs no budget. Requests without an
+    answer cost budget only when their cluster answers again: a cluster that hangs or is down is
+    stopped by its lane, and must not use up the budget of the others before that.
     """
 
     budget: Percent
     limits: LimitsSection | None
     tally: Tally
     planned: int
-    pardoned: int
+    accepted: int
     stop: Callable[[str], None]
     retries: int = 0
     _counted: int = 0
@@ -53,12 +51,12 @@ class RunLimits:
     _is_spent: bool = False
 
     def __post_init__(self) -> None:
-        # Of those that were accepted, some may have been taken back to be tried again.
-        self._failures = max(0, self.tally.failed - self.pardoned)
+        # Some of the accepted failures may have been reopened since.
+        self._failures = max(0, self.tally.failed - self.accepted)
 
     @property
     def halted(self) -> str:
-        """Why the run is halted, in one line; empty where it is not."""
+        """The reason why the run is halted, in one line; empty where it is not."""
         allowed = self._allowed
         if allowed is None or self._failures <= allowed:
             return ""
@@ -70,7 +68,7 @@ class RunLimits:
         )
 
     def settled(self, target: Target, settlement: Settlement) -> None:
-        """Count a failure; one more than is allowed halts the run."""
+        """Count a failure; one more than allowed halts the run."""
         if settlement.reason is not Reason.EXHAUSTED:
             self._counted += self._unanswered.pop(target.cluster, 0)
         if settlement.outcome is not Outcome.FAILED:
@@ -83,11 +81,11 @@ class RunLimits:
     def retried(self, record: RetryRecord, sent: int) -> None:
         """Count a retry; more than the budget allows for `sent` requests pauses the run."""
         self.retries += 1
-        if record.verdict not in SERVERS_OWN:
-            # Conflicts are other writers', and stale credentials nobody's.
+        if record.verdict not in SERVER_FAULTS:
+            # Conflicts and stale credentials do not show that the server is overloaded.
             return
         if record.reason is Reason.WEBHOOK_UNREACHABLE:
-            # The server is well, and the waits for its webhook are long enough not to burden it.
+            # The server is healthy, and the waits for its webhook are long enough not to load it.
             return
         cluster = record.target.cluster
         if record.http_status is None:
@@ -103,7 +101,7 @@ class RunLimits:
         )
 
     async def deadline(self, clock: Clock) -> None:
-        """Stop the session when its time is over; returns at once where it has no end."""
+        """Stop the session at its deadline; returns at once where it has none."""
         if self.limits is not None and self.limits.deadline is not None:
             await sleep_monotonic(clock, self.limits.deadline)
             self.stop(f"the deadline of {duration(self.limits.deadline)} has passed")
@@ -116,36 +114,36 @@ class RunLimits:
 
 
 class UsageMeter:
-    """Counts requests and warnings of a fleet, retries and time; each piece is told once."""
+    """Measures requests, retries, warnings and time of a session; reports differences."""
 
     def __init__(self, fleet: Sequence[ApiServer], clock: Clock, limits: RunLimits) -> None:
         self._fleet = fleet
         self._clock = clock
         self._limits = limits
-        self._told_at = clock.monotonic()
-        self._told: Counter[str] = Counter()
-        self._warned: Counter[str] = Counter()
+        self._reported_at = clock.monotonic()
+        self._reported: Counter[str] = Counter()
+        self._reported_warnings: Counter[str] = Counter()
 
     @property
     def requests(self) -> int:
-        """PATCHes and GETs so far."""
+        """The number of PATCHes and GETs so far."""
         return sum(one.requests["patch"] + one.requests["get"] for one in self._fleet)
 
     def spent(self) -> Usage:
-        """What was spent since this was last asked."""
+        """Return the usage since the last call."""
         now = self._clock.monotonic()
         sent = Counter({"retries": self._limits.retries})
         for cluster in self._fleet:
             sent.update(cluster.requests)
-        new, elapsed = sent - self._told, now - self._told_at
-        self._told, self._told_at = sent, now
+        new, elapsed = sent - self._reported, now - self._reported_at
+        self._reported, self._reported_at = sent, now
         return Usage(new["patch"], new["get"], new["list"], new["retries"], elapsed)
 
     def warned(self) -> Counter[str]:
-        """What the fleet's servers warned of since this was last asked."""
+        """Return the warnings of the fleet's servers since the last call, counted by text."""
         warned: Counter[str] = Counter()
         for cluster in self._fleet:
             warned.update(dict(cluster.warnings.counts))
-        new = warned - self._warned
-        self._warned = warned
+        new = warned - self._reported_warnings
+        self._reported_warnings = warned
         return new

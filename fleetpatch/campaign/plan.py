@@ -1,8 +1,6 @@
-"""From a plan to a run file: resolve kinds and namespaces, survey, seal.
+"""From a plan to a run file: resolve kinds and namespaces, list, seal.
 
-Whether a plan may be expanded now: its window is asked before any cluster is.
-
-What every new run is born with: an id, a time, a maker.
+The window is checked first, before a request to any cluster.
 """
 
 import secrets
@@ -35,7 +33,7 @@ from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.rules.planning.guards import refuse_clashes, refuse_none, refuse_unselective
 
 _ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
-"""How a target can end where it is planned."""
+"""How a target can end while it is planned."""
 
 
 async def expand(
@@ -86,7 +84,7 @@ async def expand(
 
 
 def _new_path(settings: Settings, run: str) -> Path:
-    """Where the run file of a new run goes, in the state folder."""
+    """Return the path of a new run file in the state folder."""
     locator.prepare(settings.runs.parent)
     return locator.run_path(settings.runs, run)
 
@@ -106,7 +104,7 @@ def _info(
 
 
 async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, str]:
-    """The version of each cluster, where the plan's patch is one that versions merge differently.
+    """Return the version of each cluster, if versions merge the plan's patch differently.
 
     The run file keeps it: what was planned by a version's rules is carried out by them.
     """
@@ -116,7 +114,7 @@ async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, s
 
 
 def _providers(plan: Plan) -> list[ProviderName]:
-    """The provider of each cluster, in the fleet's order."""
+    """Return the provider of each cluster, in the fleet's order."""
     return [ProviderName(ref.provider) for ref in plan.fleet] or [ProviderName.KUBERNETES]
 
 
@@ -145,7 +143,7 @@ def _usage(clusters: Sequence[ApiServer], elapsed: float) -> Usage:
 
 
 def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
-    """What the servers warned of."""
+    """Count the warnings of all servers by text."""
     counts: Counter[str] = Counter()
     for cluster in clusters:
         counts.update(cluster.warnings.counts)
@@ -153,7 +151,7 @@ def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
 
 
 def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
-    """Log what was planned, and each target that ended with the planning."""
+    """Log the expansion, and each target that ended with it."""
     summary = queries.summary(journal)
     with open_log_of(journal.path, summary.info.run, settings) as log:
         events.plan_expanded(log, summary)
@@ -167,20 +165,20 @@ def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Se
 async def require_open_window(
     plan: Plan, settings: Settings, options: ApplyOptions, stop: Stop
 ) -> None:
-    """Return while the plan's window is open, once it was waited for if that is allowed.
+    """Return if the plan's window is open, after a wait for it if that is allowed.
 
     Raises WindowClosed, naming the next opening.
     """
-    gate = window_guard_of(plan, settings, stop)
-    if gate is None:
+    guard = window_guard_of(plan, settings, stop)
+    if guard is None:
         return
     if options.wait_for_window:
         shutdown = Shutdown(settings.clock)
         stop.listen(lambda _cause: shutdown.request())
-        await gate.wait(shutdown)
-    seen = gate.outlook()
+        await guard.wait(shutdown)
+    seen = guard.outlook()
     if not seen.may_send:
-        raise WindowClosed(f"plan {plan.name}: {gate.cause(seen)}; nothing was sent")
+        raise WindowClosed(f"plan {plan.name}: {guard.cause(seen)}; nothing was sent")
 
 
 def new_run(
@@ -194,7 +192,7 @@ def new_run(
     dry_run: bool = False,
     undo_of: str = "",
 ) -> RunInfo:
-    """Describe a run that begins now; its id starts with `called`. The rest is as in RunInfo."""
+    """Create the RunInfo of a run that begins now; its id starts with `called`."""
     now = datetime.fromtimestamp(settings.clock.wall(), UTC)
     return RunInfo(
         run=run_id(called, now, secrets.randbits(24)),

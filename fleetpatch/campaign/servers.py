@@ -1,4 +1,4 @@
-"""The servers that a run belongs to, and those that its plan leads to now.
+"""Compare the servers that a run was planned on with those that its plan resolves to now.
 
 A run may only go on where it was planned. A context's name says nothing of that: it may be renamed,
 or lead to another server. So servers are compared by their URLs, and for CCI by the project, too,
@@ -62,7 +62,7 @@ def require_same_servers(info: RunInfo, plan: Plan) -> None:
 def wrong_server_error(
     run: str, cluster: str, context: str, planned: Server, found: Server
 ) -> UsageError:
-    """Make the error for a run that would go on at another server."""
+    """Create the error for a run that would continue on another server."""
     hint = f" (context {context!r})" if context else ""
     return UsageError(
         f"cluster {cluster}: run {run} was planned on {planned}{hint}, but the kubeconfig leads to "
@@ -72,7 +72,7 @@ def wrong_server_error(
 
 
 def summarize_to_resume(run_file: Path) -> Summary:
-    """Fold a run file that is to be gone on with.
+    """Summarize a run file that is to be resumed.
 
     Raises RunFileError, KubeconfigError, and UsageError as `require_same_servers`.
     """
@@ -93,11 +93,11 @@ class ServerComparison:
         return servers_of(self._plan)
 
     def matches(self, info: RunInfo) -> bool:
-        """Tell whether a run of the same plan was planned on just these servers."""
+        """Return whether a run of the same plan was planned on exactly these servers."""
         return planned_servers(info, self._plan) == self.now
 
     def overlaps(self, info: RunInfo) -> bool:
-        """Tell whether a run, maybe of another plan, was planned on one of these servers."""
+        """Return whether a run, of this or another plan, was planned on one of these servers."""
         try:
             plan = restore(info.plan)
         except (ValueError, RecursionError):
@@ -105,7 +105,7 @@ class ServerComparison:
         return not set(self.now).isdisjoint(planned_servers(info, plan))
 
     def difference(self, info: RunInfo) -> str:
-        """Say where a run of the same plan was planned, and where the plan leads now."""
+        """Describe where a run of the same plan was planned, and where the plan leads now."""
         before = planned_servers(info, self._plan)
         pairs = zip(before, self.now, strict=False)
         moved = [f"{one} and the plan leads to {other} now" for one, other in pairs if one != other]
@@ -119,7 +119,7 @@ def _server_of(ref: ClusterRef | None) -> Server:
 
 
 def _project_of(ref: ClusterRef) -> str:
-    """The project that a log-in is for; a token says nothing of its own."""
+    """Return the project that a log-in is for; a token does not name its project."""
     match ref.auth:
         case Auth(iam=IamAuth(domain=domain, project=project)):
             return f"{domain}/{project}"

@@ -36,7 +36,7 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary
-from fleetpatch.rules.running.run_state import ending
+from fleetpatch.rules.running.run_state import final_state
 
 
 class Session:
@@ -256,7 +256,7 @@ class Session:
     ) -> Summary:
         """Record how the session ended; `state` is that of a run which could go on."""
         tally = queries.summary(self._journal).tally
-        ended, cause = ending(tally, causes, self._limits.halted)
+        ended, cause = final_state(tally, causes, self._limits.halted)
         partly = partly and ended is RunState.PAUSED
         if ended is RunState.PAUSED:
             ended = state

@@ -1,9 +1,4 @@
-"""What a campaign is told about the world around it, as one value.
-
-What a person, or the command line for them, has allowed one session of a run.
-
-A way to end a run early, from a signal handler or from Python.
-"""
+"""The settings of a campaign, the options of one session, and the request to stop it."""
 
 import os
 from collections.abc import Callable
@@ -17,28 +12,28 @@ from fleetpatch.model.ports import Clock, Progress
 
 
 class NoProgress:
-    """Keeps the port Progress where nobody watches."""
+    """Implements the port Progress without showing anything."""
 
     def planned(self, found: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def settled(self, outcome: Outcome, count: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def retried(self) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def limited(self, place: str, what: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 def _discard(_warning: str) -> None:
-    """Warn nobody."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where state is kept, how long a request may take, who watches, and what time it is.
+    """State folder, log file, request timeout, progress, clock and warnings of a campaign.
 
     `state_dir` None means `$FLEETPATCH_STATE_DIR`, else `$XDG_STATE_HOME/fleetpatch`, else
     `~/.local/state/fleetpatch`. `log_file` None means beside the run file. `request_timeout` is in
@@ -55,16 +50,16 @@ class Settings:
 
     @property
     def runs(self) -> Path:
-        """Where run files are kept."""
+        """The folder of the run files."""
         return runs_dir(state_dir(self.state_dir, os.environ, _home()))
 
     def log_of(self, run_file: Path) -> Path:
-        """Name the log of a run."""
+        """Return the path of the log of a run."""
         return self.log_file or log_path(run_file)
 
 
 def _home() -> Path | None:
-    """The user's home, or None: without $HOME, a uid that no account has is without one, too."""
+    """Return the home folder, or None: without $HOME, a uid without an account has none."""
     try:
         return Path.home()
     except RuntimeError:
@@ -72,7 +67,7 @@ def _home() -> Path | None:
 
 
 def whoami() -> str:
-    """`user@host`, for the record; the number where the user has no name."""
+    """Return `user@host` for the run file; the uid where the user has no name."""
     user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     return f"{user}@{os.uname().nodename}"
 
@@ -92,20 +87,20 @@ class ApplyOptions:
 
 @dataclass(slots=True)
 class Stop:
-    """A way to end a run early from outside: nothing new is sent, what is in flight is recorded."""
+    """Stops a session from outside: nothing new is sent, and requests in flight are recorded."""
 
     requested: bool = False
     cause: str = ""
     _listeners: list[Callable[[str], None]] = field(default_factory=list)
 
     def request(self, cause: str) -> None:
-        """Ask for the end; `cause` says in one line why. Safe to call more than once."""
+        """Request the stop, with the cause in one line. Safe to call more than once."""
         self.requested, self.cause = True, cause
         for listener in self._listeners:
             listener(cause)
 
     def listen(self, listener: Callable[[str], None]) -> None:
-        """Call `listener` with the cause once the end is asked for; now, if it was."""
+        """Call `listener` with the cause when the stop is requested; at once if it was already."""
         self._listeners.append(listener)
         if self.requested:
             listener(self.cause)

@@ -1,4 +1,4 @@
-"""From a plan's words to lists: what its kinds and namespaces mean on one cluster."""
+"""From the targets of a plan to list queries: its kinds and namespaces on one cluster."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,21 +13,21 @@ from fleetpatch.rules.planning.namespaces import exact, select
 
 
 async def kinds_of(cluster: ApiServer, names: Sequence[str]) -> Mapping[str, Resource]:
-    """Find what each name means; all that is served is looked at only where a name needs it.
+    """Resolve the names of kinds; all groups are discovered only if a name needs it.
 
     Raises UsageError, ClusterError and CredentialsError.
     """
     groups = groups_named(names)
     if groups is not None:
         served = await cluster.resources(groups)
-        with suppress(UsageError):  # the whole offer makes for better advice
+        with suppress(UsageError):  # with all groups the error gives better advice
             return {name: resolve(name, served, cluster.unavailable) for name in names}
     served = await cluster.resources()
     return {name: resolve(name, served, cluster.unavailable) for name in names}
 
 
 async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence[str | None]:
-    """The namespaces that `patterns` mean, or None for all at once.
+    """Return the namespaces that match `patterns`, or None for all at once.
 
     They are listed only where a pattern needs it. Raises ClusterError and CredentialsError.
     """
@@ -39,7 +39,7 @@ async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence
 async def list_list_queriesof(
     plan: Plan, cluster: ApiServer, kinds: Mapping[str, Resource]
 ) -> list[ListQuery]:
-    """Name the lists to be made on one cluster, in a fixed order. Raises as `namespaces_of`."""
+    """Return the list queries for one cluster, in a fixed order. Raises as `namespaces_of`."""
     list_queries = []
     for position, block in enumerate(plan.targets):
         namespaces = await namespaces_of(cluster, block.namespaces)

@@ -26,7 +26,7 @@ from fleetpatch.model.plan.digest import undo_digest
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.run import RunInfo, Standing, Summary
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.planning.undo import way_back
+from fleetpatch.rules.planning.undo import values_to_restore
 
 _MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
 """Targets that were skipped, failed or are to be tried again may hold some of the change."""
@@ -35,7 +35,7 @@ _MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
 async def undo(
     run_file: Path | str, settings: Settings | None = None, *, new_file: Path | None = None
 ) -> Summary:
-    """Plan the undo of `run_file`; gives the summary of a new run, which `apply` carries out.
+    """Plan the undo of `run_file`; returns the summary of a new run for `apply`.
 
     Raises Refused where there is nothing to undo, and as `apply`, since what is in doubt is read.
     """
@@ -49,7 +49,7 @@ async def undo(
 
 
 async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
-    """Find out what happened to the targets that were sent and never confirmed."""
+    """Settle the targets that are in doubt by reading them."""
     if not queries.summary(journal).tally.in_doubt:
         return
     with open_log_of(journal.path, journal.info.run, settings) as log:
@@ -96,7 +96,7 @@ def _drafts(journal: RunFile) -> Iterator[Draft]:
     change = change_of(journal.info, plan_of(journal))
     for listed in queries.targets(journal, _MAY_BE_CHANGED):
         target, settlement = listed.target, listed.settlement
-        left, before = way_back(change, target, settlement)
+        left, before = values_to_restore(change, target, settlement)
         if before:
             known = settlement and settlement.resource_version
             version = known or target.resource_version

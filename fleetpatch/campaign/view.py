@@ -1,4 +1,4 @@
-"""Run files looked at: folded and put together for the report. Nothing here changes anything."""
+"""Read run files, for the report. Nothing here changes a run file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ SAMPLES = 5
 
 
 def is_plan_file(path: Path) -> bool:
-    """Whether a path, rather than the name of a run, leads to a plan file. Raises RunFileError.
+    """Return whether a path is a plan file and not a run. Raises RunFileError.
 
-    A folder is taken for one, since reading it as a plan says best what is wrong.
+    True for a folder, because the error of reading it as a plan is the clearest.
     """
     if files.is_regular(path):
         return not is_database(path)
@@ -30,7 +30,7 @@ def is_plan_file(path: Path) -> bool:
 
 
 def find_run(runs: Path, text: str) -> Path:
-    """Find the run that a person means.
+    """Find a run by path, id or plan name.
 
     Raises UsageError where there is none, or no single one, and RunFileError where it is not a file
     that can be read.
@@ -45,14 +45,14 @@ def find_run(runs: Path, text: str) -> Path:
 
 
 def summarize(run_file: Path | str) -> Summary:
-    """Fold a run file into its summary. Raises RunFileError."""
+    """Return the summary of a run file. Raises RunFileError."""
     with RunFile.open(Path(run_file)) as journal:
         require_digest(journal)
         return queries.summary(journal)
 
 
 def preview(run_file: Path) -> Preview:
-    """Show what a planned run would do. Raises RunFileError."""
+    """Return what a planned run would do. Raises RunFileError."""
     with RunFile.open(run_file) as journal:
         change = change_of(journal.info, plan_of(journal))
         samples = [
@@ -71,7 +71,7 @@ def open_for_reading(run_file: Path) -> Iterator[RunFile]:
 
 
 def summaries(runs: Path) -> Iterator[Summary | str]:
-    """Every run of a folder, newest first; of one that cannot be read, the problem in one line."""
+    """Yield the summary of each run in a folder, newest first, or the error of reading it."""
     for path in locator.run_files(runs):
         try:
             yield summarize(path)

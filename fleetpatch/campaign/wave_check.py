@@ -20,19 +20,22 @@ from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
 _POLL_INTERVAL: Final = 5.0
-"""Seconds between two looks at objects that have not the condition yet."""
+"""Seconds between two reads of objects that do not have the condition yet."""
 
 _QUOTED: Final = 200
+"""Characters of a command or of its last line that a message quotes."""
+
 _READ: Final = 4096
+"""Bytes at the end of the output that are read: enough for the last line."""
 
 
 async def failure(
     check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], shutdown: Shutdown
 ) -> str:
-    """Run the check; gives why it failed, in one line, and nothing where it holds.
+    """Run the check; returns why it failed, in one line, or '' where it passed.
 
-    `shutdown` cuts it short, and what it gives then says nothing. Raises nothing of a cluster's:
-    a fleet that cannot be asked has failed the check.
+    `shutdown` ends it early, and the result is meaningless then. An error of a cluster is not
+    raised: it fails the check.
     """
     if check.command is not None:
         return await _command(check.command, check.timeout, shutdown)
@@ -46,7 +49,7 @@ async def _command(
 ) -> str:
     what = f"`{clean(' '.join(command), _QUOTED)}`"
     ended: int | None = None
-    # A file, not a pipe: what it leaves in the background may hold it open, and write any amount.
+    # A file, not a pipe: a background process of the command may keep a pipe open and fill it.
     with tempfile.TemporaryFile() as output:
         async with _time_limit(timeout, shutdown):
             try:
@@ -64,7 +67,7 @@ async def _command(
 
 
 async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:
-    """Run a command in a session of its own, all of which ends with a cancellation."""
+    """Run a command in a session of its own; a cancellation kills all of its processes."""
     process = await anyio.open_process(
         list(command),
         stdin=subprocess.DEVNULL,
@@ -84,7 +87,7 @@ async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:
 
 @asynccontextmanager
 async def _time_limit(seconds: float, shutdown: Shutdown) -> AsyncIterator[None]:
-    """End the block after so many seconds, or as soon as nobody waits for it any more."""
+    """Cancel the block after `seconds`, or when a shutdown is requested."""
 
     async def cut_off() -> None:
         await shutdown.sleep(seconds)
@@ -119,7 +122,7 @@ async def _first_missing(check: CheckSection, plan: Plan, fleet: Sequence[ApiSer
 
 
 async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
-    """Name an object of the cluster that has not the condition; nothing where all have it."""
+    """Describe an object of the cluster without the condition; '' where all have it."""
     kind, _, wanted = (check.condition or "").partition("=")
     looked_at = 0
     names = check.kinds or tuple(dict.fromkeys(k for block in plan.targets for k in block.kinds))

@@ -1,9 +1,9 @@
-"""A run in waves: what happens before each of them.
+"""The rollout of a run in waves: what happens before each wave.
 
-A wave begins once the one before has ended and its pause is over, counted from its last success;
-then the check must hold. All of this is told from the run file, so a run that was cut off in a
-pause, or that was halted by a check, goes on where it stood: a wave of which something was claimed
-has begun, and is not held up again.
+A wave begins when the wave before it has ended and the pause, counted from its last success, is
+over; then the check must pass. All of this is read from the run file, so a run that was stopped in
+a pause, or halted by a check, continues where it was. A wave of which a target was claimed has
+begun and is not delayed again.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ from fleetpatch.report.wording import duration
 
 @dataclass(frozen=True, slots=True)
 class WaveHold:
-    """The run ends here for now: in which state, and why."""
+    """The next wave must not begin: the state of the run, and the cause."""
 
     state: RunState
     cause: str
@@ -33,7 +33,7 @@ class WaveHold:
 
 @dataclass(slots=True)
 class Rollout:
-    """The waves of one run; `promote` lets the next one begin without pause and check.
+    """The waves of one run; with `promote` the next one begins without pause and check.
 
     `check` gives why the check failed, and nothing where it holds. `shutdown` ends a pause.
     """
@@ -48,7 +48,7 @@ class Rollout:
     promote: bool = False
 
     async def before(self, number: int) -> WaveHold | None:
-        """Do what is to be done before the wave `number`, from 0; gives why it must not begin.
+        """Pause and check before the wave `number`, from 0; returns why it must not begin.
 
         Returns None, too, where the wait was cut short by `shutdown`.
         """
@@ -65,7 +65,7 @@ class Rollout:
 
     @asynccontextmanager
     async def deadline(self, stop: Callable[[str], None]) -> AsyncIterator[None]:
-        """Call `stop` where the block, which is one wave, takes longer than it may."""
+        """Call `stop` if the block, which is one wave, exceeds the deadline of a wave."""
         async with anyio.create_task_group() as tasks:
             if self.waves.deadline is not None:
                 tasks.start_soon(self._expire, self.waves.deadline, stop)
@@ -80,6 +80,7 @@ class Rollout:
         done = f"wave {number} of {self._count}"
         go_on = f"`fleetpatch resume {self.journal.info.run} --promote` goes on"
         if self.promote:
+            # `--promote` is for one wave.
             self.promote = False
             events.wave_promoted(self.log, wave=number + 1, of=self._count)
             return None
@@ -88,7 +89,7 @@ class Rollout:
         await self._pause(number)
         if self.shutdown.requested:
             return None
-        # A check that is cut short has told nothing.
+        # The result of a check that was ended early is meaningless.
         if (why := await self.check()) and not self.shutdown.requested:
             return WaveHold(
                 RunState.HALTED, f"the check after {done} failed: {why}; {go_on} all the same"
@@ -105,7 +106,7 @@ class Rollout:
         shown = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
         events.wave_paused(self.log, wave=number, of=self._count, until=shown)
         self.progress.limited("", f"wave {number} of {self._count} is over; the next at {shown}")
-        # A wall clock that is set meanwhile shall not make it longer than the plan has it.
+        # Bounded: a wall clock that is set back must not make the pause longer than planned.
         await self.shutdown.sleep(min(seconds, self.waves.pause))
 
     async def _expire(self, seconds: float, stop: Callable[[str], None]) -> None:

@@ -32,11 +32,11 @@ from fleetpatch.rules.running.backoff import Backoff
 def patch_policy_of(
     info: RunInfo, plan: Plan, cluster: str, *, release: str = "", read_only: bool = False
 ) -> PatchPolicy:
-    """How each target that a run has in `cluster`, a server of `release`, is to be treated."""
+    """Return how the targets of a run in `cluster`, a server of version `release`, are patched."""
     selectors = [block.selector for block in plan.targets]
 
     def matches(target: Target, seen: Seen) -> bool:
-        # An undo goes to whatever was changed, selected or not.
+        # An undo patches whatever was changed, whether it is selected or not.
         return bool(info.undo_of) or any(
             selectors[block].matches(seen.labels) for block in target.blocks
         )
@@ -59,7 +59,7 @@ def patch_policy_of(
 
 
 def _managers(plan: Plan, cluster: str) -> frozenset[str]:
-    """The field managers that a server may note for our writes.
+    """Return the field managers that a server may record for our writes.
 
     Kinds of CCI take no `fieldManager`: the server notes the client's name instead.
     """
@@ -71,11 +71,11 @@ def _managers(plan: Plan, cluster: str) -> frozenset[str]:
 
 
 _FREE = frozenset({PaceCause.WORK, PaceCause.STARTING})
-"""Nothing holds the pace back."""
+"""Causes with which nothing limits the pace."""
 
 
 def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer:
-    """A pacer for one cluster; without a burst of its own, a plan may send one second's worth.
+    """Create the pacer of one cluster; the default burst is what the rate allows in a second.
 
     It writes `pace.changed` into the log, and tells the progress what limits it.
     """
@@ -98,7 +98,7 @@ def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer
 
 
 def _in_words(pace: Pace) -> str:
-    """What holds it back, for the progress line; empty where nothing does."""
+    """Describe what limits the pace, for the progress line; empty where nothing does."""
     if pace.cause in _FREE:
         return ""
     if pace.rate is None:
@@ -109,7 +109,7 @@ def _in_words(pace: Pace) -> str:
 def lease_holder_of(
     lock: LockSection, fleet: Sequence[ApiServer], clock: Clock, log: Events, stop: Stop
 ) -> LeaseHolder:
-    """Prepare to hold the Lease that `lock` names, in the fleet's first cluster.
+    """Create the holder of the Lease that `lock` names, in the fleet's first cluster.
 
     A loss stops the run, and a stop ends the shutdown.
     """
@@ -124,7 +124,7 @@ def lease_holder_of(
 
 @asynccontextmanager
 async def holding_lease(lease_holder: LeaseHolder | None) -> AsyncIterator[None]:
-    """Hold the Lease while the block runs, if there is one to hold.
+    """Hold the Lease while the block runs, if the plan asks for one.
 
     Where the run is stopped before it is had, the block runs without it, and its lanes find
     themselves stopped. Raises Locked and ClusterError.
@@ -137,7 +137,7 @@ async def holding_lease(lease_holder: LeaseHolder | None) -> AsyncIterator[None]
 
 
 def _identity() -> str:
-    """`host_pid_random`: two processes never share it, even if their hosts' names are the same."""
+    """Return `host_pid_random`, unique even if two hosts have the same name."""
     return clean(f"{os.uname().nodename}_{os.getpid()}_{secrets.token_hex(4)}")
 
 

@@ -28,8 +28,8 @@ class Deferred:
 class Retryable:
     """The attempt settled nothing and may be repeated.
 
-    `reason` is how the target ends where this was its last attempt, `pause` the shortest first
-    wait that is of use, in seconds.
+    `reason` is how the target ends if no attempt is left. `pause` is the least first wait, in
+    seconds, after which a retry can succeed.
     """
 
     reply: Reply
@@ -45,7 +45,7 @@ AttemptResult: TypeAlias = Settlement | Deferred | Retryable
 class RetryRecord:
     """An attempt that will be repeated after `wait` seconds, for log, progress and limits.
 
-    `attempt` counts from 1. `reason` is how the target ends where no attempt is left.
+    `attempt` counts from 1. `reason` is how the target ends if no attempt is left.
     """
 
     target: Target

@@ -20,10 +20,10 @@ from typing import Final
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.target import Target
 from fleetpatch.rules.running.limits import (
-    BREAKDOWNS,
     BUSY_ANSWERS,
     BUSY_SECONDS,
-    REFUSALS,
+    EXHAUSTED_IN_A_ROW,
+    REFUSALS_IN_A_ROW,
     Part,
     part_of,
     refusal,
@@ -45,8 +45,8 @@ class _Streak:
 class Breaker:
     """Gets every end and every retry of a lane; `not_tried` counts what `refuses` turned away."""
 
-    refusals: int = REFUSALS
-    breakdowns: int = BREAKDOWNS
+    refusals: int = REFUSALS_IN_A_ROW
+    breakdowns: int = EXHAUSTED_IN_A_ROW
     not_tried: Counter[Part] = field(default_factory=Counter)
     _streaks: dict[Part, _Streak] = field(default_factory=dict)
     _open: dict[Part, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The real clock, for the port of that name."""
+"""The system clock, which implements the port `Clock`, and sleeps that outlast a suspend."""
 
 import time
 
@@ -6,28 +6,30 @@ import anyio
 
 from fleetpatch.model.ports import Clock
 
-# Linux' other clock stands still while the machine sleeps, and a Lease runs out meanwhile.
+# On Linux CLOCK_MONOTONIC stops while the machine is suspended; a Lease expires all the same.
 _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 _MAX_SLEEP = 30.0
+"""Seconds of one sleep: after a suspend the time is up to so much too late."""
 
 
 async def sleep_monotonic(clock: Clock, seconds: float) -> None:
-    """Wait until so many seconds have passed on the monotonic clock.
+    """Wait until `seconds` have passed on the monotonic clock, time of a suspend included.
 
-    A single long sleep would not: the timers of the loop stand still while a machine sleeps.
+    A single long sleep would wait longer: the event loop's timers stop while the machine is
+    suspended.
     """
     until = clock.monotonic() + seconds
-    while (left := until - clock.monotonic()) > 0:
-        await clock.sleep(min(_MAX_SLEEP, left))
+    while (remaining := until - clock.monotonic()) > 0:
+        await clock.sleep(min(_MAX_SLEEP, remaining))
 
 
 class SystemClock:
-    """Time as the operating system tells it."""
+    """The time of the operating system."""
 
     def monotonic(self) -> float:
-        """Seconds that never step back, those of a machine's sleep included."""
+        """Seconds that never decrease, time of a suspend included."""
         return time.clock_gettime(_MONOTONIC)
 
     def wall(self) -> float:
@@ -35,5 +37,5 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long; a time that has passed by now is not waited for."""
+        """Wait for `seconds`; a negative number only yields to other tasks."""
         await anyio.sleep(max(0.0, seconds))

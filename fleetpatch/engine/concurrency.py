@@ -1,13 +1,11 @@
-"""Streams without the detour: what is there is taken, and what has room is put, at once.
+"""Helpers for anyio: a non-blocking fast path for memory streams, and single errors of task groups.
 
-anyio's `send` and `receive` go round the event loop once even where they need not wait. At three
-such rounds for each target that cost as much as the HTTP exchange itself. Nobody starves without
-them: a worker waits for its server in every turn, and a feeder for room.
+anyio's `send` and `receive` yield to the event loop even where they need not wait. At three such
+rounds for each target that costs as much as the HTTP exchange. Other tasks still run: a worker
+awaits its server for each target, and a feeder waits for room in its stream.
 
-One error instead of a group of them.
-
-A task group wraps whatever a task raises, even a single error. What a caller can act on is the
-first one, with its own cause still behind it.
+A task group wraps even a single error in an ExceptionGroup. Callers handle the first error, which
+keeps its own cause.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +19,7 @@ T = TypeVar("T")
 
 
 async def put(stream: MemoryObjectSendStream[T], item: T) -> None:
-    """Send `item`, waiting only where there is no room."""
+    """Send `item`; wait only if the stream is full."""
     try:
         stream.send_nowait(item)
     except anyio.WouldBlock:
@@ -29,7 +27,7 @@ async def put(stream: MemoryObjectSendStream[T], item: T) -> None:
 
 
 class EagerReceiver(AsyncIterator[T]):
-    """Iterates over a stream until its end, waiting only while it is empty."""
+    """Iterates over a stream until its end; waits only while the stream is empty."""
 
     def __init__(self, stream: MemoryObjectReceiveStream[T]) -> None:
         self._stream = stream

@@ -20,7 +20,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, Settled
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
-from fleetpatch.rules.answers.verdicts import SERVERS_OWN
+from fleetpatch.rules.answers.verdicts import SERVER_FAULTS
 
 _CAUSES_KEPT = 20
 """Causes of single targets that a lane keeps: the summary shows one and counts the others."""
@@ -80,20 +80,21 @@ class Lane:
 
     @property
     def given_up(self) -> bool:
-        """Whether the cluster did not do what was deferred for it to do, however much that was.
+        """Whether the cluster is at fault for the targets that are left open.
 
-        Where few targets are left, they end before a breaker can tell a cluster that is silent.
+        Few targets end before the breaker opens, so a cluster that answered none of them counts.
         """
         return self.cluster_stopped or (self._unanswered and not self.has_unreadable)
 
     def stop(self, cause: str) -> None:
-        """Send nothing new; what is in flight is brought to its end, within a bound."""
+        """Send nothing new; requests in flight are awaited for a bounded time."""
         self.causes.add(cause)
         self._shutdown.request()
 
     async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
         """Work until nothing is pending or the lane is stopped; closes `outbox`, its own clone."""
-        # A chunk in hand and one in the stream: the next claim is on the disk before it is needed.
+        # While one chunk is in the stream the next is claimed, so that workers do not wait for the
+        # disk. At least 64: a commit for a few targets costs as much as one for many.
         chunk = max(64, 4 * self.concurrency)
         feed, items = anyio.create_memory_object_stream[_WorkItem](chunk)
         async with outbox:
@@ -111,7 +112,7 @@ class Lane:
             await self._release()
 
     async def _cancel_after_drain(self, workers: anyio.CancelScope) -> None:
-        """End what a server withholds for longer than a halt may take; it stays in doubt."""
+        """Cancel requests that outlast the drain time; their targets stay in doubt."""
         await self._shutdown.drained()
         workers.cancel()
 
@@ -126,14 +127,14 @@ class Lane:
                 )
                 if not claimed:
                     return
-                # What is given back meanwhile is for another session.
+                # Targets that are released meanwhile are left to another session.
                 self._last_claimed = claimed[-1].id
                 await self._enqueue(claimed, feed)
                 if len(self._untouched) >= _RELEASE_BATCH:
                     await self._release()
 
     async def _enqueue_in_doubt(self, feed: MemoryObjectSendStream[_WorkItem], chunk: int) -> None:
-        """Hand out what was in doubt before this lane claimed anything."""
+        """Enqueue what was in doubt before this lane claimed anything."""
         last = 0
         while not self._shutdown.requested:
             doubtful = await self.writer.in_doubt(self.cluster, last, chunk)
@@ -155,6 +156,7 @@ class Lane:
     async def _release(self) -> None:
         untouched, self._untouched = self._untouched, []
         if untouched:
+            # Shielded: a target that is not released would be in doubt without a reason.
             with anyio.CancelScope(shield=True):
                 await self.writer.release(untouched)
 
@@ -169,6 +171,7 @@ class Lane:
                     continue
                 self._queued.pop(target.id, None)
                 if self.breaker.refuses(target):
+                    # What is in doubt may have been changed and must not be released.
                     if not in_doubt:
                         self._untouched.append(target)
                     continue
@@ -183,20 +186,20 @@ class Lane:
                         await put(outbox, (target, settlement))
 
     def retried(self, record: RetryRecord) -> None:
-        """Note an attempt that will be repeated; too many in a row stop the lane."""
+        """Count a retry; the breaker may stop the lane."""
         # The breaker comes first: the listener may stop the run, and then both causes are known.
         # Conflicts and stale credentials say nothing against the server.
-        if record.verdict in SERVERS_OWN:
+        if record.verdict in SERVER_FAULTS:
             now = self.patcher.context.clock.monotonic()
             if cause := self.breaker.retried(now, record.reply_line):
                 self._stop_cluster(cause)
         self.on_retried(record)
 
     def _note_settled(self, target: Target, settlement: Settlement) -> None:
-        """Let everybody know before the next request is sent."""
+        """Report an end to the listener and the breaker, before the next request is sent."""
         self.on_settled(target, settlement)
         if self._unanswered and settlement.reason is not Reason.EXHAUSTED:
-            # It answers others: so it was a matter of those targets.
+            # The cluster answers others, so those targets were at fault.
             self.has_unreadable = True
         if cause := self.breaker.settled(target, settlement):
             self._stop_cluster(cause)

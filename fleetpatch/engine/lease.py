@@ -1,4 +1,4 @@
-"""Tenure: a Lease that is held while a run is carried out, so that one process alone sends.
+"""A Lease that is held while a run is carried out, so that only one process sends.
 
 ::
 
@@ -6,14 +6,15 @@
      |--------------|---------------|-------------------------|
      0          duration/3     duration*2/3          duration after they saw it change
 
-All of it is measured on our own monotonic clock, from before the last write that the server
-confirmed was sent; others begin to count when they see that write, which is later. So a holder that
-cannot renew has stopped before anybody takes over, whatever the machines' wall clocks say, and the
-last third is for what is still on its way. `holds` is asked right before each PATCH, and not told
-by a timer: a process that was suspended finds the deadline passed before it sends anything.
+The holder measures all of it on its own monotonic clock, from the moment before it sent the last
+write that the server confirmed. Others start to count when they see that write, which is later. So
+a holder that cannot renew stops before another process takes over, whatever the wall clocks of the
+machines say. The last third is for requests that are still in flight. `holds` computes the answer
+whenever it is called, right before each PATCH. A timer would be too late: a process that was
+suspended must find its deadline passed before it sends anything.
 
-Who finds the Lease held watches it. If the record stays the same for the whole duration that it
-names, its holder is dead, and the Lease is taken over; if it changes, somebody is alive.
+A process that finds the Lease held watches it. If the record does not change for the duration that
+it names, its holder is dead, and the Lease is taken over. If it changes, the holder is alive.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,22 +35,22 @@ from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, Le
 from fleetpatch.model.ports import Clock, Events, Leases
 
 _MAX_DURATION: Final = 600
-"""Seconds for which a record is watched at most: who asks for more is taken to be alive."""
+"""Seconds for which a record is watched at most; the holder of a longer one counts as alive."""
 
 _MAX_TROUBLES: Final = 10
-"""Requests without a usable answer that are put up with before anything is held."""
+"""Requests without a usable answer after which the attempt to acquire the Lease fails."""
 
 _RELEASE_TIMEOUT: Final = 1.0
-"""Seconds that giving it back may take: a run that was interrupted has to end soon."""
+"""Seconds that the release may take: a run that was interrupted has to end soon."""
 
 _SUSPENDED: Final = "this process did not get to it"
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseConfig:
-    """What is held, by whom, and for how long: `lease` and `holder` are its name and ours.
+    """The Lease to hold: its name for messages, the identity of this process, whole seconds.
 
-    `duration` is in whole seconds.
+    The periods are called as in client-go's leader election.
     """
 
     lease: str
@@ -58,17 +59,17 @@ class LeaseConfig:
 
     @property
     def renew_period(self) -> float:
-        """Seconds after which it is renewed."""
+        """Seconds between two renewals."""
         return self.duration / 3
 
     @property
     def renew_deadline(self) -> float:
-        """Seconds after which, without a renewal, nothing is sent any more."""
+        """Seconds without a renewal after which nothing may be sent."""
         return self.duration * 2 / 3
 
     @property
     def retry_period(self) -> float:
-        """Seconds between two attempts, and between two looks at somebody else's."""
+        """Seconds between two attempts to renew, or between two reads of another's Lease."""
         return self.duration / 15
 
     @property
@@ -78,7 +79,7 @@ class LeaseConfig:
 
 
 class _Watch(NamedTuple):
-    """What was seen of a Lease first (None: there was none), and when."""
+    """The record of a Lease when it was first read (None: no Lease), and the time of that."""
 
     record: LeaseRecord | None
     since: float
@@ -114,15 +115,15 @@ class LeaseHolder:
         self._trouble = _SUSPENDED
 
     def holds(self) -> bool:
-        """Whether we may send at this moment. What is lost is not held again."""
+        """Return whether this process may send now. A Lease that was lost is not acquired again."""
         if self._held and self._clock.monotonic() >= self._deadline:
             self._lose(f"was not renewed in time: {self._trouble}")
         return self._held
 
     async def acquire(self) -> bool:
-        """Get the Lease, waiting for a dead holder's to run out; False where a halt was called.
+        """Acquire the Lease, after a wait if its holder is dead; False if a stop was requested.
 
-        Raises Locked where somebody else is alive, and ClusterError where it cannot be had.
+        Raises Locked where its holder is alive, and ClusterError where the server does not answer.
         """
         watch: _Watch | None = None
         while not self._shutdown.requested:
@@ -144,7 +145,7 @@ class LeaseHolder:
 
     @asynccontextmanager
     async def renewing(self) -> AsyncIterator[None]:
-        """Renew the Lease while the block runs, and give it back at its end."""
+        """Renew the Lease while the block runs, and release it at its end."""
         try:
             with unwrapped_group():
                 async with anyio.create_task_group() as tasks:
@@ -160,7 +161,7 @@ class LeaseHolder:
         return self._sent_at + self._config.renew_deadline
 
     def _look(self, lease: Lease | None, watch: _Watch | None) -> _Watch:
-        """Compare with what was seen first. Raises Locked where somebody else changed it since."""
+        """Compare with the first record. Raises Locked where another process changed it since."""
         record = lease.record if lease else None
         if watch is None:
             watch = _Watch(record, self._clock.monotonic())
@@ -237,7 +238,7 @@ class LeaseHolder:
         events.lease_not_renewed(self._log, self._config.lease, trouble)
 
     async def _release(self) -> None:
-        """Give it back, unless it is lost; where that does not arrive, it runs out by itself."""
+        """Release the Lease, unless it is lost. If the request fails, the Lease expires."""
         if not self.holds():
             return
         self._held = False
@@ -247,11 +248,11 @@ class LeaseHolder:
             events.lease_released(self._log, self._config.lease)
 
     async def _write(self, record: LeaseRecord, until: float) -> LeaseReply:
-        """Write our Lease; where it is not ours any more, give what it has become instead."""
+        """Write our Lease; where it is no longer ours, return what it has become."""
         reply = await self._ask(partial(self._leases.update, record, self._lease.version), until)
         if reply is not LeaseMiss.CONFLICT:
             return reply
-        # Still ours, where the answer to our last write was lost, or somebody labelled it.
+        # It is still ours if the answer to our last write was lost, or if it was labelled.
         found = await self._ask(self._leases.read, until)
         if not isinstance(found, Lease) or not self._is_ours(found.record):
             return found
@@ -261,7 +262,7 @@ class LeaseHolder:
     async def _ask(
         self, request: Callable[[], Awaitable[LeaseReply]], until: float = inf
     ) -> LeaseReply:
-        """Make a request, and wait for its answer as long as our patience lasts, or `until`."""
+        """Make a request, and wait for its answer until the request times out, or `until`."""
         seconds = min(self._config.request_timeout, until - self._clock.monotonic())
         reply: LeaseReply = LeaseTrouble("no answer within the time allowed")
 
@@ -290,6 +291,6 @@ class LeaseHolder:
         self._on_lost(cause)
 
     def _micro_time(self) -> str:
-        """The wall clock's time as Kubernetes' MicroTime."""
+        """Return the wall clock's time as a Kubernetes MicroTime."""
         now = datetime.fromtimestamp(self._clock.wall(), UTC)
         return now.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,11 +1,11 @@
-"""One target's passage: what is sent and read for it, turn by turn.
+"""The patcher of one target: what is sent and read for it, and what each reply means.
 
-A passage sends optimistically, with the version that was planned. A 200 that shows the object ends
-it. After any other answer the PATCH may have been applied, whoever answered: so the object is read
-after a conflict, after an answer that leaves it open, and before the target ends on a refusal or
-with its attempts used up. An answer that asks for another attempt is followed by that attempt; its
-guard meets a change that was made all the same. Each turn ends in a settlement, in `Retryable`
-(wait, and take another) or in `Deferred` (the target stays open).
+The first PATCH is optimistic and carries the version that was planned. A 200 that shows the object
+ends the target. After any other reply the PATCH may have been applied, whatever the status: an
+intermediary may have answered. So the object is read after a conflict, after a reply that leaves it
+open, and before the target ends on a refusal or with its attempts used up. A reply that asks for
+another attempt is followed by that attempt, whose guard detects a change that was made all the
+same. Each attempt ends in a `Settlement`, in `Retryable` or in `Deferred`.
 """
 
 from dataclasses import replace
@@ -19,7 +19,7 @@ from fleetpatch.model.change import PatchType, is_repeatable
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.identity import about
+from fleetpatch.rules.answers.identity import verified_reply
 from fleetpatch.rules.answers.settlement import (
     End,
     after_patch,
@@ -51,7 +51,10 @@ class _Unjudged(NamedTuple):
 
 
 class TargetPatcher:
-    """The state of one target under way; `attempt` until it is no `Retryable`, else `give_up`."""
+    """The state of one target: `send_first`, then `attempt` until the result is not `Retryable`.
+
+    `give_up` ends it where no attempt is left.
+    """
 
     def __init__(self, context: PatchContext, target: Target, *, in_doubt: bool) -> None:
         self._replaced: Fields | None = None
@@ -84,15 +87,15 @@ class TargetPatcher:
 
     @property
     def elapsed(self) -> float:
-        """The time since the first PATCH for it was sent; 0 before that."""
+        """Seconds since the first PATCH was sent; 0 before that."""
         now = self._context.clock.monotonic()
         return now - (now if self._first_sent_at is None else self._first_sent_at)
 
     @property
     def _is_in_doubt(self) -> bool:
-        """Whether a PATCH of ours may have been applied that no read has denied.
+        """Whether a PATCH of ours may have been applied, or may still be.
 
-        One that nobody answered may arrive even after a read.
+        One that was not answered may arrive even after a read.
         """
         return self._unanswered or self._unread
 
@@ -141,15 +144,15 @@ class TargetPatcher:
         if permit is None:
             return await self._defer_for_shutdown()
         if self._last is not None and self.elapsed > self._policy.deadline:
-            # The line was long: its time is over, as after a wait.
+            # The wait for the pacer took longer than the deadline: the target ends as after a wait.
             self._context.pacer.unused()
             return self._last
         return await self._send(permit)
 
     async def _defer_for_shutdown(self) -> Settlement | Deferred:
-        """Leave the target where the halt found it, unless a read shows that it is done.
+        """Leave the target open because of a shutdown, unless a read shows that it is settled.
 
-        Nothing is read where the server asked for a pause: it stays in doubt then.
+        Where the server asked for a pause nothing is read, and the target stays in doubt.
         """
         if self._unread:
             if self._last and retry_after(self._last.reply, self._context.clock.wall()):
@@ -166,9 +169,9 @@ class TargetPatcher:
         return self._settle(partly_stored(self._ours, self._version)) if self._ours else None
 
     async def give_up(self, last: Retryable, *, may_send: bool = True) -> Settlement | Deferred:
-        """End a passage whose attempts have run out: where a read can tell more, it is made.
+        """End a target whose attempts are used up, after a read where one can decide.
 
-        `may_send`: a PATCH may follow it, where turns went by without one.
+        `may_send`: a PATCH may follow the read if attempts were used up by failing reads.
         """
         if (overdue := self._must_read) or self._unread:
             match await self._read():
@@ -184,7 +187,7 @@ class TargetPatcher:
                         unanswered=last.verdict is Verdict.IN_DOUBT,
                     )
                 case None if overdue and may_send and self._has_attempts_left:
-                    # Turns went by without a PATCH while it could not be read; now it could.
+                    # Attempts were used up by reads that failed; this one did not.
                     result = await self.attempt()
                     if not isinstance(result, Retryable):
                         return result
@@ -213,7 +216,7 @@ class TargetPatcher:
             self.target, sent, whole=policy.whole, dry_run=policy.dry_run
         )
         self._context.pacer.answered(permit, reply)
-        reply = about(self.target, reply, written=True)
+        reply = verified_reply(self.target, reply, written=True)
         if isinstance(reply, Answer):
             self._status = reply.status
             if reply.status == 200 and reply.seen is not None:  # noqa: PLR2004 - OK
@@ -221,7 +224,7 @@ class TargetPatcher:
                 if not self._is_stale(end, reply.seen):
                     return self._settle(end)
         if not (policy.dry_run or is_unreachable(reply)):
-            # It has deferred us: whoever answers, and whatever, it may have been applied.
+            # The request was sent: whatever the reply is, it may have been applied.
             self._maybe_applied = self._unread = True
         return _Unjudged(reply, sent.type)
 
@@ -236,7 +239,7 @@ class TargetPatcher:
         return unmoved and end.reason is Reason.NOT_EFFECTIVE
 
     def _decide_on_200(self, seen: Seen) -> End:
-        # A version that was read after a PATCH of ours may be of that PATCH's making.
+        # A version that was read after a PATCH of ours may be the result of that PATCH.
         sent_before = self._maybe_applied and self._version != self._planned_version
         return after_patch(
             self._policy.change,
@@ -257,7 +260,7 @@ class TargetPatcher:
         if self._is_unready(reply) and self._attempts < self._policy.attempts:
             return Retryable(reply, Verdict.RETRY)
         if isinstance(reply, Answer) and is_failed_test(reply, sent):
-            # A test that failed, or an operation that does not fit: the object tells which.
+            # A test failed, or an operation does not fit: only the object shows which.
             self._refused, self._must_read = End(Reason.REJECTED, one_line(reply)), True
             return Retryable(reply, Verdict.CONFLICT)
         # A conflict is what the guard of the PATCH answers; nothing was stored then.
@@ -273,15 +276,15 @@ class TargetPatcher:
             case Verdict.CONFLICT:
                 self._must_read = True
             case Verdict.IN_DOUBT:
-                # Even a read that does not show it is not the last word: it may still arrive.
+                # The PATCH may still arrive after a read that does not show it.
                 self._must_read = self._maybe_applied = self._unanswered = True
         return Retryable(reply, ruling.verdict, ruling.reason, ruling.pause)
 
     def _must_know(self, last: Retryable, read: Reply) -> bool:
-        """Tell whether a target stays open because a read failed at its end."""
+        """Return whether a target whose last read failed must stay open."""
         if last.verdict is Verdict.RENEW:
             return False
-        # A server that refuses the read will refuse the next one, too.
+        # A refused read would be refused again, so the target ends unless a PATCH was unanswered.
         return self._unanswered or not (isinstance(read, Answer) and self._is_final(read))
 
     @property
@@ -290,15 +293,15 @@ class TargetPatcher:
         return self._attempts < policy.attempts and self.elapsed <= policy.deadline
 
     def _is_our_own(self, reply: Reply) -> bool:
-        """Tell whether an apply met with nobody but ourselves.
+        """Return whether an apply conflicts only with fields of our own field manager.
 
-        What we patched, as an undo does, belongs to the same field manager in another role.
+        Fields that we patched, as an undo does, belong to the same manager with another operation.
         """
         own = is_owned_by(reply, self._options.field_manager)
         return own and not self._options.force
 
     async def _refuse(self, ruling: Ruling, reply: Reply) -> AttemptResult:
-        """End on a refusal, unless a read shows that a PATCH of ours was applied all the same."""
+        """End with a refusal, unless a read shows that a PATCH of ours was applied all the same."""
         refused = End(ruling.reason, one_line(reply))
         return await self._confirm(refused) if self._maybe_applied else self._settle(refused)
 
@@ -309,13 +312,13 @@ class TargetPatcher:
 
     async def _read(self) -> AttemptResult | None:
         """Read the object and decide; None where it is to be sent (again)."""
-        # A halt does not keep it from reading, nor does it let it jump the line.
+        # A read is made after a shutdown as well, but waits for the pacer like any request.
         permit = await self._context.pacer.admit(Shutdown(self._context.clock))
         self._reads += 1
         reply = await self._context.cluster.read(self.target, whole=self._policy.whole)
         if permit is not None:
             self._context.pacer.answered(permit, reply)
-        reply = about(self.target, reply, written=False)
+        reply = verified_reply(self.target, reply, written=False)
         unready = self._is_unready(reply)
         refused = self._refused if self._refused_for_good else None
         match reply:
@@ -333,7 +336,7 @@ class TargetPatcher:
                 return Retryable(reply, Verdict.IN_DOUBT)
 
     def _is_unready(self, reply: Reply) -> bool:
-        """Note an outage; tell a refusal by a server that may not know yet what it serves."""
+        """Track outages; return whether a server that may have just started sent the refusal."""
         outages, now = self._context.outages, self._context.clock.monotonic()
         if isinstance(reply, NoAnswer):
             outages.note(now, alone=reply.silence is not Silence.UNREACHABLE)
@@ -364,15 +367,16 @@ class TargetPatcher:
         self._goal, self._version, self._must_read = step.goal, step.resource_version, False
         self._refused = None
         if step.replaces is not None:
-            # What is replaced takes the plan's place: the next drift is measured against it.
+            # Later drift is measured against the values that are replaced, not against the plan's.
             self.target = replace(self.target, before=step.replaces, wanted=step.goal)
             self._replaced = step.replaces
         return None
 
     async def _renew(self, reply: Reply) -> AttemptResult:
-        """After a first 401 the credentials are fetched anew; a second one stops the cluster.
+        """Renew the credentials after a first 401; a second one stops the lane.
 
-        It is sent again even where there are no others to be had: one 401 may be a passing fault.
+        The request is repeated even where no other credentials were found: one 401 may be a
+        passing fault.
         """
         if self._renewed:
             cause = f"the server does not accept our credentials: {one_line(reply)}"

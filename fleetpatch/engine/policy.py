@@ -16,15 +16,16 @@ from fleetpatch.rules.running.backoff import Backoff
 
 @dataclass(frozen=True, slots=True)
 class PatchPolicy:
-    """How each target of a run is to be treated; the same for all of them.
+    """How the targets of a run are patched; the same for all of them.
 
-    `matches` tells whether a read object is still selected by the blocks that selected the target.
+    `matches` returns whether an object is still selected by the blocks that selected the target.
     `guarded` sends the resourceVersion (`guards.conflicts: version`), else the uid alone; a patch
-    that must not be done twice carries the version in any case.
-    After `attempts`, or `deadline` seconds from its first request on, a target is given up.
-    `managers` are the field managers that the server may note for our writes.
+    that must not be applied twice carries the version in any case.
+    After `attempts`, or `deadline` seconds from its first PATCH, a target is given up.
+    `retried` are the statuses after which a PATCH is sent again.
+    `managers` are the field managers that the server may record for our writes.
     `read_only` settles by reading what earlier processes left in doubt, and sends nothing.
-    `release` is the server's ("1.20") where it matters and is known.
+    `release` is the server's version ("1.20") where it matters and is known.
     """
 
     change: Change
@@ -43,7 +44,7 @@ class PatchPolicy:
 
     @property
     def whole(self) -> bool:
-        """Whether whole objects are read, or metadata alone."""
+        """Whether whole objects are read, or only their metadata."""
         return reads_whole(self.change)
 
 

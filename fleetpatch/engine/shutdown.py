@@ -1,12 +1,12 @@
-"""Coming to rest: how a lane is told to stop, and what it may still do.
+"""A graceful shutdown: how a lane is stopped, and what it may still do.
 
-Once a halt is called, nothing new is sent. Waits end at once, so that a worker in a long backoff
-gives its target back instead of holding up the end; what is in flight is awaited; what may have
-been applied is still read. `DRAIN` bounds all of that: what the server withholds longer stays in
-doubt, and is read when the run goes on.
+After the request nothing new is sent. Waits end at once, so a worker in a long backoff releases its
+target instead of delaying the end. Requests in flight are awaited, and what may have been applied
+is read. `DRAIN` bounds all of it: a target whose answer takes longer stays in doubt, and is read
+when the run is resumed.
 
-A run that holds a Lease may send only while it holds it. The guard tells, at the very moment at
-which it is asked.
+A run that holds a Lease, or that has a window, may send only while its guard allows it. The guard
+is asked each time, because the process may have been suspended since.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ import anyio
 from fleetpatch.model.ports import Clock
 
 DRAIN = 4.0
-"""Seconds that what is in flight may take after a halt."""
+"""Seconds for requests in flight after a shutdown is requested."""
 
 
 def _always() -> bool:
@@ -24,9 +24,10 @@ def _always() -> bool:
 
 
 class Shutdown:
-    """Shared by the workers of a lane. `called` tells whether it is time to come to rest.
+    """Shared by the workers of a lane.
 
-    `guard` tells whether sending is still allowed; it says so to whoever is to call the halt, too.
+    `guard` returns whether sending is still allowed. Where it is not, the guard itself sees to it
+    that a shutdown is requested, which ends the waits.
     """
 
     def __init__(self, clock: Clock, guard: Callable[[], bool] = _always) -> None:
@@ -42,7 +43,7 @@ class Shutdown:
         return self._requested.is_set() or not self._guard()
 
     def request(self) -> None:
-        """Call the halt, on the event loop's thread; again changes nothing."""
+        """Request the shutdown, on the event loop's thread; a second call changes nothing."""
         self._requested.set()
         for sleeper in self._sleepers:
             sleeper.cancel()
@@ -50,7 +51,7 @@ class Shutdown:
             event.set()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep so long, or until the halt is called."""
+        """Sleep for `seconds`, or until the shutdown is requested."""
         if seconds <= 0 or self.requested:
             return
         with anyio.CancelScope() as sleeper:
@@ -61,7 +62,7 @@ class Shutdown:
                 self._sleepers.discard(sleeper)
 
     async def wait_for(self, event: anyio.Event) -> None:
-        """Wait for `event`, which the call of the halt sets, too."""
+        """Wait for `event`; the request of the shutdown sets it, too."""
         if self.requested:
             return
         self._awaited.add(event)
@@ -71,6 +72,6 @@ class Shutdown:
             self._awaited.discard(event)
 
     async def drained(self) -> None:
-        """Wait until `DRAIN` seconds have passed since the call."""
+        """Wait until `DRAIN` seconds have passed since the request."""
         await self._requested.wait()
         await self.clock.sleep(DRAIN)

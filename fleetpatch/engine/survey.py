@@ -29,7 +29,7 @@ CONCURRENT_LISTS = 4
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """A list to be made; `block` is its place in the plan's `targets`, `namespace` None is all."""
+    """A list to request; `block` is its index in the plan's `targets`, `namespace` None is all."""
 
     cluster: Cluster
     block: int
@@ -46,8 +46,8 @@ class ListQuery:
 class Survey:
     """Runs list queries; `releases` are those of the clusters ("1.20") where they are known.
 
-    `found` counts objects listed, `inconsistent` the clusters concerned, `clashes` the objects that
-    cannot be had because of one; `first_clash` says which and why.
+    `found` counts the objects listed, `inconsistent` the inconsistent pages by cluster, `clashes`
+    the objects whose values clash with the patch; `first_clash` names the first, and the cause.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Survey:
         self.first_clash = ""
 
     async def run(self, list_queries: Sequence[ListQuery]) -> None:
-        """List all; raises what a cluster or the journal raises, and Refused past `max_targets`."""
+        """Run all queries. Raises as cluster and journal do, and Refused beyond `max_targets`."""
         limiters: dict[str, anyio.CapacityLimiter] = {}
         with unwrapped_group():
             async with anyio.create_task_group() as tasks:
@@ -88,7 +88,7 @@ class Survey:
                     await self._add_page(query, page)
 
     async def _list(self, query: ListQuery, listed: MemoryObjectSendStream[Page]) -> None:
-        """Hand over page by page; the next one is asked for while this one is written."""
+        """Send page by page; the next page is requested while this one is written."""
         async with listed:
             async for page in query.cluster.pages(
                 query.resource,
@@ -106,7 +106,7 @@ class Survey:
         self.found += len(page.items)
         self._progress.planned(len(page.items))
         if self._max_targets is not None and self.found > self._max_targets:
-            # Blocks that overlap list an object more than once; only the journal knows.
+            # Blocks may overlap and list an object more than once; only the journal counts it once.
             refuse_too_many(await self._writer.found(), self._max_targets)
 
     def _draft(self, query: ListQuery, seen: Seen) -> Draft:
@@ -114,7 +114,7 @@ class Survey:
         rules = merge_rules(resource, self._releases.get(cluster, ""))
         match need(self._change, seen, rules):
             case NeedsPatch(before=before, wanted=wanted):
-                # What follows from the before-values need not be kept.
+                # The wanted values of a metadata change follow from the before-values: not stored.
                 kept = None if isinstance(self._change, MetadataChange) else wanted
                 return Draft(cluster, resource, seen, before, block, kept)
             case Unchanged(before=before):

@@ -1,8 +1,8 @@
-"""The gate: lets a run send while its window is open, and tells everybody once it is not.
+"""The guard of the maintenance window: a run may send while its window is open.
 
-The rules (`fleetpatch.rules.running.window`) answer for a moment; the gate keeps their answer for
-as long as it is good and asks again when the wall clock is outside of that. So a clock that is
-stepped, and a machine that slept, are noticed before the next request, not after it.
+The rules (`fleetpatch.rules.running.window`) decide for a moment. The guard keeps their answer for
+as long as it is valid, and asks again when the wall clock is outside of that time. So a clock that
+was set, and a machine that was suspended, are noticed before the next request.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from fleetpatch.model.window import Window
 from fleetpatch.rules.running.window import Outlook, outlook
 
 _MAX_SLEEP: Final = 30.0
-"""Seconds after which a sleeper looks at the wall clock again: it may have been stepped."""
+"""Seconds after which a wait reads the wall clock again: it may have been set."""
 
 
 class WindowGuard:
@@ -29,7 +29,7 @@ class WindowGuard:
         self._since = self._until = 0.0
 
     def holds(self) -> bool:
-        """Tell whether a request may be sent now; cheap. Calls `close` where it may not."""
+        """Return whether a request may be sent now; cheap. Calls `close` where it may not."""
         now = self._clock.wall()
         if self._since <= now < self._until:
             return True
@@ -39,16 +39,16 @@ class WindowGuard:
         return seen.may_send
 
     def outlook(self) -> Outlook:
-        """Look at the window from this moment."""
+        """Evaluate the window at this moment."""
         return self._look(self._clock.wall())
 
     async def watch(self) -> None:
-        """Return once the gate has closed; `close` has been called then."""
+        """Return when the window closes; `close` has been called then."""
         while self.holds():
             await self._clock.sleep(min(_MAX_SLEEP, self._until - self._clock.wall()))
 
     async def wait(self, shutdown: Shutdown) -> bool:
-        """Wait until it opens or `shutdown` is called; False where it never opens again."""
+        """Wait until the window opens or a shutdown is requested; False if it never opens again."""
         while not (shutdown.requested or (seen := self.outlook()).may_send):
             if seen.opens_at is None:
                 return False
@@ -56,7 +56,7 @@ class WindowGuard:
         return True
 
     def cause(self, seen: Outlook) -> str:
-        """Say in one line that the window is closed, and when it opens."""
+        """Describe in one line that the window is closed, and when it opens."""
         if seen.opens_at is None:
             return "the window is closed and does not open again; correct the plan's window"
         return f"the window is closed; it opens next at {_local(seen.opens_at, self._window.zone)}"
@@ -69,6 +69,6 @@ class WindowGuard:
 
 
 def _local(moment: float, zone: ZoneInfo) -> str:
-    """RFC 3339 in the window's zone, and the zone's name."""
+    """Format as RFC 3339 in the window's zone, with the zone's name."""
     shown = datetime.fromtimestamp(moment, UTC).astimezone(zone)
     return f"{shown.isoformat(timespec='seconds')} ({zone.key})"

@@ -1,13 +1,11 @@
-"""The one writer: every change of the run file passes here, one at a time, off the event loop.
+"""The writers of the run file: every change of it is made here, one at a time, in a thread.
 
-A commit waits for the disk. In a thread it does not hold up the answers that arrive meanwhile, and
-the lock keeps the journal's promise that calls never overlap.
+A commit waits for the disk. In a thread it does not delay answers that arrive meanwhile, and the
+lock keeps the promise of the port `Journal` that calls do not overlap.
 
-The recorder: outcomes from all workers, committed in groups, then told to log and progress.
-
-The record comes first, the story after it: a line in the log means that the run file has it. While
-a group is committed and for `linger` seconds after, outcomes gather for the next one; a crash
-therefore leaves at most so much in doubt, which reading settles.
+Outcomes are committed in groups and logged afterwards: a line in the log means that the run file
+has the outcome. While a group is committed, and for `COMMIT_INTERVAL` after that, outcomes gather
+for the next one. A crash leaves at most those in doubt, and reading settles them.
 """
 
 from collections import Counter
@@ -27,7 +25,7 @@ T = TypeVar("T")
 
 
 class JournalWriter:
-    """Serves the journal to many tasks. A failure of the journal is raised to who asked."""
+    """Serialises the calls of many tasks to the journal. Errors are raised to the caller."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -61,18 +59,21 @@ class JournalWriter:
 
     async def _write(self, change: Callable[[], T]) -> T:
         async with self._lock:
-            # Not abandoned on cancellation: the thread would go on beside the next one's.
+            # Not abandoned on cancellation: the thread would run on while the next call begins.
             return await to_thread.run_sync(change, abandon_on_cancel=False)
 
 
 Settled: TypeAlias = tuple[Target, Settlement]
 
 COMMIT_INTERVAL = 0.05
-"""Seconds between group commits: 20 a second cost next to nothing, at any rate of outcomes."""
+"""Seconds between group commits: 20 a second cost little at any rate of outcomes."""
 
 
 class OutcomeWriter:
-    """Records until the last worker has hung up. An error of the run file ends the run."""
+    """Records outcomes until the last worker has closed its stream.
+
+    An error of the run file ends the run.
+    """
 
     def __init__(
         self, writer: JournalWriter, clock: Clock, log: Events, progress: Progress
@@ -83,14 +84,14 @@ class OutcomeWriter:
         self._progress = progress
 
     async def run(self, inbox: MemoryObjectReceiveStream[Settled]) -> None:
-        """Record all that comes in; returns at the end of the stream."""
+        """Record every outcome; returns at the end of the stream."""
         async with inbox:
             async for first in inbox:
                 group = [first, *_ready_items(inbox)]
                 await self._writer.record([settlement for _, settlement in group])
                 self._report(group)
                 self._log.flush()
-                # After the last worker has hung up there is nobody to linger for.
+                # After the last worker has closed its stream no outcome will come.
                 if inbox.statistics().open_send_streams:
                     await self._clock.sleep(COMMIT_INTERVAL)
 
@@ -103,7 +104,7 @@ class OutcomeWriter:
 
 
 def _ready_items(inbox: MemoryObjectReceiveStream[Settled]) -> list[Settled]:
-    """What has gathered meanwhile, without waiting."""
+    """Return what has gathered in the stream, without waiting."""
     gathered: list[Settled] = []
     while True:
         try:

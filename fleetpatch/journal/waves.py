@@ -18,7 +18,7 @@ from fleetpatch.journal.database import Database
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.units import Amount
-from fleetpatch.rules.running.waves import lot, spread
+from fleetpatch.rules.running.waves import shuffle_key, spread
 
 Ends: TypeAlias = Mapping[str, int]
 """The id of the last target of a wave in each cluster."""
@@ -35,7 +35,7 @@ WITHOUT ROWID
 _DRAW: Final = """
 INSERT INTO turns
 SELECT cluster, uid, wave_of(cluster, namespace, row_number() OVER (
-    PARTITION BY cluster, namespace ORDER BY lot(uid), uid) - 1)
+    PARTITION BY cluster, namespace ORDER BY shuffle_key(uid), uid) - 1)
 FROM drafts WHERE ends IS NULL
 """
 _STANDING: Final = f"""
@@ -80,7 +80,9 @@ def draw(
     def wave_of(cluster: int, namespace: str, rank: int) -> int:
         return plan.wave((clusters[cluster], namespace), rank)
 
-    connection.create_function("lot", 1, lambda uid: lot(seed, uid), deterministic=True)
+    connection.create_function(
+        "shuffle_key", 1, lambda uid: shuffle_key(seed, uid), deterministic=True
+    )
     connection.create_function("wave_of", 3, wave_of, deterministic=True)
     connection.execute(_DRAW)
     return {number: plan.clusters.get(name, ()) for number, name in clusters.items()}

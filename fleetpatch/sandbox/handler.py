@@ -26,7 +26,7 @@ from fleetpatch.sandbox.apiserver.api import Api, ApiRequest, Call, call_of
 from fleetpatch.sandbox.apiserver.statuses import ApiReply, Refusal, no_such_page, ok
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.chaos.capacity import PATHS, Load
-from fleetpatch.sandbox.chaos.faults import Faults, answer, meddle
+from fleetpatch.sandbox.chaos.faults import Faults, answer, change_objects
 from fleetpatch.sandbox.chaos.profiles import Action, Fault, When
 from fleetpatch.sandbox.counters import RequestCounters
 
@@ -91,7 +91,7 @@ class Handler:
         self, incoming: web.BaseRequest, request: ApiRequest, call: Call, fault: Fault
     ) -> ApiReply | None:
         rule = fault.rule
-        meddle(rule, self.api.store, self.api.writes, call.route)
+        change_objects(rule, self.api.store, self.api.writes, call.route)
         if rule.action in _UNANSWERED and rule.when is When.AFTER:
             self._answer(request)
         match rule.action:

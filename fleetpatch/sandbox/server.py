@@ -44,7 +44,7 @@ LOOPBACK: Final = "127.0.0.1"
 TOKEN_LIFETIME: Final = 86_400.0
 """Seconds that a token of IAM is good for, where nothing else is said."""
 _BACKLOG: Final = 1024
-_MOST_BYTES: Final = 64 * 1024 * 1024
+_MAX_READ_BYTES: Final = 64 * 1024 * 1024
 """What is read of a request's body at all; the API takes less."""
 _GRACE_SECONDS: Final = 0.5
 """How long requests in flight, hung ones among them, may take when the sandbox stops."""
@@ -194,7 +194,7 @@ def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) 
     """A request of aiohttp's, with a body that it leaves to the API to refuse."""
     loop = asyncio.get_running_loop()
     return web.BaseRequest(
-        message, payload, protocol, writer, task, loop, client_max_size=_MOST_BYTES
+        message, payload, protocol, writer, task, loop, client_max_size=_MAX_READ_BYTES
     )
 
 

@@ -25,7 +25,7 @@ class Watched:
     """The limits of a run of 200 open targets, and why it stopped."""
 
     def __init__(
-        self, *, tally: Tally | None = None, pardoned: int = 0, requests: int = 0, **sections: Any
+        self, *, tally: Tally | None = None, accepted: int = 0, requests: int = 0, **sections: Any
     ) -> None:
         plan = plan_from(
             {
@@ -42,7 +42,7 @@ class Watched:
             plan.limits,
             tally or Tally(pending=200),
             200,
-            pardoned,
+            accepted,
             self.causes.append,
         )
 
@@ -69,7 +69,7 @@ def test_one_failure_more_than_allowed_halts(limit: int | str, allowed: int) -> 
     )
 
 
-def test_what_was_in_flight_is_counted_and_told_apart() -> None:
+def test_what_was_in_flight_is_counted_and_reported_separately() -> None:
     watched = Watched(limits={"maxFailures": 1})
 
     watched.fail(5)
@@ -90,7 +90,7 @@ def test_other_outcomes_are_no_failures() -> None:
 def test_failures_of_earlier_sessions_count_unless_they_were_accepted() -> None:
     tally = Tally(pending=100, failed=3)
     counted = Watched(tally=tally, limits={"maxFailures": 3})
-    accepted = Watched(tally=tally, pardoned=3, limits={"maxFailures": 3})
+    accepted = Watched(tally=tally, accepted=3, limits={"maxFailures": 3})
     for watched in (counted, accepted):
         watched.fail(1)
 

@@ -18,7 +18,7 @@ async def test_what_is_there_comes_in_order_and_then_the_end() -> None:
         assert [number async for number in EagerReceiver(receiving)] == [1, 2, 3]
 
 
-async def test_nobody_else_runs_while_there_is_something_to_take_and_room_to_put() -> None:
+async def test_no_other_task_runs_while_there_is_an_item_to_receive_and_room_to_send() -> None:
     sending, receiving = anyio.create_memory_object_stream[int](2)
     others_turns = 0
 

@@ -126,7 +126,7 @@ async def test_a_lease_that_was_given_back_is_taken_at_once(server: LeaseServer)
     assert (server.lease.record.holder, server.lease.record.transitions) == ("a_1_x", 4)
 
 
-async def test_whoever_finds_a_living_holder_is_refused_and_told_who_it_is(
+async def test_a_second_process_is_refused_and_the_error_names_the_holder(
     server: LeaseServer,
 ) -> None:
     first, second = Machine(server, "a_1_x"), Machine(server, "b_2_y")
@@ -230,7 +230,7 @@ async def test_a_stop_ends_the_waiting(server: LeaseServer) -> None:
     assert not machine.lease_holder.holds()
 
 
-async def test_a_missing_right_is_told_at_once_and_nothing_is_asked_again(
+async def test_a_missing_right_is_reported_at_once_and_nothing_is_retried(
     server: LeaseServer,
 ) -> None:
     machine = Machine(server, "a_1_x")
@@ -443,7 +443,7 @@ async def test_a_holder_that_was_suspended_sends_nothing_when_it_resumes(
     assert "was not renewed in time: this process did not get to it" in first.causes[0]
 
 
-async def test_the_guard_holds_even_where_nobody_renews_or_watches(server: LeaseServer) -> None:
+async def test_the_guard_holds_even_where_no_task_renews_or_watches(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
     store = ObjectStore([seen_job({"team": "blue"})])
     cluster = FakeCluster(machine.clock, store.patch, store.read)

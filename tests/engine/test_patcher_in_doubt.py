@@ -115,7 +115,7 @@ async def test_a_server_in_trouble_that_applied_the_patch_all_the_same_did_so_by
 
 
 @pytest.mark.parametrize("read", [ok(PLANNED), FORBIDDEN, NOT_SERVED])
-async def test_a_refusal_after_trouble_stands_unless_the_object_shows_our_change(
+async def test_a_refusal_after_an_error_is_final_unless_the_object_shows_our_change(
     read: Answer | NoAnswer,
 ) -> None:
     done = Delivery().will(UNAVAILABLE, FORBIDDEN, reads=(ok(DONE),))
@@ -230,7 +230,7 @@ async def test_some_time_after_an_outage_a_refusal_is_final_again() -> None:
     assert (ended.reason, ended.attempts) == (Reason.FORBIDDEN, 1)
 
 
-async def test_a_404_without_a_status_does_not_tell_that_a_doubtful_object_is_gone() -> None:
+async def test_a_404_without_a_status_does_not_mean_that_an_object_in_doubt_is_gone() -> None:
     delivery = Delivery().will(RESET)
     delivery.cluster.reads = always(Answer(404, message="404 page not found"))
 
@@ -336,7 +336,7 @@ async def test_once_it_can_be_read_again_one_patch_follows_the_last_attempt_and_
 
 
 @pytest.mark.parametrize("comes_to_rest_after", [0.0, 5.0])
-async def test_what_a_503_may_have_done_is_not_forgotten_where_a_halt_meets_it_in_the_line(
+async def test_what_a_503_may_have_done_is_read_when_a_shutdown_ends_the_wait_for_the_pacer(
     comes_to_rest_after: float,
 ) -> None:
     delivery = Delivery(pacer_rate=0.1)

@@ -18,7 +18,7 @@ from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
 from fleetpatch.rules.planning.planner import NeedsPatch, need
-from fleetpatch.rules.planning.undo import way_back
+from fleetpatch.rules.planning.undo import values_to_restore
 from tests.engine.deliveries import CHANGE, TARGET, Delivery, always_matches
 from tests.fakes import (
     JOBS,
@@ -106,7 +106,7 @@ async def test_whatever_is_answered_for_an_applied_patch_it_is_ours_and_undone(
 
     assert ended.reason is Reason.SETTLED_BY_READING
     assert server.writes["etl-1"] == 1
-    assert way_back(change, target, ended)[1] == target.before
+    assert values_to_restore(change, target, ended)[1] == target.before
 
 
 @pytest.mark.parametrize("kind", CHANGES)
@@ -154,7 +154,7 @@ async def test_what_another_writer_did_meanwhile_is_theirs_and_ours_stays_ours(
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-async def test_a_refusal_that_is_true_stands(kind: str) -> None:
+async def test_a_refusal_that_a_read_confirms_is_final(kind: str) -> None:
     server = store()
 
     ended, target = await settled(
@@ -162,7 +162,7 @@ async def test_a_refusal_that_is_true_stands(kind: str) -> None:
     )
 
     assert (ended.reason, ended.detail) == (Reason.FORBIDDEN, "403 no")
-    assert way_back(CHANGES[kind], target, ended) == ({}, {})
+    assert values_to_restore(CHANGES[kind], target, ended) == ({}, {})
 
 
 # What an earlier attempt of ours stored
@@ -176,14 +176,14 @@ def taken_up_again() -> Target:
     return replace(TARGET, earlier=EARLIER)
 
 
-async def test_what_we_stored_ourselves_is_nobody_elses_change() -> None:
+async def test_what_we_stored_ourselves_is_not_another_writers_change() -> None:
     red = seen_job({"team": "red"}, version="12")
     delivery = Delivery().will(Answer(200, red), reads=(Answer(200, MADE),))
 
     ended = await delivery.settle(taken_up_again(), in_doubt=True)
 
     assert ended.reason is Reason.PATCHED
-    assert way_back(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
+    assert values_to_restore(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ async def test_what_fails_again_is_still_undone(answer: Reply) -> None:
     ended = await delivery.settle(taken_up_again(), in_doubt=True)
 
     assert ended.wrote == {label("team"): "RED"}
-    assert way_back(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
+    assert values_to_restore(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
 
 
 async def test_what_somebody_else_made_of_it_since_is_theirs() -> None:

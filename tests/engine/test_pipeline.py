@@ -159,7 +159,7 @@ async def test_on_a_server_in_trouble_every_target_is_accounted_for_and_every_su
 # Stopping
 
 
-async def test_a_stopped_lane_records_what_is_in_flight_and_gives_back_the_rest() -> None:
+async def test_a_stopped_lane_records_what_is_in_flight_and_releases_the_rest() -> None:
     fleet = Fleet()
     cluster = fleet.add(300, concurrency=8)
 
@@ -395,7 +395,7 @@ async def test_a_line_is_logged_only_after_its_outcome_is_on_record() -> None:
     assert len(fleet.events.lines) == fleet.events.flushed == 100
 
 
-async def test_a_line_tells_the_whole_target() -> None:
+async def test_a_log_line_has_all_fields_of_the_target() -> None:
     fleet = Fleet()
     fleet.add(1)
 
@@ -429,7 +429,7 @@ async def test_a_failure_is_a_warning_and_carries_its_detail() -> None:
     assert line["detail"] == "403 you may not"
 
 
-async def test_the_scribe_lets_nobody_write_beside_another() -> None:
+async def test_writes_to_the_journal_do_not_overlap() -> None:
     journal = FakeJournal()
     writer = JournalWriter(journal)
 
@@ -440,7 +440,7 @@ async def test_the_scribe_lets_nobody_write_beside_another() -> None:
     assert journal.story == [("claim", ())] * 20
 
 
-async def test_the_scribe_s_turn_is_free_again_after_a_failure() -> None:
+async def test_the_journal_can_be_written_after_a_failure() -> None:
     journal = FakeJournal(on_claim=fail_at(1, RunFileError("damaged")))
     writer = JournalWriter(journal)
 

@@ -245,7 +245,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Ended:
-    """A run at its end: what it has deferred behind, and after how many processes."""
+    """A run at its end: what it has left behind, and after how many processes."""
 
     objects: list[Any]
     outcomes: dict[TargetId, Outcome]

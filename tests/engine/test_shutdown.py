@@ -116,7 +116,7 @@ async def test_what_is_in_flight_is_awaited_and_recorded() -> None:
     assert run.journal.doubtful == set()
 
 
-async def test_what_may_have_been_applied_is_read_before_the_lane_rests() -> None:
+async def test_what_may_have_been_applied_is_read_before_the_lane_ends() -> None:
     run = Stopped(4)
 
     def lost(call: Call) -> Reply:

@@ -133,7 +133,7 @@ async def test_an_object_that_two_blocks_list_counts_once_against_max_targets() 
     assert expedition.journal.found() == 1
 
 
-async def test_an_error_in_one_sweep_is_raised_plain_and_stops_the_others() -> None:
+async def test_an_error_of_one_query_is_raised_as_it_is_and_stops_the_others() -> None:
     gone = ClusterError("prod-a: the list of jobs.batch broke off")
     pages: list[Page | Exception] = [Page([TO_PATCH])] * 5
     expedition = Expedition({"a": [Page([DONE]), gone], "b": pages})
@@ -169,7 +169,7 @@ async def test_a_few_lists_are_under_way_at_once_and_no_more() -> None:
     assert expedition.clock.monotonic() == 3.0
 
 
-def test_a_sweep_reads_as_people_say_it() -> None:
+def test_a_list_query_is_shown_by_kind_namespace_and_cluster() -> None:
     cluster = FakeCluster(VirtualClock())
 
     assert str(ListQuery(cluster, 0, JOBS, "team-a", "", "")) == (

@@ -94,7 +94,7 @@ async def test_who_waits_goes_on_when_it_opens() -> None:
     assert window.outlook().may_send
 
 
-async def test_waiting_ends_with_a_halt() -> None:
+async def test_waiting_ends_with_a_shutdown() -> None:
     clock = VirtualClock()
     shutdown = Shutdown(clock)
     async with anyio.create_task_group() as tasks:

@@ -1,4 +1,4 @@
-"""Real local servers that answer as told, and a virtual clock; for the tests of this folder."""
+"""Real local servers with scripted answers, and a virtual clock; for the tests of this folder."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def merge(body: bytes) -> change.PatchRequest:
 
 
 class Act(Enum):
-    """What a peer does instead of, or after, writing."""
+    """What a peer does instead of an answer, or after one."""
 
     RESET = auto()
     CLOSE = auto()
@@ -53,14 +53,14 @@ class Act(Enum):
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came."""
+    """One request that a peer received."""
 
     method: str
     target: str
     headers: Mapping[str, str]
     body: bytes
     header_lines: Sequence[tuple[str, str]] = ()
-    """All headers in their order, repeated ones as often as they came."""
+    """All headers in their order, with repeated ones."""
 
     @property
     def path(self) -> str:
@@ -76,7 +76,7 @@ Answers: TypeAlias = Callable[[Request], bytes | Act | tuple[bytes, Act]]
 
 @dataclass
 class Peer:
-    """A running server: where it is and what it was asked."""
+    """A running server: its URL, and the requests that it received."""
 
     url: str = ""
     requests: list[Request] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Peer:
 
 
 def http(status: int, body: Any = b"", **headers: str) -> bytes:
-    """Write an HTTP answer; a body that is no bytes is sent as JSON."""
+    """Write an HTTP answer; a body other than bytes is sent as JSON."""
     content: bytes = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} Any", f"Content-Length: {len(content)}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -98,7 +98,7 @@ def status(code: int, reason: str = "", message: str = "", **more: Any) -> bytes
 
 
 def an_object(name: str = "a", **labels: str) -> dict[str, Any]:
-    """Make an object's metadata as a server shows it."""
+    """Return the metadata of an object as a server sends it."""
     metadata = {"name": name, "namespace": "ns", "uid": f"uid-{name}", "resourceVersion": "7"}
     return {"kind": "PartialObjectMetadata", "metadata": metadata | {"labels": labels or None}}
 
@@ -110,9 +110,9 @@ def page(*names: str, token: str = "") -> bytes:
 
 
 def in_turn(*answers: bytes | Act | tuple[bytes, Act]) -> Answers:
-    """Give these answers, one a request, the last again and again."""
-    left = list(answers)
-    return lambda _request: left.pop(0) if len(left) > 1 else left[0]
+    """Send these answers, one for each request, and the last one for all further requests."""
+    remaining = list(answers)
+    return lambda _request: remaining.pop(0) if len(remaining) > 1 else remaining[0]
 
 
 def target(name: str = "a", resource: Resource = JOBS, namespace: str = "ns") -> Target:
@@ -157,7 +157,7 @@ async def serve(answers: Answers, tls: ssl.SSLContext | None = None) -> AsyncIte
 async def opened(
     answers: Answers, *, clock: VirtualClock | None = None, **options: Any
 ) -> AsyncIterator[tuple[ApiServer, Peer]]:
-    """Serve, and open a client of it; `options` are those of ApiServer and `renewal`."""
+    """Serve `answers` and open a client; `options` are those of ApiServer and `renewal`."""
     renewal = options.pop("renewal", None)
     async with serve(answers) as peer:
         connection = Connection(
@@ -181,7 +181,7 @@ async def _read(reader: asyncio.StreamReader) -> Request | None:
 
 
 async def _write(writer: asyncio.StreamWriter, answer: bytes | Act | tuple[bytes, Act]) -> bool:
-    """Carry out an answer; False where the connection is done with."""
+    """Send an answer; returns False where the connection must be closed."""
     match answer:
         case bytes():
             writer.write(answer)

@@ -1,7 +1,7 @@
 """The client against a real API server.
 
 Covered: discovery and names, lists by page and selector, PATCH and GET, and the answers that the
-verdict table lives on (unchanged, conflict, gone, not served, forbidden, unauthorized). Left out:
+verdicts depend on (unchanged, conflict, gone, not served, forbidden, unauthorized). Left out:
 campaigns (tests of the floors above).
 """
 
@@ -111,7 +111,7 @@ async def test_a_patch_changes_an_object_and_a_read_shows_it(
     assert first == replace(read, seen=replace(read.seen, managed_fields=None))
 
 
-async def test_the_answers_that_verdicts_live_on(
+async def test_each_answer_has_the_form_that_the_verdicts_expect(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     namespace = control_plane.namespace()
@@ -134,7 +134,9 @@ async def test_the_answers_that_verdicts_live_on(
     assert unserved == Answer(404, message="404 page not found")
 
 
-async def test_who_has_no_right_is_told(control_plane: ControlPlane, tmp_path: Path) -> None:
+async def test_a_user_without_the_right_is_refused_by_name(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
     namespace = control_plane.namespace()
     async with opened(control_plane, tmp_path, "bob") as api:
         answer = await api.patch(target("a", JOBS, namespace), BOTH, dry_run=False)
@@ -145,7 +147,7 @@ async def test_who_has_no_right_is_told(control_plane: ControlPlane, tmp_path: P
     assert (answer.status, answer.reason) == (403, "Forbidden")
 
 
-async def test_a_wrong_token_is_a_matter_of_credentials(
+async def test_a_wrong_token_is_a_credentials_error(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     file = control_plane.kubeconfig(tmp_path / "config")
@@ -160,7 +162,7 @@ async def test_a_wrong_token_is_a_matter_of_credentials(
     assert answer.status == 401
 
 
-async def test_garbage_for_a_selector_is_the_servers_to_refuse(
+async def test_a_selector_that_is_not_valid_is_refused_by_the_server(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     async with opened(control_plane, tmp_path) as api:

@@ -1,7 +1,7 @@
-"""Credentials that are renewed once for all, and text made fit for one line.
+"""Credentials that are renewed once for all workers, and the masking of text about them.
 
-Covered: sharing of renewals, failing ones, unasked rereading, what the client sends afterwards;
-`one_line` and `without_secrets`. Left out: where grants come from (test_kube_kubeconfig).
+Covered: shared and failing renewals, token files that are read again, what the client sends
+afterwards; `mask_strictly`. Left out: where grants come from (kubeconfig/test_connect).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ def credentials(
 
 
 def refused(renewal: Renewal | None, clock: VirtualClock) -> Credentials:
-    """Credentials of which the server does not want to know any more."""
+    """Credentials that the server refused with a 401."""
     made = credentials(renewal, clock)
     made.note_refusal(made.grant)
     return made
@@ -42,11 +42,11 @@ class Numbered:
         return Grant.authorizing(f"Bearer {self.calls}", fresh_for=self.fresh_for)
 
 
-async def test_what_can_not_change_is_not_renewed() -> None:
+async def test_a_grant_that_cannot_change_is_not_renewed() -> None:
     assert not await refused(None, VirtualClock()).renew()
 
 
-async def test_many_who_ask_at_once_cause_one_renewal() -> None:
+async def test_many_workers_at_once_cause_one_renewal() -> None:
     renewal = Numbered()
     shared = refused(renewal, VirtualClock())
 
@@ -55,7 +55,7 @@ async def test_many_who_ask_at_once_cause_one_renewal() -> None:
     assert shared.grant == Grant.authorizing("Bearer 1")
 
 
-async def test_stragglers_share_a_renewal_however_late_they_come() -> None:
+async def test_a_late_401_of_a_replaced_grant_causes_no_renewal() -> None:
     renewal, clock = Numbered(), VirtualClock()
     shared = credentials(renewal, clock)
     old = shared.grant
@@ -68,7 +68,7 @@ async def test_stragglers_share_a_renewal_however_late_they_come() -> None:
     assert renewal.calls == 1
 
 
-async def test_a_grant_that_is_refused_soon_after_it_came_is_replaced_too() -> None:
+async def test_a_new_grant_that_is_refused_at_once_is_replaced_too() -> None:
     renewal = Numbered()
     shared = credentials(renewal, VirtualClock())
 
@@ -94,14 +94,14 @@ async def test_a_renewal_that_fails_is_shared_too_and_says_why() -> None:
     assert shared.last_error == "plugin failed, run 2"
 
 
-async def test_the_same_token_again_is_no_change() -> None:
+async def test_the_same_token_again_is_not_a_change() -> None:
     async def same() -> Grant:
         return Grant.authorizing("Bearer 0")
 
     assert not await refused(same, VirtualClock()).renew()
 
 
-async def test_a_grant_is_renewed_when_it_is_not_fresh_any_more() -> None:
+async def test_a_grant_is_renewed_when_it_is_due() -> None:
     renewal, clock = Numbered(fresh_for=100.0), VirtualClock()
     shared = credentials(renewal, clock, fresh_for=60.0)
 
@@ -116,7 +116,7 @@ async def test_a_grant_is_renewed_when_it_is_not_fresh_any_more() -> None:
     assert shared.is_due()
 
 
-async def test_the_old_grant_serves_while_a_renewal_is_under_way() -> None:
+async def test_the_old_grant_is_used_while_a_renewal_runs() -> None:
     begun, allowed = asyncio.Event(), asyncio.Event()
 
     async def slow() -> Grant:
@@ -137,7 +137,7 @@ async def test_the_old_grant_serves_while_a_renewal_is_under_way() -> None:
     assert shared.grant == Grant.authorizing("Bearer 1")
 
 
-async def test_a_401_during_a_renewal_waits_for_it_and_causes_no_other() -> None:
+async def test_a_401_during_a_renewal_waits_for_it_and_causes_no_second_one() -> None:
     renewal, clock = Numbered(), VirtualClock()
     shared = credentials(renewal, clock, fresh_for=60.0)
     clock.now += 60
@@ -149,7 +149,7 @@ async def test_a_401_during_a_renewal_waits_for_it_and_causes_no_other() -> None
     assert renewal.calls == 1
 
 
-async def test_a_renewal_that_comes_due_during_that_after_a_401_is_the_same() -> None:
+async def test_a_renewal_that_is_due_during_one_after_a_401_is_the_same() -> None:
     renewal, clock = Numbered(), VirtualClock()
     shared = credentials(renewal, clock, fresh_for=60.0)
     clock.now += 60
@@ -162,7 +162,7 @@ async def test_a_renewal_that_comes_due_during_that_after_a_401_is_the_same() ->
     assert renewal.calls == 1
 
 
-async def test_what_fails_when_it_is_due_is_tried_again_at_pauses_that_double() -> None:
+async def test_a_renewal_that_fails_is_tried_again_after_pauses_that_double() -> None:
     async def fails() -> Grant:
         raise CredentialsError("no")
 
@@ -179,7 +179,7 @@ async def test_what_fails_when_it_is_due_is_tried_again_at_pauses_that_double() 
         clock.now += 1
 
 
-async def test_what_never_comes_due_is_not_tried_again_unasked() -> None:
+async def test_a_grant_that_is_never_due_is_renewed_only_after_a_401() -> None:
     async def fails() -> Grant:
         raise CredentialsError("no")
 
@@ -191,7 +191,7 @@ async def test_what_never_comes_due_is_not_tried_again_unasked() -> None:
     assert not shared.is_due()
 
 
-async def test_a_renewal_that_is_under_way_ends_with_the_client() -> None:
+async def test_a_running_renewal_ends_with_the_client() -> None:
     async def hangs() -> Grant:
         await asyncio.Event().wait()
         raise AssertionError
@@ -205,7 +205,7 @@ async def test_a_renewal_that_is_under_way_ends_with_the_client() -> None:
     assert renewing.cancelled()
 
 
-async def test_a_401_to_a_token_that_was_just_reread_is_worth_another_try() -> None:
+async def test_a_401_to_a_token_that_was_just_reread_is_retried() -> None:
     renewal, clock = Numbered(), VirtualClock()
     shared = credentials(renewal, clock, fresh_for=60.0)
     shared.note_refusal(shared.grant)

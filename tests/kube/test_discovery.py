@@ -1,8 +1,8 @@
-"""Discovery, and the way from a name to a resource.
+"""Discovery, and from a name to a resource.
 
-Covered: which resources count, preferred versions, groups that fail, servers that are none; names
+Covered: which resources count, preferred versions, groups that fail, other servers; names
 of all forms, ambiguity, near matches; the server's version. Left out: the real server
-(test_kube_control_plane).
+(test_control_plane).
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ PATHS: Mapping[str, Any] = {
 
 
 def answers(**broken: bytes | Act) -> Answers:
-    """Serve PATHS, but answer otherwise for the versions of a group named here."""
+    """Serve PATHS, with other answers for the groups that are named here."""
 
     def answer(request: Request) -> bytes | Act:
         for group, other in broken.items():
@@ -93,7 +93,7 @@ async def test_all_that_can_be_listed_and_patched_is_found_preferred_versions_fi
 @pytest.mark.parametrize(
     "failure", [status(503, "ServiceUnavailable"), http(200, b"<html>"), status(403), Act.RESET]
 )
-async def test_a_group_that_fails_breaks_no_other(failure: bytes | Act) -> None:
+async def test_a_group_that_fails_does_not_affect_the_others(failure: bytes | Act) -> None:
     resources, unavailable = await discovered(**{"kubeflow.org": failure})
 
     assert resolve("jobs.batch", resources, unavailable).version == "v1"
@@ -107,7 +107,7 @@ async def test_a_group_that_fails_breaks_no_other(failure: bytes | Act) -> None:
 
 
 @pytest.mark.parametrize("said", ["batch/v1", "kubeflow.org/v1beta1", "v1"])
-async def test_the_resources_of_another_version_are_not_taken_for_those_of_ours(said: str) -> None:
+async def test_the_resources_of_another_version_are_not_accepted(said: str) -> None:
     stray = {"groupVersion": said, "resources": [served("tfjobs", "TFJob")]}
     resources, unavailable = await discovered(**{"kubeflow.org": http(200, stray)})
 
@@ -115,7 +115,7 @@ async def test_the_resources_of_another_version_are_not_taken_for_those_of_ours(
     assert list(unavailable) == ["kubeflow.org/v1"]
 
 
-async def test_resources_that_name_our_version_are_taken() -> None:
+async def test_resources_with_the_right_version_are_accepted() -> None:
     ours = {"groupVersion": "kubeflow.org/v1", "resources": [served("tfjobs", "TFJob")]}
     resources, unavailable = await discovered(**{"kubeflow.org": http(200, ours)})
 
@@ -149,7 +149,7 @@ async def test_a_name_that_two_groups_serve_is_ambiguous_whatever_else_is_unavai
         resolve("jobs", resources, unavailable)
 
 
-def test_another_version_of_the_same_group_makes_no_name_ambiguous() -> None:
+def test_another_version_of_the_same_group_does_not_make_a_name_ambiguous() -> None:
     assert resolve("jobs", [BATCH], {"batch/v1beta1": "503"}) == BATCH
 
 
@@ -182,7 +182,7 @@ async def test_requests_of_discovery_are_counted_as_gets() -> None:
     assert api.requests == {"patch": 0, "get": 6, "list": 0}
 
 
-async def test_only_the_groups_that_are_named_are_asked_for() -> None:
+async def test_only_the_groups_that_are_named_are_requested() -> None:
     async with opened(answers()) as (api, peer):
         served = await api.resources(groups_named(["jobs.batch", "tfjobs.v1.kubeflow.org"]))
 
@@ -196,7 +196,7 @@ def test_a_name_without_a_group_may_mean_any_group(names: list[str]) -> None:
     assert groups_named(names) is None
 
 
-async def test_a_server_that_is_no_kubernetes_is_refused() -> None:
+async def test_a_server_that_is_not_kubernetes_is_refused() -> None:
     async with opened(in_turn(http(200, b"<html>Welcome to nginx"))) as (api, _peer):
         with pytest.raises(ClusterError, match="not a Kubernetes API; check the address"):
             await api.resources()
@@ -307,23 +307,21 @@ def test_any_text_means_a_resource_or_is_a_usage_error(name: str) -> None:
         (status(403, "Forbidden"), ""),
     ],
 )
-async def test_the_version_is_what_the_server_says_or_not_known(
-    answer: bytes, release: str
-) -> None:
+async def test_the_version_is_the_servers_or_empty(answer: bytes, release: str) -> None:
     async with opened(in_turn(answer)) as (api, peer):
         assert [await api.release(), await api.release()] == [release, release]
 
     assert [request.path for request in peer.requests] == ["/version"]
 
 
-async def test_the_version_is_asked_for_again_where_the_server_is_busy() -> None:
+async def test_the_version_is_requested_again_where_the_server_is_busy() -> None:
     said = http(200, {"gitVersion": "v1.36.2"})
 
     async with opened(in_turn(status(429), status(503), said)) as (api, _):
         assert await api.release() == "1.36"
 
 
-async def test_a_server_that_stays_busy_has_no_version_to_plan_with() -> None:
+async def test_a_server_that_stays_busy_is_an_error() -> None:
     async with opened(in_turn(status(503))) as (api, _):
         with pytest.raises(ClusterError):
             await api.release()

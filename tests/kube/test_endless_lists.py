@@ -1,8 +1,8 @@
-"""Lists that would never end do, after a bounded number of requests, with pauses between them.
+"""Endless lists end in an error, after a bounded number of requests with pauses between them.
 
-Covered: tokens that come again, pages with nothing new, expiries, and their mixtures; that long
-lists which do get on are read to their end, restarts included; what is remembered of a list.
-Left out: everything else about lists (test_kube_lists.py).
+Covered: repeated tokens, pages without new objects, expiries, and their mixtures; long lists that
+advance are read to their end, restarts included; what is remembered of a list.
+Left out: everything else about lists (test_lists.py).
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from tests.kube.peers import JOBS, Peer, Request, VirtualClock, opened, page, st
 
 Answers = Callable[[Request], bytes]
 FEW = 120
-"""Requests: the most that any of these lists may take."""
+"""Requests that any of these lists may need at most."""
 
 
 async def listed(answers: Answers, clock: VirtualClock | None = None) -> tuple[list[Page], Peer]:
@@ -43,12 +43,12 @@ async def ends(answers: Answers, message: str) -> VirtualClock:
 
 
 def new_tokens(*names: str) -> Answers:
-    """The same objects again and again, each time with a new token."""
+    """The same objects each time, with a new token."""
     numbers = count()
     return lambda _: page(*names, token=f"t{next(numbers)}")
 
 
-def by_turns(*answers: Callable[[], bytes]) -> Answers:
+def alternating(*answers: Callable[[], bytes]) -> Answers:
     turns = cycle(answers)
     return lambda _: next(turns)()
 
@@ -65,45 +65,45 @@ async def test_the_same_objects_with_new_tokens_end_in_an_error() -> None:
     assert len(clock.slept) > REPEATS / 2
 
 
-async def test_the_same_objects_in_another_order_are_nothing_new() -> None:
+async def test_the_same_objects_in_another_order_are_not_new() -> None:
     orders, numbers = cycle([("a", "b", "c"), ("c", "a"), ("b",), ()]), count()
 
     await ends(lambda _: page(*next(orders), token=f"t{next(numbers)}"), "no new objects")
 
 
-async def test_two_tokens_in_turns_end_in_an_error() -> None:
+async def test_two_alternating_tokens_end_in_an_error() -> None:
     names = count()
     tokens = cycle(["x", "y"])
 
     await ends(lambda _: page(f"n{next(names)}", token=next(tokens)), "the same page again")
 
 
-async def test_a_long_circle_of_tokens_ends_in_an_error() -> None:
+async def test_a_long_cycle_of_tokens_ends_in_an_error() -> None:
     names, tokens = count(), cycle([f"t{number}" for number in range(50)])
 
     await ends(lambda _: page(f"n{next(names)}", token=next(tokens)), "the same page again")
 
 
-async def test_an_expiry_and_a_page_in_turns_end_in_an_error() -> None:
+async def test_alternating_expiries_and_pages_end_in_an_error() -> None:
     names, tokens = count(), count()
     expired = lambda: status(410, metadata={"continue": f"fresh{next(tokens)}"})  # noqa: E731
     shown = lambda: page(f"n{next(names)}", token=f"t{next(tokens)}")  # noqa: E731
 
-    clock = await ends(by_turns(shown, expired), f"expired {EXPIRIES + 1} times")
+    clock = await ends(alternating(shown, expired), f"expired {EXPIRIES + 1} times")
 
     assert len(clock.slept) == EXPIRIES
 
 
-async def test_an_expiry_without_a_token_and_a_page_in_turns_end_in_an_error() -> None:
+async def test_alternating_expiries_without_a_token_and_pages_end_in_an_error() -> None:
     tokens = count()
     shown = lambda: page("a", token=f"t{next(tokens)}")  # noqa: E731
 
-    clock = await ends(by_turns(shown, lambda: status(410)), "started again 3 times")
+    clock = await ends(alternating(shown, lambda: status(410)), "started again 3 times")
 
     assert len(clock.slept) == 3
 
 
-async def test_expiries_empty_pages_and_repeats_in_turns_end_in_an_error() -> None:
+async def test_alternating_expiries_empty_and_repeated_pages_end_in_an_error() -> None:
     tokens = count()
     answers = [
         lambda: page("a", token=f"t{next(tokens)}"),
@@ -111,10 +111,10 @@ async def test_expiries_empty_pages_and_repeats_in_turns_end_in_an_error() -> No
         lambda: status(410, metadata={"continue": f"t{next(tokens)}"}),
     ]
 
-    await ends(by_turns(*answers), "listing")
+    await ends(alternating(*answers), "listing")
 
 
-async def test_a_list_that_gets_on_slowly_is_read_to_its_end() -> None:
+async def test_a_list_that_advances_slowly_is_read_to_its_end() -> None:
     pages = [page(*([f"n{at}"] if at % 2 else []), token=f"t{at}") for at in range(200)]
     left = iter([*pages, page("last")])
 

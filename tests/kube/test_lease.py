@@ -1,8 +1,8 @@
-"""One Lease over HTTP: what is sent, and what is made of the answers.
+"""One Lease over HTTP: what is sent, and how answers are read.
 
-Covered: reading, creating and writing on a real API server, conflicts there, what a write leaves
-alone; refusals and silence of a peer that answers as told; a 401 that fresh credentials cure.
-Left out: who gets a Lease and keeps it (tests/engine/test_tenure).
+Covered: reading, creating and writing on a real API server, conflicts there, what a write does
+not change; refusals and silence of a scripted peer; a 401 before new credentials.
+Left out: who acquires and renews a Lease (tests/engine/test_lease).
 """
 
 import json
@@ -44,7 +44,7 @@ async def lease(answers: Answers, **options: Any) -> AsyncIterator[tuple[LeaseAp
 
 
 async def answer_to(*answers: bytes | Act) -> LeaseReply:
-    """What a read makes of the first of these answers that it does not ask again after."""
+    """The result of a read that gets these answers."""
     async with lease(in_turn(*answers), timeout=0.2) as (leases, _):
         return await leases.read()
 
@@ -53,7 +53,9 @@ async def answer_to(*answers: bytes | Act) -> LeaseReply:
 
 
 @pytest.mark.control_plane
-async def test_a_lease_lives_on_a_real_server(control_plane: ControlPlane, tmp_path: Path) -> None:
+async def test_a_lease_is_created_updated_and_read_on_a_real_server(
+    control_plane: ControlPlane, tmp_path: Path
+) -> None:
     namespace = control_plane.namespace()
     file = control_plane.kubeconfig(tmp_path / "kubeconfig")
     connection = await connect_to_context(environ={"KUBECONFIG": str(file)})
@@ -89,7 +91,7 @@ async def test_a_lease_lives_on_a_real_server(control_plane: ControlPlane, tmp_p
 
 
 @pytest.mark.control_plane
-async def test_who_has_no_right_is_told_which_ones_it_takes(
+async def test_a_user_without_the_rights_sees_which_ones_are_needed(
     control_plane: ControlPlane, tmp_path: Path
 ) -> None:
     file = control_plane.kubeconfig(tmp_path / "kubeconfig", "alice")
@@ -106,7 +108,7 @@ async def test_who_has_no_right_is_told_which_ones_it_takes(
 # What is sent
 
 
-async def test_a_write_names_the_version_that_it_supposes() -> None:
+async def test_an_update_has_the_version_that_was_read() -> None:
     async with lease(in_turn(http(200, STORED))) as (leases, peer):
         assert await leases.update(RECORD, "6") == Lease(RECORD, "7")
 
@@ -133,13 +135,13 @@ async def test_a_new_lease_is_posted() -> None:
 
 
 @pytest.mark.parametrize("spec", [None, {}, {"holderIdentity": None, "strategy": "x"}])
-async def test_what_a_lease_does_not_say_is_empty(spec: Any) -> None:
+async def test_missing_fields_of_a_lease_are_empty(spec: Any) -> None:
     document = {"metadata": {"resourceVersion": "7"}} | ({} if spec is None else {"spec": spec})
 
     assert await answer_to(http(200, document)) == Lease(LeaseRecord(), "7")
 
 
-async def test_what_others_wrote_into_it_is_made_fit_to_be_shown() -> None:
+async def test_control_characters_in_a_lease_are_removed() -> None:
     spec = {"holderIdentity": "\x1b[31mred\nface", "leaseDurationSeconds": -1}
     document = {"metadata": {"resourceVersion": "7"}, "spec": spec}
 
@@ -168,7 +170,9 @@ async def test_what_others_wrote_into_it_is_made_fit_to_be_shown() -> None:
         (Act.HANG, "timeout"),
     ],
 )
-async def test_what_may_pass_is_trouble_that_may_pass(answer: bytes | Act, words: str) -> None:
+async def test_a_transient_failure_is_reported_as_transient(
+    answer: bytes | Act, words: str
+) -> None:
     trouble = await answer_to(answer)
 
     assert isinstance(trouble, LeaseTrouble)
@@ -187,7 +191,7 @@ async def test_what_may_pass_is_trouble_that_may_pass(answer: bytes | Act, words
         (status(401, "Unauthorized", "Unauthorized"), "log in again"),
     ],
 )
-async def test_what_does_not_pass_says_what_to_do(answer: bytes, words: str) -> None:
+async def test_a_lasting_failure_says_what_to_do(answer: bytes, words: str) -> None:
     trouble = await answer_to(answer)
 
     assert isinstance(trouble, LeaseTrouble)
@@ -195,7 +199,7 @@ async def test_what_does_not_pass_says_what_to_do(answer: bytes, words: str) -> 
     assert words in trouble.detail
 
 
-async def test_a_401_is_cured_by_fresh_credentials() -> None:
+async def test_after_a_401_the_request_is_sent_with_new_credentials() -> None:
     async def fresh() -> Grant:
         return Grant.authorizing("Bearer fresh")
 

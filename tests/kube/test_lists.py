@@ -114,7 +114,7 @@ async def test_an_expired_list_without_a_token_starts_again() -> None:
     assert "continue" not in peer.requests[2].query
 
 
-async def test_a_list_that_expires_for_ever_ends_after_three_new_starts() -> None:
+async def test_a_list_that_always_expires_ends_after_three_restarts() -> None:
     async with opened(in_turn(status(410))) as (api, peer):
         with pytest.raises(ClusterError, match="started again 3 times"):
             await pages_of(api)
@@ -122,7 +122,7 @@ async def test_a_list_that_expires_for_ever_ends_after_three_new_starts() -> Non
     assert len(peer.requests) == 4
 
 
-async def test_tokens_that_expire_for_ever_end_too() -> None:
+async def test_a_list_whose_tokens_always_expire_ends_too() -> None:
     async with opened(in_turn(status(410, metadata={"continue": "t"}))) as (api, peer):
         with pytest.raises(ClusterError, match="started again"):
             await pages_of(api)
@@ -139,7 +139,7 @@ async def test_tokens_that_expire_for_ever_end_too() -> None:
         status(500, "", "rpc error: trying to send message larger than max (9 vs. 8)"),
     ],
 )
-async def test_a_page_that_is_too_much_is_halved(too_much: bytes) -> None:
+async def test_a_page_that_is_too_large_is_halved(too_much: bytes) -> None:
     clock = VirtualClock()
 
     pages, peer = await listed(in_turn(too_much, page("a", token="t"), page("b")), clock)
@@ -169,7 +169,9 @@ async def test_the_smallest_page_is_tried_a_few_times_and_then_given_up() -> Non
 @pytest.mark.parametrize(
     "busy", [http(429), status(503, "ServiceUnavailable"), Act.RESET, (page("x")[:-5], Act.CLOSE)]
 )
-async def test_a_busy_server_is_asked_again(busy: bytes | Act | tuple[bytes, Act]) -> None:
+async def test_a_request_to_a_busy_server_is_sent_again(
+    busy: bytes | Act | tuple[bytes, Act],
+) -> None:
     clock = VirtualClock()
 
     # aiohttp itself asks once more when a connection breaks, so break it often enough.
@@ -189,7 +191,7 @@ async def test_retry_after_is_honoured() -> None:
     assert clock.slept == [7.0]
 
 
-async def test_a_server_that_never_answered_is_not_waited_for() -> None:
+async def test_a_request_to_a_server_that_never_answered_is_not_sent_again() -> None:
     clock = VirtualClock()
     async with serve(in_turn(Act.CLOSE)) as peer:
         pass

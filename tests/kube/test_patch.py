@@ -1,9 +1,9 @@
 """PATCH and GET of one object, against real local servers.
 
-Covered: the request as it goes out, every kind of answer and of silence, that a PATCH is never
-sent twice by the client itself, redirects, bounds of bodies, secrets in answers, the counters,
-and that every error of aiohttp has its silence. Left out: what an answer means (tests of `rules`)
-and TLS (test_kube_tls).
+Covered: the request that is sent, every kind of answer and of silence, that the client never sends
+a PATCH twice by itself, redirects, bounds of bodies, secrets in answers, the counters,
+and that every error of aiohttp is a silence. Left out: what an answer means (tests of `rules`)
+and TLS (test_tls).
 """
 
 import asyncio
@@ -78,7 +78,7 @@ async def test_the_core_group_and_cluster_scoped_kinds_have_paths_of_their_own()
 
 
 @pytest.mark.parametrize("name", ["../../secrets/x", "..", "a b", "ä", "a?dryRun=All", "a#b"])
-async def test_a_name_can_not_become_another_path(name: str) -> None:
+async def test_a_name_cannot_become_another_path(name: str) -> None:
     async with opened(in_turn(status(404))) as (api, peer):
         await api.patch(target(name), BODY, dry_run=False)
 
@@ -96,13 +96,13 @@ async def test_a_path_in_the_servers_url_is_kept() -> None:
     assert peer.requests[0].path == "/k8s/clusters/c-1/apis/batch/v1/namespaces/ns/jobs/a"
 
 
-async def test_an_object_is_seen() -> None:
+async def test_an_object_is_decoded() -> None:
     answer = await patched(in_turn(http(200, an_object("a", app="etl"))))
 
     assert answer == Answer(200, Seen("ns", "a", "uid-a", "7", {"app": "etl"}, {}))
 
 
-async def test_a_status_is_taken_apart() -> None:
+async def test_a_status_is_decoded() -> None:
     details = {
         "kind": "jobs",
         "causes": [{"field": "metadata.labels", "reason": "Invalid"}, {"message": "no field"}],
@@ -139,7 +139,7 @@ async def test_the_managers_that_own_an_applied_field_are_named() -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-async def test_a_success_that_is_none_is_masked_too(whole: bool) -> None:
+async def test_a_200_without_an_object_is_masked_too(whole: bool) -> None:
     def quoting(request: Request) -> bytes:
         return http(200, f"see {request.headers['authorization']}".encode())
 
@@ -186,7 +186,7 @@ async def test_the_header_retry_after_is_kept_as_it_came() -> None:
         (204, b"", "the answer has no body"),
     ],
 )
-async def test_what_is_no_kubernetes_answer_gets_a_short_message(
+async def test_an_answer_that_is_not_from_kubernetes_has_a_short_message(
     code: int, body: bytes, message: str
 ) -> None:
     answer = await patched(in_turn(http(code, body)))
@@ -194,14 +194,14 @@ async def test_what_is_no_kubernetes_answer_gets_a_short_message(
     assert answer == Answer(code, message=message)
 
 
-async def test_a_megabyte_of_message_is_cut_and_most_of_it_not_read() -> None:
+async def test_a_message_of_a_megabyte_is_cut_and_most_of_it_not_read() -> None:
     answer = await patched(in_turn(http(500, b"x" * (20 * ERROR_LIMIT))))
 
     assert isinstance(answer, Answer)
     assert len(answer.message) == 500
 
 
-async def test_the_connection_serves_on_after_a_body_was_cut() -> None:
+async def test_requests_succeed_after_a_body_was_cut() -> None:
     async with opened(in_turn(http(500, b"x" * (20 * ERROR_LIMIT)), http(200, an_object()))) as (
         api,
         _peer,
@@ -221,7 +221,7 @@ async def test_a_token_quoted_by_a_proxy_is_masked() -> None:
     assert answer == Answer(407, message="Authorization: Bearer [redacted] is not known here")
 
 
-async def test_a_redirect_is_an_answer_and_not_followed() -> None:
+async def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
     async with opened(in_turn(http(307, b"", Location="/elsewhere"))) as (api, peer):
         answer = await api.patch(target(), BODY, dry_run=False)
 
@@ -309,7 +309,7 @@ async def test_a_proxy_is_used() -> None:
     assert proxy.requests[0].target.startswith("http://host.invalid/apis/batch/v1/")
 
 
-async def test_a_proxy_that_lets_nothing_through_is_unreachable() -> None:
+async def test_a_proxy_that_refuses_the_connection_is_unreachable() -> None:
     async with serve(in_turn(http(403))) as proxy:
         guarded = proxy.url.replace("http://", f"http://user:{TOKEN}@")
         connection = Connection("ctx", "clu", "https://host.invalid", proxy=guarded)
@@ -321,7 +321,7 @@ async def test_a_proxy_that_lets_nothing_through_is_unreachable() -> None:
     assert reply.detail == "the proxy answered 403"
 
 
-async def test_a_proxy_that_is_not_there_is_unreachable() -> None:
+async def test_a_proxy_that_does_not_exist_is_unreachable() -> None:
     async with serve(in_turn(Act.CLOSE)) as proxy:
         guarded = proxy.url.replace("http://", f"http://user:{TOKEN}@")
     connection = Connection("ctx", "clu", "https://host.invalid", proxy=guarded)
@@ -365,7 +365,7 @@ async def test_cancellation_passes_through() -> None:
             await task
 
 
-async def test_requests_are_counted_whatever_becomes_of_them() -> None:
+async def test_requests_are_counted_whatever_the_result_is() -> None:
     async with opened(in_turn(Act.RESET)) as (api, _peer):
         await api.patch(target(), BODY, dry_run=False)
         await api.patch(target(), BODY, dry_run=True)
@@ -373,7 +373,7 @@ async def test_requests_are_counted_whatever_becomes_of_them() -> None:
     assert api.requests == {"patch": 2, "get": 0, "list": 0}
 
 
-async def test_use_before_opening_is_a_mistake_of_the_program() -> None:
+async def test_use_before_opening_is_a_runtime_error() -> None:
     api = ApiServer("test", Connection("ctx", "clu", "http://x"), clock=VirtualClock())
 
     with pytest.raises(RuntimeError, match="async with"):
@@ -427,7 +427,7 @@ MANAGED = [{"manager": "kubectl", "fieldsV1": {"f:metadata": {"f:labels": {"f:a"
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_a_get_shows_who_wrote_what(whole: bool) -> None:
+async def test_a_get_returns_the_managed_fields(whole: bool) -> None:
     shown = an_object()
     shown["metadata"]["managedFields"] = MANAGED
     async with opened(in_turn(http(200, shown))) as (api, _peer):

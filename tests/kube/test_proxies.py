@@ -2,7 +2,7 @@
 
 Covered: the forms of HTTP_PROXY and HTTPS_PROXY, each kind of entry of NO_PROXY, what is never
 proxied, `proxy-url`, a pod's own server, and what is refused. Left out: the exchange with a proxy
-(test_kube_patch.py).
+(test_patch.py).
 """
 
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_the_scheme_of_the_server_chooses_the_variable() -> None:
     assert chosen("https://api.example", ALL_PROXY="any:1") is None
 
 
-def test_the_upper_case_name_of_a_variable_wins_unless_it_is_empty() -> None:
+def test_the_upper_case_name_of_a_variable_takes_precedence_unless_it_is_empty() -> None:
     upper = {"HTTPS_PROXY": "upper:1", "https_proxy": "lower:1"}
 
     assert chosen("https://api.example", **upper) == "http://upper:1"
@@ -116,7 +116,7 @@ def test_loopback_is_never_proxied(server: str) -> None:
         (".0.0.1", ["https://10.0.0.1"], ["https://10.0.0.2"]),
     ],
 )
-def test_no_proxy_names_what_is_reached_directly(
+def test_servers_in_no_proxy_are_reached_directly(
     entry: str, excluded: list[str], proxied: list[str]
 ) -> None:
     environ = {"HTTPS_PROXY": "proxy:1", "HTTP_PROXY": "proxy:1", "NO_PROXY": entry}
@@ -166,7 +166,7 @@ def test_a_socks_proxy_is_refused_by_name(scheme: str) -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_a_proxy_that_is_not_valid_does_not_matter_to_a_server_that_is_excluded() -> None:
+def test_a_proxy_that_is_not_valid_does_not_affect_an_excluded_server() -> None:
     assert chosen("https://api.example", HTTPS_PROXY="socks5://h", NO_PROXY="api.example") is None
     assert chosen("https://127.0.0.1:1", HTTPS_PROXY="foo://") is None
 

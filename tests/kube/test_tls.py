@@ -53,7 +53,7 @@ async def test_a_server_of_another_name_is_refused(tmp_path: Path) -> None:
     assert "certificate is not trusted" in reply.detail
 
 
-async def test_a_kubeconfig_may_name_the_server_otherwise(tmp_path: Path) -> None:
+async def test_a_kubeconfig_may_set_another_server_name(tmp_path: Path) -> None:
     reply = await patched(tmp_path, host="localhost", tls_server_name="other.example")
 
     assert isinstance(reply, Answer)
@@ -65,7 +65,7 @@ async def test_verification_is_off_where_the_kubeconfig_says_so(tmp_path: Path) 
     assert isinstance(reply, Answer)
 
 
-async def test_a_client_certificate_is_shown(tmp_path: Path) -> None:
+async def test_a_client_certificate_is_sent(tmp_path: Path) -> None:
     made, key = certificate(tmp_path, "client")
     user = {"client-certificate": made.name, "client-key": key.name}
 
@@ -80,7 +80,7 @@ async def test_a_client_without_the_certificate_gets_no_answer(tmp_path: Path) -
     assert isinstance(reply, NoAnswer)
 
 
-async def test_plain_http_spoken_to_a_tls_server_is_one_clear_line(tmp_path: Path) -> None:
+async def test_plain_http_to_a_tls_server_is_one_clear_line(tmp_path: Path) -> None:
     tls, _authority = server_tls(tmp_path)
     async with serve(in_turn(http(200)), tls) as peer:
         server = peer.url.replace("https", "http")
@@ -144,7 +144,7 @@ async def test_a_certificate_beside_the_chain_is_not_its_authority(tmp_path: Pat
         assert "certificate is not trusted" in reply.detail
 
 
-async def test_a_trusted_certificate_must_name_the_server(tmp_path: Path) -> None:
+async def test_a_trusted_certificate_must_be_for_the_server(tmp_path: Path) -> None:
     made = chain(tmp_path, "subjectAltName=DNS:other.example")
 
     reply = await asked(made, made["server"], "server")

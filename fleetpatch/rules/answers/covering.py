@@ -10,12 +10,12 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Value
 
 
-def holds(current: Value, wanted: Value) -> bool:
+def covers(current: Value, wanted: Value) -> bool:
     """Tell whether `current` is `wanted`, or more."""
     return _is_at_least(current, wanted, drops_null_entries=False)
 
 
-def is_made_of(current: Value, wanted: Value) -> bool:
+def is_stored_form(current: Value, wanted: Value) -> bool:
     """Tell whether some server makes `current` of `wanted`."""
     return _is_at_least(current, wanted, drops_null_entries=True)
 

@@ -23,7 +23,7 @@ _QUOTED: Final = 200
 _NOT_FOUND: Final = 404
 
 
-def about(target: Target, reply: Reply, *, written: bool) -> Reply:
+def verified_reply(target: Target, reply: Reply, *, written: bool) -> Reply:
     """Give `reply`, or NoAnswer where it is about another object than `target`.
 
     `written` tells that it answers a PATCH, which never makes another object of the same name; a
@@ -49,7 +49,7 @@ def kind_problem(resource: Resource, api_version: str, kind: str) -> str:
     return ""
 
 
-def unidentified(seen: Seen) -> str:
+def missing_identity(seen: Seen) -> str:
     """Name what an object lacks that every stored object has; empty where it lacks nothing.
 
     Without a uid it cannot be told from another one of its name, and without a resourceVersion a
@@ -65,7 +65,7 @@ def _difference(target: Target, seen: Seen, *, written: bool) -> str:
         return f"the answer is about {seen.namespace}/{seen.name}"
     if written and seen.uid != target.uid:
         return f"the answer is about an object with uid {seen.uid}, not {target.uid}"
-    problem = kind_problem(target.resource, seen.api_version, seen.kind) or unidentified(seen)
+    problem = kind_problem(target.resource, seen.api_version, seen.kind) or missing_identity(seen)
     return f"{_OTHER}: {problem}" if problem else ""
 
 

@@ -14,7 +14,7 @@ from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
-from fleetpatch.rules.answers.identity import PARTIAL, kind_problem, unidentified
+from fleetpatch.rules.answers.identity import PARTIAL, kind_problem, missing_identity
 
 _LIST: Final = "List"
 _QUOTED: Final = 200
@@ -60,7 +60,7 @@ class Scope:
     def _problem(self, seen: Seen) -> str:
         if problem := kind_problem(self.resource, seen.api_version, seen.kind):
             return problem
-        if problem := unidentified(seen) or self._problem_of_namespace(seen):
+        if problem := missing_identity(seen) or self._problem_of_namespace(seen):
             return problem
         if not self.selector.matches(seen.labels):
             return f"its labels do not match the selector {self.selector}"

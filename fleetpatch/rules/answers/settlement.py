@@ -35,7 +35,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, look_up, show
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.covering import holds, is_made_of
+from fleetpatch.rules.answers.covering import covers, is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, goal, need
@@ -110,7 +110,7 @@ def after_read(
     if not seen.is_readable_at({*values, *target.before}):
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = _found(values, seen)
-    if not (missed := _missed(values, found, holds)):
+    if not (missed := _missed(values, found, covers)):
         return _held(target, values, found, seen, writers)
     repeatable = is_repeatable(change)
     ours = _ours(target, change, values, seen, writers, lost=lost)
@@ -151,7 +151,7 @@ def after_patch(
     unchanged = untouched and not sent_before
     if not seen.is_readable_at(values):
         return _taken(seen, unchanged=unchanged, dry_run=dry_run)
-    missed = _missed(values, found, is_made_of)
+    missed = _missed(values, found, is_stored_form)
     if missed and not _is_left_to_server(change, missed, untouched=untouched):
         # Without the guard by version, a value that is not as wanted may be another writer's.
         ours = found if guarded else {path: found[path] for path in found.keys() - missed.keys()}
@@ -268,7 +268,9 @@ def _ours(
         if not deep_equal(current, target.before[path])
     }
     was_done = writers is not None and any(
-        path in values and is_made_of(current, values[path]) and is_owned_by_us(seen, path, writers)
+        path in values
+        and is_stored_form(current, values[path])
+        and is_owned_by_us(seen, path, writers)
         for path, current in found.items()
     )
 
@@ -277,7 +279,7 @@ def _ours(
             return True
         if writers is None or not was_done:
             return False
-        wanted = is_repeatable(change) and path in values and is_made_of(current, values[path])
+        wanted = is_repeatable(change) and path in values and is_stored_form(current, values[path])
         if wanted and not other_writer(seen, [path], writers):
             return True
         # Without a lost answer the guard has refused our PATCH: another run wrote the value.
@@ -363,7 +365,7 @@ def _drift(
         if is_obstructed(document, path):
             return True
         return not deep_equal(current, planned) and not (
-            half_done_is_fine and is_made_of(current, wanted)
+            half_done_is_fine and is_stored_form(current, wanted)
         )
 
     return "; ".join(

@@ -35,7 +35,7 @@ class Verdict(StrEnum):
     """It may have been applied; read it and decide."""
 
 
-SERVERS_OWN: Final = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
+SERVER_FAULTS: Final = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
 """Verdicts on a server that is busy or unwell; the others are not its fault."""
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value
-from fleetpatch.rules.patching.json_patch import steps
+from fleetpatch.rules.patching.json_patch import pointer_tokens
 from fleetpatch.rules.patching.merge_rules import MergeRules, undecided
 from fleetpatch.rules.patching.merge_schema import ATOMIC, Rule, field_rule
 
@@ -80,7 +80,7 @@ def _leaves(body: Json, path: Path, rule: Rule | None) -> Iterator[Path]:
 def _pointed_at(operation: Mapping[str, Json], document: Json) -> Iterator[Path]:
     for pointer in _POINTERS:
         if pointer in operation:
-            yield _field(document, steps(operation[pointer]))
+            yield _field(document, pointer_tokens(operation[pointer]))
 
 
 def _field(node: Json, pointed: list[str]) -> Path:

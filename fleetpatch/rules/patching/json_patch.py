@@ -20,7 +20,7 @@ from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import deep_equal, has_null_entry
 from fleetpatch.model.fields import Json
 
-MOST_COPIED: Final = 3 * 1024 * 1024
+MAX_COPIED_BYTES: Final = 3 * 1024 * 1024
 """Bytes that all copies of a patch may have in sum."""
 
 _INDEX: Final = re.compile(r"[+-]?[0-9]+")
@@ -55,18 +55,18 @@ class _Copier:
     """Makes the copies of one patch, and counts what they take."""
 
     copy: Callable[[Json], Json]
-    bytes_left: int = MOST_COPIED
+    bytes_left: int = MAX_COPIED_BYTES
 
     def copied(self, value: Json) -> Json:
         if value is not None:
             self.bytes_left -= len(encode(value))
         if self.bytes_left < 0:
-            raise InapplicableError(f"the copies have more than {MOST_COPIED} bytes in sum")
+            raise InapplicableError(f"the copies have more than {MAX_COPIED_BYTES} bytes in sum")
         return self.copy(value)
 
 
 def _operated(document: Json, operation: Mapping[str, Any], copier: _Copier) -> Json:
-    path = steps(operation.get("path"))
+    path = pointer_tokens(operation.get("path"))
     match operation.get("op"):
         case "add":
             return _edited(document, path, _adder(operation.get("value")))
@@ -75,20 +75,20 @@ def _operated(document: Json, operation: Mapping[str, Any], copier: _Copier) -> 
         case "remove":
             return _edited(document, path, _removed)
         case "copy":
-            value = _value_at(document, steps(operation.get("from")))
+            value = _value_at(document, pointer_tokens(operation.get("from")))
             return _edited(document, path, _adder(copier.copied(value)))
         case "test":
             _test(_value_at(document, path), operation.get("value", _MISSING))
             return document
         case "move":
-            source = steps(operation.get("from"))
+            source = pointer_tokens(operation.get("from"))
             value = _value_at(document, source)
             return _edited(_edited(document, source, _removed), path, _adder(value))
         case other:
             raise InapplicableError(f"{other!r} is no operation of JSON Patch")
 
 
-def steps(path: Json) -> list[str]:
+def pointer_tokens(path: Json) -> list[str]:
     """The reference tokens of a JSON Pointer; what precedes the first `/` is ignored.
 
     Raises InapplicableError for what is no pointer.

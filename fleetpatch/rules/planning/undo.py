@@ -8,7 +8,7 @@ from fleetpatch.model.target import Target
 from fleetpatch.rules.planning.planner import goal, wanted
 
 
-def way_back(
+def values_to_restore(
     change: Change, target: Target, settlement: Settlement | None
 ) -> tuple[Fields, Fields]:
     """The fields that a target was changed in: as we left them, and as they were before.

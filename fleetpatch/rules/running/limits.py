@@ -16,7 +16,7 @@ from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount, Percent
 
-FEWEST_RETRIES: Final = 100
+MIN_RETRIES: Final = 100
 """Retries that every run may have: a share of few requests would be none."""
 
 _WHOLE: Final = 100.0
@@ -37,13 +37,13 @@ def retries_allowed(budget: Percent, requests: int, targets: int) -> int:
 
     A run of so many targets is sure to send that many requests, so the share is of the larger.
     """
-    return max(FEWEST_RETRIES, int(budget.value * max(requests, targets) / _WHOLE + _ROUNDING))
+    return max(MIN_RETRIES, int(budget.value * max(requests, targets) / _WHOLE + _ROUNDING))
 
 
-REFUSALS: Final = 25
+REFUSALS_IN_A_ROW: Final = 25
 """Identical refusals in a row that stop a part: a kind in a namespace of a cluster."""
 
-BREAKDOWNS: Final = 10
+EXHAUSTED_IN_A_ROW: Final = 10
 """Targets in a row whose attempts ran out that stop a cluster."""
 
 BUSY_ANSWERS: Final = 20

@@ -6,7 +6,7 @@ from fleetpatch.errors import Exit
 from fleetpatch.model.run import RunState, Tally
 
 
-def ending(tally: Tally, causes: Sequence[str], halted: str = "") -> tuple[RunState, str]:
+def final_state(tally: Tally, causes: Sequence[str], halted: str = "") -> tuple[RunState, str]:
     """The state of a run whose lanes have come to rest, and the cause in one line.
 
     A threshold that was passed (`halted`) halts it even if nothing is left to do. Otherwise a run

@@ -34,7 +34,8 @@ from fleetpatch.model.units import Amount, Percent
 Stratum: TypeAlias = tuple[str, str]
 """The name of a cluster, and a namespace in it."""
 
-MOST_WAVES: Final = 1000
+MAX_WAVES: Final = 1000
+"""More are refused: each wave is a pause or a check that somebody must have meant."""
 
 _PERCENT: Final = 1_000_000
 """A percent in the finest share that a plan can name (`fleetpatch.model.units`)."""
@@ -55,7 +56,7 @@ class Spread:
     strata: Mapping[Stratum, tuple[int, ...]]
 
     def wave(self, stratum: Stratum, rank: int) -> int:
-        """The wave, from 1, of a stratum's target that `rank` others, by `lot`, come before."""
+        """The wave, from 1, of the target at `rank` in a stratum sorted by `shuffle_key`."""
         return bisect_right(self.strata[stratum], rank) + 1
 
 
@@ -66,7 +67,7 @@ def spread(strata: Mapping[Stratum, int], sizes: Sequence[Amount], seed: str) ->
     """
     clusters: Counter[str] = Counter()
     namespaces: defaultdict[str, dict[Stratum, int]] = defaultdict(dict)
-    for stratum in sorted(strata, key=lambda one: lot(seed, *one)):
+    for stratum in sorted(strata, key=lambda one: shuffle_key(seed, *one)):
         cluster, _ = stratum
         clusters[cluster] += strata[stratum]
         namespaces[cluster][stratum] = strata[stratum]
@@ -81,16 +82,16 @@ def spread(strata: Mapping[Stratum, int], sizes: Sequence[Amount], seed: str) ->
 def wave_ends(total: int, sizes: Sequence[Amount]) -> tuple[int, ...]:
     """How many of `total` targets are done after each wave; strictly ascending, up to `total`.
 
-    Raises Refused where that makes more than `MOST_WAVES` waves.
+    Raises Refused where that makes more than `MAX_WAVES` waves.
     """
     ends: list[int] = []
     counted = share = last = 0
     for size in chain(sizes, repeat(sizes[-1])):
         if last == total:
             break
-        if len(ends) == MOST_WAVES:
+        if len(ends) == MAX_WAVES:
             raise Refused(
-                f"waves.sizes: {total} targets would take more than {MOST_WAVES} waves; the last"
+                f"waves.sizes: {total} targets would take more than {MAX_WAVES} waves; the last"
                 " size repeats until none is left, so make it larger, such as 10%"
             )
         if isinstance(size, Percent):
@@ -102,8 +103,8 @@ def wave_ends(total: int, sizes: Sequence[Amount]) -> tuple[int, ...]:
     return tuple(ends)
 
 
-def lot(seed: str, *key: str) -> str:
-    """The lot that `key` draws: text to sort by, evenly spread and the same everywhere."""
+def shuffle_key(seed: str, *key: str) -> str:
+    """Return text to sort by: a hash of seed and key, evenly spread and the same everywhere."""
     digest = blake2b("\0".join((seed, *key)).encode(), digest_size=16)
     return digest.hexdigest()
 

@@ -24,10 +24,10 @@ from fleetpatch.model.window import Days, Opening, Window
 
 _DAY: Final = 86_400.0
 
-FARTHEST: Final = 41 * 366
+MAX_SEARCH_DAYS: Final = 41 * 366
 """Days in which an opening is looked for: 29 February on a given weekday may be 40 years away."""
 
-LONGEST: Final = 8 * _DAY
+MAX_LOOKAHEAD: Final = 8 * _DAY
 """Seconds for which a closing is looked for; who asks again later learns of a later one."""
 
 
@@ -35,9 +35,9 @@ LONGEST: Final = 8 * _DAY
 class Outlook:
     """What a window says at a moment; all times are seconds since the epoch.
 
-    `closes_at` is None while it is closed, and its `cutoff` never more than `LONGEST` ahead. From
-    `cutoff` on, which may be past, nothing new is sent. `opens_at` is when it opens next, after now
-    and after `closes_at`; None where that is not in sight: never, or not within `LONGEST`.
+    `closes_at` is None while the window is closed. From `cutoff` on, which may be past, nothing new
+    is sent; it is at most `MAX_LOOKAHEAD` ahead. `opens_at` is when the window opens next, after
+    now and after `closes_at`; None where it never does, or stays open for all of `MAX_LOOKAHEAD`.
     """
 
     now: float
@@ -53,7 +53,7 @@ class Outlook:
 
 def outlook(window: Window, now: float) -> Outlook:
     """Look at the window from the moment `now`."""
-    closes, opens, horizon = now, None, now + LONGEST + window.drain
+    closes, opens, horizon = now, None, now + MAX_LOOKAHEAD + window.drain
     for span in _spans(window, now):
         if span.opens > closes:
             opens = span.opens
@@ -103,7 +103,7 @@ def _occurrences(opening: Opening, now: float) -> Iterator[_Span]:
 
 def _days_from(day: date) -> Iterator[date]:
     first = day.toordinal()
-    return map(date.fromordinal, range(first, min(first + FARTHEST, date.max.toordinal())))
+    return map(date.fromordinal, range(first, min(first + MAX_SEARCH_DAYS, date.max.toordinal())))
 
 
 def _blackout(days: Days, zone: ZoneInfo) -> _Span:

@@ -25,14 +25,14 @@ class DeleteOptions(msgspec.Struct, rename="camel"):
     preconditions: dict[str, str | None] | None = None
 
 
-MOST_BYTES: Final = 3 * 1024 * 1024
+MAX_BODY_BYTES: Final = 3 * 1024 * 1024
 """What a server reads of a body."""
 
 
 def check_size(body: bytes) -> None:
     """Raise Refusal (413) for a body that a server does not read to its end."""
-    if len(body) > MOST_BYTES:
-        raise too_large(f"limit is {MOST_BYTES}")
+    if len(body) > MAX_BODY_BYTES:
+        raise too_large(f"limit is {MAX_BODY_BYTES}")
 
 
 def media_type(content_type: str) -> str:

@@ -63,7 +63,7 @@ class Faults:
         return self.chaos.decide(self.seed, method, path, call.route.name, number)
 
 
-def meddle(rule: ChaosRule, store: Store, writes: Writes, route: Route) -> None:
+def change_objects(rule: ChaosRule, store: Store, writes: Writes, route: Route) -> None:
     """Do to the objects what a rule says that others do; nothing for rules of other kinds."""
     if rule.action is Action.EXPIRE:
         store.compact()

@@ -1,4 +1,4 @@
-"""Huawei Cloud in small: IAM and an API that wants its tokens, as the answers of one peer."""
+"""A small Huawei Cloud: IAM, and an API that requires its tokens, as the answers of one peer."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -87,7 +87,7 @@ def access_key() -> Auth:
 
 
 @asynccontextmanager
-async def clouded(
+async def running_cloud(
     cloud: Cloud, auth: Auth | None = None, **environ: str
 ) -> AsyncIterator[tuple[ApiServer, Peer]]:
     """Serve, and open a client of it that logs in, by IAM unless `auth` says otherwise."""

@@ -1,4 +1,4 @@
-"""SDK-HMAC-SHA256, written down from its public description and from nothing else.
+"""SDK-HMAC-SHA256, written from its public description alone.
 
 ::
 

@@ -1,8 +1,8 @@
 """Signed requests, checked by an independent implementation of the algorithm (`signatures`).
 
 Covered: what is signed and sent for every kind of request, odd names and queries, the date, bodies
-that are too large, a missing package or variable, signatures in answers. Left out: what a gateway
-makes of them (tests of the sandbox).
+that are too large, a missing package or variable, signatures in answers. Left out: how a gateway
+checks them (tests of the sandbox).
 """
 
 import sys
@@ -56,7 +56,7 @@ def is_right(request: Request) -> bool:
     )
 
 
-async def test_every_request_is_signed_and_the_signature_is_right() -> None:
+async def test_every_request_has_a_valid_signature() -> None:
     def answers(request: Request) -> bytes:
         items = [an_object(app="etl", tier="silver")]
         return http(200, {"items": items} if request.path.endswith("/jobs") else an_object())
@@ -85,7 +85,7 @@ async def test_every_request_is_signed_and_the_signature_is_right() -> None:
     assert names == "SignedHeaders=content-type;host;x-project-id;x-sdk-date"
 
 
-async def test_the_signature_covers_what_a_thief_would_change() -> None:
+async def test_the_signature_covers_all_parts_of_a_request() -> None:
     async with (
         serve(in_turn(http(200, an_object()))) as peer,
         open_cci("cci", peer.url, access_key(), clock=VirtualClock(), environ=ENVIRON) as api,
@@ -111,7 +111,7 @@ SIGN = signing()
     st.binary(),
     st.sampled_from(["", *PatchType]),
 )
-def test_the_signer_agrees_with_ours_on_anything(
+def test_the_signer_agrees_with_ours_on_arbitrary_requests(
     path: list[str], query: dict[str, str], body: bytes, content_type: str
 ) -> None:
     where = "/".join(["", *(quote(part, safe="") for part in path)])

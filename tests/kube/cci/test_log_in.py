@@ -1,9 +1,9 @@
-"""Logging in to CCI: tokens of somebody else, and users of IAM; over real local servers.
+"""Log-ins to CCI with a token or a user of IAM, over real local servers.
 
 Covered: what each way sends, where its secrets come from, renewal when it is due and after a 401
 (once for 64 workers), IAM that fails at first and at a renewal, a clock that is an hour wrong, each
-mistake with its message. Left out: signatures (test_cci_access_key), what may hold a secret
-(test_cci_secrets), how renewals are shared among those who ask (test_kube_credentials).
+mistake with its message. Left out: signatures (test_access_key), what may hold a secret
+(test_secrets), how workers share renewals (test_credentials).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connect import open_cci
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.plan.auth import Auth
-from tests.kube.cci.clouds import PASSWORD, Cloud, clouded, iam, token
+from tests.kube.cci.clouds import PASSWORD, Cloud, iam, running_cloud, token
 from tests.kube.peers import (
     Act,
     VirtualClock,
@@ -64,7 +64,7 @@ async def refusal(auth: Auth, **environ: str) -> str:
     return str(caught.value)
 
 
-async def test_a_token_from_the_environment_is_shown() -> None:
+async def test_a_token_from_the_environment_is_sent() -> None:
     async with (
         serve(in_turn(http(200, an_object()))) as peer,
         open_cci(
@@ -113,9 +113,9 @@ async def test_a_token_file_is_read_again_regularly_and_after_a_401(tmp_path: Pa
     assert sent == ["one", "one", "two", "three"]
 
 
-async def test_iam_is_asked_for_a_token_as_its_reference_says() -> None:
+async def test_a_token_is_requested_as_the_reference_of_iam_says() -> None:
     cloud = Cloud()
-    async with clouded(cloud) as (api, peer):
+    async with running_cloud(cloud) as (api, peer):
         await api.read(target())
 
     login, read = peer.requests
@@ -138,13 +138,13 @@ async def test_iam_is_asked_for_a_token_as_its_reference_says() -> None:
 
 async def test_a_password_keeps_its_blanks() -> None:
     cloud = Cloud()
-    async with clouded(cloud, CCI_PASSWORD=" blank "):
+    async with running_cloud(cloud, CCI_PASSWORD=" blank "):
         pass
 
     assert b'"password":" blank "' in cloud.logins[0].body
 
 
-async def test_the_password_may_stand_in_a_file(tmp_path: Path) -> None:
+async def test_the_password_may_be_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("geheim blank \n", encoding="utf-8")
     async with (
@@ -159,11 +159,11 @@ async def test_the_password_may_stand_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lifetime", "renewed_after"), [(DAY, DAY - LONGEST_MARGIN), (1000.0, 800.0), (10.0, 8.0)]
 )
-async def test_a_token_is_renewed_shortly_before_its_end_once_for_all(
+async def test_a_token_is_renewed_shortly_before_its_end_once_for_all_workers(
     lifetime: float, renewed_after: float
 ) -> None:
     cloud = Cloud(lifetime=lifetime)
-    async with clouded(cloud) as (api, _peer):
+    async with running_cloud(cloud) as (api, _peer):
         cloud.clock.now += renewed_after - 1
         await read_by_all(api)
         assert len(cloud.logins) == 1
@@ -174,9 +174,9 @@ async def test_a_token_is_renewed_shortly_before_its_end_once_for_all(
         assert len(cloud.logins) == 2
 
 
-async def test_a_token_that_is_refused_before_its_end_is_renewed_once_for_all() -> None:
+async def test_a_token_that_is_refused_before_its_end_is_renewed_once_for_all_workers() -> None:
     cloud = Cloud()
-    async with clouded(cloud) as (api, _peer):
+    async with running_cloud(cloud) as (api, _peer):
         await read_by_all(api)
         cloud.expires.clear()
         await read_by_all(api)
@@ -186,7 +186,7 @@ async def test_a_token_that_is_refused_before_its_end_is_renewed_once_for_all() 
 
 async def test_requests_go_on_while_a_renewal_hangs() -> None:
     cloud = Cloud(lifetime=10.0)
-    async with clouded(cloud) as (api, _peer):
+    async with running_cloud(cloud) as (api, _peer):
         cloud.refusals.append(Act.HANG)
         cloud.clock.now += 8
         await read_by_all(api)
@@ -195,9 +195,9 @@ async def test_requests_go_on_while_a_renewal_hangs() -> None:
     assert len(cloud.logins) == 2
 
 
-async def test_iam_that_fails_at_a_renewal_is_asked_again_while_the_old_token_lasts() -> None:
+async def test_a_renewal_that_fails_is_tried_again_while_the_old_token_lasts() -> None:
     cloud = Cloud()
-    async with clouded(cloud) as (api, _peer):
+    async with running_cloud(cloud) as (api, _peer):
         cloud.refusals += [BUSY, http(429, b"", Retry_After="3"), Act.RESET]
         cloud.clock.now += DAY - LONGEST_MARGIN
         await api._transport.credentials.refresh()
@@ -208,9 +208,9 @@ async def test_iam_that_fails_at_a_renewal_is_asked_again_while_the_old_token_la
     assert cloud.clock.slept[1] == 3.0
 
 
-async def test_iam_that_stays_away_is_asked_again_later() -> None:
+async def test_a_renewal_is_tried_again_later_where_iam_stays_down() -> None:
     cloud = Cloud()
-    async with clouded(cloud) as (api, _peer):
+    async with running_cloud(cloud) as (api, _peer):
         credentials = api._transport.credentials
         cloud.refusals += [BUSY] * LOGIN_RETRIES.attempts
         cloud.clock.now += DAY - LONGEST_MARGIN
@@ -228,7 +228,7 @@ async def test_iam_that_stays_away_is_asked_again_later() -> None:
 
 async def test_a_refused_password_is_not_tried_again() -> None:
     cloud = Cloud()
-    async with clouded(cloud) as (api, _peer):
+    async with running_cloud(cloud) as (api, _peer):
         cloud.refusals.append(WRONG_PASSWORD)
         cloud.expires.clear()
         answer = await api.read(target())
@@ -250,7 +250,7 @@ async def test_a_refused_password_is_not_tried_again() -> None:
 )
 async def test_a_clock_that_is_an_hour_wrong_changes_nothing(ahead: float, told: set[str]) -> None:
     cloud = Cloud(lifetime=1000.0, ahead=ahead, told=frozenset(told))
-    async with clouded(cloud) as (api, _peer):
+    async with running_cloud(cloud) as (api, _peer):
         assert api._transport.credentials.grant.fresh_for == 800.0
 
 
@@ -263,11 +263,11 @@ async def test_a_clock_that_is_an_hour_wrong_changes_nothing(ahead: float, told:
         ({"issued_at", "Date"}, 0.0, float("inf")),
     ],
 )
-async def test_where_iam_tells_no_time_our_clock_must_do_and_else_a_401(
+async def test_without_a_time_of_iam_our_clock_counts_and_else_a_401(
     told: set[str], ahead: float, fresh_for: float
 ) -> None:
     cloud = Cloud(lifetime=1000.0, ahead=ahead, told=frozenset(told))
-    async with clouded(cloud) as (api, _peer):
+    async with running_cloud(cloud) as (api, _peer):
         assert api._transport.credentials.grant.fresh_for == fresh_for
 
 
@@ -317,7 +317,9 @@ async def test_each_failure_of_iam_is_one_line_that_says_what_to_do(
     assert said.endswith(message)
 
 
-async def test_iam_that_hangs_is_not_waited_for_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_first_log_in_is_not_retried_where_iam_hangs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(iam_module, "_TIMEOUT", 0.1)
     async with serve(in_turn(Act.HANG)) as peer:
         said = await refusal(iam(peer.url), CCI_PASSWORD=PASSWORD)
@@ -326,7 +328,7 @@ async def test_iam_that_hangs_is_not_waited_for_at_first(monkeypatch: pytest.Mon
     assert len(peer.requests) == 1
 
 
-async def test_iam_that_is_not_there_is_not_waited_for_at_first() -> None:
+async def test_the_first_log_in_is_not_retried_where_iam_is_unreachable() -> None:
     async with serve(in_turn(Act.CLOSE)) as peer:
         pass
 
@@ -344,7 +346,7 @@ async def test_a_redirect_does_not_get_the_password() -> None:
     assert thief.requests == []
 
 
-async def test_what_is_missing_is_named(tmp_path: Path) -> None:
+async def test_a_missing_variable_or_file_is_named(tmp_path: Path) -> None:
     empty, missing = tmp_path / "empty", tmp_path / "missing"
     empty.touch()
     url = "http://127.0.0.1:9"

@@ -1,8 +1,8 @@
-"""A hunt for secrets in all that could carry one, whichever way in.
+"""No secret is in anything that is shown or logged, for each way to log in.
 
 Covered: representations, the text of tracebacks, log records and warnings, of log-ins that work and
-that fail, answers that quote the request included. Left out: the artefacts of whole runs (tests of
-the command line), and what stands in clear by design (the environment, files, the wire).
+that fail, and answers that quote the request. Left out: the artefacts of whole runs (tests of the
+command line), and what is in clear by design (the environment, files, the wire).
 """
 
 import logging
@@ -154,7 +154,7 @@ async def test_no_secret_is_in_the_traceback_of_a_log_in_that_fails(
         (access_key(), {"CCI_ACCESS_KEY": SECRET, "CCI_SECRET_KEY": f"{SECRET}\r\nX-Evil: 1"}),
     ],
 )
-async def test_no_secret_is_in_the_traceback_of_one_that_is_unfit(
+async def test_no_secret_is_in_the_traceback_of_auth_that_is_not_valid(
     auth: Auth, environ: dict[str, str]
 ) -> None:
     with pytest.raises(CredentialsError) as caught:

@@ -1,7 +1,7 @@
 """Bodies at every network boundary: null, deep, damaged, of other types, and arbitrary.
 
 Covered: answers to PATCH and GET, pages, discovery, Leases and IAM, by the functions that decode
-them, and one client against a server that sends arbitrary bytes. Left out: what becomes of a target
+them, and one client against a server that sends arbitrary bytes. Left out: how a target ends
 whose object is too deep (tests/rules/planning/test_unreadable.py, tests/e2e/test_odd_objects.py).
 """
 
@@ -80,7 +80,7 @@ def test_null_causes_and_null_fields_of_causes_are_absent() -> None:
     assert answered.about == ""
 
 
-def test_a_status_with_null_details_says_nothing_more() -> None:
+def test_null_details_of_a_status_are_absent() -> None:
     assert decode_answer(raw({"kind": "Status", "details": None}, 500)).is_status
 
 
@@ -160,7 +160,7 @@ async def test_a_lease_with_a_null_spec_is_free(spec: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 10**400])
-async def test_a_lease_with_a_number_that_no_int32_holds_is_no_lease(number: int) -> None:
+async def test_a_lease_with_a_number_beyond_int32_is_not_a_lease(number: int) -> None:
     spec = {"holderIdentity": "x", "leaseDurationSeconds": number, "leaseTransitions": 1}
 
     assert isinstance(await lease_of({"metadata": METADATA, "spec": spec}), LeaseTrouble)
@@ -199,7 +199,7 @@ def test_the_limit_is_the_same_for_an_answer_and_for_a_list(levels: int, reason:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_one_object_that_is_too_deep_does_not_spoil_the_page(*, whole: bool) -> None:
+def test_one_object_that_is_too_deep_does_not_affect_the_page(*, whole: bool) -> None:
     items = [
         {"metadata": METADATA | {"name": name}, "spec": {"marks": marks}}
         for name, marks in (("a", []), ("b", "@"), ("c", []))
@@ -213,7 +213,7 @@ def test_one_object_that_is_too_deep_does_not_spoil_the_page(*, whole: bool) -> 
     assert [bool(seen.unreadable) for seen in page.items] == [False, whole, False]
 
 
-def test_one_object_with_a_number_that_no_float_holds_does_not_spoil_the_page() -> None:
+def test_one_object_with_a_number_beyond_float_does_not_affect_the_page() -> None:
     odd = b'{"metadata": {"name":"b","uid":"u","resourceVersion":"1"}, "spec": {"n": 1e999}}'
     body = b'{"items": [%s, %s]}' % (json.dumps({"metadata": METADATA}).encode(), odd)
 
@@ -224,13 +224,13 @@ def test_one_object_with_a_number_that_no_float_holds_does_not_spoil_the_page() 
     assert not page.items[1].is_readable_at([("spec", "n")])
 
 
-def test_a_status_is_a_status_however_deep_its_other_fields_are() -> None:
+def test_deep_fields_of_a_status_do_not_affect_it() -> None:
     body = deep({"kind": "Status", "message": "gone", "details": {"kind": "jobs", "extra": "@"}})
 
     assert is_gone(decode_answer(raw(body, 404)))
 
 
-def test_discovery_survives_what_is_too_deep() -> None:
+def test_discovery_accepts_deep_documents() -> None:
     groups = deep({"groups": [{"name": "batch", "versions": [{"version": "v1", "x": "@"}]}]})
     resources = deep(
         {"resources": [{"name": "jobs", "kind": "Job", "verbs": ["list", "patch"], "x": "@"}]}
@@ -243,7 +243,7 @@ def test_discovery_survives_what_is_too_deep() -> None:
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, DEEP, b'"' + b"[" * 9000])
-def test_deep_bodies_that_are_nothing_are_an_answer_without_an_object(body: bytes) -> None:
+def test_a_deep_body_of_no_type_is_an_answer_without_an_object(body: bytes) -> None:
     for whole in (False, True):
         assert decode_answer(raw(body), whole=whole).seen is None
         assert decode_page(raw(body), whole=whole) is None
@@ -252,7 +252,7 @@ def test_deep_bodies_that_are_nothing_are_an_answer_without_an_object(body: byte
     assert lifetime(raw(body), now=0.0) == math.inf
 
 
-def test_brackets_within_strings_are_no_depth() -> None:
+def test_brackets_within_strings_do_not_count_as_depth() -> None:
     body = json.dumps({"a": '[{"\\' * 2000, "b": [1]}).encode()
 
     assert repair(body) == body
@@ -313,7 +313,7 @@ def test_an_html_page_is_described_by_its_title(page: bytes, shown: str) -> None
 @pytest.mark.parametrize(
     "odd", [b"\\ud800", b"\\udc00", b"\\ud800\\ud800", b"\xff", b"\xed\xa0\x80"]
 )
-def test_what_is_no_unicode_becomes_a_replacement_character_as_in_go(odd: bytes) -> None:
+def test_bytes_that_are_not_unicode_become_replacement_characters_as_in_go(odd: bytes) -> None:
     status = b'{"kind":"Status","message":"a%sb","details":{"kind":"jobs"}}' % odd
     item = json.dumps({"metadata": METADATA}).encode()[:-2] + b',"labels":{"x":"%s"}}}' % odd
 
@@ -324,7 +324,7 @@ def test_what_is_no_unicode_becomes_a_replacement_character_as_in_go(odd: bytes)
     assert seen.whole["metadata"]["labels"] == seen.labels
 
 
-def test_whole_pairs_and_escaped_backslashes_stay_as_they_are() -> None:
+def test_surrogate_pairs_and_escaped_backslashes_are_not_changed() -> None:
     body = b'"\\ud83d\\ude00 \\\\ud800 \\u0041 \\\\\\ud800"'
 
     assert json.loads(repair(body)) == "\U0001f600 \\ud800 A \\\ufffd"
@@ -368,7 +368,7 @@ def test_a_secret_that_is_a_part_of_a_phrase_does_not_change_the_verdict(secret:
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 500])
-def test_what_an_answer_quotes_of_its_request_is_never_shown(body: Any, status: int) -> None:
+def test_secrets_that_an_answer_quotes_are_masked(body: Any, status: int) -> None:
     answered = decode_answer(raw(body, status, secrets=(SECRET,)))
 
     assert SECRET[:3] not in f"{answered!r} {answered.message} {answered.reason}"
@@ -403,14 +403,14 @@ async def test_a_refusal_that_quotes_a_large_value_keeps_its_verdict_and_its_cau
         "",
     ],
 )
-def test_a_date_of_iam_that_makes_no_sense_is_passed_over(date: str) -> None:
+def test_a_date_of_iam_that_is_not_valid_is_ignored(date: str) -> None:
     body = {"token": {"issued_at": None, "expires_at": "1970-01-01T01:00:00.000000Z"}}
 
     assert lifetime(raw(body, 201, Date=date), now=0.0) == 3600.0
 
 
 @pytest.mark.parametrize("body", [{"token": None}, {"token": {"expires_at": None}}, {}, b"", b"[]"])
-def test_an_answer_of_iam_without_an_end_is_good_until_it_is_refused(body: Any) -> None:
+def test_a_token_without_an_end_is_used_until_it_is_refused(body: Any) -> None:
     assert lifetime(raw(body, 201), now=0.0) == math.inf
 
 
@@ -466,9 +466,7 @@ STATUSES = st.integers(100, 599) | st.sampled_from([200, 404, 409, 410, 422, 429
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(body=BODIES, status=STATUSES, secret=st.text(max_size=3), header=st.text())
-def test_whatever_a_body_is_it_becomes_a_value(
-    body: bytes, status: int, secret: str, header: str
-) -> None:
+def test_any_body_becomes_a_value(body: bytes, status: int, secret: str, header: str) -> None:
     headers = {"Date": header, "Retry-After": header}
     came = Raw(status, body, headers=headers, secrets=(secret,) if secret else ())
 
@@ -503,7 +501,7 @@ def test_whatever_a_body_is_it_becomes_a_value(
     ),
     cut=st.integers(0, 200),
 )
-async def test_whatever_comes_over_the_wire_is_an_answer_or_none_or_our_own_error(
+async def test_any_answer_of_a_server_is_a_value_or_an_error_of_ours(
     body: bytes, status: int, headers: dict[str, bytes], cut: int
 ) -> None:
     lines = [b"HTTP/1.1 %d X" % status, b"Content-Length: %d" % len(body)]
@@ -538,7 +536,7 @@ async def test_whatever_comes_over_the_wire_is_an_answer_or_none_or_our_own_erro
         max_size=4,
     ),
 )
-async def test_whatever_iam_answers_is_a_grant_or_our_own_error(
+async def test_any_answer_of_iam_is_a_grant_or_an_error_of_ours(
     body: bytes, status: int, headers: dict[str, bytes]
 ) -> None:
     lines = [b"HTTP/1.1 %d X" % status, b"Content-Length: %d" % len(body)]
@@ -555,7 +553,7 @@ async def test_whatever_iam_answers_is_a_grant_or_our_own_error(
             assert PASSWORD not in str(error)  # noqa: PT017 - most often it raises, not always
 
 
-def test_an_object_as_it_should_be_has_nothing_unreadable() -> None:
+def test_a_valid_object_is_readable() -> None:
     seen = decode_answer(raw(an_object("a", app="etl")), whole=True).seen
 
     assert seen is not None

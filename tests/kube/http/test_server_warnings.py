@@ -1,4 +1,4 @@
-"""`Warning` headers: how they are read, counted, bounded and made fit to be shown.
+"""`Warning` headers: how they are read, counted, bounded and cleaned.
 
 Left out: log and summary of a run (tests/e2e/test_server_warnings.py).
 """
@@ -43,7 +43,7 @@ def test_a_header_is_read_as_client_go_reads_it(header: str, texts: tuple[str, .
     st.text()
     | st.lists(st.sampled_from(['299 - "', '"', "\\", ",", "=?", "?=", "x "])).map("".join)
 )
-def test_no_header_is_too_odd(header: str) -> None:
+def test_any_header_is_read(header: str) -> None:
     shown: list[str] = []
     warnings = ServerWarnings()
     warnings.on_new = shown.append
@@ -54,7 +54,7 @@ def test_no_header_is_too_odd(header: str) -> None:
     assert all(len(text) <= 500 and text.isprintable() for text in shown)
 
 
-async def test_all_answers_are_looked_at_and_each_text_is_told_once() -> None:
+async def test_all_answers_count_and_each_text_is_reported_once() -> None:
     told: list[str] = []
     answer = http(200, an_object(), Warning=f'299 - "{OLD}"')
     async with opened(in_turn(answer)) as (api, _peer):
@@ -67,7 +67,7 @@ async def test_all_answers_are_looked_at_and_each_text_is_told_once() -> None:
     assert told == [OLD]
 
 
-async def test_an_answer_without_the_header_is_no_warning() -> None:
+async def test_an_answer_without_the_header_has_no_warning() -> None:
     async with opened(in_turn(http(200, an_object()))) as (api, _peer):
         await api.patch(target(), merge(b"{}"))
 
@@ -99,7 +99,7 @@ def test_texts_are_bounded_in_number_and_length() -> None:
     assert max(map(len, warnings.counts)) <= 500
 
 
-def test_one_answer_is_no_flood() -> None:
+def test_the_warnings_of_one_answer_are_bounded() -> None:
     warnings = ServerWarnings()
 
     warnings.note(['299 - "x",' * 5000], lambda text: text)

@@ -1,8 +1,8 @@
 """The query parameters of a PATCH, by provider, kind and options.
 
-Covered: every kind of both tables, what is left out, quoting, that nothing is rehearsed where that
-is unknown, how an apply is sent. Left out: what else is in a URL (test_kube_patch), and who refuses
-a rehearsal before it comes to this (tests of the campaign).
+Covered: every kind of both tables, what is left out, quoting, no dry run where the kind does
+not have one, how an apply is sent. Left out: the rest of a URL (test_patch), and the earlier
+refusal of such a dry run (tests of the campaign).
 """
 
 import pytest
@@ -38,7 +38,7 @@ def query(
     [(provider.name, kind) for provider in PROVIDERS.values() for kind in provider.kinds],
     ids=lambda value: value.resource.name if isinstance(value, Capability) else value,
 )
-def test_nothing_is_sent_that_the_kind_does_not_take(
+def test_only_parameters_that_the_kind_accepts_are_sent(
     provider: ProviderName, kind: Capability
 ) -> None:
     rehearsed = QueryParameter.DRY_RUN in kind.query
@@ -48,13 +48,13 @@ def test_nothing_is_sent_that_the_kind_does_not_take(
     assert sent.keys() == {name.value for name in kind.query}
 
 
-def test_a_plain_patch_names_its_manager_and_no_more() -> None:
+def test_a_plain_patch_has_only_its_field_manager() -> None:
     assert query(ProviderName.KUBERNETES, BATCH_JOB) == {"fieldManager": "fleetpatch"}
     assert query(ProviderName.CCI, VOLCANO_JOB) == {"fieldManager": "fleetpatch"}
     assert query(ProviderName.CCI, TF_JOB) == {}
 
 
-def test_values_come_out_as_they_went_in() -> None:
+def test_values_are_quoted() -> None:
     sent = query(ProviderName.KUBERNETES, BATCH_JOB, ALL, PatchType.APPLY, dry_run=True)
 
     assert sent == {
@@ -66,11 +66,11 @@ def test_values_come_out_as_they_went_in() -> None:
 
 
 @pytest.mark.parametrize("patch_type", [kind for kind in PatchType if kind is not PatchType.APPLY])
-def test_nothing_but_an_apply_is_forced(patch_type: PatchType) -> None:
+def test_only_an_apply_is_forced(patch_type: PatchType) -> None:
     assert "force" not in query(ProviderName.KUBERNETES, BATCH_JOB, ALL, patch_type)
 
 
-def test_a_custom_kind_of_any_name_takes_what_kubernetes_takes() -> None:
+def test_any_custom_kind_accepts_the_parameters_of_kubernetes() -> None:
     resource = Resource("example.com", "v1", "things", "Thing")
 
     assert query(ProviderName.KUBERNETES, resource, dry_run=True).keys() == {
@@ -87,7 +87,7 @@ def test_a_custom_kind_of_any_name_takes_what_kubernetes_takes() -> None:
     ],
     ids=lambda resource: resource.name,
 )
-async def test_what_can_not_be_rehearsed_is_never_sent_as_a_rehearsal(resource: Resource) -> None:
+async def test_a_kind_without_dry_run_is_never_sent_one(resource: Resource) -> None:
     async with serve(in_turn(http(200, an_object()))) as peer:
         connection = Connection("", "", peer.url, provider=ProviderName.CCI)
         async with ApiServer("test", connection, clock=VirtualClock()) as api:

@@ -1,4 +1,4 @@
-"""Kubeconfigs, certificates and credential plugins made for a test."""
+"""Kubeconfigs, certificates and credential plugins for tests."""
 
 import json
 import ssl
@@ -36,7 +36,7 @@ def kubeconfig(
 
 
 def plugin(folder: Path, answers: str, name: str = "plugin") -> dict[str, Any]:
-    """Make an exec plugin that runs the Python statements `answers`; give its user entry.
+    """Make an exec plugin that runs the Python statements `answers`; returns its user entry.
 
     `answers` may call `credential(**status)`, which prints an ExecCredential of the version asked
     for, and read `run`, the number of this run, from 1, and `asked`, what it was asked for.
@@ -61,13 +61,13 @@ def credential(**status):
 
 
 def runs(folder: Path, name: str = "plugin") -> int:
-    """How often a plugin was run."""
+    """Return how often a plugin was run."""
     counted = folder / f"{name}.runs"
     return int(counted.read_text()) if counted.exists() else 0
 
 
 def certificate(folder: Path, name: str = "server") -> tuple[Path, Path]:
-    """Make a self-signed certificate for 127.0.0.1 and other.example; give it and its key."""
+    """Make a self-signed certificate for 127.0.0.1 and other.example; returns it and its key."""
     made, key = folder / f"{name}.crt", folder / f"{name}.key"
     names = "subjectAltName=IP:127.0.0.1,DNS:other.example"
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -98,7 +98,7 @@ def chain(folder: Path, names: str = "subjectAltName=IP:127.0.0.1") -> dict[str,
 
 
 def server_tls(folder: Path, *, clients: Path | None = None) -> tuple[ssl.SSLContext, Path]:
-    """Make a server's TLS context and its authority's file; `clients` are those it demands."""
+    """Make a server's TLS context and its authority's file; clients need one of `clients`."""
     made, key = certificate(folder)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(made, key)

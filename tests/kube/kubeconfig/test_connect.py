@@ -2,8 +2,8 @@
 
 Covered: where files are found and how several are merged, each kind of credentials, renewal,
 proxies, a pod's service account, and each mistake with its message, never a secret. Left out: TLS
-handshakes (test_kube_tls), and in detail the text of a kubeconfig (test_kubeconfig_file), its keys
-(test_kubeconfig_keys) and log-ins (test_static_auth, test_exec_auth, test_impersonation).
+handshakes (test_tls), and in detail the text of a kubeconfig (test_file), its keys
+(test_keys) and log-ins (test_static_auth, test_exec_auth, test_impersonation).
 """
 
 import base64
@@ -54,7 +54,7 @@ async def test_the_current_context_of_the_home_directory_is_the_default(tmp_path
     assert not connection.insecure
 
 
-async def test_joined_files_are_merged_and_the_first_wins(tmp_path: Path) -> None:
+async def test_several_files_are_merged_and_the_first_takes_precedence(tmp_path: Path) -> None:
     first = kubeconfig(tmp_path / "a", name="a", the_cluster=cluster("https://a"), current="b")
     second = kubeconfig(tmp_path / "b", name="b", the_cluster=cluster("https://b/"), current="a")
     third = kubeconfig(tmp_path / "c", name="a", the_cluster=cluster("https://other"))
@@ -66,7 +66,7 @@ async def test_joined_files_are_merged_and_the_first_wins(tmp_path: Path) -> Non
     assert (await load(first, second, third, context="a")).server == "https://a"
 
 
-async def test_paths_are_relative_to_the_file_that_holds_them(tmp_path: Path) -> None:
+async def test_paths_are_relative_to_their_file(tmp_path: Path) -> None:
     users, clusters = tmp_path / "users", tmp_path / "clusters"
     users.mkdir()
     clusters.mkdir()
@@ -84,7 +84,7 @@ async def test_paths_are_relative_to_the_file_that_holds_them(tmp_path: Path) ->
     assert connection.grant.headers["Authorization"] == f"Bearer {TOKEN}"
 
 
-async def test_a_token_file_is_followed(tmp_path: Path) -> None:
+async def test_a_token_file_is_read_again(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("one\n")
     user = {"tokenFile": "token", "token": "passed over"}
     connection = await load(kubeconfig(tmp_path / "config", user=user))
@@ -117,7 +117,7 @@ async def test_a_context_without_a_user_is_anonymous(tmp_path: Path) -> None:
     assert not (await load(file)).grant.headers
 
 
-async def test_client_certificates_given_as_data_leave_no_file_behind(tmp_path: Path) -> None:
+async def test_client_certificates_as_data_leave_no_file_behind(tmp_path: Path) -> None:
     made, key = certificate(tmp_path)
     user = {
         "client-certificate-data": base64.b64encode(made.read_bytes()).decode(),
@@ -132,7 +132,7 @@ async def test_client_certificates_given_as_data_leave_no_file_behind(tmp_path: 
     assert files_in(tmp_path) == before
 
 
-async def test_an_exec_plugin_gives_a_token_and_is_run_again_for_a_new_one(tmp_path: Path) -> None:
+async def test_an_exec_plugin_prints_a_token_and_is_run_again_for_a_new_one(tmp_path: Path) -> None:
     user = plugin(
         tmp_path, 'credential(token=f"tok-{run}", expirationTimestamp="2999-01-01T00:00:00Z")'
     )
@@ -154,7 +154,7 @@ async def test_an_exec_plugin_gets_its_arguments_and_environment(tmp_path: Path)
     assert connection.grant.headers["Authorization"] == "Bearer get-it"
 
 
-async def test_an_exec_plugin_may_give_a_certificate(tmp_path: Path) -> None:
+async def test_an_exec_plugin_may_print_a_certificate(tmp_path: Path) -> None:
     made, key = certificate(tmp_path)
     user = plugin(
         tmp_path,
@@ -289,7 +289,7 @@ async def test_half_a_pod_is_not_a_pod(tmp_path: Path, missing: str) -> None:
     assert missing in str(said.value)
 
 
-async def test_without_a_kubeconfig_and_outside_of_a_pod_there_is_nothing() -> None:
+async def test_no_kubeconfig_outside_of_a_pod_is_an_error() -> None:
     with pytest.raises(KubeconfigError, match=r"set KUBECONFIG or write ~/\.kube/config"):
         await connect_to_context(environ={})
 
@@ -330,7 +330,7 @@ async def test_a_broken_kubeconfig_is_one_line(tmp_path: Path, text: str, messag
     assert TOKEN not in str(caught.value)
 
 
-async def test_a_kubeconfig_that_is_no_text_or_no_file_is_named(tmp_path: Path) -> None:
+async def test_a_kubeconfig_that_is_not_text_or_not_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
 
     with pytest.raises(KubeconfigError, match="binary: is not YAML"):
@@ -366,7 +366,7 @@ async def test_a_kubeconfig_that_is_no_text_or_no_file_is_named(tmp_path: Path) 
         ({"certificate-authority-data": "x"}, "`certificate-authority-data` is not base64"),
     ],
 )
-async def test_a_cluster_that_is_unfit_says_why(
+async def test_a_cluster_that_is_not_valid_says_why(
     tmp_path: Path, more: dict[str, Any], message: str
 ) -> None:
     file = kubeconfig(tmp_path / "config", the_cluster=cluster() | more)
@@ -392,7 +392,7 @@ async def test_a_cluster_that_is_unfit_says_why(
         ({"token": 1234}, KubeconfigError, "`token` must be text; put it in quotes"),
     ],
 )
-async def test_a_user_that_is_unfit_says_why(
+async def test_a_user_that_is_not_valid_says_why(
     tmp_path: Path, user: dict[str, Any], kind: type[Exception], message: str
 ) -> None:
     (tmp_path / "empty").touch()

@@ -1,8 +1,8 @@
 """The protocol of exec plugins, by client-go's rules, with real plugins.
 
-Covered: what a plugin is told, how it is found, what it may answer, when it is run again, and that
-nothing secret is quoted. Left out: its process (test_exec_process), which credentials win over a
-plugin (test_static_auth), shared renewals (test_kube_credentials).
+Covered: what a plugin receives, how it is found, what it may print, when it is run again, and that
+nothing secret is quoted. Left out: its process (test_exec_process), which credentials take
+precedence over a plugin (test_static_auth), shared renewals (test_credentials).
 """
 
 import base64
@@ -47,8 +47,8 @@ async def load(
     return await connect_to_context(environ={"KUBECONFIG": str(file)}, wall=lambda: NOW)
 
 
-def telling(folder: Path) -> dict[str, Any]:
-    """A plugin that writes down what it was asked for, and its stdin."""
+def recording(folder: Path) -> dict[str, Any]:
+    """Make a plugin that records its KUBERNETES_EXEC_INFO and its stdin."""
     asked = folder / "asked"
     return plugin(
         folder,
@@ -57,13 +57,13 @@ def telling(folder: Path) -> dict[str, Any]:
     )
 
 
-def told(folder: Path) -> Any:
+def recorded(folder: Path) -> Any:
     return json.loads((folder / "asked").read_text())
 
 
 @pytest.fixture
 def terminal() -> Iterator[int]:
-    """Make stdin a terminal; gives the number that a person types into."""
+    """Make stdin a terminal; yields the descriptor that a person would type into."""
     person, ours = os.openpty()
     stdin = os.dup(0)
     os.dup2(ours, 0)
@@ -74,13 +74,13 @@ def terminal() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("api_version", [V1, V1BETA1])
-async def test_a_plugin_is_told_the_version_and_that_nobody_can_be_asked(
+async def test_a_plugin_receives_the_version_and_that_it_is_not_interactive(
     tmp_path: Path, api_version: str
 ) -> None:
-    await load(tmp_path, telling(tmp_path), apiVersion=api_version)
+    await load(tmp_path, recording(tmp_path), apiVersion=api_version)
 
     spec = {"interactive": False}
-    assert told(tmp_path) == [
+    assert recorded(tmp_path) == [
         {"kind": "ExecCredential", "apiVersion": api_version, "spec": spec},
         "",
     ]
@@ -88,7 +88,7 @@ async def test_a_plugin_is_told_the_version_and_that_nobody_can_be_asked(
 
 @pytest.mark.parametrize("api_version", [V1, V1BETA1])
 @pytest.mark.parametrize("as_data", [True, False])
-async def test_a_plugin_is_told_about_the_cluster_where_the_kubeconfig_says_so(
+async def test_a_plugin_receives_the_cluster_where_the_kubeconfig_says_so(
     tmp_path: Path, api_version: str, as_data: bool
 ) -> None:
     made, _key = certificate(tmp_path)
@@ -108,10 +108,10 @@ async def test_a_plugin_is_told_about_the_cluster_where_the_kubeconfig_says_so(
     )
 
     await load(
-        tmp_path, telling(tmp_path), the_cluster, apiVersion=api_version, provideClusterInfo=True
+        tmp_path, recording(tmp_path), the_cluster, apiVersion=api_version, provideClusterInfo=True
     )
 
-    assert told(tmp_path)[0]["spec"]["cluster"] == {
+    assert recorded(tmp_path)[0]["spec"]["cluster"] == {
         "server": "https://host:6443/prefix/",
         "tls-server-name": "other.example",
         "certificate-authority-data": data,
@@ -121,12 +121,12 @@ async def test_a_plugin_is_told_about_the_cluster_where_the_kubeconfig_says_so(
     }
 
 
-async def test_a_plugin_is_told_that_verification_is_off(tmp_path: Path) -> None:
+async def test_a_plugin_receives_that_verification_is_off(tmp_path: Path) -> None:
     the_cluster = cluster(insecure_skip_tls_verify=True)
 
-    await load(tmp_path, telling(tmp_path), the_cluster, provideClusterInfo=True)
+    await load(tmp_path, recording(tmp_path), the_cluster, provideClusterInfo=True)
 
-    assert told(tmp_path)[0]["spec"]["cluster"] == {
+    assert recorded(tmp_path)[0]["spec"]["cluster"] == {
         "server": "https://host:6443",
         "insecure-skip-tls-verify": True,
     }
@@ -154,21 +154,21 @@ async def test_an_extension_that_is_not_json_is_refused(tmp_path: Path) -> None:
     ("mode", "interactive"),
     [("Never", False), ("IfAvailable", True), ("Always", True), (None, True), ("", True)],
 )
-async def test_a_terminal_is_lent_to_a_plugin_that_may_ask(
+async def test_a_plugin_that_may_ask_gets_the_terminal(
     tmp_path: Path, terminal: int, mode: str | None, interactive: bool
 ) -> None:
     os.write(terminal, b"s3cr3t\n\x04")
 
-    await load(tmp_path, telling(tmp_path), interactiveMode=mode)
+    await load(tmp_path, recording(tmp_path), interactiveMode=mode)
 
-    asked, stdin = told(tmp_path)
+    asked, stdin = recorded(tmp_path)
     assert asked["spec"] == {"interactive": interactive}
     assert stdin == ("s3cr3t\n" if interactive else "")
 
 
 async def test_a_plugin_that_must_ask_needs_a_terminal(tmp_path: Path) -> None:
     with pytest.raises(CredentialsError, match="standard input is not a terminal; start fleetpat"):
-        await load(tmp_path, telling(tmp_path), interactiveMode="Always")
+        await load(tmp_path, recording(tmp_path), interactiveMode="Always")
     assert runs(tmp_path) == 0
 
 
@@ -201,7 +201,7 @@ async def test_a_command_with_a_slash_is_relative_to_the_kubeconfig(
     assert connection.grant.headers["Authorization"] == "Bearer its"
 
 
-async def test_a_plugin_that_is_not_installed_comes_with_its_hint(tmp_path: Path) -> None:
+async def test_the_error_of_a_plugin_that_is_not_installed_has_its_hint(tmp_path: Path) -> None:
     hint = "brew install \x1b[1mit\x1b[0m\n\nor see https://example.com"
 
     with pytest.raises(CredentialsError) as caught:
@@ -310,7 +310,7 @@ async def test_an_answer_of_the_protocol_is_accepted(
         ("its", "not print an ExecCredential"),
     ],
 )
-async def test_any_other_answer_is_refused_and_not_quoted(
+async def test_any_other_output_is_refused_and_not_quoted(
     tmp_path: Path, answer: Any, message: str
 ) -> None:
     with pytest.raises(CredentialsError, match=message) as caught:
@@ -351,7 +351,7 @@ async def test_a_plugin_is_run_again_shortly_before_its_credential_expires(
     assert (await load(tmp_path, user)).grant.fresh_for == pytest.approx(fresh_for, abs=1)
 
 
-async def test_an_expired_credential_is_replaced_beside_the_requests(tmp_path: Path) -> None:
+async def test_an_expired_credential_is_replaced_while_requests_go_on(tmp_path: Path) -> None:
     clock = VirtualClock(now=NOW)
     user = plugin(
         tmp_path,
@@ -375,7 +375,7 @@ async def test_an_expired_credential_is_replaced_beside_the_requests(tmp_path: P
     assert runs(tmp_path) == 2
 
 
-async def test_a_certificate_and_a_token_are_both_shown(tmp_path: Path) -> None:
+async def test_a_certificate_and_a_token_are_both_sent(tmp_path: Path) -> None:
     client, key = certificate(tmp_path, "client")
     tls, authority = server_tls(tmp_path, clients=client)
     user = plugin(

@@ -1,7 +1,7 @@
-"""The process of a credential plugin: what it may write, and that it ends on every way out.
+"""The process of a credential plugin: what it may write, and that it ends in every case.
 
 Covered: floods on stderr and stdout, prompts, the time limit, cancellation, SIGKILL of our own
-process, plugins that ignore SIGTERM or leave processes behind. Left out: what its answer means
+process, plugins that ignore SIGTERM or leave processes behind. Left out: what its output means
 (test_exec_auth).
 """
 
@@ -23,7 +23,7 @@ NUMBERED = f"""\
 sh -c 'echo $$ >child.tmp; mv child.tmp child; {FOREVER}' &
 echo $$ >plugin.tmp; mv plugin.tmp plugin
 """
-"""Writes down the number of the process and of a child of it that runs forever."""
+"""Writes the ids of the process and of a child that runs forever into files."""
 
 
 class Shown:
@@ -64,7 +64,7 @@ def runs_in(folder: Path) -> bool:
     return (folder / "plugin").exists() and (folder / "child").exists()
 
 
-async def test_a_plugin_ends_with_its_code_output_and_last_words(tmp_path: Path) -> None:
+async def test_the_result_has_the_exit_code_stdout_and_the_end_of_stderr(tmp_path: Path) -> None:
     shown = Shown()
 
     ended = await run("echo out; echo words >&2; exit 3", tmp_path, shown)
@@ -79,7 +79,7 @@ async def test_a_plugin_ends_with_its_code_output_and_last_words(tmp_path: Path)
     assert "out" not in repr(ended)
 
 
-async def test_a_flood_on_stderr_is_passed_on_and_is_no_deadlock(tmp_path: Path) -> None:
+async def test_a_flood_on_stderr_is_copied_and_does_not_block(tmp_path: Path) -> None:
     shown = Shown()
 
     ended = await run("head -c 400000 /dev/zero | tr '\\0' x >&2; echo answer", tmp_path, shown)
@@ -88,7 +88,7 @@ async def test_a_flood_on_stderr_is_passed_on_and_is_no_deadlock(tmp_path: Path)
     assert shown.text == b"x" * 400_000
 
 
-async def test_stderr_is_passed_on_up_to_a_limit(tmp_path: Path) -> None:
+async def test_stderr_is_copied_up_to_a_limit(tmp_path: Path) -> None:
     shown = Shown()
     flood = f"head -c {3 * OUTPUT_LIMIT} /dev/zero | tr '\\0' x >&2; echo ' the end' >&2"
 
@@ -129,7 +129,7 @@ async def test_a_plugin_ends_at_its_time_limit_with_all_its_processes(
     ends(tmp_path)
 
 
-async def test_a_plugin_ends_with_the_call(tmp_path: Path) -> None:
+async def test_a_plugin_ends_when_the_call_is_cancelled(tmp_path: Path) -> None:
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(run, f"{NUMBERED} {FOREVER}", tmp_path)
         await anyio.to_thread.run_sync(eventually, lambda: runs_in(tmp_path), "it runs")
@@ -156,7 +156,9 @@ anyio.run(main)
     ends(tmp_path)
 
 
-async def test_what_a_plugin_leaves_behind_is_neither_awaited_nor_ended(tmp_path: Path) -> None:
+async def test_processes_that_a_plugin_leaves_behind_are_neither_awaited_nor_ended(
+    tmp_path: Path,
+) -> None:
     ended = await run(f"{NUMBERED} echo answer", tmp_path)
 
     assert (ended.exit_code, ended.stdout) == (0, b"answer\n")
@@ -176,7 +178,7 @@ async def test_a_command_that_cannot_be_started_is_an_error_of_the_system() -> N
         await exec_process.run(["/bin/true", "\0"], {}, interactive=False, time_limit=1)
 
 
-async def test_without_a_shell_a_plugin_runs_all_the_same(
+async def test_a_plugin_runs_without_a_shell_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = subprocess.Popen
@@ -191,7 +193,7 @@ async def test_without_a_shell_a_plugin_runs_all_the_same(
     assert (await run("echo answer", tmp_path)).stdout == b"answer\n"
 
 
-def test_a_closed_stderr_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_stderr_is_not_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "__stderr__", None)
 
     exec_process.show_on_stderr(b"lost")

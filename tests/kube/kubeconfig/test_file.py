@@ -1,8 +1,8 @@
-"""A kubeconfig as text: what client-go reads is read, and nothing ends in a traceback.
+"""The text of a kubeconfig: what client-go accepts is accepted, and any other text is an error.
 
 Covered: repeated keys, several documents, YAML versions and encodings, depth, size, repeated names,
 and arbitrary bytes and structures. Left out: which credentials count (test_static_auth,
-test_exec_auth), unknown keys (test_kubeconfig_keys).
+test_exec_auth), unknown keys (test_keys).
 """
 
 import json
@@ -47,7 +47,7 @@ async def load(file: Path, text: str | bytes) -> Connection:
 
 
 async def shown(file: Path) -> str:
-    """What loading shows to a person: an error, or warnings."""
+    """Return what a person sees: an error, or warnings."""
     try:
         return "; ".join((await connect_to_context(environ={"KUBECONFIG": str(file)})).warnings)
     except (KubeconfigError, CredentialsError) as error:
@@ -145,7 +145,9 @@ async def test_a_value_that_looks_like_a_date_is_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.0", "2.0", "1", "x", "1.2.3"])
-async def test_another_version_of_yaml_is_a_placed_error(tmp_path: Path, version: str) -> None:
+async def test_another_version_of_yaml_is_an_error_with_its_place(
+    tmp_path: Path, version: str
+) -> None:
     text = f"# by hand\n%YAML {version}\n---\n{VALID}"
 
     with pytest.raises(KubeconfigError, match=r"config:2: is not YAML 1.1 or 1.2; remove"):
@@ -236,7 +238,7 @@ async def test_another_structure_is_an_error_of_the_kubeconfig(
         await load(file, json.dumps(content))
 
 
-async def test_a_file_without_end_is_not_a_kubeconfig() -> None:
+async def test_an_endless_file_is_not_a_kubeconfig() -> None:
     with pytest.raises(KubeconfigError, match="larger than 16 MiB"):
         await connect_to_context(environ={"KUBECONFIG": "/dev/zero"})
 

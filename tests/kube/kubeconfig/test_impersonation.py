@@ -1,6 +1,6 @@
 """Impersonation by a kubeconfig's user, as headers on the wire, whatever the log-in.
 
-Left out: what a server makes of the headers (test_kube_control_plane).
+Left out: how a server handles the headers (test_control_plane).
 """
 
 from pathlib import Path
@@ -111,7 +111,7 @@ async def test_groups_uid_and_extra_need_a_user(
         {"as-uid": "", "as-groups": [], "as-user-extra": {}},
     ],
 )
-async def test_what_is_empty_impersonates_nobody(tmp_path: Path, user: dict[str, Any]) -> None:
+async def test_an_empty_user_means_no_impersonation(tmp_path: Path, user: dict[str, Any]) -> None:
     file = kubeconfig(tmp_path / "config", user={"token": TOKEN} | user)
 
     connection = await connect_to_context(environ={"KUBECONFIG": str(file)})
@@ -132,7 +132,7 @@ async def test_what_is_empty_impersonates_nobody(tmp_path: Path, user: dict[str,
         ({"as": "a", "as-user-extra": {"k": ["c\x00"]}}, "Impersonate-Extra-k contains a line end"),
     ],
 )
-async def test_a_value_that_fits_no_header_is_refused(
+async def test_a_value_that_no_header_can_contain_is_refused(
     tmp_path: Path, user: dict[str, Any], message: str
 ) -> None:
     file = kubeconfig(tmp_path / "config", user=user)

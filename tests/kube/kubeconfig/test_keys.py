@@ -1,4 +1,4 @@
-"""Keys of a kubeconfig that are not known: an error where one was meant to matter, else a warning.
+"""Unknown keys of a kubeconfig: an error where ignoring one would be dangerous, else a warning.
 
 Left out: values of known keys (test_static_auth, test_exec_auth, test_impersonation).
 """
@@ -22,7 +22,7 @@ async def load(file: Path) -> Connection:
     return await connect_to_context(environ={"KUBECONFIG": str(file)})
 
 
-async def test_the_keys_of_client_go_are_no_cause_for_a_warning(tmp_path: Path) -> None:
+async def test_the_keys_of_client_go_cause_no_warning(tmp_path: Path) -> None:
     the_cluster = cluster(disable_compression=True, extensions=[{"name": "x", "extension": {}}])
     user = {"token": TOKEN, "extensions": []}
     file = kubeconfig(tmp_path / "config", the_cluster=the_cluster, user=user)
@@ -152,7 +152,7 @@ async def test_a_key_of_the_user_within_its_plugin_is_an_error(tmp_path: Path) -
         await load(file)
 
 
-async def test_entries_that_the_context_does_not_name_are_nobodys_business(tmp_path: Path) -> None:
+async def test_entries_of_other_contexts_are_not_checked(tmp_path: Path) -> None:
     file = kubeconfig(tmp_path / "config")
     content = json.loads(file.read_text())
     content["users"].append({"name": "other", "user": {"tokenfile": "x", "token": 5}})
@@ -161,7 +161,7 @@ async def test_entries_that_the_context_does_not_name_are_nobodys_business(tmp_p
     assert (await load(file)).warnings == ()
 
 
-async def test_what_is_a_secret_in_the_place_of_a_key_is_masked(tmp_path: Path) -> None:
+async def test_a_secret_in_the_place_of_a_key_is_masked(tmp_path: Path) -> None:
     file = kubeconfig(tmp_path / "config", user={TOKEN: None, "token": TOKEN})
 
     [warning] = (await load(file)).warnings

@@ -1,7 +1,7 @@
-"""Credentials that a kubeconfig holds: which one counts, by client-go's rules.
+"""Credentials that a kubeconfig contains: which one counts, by client-go's rules.
 
 Covered: tokens and token files, names and passwords, certificates, contradictions, and that all of
-them win over an exec plugin. Left out: TLS handshakes (test_kube_tls), impersonation.
+them take precedence over an exec plugin. Left out: TLS handshakes (test_tls), impersonation.
 """
 
 import base64
@@ -50,7 +50,7 @@ def basic(pair: str) -> str:
         ({}, None),
     ],
 )
-async def test_a_name_counts_and_what_is_empty_or_null_is_absent(
+async def test_a_name_counts_and_empty_or_null_values_are_absent(
     tmp_path: Path, user: dict[str, Any], authorization: str | None
 ) -> None:
     connection = await load(tmp_path, user)
@@ -124,7 +124,7 @@ async def test_a_scheme_in_capitals_keeps_the_authority(tmp_path: Path) -> None:
         assert len(connection.grant.tls.get_ca_certs()) == 1
 
 
-async def test_data_counts_before_a_file_and_leaves_no_file_behind(
+async def test_data_takes_precedence_over_a_file_and_leaves_no_file_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, _key = certificate(tmp_path)
@@ -169,7 +169,7 @@ async def test_a_folder_for_temporary_files_that_is_missing_is_named(
 
 
 @pytest.mark.parametrize("way", ["token", "token file", "name", "certificate"])
-async def test_credentials_in_the_kubeconfig_win_over_the_exec_plugin(
+async def test_credentials_in_the_kubeconfig_take_precedence_over_the_exec_plugin(
     tmp_path: Path, way: str
 ) -> None:
     made, key = certificate(tmp_path)
@@ -189,7 +189,7 @@ async def test_credentials_in_the_kubeconfig_win_over_the_exec_plugin(
 
 
 @pytest.mark.parametrize("user", [{"token": ""}, {"username": "", "password": "p"}, {"as": "x"}])
-async def test_what_is_no_credential_does_not_keep_the_plugin_from_running(
+async def test_a_plugin_runs_where_the_other_keys_are_not_credentials(
     tmp_path: Path, user: dict[str, Any]
 ) -> None:
     connection = await load(tmp_path, plugin(tmp_path, "credential(token='its')") | user)
@@ -207,7 +207,7 @@ async def test_what_is_no_credential_does_not_keep_the_plugin_from_running(
         (None, "use an exec plugin instead"),
     ],
 )
-async def test_an_auth_provider_is_refused_with_what_replaces_it(
+async def test_an_auth_provider_is_refused_and_its_replacement_is_named(
     tmp_path: Path, name: str | None, advice: str
 ) -> None:
     provider = {"auth-provider": {"name": name, "config": {"access-token": "s3cr3t"}}}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.answers.identity import about
+from fleetpatch.rules.answers.identity import verified_reply
 from tests.fakes import failure, ok, seen_job, target_of
 
 OURS = seen_job({"team": "blue"}, version="10")
@@ -22,7 +22,7 @@ TARGET = target_of(MetadataChange(labels={"team": "red"}), OURS)
 
 
 def is_ours(reply: Reply, *, written: bool = True) -> bool:
-    found = about(TARGET, reply, written=written)
+    found = verified_reply(TARGET, reply, written=written)
     assert found is reply or isinstance(found, NoAnswer)
     return found is reply
 
@@ -43,7 +43,7 @@ OTHERS = [
 @pytest.mark.parametrize("seen", OTHERS)
 @pytest.mark.parametrize("written", [True, False])
 def test_another_object_is_no_answer(seen: Seen, written: bool) -> None:
-    found = about(TARGET, ok(seen), written=written)
+    found = verified_reply(TARGET, ok(seen), written=written)
 
     assert isinstance(found, NoAnswer)
     assert found.silence is Silence.MISDIRECTED

@@ -22,7 +22,7 @@ from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
 from fleetpatch.rules.patching.server_side_apply import applied
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from fleetpatch.rules.planning.planner import NeedsPatch, Unchanged, need
-from fleetpatch.rules.planning.undo import way_back
+from fleetpatch.rules.planning.undo import values_to_restore
 from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 
 PATH = ("spec", "value")
@@ -95,7 +95,7 @@ def test_undo_puts_one_back_in_place_of_the_other(before: Json, after: Json) -> 
     settlement = Settlement(TargetId(1), Reason.PATCHED, resource_version="11")
     planned = target({PATH: before}, {PATH: after})
 
-    assert way_back(merge(after), planned, settlement) == ({PATH: after}, {PATH: before})
+    assert values_to_restore(merge(after), planned, settlement) == ({PATH: after}, {PATH: before})
 
 
 @pytest.mark.parametrize(("before", "after"), DIFFERENT)
@@ -118,7 +118,9 @@ def test_numbers_that_a_server_writes_alike_are_one_value(current: Json, wanted:
     assert isinstance(need(merge(wanted), live(current)), Unchanged)
     assert read("other", wanted, live(current)) == End(Reason.ALREADY_SET, resource_version="10")
     assert difference({"a": current}, {"a": wanted}) == ({}, {})
-    assert way_back(merge(wanted), target({PATH: current}, {PATH: wanted}), settlement) == ({}, {})
+    assert values_to_restore(
+        merge(wanted), target({PATH: current}, {PATH: wanted}), settlement
+    ) == ({}, {})
     json_patched({"a": current}, [{"op": "test", "path": "/a", "value": wanted}])
 
 

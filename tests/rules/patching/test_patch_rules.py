@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import deep_equal
-from fleetpatch.rules.patching.json_patch import MOST_COPIED, InapplicableError, json_patched
+from fleetpatch.rules.patching.json_patch import MAX_COPIED_BYTES, InapplicableError, json_patched
 from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.merge_rules import merge_rules
 from fleetpatch.rules.planning.planner import NeedsPatch, need
@@ -113,7 +113,7 @@ def test_a_list_with_null_in_it_cannot_be_tested(value: Any) -> None:
 
 
 def test_all_copies_together_have_a_limit() -> None:
-    document = {"a": "x" * (MOST_COPIED // 3 - 2)}
+    document = {"a": "x" * (MAX_COPIED_BYTES // 3 - 2)}
     copies = [{"op": "copy", "from": "/a", "path": f"/{number}"} for number in range(4)]
 
     assert set(json_patched(document, copies[:3])) == {"a", "0", "1", "2"}
@@ -122,7 +122,7 @@ def test_all_copies_together_have_a_limit() -> None:
 
 
 def test_what_is_counted_of_a_copy_is_its_text_with_its_escapes() -> None:
-    document = {"a": "<" * (MOST_COPIED // 6)}
+    document = {"a": "<" * (MAX_COPIED_BYTES // 6)}
     copy = {"op": "copy", "from": "/a", "path": "/b"}
 
     assert foreseen(document, [copy]) is REFUSED

@@ -33,7 +33,7 @@ from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.patch_body import request
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from fleetpatch.rules.planning.planner import NeedsPatch, goal, need
-from fleetpatch.rules.planning.undo import way_back
+from fleetpatch.rules.planning.undo import values_to_restore
 from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 
 KEYS = st.sampled_from("abcd")
@@ -184,7 +184,7 @@ def written(whole: Json) -> Json:
 
 
 def undo_of(change: Change, target: Target, settlement: Settlement) -> tuple[Restoration, Target]:
-    left, before = way_back(change, target, settlement)
+    left, before = values_to_restore(change, target, settlement)
     assert left.keys() == before.keys()
     assert not any(deep_equal(left[path], before[path]) for path in left)
     seen = Seen(target.namespace, target.name, target.uid, settlement.resource_version or "")
@@ -322,7 +322,7 @@ def test_defaults_that_the_server_adds_to_what_is_new_are_ours_as_well() -> None
     assert end.reason is Reason.PATCHED
     assert end.wrote == {("spec", "policy"): made}
     settlement = Settlement(target.id, end.reason, resource_version="11", wrote=end.wrote)
-    assert way_back(change, target, settlement) == (
+    assert values_to_restore(change, target, settlement) == (
         {("spec", "policy"): made},
         {("spec", "policy"): ABSENT},
     )

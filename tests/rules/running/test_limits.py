@@ -3,7 +3,7 @@
 import pytest
 
 from fleetpatch.model.units import Amount, Percent
-from fleetpatch.rules.running.limits import FEWEST_RETRIES, failures_allowed, retries_allowed
+from fleetpatch.rules.running.limits import MIN_RETRIES, failures_allowed, retries_allowed
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_a_count_is_a_count_and_a_share_is_rounded_down(
 
 
 def test_a_small_run_may_retry_all_the_same() -> None:
-    assert retries_allowed(Percent(10.0), 20, 20) == FEWEST_RETRIES
+    assert retries_allowed(Percent(10.0), 20, 20) == MIN_RETRIES
 
 
 def test_the_budget_is_a_share_of_the_requests_there_were_or_will_be() -> None:

@@ -4,22 +4,22 @@ import pytest
 
 from fleetpatch.errors import Exit
 from fleetpatch.model.run import RunState, Tally
-from fleetpatch.rules.running.run_state import ending, exit_code
+from fleetpatch.rules.running.run_state import exit_code, final_state
 
 DONE = Tally(applied=8, unchanged=1, skipped=1)
 OPEN = Tally(applied=8, pending=1, in_doubt=1)
 
 
 def test_a_run_whose_targets_all_ended_is_finished_whatever_happened_on_the_way() -> None:
-    assert ending(DONE, []) == (RunState.FINISHED, "")
-    assert ending(DONE, ["interrupted"]) == (RunState.FINISHED, "")
+    assert final_state(DONE, []) == (RunState.FINISHED, "")
+    assert final_state(DONE, ["interrupted"]) == (RunState.FINISHED, "")
 
 
 @pytest.mark.parametrize("tally", [Tally(pending=1), Tally(in_doubt=1), OPEN])
 def test_a_run_with_open_targets_is_paused_and_says_why(tally: Tally) -> None:
-    assert ending(tally, ["interrupted"]) == (RunState.PAUSED, "interrupted")
-    assert ending(tally, ["one", "two", "three"]) == (RunState.PAUSED, "one (and 2 more)")
-    assert ending(tally, [])[1] != ""
+    assert final_state(tally, ["interrupted"]) == (RunState.PAUSED, "interrupted")
+    assert final_state(tally, ["one", "two", "three"]) == (RunState.PAUSED, "one (and 2 more)")
+    assert final_state(tally, [])[1] != ""
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.errors import Refused
 from fleetpatch.model.units import Amount, Percent
-from fleetpatch.rules.running.waves import MOST_WAVES, Stratum, lot, spread, wave_ends
+from fleetpatch.rules.running.waves import MAX_WAVES, Stratum, shuffle_key, spread, wave_ends
 
 TENTH = Percent(10)
 ALL = Percent(100)
@@ -54,7 +54,7 @@ def test_too_many_waves_are_refused_with_a_way_out(sizes: list[Amount]) -> None:
     with pytest.raises(Refused, match=r"5000 targets would take more than 1000 waves; .* larger"):
         wave_ends(5000, sizes)
 
-    assert len(wave_ends(MOST_WAVES, [1])) == MOST_WAVES
+    assert len(wave_ends(MAX_WAVES, [1])) == MAX_WAVES
 
 
 def test_a_wave_takes_of_each_part_what_is_its_share() -> None:
@@ -99,8 +99,8 @@ def test_a_part_without_targets_is_done_from_the_start() -> None:
 
 
 def test_lots_are_the_same_everywhere() -> None:
-    assert lot("seed", "uid") == "e734d659ab268e883949e572a9bd320d"
-    assert lot("seed", "a", "bc") != lot("seed", "ab", "c")
+    assert shuffle_key("seed", "uid") == "e734d659ab268e883949e572a9bd320d"
+    assert shuffle_key("seed", "a", "bc") != shuffle_key("seed", "ab", "c")
 
 
 COUNTS = st.integers(0, 5) | st.integers(0, 300)

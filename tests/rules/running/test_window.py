@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.cron import Schedule
 from fleetpatch.model.window import Days, Opening, Window
-from fleetpatch.rules.running.window import LONGEST, Outlook, outlook
+from fleetpatch.rules.running.window import MAX_LOOKAHEAD, Outlook, outlook
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
@@ -218,7 +218,9 @@ def test_what_never_opens_again_has_no_next_opening() -> None:
 def test_what_stays_open_is_said_to_close_as_far_off_as_was_looked(always: Opening) -> None:
     now = at("2026-05-02T02:30Z")
 
-    assert outlook(window(always), now) == Outlook(now, now + LONGEST, now + LONGEST, None)
+    assert outlook(window(always), now) == Outlook(
+        now, now + MAX_LOOKAHEAD, now + MAX_LOOKAHEAD, None
+    )
 
 
 # The oracle --------------------------------------------------------------------------------------
