@@ -41,6 +41,27 @@ def test_every_status_has_a_ruling() -> None:
     assert list(TABLE) == list(range(100, 600))
 
 
+# Written out a second time, so that a change of any row of the table fails here.
+RULINGS = {
+    **dict.fromkeys(range(100, 200), REJECTED),
+    200: Ruling(Verdict.DONE),
+    **dict.fromkeys(range(201, 300), Ruling(Verdict.IN_DOUBT)),
+    **dict.fromkeys(range(300, 500), REJECTED),
+    401: Ruling(Verdict.RENEW),
+    403: Ruling(Verdict.STOP, Reason.FORBIDDEN),
+    404: Ruling(Verdict.STOP, Reason.GONE),
+    **dict.fromkeys([408, 425, 429, 503], Ruling(Verdict.RETRY)),
+    409: Ruling(Verdict.CONFLICT, Reason.CONFLICT),
+    **dict.fromkeys([460, 499], Ruling(Verdict.IN_DOUBT)),
+    **dict.fromkeys({*range(500, 600)} - {503}, Ruling(Verdict.IN_DOUBT)),
+    **dict.fromkeys([500, 501, 505, 507], REJECTED),
+}
+
+
+def test_each_row_rules_its_statuses_and_no_others() -> None:
+    assert dict(TABLE) == RULINGS
+
+
 def test_only_200_is_done() -> None:
     assert [status for status, ruling in TABLE.items() if ruling.verdict is Verdict.DONE] == [200]
 
