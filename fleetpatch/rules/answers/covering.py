@@ -1,7 +1,7 @@
-"""Whether a wanted value is there, given what servers add to it and leave out of it.
+"""Whether an object holds a wanted value, given what servers add to it and leave out of it.
 
-A server adds its defaults to what is new, and drops nulls from maps. Old ones drop null entries of
-lists, too, when a merge patch brings them (`fleetpatch.rules.patching.merge_patch`).
+A server adds defaults to new values and drops nulls from maps. Servers before 1.22 also drop the
+null entries of lists in a merge patch (`fleetpatch.rules.patching.merge_patch`).
 """
 
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from fleetpatch.model.fields import ABSENT, Value
 
 
 def covers(current: Value, wanted: Value) -> bool:
-    """Tell whether `current` is `wanted`, or more."""
+    """Report whether `current` is `wanted`, possibly with more fields."""
     return _is_at_least(current, wanted, drops_null_entries=False)
 
 
 def is_stored_form(current: Value, wanted: Value) -> bool:
-    """Tell whether some server makes `current` of `wanted`."""
+    """Report whether some server stores `wanted` as `current`."""
     return _is_at_least(current, wanted, drops_null_entries=True)
 
 

@@ -1,7 +1,7 @@
-"""Who wrote a field last, as far as `metadata.managedFields` shows.
+"""Which field manager wrote a field last, as far as `metadata.managedFields` shows.
 
-The server notes the field manager of every write. Whoever changes a value becomes its owner, and
-the former owner loses it; managers that apply the same value own it together. An owner is noted as
+The server records the field manager of every write. The manager that changes a value becomes its
+owner, and the former owner loses it; managers that apply the same value share it. Each manager has
 a tree of `f:name` for fields and `k:`, `v:`, `i:` for entries of lists; an empty tree is a field
 that is owned as one value, and `.` is the map or list itself. A removal leaves no trace.
 
@@ -15,15 +15,15 @@ from fleetpatch.model.fields import Json, Path
 from fleetpatch.model.target import Seen
 
 _NAMELESS: Final = frozenset({"", "unknown", "before-first-apply"})
-"""Managers that the server notes where it does not know who wrote a field."""
+"""Managers that the server records where it does not know the writer of a field."""
 
 _ITSELF: Final = "."
 
 
 def other_writer(seen: Seen, paths: Iterable[Path], ours: Collection[str]) -> str:
-    """Name another manager that owns one of `paths` where we own none of them; else empty.
+    """Return another manager that owns one of `paths` where we own none of them; else empty.
 
-    `ours` are the managers that we write as. A server that notes no managers names nobody.
+    `ours` are the managers that we write as. Without managedFields the result is empty.
     """
     named = ""
     for path in paths:
@@ -35,14 +35,14 @@ def other_writer(seen: Seen, paths: Iterable[Path], ours: Collection[str]) -> st
 
 
 def is_owned_by_us(seen: Seen, path: Path, ours: Collection[str]) -> bool:
-    """Tell whether we own something at `path`, above or within it."""
+    """Report whether we own a field at `path`, above or within it."""
     return not _owners(seen.managed_fields, path).keys().isdisjoint(ours)
 
 
 def is_written_by_us(seen: Seen, path: Path, ours: Collection[str]) -> bool:
-    """Tell whether the value at `path` is owned as one value, and by us alone.
+    """Report whether the value at `path` is owned as one value, and by us only.
 
-    Then nobody else can have changed it after us. Entries of a list do not show that, since a
+    Then no other writer has changed it after us. Entries of a list do not prove that, since a
     removal leaves no trace.
     """
     owners = _owners(seen.managed_fields, path)
@@ -50,7 +50,7 @@ def is_written_by_us(seen: Seen, path: Path, ours: Collection[str]) -> bool:
 
 
 def _owners(managed_fields: Json, path: Path) -> dict[str, bool]:
-    """Who owns something at, above or within `path`, and whether it is one value to them."""
+    """The owners of fields at, above or within `path`; True for one that owns it as one value."""
     owners: dict[str, bool] = {}
     for entry in managed_fields if isinstance(managed_fields, list) else ():
         if not isinstance(entry, Mapping):
@@ -62,7 +62,7 @@ def _owners(managed_fields: Json, path: Path) -> dict[str, bool]:
 
 
 def _is_whole(fields: Json, path: Path) -> bool | None:
-    """Tell whether a tree owns `path` as one value (True) or in parts (False); None: not at all."""
+    """Report whether a tree owns `path` as one value (True), in parts (False) or not (None)."""
     for depth, key in enumerate(path):
         if not isinstance(fields, Mapping):
             return None

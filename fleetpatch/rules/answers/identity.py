@@ -1,11 +1,11 @@
-"""Whether an answer is about the object that was asked for.
+"""Whether an answer is about the requested object.
 
-A connection out of step, a cache or a gateway may hand on the answer to another request. Such an
-answer says nothing about our object, so it counts as no answer: after a PATCH the target is in
-doubt and is read, and a read is made again.
+A connection out of step, a cache or a gateway may return the answer to another request. Such an
+answer contains nothing about our object, so it counts as no answer: after a PATCH the target is in
+doubt and is read, and a read is repeated.
 
-What an object says of its kind counts where it says so: lists leave it out, and an object that was
-asked for as metadata is called PartialObjectMetadata.
+The kind of an object is compared only where the object has one: lists leave it out, and an object
+that was requested as metadata is a PartialObjectMetadata.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
 
 PARTIAL: Final = "PartialObjectMetadata"
-"""The kind of an object of which only the metadata was asked for."""
+"""The kind of an object of which only the metadata was requested."""
 
 _OTHER: Final = "the answer is about another object"
 _QUOTED: Final = 200
@@ -24,10 +24,10 @@ _NOT_FOUND: Final = 404
 
 
 def verified_reply(target: Target, reply: Reply, *, written: bool) -> Reply:
-    """Give `reply`, or NoAnswer where it is about another object than `target`.
+    """Return `reply`, or NoAnswer where it is about another object than `target`.
 
-    `written` tells that it answers a PATCH, which never makes another object of the same name; a
-    read may find one.
+    `written` means that it answers a PATCH. Then another uid is another object's answer, since our
+    PATCH never creates an object; a read may find one that was recreated.
     """
     if not isinstance(reply, Answer):
         return reply
@@ -40,7 +40,7 @@ def verified_reply(target: Target, reply: Reply, *, written: bool) -> Reply:
 
 
 def kind_problem(resource: Resource, api_version: str, kind: str) -> str:
-    """Say which other kind an object is of; empty where it is of this one, or does not say."""
+    """Describe the other kind of an object; empty where it has this kind, or does not say."""
     if kind == PARTIAL:
         return ""
     if (kind and kind != resource.kind) or (api_version and api_version != resource.api_version):
@@ -50,10 +50,10 @@ def kind_problem(resource: Resource, api_version: str, kind: str) -> str:
 
 
 def missing_identity(seen: Seen) -> str:
-    """Name what an object lacks that every stored object has; empty where it lacks nothing.
+    """Name the fields of every stored object that this one lacks; empty where it lacks nothing.
 
-    Without a uid it cannot be told from another one of its name, and without a resourceVersion a
-    patch would not be guarded.
+    Without a uid it cannot be distinguished from a recreated object, and without a resourceVersion
+    a patch would not be guarded.
     """
     required = {"name": seen.name, "uid": seen.uid, "resourceVersion": seen.resource_version}
     missing = [name for name, value in required.items() if not value]
@@ -70,10 +70,10 @@ def _difference(target: Target, seen: Seen, *, written: bool) -> str:
 
 
 def _other_in_status(target: Target, answer: Answer) -> str:
-    """Say that a refusal is about another object; empty where it may be about ours.
+    """Report that a refusal is about another object; empty where it may be about ours.
 
-    A 404 must not be about another kind either, but about our object's namespace it may be. Other
-    refusals may come from admission webhooks, which name what they like.
+    A 404 must not be about another kind, either, but may be about the namespace of our object.
+    Other refusals may come from admission webhooks, which may name any object.
     """
     kind, name, group = answer.about.lower(), answer.about_name, answer.about_group
     resource = target.resource

@@ -1,7 +1,7 @@
-"""What a list was asked for, and whether an object that it shows belongs to that.
+"""The scope of a list request, and whether a listed object belongs to it.
 
 A gateway may drop the query of a list, or answer with another list. So the kind, the namespace and
-the selectors are checked again for every object, as far as the object itself tells.
+the selectors are checked again for every object, as far as the object contains them.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _QUOTED: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The objects that a list is to show; `namespace` None is all of them."""
+    """The objects that a list must contain; `namespace` None is all namespaces."""
 
     resource: Resource
     namespace: str | None
@@ -38,9 +38,9 @@ class Scope:
         return cls(resource, namespace, labels, fields)
 
     def problem_of_list(self, api_version: str, kind: str) -> str:
-        """Say why a list is one of other objects; empty where it is not, or does not say.
+        """Report why a list is of another kind; empty where it is not, or does not say.
 
-        How a custom kind calls its lists only its server knows.
+        The kind of the lists of a custom kind is free (`listKind`), so it is not compared.
         """
         item = kind.removesuffix(_LIST)
         if not item or item == PARTIAL:
@@ -50,7 +50,7 @@ class Scope:
         return kind_problem(self.resource, api_version, named)
 
     def problem_of(self, items: Sequence[Seen]) -> str:
-        """Name the first object that does not belong, and say why; empty where all do."""
+        """Report the first object outside of the scope, and why; empty where there is none."""
         for seen in items:
             if problem := self._problem(seen):
                 shown = f"{seen.namespace}/{seen.name}" if seen.namespace else seen.name

@@ -1,11 +1,11 @@
-"""What the text of a refusal shows, where its status does not tell enough.
+"""What the text of a refusal means, where the status is not enough.
 
-A 500 is the API server's answer to whatever it has no status for: an admission webhook that cannot
-be reached, a store that does not answer, or a patch that cannot be read. Only its text tells
-whether the change was certainly not stored, may have been stored, or is not worth another attempt.
+An API server answers 500 for errors without a status of their own: an admission webhook that cannot
+be reached, a store that does not answer, a patch that cannot be read. Only the text shows whether
+the change was certainly not stored, may have been stored, or would be refused again.
 
-A webhook that answers is another matter: it may deny a request with any status from 400 on, 500
-and 503 among them, and has decided.
+A webhook that answers may deny a request with any status from 400 on, including 500 and 503. Its
+denial is final.
 
 The phrases are those of the sources named. docs/reference.md shows the table; a test compares them.
 """
@@ -68,19 +68,19 @@ PHRASES: Final = (
     Phrase("x509:", Meaning.MAY_BE_STORED, _NETWORK),
     Phrase("no endpoints available", Meaning.MAY_BE_STORED, "kube-aggregator and webhook resolver"),
 )
-"""The first one that a message contains counts."""
+"""The first one that a message contains decides."""
 
 _DENIALS: Final = ("denied the request", "denied request:")
 """Of admission webhooks; of ValidatingAdmissionPolicy (apiserver, admission/plugin/policy)."""
 
 
 def is_denial(answer: Answer) -> bool:
-    """Tell whether an admission webhook or policy was asked, and said no."""
+    """Report whether an admission webhook or policy denied the request."""
     text = answer.wording.lower()
     return answer.is_status and answer.status >= 400 and any(one in text for one in _DENIALS)  # noqa: PLR2004 - HTTP
 
 
 def meaning_of(message: str) -> Meaning | None:
-    """What the message of a 500 shows; None where it is a refusal like any other."""
+    """Return the meaning of the message of a 500; None for a refusal like any other."""
     text = message.lower()
     return next((phrase.meaning for phrase in PHRASES if phrase.text in text), None)

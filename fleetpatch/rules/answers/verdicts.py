@@ -1,9 +1,9 @@
 """What an answer to a PATCH means.
 
-`TABLE` has a ruling for every status from 100 to 599; `judge` looks closer where the status alone
-does not tell. What is not classified stops: retrying an unknown refusal hammers a server that has
-said no. The exception are unknown 5xx, where a server or a proxy broke down at an unknown moment:
-those are in doubt, and a read finds out.
+`TABLE` has a ruling for every status from 100 to 599. `judge` looks at the rest of the answer where
+the status is not enough. A status that no row names is final, since retries of an unknown refusal
+would only load the server. Unknown 5xx are the exception: a server or a proxy failed at an unknown
+moment, so the target is in doubt and is read.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     CONFLICT = "conflict"
     """The object is not as planned; read it and decide."""
     RENEW = "renew"
-    """The credentials are stale; get new ones, then send again."""
+    """The credentials have expired; get new ones, then send again."""
     STOP = "stop"
     """Final; the ruling's reason says how the target ends."""
     IN_DOUBT = "in doubt"
@@ -36,14 +36,14 @@ class Verdict(StrEnum):
 
 
 SERVER_FAULTS: Final = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
-"""Verdicts on a server that is busy or unwell; the others are not its fault."""
+"""Verdicts for which the server is the cause: it is busy or fails."""
 
 
 WEBHOOK_PAUSE: Final = 2.0
-"""Seconds before the second call of an admission webhook that could not be reached.
+"""Seconds before the first retry after an admission webhook could not be reached.
 
-Its process is started again, or its certificate replaced, within seconds to minutes; the pauses of
-a busy server (a fraction of a second at first) would use up all attempts before that.
+Its process restarts, or its certificate is replaced, within seconds to minutes. The first pauses of
+the usual backoff are fractions of a second and would use up all attempts before that.
 """
 
 
@@ -61,7 +61,7 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """Statuses that are ruled alike, as docs/reference.md shows them."""
+    """Statuses with one ruling, as docs/reference.md shows them."""
 
     shown: str
     statuses: Collection[int]
@@ -125,7 +125,7 @@ ROWS: Final = (
         "`failed: rejected`; on `metadata.uid`: `skipped: replaced`; of a JSON Patch, without a"
         " cause: read again, and rejected only if the object is as tested",
     ),
-    # A load balancer's note that somebody hung up: the server may have got the request.
+    # A load balancer reports a closed connection: the server may have received the request.
     StatusRow("460, 499", {460, 499}, _IN_DOUBT, "a gateway's: in doubt: read"),
     StatusRow(
         "500",
@@ -144,7 +144,7 @@ ROWS: Final = (
         "502, 504, 520 to 530 and all other 5xx", range(500, 600), _IN_DOUBT, "in doubt: read"
     ),
 )
-"""The first row that has a status counts."""
+"""The first row that contains a status decides, so the rows for all other statuses come last."""
 
 TABLE = MappingProxyType(
     {
@@ -155,15 +155,18 @@ TABLE = MappingProxyType(
 
 
 def judge(reply: Reply, retried: Collection[int]) -> Ruling:
-    """Rule over `reply`; `retried` are the statuses that the plan allows to be sent again."""
+    """Return the ruling on `reply`; `retried` are the statuses that the plan retries."""
     match reply:
+        # The order matters: the first cases know more about the answer than its status.
         case NoAnswer(silence=Silence.UNREACHABLE):
+            # No connection was made, so the server cannot have applied the patch.
             return _RETRY
         case NoAnswer():
             return _IN_DOUBT
         case Answer(status=200, seen=None):
             return _IN_DOUBT
         case Answer() if is_denial(reply):
+            # A webhook may deny with any status, also with one that is usually retried.
             return _FORBIDDEN if reply.status == 403 else _REJECTED  # noqa: PLR2004 - HTTP
         case Answer(status=404) if not (is_gone(reply) or 404 in retried):  # noqa: PLR2004 - HTTP
             return _REJECTED
@@ -179,34 +182,40 @@ def judge(reply: Reply, retried: Collection[int]) -> Ruling:
 
 
 def is_failed_test(answer: Answer, sent: PatchType) -> bool:
-    """Tell the 422 of a JSON Patch that does not fit the object (any more).
+    """Report whether this is the 422 of a JSON Patch that does not fit the object.
 
-    A `test` that failed, a path that is missing and a parent that is missing are answered alike,
-    without a cause; a value that the server does not accept has causes.
+    A `test` that failed, a missing path and a missing parent get the same answer, without causes.
+    For a value that the server does not accept, the answer has causes.
     """
     return sent is PatchType.JSON and answer.status == 422 and not answer.causes  # noqa: PLR2004
 
 
 def is_owned_by(reply: Reply, manager: str) -> bool:
-    """Tell whether an apply was refused for fields of `manager` alone."""
+    """Report whether an apply was refused for fields of `manager` only."""
     owners = reply.owners if isinstance(reply, Answer) else ()
     return bool(owners) and all(owner.startswith(f'conflict with "{manager}"') for owner in owners)
 
 
 def may_be_starting(answer: Answer) -> bool:
-    """Tell the refusals of a server that knows neither rights nor custom kinds yet."""
+    """Report whether a server that is starting may have sent this refusal.
+
+    It has not loaded RBAC rules and custom resource definitions yet, so it answers 403 or 404.
+    """
     if is_denial(answer):
         return False
     return answer.status == 403 or (answer.status == 404 and not is_gone(answer))  # noqa: PLR2004
 
 
 def is_gone(answer: Answer) -> bool:
-    """Tell a missing object from a kind or a path that the server does not serve."""
+    """Report whether an object is missing; a 404 may also be about a path that is not served."""
     return answer.status == 404 and answer.is_status and bool(answer.about)  # noqa: PLR2004 - HTTP
 
 
 def _judge_500(answer: Answer) -> Ruling | None:
-    """A 500 is final, unless it says otherwise or is no word of the API server's own."""
+    """Return the ruling on a 500, or None for one that is final.
+
+    A 500 that is not a Status is the answer of a proxy: the API server may have applied the patch.
+    """
     match meaning_of(answer.wording) if answer.is_status else Meaning.MAY_BE_STORED:
         case Meaning.WEBHOOK_UNREACHABLE:
             return _WEBHOOK_UNREACHABLE
@@ -221,9 +230,9 @@ def _judge_500(answer: Answer) -> Ruling | None:
 
 
 def _allowed(status: int, retried: Collection[int]) -> Ruling:
-    """Apply the plan's say: a status that it does not list is final, one it adds is sent again.
+    """Apply `retry.statuses` of the plan: an unlisted status is final, an added one is retried.
 
-    What is in doubt is not the plan's to say: it is read, and sent again where nothing arrived.
+    The plan cannot change what is in doubt: it is read, and sent again where nothing arrived.
     """
     ruling = TABLE.get(status, _REJECTED)
     match ruling.verdict:

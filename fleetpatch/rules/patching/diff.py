@@ -1,13 +1,11 @@
-"""Which fields two documents differ in.
+"""The fields in which two documents differ, and the fields that a patch body names.
 
-Maps are compared entry by entry; lists and all else as one value, since a list has no names for its
-places. Where a whole branch is new, its root is the field: what was absent was the root, and to
-undo the change is to remove it.
+`difference` compares maps entry by entry, and lists and scalars as one value, since the entries of
+a list have no names. Where a whole branch is new, its root is the field: the root was absent, so an
+undo removes the root.
 
-Which fields a patch body speaks of, whether they change or hold their value already.
-
-All of them are at stake: a patch sets each of them, so somebody else's change of one that was right
-when the run was planned would be overwritten with the rest.
+`touched_paths` also returns fields that hold their wanted value already. A patch sets each of them,
+so it would overwrite a change that another writer makes between plan and patch.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -59,7 +57,7 @@ def touched_paths(change: BodyPatch, document: Json, rules: MergeRules) -> Itera
 
 
 def outermost(paths: Iterable[Path]) -> list[Path]:
-    """Leave out what lies within another one; sorted."""
+    """Return the paths, sorted, without those that lie within another one."""
     kept: list[Path] = []
     for path in sorted(set(paths)):
         if not (kept and path[: len(kept[-1])] == kept[-1]):
@@ -68,7 +66,7 @@ def outermost(paths: Iterable[Path]) -> list[Path]:
 
 
 def _leaves(body: Json, path: Path, rule: Rule | None) -> Iterator[Path]:
-    """Where a document has anything but a map to be merged; a directive is about a whole map."""
+    """The paths of all values that are not merged maps; a `$` directive concerns its whole map."""
     is_map = isinstance(body, Mapping) and rule is not ATOMIC
     if not is_map or any(key.startswith("$") for key in body):
         yield path
@@ -84,7 +82,7 @@ def _pointed_at(operation: Mapping[str, Json], document: Json) -> Iterator[Path]
 
 
 def _field(node: Json, pointed: list[str]) -> Path:
-    """As far as a pointer leads through maps."""
+    """The part of a pointer that leads through maps; a list is one field."""
     path: list[str] = []
     for step in pointed:
         if isinstance(node, list):

@@ -1,4 +1,4 @@
-"""Guards: named refusals, each with its counts and its own way out. Opening one opens no other."""
+"""Guards: named refusals, each with its counts and an override that concerns no other guard."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from fleetpatch.model.selectors.label_selector import Selector
 
 
 def refuse_unselective(selectors: Sequence[Selector | FieldSelector], *, everything: bool) -> None:
-    """An empty selector means every object there is; that must be said."""
+    """Refuse an empty selector, which matches every object, unless `everything` is wanted."""
     for position, selector in enumerate(selectors):
         if selector.is_empty and not everything:
             raise Refused(
@@ -18,7 +18,7 @@ def refuse_unselective(selectors: Sequence[Selector | FieldSelector], *, everyth
 
 
 def refuse_too_many(found: int, limit: int | None) -> None:
-    """`guards.maxTargets`, counted over all objects that matched."""
+    """Apply `guards.maxTargets` to the number of all objects that matched."""
     if limit is not None and found > limit:
         raise Refused(
             f"the plan matches more objects than guards.maxTargets allows: {found} found when the "
@@ -36,7 +36,7 @@ def refuse_clashes(count: int, first: str) -> None:
 
 
 def refuse_none(found: int, looked_at: Sequence[str]) -> None:
-    """An empty match is most often a typing mistake."""
+    """Refuse a plan that matches nothing, which is most often a typing mistake."""
     if found == 0:
         raise NothingMatched(
             "the plan matches no object at all; check its selector, kinds and namespaces "

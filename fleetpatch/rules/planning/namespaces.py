@@ -1,4 +1,4 @@
-"""Which namespaces a plan's block means."""
+"""The namespaces that a target block of a plan selects."""
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -7,9 +7,9 @@ _WILD = frozenset("*?[")
 
 
 def exact(patterns: Sequence[str]) -> tuple[str, ...] | None:
-    """The names themselves where `patterns` has no glob and no exclusion; else None.
+    """Return the names if `patterns` has no glob and no exclusion, else None.
 
-    Such a block needs no right to list namespaces.
+    Such a block does not need the right to list namespaces.
     """
     if not patterns or any(p.startswith("!") or _WILD & set(p) for p in patterns):
         return None
@@ -19,7 +19,7 @@ def exact(patterns: Sequence[str]) -> tuple[str, ...] | None:
 def select(patterns: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
     """The `names` that some pattern includes and none excludes, sorted.
 
-    `!` excludes, wherever it stands; exclusions alone include all else.
+    A pattern with `!` excludes, at any position. Exclusions alone include all other names.
     """
     excluded = [p.removeprefix("!") for p in patterns if p.startswith("!")]
     included = [p for p in patterns if not p.startswith("!")] or ["*"]

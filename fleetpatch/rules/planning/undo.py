@@ -1,4 +1,4 @@
-"""What undoing one target means: the values to put back, and those that must still be ours."""
+"""The undo of one target: the values to restore, and those that must still be as we left them."""
 
 from fleetpatch.model.change import Change, MetadataChange
 from fleetpatch.model.equality import deep_equal
@@ -11,22 +11,24 @@ from fleetpatch.rules.planning.planner import goal, wanted
 def values_to_restore(
     change: Change, target: Target, settlement: Settlement | None
 ) -> tuple[Fields, Fields]:
-    """The fields that a target was changed in: as we left them, and as they were before.
+    """Return the changed fields of a target twice: as we left them, and as they were before.
 
-    Both are empty where nothing of ours was stored. A target that was skipped or failed may have
-    some of the change all the same; `settlement` is None for one that is to be tried again.
+    Both are empty where nothing of ours was stored. A target that was skipped or failed may still
+    have a part of the change. `settlement` is None for a target that will be tried again.
 
-    Fields that held their value already are left out: whoever changes them since owes us nothing.
+    Fields that held the wanted value already are left out: a later change of them is not drift.
     """
-    left, before = _left(change, target, settlement)
-    changed = [path for path, value in left.items() if not deep_equal(before[path], value)]
+    written, before = _written(change, target, settlement)
+    changed = [path for path in written if not deep_equal(before[path], written[path])]
     return (
-        {path: left[path] for path in changed},
+        {path: written[path] for path in changed},
         {path: before[path] for path in changed},
     )
 
 
-def _left(change: Change, target: Target, settlement: Settlement | None) -> tuple[Fields, Fields]:
+def _written(
+    change: Change, target: Target, settlement: Settlement | None
+) -> tuple[Fields, Fields]:
     """What we wrote, and the values of at least these fields before."""
     if settlement is None:
         return (target.earlier.wrote, target.earlier.replaced) if target.earlier else ({}, {})

@@ -1,8 +1,8 @@
-"""How long to wait before an attempt is made again.
+"""How long to wait before the next attempt.
 
-Own backoff: exponential with full jitter, which spreads a crowd of workers best (Brooker,
-"Exponential backoff and jitter", 2015). The server's word counts more: the wait is the longer of
-the two. Both are capped, so that a server's "a day" cannot hang a run.
+The backoff is exponential with full jitter, which spreads many workers best (Brooker, "Exponential
+backoff and jitter", 2015). Where the server asks for a wait, too, the longer one counts. Both are
+capped, so that a Retry-After of a day cannot stop a run.
 """
 
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.units import seconds_of_http_date
 
 _LONGEST = 366 * 86_400
-"""Seconds; every longer wait means the same, and not every integer has a float."""
+"""Seconds. Longer waits are cut to it, since a very large integer cannot become a float."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds: the first ceiling, and the cap of every wait; the ceiling doubles in between."""
+    """Seconds: the first ceiling and the cap of every wait; each attempt doubles the ceiling."""
 
     base: float = 0.25
     cap: float = 30.0
@@ -39,10 +39,10 @@ class Backoff:
 
 
 def retry_after(reply: Reply, now: float) -> float | None:
-    """Seconds that the server asks for, or None where it asks for nothing that makes sense.
+    """Seconds that the server asks for; None where it asks for nothing valid.
 
-    The header counts before the body's `details.retryAfterSeconds`. It is whole seconds or an HTTP
-    date; dates that are past and negative numbers are junk.
+    The header takes precedence over the body's `details.retryAfterSeconds`. It is whole seconds or
+    an HTTP date. Dates in the past and negative numbers are ignored.
     """
     if not isinstance(reply, Answer):
         return None

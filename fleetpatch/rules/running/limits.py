@@ -1,12 +1,12 @@
-"""How many failures and retries a run may have.
+"""Limits on the failures and retries of a run, and the thresholds of the circuit breaker.
 
-A failure is a target that ends as `failed`; skipped targets are none, nor are those that a breaker
-or a halt left pending. The limit is exact: so many are put up with, one more halts the run.
+A failure is a target that ends as `failed`. Skipped targets, and targets that a breaker or a
+shutdown left pending, are not failures. The limit is exact: a run may have that many failures, and
+one more halts it.
 
-When to stop trying: refusals that are all the same, and a server that only fails.
-
-A mistake in a plan, or a missing right, is refused alike for every object of a kind in a namespace.
-After a number of such refusals in a row that part is left alone, before the whole of it has failed.
+The breaker stops a part of a cluster (a kind in a namespace) after a number of identical refusals
+in a row. A mistake in a plan, or a missing right, is refused in the same way for every object
+there, and the run should not try all of them.
 """
 
 import re
@@ -17,25 +17,26 @@ from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount, Percent
 
 MIN_RETRIES: Final = 100
-"""Retries that every run may have: a share of few requests would be none."""
+"""Retries that every run may have: a percentage of a few requests would round down to none."""
 
 _WHOLE: Final = 100.0
 
 _ROUNDING: Final = 1e-9
-"""7% of 100 is 7, also in binary fractions."""
+"""Added before rounding down: in binary fractions, 7% of 100 is slightly less than 7."""
 
 
 def failures_allowed(limit: Amount, targets: int) -> int:
-    """Failures that are put up with among so many targets to patch; a share is rounded down."""
+    """The number of failures allowed for `targets` targets; a percentage is rounded down."""
     if isinstance(limit, Percent):
         return int(limit.value * targets / _WHOLE + _ROUNDING)
     return limit
 
 
 def retries_allowed(budget: Percent, requests: int, targets: int) -> int:
-    """Retries that are put up with after so many requests.
+    """The number of retries allowed after `requests` requests.
 
-    A run of so many targets is sure to send that many requests, so the share is of the larger.
+    A run sends at least one request for each target, so the percentage is of the larger number.
+    Otherwise the first retries of a run would exceed the budget.
     """
     return max(MIN_RETRIES, int(budget.value * max(requests, targets) / _WHOLE + _ROUNDING))
 
@@ -44,11 +45,11 @@ REFUSALS_IN_A_ROW: Final = 25
 """Identical refusals in a row that stop a part: a kind in a namespace of a cluster."""
 
 EXHAUSTED_IN_A_ROW: Final = 10
-"""Targets in a row whose attempts ran out that stop a cluster."""
+"""Targets in a row that used up their attempts; so many stop a cluster."""
 
 BUSY_ANSWERS: Final = 20
 BUSY_SECONDS: Final = 30.0
-"""A cluster that accepts nothing for so long, asked so often, is given up."""
+"""A cluster is stopped after so many busy answers without a success, over so many seconds."""
 
 Part: TypeAlias = tuple[str, str]
 """A kind (`jobs.batch`) and a namespace."""
@@ -63,7 +64,10 @@ def part_of(target: Target) -> Part:
 
 
 def refusal(target: Target, settlement: Settlement) -> str:
-    """What a refusal says, without what is the target's own; empty where it is none."""
+    """The text of a refusal without names and numbers; empty where the target was not refused.
+
+    Two refusals with the same text have the same cause.
+    """
     if settlement.reason not in _REFUSED:
         return ""
     said = settlement.detail.replace(target.name, "").replace(target.uid, "")

@@ -1,4 +1,4 @@
-"""How a run ends, and with which exit code its process."""
+"""The state in which a run ends, and the exit code of its process."""
 
 from collections.abc import Sequence
 
@@ -7,10 +7,10 @@ from fleetpatch.model.run import RunState, Tally
 
 
 def final_state(tally: Tally, causes: Sequence[str], halted: str = "") -> tuple[RunState, str]:
-    """The state of a run whose lanes have come to rest, and the cause in one line.
+    """Return the state of a run whose lanes have stopped, and the cause in one line.
 
-    A threshold that was passed (`halted`) halts it even if nothing is left to do. Otherwise a run
-    with every target at its outcome is finished, whatever happened on the way.
+    A threshold that was exceeded (`halted`) halts the run even if no target is open. Otherwise a
+    run in which every target has an outcome is finished, also if a lane was stopped.
     """
     if halted:
         return RunState.HALTED, halted
@@ -23,8 +23,8 @@ def final_state(tally: Tally, causes: Sequence[str], halted: str = "") -> tuple[
 def exit_code(state: RunState, tally: Tally, *, partly: bool = False) -> Exit:
     """The exit code for a run that is in `state`.
 
-    `partly` tells that a paused run did all that could be done: what is left was given up by a
-    breaker, while the rest of the fleet went on to its end.
+    `partly` means that a paused run did all that it could: a breaker stopped the targets that are
+    open, and the rest of the fleet finished.
     """
     match state:
         case RunState.PAUSED if partly:
