@@ -12,7 +12,7 @@ from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.change import FIELD_MANAGER, MetadataChange
 from fleetpatch.model.fields import Json, label
 from fleetpatch.model.outcome import Reason
-from fleetpatch.rules.planning.undo import way_back
+from fleetpatch.rules.planning.undo import values_to_restore
 from tests.engine.deliveries import Delivery, always_matches
 from tests.fakes import failure, seen_job, target_of
 from tests.rules.patching.owners import owner
@@ -37,7 +37,7 @@ async def test_what_a_read_only_session_finds_of_ours_is_recorded_for_undo() -> 
     ended = await delivery.settle(TARGET, in_doubt=True)
 
     assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, STORED)
-    assert way_back(CHANGE, TARGET, ended) == (STORED, BEFORE)
+    assert values_to_restore(CHANGE, TARGET, ended) == (STORED, BEFORE)
 
 
 async def test_so_is_what_a_read_finds_after_a_shutdown() -> None:
@@ -64,7 +64,7 @@ async def test_a_200_that_shows_the_object_as_it_was_is_confirmed_by_a_read() ->
     ended = await delivery.settle(TARGET)
 
     assert ended.reason is Reason.SETTLED_BY_READING
-    assert way_back(CHANGE, TARGET, ended)[1] == BEFORE
+    assert values_to_restore(CHANGE, TARGET, ended)[1] == BEFORE
 
 
 async def test_a_change_that_the_server_really_drops_is_not_effective() -> None:
@@ -75,7 +75,7 @@ async def test_a_change_that_the_server_really_drops_is_not_effective() -> None:
     ended = await delivery.settle(TARGET)
 
     assert ended.reason is Reason.NOT_EFFECTIVE
-    assert way_back(CHANGE, TARGET, ended) == ({}, {})
+    assert values_to_restore(CHANGE, TARGET, ended) == ({}, {})
 
 
 async def test_without_the_version_a_value_that_is_not_as_wanted_is_not_ours() -> None:
@@ -85,4 +85,4 @@ async def test_without_the_version_a_value_that_is_not_as_wanted_is_not_ours() -
     ended = await Delivery(policy).will(Answer(200, kept)).settle(TARGET)
 
     assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {label("team"): "red"})
-    assert way_back(CHANGE, TARGET, ended)[1] == {label("team"): "blue"}
+    assert values_to_restore(CHANGE, TARGET, ended)[1] == {label("team"): "blue"}
