@@ -108,7 +108,7 @@ class Sandbox:
 
     def _cci(self) -> Handler:
         tokens = Tokens(self._options.token_lifetime, time.time)
-        # Whom the gateway lets through is the administrator.
+        # The gateway has authenticated the request; all that it passes is the administrator's.
         access = Access(self._users, anonymous=True)
         api = Api(self.store, self._writes, access, PatchLimits(self.store, self._writes).check)
         iam = Iam(self.credentials, tokens, self.counters.logged_in)

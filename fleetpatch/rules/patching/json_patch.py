@@ -21,7 +21,7 @@ from fleetpatch.model.equality import deep_equal, has_null_entry
 from fleetpatch.model.fields import Json
 
 MAX_COPIED_BYTES: Final = 3 * 1024 * 1024
-"""Bytes that all copies of a patch may have in sum."""
+"""Bytes that all copies of one patch may have together (`AccumulatedCopySizeLimit` there)."""
 
 _INDEX: Final = re.compile(r"[+-]?[0-9]+")
 _MISSING: Final = object()
@@ -61,7 +61,7 @@ class _Copier:
         if value is not None:
             self.bytes_left -= len(encode(value))
         if self.bytes_left < 0:
-            raise InapplicableError(f"the copies have more than {MAX_COPIED_BYTES} bytes in sum")
+            raise InapplicableError(f"all copies together exceed {MAX_COPIED_BYTES} bytes")
         return self.copy(value)
 
 
@@ -85,16 +85,16 @@ def _operated(document: Json, operation: Mapping[str, Any], copier: _Copier) -> 
             value = _value_at(document, source)
             return _edited(_edited(document, source, _removed), path, _adder(value))
         case other:
-            raise InapplicableError(f"{other!r} is no operation of JSON Patch")
+            raise InapplicableError(f"{other!r} is not an operation of JSON Patch")
 
 
 def pointer_tokens(path: Json) -> list[str]:
-    """The reference tokens of a JSON Pointer; what precedes the first `/` is ignored.
+    """The reference tokens of a JSON Pointer; text before the first `/` is ignored, as servers do.
 
-    Raises InapplicableError for what is no pointer.
+    Raises InapplicableError for text that is not a pointer.
     """
     if not isinstance(path, str) or "/" not in path:
-        raise InapplicableError(f"{path!r} is no JSON pointer")
+        raise InapplicableError(f"{path!r} is not a JSON pointer")
     return [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
 
 
@@ -102,7 +102,7 @@ def _edited(node: Json, path: list[str], edit: Callable[[Json, str], Json]) -> J
     """`node` with the container of `path` edited; every container on the way is a new one."""
     step, *rest = path
     if not isinstance(node, dict | list):
-        raise InapplicableError(f"there is nothing that could hold {step!r}")
+        raise InapplicableError(f"the parent of {step!r} is not a map or a list")
     if not rest:
         return edit(node, step)
     child = _edited(_child(node, step), rest, edit)
@@ -115,7 +115,7 @@ def _edited(node: Json, path: list[str], edit: Callable[[Json, str], Json]) -> J
 def _value_at(node: Json, path: list[str]) -> Json:
     for step in path:
         if not isinstance(node, dict | list):
-            raise InapplicableError(f"there is nothing that could hold {step!r}")
+            raise InapplicableError(f"the parent of {step!r} is not a map or a list")
         node = _child(node, step)
     return node
 
@@ -159,7 +159,7 @@ def _removed(node: Json, step: str) -> Json:
 def _index(step: str, length: int) -> int:
     index = int(step) if _INDEX.fullmatch(step) else length
     if not -length <= index < length:
-        raise InapplicableError(f"{step!r} is no place in a list of {length}")
+        raise InapplicableError(f"{step!r} is not an index of a list of {length}")
     return index % length
 
 

@@ -38,9 +38,9 @@ def value_step(value: Json) -> str:
 
 
 def decoded(tree: Json) -> FieldSet:
-    """A `fieldsV1`. Raises ValueError for what is none."""
+    """A `fieldsV1`. Raises ValueError if it is not valid."""
     if not isinstance(tree, dict):
-        raise ValueError("fieldsV1 is no map")  # noqa: TRY004 -- documented
+        raise ValueError("fieldsV1 is not a map")  # noqa: TRY004 -- documented
     return frozenset(_fields(tree, ()))
 
 
