@@ -22,18 +22,20 @@ _FOLDERS = (Path(__file__).parents[1] / "plans", Path(__file__).parents[2] / "pl
 
 def command(
     jobs: Annotated[int, typer.Option(min=1, help="Jobs of the sandbox's fleet.")] = 2000,
-    seed: Annotated[int, typer.Option(help="The same seed tells the same story.")] = 7,
+    seed: Annotated[
+        int, typer.Option(help="The same seed gives the same fleet and the same faults.")
+    ] = 7,
     state_dir: StateDirOption = None,
 ) -> None:
     """See a whole campaign run on the sandbox.
 
-    Nothing outside this machine is touched: the API server is a process of ours on loopback.
+    Nothing outside this machine is changed: the API server is a local process on loopback.
     """
     from fleetpatch.campaign.settings import Settings
 
     plan = _find_plan()
     state = Settings(state_dir=state_dir).runs.parent / "demo"
-    _say(f"An API server of our own, with {jobs} jobs of five kinds, that misbehaves a little:")
+    _say(f"A local API server with {jobs} jobs of five kinds and some injected faults:")
     with _sandbox(jobs, seed) as kubeconfig:
         environment = {
             **os.environ,
@@ -46,11 +48,11 @@ def command(
         _fleetpatch(environment, "plan", str(plan), "--run-file", str(run_file))
         _say("2. Apply: carry it out, through throttling, errors and lost answers.")
         _fleetpatch(environment, "apply", str(run_file), "--yes")
-        _say("3. Apply again: nothing is left to do, so nothing is sent.")
+        _say("3. Apply again: every target is done, so nothing is sent.")
         _fleetpatch(environment, "apply", str(plan), "--yes")
-        _say("4. Undo: every value goes back to what it was, where it is still ours.")
+        _say("4. Undo: every value that nobody changed since goes back to what it was.")
         _fleetpatch(environment, "undo", str(run_file), "--yes")
-    _say("That was it. What the campaign did is on record, and stays there:")
+    _say("Done. What the campaign did is recorded in these files:")
     typer.echo(f"  run file  {run_file}   (fleetpatch status FILE, fleetpatch targets FILE)")
     typer.echo(f"  log       {run_file.with_suffix('.jsonl')}   (JSON Lines, an event a line)")
 
@@ -59,7 +61,7 @@ def _find_plan() -> Path:
     for folder in _FOLDERS:
         if (plan := folder / _PLAN).is_file():
             return plan
-    raise SurroundingsError(f"the demo's plan {_PLAN} is not installed; install fleetpatch anew")
+    raise SurroundingsError(f"the demo's plan {_PLAN} is not installed; reinstall fleetpatch")
 
 
 def _forget(run_file: Path) -> None:
@@ -78,7 +80,7 @@ def _sandbox(jobs: int, seed: int) -> Iterator[str]:
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
-                raise SurroundingsError("the sandbox did not start; see its message above")
+                raise SurroundingsError("the sandbox did not start; its message above says why")
             typer.echo(line, nl=False)
             yield json.loads(line)["kubeconfig"]
         finally:

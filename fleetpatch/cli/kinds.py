@@ -12,7 +12,7 @@ from fleetpatch.model.providers.capability import ProviderName
 
 def command(
     provider: Annotated[
-        ProviderName, typer.Option(help="Whose kinds are shown.")
+        ProviderName, typer.Option(help="The provider whose kinds are shown.")
     ] = ProviderName.KUBERNETES,
     output: OutputOption = Output.TEXT,
 ) -> None:

@@ -47,14 +47,15 @@ ContextOption: TypeAlias = Annotated[
     str | None, typer.Option("--context", help="The kubeconfig's context [the current one].")
 ]
 RateOption: TypeAlias = Annotated[
-    str | None, typer.Option("--rate", metavar="RATE", help="Requests at most, as 100/s.")
+    str | None,
+    typer.Option("--rate", metavar="RATE", help="The highest rate of requests, as 100/s."),
 ]
 ConcurrencyOption: TypeAlias = Annotated[
-    int | None, typer.Option("--concurrency", min=1, help="Requests in flight at most.")
+    int | None, typer.Option("--concurrency", min=1, help="The most requests in flight.")
 ]
 AllowKeysOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--allow-key", metavar="KEY", help="A protected key that may be touched."),
+    typer.Option("--allow-key", metavar="KEY", help="A protected key that the patch may change."),
 ]
 
 

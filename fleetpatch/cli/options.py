@@ -41,7 +41,7 @@ def _log_file(path: Path | None) -> Path | None:
 
 
 OutputOption: TypeAlias = Annotated[
-    Output, typer.Option("--output", "-o", help="For people, or one JSON object for programs.")
+    Output, typer.Option("--output", "-o", help="text for people, json for programs.")
 ]
 StateDirOption: TypeAlias = Annotated[
     Path | None,
@@ -72,7 +72,7 @@ TimeoutOption: TypeAlias = Annotated[
         "--request-timeout",
         parser=_duration,
         metavar="DURATION",
-        help="How long one request may take.",
+        help="The timeout of one request.",
     ),
 ]
 AllOption: TypeAlias = Annotated[
@@ -83,8 +83,8 @@ YesOption: TypeAlias = Annotated[
 ]
 DryRunOption: TypeAlias = Annotated[
     bool,
-    typer.Option("--dry-run", help="A rehearsal: the server checks each patch and stores nothing."),
+    typer.Option("--dry-run", help="The server checks each patch and stores nothing."),
 ]
 WaitOption: TypeAlias = Annotated[
-    bool, typer.Option("--wait", help="Outside of the plan's window: wait until it opens.")
+    bool, typer.Option("--wait", help="Wait until the plan's window is open.")
 ]

@@ -22,11 +22,11 @@ from fleetpatch.model.run import RunState
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
     failed: Annotated[
-        bool, typer.Option("--failed", help="Try the failed targets again as well.")
+        bool, typer.Option("--failed", help="Retry the failed targets as well.")
     ] = False,
     reason: Annotated[
         list[Reason] | None,
-        typer.Option(help="With --failed: only those with this reason; may be repeated."),
+        typer.Option(help="With --failed: only targets with this reason; may be repeated."),
     ] = None,
     promote: Annotated[
         bool,
@@ -39,10 +39,10 @@ def command(
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
 ) -> None:
-    """Go on with a run, or try its failed targets again.
+    """Go on with a run, or retry its failed targets.
 
-    What was in doubt is read before anything is sent. A finished run is left as it is; one that was
-    halted goes on, its failures so far accepted. It asks only where the run has not been started.
+    Targets in doubt are read before anything is sent. A finished run is left as it is; a halted run
+    goes on, and its failures so far are accepted. It asks only if nothing was sent yet.
     """
     from fleetpatch.campaign.apply import reopen_failed
     from fleetpatch.campaign.servers import summarize_to_resume
@@ -50,16 +50,20 @@ def command(
     from fleetpatch.campaign.view import find_run, summarize
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
+    from fleetpatch.report.wording import several
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     for one in reason or ():
         if not failed or OUTCOME_OF[one] is not Outcome.FAILED:
-            raise UsageError(f"--reason {one}: goes with --failed, and must be one of a failure")
+            raise UsageError(
+                f"--reason {one}: needs --failed, and must be the reason of a failure; "
+                "`fleetpatch targets RUN` shows the reasons of a run"
+            )
     path = find_run(settings.runs, run)
     summary = summarize_to_resume(path)
     if failed:
         number = reopen_failed(path, settings, *reason or ())
-        sys.stderr.write(f"{number} failed targets are open again.\n")
+        sys.stderr.write(f"Reopened {several(number, 'failed target')}.\n")
         summary = summarize(path)
     options = ApplyOptions(resume_halted=True, promote=promote, wait_for_window=wait)
     # The first time a run sends, a person has to agree; after that they have agreed already.

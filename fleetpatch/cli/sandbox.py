@@ -21,12 +21,14 @@ def _lifetime(text: str) -> float:
 
 
 def command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 0,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes any free one.")
+    ] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Jobs of the sample fleet.")] = 2000,
-    namespaces: Annotated[int, typer.Option(min=1, help="Namespaces they are spread over.")] = 20,
+    namespaces: Annotated[int, typer.Option(min=1, help="Namespaces of the sample fleet.")] = 20,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 0,
     provider: Annotated[
-        ProviderName, typer.Option(help="Whose API is served.")
+        ProviderName, typer.Option(help="The provider whose API is served.")
     ] = ProviderName.KUBERNETES,
     token_lifetime: Annotated[
         float | None,
@@ -38,7 +40,9 @@ def command(
     ] = None,
     chaos: Annotated[
         str,
-        typer.Option(metavar="PROFILE|FILE", help="How to misbehave: none, mild, rough or a file."),
+        typer.Option(
+            metavar="PROFILE|FILE", help="The faults to inject: none, mild, rough or a file."
+        ),
     ] = "none",
     kubeconfig: Annotated[
         Path | None, typer.Option(help="Where to write the kubeconfig [a temporary file].")

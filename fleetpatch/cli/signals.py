@@ -57,7 +57,7 @@ class _State:
             os._exit(self.exit_code)
         received = signal.Signals(number)
         if self.received is not None:
-            streams.complain_at_once(f"{received.name}: left at once{self.advice}")
+            streams.complain_at_once(f"{received.name}: exited at once{self.advice}")
             os._exit(Exit.PAUSED)
         self.received = received
         self.respond(received)

@@ -20,9 +20,9 @@ def command(
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
 ) -> None:
-    """Show where runs stand.
+    """Show the state of runs.
 
-    One of them in full, or all at a glance.
+    With RUN its full summary, without it a table of all runs.
     """
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.view import find_run, summaries, summarize

@@ -15,17 +15,17 @@ _PENDING = (Standing.PENDING, Standing.IN_DOUBT)
 def command(
     run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
     outcome: Annotated[
-        list[Standing] | None, typer.Option(help="Only those that ended so; may be repeated.")
+        list[Standing] | None, typer.Option(help="Only targets with this outcome; may be repeated.")
     ] = None,
     reason: Annotated[
-        list[Reason] | None, typer.Option(help="Only those with this reason; may be repeated.")
+        list[Reason] | None, typer.Option(help="Only targets with this reason; may be repeated.")
     ] = None,
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
 ) -> None:
     """List the targets of a run.
 
-    With -o json one object a line.
+    With -o json, one JSON object a line.
     """
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.view import find_run, open_for_reading

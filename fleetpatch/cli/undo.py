@@ -24,10 +24,10 @@ def command(
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
 ) -> None:
-    """Put back what a run changed, where it is still ours.
+    """Put back what a run changed, unless it was changed again since.
 
-    It is a run of its own, and can be resumed and undone itself. Values that somebody changed since
-    stay as they are (skipped: drifted).
+    It is a run of its own, and can be resumed and undone itself. Values that another writer changed
+    since then stay as they are (skipped: drifted).
     """
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.undo import undo

@@ -14,8 +14,8 @@ def command(
 ) -> None:
     """Check plan files without a cluster.
 
-    Every problem of every file is reported, as file:line:column: what, and what to do. A warning is
-    no problem: the plan is valid, but may not mean what is expected.
+    Every problem of every file is reported, as file:line:column: what is wrong, and what to do. A
+    plan with warnings is valid, but may not do what is expected.
     """
     from fleetpatch.cli.output import print_warnings
     from fleetpatch.model.plan.load import load_plan
@@ -29,6 +29,6 @@ def command(
             valid = False
         else:
             print_warnings(plan)
-            typer.echo(f"{path}: fine ({plan.plan.name}, {plan.digest})")
+            typer.echo(f"{path}: valid ({plan.plan.name}, {plan.digest})")
     if not valid:
         raise typer.Exit(Exit.USAGE)

@@ -126,7 +126,10 @@ class Database:
     def _refuse_moved(self) -> None:
         """A file that was removed or moved away can be written, but not found again."""
         if self._identity and files.identity(self.path) != self._identity:
-            raise fault(self.path, "was replaced while it was written; put the old file back")
+            raise fault(
+                self.path,
+                "was replaced while it was written; put the old file back, then resume the run",
+            )
 
     def _checkpoint(self) -> None:
         """Do not wait for readers: while one is there, the log simply stays."""

@@ -19,7 +19,7 @@ DAMAGED: Final = "is damaged; restore it from a copy, or plan again"
 _WORDS: Final = 160
 """Characters of SQLite's own words that are shown; they may quote a damaged page."""
 
-_UNEXPECTED: Final = "SQLite refused it; check the file and its folder, then try again"
+_UNEXPECTED: Final = "SQLite cannot use it; check the file and its folder, then try again"
 
 _PRIMARY_CODE: Final = 0xFF
 """SQLite's extended codes carry the primary one in their low byte."""
@@ -34,7 +34,7 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ADVICE: Final = {
     sqlite3.SQLITE_FULL: _NO_ROOM,
     sqlite3.SQLITE_IOERR: (
-        "the disk cannot be read or written; check it and the file size limit, {then}"
+        "the disk cannot be read or written; check the disk and the file size limit, {then}"
     ),
     sqlite3.SQLITE_BUSY: "another process is writing to it; wait for it to end, then try again",
     sqlite3.SQLITE_LOCKED: "another process is writing to it; wait for it to end, then try again",
@@ -46,8 +46,7 @@ _ADVICE: Final = {
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
     sqlite3.SQLITE_CONSTRAINT: (
-        "a target would be recorded twice; make sure that no other process works on this run, "
-        "{then}"
+        "a target would be recorded twice; make sure that no other process applies this run, {then}"
     ),
     sqlite3.SQLITE_ERROR: DAMAGED,
     sqlite3.SQLITE_MISMATCH: DAMAGED,

@@ -62,7 +62,7 @@ def create(path: Path) -> sqlite3.Connection:
         files.make_folder(path.parent)
         for leftover in _all_beside(path):
             if os.path.lexists(leftover):
-                raise fault(path, f"{leftover.name} lies beside it; remove it, or name another")
+                raise fault(path, f"{leftover.name} exists beside it; remove it, or name another")
         try:
             handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         except FileExistsError:
@@ -108,7 +108,7 @@ def open_to_write(path: Path) -> Opened:
         raise fault(
             path,
             f"was copied while it was written, and without {wal_of(path).name} it is of an earlier "
-            "moment: it can be looked at, but going on would do things again; copy both files",
+            "moment: it can be read, but resuming it would patch targets again; copy both files",
         )
     return opened
 
@@ -132,7 +132,7 @@ def erase(path: Path) -> None:
 
 
 def _judge(path: Path) -> bool:
-    """Refuse, by its header, what is no run file of ours; tell whether it is in WAL mode."""
+    """Refuse, by its header, what is not a run file of ours; tell whether it is in WAL mode."""
     with explained(path):
         try:
             head, size = files.read_start(path, _HEADER_SIZE)
@@ -141,11 +141,11 @@ def _judge(path: Path) -> bool:
         for other in _all_beside(path):
             files.refuse_foreign(other)
     if not head.startswith(_MAGIC):
-        raise fault(path, "is no run file: not an SQLite database; check the path")
+        raise fault(path, "is not a run file: not an SQLite database; check the path")
     if len(head) < _HEADER_SIZE:
         raise fault(path, DAMAGED)
     if int.from_bytes(head[68:72]) != APPLICATION_ID:
-        raise fault(path, "is no run file: another program's SQLite database; check the path")
+        raise fault(path, "is not a run file: another program's SQLite database; check the path")
     version = int.from_bytes(head[60:64])
     if version > FORMAT_VERSION:
         raise fault(

@@ -45,7 +45,9 @@ def hold(lock_file: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Locked(f"{what}: {_holder(lock)} is carrying it out; let it end") from None
+            raise Locked(
+                f"{what}: {_holder(lock)} is applying it; wait until it has ended"
+            ) from None
         _sign(lock)
         yield
     finally:

@@ -67,7 +67,7 @@ def state_dir(option: Path | None, environ: Mapping[str, str], home: Path | None
         return base / "fleetpatch"
     if home is None:
         raise SurroundingsError(
-            "there is no home folder to keep run files in; name a folder with --state-dir or"
+            "there is no home folder for run files; name a folder with --state-dir or"
             " $FLEETPATCH_STATE_DIR"
         )
     return home / ".local" / "state" / "fleetpatch"
@@ -146,7 +146,7 @@ def find(runs: Path, text: str) -> Path:
             raise UsageError(_unknown(runs, text))
     names = ", ".join(path.stem for path in started[:_SHOWN])
     more = f" and {len(started) - _SHOWN} more" if len(started) > _SHOWN else ""
-    raise UsageError(f"run {text!r} may be {names}{more}; give more of its name")
+    raise UsageError(f"run {text!r} is ambiguous: {names}{more}; give more of its name")
 
 
 def _unknown(runs: Path, text: str) -> str:

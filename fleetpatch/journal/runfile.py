@@ -350,9 +350,11 @@ class RunFile:
 
     def _planning(self) -> SurveyTable:
         if self._survey is None:
-            raise fault(self.path, "is sealed: its targets are fixed; plan anew for others")
+            raise fault(
+                self.path, "is sealed: its targets are fixed; make a new plan for other targets"
+            )
         return self._survey
 
     def _refuse_unsealed(self) -> None:
         if self.state is RunState.PLANNING:
-            raise fault(self.path, "holds no plan, its survey was cut short; plan again")
+            raise fault(self.path, "holds no targets: its planning was interrupted; plan again")

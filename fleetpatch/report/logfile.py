@@ -103,8 +103,8 @@ class LogFile:
 
     def _fault(self, what: str, error: OSError) -> LogError:
         return LogError(
-            f"{self._path}: the log {what} ({error.strerror}); nothing is done without one: free "
-            "the disk or give another place with --log-file, then go on with the same run file"
+            f"{self._path}: the log {what} ({error.strerror}); fleetpatch sends nothing without a "
+            "log: free space on the disk or name another file with --log-file, then resume the run"
         )
 
 

@@ -28,9 +28,9 @@ NAMESPACES_SHOWN = 3
 
 _UNFIT = MappingProxyType(
     {
-        Reason.CLASH: "cannot be relabelled, the new label is there with another value",
-        Reason.INAPPLICABLE: "cannot be patched, the operations do not fit what is there",
-        Reason.UNREADABLE: "cannot be patched, they are nested too deep or cannot be decoded",
+        Reason.CLASH: "cannot be relabelled: they have the new label already, with another value",
+        Reason.INAPPLICABLE: "cannot be patched: the operations do not fit their content",
+        Reason.UNREADABLE: "cannot be patched: they are nested too deep or cannot be decoded",
     }
 )
 """Why an object that matches is left out of a plan, to be read after a number of objects."""
@@ -73,8 +73,9 @@ def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
     if preview.undecided:
         yield ""
         yield (
-            f"Note: the server decides how these merge: {clean(', '.join(preview.undecided))}; "
-            "what it makes of them may differ from what is shown here (--dry-run asks it)"
+            "Note: the server decides how these fields merge: "
+            f"{clean(', '.join(preview.undecided))}; "
+            "the result may differ from what is shown here; apply with --dry-run to check"
         )
     yield ""
     if advise:
@@ -176,8 +177,8 @@ def _warnings(summary: Summary) -> Iterator[str]:
         yield ""
         yield (
             f"Warning: the list of {clean(', '.join(summary.inconsistent))} was cut by the server "
-            "and went on at a newer version: objects made or relabelled meanwhile may be missing; "
-            "plan again to be sure"
+            "and continued at a newer version: objects created or relabelled meanwhile may be "
+            "missing; plan again to include them"
         )
 
 

@@ -21,8 +21,8 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
         yield f"Cause: {clean(summary.cause)}"
     if summary.outdated:
         yield (
-            "Warning: this copy was made while the run went on, without its -wal file; it tells of "
-            "an earlier moment"
+            "Warning: this file was copied while the run went on, without its -wal file; it shows "
+            "an earlier state of the run; copy both files to see the latest"
         )
     yield ""
     yield from _outcomes(summary)
@@ -37,8 +37,8 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
     if summary.info.undo_of:
         yield f"Undoes:   {clean(summary.info.undo_of)}"
     if summary.undone_by:
-        told = command("status", summary.undone_by)
-        yield f"Undone:   by {clean(summary.undone_by)}  ({told} tells how far)"
+        status = command("status", summary.undone_by)
+        yield f"Undone:   by {clean(summary.undone_by)}  ({status} shows its state)"
     yield from _next(summary)
 
 
@@ -46,7 +46,7 @@ def warning_lines(summary: Summary) -> Iterator[str]:
     """What the servers warned of, and how often; nothing where they did not."""
     if summary.warnings:
         yield ""
-        yield "The servers warned:"
+        yield "Warnings from the servers:"
         for text, count in summary.warnings.items():
             yield f"{number(count):>20}  {clean(text)}"
 
@@ -75,7 +75,7 @@ def _outcomes(summary: Summary) -> Iterator[str]:
             yield _explained(reason, cases, MEANING[reason])
     yield _figure("pending", tally.open)
     if tally.in_doubt:
-        yield _explained("in-doubt", tally.in_doubt, "may have been changed; will be read first")
+        yield _explained("in-doubt", tally.in_doubt, "may have been changed; they are read first")
 
 
 def _figure(outcome: str, count: int) -> str:
@@ -101,10 +101,10 @@ def _next(summary: Summary) -> Iterator[str]:
         targets = command("targets", run_file, "--outcome", "failed")
         yield f"Next:     {targets}  (what failed, and why)"
     if summary.state is RunState.PLANNING:
-        yield "Next:     make the plan again; this file can be deleted"
+        yield "Next:     plan again; this file can be deleted"
     elif summary.state in UNFINISHED and summary.tally.open:
         verb = "apply" if summary.state is RunState.PLANNED else "resume"
-        yield f"Next:     {command(verb, run_file)}  (goes on with what is pending)"
+        yield f"Next:     {command(verb, run_file)}  (continues with the pending targets)"
 
 
 _HEADER = (

@@ -10,34 +10,34 @@ from fleetpatch.model.run import RunState
 MEANING: Final = MappingProxyType(
     {
         Reason.PATCHED: "changed, as the server's answer shows",
-        Reason.SETTLED_BY_READING: "the answer got lost; read again, and found changed",
+        Reason.SETTLED_BY_READING: "the answer was lost; a read showed the change",
         Reason.DRY_RUN: "the server would accept the change; nothing was stored",
-        Reason.ALREADY_SET: "had the wanted values before; nothing was sent",
+        Reason.ALREADY_SET: "had the wanted values already; nothing was sent",
         Reason.GONE: "deleted since the plan; not created again",
-        Reason.REPLACED: "deleted and made again since the plan; the new object was left alone",
-        Reason.DRIFTED: "somebody else changed the same field since the plan; theirs was kept",
+        Reason.REPLACED: "deleted and created again since the plan; the new object was not changed",
+        Reason.DRIFTED: "another writer changed the same field since the plan; it was not changed",
         Reason.NO_LONGER_MATCHES: "changed since the plan so that the selector no longer matches",
-        Reason.CLASH: "has the new label already, with another value; nothing was sent",
-        Reason.INAPPLICABLE: "the patch cannot be done to what it holds; nothing was sent",
+        Reason.CLASH: "has the new label already with another value; nothing was sent",
+        Reason.INAPPLICABLE: "the patch cannot be applied to its content; nothing was sent",
         Reason.OWNED: "another field manager owns a field of the apply; theirs was kept",
-        Reason.UNREADABLE: "is nested too deep, or cannot be decoded; it was left alone",
+        Reason.UNREADABLE: "is nested too deep or cannot be decoded; it was not changed",
         Reason.REJECTED: "the server refused the change as invalid",
         Reason.FORBIDDEN: "the server does not allow us to change it",
-        Reason.CONFLICT: "others kept changing it at the same time, until we gave up",
+        Reason.CONFLICT: "other writers kept changing it until the attempts were used up",
         Reason.EXHAUSTED: "the server kept failing, until the attempts or the time were used up",
         Reason.WEBHOOK_UNREACHABLE: "an admission webhook could not be reached; nothing was stored",
-        Reason.NOT_EFFECTIVE: "the server said yes, but the wanted values are not there",
+        Reason.NOT_EFFECTIVE: "the server accepted the change, but the wanted values are missing",
     }
 )
 """What each reason means, to be read after a number of targets."""
 
 STATE: Final = MappingProxyType(
     {
-        RunState.PLANNING: "the plan was never completed; it holds no targets",
+        RunState.PLANNING: "incomplete: its planning was interrupted, so it holds no targets",
         RunState.PLANNED: "planned, and nothing was sent yet",
-        RunState.RUNNING: "being applied now, or cut off by a crash",
-        RunState.PAUSED: "paused, and can go on",
-        RunState.HALTED: "halted; it goes on when it is resumed",
+        RunState.RUNNING: "being applied, or interrupted by a crash",
+        RunState.PAUSED: "paused, and can be resumed",
+        RunState.HALTED: "halted, and can be resumed",
         RunState.FINISHED: "finished",
     }
 )

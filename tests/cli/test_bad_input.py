@@ -45,8 +45,8 @@ NAMES = [
     ("apply nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch status`"),
     ("status nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch status`"),
     ("targets nowhere", r"run 'nowhere': no such file"),
-    ("status good.yaml", r"good\.yaml: is no run file; name a run"),
-    ("targets good.yaml", r"good\.yaml: is no run file; name a run"),
+    ("status good.yaml", r"good\.yaml: is not a run file; name a run"),
+    ("targets good.yaml", r"good\.yaml: is not a run file; name a run"),
     ("plan nowhere.yaml", r"nowhere\.yaml: no such plan file; check the path"),
     ("plan .", r"\.: is a directory; name a plan file in it"),
     ("apply .", r"\.: is a directory; name a plan file in it"),
@@ -194,7 +194,7 @@ def test_all_problems_of_all_files_are_told_and_the_good_ones_named(call: Caller
     ended = call("validate", "good.yaml", "bytes.yaml", "protected.yaml", "nowhere.yaml")
 
     assert ended.code == 2
-    assert ended.out.startswith("good.yaml: fine (paint, sha256:")
+    assert ended.out.startswith("good.yaml: valid (paint, sha256:")
     assert len(ended.out.splitlines()) == 1
     assert [line.partition(":")[0] for line in ended.err.splitlines()] == [
         "bytes.yaml",

@@ -128,9 +128,9 @@ def test_resume_takes_several_reasons_and_refuses_one_that_is_no_failure(
     taken = call("resume", run, "--failed", "--reason", "rejected", "--reason", "conflict")
     refused = call("resume", run, "--failed", "--reason", "rejected", "--reason", "gone")
 
-    assert "0 failed targets are open again" in taken.err
+    assert "Reopened 0 failed targets" in taken.err
     assert refused.code == 2
-    assert f"--reason {Reason.GONE}: goes with --failed" in refused.err
+    assert f"--reason {Reason.GONE}: needs --failed" in refused.err
 
 
 def test_several_namespaces_are_united(call: Caller) -> None:

@@ -63,7 +63,7 @@ def test_a_finished_run_is_left_as_it_is(call: Caller, server: SandboxProcess) -
 def test_failed_targets_are_taken_up_again_all_or_those_of_a_reason(call: Caller) -> None:
     one = call("resume", "paint", "--failed", "--reason", "rejected", "-o", "json")
     assert one.code == 3
-    assert one.err == "1 failed targets are open again.\n"
+    assert one.err == "Reopened 1 failed target.\n"
     assert one.json["outcomes"] == {
         "applied": 19,
         "unchanged": 0,
@@ -73,13 +73,13 @@ def test_failed_targets_are_taken_up_again_all_or_those_of_a_reason(call: Caller
     }
 
     assert call("resume", "paint", "--failed", "-o", "json").json["outcomes"]["applied"] == 20
-    assert call("resume", "paint", "--failed").err == "0 failed targets are open again.\n"
+    assert call("resume", "paint", "--failed").err == "Reopened 0 failed targets.\n"
 
 
 @pytest.mark.usefixtures("run_file")
 def test_a_reason_without_failed_or_of_no_failure_is_refused(call: Caller) -> None:
     for words in (("--reason", "rejected"), ("--failed", "--reason", "gone")):
-        refused(call("resume", "paint", *words), 2, r"--reason \w+: goes with --failed")
+        refused(call("resume", "paint", *words), 2, r"--reason \w+: needs --failed")
 
 
 def test_a_plan_that_was_changed_under_way_is_refused_with_both_digests(
@@ -119,7 +119,7 @@ def test_run_files_that_are_none_are_told_in_one_line(
         refused(call(verb, damaged), 1, "is damaged")
         refused(call(verb, newer), 1, "has format 99, .*; upgrade fleetpatch")
         refused(call(verb, foreign), 1, "another program's SQLite database")
-        refused(call(verb, tool.folder / "plan.yaml"), 2, "is no run file")
+        refused(call(verb, tool.folder / "plan.yaml"), 2, "is not a run file")
 
 
 @pytest.mark.usefixtures("run_file")

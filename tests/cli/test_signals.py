@@ -258,7 +258,7 @@ def test_a_second_signal_while_planning_exits_at_once(own: Tool) -> None:
         process.terminate()
         ended = end(process, timeout=5)
 
-        assert (ended.code, ended.err) == (5, "SIGTERM: left at once\n")
+        assert (ended.code, ended.err) == (5, "SIGTERM: exited at once\n")
         assert server.sent() == 0
 
 

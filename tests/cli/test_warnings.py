@@ -25,7 +25,7 @@ def test_validate_says_that_the_plan_is_fine_and_may_surprise(call: Caller) -> N
     ended = call("validate", "odd.yaml")
 
     assert ended.code == 0
-    assert ended.out.startswith("odd.yaml: fine (paint, ")
+    assert ended.out.startswith("odd.yaml: valid (paint, ")
     assert len(ended.err.splitlines()) == 1
     assert ended.err.startswith("odd.yaml:1:")
     assert WARNING in ended.err

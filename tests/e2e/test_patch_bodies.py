@@ -171,7 +171,7 @@ def test_operations_that_do_not_fit_an_object_leave_it_out_of_the_plan(tool: Too
     patch = {"json": [{"op": "remove", "path": "/metadata/labels/old"}]}
     ended = tool.run("plan", tool.write("plan.yaml", plan("body", JOBS, patch=patch)))
 
-    assert "cannot be patched, the operations do not fit what is there" in ended.out
+    assert "cannot be patched: the operations do not fit their content" in ended.out
     left_out = tool.targets("body", "--reason", "inapplicable")
     assert left_out
     assert all("'old' is not there to be removed" in one["detail"] for one in left_out)

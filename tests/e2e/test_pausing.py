@@ -120,7 +120,7 @@ def test_a_signal_ends_the_run_in_good_order_and_it_goes_on_without_doing_anythi
         ended = end(process, timeout=10)
 
         assert ended.code == 5, ended.err
-        assert ended.err.startswith(f"{number.name}: stopping; waiting for what is in flight")
+        assert ended.err.startswith(f"{number.name}: stopping; waiting for requests in flight")
         assert f"Cause: interrupted by {number.name}" in ended.out
         run_file = says_how_to_go_on(ended)
         counts = outcomes(tool, run_file)
@@ -157,7 +157,7 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
         process.send_signal(signal.SIGTERM)
         ended = end(process, timeout=5)
         assert ended.code == 5
-        assert ended.err.endswith("SIGTERM: left at once; go on with `fleetpatch resume`\n")
+        assert ended.err.endswith("SIGTERM: exited at once; go on with `fleetpatch resume`\n")
         in_doubt = {one["uid"] for one in tool.targets("slowly") if one["inDoubt"]}
         assert in_doubt
 

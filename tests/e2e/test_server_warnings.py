@@ -24,7 +24,7 @@ def test_a_warning_is_logged_once_and_counted_over_all_sessions(tool: Tool) -> N
         file = tool.write("plan.yaml", plan("warned", BLOCK, patch={"labels": {"team": "red"}}))
         shown = tool.run("plan", file).out
         asked = len(server.sent)
-        assert f"The servers warned:\n{asked:>20}  {OLD}\n" in shown
+        assert f"Warnings from the servers:\n{asked:>20}  {OLD}\n" in shown
         planned = tool.run("status", "warned", "-o", "json").json["warnings"]
         assert planned == [{"text": OLD, "count": asked}]
 
@@ -36,7 +36,7 @@ def test_a_warning_is_logged_once_and_counted_over_all_sessions(tool: Tool) -> N
     [line] = logged(tool, applied.json["runFile"])
     assert (line["cluster"], line["detail"], line["level"]) == ("c0", OLD, "warning")
     shown = tool.run("status", "warned").out
-    assert f"The servers warned:\n{len(server.sent):>20}  {OLD}\n" in shown
+    assert f"Warnings from the servers:\n{len(server.sent):>20}  {OLD}\n" in shown
 
 
 def test_a_warning_that_comes_only_later_is_logged_then(tool: Tool) -> None:
@@ -58,4 +58,4 @@ def test_a_run_without_warnings_says_nothing_of_them(tool: Tool) -> None:
         applied = tool.run("apply", file, "--yes", "-o", "json")
 
     assert applied.json["warnings"] == []
-    assert "warned:" not in tool.run("status", "warned").out
+    assert "Warnings from the servers" not in tool.run("status", "warned").out

@@ -58,7 +58,7 @@ def test_what_is_no_database_is_no_run_file(tmp_path: Path, content: bytes) -> N
     path = tmp_path / "x.run"
     path.write_bytes(content)
     for write in (False, True):
-        assert "is no run file" in refusal(path, write=write)
+        assert "is not a run file" in refusal(path, write=write)
     assert path.read_bytes() == content
 
 

@@ -305,7 +305,7 @@ def test_a_link_that_a_person_names_is_followed(sound: Path, tmp_path: Path) -> 
 def test_a_new_run_file_is_not_made_beside_what_another_one_left(tmp_path: Path) -> None:
     (tmp_path / "x.run-wal").write_bytes(b"old")
 
-    with pytest.raises(RunFileError, match=r"x\.run-wal lies beside it"):
+    with pytest.raises(RunFileError, match=r"x\.run-wal exists beside it"):
         make(tmp_path / "x.run", many(1))
     assert not (tmp_path / "x.run").exists()
 

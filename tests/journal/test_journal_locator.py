@@ -110,7 +110,7 @@ def test_a_damaged_file_is_listed_with_its_problem(runs: Path) -> None:
     (runs / "relabel-20260304T000000Z-000004.run").write_text("oops")
     damaged, *others = locator.listing(runs)
     assert damaged.run == "relabel-20260304T000000Z-000004"
-    assert "is no run file" in damaged.problem
+    assert "is not a run file" in damaged.problem
     assert [entry.state for entry in others] == [RunState.PLANNED] * 3
 
 

@@ -50,7 +50,8 @@ def test_a_preview_reads_so() -> None:
         '    cost-centre: (absent) -> "4711"\n'
         '    team: "ml" -> (absent)\n'
         "\n"
-        "Warning: 2 objects cannot be relabelled, the new label is there with another value: "
+        "Warning: 2 objects cannot be relabelled: they have the new label already, with another "
+        "value: "
         f"fleetpatch targets {RUN_FILE} --reason clash\n"
         "\n"
         f"Run file {RUN_FILE}\n"
@@ -88,7 +89,7 @@ def test_an_inconsistent_list_is_warned_of() -> None:
 def test_what_only_the_server_can_tell_is_said_plainly() -> None:
     shown = "\n".join(preview_lines(replace(PREVIEW, undecided=["spec.tasks of jobs.x"])))
 
-    assert "the server decides how these merge: spec.tasks of jobs.x" in shown
+    assert "the server decides how these fields merge: spec.tasks of jobs.x" in shown
     assert "the server decides" not in "\n".join(preview_lines(PREVIEW))
 
 

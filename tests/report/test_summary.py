@@ -48,29 +48,30 @@ class Terminal(io.StringIO):
 
 def test_a_summary_reads_so() -> None:
     assert "\n".join(summary_lines(PAUSED, log_file="/var/log/r.jsonl")) == (
-        "Run relabel-ml-teams-7f3a is paused, and can go on: 1,239 targets, 3 failed, 5 pending.\n"
+        "Run relabel-ml-teams-7f3a is paused, and can be resumed: 1,239 targets, "
+        "3 failed, 5 pending.\n"
         "Cause: interrupted\n"
         "\n"
         "applied        1,200\n"
         "    patched                 1,195  changed, as the server's answer shows\n"
-        "    settled-by-reading          5  the answer got lost; read again, and found changed\n"
+        "    settled-by-reading          5  the answer was lost; a read showed the change\n"
         "unchanged         20\n"
-        "    already-set                20  had the wanted values before; nothing was sent\n"
+        "    already-set                20  had the wanted values already; nothing was sent\n"
         "skipped           11\n"
         "    gone                        2  deleted since the plan; not created again\n"
-        "    drifted                     9  somebody else changed the same field since the plan;"
-        " theirs was kept\n"
+        "    drifted                     9  another writer changed the same field since the plan;"
+        " it was not changed\n"
         "failed             3\n"
         "    rejected                    3  the server refused the change as invalid\n"
         "pending            5\n"
-        "    in-doubt                    2  may have been changed; will be read first\n"
+        "    in-doubt                    2  may have been changed; they are read first\n"
         "\n"
         "1,240 PATCH, 12 GET and 30 LIST requests, 37 of them retries, in 12.4 s (100 PATCH/s).\n"
         "\n"
         f"Run file: {RUN_FILE}\n"
         "Log:      /var/log/r.jsonl\n"
         f"Next:     fleetpatch targets {RUN_FILE} --outcome failed  (what failed, and why)\n"
-        f"Next:     fleetpatch resume {RUN_FILE}  (goes on with what is pending)"
+        f"Next:     fleetpatch resume {RUN_FILE}  (continues with the pending targets)"
     )
 
 
@@ -87,7 +88,7 @@ def test_a_dry_run_says_that_nothing_was_stored() -> None:
 
 
 def test_a_run_cut_while_planning_is_to_be_planned_again() -> None:
-    assert list(summary_lines(a_summary(RunState.PLANNING)))[-1].startswith("Next:     make")
+    assert list(summary_lines(a_summary(RunState.PLANNING)))[-1].startswith("Next:     plan again")
 
 
 def test_a_cause_with_escape_codes_does_no_harm() -> None:
