@@ -22,7 +22,7 @@ from tests.e2e.tool import Ended, Tool, end, eventually, plan
 JOBS = 300
 BATCH_JOBS = JOBS // 5
 LOST = re.compile("-job-0000[03]")
-GOES_ON = re.compile(r"^Next: +fleetpatch resume (\S+\.run)  \(goes on", re.MULTILINE)
+GOES_ON = re.compile(r"^Next: +fleetpatch resume (\S+\.run)  \(continues", re.MULTILINE)
 
 
 def slowly(rate: str) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def test_a_copy_of_the_file_alone_is_whole_of_an_earlier_moment_and_says_so(
             summary = look(copy)
             assert summary.tally == Tally(pending=COUNT)
             assert summary.outdated
-            assert any("of an earlier moment" in line for line in summary_lines(summary))
+            assert any("an earlier state of the run" in line for line in summary_lines(summary))
 
 
 def test_a_copy_that_a_checkpoint_ran_into_is_whole_or_refused(

@@ -131,7 +131,7 @@ def test_a_survey_that_was_cut_is_readable_but_not_applicable(tmp_path: Path) ->
         summary = queries.summary(run)
     assert (summary.state, summary.tally.total) == (RunState.PLANNING, 0)
     assert summary.inconsistent == ("south",)
-    with pytest.raises(RunFileError, match="survey was cut short; plan again"):
+    with pytest.raises(RunFileError, match="its planning was interrupted; plan again"):
         RunFile.open(path, write=True)
 
 
