@@ -1,18 +1,19 @@
 """Change one thing on very many Kubernetes job objects.
 
-What is offered here is what the command line itself calls; everything else is private.
+The names below are the public interface, which the command line uses as well; all others are
+private.
 
 | name | does |
 |---|---|
 | `load_plan(path)` | reads and checks a plan file |
-| `await expand(plan)` | expands it into targets; gives the summary of a new run |
-| `await apply(run_file)` | carries a run out, or goes on with it; gives its summary |
-| `await undo(run_file)` | plans the way back of a run; gives the summary of a new run |
-| `summarize(run_file)` | folds a run file into its summary |
+| `await expand(plan)` | expands it into targets; returns the summary of a new run |
+| `await apply(run_file)` | carries a run out, or goes on with it; returns its summary |
+| `await undo(run_file)` | plans the undo of a run; returns the summary of a new run |
+| `summarize(run_file)` | returns the summary of a run file |
 | `Settings`, `Stop` | where state is kept; how to end a run early |
 
-All errors are `FleetpatchError`s. Names are loaded when they are first used: the HTTP client and
-the rest take a while, and `fleetpatch --help` needs none of it.
+All errors are `FleetpatchError`s. Names are imported when they are first used, since
+`fleetpatch --help` must not wait for the HTTP client.
 """
 
 from importlib import import_module

@@ -3,21 +3,21 @@
 ::
 
     FleetpatchError            the root; carries the process's exit code
-    |-- UsageError             bad arguments, or a value that cannot be meant       exit 2
+    |-- UsageError             bad arguments, or a value that is not valid          exit 2
     |   `-- PlanError          a plan file with problems, each placed               exit 2
     |-- Refused                a guard refused before anything was sent             exit 2
     |   `-- NothingMatched     no object is selected by the plan                    exit 2
     |-- WindowClosed           outside of the plan's window; nothing was sent       exit 5
     |-- SurroundingsError      the tool's surroundings broke                        exit 1
-    |   |-- KubeconfigError    no, a broken, or an unfit kubeconfig
-    |   |-- CredentialsError   the server did not accept who we are
+    |   |-- KubeconfigError    a kubeconfig that is missing, broken or unfit
+    |   |-- CredentialsError   credentials that are missing or not accepted
     |   |-- ClusterError       a server that cannot be reached or makes no sense
     |   |-- RunFileError       a run file that is missing, damaged, foreign or full
     |   `-- LogError           a log that cannot be opened or written
     `-- Locked                 another run holds the lock                           exit 6
 
-A message is one line that says where, what, and what to do next. What a server answers about one
-target is no error but a value (`fleetpatch.model.answer`).
+A message is one line that says where, what, and what to do next. A server's answer about one target
+is not an error but a value (`fleetpatch.model.answer`).
 """
 
 from collections.abc import Sequence
@@ -44,13 +44,13 @@ class FleetpatchError(Exception):
 
 
 class UsageError(FleetpatchError):
-    """The call cannot be meant as given; nothing was sent."""
+    """The arguments are not valid; nothing was sent."""
 
     exit_code = Exit.USAGE
 
 
 class Placed(Protocol):
-    """A problem that knows where it stands: `file:line:column: what, and what to do`."""
+    """A problem with its place; as text `file:line:column: what, and what to do`."""
 
     def __str__(self) -> str: ...
 
@@ -64,13 +64,13 @@ class PlanError(UsageError):
 
 
 class Refused(FleetpatchError):
-    """A guard said no while planning; the message gives counts, threshold and the way out."""
+    """A guard refused the plan; the message has counts, threshold and what to do."""
 
     exit_code = Exit.USAGE
 
 
 class NothingMatched(Refused):
-    """No object is selected by the plan."""
+    """The plan selects no object."""
 
 
 class WindowClosed(FleetpatchError):
@@ -80,19 +80,19 @@ class WindowClosed(FleetpatchError):
 
 
 class SurroundingsError(FleetpatchError):
-    """Disk, network or credentials broke; the record, where there is one, is intact."""
+    """A failure of disk, network or credentials; the run file, if there is one, is intact."""
 
 
 class KubeconfigError(SurroundingsError):
-    """The kubeconfig is missing, unreadable, or does not hold what was asked for."""
+    """The kubeconfig is missing, unreadable, or lacks the context that was asked for."""
 
 
 class CredentialsError(SurroundingsError):
-    """The API server does not accept our credentials, or they cannot be had."""
+    """The API server does not accept our credentials, or they cannot be obtained."""
 
 
 class ClusterError(SurroundingsError):
-    """An API server cannot be reached, or its answers make no sense."""
+    """An API server cannot be reached, or its answers cannot be understood."""
 
 
 class RunFileError(SurroundingsError):

@@ -1,9 +1,9 @@
-"""Files and folders that fleetpatch writes: checked before a byte of them is written or truncated.
+"""Files and folders that fleetpatch writes: checked before anything is written or truncated.
 
-Somebody who may write to a folder can put a link, a pipe or a file of their own where ours is
-expected. So a file of ours is opened without following a link, and it must be a regular file with
-one name (no hard link) that belongs to us, to root or to the owner of its folder, who could
-replace it anyway. A folder that we make has mode 0700, whatever the umask is.
+Another user who may write to a folder can put a link, a pipe or a file of their own at the path of
+ours. So our files are opened without following links, and each must be a regular file with one name
+(no hard link) that belongs to us, to root or to the owner of its folder, who could replace it
+anyway. Folders are created with mode 0700, whatever the umask is.
 
 A function that refuses raises OSError, whose `strerror` says what is wrong and what to do.
 """
@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+# O_NONBLOCK: opening a pipe must not block. O_NOCTTY: a terminal must not become ours.
 _SAFELY: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
@@ -29,18 +30,20 @@ _KINDS: Final = (
 
 
 def open_own(path: Path, flags: int) -> int:
-    """Open a file of ours to write it, made with mode 0600 where it is missing.
+    """Open one of our files to write it; it is created with mode 0600 if it is missing.
 
     `flags` are those of `os.open`, without O_CREAT and O_TRUNC. Returns the descriptor.
     """
     try:
         descriptor = os.open(path, flags | _SAFELY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
     except FileExistsError:
+        # Checked by name first, since opening a device may already have an effect.
         refuse_foreign(path)
         descriptor = os.open(path, flags | _SAFELY)
     else:
         os.fchmod(descriptor, _PRIVATE_FILE)
     try:
+        # Checked again as opened: the name may have been replaced between the two calls.
         _check(path, os.fstat(descriptor))
     except BaseException:
         os.close(descriptor)
@@ -49,7 +52,7 @@ def open_own(path: Path, flags: int) -> int:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Refuse a path that leads to anything but a regular file of ours; a missing one is fine."""
+    """Raise OSError where a path exists and is not a regular file of ours."""
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -58,7 +61,7 @@ def refuse_foreign(path: Path) -> None:
 
 
 def expand_home(name: str) -> Path:
-    """A path with its `~` replaced by the home folder; as it is where there is no home folder."""
+    """Replace a leading `~` by the home folder, if there is one."""
     try:
         return Path(name).expanduser()
     except RuntimeError:
@@ -85,7 +88,7 @@ def _mode(path: Path) -> int:
 def read_start(path: Path, size: int) -> tuple[bytes, int]:
     """Read the first `size` bytes of a regular file, and its length; links are followed.
 
-    Nothing else is opened: a pipe would be waited for, and a device might react.
+    Other kinds are not opened: a pipe could block, and opening a device can have effects.
     """
     _refuse_irregular(path, path.stat())
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -96,7 +99,7 @@ def read_start(path: Path, size: int) -> tuple[bytes, int]:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, each for its owner alone."""
+    """Create a folder and its missing parents, each with mode 0700."""
     if folder.is_dir():
         return
     if folder.parent != folder:
@@ -113,8 +116,8 @@ def make_folder(folder: Path) -> None:
 def refuse_shared(folder: Path) -> None:
     """Refuse a folder in which others may replace files.
 
-    It must belong to us or to root, and only its owner may write to it; unless it is sticky, where
-    nobody replaces another's files, or meant for its group (setgid).
+    It must belong to us or to root, and only its owner may write to it. Exceptions are sticky
+    folders, where users cannot replace files of others, and folders for a group (setgid).
     """
     found = folder.stat()
     mode = stat.S_IMODE(found.st_mode)

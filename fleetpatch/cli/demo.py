@@ -1,4 +1,4 @@
-"""`fleetpatch demo`: the whole story, told by the real commands on a sandbox that misbehaves."""
+"""`fleetpatch demo`: plan, apply and undo by the real commands on a sandbox with faults."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP, from the first line of `main` to the last.
+"""SIGINT, SIGTERM and SIGHUP, from the start of `main` to its end.
 
 One handler serves all three. What the first signal does depends on what the process is doing:
 
@@ -44,7 +44,7 @@ def _interrupt(_number: signal.Signals) -> None:
 
 
 class _State:
-    """What the handler needs to know; there is one, since signals belong to the process."""
+    """The state of the handler; there is one, since signals belong to the process."""
 
     def __init__(self) -> None:
         self.respond: Respond = _interrupt
@@ -54,6 +54,7 @@ class _State:
 
     def handle(self, number: int, _frame: object) -> None:
         if self.exit_code is not None:
+            # Not sys.exit: the interpreter may be shutting down already.
             os._exit(self.exit_code)
         received = signal.Signals(number)
         if self.received is not None:
@@ -117,11 +118,11 @@ def deferred() -> Iterator[None]:
 
 
 def settle(exit_code: int) -> None:
-    """Let every signal from now on exit at once with `exit_code`: the work is done."""
+    """Let every later signal exit at once with `exit_code`, since the work is done."""
     _state.exit_code = exit_code
 
 
 def ignore() -> None:
-    """Ignore the signals: nothing is left to be interrupted."""
+    """Ignore the signals from now on."""
     for number in _HANDLED:
         signal.signal(number, signal.SIG_IGN)

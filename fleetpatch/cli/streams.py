@@ -1,10 +1,10 @@
-r"""stdin, stdout and stderr, whatever they lead to: a run must not depend on its listeners.
+r"""stdin, stdout and stderr: a run must not fail because of what they are connected to.
 
-A stream may be closed from the start (`>&-`), lead to a pipe that nobody reads any more (`| head`),
-to a terminal that is gone, or to a full disk, and its encoding may lack a character (GBK, latin-1,
-ascii). What is said on stderr is lost then, and no more. A result that cannot be put on stdout is
-an error, but never one of the run that it tells of. A character that the encoding lacks is written
-as JSON writes it (`\ud83d\ude00`), so that JSON stays JSON.
+A stream may be closed from the start (`>&-`), be a pipe whose reader has exited (`| head`), a
+terminal that is gone, or a file on a full disk, and its encoding may lack a character (GBK, ascii).
+Output to stderr is dropped then. A result that cannot be written to stdout is an error, but
+it does not change the run. A character that the encoding lacks is written as a JSON escape
+(`\ud83d\ude00`), so that JSON stays valid.
 """
 
 import codecs
@@ -25,14 +25,14 @@ _BEYOND_BMP: Final = 0x10000
 
 
 class ResultError(OSError):
-    """stdout cannot be written, for another reason than that its reader is gone."""
+    """stdout cannot be written, and not because its reader has exited."""
 
 
 def make_safe() -> None:
-    """Open what is closed, let stderr drop what cannot be written, and make encodings total.
+    """Open closed streams, let stderr drop what cannot be written, and make encodings total.
 
-    The next file to be opened would take the number of a closed stream, the run file perhaps, and
-    what is meant for people would be written into it.
+    Otherwise the next file to be opened, perhaps the run file, would get the number of a closed
+    stream, and messages would be written into it.
     """
     make_encodings_total()
     for number in (_STDIN, _STDOUT, _STDERR):
@@ -52,12 +52,12 @@ def make_safe() -> None:
 
 
 def make_encodings_total() -> None:
-    """Make the error handler ESCAPE known, with which every encoding can write every text."""
+    """Register the error handler ESCAPE, with which every encoding can write every text."""
     codecs.register_error(ESCAPE, _escape)
 
 
 def _text(file: "io.BufferedWriter | _Forgiving", replaced: object) -> io.TextIOWrapper:
-    """Text onto `file`, in the encoding of the stream that it replaces."""
+    """Return a text stream to `file`, in the encoding of the stream that it replaces."""
     return io.TextIOWrapper(
         file,
         encoding=getattr(replaced, "encoding", None),
@@ -68,7 +68,7 @@ def _text(file: "io.BufferedWriter | _Forgiving", replaced: object) -> io.TextIO
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    """Write what an encoding lacks in JSON's escapes; an error handler of `codecs`."""
+    """Write characters that an encoding lacks as JSON escapes; an error handler of `codecs`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     escaped = ""
@@ -83,7 +83,10 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 
 def complain(text: str) -> None:
-    """Write a line to stderr, from wherever it is: a signal handler may have cut another write."""
+    """Write a line to stderr; safe in a signal handler, which may have interrupted another write.
+
+    So it bypasses the buffer of the real stderr, which refuses to be entered twice.
+    """
     stream = sys.stderr
     if stream is not None and stream is not sys.__stderr__:
         stream.write(f"{text}\n")
@@ -108,7 +111,7 @@ def complain_at_once(text: str) -> None:
 
 @contextmanager
 def until_reader_is_gone() -> Iterator[None]:
-    """Let the block write to stdout; where its reader is gone, the rest is left unsaid."""
+    """Let the block write to stdout; where its reader has exited, drop the rest."""
     try:
         yield
     except BrokenPipeError:
@@ -116,20 +119,20 @@ def until_reader_is_gone() -> Iterator[None]:
 
 
 def flush() -> None:
-    """Write what waits for stdout, while an error can still be told. Raises ResultError."""
+    """Flush stdout while an error can still be reported. Raises ResultError."""
     with until_reader_is_gone():
         sys.stdout.flush()
 
 
 def hang_up() -> None:
-    """Send what is left for stdout nowhere: flushed at the end, it would fail once more."""
+    """Discard what is buffered for stdout: its flush at exit would fail again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDOUT)
     os.close(nowhere)
 
 
 class _Forgiving(io.FileIO):
-    """A file that takes everything."""
+    """A file that drops what cannot be written."""
 
     def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override] # any buffer
         """Write what can be written."""
@@ -139,7 +142,7 @@ class _Forgiving(io.FileIO):
 
 
 class _Result(io.FileIO):
-    """A file whose errors are told from those of all other files."""
+    """A file whose errors differ from those of all other files."""
 
     def write(self, data: "bytes | bytearray | memoryview") -> int | None:  # type: ignore[override] # any buffer
         """Write some of `data`. Raises BrokenPipeError and ResultError."""

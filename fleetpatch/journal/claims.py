@@ -1,8 +1,8 @@
 """The table `claims`: ranges of targets that may have been sent. They never overlap.
 
-A claim is one row however long it is, since targets are claimed in their order; those in between
-that have ended are covered along with it, which changes nothing for them. Giving targets back cuts
-holes into the ranges, and what is claimed into such holes comes in pieces.
+A claim is one row of any length, since targets are claimed in the order of their ids. It may cover
+targets that have ended already, which changes nothing for them. Releasing targets cuts holes into
+the ranges, and a claim that spans such holes is stored as several rows.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ _TAKE: Final = "INSERT INTO claims VALUES (?, ?, ?)"
 def take(database: Database, ids: Sequence[int], now: float) -> None:
     """Claim targets, ascending and none of them claimed, within a transaction."""
     first, last = ids[0], ids[-1]
+    # Ranges must not overlap: `CLAIMED` looks at one range only.
     (interrupted,) = database.connection.execute(_BETWEEN, (first, last)).fetchone()
     ranges = list(_runs(ids)) if interrupted else [(first, last)]
     database.connection.executemany(_TAKE, [(*ends, now) for ends in ranges])
@@ -33,7 +34,7 @@ def give_back(database: Database, ids: Sequence[int]) -> None:
     for number in ids:
         around = connection.execute(_AROUND, (number,)).fetchone()
         if around is None or around[1] < number:
-            continue
+            continue  # not claimed: nothing to give back
         first, last, claimed_at = around
         connection.execute("DELETE FROM claims WHERE first = ?", (first,))
         rest = [ends for ends in ((first, number - 1), (number + 1, last)) if ends[0] <= ends[1]]

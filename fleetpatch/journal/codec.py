@@ -1,11 +1,11 @@
-"""Rows and the model, to and fro: the one place where what a file holds becomes a value.
+"""Converts rows to values of the model, and back.
 
-SQLite enforces no types, and a file may come from anywhere. So every row is held against the type
-that it must have (`rows`) before a value is made of it. What is not of that type raises one of
-`UNREADABLE`, which `Database.sensible` turns into RunFileError.
+SQLite does not enforce types, and a run file is untrusted input. So every row is checked against
+its type (`rows`) before it becomes a value. A row of another type raises one of `UNREADABLE`, which
+`Database.sensible` turns into RunFileError.
 
-On the hot path: a claimed target costs one `target`, a settled one one `settlement_row`. What
-repeats from target to target (resources, clusters, block masks) is decoded once and shared.
+This is on the hot path: each claimed target is converted by `target`, each settled one by
+`settlement_row`. Values that targets share (resources, clusters, block masks) are decoded once.
 """
 
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ OUTCOME_COLUMNS: Final = (
 
 
 _SHORT: Final = 1024
-"""Characters of before-values that are worth remembering; big annotations are not."""
+"""Characters of before-values up to which they are cached: labels repeat, annotations do not."""
 
 
 class _Field(msgspec.Struct, array_like=True, gc=False):
@@ -64,7 +64,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def text_of(fields: Fields) -> str:
-    """Fields as the run file keeps them."""
+    """Encode fields as the run file stores them."""
     pairs: list[Json] = [
         [path] if value is ABSENT else [path, value] for path, value in fields.items()
     ]
@@ -72,16 +72,16 @@ def text_of(fields: Fields) -> str:
 
 
 def fields_of(text: str) -> Fields:
-    """Read back what `text_of` wrote. Raises msgspec.MsgspecError for anything else.
+    """Decode what `text_of` encoded. Raises msgspec.MsgspecError for anything else.
 
-    Targets with the same before-values share one mapping: label values repeat by nature.
+    Targets with the same before-values share one mapping.
     """
     return _shared(text) if len(text) <= _SHORT else _decoded(text)
 
 
 def _decoded(text: str) -> Fields:
     fields = {field.path: field.value for field in _fields.decode(text)}
-    # A text with fewer brackets cannot be nested deeper, and to count them costs next to nothing.
+    # A text with fewer brackets cannot be nested deeper, and counting them is cheap.
     if text.count("[") + text.count("{") > MAX_DEPTH and any(
         is_deeper(value, MAX_DEPTH) for value in fields.values()
     ):
@@ -122,7 +122,7 @@ def meta(facts: Mapping[str, Any]) -> Meta:
 
 
 def moment(value: object) -> float | None:
-    """Check a moment that need not have come. Raises one of UNREADABLE."""
+    """Check a time in seconds since the epoch, or None. Raises one of UNREADABLE."""
     return msgspec.convert(value, Moment | None)
 
 

@@ -1,4 +1,4 @@
-"""One connection to one run file: transactions, and rows with their errors explained."""
+"""One connection to one run file: transactions, queries, and errors as RunFileError."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -14,17 +14,17 @@ from fleetpatch.journal.rows import UNREADABLE, Meta
 WAL_LIMIT: Final = 64 * 2**20
 """Bytes of write-ahead log from which its content is moved into the file itself.
 
-So much that most runs never do it under way: see "Copies" in `fleetpatch.journal.schema`. A commit
-of one outcome takes 8 KB, one of fifty 19 KB, so it is reached after 8,000 to 170,000 targets.
+So large that most runs never reach it, since a copy that is made during a checkpoint is useless:
+see "Copies" in `fleetpatch.journal.schema`. A commit of one outcome takes 8 KB, one of fifty 19 KB,
+so it is reached after 8,000 to 170,000 targets.
 """
 
 
 class Database:
-    """An open SQLite connection that raises RunFileError and nothing else.
+    """An open SQLite connection whose errors are all RunFileError.
 
-    `then` is what its errors advise: see `fleetpatch.journal.errors`.
-
-    A transaction's block may use `connection` itself; the transaction explains its errors.
+    `then` is the advice that ends their messages: see `fleetpatch.journal.errors`. The block of a
+    transaction may use `connection` directly; its errors are converted as well.
     """
 
     def __init__(
@@ -38,9 +38,10 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All of the block is committed, durably, or none of it."""
+        """Commit all of the block durably, or nothing of it."""
         with explained(self.path, self.then):
             self._refuse_moved()
+            # Takes the write lock now: a deferred transaction could fail after it has read.
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self.connection
@@ -52,7 +53,7 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All that the block reads is of one moment, whatever a writer does meanwhile."""
+        """Let the block read a single state of the file, whatever is written meanwhile."""
         with explained(self.path, self.then):
             self.connection.execute("BEGIN")
         try:
@@ -64,8 +65,8 @@ class Database:
     def rows(self, query: str, *parameters: Any) -> Iterator[Row]:
         """Stream the rows of a query.
 
-        Not by `yield from`: it would hand a half-read stream's end on to the cursor, whose `close`
-        raises where the connection was closed before.
+        Not by `yield from`, which closes the cursor with a generator that was not read to its end:
+        that raises where the connection was closed before.
         """
         with explained(self.path, self.then):
             for row in self.connection.execute(query, parameters):  # noqa: UP028 # see above
@@ -73,14 +74,14 @@ class Database:
 
     @contextmanager
     def sensible(self) -> Iterator[None]:
-        """Refuse the file where what the block decodes makes no sense."""
+        """Raise RunFileError where the block cannot decode what the file holds."""
         try:
             yield
         except UNREADABLE as error:
             raise fault(self.path, DAMAGED) from error
 
     def meta(self) -> Meta:
-        """All facts of the table `meta`, checked."""
+        """Read and check all facts of the table `meta`."""
         with self.sensible():
             return codec.meta(dict(self.rows("SELECT key, value FROM meta")))
 
@@ -89,7 +90,7 @@ class Database:
         self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts)
 
     def go_live(self) -> None:
-        """Turn to write-ahead logging, and note in the file itself which file has that log."""
+        """Switch to write-ahead logging, and store in the file which file that log belongs to."""
         with explained(self.path, self.then):
             mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
@@ -102,16 +103,16 @@ class Database:
         self._checkpoint()
 
     def trim(self) -> None:
-        """Move the write-ahead log into the file once it is long and nobody reads by it."""
+        """Move the write-ahead log into the file once it is longer than WAL_LIMIT."""
         with explained(self.path, self.then):
             if files.wal_of(self.path).stat().st_size > WAL_LIMIT:
                 self._checkpoint()
 
     def close(self) -> None:
-        """Leave one file behind that can be copied and read anywhere; then end the connection.
+        """Leave a single file that can be copied and read anywhere, and close the connection.
 
-        With a reader still there, or after an error, the log stays beside the file and all is as
-        after a crash: complete.
+        While another process reads, or after an error, the log stays beside the file, as after a
+        crash. Nothing is lost then.
         """
         try:
             if self._identity:
@@ -124,7 +125,10 @@ class Database:
             self.connection.close()
 
     def _refuse_moved(self) -> None:
-        """A file that was removed or moved away can be written, but not found again."""
+        """Raise RunFileError where the path no longer leads to the open file.
+
+        SQLite would go on writing to it, but the next process would not find what it wrote.
+        """
         if self._identity and files.identity(self.path) != self._identity:
             raise fault(
                 self.path,
@@ -132,7 +136,7 @@ class Database:
             )
 
     def _checkpoint(self) -> None:
-        """Do not wait for readers: while one is there, the log simply stays."""
+        """Move the log into the file. Readers are not waited for: while there is one, it stays."""
         with explained(self.path, self.then):
             self.connection.execute("PRAGMA busy_timeout = 0")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -1,6 +1,6 @@
-"""What SQLite and the disk complain of, in one line that says what to do next.
+"""Errors of SQLite and of the disk as one line that says what to do next.
 
-Every call into sqlite3 in this folder stands within `explained`, so that its errors end here.
+Every call of sqlite3 in this folder is within `explained`, which converts its errors.
 """
 
 import errno
@@ -17,7 +17,7 @@ from fleetpatch.model.text import clean, visible
 DAMAGED: Final = "is damaged; restore it from a copy, or plan again"
 
 _WORDS: Final = 160
-"""Characters of SQLite's own words that are shown; they may quote a damaged page."""
+"""Characters of SQLite's own message that are shown; it may quote a damaged page."""
 
 _UNEXPECTED: Final = "SQLite cannot use it; check the file and its folder, then try again"
 
@@ -26,7 +26,7 @@ _PRIMARY_CODE: Final = 0xFF
 
 RESUME: Final = "then resume the run"
 PLAN_AGAIN: Final = "then plan again; nothing was sent, and the run was not kept"
-"""What to do in the end: what was recorded is kept, what was being planned is not."""
+"""The last step of an advice: a recorded run is kept, one that was being planned is removed."""
 
 _NO_ROOM: Final = "the disk (or that of the temporary folder) is full; make room, {then}"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -54,7 +54,7 @@ _ADVICE: Final = {
 
 
 def advice(error: sqlite3.Error | OSError | UnicodeDecodeError, then: str = RESUME) -> str:
-    """Say what is wrong and what to do, `then` last; the original words follow in brackets."""
+    """Return what is wrong and what to do, `then` last; the original message is in brackets."""
     if isinstance(error, UnicodeDecodeError):
         return DAMAGED
     if isinstance(error, OSError) and error.errno in _FULL:

@@ -1,13 +1,13 @@
-"""Making, opening and closing the SQLite file, with everything that can be wrong with it.
+"""Creating, opening and checking the SQLite file of a run.
 
-A file is judged by its first 100 bytes before SQLite sees it: magic, `application_id`,
-`user_version`, and whether it is in WAL mode, that is live, crashed, or copied while live. Then
-`PRAGMA quick_check` reads it through. Files beyond `CHECKED_WHOLE` are spared that, which may take
-seconds: only their outline is checked, and damage further in is met when it is read.
+The first 100 bytes of a file are checked before SQLite opens it: magic, `application_id`,
+`user_version`, and whether it is in WAL mode, that is in use, crashed, or copied while in use. Then
+`PRAGMA quick_check` reads all of it. That takes seconds for files larger than `CHECKED_WHOLE`: of
+them only the schema is checked, and damage elsewhere is found when it is read.
 
-While a run is written, its file holds in `meta.writing` which file it is (`identity`). A file in
-WAL mode without a log is the original, whose log somebody else's SQLite has worked in, if it still
-is that file; else it is a copy, made without its log.
+While a run is written, `meta.writing` holds the identity of its file (`identity`). A file in WAL
+mode without a log is the original if that identity is still its own (another SQLite has merged the
+log); otherwise it is a copy that was made without the log.
 """
 
 import os
@@ -21,7 +21,7 @@ from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLE_NAME
 from fleetpatch.model.text import clean
 
 CHECKED_WHOLE: Final = 128 * 2**20
-"""Bytes up to which a file is checked through and through when it is opened."""
+"""Bytes up to which all of a file is checked when it is opened."""
 
 PATIENCE: Final = 5.0
 """Seconds to wait for another process's transaction."""
@@ -40,7 +40,7 @@ _SETTINGS: Final = (
 
 
 class Opened(NamedTuple):
-    """A connection; `outdated` where the file is a copy without its log: of an earlier moment."""
+    """A connection; `outdated` where the file is a copy without its log, so of an earlier state."""
 
     connection: sqlite3.Connection
     outdated: bool
@@ -81,10 +81,11 @@ def create(path: Path) -> sqlite3.Connection:
 
 
 def open_to_read(path: Path, *, check: bool = True) -> Opened:
-    """Open an existing run file for reading, beside a live writer if there is one.
+    """Open an existing run file to read it, also while another process writes it.
 
-    One whose mode was being changed is opened as if for writing, so that SQLite puts it right,
-    which could not read it otherwise. Beside one in WAL mode without its log nothing may be made.
+    A file with a rollback journal is opened read-write, since SQLite must roll it back before it
+    can be read. One in WAL mode without its log is opened as immutable, so that SQLite does not
+    create a log beside it.
     """
     wal_mode = _judge(path)
     if _journal_of(path).exists():
@@ -114,7 +115,7 @@ def open_to_write(path: Path) -> Opened:
 
 
 def identity(path: Path) -> str:
-    """Which file it is: another one of the same content has another."""
+    """Return the identity of a file, which a copy does not share: inode and path."""
     name = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
     return f"{path.stat().st_ino} {name}"
 
@@ -132,7 +133,7 @@ def erase(path: Path) -> None:
 
 
 def _judge(path: Path) -> bool:
-    """Refuse, by its header, what is not a run file of ours; tell whether it is in WAL mode."""
+    """Check the header of a run file; returns whether it is in WAL mode. Raises RunFileError."""
     with explained(path):
         try:
             head, size = files.read_start(path, _HEADER_SIZE)
@@ -174,7 +175,7 @@ def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> Opened:
 
 
 def _connect(path: Path, mode: str, then: str = RESUME) -> sqlite3.Connection:
-    """Connect, with our settings; transactions are begun and ended by us alone."""
+    """Connect, with our settings and without implicit transactions."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     with explained(path, then):
         connection = sqlite3.connect(
@@ -190,7 +191,7 @@ def _connect(path: Path, mode: str, then: str = RESUME) -> sqlite3.Connection:
 
 
 def _refuse_foreign_schema(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a file whose tables are not plain tables: a view or a trigger may never end."""
+    """Refuse a file with views, triggers or virtual tables of others: a query could never end."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     for kind, name, sql in rows:
         odd_view = kind == "view" and name != VIEW
@@ -203,7 +204,7 @@ def _refuse_foreign_schema(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _is_copy(path: Path, connection: sqlite3.Connection) -> bool:
-    """Tell whether it was another file when it was last written to, and not yet closed."""
+    """Whether another file was written, and not closed, when this one was copied from it."""
     found = connection.execute("SELECT value FROM meta WHERE key = 'writing'").fetchone()
     return found is not None and found[0] not in (0, identity(path))
 
@@ -213,7 +214,7 @@ def _has_content(path: Path) -> bool:
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Read the file through, or its outline where it is big."""
+    """Check all pages, or only the schema of a big file."""
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     size = connection.execute("PRAGMA page_size").fetchone()[0]
     if pages * size > CHECKED_WHOLE:

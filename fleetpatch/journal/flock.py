@@ -1,8 +1,8 @@
 """Locks: one process at a time for a run file, and for a plan.
 
-A lock is an advisory lock of the operating system on a file. It dies with the process that holds
-it, so a dead holder is never in the way; what stands in the file only names the holder to whoever
-is refused. The file itself stays: removing it would let two in.
+A lock is an advisory lock of the operating system on a file. It ends with the process that holds
+it, so there are no stale locks. The content of the file only names the holder in the message to
+others. The file is never removed: a process could lock the removed file, another one a new file.
 """
 
 import fcntl
@@ -19,17 +19,17 @@ from fleetpatch.model.text import clean
 
 
 def beside(run_file: Path) -> Path:
-    """Where the lock of a run file lies."""
+    """Return the path of the lock of a run file."""
     return run_file.with_name(f"{run_file.name}.lock")
 
 
 def folder(state: Path) -> Path:
-    """Where the locks of plans lie, within the state folder."""
+    """Return the folder of the locks of plans, within the state folder."""
     return state / "locks"
 
 
 def of_plan(state: Path, name: str) -> Path:
-    """Where the lock of a plan lies, within the state folder."""
+    """Return the path of the lock of a plan, within the state folder."""
     return folder(state) / f"{name}.lock"
 
 

@@ -1,4 +1,4 @@
-"""Where run files lie, what they are called, and how one is found again.
+"""The paths and names of run files, and how a run is found by name.
 
     STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.run
     STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.jsonl
@@ -26,11 +26,11 @@ _SUFFIX: Final = ".run"
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _ID: Final = re.compile(r"(?P<plan>.+)-(?P<stamp>\d{8}T\d{6}Z)-(?P<salt>[0-9a-f]{6})")
 _SHOWN: Final = 5
-"""Candidates that a message names."""
+"""Runs that a message about an ambiguous name lists at most."""
 
 
 Chooses: TypeAlias = Callable[[RunInfo], bool]
-"""Whether a run is one of those that are looked for."""
+"""A predicate: whether a run is one of those wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +99,18 @@ def run_id(plan: str, moment: datetime, salt: int) -> str:
 
 
 def run_path(runs: Path, run: str) -> Path:
-    """Where the run file of this id lies."""
+    """Return the path of the run file of this id."""
     return runs / f"{run}{_SUFFIX}"
 
 
 def log_path(run_file: Path) -> Path:
-    """Where the log of a run goes by default: beside its run file."""
+    """Return the default path of the log of a run: beside its run file."""
     stem = run_file.stem if run_file.suffix == _SUFFIX else run_file.name
     return run_file.with_name(f"{stem}.jsonl")
 
 
 def run_files(runs: Path) -> list[Path]:
-    """All that is named like a run file in a folder, newest first; of a missing folder, none.
+    """List the files in a folder named like run files, newest first; none if it is missing.
 
     Raises RunFileError where the folder cannot be read.
     """
@@ -158,7 +158,7 @@ def _unknown(runs: Path, text: str) -> str:
 
 
 def listing(runs: Path) -> Iterator[RunEntry]:
-    """Look into all run files of a folder, newest first; a damaged one is listed as such."""
+    """Read all run files of a folder, newest first; a damaged one has a `problem`."""
     return map(_entry, run_files(runs))
 
 
@@ -223,7 +223,7 @@ def _age(path: Path) -> tuple[str, str]:
 
 
 def _written(path: Path) -> str:
-    """When a file was last written, as ids have it; empty where nobody can tell."""
+    """When a file was last written, in the format of ids; empty where that is not known."""
     try:
         return f"{datetime.fromtimestamp(path.lstat().st_mtime, UTC):{_STAMP}}"
     except (OSError, ValueError, OverflowError):  # a file system may hold any number as a time

@@ -34,9 +34,8 @@ def lay_out(database: Database, info: RunInfo) -> None:
     """Make the tables of a new run, in state `planning`."""
     values = asdict(info)
     with database.transaction() as connection:
-        for statement in (TABLES + EARLIER_WRITES).split(
-            ";"
-        ):  # executescript would commit on its own
+        # Not by executescript, which would commit the transaction.
+        for statement in (TABLES + EARLIER_WRITES).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
@@ -54,7 +53,7 @@ def lay_out(database: Database, info: RunInfo) -> None:
 
 
 def add_missing(database: Database, *, write: bool) -> None:
-    """Make the table that run files of version 0.1.0 lack; for who only reads, beside the file."""
+    """Create the table that run files of version 0.1.0 lack; without `write` a temporary one."""
     known = "SELECT 1 FROM sqlite_master WHERE name = 'earlier_writes'"
     if next(iter(database.rows(known)), None) is not None:
         return
@@ -91,7 +90,7 @@ def clusters(database: Database) -> list[ClusterRow]:
 
 
 def state(database: Database) -> tuple[RunState, str]:
-    """Read where the run stands, and the cause."""
+    """Read the state of the run, and its cause."""
     meta = database.meta()
     return meta["state"], meta["cause"]
 
@@ -102,7 +101,7 @@ def undone_by(database: Database) -> str:
 
 
 def partly(database: Database) -> bool:
-    """Read whether breakers alone keep the run from its end."""
+    """Read whether the run is unfinished only because of breakers."""
     return bool(database.meta().get("partly"))
 
 
@@ -117,7 +116,7 @@ def note_releases(database: Database, releases: Mapping[str, str]) -> None:
 
 
 def releases(database: Database) -> Mapping[str, str]:
-    """Read the Kubernetes version of each cluster; of those that are not there none is known."""
+    """Read the Kubernetes version of each cluster; clusters of unknown version are missing."""
     with database.sensible():
         return msgspec.json.decode(database.meta().get("releases", "{}"), type=dict[str, str])
 

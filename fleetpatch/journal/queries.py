@@ -1,6 +1,6 @@
-"""What a run file tells: pure folds over its rows, each of one moment.
+"""Queries of a run file: its summary, its targets, counts and samples.
 
-Nothing here is remembered between calls; a run that is being applied may be folded at any time.
+Each reads one state of the file, also while the run is being applied, and caches nothing.
 """
 
 from collections import defaultdict
@@ -37,7 +37,7 @@ _TARGET_FROM: Final = 2 + codec.OUTCOME_COLUMNS.count(",")
 
 
 def summary(run: RunFile) -> Summary:
-    """Fold the whole run file."""
+    """Summarize the whole run file."""
     database = run.database
     with database.snapshot(), database.sensible():
         state, cause = meta.state(database)
@@ -71,9 +71,9 @@ def targets(
     standings: Collection[Standing] | None = None,
     *reasons: Reason | None,
 ) -> Iterator[ListedTarget]:
-    """Stream the targets in the order of the plan, all or those that are so.
+    """Stream the targets in the order of the plan, filtered by standing and reason.
 
-    `standings` None stands for all, and so do no reasons; a reason that is None does not count.
+    `standings` None means all, and so do no reasons; reasons that are None are ignored.
     """
     where, values = _conditions(standings, reasons)
     rows = run.database.rows(f"{_LISTED} WHERE {where} ORDER BY t.id", *values)
@@ -118,7 +118,7 @@ def _nothing() -> _Standings:
 
 
 class _Counts:
-    """Counts of targets, by where they stand and whatever else a summary tells."""
+    """Counts of targets by standing: in all, by reason, cluster, kind and namespace."""
 
     def __init__(self, run: RunFile) -> None:
         self._run = run

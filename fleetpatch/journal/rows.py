@@ -1,6 +1,6 @@
 """The types of what a run file holds, row by row, as `codec` checks them.
 
-SQLite enforces no types, and a file may come from anywhere.
+SQLite does not enforce types, and a run file is untrusted input.
 """
 
 from typing import Annotated, Final, Literal, NotRequired, TypeAlias, TypedDict
@@ -22,7 +22,7 @@ UNREADABLE: Final = (
 """What reading a foreign value may raise, here and in what is computed from it."""
 
 _END_OF_TIME: Final = 253_402_300_799
-"""The last second that a date can name."""
+"""The last second of the year 9999, which `datetime` can still represent."""
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
@@ -78,7 +78,7 @@ class ClusterRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class Cell(msgspec.Struct, array_like=True, gc=False):
-    """How many targets of a namespace stand alike: one row of `folds`' count."""
+    """The number of targets of one namespace, kind, reason and claim (`queries`)."""
 
     cluster: int
     resource: int

@@ -1,7 +1,8 @@
 """The seal of a run file: one checksum over all that is fixed once the run is planned.
 
 `meta.sealed` is computed when the survey ends, over the run's facts, clusters, resources, waves and
-targets. Before a run goes on it is computed again. Run files of older versions have none.
+targets. It is computed again before a run goes on, and a run whose checksum differs is refused:
+what was reviewed must be what is patched. Run files of older versions have no checksum.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
-"""From what a survey finds, in any order and twice, to the run file's targets in theirs.
+"""Collects what a survey finds, and turns it into the run file's targets.
 
-Drafts wait in SQLite's temporary database, where (cluster, uid) tells what was found before; the
-seal numbers them in the order of the plan and ends those at once that need no patch.
+Drafts arrive in any order and more than once. They are staged in SQLite's temporary database, with
+(cluster, uid) as their key. The seal numbers them in the order of the plan, and records the
+outcomes of those that need no patch.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,7 +50,7 @@ WHERE d.ends IS NOT NULL ORDER BY t.id
 class SurveyTable:
     """The drafts of one run file, until they are sealed.
 
-    Where an object comes again, its first draft stands and the blocks of both are kept.
+    Of an object that is found twice, the first draft is kept, with the blocks of both.
     """
 
     def __init__(self, database: Database, clusters: Mapping[str, int]) -> None:
@@ -64,7 +65,7 @@ class SurveyTable:
             connection.executemany(_DRAFT, map(self._row, drafts))
 
     def count(self) -> int:
-        """Count the objects found so far, each once."""
+        """Count the distinct objects found so far."""
         return int(next(self._database.rows("SELECT count(*) FROM drafts"))[0])
 
     def seal(self, now: float, sizes: Sequence[Amount] = (), seed: str = "") -> None:

@@ -1,8 +1,8 @@
 """Waves in the run file: targets numbered wave by wave, so that each is a range of every cluster.
 
 The seal draws the order (`fleetpatch.rules.running.waves`) and keeps where each wave ends in
-`meta.waves`. Where a wave stands follows from claims and outcomes, as all standing does; nothing
-else is stored, so a crash between two waves changes nothing.
+`meta.waves`. The state of a wave follows from claims and outcomes. It is not stored, so a crash
+between two waves cannot leave it wrong.
 """
 
 import json
@@ -48,10 +48,10 @@ WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts + o.reads > 0)
 
 @dataclass(frozen=True, slots=True)
 class WaveStanding:
-    """How far a wave is: targets without an outcome, targets ever claimed, and its last moment.
+    """The progress of a wave: targets without an outcome, targets ever claimed, time of its end.
 
-    That is the last success, or the last end of any kind where nothing succeeded, in seconds since
-    the epoch; None where nothing has ended yet.
+    `over_at` is the time of the last success, or of the last outcome where nothing succeeded, in
+    seconds since the epoch; None where nothing has ended yet.
     """
 
     open: int
@@ -62,9 +62,9 @@ class WaveStanding:
 def draw(
     database: Database, clusters: Mapping[int, str], sizes: Sequence[Amount], seed: str
 ) -> dict[int, tuple[int, ...]]:
-    """Draw the staged drafts' turns into the temporary table `turns`.
+    """Draw the wave of each staged draft into the temporary table `turns`.
 
-    Gives for each cluster how many of its targets are done after each wave. Raises Refused where
+    Returns for each cluster how many of its targets are done after each wave. Raises Refused where
     the sizes make too many waves.
     """
     connection = database.connection
@@ -89,7 +89,7 @@ def draw(
 
 
 def keep(database: Database, done: Mapping[int, Sequence[int]]) -> None:
-    """Keep where each wave ends, once the targets are numbered; within the seal's transaction."""
+    """Store where each wave ends, once the targets are numbered, in the seal's transaction."""
     first: dict[int, int] = dict(database.rows("SELECT id, first FROM clusters"))
     ends: defaultdict[int, dict[int, int]] = defaultdict(dict)
     for cluster, counts in done.items():
@@ -108,7 +108,7 @@ def load(database: Database, clusters: Mapping[int, str]) -> tuple[Ends, ...]:
 
 
 def standing(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveStanding:
-    """Look at the wave that consists of these ranges of ids, one in each cluster."""
+    """Query the wave that consists of these ranges of ids, one for each cluster."""
     opened = claimed = 0
     successes: list[float] = []
     ends: list[float] = []

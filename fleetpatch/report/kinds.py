@@ -1,4 +1,4 @@
-"""What a provider's kinds take, to be read by people or programs; all of it from its table."""
+"""The capabilities of a provider's kinds as text and as JSON, taken from the provider's table."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from fleetpatch.model.fields import Json, show
 from fleetpatch.model.providers.capability import Capability, Provider
 
 _LABEL = 8
-"""Characters that the names of what is told are set in."""
+"""Width in characters of the column of labels."""
 
 
 def kind_lines(provider: Provider) -> Iterator[str]:
-    """A paragraph a kind, and what goes for all of them."""
+    """Yield a paragraph for each kind, and then what holds for all of them."""
     yield f"Job kinds of {provider.title} (provider: {provider.name})"
     for capability in provider.kinds:
         yield ""
@@ -23,7 +23,7 @@ def kind_lines(provider: Provider) -> Iterator[str]:
 
 
 def as_json(provider: Provider) -> dict[str, Json]:
-    """The same as one object; an interface. `fields` is null where any may change."""
+    """Return the same as one object; an interface. `fields` is null where any may change."""
     return {
         "provider": provider.name,
         "title": provider.title,

@@ -18,17 +18,17 @@ from fleetpatch import files
 from fleetpatch.errors import LogError
 
 ENOUGH: Final = 64 * 1024
-"""Bytes that may wait for a flush."""
+"""Bytes of the buffer from which it is flushed: large enough that a write call costs little."""
 
 _SYSTEM_FOLDERS: Final = ("/dev", "/proc")
-"""Their links are the system's own: `/dev/stdout`, `/dev/fd/3`."""
+"""Links in them are made by the system and may be followed: `/dev/stdout`, `/dev/fd/3`."""
 
 
 class LogFile:
-    """An append-only file. What could not be written stays in hand.
+    """An append-only file. Lines that could not be written stay in the buffer.
 
-    `ours` tells that we chose the path, and no person. Raises LogError, from the constructor and
-    from all methods.
+    `ours` is True where the path is the default one and no person chose it. Raises LogError, from
+    the constructor and from all methods.
     """
 
     def __init__(self, path: Path, *, ours: bool = False) -> None:
@@ -37,13 +37,14 @@ class LogFile:
         self._waiting = bytearray()
         try:
             self._file = self._open()
+            # A line appended to half a line would make both unreadable.
             if _ends_torn(self._file, path):
                 self._waiting += b"\n"
         except OSError as error:
             raise self._fault("cannot be opened", error) from error
 
     def write(self, line: bytes) -> None:
-        """Take a line with its end, and write all lines once there are enough."""
+        """Buffer a line, which includes its line end; flush a full buffer."""
         self._waiting += line
         if len(self._waiting) >= ENOUGH:
             self.flush()
@@ -82,7 +83,7 @@ class LogFile:
         while self._waiting:
             del self._waiting[: os.write(self._file, self._waiting)]
         if not os.fstat(self._file).st_nlink and self._was_moved():
-            # Removed after the look at it: what was written is gone with it.
+            # Removed between the check and the write: the lines are gone with it, so write again.
             self._waiting += lines
 
     def _was_moved(self) -> bool:

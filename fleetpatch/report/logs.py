@@ -3,9 +3,9 @@
 An event passes `processors()`, top to bottom, and comes out as one line of bytes. Lines gather in
 memory until `flush`, which is called after each group commit, or until there are 64 KiB of them;
 they reach the file (`fleetpatch.report.logfile`) in whole lines, by appending, so that several runs
-can share one. The log narrates and the run file testifies: lines are not synced to the disk, and a
-crash may cost the last few. But a line that *cannot* be written (disk full, pipe closed) is an
-error and stops the run, because patching without a log would go unnoticed.
+can share one. The run file is the record, and the log only describes it: lines are not synced to
+the disk, and a crash may lose the last few. But a line that *cannot* be written (disk full, pipe
+closed) is an error and stops the run, because a run must not patch without a log.
 """
 
 import re
@@ -28,18 +28,18 @@ from fleetpatch.report.logfile import LogFile
 Line = MutableMapping[str, Any]
 
 _HEAD: Final = dict.fromkeys(("timestamp", "level", "event", "run"))
-"""What stands in front in every line; filled in on the way."""
+"""The first keys of every line, in this order; the processors fill in their values."""
 
 
 class Log(structlog.BoundLoggerBase):
-    """Keeps the port `Events`; whatever is bound (`log.bind(cluster=...)`) stands in every line."""
+    """Implements the port `Events`; bound fields (`log.bind(cluster=...)`) are in every line."""
 
     def info(self, event: str, **fields: Any) -> None:
-        """Narrate. Raises LogError when a full buffer cannot be written."""
+        """Log an event. Raises LogError when a full buffer cannot be written."""
         self._proxy_to_logger("info", event, **fields)
 
     def warning(self, event: str, **fields: Any) -> None:
-        """Narrate what a person should look at. Raises as `info`."""
+        """Log an event that a person should look at. Raises as `info`."""
         self._proxy_to_logger("warning", event, **fields)
 
     def flush(self) -> None:
@@ -51,11 +51,11 @@ class Log(structlog.BoundLoggerBase):
 def open_log(
     path: Path, *, run: str, ours: bool = False, now: Callable[[], float] = time.time
 ) -> Iterator[Log]:
-    """The log of a run, appended to `path`, which is made with mode 0600 if it is not there.
+    """Open the log of a run, appended to `path`, which is created with mode 0600 if missing.
 
-    `ours` tells that no person chose the path, who may mean a device or a pipe; `now` is seconds
-    since the epoch. Raises LogError, here or from any of the log's methods, when the file cannot be
-    opened or written. What is still waiting at the end is written then.
+    `ours` is True for the default path; a path that a person chose may be a device or a pipe. `now`
+    returns seconds since the epoch. Raises LogError, here or from any method of the log, when the
+    file cannot be opened or written. Buffered lines are written at the end of the block.
     """
     file = LogFile(path, ours=ours)
     try:
@@ -68,8 +68,9 @@ def open_log(
 
 
 def processors(now: Callable[[], float] = time.time) -> tuple[Processor, ...]:
-    """What every event passes, in this order."""
+    """Return the processors that every event passes, in this order."""
     return (
+        # First, since only the fields of the caller can hold what a server sent.
         make_safe,
         add_level,
         _Stamp(now),

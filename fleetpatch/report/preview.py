@@ -1,8 +1,7 @@
-"""A plan, expanded, as people read it before they apply it, and as programs do (`plan -o json`).
+"""The preview of an expanded plan, for people and for programs (`plan -o json`).
 
-A change of one field, before -> after, for people and for programs.
-
-The question before the first PATCH: where to, and how many.
+It shows counts by place, some changes of fields as before -> after, and, before the first PATCH,
+the question with the servers and the number of objects.
 """
 
 from collections import defaultdict
@@ -24,7 +23,7 @@ from fleetpatch.report.table import TableRow, table
 from fleetpatch.report.wording import command, number, several
 
 NAMESPACES_SHOWN = 3
-"""Namespaces that are listed for each kind of each cluster; the rest is summed up in a row."""
+"""Namespaces that are listed for each kind of each cluster; the others share one row."""
 
 _UNFIT = MappingProxyType(
     {
@@ -59,7 +58,7 @@ class Preview:
 
 
 def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
-    """What the plan would do, and (`advise`) what to type next."""
+    """Yield what the plan would do, and with `advise` the next command."""
     yield from _header(preview.summary.info)
     yield ""
     yield from _counts(preview)
@@ -83,7 +82,7 @@ def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
 
 
 def as_json(preview: Preview) -> dict[str, Json]:
-    """The object that `plan --output json` prints; an interface (docs/reference.md)."""
+    """Return the object that `plan --output json` prints; an interface (docs/reference.md)."""
     summary = preview.summary
     return {
         "run": summary.info.run,
@@ -130,13 +129,13 @@ def _counts(preview: Preview) -> Iterator[str]:
 
 
 def _rows(places: Mapping[PreviewPlace, Tally]) -> Iterator[TableRow]:
-    """A row a namespace, the largest first; those past the first few share one."""
+    """Yield a row for each namespace, the largest first; those past the first few share one."""
     groups: dict[tuple[str, str], list[tuple[str, Tally]]] = defaultdict(list)
     for (cluster, kind, namespace), tally in places.items():
         groups[cluster, kind].append((namespace, tally))
     for (cluster, kind), found in groups.items():
         found.sort(key=lambda one: (-one[1].open, -one[1].total, one[0]))
-        # One that is left over is named as well: "and 1 more" would take the same room.
+        # A single further namespace is named, since "and 1 more" would take the same space.
         shown = len(found) if len(found) == NAMESPACES_SHOWN + 1 else NAMESPACES_SHOWN
         for namespace, tally in found[:shown]:
             yield _row(cluster, kind, namespace, tally)
@@ -204,7 +203,7 @@ def change_lines(before: Fields, after: Fields) -> Iterator[str]:
 
 
 def as_object(fields: Fields) -> dict[str, Json]:
-    """Fields as a JSON object keyed by dotted path; absent is null."""
+    """Return fields as a JSON object keyed by dotted path; absent is null."""
     return {show(path): None if value is ABSENT else value for path, value in fields.items()}
 
 
@@ -228,7 +227,7 @@ QUESTION = "Go on? Type yes: "
 
 
 def confirmation_lines(summary: Summary) -> Iterator[str]:
-    """What stands above the question: each cluster's name and server, and what it would get."""
+    """Yield the lines above the question: each cluster with its server and its counts."""
     rows = []
     for cluster in summary.info.clusters:
         tally = summary.by_cluster[cluster.name]
@@ -242,5 +241,5 @@ def confirmation_lines(summary: Summary) -> Iterator[str]:
 
 
 def is_yes(answer: str) -> bool:
-    """Only the whole word will do: a stray Return or y must not set off a campaign."""
+    """Whether the answer is the whole word "yes": a stray Return or y must not start a run."""
     return answer.strip().lower() == "yes"

@@ -1,9 +1,8 @@
-"""Progress: what somebody at a terminal watches while a run plans and applies.
+"""Progress: what a terminal shows while a run is planned and applied.
 
 The engine's calls only add to counters. rich's own thread reads them a few times a second and
-draws, so watching costs the same at ten targets a second and at ten thousand. Away from a terminal
-nothing is drawn at all: the log has it line by line. The bar vanishes at the end, since a summary
-follows.
+draws, so the cost is the same at ten targets a second and at ten thousand. Without a terminal
+nothing is drawn; the log has all of it. The bar is removed at the end, since a summary follows.
 """
 
 from collections import Counter
@@ -28,13 +27,14 @@ from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.text import clean
 
 REDRAWS = 5
-"""Drawings a second."""
+"""Redraws per second: smooth to the eye, and a negligible load."""
 
 _LIMITS_SHOWN = 2
+"""Clusters whose limit is shown: as many as fit into a line of 80 columns."""
 
 
 class ProgressCounters:
-    """Keeps the port `Progress` by counting; fit for runs that nobody watches, too."""
+    """Implements the port `Progress` by counting; used without a terminal as well."""
 
     def __init__(self) -> None:
         self.found = 0
@@ -43,19 +43,19 @@ class ProgressCounters:
         self.limits: dict[str, str] = {}
 
     def planned(self, found: int) -> None:
-        """So many more objects were found by the survey."""
+        """Count objects that the survey has found."""
         self.found += found
 
     def settled(self, outcome: Outcome, count: int) -> None:
-        """So many more targets ended so."""
+        """Count targets that have ended with this outcome."""
         self.outcomes[outcome] += count
 
     def retried(self) -> None:
-        """One more attempt is to be made again."""
+        """Count an attempt that will be retried."""
         self.retries += 1
 
     def limited(self, place: str, what: str) -> None:
-        """What holds `place` back at the moment."""
+        """Set what limits the pace of the cluster `place` now; empty where nothing does."""
         self.limits[place] = what
 
 
@@ -139,7 +139,7 @@ class _Done(ProgressColumn):
 
 
 def _below(counters: ProgressCounters) -> Iterator[Text]:
-    """The lines below the bar: what occurred, and what holds the run back; no empty ones."""
+    """Yield the lines below the bar: the outcomes, and what limits the pace; no empty lines."""
     for line in (_outcomes(counters), _limits(counters)):
         if line:
             line.no_wrap, line.overflow = True, "ellipsis"
@@ -158,7 +158,7 @@ def _outcomes(counters: ProgressCounters) -> Text:
 
 
 def _limits(counters: ProgressCounters) -> Text:
-    """`prod-a: latency, 40 in flight`: for as many clusters as anybody would read of."""
+    """`prod-a: latency, 40 in flight`, for the first few clusters."""
     held = [(place, what) for place, what in counters.limits.items() if what]
     shown = [f"{place}: {what}" if place else what for place, what in held[:_LIMITS_SHOWN]]
     if more := held[_LIMITS_SHOWN:]:

@@ -1,7 +1,4 @@
-"""The end of a run, or where it stands, in words that a newcomer understands.
-
-All runs at a glance: the table of `status` without a run.
-"""
+"""The summary of a run in words, and the table of all runs (`status` without a run)."""
 
 from collections.abc import Iterable, Iterator
 
@@ -15,7 +12,7 @@ _REASON_WIDTH = max(map(len, Reason))
 
 
 def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[str]:
-    """State, outcomes with their reasons, cost, files, and what to type next."""
+    """Yield state, outcomes with their reasons, cost, files, and the next commands."""
     yield _headline(summary)
     if summary.cause:
         yield f"Cause: {clean(summary.cause)}"
@@ -43,7 +40,7 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
 
 
 def warning_lines(summary: Summary) -> Iterator[str]:
-    """What the servers warned of, and how often; nothing where they did not."""
+    """Yield the warnings of the servers with their counts; nothing where there are none."""
     if summary.warnings:
         yield ""
         yield "Warnings from the servers:"
@@ -122,7 +119,7 @@ _HEADER = (
 
 
 def run_lines(summaries: Iterable[Summary]) -> Iterator[str]:
-    """A row a run, in the order given."""
+    """Yield a table with a row for each run, in the order given."""
     return table(_HEADER, map(_row, summaries))
 
 

@@ -1,4 +1,4 @@
-"""A table of plain text: columns wide enough, two blanks between, numbers to the right.
+"""A table of plain text: columns as wide as needed, two blanks apart, numbers right-aligned.
 
 Cells are cleaned here, since names and values come from servers.
 """
@@ -10,13 +10,13 @@ from fleetpatch.model.text import clean
 from fleetpatch.report.wording import number
 
 CHUNK = 500
-"""Rows that are aligned together, as kubectl does: a long list is streamed, not gathered."""
+"""Rows that are aligned together, as kubectl does: memory holds one chunk of a list."""
 
 TableRow = Sequence[str | int]
 
 
 def table(header: Sequence[str], rows: Iterable[TableRow], *, indent: str = "") -> Iterator[str]:
-    """The header and the rows, line by line. A column of ints is one of numbers."""
+    """Yield the header and the rows, line by line. Columns of ints are right-aligned."""
     remaining = iter(rows)
     shown: list[Sequence[str]] = [header]
     while chunk := list(islice(remaining, CHUNK)):

@@ -1,6 +1,6 @@
 """The targets of a run, one a line: a table for people, JSON Lines for programs.
 
-Both are streamed, for a run may have hundreds of thousands.
+Both are streamed, since a run may have hundreds of thousands of targets.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,18 +18,18 @@ _OPEN = frozenset({Standing.PENDING, Standing.IN_DOUBT})
 
 
 def target_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
-    """A table, in the order given."""
+    """Yield a table, in the order given."""
     return table(_HEADER, map(_row, listed))
 
 
 def target_json_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
-    """One JSON object a target, without line ends; an interface (docs/reference.md)."""
+    """Yield a JSON object for each target, without line ends; an interface (docs/reference.md)."""
     for one in listed:
         yield msgspec.json.encode(as_json(one)).decode()
 
 
 def as_json(listed: ListedTarget) -> dict[str, Json]:
-    """One target; `inDoubt` tells a pending one that may have been sent from one that was not."""
+    """Return one target; `inDoubt` is true for a pending one that may have been sent."""
     target, end = listed.target, listed.settlement
     return {
         "cluster": target.cluster,

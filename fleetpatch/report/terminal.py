@@ -1,7 +1,7 @@
-"""Lines onto a stream: coloured where a person watches, plain everywhere else.
+"""Writes lines to a stream: coloured on a terminal, plain everywhere else.
 
-The lines are the same either way. rich decides what the terminal can show, and respects NO_COLOR
-and TERM=dumb; what is coloured is told by the words themselves.
+The text is the same either way. rich decides what the terminal can show, and respects NO_COLOR and
+TERM=dumb. Colours are chosen by patterns of the text.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ class _Words(RegexHighlighter):
 def write(lines: Iterable[str], stream: TextIO) -> None:
     """Write lines as they come, each ended by a newline; wrapping is left to the terminal.
 
-    What a run file holds may come from anywhere: control characters never reach the stream.
+    A run file is untrusted input, so control characters are replaced before they reach the stream.
     """
     if not stream.isatty():
         stream.writelines(f"{visible(line)}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""The words: figures as people read them, and a sentence for every state and every reason code."""
+"""The wording of figures, and a sentence for every state and every reason code."""
 
 import shlex
 from types import MappingProxyType

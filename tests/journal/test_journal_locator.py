@@ -96,7 +96,9 @@ def test_a_path_is_taken_as_it_is(runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_start_of_several_names_them(runs: Path) -> None:
-    with pytest.raises(UsageError, match=r"is ambiguous: relabel-20260303.*; give more of its name"):
+    with pytest.raises(
+        UsageError, match=r"is ambiguous: relabel-20260303.*; give more of its name"
+    ):
         locator.find(runs, "relab")
 
 
