@@ -1,13 +1,12 @@
 """nginx as an API server that costs next to nothing: every answer is written beforehand.
 
-It serves discovery of batch/v1, one list of Jobs in pages, and the same 200 for every PATCH: an
-object that carries the wanted label. What is measured against it is the client alone.
+It serves discovery of batch/v1, one list of Jobs in pages, and a 200 for every PATCH: the object
+that was asked for, with the wanted label. What is measured against it is the client alone.
 """
 
 import json
 import shutil
 import socket
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ Json: TypeAlias = Any
 PAGE = 500
 _NAMESPACES = 20
 _GROUP = "/apis/batch/v1"
+_OBJECT = "^/apis/batch/v1/namespaces/(bench-[0-9]+)/jobs/job-([0-9]+)$"
 _LABELS = {"app": "bench", "tier": "std", "team": "ml"}
 
 _CONFIGURATION = """\
@@ -47,7 +47,7 @@ http {{
         location = /api/v1 {{ try_files /core.json =404; }}
         location = {group} {{ try_files /batch.json =404; }}
         location = {group}/jobs {{ try_files /page-$page.json =404; }}
-        location {group}/namespaces/ {{ return 200 '{patched}'; }}
+        location ~ {object} {{ return 200 '{patched}'; }}
     }}
 }}
 """
@@ -70,7 +70,9 @@ def static_server(folder: Path, *, jobs: int, label: str) -> Iterator[str]:
     (port,) = free_ports(1)
     configuration = folder / "nginx.conf"
     configuration.write_text(
-        _CONFIGURATION.format(folder=folder, port=port, group=_GROUP, patched=_patched(label))
+        _CONFIGURATION.format(
+            folder=folder, port=port, group=_GROUP, object=_OBJECT, patched=_patched(label)
+        )
     )
     process = Process([nginx, "-c", str(configuration), "-p", str(folder)], folder / "nginx.log")
     process.start()
@@ -123,21 +125,20 @@ def _write_documents(folder: Path, jobs: int) -> None:
 
 
 def _job(index: int) -> dict[str, Json]:
-    return {
-        "metadata": {
-            "name": f"job-{index:06}",
-            "namespace": f"bench-{index % _NAMESPACES:02}",
-            "uid": str(uuid.UUID(int=index)),
-            "resourceVersion": str(1000 + index),
-            "labels": _LABELS,
-        }
-    }
+    metadata = _identity(f"bench-{index % _NAMESPACES:02}", f"{index:06}")
+    return {"metadata": metadata | {"resourceVersion": str(1000 + index), "labels": _LABELS}}
+
+
+def _identity(namespace: str, digits: str) -> dict[str, Json]:
+    """The metadata by which a Job is known; nginx fills in what its location captures."""
+    uid = f"00000000-0000-0000-0000-000000{digits}"
+    return {"name": f"job-{digits}", "namespace": namespace, "uid": uid}
 
 
 def _patched(label: str) -> str:
-    """The answer to every PATCH, of a real one's size."""
+    """The answer to a PATCH, of a real one's size: nginx puts namespace and number into it."""
     key, _, value = label.partition("=")
-    metadata = _job(0)["metadata"] | {"resourceVersion": "1", "labels": _LABELS | {key: value}}
+    metadata = _identity("$1", "$2") | {"resourceVersion": "1", "labels": _LABELS | {key: value}}
     managed = {"manager": "bench", "operation": "Update", "apiVersion": "batch/v1"}
     fields: Json = {f"f:field-{n}": {".": {}, "f:value": {}} for n in range(20)}
     metadata["managedFields"] = [managed | {"fieldsType": "FieldsV1", "fieldsV1": fields}]
