@@ -86,7 +86,7 @@ async def apply(
 def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
     """Reopen failed targets, all or those with one of `reasons`; returns their number.
 
-    After a halt the others are accepted; those that were put back are counted when they fail again.
+    After a halt the other failures are accepted; reopened targets count when they fail again.
     Raises Locked, RunFileError, KubeconfigError, and UsageError where the run was planned on other
     servers than its plan leads to now.
     """

@@ -70,8 +70,8 @@ async def _enter(
         settings.warn(warning)
     if server.insecure:
         settings.warn(
-            f"cluster {server.name} ({server.server}): insecure-skip-tls-verify is on: whoever is"
-            " between can read the credentials and answer in the server's place"
+            f"cluster {server.name} ({server.server}): insecure-skip-tls-verify is on:"
+            " anyone on the network path can read the credentials and answer in the server's place"
         )
     return server
 

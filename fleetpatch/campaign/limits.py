@@ -61,7 +61,7 @@ class RunLimits:
         if allowed is None or self._failures <= allowed:
             return ""
         more = self._failures - allowed - 1
-        late = f"; {more} of these ended while the run came to rest" if more else ""
+        late = f"; {more} of these ended while the run was stopping" if more else ""
         return (
             f"{self._failures} targets failed and limits.maxFailures allows {allowed}{late};"
             " look at them, then go on with `fleetpatch resume`"

@@ -48,7 +48,7 @@ async def expand(
 
     Given the file, problems that only the clusters bring to light are placed in it, too.
 
-    `everything` allows selectors that match all there is, `dry_run` marks the run as a rehearsal.
+    `everything` allows selectors that match every object; `dry_run` marks the run as a dry run.
     Raises PlanError where the kinds do not take the patch, before anything is listed; Refused where
     a guard says no (no run file is left behind then); ClusterError, CredentialsError,
     KubeconfigError and RunFileError.

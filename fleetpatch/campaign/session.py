@@ -101,7 +101,7 @@ class Session:
         return self._conclude(lanes, missing, hold)
 
     def _window_guard(self) -> WindowGuard | None:
-        # A rehearsal changes nothing, and a mistake must be undone at any time.
+        # A dry run changes nothing, and a mistake must be undone at any time.
         if self._read_only or self._journal.info.dry_run or self._journal.info.undo_of:
             return None
         return window_guard_of(self._plan, self._settings, self._stop)

@@ -43,7 +43,9 @@ async def undo(
     with open_for_writing(run_file, settings) as journal:
         require_same_servers(journal.info, plan_of(journal))
         if journal.info.dry_run:
-            raise Refused(f"{run_file}: it was a rehearsal and changed nothing; nothing to undo")
+            raise Refused(
+                f"{run_file}: it was a dry run and changed nothing to undo"
+            )
         await _settle_doubtful(journal, settings)
         return _plan(journal, settings, new_file)
 

@@ -38,7 +38,7 @@ def find_run(runs: Path, text: str) -> Path:
     path = locator.find(runs, text)
     if not is_database(path):
         raise UsageError(
-            f"{text}: is not a run file; name a run that was made of a plan: "
+            f"{text}: is not a run file; name a run that was made from a plan: "
             "`fleetpatch status` lists them"
         )
     return path

@@ -62,8 +62,8 @@ async def _command(
             return ""
         output.seek(max(0, output.seek(0, os.SEEK_END) - _READ))
         *_, last = output.read().decode(errors="replace").strip().splitlines() or [""]
-    told = f": {clean(last, _QUOTED)}" if last else ""
-    return f"{what} ended with {ended}{told}"
+    shown = f": {clean(last, _QUOTED)}" if last else ""
+    return f"{what} ended with {ended}{shown}"
 
 
 async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:

@@ -35,7 +35,7 @@ class WaveHold:
 class Rollout:
     """The waves of one run; with `promote` the next one begins without pause and check.
 
-    `check` gives why the check failed, and nothing where it holds. `shutdown` ends a pause.
+    `check` returns why the check failed, or '' where it passed. `shutdown` ends a pause.
     """
 
     waves: WavesSection

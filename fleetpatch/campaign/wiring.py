@@ -77,7 +77,7 @@ _FREE = frozenset({PaceCause.WORK, PaceCause.STARTING})
 def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer:
     """Create the pacer of one cluster; the default burst is what the rate allows in a second.
 
-    It writes `pace.changed` into the log, and tells the progress what limits it.
+    It logs `pace.changed`, and shows the progress what limits the pace.
     """
     pace, clock = plan.pace, settings.clock
     burst = pace.burst or (max(1, math.ceil(pace.rate)) if pace.rate else 1)

@@ -43,7 +43,7 @@ _MAX_TROUBLES: Final = 10
 _RELEASE_TIMEOUT: Final = 1.0
 """Seconds that the release may take: a run that was interrupted has to end soon."""
 
-_SUSPENDED: Final = "this process did not get to it"
+_SUSPENDED: Final = "this process was suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,9 @@ class LeaseHolder:
     def _locked(self, record: LeaseRecord | None) -> Locked:
         holder = (record and record.holder) or "another process"
         since = f" (since {record.acquired})" if record and record.acquired else ""
-        return Locked(f"lease {self._config.lease}: {holder} holds it{since}; let it end")
+        return Locked(
+            f"lease {self._config.lease}: {holder} holds it{since}; wait until its run ends"
+        )
 
     def _count_trouble(self, trouble: LeaseTrouble) -> None:
         self._troubles += 1
@@ -228,7 +230,7 @@ class LeaseHolder:
             case LeaseMiss.ABSENT:
                 self._lose("was deleted")
             case LeaseMiss.CONFLICT:
-                self._retry_later("others write it all the time")
+                self._retry_later("another process keeps writing it")
             case LeaseTrouble():
                 self._retry_later(reply.detail)
 

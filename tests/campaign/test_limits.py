@@ -76,7 +76,7 @@ def test_what_was_in_flight_is_counted_and_reported_separately() -> None:
 
     assert len(watched.causes) == 1
     assert "5 targets failed" in watched.limits.halted
-    assert "3 of these ended while the run came to rest" in watched.limits.halted
+    assert "3 of these ended while the run was stopping" in watched.limits.halted
 
 
 def test_other_outcomes_are_no_failures() -> None:

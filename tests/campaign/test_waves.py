@@ -30,7 +30,7 @@ GO_ON = f"`fleetpatch resume {info().run} --promote` goes on"
 
 @dataclass
 class Steps:
-    """A run of six targets in three waves, over two clusters; `said` is what the check gives."""
+    """A run of six targets in three waves, over two clusters; `said` is what the check returns."""
 
     path: Path
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -75,7 +75,7 @@ class Steps:
         self.journal.close()
         self.journal = RunFile.open(self.path, write=True, wall=self.clock.wall)
 
-    def told(self) -> list[str]:
+    def logged(self) -> list[str]:
         return [line["event"] for line in self.events.lines]
 
     async def call_after(self, seconds: float) -> None:
@@ -119,7 +119,7 @@ async def test_the_next_wave_begins_a_pause_after_the_last_success_and_then_chec
 
     assert steps.clock.monotonic() == 110
     assert steps.checked_at == [110]
-    assert steps.told() == ["wave.paused", "wave.started"]
+    assert steps.logged() == ["wave.paused", "wave.started"]
     assert steps.events.lines[0]["until"] == "2027-01-15T08:01:50+00:00"
     assert steps.events.flushed == 1, "who looks at the log meanwhile sees the pause"
 
@@ -142,7 +142,7 @@ async def test_a_pause_that_has_passed_meanwhile_is_not_made_up_for(steps: Steps
     assert await steps.rollout(pause="10s").before(1) is None
 
     assert steps.clock.monotonic() == 60
-    assert steps.told() == ["wave.started"]
+    assert steps.logged() == ["wave.started"]
 
 
 async def test_a_success_that_was_found_by_reading_is_followed_by_a_pause_as_well(
@@ -187,7 +187,7 @@ async def test_a_pause_that_is_cut_short_begins_nothing_and_checks_nothing(steps
 
     assert steps.clock.monotonic() == 3
     assert steps.checked_at == []
-    assert steps.told() == ["wave.paused"]
+    assert steps.logged() == ["wave.paused"]
 
 
 # By hand
@@ -199,7 +199,7 @@ async def test_with_manual_promotion_each_wave_waits_for_a_person(steps: Steps) 
     held = await steps.rollout(promote="manual", pause="10s").before(1)
 
     assert held == WaveHold(RunState.PAUSED, f"wave 1 of 3 is done; {GO_ON}")
-    assert (steps.clock.slept, steps.checked_at, steps.told()) == ([], [], [])
+    assert (steps.clock.slept, steps.checked_at, steps.logged()) == ([], [], [])
 
 
 async def test_a_promotion_is_for_one_wave_and_spares_it_pause_and_check(steps: Steps) -> None:
@@ -210,7 +210,7 @@ async def test_a_promotion_is_for_one_wave_and_spares_it_pause_and_check(steps: 
     assert await rollout.before(1) is None
 
     assert (steps.clock.slept, steps.checked_at) == ([], [])
-    assert steps.told() == ["wave.promoted", "wave.started"]
+    assert steps.logged() == ["wave.promoted", "wave.started"]
     steps.finish(1)
     assert await rollout.before(2) == WaveHold(RunState.PAUSED, f"wave 2 of 3 is done; {GO_ON}")
 
@@ -222,12 +222,12 @@ async def test_a_promotion_is_not_used_up_by_a_wave_that_had_begun(steps: Steps)
     rollout = steps.rollout(promote="manual", promoted=True)
 
     assert await rollout.before(1) is None
-    assert steps.told() == []
+    assert steps.logged() == []
 
     for cluster in ("north", "south"):
         steps.journal.record(settle(steps.journal.in_doubt(cluster, 0, 10)))
     assert await rollout.before(2) is None
-    assert steps.told() == ["wave.promoted", "wave.started"]
+    assert steps.logged() == ["wave.promoted", "wave.started"]
 
 
 # The check
@@ -242,10 +242,10 @@ async def test_a_check_that_fails_halts_the_run_and_is_made_again_next_time(step
 
     cause = f"the check after wave 1 of 3 failed: the queue is long; {GO_ON} all the same"
     assert held == WaveHold(RunState.HALTED, cause)
-    assert steps.told() == []
+    assert steps.logged() == []
     steps.said = ""
     assert await rollout.before(1) is None
-    assert steps.told() == ["wave.started"]
+    assert steps.logged() == ["wave.started"]
 
 
 async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Steps) -> None:
@@ -259,7 +259,7 @@ async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Step
     rollout.check = cut_short
 
     assert await rollout.before(1) is None
-    assert steps.told() == []
+    assert steps.logged() == []
 
 
 # Waves that are under way, or need not be
@@ -273,7 +273,7 @@ async def test_a_wave_that_has_begun_goes_on_without_pause_or_check(steps: Steps
 
     assert await steps.rollout(pause="10s", promote="manual").before(1) is None
 
-    assert (steps.clock.slept, steps.checked_at, steps.told()) == ([], [], [])
+    assert (steps.clock.slept, steps.checked_at, steps.logged()) == ([], [], [])
 
 
 async def test_a_wave_whose_targets_were_given_back_has_not_begun(steps: Steps) -> None:
@@ -293,7 +293,7 @@ async def test_a_finished_wave_is_passed_over(steps: Steps) -> None:
     assert await steps.rollout(pause="10s").before(0) is None
     assert await steps.rollout(pause="10s").before(1) is None
 
-    assert (steps.clock.slept, steps.told()) == ([], [])
+    assert (steps.clock.slept, steps.logged()) == ([], [])
 
 
 # The deadline

@@ -208,7 +208,7 @@ def test_a_rehearsal_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> No
         tried = tool.run("apply", file, "--yes", "--dry-run", "-o", "json").json["run"]
         planned = tool.run("plan", file, "-o", "json").json["run"]
 
-        for run, told in ((tried, "was a rehearsal"), (planned, "no target of it was applied")):
+        for run, told in ((tried, "was a dry run"), (planned, "no target of it was applied")):
             refused = tool.run("undo", run, "--yes")
             assert refused.code == 2
             assert told in refused.err

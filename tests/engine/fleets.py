@@ -79,8 +79,8 @@ class Fleet:
         return cluster
 
     async def run(self) -> tuple[str, ...]:
-        recorder = OutcomeWriter(self._writer, self.clock, self.events, self.progress)
-        await pipeline.run(self.lanes, recorder)
+        writer = OutcomeWriter(self._writer, self.clock, self.events, self.progress)
+        await pipeline.run(self.lanes, writer)
         return causes_of(self.lanes)
 
     def settled(self, outcome: Outcome) -> int:

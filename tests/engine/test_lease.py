@@ -72,7 +72,7 @@ class Machine:
             await self.clock.sleep(seconds)
 
     @property
-    def told(self) -> list[str]:
+    def logged(self) -> list[str]:
         return [line["event"] for line in self.events.lines]
 
 
@@ -112,7 +112,7 @@ async def test_a_lease_that_is_not_there_is_made_renewed_and_given_back(
     )
     assert (last.holder, last.acquired) == ("", first.acquired)
     assert machine.causes == []
-    assert machine.told == ["lease.acquired", "lease.released"]
+    assert machine.logged == ["lease.acquired", "lease.released"]
     assert not machine.lease_holder.holds(), "what is given back is not held"
 
 
@@ -140,7 +140,7 @@ async def test_a_second_process_is_refused_and_the_error_names_the_holder(
         tasks.cancel_scope.cancel()
 
     assert {verb for _, verb in second.leases.requests} == {"get"}
-    assert second.told == ["lease.awaited"]
+    assert second.logged == ["lease.awaited"]
 
 
 async def test_a_holder_that_ends_while_it_is_watched_was_alive_when_we_asked(
@@ -273,7 +273,7 @@ async def test_renewals_that_fail_for_a_while_do_no_harm(server: LeaseServer) ->
     await machine.work(60)
 
     assert machine.causes == []
-    assert machine.told.count("lease.not-renewed") == 3
+    assert machine.logged.count("lease.not-renewed") == 3
 
 
 async def test_who_cannot_renew_stops_before_anybody_may_take_over(server: LeaseServer) -> None:
@@ -291,7 +291,7 @@ async def test_who_cannot_renew_stops_before_anybody_may_take_over(server: Lease
 
     assert cause.endswith("cluster prod was not renewed in time: unreachable: connection refused")
     assert server.clock.monotonic() >= 20 + 30
-    assert first.told[-1] == "lease.lost", "what is lost is not given back"
+    assert first.logged[-1] == "lease.lost", "what is lost is not released"
 
 
 async def test_a_server_that_never_answers_does_not_hold_up_the_end(server: LeaseServer) -> None:
@@ -377,7 +377,7 @@ async def test_a_renewal_whose_answer_is_lost_is_found_by_reading(server: LeaseS
     await machine.work(60)
 
     assert machine.causes == []
-    assert machine.told.count("lease.not-renewed") == 1
+    assert machine.logged.count("lease.not-renewed") == 1
 
 
 async def test_steps_of_the_clock_on_the_wall_change_nothing(server: LeaseServer) -> None:
@@ -438,9 +438,9 @@ async def test_a_holder_that_was_suspended_sends_nothing_when_it_resumes(
     sent = [call.at for call in cluster.patched]
     assert 40 < len(sent) < 60
     assert max(sent) <= 5.1, "nothing, once it was woken up"
-    assert second.told == ["lease.awaited", "lease.acquired", "lease.released"]
+    assert second.logged == ["lease.awaited", "lease.acquired", "lease.released"]
     assert all(at <= 5 for at, verb in first.leases.requests if verb == "update")
-    assert "was not renewed in time: this process did not get to it" in first.causes[0]
+    assert "was not renewed in time: this process was suspended" in first.causes[0]
 
 
 async def test_the_guard_holds_even_where_no_task_renews_or_watches(server: LeaseServer) -> None:

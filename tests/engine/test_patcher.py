@@ -2,8 +2,8 @@
 
 Covered: every verdict with what follows from it, waits to the millisecond, attempts running out,
 conflicts, dry runs, unguarded runs, the record of retries, and cancellation.
-Left out: doubt and silence (test_courier_in_doubt.py), sequences nobody thought of
-(test_courier_model.py), the waits' own rules (tests/rules/running/test_backoff.py).
+Left out: doubt and silence (test_patcher_in_doubt.py), sequences that no one thought of
+(test_patcher_model.py), the waits' own rules (tests/rules/running/test_backoff.py).
 """
 
 from dataclasses import replace

@@ -1,8 +1,8 @@
 """One target on a cluster that is silent, starting, or does not know us, in virtual time.
 
 Covered: doubt, what an earlier process left in it, servers that have just been started,
-credentials, reachability. Left out: plain answers (test_courier.py), sequences nobody thought of
-(test_courier_model.py).
+credentials, reachability. Left out: plain answers (test_patcher.py), random sequences
+(test_patcher_model.py).
 """
 
 from dataclasses import replace

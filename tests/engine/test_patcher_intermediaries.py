@@ -2,7 +2,7 @@
 
 Covered, for merge patches, JSON Patches that append, and applies: any answer after the PATCH was
 applied, one that is delivered twice, another writer meanwhile, and what an earlier attempt stored.
-Left out: labels alone, in any sequence (test_courier_model.py); real servers (tests/e2e).
+Left out: labels alone, in any sequence (test_patcher_model.py); real servers (tests/e2e).
 """
 
 from collections.abc import Callable

@@ -7,7 +7,7 @@ The intermediary answers anything after the PATCH was applied, and may deliver i
 Promises covered: another writer's value of our fields is never overwritten; a recreated object is
 never patched; no other field is lost; a target is `applied` if and only if the object carries our
 values by our hand; nothing is settled while it is in doubt; at most `attempts` PATCHes are sent.
-Left out: a writer that happens to set just the planned or the wanted value (nobody could tell its
+Left out: a writer that happens to set just the planned or the wanted value (no one could tell its
 hand from ours), unguarded runs (they overwrite by design).
 """
 
@@ -216,7 +216,7 @@ STEPS = st.lists(
 @given(
     steps=STEPS,
     on_drift=st.sampled_from(OnDrift),
-    earlier=st.sampled_from(["never sent", "sent in vain", "applied"]),
+    earlier=st.sampled_from(["never sent", "sent without effect", "applied"]),
 )
 def test_the_promises_hold_whatever_happens(
     steps: list[Step], on_drift: OnDrift, earlier: str

@@ -1,10 +1,10 @@
-"""Many targets on their way: lanes, workers, the recorder and the run file together.
+"""Many targets on their way: lanes, workers, the writer of outcomes and the run file together.
 
 Covered: each target settled once at several concurrencies and on a server in trouble, claims before
 sends, the bound on requests in flight, one pacer for all workers of a lane, stopping (what was not
-sent is given back, what was in flight is recorded), a lane that fails beside one that goes on,
+sent is released, what was in flight is recorded), a lane that fails beside one that goes on,
 targets left open, a run file that cannot be written, cancellation, group commits and log lines.
-Left out: what happens to one target (test_courier.py), a real run file (tests/journal).
+Left out: what happens to one target (test_patcher.py), a real run file (tests/journal).
 """
 
 import random
@@ -363,10 +363,10 @@ async def test_a_cancelled_run_ends_at_once_and_leaves_in_doubt_what_was_claimed
     assert {call.target.id for call in cluster.calls} <= fleet.journal.claimed
 
 
-# The recorder
+# The writer of outcomes
 
 
-async def test_outcomes_gather_while_the_recorder_lingers() -> None:
+async def test_outcomes_gather_between_two_commits() -> None:
     fleet = Fleet()
     fleet.add(320, concurrency=32, rate=1000.0)
 

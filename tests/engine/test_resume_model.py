@@ -8,7 +8,7 @@ under way when its process died may still arrive, at any later point.
 Promises covered, for labels, renamed labels, merge, strategic and JSON patches, among them those
 that append to a list and remove from it: the objects end as they do in an undisturbed run, each of
 them changed exactly once; so do the outcomes, except that `patched` may be `settled-by-reading`.
-Left out: writers who touch the same fields (test_courier_model.py), processes that are really
+Left out: writers who touch the same fields (test_patcher_model.py), processes that are really
 killed (tests/e2e), and the record's own durability (tests/journal).
 """
 
@@ -98,7 +98,7 @@ class Mishap(Enum):
 
 
 class DeadError(Exception):
-    """The process is no more."""
+    """The process was killed."""
 
 
 class World:
@@ -171,12 +171,12 @@ class Process:
         )
         writer = JournalWriter(self)
         self._lane = Lane(patcher, writer, concurrency=3)
-        self._recorder = OutcomeWriter(writer, clock, FakeEvents(), FakeProgress())
+        self._outcomes = OutcomeWriter(writer, clock, FakeEvents(), FakeProgress())
 
     async def work(self) -> None:
         """Go on with the run until it rests or dies."""
         with suppress(DeadError):
-            await pipeline.run([self._lane], self._recorder)
+            await pipeline.run([self._lane], self._outcomes)
 
     def claim(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0

@@ -63,8 +63,8 @@ class Stopped:
         self.lane = Lane(patcher, self.writer, concurrency=4)
 
     async def run(self, *, stop_at: float) -> float:
-        """Run, stop, and tell how long the lane took to come to rest."""
-        recorder = OutcomeWriter(self.writer, self.clock, FakeEvents(), FakeProgress())
+        """Run, stop, and return how long the lane took to end."""
+        writer = OutcomeWriter(self.writer, self.clock, FakeEvents(), FakeProgress())
 
         async def stop() -> None:
             await self.clock.sleep(stop_at)
@@ -72,7 +72,7 @@ class Stopped:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop)
-            await pipeline.run([self.lane], recorder)
+            await pipeline.run([self.lane], writer)
         return self.clock.monotonic() - stop_at
 
 

@@ -1,4 +1,4 @@
-"""The gate of a maintenance window, in virtual time.
+"""The guard of a maintenance window, in virtual time.
 
 Covered: when it lets pass and when it closes, a clock stepped forwards and back, waiting for an
 opening, causes. Left out: when windows are open (tests/rules/running/test_window.py), a whole
@@ -24,7 +24,7 @@ class SteppedClock(VirtualClock):
         return super().wall() + self.step
 
 
-def gate(clock: VirtualClock, closed: list[str], **window: object) -> WindowGuard:
+def guard_of(clock: VirtualClock, closed: list[str], **window: object) -> WindowGuard:
     """Open from 08:30 to 09:30 UTC; the virtual clock starts at 08:00."""
     section = {"opens": "30 8 * * *", "lasts": "1h", "drain": "1m", **window}
     return WindowGuard(WindowSection.model_validate(section).window(), clock, closed.append)
@@ -32,7 +32,7 @@ def gate(clock: VirtualClock, closed: list[str], **window: object) -> WindowGuar
 
 async def test_it_lets_pass_from_the_opening_to_the_cutoff() -> None:
     clock, closed = VirtualClock(), list[str]()
-    window = gate(clock, closed)
+    window = guard_of(clock, closed)
 
     assert not window.holds()
     await clock.sleep(HOUR / 2)
@@ -49,7 +49,7 @@ async def test_it_lets_pass_from_the_opening_to_the_cutoff() -> None:
 
 async def test_a_watch_ends_when_it_closes() -> None:
     clock, closed = VirtualClock(), list[str]()
-    window = gate(clock, closed)
+    window = guard_of(clock, closed)
     await clock.sleep(HOUR / 2)
 
     await window.watch()
@@ -60,7 +60,7 @@ async def test_a_watch_ends_when_it_closes() -> None:
 
 async def test_a_clock_that_is_set_is_noticed_before_the_next_request() -> None:
     clock, closed = SteppedClock(), list[str]()
-    window = gate(clock, closed)
+    window = guard_of(clock, closed)
     await clock.sleep(HOUR / 2)
     assert window.holds()
 
@@ -74,7 +74,7 @@ async def test_a_clock_that_is_set_is_noticed_before_the_next_request() -> None:
 
 async def test_a_watch_notices_a_machine_that_slept() -> None:
     clock, closed = SteppedClock(), list[str]()
-    window = gate(clock, closed)
+    window = guard_of(clock, closed)
     await clock.sleep(HOUR / 2)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(window.watch)
@@ -87,7 +87,7 @@ async def test_a_watch_notices_a_machine_that_slept() -> None:
 
 async def test_who_waits_goes_on_when_it_opens() -> None:
     clock = VirtualClock()
-    window = gate(clock, [])
+    window = guard_of(clock, [])
 
     assert await window.wait(Shutdown(clock))
     assert clock.monotonic() == HOUR / 2
@@ -98,7 +98,7 @@ async def test_waiting_ends_with_a_shutdown() -> None:
     clock = VirtualClock()
     shutdown = Shutdown(clock)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(gate(clock, []).wait, shutdown)
+        tasks.start_soon(guard_of(clock, []).wait, shutdown)
         await clock.sleep(5)
         shutdown.request()
 
@@ -107,7 +107,7 @@ async def test_waiting_ends_with_a_shutdown() -> None:
 
 async def test_a_window_that_never_opens_again_is_not_waited_for() -> None:
     clock, closed = VirtualClock(), list[str]()
-    window = gate(clock, closed, blackouts=["2027-01-01..2999-12-31"])
+    window = guard_of(clock, closed, blackouts=["2027-01-01..2999-12-31"])
 
     assert not await window.wait(Shutdown(clock))
     assert not window.holds()
