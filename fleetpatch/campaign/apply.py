@@ -36,6 +36,7 @@ def open_for_writing(
     Raises Locked, and RunFileError also where it is not as it was planned.
     """
     with ExitStack() as stack:
+        # The plan's lock excludes other runs of the plan, the file's other sessions of this run.
         if held is None:
             stack.enter_context(plan_lock(_plan_name(run_file), settings))
         stack.enter_context(flock.hold(flock.beside(run_file), str(run_file)))

@@ -56,6 +56,7 @@ async def reopen_fleet(
                     info.run, cluster.name, cluster.context, Server(planned), Server(found)
                 )
             opened.append(server)
+        # With no cluster left there is nothing to do: the first error is the run's.
         if missing and not opened:
             raise next(iter(missing.values()))
         yield opened, {name: str(error) for name, error in missing.items()}

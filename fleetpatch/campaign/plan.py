@@ -56,6 +56,7 @@ async def expand(
     settings = settings or Settings()
     source = plan if isinstance(plan, PlanFile) else PlanFile.of(plan)
     plan = source.plan
+    # Before any request: this guard needs only the plan.
     refuse_unselective([block.narrowing for block in plan.targets], everything=everything)
     started = settings.clock.monotonic()
     async with open_fleet(plan, settings) as clusters:
@@ -73,6 +74,7 @@ async def expand(
         ]
         releases = await _releases(plan, clusters)
         journal = RunFile.create(path, info, wall=settings.clock.wall)
+        # Removes the file again if anything in the block raises: a refused plan leaves no run.
         with journal.planning():
             journal.note_releases(releases)
             await _fill(journal, plan, list_queries, settings)

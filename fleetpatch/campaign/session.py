@@ -92,6 +92,7 @@ class Session:
             lease = self._lease_holder(fleet)
             guards = [guard.holds for guard in (lease, window) if guard is not None]
             async with holding_lease(lease), self._watched(window):
+                # Only now: a wait for the Lease is not part of the session's usage.
                 meter = UsageMeter(fleet, self._settings.clock, self._limits)
                 lanes = [self._lane(cluster, guards, meter) for cluster in fleet]
                 for lane in lanes:

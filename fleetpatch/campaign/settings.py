@@ -68,6 +68,7 @@ def _home() -> Path | None:
 
 def whoami() -> str:
     """Return `user@host` for the run file; the uid where the user has no name."""
+    # sudo replaces USER, and the run file should name the person.
     user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     return f"{user}@{os.uname().nodename}"
 

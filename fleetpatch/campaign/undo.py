@@ -43,9 +43,7 @@ async def undo(
     with open_for_writing(run_file, settings) as journal:
         require_same_servers(journal.info, plan_of(journal))
         if journal.info.dry_run:
-            raise Refused(
-                f"{run_file}: it was a dry run and changed nothing to undo"
-            )
+            raise Refused(f"{run_file}: it was a dry run and changed nothing to undo")
         await _settle_doubtful(journal, settings)
         return _plan(journal, settings, new_file)
 
@@ -71,6 +69,7 @@ def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summar
         planned.add(_drafts(journal))
         _require_changes(journal, planned)
         planned.seal()
+        # The digest of an undo covers the seal, which is known only now.
         planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
     with planned:
         journal.note_undo(info.run)

@@ -79,6 +79,7 @@ async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:
         return await process.wait()
     except anyio.get_cancelled_exc_class():
         with suppress(ProcessLookupError):
+            # The whole group: the children of a shell would run on.
             os.killpg(process.pid, signal.SIGKILL)
         with anyio.CancelScope(shield=True):
             await process.wait()
@@ -146,6 +147,7 @@ async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
                     if status != (wanted or "True"):
                         where = f"{kinds[name].name} {seen.namespace}/{seen.name}"
                         return f"{cluster.name}: {where} has {kind}={status}"
+    # No object at all fails the check: a mistyped selector must not pass it.
     return "" if looked_at else f"{cluster.name}: no object matches the check's selector"
 
 

@@ -118,6 +118,7 @@ def lease_holder_of(
     config = LeaseConfig(
         f"{lock.lease} in cluster {fleet[0].name}", _identity(), int(lock.duration)
     )
+    # One Lease excludes other processes from the whole fleet, so it is in one cluster only.
     leases = fleet[0].lease(lock.namespace, lock.name)
     return LeaseHolder(config, leases, clock, log, shutdown, stop.request)
 

@@ -66,9 +66,11 @@ class Breaker:
             streak.said = said
             if streak.count >= self.refusals:
                 self._open.setdefault(part, settlement.detail)
+        # A skipped target does not end a streak: the server accepted no PATCH of it.
         elif settlement.outcome is not Outcome.SKIPPED:
             self._streaks.pop(part, None)
         self._exhausted = self._exhausted + 1 if settlement.reason is Reason.EXHAUSTED else 0
+        # Equality: the cause is returned once, and what is in flight ends after it.
         if self._exhausted == self.breakdowns:
             return f"{self.breakdowns} targets in a row were given up: {settlement.detail}"
         return ""
@@ -119,6 +121,7 @@ class OutageTracker:
         """Count a request without an answer; `alone` where only its connection may be at fault."""
         self._broken.append(now)
         many = len(self._broken) == BROKEN_TOGETHER and now - self._broken[0] < 1.0
+        # A refused connection is enough; broken ones count only together.
         if many or not alone:
             self._last = now
 

@@ -56,4 +56,5 @@ def unwrapped_group() -> Iterator[None]:
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:
     inner = group.exceptions[0]
+    # Groups nest where a task group runs inside a task of another one.
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -105,6 +105,7 @@ class Lane:
                     for _ in range(self.concurrency):
                         workers.start_soon(self._work, items.clone(), outbox.clone())
                     items.close()
+                # All workers are done: end the task that waits for the drain time.
                 bound.cancel_scope.cancel()
             self.causes.update(f"{self.cluster}: {cause}" for cause in self.breaker.causes())
             self._untouched.extend(self._queued.values())

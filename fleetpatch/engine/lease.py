@@ -127,6 +127,7 @@ class LeaseHolder:
         """
         watch: _Watch | None = None
         while not self._shutdown.requested:
+            # From before the request: the record was unchanged at least until then.
             asked_at = self._clock.monotonic()
             found = await self._ask(self._leases.read)
             if isinstance(found, LeaseTrouble):
@@ -153,6 +154,7 @@ class LeaseHolder:
                     yield
                     tasks.cancel_scope.cancel()
         finally:
+            # Shielded: after a cancellation, too, the next process should not have to wait.
             with anyio.CancelScope(shield=True):
                 await self._release()
 
@@ -169,6 +171,7 @@ class LeaseHolder:
                 events.lease_awaited(
                     self._log, self._config.lease, holder=record.holder, since=record.acquired
                 )
+                # To watch it for longer would delay the run without a sign of life.
                 if record.seconds > _MAX_DURATION:
                     raise self._locked(record)
         elif record != watch.record and not self._is_ours(record):
@@ -196,6 +199,7 @@ class LeaseHolder:
             raise ClusterError(f"lease {self._config.lease}: cannot be had: {trouble.detail}")
 
     async def _take(self, found: Lease | None) -> LeaseReply:
+        # From before the request: others count from when they see the write, which is later.
         now, sent_at = self._micro_time(), self._clock.monotonic()
         record = LeaseRecord(self._config.holder, self._config.duration, now, now)
         if found is None:
@@ -214,6 +218,7 @@ class LeaseHolder:
 
     async def _keep_renewing(self) -> None:
         while self.holds():
+            # Asked again after the sleep, because the process may have been suspended during it.
             await self._clock.sleep(min(self._renew_at, self._deadline) - self._clock.monotonic())
             if self.holds():
                 await self._renew()
@@ -273,6 +278,7 @@ class LeaseHolder:
             scope.cancel()
 
         async with anyio.create_task_group() as race:
+            # On the port's clock: the timeout of the HTTP client may be longer than the Lease.
             race.start_soon(cut_off, race.cancel_scope)
             reply = await request()
             race.cancel_scope.cancel()

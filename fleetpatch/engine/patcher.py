@@ -330,6 +330,7 @@ class TargetPatcher:
                 return await self._renew(reply)
             case Answer() if refused and not unready and self._is_final(reply):
                 return self._settle(refused)
+            # Unlike a 404 this says nothing of the object: the target stays open.
             case Answer(status=403) if not unready:
                 return Deferred(f"may not be read: {one_line(reply)}", in_doubt=self._is_in_doubt)
             case _:
@@ -382,6 +383,7 @@ class TargetPatcher:
             cause = f"the server does not accept our credentials: {one_line(reply)}"
             return Deferred(cause, stops_lane=True, in_doubt=self._is_in_doubt)
         self._renewed = True
+        # Returns at once where another worker has renewed them since.
         await self._context.cluster.renew()
         return Retryable(reply, Verdict.IN_DOUBT if self._must_read else Verdict.RENEW)
 

@@ -30,4 +30,5 @@ async def run(lanes: Sequence[Lane], writer: OutcomeWriter) -> None:
             tasks.start_soon(writer.run, inbox)
             for lane in lanes:
                 tasks.start_soon(lane.run, outbox.clone())
+            # Each lane closes its clone. When all have, the writer reaches the end of the stream.
             outbox.close()

@@ -33,6 +33,8 @@ class Shutdown:
     def __init__(self, clock: Clock, guard: Callable[[], bool] = _always) -> None:
         self.clock = clock
         self._guard = guard
+        # Waits end when the shutdown is requested, without polling: sleeps are cancelled, and
+        # events are set.
         self._sleepers: set[anyio.CancelScope] = set()
         self._awaited: set[anyio.Event] = set()
         self._requested = anyio.Event()

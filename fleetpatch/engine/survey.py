@@ -71,6 +71,7 @@ class Survey:
 
     async def run(self, list_queries: Sequence[ListQuery]) -> None:
         """Run all queries. Raises as cluster and journal do, and Refused beyond `max_targets`."""
+        # One for each cluster: a slow cluster must not delay the lists of another one.
         limiters: dict[str, anyio.CapacityLimiter] = {}
         with unwrapped_group():
             async with anyio.create_task_group() as tasks:
@@ -81,6 +82,7 @@ class Survey:
 
     async def _run_query(self, query: ListQuery, limiter: anyio.CapacityLimiter) -> None:
         async with limiter, anyio.create_task_group() as tasks:
+            # Unbuffered: one page is written while one waits, and memory holds no more.
             listed, pages = anyio.create_memory_object_stream[Page]()
             tasks.start_soon(self._list, query, listed)
             async with pages:

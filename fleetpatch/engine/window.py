@@ -52,6 +52,7 @@ class WindowGuard:
         while not (shutdown.requested or (seen := self.outlook()).may_send):
             if seen.opens_at is None:
                 return False
+            # At least a millisecond: the moment may pass between two reads of the clock.
             await shutdown.sleep(min(_MAX_SLEEP, max(seen.opens_at - seen.now, 0.001)))
         return True
 
@@ -63,6 +64,8 @@ class WindowGuard:
 
     def _look(self, now: float) -> Outlook:
         seen = outlook(self._window, now)
+        # Only an open window is kept: a closed one is evaluated each time, so that its opening is
+        # noticed.
         if seen.may_send and seen.cutoff is not None:
             self._since, self._until = now, seen.cutoff
         return seen

@@ -90,6 +90,7 @@ class OutcomeWriter:
                 group = [first, *_ready_items(inbox)]
                 await self._writer.record([settlement for _, settlement in group])
                 self._report(group)
+                # Once for each group: a system call for each line would cost more than the lines.
                 self._log.flush()
                 # After the last worker has closed its stream no outcome will come.
                 if inbox.statistics().open_send_streams:
