@@ -1,9 +1,10 @@
 """How one attempt at a target ends: it settles the target, defers it, or can be repeated."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from fleetpatch.model.answer import Reply
+from fleetpatch.model.change import PatchType
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target
 from fleetpatch.rules.answers.verdicts import Verdict
@@ -36,6 +37,13 @@ class Retryable:
     verdict: Verdict
     reason: Reason = Reason.EXHAUSTED
     pause: float = 0.0
+
+
+class Unjudged(NamedTuple):
+    """A reply that does not show the object as patched, and the type of the patch sent for it."""
+
+    reply: Reply
+    patch_type: PatchType
 
 
 AttemptResult: TypeAlias = Settlement | Deferred | Retryable

@@ -9,13 +9,12 @@ same. Each attempt ends in a `Settlement`, in `Retryable` or in `Deferred`.
 """
 
 from dataclasses import replace
-from typing import NamedTuple
 
-from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable
+from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, Unjudged
 from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence, is_unreachable, one_line
-from fleetpatch.model.change import PatchType, is_repeatable
+from fleetpatch.model.change import is_repeatable
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
@@ -41,13 +40,6 @@ from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.patching.patch_body import request
 from fleetpatch.rules.planning.planner import goal
 from fleetpatch.rules.running.backoff import retry_after
-
-
-class _Unjudged(NamedTuple):
-    """A reply that does not show the object as patched, and the type of the patch sent for it."""
-
-    reply: Reply
-    patch_type: PatchType
 
 
 class TargetPatcher:
@@ -83,7 +75,7 @@ class TargetPatcher:
         self._started = context.clock.monotonic()
         self._first_sent_at: float | None = None
         self._last: Retryable | None = None
-        self._unjudged: _Unjudged | None = None
+        self._unjudged: Unjudged | None = None
 
     @property
     def elapsed(self) -> float:
@@ -120,14 +112,14 @@ class TargetPatcher:
         unjudged, self._unjudged = self._unjudged, None
         if unjudged is None:
             sent = await self._read_and_send()
-            if not isinstance(sent, _Unjudged):
+            if not isinstance(sent, Unjudged):
                 return sent
             unjudged = sent
         result = await self._judge(unjudged)
         self._last = result if isinstance(result, Retryable) else None
         return result
 
-    async def _read_and_send(self) -> AttemptResult | _Unjudged:
+    async def _read_and_send(self) -> AttemptResult | Unjudged:
         """Read where needed, then send where allowed."""
         shutdown = self._context.shutdown
         if shutdown.requested and self._unread and not self._must_read:
@@ -205,7 +197,7 @@ class TargetPatcher:
             case _:
                 return self._settle(End(last.reason, said))
 
-    async def _send(self, permit: Permit) -> Settlement | _Unjudged:
+    async def _send(self, permit: Permit) -> Settlement | Unjudged:
         policy = self._policy
         version = self._version if self._guarded else None
         sent = request(policy.change, self.target, self._goal, version, self._options)
@@ -226,7 +218,7 @@ class TargetPatcher:
         if not (policy.dry_run or is_unreachable(reply)):
             # The request was sent: whatever the reply is, it may have been applied.
             self._maybe_applied = self._unread = True
-        return _Unjudged(reply, sent.type)
+        return Unjudged(reply, sent.type)
 
     @property
     def _guarded(self) -> bool:
@@ -251,7 +243,7 @@ class TargetPatcher:
             dry_run=self._policy.dry_run,
         )
 
-    async def _judge(self, unjudged: _Unjudged) -> AttemptResult:
+    async def _judge(self, unjudged: Unjudged) -> AttemptResult:
         """Decide what a reply that is not a 200 with the object asks for."""
         reply, sent = unjudged
         if isinstance(reply, Answer) and reply.status == 200 and reply.seen:  # noqa: PLR2004 - OK
@@ -306,7 +298,7 @@ class TargetPatcher:
         return await self._confirm(refused) if self._maybe_applied else self._settle(refused)
 
     async def _confirm(self, refused: End) -> AttemptResult:
-        """End so, unless a read shows something else."""
+        """End with `refused`, unless a read shows another end."""
         self._refused, self._refused_for_good, self._must_read = refused, True, True
         return await self._read() or self._settle(refused)
 
