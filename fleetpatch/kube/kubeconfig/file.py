@@ -149,7 +149,7 @@ def _place(error: Exception) -> str:
 
 
 def _shown(key: Any) -> str:
-    return mask_strictly(clean(str(key), 60))
+    return clean(mask_strictly(str(key)), 60)
 
 
 def _named_entries(

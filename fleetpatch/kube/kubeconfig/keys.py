@@ -115,8 +115,10 @@ def _check_unknown(
             raise KubeconfigError(
                 f"{where}: `{shown}` in {what} is not a key of a kubeconfig; {advice}"
             )
-        # A secret can be in the place of a key, by a mistake in the indentation.
-        warnings.append(f"{where}: `{mask_strictly(shown)}` in {what} is not known, and is ignored")
+        # A secret can be in the place of a key, by a mistake in the indentation. It is masked
+        # before the text is cut, since a part of a secret is not recognized.
+        masked = clean(mask_strictly(str(key)), 60)
+        warnings.append(f"{where}: `{masked}` in {what} is not known, and is ignored")
     return warnings
 
 

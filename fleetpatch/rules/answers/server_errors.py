@@ -10,11 +10,13 @@ denial is final.
 The phrases are those of the sources named. docs/reference.md shows the table; a test compares them.
 """
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from fleetpatch.model.answer import Answer
+from fleetpatch.model.text import ELLIPSIS
 
 
 class Meaning(Enum):
@@ -70,17 +72,27 @@ PHRASES: Final = (
 )
 """The first one that a message contains decides."""
 
+# Not across the place where a message was cut: a quotation mark may be missing there.
+_QUOTED: Final = re.compile(rf"""\"(?:[^"\\{ELLIPSIS}]|\\.)*+\"|(?<!\w)'[^'{ELLIPSIS}]*+'(?!\w)""")
+# `etcd-backup` or `my-grpc.example.com` is the name of an object; `etcdserver:` is not.
+_NAME_PARTS: Final = re.compile(r"(?<![\w.-])(?:[a-z0-9]++[.-]++)++[a-z0-9]++")
+
 _DENIALS: Final = ("denied the request", "denied request:")
 """Of admission webhooks; of ValidatingAdmissionPolicy (apiserver, admission/plugin/policy)."""
 
 
 def is_denial(answer: Answer) -> bool:
     """Report whether an admission webhook or policy denied the request."""
-    text = answer.wording.lower()
+    text = _without_quotes(answer.wording)
     return answer.is_status and answer.status >= 400 and any(one in text for one in _DENIALS)  # noqa: PLR2004 - HTTP
 
 
 def meaning_of(message: str) -> Meaning | None:
     """Return the meaning of the message of a 500; None for a refusal like any other."""
-    text = message.lower()
+    text = _NAME_PARTS.sub("", _without_quotes(message))
     return next((phrase.meaning for phrase in PHRASES if phrase.text in text), None)
+
+
+def _without_quotes(message: str) -> str:
+    """Return a message in lower case without the names and values of objects, which it quotes."""
+    return _QUOTED.sub("", message.lower())

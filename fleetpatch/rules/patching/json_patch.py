@@ -23,7 +23,8 @@ from fleetpatch.model.fields import Json
 MAX_COPIED_BYTES: Final = 3 * 1024 * 1024
 """Bytes that all copies of one patch may have together (`AccumulatedCopySizeLimit` there)."""
 
-_INDEX: Final = re.compile(r"[+-]?[0-9]+")
+# No list has more entries than 9 digits can count, and Python limits the digits of an int.
+_INDEX: Final = re.compile(r"([+-]?)0*([0-9]{1,9})")
 _MISSING: Final = object()
 
 
@@ -157,7 +158,8 @@ def _removed(node: Json, step: str) -> Json:
 
 
 def _index(step: str, length: int) -> int:
-    index = int(step) if _INDEX.fullmatch(step) else length
+    found = _INDEX.fullmatch(step)
+    index = int(found[1] + found[2]) if found else length
     if not -length <= index < length:
         raise InapplicableError(f"{step!r} is not an index of a list of {length}")
     return index % length

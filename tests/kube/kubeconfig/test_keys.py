@@ -12,6 +12,8 @@ import pytest
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
+from fleetpatch.kube.kubeconfig.file import read_file
+from fleetpatch.kube.kubeconfig.keys import check_entry
 from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig
 from tests.kube.peers import TOKEN
 
@@ -53,6 +55,29 @@ async def test_a_key_that_is_not_known_is_reported(
 
     assert f"context 'prod' in {file}: " in found
     assert warning in found
+
+
+SECRET = "9f8e7d6c5b4a" * 8
+
+
+@pytest.mark.parametrize(
+    "key", [SECRET, f"token: {SECRET}", "x " * 25 + SECRET, SECRET + " x" * 40]
+)
+def test_no_part_of_a_secret_in_the_place_of_a_key_is_shown(key: str) -> None:
+    [warning] = check_entry("users", {"name": "u", "user": {key: None}}, "context 'a'")
+
+    assert "[redacted]" in warning
+    assert SECRET[-6:] not in warning
+    assert SECRET[:6] not in warning
+
+
+def test_no_part_of_a_secret_that_is_a_repeated_key_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(f"apiVersion: v1\nkind: Config\n{SECRET}: 1\n{SECRET}: 2\n")
+
+    [warning] = read_file(file).warnings
+
+    assert SECRET[-6:] not in warning
 
 
 @pytest.mark.parametrize(

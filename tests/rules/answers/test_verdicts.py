@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.plan.retry import RetrySection
+from fleetpatch.model.text import ELLIPSIS
 from fleetpatch.rules.answers.server_errors import PHRASES, Meaning, Phrase
 from fleetpatch.rules.answers.verdicts import (
     ROWS,
@@ -170,6 +171,39 @@ def test_a_500_that_is_no_status_is_a_proxys_and_in_doubt() -> None:
 def test_a_500_that_says_when_to_come_back_is_sent_again() -> None:
     assert verdict(failure(500, "ServerTimeout")) is Verdict.RETRY
     assert verdict(replace(failure(500), retry_after_seconds=2)) is Verdict.RETRY
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Internal error occurred: jobs.batch "etcd-backup" cannot be converted',
+        'Job.batch "grpc-worker": strict decoding error: unknown field',
+        "jobs.batch backup-etcd.example cannot be converted",
+        'cannot convert annotation "note: connection refused \\"rpc error\\" at night"',
+        "cannot convert value 'context deadline' of the object",
+        'cannot convert "admission webhook denied the request"',
+    ],
+)
+def test_a_phrase_in_the_name_or_a_quoted_value_of_an_object_does_not_count(message: str) -> None:
+    assert judge(failure(500, "InternalError", message), RETRIED) == REJECTED
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Post "https://etcd-0.etcd:2379": dial tcp: i/o timeout',
+        "the object \"a\" can't be read: etcdserver: request timed out, isn't it",
+        f'the value "a long one{ELLIPSIS} rpc error: code = Unavailable desc = "closing"',
+    ],
+)
+def test_a_phrase_beside_quoted_text_counts(message: str) -> None:
+    assert verdict(failure(500, "InternalError", message)) is Verdict.IN_DOUBT
+
+
+def test_quoted_text_is_no_denial_by_a_webhook() -> None:
+    quoting = failure(503, message='cannot convert "the webhook denied the request"')
+
+    assert verdict(quoting) is Verdict.RETRY
 
 
 def test_any_other_500_is_final() -> None:

@@ -61,6 +61,23 @@ def any_null_in_lists(value: Any) -> bool:
             return False
 
 
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize("step", [LONG, f"-{LONG}", f"+{LONG}", "0" * 5000 + "9", "1" * 10])
+@pytest.mark.parametrize("name", ["add", "replace", "remove", "test", "copy", "move"])
+def test_an_index_of_any_number_of_digits_is_no_place_in_a_short_list(name: str, step: str) -> None:
+    operation = {"op": name, "path": f"/l/{step}", "from": f"/l/{step}", "value": 1}
+
+    with pytest.raises(InapplicableError, match="is no"):
+        json_patched({"l": [1]}, [operation])
+
+
+@pytest.mark.parametrize("step", ["0" * 5000 + "1", "-" + "0" * 5000 + "1", "+01"])
+def test_leading_zeros_of_an_index_do_not_count(step: str) -> None:
+    assert json_patched([1, 2], [{"op": "replace", "path": f"/{step}", "value": 3}]) == [1, 3]
+
+
 @given(document=JSON, patch=JSON)
 def test_a_merge_patch_changes_nothing_in_place_and_twice_is_once(
     document: Any, patch: Any
