@@ -3,12 +3,12 @@
 import os
 import signal
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import anyio
+import anyio.abc
 
 from fleetpatch.campaign.targets import kinds_of, namespaces_of
 from fleetpatch.engine.shutdown import Shutdown
@@ -26,7 +26,9 @@ _QUOTED: Final = 200
 """Characters of a command or of its last line that a message quotes."""
 
 _READ: Final = 4096
-"""Bytes at the end of the output that are read: enough for the last line."""
+"""Bytes that are kept of the end of a command's output."""
+_PIPE_CAPACITY: Final = 65536
+"""Bytes; a pipe of Linux contains no more, so one read returns what a command wrote last."""
 
 
 async def failure(
@@ -49,32 +51,66 @@ async def _command(
 ) -> str:
     what = f"`{clean(' '.join(command), _QUOTED)}`"
     ended: int | None = None
-    # A file, not a pipe: a background process of the command may keep a pipe open and fill it.
-    with tempfile.TemporaryFile() as output:
-        async with _time_limit(timeout, shutdown):
-            try:
-                ended = await _exit_code(command, output)
-            except (OSError, ValueError) as error:
-                return f"{what} cannot be run: {error}"
-        if ended is None:
-            return f"{what} did not end within {timeout:g} s"
-        if ended == 0:
-            return ""
-        output.seek(max(0, output.seek(0, os.SEEK_END) - _READ))
-        *_, last = output.read().decode(errors="replace").strip().splitlines() or [""]
+    output = bytearray()
+    async with _time_limit(timeout, shutdown):
+        try:
+            ended = await _exit_code(command, output)
+        except (OSError, ValueError) as error:
+            return f"{what} cannot be run: {error}"
+    if ended is None:
+        return f"{what} did not end within {timeout:g} s"
+    if ended == 0:
+        return ""
+    *_, last = output.decode(errors="replace").strip().splitlines() or [""]
     shown = f": {clean(last, _QUOTED)}" if last else ""
     return f"{what} ended with {ended}{shown}"
 
 
-async def _exit_code(command: Sequence[str], output: IO[bytes]) -> int:
-    """Run a command in a session of its own; a cancellation kills all of its processes."""
-    process = await anyio.open_process(
-        list(command),
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+async def _exit_code(command: Sequence[str], output: bytearray) -> int:
+    """Run a command in a session of its own; keep the end of its output in `output`.
+
+    A background process of the command cannot write to the output after the command has ended.
+    """
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        os.set_blocking(reading, False)
+        try:
+            process = await anyio.open_process(
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        finally:
+            os.close(writing)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_keep_end, pipe, output)
+            code = await _wait(process)
+            # Not for the end of the pipe: what the command leaves behind may hold it open.
+            tasks.cancel_scope.cancel()
+        _add(output, pipe.read(_PIPE_CAPACITY))
+        return code
+
+
+async def _keep_end(pipe: IO[bytes], output: bytearray) -> None:
+    """Read a pipe until its end, and keep the last bytes only: a command may write any amount."""
+    while True:
+        await anyio.wait_readable(pipe)
+        chunk = pipe.read(_PIPE_CAPACITY)
+        if chunk == b"":
+            return
+        _add(output, chunk)
+
+
+def _add(output: bytearray, chunk: bytes | None) -> None:
+    """Append what was read, if anything was there to read."""
+    output.extend(chunk or b"")
+    del output[:-_READ]
+
+
+async def _wait(process: anyio.abc.Process) -> int:
+    """Wait for a process; a cancellation ends all processes of its session."""
     try:
         return await process.wait()
     except anyio.get_cancelled_exc_class():
@@ -152,8 +188,10 @@ async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
 
 
 def _condition(seen: Seen, kind: str) -> str:
-    status: Any = (seen.whole or {}).get("status") or {}
-    for condition in status.get("conditions") or ():
-        if condition.get("type") == kind:
+    """Return the status of a condition; whatever is not a list of conditions contains none."""
+    status = seen.whole.get("status") if isinstance(seen.whole, dict) else None
+    conditions = status.get("conditions") if isinstance(status, dict) else None
+    for condition in conditions if isinstance(conditions, list) else ():
+        if isinstance(condition, dict) and condition.get("type") == kind:
             return clean(str(condition.get("status")), _QUOTED)
     return "(absent)"

@@ -11,6 +11,7 @@ workers, too, for a few seconds: a plugin that fails is not run once for each wo
 """
 
 import asyncio
+import errno
 import math
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from typing import Final
 import anyio
 
 from fleetpatch.errors import CredentialsError, SurroundingsError
+from fleetpatch.files import read_start
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.model.ports import Clock
 
@@ -26,6 +28,9 @@ SHARED_FOR: Final = 10.0
 
 TOKEN_FILE_FRESH_FOR: Final = 60.0
 """Seconds until a token file is read again; tokens of service accounts rotate within the hour."""
+
+SECRET_LIMIT: Final = 1024 * 1024
+"""Bytes of a file that contains a token or a password."""
 
 
 class Credentials:
@@ -112,10 +117,25 @@ class Credentials:
         return True
 
 
+def read_secret(file: Path, encoding: str) -> str:
+    """Read a regular file of at most SECRET_LIMIT bytes, without waiting for a pipe or device.
+
+    Raises OSError, with the reason in `strerror`, and UnicodeDecodeError.
+    """
+    try:
+        content, size = read_start(file, SECRET_LIMIT + 1)
+    except ValueError:
+        raise OSError(errno.EINVAL, "its path contains a NUL character", str(file)) from None
+    if max(size, len(content)) > SECRET_LIMIT:
+        reason = f"it is larger than {SECRET_LIMIT >> 20} MiB"
+        raise OSError(errno.EFBIG, reason, str(file))
+    return content.decode(encoding)
+
+
 def read_token(file: Path) -> str:
     """Read the token in `file`, which another program replaces. Raises CredentialsError."""
     try:
-        token = file.read_text(encoding="ascii").strip()
+        token = read_secret(file, "ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or "it is not text"
         raise CredentialsError(f"{file}: cannot read the token ({problem}); check it") from None

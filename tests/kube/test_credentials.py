@@ -6,11 +6,16 @@ afterwards; `mask_strictly`. Left out: where grants come from (kubeconfig/test_c
 
 import asyncio
 import math
+import os
 from itertools import count
+from pathlib import Path
+
+import pytest
 
 from fleetpatch.errors import CredentialsError
+from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Connection, Grant, Renewal
-from fleetpatch.kube.credentials import SHARED_FOR, Credentials
+from fleetpatch.kube.credentials import SHARED_FOR, Credentials, read_token
 from fleetpatch.model.masking import mask_strictly
 from tests.kube.peers import VirtualClock, an_object, http, in_turn, merge, opened, status, target
 
@@ -231,3 +236,43 @@ def test_what_may_be_a_token_is_masked() -> None:
     jwt = "eyJhbGciOiJSUzI1NiIsImtpZCI6IiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZSJ9"
 
     assert mask_strictly(f"bad token {jwt}, log in") == "bad token [redacted].[redacted], log in"
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("pipe", "is a named pipe"),
+        ("link to a device", "is a device"),
+        ("folder", "Is a directory"),
+        ("large", "it is larger than 1 MiB"),
+        ("NUL", "its path contains a NUL"),
+    ],
+)
+def test_a_token_file_must_be_a_small_regular_file_and_nothing_is_waited_for(
+    tmp_path: Path, kind: str, problem: str
+) -> None:
+    file = tmp_path / "token"
+    match kind:
+        case "pipe":
+            os.mkfifo(file)
+        case "link to a device":
+            file.symlink_to("/dev/zero")
+        case "folder":
+            file.mkdir()
+        case "large":
+            file.write_bytes(b"x" * (1024 * 1024 + 1))
+        case _:
+            file = tmp_path / "a\0b"
+    environment = LoginEnvironment("cluster c", VirtualClock(), {})
+
+    with pytest.raises(CredentialsError, match=problem):
+        read_token(file)
+    with pytest.raises(CredentialsError, match=problem):
+        environment.read_file(str(file), "the password")
+
+
+def test_a_token_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"x" * 1024 * 1024)
+    (tmp_path / "link").symlink_to("token")
+
+    assert len(read_token(tmp_path / "link")) == 1024 * 1024

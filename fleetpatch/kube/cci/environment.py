@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from fleetpatch.errors import CredentialsError
 from fleetpatch.files import expand_home
-from fleetpatch.kube.credentials import is_token
+from fleetpatch.kube.credentials import is_token, read_secret
 from fleetpatch.model.ports import Clock
 
 
@@ -49,7 +49,7 @@ class LoginEnvironment:
         """Return the text of a file without its last line ends. Raises CredentialsError."""
         try:
             # Only line ends are removed: blanks may be a part of a password.
-            value = expand_home(name).read_text(encoding="utf-8").rstrip("\r\n")
+            value = read_secret(expand_home(name), "utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             problem = getattr(error, "strerror", None) or "it is not text"
             raise CredentialsError(
