@@ -15,6 +15,7 @@ from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence, is_unreachable, one_line
 from fleetpatch.model.change import is_repeatable
+from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
@@ -50,9 +51,10 @@ class TargetPatcher:
 
     def __init__(self, context: PatchContext, target: Target, *, in_doubt: bool) -> None:
         self._replaced: Fields | None = None
-        if target.earlier is not None and target.earlier.replaced != target.before:
-            self._replaced = target.earlier.replaced
-            target = replace(target, before=target.earlier.replaced)
+        earlier = target.earlier
+        if earlier is not None and not deep_equal(earlier.replaced, target.before):
+            self._replaced = earlier.replaced
+            target = replace(target, before=earlier.replaced)
         self.target = target
         self._context = context
         self._policy = context.policy

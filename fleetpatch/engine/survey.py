@@ -14,12 +14,12 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
-from fleetpatch.model.change import MetadataChange, PlanChange, reads_whole
+from fleetpatch.model.change import BodyPatch, MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Cluster, Draft, Page, Progress
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.patching.merge_rules import merge_rules
+from fleetpatch.rules.patching.merge_rules import UNTYPED, MergeRules, merge_rules
 from fleetpatch.rules.planning.guards import refuse_too_many
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, need
 
@@ -113,8 +113,7 @@ class Survey:
 
     def _draft(self, query: ListQuery, seen: Seen) -> Draft:
         cluster, resource, block = query.cluster.name, query.resource, query.block
-        rules = merge_rules(resource, self._releases.get(cluster, ""))
-        match need(self._change, seen, rules):
+        match need(self._change, seen, self._rules(query)):
             case NeedsPatch(before=before, wanted=wanted):
                 # The wanted values of a metadata change follow from the before-values: not stored.
                 kept = None if isinstance(self._change, MetadataChange) else wanted
@@ -125,6 +124,12 @@ class Survey:
                 if reason is Reason.CLASH:
                     self._note_clash(query, seen, detail)
                 return Draft(cluster, resource, seen, before, block, ends=reason, detail=detail)
+
+    def _rules(self, query: ListQuery) -> MergeRules:
+        """Look up the merge rules for a body; loading them takes time, and labels need none."""
+        if not isinstance(self._change, BodyPatch):
+            return UNTYPED
+        return merge_rules(query.resource, self._releases.get(query.cluster.name, ""))
 
     def _note_clash(self, query: ListQuery, seen: Seen, detail: str) -> None:
         self.clashes += 1

@@ -14,7 +14,7 @@ import pytest
 from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import BodyPatch, PatchType, PlanChange
-from fleetpatch.model.fields import label
+from fleetpatch.model.fields import Json, label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
 from fleetpatch.rules.planning.planner import NeedsPatch, need
@@ -184,6 +184,20 @@ async def test_what_we_stored_ourselves_is_not_another_writers_change() -> None:
 
     assert ended.reason is Reason.PATCHED
     assert values_to_restore(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
+
+
+@pytest.mark.parametrize(("planned", "replaced"), [(1, True), (0, False), (1, "1")])
+async def test_a_value_that_an_earlier_write_replaced_differs_by_its_type(
+    planned: Json, replaced: Json
+) -> None:
+    earlier = EarlierWrite({label("team"): "RED"}, {label("team"): replaced})
+    target = replace(TARGET, before={label("team"): planned}, earlier=earlier)
+    red = seen_job({"team": "red"}, version="12")
+    delivery = Delivery().will(Answer(200, red), reads=(Answer(200, MADE),))
+
+    ended = await delivery.settle(target, in_doubt=True)
+
+    assert values_to_restore(CHANGE, target, ended)[1][label("team")] is replaced
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,20 @@ Left out: duplicates (the journal's business), how pages come about (tests/kube)
 """
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from fleetpatch.engine import survey
 from fleetpatch.engine.survey import CONCURRENT_LISTS, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import ClusterError, Refused
-from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanChange
 from fleetpatch.model.fields import ABSENT, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Draft, Page
+from fleetpatch.model.resource import Resource
+from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from tests.fakes import JOBS, FakeCluster, FakeJournal, FakeProgress, VirtualClock, seen_job
 
 CHANGE = MetadataChange(labels={"team": "red"}, rename_labels={"owner": "team-owner"})
@@ -69,6 +73,34 @@ async def test_each_object_becomes_a_draft_that_says_what_it_needs() -> None:
         ),
     ]
     assert expedition.survey.found == expedition.progress.found == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "asked"),
+    [
+        (MetadataChange(labels={"team": "red"}), 0),
+        (MetadataChange(annotations={"team": None}), 0),
+        (MetadataChange(rename_labels={"team": "group"}), 0),
+        (BodyPatch(PatchType.STRATEGIC, {"metadata": {"labels": {"team": "red"}}}), 1),
+    ],
+    ids=str,
+)
+async def test_merge_rules_are_looked_up_for_a_body_only(
+    change: PlanChange, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lookups: list[Resource] = []
+
+    def look_up(resource: Resource, version: str = "") -> MergeRules:
+        lookups.append(resource)
+        return merge_rules(resource, version)
+
+    monkeypatch.setattr(survey, "merge_rules", look_up)
+    planned = replace(seen_job({"team": "blue"}), whole={"metadata": {"labels": {"team": "blue"}}})
+    cluster = FakeCluster(VirtualClock(), listing={"": [Page([planned])]})
+    one = Survey(change, JournalWriter(FakeJournal()), FakeProgress(), max_targets=None)
+    await one.run([ListQuery(cluster, 0, JOBS, None, "", "")])
+
+    assert len(lookups) == asked
 
 
 async def test_clashes_are_counted_and_the_first_is_named() -> None:

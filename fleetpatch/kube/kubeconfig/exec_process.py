@@ -31,7 +31,7 @@ _TAIL: Final = 4096
 _FIRST_WORD: Final = re.compile(rb"^\S+")
 _CHUNK: Final = 65536
 _TERMINATION: Final = 1.0
-"""Seconds that a plugin has to end after SIGTERM."""
+"""Seconds to wait for the end of a plugin after SIGTERM, and again after SIGKILL."""
 _DRAIN: Final = 0.5
 """Seconds to read what is left in the pipes, once the plugin has ended."""
 _CUT: Final = b"\n[fleetpatch: more output of the credential plugin is not shown]\n"
@@ -93,7 +93,7 @@ async def run(
             with anyio.fail_after(time_limit):
                 return await _communicate(process, stdout, stderr, show)
         finally:
-            _end(process)
+            await _end(process)
 
 
 async def _communicate(
@@ -164,15 +164,16 @@ async def _chunks(pipe: IO[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+async def _end(process: subprocess.Popen[bytes]) -> None:
     """End the plugin and all its processes, unless it has ended by itself."""
     if process.poll() is not None:
         return
-    _signal(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_TERMINATION)
-    _signal(process.pid, signal.SIGKILL)
-    process.wait()
+    with anyio.CancelScope(shield=True):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            _signal(process.pid, number)
+            # In a thread: requests and the renewal of a Lease go on meanwhile.
+            with anyio.move_on_after(_TERMINATION):
+                await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
 
 
 def _signal(group: int, number: signal.Signals) -> None:

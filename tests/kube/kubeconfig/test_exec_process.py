@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -134,6 +135,32 @@ async def test_a_plugin_ends_when_the_call_is_cancelled(tmp_path: Path) -> None:
         tasks.start_soon(run, f"{NUMBERED} {FOREVER}", tmp_path)
         await anyio.to_thread.run_sync(eventually, lambda: runs_in(tmp_path), "it runs")
         tasks.cancel_scope.cancel()
+
+    ends(tmp_path)
+
+
+@pytest.mark.parametrize("cause", ["time limit", "cancellation", "flood"])
+async def test_the_event_loop_goes_on_while_a_plugin_is_ended(tmp_path: Path, cause: str) -> None:
+    stubborn = f"trap ': >asked' TERM; {NUMBERED} {'yes;' if cause == 'flood' else ''} {FOREVER}"
+    limit = 1 if cause == "time limit" else 60
+
+    async def run_to_its_end() -> None:
+        with suppress(TimeoutError):
+            await run(stubborn, tmp_path, limit=limit)
+
+    async with anyio.create_task_group() as tasks:
+        calls = anyio.CancelScope()
+
+        async def call() -> None:
+            with calls:
+                await run_to_its_end()
+
+        tasks.start_soon(call)
+        await anyio.to_thread.run_sync(eventually, lambda: runs_in(tmp_path), "it runs")
+        if cause == "cancellation":
+            calls.cancel()
+        await anyio.to_thread.run_sync(eventually, (tmp_path / "asked").exists, "SIGTERM came")
+        assert alive(tmp_path, "plugin"), "SIGKILL came before the event loop went on"
 
     ends(tmp_path)
 
