@@ -1,18 +1,33 @@
 """Which run `apply PLAN` carries out: an unfinished one of the same plan, or a new one."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
+from fleetpatch.campaign.apply import plan_lock
 from fleetpatch.campaign.plan import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import summarize
 from fleetpatch.cli.event_loop import interruptible, run
-from fleetpatch.cli.execute import expand_with_progress
+from fleetpatch.cli.execute import carry_out, expand_with_progress
+from fleetpatch.cli.options import Output
+from fleetpatch.cli.output import print_warnings
 from fleetpatch.errors import NothingMatched, UsageError
 from fleetpatch.journal import locator
-from fleetpatch.model.plan.load import PlanFile
+from fleetpatch.model.plan.load import PlanFile, load_plan
 from fleetpatch.model.run import Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The options of `apply` that choose the run: the values of its command line."""
+
+    digest: str | None
+    dry_run: bool
+    new: bool
+    run_file: Path | None
+    everything: bool
 
 
 def require_digest(found: str, wanted: str | None, what: str) -> None:
@@ -22,6 +37,52 @@ def require_digest(found: str, wanted: str | None, what: str) -> None:
             f"{what}: its digest is {found}, not {wanted}: it is not the plan that was reviewed; "
             "read it again and give its new digest"
         )
+
+
+def require_run_options(what: str, planned: Summary, choice: Choice) -> None:
+    """Raise UsageError for options of `apply` that do not go with the run `what`."""
+    if choice.new or choice.everything or choice.run_file:
+        raise UsageError(
+            f"{what}: --new, --all and --run-file are for a plan file, and this is a run, "
+            "whose targets are fixed; leave them out"
+        )
+    if choice.dry_run and not planned.info.dry_run:
+        raise UsageError(
+            f"{what}: this run was planned to be carried out, and a dry run would use it up; "
+            "dry-run the plan file instead: fleetpatch apply PLAN --dry-run"
+        )
+
+
+def apply_plan(
+    path: Path,
+    settings: Settings,
+    options: ApplyOptions,
+    choice: Choice,
+    output: Output,
+    *,
+    yes: bool,
+) -> None:
+    """Carry out the plan file at `path`: its unfinished run, or a new one. Exits with its code."""
+    plan = load_plan(path)
+    require_digest(plan.digest, choice.digest, str(path))
+    print_warnings(plan)
+    servers = ServerComparison(plan.plan)
+    # Locked before the run is chosen: two processes must not plan the same plan at once.
+    with plan_lock(plan.plan.name, settings) as held:
+        planned = None
+        if not (choice.new or choice.run_file):
+            planned = unfinished_run(plan, settings, servers, dry_run=choice.dry_run)
+        if planned is None:
+            planned = new_run(
+                plan,
+                settings,
+                options,
+                servers,
+                run_file=choice.run_file,
+                everything=choice.everything,
+                dry_run=choice.dry_run,
+            )
+        carry_out(planned, settings, output, yes=yes, held=held, options=options)
 
 
 def unfinished_run(

@@ -105,7 +105,7 @@ class ListOptions:
         )
 
 
-class ListPage(NamedTuple):
+class ServedPage(NamedTuple):
     """One page: the objects, the version, the token of the next page and what remains.
 
     `remaining` is None where the server does not count: with a selector, and on the last page.
@@ -117,7 +117,7 @@ class ListPage(NamedTuple):
     remaining: int | None
 
 
-def list_page(store: Store, resource: Resource, namespace: str, query: ListOptions) -> ListPage:
+def list_page(store: Store, resource: Resource, namespace: str, query: ListOptions) -> ServedPage:
     """The page that `query` asks for. Raises Refusal (410) for a token that has expired."""
     prefix = f"{namespace}/" if namespace else ""
     version, start = store.version, ""
@@ -127,10 +127,10 @@ def list_page(store: Store, resource: Resource, namespace: str, query: ListOptio
     span = collection.span(prefix, start)
     found, position = _scan(collection, span, query)
     if position == span.stop:
-        return ListPage(found, version, "", None)
+        return ServedPage(found, version, "", None)
     last = collection.keys[position - 1].removeprefix(prefix)
     token = Token(_ENCODING, version, last + _AFTER).text()
-    return ListPage(found, version, token, None if query.selects else span.stop - position)
+    return ServedPage(found, version, token, None if query.selects else span.stop - position)
 
 
 def _scan(
