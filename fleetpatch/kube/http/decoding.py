@@ -105,10 +105,6 @@ class _List(_AnyList, gc=False):
     items: list[_Object] | None
 
 
-class _WholeList(_AnyList, gc=False):
-    items: list[dict[str, Any]] | None
-
-
 # For a page on which an object cannot be decoded: the others still can.
 class _RawList(_AnyList, gc=False):
     items: list[msgspec.Raw] | None
@@ -139,7 +135,6 @@ class _Status(msgspec.Struct):
 _objects: Final = msgspec.json.Decoder(_Object)
 _managed_objects: Final = msgspec.json.Decoder(_ManagedObject)
 _lists: Final = msgspec.json.Decoder(_List)
-_whole_lists: Final = msgspec.json.Decoder(_WholeList)
 _raw_lists: Final = msgspec.json.Decoder(_RawList)
 _statuses: Final = msgspec.json.Decoder(_Status)
 
@@ -246,16 +241,11 @@ def _whole_object(body: bytes) -> Seen | None:
 
 
 def _whole_page(body: bytes) -> ListPage | None:
-    try:
-        page = _whole_lists.decode(body)
-        items = tuple(_within_depth(_seen_whole(item)) for item in page.items or ())
-        return _page(page, items)
-    except UNDECODABLE:
-        pass
+    # Each object is decoded by itself: one that cannot be decoded leaves the others as they are.
     raw_page = decode(_raw_lists, body)
     if raw_page is None:
         return None
-    readable = [_readable_part(bytes(item)) for item in raw_page.items or ()]
+    readable = [_whole_object(bytes(item)) for item in raw_page.items or ()]
     seen = tuple(item for item in readable if item is not None)
     # An object without a name cannot be reported, and must not be dropped in silence.
     return _page(raw_page, seen) if len(seen) == len(readable) else None

@@ -18,11 +18,12 @@ from fleetpatch.errors import CredentialsError, FleetpatchError
 from fleetpatch.kube import discovery
 from fleetpatch.kube.cci.iam import lifetime
 from fleetpatch.kube.connect import open_cci
+from fleetpatch.kube.http import decoding
 from fleetpatch.kube.http.decoding import Raw, continue_token, decode_answer, decode_page
 from fleetpatch.kube.http.lenient_json import KEPT_DEPTH, describe_body, repair
 from fleetpatch.kube.lease import LeaseApi
 from fleetpatch.model.answer import Answer, NoAnswer
-from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP
+from fleetpatch.model.fields import MAX_DEPTH, TOO_DEEP, is_deeper
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseTrouble
 from fleetpatch.rules.answers.verdicts import Verdict, is_gone, judge
 from tests.kube.cci.clouds import ENVIRON, PASSWORD, iam
@@ -211,6 +212,30 @@ def test_one_object_that_is_too_deep_does_not_affect_the_page(*, whole: bool) ->
     assert page.token == "t"
     assert [seen.name for seen in page.items] == ["a", "b", "c"]
     assert [bool(seen.unreadable) for seen in page.items] == [False, whole, False]
+
+
+@pytest.mark.parametrize(
+    ("value", "walks"),
+    [([1], 0), ("[{" * 90, 0), ([[]] * 190, 0), ([[]] * 300, 1), ("[{" * 300, 1)],
+    ids=["small", "brackets in a string", "many lists", "too many lists", "a long string"],
+)
+def test_only_an_object_with_many_brackets_is_searched_for_depth(
+    value: Any, walks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked: list[Any] = []
+
+    def search(document: Any, levels: int) -> bool:
+        walked.append(document)
+        return is_deeper(document, levels)
+
+    monkeypatch.setattr(decoding, "is_deeper", search)
+    small, other = {"metadata": METADATA}, {"metadata": METADATA, "spec": value}
+    page = decode_page(raw({"items": [small] * 300 + [other]}), whole=True)
+
+    assert page
+    assert len(walked) == walks
+    assert page.items[-1].whole == other
+    assert not any(item.unreadable for item in page.items)
 
 
 def test_one_object_with_a_number_beyond_float_does_not_affect_the_page() -> None:
