@@ -50,11 +50,10 @@ async def reopen_fleet(
             except CredentialsError as error:
                 missing[cluster.name] = error
                 continue
-            planned, found = normalized(cluster.server), normalized(server.server)
+            planned = Server(normalized(cluster.server), route=cluster.route)
+            found = Server(normalized(server.server), route=server.route)
             if planned != found:
-                raise wrong_server_error(
-                    info.run, cluster.name, cluster.context, Server(planned), Server(found)
-                )
+                raise wrong_server_error(info.run, cluster.name, cluster.context, planned, found)
             opened.append(server)
         # With no cluster left there is nothing to do: the first error is the run's.
         if missing and not opened:

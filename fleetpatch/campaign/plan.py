@@ -100,7 +100,7 @@ def _info(
         plan_name=plan.name,
         plan_digest=digest(plan),
         plan=canonical(plan),
-        clusters=[ClusterInfo(c.name, c.server, c.context) for c in clusters],
+        clusters=[ClusterInfo(c.name, c.server, c.context, c.route) for c in clusters],
         dry_run=dry_run,
     )
 

@@ -1,8 +1,9 @@
 """Compare the servers that a run was planned on with those that its plan resolves to now.
 
 A run may only go on where it was planned. A context's name says nothing of that: it may be renamed,
-or lead to another server. So servers are compared by their URLs, and for CCI by the project, too,
-since one URL serves many. Nothing is sent, and no credentials are asked for.
+or lead to another server. So servers are compared by their URLs and by what
+else leads there (`proxy-url`, `tls-server-name`), and for CCI by the project, since one URL serves
+many. Nothing is sent, and no credentials are asked for.
 """
 
 from dataclasses import dataclass
@@ -24,13 +25,18 @@ from fleetpatch.model.run import RunInfo, Summary
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One API server: its normalized URL, and the project where the provider has projects."""
+    """One API server: its normalized URL, its project if the provider has projects, its route.
+
+    The route is `Connection.route`: one URL leads to different servers through different proxies.
+    """
 
     url: str
     project: str = ""
+    route: str = ""
 
     def __str__(self) -> str:
-        return f"{self.url} (project {self.project})" if self.project else self.url
+        more = ", ".join(filter(None, (self.project and f"project {self.project}", self.route)))
+        return f"{self.url} ({more})" if more else self.url
 
 
 def servers_of(plan: Plan) -> tuple[Server, ...]:
@@ -45,7 +51,7 @@ def planned_servers(info: RunInfo, plan: Plan) -> tuple[Server, ...]:
     """Name the servers that a run of `plan` was planned on, in the fleet's order."""
     projects = {ref.name: _project_of(ref) for ref in plan.fleet}
     return tuple(
-        Server(normalized(cluster.server), projects.get(cluster.name, ""))
+        Server(normalized(cluster.server), projects.get(cluster.name, ""), cluster.route)
         for cluster in info.clusters
     )
 
@@ -115,7 +121,8 @@ class ServerComparison:
 def _server_of(ref: ClusterRef | None) -> Server:
     if ref is not None and ref.provider == "cci":
         return Server(normalized(ref.server or ""), _project_of(ref))
-    return Server(normalized(server_of_context(ref.context if ref else None)))
+    url, route = server_of_context(ref.context if ref else None)
+    return Server(normalized(url), route=route)
 
 
 def _project_of(ref: ClusterRef) -> str:

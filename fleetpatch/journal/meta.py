@@ -48,6 +48,8 @@ def lay_out(database: Database, info: RunInfo) -> None:
             [(i, c.name, c.server, c.context) for i, c in enumerate(info.clusters, 1)],
         )
         database.put((key, values[key]) for key in _INFO)
+        routes = {cluster.name: cluster.route for cluster in info.clusters if cluster.route}
+        database.put([("routes", msgspec.json.encode(routes).decode())])
         database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
         database.put([("state", RunState.PLANNING.value), ("cause", ""), ("undone_by", "")])
 
@@ -68,6 +70,9 @@ def add_missing(database: Database, *, write: bool) -> None:
 def info(database: Database) -> RunInfo:
     """Read what was fixed when the run was created."""
     meta = database.meta()
+    # Run files of earlier versions have no routes.
+    with database.sensible():
+        routes = msgspec.json.decode(meta.get("routes", "{}"), type=dict[str, str])
     return RunInfo(
         run=meta["run"],
         plan_name=meta["plan_name"],
@@ -76,7 +81,10 @@ def info(database: Database) -> RunInfo:
         created_at=meta["created_at"],
         created_by=meta["created_by"],
         tool_version=meta["tool_version"],
-        clusters=tuple(ClusterInfo(c.name, c.server, c.context) for c in clusters(database)),
+        clusters=tuple(
+            ClusterInfo(c.name, c.server, c.context, routes.get(c.name, ""))
+            for c in clusters(database)
+        ),
         dry_run=bool(meta["dry_run"]),
         undo_of=meta["undo_of"],
     )

@@ -63,6 +63,7 @@ class Meta(TypedDict):
     waves: NotRequired[str]
     sealed: NotRequired[str]
     releases: NotRequired[str]
+    routes: NotRequired[str]
     warnings: NotRequired[str]
 
 

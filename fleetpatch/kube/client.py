@@ -66,6 +66,7 @@ class ApiServer:
     ) -> None:
         self.name = name
         self.server = connection.server
+        self.route = connection.route
         self.context = connection.context
         self.insecure = connection.insecure
         self.kubeconfig_warnings = connection.warnings

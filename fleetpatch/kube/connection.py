@@ -79,7 +79,8 @@ class Connection:
     `insecure` reports that the kubeconfig switches the verification of the server off. `renewal` is
     None where the credentials cannot change. `proxy` may contain a password. `provider` decides
     which requests the server accepts. `remedy` says what to do about credentials that are refused.
-    `warnings` are about the kubeconfig, a line each.
+    `warnings` are about the kubeconfig, a line each. `route` is what decides beside the URL which
+    server answers, as text for people; equal texts mean the same route.
     """
 
     context: str
@@ -93,3 +94,4 @@ class Connection:
     provider: ProviderName = ProviderName.KUBERNETES
     remedy: str = _LOG_IN
     warnings: tuple[str, ...] = ()
+    route: str = ""

@@ -45,11 +45,15 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClusterInfo:
-    """One cluster of a run's fleet, as resolved when the run was planned."""
+    """One cluster of a run's fleet, as resolved when the run was planned.
+
+    `route` is what decides beside the URL which server answers; see `kube.connection`.
+    """
 
     name: str
     server: str
     context: str = ""
+    route: str = ""
 
 
 @dataclass(frozen=True, slots=True)

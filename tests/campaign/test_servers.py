@@ -6,18 +6,21 @@ of its project; the pod's own server; runs whose plan cannot be read. Left out: 
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fleetpatch.campaign.servers import Server, ServerComparison, require_same_servers, servers_of
 from fleetpatch.errors import UsageError
+from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.kubeconfig.connect import server_of_context
 from fleetpatch.model.plan.digest import canonical
 from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import ClusterInfo
 from tests.journal.makers import info
+from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig
 
 ADDRESS = "https://cci.example.com"
 
@@ -83,7 +86,71 @@ def test_a_pod_has_one_server_that_takes_no_context_to_find() -> None:
 
     found = server_of_context(environ=environ)
 
-    assert found == "https://10.0.0.1:443"
+    assert found == ("https://10.0.0.1:443", "")
+
+
+NAMED: dict[str, str] = {"proxy-url": "http://one:3128", "tls-server-name": "one.example"}
+VIA_ONE = "proxy-url http://one:3128, tls-server-name one.example"
+
+
+@pytest.mark.parametrize(
+    ("changed", "route"),
+    [
+        ({"proxy-url": "http://two:3128"}, "proxy-url http://two:3128, tls-server-name one.exa"),
+        ({"proxy-url": "https://one:3128"}, "proxy-url https://one:3128, tls-server-name one"),
+        ({"proxy-url": None}, "tls-server-name one.example"),
+        ({"tls-server-name": "two.example"}, "tls-server-name two.example"),
+        ({"tls-server-name": None}, "proxy-url http://one:3128"),
+    ],
+)
+def test_one_url_by_another_route_is_another_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str | None], route: str
+) -> None:
+    file = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    kubeconfig(file, the_cluster=cluster() | NAMED)
+    plan = cci(iam("north")).model_copy(update={"fleet": ()})
+    [planned] = servers_of(plan)
+    assert planned == Server("https://host:6443", route=VIA_ONE)
+    with RunFile.create(tmp_path / "a.run", replace(info(), clusters=(_recorded(planned),))) as run:
+        recorded = run.info
+    require_same_servers(recorded, plan)
+    assert ServerComparison(plan).matches(recorded)
+
+    kubeconfig(file, the_cluster=cluster() | NAMED | changed)
+
+    assert not ServerComparison(plan).matches(recorded)
+    assert not ServerComparison(plan).overlaps(replace(recorded, plan=canonical(plan)))
+    with pytest.raises(UsageError, match=f"{VIA_ONE}.*leads to .*{route}"):
+        require_same_servers(recorded, plan)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"proxy-url": "HTTP://robot:hunter2@ONE:3128/path"},
+        {"tls-server-name": "ONE.example."},
+    ],
+)
+def test_a_route_is_compared_without_its_password_and_spelling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: dict[str, str]
+) -> None:
+    file = tmp_path / "kubeconfig"
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    kubeconfig(file, the_cluster=cluster() | NAMED | spelling)
+
+    assert server_of_context() == ("https://host:6443", VIA_ONE)
+
+
+def test_a_run_file_without_routes_is_of_servers_without_a_route(tmp_path: Path) -> None:
+    with RunFile.create(tmp_path / "a.run", info()) as run:
+        with run.database.transaction() as connection:
+            connection.execute("DELETE FROM meta WHERE key = 'routes'")
+        assert run.info.clusters == info().clusters
+
+
+def _recorded(server: Server) -> ClusterInfo:
+    return ClusterInfo("prod", server.url, "prod", server.route)
 
 
 def _clusters(plan: Plan) -> tuple[ClusterInfo, ...]:

@@ -71,6 +71,7 @@ async def connect_to_context(
         proxy=proxy,
         renewal=log_in.grant if log_in.can_change else None,
         warnings=chosen.warnings,
+        route=chosen.route,
     )
 
 
@@ -78,15 +79,18 @@ def server_of_context(
     context: str | None = None,
     *,
     environ: Mapping[str, str] = os.environ,
-) -> str:
-    """Return the URL of the server that `connect_to_context` would connect to.
+) -> tuple[str, str]:
+    """Return the URL and the route of the server that `connect_to_context` would connect to.
 
-    This does not log in, so no plugin runs. Raises KubeconfigError.
+    The route is `Connection.route`. This does not log in, so no plugin runs.
+
+    Raises KubeconfigError.
     """
     files = find_files(environ)
     if not files:
-        return server_in_cluster(context, environ)
-    return choose_context([read_file(file) for file in files], context).server
+        return server_in_cluster(context, environ), ""
+    chosen = choose_context([read_file(file) for file in files], context)
+    return chosen.server, chosen.route
 
 
 def _refuse_unencrypted_secrets(context: Context, proxy: str | None) -> None:

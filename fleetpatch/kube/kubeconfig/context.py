@@ -15,7 +15,8 @@ from fleetpatch.errors import KubeconfigError
 from fleetpatch.files import expand_home
 from fleetpatch.kube.kubeconfig.file import SECTIONS, KubeconfigEntry, KubeconfigFile
 from fleetpatch.kube.kubeconfig.keys import check_entry
-from fleetpatch.model.addresses import AddressError, is_host, parse
+from fleetpatch.kube.proxies import proxy_for
+from fleetpatch.model.addresses import AddressError, is_host, normalized, parse
 
 _SCHEMES: Final = ("https", "http")
 _CLUSTER_PATHS: Final = ("certificate-authority",)
@@ -76,6 +77,20 @@ class Context:
                 " correct it"
             )
         return name
+
+    @property
+    def route(self) -> str:
+        """What decides beside `server` which server answers: `proxy-url` and `tls-server-name`.
+
+        It contains no password, and is empty where neither is given. Raises KubeconfigError for a
+        value that is not valid.
+        """
+        configured = self.cluster.get("proxy-url")
+        proxy = proxy_for(self.server, configured, self.where) if configured else None
+        parts = [f"proxy-url {normalized(proxy)}"] if proxy else []
+        if self.server_name:
+            parts.append(f"tls-server-name {self.server_name.lower().rstrip('.')}")
+        return ", ".join(parts)
 
 
 def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
