@@ -33,6 +33,7 @@ from fleetpatch.kube.http.decoding import (
     decode_answer,
     decode_page,
     describe,
+    unreadable_item,
 )
 from fleetpatch.kube.retry import is_timeout
 from fleetpatch.model.answer import NoAnswer
@@ -148,8 +149,9 @@ def next_step(position: Position, progress: ListProgress, raw: RawReply, what: s
 def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> NextStep:
     page = decode_page(raw, whole=position.whole)
     if page is None:
+        problem = unreadable_item(raw) or decode_answer(raw).message or "of objects"
         raise ClusterError(
-            f"{what}: the answer is not a list ({decode_answer(raw).message or 'of objects'}); "
+            f"{what}: the answer is not a list ({problem}); "
             "look at what is between us and the server"
         )
     shown = Page(page.items, position.inconsistent, page.api_version, page.kind)

@@ -43,7 +43,11 @@ OWNERS: Final = (
     ),
     KeyOwner(
         "Kubeflow's training operators",
-        ("trainer.kubeflow.org/*", "training.kubeflow.org/*"),
+        (
+            *("trainer.kubeflow.org/*", "training.kubeflow.org/*"),
+            *("group-name", "mpi-job-name", "pytorch-job-name", "replica-index", "replica-type"),
+            "tf-job-name",
+        ),
         "they find their Pods with these keys",
         "github.com/kubeflow/trainer, pkg/apis/kubeflow.org/v1/common_types.go",
     ),
@@ -89,11 +93,36 @@ OWNERS: Final = (
     KeyOwner(
         "Argo Workflows, Events and Rollouts",
         (
+            "argo-rollouts.argoproj.io/*",
             *("events.argoproj.io/*", "rollout.argoproj.io/*", "workflows.argoproj.io/*"),
             "rollouts-pod-template-hash",
         ),
         "they find and follow their objects with these keys",
         "github.com/argoproj/argo-workflows, workflow/common/common.go",
+    ),
+    KeyOwner(
+        "Tekton",
+        ("tekton.dev/*",),
+        "it finds its TaskRuns and Pods with these keys",
+        "tekton.dev/docs/pipelines/labels",
+    ),
+    KeyOwner(
+        "Cluster API",
+        ("cluster.x-k8s.io/*",),
+        "it finds the Machines of a cluster with these keys",
+        "cluster-api.sigs.k8s.io/reference/api/labels-and-annotations",
+    ),
+    KeyOwner(
+        "Crossplane",
+        ("crossplane.io/*",),
+        "these keys say which external resource and claim an object belongs to",
+        "docs.crossplane.io",
+    ),
+    KeyOwner(
+        "the Operator Lifecycle Manager",
+        ("olm.owner", "olm.owner.kind", "olm.owner.namespace", "operators.coreos.com/*"),
+        "it finds the objects of an operator with these keys",
+        "olm.operatorframework.io/docs",
     ),
     KeyOwner(
         "Argo CD",
@@ -127,7 +156,7 @@ OWNERS: Final = (
         (
             *("cli-utils.sigs.k8s.io/*", "config.k8s.io/*", "config.kubernetes.io/*"),
             *("internal.config.kubernetes.io/*", "kapp.k14s.io/*", "objectset.rio.cattle.io/*"),
-            *("configmanagement.gke.io/*", "configsync.gke.io/*"),
+            *("configmanagement.gke.io/*", "configsync.gke.io/*", "fleet.cattle.io/*"),
         ),
         "these keys say which inventory an object belongs to: it may be pruned",
         "kubernetes.io/docs/reference/labels-annotations-taints; carvel.dev/kapp/docs",

@@ -22,6 +22,7 @@ from tests.kube.peers import (
     Answers,
     Peer,
     VirtualClock,
+    an_object,
     http,
     in_turn,
     opened,
@@ -236,7 +237,13 @@ async def test_credentials_that_stay_refused_are_an_error_without_the_token() ->
         (http(302, b""), "302"),
         (http(200, b"<html>login"), "is not a list"),
         (http(200, b"{}"), "is not a list"),
-        (http(200, {"items": [{"metadata": {"name": "no-uid"}}]}), "is not a list"),
+        (http(200, {"items": [{"metadata": {"name": "no-uid"}}]}), r"its item 1 .no-uid. is not"),
+        (http(200, {"items": [an_object(), None]}), "the metadata of its item 2 is not valid"),
+        (http(200, {"items": [{"metadata": None}]}), "the metadata of its item 1 is not valid"),
+        (
+            http(200, {"items": [{"metadata": an_object("b")["metadata"] | {"labels": {"a": 1}}}]}),
+            r"the metadata of its item 1 \(b\) is not valid",
+        ),
         (page("a", token="t"), "same page again"),
     ],
 )

@@ -77,6 +77,14 @@ class _Metadata(msgspec.Struct, rename="camel", gc=False):
     annotations: dict[str, str | None] | None = None
 
 
+class _Name(msgspec.Struct, gc=False):
+    name: str
+
+
+class _Named(msgspec.Struct, gc=False):
+    metadata: _Name
+
+
 class _Object(msgspec.Struct, rename="camel", gc=False):
     metadata: _Metadata
     api_version: str | None = None
@@ -133,6 +141,7 @@ class _Status(msgspec.Struct):
 
 
 _objects: Final = msgspec.json.Decoder(_Object)
+_named: Final = msgspec.json.Decoder(_Named)
 _managed_objects: Final = msgspec.json.Decoder(_ManagedObject)
 _lists: Final = msgspec.json.Decoder(_List)
 _raw_lists: Final = msgspec.json.Decoder(_RawList)
@@ -192,6 +201,17 @@ def decode_page(raw: Raw, *, whole: bool = False) -> ListPage | None:
     if page is None:
         return None
     return _page(page, tuple(_seen(item) for item in page.items or ()))
+
+
+def unreadable_item(raw: Raw) -> str:
+    """Say which item of a list has no valid metadata; empty where there is none, or no list."""
+    page = decode(_raw_lists, raw.body)
+    for number, item in enumerate((page.items if page else None) or (), 1):
+        if decode(_objects, bytes(item)) is None:
+            named = decode(_named, bytes(item))
+            name = f" ({clean(raw.mask(named.metadata.name), 100)})" if named else ""
+            return f"the metadata of its item {number}{name} is not valid"
+    return ""
 
 
 def continue_token(raw: Raw) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from fleetpatch.model.fields import look_up
 from fleetpatch.model.providers.tables import is_built_in
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.selectors.field_selector import FieldSelector
@@ -64,9 +65,9 @@ class Scope:
             return problem
         if not self.selector.matches(seen.labels):
             return f"its labels do not match the selector {self.selector}"
-        own = {"metadata.name": seen.name, "metadata.namespace": seen.namespace}
         for term in self.field_selector.terms:
-            if term.key in own and (own[term.key] == term.value) is not term.equal:
+            value = _field(seen, term.key)
+            if value is not None and (value == term.value) is not term.equal:
                 return f"it does not match the field selector {term}"
         return ""
 
@@ -78,3 +79,21 @@ class Scope:
         if self.namespace not in {None, seen.namespace}:
             return f"only namespace {self.namespace} was asked for"
         return ""
+
+
+def _field(seen: Seen, key: str) -> str | None:
+    """Return the text that a field selector compares; None where only the server knows it.
+
+    A server compares an absent field by a default of its own, and some keys are not paths of the
+    object (`status.successful` of a Job). So only text, a number or a boolean at that path counts.
+    """
+    own = {"metadata.name": seen.name, "metadata.namespace": seen.namespace}
+    if key in own:
+        return own[key]
+    match look_up(seen.whole, tuple(key.split("."))):
+        case bool() as value:
+            return "true" if value else "false"
+        case str() | int() as value:
+            return str(value)
+        case _:
+            return None

@@ -29,6 +29,9 @@ FROM_THE_OWNERS_PAGES = [
     *("config.kubernetes.io/depends-on", "config.k8s.io/owning-inventory"),
     *("deployment.kubernetes.io/revision", "pod-template-hash", "jobset.sigs.k8s.io/jobset-name"),
     *("leaderworkerset.sigs.k8s.io/name", "ray.io/cluster", "sparkoperator.k8s.io/app-name"),
+    *("argo-rollouts.argoproj.io/managed-by", "fleet.cattle.io/bundle-id", "olm.owner"),
+    *("operators.coreos.com/x", "cluster.x-k8s.io/cluster-name", "tekton.dev/pipelineRun"),
+    *("crossplane.io/external-name", "mpi-job-name", "group-name", "replica-type"),
     *("workflows.argoproj.io/completed", "yunikorn.apache.org/queue", "kapp.k14s.io/app"),
 ]
 FREE = [

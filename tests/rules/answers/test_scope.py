@@ -120,3 +120,34 @@ def test_labels_belong_just_where_the_selector_matches(
     found = problem(replace(SEEN, labels=labels), selector=selector)
 
     assert (found == "") is Selector.parse(selector).matches(labels)
+
+
+WHOLE = replace(
+    SEEN,
+    whole={"spec": {"paused": False, "size": 3}, "status": {"phase": "Running", "at": 1.5}},
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "belongs"),
+    [
+        ("status.phase=Done", False),
+        ("status.phase!=Running", False),
+        ("spec.paused=true", False),
+        ("spec.size=4", False),
+        ("spec.size=3,status.phase=Done", False),
+        ("status.phase=Running,spec.paused=false,spec.size=3", True),
+        ("status.phase!=Done", True),
+        # Not a path of the object, not comparable as text, not there.
+        ("status.successful=7", True),
+        ("status.at=2", True),
+        ("status=x", True),
+        ("spec.nodeName=a", True),
+        ("status.phase.more=x", True),
+    ],
+)
+def test_the_fields_of_a_whole_object_are_compared(fields: str, belongs: bool) -> None:
+    found = problem(WHOLE, fields=fields)
+
+    assert (found == "") is belongs
+    assert belongs or "does not match the field selector" in found
