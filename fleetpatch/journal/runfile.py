@@ -229,7 +229,9 @@ class RunFile:
 
     def is_as_sealed(self) -> bool:
         """Tell whether all that was fixed by the seal is as it was then. Reads all targets."""
-        return not self.sealed or self.sealed == seal.compute(self.database)
+        if not self.sealed:
+            return not seal.is_required(self.info.tool_version)
+        return self.sealed == seal.compute(self.database)
 
     def set_digest(self, digest: str) -> None:
         """Replace the digest by one that covers the seal."""

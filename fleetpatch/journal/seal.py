@@ -2,7 +2,8 @@
 
 `meta.sealed` is computed when the survey ends, over the run's facts, clusters, resources, waves and
 targets. It is computed again before a run goes on, and a run whose checksum differs is refused:
-what was reviewed must be what is patched. Run files of older versions have no checksum.
+what was reviewed must be what is patched. Run files of the versions in `_UNSEALED`
+may have no checksum.
 """
 
 import hashlib
@@ -11,6 +12,8 @@ from typing import Final
 from fleetpatch.journal.database import Database
 
 _KEY: Final = "sealed"
+_UNSEALED: Final = frozenset({"0.1.0"})
+"""The versions of fleetpatch (`meta.tool_version`) of which some builds wrote no checksum."""
 _FACTS: Final = """
 SELECT key, value FROM meta WHERE key IN ('run', 'plan_name', 'plan', 'created_at', 'created_by',
     'tool_version', 'dry_run', 'undo_of', 'waves', 'releases') ORDER BY key
@@ -41,3 +44,8 @@ def keep(database: Database) -> None:
 def kept(database: Database) -> str:
     """Read the checksum; empty in a run file that has none."""
     return str(database.meta().get(_KEY, ""))
+
+
+def is_required(tool_version: str) -> bool:
+    """Report whether a run file that this version planned must have a checksum."""
+    return tool_version not in _UNSEALED

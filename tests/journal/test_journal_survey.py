@@ -8,6 +8,7 @@ Not covered: memory over 200,000 targets (bench/).
 import os
 import random
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -204,6 +205,22 @@ def test_versions_that_make_no_sense_are_damage(tmp_path: Path, text: str | byte
 
         with pytest.raises(RunFileError, match="damaged"):
             _ = run.releases
+
+
+@pytest.mark.parametrize(
+    ("version", "accepted"), [("0.1.0", True), ("0.1.1", False), ("0.2.0", False), ("", False)]
+)
+@pytest.mark.parametrize("statement", ["DELETE FROM meta", "UPDATE meta SET value = ''"])
+def test_a_run_file_without_a_seal_is_accepted_of_versions_that_wrote_none(
+    tmp_path: Path, version: str, accepted: bool, statement: str
+) -> None:
+    path = tmp_path / "x.run"
+    with make(path, many(2), replace(info(), tool_version=version)) as run:
+        assert run.is_as_sealed()
+        with run.database.transaction() as connection:
+            connection.execute(f"{statement} WHERE key = 'sealed'")
+
+        assert run.is_as_sealed() is accepted
 
 
 def test_the_versions_are_sealed_with_the_plan(tmp_path: Path) -> None:
