@@ -38,6 +38,7 @@ class Answer:
       object that was not found.
     - `retry_after`: the header, unparsed; `retry_after_seconds`: `details.retryAfterSeconds`.
     - `unmasked`: the message before secrets of the request were masked; empty if it quotes none.
+    - `secrets`: those of the request, which any field of the object may quote.
 
     `unmasked`, `causes`, `owners` and `about...` are for decisions only, and must never be shown.
     """
@@ -55,6 +56,7 @@ class Answer:
     unmasked: str = field(default="", repr=False, compare=False)
     about_group: str = field(default="", repr=False)
     about_name: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def wording(self) -> str:

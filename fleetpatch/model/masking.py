@@ -5,6 +5,7 @@ of a server or proxy may quote one.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 REDACTED: Final = "[redacted]"
@@ -46,6 +47,13 @@ def is_secret_name(key: str) -> bool:
 def mask(text: str) -> str:
     """Replace every secret in `text` by `[redacted]`; masking twice changes nothing more."""
     return _SECRET.sub(_redacted, text)
+
+
+def mask_known(text: str, secrets: Iterable[str]) -> str:
+    """Replace these secrets in `text`; the longest must come first."""
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return text
 
 
 def mask_strictly(text: str) -> str:

@@ -11,6 +11,7 @@ import inspect
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -24,6 +25,7 @@ from fleetpatch.kube.http.transport import ERROR_LIMIT, no_answer
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
+from fleetpatch.rules.answers.identity import verified_reply
 from tests.kube.peers import (
     TOKEN,
     Act,
@@ -448,3 +450,32 @@ async def test_odd_managed_fields_do_not_hide_the_object(managed: Any) -> None:
     assert isinstance(reply, Answer)
     assert reply.seen is not None
     assert reply.seen.uid == "uid-a"
+
+
+@pytest.mark.parametrize("key", ["name", "namespace", "uid"])
+async def test_a_token_that_an_answer_has_as_a_name_is_masked(key: str) -> None:
+    shown = an_object()
+    shown["metadata"][key] = TOKEN
+    async with opened(in_turn(http(200, shown))) as (api, _peer):
+        reply = await api.patch(target(), merge(b"{}"))
+
+    judged = verified_reply(target(), reply, written=True)
+
+    assert isinstance(judged, NoAnswer)
+    assert "[redacted]" in judged.detail
+    assert TOKEN not in judged.detail
+
+
+async def test_a_token_that_an_answer_quotes_in_a_url_is_masked() -> None:
+    secret = "abc/def+ghi=="
+    peer_grant = Grant.authorizing(f"Bearer {secret}")
+    texts = (quote(secret), quote(secret, safe=""))
+    async with serve(
+        in_turn(*(status(500, message=f"/login?next={text}") for text in texts))
+    ) as peer:
+        connection = Connection("ctx", "clu", peer.url, peer_grant)
+        async with ApiServer("test", connection, clock=VirtualClock()) as api:
+            for _ in texts:
+                reply = await api.patch(target(), merge(b"{}"))
+                assert isinstance(reply, Answer)
+                assert reply.message == "/login?next=[redacted]"

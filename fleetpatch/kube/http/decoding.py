@@ -21,7 +21,7 @@ import msgspec
 from fleetpatch.kube.http.lenient_json import UNDECODABLE, decode, describe_body, repair
 from fleetpatch.model.answer import REASONS, Answer, NoAnswer
 from fleetpatch.model.fields import ABSENT, MAX_DEPTH, TOO_DEEP, Json, is_deeper, look_up
-from fleetpatch.model.masking import REDACTED
+from fleetpatch.model.masking import mask_known
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
@@ -46,9 +46,7 @@ class Raw:
 
     def mask(self, text: str) -> str:
         """Mask the request's secrets in `text`, which came with the answer."""
-        for secret in self.secrets:
-            text = text.replace(secret, REDACTED)
-        return text
+        return mask_known(text, self.secrets)
 
 
 RawReply: TypeAlias = Raw | NoAnswer
@@ -157,7 +155,7 @@ def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> An
     """
     document = raw.body if raw.is_complete else b""
     if raw.status in _OK and (seen := _object(document, whole=whole, managed=managed)) is not None:
-        return Answer(raw.status, seen)
+        return Answer(raw.status, seen, secrets=raw.secrets)
     retry_after = raw.headers.get("Retry-After")
     status = decode(_statuses, document)
     if status is None:

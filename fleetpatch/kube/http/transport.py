@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Self, TypeAlias
+from urllib.parse import quote
 
 import aiohttp
 from multidict import CIMultiDict
@@ -192,11 +193,16 @@ def _no_route(error: BaseException) -> str:
 
 
 def _quoted_forms(secrets: Iterable[str]) -> list[str]:
-    """Return the forms in which an answer may quote secrets: as they are, and within JSON.
+    """Return the forms in which an answer may quote secrets: as they are, in JSON and in URLs.
 
     The longest come first, since masking a part of a secret would leave the rest.
     """
-    forms = {form for secret in secrets if secret for form in (secret, json.dumps(secret)[1:-1])}
+    forms = {
+        form
+        for secret in secrets
+        if secret
+        for form in (secret, json.dumps(secret)[1:-1], quote(secret), quote(secret, safe=""))
+    }
     return sorted(forms, key=len, reverse=True)
 
 

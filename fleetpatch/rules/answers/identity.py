@@ -11,6 +11,7 @@ that was requested as metadata is a PartialObjectMetadata.
 from typing import Final
 
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.model.masking import mask_known
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
@@ -36,7 +37,10 @@ def verified_reply(target: Target, reply: Reply, *, written: bool) -> Reply:
         other = _difference(target, reply.seen, written=written)
     elif reply.is_status:
         other = _other_in_status(target, reply)
-    return NoAnswer(Silence.MISDIRECTED, clean(other)) if other else reply
+    if not other:
+        return reply
+    # An object may quote the credentials of the request, as its name for example.
+    return NoAnswer(Silence.MISDIRECTED, clean(mask_known(other, reply.secrets)))
 
 
 def kind_problem(resource: Resource, api_version: str, kind: str) -> str:
