@@ -8,14 +8,21 @@ others. The file is never removed: a process could lock the removed file, anothe
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError
 from fleetpatch.model.text import clean
+
+_SIGNED_WITHIN: Final = 0.5
+"""Seconds for which the signature of a holder is waited for; two may start at the same moment."""
+_LOOK_EVERY: Final = 0.01
+"""Seconds."""
 
 
 def beside(run_file: Path) -> Path:
@@ -49,7 +56,11 @@ def hold(lock_file: Path, what: str) -> Iterator[None]:
                 f"{what}: {_holder(lock)} is applying it; wait until it has ended"
             ) from None
         _sign(lock)
-        yield
+        try:
+            yield
+        finally:
+            # Until the next holder has signed, others must not read this process's name.
+            os.ftruncate(lock, 0)
     finally:
         os.close(lock)
 
@@ -65,8 +76,12 @@ def _sign(lock: int) -> None:
 
 
 def _holder(lock: int) -> str:
+    """Name the holder, which signs right after it has got the lock."""
+    until = time.monotonic() + _SIGNED_WITHIN
+    while not (signature := os.pread(lock, 1024, 0)) and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY)
     try:
-        holder = json.loads(os.pread(lock, 1024, 0))
+        holder = json.loads(signature)
         return clean(f"process {holder['pid']} on {holder['host']} (since {holder['since']})")
     except (ValueError, KeyError, TypeError, RecursionError):
         return "another process"

@@ -87,7 +87,7 @@ def test_without_a_home_folder_the_ways_to_name_a_state_directory_are_said(
 ) -> None:
     ended = without_home(tool, *words, state=False)
 
-    refused(ended, "no home folder to keep run files in; name a folder with --state-dir")
+    refused(ended, "there is no home folder for run files; name a folder with --state-dir")
 
 
 def test_without_a_home_folder_there_is_no_kubeconfig_by_default(tool: Tool) -> None:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.control_plane
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "merge-table"
-TABLE = ROOT / "fleetpatch" / "rules" / "tables" / "kubernetes-1.20.json"
+TABLE = ROOT / "fleetpatch" / "rules" / "patching" / "tables" / "kubernetes-1.20.json"
 UNDECODABLE = 400
 """What is no object of its kind; a PATCH that makes such a one is answered with 422."""
 

@@ -113,7 +113,7 @@ async def test_a_prompt_is_shown_while_the_plugin_waits_for_the_person(tmp_path:
 
 @pytest.mark.parametrize("flood", ["yes", "cat /dev/zero", "yes >&1 & yes"])
 async def test_a_flood_on_stdout_ends_the_plugin(tmp_path: Path, flood: str) -> None:
-    ended = await run(f"{NUMBERED} {flood}", tmp_path)
+    ended = await run(f"{NUMBERED} until [ -e child ]; do sleep 0.01; done; {flood}", tmp_path)
 
     assert ended.is_cut
     assert OUTPUT_LIMIT < len(ended.stdout) < 2 * OUTPUT_LIMIT
