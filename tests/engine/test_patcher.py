@@ -12,7 +12,10 @@ import anyio
 import pytest
 
 from fleetpatch.engine.attempt import Deferred, RetryRecord
-from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.policy import PatchContext, PatchPolicy
+from fleetpatch.engine.retry import ClusterPatcher
+from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import BodyPatch, PatchOptions, PatchType
 from fleetpatch.model.fields import label
@@ -35,7 +38,7 @@ from tests.engine.deliveries import (
     UNREACHABLE,
     Delivery,
 )
-from tests.fakes import always, failure, ok, seen_job
+from tests.fakes import FakeCluster, VirtualClock, always, failure, in_turn, ok, seen_job
 
 # One PATCH is enough
 
@@ -416,3 +419,22 @@ async def test_it_is_not_where_another_manager_owns_a_field_as_well() -> None:
     ended = await delivery.settle(APPLIED_TO)
 
     assert ended.reason is Reason.OWNED
+
+
+async def test_a_permit_that_is_not_used_is_given_back() -> None:
+    clock = VirtualClock()
+    cluster, shutdown = FakeCluster(clock), Shutdown(clock)
+    cluster.patches = in_turn(failure(503, "ServiceUnavailable"))
+    cluster.reads = always(ok(PLANNED))
+    pacer = Pacer(clock, rate=0.1, burst=1, concurrency=1)
+    context = PatchContext(cluster, replace(POLICY, deadline=1.0), pacer, shutdown, clock)
+
+    # The queue of the pacer takes longer than the deadline of the target. A permit that is lost
+    # leaves none for the read that follows, and for the next target.
+    with anyio.fail_after(10):
+        patcher = ClusterPatcher(context, lambda: 0.0)
+        ended = await patcher.patch(TARGET, on_retry=lambda _retry: None)
+        assert await pacer.admit(shutdown) is not None
+
+    assert isinstance(ended, Settlement)
+    assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 1)
