@@ -352,7 +352,7 @@ def test_a_run_outlives_its_tokens_with_one_login_for_all_workers(
     with sandbox(tool, *words, chaos=chaos) as cloud:
         know(cloud, monkeypatch)
         document = on(cloud, the_patch(JOBS, "labels"), *FIELDS, way="iam")
-        document["pace"] = {"rate": "500/s", "burst": 10, "concurrency": 32}
+        document["pace"] = {"rate": "200/s", "burst": 10, "concurrency": 32}
         assert call("plan", tool.write("plan.yaml", document)).code == 0
         before = cloud.counters()["logins"]
 
