@@ -25,6 +25,7 @@ from tests.journal.makers import in_process, make, many, settle
 
 COUNT = 5_000
 COPIES = 12
+MOST_COPIES = 100
 _NOBODY = 65534
 
 
@@ -86,7 +87,10 @@ def test_a_copy_of_file_and_log_at_any_moment_is_whole_and_never_goes_back(
 ) -> None:
     path, applied = tmp_path / "x.run", [0]
     with written(path):
-        for number in range(COPIES):
+        for number in range(MOST_COPIES):
+            # On a busy disk the run may make no progress during the first copies.
+            if number >= COPIES and len(set(applied)) > 3:
+                break
             copy = tmp_path / f"{number}.run"
             copied(path, copy)
             tally = look(copy).tally
@@ -95,8 +99,7 @@ def test_a_copy_of_file_and_log_at_any_moment_is_whole_and_never_goes_back(
             applied.append(tally.applied)
 
     assert applied == sorted(applied)
-    # On a busy machine the copies come close together; two states show that the run went on.
-    assert len(set(applied)) > 2, "the run went on between the copies"
+    assert len(set(applied)) > 3, "the run went on between the copies"
 
 
 def test_a_copy_of_the_file_alone_is_whole_of_an_earlier_moment_and_says_so(
