@@ -9,7 +9,7 @@ from fleetpatch.campaign.log import open_log_of
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
-from fleetpatch.journal import flock, locator, queries
+from fleetpatch.journal import catalog, flock, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState, Summary
@@ -22,7 +22,7 @@ class PlanLock:
 @contextmanager
 def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
     """Lock a plan against other processes of this machine. Raises Locked, RunFileError."""
-    locator.prepare(settings.runs.parent)
+    catalog.prepare(settings.runs.parent)
     with flock.hold(flock.of_plan(settings.runs.parent, name), f"plan {name}"):
         yield PlanLock()
 
@@ -40,7 +40,7 @@ def open_for_writing(
         if held is None:
             stack.enter_context(plan_lock(_plan_name(run_file), settings))
         stack.enter_context(flock.hold(flock.beside(run_file), str(run_file)))
-        opened = RunFile.open(run_file, write=True, wall=settings.clock.wall)
+        opened = RunFile.open(run_file, write=True, now=settings.clock.wall)
         journal = stack.enter_context(opened)
         require_as_planned(journal)
         yield journal
@@ -79,7 +79,7 @@ async def apply(
                 return summary
             require_same_servers(journal.info, plan_of(journal))
             # A person who resumes a halted run has seen the failures and accepts them.
-            journal.pardon(summary.tally.failed)
+            journal.accept_failures(summary.tally.failed)
         with open_log_of(run_file, journal.info.run, settings) as log:
             return await Session(journal, settings, log, stop or Stop(), options).run()
 
@@ -93,8 +93,8 @@ def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
     """
     with open_for_writing(run_file, settings) as journal:
         require_same_servers(journal.info, plan_of(journal))
-        halted, accepted = journal.state is RunState.HALTED, journal.pardoned
+        halted, accepted = journal.state is RunState.HALTED, journal.accepted_failures
         number = journal.reopen(*reasons)
         failed = queries.summary(journal).tally.failed
-        journal.pardon(failed if halted else min(accepted, failed))
+        journal.accept_failures(failed if halted else min(accepted, failed))
         return number

@@ -5,7 +5,7 @@ used. Before a run goes on, its seal is checked, too: facts, servers, targets an
 """
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal.errors import fault
+from fleetpatch.journal.errors import run_file_error
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.plan.digest import digest_of, restore, undo_digest
@@ -20,7 +20,7 @@ def require_digest(journal: RunFile) -> None:
     info = journal.info
     known = _digests(info, journal.sealed)
     if info.plan_digest not in known:
-        raise fault(
+        raise run_file_error(
             journal.path,
             f"its plan was changed: the digest of what it holds is {known[0]}, the recorded one "
             f"is {info.plan_digest}; {_REMEDY}",
@@ -33,14 +33,14 @@ def plan_of(journal: RunFile) -> Plan:
     try:
         return restore(journal.info.plan)
     except (ValueError, RecursionError):
-        raise fault(journal.path, f"holds no plan that can be read; {_REMEDY}") from None
+        raise run_file_error(journal.path, f"holds no plan that can be read; {_REMEDY}") from None
 
 
 def require_as_planned(journal: RunFile) -> None:
     """Raise RunFileError where something that planning fixed was changed since."""
     plan = plan_of(journal)
     if not journal.is_as_sealed():
-        raise fault(journal.path, f"its targets or facts were changed; {_REMEDY}")
+        raise run_file_error(journal.path, f"its targets or facts were changed; {_REMEDY}")
     if journal.info.plan_name != plan.name:
         raise _changed(journal, f"its plan is called {plan.name}, not {journal.info.plan_name}")
     follows = isinstance(plan.patch.change(), MetadataChange) and not journal.info.undo_of
@@ -49,7 +49,7 @@ def require_as_planned(journal: RunFile) -> None:
 
 
 def _changed(journal: RunFile, what: str) -> RunFileError:
-    return fault(journal.path, f"{what}; {_REMEDY}")
+    return run_file_error(journal.path, f"{what}; {_REMEDY}")
 
 
 def _digests(info: RunInfo, sealed: str) -> tuple[str, ...]:

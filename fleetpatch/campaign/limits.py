@@ -129,7 +129,7 @@ class UsageMeter:
         """The number of PATCHes and GETs so far."""
         return sum(one.requests["patch"] + one.requests["get"] for one in self._fleet)
 
-    def spent(self) -> Usage:
+    def new_usage(self) -> Usage:
         """Return the usage since the last call."""
         now = self._clock.monotonic()
         sent = Counter({"retries": self._limits.retries})
@@ -139,7 +139,7 @@ class UsageMeter:
         self._reported, self._reported_at = sent, now
         return Usage(new["patch"], new["get"], new["list"], new["retries"], elapsed)
 
-    def warned(self) -> Counter[str]:
+    def new_warnings(self) -> Counter[str]:
         """Return the warnings of the fleet's servers since the last call, counted by text."""
         warned: Counter[str] = Counter()
         for cluster in self._fleet:

@@ -21,8 +21,8 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import WindowClosed
-from fleetpatch.journal import locator, queries
-from fleetpatch.journal.locator import run_id
+from fleetpatch.journal import catalog, queries
+from fleetpatch.journal.catalog import run_id
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import canonical, digest
@@ -73,7 +73,7 @@ async def expand(
             for query in await list_list_queriesof(plan, cluster, known)
         ]
         releases = await _releases(plan, clusters)
-        journal = RunFile.create(path, info, wall=settings.clock.wall)
+        journal = RunFile.create(path, info, now=settings.clock.wall)
         # Removes the file again if anything in the block raises: a refused plan leaves no run.
         with journal.planning():
             journal.note_releases(releases)
@@ -87,8 +87,8 @@ async def expand(
 
 def _new_path(settings: Settings, run: str) -> Path:
     """Return the path of a new run file in the state folder."""
-    locator.prepare(settings.runs.parent)
-    return locator.run_path(settings.runs, run)
+    catalog.prepare(settings.runs.parent)
+    return catalog.run_path(settings.runs, run)
 
 
 def _info(

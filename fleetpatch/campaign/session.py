@@ -71,7 +71,7 @@ class Session:
             None if journal.info.undo_of else self._plan.limits,
             queries.summary(journal).tally,
             queries.planned(journal),
-            journal.pardoned,
+            journal.accepted_failures,
             stop.request,
         )
         self._cut_short = False
@@ -189,14 +189,14 @@ class Session:
         log_server_warnings(self._log, fleet, known=queries.summary(journal).warnings)
         if crashed:
             log_latest_outcomes(self._log, journal)
-        journal.meter, journal.warned = meter.spent, meter.warned
+        journal.new_usage, journal.new_warnings = meter.new_usage, meter.new_warnings
         try:
             if journal.waves and not self._read_only:
                 return await self._roll_out(lanes, self._rollout(fleet))
             await self._run(lanes)
             return None
         finally:
-            journal.count(meter.spent(), meter.warned())
+            journal.count(meter.new_usage(), meter.new_warnings())
 
     async def _run(self, lanes: Sequence[Lane]) -> None:
         settings = self._settings

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleetpatch.engine.clock import SystemClock
-from fleetpatch.journal.locator import log_path, runs_dir, state_dir
+from fleetpatch.journal.catalog import log_path, runs_dir, state_dir
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Clock, Progress
 

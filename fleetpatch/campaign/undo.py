@@ -20,7 +20,7 @@ from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.errors import Refused
 from fleetpatch.journal import queries
-from fleetpatch.journal.locator import run_path
+from fleetpatch.journal.catalog import run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import undo_digest
 from fleetpatch.model.ports import Draft
@@ -64,7 +64,7 @@ async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
 def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summary:
     info = _info(journal.info, settings)
     path = new_file or run_path(settings.runs, info.run)
-    planned = RunFile.create(path, info, wall=settings.clock.wall)
+    planned = RunFile.create(path, info, now=settings.clock.wall)
     with planned.planning():
         planned.add(_drafts(journal))
         _require_changes(journal, planned)

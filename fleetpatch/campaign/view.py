@@ -8,9 +8,9 @@ from fleetpatch import files
 from fleetpatch.campaign.change import change_of, undecided_of
 from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
-from fleetpatch.journal import locator, queries
-from fleetpatch.journal.files import is_database
+from fleetpatch.journal import catalog, queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.sqlite_file import is_database
 from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import Preview, Sample
 from fleetpatch.rules.planning.planner import goal
@@ -35,7 +35,7 @@ def find_run(runs: Path, text: str) -> Path:
     Raises UsageError where there is none, or no single one, and RunFileError where it is not a file
     that can be read.
     """
-    path = locator.find(runs, text)
+    path = catalog.find(runs, text)
     if not is_database(path):
         raise UsageError(
             f"{text}: is not a run file; name a run that was made from a plan: "
@@ -72,7 +72,7 @@ def open_for_reading(run_file: Path) -> Iterator[RunFile]:
 
 def summaries(runs: Path) -> Iterator[Summary | str]:
     """Yield the summary of each run in a folder, newest first, or the error of reading it."""
-    for path in locator.run_files(runs):
+    for path in catalog.run_files(runs):
         try:
             yield summarize(path)
         except RunFileError as error:

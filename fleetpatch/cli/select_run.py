@@ -14,7 +14,7 @@ from fleetpatch.cli.execute import carry_out, expand_with_progress
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.output import print_warnings
 from fleetpatch.errors import NothingMatched, UsageError
-from fleetpatch.journal import locator
+from fleetpatch.journal import catalog
 from fleetpatch.model.plan.load import PlanFile, load_plan
 from fleetpatch.model.run import Summary
 
@@ -94,10 +94,10 @@ def unfinished_run(
     text is unfinished.
     """
     runs, here = settings.runs, servers.matches
-    unfinished = locator.unfinished(runs, plan.digest, dry_run=dry_run)
+    unfinished = catalog.unfinished(runs, plan.digest, dry_run=dry_run)
     found = [entry for entry in unfinished if entry.info and here(entry.info)]
     # A newer run that is finished has done whatever an older one left open.
-    if not found or locator.finished(runs, plan.digest, dry_run=dry_run, here=here):
+    if not found or catalog.finished(runs, plan.digest, dry_run=dry_run, here=here):
         _refuse_changed(plan, settings, servers)
         if not found and unfinished:
             _explain_difference(unfinished[0], servers)
@@ -137,14 +137,14 @@ def new_run(
     except NothingMatched:
         # A plan that changes what it selects on matches nothing once it has been carried out.
         here = servers.matches
-        done = locator.finished(settings.runs, plan.digest, dry_run=dry_run, here=here)
+        done = catalog.finished(settings.runs, plan.digest, dry_run=dry_run, here=here)
         if done is None:
             raise
     sys.stderr.write(f"Nothing matches the plan any more: the run {done.run} has done it all.\n")
     return summarize(done.path)
 
 
-def _explain_difference(elsewhere: locator.RunEntry, servers: ServerComparison) -> None:
+def _explain_difference(elsewhere: catalog.RunEntry, servers: ServerComparison) -> None:
     """Print why an unfinished run of the plan does not go on: it is of other servers."""
     if elsewhere.info is not None:
         difference = servers.difference(elsewhere.info)
@@ -158,7 +158,7 @@ def _refuse_changed(plan: PlanFile, settings: Settings, servers: ServerCompariso
 
     Two runs of one plan would then change the same objects in different ways.
     """
-    started = locator.started(settings.runs, plan.plan.name, here=servers.overlaps)
+    started = catalog.started(settings.runs, plan.plan.name, here=servers.overlaps)
     if started is None or started.info is None or started.info.plan_digest == plan.digest:
         return
     raise UsageError(

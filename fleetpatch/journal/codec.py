@@ -1,8 +1,8 @@
 """Converts rows to values of the model, and back.
 
 SQLite does not enforce types, and a run file is untrusted input. So every row is checked against
-its type (`rows`) before it becomes a value. A row of another type raises one of `UNREADABLE`, which
-`Database.sensible` turns into RunFileError.
+its type (`rows`) before it is converted. A row of another type raises one of `UNREADABLE`, which
+`Database.decoding` converts to RunFileError.
 
 This is on the hot path: each claimed target is converted by `target`, each settled one by
 `settlement_row`. Values that targets share (resources, clusters, block masks) are decoded once.
@@ -39,17 +39,16 @@ TARGET_COLUMNS: Final = (
     " t.before, t.wanted, (SELECT wrote FROM earlier_writes WHERE target = t.id),"
     " (SELECT replaced FROM earlier_writes WHERE target = t.id)"
 )
-"""What `target` reads, in its order; `t` is `targets`."""
+"""The columns of a row for `target`, in this order; `t` is `targets`."""
 
 OUTCOME_COLUMNS: Final = (
     "o.target, o.reason, o.http_status, o.attempts, o.reads, o.elapsed_ms, o.resource_version,"
     " o.detail, o.replaced, o.wrote"
 )
-"""What `settlement` reads, in its order; `o` is `outcomes`."""
+"""The columns of a row for `settlement`, in this order; `o` is `outcomes`."""
 
-
-_SHORT: Final = 1024
-"""Characters of before-values up to which they are cached: labels repeat, annotations do not."""
+_CACHED_LENGTH: Final = 1024
+"""Characters; longer texts are not cached: labels repeat among targets, annotations do not."""
 
 
 class _Field(msgspec.Struct, array_like=True, gc=False):
@@ -76,7 +75,7 @@ def fields_of(text: str) -> Fields:
 
     Targets with the same before-values share one mapping.
     """
-    return _shared(text) if len(text) <= _SHORT else _decoded(text)
+    return _shared(text) if len(text) <= _CACHED_LENGTH else _decoded(text)
 
 
 def _decoded(text: str) -> Fields:
@@ -94,12 +93,12 @@ _shared: Final = lru_cache(maxsize=1024)(_decoded)
 
 @lru_cache(maxsize=1024)
 def blocks(mask: int) -> frozenset[int]:
-    """Positions of the bits set in `mask`."""
+    """Return the positions of the bits that are set in `mask`."""
     return frozenset(bit for bit in range(mask.bit_length()) if mask >> bit & 1)
 
 
 def draft_row(draft: Draft, cluster: int, resource: int) -> Row:
-    """One row of `drafts`."""
+    """Return one row of `drafts`; `cluster` and `resource` are ids."""
     seen = draft.seen
     return (
         cluster,
@@ -111,6 +110,7 @@ def draft_row(draft: Draft, cluster: int, resource: int) -> Row:
         1 << draft.block,
         text_of(draft.before),
         None if draft.wanted is None else text_of(draft.wanted),
+        # The reason of an object that needs no patch: the seal makes it an outcome.
         draft.ends and draft.ends.value,
         draft.detail,
     )
@@ -137,6 +137,7 @@ def cell(row: Row) -> Cell:
 
 
 def _earlier(wrote: str | None, replaced: str | None) -> EarlierWrite | None:
+    # Both or neither: they are the columns of one row of `earlier_writes`.
     if wrote is None or replaced is None:
         return None
     return EarlierWrite(fields_of(wrote), fields_of(replaced))
@@ -161,7 +162,7 @@ def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resour
 
 
 def settlement_row(settlement: Settlement, now: float) -> Row:
-    """One row of `outcomes`."""
+    """Return one row of `outcomes`; `now` is in seconds since the epoch."""
     return (
         settlement.target,
         settlement.reason.value,
@@ -195,7 +196,7 @@ def settlement(row: Row) -> Settlement:
 
 
 def resource_row(resource: Resource) -> Row:
-    """One row of `resources`, without its id."""
+    """Return one row of `resources`, without its id."""
     return (
         resource.group,
         resource.version,

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from fleetpatch.journal import codec, files
+from fleetpatch.journal import codec, sqlite_file
 from fleetpatch.journal.codec import Row
-from fleetpatch.journal.errors import DAMAGED, RESUME, explained, fault
+from fleetpatch.journal.errors import DAMAGED, RESUME, as_run_file_error, run_file_error
 from fleetpatch.journal.rows import UNREADABLE, Meta
 
 WAL_LIMIT: Final = 64 * 2**20
@@ -23,8 +23,9 @@ so it is reached after 8,000 to 170,000 targets.
 class Database:
     """An open SQLite connection whose errors are all RunFileError.
 
-    `then` is the advice that ends their messages: see `fleetpatch.journal.errors`. The block of a
-    transaction may use `connection` directly; its errors are converted as well.
+    `next_step` is the advice at the end of their messages (`fleetpatch.journal.errors`). The block
+    of a transaction may use `connection` directly; its errors are converted as well. `outdated` is
+    True for a copy of the file that lacks the latest transactions.
     """
 
     def __init__(
@@ -33,13 +34,13 @@ class Database:
         self.path = path
         self.connection = connection
         self.outdated = outdated
-        self.then = RESUME
+        self.next_step = RESUME
         self._identity = ""
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit all of the block durably, or nothing of it."""
-        with explained(self.path, self.then):
+        """Commit all changes of the block durably, or none of them."""
+        with as_run_file_error(self.path, self.next_step):
             self._refuse_moved()
             # Takes the write lock now: a deferred transaction could fail after it has read.
             self.connection.execute("BEGIN IMMEDIATE")
@@ -53,100 +54,106 @@ class Database:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let the block read a single state of the file, whatever is written meanwhile."""
-        with explained(self.path, self.then):
+        """Let all reads of the block see one state of the file, whatever is written meanwhile."""
+        with as_run_file_error(self.path, self.next_step):
             self.connection.execute("BEGIN")
         try:
             yield
         finally:
-            with explained(self.path, self.then):
+            with as_run_file_error(self.path, self.next_step):
                 self.connection.execute("COMMIT")
 
     def rows(self, query: str, *parameters: Any) -> Iterator[Row]:
         """Stream the rows of a query.
 
-        Not by `yield from`, which closes the cursor with a generator that was not read to its end:
-        that raises where the connection was closed before.
+        A reader may stop before the last row.
         """
-        with explained(self.path, self.then):
-            for row in self.connection.execute(query, parameters):  # noqa: UP028 # see above
+        # Not `yield from`: when such a generator is collected, that would close the cursor, which
+        # raises if the connection was closed before.
+        with as_run_file_error(self.path, self.next_step):
+            for row in self.connection.execute(query, parameters):  # noqa: UP028
                 yield row
 
     @contextmanager
-    def sensible(self) -> Iterator[None]:
+    def decoding(self) -> Iterator[None]:
         """Raise RunFileError where the block cannot decode what the file holds."""
         try:
             yield
         except UNREADABLE as error:
-            raise fault(self.path, DAMAGED) from error
+            raise run_file_error(self.path, DAMAGED) from error
 
     def meta(self) -> Meta:
         """Read and check all facts of the table `meta`."""
-        with self.sensible():
+        with self.decoding():
             return codec.meta(dict(self.rows("SELECT key, value FROM meta")))
 
     def put(self, facts: Iterable[tuple[str, Any]]) -> None:
         """Set facts of `meta`, within a transaction."""
         self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts)
 
-    def go_live(self) -> None:
+    def enter_wal_mode(self) -> None:
         """Switch to write-ahead logging, and store in the file which file that log belongs to."""
-        with explained(self.path, self.then):
+        with as_run_file_error(self.path, self.next_step):
             mode = self.connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        # Where SQLite cannot map shared memory it keeps the old mode and raises nothing.
         if mode != "wal":
-            raise fault(
+            raise run_file_error(
                 self.path, "its file system cannot share memory; use a --state-dir on a local disk"
             )
-        self._identity = files.identity(self.path)
+        self._identity = sqlite_file.identity(self.path)
         with self.transaction():
             self.put([("writing", self._identity)])
         self._checkpoint()
 
     def trim(self) -> None:
-        """Move the write-ahead log into the file once it is longer than WAL_LIMIT."""
-        with explained(self.path, self.then):
-            if files.wal_of(self.path).stat().st_size > WAL_LIMIT:
+        """Move the write-ahead log into the file if it is longer than WAL_LIMIT."""
+        with as_run_file_error(self.path, self.next_step):
+            if sqlite_file.wal_of(self.path).stat().st_size > WAL_LIMIT:
                 self._checkpoint()
 
     def close(self) -> None:
         """Leave a single file that can be copied and read anywhere, and close the connection.
 
         While another process reads, or after an error, the log stays beside the file, as after a
-        crash. Nothing is lost then.
+        crash; no data is lost.
         """
         try:
+            # Empty for a file that was only read.
             if self._identity:
                 with self.transaction():
                     self.put([("writing", 0)])
                 self._identity = ""
+                # The log can only be removed when all of it is in the file.
                 self._checkpoint()
-                self._leave_log()
+                self._leave_wal_mode()
         finally:
             self.connection.close()
 
     def _refuse_moved(self) -> None:
-        """Raise RunFileError where the path no longer leads to the open file.
+        """Raise RunFileError if another file is at the path now.
 
-        SQLite would go on writing to it, but the next process would not find what it wrote.
+        SQLite would continue to write to the open file, which the next process would not find.
         """
-        if self._identity and files.identity(self.path) != self._identity:
-            raise fault(
+        if self._identity and sqlite_file.identity(self.path) != self._identity:
+            raise run_file_error(
                 self.path,
                 "was replaced while it was written; put the old file back, then resume the run",
             )
 
     def _checkpoint(self) -> None:
-        """Move the log into the file. Readers are not waited for: while there is one, it stays."""
-        with explained(self.path, self.then):
+        """Move the log into the file; without effect while another process reads."""
+        with as_run_file_error(self.path, self.next_step):
+            # Without a timeout of 0 a reader would delay this by `BUSY_TIMEOUT`.
             self.connection.execute("PRAGMA busy_timeout = 0")
             self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            self.connection.execute(f"PRAGMA busy_timeout = {files.PATIENCE * 1000:.0f}")
+            self.connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_TIMEOUT * 1000:.0f}")
 
-    def _leave_log(self) -> None:
-        with explained(self.path, self.then):
+    def _leave_wal_mode(self) -> None:
+        with as_run_file_error(self.path, self.next_step):
             self.connection.execute("PRAGMA busy_timeout = 0")
             try:
                 self.connection.execute("PRAGMA journal_mode = DELETE").fetchall()
             except sqlite3.OperationalError as error:
+                # Another process reads: the file stays in WAL mode, as after a crash.
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
                     raise

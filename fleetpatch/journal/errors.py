@@ -1,6 +1,6 @@
-"""Errors of SQLite and of the disk as one line that says what to do next.
+"""Converts errors of SQLite and of the disk to RunFileError: one line that says what to do next.
 
-Every call of sqlite3 in this folder is within `explained`, which converts its errors.
+Every call of sqlite3 in this folder is within `as_run_file_error`.
 """
 
 import errno
@@ -22,19 +22,21 @@ _WORDS: Final = 160
 _UNEXPECTED: Final = "SQLite cannot use it; check the file and its folder, then try again"
 
 _PRIMARY_CODE: Final = 0xFF
-"""SQLite's extended codes carry the primary one in their low byte."""
+"""Mask of an extended error code of SQLite; its low byte is the primary code."""
 
 RESUME: Final = "then resume the run"
 PLAN_AGAIN: Final = "then plan again; nothing was sent, and the run was not kept"
-"""The last step of an advice: a recorded run is kept, one that was being planned is removed."""
+"""The end of an advice: the file of a sealed run is kept, that of a run in planning is removed."""
 
-_NO_ROOM: Final = "the disk (or that of the temporary folder) is full; make room, {then}"
+_NO_ROOM: Final = "the disk (or that of the temporary folder) is full; make room, {next_step}"
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
+# SQLITE_ERROR and SQLITE_MISMATCH count as damage: our statements are fixed and tested, so only
+# changed tables can make them fail.
 _ADVICE: Final = {
     sqlite3.SQLITE_FULL: _NO_ROOM,
     sqlite3.SQLITE_IOERR: (
-        "the disk cannot be read or written; check the disk and the file size limit, {then}"
+        "the disk cannot be read or written; check the disk and the file size limit, {next_step}"
     ),
     sqlite3.SQLITE_BUSY: "another process is writing to it; wait for it to end, then try again",
     sqlite3.SQLITE_LOCKED: "another process is writing to it; wait for it to end, then try again",
@@ -46,45 +48,42 @@ _ADVICE: Final = {
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_NOTADB: DAMAGED,
     sqlite3.SQLITE_CONSTRAINT: (
-        "a target would be recorded twice; make sure that no other process applies this run, {then}"
+        "a target would be recorded twice; make sure that no other process applies this run, "
+        "{next_step}"
     ),
     sqlite3.SQLITE_ERROR: DAMAGED,
     sqlite3.SQLITE_MISMATCH: DAMAGED,
 }
 
 
-def advice(error: sqlite3.Error | OSError | UnicodeDecodeError, then: str = RESUME) -> str:
-    """Return what is wrong and what to do, `then` last; the original message is in brackets."""
+def advice(error: sqlite3.Error | OSError | UnicodeDecodeError, next_step: str = RESUME) -> str:
+    """Return what is wrong and what to do, `next_step` last, with the original message."""
+    # sqlite3 fails to decode its own message where that quotes a damaged page.
     if isinstance(error, UnicodeDecodeError):
         return DAMAGED
     if isinstance(error, OSError) and error.errno in _FULL:
-        return f"{_NO_ROOM.format(then=then)} ({error.strerror})"
+        return f"{_NO_ROOM.format(next_step=next_step)} ({error.strerror})"
     if isinstance(error, OSError):
         return f"{error.strerror or error}; check the path and the rights on its folder"
     words = clean(str(error), _WORDS)
     if isinstance(error, sqlite3.ProgrammingError):
         return f"it cannot be used ({words}); open it again"
     code = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
-    said = _ADVICE.get(code & _PRIMARY_CODE, _UNEXPECTED).format(then=then)
+    said = _ADVICE.get(code & _PRIMARY_CODE, _UNEXPECTED).format(next_step=next_step)
     return f"{said} ({words})"
 
 
-def fault(path: Path, what: str) -> RunFileError:
-    """Build the error for the run file at `path`, in one line.
-
-    A file's name may hold anything but a slash, and `what` may quote what the file holds.
-    """
+def run_file_error(path: Path, what: str) -> RunFileError:
+    """Return the error for the run file at `path`, in one line."""
+    # A file's name may have any byte but a slash, and `what` may quote the content of the file.
     name = os.fsencode(path).decode("utf-8", "backslashreplace")
     return RunFileError(visible(f"run file {name}: {what}"))
 
 
 @contextmanager
-def explained(path: Path, then: str = RESUME) -> Iterator[None]:
-    """Turn what sqlite3 or the disk raises about the run file into RunFileError; see `advice`.
-
-    UnicodeDecodeError is sqlite3 failing to quote a damaged page in its own message.
-    """
+def as_run_file_error(path: Path, next_step: str = RESUME) -> Iterator[None]:
+    """Convert what sqlite3 or the disk raises in the block to RunFileError; see `advice`."""
     try:
         yield
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
-        raise fault(path, advice(error, then)) from error
+        raise run_file_error(path, advice(error, next_step)) from error

@@ -8,7 +8,7 @@ import msgspec
 
 from fleetpatch.journal import codec
 from fleetpatch.journal.database import Database
-from fleetpatch.journal.errors import DAMAGED, explained, fault
+from fleetpatch.journal.errors import DAMAGED, as_run_file_error, run_file_error
 from fleetpatch.journal.rows import ClusterRow
 from fleetpatch.journal.schema import APPLICATION_ID, EARLIER_WRITES, FORMAT_VERSION, TABLES
 from fleetpatch.model.answer import add_warnings
@@ -30,7 +30,7 @@ _CLUSTER: Final = "INSERT INTO clusters (id, name, server, context) VALUES (?, ?
 _ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
 
 
-def lay_out(database: Database, info: RunInfo) -> None:
+def create_tables(database: Database, info: RunInfo) -> None:
     """Make the tables of a new run, in state `planning`."""
     values = asdict(info)
     with database.transaction() as connection:
@@ -63,7 +63,7 @@ def add_missing(database: Database, *, write: bool) -> None:
         with database.transaction() as connection:
             connection.execute(EARLIER_WRITES)
     else:
-        with explained(database.path):
+        with as_run_file_error(database.path):
             database.connection.execute(EARLIER_WRITES.replace("TABLE", "TEMP TABLE"))
 
 
@@ -71,7 +71,7 @@ def info(database: Database) -> RunInfo:
     """Read what was fixed when the run was created."""
     meta = database.meta()
     # Run files of earlier versions have no routes.
-    with database.sensible():
+    with database.decoding():
         routes = msgspec.json.decode(meta.get("routes", "{}"), type=dict[str, str])
     return RunInfo(
         run=meta["run"],
@@ -93,7 +93,7 @@ def info(database: Database) -> RunInfo:
 def clusters(database: Database) -> list[ClusterRow]:
     """Read the clusters, in the fleet's order."""
     rows = database.rows(_CLUSTERS)
-    with database.sensible():
+    with database.decoding():
         return [codec.cluster(row) for row in rows]
 
 
@@ -113,7 +113,7 @@ def partly(database: Database) -> bool:
     return bool(database.meta().get("partly"))
 
 
-def pardoned(database: Database) -> int:
+def accepted_failures(database: Database) -> int:
     """Read how many failures a person has accepted by going on after a halt."""
     return database.meta().get("pardoned", 0)
 
@@ -125,7 +125,7 @@ def note_releases(database: Database, releases: Mapping[str, str]) -> None:
 
 def releases(database: Database) -> Mapping[str, str]:
     """Read the Kubernetes version of each cluster; clusters of unknown version are missing."""
-    with database.sensible():
+    with database.decoding():
         return msgspec.json.decode(database.meta().get("releases", "{}"), type=dict[str, str])
 
 
@@ -138,18 +138,18 @@ def usage(database: Database) -> Usage:
 def warnings(database: Database) -> dict[str, int]:
     """Read what the servers warned of, over all sessions: counts by text."""
     text = database.meta().get("warnings")
-    with database.sensible():
+    with database.decoding():
         return _warnings.decode(text) if text else {}
 
 
-def warn(database: Database, new: Mapping[str, int]) -> None:
+def count_warnings(database: Database, new: Mapping[str, int]) -> None:
     """Add to what the servers warned of, within a transaction."""
     if new:
         counts = add_warnings(warnings(database), new)
         database.put([("warnings", msgspec.json.encode(counts).decode())])
 
 
-def grow(database: Database, table: str, rows: int) -> None:
+def add_to_row_count(database: Database, table: str, rows: int) -> None:
     """Note that a table has grown, within the transaction in which it did."""
     database.connection.execute(_ADD, (rows, table))
 
@@ -174,10 +174,10 @@ def verify(database: Database) -> None:
         meta = database.meta()
         (found,) = database.rows(_LENGTHS)
     if found != tuple(meta.get(key) for key in _TABLES):
-        raise fault(database.path, DAMAGED)
+        raise run_file_error(database.path, DAMAGED)
 
 
-def spend(database: Database, spent: Usage) -> None:
+def add_usage(database: Database, spent: Usage) -> None:
     """Add to what the run has cost, within a transaction."""
     rows: Iterable[tuple[Any, str]] = [(value, key) for key, value in asdict(spent).items()]
     database.connection.executemany(_ADD, rows)

@@ -39,7 +39,7 @@ _TARGET_FROM: Final = 2 + codec.OUTCOME_COLUMNS.count(",")
 def summary(run: RunFile) -> Summary:
     """Summarize the whole run file."""
     database = run.database
-    with database.snapshot(), database.sensible():
+    with database.snapshot(), database.decoding():
         state, cause = meta.state(database)
         started, ended = map(codec.moment, next(database.rows(_SPAN)))
         counts = _Counts(run)
@@ -77,7 +77,7 @@ def targets(
     """
     where, values = _conditions(standings, reasons)
     rows = run.database.rows(f"{_LISTED} WHERE {where} ORDER BY t.id", *values)
-    with run.database.sensible():
+    with run.database.decoding():
         for row in rows:
             claimed, outcome = row[0], row[1:_TARGET_FROM]
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
@@ -89,7 +89,7 @@ def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
     """Stream the outcomes that were recorded last, in one transaction."""
     where = "o.settled_at = ? ORDER BY t.id"
     rows = run.database.rows(f"{_LISTED} WHERE {where}", meta.latest_group(run.database))
-    with run.database.sensible():
+    with run.database.decoding():
         for row in rows:
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
             yield target, codec.settlement(row[1:_TARGET_FROM])
@@ -185,7 +185,7 @@ def places(run: RunFile) -> dict[tuple[str, str, str], Tally]:
     """Count the targets by cluster, kind (`jobs.batch`) and namespace, in the order of the plan."""
     counts: dict[tuple[str, str, str], _Standings] = defaultdict(_nothing)
     database = run.database
-    with database.snapshot(), database.sensible():
+    with database.snapshot(), database.decoding():
         for cell in map(codec.cell, database.rows(_CELLS)):
             place = run.clusters[cell.cluster], run.resources[cell.resource].name, cell.namespace
             counts[place][_standing(cell.reason, cell.claimed)] += cell.count

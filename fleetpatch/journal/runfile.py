@@ -1,12 +1,12 @@
-"""The run file, open: the port `Journal`, and what a run as a whole writes beside it.
+"""An open run file: implements the port `Journal`, and stores the state and facts of the run.
 
-Order of things: `create`, `add` page by page, `seal`; then `claim` and `record` in turns, in this
-process or a later one (`open`), and `set_state` as the run moves. The format and what it promises
-stand in `fleetpatch.journal.schema`.
+The calls come in this order: `create`, `add` for each page, `seal`. Then `claim` and `record`
+alternate, in this process or a later one (`open`), and `set_state` stores each change of state.
+`fleetpatch.journal.schema` documents the format and its guarantees.
 
-A method that writes does so in one transaction, and is durable when it returns; one that raises
-RunFileError has written nothing. Calls may come from any thread but must not overlap. The cluster
-of a call is one of the run's own; any other is a KeyError.
+A method that writes does so in one transaction, which is durable when the method returns; a method
+that raises RunFileError has written nothing. Calls may come from any thread but must not overlap.
+A cluster that is not one of the run raises KeyError.
 """
 
 import time
@@ -18,12 +18,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import claims, codec, files, meta, seal, waves
+from fleetpatch.journal import claims, codec, meta, seal, sqlite_file, waves
 from fleetpatch.journal.database import Database
-from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, fault
+from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import SurveyTable
-from fleetpatch.journal.waves import WaveStanding
+from fleetpatch.journal.waves import WaveProgress
 from fleetpatch.model.answer import NO_WARNINGS
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
@@ -53,8 +53,11 @@ ORDER BY k.first, t.id LIMIT ?
 
 
 @dataclass(slots=True)
-class _Part:
-    """A cluster's targets: `first` to `last`, of which none before `next` is pending."""
+class _ClusterRange:
+    """The target ids of one cluster: `first` to `last`; no target before `next` is pending.
+
+    `next` only saves time: without it each claim would search the whole range again.
+    """
 
     id: int
     first: int
@@ -65,38 +68,40 @@ class _Part:
 class RunFile:
     """One open run file; a context manager that closes it.
 
-    `path` is where it lies, `info` what was fixed at its creation; `clusters` and `resources` give
-    meaning to the numbers in its rows, for `fleetpatch.journal.queries`, which reads the rest.
-    `meter` gives what was spent, and `warned` what servers warned of, since they were last asked;
-    they are asked when outcomes are recorded.
-    `waves` tells for each wave and each cluster which target is the last, where there are waves.
+    `path` is the path of the file, `info` what was fixed at its creation. `clusters` and
+    `resources` map the numbers in its rows to values; `fleetpatch.journal.queries` uses them.
+    `new_usage` and `new_warnings` are set by the session; each returns what is new since its last
+    call, and `record` adds that to the file together with the outcomes. `waves` holds, wave by
+    wave, the id of the last target in each cluster; it is empty for a run without waves.
     """
 
-    def __init__(self, database: Database, info: RunInfo, wall: Callable[[], float]) -> None:
-        """Not for use: see `create` and `open`."""
+    def __init__(self, database: Database, info: RunInfo, now: Callable[[], float]) -> None:
+        """Use `create` or `open` instead."""
         self.path = database.path
         self.info = info
         self.database = database
-        self._wall = wall
-        self.meter: Callable[[], Usage] = Usage
-        self.warned: Callable[[], Mapping[str, int]] = dict
+        self._now = now
+        self.new_usage: Callable[[], Usage] = Usage
+        self.new_warnings: Callable[[], Mapping[str, int]] = dict
         self._survey: SurveyTable | None = None
         self._load()
 
     @classmethod
-    def create(cls, path: Path, info: RunInfo, *, wall: Callable[[], float] = time.time) -> Self:
-        """Make a new run file in state `planning`. `wall` tells the seconds since the epoch."""
-        database = Database(path, files.create(path))
-        database.then = PLAN_AGAIN
+    def create(cls, path: Path, info: RunInfo, *, now: Callable[[], float] = time.time) -> Self:
+        """Create a run file in state `planning`. `now` returns the seconds since the epoch."""
+        database = Database(path, sqlite_file.create(path))
+        database.next_step = PLAN_AGAIN
         try:
-            meta.lay_out(database, info)
-            made = cls(database, info, wall)
-            made._survey = SurveyTable(database, {n: part.id for n, part in made._parts.items()})
+            meta.create_tables(database, info)
+            run = cls(database, info, now)
+            run._survey = SurveyTable(
+                database, {name: span.id for name, span in run._ranges.items()}
+            )
         except BaseException:
             database.connection.close()
-            files.erase(path)
+            sqlite_file.erase(path)
             raise
-        return made
+        return run
 
     @classmethod
     def open(
@@ -105,47 +110,53 @@ class RunFile:
         *,
         write: bool = False,
         check: bool = True,
-        wall: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.time,
     ) -> Self:
-        """Open an existing run file: to read it, or (`write`) to go on with it.
+        """Open an existing run file: to read it, or with `write` to continue the run.
 
-        `check` False spares reading the file through, where many are listed. Raises RunFileError
-        where it is missing, foreign, of a newer format or damaged, and with `write` where its
-        survey was cut.
+        `check` False does not read the whole file, which is faster where many are listed. Raises
+        RunFileError if the file is missing, is not a run file, has a newer format or is damaged,
+        and with `write` if its survey was interrupted.
         """
-        opened = files.open_to_write(path) if write else files.open_to_read(path, check=check)
+        opened = (
+            sqlite_file.open_to_write(path)
+            if write
+            else sqlite_file.open_to_read(path, check=check)
+        )
         database = Database(path, opened.connection, outdated=opened.outdated)
         try:
             if check:
                 meta.verify(database)
             meta.add_missing(database, write=write)
-            run = cls(database, meta.info(database), wall)
+            run = cls(database, meta.info(database), now)
             if write:
                 run._refuse_unsealed()
-                database.go_live()
+                # Last: a file that is refused must stay as it is, without a log beside it.
+                database.enter_wal_mode()
         except BaseException:
             database.connection.close()
             raise
         return run
 
     def close(self) -> None:
-        """Leave a single file behind (see "Copies" in `fleetpatch.journal.schema`)."""
+        """Close the connection; all data is in a single file then ("Copies" in the schema)."""
         self.database.close()
 
     @contextmanager
     def planning(self) -> Iterator[None]:
-        """Plan the new run in the block; where that fails the file is removed."""
+        """Plan the new run in the block; if the block raises, the file is removed."""
         try:
             yield
         except BaseException:
             self.discard()
             raise
-        self.database.then = RESUME
+        # From here on the file is kept whatever happens, so messages must not advise a new plan.
+        self.database.next_step = RESUME
 
     def discard(self) -> None:
-        """Close the file and remove it: for a plan that was refused."""
+        """Close the file and remove it; for a plan that was refused."""
         self.database.connection.close()
-        files.erase(self.path)
+        sqlite_file.erase(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -164,72 +175,74 @@ class RunFile:
 
     @property
     def state(self) -> RunState:
-        """Where the run stands."""
+        """The state of the run."""
         return meta.state(self.database)[0]
 
     def set_state(self, state: RunState, cause: str = "", *, partly: bool = False) -> None:
-        """Move the run, with the cause in one line. Raises RunFileError before the seal.
+        """Store the state of the run, with its cause in one line. Raises RunFileError if unsealed.
 
-        `partly` tells that breakers alone keep it from its end.
+        `partly` means that the run is unfinished only because breakers gave clusters up.
         """
         self._refuse_unsealed()
         with self.database.transaction():
             self.database.put([("state", state.value), ("cause", cause), ("partly", int(partly))])
 
     @property
-    def pardoned(self) -> int:
-        """How many failures a person has accepted by going on after a halt."""
-        return meta.pardoned(self.database)
+    def accepted_failures(self) -> int:
+        """The number of failures that a person accepted by resuming a halted run."""
+        return meta.accepted_failures(self.database)
 
-    def pardon(self, failures: int) -> None:
-        """Remember that so many failures, all there are, have been accepted."""
+    def accept_failures(self, failures: int) -> None:
+        """Store the number of accepted failures; `failures` is the number of all so far."""
         with self.database.transaction():
             self.database.put([("pardoned", failures)])
 
     @property
     def releases(self) -> Mapping[str, str]:
-        """The Kubernetes version of each cluster ("1.20"), where it was asked for and is known."""
+        """The Kubernetes version of each cluster ("1.20"), without clusters of unknown version."""
         return meta.releases(self.database)
 
     def note_releases(self, releases: Mapping[str, str]) -> None:
-        """Remember the Kubernetes version of each cluster."""
+        """Store the Kubernetes version of each cluster."""
         with self.database.transaction():
             meta.note_releases(self.database, releases)
 
     def add(self, drafts: Iterable[Draft]) -> None:
-        """Add what one page brought; an object added before stays one target, with both blocks."""
-        self._planning().add(drafts)
+        """Add the drafts of one page; an object that was added before stays one target."""
+        self._open_survey().add(drafts)
 
     def found(self) -> int:
         """Count the objects that were added, each once; before the seal only."""
-        return self._planning().count()
+        return self._open_survey().count()
 
     def mark_inconsistent(self, cluster: str) -> None:
-        """Remember that the survey of `cluster` saw more than one version of a list."""
+        """Store that the survey of `cluster` read pages of more than one version of a list."""
         with self.database.transaction() as connection:
             connection.execute(
-                "UPDATE clusters SET inconsistent = 1 WHERE id = ?", (self._parts[cluster].id,)
+                "UPDATE clusters SET inconsistent = 1 WHERE id = ?", (self._ranges[cluster].id,)
             )
 
     def seal(self, *, sizes: Sequence[Amount] = (), seed: str = "") -> None:
         """End the survey: sort and number the targets, and move to state `planned`.
 
-        `sizes` are those of the run's waves, if it has any; `seed` draws who is in which. Raises
-        Refused where there would be too many.
+        `sizes` are those of the run's waves, if it has any; `seed` determines which target belongs
+        to which wave. Raises Refused if there would be too many waves.
         """
-        self._planning().seal(self._wall(), sizes, seed)
+        self._open_survey().seal(self._now(), sizes, seed)
         self._survey = None
+        # The targets have their ids only now, and clusters and waves their ranges.
         self._load()
-        self.database.go_live()
+        self.database.enter_wal_mode()
 
     @property
     def sealed(self) -> str:
         """The checksum that the run was sealed with; empty in a file of an older version."""
-        return seal.kept(self.database)
+        return seal.stored(self.database)
 
     def is_as_sealed(self) -> bool:
-        """Tell whether all that was fixed by the seal is as it was then. Reads all targets."""
+        """Return whether what the seal covers is unchanged. Reads all targets."""
         if not self.sealed:
+            # A file without a checksum is accepted only from versions that did not write one.
             return not seal.is_required(self.info.tool_version)
         return self.sealed == seal.compute(self.database)
 
@@ -240,7 +253,7 @@ class RunFile:
         self.info = replace(self.info, plan_digest=digest)
 
     def has_wanted_values(self) -> bool:
-        """Tell whether a target holds wanted values of its own."""
+        """Return whether a target has wanted values of its own."""
         query = "SELECT EXISTS (SELECT 1 FROM targets WHERE wanted IS NOT NULL)"
         ((found,),) = self.database.rows(query)
         return bool(found)
@@ -248,115 +261,120 @@ class RunFile:
     def claim(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
-        """Claim the next pending targets of a cluster, by id, greater than `after`, up to `last`.
+        """Claim up to `limit` pending targets of a cluster, in the order of their ids.
 
-        Empty if there are none.
+        Their ids are greater than `after` and at most `last`. Empty if there are none.
         """
-        part = self._parts[cluster]
-        first = max(part.next, after + 1)
-        last = part.last if last is None else min(last, part.last)
+        span = self._ranges[cluster]
+        first = max(span.next, after + 1)
+        last = span.last if last is None else min(last, span.last)
         with self.database.transaction() as connection:
             rows = connection.execute(_NEXT, (first, last, limit)).fetchall()
             targets = self.targets(rows)
             if targets:
-                claims.take(self.database, [target.id for target in targets], self._wall())
-        if first == part.next:
-            part.next = targets[-1].id + 1 if targets else max(part.next, last + 1)
+                claims.add(self.database, [target.id for target in targets], self._now())
+        # With a greater `after`, targets before it may still be pending, so `next` stays.
+        if first == span.next:
+            span.next = targets[-1].id + 1 if targets else max(span.next, last + 1)
         return targets
 
     def release(self, targets: Iterable[Target]) -> None:
-        """Give back claimed targets of which nothing can have been applied; they are pending."""
-        given = list(targets)
+        """Make claimed targets pending again, for which no PATCH can have been applied."""
+        released = list(targets)
         with self.database.transaction():
-            claims.give_back(self.database, [target.id for target in given])
-        for target in given:
-            part = self._parts[target.cluster]
-            part.next = min(part.next, target.id)
+            claims.release(self.database, [target.id for target in released])
+        for target in released:
+            span = self._ranges[target.cluster]
+            span.next = min(span.next, target.id)
 
     def record(self, settlements: Iterable[Settlement]) -> None:
-        """Commit outcomes of claimed targets, and what they cost, in one transaction.
+        """Commit outcomes of claimed targets, with new usage and warnings, in one transaction.
 
-        Raises RunFileError, having written nothing, where one of them has ended already.
+        Raises RunFileError, and writes nothing, if one of the targets has an outcome already.
         """
-        now = self._wall()
+        now = self._now()
         rows = [codec.settlement_row(settlement, now) for settlement in settlements]
         with self.database.transaction() as connection:
             connection.executemany(_SETTLE, rows)
-            meta.grow(self.database, "outcomes", len(rows))
+            meta.add_to_row_count(self.database, "outcomes", len(rows))
             meta.note_group(self.database, now)
-            meta.spend(self.database, self.meter())
-            meta.warn(self.database, self.warned())
+            meta.add_usage(self.database, self.new_usage())
+            meta.count_warnings(self.database, self.new_warnings())
+        # After the transaction, since a checkpoint cannot run within one.
         self.database.trim()
 
     def count(self, usage: Usage, warnings: Mapping[str, int] = NO_WARNINGS) -> None:
-        """Add to what the run has cost and what servers warned of, over all its sessions."""
+        """Add usage and server warnings to the totals of the run, over all its sessions."""
         with self.database.transaction():
-            meta.spend(self.database, usage)
-            meta.warn(self.database, warnings)
+            meta.add_usage(self.database, usage)
+            meta.count_warnings(self.database, warnings)
 
     def reopen(self, *reasons: Reason) -> int:
-        """Take back the outcomes of failed targets; returns their number.
+        """Delete the outcomes of failed targets, all or those with `reasons`; returns their number.
 
-        All of them, or those with one of `reasons`. They were sent, so they are in doubt then, and
-        will be read before anything else. What they had stored of the change stays on record.
+        PATCHes were sent for them, so they are in doubt afterwards and are read before they are
+        sent again. What the server stored of the change is kept in `earlier_writes`.
         """
         failures = [one for one in Reason if OUTCOME_OF[one] is Outcome.FAILED]
         wanted = [one.value for one in reasons or failures]
         with self.database.transaction() as connection:
             connection.execute(_KEEP_WRITES, (" ".join(wanted),))
-            taken = connection.execute(_REOPEN, (" ".join(wanted),)).rowcount
-            meta.grow(self.database, "outcomes", -taken)
-            if taken:
+            reopened = connection.execute(_REOPEN, (" ".join(wanted),)).rowcount
+            meta.add_to_row_count(self.database, "outcomes", -reopened)
+            if reopened:
                 self.database.put([("state", RunState.PAUSED.value), ("cause", "failed reopened")])
-        return taken
+        return reopened
 
-    def wave(self, number: int) -> WaveStanding:
-        """Tell how far the wave `number`, from 0, is."""
+    def wave(self, number: int) -> WaveProgress:
+        """Return the progress of the wave `number`, counted from 0."""
         ends = self.waves[number]
+        # A wave begins after the end of the one before it, the first with the cluster's range.
         before = self.waves[number - 1] if number else {}
-        firsts = {name: before.get(name, self._parts[name].first - 1) + 1 for name in ends}
-        return waves.standing(self.database, [(firsts[name], last) for name, last in ends.items()])
+        firsts = {name: before.get(name, self._ranges[name].first - 1) + 1 for name in ends}
+        return waves.progress(self.database, [(firsts[name], last) for name, last in ends.items()])
 
     def note_undo(self, run: str) -> None:
-        """Remember the id of the run that undid this one."""
+        """Store the id of the run that undid this one."""
         with self.database.transaction():
             self.database.put([("undone_by", run)])
 
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
-        """Claimed targets without an outcome whose id is greater than `after`, by id."""
-        part = self._parts[cluster]
-        return self.targets(self.database.rows(_IN_DOUBT, part.first, part.last, after, limit))
+        """Return claimed targets without an outcome, by id, with ids greater than `after`."""
+        span = self._ranges[cluster]
+        return self.targets(self.database.rows(_IN_DOUBT, span.first, span.last, after, limit))
 
     def targets(self, rows: Iterable[codec.Row]) -> list[Target]:
         """Build the targets of rows of `codec.TARGET_COLUMNS`."""
-        with self.database.sensible():
+        with self.database.decoding():
             clusters, resources = self.clusters, self.resources
             return [codec.target(row, clusters, resources) for row in rows]
 
     def _load(self) -> None:
-        """Take in what is small and never changes after the seal."""
+        """Read clusters, resources and waves: they are few, and fixed after the seal."""
         resources = self.database.rows(
             "SELECT id, api_group, version, plural, kind, singular, short_names, namespaced"
             " FROM resources"
         )
-        self._parts = {
-            one.name: _Part(one.id, one.first, one.last, one.first)
+        self._ranges = {
+            one.name: _ClusterRange(one.id, one.first, one.last, one.first)
             for one in meta.clusters(self.database)
         }
-        self.clusters: Mapping[int, str] = {part.id: name for name, part in self._parts.items()}
-        with self.database.sensible():
+        self.clusters: Mapping[int, str] = {span.id: name for name, span in self._ranges.items()}
+        with self.database.decoding():
             self.resources: Mapping[int, Resource] = {
                 row[0]: codec.resource(row[1:]) for row in resources
             }
         self.waves = waves.load(self.database, self.clusters)
 
-    def _planning(self) -> SurveyTable:
+    def _open_survey(self) -> SurveyTable:
         if self._survey is None:
-            raise fault(
+            raise run_file_error(
                 self.path, "is sealed: its targets are fixed; make a new plan for other targets"
             )
         return self._survey
 
     def _refuse_unsealed(self) -> None:
         if self.state is RunState.PLANNING:
-            raise fault(self.path, "holds no targets: its planning was interrupted; plan again")
+            raise run_file_error(
+                self.path, "holds no targets: its planning was interrupted; plan again"
+            )

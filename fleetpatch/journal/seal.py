@@ -36,12 +36,12 @@ def compute(database: Database) -> str:
     return found.hexdigest()
 
 
-def keep(database: Database) -> None:
+def store(database: Database) -> None:
     """Keep the checksum, within the transaction that fixes all of it."""
     database.put([(_KEY, compute(database))])
 
 
-def kept(database: Database) -> str:
+def stored(database: Database) -> str:
     """Read the checksum; empty in a run file that has none."""
     return str(database.meta().get(_KEY, ""))
 

@@ -1,4 +1,4 @@
-"""Collects what a survey finds, and turns it into the run file's targets.
+"""Collects what a survey finds, and draft_waves it into the run file's targets.
 
 Drafts arrive in any order and more than once. They are staged in SQLite's temporary database, with
 (cluster, uid) as their key. The seal numbers them in the order of the plan, and records the
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import codec, meta, seal, waves
 from fleetpatch.journal.database import Database
-from fleetpatch.journal.errors import fault
+from fleetpatch.journal.errors import run_file_error
 from fleetpatch.journal.schema import STAGING
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
@@ -30,7 +30,7 @@ INSERT INTO targets (cluster, resource, namespace, name, uid, resource_version, 
 SELECT d.cluster, r.id, namespace, name, d.uid, resource_version, blocks, before,
     wanted
 FROM drafts d JOIN ranks r ON r.found = d.resource
-LEFT JOIN turns w ON w.cluster = d.cluster AND w.uid = d.uid
+LEFT JOIN draft_waves w ON w.cluster = d.cluster AND w.uid = d.uid
 ORDER BY d.cluster, w.wave IS NULL, w.wave, r.id, namespace, name, d.uid
 """
 
@@ -86,16 +86,16 @@ class SurveyTable:
             done = waves.draw(self._database, names, sizes, seed)
             targets = connection.execute(_TARGETS).rowcount
             connection.execute(_RANGES)
-            waves.keep(self._database, done)
+            waves.store(self._database, done)
             ended = connection.execute(_ENDS, (now,)).rowcount
-            meta.grow(self._database, "targets", targets)
-            meta.grow(self._database, "outcomes", ended)
+            meta.add_to_row_count(self._database, "targets", targets)
+            meta.add_to_row_count(self._database, "outcomes", ended)
             self._database.put([("state", RunState.PLANNED.value)])
-            seal.keep(self._database)
+            seal.store(self._database)
         with self._database.transaction() as connection:
             connection.execute("DROP TABLE drafts")
             connection.execute("DROP TABLE ranks")
-            connection.execute("DROP TABLE turns")
+            connection.execute("DROP TABLE draft_waves")
 
     def _row(self, draft: Draft) -> codec.Row:
         if not 0 <= draft.block < codec.MAX_BLOCKS:
@@ -104,7 +104,7 @@ class SurveyTable:
         return codec.draft_row(draft, self._clusters[draft.cluster], resource)
 
     def _too_many_blocks(self) -> RunFileError:
-        return fault(
+        return run_file_error(
             self._database.path,
             f"holds at most {codec.MAX_BLOCKS} blocks of targets; split the plan",
         )

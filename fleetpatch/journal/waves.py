@@ -28,17 +28,17 @@ _read: Final = msgspec.json.Decoder(list[dict[str, int]]).decode
 _STRATA: Final = (
     "SELECT cluster, namespace, count(*) FROM drafts WHERE ends IS NULL GROUP BY cluster, namespace"
 )
-_TURNS: Final = """
-CREATE TEMP TABLE turns (cluster INTEGER, uid TEXT, wave INTEGER, PRIMARY KEY (cluster, uid))
+_DRAFT_WAVES: Final = """
+CREATE TEMP TABLE draft_waves (cluster INTEGER, uid TEXT, wave INTEGER, PRIMARY KEY (cluster, uid))
 WITHOUT ROWID
 """
 _DRAW: Final = """
-INSERT INTO turns
+INSERT INTO draft_waves
 SELECT cluster, uid, wave_of(cluster, namespace, row_number() OVER (
     PARTITION BY cluster, namespace ORDER BY shuffle_key(uid), uid) - 1)
 FROM drafts WHERE ends IS NULL
 """
-_STANDING: Final = f"""
+_PROGRESS: Final = f"""
 SELECT count(*) FILTER (WHERE o.target IS NULL), count(*) FILTER (WHERE {CLAIMED}),
     max(o.settled_at) FILTER (WHERE e.outcome = ?), max(o.settled_at)
 FROM targets t LEFT JOIN outcomes o ON o.target = t.id LEFT JOIN reasons e ON e.reason = o.reason
@@ -47,7 +47,7 @@ WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts + o.reads > 0)
 
 
 @dataclass(frozen=True, slots=True)
-class WaveStanding:
+class WaveProgress:
     """The progress of a wave: targets without an outcome, targets ever claimed, time of its end.
 
     `over_at` is the time of the last success, or of the last outcome where nothing succeeded, in
@@ -62,13 +62,13 @@ class WaveStanding:
 def draw(
     database: Database, clusters: Mapping[int, str], sizes: Sequence[Amount], seed: str
 ) -> dict[int, tuple[int, ...]]:
-    """Draw the wave of each staged draft into the temporary table `turns`.
+    """Draw the wave of each staged draft into the temporary table `draft_waves`.
 
     Returns for each cluster how many of its targets are done after each wave. Raises Refused where
     the sizes make too many waves.
     """
     connection = database.connection
-    connection.execute(_TURNS)
+    connection.execute(_DRAFT_WAVES)
     if not sizes:
         return {}
     counts = {
@@ -88,7 +88,7 @@ def draw(
     return {number: plan.clusters.get(name, ()) for number, name in clusters.items()}
 
 
-def keep(database: Database, done: Mapping[int, Sequence[int]]) -> None:
+def store(database: Database, done: Mapping[int, Sequence[int]]) -> None:
     """Store where each wave ends, once the targets are numbered, in the seal's transaction."""
     first: dict[int, int] = dict(database.rows("SELECT id, first FROM clusters"))
     ends: defaultdict[int, dict[int, int]] = defaultdict(dict)
@@ -102,21 +102,21 @@ def keep(database: Database, done: Mapping[int, Sequence[int]]) -> None:
 def load(database: Database, clusters: Mapping[int, str]) -> tuple[Ends, ...]:
     """Read where each wave ends; empty where the run has none."""
     text = database.meta().get(_KEY)
-    with database.sensible():
+    with database.decoding():
         waves = _read(text) if text else []
         return tuple({clusters[int(key)]: last for key, last in wave.items()} for wave in waves)
 
 
-def standing(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveStanding:
+def progress(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveProgress:
     """Query the wave that consists of these ranges of ids, one for each cluster."""
     opened = claimed = 0
     successes: list[float] = []
     ends: list[float] = []
     for first, last in ranges:
-        (row,) = database.rows(_STANDING, Outcome.APPLIED.value, first, last)
+        (row,) = database.rows(_PROGRESS, Outcome.APPLIED.value, first, last)
         opened, claimed = opened + row[0], claimed + row[1]
-        with database.sensible():
+        with database.decoding():
             success, end = codec.moment(row[2]), codec.moment(row[3])
         successes += [success] if success is not None else []
         ends += [end] if end is not None else []
-    return WaveStanding(opened, claimed, max(successes or ends, default=None))
+    return WaveProgress(opened, claimed, max(successes or ends, default=None))

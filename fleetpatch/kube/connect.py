@@ -25,7 +25,7 @@ async def open_cluster(
     `name` is the fleet's name for it, by default the name of its context. No request is sent to the
     API server. Raises KubeconfigError and CredentialsError.
     """
-    connection = await connect_to_context(context, wall=clock.wall)
+    connection = await connect_to_context(context, now=clock.wall)
     async with ApiServer(
         name or connection.context,
         connection,

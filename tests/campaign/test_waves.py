@@ -43,7 +43,7 @@ class Steps:
 
     def __post_init__(self) -> None:
         self.shutdown = Shutdown(self.clock)
-        self.journal = RunFile.create(self.path, info(), wall=self.clock.wall)
+        self.journal = RunFile.create(self.path, info(), now=self.clock.wall)
         self.journal.add(draft(f"job-{n}", cluster="north") for n in range(4))
         self.journal.add(draft(f"job-{n}", cluster="south") for n in range(2))
         self.journal.seal(sizes=SIZES, seed="x")
@@ -73,7 +73,7 @@ class Steps:
     def restart(self) -> None:
         """Close the run file and open it again."""
         self.journal.close()
-        self.journal = RunFile.open(self.path, write=True, wall=self.clock.wall)
+        self.journal = RunFile.open(self.path, write=True, now=self.clock.wall)
 
     def logged(self) -> list[str]:
         return [line["event"] for line in self.events.lines]

@@ -66,7 +66,7 @@ def many(count: int, cluster: str = "north") -> list[Draft]:
 
 def make(path: Path, drafts: Iterable[Draft], run: RunInfo | None = None) -> RunFile:
     """Create a sealed run file of these drafts, still open."""
-    made = RunFile.create(path, run or info(), wall=lambda: NOON)
+    made = RunFile.create(path, run or info(), now=lambda: NOON)
     made.add(drafts)
     made.seal()
     return made

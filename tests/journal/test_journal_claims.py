@@ -96,7 +96,7 @@ def test_an_outcome_is_kept_with_all_its_particulars(run: RunFile) -> None:
 def test_a_second_outcome_is_refused_and_takes_its_group_with_it(run: RunFile) -> None:
     a, b, c = run.claim("north", 3)
     run.record(settle([a]))
-    run.meter = lambda: Usage(patch=3)
+    run.new_usage = lambda: Usage(patch=3)
     with pytest.raises(RunFileError, match="recorded twice"):
         run.record(settle([b, a, c], Reason.GONE))
     assert [t.id for t in run.in_doubt("north", 0, 10)] == [2, 3]
@@ -104,7 +104,7 @@ def test_a_second_outcome_is_refused_and_takes_its_group_with_it(run: RunFile) -
 
 
 def test_usage_adds_up_over_sessions(run: RunFile) -> None:
-    run.meter = lambda: Usage(patch=3, retries=1, elapsed=0.5)
+    run.new_usage = lambda: Usage(patch=3, retries=1, elapsed=0.5)
     run.record([])
     run.count(Usage(get=2, list=1, elapsed=1.25))
     run.close()
@@ -130,7 +130,7 @@ def test_a_second_writer_is_never_given_the_same_target(run: RunFile) -> None:
 def test_a_writer_that_waits_in_vain_is_told_why(
     run: RunFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleetpatch.journal.files.PATIENCE", 0.0)
+    monkeypatch.setattr("fleetpatch.journal.sqlite_file.BUSY_TIMEOUT", 0.0)
     with RunFile.open(run.path, write=True) as other, run.database.transaction():
         other.database.connection.execute("PRAGMA busy_timeout = 0")
         with pytest.raises(RunFileError, match="another process is writing"):

@@ -135,7 +135,7 @@ def test_contents_that_make_no_sense_are_refused(finished: Path, change: str) ->
 def test_a_big_file_is_checked_in_outline(
     finished: Path, monkeypatch: pytest.MonkeyPatch, check: bool
 ) -> None:
-    monkeypatch.setattr("fleetpatch.journal.files.CHECKED_WHOLE", 1)
+    monkeypatch.setattr("fleetpatch.journal.sqlite_file.CHECKED_WHOLE", 1)
     with RunFile.open(finished, check=check) as run:
         assert queries.summary(run).tally.total == 300
     content = finished.read_bytes()

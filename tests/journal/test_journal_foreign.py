@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.campaign.view import preview, summaries
 from fleetpatch.errors import FleetpatchError, RunFileError
-from fleetpatch.journal import locator, queries
+from fleetpatch.journal import catalog, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import canonical, digest_of
 from fleetpatch.model.plan.load import plan_from
@@ -254,7 +254,7 @@ def test_whatever_lies_in_the_folder_of_runs_is_named_and_the_rest_is_listed(
     shutil.copy(sound, tmp_path)
 
     found = list(summaries(tmp_path))
-    entries = list(locator.listing(tmp_path))
+    entries = list(catalog.listing(tmp_path))
 
     assert [one.run_file for one in found if isinstance(one, Summary)] == [str(tmp_path / "x.run")]
     problems = [one for one in found if isinstance(one, str)]
@@ -299,7 +299,7 @@ def test_a_link_to_a_run_file_can_be_read_and_is_not_written_through(
 def test_a_link_that_a_person_names_is_followed(sound: Path, tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to(sound)
 
-    assert locator.find(tmp_path, str(tmp_path / "latest")) == sound
+    assert catalog.find(tmp_path, str(tmp_path / "latest")) == sound
 
 
 def test_a_new_run_file_is_not_made_beside_what_another_one_left(tmp_path: Path) -> None:
@@ -314,4 +314,4 @@ def test_a_folder_of_runs_that_cannot_be_listed_is_an_error(tmp_path: Path) -> N
     (tmp_path / "runs").write_text("no folder")
 
     with pytest.raises(RunFileError, match=r"runs: Not a directory"):
-        locator.run_files(tmp_path / "runs")
+        catalog.run_files(tmp_path / "runs")

@@ -55,7 +55,7 @@ def test_the_summary_counts_by_cluster_kind_and_namespace(run: RunFile) -> None:
 def test_the_outcomes_that_were_recorded_last_can_be_told_again(tmp_path: Path) -> None:
     hours = count()
     drafts = [draft("a", ends=Reason.ALREADY_SET), *(draft(name) for name in "bcd")]
-    with RunFile.create(tmp_path / "x.run", info(), wall=lambda: float(next(hours))) as run:
+    with RunFile.create(tmp_path / "x.run", info(), now=lambda: float(next(hours))) as run:
         run.add(drafts)
         run.seal()
         assert list(queries.latest(run)) == []

@@ -228,9 +228,9 @@ def test_the_versions_are_sealed_with_the_plan(tmp_path: Path) -> None:
     run.note_releases({"north": "1.36"})
     run.add([draft("a")])
     run.seal()
-    assert seal.compute(run.database) == seal.kept(run.database)
+    assert seal.compute(run.database) == seal.stored(run.database)
 
     run.note_releases({"north": "1.20"})
 
-    assert seal.compute(run.database) != seal.kept(run.database)
+    assert seal.compute(run.database) != seal.stored(run.database)
     run.close()

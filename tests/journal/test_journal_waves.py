@@ -14,7 +14,7 @@ import pytest
 from fleetpatch.errors import Refused
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.journal.waves import WaveStanding
+from fleetpatch.journal.waves import WaveProgress
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.units import Amount, Percent
@@ -32,7 +32,7 @@ def fleet() -> list[Draft]:
 
 
 def make(path: Path, *sizes: Amount, seed: str = "x") -> RunFile:
-    made = RunFile.create(path, info(), wall=lambda: NOON)
+    made = RunFile.create(path, info(), now=lambda: NOON)
     made.add(fleet())
     made.seal(sizes=sizes, seed=seed)
     return made
@@ -82,14 +82,14 @@ def test_a_claim_stops_at_the_end_of_the_wave_and_goes_on_from_there(tmp_path: P
 
 def test_a_wave_is_open_until_its_last_target_has_ended(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", 10, 90) as run:
-        assert run.wave(0) == WaveStanding(10, 0, None)
+        assert run.wave(0) == WaveProgress(10, 0, None)
         north = run.claim("north", 100, run.waves[0]["north"])
-        assert run.wave(0) == WaveStanding(10, 6, None)
+        assert run.wave(0) == WaveProgress(10, 6, None)
         run.record(settle(north))
         south = run.claim("south", 100, run.waves[0]["south"])
         run.record(settle(south, Reason.REJECTED))
-        assert run.wave(0) == WaveStanding(0, 10, NOON)
-        assert run.wave(1) == WaveStanding(90, 0, None)
+        assert run.wave(0) == WaveProgress(0, 10, NOON)
+        assert run.wave(1) == WaveProgress(90, 0, None)
 
 
 def test_waves_are_there_when_the_file_is_opened_again(tmp_path: Path) -> None:

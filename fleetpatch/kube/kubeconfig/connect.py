@@ -44,11 +44,11 @@ async def connect_to_context(
     *,
     environ: Mapping[str, str] = os.environ,
     service_account: Path = SERVICE_ACCOUNT,
-    wall: Callable[[], float] = time.time,
+    now: Callable[[], float] = time.time,
 ) -> Connection:
     """Log in to the server of `context`, by default the current one.
 
-    `environ` names the kubeconfig or the pod's server; `wall` is the clock that the expiry of
+    `environ` names the kubeconfig or the pod's server; `now` is the clock that the expiry of
     credentials is compared with. Raises KubeconfigError for a file or context that is not valid,
     and CredentialsError where the log-in fails.
     """
@@ -59,7 +59,7 @@ async def connect_to_context(
     server, server_name = chosen.server, chosen.server_name
     proxy = proxy_for(server, chosen.cluster.get("proxy-url"), chosen.where)
     _refuse_unencrypted_secrets(chosen, proxy)
-    log_in = _log_in(chosen, wall)
+    log_in = _log_in(chosen, now)
     return Connection(
         context=chosen.name,
         cluster=chosen.cluster_name,
@@ -113,7 +113,7 @@ def _refuse_unencrypted_secrets(context: Context, proxy: str | None) -> None:
         )
 
 
-def _log_in(context: Context, wall: Callable[[], float]) -> StaticAuth | ExecAuth:
+def _log_in(context: Context, now: Callable[[], float]) -> StaticAuth | ExecAuth:
     """Return the log-in of the user of a context. Raises KubeconfigError."""
     if (provider := context.user.get("auth-provider")) is not None:
         raise _removed_provider(context, provider)
@@ -121,7 +121,7 @@ def _log_in(context: Context, wall: Callable[[], float]) -> StaticAuth | ExecAut
         return StaticAuth(context)
     # As in kubectl, a plugin runs only where the user has no other credentials. It is made in both
     # cases, so that an `exec` that is not valid is an error.
-    plugin = ExecAuth(context, wall)
+    plugin = ExecAuth(context, now)
     return StaticAuth(context) if is_static(context) else plugin
 
 

@@ -90,15 +90,15 @@ class _Credential:
 class ExecAuth:
     """The log-in of a context by its exec plugin; each call of `grant` runs the plugin once.
 
-    `wall` is the clock that `expirationTimestamp` is compared with. Raises KubeconfigError for an
+    `now` is the clock that `expirationTimestamp` is compared with. Raises KubeconfigError for an
     `exec` that is not valid.
     """
 
     can_change: Final = True
 
-    def __init__(self, context: Context, wall: Callable[[], float] = time.time) -> None:
+    def __init__(self, context: Context, now: Callable[[], float] = time.time) -> None:
         self._context = context
-        self._wall = wall
+        self._now = now
         self._config = _parse(context)
         self._impersonation = impersonation.headers(context)
         self._tls_of_pair: tuple[KeyPair | None, SSLContext | None] = (None, tls_of(context, None))
@@ -229,7 +229,7 @@ class ExecAuth:
         """Seconds until the plugin is to be run again, shortly before the credential expires."""
         if credential.expires is None:
             return float("inf")
-        life = credential.expires - self._wall()
+        life = credential.expires - self._now()
         return max(life - min(life / 5, _LONGEST_MARGIN), _SHORTEST_LIFE)
 
     def _failed(self, detail: str, remedy: str = "") -> CredentialsError:

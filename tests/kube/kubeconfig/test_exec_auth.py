@@ -44,7 +44,7 @@ async def load(
     """Load a context with a plugin; `of_exec` are changes of its `exec`."""
     user = user | {"exec": user["exec"] | of_exec}
     file = kubeconfig(folder / "config", the_cluster=the_cluster, user=user)
-    return await connect_to_context(environ={"KUBECONFIG": str(file)}, wall=lambda: NOW)
+    return await connect_to_context(environ={"KUBECONFIG": str(file)}, now=lambda: NOW)
 
 
 def recording(folder: Path) -> dict[str, Any]:
@@ -360,7 +360,7 @@ async def test_an_expired_credential_is_replaced_while_requests_go_on(tmp_path: 
     )
     async with serve(in_turn(http(200, an_object()))) as peer:
         file = kubeconfig(tmp_path / "config", the_cluster=cluster(peer.url), user=user)
-        connection = await connect_to_context(environ={"KUBECONFIG": str(file)}, wall=clock.wall)
+        connection = await connect_to_context(environ={"KUBECONFIG": str(file)}, now=clock.wall)
         async with ApiServer("test", connection, clock=clock) as api:
             await api.read(target())
             clock.now += 10 * 60 - 60

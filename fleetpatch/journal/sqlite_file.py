@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fleetpatch import files
-from fleetpatch.journal.errors import DAMAGED, PLAN_AGAIN, RESUME, explained, fault
+from fleetpatch.journal.errors import DAMAGED, PLAN_AGAIN, RESUME, as_run_file_error, run_file_error
 from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLE_NAMES, VIEW
 from fleetpatch.model.text import clean
 
 CHECKED_WHOLE: Final = 128 * 2**20
 """Bytes up to which all of a file is checked when it is opened."""
 
-PATIENCE: Final = 5.0
+BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for another process's transaction."""
 
 _MAGIC: Final = b"SQLite format 3\0"
@@ -48,7 +48,7 @@ class Opened(NamedTuple):
 
 def is_database(path: Path) -> bool:
     """Tell by its first bytes whether a file is an SQLite database. Raises RunFileError."""
-    with explained(path):
+    with as_run_file_error(path):
         start, _ = files.read_start(path, len(_MAGIC))
         return start == _MAGIC
 
@@ -58,21 +58,23 @@ def create(path: Path) -> sqlite3.Connection:
 
     Raises RunFileError where something of that name exists or cannot be made.
     """
-    with explained(path, PLAN_AGAIN):
+    with as_run_file_error(path, PLAN_AGAIN):
         files.make_folder(path.parent)
         for leftover in _all_beside(path):
             if os.path.lexists(leftover):
-                raise fault(path, f"{leftover.name} exists beside it; remove it, or name another")
+                raise run_file_error(
+                    path, f"{leftover.name} exists beside it; remove it, or name another"
+                )
         try:
             handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         except FileExistsError:
-            raise fault(path, "exists already; name another, or resume it") from None
+            raise run_file_error(path, "exists already; name another, or resume it") from None
         try:
             os.fchmod(handle, 0o600)
         finally:
             os.close(handle)
     try:
-        with explained(path, PLAN_AGAIN):
+        with as_run_file_error(path, PLAN_AGAIN):
             _sync_folder(path.parent)
         return _connect(path, "rw", PLAN_AGAIN)
     except BaseException:
@@ -89,7 +91,7 @@ def open_to_read(path: Path, *, check: bool = True) -> Opened:
     """
     wal_mode = _judge(path)
     if _journal_of(path).exists():
-        with explained(path):
+        with as_run_file_error(path):
             files.refuse_foreign(path)
         mode = "rw"
     elif wal_mode and not wal_of(path).exists():
@@ -101,12 +103,12 @@ def open_to_read(path: Path, *, check: bool = True) -> Opened:
 
 def open_to_write(path: Path) -> Opened:
     """Open an existing run file for going on with it."""
-    with explained(path):
+    with as_run_file_error(path):
         files.refuse_foreign(path)
     opened = _opened(path, "rw", wal_mode=_judge(path), check=True)
     if opened.outdated:
         opened.connection.close()
-        raise fault(
+        raise run_file_error(
             path,
             f"was copied while it was written, and without {wal_of(path).name} it is of an earlier "
             "moment: it can be read, but resuming it would patch targets again; copy both files",
@@ -127,36 +129,40 @@ def wal_of(path: Path) -> Path:
 
 def erase(path: Path) -> None:
     """Remove a run file with all that SQLite keeps beside it."""
-    with explained(path):
+    with as_run_file_error(path):
         for name in (path, *_all_beside(path)):
             name.unlink(missing_ok=True)
 
 
 def _judge(path: Path) -> bool:
     """Check the header of a run file; returns whether it is in WAL mode. Raises RunFileError."""
-    with explained(path):
+    with as_run_file_error(path):
         try:
             head, size = files.read_start(path, _HEADER_SIZE)
         except FileNotFoundError:
-            raise fault(path, "does not exist; `fleetpatch status` lists the runs") from None
+            raise run_file_error(
+                path, "does not exist; `fleetpatch status` lists the runs"
+            ) from None
         for other in _all_beside(path):
             files.refuse_foreign(other)
     if not head.startswith(_MAGIC):
-        raise fault(path, "is not a run file: not an SQLite database; check the path")
+        raise run_file_error(path, "is not a run file: not an SQLite database; check the path")
     if len(head) < _HEADER_SIZE:
-        raise fault(path, DAMAGED)
+        raise run_file_error(path, DAMAGED)
     if int.from_bytes(head[68:72]) != APPLICATION_ID:
-        raise fault(path, "is not a run file: another program's SQLite database; check the path")
+        raise run_file_error(
+            path, "is not a run file: another program's SQLite database; check the path"
+        )
     version = int.from_bytes(head[60:64])
     if version > FORMAT_VERSION:
-        raise fault(
+        raise run_file_error(
             path,
             f"has format {version}, this fleetpatch reads {FORMAT_VERSION}; upgrade fleetpatch",
         )
     wal_mode = head[18] == _WAL_MODE
     proper_size = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32])
     if size < proper_size and not wal_mode and not _journal_of(path).exists():
-        raise fault(path, DAMAGED)
+        raise run_file_error(path, DAMAGED)
     return wal_mode
 
 
@@ -164,7 +170,7 @@ def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> Opened:
     lacks_log = wal_mode and not _has_content(wal_of(path))
     connection = _connect(path, mode)
     try:
-        with explained(path):
+        with as_run_file_error(path):
             _refuse_foreign_schema(path, connection)
             if check:
                 _check(path, connection)
@@ -174,12 +180,12 @@ def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> Opened:
         raise
 
 
-def _connect(path: Path, mode: str, then: str = RESUME) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, next_step: str = RESUME) -> sqlite3.Connection:
     """Connect, with our settings and without implicit transactions."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
-    with explained(path, then):
+    with as_run_file_error(path, next_step):
         connection = sqlite3.connect(
-            uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+            uri, uri=True, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         try:
             for setting in _SETTINGS:
@@ -197,10 +203,10 @@ def _refuse_foreign_schema(path: Path, connection: sqlite3.Connection) -> None:
         odd_view = kind == "view" and name != VIEW
         if kind == "trigger" or odd_view or str(sql).upper().startswith("CREATE VIRTUAL"):
             said = clean(f"{kind} {name}")
-            raise fault(path, f"{DAMAGED} ({said}: fleetpatch makes none of that name)")
+            raise run_file_error(path, f"{DAMAGED} ({said}: fleetpatch makes none of that name)")
     plain = {name for kind, name, _ in rows if kind == "table"}
     if missing := TABLE_NAMES - plain:
-        raise fault(path, f"{DAMAGED} (without the table {min(missing)})")
+        raise run_file_error(path, f"{DAMAGED} (without the table {min(missing)})")
 
 
 def _is_copy(path: Path, connection: sqlite3.Connection) -> bool:
@@ -222,7 +228,7 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         return
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise fault(path, f"{DAMAGED} ({clean(found)})")
+        raise run_file_error(path, f"{DAMAGED} ({clean(found)})")
 
 
 def _journal_of(path: Path) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import UsageError
-from fleetpatch.journal import locator
+from fleetpatch.journal import catalog
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import RunState
 from tests.journal.makers import info, make, many
@@ -33,18 +33,18 @@ HOME = Path("/home/ann")
 def test_the_state_folder_follows_option_variable_and_xdg(
     option: Path | None, environ: dict[str, str], expected: str
 ) -> None:
-    assert locator.state_dir(option, environ, HOME) == Path(expected)
+    assert catalog.state_dir(option, environ, HOME) == Path(expected)
 
 
 def test_a_run_is_named_after_plan_time_and_chance() -> None:
     east = datetime(2026, 3, 1, 10, 0, 5, tzinfo=timezone(timedelta(hours=8)))
-    assert locator.run_id("relabel", east, 0xABC) == "relabel-20260301T020005Z-000abc"
-    assert locator.run_path(Path("/s/runs"), "r-1") == Path("/s/runs/r-1.run")
+    assert catalog.run_id("relabel", east, 0xABC) == "relabel-20260301T020005Z-000abc"
+    assert catalog.run_path(Path("/s/runs"), "r-1") == Path("/s/runs/r-1.run")
 
 
 def test_the_log_lies_beside_the_run_file() -> None:
-    assert locator.log_path(Path("/s/a.run")) == Path("/s/a.jsonl")
-    assert locator.log_path(Path("/s/a.b")) == Path("/s/a.b.jsonl")
+    assert catalog.log_path(Path("/s/a.run")) == Path("/s/a.jsonl")
+    assert catalog.log_path(Path("/s/a.b")) == Path("/s/a.b.jsonl")
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def runs(tmp_path: Path) -> Path:
     """Three runs of `relabel`, one of `relabel-ml`, one file of a person's own naming."""
     for plan, day, salt in [("relabel", 1, 1), ("relabel", 3, 2), ("relabel-ml", 2, 3)]:
         moment = datetime(2026, 3, day, tzinfo=UTC)
-        run = locator.run_id(plan, moment, salt)
-        make(locator.run_path(tmp_path, run), many(1), replace(info(run), plan_name=plan)).close()
+        run = catalog.run_id(plan, moment, salt)
+        make(catalog.run_path(tmp_path, run), many(1), replace(info(run), plan_name=plan)).close()
     return tmp_path
 
 
 def test_runs_are_listed_newest_first(runs: Path) -> None:
-    assert [path.stem for path in locator.run_files(runs)] == [
+    assert [path.stem for path in catalog.run_files(runs)] == [
         "relabel-20260303T000000Z-000002",
         "relabel-ml-20260302T000000Z-000003",
         "relabel-20260301T000000Z-000001",
@@ -67,11 +67,11 @@ def test_runs_are_listed_newest_first(runs: Path) -> None:
 
 def test_a_file_of_ones_own_naming_is_listed_by_its_age(runs: Path) -> None:
     make(runs / "mine.run", many(1)).close()
-    assert locator.run_files(runs)[0].stem == "mine"
+    assert catalog.run_files(runs)[0].stem == "mine"
 
 
 def test_without_a_folder_there_are_no_runs(tmp_path: Path) -> None:
-    assert locator.run_files(tmp_path / "none") == []
+    assert catalog.run_files(tmp_path / "none") == []
 
 
 @pytest.mark.parametrize(
@@ -86,31 +86,31 @@ def test_without_a_folder_there_are_no_runs(tmp_path: Path) -> None:
     ],
 )
 def test_a_run_is_found_by_id_plan_or_start(runs: Path, text: str, found: str) -> None:
-    assert locator.find(runs, text).stem == found
+    assert catalog.find(runs, text).stem == found
 
 
 def test_a_path_is_taken_as_it_is(runs: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere.db"
     elsewhere.touch()
-    assert locator.find(runs, str(elsewhere)) == elsewhere
+    assert catalog.find(runs, str(elsewhere)) == elsewhere
 
 
 def test_a_start_of_several_names_them(runs: Path) -> None:
     with pytest.raises(
         UsageError, match=r"is ambiguous: relabel-20260303.*; give more of its name"
     ):
-        locator.find(runs, "relab")
+        catalog.find(runs, "relab")
 
 
 @pytest.mark.parametrize("text", ["", "nothing", "../x", "*"])
 def test_a_run_that_is_not_there_points_to_the_list(runs: Path, text: str) -> None:
     with pytest.raises(UsageError, match="`fleetpatch status` lists the runs"):
-        locator.find(runs, text)
+        catalog.find(runs, text)
 
 
 def test_a_damaged_file_is_listed_with_its_problem(runs: Path) -> None:
     (runs / "relabel-20260304T000000Z-000004.run").write_text("oops")
-    damaged, *others = locator.listing(runs)
+    damaged, *others = catalog.listing(runs)
     assert damaged.run == "relabel-20260304T000000Z-000004"
     assert "is not a run file" in damaged.problem
     assert [entry.state for entry in others] == [RunState.PLANNED] * 3
@@ -118,13 +118,13 @@ def test_a_damaged_file_is_listed_with_its_problem(runs: Path) -> None:
 
 def test_unfinished_runs_are_those_of_the_same_plan_that_can_go_on(runs: Path) -> None:
     (runs / "broken.run").write_text("oops")
-    with RunFile.open(locator.find(runs, "relabel"), write=True) as run:
+    with RunFile.open(catalog.find(runs, "relabel"), write=True) as run:
         run.set_state(RunState.FINISHED)
     RunFile.create(runs / "cut.run", info()).close()
     make(runs / "dry.run", many(1), info("dry", dry_run=True)).close()
     make(runs / "edited.run", many(1), replace(info("edited"), plan_digest="sha256:1")).close()
-    assert [entry.run for entry in locator.unfinished(runs, "sha256:0a0b")] == [
+    assert [entry.run for entry in catalog.unfinished(runs, "sha256:0a0b")] == [
         "relabel-ml-20260302T000000Z-000003",
         "relabel-20260301T000000Z-000001",
     ]
-    assert [e.run for e in locator.unfinished(runs, "sha256:0a0b", dry_run=True)] == ["dry"]
+    assert [e.run for e in catalog.unfinished(runs, "sha256:0a0b", dry_run=True)] == ["dry"]
