@@ -1,8 +1,8 @@
 """A lane: the workers of one cluster, and the feeder that claims targets for them.
 
-The feeder claims a chunk of targets in one transaction before any of them is sent. What an earlier
-process left in doubt goes first, and is read before it is sent. A lane releases what it claimed and
-cannot have changed, so that only what was in flight can be in doubt.
+The feeder claims a chunk of targets in one transaction before any of them is sent. Targets that an
+earlier process left in doubt come first, and are read before they are sent. At its end a lane
+releases the claimed targets that were not sent, so that only those in flight stay in doubt.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,10 +23,10 @@ from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.answers.verdicts import SERVER_FAULTS
 
 _CAUSES_KEPT = 20
-"""Causes of single targets that a lane keeps: the summary shows one and counts the others."""
+"""Causes of single targets that a lane keeps; the summary shows one and counts the others."""
 
 _RELEASE_BATCH = 1000
-"""Targets that the breaker turned away are released in batches of so many: a commit for each."""
+"""Targets that the breaker refused are released in batches of this size, each with a commit."""
 
 
 class _WorkItem(NamedTuple):
@@ -46,12 +46,12 @@ def _ignore_retried(_record: RetryRecord) -> None:
 
 @dataclass(slots=True)
 class Lane:
-    """Brings one cluster's pending targets, up to `last`, to their ends, `concurrency` at a time.
+    """Patches one cluster's open targets, up to the id `last`, `concurrency` at a time.
 
-    `causes` says afterwards why targets were left open; it is empty where none was.
+    After `run`, `causes` holds the reasons why targets are still open; it is empty if none is.
     `cluster_stopped`: the breaker stopped the whole cluster. `has_unreadable`: single targets could
-    not be read while the cluster answered others. `on_settled` is called at each end, `on_retried`
-    before each retry, both before anything else is sent.
+    not be read while the cluster answered others. `on_settled` is called for each settled target,
+    `on_retried` before each retry, both before anything else is sent.
     """
 
     patcher: ClusterPatcher
@@ -80,9 +80,10 @@ class Lane:
 
     @property
     def given_up(self) -> bool:
-        """Whether the cluster is at fault for the targets that are left open.
+        """Whether targets are open because of the cluster, rather than because of single objects.
 
-        Few targets end before the breaker opens, so a cluster that answered none of them counts.
+        A lane with few targets ends before the breaker opens, so a cluster that answered none of
+        them is given up as well.
         """
         return self.cluster_stopped or (self._unanswered and not self.has_unreadable)
 
@@ -92,9 +93,10 @@ class Lane:
         self._shutdown.request()
 
     async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
-        """Work until nothing is pending or the lane is stopped; closes `outbox`, its own clone."""
-        # While one chunk is in the stream the next is claimed, so that workers do not wait for the
-        # disk. At least 64: a commit for a few targets costs as much as one for many.
+        """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
+        # The next chunk is claimed while one is in the stream, so that workers do not wait for the
+        # disk: four targets for each worker outlast a commit. At least 64, since a commit for a few
+        # targets costs as much as one for many.
         chunk = max(64, 4 * self.concurrency)
         feed, items = anyio.create_memory_object_stream[_WorkItem](chunk)
         async with outbox:
@@ -105,8 +107,9 @@ class Lane:
                     for _ in range(self.concurrency):
                         workers.start_soon(self._work, items.clone(), outbox.clone())
                     items.close()
-                # All workers are done: end the task that waits for the drain time.
+                # All workers are done, so the task that waits for the drain time is not needed.
                 bound.cancel_scope.cancel()
+            # Targets whose requests were cancelled are in neither list, so they stay claimed.
             self.causes.update(f"{self.cluster}: {cause}" for cause in self.breaker.causes())
             self._untouched.extend(self._queued.values())
             self._queued.clear()
@@ -128,14 +131,15 @@ class Lane:
                 )
                 if not claimed:
                     return
-                # Targets that are released meanwhile are left to another session.
+                # Targets that the lane releases are left to another session: this one would only
+                # claim and release them again.
                 self._last_claimed = claimed[-1].id
                 await self._enqueue(claimed, feed)
                 if len(self._untouched) >= _RELEASE_BATCH:
                     await self._release()
 
     async def _enqueue_in_doubt(self, feed: MemoryObjectSendStream[_WorkItem], chunk: int) -> None:
-        """Enqueue what was in doubt before this lane claimed anything."""
+        """Enqueue the targets that were in doubt before this lane claimed any."""
         last = 0
         while not self._shutdown.requested:
             doubtful = await self.writer.in_doubt(self.cluster, last, chunk)
@@ -148,6 +152,7 @@ class Lane:
     async def _enqueue(
         self, claimed: Sequence[Target], feed: MemoryObjectSendStream[_WorkItem]
     ) -> None:
+        # Before the first `put`, which may be cancelled: `run` releases what is queued.
         self._queued.update((target.id, target) for target in claimed)
         for target in claimed:
             if self._shutdown.requested:
@@ -157,7 +162,7 @@ class Lane:
     async def _release(self) -> None:
         untouched, self._untouched = self._untouched, []
         if untouched:
-            # Shielded: a target that is not released would be in doubt without a reason.
+            # Shielded: without the release, targets that were never sent would be in doubt.
             with anyio.CancelScope(shield=True):
                 await self.writer.release(untouched)
 
@@ -168,11 +173,12 @@ class Lane:
     ) -> None:
         async with items, outbox:
             async for target, in_doubt in EagerReceiver(items):
+                # The stream is read to its end, so that the feeder is never blocked on it.
                 if self._shutdown.requested:
                     continue
                 self._queued.pop(target.id, None)
                 if self.breaker.refuses(target):
-                    # What is in doubt may have been changed and must not be released.
+                    # A target in doubt may have been changed and must not be released.
                     if not in_doubt:
                         self._untouched.append(target)
                     continue
@@ -188,8 +194,8 @@ class Lane:
 
     def retried(self, record: RetryRecord) -> None:
         """Count a retry; the breaker may stop the lane."""
-        # The breaker comes first: the listener may stop the run, and then both causes are known.
-        # Conflicts and stale credentials say nothing against the server.
+        # The breaker comes first: the listener may stop the run, and both causes must be recorded.
+        # Conflicts and stale credentials are not faults of the server.
         if record.verdict in SERVER_FAULTS:
             now = self.patcher.context.clock.monotonic()
             if cause := self.breaker.retried(now, record.reply_line):
@@ -197,10 +203,10 @@ class Lane:
         self.on_retried(record)
 
     def _note_settled(self, target: Target, settlement: Settlement) -> None:
-        """Report an end to the listener and the breaker, before the next request is sent."""
+        """Report a settled target to the listener and the breaker, before the next request."""
         self.on_settled(target, settlement)
         if self._unanswered and settlement.reason is not Reason.EXHAUSTED:
-            # The cluster answers others, so those targets were at fault.
+            # The cluster answers other requests, so single objects are the cause.
             self.has_unreadable = True
         if cause := self.breaker.settled(target, settlement):
             self._stop_cluster(cause)
@@ -210,7 +216,7 @@ class Lane:
         self.stop(f"{self.cluster}: {cause}")
 
     def _defer(self, target: Target, deferred: Deferred) -> None:
-        if not deferred.cause:
+        if not deferred.cause:  # a shutdown, whose cause is recorded where it was requested
             return
         if deferred.stops_lane:
             self._stop_cluster(deferred.cause)

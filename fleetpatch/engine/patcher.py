@@ -50,8 +50,10 @@ class TargetPatcher:
     """
 
     def __init__(self, context: PatchContext, target: Target, *, in_doubt: bool) -> None:
+        # Values that a PATCH of ours replaced, where they are not those of the plan; for undo.
         self._replaced: Fields | None = None
         earlier = target.earlier
+        # An attempt whose outcome was reopened may have replaced other values than planned.
         if earlier is not None and not deep_equal(earlier.replaced, target.before):
             self._replaced = earlier.replaced
             target = replace(target, before=earlier.replaced)
@@ -60,20 +62,32 @@ class TargetPatcher:
         self._policy = context.policy
         self._goal = goal(self._policy.change, target)
         self._planned_version = target.resource_version
+        # What the last read showed of our change, if it was stored in part.
         self._ours: Fields = {}
+        # How the target ends if the next read finds nothing better. With `_refused_for_good` no
+        # further PATCH can succeed; without it, one can if the object has changed.
         self._refused: End | None = None
         self._refused_for_good = False
         self._options = self._policy.options
+        # The resourceVersion that the next PATCH carries.
         self._version = target.resource_version
+        # These five describe PATCHes of this session and, with `in_doubt`, of an earlier one:
+        # whether one may have been applied at any time,
         self._maybe_applied = in_doubt
+        # whether one had a reply, or none, that a conflict does not explain,
         self._lost = in_doubt
+        # whether one was sent after the last successful read,
         self._unread = False
+        # whether one was left without an answer, so that it may arrive even after a read,
         self._unanswered = in_doubt
+        # and whether the object must be read before the next one.
         self._must_read = in_doubt
         self._renewed = False
         self._attempts = 0
         self._reads = 0
         self._status: int | None = None
+        # Two times: the record counts from here, the deadline from the first PATCH, since the wait
+        # for the pacer in between may be long.
         self._started = context.clock.monotonic()
         self._first_sent_at: float | None = None
         self._last: Retryable | None = None
@@ -124,15 +138,18 @@ class TargetPatcher:
     async def _read_and_send(self) -> AttemptResult | Unjudged:
         """Read where needed, then send where allowed."""
         shutdown = self._context.shutdown
+        # Without this the target would wait for the pacer first, and then be read all the same.
         if shutdown.requested and self._unread and not self._must_read:
             return await self._defer_for_shutdown()
         if self._must_read:
             ended = await self._read()
+            # Another read could follow only after a wait, and there are no waits after a shutdown.
             if shutdown.requested and isinstance(ended, Retryable):
                 return Deferred()
             if ended is not None:
                 return ended
         if self._policy.read_only:
+            # The read found nothing of ours, so that the target can be released.
             return self._partly_stored() or Deferred(in_doubt=False)
         permit = await self._context.pacer.admit(shutdown)
         if permit is None:
@@ -146,7 +163,7 @@ class TargetPatcher:
     async def _defer_for_shutdown(self) -> Settlement | Deferred:
         """Leave the target open because of a shutdown, unless a read shows that it is settled.
 
-        Where the server asked for a pause nothing is read, and the target stays in doubt.
+        After a reply that asks for a pause nothing is read, and the target stays in doubt.
         """
         if self._unread:
             if self._last and retry_after(self._last.reply, self._context.clock.wall()):
@@ -159,21 +176,23 @@ class TargetPatcher:
         return self._partly_stored() or Deferred(in_doubt=self._is_in_doubt)
 
     def _partly_stored(self) -> Settlement | None:
-        """Settle a target that holds values of ours where nothing more may be sent."""
+        """Settle a target that has some of our values, if no more may be sent."""
         return self._settle(partly_stored(self._ours, self._version)) if self._ours else None
 
     async def give_up(self, last: Retryable, *, may_send: bool = True) -> Settlement | Deferred:
-        """End a target whose attempts are used up, after a read where one can decide.
+        """End a target whose attempts are used up, after a read if that can decide.
 
         `may_send`: a PATCH may follow the read if attempts were used up by failing reads.
         """
+        # Overdue: attempts ended before a read that had to come first.
         if (overdue := self._must_read) or self._unread:
             match await self._read():
                 case Settlement() as ended:
                     return ended
+                # Otherwise the refused read says less about the target than its last PATCH did.
                 case Deferred() as deferred if deferred.stops_lane or overdue:
                     return deferred
-                case Retryable(reply=reply) if self._must_know(last, reply):
+                case Retryable(reply=reply) if self._must_stay_open(last, reply):
                     cause = f"could not be read after it may have been applied: {one_line(reply)}"
                     return Deferred(
                         cause,
@@ -188,6 +207,7 @@ class TargetPatcher:
                     return await self.give_up(result, may_send=False)
         said = one_line(last.reply)
         match last.verdict:
+            # Neither says anything about the object, so the target is not called failed.
             case Verdict.RENEW:
                 cause = f"spent its last attempt on credentials that were stale: {said}"
                 return Deferred(cause, in_doubt=self._is_in_doubt)
@@ -203,6 +223,7 @@ class TargetPatcher:
         policy = self._policy
         version = self._version if self._guarded else None
         sent = request(policy.change, self.target, self._goal, version, self._options)
+        # Counted before the reply: a cancelled request may have reached the server.
         self._attempts += 1
         if self._first_sent_at is None:
             self._first_sent_at = self._context.clock.monotonic()
@@ -210,6 +231,7 @@ class TargetPatcher:
             self.target, sent, whole=policy.whole, dry_run=policy.dry_run
         )
         self._context.pacer.answered(permit, reply)
+        # A reply about another object counts as no reply.
         reply = verified_reply(self.target, reply, written=True)
         if isinstance(reply, Answer):
             self._status = reply.status
@@ -224,11 +246,11 @@ class TargetPatcher:
 
     @property
     def _guarded(self) -> bool:
-        """Whether each PATCH carries the version; one that must not be repeated always does."""
+        """Whether each PATCH carries the version; one that is not repeatable always does."""
         return self._policy.guarded or not is_repeatable(self._policy.change)
 
     def _is_stale(self, end: End, seen: Seen) -> bool:
-        """Report whether a 200 shows the object as it was: a cache may have answered."""
+        """Return whether a 200 shows the object before the PATCH: a cache may have answered."""
         unmoved = seen.resource_version == self._version and not self._policy.dry_run
         return unmoved and end.reason is Reason.NOT_EFFECTIVE
 
@@ -246,21 +268,25 @@ class TargetPatcher:
         )
 
     async def _judge(self, unjudged: Unjudged) -> AttemptResult:
-        """Decide what a reply that is not a 200 with the object asks for."""
+        """Decide what follows a reply that did not settle the target in `_send`."""
         reply, sent = unjudged
+        # A stale 200: the read that `_confirm` makes may show the change.
         if isinstance(reply, Answer) and reply.status == 200 and reply.seen:  # noqa: PLR2004 - OK
             return await self._confirm(self._decide_on_200(reply.seen))
         ruling = judge(reply, self._policy.retried)
+        # Before the ruling: a server that is starting refuses what it will accept in a moment.
         if self._is_unready(reply) and self._attempts < self._policy.attempts:
             return Retryable(reply, Verdict.RETRY)
         if isinstance(reply, Answer) and is_failed_test(reply, sent):
-            # A test failed, or an operation does not fit: only the object shows which.
+            # Either a test failed, which is a conflict, or an operation does not fit the object.
+            # Only a read shows which.
             self._refused, self._must_read = End(Reason.REJECTED, one_line(reply)), True
             return Retryable(reply, Verdict.CONFLICT)
-        # A conflict is what the guard of the PATCH answers; nothing was stored then.
+        # A conflict is the answer of our own guard, and nothing was stored. Any other reply may
+        # have replaced the true answer.
         self._lost = self._lost or ruling.verdict is not Verdict.CONFLICT
         match ruling.verdict:
-            case Verdict.STOP if self._is_our_own(reply):
+            case Verdict.STOP if self._conflicts_only_with_us(reply):
                 self._options = replace(self._options, force=True)
                 return Retryable(reply, Verdict.RETRY)
             case Verdict.STOP:
@@ -274,9 +300,10 @@ class TargetPatcher:
                 self._must_read = self._maybe_applied = self._unanswered = True
         return Retryable(reply, ruling.verdict, ruling.reason, ruling.pause)
 
-    def _must_know(self, last: Retryable, read: Reply) -> bool:
+    def _must_stay_open(self, last: Retryable, read: Reply) -> bool:
         """Return whether a target whose last read failed must stay open."""
         if last.verdict is Verdict.RENEW:
+            # It stays open in any case, with the credentials as its cause.
             return False
         # A refused read would be refused again, so the target ends unless a PATCH was unanswered.
         return self._unanswered or not (isinstance(read, Answer) and self._is_final(read))
@@ -286,10 +313,11 @@ class TargetPatcher:
         policy = self._policy
         return self._attempts < policy.attempts and self.elapsed <= policy.deadline
 
-    def _is_our_own(self, reply: Reply) -> bool:
+    def _conflicts_only_with_us(self, reply: Reply) -> bool:
         """Return whether an apply conflicts only with fields of our own field manager.
 
-        Fields that we patched, as an undo does, belong to the same manager with another operation.
+        The server lists managers by name and operation, so fields that we set by a PATCH of another
+        type, as an undo does, conflict with our apply.
         """
         own = is_owned_by(reply, self._options.field_manager)
         return own and not self._options.force
@@ -305,8 +333,9 @@ class TargetPatcher:
         return await self._read() or self._settle(refused)
 
     async def _read(self) -> AttemptResult | None:
-        """Read the object and decide; None where it is to be sent (again)."""
-        # A read is made after a shutdown as well, but waits for the pacer like any request.
+        """Read the object and decide; None if the PATCH is to be sent (again)."""
+        # With a shutdown of its own the pacer admits it even after the lane's shutdown was
+        # requested: a read settles the target, and the drain time bounds it.
         permit = await self._context.pacer.admit(Shutdown(self._context.clock))
         self._reads += 1
         reply = await self._context.cluster.read(self.target, whole=self._policy.whole)
@@ -322,16 +351,17 @@ class TargetPatcher:
                 return self._decide(None)
             case Answer(status=401):
                 return await self._renew(reply)
+            # The PATCH and the read were both refused, and no retry changes that.
             case Answer() if refused and not unready and self._is_final(reply):
                 return self._settle(refused)
-            # Unlike a 404 this says nothing of the object: the target stays open.
+            # Unlike a 404 this says nothing about the object: the target stays open.
             case Answer(status=403) if not unready:
                 return Deferred(f"may not be read: {one_line(reply)}", in_doubt=self._is_in_doubt)
             case _:
                 return Retryable(reply, Verdict.IN_DOUBT)
 
     def _is_unready(self, reply: Reply) -> bool:
-        """Track outages; return whether a server that may have just started sent the refusal."""
+        """Note outages; return whether the reply may come from a server that has just started."""
         outages, now = self._context.outages, self._context.clock.monotonic()
         if isinstance(reply, NoAnswer):
             outages.note(now, alone=reply.silence is not Silence.UNREACHABLE)
@@ -353,25 +383,26 @@ class TargetPatcher:
         self._unread = False
         self._ours = (step.wrote or {}) if isinstance(step, End) else step.ours
         refused = self._refused
+        # A refusal for good ends the target, unless the read shows that the change was stored.
         if refused and self._refused_for_good and not outweighs_refusal(step, refused.reason):
             return self._settle(refused)
         if isinstance(step, End):
             return self._settle(step)
+        # The object is still the one that the refused PATCH was about: it would be refused again.
         if refused and step.resource_version == self._version:
             return self._settle(refused)
         self._goal, self._version, self._must_read = step.goal, step.resource_version, False
         self._refused = None
         if step.replaces is not None:
-            # Later drift is measured against the values that are replaced, not against the plan's.
+            # From now on drift means a change of the values that are replaced, not of the planned.
             self.target = replace(self.target, before=step.replaces, wanted=step.goal)
             self._replaced = step.replaces
         return None
 
     async def _renew(self, reply: Reply) -> AttemptResult:
-        """Renew the credentials after a first 401; a second one stops the lane.
+        """Renew the credentials after the first 401 of the target; the second one stops the lane.
 
-        The request is repeated even where no other credentials were found: one 401 may be a
-        passing fault.
+        The request is repeated even if the credentials are the same: a 401 may be a passing fault.
         """
         if self._renewed:
             cause = f"the server does not accept our credentials: {one_line(reply)}"

@@ -1,8 +1,8 @@
-"""Retries: one target, from its first PATCH to its end, driven by tenacity.
+"""Retries of one target, from its first PATCH to its end, with tenacity.
 
-An attempt that settles nothing is repeated after a wait, until the attempts or the time that a
-target may take are used up. tenacity looks at results only: an exception, and cancellation above
-all, passes straight through it.
+An attempt that settles nothing is repeated after a wait, until the attempts or the deadline of the
+target are used up. Only results are retried: exceptions, cancellation among them, pass through
+tenacity to the caller.
 """
 
 from collections.abc import Callable
@@ -48,8 +48,8 @@ class ClusterPatcher:
         `in_doubt`: a PATCH of an earlier process may have reached the server, so read first.
         """
         patcher = TargetPatcher(self.context, target, in_doubt=in_doubt)
-        # Most targets end here. An AsyncRetrying takes about 30 µs of CPU, a tenth of what all else
-        # takes for a target, so there is one only for a target that needs it.
+        # Most targets end here. An AsyncRetrying costs about 30 µs of CPU, a tenth of all the work
+        # for a target, so it is built only for a target that needs it.
         ended = await patcher.send_first()
         if ended is None:
             ended = await self._retry(patcher, on_retry)
@@ -65,9 +65,9 @@ class ClusterPatcher:
             wait=WaitBackoff(policy.backoff, context.clock, self.random),
             retry=retry_if_result(lambda result: isinstance(result, Retryable)),
             before_sleep=lambda state: on_retry(_record_of(patcher.target, state)),
-            # With no retry left, the last result is returned like any other.
+            # Without a retry left, return the last result instead of raising RetryError.
             retry_error_callback=_retryable,
-            # A shutdown ends the wait.
+            # A requested shutdown ends the wait early.
             sleep=context.shutdown.sleep,
         )
         result: AttemptResult = await retrying(patcher.attempt)
@@ -127,5 +127,5 @@ def _record_of(target: Target, state: RetryCallState) -> RetryRecord:
 def _retryable(state: RetryCallState) -> Retryable:
     """Return the last result, which is retryable whenever tenacity asks for a policy."""
     if state.outcome is None or not isinstance(result := state.outcome.result(), Retryable):
-        raise AssertionError("tenacity asks only after an attempt that settled nothing")
+        raise AssertionError("a policy was called for an attempt that needs no retry")
     return result

@@ -1,11 +1,11 @@
-"""The writers of the run file: every change of it is made here, one at a time, in a thread.
+"""Writes to the run file, one call at a time, in a thread.
 
-A commit waits for the disk. In a thread it does not delay answers that arrive meanwhile, and the
-lock keeps the promise of the port `Journal` that calls do not overlap.
+A commit waits for the disk. In a thread it does not delay the event loop, and a lock ensures that
+calls of the port `Journal` do not overlap.
 
-Outcomes are committed in groups and logged afterwards: a line in the log means that the run file
-has the outcome. While a group is committed, and for `COMMIT_INTERVAL` after that, outcomes gather
-for the next one. A crash leaves at most those in doubt, and reading settles them.
+Outcomes are committed in groups and logged afterwards, so a line in the log means that the run file
+has the outcome. Outcomes that arrive during a commit, or within `COMMIT_INTERVAL` after it, form
+the next group. A crash leaves at most one group in doubt, whose targets are read on resume.
 """
 
 from collections import Counter
@@ -59,20 +59,20 @@ class JournalWriter:
 
     async def _write(self, change: Callable[[], T]) -> T:
         async with self._lock:
-            # Not abandoned on cancellation: the thread would run on while the next call begins.
+            # Not abandoned on cancellation: the thread would still run when the next call begins.
             return await to_thread.run_sync(change, abandon_on_cancel=False)
 
 
 Settled: TypeAlias = tuple[Target, Settlement]
 
 COMMIT_INTERVAL = 0.05
-"""Seconds between group commits: 20 a second cost little at any rate of outcomes."""
+"""Seconds between group commits; 20 commits a second are cheap, whatever the rate of outcomes."""
 
 
 class OutcomeWriter:
     """Records outcomes until the last worker has closed its stream.
 
-    An error of the run file ends the run.
+    An error of the run file or of the log is raised, and ends the run.
     """
 
     def __init__(
@@ -88,11 +88,12 @@ class OutcomeWriter:
         async with inbox:
             async for first in inbox:
                 group = [first, *_ready_items(inbox)]
+                # The order: a line in the log promises that the outcome is durable.
                 await self._writer.record([settlement for _, settlement in group])
                 self._report(group)
-                # Once for each group: a system call for each line would cost more than the lines.
+                # Once for each group: a system call costs more than a line.
                 self._log.flush()
-                # After the last worker has closed its stream no outcome will come.
+                # Without an open stream no outcome can follow, and waiting would delay the end.
                 if inbox.statistics().open_send_streams:
                     await self._clock.sleep(COMMIT_INTERVAL)
 
@@ -105,7 +106,7 @@ class OutcomeWriter:
 
 
 def _ready_items(inbox: MemoryObjectReceiveStream[Settled]) -> list[Settled]:
-    """Return what has gathered in the stream, without waiting."""
+    """Return what is in the stream, without waiting."""
     gathered: list[Settled] = []
     while True:
         try:

@@ -1,8 +1,8 @@
-"""One API server: the port `Cluster`, implemented over HTTP.
+"""One API server: implements the port `Cluster` over HTTP.
 
-`patch` and `read` send once and return a value, whatever happens: their retries are the engine's.
-`resources`, `namespaces`, `pages` and `release` are sent again where it helps (`kube.retry`), and
-raise where they fail. Memory holds one page at a time.
+`patch` and `read` send one request and return a value, whatever happens; the engine repeats them.
+`resources`, `namespaces`, `pages` and `release` repeat requests that may succeed later
+(`kube.retry`), and raise if they fail. Memory holds one page at a time.
 """
 
 import random
@@ -35,7 +35,7 @@ from fleetpatch.rules.answers.scope import Scope
 
 _NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
 _DISCOVERY_CONCURRENCY: Final = 8
-"""Requests; a server has about 30 group versions, and discovery happens once in a run."""
+"""Requests at a time; a server has about 30 group versions, and a run discovers them once."""
 _UNAUTHORIZED: Final = 401
 
 
@@ -153,11 +153,12 @@ class ApiServer:
         while position is not None:
             query = selectors | {"limit": str(position.limit), "continue": position.token}
             send = partial(self._list, resource, namespace, query, whole=whole)
-            # A page that times out can still be made smaller, which helps more than another try.
+            # After a timeout the page is requested with a smaller limit, which helps more than to
+            # repeat the same request; only the smallest page is repeated.
             raw = await self._reader.get(send, retry_timeouts=position.is_smallest)
             step = listing.next_step(position, progress, raw, what)
             if step.page is not None:
-                # Parsed only now: the server is the one to refuse a selector that is not valid.
+                # Parsed only after the answer: the server decides whether a selector is valid.
                 scope = Scope.of(resource, namespace, selector, field_selector)
                 _require_in_scope(step.page, scope, what)
                 yield step.page
@@ -168,7 +169,7 @@ class ApiServer:
     async def namespaces(self) -> Sequence[str]:
         """Return the names of all namespaces, sorted. Raises ClusterError or CredentialsError."""
         pages = self.pages(_NAMESPACES, namespace=None, selector="", field_selector="")
-        # A set, since a list that expired and started again shows names twice.
+        # A set: a list that expired and was started again has names twice.
         return sorted({seen.name async for page in pages for seen in page.items})
 
     async def resources(self, groups: Collection[str] | None = None) -> Sequence[Resource]:
@@ -194,7 +195,7 @@ class ApiServer:
         async with anyio.create_task_group() as group:
             for version in versions:
                 group.start_soon(self._discover, version, found, limiter)
-        # In the order of `versions`, whichever answer came first: plans must be deterministic.
+        # Answers arrive in any order, but plans must be deterministic.
         return tuple(resource for version in versions for resource in found.get(version, ()))
 
     async def release(self) -> str:
@@ -215,7 +216,7 @@ class ApiServer:
         answer = decode_answer(raw, whole=whole, managed=managed)
         error = self._transport.credentials.last_error
         if answer.status == _UNAUTHORIZED and error:
-            # A 401 does not say why the renewal failed, which is what a person has to correct.
+            # The cause that a person must correct is why the renewal failed, not the 401 itself.
             return replace(answer, message=clean(f"{answer.message}; {error}"))
         return answer
 
@@ -241,9 +242,9 @@ class ApiServer:
         raw = await self._reader.get(partial(self._get, path), policy=DISCOVERY_RETRIES)
         if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
             return raw.body
-        said = describe(raw if isinstance(raw, NoAnswer) else decode_answer(raw))
+        reply = describe(raw if isinstance(raw, NoAnswer) else decode_answer(raw))
         raise ClusterError(
-            f"{self._reader.where}: cannot read {path} ({said}); "
+            f"{self._reader.where}: cannot read {path} ({reply}); "
             "check the server's address, the network and your rights"
         )
 
@@ -261,12 +262,12 @@ class ApiServer:
 
 
 def _require_in_scope(page: Page, scope: Scope, what: str) -> None:
-    """Refuse a page with objects that were not asked for.
+    """Raise ClusterError for a page with objects that were not asked for.
 
-    The server, or a gateway, ignores the query, so that no object of its lists can be trusted.
+    The server or a gateway ignores the query, so no object of its lists can be trusted.
     """
     problem = scope.problem_of_list(page.api_version, page.kind) or scope.problem_of(page.items)
     if problem:
         raise ClusterError(
-            f"{what}: {problem}; nothing was sent; look at what is between us and the server"
+            f"{what}: {problem}; check the proxies and gateways on the way to the server"
         )

@@ -152,7 +152,7 @@ def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> Ne
         problem = unreadable_item(raw) or decode_answer(raw).message or "of objects"
         raise ClusterError(
             f"{what}: the answer is not a list ({problem}); "
-            "look at what is between us and the server"
+            "check the proxies and gateways on the way to the server"
         )
     shown = Page(page.items, position.inconsistent, page.api_version, page.kind)
     if not page.token:
@@ -160,7 +160,7 @@ def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> Ne
     if not progress.is_new_token(page.token):
         raise ClusterError(
             f"{what}: the list does not end, since the server answers with the same page again;"
-            " look at what is between us and the server"
+            " check the proxies and gateways on the way to the server"
         )
     if progress.has_new_objects(page.items):
         return NextStep(
@@ -170,7 +170,8 @@ def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> Ne
     if repeated_pages > REPEATS + position.new_pages:
         raise ClusterError(
             f"{what}: the list does not end, since {repeated_pages} pages had no new objects;"
-            " narrow the selector or the namespaces, or look at what is between us and the server"
+            " narrow the selector or the namespaces,"
+            " or check the proxies and gateways on the way to the server"
         )
     onward = replace(position, token=page.token, repeated_pages=repeated_pages)
     return NextStep(shown, onward, repeated_pages)

@@ -1,11 +1,12 @@
-"""The log: JSON Lines, an event a line; an interface (docs/reference.md, "Log").
+"""The log of a run: JSON Lines, one event a line; an interface (docs/reference.md, "Log").
 
-An event passes `processors()`, top to bottom, and comes out as one line of bytes. Lines gather in
-memory until `flush`, which is called after each group commit, or until there are 64 KiB of them;
-they reach the file (`fleetpatch.report.logfile`) in whole lines, by appending, so that several runs
-can share one. The run file is the record, and the log only describes it: lines are not synced to
-the disk, and a crash may lose the last few. But a line that *cannot* be written (disk full, pipe
-closed) is an error and stops the run, because a run must not patch without a log.
+`processors()` turn each event into one line of bytes. Lines are buffered until `flush`, which is
+called after each group commit, or until the buffer has 64 KiB. `fleetpatch.report.logfile` appends
+whole lines to the file, so that several runs can share it.
+
+The run file is the record, and the log only describes it: lines are not synced to the disk, and a
+crash may lose the last few. But a line that *cannot* be written (disk full, pipe closed) is an
+error and stops the run, because a run must not patch without a log.
 """
 
 import re
@@ -32,7 +33,7 @@ _HEAD: Final = dict.fromkeys(("timestamp", "level", "event", "run"))
 
 
 class Log(structlog.BoundLoggerBase):
-    """Implements the port `Events`; bound fields (`log.bind(cluster=...)`) are in every line."""
+    """Implements the port `Events`; fields of `log.bind(cluster=...)` are in every line."""
 
     def info(self, event: str, **fields: Any) -> None:
         """Log an event. Raises LogError when a full buffer cannot be written."""
@@ -61,7 +62,7 @@ def open_log(
     try:
         yield Log(file, processors(now), _HEAD | {"run": run})
     except BaseException:
-        with suppress(LogError):  # the block's own error is the one to be seen
+        with suppress(LogError):  # do not hide the error of the block
             file.close()
         raise
     file.close()
@@ -79,7 +80,7 @@ def processors(now: Callable[[], float] = time.time) -> tuple[Processor, ...]:
 
 
 def make_safe(_logger: Any, _method: str, line: Line) -> Line:
-    """Take control characters and secrets from every value, and cut strings at 500 characters."""
+    """Remove control characters, mask secrets, and cut strings at 500 characters."""
     for key in _secret_keys(tuple(line)):
         line[key] = REDACTED
     for key, value in line.items():
@@ -111,12 +112,12 @@ class _Stamp:
 
 
 def encode(_logger: Any, _method: str, line: Line) -> bytes:
-    """One line of JSON."""
+    """Encode the event as one line of JSON."""
     return msgspec.json.encode(line) + b"\n"
 
 
 def _safe(value: Any) -> Any:
-    # In the order of how often they come: this is where a log line's time goes.
+    # The most frequent types first: most of the time of a log line is spent here.
     if isinstance(value, str):
         return value if _is_harmless(value) else _washed(value)
     if value is None or isinstance(value, int):
@@ -133,16 +134,16 @@ def _safe(value: Any) -> Any:
 
 
 _is_harmless: Final = re.compile(r"[a-z0-9._/-]{0,500}").fullmatch
-"""Names, uids and reason codes: most values there are, and nothing to clean or to mask in them."""
+"""Matches most values: names, uids and reason codes, which need no cleaning and no masking."""
 
 
 @lru_cache(maxsize=64)
 def _washed(text: str) -> str:
-    """Take control characters and secrets out; remembered for the run's name, in every line."""
+    """Clean and mask a text; cached for the name of the run, which is in every line."""
     return mask(clean(text))
 
 
 @lru_cache(maxsize=256)
 def _secret_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that name a secret; remembered, since an event has the same keys every time."""
+    """Return the keys that name a secret; cached, since the lines of an event share their keys."""
     return tuple(key for key in keys if is_secret_name(key))

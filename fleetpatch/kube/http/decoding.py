@@ -1,15 +1,15 @@
-"""Answers and pages of lists, decoded from their bodies into the model's values.
+"""Decodes the bodies of answers and list pages into values of the model.
 
 Answers are requested as `PartialObjectMetadata`; a server that does not know it sends whole
-objects, of which only the metadata is read. The structs name the fields that are read and skip all
-others. Null is the same as absent, as it is for Go; an empty list may have `items: null`.
+objects, of which only the metadata is read. The structs name the fields that are read, and msgspec
+skips all others. Null means absent, as it does for Go; an empty list may have `items: null`.
 
-An answer need not come from an API server. For the HTML page of a proxy, the JSON of a gateway or
-plain text the status counts, and a short message describes the body
+An answer may come from something other than an API server. For the HTML page of a proxy, the JSON
+of a gateway or plain text, the status counts, and a short message describes the body
 (`fleetpatch.kube.http.lenient_json`).
 
-An answer may quote the secrets of its request. Decisions see the texts as they came; the texts that
-are shown to people are masked here.
+An answer may quote the secrets of its request. Decisions use the texts as they came; texts for
+people are masked here.
 """
 
 from collections.abc import Mapping
@@ -26,9 +26,10 @@ from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
 _OK: Final = range(200, 300)
-_FOREIGN_OWNER: Final = "FieldManagerConflict"  # the reason of a cause, set by server-side apply
+_FOREIGN_OWNER: Final = "FieldManagerConflict"
+"""The reason of a cause that server-side apply adds for each conflicting field."""
 _CAUSES: Final = 20
-"""Causes read of one Status; a webhook may add one for each of its rules."""
+"""Causes that are read of one Status; a webhook may add one for each of its rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,8 @@ class ListPage:
     kind: str
 
 
-# gc=False: these hold no references to each other in a cycle, and a survey makes millions of them.
+# gc=False: these structs cannot form a reference cycle, and a survey makes millions of them, which
+# the garbage collector would otherwise visit.
 class _Metadata(msgspec.Struct, rename="camel", gc=False):
     name: str
     uid: str
@@ -111,7 +113,7 @@ class _List(_AnyList, gc=False):
     items: list[_Object] | None
 
 
-# For a page on which an object cannot be decoded: the others still can.
+# Items stay undecoded, so that one damaged object does not make the whole page undecodable.
 class _RawList(_AnyList, gc=False):
     items: list[msgspec.Raw] | None
 
@@ -149,10 +151,9 @@ _statuses: Final = msgspec.json.Decoder(_Status)
 def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> Answer:
     """Decode the answer to a GET or PATCH of one object; any body results in an Answer.
 
-    A body that was cut is half a document: it is described, but neither repaired nor decoded.
-
     `whole` keeps the whole object beside its metadata, `managed` its managedFields.
     """
+    # A body that was cut could be repaired into another object: it is described, not decoded.
     document = raw.body if raw.is_complete else b""
     if raw.status in _OK and (seen := _object(document, whole=whole, managed=managed)) is not None:
         return Answer(raw.status, seen, secrets=raw.secrets)
@@ -183,7 +184,7 @@ def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> An
         ),
         is_status=True,
         retry_after=retry_after,
-        # Kubernetes omits a zero, so a zero is not an order to retry at once.
+        # Kubernetes omits this field when it is zero, so a zero does not mean "retry at once".
         retry_after_seconds=details.retry_after_seconds or None,
     )
 
@@ -235,7 +236,7 @@ def _object(body: bytes, *, whole: bool, managed: bool) -> Seen | None:
         seen = _whole_object(body)
         return seen and (replace(seen, managed_fields=_managed_fields(seen)) if managed else seen)
     if managed:
-        # Where managedFields make the object undecodable, it is read without them.
+        # If the managedFields are what cannot be decoded, the object is decoded without them.
         shown = decode(_managed_objects, body)
         if shown is not None:
             return replace(_seen(shown), managed_fields=shown.metadata.managed_fields)
@@ -253,19 +254,20 @@ def _whole_object(body: bytes) -> Seen | None:
         seen = _seen_whole(msgspec.json.decode(body))
     except UNDECODABLE:
         return _readable_part(body)
-    # Counting brackets is cheaper than walking the object, and enough for nearly all of them.
+    # An object cannot be deeper than its brackets are many. Counting them is cheaper than walking
+    # the object, and is enough for nearly all objects.
     shallow = body.count(b"{") + body.count(b"[") <= MAX_DEPTH
     return seen if shallow else _within_depth(seen)
 
 
 def _whole_page(body: bytes) -> ListPage | None:
-    # Each object is decoded by itself: one that cannot be decoded leaves the others as they are.
+    # Each object is decoded by itself, so that a damaged one does not affect the others.
     raw_page = decode(_raw_lists, body)
     if raw_page is None:
         return None
     readable = [_whole_object(bytes(item)) for item in raw_page.items or ()]
     seen = tuple(item for item in readable if item is not None)
-    # An object without a name cannot be reported, and must not be dropped in silence.
+    # An object without metadata cannot be reported by name, and must not be dropped silently.
     return _page(raw_page, seen) if len(seen) == len(readable) else None
 
 
@@ -274,7 +276,7 @@ def _page(page: _AnyList, items: tuple[Seen, ...]) -> ListPage:
 
 
 def _readable_part(body: bytes) -> Seen | None:
-    """Decode as much of an object as can be read; None where that excludes its metadata."""
+    """Decode what can be read of an object; None if that does not include its metadata."""
     repaired = repair(body)
     try:
         return _within_depth(_seen_whole(msgspec.json.decode(repaired)))
@@ -322,7 +324,7 @@ def _strings(values: dict[str, str | None] | None) -> Mapping[str, str]:
     """Return labels or annotations without those that are null."""
     if not values:
         return {}
-    # Almost no object has one, and copying every map would slow the survey down.
+    # Null values are rare, and copying every map would slow the survey down.
     if None in values.values():
         return {key: value for key, value in values.items() if value is not None}
     return cast("dict[str, str]", values)

@@ -1,7 +1,7 @@
-"""JSON from servers: decoding that no body can break.
+"""Decodes JSON from servers; any body can be passed, and none raises.
 
-A body is decoded as it is. Only where that fails it is rewritten so that the result is what Go's
-decoder, which API servers and kubectl use, would read, and decoded again:
+A body is decoded as it is. If that fails, it is rewritten to what Go's decoder, which API servers
+and kubectl use, would read, and decoded again:
 
 ========================================  =====================================================
 bytes that are not UTF-8                  U+FFFD
@@ -29,8 +29,8 @@ UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a body; nesting counts against Python's recursion limit."""
 
 KEPT_DEPTH: Final = MAX_DEPTH + 4
-"""Levels that a repair keeps: those of an object, the two of a list around it, and more than that,
-so that an object which was cut is still found to be too deep."""
+"""Levels that `repair` keeps: those of an object, the two of a list around it, and two more, so
+that an object that was cut is still detected as too deep."""
 
 # A string is one token, so that brackets within strings are not counted. The quantifiers are
 # possessive, and a string without an end reaches to the end of the body: the match of a string
@@ -54,9 +54,9 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
 
 
 def repair(body: bytes) -> bytes:
-    """Rewrite what fails here but not in Go; returns `body` itself where there is nothing."""
+    """Rewrite what fails here but not in Go; returns `body` itself if there is no such part."""
     body = with_whole_characters(body)
-    # The number of opening brackets bounds the depth, and counting is cheap.
+    # The depth cannot exceed the number of opening brackets, and counting them is cheap.
     if body.count(b"[") + body.count(b"{") > KEPT_DEPTH:
         body = _flattened(body)
     return body
@@ -78,11 +78,12 @@ def _flattened(body: bytes) -> bytes:
                 depth -= 1
     if not pieces:
         return body
-    # Half a document may end below that depth, inside a part that is left out.
+    # Half a document may end below the kept levels, within a part that is replaced by null.
     return b"".join([*pieces, body[kept_from:] if depth <= KEPT_DEPTH else b""])
 
 
-# Each part ends at the next `<`, which keeps the time linear for a page of unclosed titles.
+# Each part of the pattern ends at the next `<`, so the time is linear even for a page of unclosed
+# titles.
 _TITLE: Final = re.compile(r"<title[^<>]*+>([^<]*+)", re.IGNORECASE)
 _MARKUP: Final = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
@@ -102,9 +103,9 @@ _error_bodies: Final = msgspec.json.Decoder(_ErrorBody)
 
 
 def describe_body(body: bytes, *, is_complete: bool = True) -> str:
-    """Describe a body that is neither an object nor a Status, in its own words and uncleaned.
+    """Describe a body that is neither an object nor a Status, by its own text, not cleaned.
 
-    `is_complete` is False where the body was cut; half a document is not decoded.
+    `is_complete` is False if the body was cut; then it is not decoded.
     """
     if not body.strip():
         return "the answer has no body"

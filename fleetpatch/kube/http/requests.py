@@ -10,7 +10,7 @@ _MIB: Final = 1024 * 1024
 # The limits below are far above what etcd stores for an object (1.5 MiB): they protect our memory
 # from a server or gateway that sends without end.
 _JSON: Final = "application/json"
-# Plain JSON comes second, for servers that do not know PartialObjectMetadata.
+# Plain JSON is the second choice, for servers that do not know PartialObjectMetadata.
 _METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{_JSON}"
 _METADATA_LIST: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_JSON}"
 
@@ -19,9 +19,9 @@ _METADATA_LIST: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 class RequestTemplate:
     """What all requests of one kind have in common.
 
-    There is one object for each kind, compared by identity, so that it is a cheap key. `limit` is
-    the largest answer that is read, in bytes. `compressed` asks for gzip; answers about one object
-    are too small to be worth it.
+    There is one instance for each kind of request, compared by identity, so that it is a cheap key.
+    `limit` is the size of the largest answer that is read, in bytes. `compressed` asks for gzip,
+    which is not worth its CPU time for an answer about one object.
     """
 
     method: str

@@ -4,8 +4,8 @@ The format is that of RFC 7234, section 5.5, of which Kubernetes uses the code 2
 
     Warning: 299 - "batch/v1beta1 CronJob is deprecated in v1.21+"
 
-Several may be in one header, and several headers in one answer. After a malformed one the rest of
-its header is skipped, as in client-go.
+One header may have several warnings, and one answer several headers. After a malformed warning the
+rest of its header is skipped, as in client-go.
 """
 
 import re
@@ -21,7 +21,8 @@ from fleetpatch.model.text import clean
 
 _CODE: Final = "299"
 _PER_ANSWER: Final = 20
-"""Warnings counted of one answer; the rest would only fill the log."""
+"""Warnings of one answer that are counted; more would only fill the log."""
+# Possessive quantifiers keep the time linear for any header.
 _WARNING: Final = re.compile(
     r'\s*+(?P<code>\d{3})\s++\S++\s++"(?P<text>[^"\\]*+(?:\\.[^"\\]*+)*+)"(?:\s++"[^"]*+")?+\s*+'
     r"(?:,|$)",
@@ -50,7 +51,7 @@ class ServerWarnings:
             if shown in self.counts:
                 self.counts[shown] += 1
                 continue
-            # `add_warnings` bounds the number of texts, so the new one may be left out.
+            # `add_warnings` limits the number of texts, so this one may not be in the result.
             self.counts = add_warnings(self.counts, {shown: 1})
             if shown in self.counts:
                 self.on_new(shown)

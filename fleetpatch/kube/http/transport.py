@@ -1,11 +1,12 @@
 """One HTTP exchange: the only module that uses aiohttp's client and handles its errors.
 
-Nothing that a network or a server does is raised. A caller needs to know whether the request can
-have been delivered: UNREACHABLE means that no connection was made (refused, DNS, TLS, proxy, too
-slow), TIMEOUT and RESET mean that it may have arrived. A keep-alive connection that the server
-closed while it was idle counts as RESET: the request is in doubt, and a read decides.
+What a network or a server does is returned, never raised. A caller needs to know whether the
+request can have been delivered: UNREACHABLE means that no connection was made (refused, DNS, TLS,
+proxy, too slow), TIMEOUT and RESET mean that the request may have arrived. A keep-alive connection
+that the server closed while it was idle counts as RESET: the request is in doubt, and a read
+decides.
 
-aiohttp sends an *idempotent* request again by itself where a kept connection is dead. PATCH is not
+aiohttp repeats an *idempotent* request by itself if a keep-alive connection is dead. PATCH is not
 one of those methods, so no PATCH is sent twice; a test checks that aiohttp keeps to it. Redirects
 are not followed: they would send our credentials to another server.
 
@@ -37,14 +38,14 @@ from fleetpatch.model.text import clean
 Headers: TypeAlias = CIMultiDict[str]
 
 _SPARE_CONNECTIONS: Final = 8
-"""For reads and Leases, which are sent beside the PATCHes and must not wait for them."""
+"""Connections for reads and Leases, which must not wait until a PATCH is answered."""
 _KEEP_ALIVE: Final = 60.0
 """Seconds; longer than most pauses of the pacer, since a new TLS connection is expensive."""
 _FIRST_FAILURE: Final = 300
 _UNAUTHORIZED: Final = 401
 _KIB: Final = 1024
 ERROR_LIMIT: Final = 2048 * _KIB
-"""Bytes of the body of an error: a refusal quotes values, in its message and in its causes."""
+"""Bytes of an error's body that are read: an API server quotes refused values, of up to 1.5 MiB."""
 
 
 class Transport:
@@ -108,7 +109,7 @@ class Transport:
         # A renewal may replace the grant while this request waits for its answer, and a 401 is
         # then about the grant that was sent.
         grant, secrets = self._grant, self._secrets
-        # A dict lookup on the hot path; templates are compared by identity.
+        # The hot path: templates are compared by identity, so this lookup is cheap.
         headers = self._headers.get(template) or self._prepare(template)
         if grant.sign is not None:
             signature = grant.sign(template.method, url, body or b"", template.content_type or "")
@@ -134,7 +135,7 @@ class Transport:
                 if aiohttp.hdrs.WARNING in response.headers:
                     self.warnings.note(response.headers.getall(aiohttp.hdrs.WARNING), raw.mask)
                 return raw
-        # The resolver raises UnicodeError for a host that it cannot encode.
+        # UnicodeError: the resolver raises it for a host name that it cannot encode.
         except (TimeoutError, OSError, UnicodeError, aiohttp.ClientError) as error:
             return no_answer(error)
 
@@ -171,7 +172,8 @@ def no_answer(error: BaseException) -> NoAnswer:
             return NoAnswer(Silence.UNREACHABLE, clean(f"cannot connect: {error.os_error}"))
         case aiohttp.ClientHttpProxyError() | aiohttp.InvalidURL() | UnicodeError():
             return NoAnswer(Silence.UNREACHABLE, _no_route(error))
-        # In doubt, even if the time ran out while connecting: aiohttp does not say.
+        # The total timeout. aiohttp does not report whether the connection was made by then, so
+        # the request is in doubt.
         case asyncio.TimeoutError():
             return NoAnswer(Silence.TIMEOUT, "no complete answer within the time allowed")
         case aiohttp.ServerDisconnectedError():
@@ -207,9 +209,9 @@ def _quoted_forms(secrets: Iterable[str]) -> list[str]:
 
 
 async def _read_limited(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """Read the body up to `limit` bytes; returns it and whether it is complete."""
+    """Read the body up to `limit` bytes; return it and whether it is complete."""
     content = response.content
-    # Nearly all answers are complete after one read, so nothing is joined for them.
+    # Nearly all answers are complete after one read, and need no join.
     body = await content.readany()
     if content.at_eof():
         return body, True

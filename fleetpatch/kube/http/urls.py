@@ -1,11 +1,11 @@
-"""URLs of one API server's objects and lists, built cheaply.
+"""Builds the URLs of one API server's objects and lists.
 
 Names of objects are DNS subdomains and need no quoting. Any other name is quoted, so that it cannot
-become another path: a hostile server may list any name. The part before the name is built once for
+lead to another path: a hostile server may list any name. The part before the name is built once for
 each resource and namespace, the query of a PATCH once for each resource and its options.
 
 A PATCH has only query parameters that the provider's table lists for the kind: a server may refuse
-others, or ignore them.
+or ignore others.
 """
 
 import re
@@ -46,7 +46,7 @@ class Urls:
         Raises RuntimeError for a dry run of a kind that ignores `dryRun`: it would be patched.
         """
         key = (target.resource, request.type, request.options, dry_run)
-        # Built once: urlencode would be the most expensive step of a PATCH.
+        # Cached, since urlencode would be the most expensive step of building a PATCH.
         query = self._queries.get(key)
         if query is None:
             query = self._queries[key] = self._query(*key)
@@ -65,7 +65,7 @@ class Urls:
         taken = known.query if known else ()
         if dry_run and QueryParameter.DRY_RUN not in taken:
             raise RuntimeError(f"{self._provider} has no dry run of a PATCH of {resource.name}")
-        # The API server refuses `force` for every other type.
+        # The API server refuses `force` for every patch type but apply.
         forced = options.force and patch_type is PatchType.APPLY
         wanted = {
             QueryParameter.FIELD_MANAGER: options.field_manager,
@@ -96,5 +96,5 @@ def _encoded(query: dict[str, str]) -> str:
 def _segment(name: str) -> str:
     if _is_plain(name):
         return name
-    # `quote` keeps dots, and clients and proxies resolve the segments `.` and `..`.
+    # `quote` keeps dots, but clients and proxies resolve the segments `.` and `..`.
     return quote(name, safe="").replace(".", "%2E")
