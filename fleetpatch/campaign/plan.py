@@ -178,7 +178,7 @@ async def require_open_window(
         shutdown = Shutdown(settings.clock)
         stop.listen(lambda _cause: shutdown.request())
         await guard.wait(shutdown)
-    seen = guard.outlook()
+    seen = guard.status()
     if not seen.may_send:
         raise WindowClosed(f"plan {plan.name}: {guard.cause(seen)}; nothing was sent")
 

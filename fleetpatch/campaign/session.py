@@ -108,19 +108,19 @@ class Session:
         return window_guard_of(self._plan, self._settings, self._stop)
 
     def _closed(self, window: WindowGuard) -> str:
-        cause = window.cause(window.outlook())
+        cause = window.cause(window.status())
         if self._options.promote:
             cause += "; --promote had no effect; repeat it when the window opens"
         return cause
 
     async def _is_open(self, window: WindowGuard) -> bool:
         """Return whether the window is open, after a wait for it if that is allowed."""
-        if self._options.wait_for_window and not window.outlook().may_send:
-            cause = window.cause(window.outlook())
+        if self._options.wait_for_window and not window.status().may_send:
+            cause = window.cause(window.status())
             events.window_awaited(self._log, cause)
             self._settings.progress.limited("", cause)
             await window.wait(self._shutdown)
-        return window.outlook().may_send
+        return window.status().may_send
 
     async def _open_fleet(
         self, stack: AsyncExitStack

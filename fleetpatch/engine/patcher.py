@@ -26,7 +26,7 @@ from fleetpatch.rules.answers.settlement import (
     after_read,
     outweighs_refusal,
     partly_stored,
-    values_left,
+    values_written,
 )
 from fleetpatch.rules.answers.verdicts import (
     Ruling,
@@ -427,5 +427,5 @@ class TargetPatcher:
             detail=end.detail,
             replaced=self._replaced,
             wrote=end.wrote
-            or values_left(end.reason, self._goal, self._ours, replaced=self._replaced),
+            or values_written(end.reason, self._goal, self._ours, replaced=self._replaced),
         )

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.window import Window
-from fleetpatch.rules.running.window import Outlook, outlook
+from fleetpatch.rules.running.window import WindowStatus, window_status
 
 _MAX_SLEEP: Final = 30.0
 """Seconds after which a wait reads the wall clock again: it may have been set."""
@@ -38,7 +38,7 @@ class WindowGuard:
             self._close(self.cause(seen))
         return seen.may_send
 
-    def outlook(self) -> Outlook:
+    def status(self) -> WindowStatus:
         """Evaluate the window at this moment."""
         return self._look(self._clock.wall())
 
@@ -49,21 +49,21 @@ class WindowGuard:
 
     async def wait(self, shutdown: Shutdown) -> bool:
         """Wait until the window opens or a shutdown is requested; False if it never opens again."""
-        while not (shutdown.requested or (seen := self.outlook()).may_send):
+        while not (shutdown.requested or (seen := self.status()).may_send):
             if seen.opens_at is None:
                 return False
             # At least a millisecond: the moment may pass between two reads of the clock.
             await shutdown.sleep(min(_MAX_SLEEP, max(seen.opens_at - seen.now, 0.001)))
         return True
 
-    def cause(self, seen: Outlook) -> str:
+    def cause(self, seen: WindowStatus) -> str:
         """Describe in one line that the window is closed, and when it opens."""
         if seen.opens_at is None:
             return "the window is closed and does not open again; correct the plan's window"
         return f"the window is closed; it opens next at {_local(seen.opens_at, self._window.zone)}"
 
-    def _look(self, now: float) -> Outlook:
-        seen = outlook(self._window, now)
+    def _look(self, now: float) -> WindowStatus:
+        seen = window_status(self._window, now)
         # Only an open window is kept: a closed one is evaluated each time, so that its opening is
         # noticed.
         if seen.may_send and seen.cutoff is not None:

@@ -64,9 +64,9 @@ WORDS = [
     ("label jobs.batch a=1 -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
     ("annotate jobs.batch a=1 -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
     ("label jobs.batch a=1 -A -n x -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
-    ("label jobs.batch a=1 -A", r"no selector and would match every object .* say --all"),
-    ("annotate jobs.batch a=1 -A", r"no selector and would match every object .* say --all"),
-    ("label jobs.batch a=1 -A -l app=nix", r"matches no object at all; check its selector"),
+    ("label jobs.batch a=1 -A", r"no selector and would match every object .* pass --all"),
+    ("annotate jobs.batch a=1 -A", r"no selector and would match every object .* pass --all"),
+    ("label jobs.batch a=1 -A -l app=nix", r"does not match any object; check its selector"),
     ("label jobs.batch a=1 -n nix-* -l app=etl", r"no namespace matches"),
     ("label jobs a=1 -A -l app=etl", r"'jobs' is ambiguous; write one of these: jobs\.batch, "),
     ("label cronjobs a=1 -A -l app=etl", r"'cronjobs' is not served"),
@@ -141,7 +141,7 @@ def test_a_problem_of_a_plan_stands_in_a_line_that_begins_with_its_place(
 def test_guards_refuse_and_leave_no_run_behind(call: Caller, tool: Tool, verb: str) -> None:
     for file, told in (
         ("few.yaml", r"more objects than guards\.maxTargets allows: \d+ found .*, 3 allowed"),
-        ("all.yaml", r"no selector and would match every object .* say --all"),
+        ("all.yaml", r"no selector and would match every object .* pass --all"),
     ):
         ended = call(verb, file)
         assert (ended.code, ended.out) == (2, "")

@@ -156,4 +156,4 @@ def test_a_field_selector_alone_is_a_selector(call: Caller) -> None:
     )
 
     assert ended.code == 2
-    assert "the plan matches no object at all" in ended.err
+    assert "the plan does not match any object" in ended.err

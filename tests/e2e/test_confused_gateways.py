@@ -74,7 +74,7 @@ def test_a_list_that_shows_other_objects_ends_the_planning_and_nothing_is_sent(
 
     assert ended.code == 1, ended
     assert told in ended.err
-    assert "the list shows " in ended.err
+    assert "the list contains " in ended.err
     assert passed.patches == []
     assert not list(tool.state.glob("runs/*.run"))
 

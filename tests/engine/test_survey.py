@@ -69,7 +69,7 @@ async def test_each_object_becomes_a_draft_that_says_what_it_needs() -> None:
             0,
             None,
             Reason.CLASH,
-            "metadata.labels.team-owner is 'bob' already, owner is 'ann'",
+            "metadata.labels.team-owner is already 'bob', but owner is 'ann'",
         ),
     ]
     assert expedition.survey.found == expedition.progress.found == 3

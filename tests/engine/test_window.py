@@ -91,7 +91,7 @@ async def test_who_waits_goes_on_when_it_opens() -> None:
 
     assert await window.wait(Shutdown(clock))
     assert clock.monotonic() == HOUR / 2
-    assert window.outlook().may_send
+    assert window.status().may_send
 
 
 async def test_waiting_ends_with_a_shutdown() -> None:

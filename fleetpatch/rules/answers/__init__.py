@@ -1,7 +1,7 @@
 """What an answer of a server means for a target.
 
 `identity` and `scope` check that an answer is about what was requested. `verdicts` decides from the
-status what to do next. `settlement` decides from the object how the target ends, with
-`field_owners` to find out who wrote a value. How long to wait before a retry is in
+status what to do next. `settlement` decides from the object how the target ends; `field_owners`
+finds out which manager wrote a value. How long to wait before a retry is decided in
 `fleetpatch.rules.running.backoff`.
 """

@@ -1,11 +1,11 @@
 """Whether an answer is about the requested object.
 
-A connection out of step, a cache or a gateway may return the answer to another request. Such an
-answer contains nothing about our object, so it counts as no answer: after a PATCH the target is in
-doubt and is read, and a read is repeated.
+A connection that is out of step, a cache or a gateway may return the answer to another request.
+Such an answer says nothing about our object, so it counts as no answer: after a PATCH the target is
+in doubt and is read, and a read is repeated.
 
-The kind of an object is compared only where the object has one: lists leave it out, and an object
-that was requested as metadata is a PartialObjectMetadata.
+The kind is compared only if the object has one: the items of lists may lack it, and an object whose
+metadata was requested is a PartialObjectMetadata.
 """
 
 from typing import Final
@@ -17,18 +17,21 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
 
 PARTIAL: Final = "PartialObjectMetadata"
-"""The kind of an object of which only the metadata was requested."""
+"""The kind of an answer to a request for metadata only."""
 
 _OTHER: Final = "the answer is about another object"
+
 _QUOTED: Final = 200
+"""Characters to quote of a name or kind of the server; valid ones are shorter in practice."""
+
 _NOT_FOUND: Final = 404
 
 
 def verified_reply(target: Target, reply: Reply, *, written: bool) -> Reply:
-    """Return `reply`, or NoAnswer where it is about another object than `target`.
+    """Return `reply`, or NoAnswer if it is about another object than `target`.
 
-    `written` means that it answers a PATCH. Then another uid is another object's answer, since our
-    PATCH never creates an object; a read may find one that was recreated.
+    `written` means that it answers a PATCH. Then an answer with another uid is about another
+    object, because our PATCH never creates one; a read may find an object that was recreated.
     """
     if not isinstance(reply, Answer):
         return reply
@@ -39,12 +42,12 @@ def verified_reply(target: Target, reply: Reply, *, written: bool) -> Reply:
         other = _other_in_status(target, reply)
     if not other:
         return reply
-    # An object may quote the credentials of the request, as its name for example.
+    # Any field of the object may quote the credentials of the request, for example its name.
     return NoAnswer(Silence.MISDIRECTED, clean(mask_known(other, reply.secrets)))
 
 
 def kind_problem(resource: Resource, api_version: str, kind: str) -> str:
-    """Describe the other kind of an object; empty where it has this kind, or does not say."""
+    """Describe the wrong kind of an object; empty if the kind is right or not included."""
     if kind == PARTIAL:
         return ""
     if (kind and kind != resource.kind) or (api_version and api_version != resource.api_version):
@@ -54,7 +57,7 @@ def kind_problem(resource: Resource, api_version: str, kind: str) -> str:
 
 
 def missing_identity(seen: Seen) -> str:
-    """Name the fields of every stored object that this one lacks; empty where it lacks nothing.
+    """Name the fields that an object lacks although every stored object has them; else empty.
 
     Without a uid it cannot be distinguished from a recreated object, and without a resourceVersion
     a patch would not be guarded.
@@ -74,13 +77,14 @@ def _difference(target: Target, seen: Seen, *, written: bool) -> str:
 
 
 def _other_in_status(target: Target, answer: Answer) -> str:
-    """Report that a refusal is about another object; empty where it may be about ours.
+    """Report that a refusal is about another object; empty if it may be about ours.
 
-    A 404 must not be about another kind, either, but may be about the namespace of our object.
-    Other refusals may come from admission webhooks, which may name any object.
+    A 404 must not be about another kind either, except the namespace of our object. Other refusals
+    may be about any kind: an admission webhook may name whatever object it likes.
     """
     kind, name, group = answer.about.lower(), answer.about_name, answer.about_group
     resource = target.resource
+    # A server writes the plural into `details.kind`, but webhooks and gateways write the kind.
     names = {resource.plural, resource.singular, resource.kind.lower()}
     if kind in names and (not group or group == resource.group):
         return _OTHER if name not in {"", target.name} else ""

@@ -1,7 +1,7 @@
 """The scope of a list request, and whether a listed object belongs to it.
 
-A gateway may drop the query of a list, or answer with another list. So the kind, the namespace and
-the selectors are checked again for every object, as far as the object contains them.
+A gateway may drop the query of a request, or answer with another list. So the kind, the namespace
+and the selectors are checked again for every object, as far as the answer contains the fields.
 """
 
 from collections.abc import Sequence
@@ -19,11 +19,13 @@ from fleetpatch.rules.answers.identity import PARTIAL, kind_problem, missing_ide
 
 _LIST: Final = "List"
 _QUOTED: Final = 200
+"""Characters to quote of the name of a listed object; valid names have up to 253 and are shorter in
+practice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The objects that a list must contain; `namespace` None is all namespaces."""
+    """The objects that a list may contain; `namespace` None means all namespaces."""
 
     resource: Resource
     namespace: str | None
@@ -34,28 +36,29 @@ class Scope:
     def of(
         cls, resource: Resource, namespace: str | None, selector: str, field_selector: str
     ) -> "Scope":
-        """Make a scope of selectors as text. Raises SelectorError."""
+        """Make a scope from selectors as text. Raises SelectorError if one is not valid."""
         labels, fields = Selector.parse(selector), FieldSelector.parse(field_selector)
         return cls(resource, namespace, labels, fields)
 
     def problem_of_list(self, api_version: str, kind: str) -> str:
-        """Report why a list is of another kind; empty where it is not, or does not say.
+        """Report that a list has another kind; empty if its kind is right or not included.
 
-        The kind of the lists of a custom kind is free (`listKind`), so it is not compared.
+        A custom resource definition may name its lists as it likes (`listKind`), so the kind of
+        such a list is not compared.
         """
         item = kind.removesuffix(_LIST)
         if not item or item == PARTIAL:
-            # A list of metadata says nothing of the kind, and `v1 List` may hold anything.
+            # A list of metadata does not show the kind, and `v1 List` may contain any kind.
             return ""
         named = item if is_built_in(self.resource) else ""
         return kind_problem(self.resource, api_version, named)
 
     def problem_of(self, items: Sequence[Seen]) -> str:
-        """Report the first object outside of the scope, and why; empty where there is none."""
+        """Report the first object that is outside of the scope, and why; empty if there is none."""
         for seen in items:
             if problem := self._problem(seen):
                 shown = f"{seen.namespace}/{seen.name}" if seen.namespace else seen.name
-                return f"the list shows {clean(shown, _QUOTED)}, but {problem}"
+                return f"the list contains {clean(shown, _QUOTED)}, but {problem}"
         return ""
 
     def _problem(self, seen: Seen) -> str:
@@ -73,19 +76,19 @@ class Scope:
 
     def _problem_of_namespace(self, seen: Seen) -> str:
         if not self.resource.namespaced:
-            return "it is in a namespace, and its kind has none" if seen.namespace else ""
+            return "it is in a namespace, but its kind is cluster-scoped" if seen.namespace else ""
         if not seen.namespace:
             return "it has no namespace"
         if self.namespace not in {None, seen.namespace}:
-            return f"only namespace {self.namespace} was asked for"
+            return f"only namespace {self.namespace} was requested"
         return ""
 
 
 def _field(seen: Seen, key: str) -> str | None:
-    """Return the text that a field selector compares; None where only the server knows it.
+    """Return the text that a field selector compares; None if only the server knows it.
 
-    A server compares an absent field by a default of its own, and some keys are not paths of the
-    object (`status.successful` of a Job). So only text, a number or a boolean at that path counts.
+    A server has its own default for an absent field, and some keys are not paths in the object
+    (`status.successful` of a Job). So only a string, an integer or a boolean at the path counts.
     """
     own = {"metadata.name": seen.name, "metadata.namespace": seen.namespace}
     if key in own:

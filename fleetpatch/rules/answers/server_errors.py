@@ -1,13 +1,12 @@
-"""What the text of a refusal means, where the status is not enough.
+"""The meaning of the text of a refusal, for answers whose status is not enough.
 
-An API server answers 500 for errors without a status of their own: an admission webhook that cannot
-be reached, a store that does not answer, a patch that cannot be read. Only the text shows whether
-the change was certainly not stored, may have been stored, or would be refused again.
+An API server answers 500 to every error without a status of its own: an admission webhook that
+cannot be reached, a store that does not answer, a patch that cannot be decoded. Only the text shows
+whether the change was certainly not stored, may have been stored, or would be refused again.
 
-A webhook that answers may deny a request with any status from 400 on, including 500 and 503. Its
-denial is final.
+A webhook may deny a request with any status from 400 on, including 500 and 503. A denial is final.
 
-The phrases are those of the sources named. docs/reference.md shows the table; a test compares them.
+Each phrase names its source. docs/reference.md shows the same table; a test compares the two.
 """
 
 import re
@@ -20,16 +19,18 @@ from fleetpatch.model.text import ELLIPSIS
 
 
 class Meaning(Enum):
-    """What a phrase shows."""
+    """The meaning of a phrase; the value is the text of docs/reference.md."""
 
-    WEBHOOK_UNREACHABLE = "not stored: sent again; in the end `failed: webhook-unreachable`"
+    WEBHOOK_UNREACHABLE = (
+        "not stored: sent again; `failed: webhook-unreachable` when the attempts are used up"
+    )
     NOT_STORED = "not stored: sent again"
-    MAY_BE_STORED = "in doubt: read"
+    MAY_BE_STORED = "in doubt: the object is read"
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A part of a 500's message, in lower case, what it shows, and who writes it."""
+    """A part of the message of a 500, in lower case, its meaning, and the code that writes it."""
 
     text: str
     meaning: Meaning
@@ -38,10 +39,11 @@ class Phrase:
 
 _ADMISSION: Final = "apiserver, admission/plugin/webhook"
 _STORE: Final = "etcd, api/v3rpc/rpctypes"
-_NETWORK: Final = "Go, net and crypto/tls; from whatever the server asks"
+_NETWORK: Final = "Go, net and crypto/tls; about a server that the API server calls"
 
 PHRASES: Final = (
-    # Admission comes before storage. Whatever failed within the call, nothing was stored.
+    # Admission comes before storage: if the call failed, for whatever reason, nothing was stored.
+    # These come first, because such a message also quotes the network error that is the cause.
     Phrase("failed calling webhook", Meaning.WEBHOOK_UNREACHABLE, _ADMISSION),
     Phrase("failed calling admission webhook", Meaning.WEBHOOK_UNREACHABLE, f"{_ADMISSION}, 1.12"),
     Phrase("failed to call webhook", Meaning.WEBHOOK_UNREACHABLE, _ADMISSION),
@@ -51,7 +53,7 @@ PHRASES: Final = (
         Meaning.NOT_STORED,
         "apiserver, admission/plugin/resourcequota",
     ),
-    # An object is converted before it is stored, and again to be shown.
+    # An object is converted before it is stored, and again for the answer, so it may be stored.
     Phrase("conversion webhook for", Meaning.MAY_BE_STORED, "apiextensions-apiserver, conversion"),
     Phrase("etcd", Meaning.MAY_BE_STORED, _STORE),
     Phrase("rpc error", Meaning.MAY_BE_STORED, "gRPC, status"),
@@ -70,29 +72,30 @@ PHRASES: Final = (
     Phrase("x509:", Meaning.MAY_BE_STORED, _NETWORK),
     Phrase("no endpoints available", Meaning.MAY_BE_STORED, "kube-aggregator and webhook resolver"),
 )
-"""The first one that a message contains decides."""
+"""The first phrase that a message contains decides."""
 
-# Not across the place where a message was cut: a quotation mark may be missing there.
+# A match must not cross the ellipsis of a message that was cut: a quotation mark may be missing.
 _QUOTED: Final = re.compile(rf"""\"(?:[^"\\{ELLIPSIS}]|\\.)*+\"|(?<!\w)'[^'{ELLIPSIS}]*+'(?!\w)""")
-# `etcd-backup` or `my-grpc.example.com` is the name of an object; `etcdserver:` is not.
+# `etcd-backup` and `my-grpc.example.com` are names of objects; `etcdserver:` is not. Possessive
+# quantifiers, so that long messages do not cause backtracking.
 _NAME_PARTS: Final = re.compile(r"(?<![\w.-])(?:[a-z0-9]++[.-]++)++[a-z0-9]++")
 
 _DENIALS: Final = ("denied the request", "denied request:")
-"""Of admission webhooks; of ValidatingAdmissionPolicy (apiserver, admission/plugin/policy)."""
+"""The texts of admission webhooks, and of ValidatingAdmissionPolicy (admission/plugin/policy)."""
 
 
 def is_denial(answer: Answer) -> bool:
-    """Report whether an admission webhook or policy denied the request."""
+    """Return whether an admission webhook or policy denied the request."""
     text = _without_quotes(answer.wording)
     return answer.is_status and answer.status >= 400 and any(one in text for one in _DENIALS)  # noqa: PLR2004 - HTTP
 
 
 def meaning_of(message: str) -> Meaning | None:
-    """Return the meaning of the message of a 500; None for a refusal like any other."""
+    """Return the meaning of the message of a 500; None if it is an ordinary refusal."""
     text = _NAME_PARTS.sub("", _without_quotes(message))
     return next((phrase.meaning for phrase in PHRASES if phrase.text in text), None)
 
 
 def _without_quotes(message: str) -> str:
-    """Return a message in lower case without the names and values of objects, which it quotes."""
+    """Return a message in lower case, without the names and values of objects that it quotes."""
     return _QUOTED.sub("", message.lower())

@@ -1,20 +1,23 @@
-"""What to do with a target once its object has been read, or has come back from a PATCH.
+"""Decide what happens to a target, from its object in a read or in the answer to a PATCH.
 
-The order of the questions matters. Identity first: a recreated object is never touched. Then
-whether the fields at stake could be read. Then
-whether the wanted values hold: if so there is nothing left to do, whoever did it. Then drift, which
-names the field at stake, and last the selector, which our own patch may have made untrue; a plan
-that overwrites drift still answers to the selector.
+The questions have an order:
 
-Once a PATCH of ours has left, whatever was answered, wanted values are our change, unless
+1. Identity: a recreated object is never touched.
+2. Can the touched fields be read?
+3. Do they hold the wanted values? Then the target ends, no matter who wrote them.
+4. Drift: does a field hold neither its planned nor its wanted value? The detail names the field.
+5. The selector comes last, because our own patch may have changed a label that it uses. It also
+   applies to a plan that overwrites drift.
+
+Once a PATCH of ours was sent, wanted values count as our change, whatever the answer was, unless
 managedFields name another writer (`fleetpatch.rules.answers.field_owners`). A value that is neither
-as planned nor as wanted is drift: every run writes as the same field manager, so managedFields do
-not tell another run from a webhook that changed our PATCH. It is ours only where it is on record as
-ours, or where the answer was lost and another field shows that our PATCH was carried out.
+planned nor wanted is drift: all runs write as the same field manager, so managedFields cannot
+distinguish another run from a webhook that changed our PATCH. Such a value is ours only if it is
+recorded as ours, or if the answer was lost and another field shows that our PATCH was carried out.
 
-A patch that must not be done twice (`is_repeatable`) asks more: it is sent only where every field
-is as planned, and once it may have been applied, what it cannot account for is left alone even by a
-plan that overwrites.
+A patch that must not be applied twice (see `is_repeatable`) has stricter rules: it is sent only if
+every field is as planned. Once it may have been applied, other values are never overwritten, even
+if the plan says so.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -50,28 +53,28 @@ class OnDrift(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The target is settled."""
+    """The target ends with this reason."""
 
     reason: Reason
     detail: str = ""
     resource_version: str | None = None
     wrote: Fields | None = None
-    """What we left in the fields, where that is not what was wanted but what the server made."""
+    """The values that our patch left in the fields, if the server stored others than wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send (again): `goal` is to hold, guarded by this version."""
+    """Send a PATCH that sets the fields to `goal`, guarded by `resource_version`."""
 
     goal: Fields
     resource_version: str
     replaces: Fields | None = None
-    """The values about to be replaced, where they are not the planned ones.
+    """The values that will be replaced, if they differ from the planned ones.
 
-    So where drift is overwritten, and where somebody set some of the wanted values meanwhile.
+    They differ if drift is overwritten, or if another writer has set some of the wanted values.
     """
     ours: Fields = field(default_factory=dict)
-    """What an attempt of ours has stored already."""
+    """The values that an earlier attempt of ours has stored."""
 
 
 Step: TypeAlias = End | Send
@@ -91,15 +94,14 @@ def after_read(
     managers: Collection[str] = _OURS,
     lost: bool = False,
 ) -> Step:
-    """Decide after a read; `seen` is None where the object is gone.
+    """Decide after a read; `seen` is None if the object is gone.
 
-    `lost` is set where the answer to a PATCH of ours is missing, or is one that the guard of the
-    PATCH does not explain.
-
-    `matches` tells whether a block that selected the target still does; `sent` whether a PATCH of
-    ours may have reached the server: values that hold then count as applied, not as unchanged.
-    `release` is the server's ("1.20"), which tells how it merges.
-    `managers` are the field managers that we write as.
+    - `matches`: a target block of the plan still selects the object.
+    - `sent`: a PATCH of ours may have reached the server. Then wanted values count as applied, not
+      as unchanged.
+    - `release`: the release of the server ("1.20"), which decides how it merges.
+    - `managers`: the field managers that we write as.
+    - `lost`: the answer to a PATCH of ours is missing, or was not a refusal by the PATCH's guard.
     """
     if seen is None:
         return End(Reason.GONE)
@@ -110,21 +112,25 @@ def after_read(
     if not seen.is_readable_at({*values, *target.before}):
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = _found(values, seen)
-    if not (missed := _missed(values, found, covers)):
-        return _held(target, values, found, seen, writers)
+    if not (missing := _missing(values, found, covers)):
+        return _end_with_wanted(target, values, found, seen, writers)
     repeatable = is_repeatable(change)
     ours = _ours(target, change, values, seen, writers, lost=lost)
-    drift = _drift(target.before, values, seen, ours, half_done_is_fine=repeatable)
+    drift = _drift(target.before, values, seen, ours, accepts_wanted=repeatable)
     if drift:
+        # An undo never overwrites: a later change by another writer is not ours to revert.
         if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
             return End(Reason.DRIFTED, drift, wrote=ours or None)
         rules = merge_rules(target.resource, release)
-        anew = _overwrite(change, seen, rules, matches=matches, writers=writers)
-        return _with_ours(anew, ours, target.before)
+        step = _overwrite(change, seen, rules, matches=matches, writers=writers)
+        return _with_ours(step, ours, target.before)
     if ours and not repeatable:
-        return _not_effective(missed, found, seen.resource_version, wrote=ours)
+        # It was carried out in part. Sending it again would apply that part twice.
+        return _not_effective(missing, found, seen.resource_version, wrote=ours)
     if not matches:
         return _with_ours(_NO_LONGER_MATCHES, ours, target.before)
+    # Undo must restore the planned values of what we stored ourselves, but for the other fields
+    # the values that are in the object now.
     current = {**_found(target.before, seen), **{path: target.before[path] for path in ours}}
     replaces = _unless_same(current, target.before)
     return Send(values, seen.resource_version, replaces, ours)
@@ -140,28 +146,31 @@ def after_patch(
     guarded: bool = True,
     dry_run: bool = False,
 ) -> End:
-    """Decide after a 200: done, already so, or taken by the server without effect.
+    """Decide after a 200: patched, already set, or accepted by the server without effect.
 
-    `known_version` is the object's before the patch, as far as we know; `sent_before` tells that
-    a PATCH of ours may have led to it. `guarded` says that the PATCH carried that version.
+    - `known_version`: the resourceVersion before the PATCH, as far as we know.
+    - `sent_before`: an earlier PATCH of ours may have made that version.
+    - `guarded`: the PATCH carried that version.
     """
     found = _found(values, seen)
-    # A patch that changes nothing leaves the version as it was.
+    # A patch that changes nothing does not change the version. A dry run never shows a new one.
     untouched = known_version == seen.resource_version and not dry_run
     unchanged = untouched and not sent_before
     if not seen.is_readable_at(values):
-        return _taken(seen, unchanged=unchanged, dry_run=dry_run)
-    missed = _missed(values, found, is_stored_form)
-    if missed and not _is_left_to_server(change, missed, untouched=untouched):
-        # Without the guard by version, a value that is not as wanted may be another writer's.
-        ours = found if guarded else {path: found[path] for path in found.keys() - missed.keys()}
+        # The server accepted the patch; that we cannot decode the result does not change this.
+        return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
+    missing = _missing(values, found, is_stored_form)
+    if missing and not _may_be_merged(change, missing, untouched=untouched):
+        # Without the version as a guard, another writer may have written the values that are not
+        # as wanted.
+        ours = found if guarded else {path: found[path] for path in found.keys() - missing.keys()}
         wrote = None if dry_run else ours
-        return _not_effective(missed, found, seen.resource_version, wrote=wrote)
-    return _taken(seen, _unless_same(found, values), unchanged=unchanged, dry_run=dry_run)
+        return _not_effective(missing, found, seen.resource_version, wrote=wrote)
+    return _accepted(seen, _unless_same(found, values), unchanged=unchanged, dry_run=dry_run)
 
 
-def _taken(seen: Seen, wrote: Fields | None = None, *, unchanged: bool, dry_run: bool) -> End:
-    """The server took the patch."""
+def _accepted(seen: Seen, wrote: Fields | None = None, *, unchanged: bool, dry_run: bool) -> End:
+    """End a target whose patch the server accepted."""
     if dry_run:
         return End(Reason.DRY_RUN)
     reason = Reason.ALREADY_SET if unchanged else Reason.PATCHED
@@ -169,26 +178,27 @@ def _taken(seen: Seen, wrote: Fields | None = None, *, unchanged: bool, dry_run:
 
 
 def partly_stored(ours: Fields, version: str) -> End:
-    """End a target of which a read showed values of ours, where no further PATCH may be sent.
+    """End a target that holds some values of ours, and for which no further PATCH may be sent.
 
     The values are recorded, so that undo covers them.
     """
     stored = "; ".join(f"{show(path)} is {_quote(value)}" for path, value in ours.items())
-    detail = f"the server stored our change in part: {stored}"
+    detail = f"the server stored only a part of the change: {stored}"
     return End(Reason.NOT_EFFECTIVE, detail, version, wrote=ours)
 
 
-def values_left(
+def values_written(
     reason: Reason, goal: Fields, ours: Fields, *, replaced: Fields | None
 ) -> Fields | None:
-    """Return what we left in the fields of a target that ended so; None where the plan says it.
+    """Return the values of ours in the object of a target that ended with `reason`.
 
-    `ours` is what a read showed of ours; `replaced` are values that the patch replaced instead of
-    the planned ones.
+    None means that they follow from the plan. `ours` are the values of ours that a read showed;
+    `replaced` are the values that the patch replaced, if not the planned ones.
     """
     match OUTCOME_OF[reason]:
         case Outcome.APPLIED:
-            # Where other values were replaced, others were wanted than the plan's.
+            # The wanted values of a rename or a copy follow from the values before. If the patch
+            # replaced others than planned, it wanted others as well.
             return goal if replaced is not None else None
         case Outcome.SKIPPED | Outcome.FAILED if reason not in _WITHOUT_OUR_OBJECT:
             return ours or None
@@ -197,9 +207,9 @@ def values_left(
 
 
 def outweighs_refusal(step: Step, refused: Reason) -> bool:
-    """Tell whether a read shows more than the refusal of a PATCH did.
+    """Return whether the result of a read replaces the refusal of a PATCH.
 
-    Otherwise the target ends as it was refused, also where somebody else has changed it meanwhile.
+    Otherwise the target ends with the refusal, even if another writer has changed the object since.
     """
     return isinstance(step, End) and step.reason in _OUTWEIGHS_REFUSAL - {refused}
 
@@ -214,32 +224,39 @@ _OUTWEIGHS_REFUSAL: Final = frozenset(
     }
 )
 _WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
-"""Nothing that we wrote is there any more."""
+"""The object that we wrote to does not exist any more, so there is nothing to undo."""
 
 _MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
-_NO_LONGER_MATCHES = End(Reason.NO_LONGER_MATCHES, "the plan's selector matches it no longer")
+_NO_LONGER_MATCHES = End(
+    Reason.NO_LONGER_MATCHES, "the plan's selector does not match the object any more"
+)
 
 
 def _unreadable(seen: Seen, *, sent: bool) -> str:
-    return f"{seen.unreadable}; our change may be in it" if sent else seen.unreadable
+    return f"{seen.unreadable}; it may contain our change" if sent else seen.unreadable
 
 
 _Writers: TypeAlias = Collection[str] | None
-"""The field managers that we write as; None where no PATCH of ours can have reached the server."""
+"""The field managers that we write as; None if no PATCH of ours can have reached the server."""
 
 
-def _held(target: Target, values: Fields, found: Fields, seen: Seen, writers: _Writers) -> End:
-    """End with values that hold."""
+def _end_with_wanted(
+    target: Target, values: Fields, found: Fields, seen: Seen, writers: _Writers
+) -> End:
+    """End a target that holds all wanted values."""
+    # Fields that were as wanted before do not show who wrote the others.
     changed = [
         path
         for path, value in values.items()
         if not deep_equal(target.before.get(path, ABSENT), value)
     ]
-    return _done(changed, seen, writers, _unless_same(found, values))
+    return _end_by_writer(changed, seen, writers, _unless_same(found, values))
 
 
-def _done(changed: Iterable[Path], seen: Seen, writers: _Writers, wrote: Fields | None) -> End:
-    """End with values that hold by our hand, or by somebody else's."""
+def _end_by_writer(
+    changed: Iterable[Path], seen: Seen, writers: _Writers, wrote: Fields | None
+) -> End:
+    """End a target that holds all wanted values, depending on who wrote them."""
     if writers is None:
         return End(Reason.ALREADY_SET, "", seen.resource_version, wrote)
     if other := other_writer(seen, changed, writers):
@@ -256,10 +273,10 @@ def _ours(
     *,
     lost: bool,
 ) -> Fields:
-    """What an attempt of ours left in the touched fields, though not all is as wanted.
+    """The values in the touched fields that an attempt of ours wrote, although some are not wanted.
 
-    A patch is carried out as a whole or not at all. It was carried out where a field has changed to
-    its wanted value and belongs to our field manager.
+    A patch is carried out as a whole or not at all. So if one field has changed to its wanted value
+    and belongs to our field manager, the patch was carried out.
     """
     earlier = target.earlier.wrote if target.earlier else {}
     found = {
@@ -275,6 +292,7 @@ def _ours(
     )
 
     def is_ours(path: Path, current: Value) -> bool:
+        # Recorded as ours by an earlier session.
         if path in earlier and deep_equal(current, earlier[path]):
             return True
         if writers is None or not was_done:
@@ -282,19 +300,20 @@ def _ours(
         wanted = is_repeatable(change) and path in values and is_stored_form(current, values[path])
         if wanted and not other_writer(seen, [path], writers):
             return True
-        # Without a lost answer the guard has refused our PATCH: another run wrote the value.
+        # A webhook may have changed the value of our PATCH. But if no answer was lost, the guard
+        # refused our PATCH, so another run wrote the value.
         return lost and is_written_by_us(seen, path, writers)
 
     return {path: current for path, current in found.items() if is_ours(path, current)}
 
 
-def _not_effective(missed: Fields, found: Fields, version: str, *, wrote: Fields | None) -> End:
-    """End with a change that the server took without making all of it; `wrote` is what it made."""
+def _not_effective(missing: Fields, found: Fields, version: str, *, wrote: Fields | None) -> End:
+    """End a target whose patch the server accepted, but did not store completely, only `wrote`."""
     lines = [
         f"{show(path)} is {_quote(found[path])}, wanted {_quote(value)}"
-        for path, value in missed.items()
+        for path, value in missing.items()
     ]
-    stored = {path: value for path, value in (wrote or {}).items() if path not in missed}
+    stored = {path: value for path, value in (wrote or {}).items() if path not in missing}
     lines += [f"{show(path)} is {_quote(value)}, as wanted" for path, value in stored.items()]
     return End(Reason.NOT_EFFECTIVE, "; ".join(lines), version, wrote)
 
@@ -302,10 +321,10 @@ def _not_effective(missed: Fields, found: Fields, version: str, *, wrote: Fields
 def _overwrite(
     change: PlanChange, seen: Seen, rules: MergeRules, *, matches: bool, writers: _Writers
 ) -> Step:
-    """Plan the object anew, from what it holds now."""
+    """Plan the change again, from the current values of the object."""
     match need(change, seen, rules):
-        case Unchanged(before=held):
-            return _done(held, seen, writers, None)
+        case Unchanged(before=current):
+            return _end_by_writer(current, seen, writers, None)
         case _ if not matches:
             return _NO_LONGER_MATCHES
         case DoesNotFit(reason=reason, detail=detail):
@@ -315,9 +334,10 @@ def _overwrite(
 
 
 def _with_ours(step: Step, ours: Fields, planned: Fields) -> Step:
-    """The step of an object that holds values of ours, which undo replaces by the planned ones."""
+    """Add the values of ours that the object holds to a step, so that undo covers them."""
     match step:
         case Send(replaces=replaces):
+            # Undo restores the planned values of these fields, not the values that we wrote.
             kept = {path: planned[path] for path in ours if replaces and path in replaces}
             return replace(step, replaces={**(replaces or {}), **kept}, ours=ours)
         case End(reason=Reason.SETTLED_BY_READING | Reason.ALREADY_SET):
@@ -326,14 +346,16 @@ def _with_ours(step: Step, ours: Fields, planned: Fields) -> Step:
             return replace(step, wrote=ours or None)
 
 
-def _is_left_to_server(change: Change, missed: Fields, *, untouched: bool) -> bool:
-    """Tell whether what we miss may be right all the same.
+def _may_be_merged(change: Change, missing: Fields, *, untouched: bool) -> bool:
+    """Return whether the server may have merged the missing values correctly, in its own way.
 
-    Which lists a strategic merge or an apply merges, and by which key, is the server's to know.
+    Only the server knows which lists a strategic merge or an apply merges, and by which keys.
     """
     if not (isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA):
         return False
-    return not untouched or all(isinstance(value, list) for value in missed.values())
+    # If the version has changed, the patch had an effect. Otherwise only lists are in question: the
+    # merged list may have been stored already.
+    return not untouched or all(isinstance(value, list) for value in missing.values())
 
 
 def _found(values: Fields, seen: Seen) -> Fields:
@@ -341,31 +363,34 @@ def _found(values: Fields, seen: Seen) -> Fields:
     return {path: look_up(document, path) for path in values}
 
 
-def _missed(values: Fields, found: Fields, is_there: Callable[[Value, Value], bool]) -> Fields:
-    """The wanted values that are not there."""
-    return {path: value for path, value in values.items() if not is_there(found[path], value)}
+def _missing(values: Fields, found: Fields, holds: Callable[[Value, Value], bool]) -> Fields:
+    """The wanted values that the object does not hold."""
+    return {path: value for path, value in values.items() if not holds(found[path], value)}
 
 
 def _unless_same(found: Fields, values: Fields) -> Fields | None:
+    """Return `found`, or None if it equals `values`: the run file records differences only."""
     return None if deep_equal(found, values) else found
 
 
 def _drift(
-    before: Fields, values: Fields, seen: Seen, ours: Fields, *, half_done_is_fine: bool
+    before: Fields, values: Fields, seen: Seen, ours: Fields, *, accepts_wanted: bool
 ) -> str:
-    """Name the fields that are not as planned; empty where there are none.
+    """Name the fields that are not as planned; empty if there are none.
 
-    Those that hold what is `ours` are left out; where half-done is fine, those as wanted, too.
+    Fields in `ours` are left out. With `accepts_wanted`, so are fields that hold their wanted
+    value.
     """
     document = seen.document()
 
     def drifted(path: Path, planned: Value, current: Value, wanted: Value) -> bool:
         if path in ours:
             return False
+        # A scalar is where the path needs a map. The field looks absent, but cannot be set.
         if is_obstructed(document, path):
             return True
         return not deep_equal(current, planned) and not (
-            half_done_is_fine and is_stored_form(current, wanted)
+            accepts_wanted and is_stored_form(current, wanted)
         )
 
     return "; ".join(

@@ -1,9 +1,9 @@
-"""What an answer to a PATCH means.
+"""What an answer to a PATCH means, by its status and, where that is not enough, by its content.
 
-`TABLE` has a ruling for every status from 100 to 599. `judge` looks at the rest of the answer where
-the status is not enough. A status that no row names is final, since retries of an unknown refusal
-would only load the server. Unknown 5xx are the exception: a server or a proxy failed at an unknown
-moment, so the target is in doubt and is read.
+`TABLE` has a ruling for every status from 100 to 599. `judge` also uses the rest of the answer. A
+status without a row of its own is final, because retries of an unknown refusal would only load the
+server. Unknown 5xx are the exception: a server or a proxy failed at an unknown moment, so the
+target is in doubt and is read.
 """
 
 from collections.abc import Collection
@@ -28,16 +28,15 @@ class Verdict(StrEnum):
     CONFLICT = "conflict"
     """The object is not as planned; read it and decide."""
     RENEW = "renew"
-    """The credentials have expired; get new ones, then send again."""
+    """The credentials were not accepted; renew them, then send again."""
     STOP = "stop"
-    """Final; the ruling's reason says how the target ends."""
+    """Final; the target ends with the reason of the ruling."""
     IN_DOUBT = "in doubt"
     """It may have been applied; read it and decide."""
 
 
 SERVER_FAULTS: Final = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})
-"""Verdicts for which the server is the cause: it is busy or fails."""
-
+"""The verdicts on a server that is busy or fails; the breaker counts them."""
 
 WEBHOOK_PAUSE: Final = 2.0
 """Seconds before the first retry after an admission webhook could not be reached.
@@ -49,9 +48,10 @@ the usual backoff are fractions of a second and would use up all attempts before
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """A verdict; `reason` is how the target ends where it is STOP, or where retries run out.
+    """A verdict, and how a target with it ends.
 
-    `pause` is the shortest first wait that is of use, in seconds.
+    - `reason`: of the end, at once for STOP, otherwise when the attempts are used up.
+    - `pause`: the shortest useful first wait before a retry, in seconds.
     """
 
     verdict: Verdict
@@ -61,7 +61,7 @@ class Ruling:
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """Statuses with one ruling, as docs/reference.md shows them."""
+    """Statuses with the same ruling; `shown` and `meaning` are a row of docs/reference.md."""
 
     shown: str
     statuses: Collection[int]
@@ -82,57 +82,59 @@ _WEBHOOK_UNREACHABLE = Ruling(Verdict.RETRY, Reason.WEBHOOK_UNREACHABLE, WEBHOOK
 
 ROWS: Final = (
     StatusRow("200", {200}, _DONE, "done, if the wanted values are in the answer"),
-    # A patch never creates; a server that says it did (201), will do (202) or has nothing to show
-    # (204) must be read.
+    # A patch never creates an object (201) and is not carried out later (202). An answer without
+    # the object (204) does not show what was stored.
     StatusRow(
         "201, 202, 204 and other 2xx; a 200 without an object",
         range(201, 300),
         _IN_DOUBT,
-        "in doubt: read",
+        "in doubt: the object is read",
     ),
     StatusRow(
         "401",
         {401},
         Ruling(Verdict.RENEW),
-        "credentials are renewed once; at a second 401, or without others to be had, the cluster"
-        " is left alone and the run pauses",
+        "the credentials are renewed and the PATCH is sent again; after a second 401 the lane of"
+        " the cluster stops, and the run pauses",
     ),
     StatusRow("403", {403}, _FORBIDDEN, "`failed: forbidden`"),
     StatusRow(
         "404",
         {404},
         _GONE,
-        "`skipped: gone`; a kind or a path that is not served: `failed: rejected`",
+        "`skipped: gone`; if it does not name the object, as for a kind or a path that is not"
+        " served: `failed: rejected`",
     ),
     StatusRow(
         "408, 425, 429, 503",
         {408, 425, 429, 503},
         _RETRY,
-        "sent again, if `retry.statuses` lists it, as it does by default; also a 413 that carries"
-        " Retry-After",
+        "sent again, if `retry.statuses` lists the status (the default lists all four), else"
+        " `failed: rejected`; a 413 with a Retry-After is sent again, too",
     ),
     StatusRow(
         "409",
         {409},
         _CONFLICT,
-        "read again, then decided (docs/architecture.md); of an apply over another manager's"
-        " field: `skipped: owned`",
+        "the object is read, which decides (docs/architecture.md); if another manager owns a field"
+        " of an apply: `skipped: owned`",
     ),
     StatusRow(
         "422",
         {422},
         _REJECTED,
-        "`failed: rejected`; on `metadata.uid`: `skipped: replaced`; of a JSON Patch, without a"
-        " cause: read again, and rejected only if the object is as tested",
+        "`failed: rejected`; if `metadata.uid` is the cause: `skipped: replaced`; after a JSON"
+        " Patch, without causes: the object is read, and `failed: rejected` only if its version is"
+        " the tested one",
     ),
-    # A load balancer reports a closed connection: the server may have received the request.
-    StatusRow("460, 499", {460, 499}, _IN_DOUBT, "a gateway's: in doubt: read"),
+    # A load balancer saw that a connection was closed: the server may have received the request.
+    StatusRow("460, 499", {460, 499}, _IN_DOUBT, "sent by a gateway; in doubt: the object is read"),
     StatusRow(
         "500",
         {500},
         _REJECTED,
-        "`failed: rejected`, unless its text says otherwise (below) or it carries a time to wait;"
-        " in doubt where it is no Status",
+        "`failed: rejected`, unless its text has another meaning (below); sent again, if it has"
+        " `retryAfterSeconds` or the reason `ServerTimeout`; in doubt, if it is not a Status",
     ),
     StatusRow(
         "501, 505, 507, and all other 3xx and 4xx",
@@ -141,10 +143,13 @@ ROWS: Final = (
         "`failed: rejected`",
     ),
     StatusRow(
-        "502, 504, 520 to 530 and all other 5xx", range(500, 600), _IN_DOUBT, "in doubt: read"
+        "502, 504, 520 to 530 and all other 5xx",
+        range(500, 600),
+        _IN_DOUBT,
+        "in doubt: the object is read",
     ),
 )
-"""The first row that contains a status decides, so the rows for all other statuses come last."""
+"""The first row that contains a status decides, so the rows with ranges come last."""
 
 TABLE = MappingProxyType(
     {
@@ -157,7 +162,7 @@ TABLE = MappingProxyType(
 def judge(reply: Reply, retried: Collection[int]) -> Ruling:
     """Return the ruling on `reply`; `retried` are the statuses that the plan retries."""
     match reply:
-        # The order matters: the first cases know more about the answer than its status.
+        # The order matters: the first cases use more of the answer than its status.
         case NoAnswer(silence=Silence.UNREACHABLE):
             # No connection was made, so the server cannot have applied the patch.
             return _RETRY
@@ -169,10 +174,12 @@ def judge(reply: Reply, retried: Collection[int]) -> Ruling:
             # A webhook may deny with any status, also with one that is usually retried.
             return _FORBIDDEN if reply.status == 403 else _REJECTED  # noqa: PLR2004 - HTTP
         case Answer(status=404) if not (is_gone(reply) or 404 in retried):  # noqa: PLR2004 - HTTP
+            # It is about a path or a kind, so it does not show that the object is gone.
             return _REJECTED
         case Answer(status=409, owners=owners) if owners:
             return _OWNED
         case Answer(status=413, retry_after=after) if after is not None:
+            # A temporary limit (RFC 9110, 15.5.14); without the header the body is too large.
             return _RETRY
         case Answer(status=422, causes=causes) if "metadata.uid" in causes:
             return _REPLACED
@@ -182,24 +189,24 @@ def judge(reply: Reply, retried: Collection[int]) -> Ruling:
 
 
 def is_failed_test(answer: Answer, sent: PatchType) -> bool:
-    """Report whether this is the 422 of a JSON Patch that does not fit the object.
+    """Return whether this is the 422 to a JSON Patch that does not fit the object.
 
-    A `test` that failed, a missing path and a missing parent get the same answer, without causes.
-    For a value that the server does not accept, the answer has causes.
+    A failed `test`, a missing path and a missing parent all get the same answer, without causes.
+    The answer to a value that is not valid has causes.
     """
     return sent is PatchType.JSON and answer.status == 422 and not answer.causes  # noqa: PLR2004
 
 
 def is_owned_by(reply: Reply, manager: str) -> bool:
-    """Report whether an apply was refused for fields of `manager` only."""
+    """Return whether an apply was refused only for fields that `manager` owns."""
     owners = reply.owners if isinstance(reply, Answer) else ()
     return bool(owners) and all(owner.startswith(f'conflict with "{manager}"') for owner in owners)
 
 
 def may_be_starting(answer: Answer) -> bool:
-    """Report whether a server that is starting may have sent this refusal.
+    """Return whether a server that is still starting may have sent this refusal.
 
-    It has not loaded RBAC rules and custom resource definitions yet, so it answers 403 or 404.
+    Until it has loaded its RBAC rules and custom resource definitions, it answers 403 or 404.
     """
     if is_denial(answer):
         return False
@@ -207,20 +214,21 @@ def may_be_starting(answer: Answer) -> bool:
 
 
 def is_gone(answer: Answer) -> bool:
-    """Report whether an object is missing; a 404 may also be about a path that is not served."""
+    """Return whether the object does not exist; a 404 may also be about a path or a kind."""
     return answer.status == 404 and answer.is_status and bool(answer.about)  # noqa: PLR2004 - HTTP
 
 
 def _judge_500(answer: Answer) -> Ruling | None:
-    """Return the ruling on a 500, or None for one that is final.
+    """Return the ruling on a 500, or None if it is final.
 
-    A 500 that is not a Status is the answer of a proxy: the API server may have applied the patch.
+    A proxy sends a 500 that is not a Status: the API server may have applied the patch.
     """
     match meaning_of(answer.wording) if answer.is_status else Meaning.MAY_BE_STORED:
         case Meaning.WEBHOOK_UNREACHABLE:
             return _WEBHOOK_UNREACHABLE
         case Meaning.NOT_STORED:
             return _RETRY
+        # The server itself says that the request can be repeated.
         case _ if answer.reason == "ServerTimeout" or answer.retry_after_seconds is not None:
             return _RETRY
         case Meaning.MAY_BE_STORED:
@@ -232,13 +240,14 @@ def _judge_500(answer: Answer) -> Ruling | None:
 def _allowed(status: int, retried: Collection[int]) -> Ruling:
     """Apply `retry.statuses` of the plan: an unlisted status is final, an added one is retried.
 
-    The plan cannot change what is in doubt: it is read, and sent again where nothing arrived.
+    The plan cannot change the rulings "in doubt": such a target is always read first.
     """
     ruling = TABLE.get(status, _REJECTED)
     match ruling.verdict:
         case Verdict.RETRY if status not in retried:
             return _REJECTED
         case Verdict.STOP if status in retried:
+            # A 5xx does not show that the patch was not applied, so the object is read first.
             return _IN_DOUBT if status >= 500 else _RETRY  # noqa: PLR2004 - the 5xx class of HTTP
         case _:
             return ruling

@@ -4,8 +4,8 @@
 a list have no names. Where a whole branch is new, its root is the field: the root was absent, so an
 undo removes the root.
 
-`touched_paths` also returns fields that hold their wanted value already. A patch sets each of them,
-so it would overwrite a change that another writer makes between plan and patch.
+`touched_paths` also returns fields that already hold their wanted value. The patch sets them as
+well, so it would overwrite a change that another writer makes between plan and patch.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,6 +29,7 @@ def difference(before: Json, after: Json) -> tuple[Fields, Fields]:
 
 def _differing(before: Value, after: Value, path: Path) -> Iterator[tuple[Path, Value, Value]]:
     if isinstance(before, dict) and isinstance(after, dict):
+        # ABSENT is not a map, so the recursion ends at the root of a branch that one side lacks.
         for key in before.keys() | after.keys():
             yield from _differing(before.get(key, ABSENT), after.get(key, ABSENT), (*path, key))
     elif not deep_equal(before, after):
@@ -36,29 +37,35 @@ def _differing(before: Value, after: Value, path: Path) -> Iterator[tuple[Path, 
 
 
 _POINTERS = ("path", "from")
+# `from` counts as well: a `move` removes that field, and a `copy` depends on its value.
 
 
 def touched_paths(change: BodyPatch, document: Json, rules: MergeRules) -> Iterator[Path]:
-    """The fields that the body names, in no order; a list is one field.
+    """The fields that the body names, in no particular order; a list counts as one field.
 
-    So is a map that an apply replaces as a whole, and each field of which only the server knows how
-    an apply merges it (of a custom kind, above all): it may be replaced as a whole.
+    So does a map that an apply replaces as a whole. A field that only the server knows how to
+    apply, such as most fields of a custom kind, may be replaced as a whole, so it counts as one
+    field too.
     """
     if change.type is PatchType.JSON:
         for operation in change.body:
+            # A `test` writes nothing.
             if operation.get("op") != "test":
-                yield from _pointed_at(operation, document)
+                yield from _paths_of(operation, document)
         return
     by_apply = change.type is PatchType.APPLY
     yield from _leaves(change.body, (), rules.by_apply if by_apply else None)
     if by_apply:
+        # These paths lead into lists by position; `_path_of` cuts them at the list.
         for path in undecided(change.body, rules, by_apply=True):
-            yield _field(document, list(path))
+            yield _path_of(document, list(path))
 
 
 def outermost(paths: Iterable[Path]) -> list[Path]:
     """Return the paths, sorted, without those that lie within another one."""
     kept: list[Path] = []
+    # Sorted tuples have a prefix directly before all that it is a prefix of, so it is enough to
+    # compare with the path that was kept last.
     for path in sorted(set(paths)):
         if not (kept and path[: len(kept[-1])] == kept[-1]):
             kept.append(path)
@@ -66,7 +73,10 @@ def outermost(paths: Iterable[Path]) -> list[Path]:
 
 
 def _leaves(body: Json, path: Path, rule: Rule | None) -> Iterator[Path]:
-    """The paths of all values that are not merged maps; a `$` directive concerns its whole map."""
+    """The paths of all values that are not merged maps.
+
+    A `$` directive, such as `$patch: replace`, applies to the map that contains it as a whole.
+    """
     is_map = isinstance(body, Mapping) and rule is not ATOMIC
     if not is_map or any(key.startswith("$") for key in body):
         yield path
@@ -75,16 +85,16 @@ def _leaves(body: Json, path: Path, rule: Rule | None) -> Iterator[Path]:
         yield from _leaves(value, (*path, key), field_rule(rule, key))
 
 
-def _pointed_at(operation: Mapping[str, Json], document: Json) -> Iterator[Path]:
+def _paths_of(operation: Mapping[str, Json], document: Json) -> Iterator[Path]:
     for pointer in _POINTERS:
         if pointer in operation:
-            yield _field(document, pointer_tokens(operation[pointer]))
+            yield _path_of(document, pointer_tokens(operation[pointer]))
 
 
-def _field(node: Json, pointed: list[str]) -> Path:
-    """The part of a pointer that leads through maps; a list is one field."""
+def _path_of(node: Json, tokens: list[str]) -> Path:
+    """The leading tokens of a pointer that lead through maps; a list counts as one field."""
     path: list[str] = []
-    for step in pointed:
+    for step in tokens:
         if isinstance(node, list):
             break
         path.append(step)

@@ -1,14 +1,19 @@
-"""JSON Patch (RFC 6902), pure: a document and operations in, a new document out.
+"""JSON Patch (RFC 6902) as a pure function: a document and operations in, a new document out.
 
-Nothing is changed in place, and whatever a patch does not touch is shared with the old document.
-What real servers do beyond the RFC (kube-apiserver uses evanphx/json-patch) is done here as well:
-`replace` of a missing map entry adds it, `copy` of one gives null, `test` of one equals null and
-equals nothing at all, negative indices count from the end, and all copies together have a limit. A
-list with a null in it cannot be tested: a server that compares one breaks the connection.
+Nothing is changed in place. What the patch does not touch is shared with the old document.
 
-A server compares the texts of two values. Here the values are compared, because bodies are sent in
-the spelling of a server (`fleetpatch.model.encoding`). The sandbox, which gets bodies in any
-spelling, passes scalars that are spelled differently as values of a type of its own.
+kube-apiserver uses evanphx/json-patch, which differs from the RFC. This module does the same:
+
+- `replace` of a missing map entry adds it;
+- `copy` of a missing map entry copies null;
+- `test` of a missing map entry succeeds if the wanted value is null or is missing too;
+- a negative index counts from the end of the list;
+- the size of all copies together is limited;
+- a list that contains null cannot be tested: a server that compares one breaks the connection.
+
+A server compares the texts of two values. This module compares the values, because bodies are sent
+in the spelling of a server (`fleetpatch.model.encoding`). The sandbox receives bodies in any
+spelling, and passes scalars that are spelled differently as values of its own type.
 """
 
 import re
@@ -21,7 +26,10 @@ from fleetpatch.model.equality import deep_equal, has_null_entry
 from fleetpatch.model.fields import Json
 
 MAX_COPIED_BYTES: Final = 3 * 1024 * 1024
-"""Bytes that all copies of one patch may have together (`AccumulatedCopySizeLimit` there)."""
+"""Bytes that all copies of one patch may take (`AccumulatedCopySizeLimit` of evanphx/json-patch).
+
+kube-apiserver sets it to the largest request body that it accepts.
+"""
 
 # No list has more entries than 9 digits can count, and Python limits the digits of an int.
 _INDEX: Final = re.compile(r"([+-]?)0*([0-9]{1,9})")
@@ -29,36 +37,38 @@ _MISSING: Final = object()
 
 
 class InapplicableError(ValueError):
-    """An operation cannot be done to the document; `str()` says which and why."""
+    """A patch cannot be applied to the document; `str()` says why."""
 
 
-def _itself(value: Json) -> Json:
+def _same(value: Json) -> Json:
     return value
 
 
 def json_patched(
     document: Json,
     operations: Sequence[Mapping[str, Any]],
-    copy: Callable[[Json], Json] = _itself,
+    copy: Callable[[Json], Json] = _same,
 ) -> Json:
-    """Do all operations, in their order. Raises InapplicableError where one cannot be done.
+    """Apply all operations in their order. Raises InapplicableError if one cannot be applied.
 
-    `copy` makes what a copy of a value is.
+    `copy` returns the value that a `copy` operation inserts. Values are never changed in place, so
+    the value itself will do, unless its type knows how it was spelled.
     """
     copier = _Copier(copy)
     for operation in operations:
-        document = _operated(document, operation, copier)
+        document = _apply_operation(document, operation, copier)
     return document
 
 
 @dataclass(slots=True)
 class _Copier:
-    """Makes the copies of one patch, and counts what they take."""
+    """Makes the copies of one patch and limits their total size."""
 
     copy: Callable[[Json], Json]
     bytes_left: int = MAX_COPIED_BYTES
 
-    def copied(self, value: Json) -> Json:
+    def copy_value(self, value: Json) -> Json:
+        # The server counts nothing for the null that it copies of a missing entry.
         if value is not None:
             self.bytes_left -= len(encode(value))
         if self.bytes_left < 0:
@@ -66,25 +76,26 @@ class _Copier:
         return self.copy(value)
 
 
-def _operated(document: Json, operation: Mapping[str, Any], copier: _Copier) -> Json:
+def _apply_operation(document: Json, operation: Mapping[str, Any], copier: _Copier) -> Json:
     path = pointer_tokens(operation.get("path"))
     match operation.get("op"):
         case "add":
-            return _edited(document, path, _adder(operation.get("value")))
+            return _edit_at(document, path, _adder(operation.get("value")))
         case "replace":
-            return _edited(document, path, _replacer(operation.get("value")))
+            return _edit_at(document, path, _replacer(operation.get("value")))
         case "remove":
-            return _edited(document, path, _removed)
+            return _edit_at(document, path, _remove)
         case "copy":
             value = _value_at(document, pointer_tokens(operation.get("from")))
-            return _edited(document, path, _adder(copier.copied(value)))
+            return _edit_at(document, path, _adder(copier.copy_value(value)))
         case "test":
             _test(_value_at(document, path), operation.get("value", _MISSING))
             return document
         case "move":
             source = pointer_tokens(operation.get("from"))
             value = _value_at(document, source)
-            return _edited(_edited(document, source, _removed), path, _adder(value))
+            # The path is resolved after the removal (RFC 6902, 4.4): indices may have shifted.
+            return _edit_at(_edit_at(document, source, _remove), path, _adder(value))
         case other:
             raise InapplicableError(f"{other!r} is not an operation of JSON Patch")
 
@@ -99,14 +110,14 @@ def pointer_tokens(path: Json) -> list[str]:
     return [step.replace("~1", "/").replace("~0", "~") for step in path.split("/")[1:]]
 
 
-def _edited(node: Json, path: list[str], edit: Callable[[Json, str], Json]) -> Json:
-    """`node` with the container of `path` edited; every container on the way is a new one."""
+def _edit_at(node: Json, path: list[str], edit: Callable[[Json, str], Json]) -> Json:
+    """Apply `edit` to the container that holds `path`; every container on the way is a new one."""
     step, *rest = path
     if not isinstance(node, dict | list):
         raise InapplicableError(f"the parent of {step!r} is not a map or a list")
     if not rest:
         return edit(node, step)
-    child = _edited(_child(node, step), rest, edit)
+    child = _edit_at(_child(node, step), rest, edit)
     if isinstance(node, dict):
         return {**node, step: child}
     index = _index(step, len(node))
@@ -122,7 +133,7 @@ def _value_at(node: Json, path: list[str]) -> Json:
 
 
 def _child(node: Json, step: str) -> Json:
-    """An entry of a container; a missing one of a map is null."""
+    """An entry of a container; a missing entry of a map is null."""
     if isinstance(node, dict):
         return node.get(step)
     return node[_index(step, len(node))]
@@ -132,6 +143,7 @@ def _adder(value: Json) -> Callable[[Json, str], Json]:
     def add(node: Json, step: str) -> Json:
         if isinstance(node, dict):
             return {**node, step: value}
+        # One more index is valid than the list has entries: that of the end. `-` names it, too.
         index = len(node) if step == "-" else _index(step, len(node) + 1)
         return [*node[:index], value, *node[index:]]
 
@@ -148,10 +160,10 @@ def _replacer(value: Json) -> Callable[[Json, str], Json]:
     return replace
 
 
-def _removed(node: Json, step: str) -> Json:
+def _remove(node: Json, step: str) -> Json:
     if isinstance(node, dict):
         if step not in node:
-            raise InapplicableError(f"{step!r} is not there to be removed")
+            raise InapplicableError(f"{step!r} cannot be removed, because the map does not have it")
         return {key: value for key, value in node.items() if key != step}
     index = _index(step, len(node))
     return [*node[:index], *node[index + 1 :]]
@@ -170,5 +182,6 @@ def _test(current: Json, wanted: Json) -> None:
         wanted = None
     if not deep_equal(current, wanted):
         raise InapplicableError("a test failed")
+    # Checked last, because values that differ fail the test in any case.
     if has_null_entry(wanted):
-        raise InapplicableError("a list with null in it cannot be tested; servers fail to")
+        raise InapplicableError("a list that contains null cannot be tested; API servers fail then")

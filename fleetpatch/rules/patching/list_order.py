@@ -1,7 +1,8 @@
 """The order of a list after a strategic merge, as kube-apiserver sorts it.
 
 Source: k8s.io/apimachinery, util/strategicpatch (`normalizeElementOrder`, `mergeSortedSlice`,
-`deduplicateScalars`). `rule` has the key by which entries are known; without one they are scalars.
+`deduplicateScalars`). `rule` has the merge key that identifies an entry; a list without a merge key
+holds scalars.
 """
 
 from collections.abc import Sequence
@@ -12,23 +13,30 @@ from fleetpatch.rules.patching.json_patch import InapplicableError
 from fleetpatch.rules.patching.merge_schema import Keyed, Rule
 
 Identity: TypeAlias = tuple[type, Any]
-"""What makes an entry of a list itself; the types of JSON's scalars are told apart, as Go does."""
+"""What identifies an entry of a list: its type and value.
+
+The type is a part of it because `1 == True` in Python, while Go distinguishes the two.
+"""
 
 
 def interleaved(
     merged: Sequence[Json], order: Sequence[Json], before: Sequence[Json], rule: Rule | None
 ) -> list[Json]:
-    """`merged`, those of `order` in that order, the others where `before` has them."""
-    first, then = places(order, rule), places(before, rule)
+    """Sort `merged`: the entries of `order` in that order, the others as they were in `before`."""
+    wanted_places, old_places = places(order, rule), places(before, rule)
     listed, others = (
-        _sorted([e for e in merged if (identity(e, rule) in first) is is_listed], known, rule)
-        for is_listed, known in ((True, first), (False, then))
+        _sorted(
+            [e for e in merged if (identity(e, rule) in wanted_places) is is_listed], known, rule
+        )
+        for is_listed, known in ((True, wanted_places), (False, old_places))
     )
     result: list[Json] = []
     for entry in listed:
-        place = then.get(identity(entry, rule))
+        place = old_places.get(identity(entry, rule))
+        # The others that were before this entry stay before it. A new entry had no place, so it
+        # does not let any of them pass.
         while others and place is not None:
-            other = then.get(identity(others[0], rule))
+            other = old_places.get(identity(others[0], rule))
             if other is None or other >= place:
                 break
             result.append(others.pop(0))
@@ -37,12 +45,15 @@ def interleaved(
 
 
 def _sorted(entries: list[Json], known: dict[Identity, int], rule: Rule | None) -> list[Json]:
-    """Entries by their places; those to be deleted, which only a new list still has, come last.
+    """Sort entries by their places in `known`; entries with `$patch: delete` come last.
 
-    One without a place counts as less than its neighbour, whichever that is: an insertion sort
-    brings it to where the server's does (which has another way for more than 20 entries).
+    Only a list that the object did not have before can still contain such entries.
+
+    An entry without a place compares as less than every neighbour, so the order is not a total one
+    and the algorithm shows in the result. Go's `sort.SliceStable` sorts blocks of 20 entries by
+    insertion, as this function does. It sorts longer lists in another way, which may differ.
     """
-    doomed = [e for e in entries if isinstance(e, dict) and e.get("$patch") == "delete"]
+    deletions = [e for e in entries if isinstance(e, dict) and e.get("$patch") == "delete"]
     result: list[tuple[int | None, Json]] = []
     for entry in entries:
         if isinstance(entry, dict) and entry.get("$patch") == "delete":
@@ -51,7 +62,7 @@ def _sorted(entries: list[Json], known: dict[Identity, int], rule: Rule | None) 
         while at and _is_less(place, result[at - 1][0]):
             at -= 1
         result.insert(at, (place, entry))
-    return [*(entry for _, entry in result), *doomed]
+    return [*(entry for _, entry in result), *deletions]
 
 
 def _is_less(place: int | None, other: int | None) -> bool:
@@ -59,7 +70,7 @@ def _is_less(place: int | None, other: int | None) -> bool:
 
 
 def places(entries: Sequence[Json], rule: Rule | None) -> dict[Identity, int]:
-    """Where each entry is first."""
+    """The position of the first occurrence of each entry."""
     known: dict[Identity, int] = {}
     for at, entry in enumerate(entries):
         known.setdefault(identity(entry, rule), at)
@@ -67,12 +78,12 @@ def places(entries: Sequence[Json], rule: Rule | None) -> dict[Identity, int]:
 
 
 def identity(entry: Json, rule: Rule | None) -> Identity:
-    """The value of the merge key, or all of a scalar."""
+    """The value of the merge key, or the whole of a scalar."""
     value = (
         entry.get(rule.keys[0]) if isinstance(rule, Keyed) and isinstance(entry, dict) else entry
     )
     if isinstance(value, dict | list):
-        raise InapplicableError(f"{value!r} is not a scalar, so no list can be merged by it")
+        raise InapplicableError(f"{value!r} is not a scalar, so a list cannot be merged by it")
     return type(value), value
 
 

@@ -1,24 +1,25 @@
-"""Merge patch (RFC 7386), pure: a document and a patch in, a new document out.
+"""Merge patch (RFC 7386) as a pure function: a document and a patch in, a new document out.
 
-Nothing is changed in place, and whatever a patch does not touch is shared with the old document.
+Nothing is changed in place. What the patch does not touch is shared with the old document.
 
-The RFC takes a list as it is, nulls in it included. kube-apiserver (evanphx/json-patch) does so
-only where the old value is a map. Elsewhere it drops every entry of a map that is null, at any
-depth, within lists, too. Whether it drops null *entries of lists* depends on its version: before
-Kubernetes 1.22 it does, later it keeps them.
+By the RFC a list is taken as it is, including its nulls. kube-apiserver (evanphx/json-patch) does
+so only where the old value is a map. Elsewhere it drops map entries that are null, at any depth,
+also within lists. Before Kubernetes 1.22 it drops null *entries of lists* as well; later versions
+keep them.
 """
 
 from fleetpatch.model.fields import Json
 
 
 def merge_patched(document: Json, patch: Json, *, keeps_null_entries: bool = True) -> Json:
-    """Merge `patch` into `document`; `keeps_null_entries` tells which kind of server does it."""
+    """Merge `patch` into `document`; servers since Kubernetes 1.22 keep null entries of lists."""
     if patch is None:
         return None
     return _merged(document, patch, keeps_null_entries)
 
 
 def _merged(current: Json, patch: Json, keeps: bool) -> Json:
+    # This order is the server's: a new value is pruned, but a list that replaces a map is not.
     if not isinstance(current, dict):
         return _pruned(patch, keeps)
     if not isinstance(patch, dict):
@@ -33,7 +34,7 @@ def _merged(current: Json, patch: Json, keeps: bool) -> Json:
 
 
 def _pruned(value: Json, keeps: bool) -> Json:
-    """A value without the nulls that a server drops of what is new."""
+    """A new value without the nulls that a server drops."""
     match value:
         case dict():
             return {key: _pruned(each, keeps) for key, each in value.items() if each is not None}

@@ -1,8 +1,8 @@
-"""By which rules the objects of a kind merge on a server, by its version.
+"""The rules by which a server of some version merges the objects of a kind.
 
-Tags of the API types change from version to version (`fleetpatch.rules.patching.merge_schema`). A
-server of a version without a table, or of one that is not known, has the rules of *all* tables:
-where they agree the rule holds, and where they differ the server alone decides (`undecided`).
+The tags of the API types change from version to version (`fleetpatch.rules.patching.merge_schema`).
+For a version that is unknown or has no table, the rules of *all* tables are kept: where they agree
+the rule is certain, and where they differ only the server knows (`undecided`).
 """
 
 import re
@@ -28,15 +28,15 @@ from fleetpatch.rules.patching.merge_schema import (
 )
 
 _CURRENT: Final = (1, 23)
-"""The version from which on servers are taken to merge as current ones do.
+"""The first version that is treated as a current one.
 
-Kubernetes 1.23 to 1.28 changed it step by step: a strategic merge drops nulls and directives of
-what is new (`discardNullValuesFromPatch`, `removeDirectives` in apimachinery), and an apply orders
-a list as the configuration has it (structured-merge-diff 4.2.1).
+Kubernetes 1.23 to 1.28 changed the merges step by step: a strategic merge drops nulls and
+directives of new values (`discardNullValuesFromPatch`, `removeDirectives` in apimachinery), and an
+apply orders a list as the configuration does (structured-merge-diff 4.2.1).
 """
 
 _KEEPS_NULL_ENTRIES: Final = (1, 22)
-"""The version from which on a merge patch keeps null entries of lists (json-patch 4.11)."""
+"""The first version whose merge patches keep null entries of lists (json-patch 4.11)."""
 
 _META: Final = "apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _POD_TEMPLATE: Final = "api.core.v1.PodTemplateSpec"
@@ -47,11 +47,13 @@ _JOB_TEMPLATES: Final = ("api.batch.v1.JobTemplateSpec", "api.batch.v1beta1.JobT
 class MergeRules:
     """How the objects of one kind merge on one server.
 
-    `strategic` and `structured` (for applies) are the rules of a whole object by each table that
-    may hold for the server, the likeliest last. `custom` kinds have no strategic merge, and what
-    they hold besides metadata merges as the schema in their definition says. `legacy` servers take
-    the new values of a strategic merge as they are, with nulls and directives, and append what an
-    apply adds to a list. `keeps_null_entries` tells whether a merge patch can put null into a list.
+    - `strategic`, `structured`: the rules of a whole object for strategic merges and for applies,
+      one for each table that may be right for the server, the most likely one last.
+    - `custom`: the kind is a custom one. It has no strategic merge, and its fields except metadata
+      merge by the schema in its CustomResourceDefinition.
+    - `legacy`: the server takes the new values of a strategic merge as they are, with nulls and
+      directives, and appends what an apply adds to a list.
+    - `keeps_null_entries`: a merge patch can put null into a list.
     """
 
     strategic: tuple[Rule, ...]
@@ -62,22 +64,24 @@ class MergeRules:
 
     @property
     def by_patch(self) -> Rule:
-        """The rule that a strategic merge is foreseen by."""
+        """The rule by which the result of a strategic merge is computed."""
         return self.strategic[-1]
 
     @property
     def by_apply(self) -> Rule:
-        """The rule that a server-side apply is foreseen by."""
+        """The rule by which the result of a server-side apply is computed."""
         return self.structured[-1]
 
 
 UNTYPED: Final = MergeRules((Struct({}),), (Struct({}),))
-"""Nothing is known: maps are merged, and of each list the server decides."""
+"""Nothing is known about the kind: maps are merged, and only the server knows how lists merge."""
 
 
+# Computed once for each kind and server version: a fleet has few of both, and the survey and every
+# read after a conflict ask for the rules. 256 is far above any fleet and bounds the memory.
 @lru_cache(maxsize=256)
 def merge_rules(resource: Resource, version: str = "") -> MergeRules:
-    """The rules for `resource` on a server of `version` ("1.20"); empty where it is not known."""
+    """The rules for `resource` on a server of `version` ("1.20"); "" if the version is unknown."""
     tables = (version,) if version in VERSIONS else VERSIONS
     custom = not is_built_in(resource)
     root = _custom_root if custom else _root
@@ -85,19 +89,20 @@ def merge_rules(resource: Resource, version: str = "") -> MergeRules:
         tuple(root(types_of(table, by_apply=False), resource) for table in tables),
         tuple(root(types_of(table, by_apply=True), resource) for table in tables),
         custom,
+        # A server of unknown version is most likely a current one.
         legacy=bool(version) and _numbers(version) < _CURRENT,
         keeps_null_entries=not version or _numbers(version) >= _KEEPS_NULL_ENTRIES,
     )
 
 
 def undecided(body: Json, rules: MergeRules, *, by_apply: bool) -> list[Path]:
-    """The fields in a strategic or apply body of which only the server knows how they merge.
+    """The fields in a strategic or apply body that only the server knows how to merge.
 
-    For the own kinds these are the lists that no table has, and what the tables disagree on. For a
-    custom one they are all lists and maps within the fields of its `spec` and `status`: the schema
-    in its definition decides, and by one that leaves them open, as those of the job systems often
-    do, an apply replaces `spec.tasks` and even `spec.tfReplicaSpecs` as a whole. An entry of a list
-    is named by its position.
+    For a built-in kind these are the lists that no table contains, and the fields for which the
+    tables differ. For a custom kind they are all lists and maps directly below its `spec`, `status`
+    and other fields: the schema in its definition decides. With a schema that leaves them open, as
+    those of job systems often do, an apply replaces `spec.tasks` and even `spec.tfReplicaSpecs` as
+    a whole. An entry of a list is named by its position.
     """
     trees = rules.structured if by_apply else rules.strategic
     if not rules.custom:
@@ -116,9 +121,9 @@ def undecided(body: Json, rules: MergeRules, *, by_apply: bool) -> list[Path]:
 
 
 def stored(value: Json, rule: Rule | None) -> Json:
-    """The value as an API server keeps it: without nulls, directives, empty lists and empty maps.
+    """The value as an API server stores it: without nulls, directives, empty lists and empty maps.
 
-    So it is with what the tables know; whatever else is in `value` stays as it is.
+    This applies to the fields that the tables contain; all others stay as they are.
     """
     match value, rule:
         case dict(), Struct(fields=fields):
@@ -126,7 +131,7 @@ def stored(value: Json, rule: Rule | None) -> Json:
             return {
                 name: part
                 for name, part in inner.items()
-                if not _is_nothing(name, part, fields.get(name))
+                if not _is_omitted(name, part, fields.get(name))
             }
         case list(), Keyed(entry=entry):
             return [stored(each, entry) for each in value]
@@ -134,10 +139,11 @@ def stored(value: Json, rule: Rule | None) -> Json:
             return value
 
 
-def _is_nothing(name: str, value: Json, rule: Rule | None) -> bool:
-    """Tell whether a field is the same as an absent one to an API server.
+def _is_omitted(name: str, value: Json, rule: Rule | None) -> bool:
+    """Return whether an API server stores the field as if it were absent.
 
-    Empty lists, maps and metadata are. Another struct may be a pointer, and `{}` a value of it.
+    It does so for empty lists, maps and metadata (`omitempty` of Go). Another struct may be behind
+    a pointer; then `{}` is a value.
     """
     if value is None or name.startswith("$"):
         return True
@@ -149,12 +155,14 @@ def _is_nothing(name: str, value: Json, rule: Rule | None) -> bool:
 def _undecided(value: Json, rules: tuple[Rule | None, ...], path: Path) -> Iterator[Path]:
     match value:
         case dict():
+            # The tables differ on whether the map is replaced as a whole.
             if len({rule is ATOMIC for rule in rules}) > 1:
                 yield path
                 return
             for name, inner in value.items():
                 yield from _undecided(inner, _within(rules, name), (*path, name))
         case list():
+            # Some table does not contain the list, or the tables differ on how it merges.
             if None in rules or len({_list_form(rule) for rule in rules}) > 1:
                 yield path
                 return
@@ -180,8 +188,8 @@ def _within(rules: tuple[Rule | None, ...], name: str) -> tuple[Rule | None, ...
 def _root(types: Mapping[str, Struct], resource: Resource) -> Rule:
     """The rule of a whole object of a built-in kind.
 
-    A kind that no table has is taken for one with a pod or job template in it: Kubernetes has
-    several, and the same types in all of them.
+    A kind that the table does not contain is assumed to hold a pod or job template: most kinds that
+    a fleet patches do, and the template types are the same in all of them.
     """
     group = resource.group.partition(".")[0] or "core"
     known = types.get(f"api.{group}.{resource.version}.{resource.kind}")
@@ -201,7 +209,10 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def release(git_version: Any) -> str:
-    """The release that a server's `/version` names: "1.20" of "v1.20.2"; empty where none does."""
+    """The release in the `gitVersion` of a server's `/version`: "1.20" for "v1.20.2"; "" if none.
+
+    Providers add suffixes (`v1.27.3-gke.100`), so only the beginning is parsed.
+    """
     found = _RELEASE.match(git_version) if isinstance(git_version, str) else None
     return f"{int(found[1])}.{int(found[2])}" if found else ""
 

@@ -1,9 +1,9 @@
 """How each field of an API type merges, in one version of Kubernetes.
 
-The tags of an API type tell: `patchStrategy` and `patchMergeKey` for a strategic merge patch,
+The tags of an API type define it: `patchStrategy` and `patchMergeKey` for a strategic merge patch;
 `listType`, `listMapKey` and `mapType` for a server-side apply, which falls back on the former. A
-server publishes them at `/openapi/v2`; `scripts/merge-table` makes a table of them, and `tables/`
-has one for each of VERSIONS (tests/differential compares that of 1.20 with a real server).
+server publishes the tags at `/openapi/v2`. `scripts/merge-table` makes a table from them, and
+`tables/` contains one for each of VERSIONS (tests/differential compares 1.20 with a real server).
 """
 
 from collections.abc import Mapping
@@ -20,16 +20,16 @@ class MergeType(Enum):
     """How a field without a structure of its own merges."""
 
     ATOMIC = "atomic"
-    """Not at all: the new list or map replaces the old one."""
+    """It does not merge: the new list or map replaces the old one."""
     SET = "set"
-    """A list of scalars: the two are united."""
+    """A list of scalars: the result is the union of both lists."""
     MAP = "map"
-    """Keys are free; values are merged key by key."""
+    """A map with arbitrary keys: values are merged key by key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """A list of maps; those with the same values of all `keys` are one entry, and merge."""
+    """A list of maps; two maps with the same values of all `keys` are one entry and merge."""
 
     keys: tuple[str, ...]
     entry: "Rule | None" = None
@@ -37,14 +37,18 @@ class Keyed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Struct:
-    """A map whose fields merge by rules of their own, those not named by that of the `rest`."""
+    """A map whose fields have their own rules; `rest` is the rule of fields not in `fields`.
+
+    It is compared by identity and shown without its fields: each table has it once, and an object's
+    type is a tree of hundreds of fields.
+    """
 
     fields: Mapping[str, "Rule"] = field(repr=False)
     rest: "Rule | None" = None
 
 
 Rule: TypeAlias = MergeType | Keyed | Struct
-"""How a field merges. None in its place: the field is not known."""
+"""How a field merges. None instead of a rule means that the field is unknown."""
 
 ATOMIC: Final = MergeType.ATOMIC
 SET: Final = MergeType.SET
@@ -53,33 +57,35 @@ MAP: Final = MergeType.MAP
 _TABLES: Final = Path(__file__).parent / "tables"
 
 VERSIONS: Final = ("1.20", "1.36")
-"""The versions that there is a table for, oldest first."""
+"""The versions that have a table, oldest first."""
 
 OPAQUE: Final = Struct({})
-"""A type without lists, maps and objects in it."""
+"""A type that the tables leave out, because it has no lists, maps or objects (a Quantity)."""
 
 
 def field_rule(rule: Rule | None, name: str) -> Rule | None:
-    """The rule of a field within what merges by `rule`."""
+    """The rule of the field `name` of a value that merges by `rule`; None if it is unknown."""
     return rule.fields.get(name, rule.rest) if isinstance(rule, Struct) else None
 
 
 @lru_cache
 def types_of(version: str, *, by_apply: bool) -> Mapping[str, Struct]:
-    """Every type of a table, as one way of merging sees it."""
+    """The rules of all API types of a version, for applies or for strategic merges."""
     types = _table(version).types
+    # Types refer to each other, so all of them are made before their fields are set.
     fields: dict[str, dict[str, Rule]] = {name: {} for name in types}
     structs = {name: Struct(inner) for name, inner in fields.items()}
+    # The line named "" is about the type itself. It can only say that an apply replaces it whole.
     whole = {name for name, lines in types.items() if by_apply and "" in lines}
     known: dict[str, Rule] = {name: ATOMIC if name in whole else structs[name] for name in types}
-    rule = _applied_by if by_apply else _patched_by
+    rule = _apply_rule if by_apply else _strategic_rule
     for name, lines in types.items():
         fields[name].update({key: rule(line, known) for key, line in lines.items() if key})
     return structs
 
 
 class _Field(msgspec.Struct, rename="kebab", omit_defaults=True):
-    """A line of a table: what an API type says of one field, or (`map_type` alone) of itself."""
+    """A line of a table: the tags of one field, or (`map_type` alone) of the type itself."""
 
     form: str = msgspec.field(default="", name="is")
     of: str = ""
@@ -101,9 +107,10 @@ def _table(version: str) -> _Table:
     return msgspec.json.decode(source.read_bytes(), type=_Table)
 
 
-def _patched_by(line: _Field, known: Mapping[str, Rule]) -> Rule:
-    """How a strategic merge sees a field."""
+def _strategic_rule(line: _Field, known: Mapping[str, Rule]) -> Rule:
+    """The rule of a field for strategic merges."""
     if line.form == "list":
+        # A field may have two strategies, such as `merge,retainKeys`.
         if "merge" not in line.patch_strategy.split(","):
             return ATOMIC
         key = line.patch_merge_key
@@ -111,8 +118,8 @@ def _patched_by(line: _Field, known: Mapping[str, Rule]) -> Rule:
     return MAP if line.form == "map" else known.get(line.of, OPAQUE)
 
 
-def _applied_by(line: _Field, known: Mapping[str, Rule]) -> Rule:
-    """How an apply sees a field."""
+def _apply_rule(line: _Field, known: Mapping[str, Rule]) -> Rule:
+    """The rule of a field for applies."""
     match line:
         case _Field(map_type="atomic") | _Field(list_type="atomic"):
             return ATOMIC
@@ -121,4 +128,4 @@ def _applied_by(line: _Field, known: Mapping[str, Rule]) -> Rule:
         case _Field(list_type="set"):
             return SET
         case _:
-            return _patched_by(line, known)
+            return _strategic_rule(line, known)

@@ -1,14 +1,14 @@
-"""The body of a PATCH: what it asks for, and the guard that keeps it off a changed object.
+"""The body of a PATCH: the change, and a guard, so that the server refuses it for a changed object.
 
-Bodies are written as a server writes the values that it stores (`fleetpatch.model.encoding`): a
-`test` of a JSON Patch compares the texts.
+Bodies are written as a server writes the values that it stores (`fleetpatch.model.encoding`),
+because a `test` of a JSON Patch compares texts.
 
-A stale resourceVersion is answered 409 where it stands in a document, and 422 where a JSON Patch
-tests it; another object's uid is answered 422. With the version in it, a patch that is sent twice
-cannot be applied twice, whatever it does.
+The server answers 409 to a stale resourceVersion in a document, and 422 where a JSON Patch tests
+it. It answers 422 to the uid of another object. A patch that carries the version cannot be applied
+twice, even if it is sent twice.
 
-A server-side apply would make an object that is gone anew: with a uid in it, the server answers
-409 instead. So it always carries the uid.
+A server-side apply would create an object that is gone. If the body has a uid, the server answers
+409 instead, so an apply always carries the uid.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import ABSENT, Fields, Json, Value
 from fleetpatch.model.target import Target
 
-_AS_USUAL: Final = PatchOptions()
+_DEFAULT_OPTIONS: Final = PatchOptions()
 
 
 def request(
@@ -26,11 +26,12 @@ def request(
     target: Target,
     goal: Fields,
     version: str | None,
-    options: PatchOptions = _AS_USUAL,
+    options: PatchOptions = _DEFAULT_OPTIONS,
 ) -> PatchRequest:
-    """Make the request by which `goal` comes to hold; `version` None guards by the uid alone.
+    """Make the PATCH that sets the fields to `goal`; with `version` None, only the uid guards it.
 
-    A BodyPatch is sent as the plan has it. All else is a merge patch made of `goal`.
+    A BodyPatch is sent as written in the plan. Any other change is sent as a merge patch that is
+    made of `goal`.
     """
     if not isinstance(change, BodyPatch):
         document = _guarded(_document(goal, target.before), target, version)
@@ -42,6 +43,7 @@ def request(
 def _body(change: BodyPatch, target: Target, version: str | None) -> Json:
     match change.type:
         case PatchType.JSON:
+            # The tests come first, so that nothing of the patch is carried out before them.
             tests = [{"op": "test", "path": "/metadata/uid", "value": target.uid}]
             if version is not None:
                 tests.append({"op": "test", "path": "/metadata/resourceVersion", "value": version})
@@ -53,7 +55,7 @@ def _body(change: BodyPatch, target: Target, version: str | None) -> Json:
 
 
 def _configuration(body: Json, target: Target, version: str | None) -> Json:
-    """What is applied: a whole object in its outline, which says itself what it is."""
+    """The configuration to apply: `body`, with the identity that a server requires in an apply."""
     metadata = {
         **(body.get("metadata") or {}),
         "name": target.name,
@@ -66,23 +68,24 @@ def _configuration(body: Json, target: Target, version: str | None) -> Json:
 
 
 def _document(goal: Fields, before: Fields) -> dict[str, Json]:
-    """The merge patch by which fields that hold `before` come to hold `goal`."""
+    """The merge patch that changes fields from `before` to `goal`."""
     document: dict[str, Json] = {}
     for path, value in goal.items():
         place = document
         for key in path[:-1]:
             place = place.setdefault(key, {})
-        place[path[-1]] = _merging(before.get(path, ABSENT), value)
+        place[path[-1]] = _merge_value(before.get(path, ABSENT), value)
     return document
 
 
-def _merging(before: Value, value: Value) -> Json:
-    """What must be merged into a value to make it another: of maps, the rest must be removed."""
+def _merge_value(before: Value, value: Value) -> Json:
+    """The value that a merge patch needs to turn `before` into `value`."""
     if value is ABSENT:
         return None
     if not (isinstance(before, dict) and isinstance(value, dict)):
         return value
-    kept = {key: _merging(before.get(key, ABSENT), one) for key, one in value.items()}
+    kept = {key: _merge_value(before.get(key, ABSENT), one) for key, one in value.items()}
+    # A merge keeps the entries of a map that the patch does not name, so null removes the others.
     return {**dict.fromkeys(before.keys() - value.keys()), **kept}
 
 

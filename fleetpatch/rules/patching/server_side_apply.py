@@ -1,12 +1,13 @@
-"""What a server-side apply makes of an object, as far as it can be told beforehand.
+"""The result of a server-side apply, as far as it can be computed without the server.
 
-What the configuration names is set; what the same field manager applied earlier and leaves out now
-goes, entries of lists included, unless another manager owns it, too. Who owns what is in
-`metadata.managedFields`. Conflicts with other managers are the server's to find.
+The fields of the configuration are set. A field or list entry that the same field manager applied
+earlier, and that the configuration leaves out now, is removed, unless another manager owns it as
+well. `metadata.managedFields` records the owners. Conflicts with other managers are not looked for:
+the server reports them.
 
-How a field merges is in `fleetpatch.rules.patching.merge_schema`. What a custom kind holds besides
-its metadata merges as its definition's schema says, which only the server has; here it is taken as
-untyped.
+`fleetpatch.rules.patching.merge_schema` defines how a field merges. The fields of a custom kind,
+except its metadata, merge by the schema in its definition, which only the server has; here they are
+treated as untyped.
 """
 
 from typing import Final
@@ -16,7 +17,7 @@ from fleetpatch.rules.patching.json_patch import InapplicableError
 from fleetpatch.rules.patching.merge_rules import MergeRules
 from fleetpatch.rules.patching.structured import fieldsets
 from fleetpatch.rules.patching.structured.fieldsets import Field, FieldSet
-from fleetpatch.rules.patching.structured.ownership import handed_over, pruned, reconciled
+from fleetpatch.rules.patching.structured.ownership import pruned, reconciled, reconciled_legacy
 from fleetpatch.rules.patching.structured.typed import fields_of, merged, mistakes
 
 _APPLY: Final = "Apply"
@@ -26,19 +27,22 @@ _MANAGED: Final = "managedFields"
 def applied(document: Json, configuration: Json, manager: str, rules: MergeRules) -> Json:
     """The document after `manager` has applied `configuration`.
 
-    Raises InapplicableError where the configuration has an entry of a list twice.
+    Raises InapplicableError if the configuration has a list with duplicate or invalid entries.
     """
     rule = rules.by_apply
     for mistake in mistakes(configuration, rule):
         raise InapplicableError(mistake)
-    live = _bare(document)
-    noted = _owned(document, manager)
-    owners = handed_over(noted, live, rule) if rules.legacy else reconciled(noted, rule)
+    live = _without_managed_fields(document)
+    recorded = _owned(document, manager)
+    owners = reconciled_legacy(recorded, live, rule) if rules.legacy else reconciled(recorded, rule)
+    # `_owned` has our own fields first, and the order of the dict survives.
     ours, *others = owners.values()
     configured = fields_of(configuration, rule, empty=not rules.legacy)
-    everybodys = frozenset[Field]().union(configured, *others)
+    still_owned = frozenset[Field]().union(configured, *others)
     combined = merged(live, configuration, rule, as_configured=not rules.legacy)
-    after = pruned(combined, ours, everybodys, rule, legacy=rules.legacy)
+    after = pruned(combined, ours, still_owned, rule, legacy=rules.legacy)
+    # The server computes new managedFields. They are no part of the change, so the old ones stay
+    # and never show up as a difference.
     kept = look_up(document, ("metadata", _MANAGED))
     if not isinstance(kept, list) or not isinstance(after, dict):
         return after
@@ -46,7 +50,11 @@ def applied(document: Json, configuration: Json, manager: str, rules: MergeRules
 
 
 def _owned(document: Json, manager: str) -> dict[int, FieldSet]:
-    """What `manager` has applied, by 0, and what each of the others owns; unreadable is nothing."""
+    """The fields that `manager` applied, under 0, and those of each other entry, by its position.
+
+    An entry that cannot be decoded is left out: a field that it owns might be removed in the
+    preview, while the server keeps it.
+    """
     owned: dict[int, FieldSet] = {0: frozenset()}
     entries = look_up(document, ("metadata", _MANAGED))
     for number, entry in enumerate(entries if isinstance(entries, list) else (), 1):
@@ -56,14 +64,14 @@ def _owned(document: Json, manager: str) -> dict[int, FieldSet]:
             fields = fieldsets.decoded(entry.get("fieldsV1"))
         except ValueError:
             continue
-        mine = entry.get("manager") == manager and entry.get("operation") == _APPLY
-        place = 0 if mine else number
+        # Fields that a manager of the same name *updated* are those of another owner.
+        is_ours = entry.get("manager") == manager and entry.get("operation") == _APPLY
+        place = 0 if is_ours else number
         owned[place] = owned.get(place, frozenset()) | fields
     return owned
 
 
-def _bare(document: Json) -> Json:
-    """The object without its owners."""
+def _without_managed_fields(document: Json) -> Json:
     metadata = look_up(document, ("metadata",))
     if not isinstance(metadata, dict) or _MANAGED not in metadata:
         return document

@@ -1,11 +1,11 @@
-"""Kubernetes' strategic merge, pure: a document and a patch in, a new document out.
+"""Strategic merge patch as a pure function: a document and a patch in, a new document out.
 
-The rules are those of kube-apiserver (k8s.io/apimachinery, util/strategicpatch), in its order,
-which shows in the result: `$retainKeys` first, then each `$setElementOrder` together with the list
-that it belongs to, then the other fields. So `$deleteFromPrimitiveList` meets an ordered list.
+The rules are those of kube-apiserver (k8s.io/apimachinery, util/strategicpatch). Their order shows
+in the result: `$retainKeys` first, then each `$setElementOrder` together with its list, then the
+other fields. So `$deleteFromPrimitiveList` works on a list that is in order already.
 
-A merged list has the entries of the patch in the order of the patch (or of `$setElementOrder`);
-those that only the document has come before the first entry that follows them in the document.
+A merged list has the entries of the patch in the order of the patch (or of `$setElementOrder`).
+An entry that only the document has is put before the first entry that follows it in the document.
 """
 
 from dataclasses import dataclass
@@ -26,9 +26,8 @@ _DELETE_FROM: Final = "$deleteFromPrimitiveList"
 def strategic_patched(document: Json, patch: Json, rules: MergeRules) -> Json:
     """Merge `patch` into a whole object of a kind that merges by `rules`.
 
-    Raises InapplicableError for what the server refuses: a list to be merged by a key that an entry
-    lacks, entries of several types, directives that are unknown or contradict the patch they are
-    in.
+    Raises InapplicableError for what the server refuses: an entry without the merge key of its
+    list, entries of different types, and directives that are unknown or contradict their patch.
     """
     if not isinstance(patch, dict):
         return patch
@@ -55,7 +54,8 @@ class _Merge:
             )
             if value is not ABSENT:
                 result[field] = value
-        # The server takes them in any order; lists come before what is deleted from them here.
+        # A Go map has no order, so a server may delete from a list before it merges the list, or
+        # after. Here the deletion always comes last, so that equal inputs give equal results.
         for key in sorted(pending, key=lambda key: key.startswith(_DELETE_FROM)):
             deletes = key.startswith(_DELETE_FROM)
             field = _named_field(key, _DELETE_FROM) if deletes else key
@@ -74,25 +74,28 @@ class _Merge:
             case list() as current, list():
                 result[field] = self._lists(current, value, rule, deletes=deletes)
             case current, _ if deletes and type(current) is not type(value):
+                # There is no list to delete from. Legacy servers store the list of deletions.
                 if self.legacy:
                     result[field] = value
             case _:
-                new = self._taken(value)
+                new = self._new_value(value)
                 if new is ABSENT:
                     result.pop(field, None)
                 else:
                     result[field] = new
 
-    def _taken(self, value: Json) -> Value:
-        """A value that nothing is merged with; ABSENT where it is nothing but a directive."""
+    def _new_value(self, value: Json) -> Value:
+        """A value that has no old value to merge with; ABSENT if it is only a directive."""
         return value if self.legacy else _without_directives(_without_nulls(value))
 
     def _lists(
         self, current: list[Json], patch: list[Json], rule: Rule | None, *, deletes: bool = False
     ) -> list[Json]:
         merges = isinstance(rule, Keyed) or rule is SET
+        # Current servers delete from a list of any kind; legacy ones replace an atomic list.
         if not merges and (self.legacy or not deletes):
             return patch
+        # `_entry_type` refuses lists without entries, as they have no type.
         if not current and not patch:
             return current
         if _entry_type(current, patch) is not dict:
@@ -101,6 +104,7 @@ class _Merge:
             raise InapplicableError("a set can hold scalars only")
         _check_entries([*current, *patch], rule)
         wanted = [entry for entry in patch if _DIRECTIVE not in entry]
+        # In a list, `replace` is an entry of its own and concerns the whole list.
         if any(entry.get(_DIRECTIVE) == "replace" for entry in patch):
             return wanted
         kept = _kept(current, patch, rule)
@@ -110,6 +114,8 @@ class _Merge:
         result = list(current)
         known = places(result, rule)
         for entry in wanted:
+            # A new entry is registered at the end, so that its duplicate in the patch merges with
+            # it.
             place = known.setdefault(identity(entry, rule), len(result))
             if place == len(result):
                 result.append(entry)
@@ -118,15 +124,20 @@ class _Merge:
         return result
 
     def _in_set_order(self, current: Value, wanted: Value, order: Json, rule: Rule | None) -> Value:
-        """A list that the patch has a `$setElementOrder` for; `wanted` is the list in the patch."""
+        """Merge and sort a list that has a `$setElementOrder`; `wanted` is the list in the patch.
+
+        Returns ABSENT if neither the object nor the patch has the list.
+        """
         for each in (current, wanted, order):
             if not isinstance(each, list) and each is not ABSENT:
-                raise InapplicableError(f"{_ORDER} is a list, as its field is; {each!r} is not")
+                raise InapplicableError(
+                    f"{_ORDER} and its field must be lists, but {each!r} is not a list"
+                )
         _check_order([] if wanted is ABSENT else wanted, order, rule)
         match current, wanted:
             case list(), list():
                 merged = self._lists(current, wanted, rule)
-                before = _left_in_place(current, wanted, rule)
+                before = _merged_in_place(current, wanted, rule)
             case list(), _:
                 merged = before = current
             case _, list():
@@ -134,6 +145,7 @@ class _Merge:
                 before = []
             case _:
                 return ABSENT
+        # The server checks the types even where nothing is merged, also that a list has entries.
         _entry_type(*(each for each in (current, wanted) if isinstance(each, list)))
         if isinstance(rule, Keyed):
             _check_entries([*merged, *order], rule)
@@ -151,12 +163,12 @@ def _directed(patch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _retained(current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
-    """What `$retainKeys` leaves; it must name every field that the patch sets."""
+    """The fields that `$retainKeys` keeps; it must name every field that the patch sets."""
     if _RETAIN not in patch:
         return dict(current)
     names = patch[_RETAIN]
     if not isinstance(names, list) or any(isinstance(name, dict | list) for name in names):
-        raise InapplicableError(f"{_RETAIN} is a list of fields, {names!r} is not")
+        raise InapplicableError(f"{_RETAIN} must be a list of field names, but it is {names!r}")
     for key, value in patch.items():
         is_directive = key == _RETAIN or key.startswith((_ORDER, _DELETE_FROM))
         if value is not None and not is_directive and key not in names:
@@ -165,10 +177,10 @@ def _retained(current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named_field(key: str, directive: str) -> str:
-    """The field that `$directive/field` is about."""
+    """The field that `$directive/field` names."""
     found, slash, field = key.partition("/")
     if found != directive or not slash:
-        raise InapplicableError(f"{key!r} is not a valid directive: {directive}/FIELD")
+        raise InapplicableError(f"{key!r} is not a valid directive; write {directive}/FIELD")
     return field
 
 
@@ -183,7 +195,7 @@ def _without_nulls(value: Json) -> Json:
 
 
 def _without_directives(value: Json) -> Value:
-    """The value without maps that have a `$patch` in them; ABSENT where it is one itself."""
+    """The value without maps that contain `$patch`; ABSENT if it is such a map itself."""
     match value:
         case dict() if _DIRECTIVE in value:
             return ABSENT
@@ -201,20 +213,22 @@ def _plain_entries(entries: list[Json]) -> list[Json]:
 
 
 def _entry_type(*lists: list[Json]) -> type:
-    """The one type that all entries have."""
+    """The type of all entries. Raises InapplicableError unless they have one type."""
     types = {type(entry) for entries in lists for entry in entries}
     if len(types) != 1 or types & {list, type(None)}:
-        raise InapplicableError("the entries of a list to be merged are all maps or all scalars")
+        raise InapplicableError(
+            "the entries of a list that is merged must be all maps or all scalars of one type"
+        )
     return types.pop()
 
 
 def _united(
     current: list[Json], patch: list[Json], rule: Rule | None, *, deletes: bool
 ) -> list[Json]:
-    """Two lists of scalars, or the first without what is in the second (`deletes`)."""
+    """The union of two lists of scalars; with `deletes`, the first without those of the second."""
     if deletes:
-        doomed = places(patch, None)
-        return [entry for entry in current if identity(entry, None) not in doomed]
+        deleted = places(patch, None)
+        return [entry for entry in current if identity(entry, None) not in deleted]
     if isinstance(rule, Keyed):
         raise InapplicableError(f"the entries are not maps, so they have no {rule.keys[0]}")
     united = deduplicated([*current, *patch])
@@ -222,14 +236,16 @@ def _united(
 
 
 def _kept(current: list[Json], patch: list[Json], rule: Keyed) -> list[Json]:
-    doomed = {identity(entry, rule) for entry in patch if entry.get(_DIRECTIVE) == "delete"}
-    return [entry for entry in current if identity(entry, rule) not in doomed]
+    """The entries of `current` that no `$patch: delete` names."""
+    deleted = {identity(entry, rule) for entry in patch if entry.get(_DIRECTIVE) == "delete"}
+    return [entry for entry in current if identity(entry, rule) not in deleted]
 
 
-def _left_in_place(current: list[Json], wanted: list[Json], rule: Rule | None) -> list[Json]:
-    """What the list of the document holds once another one was merged into it.
+def _merged_in_place(current: list[Json], wanted: list[Json], rule: Rule | None) -> list[Json]:
+    """The old list as the server sees it when it sorts: after the merge has changed it.
 
-    The server merges in place: what it adds takes the places of what it deleted.
+    The server merges in place, in Go's array of the old list: added entries take the places of the
+    deleted ones, and the length stays the old one.
     """
     if not isinstance(rule, Keyed):
         return current if wanted else deduplicated(current)
@@ -249,20 +265,24 @@ def _check_order(wanted: list[Json], order: list[Json], rule: Rule | None) -> No
         return
     if isinstance(rule, Keyed):
         _check_entries([*wanted, *order], rule)
+    # `in` consumes the iterator up to the entry that it finds, so this tests for a subsequence.
     following = iter([identity(entry, rule) for entry in order])
     if not all(identity(entry, rule) in following for entry in plain):
-        raise InapplicableError(f"{_ORDER} does not have the list of the patch in its order")
+        raise InapplicableError(
+            f"{_ORDER} must name all entries of the list in the patch, in the same order"
+        )
 
 
 def _check_entries(entries: list[Json], rule: Keyed) -> None:
-    """Raise InapplicableError for what cannot be merged by a key."""
+    """Raise InapplicableError for an entry that cannot be merged by the merge key."""
     key = rule.keys[0]
     for entry in entries:
         if not isinstance(entry, dict):
             raise InapplicableError(f"{entry!r} is not a map, so it has no {key}")
+        # An entry without a directive needs the key as much as one that is deleted.
         match entry.get(_DIRECTIVE, "delete"):
             case "delete" if key not in entry:
-                raise InapplicableError(f"an entry has no {key}, by which its list is merged")
+                raise InapplicableError(f"an entry has no {key}, which is its list's merge key")
             case "delete" | "replace":
                 pass
             case other:

@@ -1,5 +1,5 @@
-"""Before anything is sent: which objects a plan means and what each of them needs.
+"""Which objects a plan selects, and what each of them needs; decided before anything is sent.
 
-Here are the need of one object, its undo, the namespaces of a block and the guards that refuse a
-plan. How a patch changes a document is in `fleetpatch.rules.patching`.
+This folder has the need of one object, its undo, the namespaces that a target block selects, and
+the guards that refuse a plan. How a patch changes a document is in `fleetpatch.rules.patching`.
 """

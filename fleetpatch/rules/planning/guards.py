@@ -1,4 +1,7 @@
-"""Guards: named refusals, each with its counts and an override that concerns no other guard."""
+"""The guards of a plan: each refuses it with a count, and has an override of its own.
+
+An override turns off one guard and leaves the others on. That is why there is no `--force`.
+"""
 
 from collections.abc import Sequence
 
@@ -8,17 +11,21 @@ from fleetpatch.model.selectors.label_selector import Selector
 
 
 def refuse_unselective(selectors: Sequence[Selector | FieldSelector], *, everything: bool) -> None:
-    """Refuse an empty selector, which matches every object, unless `everything` is wanted."""
+    """Refuse an empty selector, which matches every object, unless `everything` (--all) is set."""
     for position, selector in enumerate(selectors):
         if selector.is_empty and not everything:
             raise Refused(
                 f"targets[{position}] has no selector and would match every object of its kinds; "
-                "add a selector or a field selector, or say --all if you mean all of them"
+                "add a selector or a field selector, or pass --all if you mean all of them"
             )
 
 
 def refuse_too_many(found: int, limit: int | None) -> None:
-    """Apply `guards.maxTargets` to the number of all objects that matched."""
+    """Apply `guards.maxTargets` to the number of objects that matched.
+
+    The survey calls this after each page and stops at the first excess, so `found` may be less than
+    the number of all objects that match.
+    """
     if limit is not None and found > limit:
         raise Refused(
             f"the plan matches more objects than guards.maxTargets allows: {found} found when the "
@@ -27,18 +34,21 @@ def refuse_too_many(found: int, limit: int | None) -> None:
 
 
 def refuse_clashes(count: int, first: str) -> None:
-    """`guards.onClash: refuse`: a label cannot be renamed or copied where the new key is taken."""
+    """Apply `guards.onClash: refuse` to renamed and copied labels whose new key has a value.
+
+    `count` is the number of such objects, `first` describes one of them.
+    """
     if count:
         raise Refused(
-            f"{count} of the objects have another value under the new label already ({first}); "
-            "look at them, narrow the selector, or let them be left out with guards.onClash: skip"
+            f"{count} of the objects already have another value for the new label ({first}); "
+            "check them, and narrow the selector or leave them out with guards.onClash: skip"
         )
 
 
 def refuse_none(found: int, looked_at: Sequence[str]) -> None:
-    """Refuse a plan that matches nothing, which is most often a typing mistake."""
+    """Refuse a plan that matches nothing: the cause is usually a typing mistake."""
     if found == 0:
         raise NothingMatched(
-            "the plan matches no object at all; check its selector, kinds and namespaces "
+            "the plan does not match any object; check its selector, kinds and namespaces "
             f"(looked at {', '.join(looked_at) or 'nothing: no namespace matches'})"
         )

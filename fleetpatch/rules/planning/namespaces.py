@@ -9,7 +9,7 @@ _WILD = frozenset("*?[")
 def exact(patterns: Sequence[str]) -> tuple[str, ...] | None:
     """Return the names if `patterns` has no glob and no exclusion, else None.
 
-    Such a block does not need the right to list namespaces.
+    The names are used as they are, so such a block does not need the right to list namespaces.
     """
     if not patterns or any(p.startswith("!") or _WILD & set(p) for p in patterns):
         return None
@@ -17,9 +17,10 @@ def exact(patterns: Sequence[str]) -> tuple[str, ...] | None:
 
 
 def select(patterns: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
-    """The `names` that some pattern includes and none excludes, sorted.
+    """Return the `names` that a pattern includes and that no pattern excludes, sorted.
 
-    A pattern with `!` excludes, at any position. Exclusions alone include all other names.
+    A pattern that starts with `!` excludes; its position does not matter. If all patterns exclude,
+    all other names are included.
     """
     excluded = [p.removeprefix("!") for p in patterns if p.startswith("!")]
     included = [p for p in patterns if not p.startswith("!")] or ["*"]

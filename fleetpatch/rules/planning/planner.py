@@ -1,10 +1,11 @@
-"""What one object needs: before-values, wanted values, and the patch between them.
+"""What one object needs: the values before the change, and the values that the plan wants.
 
-For labels and annotations the wanted values are a function of the change and the before-values, so
-the run file keeps only the latter. A patch body of the plan's own is tried out on the object as it
-is read. Either patch carries every field that the plan names, also those that hold already
-(`fleetpatch.rules.patching.diff`): one that somebody changes between plan and patch is then seen as
-a conflict or set right, never left half done.
+For labels and annotations, the wanted values are a function of the change and the values before, so
+the run file keeps only the values before. A patch body is applied to the object as it was read.
+
+A patch carries every field that the plan names, also fields that already have their wanted value
+(`fleetpatch.rules.patching.diff`). If another writer changes such a field between plan and patch,
+this is noticed as a conflict, or the field is set again; the change is never left half done.
 """
 
 from dataclasses import dataclass, replace
@@ -38,14 +39,14 @@ from fleetpatch.rules.patching.merge_rules import UNTYPED, MergeRules, stored
 from fleetpatch.rules.patching.server_side_apply import applied
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
 
-_HEAD: Final = frozenset({"apiVersion", "kind"})
+_TYPE_META: Final = frozenset({"apiVersion", "kind"})
 
 
 @dataclass(frozen=True, slots=True)
 class NeedsPatch:
-    """The object is to be patched so that `wanted` holds.
+    """The object must be patched to hold `wanted`.
 
-    `before` names every field at stake. `wanted` may leave out those that stay as they are.
+    `before` has every touched field. `wanted` may leave out fields that stay as they are.
     """
 
     before: Fields
@@ -54,14 +55,14 @@ class NeedsPatch:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """All wanted values are there already."""
+    """The object already holds all wanted values."""
 
     before: Fields
 
 
 @dataclass(frozen=True, slots=True)
 class DoesNotFit:
-    """The patch does not fit the object; `detail` says why."""
+    """The patch cannot be applied to the object; `detail` says why."""
 
     reason: Reason
     before: Fields
@@ -72,10 +73,10 @@ Need: TypeAlias = NeedsPatch | Unchanged | DoesNotFit
 
 
 def need(change: PlanChange, seen: Seen, rules: MergeRules = UNTYPED) -> Need:
-    """Decide what `seen` needs for `change` to hold; a BodyPatch needs the whole object.
+    """Decide what `seen` needs, so that `change` holds.
 
-    `rules` are those by which objects of its kind merge on its server; labels and annotations need
-    none.
+    For a BodyPatch, `seen` must have the whole object, and `rules` must be those by which its
+    server merges its kind. Labels and annotations need neither.
     """
     match change:
         case MetadataChange():
@@ -85,15 +86,17 @@ def need(change: PlanChange, seen: Seen, rules: MergeRules = UNTYPED) -> Need:
 
 
 def goal(change: Change, target: Target) -> Fields:
-    """The values that must hold for `target` afterwards."""
+    """The values that `target` must hold after the change."""
+    # The run file stores no wanted values where they follow from the values before.
     if target.wanted is None and isinstance(change, MetadataChange):
         return wanted(change, target.before)
     return target.wanted or {}
 
 
 def wanted(change: MetadataChange, before: Fields) -> Fields:
-    """The values that must hold afterwards; `before` names every field of `change.touched`."""
+    """The values that must hold after the change; `before` has every field of `change.touched`."""
     values: dict[Path, Value] = {}
+    # The later entries win. An object without the old label is not touched by a copy or a rename.
     for key, value in change.labels.items():
         values[label(key)] = ABSENT if value is None else value
     for key, value in change.annotations.items():
@@ -114,7 +117,7 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     for old, new in (*change.rename_labels.items(), *change.copy_labels.items()):
         kept, taken = before[label(old)], before[label(new)]
         if ABSENT not in (kept, taken) and not deep_equal(kept, taken):
-            why = f"{show(label(new))} is {taken!r} already, {old} is {kept!r}"
+            why = f"{show(label(new))} is already {taken!r}, but {old} is {kept!r}"
             return DoesNotFit(Reason.CLASH, before, why)
     values = wanted(change, before)
     if all(deep_equal(before[path], value) for path, value in values.items()):
@@ -125,14 +128,15 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
 def _need_of_body(change: BodyPatch, seen: Seen, rules: MergeRules) -> Need:
     if seen.unreadable:
         return DoesNotFit(Reason.UNREADABLE, {}, seen.unreadable)
-    change, document = _without_head(change), seen.document()
+    change, document = _without_type_meta(change), seen.document()
     try:
         after = _patched(change, document, rules)
     except InapplicableError as error:
         return DoesNotFit(Reason.INAPPLICABLE, {}, str(error))
-    # A server keeps nothing that is empty, so a patch that leaves an empty map may change nothing.
+    # Both are compared as the server stores them. It drops empty maps and lists, so a patch that
+    # only adds an empty map changes nothing.
     stored_before, stored_after = (stored(each, rules.by_patch) for each in (document, after))
-    changed, _ = difference(_with_maps(stored_before), _with_maps(stored_after))
+    changed, _ = difference(_with_metadata_maps(stored_before), _with_metadata_maps(stored_after))
     if not changed:
         return Unchanged({})
     fields = outermost([*changed, *touched_paths(change, document, rules)])
@@ -142,19 +146,19 @@ def _need_of_body(change: BodyPatch, seen: Seen, rules: MergeRules) -> Need:
     )
 
 
-def _without_head(change: BodyPatch) -> BodyPatch:
-    """Leave out what only says which kind is meant; the entries of some lists do not have it."""
+def _without_type_meta(change: BodyPatch) -> BodyPatch:
+    """Leave out `apiVersion` and `kind`: the items of some lists lack them, which is no change."""
     if not isinstance(change.body, dict):
         return change
-    body = {key: value for key, value in change.body.items() if key not in _HEAD}
+    body = {key: value for key, value in change.body.items() if key not in _TYPE_META}
     return replace(change, body=body)
 
 
-def _with_maps(document: Json) -> Json:
-    """Let absent label and annotation maps be empty ones, as for a server they are.
+def _with_metadata_maps(document: Json) -> Json:
+    """Replace absent label and annotation maps by empty ones; to a server they are the same.
 
-    Else the first label of an object would be the whole map to us, and anybody else's next one a
-    change of ours.
+    Otherwise the first label of an object would be recorded as a change of the whole map, and the
+    next label that another writer adds would look like a change of ours.
     """
     metadata = document.get("metadata") if isinstance(document, dict) else None
     if not isinstance(metadata, dict):

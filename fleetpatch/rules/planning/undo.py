@@ -1,4 +1,4 @@
-"""The undo of one target: the values to restore, and those that must still be as we left them."""
+"""The undo of one target: the values to restore, and the values that the fields must have now."""
 
 from fleetpatch.model.change import Change, MetadataChange
 from fleetpatch.model.equality import deep_equal
@@ -11,12 +11,13 @@ from fleetpatch.rules.planning.planner import goal, wanted
 def values_to_restore(
     change: Change, target: Target, settlement: Settlement | None
 ) -> tuple[Fields, Fields]:
-    """Return the changed fields of a target twice: as we left them, and as they were before.
+    """Return the changed fields of a target: with the values that we wrote, and those before.
 
-    Both are empty where nothing of ours was stored. A target that was skipped or failed may still
-    have a part of the change. `settlement` is None for a target that will be tried again.
+    Both are empty if the server did not store any of our values. A target that was skipped or
+    failed may have a part of the change. `settlement` is None for a target that will be tried
+    again.
 
-    Fields that held the wanted value already are left out: a later change of them is not drift.
+    Fields that already held the wanted value are left out: a later change of them is not drift.
     """
     written, before = _written(change, target, settlement)
     changed = [path for path in written if not deep_equal(before[path], written[path])]
@@ -29,9 +30,10 @@ def values_to_restore(
 def _written(
     change: Change, target: Target, settlement: Settlement | None
 ) -> tuple[Fields, Fields]:
-    """What we wrote, and the values of at least these fields before."""
+    """The values that we wrote, and the values before of at least the same fields."""
     if settlement is None:
         return (target.earlier.wrote, target.earlier.replaced) if target.earlier else ({}, {})
+    # If the patch overwrote drift, those values are restored, not the planned ones.
     before = target.before if settlement.replaced is None else settlement.replaced
     match settlement.outcome:
         case Outcome.APPLIED:
@@ -43,8 +45,11 @@ def _written(
 
 
 def _applied(change: Change, target: Target, settlement: Settlement, before: Fields) -> Fields:
+    # The server may have stored other values than we sent.
     if settlement.wrote is not None:
         return settlement.wrote
+    # Computed again from `before`: where drift was overwritten, other values were wanted than
+    # those that follow from the target.
     if isinstance(change, MetadataChange):
         return wanted(change, before)
     return goal(change, target)

@@ -1,11 +1,11 @@
 """Limits on the failures and retries of a run, and the thresholds of the circuit breaker.
 
-A failure is a target that ends as `failed`. Skipped targets, and targets that a breaker or a
-shutdown left pending, are not failures. The limit is exact: a run may have that many failures, and
-one more halts it.
+A failure is a target that ends as `failed`. Skipped targets are not failures, and neither are
+targets that a breaker or a shutdown left pending. The limit is exact: a run may have that many
+failures, and one more halts it.
 
 The breaker stops a part of a cluster (a kind in a namespace) after a number of identical refusals
-in a row. A mistake in a plan, or a missing right, is refused in the same way for every object
+in a row. A mistake in a plan, or a missing permission, is refused in the same way for every object
 there, and the run should not try all of them.
 """
 
@@ -20,9 +20,13 @@ MIN_RETRIES: Final = 100
 """Retries that every run may have: a percentage of a few requests would round down to none."""
 
 _WHOLE: Final = 100.0
+"""Percent."""
 
 _ROUNDING: Final = 1e-9
-"""Added before rounding down: in binary fractions, 7% of 100 is slightly less than 7."""
+"""Added before rounding down, because binary fractions may be slightly less than the exact result.
+
+It is far smaller than a percentage of one target that a plan can name.
+"""
 
 
 def failures_allowed(limit: Amount, targets: int) -> int:
@@ -42,20 +46,32 @@ def retries_allowed(budget: Percent, requests: int, targets: int) -> int:
 
 
 REFUSALS_IN_A_ROW: Final = 25
-"""Identical refusals in a row that stop a part: a kind in a namespace of a cluster."""
+"""This many identical refusals in a row stop a part: a kind in a namespace of a cluster.
+
+More than a few odd objects next to each other, and few enough to read in a report.
+"""
 
 EXHAUSTED_IN_A_ROW: Final = 10
-"""Targets in a row that used up their attempts; so many stop a cluster."""
+"""This many targets in a row that used up their attempts stop a cluster.
+
+Each of them already stands for several attempts over many seconds, so fewer are needed than of
+refusals.
+"""
 
 BUSY_ANSWERS: Final = 20
 BUSY_SECONDS: Final = 30.0
-"""A cluster is stopped after so many busy answers without a success, over so many seconds."""
+"""A cluster is stopped after this many busy answers without a success, over this many seconds.
+
+Both are required: many workers get 20 busy answers within a second, and a few answers in 30 seconds
+do not show that the whole cluster is busy.
+"""
 
 Part: TypeAlias = tuple[str, str]
 """A kind (`jobs.batch`) and a namespace."""
 
 _REFUSED: Final = frozenset({Reason.REJECTED, Reason.FORBIDDEN, Reason.WEBHOOK_UNREACHABLE})
-_OWN_WORDS: Final = re.compile(r"\"[^\"]*\"|'[^']*'|\S*\d\S*")
+_SPECIFIC_WORDS: Final = re.compile(r"\"[^\"]*\"|'[^']*'|\S*\d\S*")
+"""Quoted text and words with digits: names, values and numbers of one object."""
 
 
 def part_of(target: Target) -> Part:
@@ -70,5 +86,6 @@ def refusal(target: Target, settlement: Settlement) -> str:
     """
     if settlement.reason not in _REFUSED:
         return ""
-    said = settlement.detail.replace(target.name, "").replace(target.uid, "")
-    return f"{settlement.http_status} {_OWN_WORDS.sub('', said)}"
+    # Replaced first: a name without digits or quotation marks is not found by the pattern.
+    text = settlement.detail.replace(target.name, "").replace(target.uid, "")
+    return f"{settlement.http_status} {_SPECIFIC_WORDS.sub('', text)}"

@@ -9,9 +9,10 @@ from fleetpatch.model.run import RunState, Tally
 def final_state(tally: Tally, causes: Sequence[str], halted: str = "") -> tuple[RunState, str]:
     """Return the state of a run whose lanes have stopped, and the cause in one line.
 
-    A threshold that was exceeded (`halted`) halts the run even if no target is open. Otherwise a
-    run in which every target has an outcome is finished, also if a lane was stopped.
+    `causes` say why lanes stopped early; `halted` names the threshold that was exceeded, if any.
     """
+    # A threshold halts the run even if no target is open: people must look before more is sent.
+    # Otherwise the run is finished if every target has an outcome, even if a lane was stopped.
     if halted:
         return RunState.HALTED, halted
     if tally.open == 0:

@@ -1,23 +1,23 @@
-"""How many targets each wave has, and which.
+"""The size of each wave, and the targets that it contains.
 
-Sizes are those of the waves themselves, each a count or a share of all targets. The last one
-repeats until no target is left, as Ansible's `serial` does: `[1, 10%]` never ends in one wave of
-the other nine tenths. Shares are rounded so that they add up: `10%` is ten waves of whatever number
-of targets, from ten on. Every wave has at least one target.
+A size is a count or a percentage of all targets. The last size repeats until no target is left, as
+in Ansible's `serial`: `[1, 10%]` is one target and then ten waves of a tenth, not one wave with all
+the rest. Percentages are rounded so that they add up: `10%` makes ten waves of any number of
+targets from ten on. Every wave has at least one target.
 
-Each wave is a sample of the whole. Its targets are apportioned to the clusters, and each cluster's
-to its namespaces; which targets of a namespace come first is drawn by lot. After every wave, the
-number of targets done in a cluster is its share of all that are done, rounded up or down, and so is
-that of a namespace within its cluster.
+Each wave is a sample of the fleet. Its targets are apportioned to the clusters, and those of a
+cluster to its namespaces. Within a namespace the order is random. After every wave, the number of
+finished targets of a cluster is its share of all finished targets, rounded up or down; the same is
+true for a namespace within its cluster.
 
-Rounding to the largest remainder, wave by wave, would break that promise: a part that was rounded
-up too soon may leave too little for the others (the Alabama paradox). So this is seen as a matter
-of scheduling (Tijdeman, "The chairman assignment problem", 1980): the n-th target of a part may
-come as soon as the part's share exceeds n - 1, and must before the share exceeds n. Earliest
-deadline first meets all deadlines wherever they can be met, and here they always can.
+Largest-remainder rounding, wave by wave, does not guarantee this: a part that is rounded up too
+early may leave too little for the others (the Alabama paradox). So the problem is treated as
+scheduling (Tijdeman, "The chairman assignment problem", 1980): the n-th target of a part may be
+taken as soon as the part's share exceeds n - 1, and must be taken before the share exceeds n.
+Earliest deadline first meets all deadlines if that is possible, and here it always is.
 
-Everything is drawn by hashing, with a seed: the same targets and the same seed give the same waves,
-on any machine. The memory taken grows with clusters, namespaces and waves, not with targets.
+The random order is a hash with a seed: the same targets and the same seed make the same waves on
+any machine. The memory that is needed grows with clusters, namespaces and waves, not with targets.
 """
 
 from bisect import bisect_right
@@ -35,20 +35,23 @@ Stratum: TypeAlias = tuple[str, str]
 """The name of a cluster, and a namespace in it."""
 
 MAX_WAVES: Final = 1000
-"""More are refused: each wave is a pause or a check that somebody must have meant."""
+"""More are refused: each wave means a pause or a check, so so many are most likely a mistake."""
 
 _PERCENT: Final = 1_000_000
-"""A percent in the finest share that a plan can name (`fleetpatch.model.units`)."""
+"""One percent in units of the finest percentage that a plan can name (`fleetpatch.model.units`).
+
+Percentages are added up as integers, because the sums of binary fractions are not exact.
+"""
 
 _Part = TypeVar("_Part")
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Where each wave ends: how many targets are done after it, in all and in each part.
+    """The ends of all waves: the number of finished targets after each, in total and in each part.
 
-    Each sequence has an element for every wave, and ascends. Those of the clusters add up to
-    `ends`, those of a cluster's namespaces to the cluster's.
+    Each sequence ascends and has one element for every wave. The sequences of the clusters add up
+    to `ends`, those of the namespaces of a cluster to the sequence of the cluster.
     """
 
     ends: tuple[int, ...]
@@ -63,10 +66,12 @@ class Spread:
 def spread(strata: Mapping[Stratum, int], sizes: Sequence[Amount], seed: str) -> Spread:
     """Spread the targets, counted by stratum, over waves of the given sizes.
 
-    Raises Refused where that makes too many waves.
+    Raises Refused if there would be more than `MAX_WAVES` waves.
     """
     clusters: Counter[str] = Counter()
     namespaces: defaultdict[str, dict[Stratum, int]] = defaultdict(dict)
+    # The order decides ties. It is random, so that clusters early in the alphabet are not always
+    # the first ones to get an uncertain change.
     for stratum in sorted(strata, key=lambda one: shuffle_key(seed, *one)):
         cluster, _ = stratum
         clusters[cluster] += strata[stratum]
@@ -80,9 +85,9 @@ def spread(strata: Mapping[Stratum, int], sizes: Sequence[Amount], seed: str) ->
 
 
 def wave_ends(total: int, sizes: Sequence[Amount]) -> tuple[int, ...]:
-    """How many of `total` targets are done after each wave; strictly ascending, up to `total`.
+    """The number of finished targets after each wave; strictly ascending, up to `total`.
 
-    Raises Refused where that makes more than `MAX_WAVES` waves.
+    Raises Refused if there would be more than `MAX_WAVES` waves.
     """
     ends: list[int] = []
     counted = share = last = 0
@@ -91,14 +96,15 @@ def wave_ends(total: int, sizes: Sequence[Amount]) -> tuple[int, ...]:
             break
         if len(ends) == MAX_WAVES:
             raise Refused(
-                f"waves.sizes: {total} targets would take more than {MAX_WAVES} waves; the last"
-                " size repeats until none is left, so make it larger, such as 10%"
+                f"waves.sizes: {total} targets would need more than {MAX_WAVES} waves; the last"
+                " size repeats until no target is left, so make it larger, for example 10%"
             )
         if isinstance(size, Percent):
             share += round(size.value * _PERCENT)
         else:
             counted += size
-        last = min(total, max(last + 1, counted + _up(total * share, 100 * _PERCENT)))
+        # Rounded from the sum of all percentages so far, so that the rounding errors do not add up.
+        last = min(total, max(last + 1, counted + _ceil_div(total * share, 100 * _PERCENT)))
         ends.append(last)
     return tuple(ends)
 
@@ -110,22 +116,25 @@ def shuffle_key(seed: str, *key: str) -> str:
 
 
 def _apportioned(parts: Mapping[_Part, int], ends: Sequence[int]) -> dict[_Part, tuple[int, ...]]:
-    """How many of each part are done when so many of all are; ties go to the part given first."""
-    total = max(1, sum(parts.values()))  # nothing at all is apportioned, too
+    """The finished targets of each part after each end; ties go to the part that comes first."""
+    total = max(1, sum(parts.values()))  # parts may be empty, and 0 cannot divide
     done = dict.fromkeys(parts, 0)
     after: dict[_Part, list[int]] = {part: [] for part in parts}
     for end in ends:
+        # First the targets whose deadline has passed: each part gets its share, rounded down.
         for part, size in parts.items():
             done[part] = max(done[part], end * size // total)
-        may = [part for part, size in parts.items() if done[part] * total < end * size]
-        may.sort(key=lambda part: _up((done[part] + 1) * total, parts[part]))
-        for part in may[: end - sum(done.values())]:
+        # Then the rest of the wave: one more target of the parts with the earliest deadlines, where
+        # the share exceeds what is finished.
+        candidates = [part for part, size in parts.items() if done[part] * total < end * size]
+        candidates.sort(key=lambda part: _ceil_div((done[part] + 1) * total, parts[part]))
+        for part in candidates[: end - sum(done.values())]:
             done[part] += 1
         for part in parts:
             after[part].append(done[part])
     return {part: tuple(counts) for part, counts in after.items()}
 
 
-def _up(dividend: int, divisor: int) -> int:
-    """Divide, and round up."""
+def _ceil_div(dividend: int, divisor: int) -> int:
+    """Divide integers and round up."""
     return -(-dividend // divisor)

@@ -1,13 +1,13 @@
-"""Whether a run may send at a moment, until when, and when it may again.
+"""Whether a run may send at a moment, until when, and when it may send again.
 
-An opening stands open for `lasts` seconds of real time from every moment of its schedule. A local
-time that a zone skips opens at the first moment after the gap; one that comes twice opens the first
-time only. Openings that overlap or adjoin are one. Blackouts are taken out of them: all that lies
-between the first moment of their first day and the last moment of their last.
+An opening lasts `lasts` seconds of real time from every moment of its schedule. If a time zone
+skips a local time, the opening begins at the first moment after the gap; if a local time occurs
+twice, it begins at the first one only. Openings that overlap or adjoin are joined. Blackouts are
+subtracted: everything from the first moment of their first day to the last moment of their last
+day.
 
-Everything here is a function of the window and a moment, in seconds since the epoch, and nothing
-is kept. A clock that was stepped, or a machine that was asleep, is the caller's business: it asks
-again before it acts, rather than trust an answer from before.
+All functions take the window and a moment, in seconds since the epoch, and keep no state. The clock
+may be set, and the machine may be suspended, so the caller asks again right before it acts.
 """
 
 from bisect import bisect_left
@@ -25,19 +25,24 @@ from fleetpatch.model.window import Days, Opening, Window
 _DAY: Final = 86_400.0
 
 MAX_SEARCH_DAYS: Final = 41 * 366
-"""Days in which an opening is looked for: 29 February on a given weekday may be 40 years away."""
+"""Days that are searched for an opening: 29 February on a given weekday may be 40 years away."""
 
 MAX_LOOKAHEAD: Final = 8 * _DAY
-"""Seconds for which a closing is looked for; who asks again later learns of a later one."""
+"""Seconds that are searched for a closing: more than a week, so that weekly openings are visible.
+
+A window may never close, so the search needs an end. Callers ask again in time.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """What a window says at a moment; all times are seconds since the epoch.
+class WindowStatus:
+    """The status of a window at the moment `now`; all times are in seconds since the epoch.
 
-    `closes_at` is None while the window is closed. From `cutoff` on, which may be past, nothing new
-    is sent; it is at most `MAX_LOOKAHEAD` ahead. `opens_at` is when the window opens next, after
-    now and after `closes_at`; None where it never does, or stays open for all of `MAX_LOOKAHEAD`.
+    - `closes_at`: when it closes; None while it is closed.
+    - `cutoff`: from then on nothing new is sent; it may be past, and is at most `MAX_LOOKAHEAD`
+      ahead. None while the window is closed.
+    - `opens_at`: when it opens next, after `now` and after `closes_at`; None if it never does, or
+      stays open for all of `MAX_LOOKAHEAD`.
     """
 
     now: float
@@ -47,13 +52,15 @@ class Outlook:
 
     @property
     def may_send(self) -> bool:
-        """Whether it is open, and not about to close."""
+        """Whether the window is open and not within its drain before the closing."""
         return self.cutoff is not None and self.now < self.cutoff
 
 
-def outlook(window: Window, now: float) -> Outlook:
-    """Look at the window from the moment `now`."""
+def window_status(window: Window, now: float) -> WindowStatus:
+    """Evaluate the window at the moment `now`."""
     closes, opens, horizon = now, None, now + MAX_LOOKAHEAD + window.drain
+    # The spans come in order and may overlap. Join those that reach the end so far; the first gap
+    # is the closing, or, if `closes` is still `now`, the time until the window opens.
     for span in _spans(window, now):
         if span.opens > closes:
             opens = span.opens
@@ -63,13 +70,13 @@ def outlook(window: Window, now: float) -> Outlook:
             closes = horizon
             break
     if closes == now:
-        return Outlook(now, None, None, opens)
-    return Outlook(now, closes, closes - window.drain, opens)
+        return WindowStatus(now, None, None, opens)
+    return WindowStatus(now, closes, closes - window.drain, opens)
 
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Seconds since the epoch; `closes` is not part of it."""
+    """A half-open interval in seconds since the epoch: `closes` does not belong to it."""
 
     opens: float
     closes: float
@@ -79,24 +86,26 @@ _OPENS: Final = attrgetter("opens")
 
 
 def _spans(window: Window, now: float) -> Iterator[_Span]:
-    """When it is open from `now` on, in pieces that may overlap.
+    """The spans in which the window is open from `now` on; they may overlap.
 
-    The openings come in order. Of two that a blackout cuts, both parts of the first come before
-    those of the second; the gap is the same, so that whoever sees it first is not misled.
+    The openings come in order. If a blackout cuts two overlapping openings, both parts of the first
+    come before those of the second. The gap is the same in both, so `window_status` finds it.
     """
-    dark = sorted((_blackout(days, window.zone) for days in window.blackouts), key=_OPENS)
+    blackouts = sorted((_blackout(days, window.zone) for days in window.blackouts), key=_OPENS)
+    # `merge` is lazy: a schedule without an end is read only as far as it is needed.
     openings = merge(*(_occurrences(opening, now) for opening in window.openings), key=_OPENS)
-    return chain.from_iterable(_lit(span, dark) for span in openings)
+    return chain.from_iterable(_outside(span, blackouts) for span in openings)
 
 
 def _occurrences(opening: Opening, now: float) -> Iterator[_Span]:
-    """What it opens that is not over by `now`, in order."""
-    # Earlier than the sum says: a zone's calendar is up to a day off UTC's, and may leave one out.
+    """The occurrences of an opening that have not ended at `now`, in order."""
+    # Two days earlier than the difference: the calendar of a zone may be up to a day away from
+    # UTC's, and may skip a day (Samoa, 30 December 2011).
     since = datetime.fromtimestamp(now - opening.lasts, UTC).date() - timedelta(days=2)
     for day in _days_from(since):
         if opening.schedule.falls_on(day):
             for time in opening.schedule.times:
-                opens = _reached(datetime.combine(day, time), opening.zone)
+                opens = _moment_of(datetime.combine(day, time), opening.zone)
                 if opens + opening.lasts > now:
                     yield _Span(opens, opens + opening.lasts)
 
@@ -109,15 +118,16 @@ def _days_from(day: date) -> Iterator[date]:
 def _blackout(days: Days, zone: ZoneInfo) -> _Span:
     after = days.last + timedelta(days=1)
     return _Span(
-        _reached(datetime.combine(days.first, datetime.min.time()), zone),
-        _reached(datetime.combine(after, datetime.min.time()), zone, for_good=True),
+        _moment_of(datetime.combine(days.first, datetime.min.time()), zone),
+        # If midnight occurs twice, the blackout lasts until the second one.
+        _moment_of(datetime.combine(after, datetime.min.time()), zone, last=True),
     )
 
 
-def _lit(span: _Span, dark: Sequence[_Span]) -> Iterator[_Span]:
-    """What is left of `span` outside of the blackouts."""
+def _outside(span: _Span, blackouts: Sequence[_Span]) -> Iterator[_Span]:
+    """The parts of `span` that are outside of the blackouts, which are sorted."""
     opens = span.opens
-    for blackout in dark:
+    for blackout in blackouts:
         if blackout.closes <= opens:
             continue
         if blackout.opens >= span.closes:
@@ -129,16 +139,19 @@ def _lit(span: _Span, dark: Sequence[_Span]) -> Iterator[_Span]:
         yield _Span(opens, span.closes)
 
 
-def _reached(local: datetime, zone: ZoneInfo, *, for_good: bool = False) -> float:
-    """When the zone's clocks first show `local` or later; the last such time if `for_good`."""
+def _moment_of(local: datetime, zone: ZoneInfo, *, last: bool = False) -> float:
+    """The moment of a local time; of two such moments the first one, or the `last` one.
+
+    For a local time that the zone skips, it is the first moment after the gap.
+    """
     earlier, later = (int(local.replace(tzinfo=zone, fold=fold).timestamp()) for fold in (0, 1))
-    if _shown(earlier, zone) == local:
-        return float(later if for_good else earlier)
-    # Skipped: of the two readings of such a time, the first lies after the gap, the second before.
+    if _local_time(earlier, zone) == local:
+        return float(later if last else earlier)
+    # The time is skipped. Then fold=0 is a moment after the gap and fold=1 one before it (PEP 495),
+    # and the end of the gap is where the local time jumps past `local`.
     seconds = range(later, earlier)
-    return float(later + bisect_left(seconds, local, key=lambda one: _shown(one, zone)))
+    return float(later + bisect_left(seconds, local, key=lambda one: _local_time(one, zone)))
 
 
-def _shown(moment: float, zone: ZoneInfo) -> datetime:
-    """What the zone's clocks show at a moment."""
+def _local_time(moment: float, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(moment, zone).replace(tzinfo=None)

@@ -49,7 +49,7 @@ def test_an_object_that_was_asked_for_belongs(
 @pytest.mark.parametrize(
     ("seen", "namespace", "selector", "fields", "told"),
     [
-        (SEEN, "team-b", "", "", "only namespace team-b was asked for"),
+        (SEEN, "team-b", "", "", "only namespace team-b was requested"),
         (SEEN, None, "app=train", "", "its labels do not match the selector app=train"),
         (SEEN, None, "!app", "", "its labels do not match"),
         (seen_job(), None, "app", "", "its labels do not match"),
@@ -67,7 +67,7 @@ def test_an_object_that_was_not_asked_for_is_named_with_the_reason(
 ) -> None:
     found = problem(seen, namespace, selector, fields)
 
-    assert found.startswith("the list shows ")
+    assert found.startswith("the list contains ")
     assert "etl-1" in found
     assert told in found
 
@@ -83,7 +83,7 @@ def test_a_kind_without_namespaces_has_objects_without() -> None:
     node = replace(SEEN, namespace="")
 
     assert problem(node, resource=NODES) == ""
-    assert "its kind has none" in problem(SEEN, resource=NODES)
+    assert "its kind is cluster-scoped" in problem(SEEN, resource=NODES)
 
 
 @pytest.mark.parametrize(

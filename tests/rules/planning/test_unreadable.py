@@ -76,7 +76,7 @@ def test_one_that_became_too_deep_where_it_is_to_be_changed_ends_with_a_reason()
     deep = seen({"n": nested(MAX_DEPTH)}, version="2", unreadable=TOO_DEEP)
 
     assert read(deep) == End(Reason.UNREADABLE, TOO_DEEP)
-    assert read(deep, sent=True) == End(Reason.UNREADABLE, f"{TOO_DEEP}; our change may be in it")
+    assert read(deep, sent=True) == End(Reason.UNREADABLE, f"{TOO_DEEP}; it may contain our change")
 
 
 def test_one_that_cannot_be_decoded_any_more_ends_with_a_reason() -> None:

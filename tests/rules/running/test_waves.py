@@ -51,7 +51,7 @@ def test_a_tenth_makes_ten_waves_of_any_number_from_ten_on() -> None:
 
 @pytest.mark.parametrize("sizes", [[1], [3, 2], [Percent(0.000001)]])
 def test_too_many_waves_are_refused_with_a_way_out(sizes: list[Amount]) -> None:
-    with pytest.raises(Refused, match=r"5000 targets would take more than 1000 waves; .* larger"):
+    with pytest.raises(Refused, match=r"5000 targets would need more than 1000 waves; .* larger"):
         wave_ends(5000, sizes)
 
     assert len(wave_ends(MAX_WAVES, [1])) == MAX_WAVES

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.cron import Schedule
 from fleetpatch.model.window import Days, Opening, Window
-from fleetpatch.rules.running.window import MAX_LOOKAHEAD, Outlook, outlook
+from fleetpatch.rules.running.window import MAX_LOOKAHEAD, WindowStatus, window_status
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
@@ -39,7 +39,7 @@ def at(text: str) -> float:
 
 def look(where: Window, text: str) -> tuple[str | None, str | None]:
     """Give when it closes and when it opens next, on the clocks of its zone."""
-    seen = outlook(where, at(text))
+    seen = window_status(where, at(text))
 
     def shown(moment: float | None) -> str | None:
         return None if moment is None else datetime.fromtimestamp(moment, where.zone).isoformat()
@@ -75,26 +75,26 @@ def test_from_the_cutoff_on_nothing_is_sent_though_it_is_open() -> None:
     drained = replace(SATURDAYS, drain=30.0)
     opens, closes = at("2026-05-02T02:00+08:00"), at("2026-05-02T05:00+08:00")
 
-    assert outlook(drained, opens).cutoff == closes - 30
-    assert outlook(drained, closes - 30.001).may_send
-    assert not outlook(drained, closes - 30).may_send
-    assert outlook(drained, closes - 30).closes_at == closes
-    assert not outlook(drained, closes).may_send
-    assert outlook(drained, closes).cutoff is None
+    assert window_status(drained, opens).cutoff == closes - 30
+    assert window_status(drained, closes - 30.001).may_send
+    assert not window_status(drained, closes - 30).may_send
+    assert window_status(drained, closes - 30).closes_at == closes
+    assert not window_status(drained, closes).may_send
+    assert window_status(drained, closes).cutoff is None
 
 
 def test_a_long_drain_is_no_reason_to_send_nothing_at_all() -> None:
     monthly = window(opening("0 0 1 * *", 20 * DAY), drain=8 * DAY)
 
-    assert outlook(monthly, at("2027-03-02T00:00Z")).may_send
-    assert outlook(monthly, at("2027-03-12T23:59Z")).may_send
-    assert not outlook(monthly, at("2027-03-13T00:00Z")).may_send
+    assert window_status(monthly, at("2027-03-02T00:00Z")).may_send
+    assert window_status(monthly, at("2027-03-12T23:59Z")).may_send
+    assert not window_status(monthly, at("2027-03-13T00:00Z")).may_send
 
 
 def test_seconds_count() -> None:
-    seen = outlook(window(opening("* * * * *", 5.0)), 62.5)
+    seen = window_status(window(opening("* * * * *", 5.0)), 62.5)
 
-    assert seen == Outlook(62.5, closes_at=65.0, cutoff=65.0, opens_at=120.0)
+    assert seen == WindowStatus(62.5, closes_at=65.0, cutoff=65.0, opens_at=120.0)
 
 
 def test_openings_that_overlap_or_adjoin_are_one() -> None:
@@ -218,7 +218,7 @@ def test_what_never_opens_again_has_no_next_opening() -> None:
 def test_what_stays_open_is_said_to_close_as_far_off_as_was_looked(always: Opening) -> None:
     now = at("2026-05-02T02:30Z")
 
-    assert outlook(window(always), now) == Outlook(
+    assert window_status(window(always), now) == WindowStatus(
         now, now + MAX_LOOKAHEAD, now + MAX_LOOKAHEAD, None
     )
 
@@ -321,7 +321,7 @@ def test_every_moment_looks_as_to_the_oracle(case: tuple[Window, int], minutes: 
     oracle = Oracle(where, noon, until)
 
     def shown(moment: float) -> tuple[float | None, float | None]:
-        seen = outlook(where, moment)
+        seen = window_status(where, moment)
         closes, opens = (
             None if one is None or one >= until else one for one in (seen.closes_at, seen.opens_at)
         )

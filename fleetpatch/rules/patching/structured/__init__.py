@@ -1,5 +1,5 @@
-"""Structured merge, as server-side apply does it: typed documents, sets of fields, their owners.
+"""The structured merge of server-side apply: typed documents, sets of fields, and their owners.
 
-Pure functions over documents. The source is sigs.k8s.io/structured-merge-diff; the schema is a rule
-of `fleetpatch.rules.patching.merge_schema`. The preview of an apply and the sandbox both use it.
+These are pure functions on documents, after sigs.k8s.io/structured-merge-diff. The schema is a rule
+of `fleetpatch.rules.patching.merge_schema`. The preview of an apply and the sandbox use them.
 """

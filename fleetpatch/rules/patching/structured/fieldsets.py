@@ -1,9 +1,9 @@
-"""Sets of fields, and how they are written: as `fieldsV1`, and in messages.
+"""Sets of fields, and their text: as `fieldsV1`, and in messages.
 
-A field is a tuple of steps, each as `fieldsV1` has it: `f:name` for a field of a map, `k:{...}` for
-an entry of a list with keys, `v:...` for an entry of a set. A map may be in a set without its
-fields, and a field without the map around it. In `fieldsV1`, a tree, a `.` says that a map with
-fields is in the set; a map that alone is in it looks like any other leaf.
+A field is a tuple of steps, each written as in `fieldsV1`: `f:name` for a field of a map, `k:{...}`
+for an entry of a list with keys, `v:...` for an entry of a set. A set may contain a map without its
+fields, and a field without the map around it. `fieldsV1` is a tree: a `.` below a node means that
+the set contains the node as well as the fields below it. A leaf is always in the set.
 """
 
 import json
@@ -28,7 +28,7 @@ def field_step(name: str) -> str:
 
 
 def key_step(keys: Json) -> str:
-    """The step to the entry of a list that has these `keys`."""
+    """The step to the entry of a list that is identified by `keys`."""
     return KEY + _compact({name: _as_stored(keys[name]) for name in sorted(keys)})
 
 
@@ -38,19 +38,20 @@ def value_step(value: Json) -> str:
 
 
 def decoded(tree: Json) -> FieldSet:
-    """A `fieldsV1`. Raises ValueError if it is not valid."""
+    """Decode a `fieldsV1`. Raises ValueError if it is not valid."""
     if not isinstance(tree, dict):
         raise ValueError("fieldsV1 is not a map")  # noqa: TRY004 -- documented
     return frozenset(_fields(tree, ()))
 
 
 def encoded(fields: FieldSet) -> dict[str, Any]:
-    """The `fieldsV1` of a set, in the order of its steps."""
+    """Encode a set as `fieldsV1`, sorted by steps."""
     tree: dict[str, Any] = {}
     for field in sorted(fields):
         place = tree
         for step in field:
             place = place.setdefault(step, {})
+    # A `.` is needed only where there are fields below, which is known once the tree is complete.
     for field in fields:
         place = tree
         for step in field:
@@ -61,7 +62,7 @@ def encoded(fields: FieldSet) -> dict[str, Any]:
 
 
 def shown(field: Field) -> str:
-    """A field as messages have it: `.spec.containers[name="main"].image`."""
+    """A field as the server's messages show it: `.spec.containers[name="main"].image`."""
     return "".join(map(_shown_step, field))
 
 
@@ -70,7 +71,7 @@ def _fields(tree: dict[str, Any], above: Field) -> Iterator[Field]:
         if step == _ITSELF:
             continue
         if not isinstance(below, dict):
-            raise ValueError(f"fieldsV1 has no map at {step}")  # noqa: TRY004 -- documented
+            raise ValueError(f"fieldsV1: {step} is not a map")  # noqa: TRY004 -- documented
         field = (*above, step)
         if not below or _ITSELF in below:
             yield field
@@ -91,7 +92,7 @@ def _listed(keys: Iterable[tuple[str, Any]]) -> str:
 
 
 def _as_stored(value: Json) -> Json:
-    """A scalar as a server stores it: `80.0` and `80` are one key."""
+    """A scalar as a server stores it: `80.0` and `80` are the same key."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return stored_number(value) if is_number else value
 

@@ -1,8 +1,9 @@
-"""The managers of one object, read from its `metadata.managedFields` and written there.
+"""The field managers of one object, decoded from `metadata.managedFields` and encoded to it.
 
-A manager is known by its name, by what it does (who updates and applies under one name is two
-managers), and by the version that it updates by. What a client itself writes into `managedFields`
-is taken as it is, but for entries of other versions, of which nobody here can tell the fields.
+A manager is identified by its name, its operation (a client that updates and applies under one name
+is two managers), and the API version of its updates. Entries that a client wrote into
+`managedFields` itself are accepted. Entries of other API versions are left out, because their
+fields would have to be converted first.
 """
 
 import json
@@ -19,7 +20,7 @@ _TYPE: Final = "FieldsV1"
 
 
 class Operation(StrEnum):
-    """How a manager writes."""
+    """The operation by which a manager writes, as in `managedFields`."""
 
     APPLY = "Apply"
     UPDATE = "Update"
@@ -27,7 +28,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """Who owns fields."""
+    """A client that owns fields."""
 
     name: str
     operation: Operation
@@ -35,35 +36,38 @@ class Manager:
 
     @property
     def identifier(self) -> str:
-        """By which managers are sorted; one that applies is the same in each version."""
+        """The text by which managers are sorted, as on the server.
+
+        A manager that applies is the same one for every API version.
+        """
         parts = {"manager": self.name, "operation": self.operation}
         if self.operation is Operation.UPDATE:
             parts["apiVersion"] = self.api_version
         return json.dumps(parts, separators=(",", ":"))
 
     def __str__(self) -> str:
-        told = json.dumps(self.name, ensure_ascii=False)
-        return f"{told} using {self.api_version}" if self.operation is Operation.UPDATE else told
+        name = json.dumps(self.name, ensure_ascii=False)
+        return f"{name} using {self.api_version}" if self.operation is Operation.UPDATE else name
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """What a manager owns, and when that changed last (RFC 3339), if that is known."""
+class OwnedFields:
+    """The fields that a manager owns, and when they changed last (RFC 3339), if known."""
 
     fields: FieldSet
     time: str | None
 
 
-Managed: TypeAlias = Mapping[Manager, Holding]
+Managed: TypeAlias = Mapping[Manager, OwnedFields]
 
 
 def decoded(entries: Json, api_version: str) -> Managed:
-    """Read `managedFields`. Raises ValueError for what is none."""
+    """Decode `managedFields`. Raises ValueError if it is not valid."""
     return dict(_entry(entry) for entry in entries or () if entry.get("apiVersion") == api_version)
 
 
 def encoded(managed: Managed) -> list[dict[str, Any]]:
-    """The `managedFields` of an object: who applies first, then by time and name."""
+    """Encode as `managedFields`: appliers first, then sorted by time and name."""
     order = sorted(
         managed,
         key=lambda manager: (manager.operation, managed[manager].time or "", manager.identifier),
@@ -71,22 +75,22 @@ def encoded(managed: Managed) -> list[dict[str, Any]]:
     return [_encoded_entry(manager, managed[manager]) for manager in order]
 
 
-def _entry(entry: dict[str, Any]) -> tuple[Manager, Holding]:
+def _entry(entry: dict[str, Any]) -> tuple[Manager, OwnedFields]:
     if entry.get("fieldsType") != _TYPE:
         raise ValueError(f"fieldsType is not {_TYPE}")
     manager = Manager(
         str(entry.get("manager", "")), Operation(entry["operation"]), entry["apiVersion"]
     )
-    return manager, Holding(fieldsets.decoded(entry.get("fieldsV1", {})), entry.get("time"))
+    return manager, OwnedFields(fieldsets.decoded(entry.get("fieldsV1", {})), entry.get("time"))
 
 
-def _encoded_entry(manager: Manager, holding: Holding) -> dict[str, Any]:
+def _encoded_entry(manager: Manager, owned: OwnedFields) -> dict[str, Any]:
     entry = {
         "manager": manager.name,
         "operation": manager.operation.value,
         "apiVersion": manager.api_version,
-        "time": holding.time,
+        "time": owned.time,
         "fieldsType": _TYPE,
-        "fieldsV1": fieldsets.encoded(holding.fields),
+        "fieldsV1": fieldsets.encoded(owned.fields),
     }
     return {key: value for key, value in entry.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The algebra of ownership: what changed between two states, and what that does to the owners."""
+"""Who owns which field: the changes between two states of an object, and their effect on owners."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ Owner = TypeVar("Owner")
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A field that an apply would change, and who owns it."""
+    """A field that an apply would change, and the other manager that owns it."""
 
     manager: Manager
     field: Field
 
 
 class ConflictError(ValueError):
-    """An apply would change what others own: `conflicts`."""
+    """An apply would change fields that other managers own: `conflicts`."""
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
         super().__init__(f"{len(conflicts)} conflicts")
@@ -40,7 +40,7 @@ class ConflictError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The fields that are new or have another value, and those that are gone."""
+    """The fields that were added or modified, and those that were removed."""
 
     changed: FieldSet
     removed: FieldSet
@@ -55,12 +55,13 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(self.changed or self.removed)
 
-    def left_to(self, owners: Mapping[Manager, FieldSet]) -> Owners:
-        """What the owners still own after it."""
+    def still_owned(self, owners: Mapping[Manager, FieldSet]) -> Owners:
+        """The fields that other owners keep after somebody else has made these changes."""
         return {manager: fields - self.changed - self.removed for manager, fields in owners.items()}
 
     def check(self, owners: Mapping[Manager, FieldSet]) -> None:
-        """Raise ConflictError where it changes what one of `owners` owns."""
+        """Raise ConflictError if a field of one of `owners` is changed; a removal is allowed."""
+        # Sorted, because the server's message lists the conflicts in this order.
         conflicts = [
             Conflict(manager, field)
             for manager in sorted(owners, key=lambda manager: manager.identifier)
@@ -71,9 +72,9 @@ class Changes:
 
 
 def reconciled(owners: Mapping[Owner, FieldSet], rule: Rule) -> dict[Owner, FieldSet]:
-    """Who owns what, by a schema that may have changed since it was noted.
+    """Adapt recorded owners to the schema, which may have changed since they were recorded.
 
-    Whoever owns something within a field that is atomic now owns all of it.
+    An owner of something within a field that is atomic now owns the whole field.
     """
     return {
         owner: frozenset(within_atomic(field, rule) for field in fields)
@@ -81,19 +82,23 @@ def reconciled(owners: Mapping[Owner, FieldSet], rule: Rule) -> dict[Owner, Fiel
     }
 
 
-def handed_over(owners: Mapping[Owner, FieldSet], live: Json, rule: Rule) -> dict[Owner, FieldSet]:
-    """Who owns what on a server of structured-merge-diff 4.0 (Kubernetes 1.20).
+def reconciled_legacy(
+    owners: Mapping[Owner, FieldSet], live: Json, rule: Rule
+) -> dict[Owner, FieldSet]:
+    """Adapt recorded owners as structured-merge-diff 4.0 does (Kubernetes 1.20).
 
-    It takes a map that somebody owns without any of its fields for one that was atomic, and hands
-    all of them over; so a write that changes nothing may change the owners.
+    If an owner has a map without any of its fields, it assumes that the map was atomic, and makes
+    it the owner of all fields in the map. So a write that changes nothing may change the owners.
     """
     existing = list(fields_of(live, rule))
     result = {}
     for owner, fields in reconciled(owners, rule).items():
         maps = {field[:end] for field in fields for end in range(1, len(field))}
-        alone = fields - maps
+        leaves = fields - maps
         result[owner] = fields | {
-            field for field in existing if any(field[:end] in alone for end in range(1, len(field)))
+            field
+            for field in existing
+            if any(field[:end] in leaves for end in range(1, len(field)))
         }
     return result
 
@@ -101,10 +106,13 @@ def handed_over(owners: Mapping[Owner, FieldSet], live: Json, rule: Rule) -> dic
 def pruned(
     document: Json, last: FieldSet, owned: FieldSet, rule: Rule, *, legacy: bool = True
 ) -> Json:
-    """The merged object without what its applier owned before (`last`) and nobody owns now.
+    """Remove from a merged object the fields that its applier owned before and that are not owned.
 
-    A current server (structured-merge-diff 4.1) takes the owner of a field for the owner of those
-    around it that have a name in the schema, too, so that a struct goes with its last field.
+    `last` are the fields of its last apply; `owned` are those that the configuration names, or that
+    other managers own.
+
+    For a current server (structured-merge-diff 4.1), the owner of a field also owns the named
+    fields around it, so that a struct is removed with its last field.
     """
     if not last:
         return document
@@ -117,6 +125,9 @@ def pruned(
 
     existing, last = present(document), members(last)
     remove = partial(without, document, rule=rule, keep_empty=not legacy)
-    spared = present(remove(last)) | members(owned)
-    left = present(remove(existing - spared))
-    return remove((existing - left) & last)
+    # Remove what the applier owned; whatever is still there, or owned, is kept. Removing the rest
+    # may empty containers, which then disappear as well, so the kept fields are computed again.
+    # Only fields of `last` may go: a container that nobody owned stays.
+    kept = present(remove(last)) | members(owned)
+    kept = present(remove(existing - kept))
+    return remove((existing - kept) & last)

@@ -1,10 +1,10 @@
-"""Documents by their schema: which fields they have, how two differ, and how they merge.
+"""Documents with a schema: which fields they have, how two of them differ, and how they merge.
 
-The schema is the rule of `fleetpatch.rules.patching.merge_schema` for applies. What it does not
-know is merged as an untyped value is: a map field by field, a list not at all.
+The schema is the rule of `fleetpatch.rules.patching.merge_schema` for applies. A field that it does
+not contain merges like an untyped value: a map field by field, a list as one value.
 
-The walks follow structured-merge-diff 4.0 (Kubernetes 1.20), and by their options 6.3 (1.36). Two
-empty containers are one leaf, so that an empty map can be a value.
+The functions follow structured-merge-diff 4.0 (Kubernetes 1.20); with their options set, 6.3
+(Kubernetes 1.36). Two empty containers are compared as one leaf, so an empty map can be a value.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,12 +26,13 @@ from fleetpatch.rules.patching.structured.fieldsets import (
 )
 
 _DEFAULT_KEYS: Final = {"protocol": "TCP"}
+# The one merge key with a default in the API types (ContainerPort, ServicePort).
 
 _Parts: TypeAlias = dict[str, tuple[Value, Rule | None]]
 
 
 class Difference(Enum):
-    """What became of a field."""
+    """What happened to a field between two states."""
 
     ADDED = auto()
     MODIFIED = auto()
@@ -41,10 +42,10 @@ class Difference(Enum):
 def fields_of(
     value: Json, rule: Rule | None, above: Field = (), *, empty: bool = False
 ) -> Iterator[Field]:
-    """Every leaf, every entry of a list that has keys or is a set, and every entry of a map.
+    """Every leaf, every entry of a keyed list or set, and every entry of a map.
 
-    Fields with a name in the schema are fields for what they hold, not by themselves; those that
-    are `empty` count for a current server only.
+    A struct's field that contains others is not returned itself, only what it contains. With
+    `empty`, as on a current server, an empty one is returned.
     """
     parts = _parts(value, rule)
     if parts is None:
@@ -60,7 +61,8 @@ def fields_of(
 def differences(
     old: Value, new: Value, rule: Rule | None, above: Field = ()
 ) -> Iterator[tuple[Difference, Field]]:
-    """How `new` differs from `old`; a container that came or went is itself a difference."""
+    """How `new` differs from `old`; an added or removed container is itself a difference."""
+    # Documents share what no patch touched, so most of them is skipped here.
     if old is new:
         return
     before, after = _both_parts(old, new, rule)
@@ -80,10 +82,10 @@ def differences(
 def merged(
     live: Value, configuration: Value, rule: Rule | None, *, as_configured: bool = False
 ) -> Json:
-    """`live` with all that `configuration` says.
+    """Merge `configuration` into `live`.
 
-    In a list, new entries come last; or (`as_configured`, structured-merge-diff 4.2.1) all that
-    the configuration names are in its order, with the others between them.
+    New entries of a list come last. With `as_configured` (structured-merge-diff 4.2.1), the entries
+    that the configuration names are in its order, with the others between them.
     """
     if ABSENT in (live, configuration):
         return live if configuration is ABSENT else configuration
@@ -99,14 +101,17 @@ def merged(
     return _assembled(result)
 
 
-def without(value: Json, doomed: FieldSet, rule: Rule | None, *, keep_empty: bool = False) -> Json:
-    """`value` without the fields in `doomed`; null, or with `keep_empty` empty, if none is left."""
-    if not doomed:
+def without(value: Json, removed: FieldSet, rule: Rule | None, *, keep_empty: bool = False) -> Json:
+    """`value` without the fields `removed`.
+
+    A container that has no field left becomes null; with `keep_empty`, an empty container.
+    """
+    if not removed:
         return value
     result = {}
     for step, (part, inner) in (_parts(value, rule) or {}).items():
-        if (step,) not in doomed:
-            below = frozenset(field[1:] for field in doomed if field[0] == step)
+        if (step,) not in removed:
+            below = frozenset(field[1:] for field in removed if field[0] == step)
             result[step] = without(part, below, inner, keep_empty=keep_empty)
     if keep_empty and not result and isinstance(value, dict | list):
         return type(value)()
@@ -114,7 +119,7 @@ def without(value: Json, doomed: FieldSet, rule: Rule | None, *, keep_empty: boo
 
 
 def within_atomic(field: Field, rule: Rule | None) -> Field:
-    """`field`, or the atomic field that it is within."""
+    """The atomic field that contains `field`, or `field` itself if none does."""
     for end, step in enumerate(field):
         if rule is ATOMIC:
             return field[:end]
@@ -123,7 +128,7 @@ def within_atomic(field: Field, rule: Rule | None) -> Field:
 
 
 def with_named(fields: Iterable[Field], rule: Rule | None) -> FieldSet:
-    """`fields` and those around them that have a name in the schema."""
+    """`fields`, and the fields of structs that contain them."""
     result: set[Field] = set()
     for field in fields:
         inner = rule
@@ -141,9 +146,10 @@ def _inner_rule(rule: Rule | None, step: str) -> Rule | None:
 
 
 def mistakes(value: Json, rule: Rule | None, above: Field = ()) -> Iterator[str]:
-    """What keeps the entries of lists with keys, and of sets, from being told apart."""
+    """Describe entries of keyed lists and sets that cannot be identified, as the server does."""
     parts = _parts(value, rule)
     if parts is not None and isinstance(value, list):
+        # Entries with the same step overwrote each other in `parts`.
         if len(parts) < len(value):
             yield f"{shown(above)}: duplicate entries"
         if isinstance(rule, Keyed) and not all(isinstance(entry, dict) for entry in value):
@@ -153,25 +159,27 @@ def mistakes(value: Json, rule: Rule | None, above: Field = ()) -> Iterator[str]
 
 
 def _interleaved(live: list[str], configured: list[str]) -> list[str]:
-    """Steps in the order of the configuration; what it does not name comes as early as it may."""
-    named, there = set(configured), set(live)
-    waiting = iter(configured)
-    shared = iter([step for step in configured if step in there])
+    """Steps in the order of the configuration; the others come as early as possible."""
+    named, existing = set(configured), set(live)
+    remaining = iter(configured)
+    shared = iter([step for step in configured if step in existing])
     following = next(shared, None)
     result = []
     for step in live:
         if step not in named:
             result.append(step)
         elif step == following:
-            result += [*iter(partial(next, waiting), step), step]
+            # All configured steps up to this one, which the two-argument `iter` leaves out.
+            result += [*iter(partial(next, remaining), step), step]
             following = next(shared, None)
-    return [*result, *waiting]
+    return [*result, *remaining]
 
 
 def _parts(value: Json, rule: Rule | None) -> _Parts | None:
-    """What a container holds, by the steps to it; None for a leaf."""
+    """The parts of a container by their steps; None for a leaf."""
     if rule is ATOMIC:
         return None
+    # The schema decides what null is: an empty container of a known type, else a leaf.
     match value, rule:
         case None, Struct() | Keyed():
             return {}
@@ -190,7 +198,7 @@ def _parts(value: Json, rule: Rule | None) -> _Parts | None:
 
 
 def _both_parts(old: Value, new: Value, rule: Rule | None) -> tuple[_Parts, _Parts]:
-    """The parts of two values of one field; none where they are to be compared as a whole."""
+    """The parts of two values of one field; both empty where they must be compared as a whole."""
     before = {} if old is ABSENT else _parts(old, rule)
     after = {} if new is ABSENT else _parts(new, rule)
     is_leaf = (before is None and old is not None) or (after is None and new is not None)
@@ -204,7 +212,7 @@ def _key_step(entry: Json, rule: Keyed) -> str:
 
 
 def _assembled(parts: dict[str, Any]) -> Json:
-    """A map or a list of what it holds, by the steps to it."""
+    """The map or list that has these parts; the steps show which of the two it is."""
     if all(step.startswith(FIELD) for step in parts):
         return {step.removeprefix(FIELD): part for step, part in parts.items()}
     return list(parts.values())

@@ -23,8 +23,13 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.structured import managers
 from fleetpatch.rules.patching.structured.fieldsets import Field, field_step
-from fleetpatch.rules.patching.structured.managers import Holding, Managed, Manager, Operation
-from fleetpatch.rules.patching.structured.ownership import Changes, Owners, handed_over, pruned
+from fleetpatch.rules.patching.structured.managers import Managed, Manager, Operation, OwnedFields
+from fleetpatch.rules.patching.structured.ownership import (
+    Changes,
+    Owners,
+    pruned,
+    reconciled_legacy,
+)
 from fleetpatch.rules.patching.structured.typed import fields_of, merged, mistakes
 from fleetpatch.sandbox.apiserver import discovery
 from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rule_of
@@ -115,7 +120,7 @@ def applied(
     if not managed:
         first = Writer(_FIRST, writer.time)
         managed = created(resource, before, first)
-    owners = handed_over(_fields(managed), before, rule)
+    owners = reconciled_legacy(_fields(managed), before, rule)
     last, owners[me] = owners.get(me, frozenset()), frozenset(fields_of(configuration, rule))
     everybodys = frozenset[Field]().union(*owners.values())
     after = pruned(merged(before, configuration, rule), last, everybodys, rule)
@@ -123,7 +128,7 @@ def applied(
     mine = owners.pop(me) - _NOBODYS
     if not force:
         changes.check(owners)
-    owners = _without_empty({**changes.left_to(owners), me: mine})
+    owners = _without_empty({**changes.still_owned(owners), me: mine})
     moved = {me} if changes or owners != _fields(managed) else set()
     return after, _timed(owners, managed, moved, writer.time)
 
@@ -156,7 +161,7 @@ def _updated(
     """The owners after an update of a tracked object, or of one that is to be tracked."""
     rule, me = rule_of(resource), Manager(writer.name, Operation.UPDATE, resource.api_version)
     changes = Changes.between(live, document, rule)
-    owners = changes.left_to(handed_over(_fields(managed), live, rule))
+    owners = changes.still_owned(reconciled_legacy(_fields(managed), live, rule))
     taken = changes.changed - _NOBODYS
     if taken:
         owners[me] = owners.get(me, frozenset()) | taken
@@ -167,7 +172,7 @@ def _updated(
 
 def _timed(owners: Owners, managed: Managed, moved: set[Manager], now: str) -> Managed:
     return {
-        manager: Holding(fields, now if manager in moved else managed[manager].time)
+        manager: OwnedFields(fields, now if manager in moved else managed[manager].time)
         for manager, fields in owners.items()
     }
 
