@@ -1,4 +1,4 @@
-"""How one attempt at a target ends: it settles the target, defers it, or can be repeated."""
+"""The results of one attempt at a target: it settles or defers the target, or can be repeated."""
 
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -14,9 +14,9 @@ from fleetpatch.rules.answers.verdicts import Verdict
 class Deferred:
     """The target stays open, until the run is resumed.
 
-    `cause` is empty where a shutdown was requested. With `stops_lane` nothing more can be done on
-    the target's cluster either. `in_doubt`: a PATCH of ours may have reached the server.
-    `unanswered`: the server did not answer, or failed, at every attempt.
+    `cause` is empty if a shutdown was requested. `stops_lane`: no other target of the cluster can
+    be patched either. `in_doubt`: a PATCH of ours may have reached the server. `unanswered`: the
+    server did not answer, or failed, at every attempt.
     """
 
     cause: str = ""

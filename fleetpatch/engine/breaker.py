@@ -1,15 +1,15 @@
-"""The breaker of one cluster, which stops what keeps failing, and the tracker of its outages.
+"""The circuit breaker of one cluster, and the tracker of its outages.
 
 The breaker opens for a part of the cluster (a kind in a namespace) after identical refusals in a
-row, and for the whole cluster when the attempts of target after target run out, or when nothing is
-accepted for a while. It stays open until the process ends; a run that is resumed tries again.
+row. It opens for the whole cluster when several targets in a row use up their attempts, or when the
+server accepts nothing for a while. It stays open until the process ends; a resumed run tries again.
 
 The outage tracker remembers when a server was last unreachable, because it may have been started
 since. A server that has just started answers before it has loaded RBAC rules and custom resource
 definitions, and refuses what it accepts a second later. For `STARTUP_SECONDS` after an outage such
 a refusal is not final: the patch is sent again, as after a 503.
 
-A refused connection is an outage. A broken connection is one only where many break within a second,
+A refused connection is an outage. Broken connections are one only if many break within a second,
 as they do when a process dies. One or two are common network errors; a refusal after them is final.
 """
 
@@ -29,7 +29,7 @@ from fleetpatch.rules.running.limits import (
     refusal,
 )
 
-_ACCEPTED_BY_NOBODY: Final = frozenset({Reason.EXHAUSTED, Reason.WEBHOOK_UNREACHABLE})
+_NOT_ACCEPTED: Final = frozenset({Reason.EXHAUSTED, Reason.WEBHOOK_UNREACHABLE})
 """Reasons that do not show that the server accepts requests."""
 
 
@@ -43,10 +43,14 @@ class _Streak:
 
 @dataclass(slots=True)
 class Breaker:
-    """Gets every end and every retry of a lane; `not_tried` counts what `refuses` turned away."""
+    """Counts the settled targets and the retries of one lane, which asks it before each target.
+
+    It opens for a part after `refusals` in a row, and for the cluster after `exhausted_targets` in
+    a row. `not_tried` counts by part the targets for which `refuses` was true.
+    """
 
     refusals: int = REFUSALS_IN_A_ROW
-    breakdowns: int = EXHAUSTED_IN_A_ROW
+    exhausted_targets: int = EXHAUSTED_IN_A_ROW
     not_tried: Counter[Part] = field(default_factory=Counter)
     _streaks: dict[Part, _Streak] = field(default_factory=dict)
     _open: dict[Part, str] = field(default_factory=dict)
@@ -56,9 +60,9 @@ class Breaker:
     _busy_at: float = 0.0
 
     def settled(self, target: Target, settlement: Settlement) -> str:
-        """Count an end; returns the reason to stop sending to this cluster, or ''."""
+        """Count a settled target; return the reason to stop sending to the cluster, or ''."""
         part, said = part_of(target), refusal(target, settlement)
-        if settlement.reason not in _ACCEPTED_BY_NOBODY:
+        if settlement.reason not in _NOT_ACCEPTED:
             self._busy = 0
         if said:
             streak = self._streaks.setdefault(part, _Streak())
@@ -66,19 +70,20 @@ class Breaker:
             streak.said = said
             if streak.count >= self.refusals:
                 self._open.setdefault(part, settlement.detail)
-        # A skipped target does not end a streak: the server accepted no PATCH of it.
+        # A skipped target does not end a streak, since no PATCH of it was accepted.
         elif settlement.outcome is not Outcome.SKIPPED:
             self._streaks.pop(part, None)
         self._exhausted = self._exhausted + 1 if settlement.reason is Reason.EXHAUSTED else 0
-        # Equality: the cause is returned once, and what is in flight ends after it.
-        if self._exhausted == self.breakdowns:
-            return f"{self.breakdowns} targets in a row were given up: {settlement.detail}"
+        # Equality, not "at least": targets in flight end after this one, and the cause is returned
+        # once.
+        if self._exhausted == self.exhausted_targets:
+            return f"{self.exhausted_targets} targets in a row were given up: {settlement.detail}"
         return ""
 
     def retried(self, now: float, detail: str) -> str:
-        """Count a retry at `now`; returns the reason to stop sending to this cluster, or ''."""
+        """Count a retry at `now`; return the reason to stop sending to the cluster, or ''."""
         if not self._busy or now > self._busy_at + BUSY_SECONDS:
-            # A time without requests, such as the pause before a wave, says nothing: start again.
+            # A time without requests, such as the pause before a wave, is not a time of refusals.
             self._busy, self._busy_since = 0, now
         self._busy += 1
         self._busy_at = now
@@ -87,14 +92,14 @@ class Breaker:
         return f"nothing was accepted for {now - self._busy_since:.0f} s: {detail}"
 
     def refuses(self, target: Target) -> bool:
-        """Return whether the target's part is stopped; counts it as not tried then."""
+        """Return whether the breaker is open for the target's part; count it as not tried then."""
         if not self._open or (part := part_of(target)) not in self._open:
             return False
         self.not_tried[part] += 1
         return True
 
     def causes(self) -> list[str]:
-        """Describe what was stopped, why, and how much of it was not tried."""
+        """Describe each part that was stopped, why, and how many targets were not tried."""
         return [
             f"{kind} in {namespace} was stopped after {self.refusals} refusals in a row,"
             f" {self.not_tried[kind, namespace]} not tried: {detail}"
@@ -104,21 +109,21 @@ class Breaker:
 
 
 STARTUP_SECONDS = 10.0
-"""Seconds after an outage within which a server may not have loaded everything yet."""
+"""Seconds after an outage in which a server may still load RBAC rules and resource definitions."""
 
 BROKEN_TOGETHER = 6
 """Connections that break within a second when a server dies; fewer are network errors."""
 
 
 class OutageTracker:
-    """Shared by the workers of a lane. Times are those of a monotonic clock."""
+    """Remembers the last outage; shared by the workers of a lane. Times are monotonic."""
 
     def __init__(self) -> None:
         self._last = float("-inf")
         self._broken: deque[float] = deque(maxlen=BROKEN_TOGETHER)
 
     def note(self, now: float, *, alone: bool) -> None:
-        """Count a request without an answer; `alone` where only its connection may be at fault."""
+        """Count a request without an answer; `alone` if others may still be answered."""
         self._broken.append(now)
         many = len(self._broken) == BROKEN_TOGETHER and now - self._broken[0] < 1.0
         # A refused connection is enough; broken ones count only together.

@@ -1,4 +1,4 @@
-"""The system clock, which implements the port `Clock`, and sleeps that outlast a suspend."""
+"""The system clock, which implements the port `Clock`, and sleeps that include a suspend."""
 
 import time
 
@@ -6,12 +6,11 @@ import anyio
 
 from fleetpatch.model.ports import Clock
 
-# On Linux CLOCK_MONOTONIC stops while the machine is suspended; a Lease expires all the same.
+# On Linux CLOCK_MONOTONIC stops while the machine is suspended, but a Lease expires all the same.
 _MONOTONIC = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
-
 _MAX_SLEEP = 30.0
-"""Seconds of one sleep: after a suspend the time is up to so much too late."""
+"""Seconds of one sleep, and so the longest delay after a suspend."""
 
 
 async def sleep_monotonic(clock: Clock, seconds: float) -> None:

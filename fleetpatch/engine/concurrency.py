@@ -1,7 +1,7 @@
 """Helpers for anyio: a non-blocking fast path for memory streams, and single errors of task groups.
 
-anyio's `send` and `receive` yield to the event loop even where they need not wait. At three such
-rounds for each target that costs as much as the HTTP exchange. Other tasks still run: a worker
+anyio's `send` and `receive` yield to the event loop even if they need not wait. At three such
+yields for each target that costs as much CPU as the HTTP exchange. Other tasks still run: a worker
 awaits its server for each target, and a feeder waits for room in its stream.
 
 A task group wraps even a single error in an ExceptionGroup. Callers handle the first error, which

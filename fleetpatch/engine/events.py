@@ -1,9 +1,9 @@
-"""The events of the log: one function for each, which is the only place that writes it.
+"""The events of the log: one function for each event, and nothing else writes it.
 
 Names and fields are an interface; docs/reference.md ("Log") documents them, and
 tests/engine/test_events.py compares the two. The functions take values of `model` and `rules`, so
-that every floor 4 folder and `campaign` can be read without knowing how a line is written. They
-raise LogError, as the port `Events` does; `FailsafeLog` reports it once instead.
+the code that calls them does not depend on the fields of a line. They raise LogError, as the port
+`Events` does; `FailsafeLog` reports it once instead.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,10 +19,10 @@ from fleetpatch.rules.pacing.governor import Pace
 
 
 class FailsafeLog:
-    """Implements the port Events over another one; `on_failure` gets its first error, in one line.
+    """Wraps another `Events`; `on_failure` is called with its first error, in one line.
 
-    After that error nothing more is written. What is in flight when the log fails must still be
-    recorded in the run file, so the error must not be raised where the events are emitted.
+    After that error nothing more is written. Requests that are in flight when the log fails must
+    still be recorded in the run file, so the error is not raised where events are emitted.
     """
 
     def __init__(self, events: Events, on_failure: Callable[[str], None]) -> None:
@@ -39,7 +39,7 @@ class FailsafeLog:
         self._try(lambda: self._events.warning(event, **fields))
 
     def flush(self) -> None:
-        """Hand all lines to the operating system, if the log still works."""
+        """Write all lines to the operating system, if the log still works."""
         self._try(self._events.flush)
 
     def _try(self, write: Callable[[], Any]) -> None:
@@ -132,8 +132,8 @@ def _pace_fields(pace: Pace) -> dict[str, Any]:
     return {"concurrency": pace.concurrency, "rate": rate, "cause": pace.cause}
 
 
-# What a session waits for. Events before a wait are flushed, so that the log shows the cause of a
-# silence while it lasts.
+# What a session waits for. Events before a wait are flushed, so that a reader of the log sees why
+# nothing happens while it lasts.
 
 
 def lease_awaited(log: Events, lease: str, *, holder: str, since: str) -> None:
@@ -143,13 +143,13 @@ def lease_awaited(log: Events, lease: str, *, holder: str, since: str) -> None:
 
 
 def lease_acquired(log: Events, lease: str, *, holder: str, former: str) -> None:
-    """This process, `holder`, holds the Lease; `former` is empty where nobody held it before."""
+    """This process, `holder`, holds the Lease; `former` is the holder before it, or empty."""
     log.info("lease.acquired", lease=lease, holder=holder, former=former)
     log.flush()
 
 
 def lease_released(log: Events, lease: str) -> None:
-    """The Lease was given back."""
+    """The Lease was released."""
     log.info("lease.released", lease=lease)
     log.flush()
 
@@ -160,7 +160,7 @@ def lease_not_renewed(log: Events, lease: str, detail: str) -> None:
 
 
 def lease_lost(log: Events, lease: str, detail: str) -> None:
-    """Nothing more may be sent."""
+    """The Lease was lost, so nothing more may be sent."""
     log.warning("lease.lost", lease=lease, detail=detail)
 
 
@@ -171,18 +171,18 @@ def window_awaited(log: Events, detail: str) -> None:
 
 
 def wave_started(log: Events, *, wave: int, of: int, targets: int) -> None:
-    """The wave begins; waves are numbered from 1. `targets` are those that are open in it."""
+    """A wave begins; waves are numbered from 1, and `targets` is the number of its open targets."""
     log.info("wave.started", wave=wave, of=of, targets=targets)
 
 
 def wave_paused(log: Events, *, wave: int, of: int, until: str) -> None:
-    """The wave is over, and the next one begins at `until` (RFC 3339) at the earliest."""
+    """A wave is complete; the next one begins at `until` (RFC 3339) at the earliest."""
     log.info("wave.paused", wave=wave, of=of, until=until)
     log.flush()
 
 
 def wave_promoted(log: Events, *, wave: int, of: int) -> None:
-    """A person lets the wave begin without the pause and the check before it."""
+    """A person started the wave without the pause and the check before it (`--promote`)."""
     log.info("wave.promoted", wave=wave, of=of)
 
 

@@ -1,4 +1,4 @@
-"""A Lease that is held while a run is carried out, so that only one process sends.
+"""Holds a Lease while a run is carried out, so that only one process sends.
 
 ::
 
@@ -6,12 +6,13 @@
      |--------------|---------------|-------------------------|
      0          duration/3     duration*2/3          duration after they saw it change
 
-The holder measures all of it on its own monotonic clock, from the moment before it sent the last
+The holder measures these times on its own monotonic clock, from the moment before it sent the last
 write that the server confirmed. Others start to count when they see that write, which is later. So
 a holder that cannot renew stops before another process takes over, whatever the wall clocks of the
-machines say. The last third is for requests that are still in flight. `holds` computes the answer
-whenever it is called, right before each PATCH. A timer would be too late: a process that was
-suspended must find its deadline passed before it sends anything.
+machines say. The last third is for requests that are still in flight.
+
+`holds` compares the clock with the deadline whenever it is called, right before each PATCH. A timer
+would not be safe: in a process that was suspended, a PATCH could be sent before the timer runs.
 
 A process that finds the Lease held watches it. If the record does not change for the duration that
 it names, its holder is dead, and the Lease is taken over. If it changes, the holder is alive.
@@ -35,22 +36,22 @@ from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, Le
 from fleetpatch.model.ports import Clock, Events, Leases
 
 _MAX_DURATION: Final = 600
-"""Seconds for which a record is watched at most; the holder of a longer one counts as alive."""
+"""Seconds; a record with a longer duration is not watched, and its holder counts as alive."""
 
 _MAX_TROUBLES: Final = 10
-"""Requests without a usable answer after which the attempt to acquire the Lease fails."""
+"""Requests without a usable answer after which `acquire` fails: 20 s with the default duration."""
 
 _RELEASE_TIMEOUT: Final = 1.0
-"""Seconds that the release may take: a run that was interrupted has to end soon."""
+"""Seconds that the release may take, since an interrupted run must end soon."""
 
 _SUSPENDED: Final = "this process was suspended"
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseConfig:
-    """The Lease to hold: its name for messages, the identity of this process, whole seconds.
+    """The Lease to hold: its name for messages, the identity of this process, a duration.
 
-    The periods are called as in client-go's leader election.
+    `duration` is in whole seconds. The periods have the names of client-go's leader election.
     """
 
     lease: str
@@ -79,7 +80,7 @@ class LeaseConfig:
 
 
 class _Watch(NamedTuple):
-    """The record of a Lease when it was first read (None: no Lease), and the time of that."""
+    """The record of a Lease when it was first read (None: no Lease), and the time of that read."""
 
     record: LeaseRecord | None
     since: float
@@ -123,24 +124,25 @@ class LeaseHolder:
     async def acquire(self) -> bool:
         """Acquire the Lease, after a wait if its holder is dead; False if a stop was requested.
 
-        Raises Locked where its holder is alive, and ClusterError where the server does not answer.
+        Raises Locked if its holder is alive, and ClusterError if the server does not answer.
         """
         watch: _Watch | None = None
         while not self._shutdown.requested:
             # From before the request: the record was unchanged at least until then.
             asked_at = self._clock.monotonic()
-            found = await self._ask(self._leases.read)
+            found = await self._request(self._leases.read)
             if isinstance(found, LeaseTrouble):
                 self._count_trouble(found)
             else:
                 lease = found if isinstance(found, Lease) else None
-                watch = self._look(lease, watch)
+                watch = self._observe(lease, watch)
                 if self._is_free(lease, asked_at - watch.since):
-                    taken = await self._take(lease)
+                    taken = await self._try_acquire(lease)
                     if isinstance(taken, Lease):
                         return True
                     if isinstance(taken, LeaseTrouble):
                         self._count_trouble(taken)
+                    # A conflict: another process was faster. Read the Lease again.
             await self._shutdown.sleep(self._config.retry_period)
         return False
 
@@ -162,8 +164,8 @@ class LeaseHolder:
     def _deadline(self) -> float:
         return self._sent_at + self._config.renew_deadline
 
-    def _look(self, lease: Lease | None, watch: _Watch | None) -> _Watch:
-        """Compare with the first record. Raises Locked where another process changed it since."""
+    def _observe(self, lease: Lease | None, watch: _Watch | None) -> _Watch:
+        """Compare with the first record. Raises Locked if another process has changed it since."""
         record = lease.record if lease else None
         if watch is None:
             watch = _Watch(record, self._clock.monotonic())
@@ -171,9 +173,10 @@ class LeaseHolder:
                 events.lease_awaited(
                     self._log, self._config.lease, holder=record.holder, since=record.acquired
                 )
-                # To watch it for longer would delay the run without a sign of life.
+                # A watch of that length would delay the run for too long.
                 if record.seconds > _MAX_DURATION:
                     raise self._locked(record)
+        # Our own record may appear here: the answer to a write of ours was lost.
         elif record != watch.record and not self._is_ours(record):
             raise self._locked(record if record and record.holder else watch.record)
         return watch
@@ -196,17 +199,17 @@ class LeaseHolder:
     def _count_trouble(self, trouble: LeaseTrouble) -> None:
         self._troubles += 1
         if not trouble.passing or self._troubles >= _MAX_TROUBLES:
-            raise ClusterError(f"lease {self._config.lease}: cannot be had: {trouble.detail}")
+            raise ClusterError(f"lease {self._config.lease}: cannot be acquired: {trouble.detail}")
 
-    async def _take(self, found: Lease | None) -> LeaseReply:
+    async def _try_acquire(self, found: Lease | None) -> LeaseReply:
         # From before the request: others count from when they see the write, which is later.
         now, sent_at = self._micro_time(), self._clock.monotonic()
         record = LeaseRecord(self._config.holder, self._config.duration, now, now)
         if found is None:
-            reply = await self._ask(partial(self._leases.create, record))
+            reply = await self._request(partial(self._leases.create, record))
         else:
             record = replace(record, transitions=found.record.transitions + 1)
-            reply = await self._ask(partial(self._leases.update, record, found.version))
+            reply = await self._request(partial(self._leases.update, record, found.version))
         if isinstance(reply, Lease):
             self._note_renewal(reply, sent_at)
             self._held = True
@@ -218,7 +221,7 @@ class LeaseHolder:
 
     async def _keep_renewing(self) -> None:
         while self.holds():
-            # Asked again after the sleep, because the process may have been suspended during it.
+            # `holds` again after the sleep, because the process may have been suspended during it.
             await self._clock.sleep(min(self._renew_at, self._deadline) - self._clock.monotonic())
             if self.holds():
                 await self._renew()
@@ -234,6 +237,7 @@ class LeaseHolder:
                 self._lose(f"was taken over by {reply.record.holder or 'another process'}")
             case LeaseMiss.ABSENT:
                 self._lose("was deleted")
+            # `_write` found it ours and tried again, so the writer may only change labels.
             case LeaseMiss.CONFLICT:
                 self._retry_later("another process keeps writing it")
             case LeaseTrouble():
@@ -255,31 +259,32 @@ class LeaseHolder:
             events.lease_released(self._log, self._config.lease)
 
     async def _write(self, record: LeaseRecord, until: float) -> LeaseReply:
-        """Write our Lease; where it is no longer ours, return what it has become."""
-        reply = await self._ask(partial(self._leases.update, record, self._lease.version), until)
+        """Write our Lease; if it is no longer ours, return what it is now."""
+        write = partial(self._leases.update, record, self._lease.version)
+        reply = await self._request(write, until)
         if reply is not LeaseMiss.CONFLICT:
             return reply
-        # It is still ours if the answer to our last write was lost, or if it was labelled.
-        found = await self._ask(self._leases.read, until)
+        # It may still be ours: the answer to our last write was lost, or a person labelled it.
+        found = await self._request(self._leases.read, until)
         if not isinstance(found, Lease) or not self._is_ours(found.record):
             return found
         self._lease = found
-        return await self._ask(partial(self._leases.update, record, found.version), until)
+        return await self._request(partial(self._leases.update, record, found.version), until)
 
-    async def _ask(
+    async def _request(
         self, request: Callable[[], Awaitable[LeaseReply]], until: float = inf
     ) -> LeaseReply:
         """Make a request, and wait for its answer until the request times out, or `until`."""
         seconds = min(self._config.request_timeout, until - self._clock.monotonic())
         reply: LeaseReply = LeaseTrouble("no answer within the time allowed")
 
-        async def cut_off(scope: anyio.CancelScope) -> None:
+        async def cancel_later(scope: anyio.CancelScope) -> None:
             await self._clock.sleep(seconds)
             scope.cancel()
 
         async with anyio.create_task_group() as race:
-            # On the port's clock: the timeout of the HTTP client may be longer than the Lease.
-            race.start_soon(cut_off, race.cancel_scope)
+            # Not the timeout of the HTTP client, which may be longer than the Lease lives.
+            race.start_soon(cancel_later, race.cancel_scope)
             reply = await request()
             race.cancel_scope.cancel()
         return reply

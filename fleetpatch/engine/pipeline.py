@@ -1,4 +1,4 @@
-"""The pipeline: lanes side by side, one writer of outcomes, one task group.
+"""The pipeline: concurrent lanes and one writer of outcomes, in one task group.
 
 ::
 
@@ -16,13 +16,13 @@ from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.writer import OutcomeWriter, Settled
 
 _OUTBOX = 1024
-"""Outcomes that may wait for the writer: more than one group's worth at any rate measured."""
+"""Outcomes that may wait for the writer; more than one commit interval had at any measured rate."""
 
 
 async def run(lanes: Sequence[Lane], writer: OutcomeWriter) -> None:
-    """Bring the pending targets of all lanes to their ends; `Lane.causes` says why others are open.
+    """Run all lanes; afterwards `Lane.causes` says why targets are still open.
 
-    Raises what the run file raises: without a record nothing more is sent.
+    Raises RunFileError, which cancels all lanes: without a record nothing may be sent.
     """
     outbox, inbox = anyio.create_memory_object_stream[Settled](_OUTBOX)
     with unwrapped_group():

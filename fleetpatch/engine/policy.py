@@ -1,4 +1,4 @@
-"""How the targets of a run are patched, and what the attempts at them share."""
+"""The policy by which the targets of a run are patched, and the objects that its attempts share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class PatchPolicy:
 
 @dataclass(frozen=True, slots=True)
 class PatchContext:
-    """What the attempts at all targets of one cluster share: where to, how, and until when."""
+    """What the attempts at all targets of one cluster share."""
 
     cluster: Cluster
     policy: PatchPolicy

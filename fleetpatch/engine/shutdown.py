@@ -1,12 +1,12 @@
 """A graceful shutdown: how a lane is stopped, and what it may still do.
 
 After the request nothing new is sent. Waits end at once, so a worker in a long backoff releases its
-target instead of delaying the end. Requests in flight are awaited, and what may have been applied
-is read. `DRAIN` bounds all of it: a target whose answer takes longer stays in doubt, and is read
-when the run is resumed.
+target instead of delaying the end. Requests in flight are awaited, and objects that may have been
+patched are read. `DRAIN` limits all of it: a target whose answer takes longer stays in doubt, and
+is read when the run is resumed.
 
-A run that holds a Lease, or that has a window, may send only while its guard allows it. The guard
-is asked each time, because the process may have been suspended since.
+A run that holds a Lease, or that has a window, may send only while its guard returns True. The
+guard is called right before each PATCH, because the process may have been suspended since.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,10 @@ def _always() -> bool:
 
 
 class Shutdown:
-    """Shared by the workers of a lane.
+    """The request to stop a lane, shared by its workers.
 
-    `guard` returns whether sending is still allowed. Where it is not, the guard itself sees to it
-    that a shutdown is requested, which ends the waits.
+    `guard` returns whether sending is still allowed. A guard that returns False requests the
+    shutdown itself, which ends the waits.
     """
 
     def __init__(self, clock: Clock, guard: Callable[[], bool] = _always) -> None:
@@ -45,7 +45,7 @@ class Shutdown:
         return self._requested.is_set() or not self._guard()
 
     def request(self) -> None:
-        """Request the shutdown, on the event loop's thread; a second call changes nothing."""
+        """Request the shutdown, on the event loop's thread; a second call has no effect."""
         self._requested.set()
         for sleeper in self._sleepers:
             sleeper.cancel()
@@ -64,7 +64,7 @@ class Shutdown:
                 self._sleepers.discard(sleeper)
 
     async def wait_for(self, event: anyio.Event) -> None:
-        """Wait for `event`; the request of the shutdown sets it, too."""
+        """Wait for `event`, which `request` sets as well."""
         if self.requested:
             return
         self._awaited.add(event)

@@ -1,8 +1,7 @@
-"""The survey: selectors expanded into targets, page by page.
+"""The survey: lists objects page by page, and adds a draft of a target for each to the run file.
 
-While a page is evaluated and written to the run file, the next one is requested; memory holds a few
-pages, never the fleet. Several queries run concurrently, so that a slow list does not delay the
-others.
+While a page is evaluated and written, the next one is requested; memory holds a few pages, never
+the fleet. Several queries run concurrently, so that a slow list does not delay the others.
 """
 
 from collections import Counter
@@ -70,7 +69,7 @@ class Survey:
         self.first_clash = ""
 
     async def run(self, list_queries: Sequence[ListQuery]) -> None:
-        """Run all queries. Raises as cluster and journal do, and Refused beyond `max_targets`."""
+        """Run all queries. Raises as cluster and journal do, and Refused above `max_targets`."""
         # One for each cluster: a slow cluster must not delay the lists of another one.
         limiters: dict[str, anyio.CapacityLimiter] = {}
         with unwrapped_group():
@@ -82,7 +81,7 @@ class Survey:
 
     async def _run_query(self, query: ListQuery, limiter: anyio.CapacityLimiter) -> None:
         async with limiter, anyio.create_task_group() as tasks:
-            # Unbuffered: one page is written while one waits, and memory holds no more.
+            # Unbuffered: one page is written while the next one waits, and no third is requested.
             listed, pages = anyio.create_memory_object_stream[Page]()
             tasks.start_soon(self._list, query, listed)
             async with pages:
@@ -108,14 +107,14 @@ class Survey:
         self.found += len(page.items)
         self._progress.planned(len(page.items))
         if self._max_targets is not None and self.found > self._max_targets:
-            # Blocks may overlap and list an object more than once; only the journal counts it once.
+            # Blocks may overlap, so `found` may count an object twice; the journal counts it once.
             refuse_too_many(await self._writer.found(), self._max_targets)
 
     def _draft(self, query: ListQuery, seen: Seen) -> Draft:
         cluster, resource, block = query.cluster.name, query.resource, query.block
         match need(self._change, seen, self._rules(query)):
             case NeedsPatch(before=before, wanted=wanted):
-                # The wanted values of a metadata change follow from the before-values: not stored.
+                # The wanted values of a metadata change are not stored: they follow from `before`.
                 kept = None if isinstance(self._change, MetadataChange) else wanted
                 return Draft(cluster, resource, seen, before, block, kept)
             case Unchanged(before=before):
@@ -126,7 +125,8 @@ class Survey:
                 return Draft(cluster, resource, seen, before, block, ends=reason, detail=detail)
 
     def _rules(self, query: ListQuery) -> MergeRules:
-        """Look up the merge rules for a body; loading them takes time, and labels need none."""
+        """Return the merge rules for the query's resource, which only a body needs."""
+        # Loading the tables takes time, so that is not done for labels.
         if not isinstance(self._change, BodyPatch):
             return UNTYPED
         return merge_rules(query.resource, self._releases.get(query.cluster.name, ""))

@@ -1,8 +1,8 @@
 """The guard of the maintenance window: a run may send while its window is open.
 
-The rules (`fleetpatch.rules.running.window`) decide for a moment. The guard keeps their answer for
-as long as it is valid, and asks again when the wall clock is outside of that time. So a clock that
-was set, and a machine that was suspended, are noticed before the next request.
+The rules (`fleetpatch.rules.running.window`) decide for one moment. The guard keeps their answer
+for as long as it is valid, and evaluates the window again when the wall clock is outside of that
+time. So it detects a clock that was set, or a machine that was suspended, before the next request.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class WindowGuard:
         self._since = self._until = 0.0
 
     def holds(self) -> bool:
-        """Return whether a request may be sent now; cheap. Calls `close` where it may not."""
+        """Return whether a request may be sent now; calls `close` if not. Called for each PATCH."""
         now = self._clock.wall()
         if self._since <= now < self._until:
             return True
@@ -43,7 +43,7 @@ class WindowGuard:
         return self._look(self._clock.wall())
 
     async def watch(self) -> None:
-        """Return when the window closes; `close` has been called then."""
+        """Wait until the window closes and `close` was called."""
         while self.holds():
             await self._clock.sleep(min(_MAX_SLEEP, self._until - self._clock.wall()))
 
@@ -52,7 +52,8 @@ class WindowGuard:
         while not (shutdown.requested or (seen := self.status()).may_send):
             if seen.opens_at is None:
                 return False
-            # At least a millisecond: the moment may pass between two reads of the clock.
+            # At least a millisecond: the window may open between two reads of the clock, and the
+            # difference would be negative.
             await shutdown.sleep(min(_MAX_SLEEP, max(seen.opens_at - seen.now, 0.001)))
         return True
 

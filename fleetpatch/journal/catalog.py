@@ -1,9 +1,9 @@
-"""The paths and names of run files, and how a run is found by name.
+"""The run files of a state folder: their paths, the ids of runs, and the search for a run.
 
     STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.run
     STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.jsonl
 
-A run's id is its file's name without `.run`. The time in it is that of planning, in UTC, so that
+A run's id is the name of its file without `.run`. It contains the time of planning, in UTC, so that
 the ids of one plan sort by age.
 """
 
@@ -23,19 +23,18 @@ from fleetpatch.model.run import UNFINISHED, RunInfo, RunState
 from fleetpatch.model.text import clean
 
 _SUFFIX: Final = ".run"
-_STAMP: Final = "%Y%m%dT%H%M%SZ"
+_TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 _ID: Final = re.compile(r"(?P<plan>.+)-(?P<stamp>\d{8}T\d{6}Z)-(?P<salt>[0-9a-f]{6})")
 _SHOWN: Final = 5
 """Runs that a message about an ambiguous name lists at most."""
 
-
-Chooses: TypeAlias = Callable[[RunInfo], bool]
-"""A predicate: whether a run is one of those wanted."""
+RunPredicate: TypeAlias = Callable[[RunInfo], bool]
+"""Returns whether a run is one of those looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunEntry:
-    """A run file in the list of runs; `problem` says in one line why one cannot be read."""
+    """A run file in the list of runs; `problem` says in one line why it cannot be read."""
 
     path: Path
     info: RunInfo | None = None
@@ -49,20 +48,21 @@ class RunEntry:
         return self.info.run if self.info else self.path.stem
 
 
-def _anywhere(_info: RunInfo) -> bool:
+def _always(_info: RunInfo) -> bool:
     return True
 
 
 def state_dir(option: Path | None, environ: Mapping[str, str], home: Path | None) -> Path:
-    """`--state-dir`, else `$FLEETPATCH_STATE_DIR`, else the user's state folder by XDG's rules.
+    """Return `--state-dir`, else `$FLEETPATCH_STATE_DIR`, else the user's XDG state folder.
 
-    Raises SurroundingsError where the home folder is needed and there is none.
+    Raises SurroundingsError if the home folder is needed and there is none.
     """
     if option is not None:
         return option
     if chosen := environ.get("FLEETPATCH_STATE_DIR"):
         return Path(chosen)
     base = Path(environ.get("XDG_STATE_HOME", ""))
+    # The XDG specification: a relative path is not valid and must be ignored.
     if base.is_absolute():
         return base / "fleetpatch"
     if home is None:
@@ -74,9 +74,9 @@ def state_dir(option: Path | None, environ: Mapping[str, str], home: Path | None
 
 
 def prepare(state: Path) -> None:
-    """Make the state folder and the folders in it where they are missing, for their owner alone.
+    """Create the state folder and the folders in it if they are missing, only for their owner.
 
-    Raises RunFileError where they cannot be made, or where others may replace files in them.
+    Raises RunFileError if they cannot be created, or if other users may replace files in them.
     """
     for folder in (state, runs_dir(state), flock.folder(state)):
         try:
@@ -89,13 +89,13 @@ def prepare(state: Path) -> None:
 
 
 def runs_dir(state: Path) -> Path:
-    """The folder of run files within the state folder."""
+    """Return the folder of run files within the state folder."""
     return state / "runs"
 
 
 def run_id(plan: str, moment: datetime, salt: int) -> str:
-    """Make the id of a new run. `moment` is aware; six hexadecimal digits of `salt` are used."""
-    return f"{plan}-{moment.astimezone(UTC):{_STAMP}}-{salt & 0xFFFFFF:06x}"
+    """Return the id of a new run; `moment` is aware, and `salt` becomes six hexadecimal digits."""
+    return f"{plan}-{moment.astimezone(UTC):{_TIME_FORMAT}}-{salt & 0xFFFFFF:06x}"
 
 
 def run_path(runs: Path, run: str) -> Path:
@@ -126,15 +126,17 @@ def run_files(runs: Path) -> list[Path]:
 
 
 def find(runs: Path, text: str) -> Path:
-    """Find the run that `text` means: a path, an id, a plan's name (its latest run), an id's start.
+    """Find a run by its path, its id, its plan's name (the latest run), or the start of its id.
 
-    A path that is a link is followed, since a person named it. Raises UsageError where there is no
-    such run, or where the start fits several, and as `run_files`.
+    Raises UsageError if there is no such run, or if several ids start with `text`, and as
+    `run_files`.
     """
+    # A link is followed here, and only here: a person named it.
     as_path = Path(text)
     if files.is_regular(as_path):
         return as_path.resolve() if as_path.is_symlink() else as_path
     paths = run_files(runs)
+    # An id or a plan's name wins over ids that merely start with it.
     for fits in (_is_id, _is_plan):
         if found := [path for path in paths if fits(path, text)]:
             return found[0]
@@ -158,12 +160,12 @@ def _unknown(runs: Path, text: str) -> str:
 
 
 def listing(runs: Path) -> Iterator[RunEntry]:
-    """Read all run files of a folder, newest first; a damaged one has a `problem`."""
+    """Read all run files of a folder, newest first; an entry of a damaged file has a `problem`."""
     return map(_entry, run_files(runs))
 
 
 def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[RunEntry]:
-    """Find the runs of this very plan that can go on, newest first."""
+    """Return the runs with this plan digest that can be resumed, newest first."""
     return [
         entry
         for entry in listing(runs)
@@ -174,9 +176,9 @@ def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[R
 
 
 def finished(
-    runs: Path, plan_digest: str, *, dry_run: bool = False, here: Chooses = _anywhere
+    runs: Path, plan_digest: str, *, dry_run: bool = False, here: RunPredicate = _always
 ) -> RunEntry | None:
-    """Find the newest run of this very plan that was planned `here`, if it is finished."""
+    """Return the newest run with this plan digest for which `here` is true, if it is finished."""
     for entry in listing(runs):
         info = entry.info
         if info and (info.plan_digest, info.dry_run) == (plan_digest, dry_run) and here(info):
@@ -184,8 +186,8 @@ def finished(
     return None
 
 
-def started(runs: Path, plan_name: str, *, here: Chooses = _anywhere) -> RunEntry | None:
-    """Find the newest run of a plan of this name that was planned `here`.
+def started(runs: Path, plan_name: str, *, here: RunPredicate = _always) -> RunEntry | None:
+    """Return the newest run of the plan of this name for which `here` is true.
 
     Only if it has begun to send and is unfinished.
     """
@@ -194,6 +196,7 @@ def started(runs: Path, plan_name: str, *, here: Chooses = _anywhere) -> RunEntr
         info = entry.info
         if info is None or info.plan_name != plan_name or info.dry_run or info.undo_of:
             continue
+        # Only the newest counts: an older one was superseded by it.
         if here(info):
             return entry if entry.state in begun else None
     return None
@@ -217,14 +220,14 @@ def _is_plan(path: Path, text: str) -> bool:
 
 
 def _age(path: Path) -> tuple[str, str]:
-    """Sort by the time in the name, or where a person chose the name by that of the last write."""
+    """Return a sort key: the time in the name, or that of the last write if there is none."""
     parts = _ID.fullmatch(path.stem)
     return (parts["stamp"] if parts is not None else _written(path)), path.name
 
 
 def _written(path: Path) -> str:
-    """When a file was last written, in the format of ids; empty where that is not known."""
+    """Return the time of the last write, in the format of ids; empty if that is not known."""
     try:
-        return f"{datetime.fromtimestamp(path.lstat().st_mtime, UTC):{_STAMP}}"
+        return f"{datetime.fromtimestamp(path.lstat().st_mtime, UTC):{_TIME_FORMAT}}"
     except (OSError, ValueError, OverflowError):  # a file system may hold any number as a time
         return ""

@@ -1,8 +1,9 @@
-"""Locks: one process at a time for a run file, and for a plan.
+"""File locks: one process at a time for a run file, and for a plan.
 
-A lock is an advisory lock of the operating system on a file. It ends with the process that holds
-it, so there are no stale locks. The content of the file only names the holder in the message to
-others. The file is never removed: a process could lock the removed file, another one a new file.
+A lock is an advisory lock of the operating system (flock) on a file. It ends with the process that
+holds it, so there are no stale locks. The file's content names the holder, for the message to other
+processes. The file is never removed: otherwise one process could hold the lock of the removed file,
+and another one that of a new file.
 """
 
 import fcntl
@@ -19,9 +20,9 @@ from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError
 from fleetpatch.model.text import clean
 
-_SIGNED_WITHIN: Final = 0.5
-"""Seconds for which the signature of a holder is waited for; two may start at the same moment."""
-_LOOK_EVERY: Final = 0.01
+_HOLDER_TIMEOUT: Final = 0.5
+"""Seconds to wait for the holder's name, which it writes right after it has got the lock."""
+_POLL_INTERVAL: Final = 0.01
 """Seconds."""
 
 
@@ -55,17 +56,17 @@ def hold(lock_file: Path, what: str) -> Iterator[None]:
             raise Locked(
                 f"{what}: {_holder(lock)} is applying it; wait until it has ended"
             ) from None
-        _sign(lock)
+        _write_holder(lock)
         try:
             yield
         finally:
-            # Until the next holder has signed, others must not read this process's name.
+            # Until the next holder has written its name, others must not read this process's name.
             os.ftruncate(lock, 0)
     finally:
         os.close(lock)
 
 
-def _sign(lock: int) -> None:
+def _write_holder(lock: int) -> None:
     holder = {
         "host": os.uname().nodename,
         "pid": os.getpid(),
@@ -76,12 +77,13 @@ def _sign(lock: int) -> None:
 
 
 def _holder(lock: int) -> str:
-    """Name the holder, which signs right after it has got the lock."""
-    until = time.monotonic() + _SIGNED_WITHIN
-    while not (signature := os.pread(lock, 1024, 0)) and time.monotonic() < until:
-        time.sleep(_LOOK_EVERY)
+    """Describe the process that holds the lock."""
+    until = time.monotonic() + _HOLDER_TIMEOUT
+    # Empty where the holder has got the lock a moment ago.
+    while not (content := os.pread(lock, 1024, 0)) and time.monotonic() < until:
+        time.sleep(_POLL_INTERVAL)
     try:
-        holder = json.loads(signature)
+        holder = json.loads(content)
         return clean(f"process {holder['pid']} on {holder['host']} (since {holder['since']})")
     except (ValueError, KeyError, TypeError, RecursionError):
         return "another process"

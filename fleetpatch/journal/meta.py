@@ -1,4 +1,4 @@
-"""The facts of a run as a whole: the table `meta`, and the fleet beside it."""
+"""The facts of a run as a whole: the tables `meta`, `clusters` and `reasons`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
@@ -31,10 +31,10 @@ _ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
 
 
 def create_tables(database: Database, info: RunInfo) -> None:
-    """Make the tables of a new run, in state `planning`."""
+    """Create the tables of a new run, in state `planning`."""
     values = asdict(info)
     with database.transaction() as connection:
-        # Not by executescript, which would commit the transaction.
+        # Not executescript, which would commit the transaction.
         for statement in (TABLES + EARLIER_WRITES).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -55,7 +55,10 @@ def create_tables(database: Database, info: RunInfo) -> None:
 
 
 def add_missing(database: Database, *, write: bool) -> None:
-    """Create the table that run files of version 0.1.0 lack; without `write` a temporary one."""
+    """Create the table that run files of version 0.1.0 lack; without `write` a temporary one.
+
+    So queries need not distinguish old files, and a file that is only read stays unchanged.
+    """
     known = "SELECT 1 FROM sqlite_master WHERE name = 'earlier_writes'"
     if next(iter(database.rows(known)), None) is not None:
         return
@@ -68,9 +71,9 @@ def add_missing(database: Database, *, write: bool) -> None:
 
 
 def info(database: Database) -> RunInfo:
-    """Read what was fixed when the run was created."""
+    """Read the facts that are fixed when the run is created."""
     meta = database.meta()
-    # Run files of earlier versions have no routes.
+    # Run files of earlier versions do not have `routes`.
     with database.decoding():
         routes = msgspec.json.decode(meta.get("routes", "{}"), type=dict[str, str])
     return RunInfo(
@@ -114,7 +117,7 @@ def partly(database: Database) -> bool:
 
 
 def accepted_failures(database: Database) -> int:
-    """Read how many failures a person has accepted by going on after a halt."""
+    """Read the number of failures that a person accepted by resuming a halted run."""
     return database.meta().get("pardoned", 0)
 
 
@@ -130,45 +133,48 @@ def releases(database: Database) -> Mapping[str, str]:
 
 
 def usage(database: Database) -> Usage:
-    """Read what the run has cost over all its sessions."""
+    """Read the usage of the run over all its sessions."""
     meta = database.meta()
     return Usage(meta["patch"], meta["get"], meta["list"], meta["retries"], meta["elapsed"])
 
 
 def warnings(database: Database) -> dict[str, int]:
-    """Read what the servers warned of, over all sessions: counts by text."""
+    """Read the servers' warnings over all sessions: counts by text."""
     text = database.meta().get("warnings")
     with database.decoding():
         return _warnings.decode(text) if text else {}
 
 
 def count_warnings(database: Database, new: Mapping[str, int]) -> None:
-    """Add to what the servers warned of, within a transaction."""
+    """Add to the servers' warnings, within a transaction."""
     if new:
         counts = add_warnings(warnings(database), new)
         database.put([("warnings", msgspec.json.encode(counts).decode())])
 
 
 def add_to_row_count(database: Database, table: str, rows: int) -> None:
-    """Note that a table has grown, within the transaction in which it did."""
+    """Add `rows` to the recorded length of a table, within the transaction that adds them.
+
+    `verify` compares the recorded lengths with the tables.
+    """
     database.connection.execute(_ADD, (rows, table))
 
 
 def note_group(database: Database, moment: float) -> None:
-    """Note when the latest group of outcomes was recorded, within its own transaction."""
+    """Store the time of the latest group of outcomes, within the transaction that adds it."""
     database.put([("recorded", moment)])
 
 
 def latest_group(database: Database) -> float | None:
-    """Read when the latest group of outcomes was recorded."""
+    """Read the time of the latest group of outcomes; None before the first."""
     return database.meta().get("recorded")
 
 
 def verify(database: Database) -> None:
-    """Refuse a file whose tables are not as long as its transactions left them.
+    """Raise RunFileError if the tables do not have their recorded lengths.
 
-    A write-ahead log that was cut by a bad copy can leave pages of different moments together, each
-    of them sound.
+    A bad copy can have pages of different moments, each of them valid. SQLite's own check does not
+    detect that.
     """
     with database.snapshot():
         meta = database.meta()
@@ -178,6 +184,6 @@ def verify(database: Database) -> None:
 
 
 def add_usage(database: Database, spent: Usage) -> None:
-    """Add to what the run has cost, within a transaction."""
+    """Add to the usage of the run, within a transaction."""
     rows: Iterable[tuple[Any, str]] = [(value, key) for key, value in asdict(spent).items()]
     database.connection.executemany(_ADD, rows)

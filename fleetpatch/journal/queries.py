@@ -1,6 +1,6 @@
 """Queries of a run file: its summary, its targets, counts and samples.
 
-Each reads one state of the file, also while the run is being applied, and caches nothing.
+Each query reads one state of the file, even while the run is being applied. Nothing is cached.
 """
 
 from collections import defaultdict
@@ -33,7 +33,7 @@ SELECT count(*) {_JOINED} WHERE o.target IS NULL OR o.attempts + o.reads > 0
 _SPAN: Final = "SELECT (SELECT min(claimed_at) FROM claims), (SELECT max(settled_at) FROM outcomes)"
 
 _TARGET_FROM: Final = 2 + codec.OUTCOME_COLUMNS.count(",")
-"""Where in a row of `_LISTED` the target's columns begin."""
+"""The index in a row of `_LISTED` at which the target's columns begin."""
 
 
 def summary(run: RunFile) -> Summary:
@@ -96,7 +96,7 @@ def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
 
 
 def planned(run: RunFile) -> int:
-    """Count the targets that were to be patched: all but those that had ended with the plan."""
+    """Count the targets to be patched: all but those that needed no patch when planned."""
     ((count,),) = run.database.rows(_PLANNED)
     return int(count)
 
@@ -106,14 +106,15 @@ def samples(run: RunFile, count: int) -> Sequence[Target]:
     kinds = [
         run.targets(run.database.rows(_SAMPLES, resource, count)) for resource in run.resources
     ]
-    in_turn = (target for turn in zip_longest(*kinds) for target in turn if target is not None)
-    return sorted(islice(in_turn, count), key=lambda target: target.id)
+    # One of each kind before the second of any, so that few samples show many kinds.
+    mixed = (target for row in zip_longest(*kinds) for target in row if target is not None)
+    return sorted(islice(mixed, count), key=lambda target: target.id)
 
 
 _Standings: TypeAlias = dict[Standing, int]
 
 
-def _nothing() -> _Standings:
+def _no_targets() -> _Standings:
     return defaultdict(int)
 
 
@@ -122,11 +123,11 @@ class _Counts:
 
     def __init__(self, run: RunFile) -> None:
         self._run = run
-        self.all = _nothing()
+        self.all = _no_targets()
         self.reasons: dict[Reason, int] = defaultdict(int)
-        self.clusters = {name: _nothing() for name in run.clusters.values()}
-        self.kinds: dict[str, _Standings] = defaultdict(_nothing)
-        self.namespaces: dict[str, _Standings] = defaultdict(_nothing)
+        self.clusters = {name: _no_targets() for name in run.clusters.values()}
+        self.kinds: dict[str, _Standings] = defaultdict(_no_targets)
+        self.namespaces: dict[str, _Standings] = defaultdict(_no_targets)
 
     def fold(self, cells: Iterable[codec.Row]) -> None:
         for cell in map(codec.cell, cells):
@@ -146,7 +147,7 @@ def _standing(reason: Reason | None, claimed: int) -> Standing:
 
 
 def _by_outcome(reasons: Mapping[Reason, int]) -> dict[Outcome, dict[Reason, int]]:
-    """Sort reasons under their outcomes, both in the order of their tables."""
+    """Group reasons by their outcomes, both in the order of their enums."""
     ordered: dict[Outcome, dict[Reason, int]] = {}
     for outcome in Outcome:
         inner = {r: reasons[r] for r in Reason if r in reasons and OUTCOME_OF[r] is outcome}
@@ -162,12 +163,13 @@ def _tallies(counts: Mapping[str, _Standings]) -> dict[str, Tally]:
 def _conditions(
     standings: Collection[Standing] | None, reasons: Collection[Reason | None]
 ) -> tuple[str, list[Any]]:
-    """Put a filter into SQL; `standings` None lets all pass."""
+    """Return an SQL condition and its values; `standings` None selects all."""
     terms, values = ["TRUE"], []
     if standings is not None:
         outcomes = [standing.value for standing in standings]
         wanted = [r.value for r, outcome in OUTCOME_OF.items() if outcome.value in outcomes]
         either = [f"o.reason IN ({', '.join('?' * len(wanted))})"]
+        # These two have no outcome that names them.
         if Standing.PENDING in standings:
             either.append(f"(o.target IS NULL AND NOT {CLAIMED})")
         if Standing.IN_DOUBT in standings:
@@ -183,7 +185,7 @@ def _conditions(
 
 def places(run: RunFile) -> dict[tuple[str, str, str], Tally]:
     """Count the targets by cluster, kind (`jobs.batch`) and namespace, in the order of the plan."""
-    counts: dict[tuple[str, str, str], _Standings] = defaultdict(_nothing)
+    counts: dict[tuple[str, str, str], _Standings] = defaultdict(_no_targets)
     database = run.database
     with database.snapshot(), database.decoding():
         for cell in map(codec.cell, database.rows(_CELLS)):

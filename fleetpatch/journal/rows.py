@@ -1,4 +1,4 @@
-"""The types of what a run file holds, row by row, as `codec` checks them.
+"""The types of the rows of a run file, which `codec` checks.
 
 SQLite does not enforce types, and a run file is untrusted input.
 """
@@ -19,7 +19,7 @@ UNREADABLE: Final = (
     TypeError,
     ValueError,
 )
-"""What reading a foreign value may raise, here and in what is computed from it."""
+"""What checking a foreign value may raise, or computing with it."""
 
 _END_OF_TIME: Final = 253_402_300_799
 """The last second of the year 9999, which `datetime` can still represent."""
@@ -30,11 +30,11 @@ Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
 Name: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=255)
 ]
-"""What also names files: a run, a plan."""
+"""The name of a run or a plan, which is also part of the names of files."""
 
 
 class Meta(TypedDict):
-    """The facts of the table `meta`; those that only some runs have may be missing."""
+    """The facts of the table `meta`; facts that only some runs have are not required."""
 
     run: Name
     plan_name: Name

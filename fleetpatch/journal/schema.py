@@ -1,75 +1,77 @@
-"""The run file's format, version 1, and what it promises.
+"""The run file's format, version 1, and its guarantees.
 
 Format
-    A run file is one SQLite database for one run, from planning to report. Its header carries
+    A run file is one SQLite database for one run, from planning to report. Its header contains
     `application_id` ("flpt") and `user_version` (the format's version), so that a foreign or a
-    newer file is refused before a single table is read.
+    newer file is refused before a table is read.
 
     | table | a row is | written |
     |---|---|---|
-    | `meta` | one fact of the run: who, when, which plan; state, counters | all along |
+    | `meta` | one fact of the run: who, when, which plan; state, counters | at any time |
     | `clusters`, `resources` | one of each, as they were planned | by survey and seal |
     | `targets` | one object to patch, with its version and before-values | once, by the seal |
-    | `claims` | a chunk of targets, `first..last`, that may have been sent | before it is sent |
+    | `claims` | a range of targets, `first..last`, that may have been sent | before they are sent |
     | `outcomes` | a target that has ended, and how | after it has ended |
-    | `earlier_writes` | what a target's outcome that was taken back had stored | then |
+    | `earlier_writes` | the `wrote` and `replaced` of an outcome that was deleted | at that time |
     | `reasons` | the outcome that each reason belongs to | at creation |
 
-    Where a target stands follows from these and is stored nowhere else: with a row in `outcomes`
-    it has ended; else within a chunk of `claims` it is *in doubt*; else it is *pending*. The
-    primary key of outcomes makes a second one of one target impossible; they are added, and taken
-    back only where a person asks for failed targets to be tried again. Claims change where targets
-    of which nothing was sent are given back. A target that needs no
-    patch has its outcome from the seal on, whatever chunk it lies in later. The view `standings`
-    joins it all for people with a `sqlite3` shell at hand.
+    The standing of a target follows from these tables and is not stored: with a row in `outcomes`
+    it has ended; else, within a range of `claims`, it is *in doubt*; else it is *pending*. The
+    primary key of `outcomes` prevents a second outcome of one target. Outcomes are added, and
+    deleted only when a person has failed targets tried again. Claims shrink when targets are
+    released for which nothing was sent. A target that needs no patch has its outcome from the seal
+    on, and may lie in a claimed range later. The view `standings` joins these tables for people who
+    use the `sqlite3` shell.
 
     `targets.id` counts from 1 in the order of the plan: clusters as the fleet lists them, then
     resource, namespace, name. A cluster's targets are the range `clusters.first..last`. `before` is
-    JSON: `[[path, value], ...]`, and `[path]` alone for a field that was absent; `wanted`, in the
-    same shape, says what they shall be where that does not follow from the plan and `before`.
-    `outcomes.replaced` and `.wrote`, of that shape too, are kept where what the change replaced was
-    not as planned, or what it made is not as wanted; with a target that failed or was skipped,
-    `wrote` is what was stored of the change all the same. `earlier_writes` keeps both while such a
-    target is tried again. `blocks` is a bit
-    mask of positions in the plan's `targets`. Times are seconds since the epoch.
+    JSON: `[[path, value], ...]`, and `[path]` alone for a field that was absent. `wanted` has the
+    same shape; it holds the values after the change where they do not follow from the plan and
+    `before`. `outcomes.replaced` and `.wrote` have that shape, too: the values that the change
+    replaced, if they were not as planned, and those that it made, if they are not as wanted. For a
+    target that failed or was skipped, `wrote` is the part of the change that was stored.
+    `earlier_writes` keeps both while such a target is tried again. `blocks` is a bit mask of
+    positions in the plan's `targets`. Times are seconds since the epoch.
 
 Planning
-    While a survey runs, what it finds is kept in SQLite's temporary database (in `SQLITE_TMPDIR`,
-    else `TMPDIR`, else `/var/tmp`): pages come in any order, twice, and in great number. The seal
-    sorts them into `targets` in one transaction that also sets the state to `planned`. So a survey
-    that was cut leaves a run file in state `planning`, without targets, good for nothing but the
-    tale; and Python's memory holds one page.
+    During a survey, drafts are kept in SQLite's temporary database (in `SQLITE_TMPDIR`, else
+    `TMPDIR`, else `/var/tmp`): pages come in any order, may repeat objects, and are many. The seal
+    sorts the drafts into `targets` in one transaction that also sets the state to `planned`. So an
+    interrupted survey leaves a run file in state `planning` that has no targets and can be deleted,
+    and Python's memory holds one page.
 
 Durability
-    After the seal the file is in WAL mode with `synchronous=FULL`: a method that returns has its
-    transaction on the disk. `claim` commits before it hands out a target, so whatever was sent is
-    known to be, after a crash at any moment. `record` commits a group of outcomes at once; a crash
-    before it leaves those targets in doubt, never lost and never ended twice. A WAL torn by a crash
-    ends, by its checksums, at the last whole transaction. `meta` counts the rows of the big tables
-    in the transactions that add them, so that pages of different moments, as a bad copy may bring
-    together, are noticed when the file is opened. `meta.recorded` is the time of the latest group,
-    whose story the log may lack after a crash. `meta.sealed` is a checksum over all that the seal
-    fixed (`fleetpatch.journal.seal`); a run whose file does not match it is not gone on with.
+    After the seal the file is in WAL mode with `synchronous=FULL`: when a method returns, its
+    transaction is on the disk. `claim` commits before it returns targets, so after a crash at any
+    moment the file shows which targets may have been sent. `record` commits a group of outcomes at
+    once; a crash before the commit leaves those targets in doubt, never lost and never ended twice.
+    A WAL torn by a crash ends, by its checksums, at the last whole transaction. `meta` counts the
+    rows of the big tables in the transactions that add them; so a file with pages of different
+    moments, which a bad copy can produce, is detected when it is opened. `meta.recorded` is the
+    time of the latest group, whose lines the log may lack after a crash. `meta.sealed` is a
+    checksum over what the seal fixed (`fleetpatch.journal.seal`); a run whose file does not match
+    it is refused.
 
 Copies
-    A run file that was closed is in rollback mode again: one file, to be copied like any other and
-    readable from a read-only place. While it is being written, or after a crash, its latest
-    transactions stand in `RUN-wal`, and the file itself is not touched but at a checkpoint: when a
-    session begins and ends, and when the log has grown to `database.WAL_LIMIT`. So at any moment
-    between, a copy of both, made in whatever order, holds all that was committed when the log was
-    copied; SQLite's checksums end a half-copied log at a whole transaction.
+    A closed run file is in rollback mode: a single file, which can be copied like any other and
+    read from a read-only place. While it is being written, or after a crash, its latest
+    transactions are in `RUN-wal`. The file itself changes only at a checkpoint: when a session
+    begins and ends, and when the log has grown to `database.WAL_LIMIT`. So at any other moment a
+    copy of both files, made in any order, has all that was committed when the log was copied;
+    SQLite's checksums end a half-copied log at a whole transaction.
 
-    A copy of the file alone is of the last checkpoint: consistent, and it can be read; but going on
-    with it is refused, since it does not know what was sent after that. It is told from the
-    original by `meta.writing`, which names the file that is being written (its inode and path), or
-    is 0 once it was closed. A copy that a checkpoint ran into may hold pages of two moments, which
-    opening it detects by the rows counted in `meta` (copy again then); rollback mode would risk
-    that at every commit. `sqlite3 RUN "VACUUM INTO 'COPY'"` copies a live run in one piece.
+    A copy of the file alone has the state of the last checkpoint. It is consistent and can be read,
+    but resuming it is refused, since it lacks what was sent after that. `meta.writing` tells a
+    copy from the original: it identifies the file that is being written (by inode and path), and is
+    0 once the file was closed. A copy that was made during a checkpoint may have pages of two
+    moments. That is detected by the rows counted in `meta` when the copy is opened (then copy
+    again); in rollback mode every commit would have that risk. `sqlite3 RUN "VACUUM INTO 'COPY'"`
+    copies a live run in one piece.
 
 Writers
-    One at a time. Calls on one `RunFile` may come from any thread but must not overlap; keeping a
-    second process away is the lock's business. Were there a second writer all the same, no target
-    would be claimed by both.
+    One at a time. Calls on one `RunFile` may come from any thread but must not overlap; a lock
+    (`fleetpatch.journal.flock`) excludes other processes. Even a second writer could not claim a
+    target that another one has claimed.
 
 Versions
     A newer tool reads every older version. A change that an older tool would misread raises
@@ -82,6 +84,7 @@ from typing import Final
 APPLICATION_ID: Final = int.from_bytes(b"flpt")
 FORMAT_VERSION: Final = 1
 
+# By itself, since run files of version 0.1.0 lack it, and it is added when one is opened.
 EARLIER_WRITES: Final = """
 CREATE TABLE earlier_writes (
     target INTEGER PRIMARY KEY REFERENCES targets,
@@ -162,13 +165,14 @@ LEFT JOIN outcomes o ON o.target = t.id
 LEFT JOIN reasons e ON e.reason = o.reason;
 """
 
+# Derived from the statements, so that the check of a foreign file cannot miss a table.
 TABLE_NAMES: Final = frozenset(re.findall(r"CREATE TABLE (\w+)", TABLES))
 VIEW: Final = "standings"
 
 CLAIMED: Final = (
     "t.id <= coalesce((SELECT last FROM claims WHERE first <= t.id ORDER BY first DESC LIMIT 1), 0)"
 )
-"""Whether the target `t` lies in a claimed chunk. Chunks do not overlap, so one seek tells."""
+"""Whether the target `t` lies in a claimed range. Ranges do not overlap, so one seek is enough."""
 
 STAGING: Final = """
 CREATE TEMP TABLE drafts (

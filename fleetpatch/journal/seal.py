@@ -1,9 +1,9 @@
-"""The seal of a run file: one checksum over all that is fixed once the run is planned.
+"""The seal of a run file: a checksum over what is fixed once the run is planned.
 
 `meta.sealed` is computed when the survey ends, over the run's facts, clusters, resources, waves and
-targets. It is computed again before a run goes on, and a run whose checksum differs is refused:
-what was reviewed must be what is patched. Run files of the versions in `_UNSEALED`
-may have no checksum.
+targets. It is computed again before the run is applied or resumed, and a run whose checksum differs
+is refused: what was reviewed must be what is patched. Run files of the versions in `_UNSEALED` may
+have no checksum.
 """
 
 import hashlib
@@ -24,20 +24,22 @@ _FIXED: Final = (
     "SELECT * FROM resources ORDER BY id",
     "SELECT * FROM targets ORDER BY id",
 )
-"""What never changes after the seal. `plan_digest` is not among it: an undo's covers the seal."""
+"""What never changes after the seal. `plan_digest` is left out, since that of an undo is computed
+from the seal."""
 
 
 def compute(database: Database) -> str:
     """Compute the checksum over what the file holds now, as hexadecimal digits."""
-    found = hashlib.sha256()
+    checksum = hashlib.sha256()
     for query in _FIXED:
         for row in database.rows(query):
-            found.update(repr(row).encode("utf-8", "surrogatepass"))
-    return found.hexdigest()
+            # repr keeps types apart: the text '1' and the number 1 must differ.
+            checksum.update(repr(row).encode("utf-8", "surrogatepass"))
+    return checksum.hexdigest()
 
 
 def store(database: Database) -> None:
-    """Keep the checksum, within the transaction that fixes all of it."""
+    """Store the checksum, within the transaction that fixes what it covers."""
     database.put([(_KEY, compute(database))])
 
 
@@ -47,5 +49,5 @@ def stored(database: Database) -> str:
 
 
 def is_required(tool_version: str) -> bool:
-    """Report whether a run file that this version planned must have a checksum."""
+    """Return whether a run file that this version planned must have a checksum."""
     return tool_version not in _UNSEALED

@@ -1,13 +1,14 @@
-"""Creating, opening and checking the SQLite file of a run.
+"""Creates, opens and checks the SQLite file of a run.
 
 The first 100 bytes of a file are checked before SQLite opens it: magic, `application_id`,
-`user_version`, and whether it is in WAL mode, that is in use, crashed, or copied while in use. Then
-`PRAGMA quick_check` reads all of it. That takes seconds for files larger than `CHECKED_WHOLE`: of
-them only the schema is checked, and damage elsewhere is found when it is read.
+`user_version`, and whether it is in WAL mode, which means that it is in use, or that its writer
+crashed, or that it was copied while in use. Then `PRAGMA quick_check` reads all of it. That would
+take seconds for files larger than `CHECKED_WHOLE`: of those only the schema is checked, and other
+damage is detected when it is read.
 
-While a run is written, `meta.writing` holds the identity of its file (`identity`). A file in WAL
-mode without a log is the original if that identity is still its own (another SQLite has merged the
-log); otherwise it is a copy that was made without the log.
+While a run is written, `meta.writing` has the identity of its file (`identity`). A file in WAL mode
+without a log is the original if that is its own identity (another SQLite has merged the log), and
+otherwise a copy that was made without the log.
 """
 
 import os
@@ -21,45 +22,51 @@ from fleetpatch.journal.schema import APPLICATION_ID, FORMAT_VERSION, TABLE_NAME
 from fleetpatch.model.text import clean
 
 CHECKED_WHOLE: Final = 128 * 2**20
-"""Bytes up to which all of a file is checked when it is opened."""
+"""Bytes; a larger file is not checked as a whole when it is opened."""
 
 BUSY_TIMEOUT: Final = 5.0
 """Seconds to wait for another process's transaction."""
 
+# The header's layout: https://www.sqlite.org/fileformat.html, "The Database Header".
 _MAGIC: Final = b"SQLite format 3\0"
 _HEADER_SIZE: Final = 100
 _WAL_MODE: Final = 2
 _SETTINGS: Final = (
+    # A commit is on the disk when it returns.
     "PRAGMA synchronous = FULL",
+    # Functions that the schema of a foreign file names are not called.
     "PRAGMA trusted_schema = OFF",
+    # Memory stays bounded for any number of targets: drafts on the disk, caches in KiB.
     "PRAGMA temp_store = FILE",
     "PRAGMA main.cache_size = -2000",
     "PRAGMA temp.cache_size = -4000",
+    # `Database` decides when: a copy that is made during a checkpoint is useless.
     "PRAGMA wal_autocheckpoint = 0",
 )
 
 
 class Opened(NamedTuple):
-    """A connection; `outdated` where the file is a copy without its log, so of an earlier state."""
+    """A connection; `outdated` if the file is a copy without its log, so of an earlier state."""
 
     connection: sqlite3.Connection
     outdated: bool
 
 
 def is_database(path: Path) -> bool:
-    """Tell by its first bytes whether a file is an SQLite database. Raises RunFileError."""
+    """Return whether a file begins like an SQLite database. Raises RunFileError."""
     with as_run_file_error(path):
         start, _ = files.read_start(path, len(_MAGIC))
         return start == _MAGIC
 
 
 def create(path: Path) -> sqlite3.Connection:
-    """Make an empty database, readable by its owner alone, and its folder if that is missing.
+    """Create an empty database, readable only by its owner, and its folder if that is missing.
 
-    Raises RunFileError where something of that name exists or cannot be made.
+    Raises RunFileError if something of that name exists, or if it cannot be created.
     """
     with as_run_file_error(path, PLAN_AGAIN):
         files.make_folder(path.parent)
+        # SQLite would replay a log or journal of this name into the new file.
         for leftover in _all_beside(path):
             if os.path.lexists(leftover):
                 raise run_file_error(
@@ -70,7 +77,7 @@ def create(path: Path) -> sqlite3.Connection:
         except FileExistsError:
             raise run_file_error(path, "exists already; name another, or resume it") from None
         try:
-            os.fchmod(handle, 0o600)
+            os.fchmod(handle, 0o600)  # the umask may have taken rights from the owner
         finally:
             os.close(handle)
     try:
@@ -89,7 +96,7 @@ def open_to_read(path: Path, *, check: bool = True) -> Opened:
     can be read. One in WAL mode without its log is opened as immutable, so that SQLite does not
     create a log beside it.
     """
-    wal_mode = _judge(path)
+    wal_mode = _check_header(path)
     if _journal_of(path).exists():
         with as_run_file_error(path):
             files.refuse_foreign(path)
@@ -102,40 +109,40 @@ def open_to_read(path: Path, *, check: bool = True) -> Opened:
 
 
 def open_to_write(path: Path) -> Opened:
-    """Open an existing run file for going on with it."""
+    """Open an existing run file to continue the run. Raises RunFileError for an outdated copy."""
     with as_run_file_error(path):
         files.refuse_foreign(path)
-    opened = _opened(path, "rw", wal_mode=_judge(path), check=True)
+    opened = _opened(path, "rw", wal_mode=_check_header(path), check=True)
     if opened.outdated:
         opened.connection.close()
         raise run_file_error(
             path,
-            f"was copied while it was written, and without {wal_of(path).name} it is of an earlier "
-            "moment: it can be read, but resuming it would patch targets again; copy both files",
+            f"was copied while it was written; without {wal_of(path).name} it has an earlier "
+            "state: it can be read, but resuming it would patch targets again; copy both files",
         )
     return opened
 
 
 def identity(path: Path) -> str:
-    """Return the identity of a file, which a copy does not share: inode and path."""
+    """Return inode and path of a file; a copy differs in at least one of them."""
     name = os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
     return f"{path.stat().st_ino} {name}"
 
 
 def wal_of(path: Path) -> Path:
-    """The write-ahead log beside a run file."""
+    """Return the path of the write-ahead log of a run file."""
     return _beside(path, "-wal")
 
 
 def erase(path: Path) -> None:
-    """Remove a run file with all that SQLite keeps beside it."""
+    """Remove a run file, with the files that SQLite keeps beside it."""
     with as_run_file_error(path):
         for name in (path, *_all_beside(path)):
             name.unlink(missing_ok=True)
 
 
-def _judge(path: Path) -> bool:
-    """Check the header of a run file; returns whether it is in WAL mode. Raises RunFileError."""
+def _check_header(path: Path) -> bool:
+    """Check the header of a run file; return whether it is in WAL mode. Raises RunFileError."""
     with as_run_file_error(path):
         try:
             head, size = files.read_start(path, _HEADER_SIZE)
@@ -160,8 +167,9 @@ def _judge(path: Path) -> bool:
             f"has format {version}, this fleetpatch reads {FORMAT_VERSION}; upgrade fleetpatch",
         )
     wal_mode = head[18] == _WAL_MODE
-    proper_size = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32])
-    if size < proper_size and not wal_mode and not _journal_of(path).exists():
+    expected_size = int.from_bytes(head[16:18]) * int.from_bytes(head[28:32])  # page size, pages
+    # In WAL mode, or with a journal to roll back, the header may be of another moment.
+    if size < expected_size and not wal_mode and not _journal_of(path).exists():
         raise run_file_error(path, DAMAGED)
     return wal_mode
 
@@ -181,7 +189,7 @@ def _opened(path: Path, mode: str, *, wal_mode: bool, check: bool) -> Opened:
 
 
 def _connect(path: Path, mode: str, next_step: str = RESUME) -> sqlite3.Connection:
-    """Connect, with our settings and without implicit transactions."""
+    """Connect with `_SETTINGS`, and without implicit transactions."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     with as_run_file_error(path, next_step):
         connection = sqlite3.connect(
@@ -197,20 +205,23 @@ def _connect(path: Path, mode: str, next_step: str = RESUME) -> sqlite3.Connecti
 
 
 def _refuse_foreign_schema(path: Path, connection: sqlite3.Connection) -> None:
-    """Refuse a file with views, triggers or virtual tables of others: a query could never end."""
+    """Raise RunFileError for views, triggers or virtual tables that are not ours.
+
+    A query of a foreign view might never end.
+    """
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
     for kind, name, sql in rows:
-        odd_view = kind == "view" and name != VIEW
-        if kind == "trigger" or odd_view or str(sql).upper().startswith("CREATE VIRTUAL"):
-            said = clean(f"{kind} {name}")
-            raise run_file_error(path, f"{DAMAGED} ({said}: fleetpatch makes none of that name)")
+        foreign_view = kind == "view" and name != VIEW
+        if kind == "trigger" or foreign_view or str(sql).upper().startswith("CREATE VIRTUAL"):
+            found = clean(f"{kind} {name}")
+            raise run_file_error(path, f"{DAMAGED} ({found}: fleetpatch makes none of that name)")
     plain = {name for kind, name, _ in rows if kind == "table"}
     if missing := TABLE_NAMES - plain:
         raise run_file_error(path, f"{DAMAGED} (without the table {min(missing)})")
 
 
 def _is_copy(path: Path, connection: sqlite3.Connection) -> bool:
-    """Whether another file was written, and not closed, when this one was copied from it."""
+    """Return whether this is a copy of a file that was in use when it was copied."""
     found = connection.execute("SELECT value FROM meta WHERE key = 'writing'").fetchone()
     return found is not None and found[0] not in (0, identity(path))
 
@@ -220,7 +231,7 @@ def _has_content(path: Path) -> bool:
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:
-    """Check all pages, or only the schema of a big file."""
+    """Check all pages, or only the schema of a large file."""
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     size = connection.execute("PRAGMA page_size").fetchone()[0]
     if pages * size > CHECKED_WHOLE:
@@ -232,12 +243,12 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
 
 
 def _journal_of(path: Path) -> Path:
-    """The rollback journal beside a run file, there while its mode changes or it is sealed."""
+    """Return the path of the rollback journal, which exists during a seal or a change of mode."""
     return _beside(path, "-journal")
 
 
 def _all_beside(path: Path) -> list[Path]:
-    """What SQLite may keep beside a run file."""
+    """Return the paths of the files that SQLite may keep beside a run file."""
     return [_beside(path, suffix) for suffix in ("-wal", "-shm", "-journal")]
 
 
@@ -246,7 +257,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make sure that a new file's name survives a power loss."""
+    """Write the folder's entries to the disk, so that a new file survives a power loss."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

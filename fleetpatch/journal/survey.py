@@ -1,6 +1,6 @@
-"""Collects what a survey finds, and draft_waves it into the run file's targets.
+"""Collects the drafts of a survey, and makes them the targets of the run file.
 
-Drafts arrive in any order and more than once. They are staged in SQLite's temporary database, with
+Drafts arrive in any order and may repeat. They are staged in SQLite's temporary database, with
 (cluster, uid) as their key. The seal numbers them in the order of the plan, and records the
 outcomes of those that need no patch.
 """
@@ -50,7 +50,7 @@ WHERE d.ends IS NOT NULL ORDER BY t.id
 class SurveyTable:
     """The drafts of one run file, until they are sealed.
 
-    Of an object that is found twice, the first draft is kept, with the blocks of both.
+    If an object is found twice, the first draft is kept, with the blocks of both.
     """
 
     def __init__(self, database: Database, clusters: Mapping[str, int]) -> None:
@@ -71,11 +71,12 @@ class SurveyTable:
     def seal(self, now: float, sizes: Sequence[Amount] = (), seed: str = "") -> None:
         """Number the targets, end those that need no patch, and set the state to `planned`.
 
-        With `sizes` of waves the targets are numbered wave by wave, as `seed` draws them. Raises
-        Refused where there would be too many waves.
+        With `sizes` of waves the targets are numbered wave by wave, in an order drawn from `seed`.
+        Raises Refused if there would be too many waves.
         """
         names = {number: name for name, number in self._clusters.items()}
         found = sorted(self._resources, key=lambda resource: (resource.name, resource.version))
+        # One transaction: a crash leaves either an unsealed file or a complete one.
         with self._database.transaction() as connection:
             connection.execute("CREATE TEMP TABLE ranks (found INTEGER PRIMARY KEY, id INTEGER)")
             for rank, resource in enumerate(found, 1):
@@ -91,7 +92,9 @@ class SurveyTable:
             meta.add_to_row_count(self._database, "targets", targets)
             meta.add_to_row_count(self._database, "outcomes", ended)
             self._database.put([("state", RunState.PLANNED.value)])
+            # Last, since the checksum covers all of the above.
             seal.store(self._database)
+        # Frees the disk space of the staging tables while the run is applied.
         with self._database.transaction() as connection:
             connection.execute("DROP TABLE drafts")
             connection.execute("DROP TABLE ranks")

@@ -1,8 +1,8 @@
 """Waves in the run file: targets numbered wave by wave, so that each is a range of every cluster.
 
-The seal draws the order (`fleetpatch.rules.running.waves`) and keeps where each wave ends in
+The seal draws the order (`fleetpatch.rules.running.waves`) and stores the end of each wave in
 `meta.waves`. The state of a wave follows from claims and outcomes. It is not stored, so a crash
-between two waves cannot leave it wrong.
+between two waves cannot make it wrong.
 """
 
 import json
@@ -48,10 +48,10 @@ WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts + o.reads > 0)
 
 @dataclass(frozen=True, slots=True)
 class WaveProgress:
-    """The progress of a wave: targets without an outcome, targets ever claimed, time of its end.
+    """The progress of a wave: targets without an outcome, claimed targets, time of its end.
 
-    `over_at` is the time of the last success, or of the last outcome where nothing succeeded, in
-    seconds since the epoch; None where nothing has ended yet.
+    Targets that needed no patch are not counted. `over_at` is the time of the last success, or of
+    the last outcome if nothing succeeded, in seconds since the epoch; None if nothing has ended.
     """
 
     open: int
@@ -64,8 +64,8 @@ def draw(
 ) -> dict[int, tuple[int, ...]]:
     """Draw the wave of each staged draft into the temporary table `draft_waves`.
 
-    Returns for each cluster how many of its targets are done after each wave. Raises Refused where
-    the sizes make too many waves.
+    Returns for each cluster how many of its targets are done after each wave. Raises Refused if the
+    sizes make too many waves.
     """
     connection = database.connection
     connection.execute(_DRAFT_WAVES)
@@ -75,6 +75,7 @@ def draw(
         (clusters[cluster], namespace): count
         for cluster, namespace, count in database.rows(_STRATA)
     }
+    # Each namespace of each cluster is a stratum, so that every wave has some of all of them.
     plan = spread(counts, sizes, seed)
 
     def wave_of(cluster: int, namespace: str, rank: int) -> int:
@@ -89,7 +90,10 @@ def draw(
 
 
 def store(database: Database, done: Mapping[int, Sequence[int]]) -> None:
-    """Store where each wave ends, once the targets are numbered, in the seal's transaction."""
+    """Store the last id of each wave in each cluster, within the seal's transaction.
+
+    The targets must be numbered already; they follow each other wave by wave.
+    """
     first: dict[int, int] = dict(database.rows("SELECT id, first FROM clusters"))
     ends: defaultdict[int, dict[int, int]] = defaultdict(dict)
     for cluster, counts in done.items():
@@ -100,7 +104,7 @@ def store(database: Database, done: Mapping[int, Sequence[int]]) -> None:
 
 
 def load(database: Database, clusters: Mapping[int, str]) -> tuple[Ends, ...]:
-    """Read where each wave ends; empty where the run has none."""
+    """Read the ends of the waves; empty if the run has none."""
     text = database.meta().get(_KEY)
     with database.decoding():
         waves = _read(text) if text else []
@@ -109,14 +113,14 @@ def load(database: Database, clusters: Mapping[int, str]) -> tuple[Ends, ...]:
 
 def progress(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveProgress:
     """Query the wave that consists of these ranges of ids, one for each cluster."""
-    opened = claimed = 0
+    open_targets = claimed = 0
     successes: list[float] = []
     ends: list[float] = []
     for first, last in ranges:
         (row,) = database.rows(_PROGRESS, Outcome.APPLIED.value, first, last)
-        opened, claimed = opened + row[0], claimed + row[1]
+        open_targets, claimed = open_targets + row[0], claimed + row[1]
         with database.decoding():
             success, end = codec.moment(row[2]), codec.moment(row[3])
         successes += [success] if success is not None else []
         ends += [end] if end is not None else []
-    return WaveProgress(opened, claimed, max(successes or ends, default=None))
+    return WaveProgress(open_targets, claimed, max(successes or ends, default=None))

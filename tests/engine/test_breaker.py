@@ -66,7 +66,7 @@ def test_a_part_of_which_all_was_tried_is_no_cause() -> None:
 
 
 def test_targets_given_up_in_a_row_stop_the_cluster_once() -> None:
-    breaker = Breaker(breakdowns=3)
+    breaker = Breaker(exhausted_targets=3)
     said = [
         note(breaker, reason, detail="429 busy")
         for reason in (
@@ -111,7 +111,7 @@ def test_what_was_asked_before_a_long_silence_does_not_count() -> None:
 
 
 def test_a_webhook_that_cannot_be_reached_stops_its_part_and_not_the_cluster() -> None:
-    breaker = Breaker(refusals=3, breakdowns=2)
+    breaker = Breaker(refusals=3, exhausted_targets=2)
 
     causes = [
         note(breaker, Reason.WEBHOOK_UNREACHABLE, detail="connection refused") for _ in range(3)

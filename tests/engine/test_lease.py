@@ -236,7 +236,9 @@ async def test_a_missing_right_is_reported_at_once_and_nothing_is_retried(
     machine = Machine(server, "a_1_x")
     machine.leases.trouble = lambda _verb: FORBIDDEN
 
-    with pytest.raises(ClusterError, match=r"lease ops/relabel .* cannot be had: 403 Forbidden"):
+    with pytest.raises(
+        ClusterError, match=r"lease ops/relabel .* cannot be acquired: 403 Forbidden"
+    ):
         await machine.lease_holder.acquire()
 
     assert len(machine.leases.requests) == 1
