@@ -1,8 +1,8 @@
 """URLs of servers and proxies: which texts are valid, and which hosts are this machine.
 
-Stricter than `urllib.parse`, which removes line breaks and accepts hosts that no resolver accepts,
-so that a mistake is found where the URL is written and not where it is first used. Messages never
-quote a URL, because it may contain a password.
+The rules are stricter than those of `urllib.parse`, which removes line breaks and accepts hosts
+that no resolver accepts. So a mistake is found where the URL is written and not where it is first
+used. Messages never quote a URL, because it may contain a password.
 """
 
 import ipaddress
@@ -32,6 +32,7 @@ def parse(text: str, schemes: Collection[str]) -> SplitResult:
         raise AddressError("contains a blank or a control character")
     try:
         parts = urlsplit(text)
+        # `urlsplit` does not check the port; reading it does.
         _ = parts.port
     except ValueError:
         # A bracket that is not closed, or a port that is not a number or above 65535.
@@ -39,7 +40,7 @@ def parse(text: str, schemes: Collection[str]) -> SplitResult:
     if parts.scheme not in schemes:
         raise AddressError(f"must begin with {' or '.join(f'{name}://' for name in schemes)}")
     if not parts.hostname:
-        raise AddressError("names no host")
+        raise AddressError("does not contain a host")
     # An IPv6 address may name a network interface: fe80::1%25eth0.
     if parse_ip(parts.hostname.partition("%")[0]) is None and not _is_host_name(parts.hostname):
         raise AddressError("has a host that is not a valid name or IP address")
@@ -56,6 +57,7 @@ def normalized(url: str) -> str:
         parts = parse(url, _DEFAULT_PORTS)
     except AddressError:
         return url
+    # A final dot only means that the name is complete (RFC 1034): the server is the same.
     host = (parts.hostname or "").rstrip(".")
     address = parse_ip(host)
     if address is not None:
@@ -81,18 +83,22 @@ def parse_ip(text: str) -> IpAddress | None:
 
     An IPv4 address that is mapped into IPv6 is returned as the IPv4 address.
     """
+    # Without this, `ipaddress` would accept a zone, which a Host header and a certificate cannot
+    # contain.
     if "%" in text:
         return None
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
+    # `::ffff:127.0.0.1` reaches the same server as 127.0.0.1.
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped
     return address
 
 
 def _is_host_name(host: str) -> bool:
+    # IDNA accepts any ASCII character in a label. `_` is not valid in DNS, but in use.
     if host.isascii() and not _is_ascii_host(host):
         return False
     try:

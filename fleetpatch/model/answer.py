@@ -1,7 +1,7 @@
-"""What came back for one request: an answer, with the server's warnings, or none.
+"""The reply to one request: an HTTP answer, or the reason why there is none; and server warnings.
 
-Both are values. A 404 is an answer, a connection reset means that there is none, and neither is an
-exception: the verdict table (`fleetpatch.rules.answers.verdicts`) decides what each means.
+Both are values and not exceptions, a 404 as well as a connection reset: the verdict table
+(`fleetpatch.rules.answers.verdicts`) decides what each means.
 """
 
 from collections.abc import Mapping

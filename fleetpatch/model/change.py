@@ -41,6 +41,8 @@ class MetadataChange:
     @property
     def touched(self) -> tuple[Path, ...]:
         """The fields that the change may write, sorted."""
+        # Also the sources of copies: their values decide what is written, so a change of one is
+        # drift.
         kept = {**self.rename_labels, **self.copy_labels}
         names = {*self.labels, *kept.keys(), *self.rename_labels.values(), *kept.values()}
         return (
@@ -53,8 +55,8 @@ class MetadataChange:
 class BodyPatch:
     """A patch body from the plan: a document, or for JSON Patch a list of operations.
 
-    `manager` is the field manager of the request. An apply removes fields that the same manager
-    applied before.
+    `manager` is the field manager of the request. It is a part of the change, because an apply
+    removes fields that the same manager applied before.
     """
 
     type: PatchType

@@ -30,6 +30,7 @@ _LEAP_YEAR: Final = 2000
 """Any leap year: a schedule for 29 February is valid."""
 
 _WEEK: Final = 7
+"""Days; also turns Sunday, which is 0 and 7, into 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,10 @@ class Schedule:
             days=days,
             months=months,
             weekdays=frozenset(day % _WEEK for day in weekdays),
+            # Vixie's cron looks at the first character of the field only, so `*/2` counts as `*`.
             either=not (parts[2].startswith("*") or parts[4].startswith("*")),
         )
+        # With `either`, a weekday is enough, and every month has every weekday.
         if not schedule.either and not any(map(schedule._has_day, schedule.months)):
             raise ValueError(f"{text!r} never opens: no year has such a day; choose another one")
         return schedule
@@ -101,7 +104,7 @@ class CronField:
     words: tuple[str, ...] = ()
 
     def read(self, text: str) -> frozenset[int]:
-        """Return the numbers that the text of a field selects. Raises ValueError."""
+        """Return the numbers that the text of a field selects. Raises ValueError if not valid."""
         return frozenset(number for item in text.split(",") for number in self._item(item, text))
 
     def _item(self, item: str, whole: str) -> range:
@@ -121,6 +124,7 @@ class CronField:
     def _step(self, text: str | None, largest: int, item: str) -> int:
         if text is None:
             return 1
+        # A step larger than the range selects the first number only, which nobody writes like this.
         if 1 <= int(text) <= largest:
             return int(text)
         raise ValueError(

@@ -25,7 +25,7 @@ _COMMON_YEAR: Final = 2026
 _FEBRUARY: Final = 2
 _LEAP_DAY: Final = 29
 _SHOWN: Final = 5
-"""Days that a warning names."""
+"""Days that a warning names: enough to see a pattern, and short enough for one line."""
 _SEARCHED: Final = 9 * 366
 """Days to search for the next ones: 29 February may be eight years away (2096, 2104)."""
 
@@ -58,6 +58,7 @@ def _is_open(schedule: Schedule, day: date, closed: Sequence[Days]) -> bool:
 
 def _day_fields(schedule: Schedule) -> Iterator[str]:
     _, _, days, _, weekdays = schedule.text.split()
+    # `1-31` and `0-6` select every day, so it does not matter how the two fields are combined.
     all_days = len(schedule.days) == _ALL_DAYS
     all_weekdays = len(schedule.weekdays) == _ALL_WEEKDAYS
     if schedule.either and not (all_days and all_weekdays):
@@ -75,6 +76,7 @@ def _day_fields(schedule: Schedule) -> Iterator[str]:
 def _missing_days(schedule: Schedule) -> Iterator[str]:
     if schedule.either:
         return
+    # A month that lacks the smallest day has no opening at all; one that lacks a larger day has.
     first = min(schedule.days)
     short = [one for one in sorted(schedule.months) if monthrange(_COMMON_YEAR, one)[1] < first]
     if short == [_FEBRUARY] and first == _LEAP_DAY:

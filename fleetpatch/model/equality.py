@@ -16,7 +16,7 @@ from typing import Final
 from fleetpatch.model.fields import Fields, Json, Path, Value
 
 EXPONENT_FROM: Final = 1e21
-"""From this magnitude on a server writes numbers with an exponent."""
+"""A server writes numbers from this magnitude on with an exponent (Go, encoding/json)."""
 
 _BEYOND_INT64: Final = 2**63
 
@@ -29,6 +29,7 @@ def deep_equal(first: Value | Fields, second: Value | Fields) -> bool:
     pending: list[tuple[Json, Json]] = [(first, second)]
     while pending:
         one, other = pending.pop()
+        # Documents share what a patch did not touch, so this skips most of them.
         if one is other:
             continue
         kind = _kind(one)
@@ -64,6 +65,8 @@ def stored_number(number: float) -> float:
             return number
         number = float(number)
     is_written_whole = number.is_integer() and abs(number) < EXPONENT_FROM
+    # A server writes the shortest digits that identify the float, as `repr` does. `int(number)` has
+    # the exact digits of the binary number, which are others beyond 2**53.
     return int(Decimal(repr(number))) if is_written_whole else number
 
 

@@ -1,7 +1,7 @@
 """Fields of an object: a path, a value or its absence, and how deep a value is nested.
 
-A label that is absent and a label that is empty are different, and undo must restore either;
-hence `ABSENT`, which is not a JSON value.
+An absent label and an empty label are different, and undo must restore both. So absence has a value
+of its own, `ABSENT`, which is not a JSON value.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ class _Absent(Enum):
 
 
 ABSENT: Final = _Absent.ABSENT
-"""The field is not there."""
+"""The value of a field that does not exist."""
 
 Value: TypeAlias = Json | Literal[_Absent.ABSENT]
 

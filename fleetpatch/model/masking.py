@@ -1,7 +1,7 @@
 """Find secrets in text by their names or their form, and mask them.
 
-This is the last defence before a log line: no part of the project passes secrets on, but a message
-of a server or proxy may quote one.
+This is the last defence before a log line: the tool itself never writes secrets, but a message of a
+server or proxy may quote one.
 """
 
 import re
@@ -18,7 +18,9 @@ _NAMES: Final = (
 _SECRET_NAME: Final = re.compile(rf"(?:{_NAMES})$", re.IGNORECASE)
 
 _QUOTE: Final = r"\\?[\"']"
+"""A quotation mark, possibly escaped: JSON within the message of a Status is escaped."""
 
+# Each alternative excludes text that is masked already, so that masking twice changes nothing.
 _SECRET: Final = re.compile(
     r"\b(?P<scheme>Bearer|Basic)\s+(?!\[redacted\])[^\s\"',;]+"
     # What follows is the key's id, the signed headers, and the signature.
@@ -34,6 +36,8 @@ _SECRET: Final = re.compile(
 )
 
 _SECRET_LIKE: Final = re.compile(r"[A-Za-z0-9+_=-]{24,}")
+"""A run of letters and digits that is longer than most names; tokens and keys are longer still."""
+
 _NAMED_SECRET: Final = re.compile(
     r"(?i)((?:password|passwd|secret|token|key)[\"']?\s*=\s*|\bbearer\s+)\S+"
 )
@@ -50,17 +54,20 @@ def mask(text: str) -> str:
 
 
 def mask_known(text: str, secrets: Iterable[str]) -> str:
-    """Replace these secrets in `text`; the longest must come first."""
+    """Replace these secrets in `text`; the longest must come first.
+
+    Otherwise the rest of a secret that contains another one would be left.
+    """
     for secret in secrets:
         text = text.replace(secret, REDACTED)
     return text
 
 
 def mask_strictly(text: str) -> str:
-    """`text` with everything masked that may be a secret, for text about our own credentials.
+    """Mask everything in `text` that may be a secret; for text about our own credentials.
 
-    That is a long run of letters and digits, and what follows `password=`, `Bearer` and the like.
-    Mask before the text is cut: the rest of a token that was cut may be short.
+    It masks long runs of letters and digits, and what follows `password=`, `Bearer` and the like.
+    Call it before the text is cut: the rest of a token that was cut may be too short to be found.
     """
     return _SECRET_LIKE.sub(REDACTED, _NAMED_SECRET.sub(rf"\1{REDACTED}", text))
 

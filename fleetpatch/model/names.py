@@ -5,16 +5,16 @@ wrong and what would be right. The rules are those of `k8s.io/apimachinery/pkg/u
 
 | text | rule |
 |---|---|
-| label key | a qualified name: `[prefix/]name`, a DNS subdomain and a label value not empty |
+| label key | a qualified name: `[prefix/]name`, a DNS subdomain and a nonempty label value |
 | label value | empty, or up to 63 of `[A-Za-z0-9._-]`, starting and ending with a letter or digit |
-| annotation key | a qualified name once it is put in lower case (so `Example.COM/x` is fine) |
+| annotation key | a qualified name after conversion to lower case (`Example.COM/x` is valid) |
 | annotation values | any text; all keys and values of an object together at most 256 KiB |
 | DNS label | up to 63 of `[a-z0-9-]`, starting and ending with a letter or digit |
 | DNS subdomain | DNS labels joined by dots, up to 253; its parts may be longer than 63 |
 | field manager | up to 128 bytes of printable characters; here, at least one |
 
-Lengths are bytes of UTF-8. Names are measured in characters here, because the patterns refuse
-what is not ASCII anyway.
+Lengths are bytes of UTF-8. Names are measured in characters, because the patterns accept ASCII
+only.
 """
 
 import re
@@ -39,7 +39,7 @@ _DNS_RULE: Final = (
     "only lower-case letters, digits and '-' are allowed, with a letter or digit at both ends"
 )
 _SHOWN: Final = 70
-"""Characters of a text that a message quotes: more than any valid name but a subdomain has."""
+"""Characters of a text that a message quotes: more than any valid name has, except a subdomain."""
 
 
 def problem_of_label_key(key: str) -> str | None:
@@ -93,7 +93,7 @@ def problem_of_dns_subdomain(name: str) -> str | None:
 
 
 def problem_of_field_manager(name: str) -> str | None:
-    """Return what is wrong with `name` as a field manager: a server's name for owners of fields."""
+    """Return what is wrong with `name` as a field manager, the owner of fields on a server."""
     if not name:
         return "is empty; write a name such as fleetpatch, or remove it"
     if _size(name) > MAX_FIELD_MANAGER:
@@ -140,9 +140,11 @@ def _too_long(text: str, most: int) -> str:
 
 def _suggestion(text: str) -> str:
     """Suggest the name without its invalid characters, if that is a different one."""
+    # Not cut to the length: what to leave out is for people to decide.
     guess = re.sub(r"[^-A-Za-z0-9_.]+", "-", text).strip("-_.")
     return f"; {show(guess)} is valid" if guess and guess != text else ""
 
 
 def _size(text: str) -> int:
+    # `surrogatepass`: text that is not Unicode is reported by another check, and must not raise.
     return len(text.encode("utf-8", "surrogatepass"))

@@ -108,7 +108,10 @@ class Cluster(Protocol):
 
 
 class Journal(Protocol):
-    """The run file, as the engine uses it. It has one writer, and calls never overlap."""
+    """The run file, as the engine uses it.
+
+    It has one writer, and calls never overlap: the engine's writer makes them one after another.
+    """
 
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add the targets of a page in one transaction; an object added before stays one target."""
@@ -123,13 +126,13 @@ class Journal(Protocol):
     ) -> Sequence[Target]:
         """Claim the next pending targets of a cluster in the order of ids, durably.
 
-        Only ids above `after` and up to `last`. Returns at most `limit` targets; none are left if
-        it returns an empty sequence.
+        Claims only ids above `after` and up to `last`, and at most `limit` targets. An empty result
+        means that none are left.
         """
         ...
 
     def release(self, targets: Iterable[Target]) -> None:
-        """Return claimed targets to pending; no PATCH of them may have been applied."""
+        """Return claimed targets to pending; only if no PATCH of them can have been applied."""
         ...
 
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
@@ -205,5 +208,5 @@ class Progress(Protocol):
         ...
 
     def limited(self, place: str, what: str) -> None:
-        """Show what limits `place` (a cluster, or empty: the run); `what` is empty for nothing."""
+        """Show what limits `place` (a cluster, or "" for the run); an empty `what` clears it."""
         ...

@@ -47,7 +47,10 @@ class Resource:
 
 
 def resources_named(name: str, resources: Sequence[Resource]) -> list[Resource]:
-    """Return every resource that `name` can mean; of several versions of one, the first."""
+    """Return every resource that `name` can mean; of several versions of one, the first.
+
+    Discovery lists the preferred version of a group first.
+    """
     head, _, rest = name.lower().partition(".")
     candidates = [one for one in resources if not rest or rest in _suffixes(one)]
     # As kubectl does: a short name counts only if no resource has the name in full.

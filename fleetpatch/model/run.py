@@ -47,7 +47,7 @@ class Standing(StrEnum):
 class ClusterInfo:
     """One cluster of a run's fleet, as resolved when the run was planned.
 
-    `route` is what decides beside the URL which server answers; see `kube.connection`.
+    `route` is what else decides which server answers, apart from the URL; see `kube.connection`.
     """
 
     name: str

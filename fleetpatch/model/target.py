@@ -58,9 +58,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class EarlierWrite:
-    """What an attempt stored whose outcome `resume --failed` removed.
+    """What an earlier attempt stored, kept when `resume --failed` removes the attempt's outcome.
 
-    `wrote` are the values that it stored, `replaced` those that the fields had before.
+    `wrote` are the values that it stored, `replaced` the values that the fields had before. Undo
+    needs both.
     """
 
     wrote: Fields

@@ -28,6 +28,7 @@ _ESCAPE_SEQUENCE: Final = re.compile(
     r"|\x1b[ -/]*[0-~]"
 )
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+"""Unicode categories: control, format (bidi), surrogate, private use, line and paragraph breaks."""
 
 
 def clean(text: str, limit: int = LIMIT) -> str:
@@ -36,6 +37,7 @@ def clean(text: str, limit: int = LIMIT) -> str:
     It is cut to `limit` characters, ellipsis included. A cut text keeps its beginning and its end:
     a server's refusal quotes the value first and names the cause last. Cleaning is idempotent.
     """
+    # Most texts need no more than this. Only a printable text can have no escape sequence.
     if len(text) <= limit and text.isprintable() and "  " not in text:
         return text.strip()
     # Shorten first: the steps below are slow on a megabyte of text. Blanks are joined below, so

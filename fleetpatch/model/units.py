@@ -1,8 +1,8 @@
-"""Text that means a quantity: durations, rates, percentages, and the timestamps of servers.
+"""Quantities as text: durations, rates, percentages, and the timestamps of servers.
 
-Each `read_*` raises ValueError with a sentence that shows the right form; each `write_*` renders
-text that its reader turns into the same number. The timestamps come from servers, not from people,
-so their readers return None instead.
+Each `read_*` raises ValueError with a sentence that shows the right form. Each `write_*` renders
+text that its reader turns into the same number. Timestamps come from servers and not from people,
+so their readers return None instead of raising an error.
 """
 
 import re
@@ -103,7 +103,7 @@ def seconds_of_rfc3339(text: str) -> float | None:
         return None
 
 
-# Besides ValueError: the standard library passes numbers of any length on to C integers.
+# More than ValueError, because the standard library passes numbers of any length to C integers.
 _NOT_A_TIME: Final = (ValueError, TypeError, IndexError, OverflowError)
 
 
@@ -113,5 +113,6 @@ def _timestamp(moment: datetime) -> float:
 
 
 def _plain(number: float) -> str:
-    """Render a number exactly, without an exponent and without zeros after the point."""
+    """Render a number exactly, without an exponent and without trailing zeros after the point."""
+    # `repr` is the shortest text that reads back to the same float; `Decimal` keeps its digits.
     return format(Decimal(repr(number)).normalize(), "f")

@@ -55,9 +55,9 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Open while any opening is, except on `blackouts`, which are days in `zone`.
+    """A window is open while any of its openings is, except on `blackouts`, days in `zone`.
 
-    `drain` is the number of seconds before closing from which on no request is sent.
+    `drain` are the last seconds before it closes, in which no new request is sent.
     """
 
     openings: tuple[Opening, ...]

@@ -1,8 +1,8 @@
-"""Findings within `auth`, which never quote its values: they may be secrets.
+"""Findings within `auth`, which never quote its values, because they may be secrets.
 
-Many people read a plan, and it is kept. So it contains names of variables and files, and a secret
-in it is refused with the place where it belongs. Even keys are quoted only if they resemble a known
-one: in `auth: {token: {S3cret}}` the secret is a key.
+A plan is read by many people and kept. So it must contain only the names of variables and files. A
+secret in it is refused, with the place where it belongs. Even keys are quoted only if they resemble
+a known key: in `auth: {token: {S3cret}}` the secret is a key.
 """
 
 import re
@@ -16,6 +16,7 @@ from fleetpatch.model.plan.problems import Finding, TreePath
 _SECRETS: Final = re.compile(
     r"pass|pwd|secret|token|bearer|key|cred|value|\A[as]k\Z", re.IGNORECASE
 )
+# `passwordEnv` and `tokenFile` are names of places for a secret.
 _NAMES: Final = re.compile(r"(?:env|file)\Z", re.IGNORECASE)
 
 _REMEDY: Final = (
@@ -50,6 +51,7 @@ def names_secret(key: str) -> bool:
 
 def secret_written(path: TreePath, *, of_key: bool = False) -> Finding:
     """Return the finding for a secret at `path`."""
+    # path: fleet, position, auth, method, ...
     method = next((step for step in path[3:4] if isinstance(step, str)), "")
     return Finding(path, _REMEDIES.get(method, _GENERAL_REMEDY), of_key=of_key)
 
@@ -62,4 +64,5 @@ def unknown_key(path: TreePath, value: object, known: Collection[str]) -> Findin
     close = get_close_matches(key, known, n=1)
     if close:
         return Finding(path, f"is not a key of a plan; did you mean {close[0]}?", of_key=True)
+    # Placed at the section, since a finding of the key would quote it.
     return Finding(path[:-1], f"contains an unknown key; known here: {', '.join(sorted(known))}")

@@ -1,8 +1,8 @@
-"""A plan as canonical text, and digests by which people and run files identify it.
+"""A plan as canonical text, and the digests by which people and run files identify it.
 
-Equal meaning, equal bytes: keys are sorted, defaults left out, selectors, durations and rates
-rendered in one way. Comments, the order of keys, formatting and written defaults do not change the
-digest; everything else does.
+Plans with the same meaning have the same text: keys are sorted, defaults are left out, selectors,
+durations and rates are rendered in one way. Comments, the order of keys, formatting and written
+defaults do not change the digest. Everything else does.
 """
 
 import hashlib
@@ -33,9 +33,9 @@ def digest(plan: Plan) -> str:
 
 
 def undo_digest(undone: str, plan: str, sealed: str) -> str:
-    """Return the digest of an undo: of the undone run's id, its plan's text and its seal.
+    """Return the digest of an undo, from the undone run's id, its plan's text and its seal.
 
-    It never equals a plan's own digest, so `apply PLAN` never resumes an undo as the plan's run.
+    It differs from the plan's own digest, so `apply PLAN` never resumes an undo as the plan's run.
     """
     return digest_of(f"undo of {undone}, {digest_of(plan)}, {sealed}")
 

@@ -8,9 +8,11 @@ from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomai
 from fleetpatch.model.plan.section import Seconds, Section, valid
 
 SHORTEST: Final = 5
-"""Seconds; request timeouts are fractions of it (`engine.lease`), and would become too short."""
+"""Seconds. Request timeouts are fractions of it (`engine.lease`), and would become too short."""
+
 LONGEST: Final = 600
-"""Seconds; others wait this long after the holder has crashed."""
+"""Seconds. Other machines wait this long after the holder has crashed."""
+
 _LABEL: Final = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 
@@ -22,6 +24,7 @@ def _problem_of_lease(text: str) -> str | None:
 
 
 def _whole_seconds(seconds: float) -> float:
+    # `leaseDurationSeconds` of a Lease is an integer.
     if not SHORTEST <= seconds <= LONGEST or seconds != int(seconds):
         raise ValueError(f"must be whole seconds, at least {SHORTEST}s and at most {LONGEST}s")
     return seconds

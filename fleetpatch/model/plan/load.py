@@ -1,7 +1,7 @@
 """Load a plan file, or values, into a checked `Plan`; the entry point for other folders.
 
-All checks run, whatever the others found, and all problems are raised together, in the order of the
-file.
+All checks run, even if others have found something, and all problems are raised together, in the
+order of the file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,7 +39,10 @@ _CHECKS: Final = (
     check_keys,
     check_sizes,
 )
-"""The checks of the plan itself. What its providers accept is checked after them."""
+"""The checks of the plan itself. What its providers accept is checked after them.
+
+The order does not matter: every check accepts any tree, and problems are sorted by place.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,10 @@ def _unless_reported(found: Iterable[Finding], reported: Iterable[Finding]) -> I
 
 
 def _placed(document: Document, findings: Iterable[Finding]) -> list[Problem]:
-    """Return all problems in order; at a place where the text itself is wrong, only that one."""
+    """Return all problems in order.
+
+    At a place where the text itself is wrong, other findings are left out: they follow from it.
+    """
     places = {problem.place for problem in document.problems}
     found = {document.problem(finding) for finding in findings}
     kept = {problem for problem in found if problem.place is None or problem.place not in places}

@@ -1,6 +1,6 @@
-"""What is wrong with a plan file, and where.
+"""Findings and problems: what is wrong with a plan file, and where.
 
-Checks read the plain tree and yield a `Finding`, which names a path in it. The loader knows the
+Checks read the plain tree and yield `Finding`s, each with a path in the tree. The loader knows the
 text, and turns findings into `Problem`s with line and column.
 """
 
@@ -57,6 +57,7 @@ class Problem:
 
 
 def _shown(key: str) -> str:
+    # A lone surrogate cannot be printed as UTF-8, so its escape is shown.
     return key if is_unicode(key) else ascii(key)[1:-1]
 
 

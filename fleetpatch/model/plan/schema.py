@@ -1,8 +1,8 @@
 """The plan: the pydantic models of the plan file's sections.
 
-Editors show the attribute docstrings (`fleetpatch schema`). Every default is a value here, so that
-writing it into the file changes nothing, not even the digest. Keys that are only wrong together are
-found in `fleetpatch.model.plan.checks`.
+Editors show the attribute docstrings (`fleetpatch schema`). The default of a key is a value that
+could be written into the file, which changes nothing, not even the digest. Keys that are only wrong
+in combination are found in `fleetpatch.model.plan.checks`.
 """
 
 from collections.abc import Mapping
@@ -85,6 +85,7 @@ class PatchSection(Section):
             PatchType.STRATEGIC: self.strategic,
             PatchType.APPLY: self.apply,
         }
+        # `check_parts` has refused plans with more than one of these.
         for patch_type, body in bodies.items():
             if body is not None:
                 return BodyPatch(patch_type, body, self.field_manager)
@@ -130,8 +131,8 @@ class PaceSection(Section):
     @property
     def in_flight(self) -> int:
         """The maximum number of requests in flight."""
-        # The adaptive pace lowers its limit by itself when the server slows down. A fixed one
-        # cannot, so its default is lower.
+        # The adaptive pace lowers the limit itself when the server slows down. A fixed limit must
+        # be low enough for a slow server.
         return self.concurrency or (128 if self.adaptive else 32)
 
 
@@ -186,7 +187,7 @@ class Plan(Section):
 
 
 class _PlanFileSchema(GenerateJsonSchema):
-    """Describes what a file may contain: None is a default of the models, and never written."""
+    """Describes what a file may contain: None is a default of the models and is never written."""
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
@@ -196,6 +197,7 @@ class _PlanFileSchema(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         described = super().default_schema(schema)
+        # Editors would insert these defaults, but an empty value is not valid in a file.
         if described.get("default") in (None, [], {}, ""):
             described.pop("default", None)
         return described

@@ -35,11 +35,11 @@ class Section(BaseModel):
 
     model_config = ConfigDict(
         alias_generator=to_camel,
-        extra="forbid",
+        extra="forbid",  # a misspelled key must not be ignored
         frozen=True,
         hide_input_in_errors=True,  # the input may be a secret
-        strict=True,
-        use_attribute_docstrings=True,
+        strict=True,  # "1" must not become 1
+        use_attribute_docstrings=True,  # the JSON Schema shows them in editors
     )
 
 
@@ -72,6 +72,7 @@ def valid(problem_of: Callable[[str], str | None]) -> AfterValidator:
 def _read_amount(value: object) -> Amount:
     if isinstance(_given(value), str):
         return units.read_percent(str(value))
+    # A bool is an int in Python, but `true` is not a count.
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise ValueError("must be a count such as 10, or a percentage such as 10%")
     return value

@@ -25,7 +25,7 @@ Source: TypeAlias = Callable[[TreePath], str | None]
 """Returns a scalar as it was written, or None."""
 
 _KEY_MARK: Final = "[key]"
-"""What pydantic appends to the location of a key that is not valid."""
+"""The last step of the location of an error, as pydantic writes it, if the key is not valid."""
 
 _WORDS: Final = MappingProxyType(
     {
@@ -61,10 +61,10 @@ def check_shape(tree: Json, source: Source) -> tuple[Plan | None, tuple[Finding,
 
 
 def _is_consequence(error: ErrorDetails) -> bool:
-    """Report whether it follows from another error.
+    """Report whether an error follows from another one.
 
-    pydantic sees a list as empty after it removed the wrong elements. In `auth`, the name of a
-    variable is missing because the secret itself is there.
+    pydantic reports a list as empty after it has removed the wrong elements. In `auth`, the name of
+    a variable is missing if the secret itself was written instead.
     """
     kind, value = error["type"], error["input"]
     if kind == "missing" and auth_findings.is_in_auth(error["loc"]):
@@ -82,6 +82,7 @@ def _finding(error: ErrorDetails, source: Source) -> Finding:
     if error["type"] == "extra_forbidden":
         return Finding(path, _unknown_key(path), of_key=True)
     cause = error.get("ctx", {}).get("error")
+    # It knows its column, so the problem is placed within the selector.
     if isinstance(cause, SelectorError):
         what = f"column {cause.column} of the selector: {cause.what}"
         return Finding(path, what, offset=cause.offset)

@@ -20,6 +20,7 @@ from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 
 _WILDCARDS: Final = re.compile(r"\*|\?|\[!?[^\]]+\]")
+"""The wildcards of fnmatch, which are replaced by a letter to check the rest of a pattern."""
 
 
 def _kind(text: str) -> str:

@@ -44,6 +44,7 @@ WaveSize: TypeAlias = Annotated[
 ]
 
 _CONDITION: Final = r"^[A-Za-z][-A-Za-z0-9_./]*(=(True|False|Unknown))?$"
+"""A condition type (metav1.Condition) and one of the three statuses of conditions."""
 
 
 def _condition(condition: str) -> str:

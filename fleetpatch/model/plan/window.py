@@ -31,7 +31,7 @@ _OF_THIS_MACHINE: Final = frozenset({"localtime", "posixrules", "Factory"})
 """Names in a zone database whose meaning depends on the machine."""
 
 _OTHER_CLOCKS: Final = ("posix/", "right/")
-"""Copies of all zones. Those of `right` count leap seconds, which clocks of servers do not."""
+"""Prefixes of copies of all zones. Those of `right` count leap seconds; servers' clocks do not."""
 
 
 def problem_of_cron(text: str) -> str | None:
@@ -161,6 +161,7 @@ class WindowSection(Section):
 
 def window_warnings(section: WindowSection, now: datetime) -> Iterator[Finding]:
     """Find openings that may be unexpected; the findings name the next days from `now`."""
+    # The path of an opening is that of its key `opens` in the file, for the place of a warning.
     openings = [(("window", "opens"), section.opens, section.timezone)] + [
         (("window", "any", position, "opens"), one.opens, one.timezone or section.timezone)
         for position, one in enumerate(section.any_of or ())

@@ -10,7 +10,7 @@ from fleetpatch.model.resource import Resource
 
 
 class ProviderName(StrEnum):
-    """Whose API a cluster serves (`fleet[].provider`)."""
+    """The provider whose API a cluster serves (`fleet[].provider`)."""
 
     KUBERNETES = "kubernetes"
     CCI = "cci"
@@ -69,6 +69,8 @@ class Provider:
 
     def capability(self, resource: Resource) -> Capability | None:
         """Return the table's entry for `resource` in any version, or None."""
+        # A cluster may serve a kind in another version than the table names; the rules are the
+        # same.
         for known in self.kinds:
             if (known.resource.group, known.resource.plural) == (resource.group, resource.plural):
                 return known

@@ -25,6 +25,7 @@ _BUILT_IN_TYPES: Final = (
     PatchType.STRATEGIC,
     PatchType.APPLY,
 )
+# kube-apiserver answers 415 to a strategic merge of a custom resource.
 _CUSTOM_TYPES: Final = (PatchType.MERGE, PatchType.JSON, PatchType.APPLY)
 _ALL_QUERIES: Final = tuple(QueryParameter)
 _VERSION: Final = re.compile(r"v[0-9]+((alpha|beta)[0-9]+)?")
@@ -97,6 +98,8 @@ CCI: Final = Provider(
         ),
     ),
     is_closed=True,
+    # Not followed by default: a PATCH that is guarded by the version can be sent again, and a
+    # gateway answers 503 while it restarts.
     not_retried=MappingProxyType({503: "the reference says not to retry it"}),
 )
 
@@ -132,7 +135,11 @@ _BUILT_IN_GROUPS: Final = frozenset(
         "storagemigration.k8s.io",
     }
 )
-"""The groups that kube-apiserver serves itself. Only their kinds accept strategic merge."""
+"""The groups that kube-apiserver serves itself; only their kinds accept strategic merges.
+
+They are listed, because a suffix does not decide: custom resources use `k8s.io`, too
+(`snapshot.storage.k8s.io`, `gateway.networking.k8s.io`).
+"""
 
 
 def is_built_in(resource: Resource) -> bool:
@@ -167,6 +174,7 @@ def known_resource(name: str, provider: ProviderName) -> Resource | None:
     """
     served = PROVIDERS[provider]
     found = resources_named(name, [known.resource for known in served.kinds])
+    # Several known kinds have this name (`job`), so only discovery can say which one is meant.
     if len(found) > 1:
         return None
     head, dot, rest = name.lower().partition(".")
@@ -177,5 +185,6 @@ def known_resource(name: str, provider: ProviderName) -> Resource | None:
         is_exact = served.is_closed or is_versioned
         return found[0] if is_exact else replace(found[0], version="")
     if not dot and not served.is_closed:
+        # A name without its group may be any kind that is installed.
         return None
     return Resource(group, version, head, "") if is_versioned else Resource(rest, "", head, "")

@@ -12,7 +12,9 @@ from typing import Final
 from fleetpatch.model.names import show
 from fleetpatch.model.selectors.requirement import SelectorError
 
+# A final backslash belongs to the term; `_unescaped` reports it with its place.
 _TERM: Final = re.compile(r"(?:\\.|[^\\,])*\\?", re.DOTALL)
+# The order of the alternatives matters: `=` alone would match the beginning of `==`.
 _OPERATOR: Final = re.compile(r"!=|==|=")
 _SPECIAL: Final = re.compile(r"[\\,=]")
 
@@ -43,6 +45,7 @@ class FieldSelector:
         start = 0
         while start <= len(text):
             end = _end_of_term(text, start)
+            # The server ignores empty terms: `a=b,` is valid.
             if end > start:
                 terms.add(_term(text, start, end))
             start = end + 1

@@ -1,17 +1,18 @@
 """The label selector: a value that parses, renders and matches as the API server does.
 
-A selector is a conjunction, so the order and repetition of its terms mean nothing: equal meaning,
-equal value, equal rendering. The grammar is the API server's, with its quirks::
+A selector is a conjunction, so the order and repetition of its terms mean nothing: selectors with
+the same meaning are equal, and are rendered in the same way. The grammar is the API server's::
 
     selector    = [ requirement *( "," requirement ) ]
     requirement = key | "!" key | key ( "=" | "==" | "!=" | ">" | "<" ) [ value ]
                 | key ( "in" | "notin" ) "(" [ value ] *( "," [ value ] ) ")"
 
-A word is anything between blanks and symbols; `in` and `notin` are ordinary words where no operator
-is expected (`in in (in)` is a selector). A missing value is the empty one: `a=`, `a in ()`. One
-quirk of `k8s.io/apimachinery/pkg/labels` is kept: the second of two commas in a row may not be
-followed by `)`, so `a in (b,,)` is refused and `a in (b,,,)` is not. One is not kept: a NUL
-character ends the text there, and is refused here.
+A word is anything between blanks and symbols. Where an operator is not expected, `in` and `notin`
+are ordinary words (`in in (in)` is a selector). A missing value is the empty one: `a=`, `a in ()`.
+
+One quirk of `k8s.io/apimachinery/pkg/labels` is kept: the second of two commas in a row may not be
+followed by `)`, so `a in (b,,)` is refused and `a in (b,,,)` is not. Another one is not kept: there
+a NUL character ends the text; here it is refused.
 """
 
 import re
@@ -40,6 +41,7 @@ _OPERATORS: Final = MappingProxyType(
     }
 )
 
+# Words that people write from other query languages.
 _HINTS: Final = MappingProxyType(
     {
         "gt": "write 'key>5'",
@@ -106,10 +108,12 @@ class _Token:
 
     @property
     def ends_requirement(self) -> bool:
+        """Whether the requirement is complete before this token."""
         return self.kind is _Kind.END or self.is_symbol(",")
 
 
 def _tokens(text: str) -> Iterator[_Token]:
+    # Only trailing blanks match neither alternative, so the loop reads all of the text.
     offset = 0
     while found := _TOKEN.match(text, offset):
         kind = _Kind.WORD if found["word"] else _Kind.SYMBOL
@@ -179,6 +183,7 @@ class _Parser:
         if not opening.is_symbol("("):
             raise self._unexpected(opening, "'(' and a list of values")
         values: set[str] = set()
+        # `()` is a list of one empty value.
         if self._peek().is_symbol(")"):
             values.add("")
         while not self._peek().is_symbol(")"):
@@ -215,6 +220,7 @@ class _Parser:
 
     def _take(self) -> _Token:
         token = self._tokens[self._next]
+        # The last token is the end, which stays, so that an error at the end has a place.
         self._next = min(self._next + 1, len(self._tokens) - 1)
         return token
 

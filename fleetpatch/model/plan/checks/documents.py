@@ -1,4 +1,8 @@
-"""Bodies in the shape of the object: merge patches, strategic merge patches and applies."""
+"""Check patch bodies in the shape of the object: merge, strategic merge and apply.
+
+They are checked before a cluster is asked, because a server would refuse them for each object, or
+accept them and do something else than was meant.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -15,7 +19,7 @@ from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at
 
 _DIRECTIVE: Final = "$patch"
-# Directives that change parts of a list. The values before cannot be restored from them.
+# Directives that change parts of a list. The values before the change cannot be restored from them.
 _LIST_DIRECTIVES: Final = ("$setElementOrder/", "$deleteFromPrimitiveList/", "$retainKeys")
 _MERGING: Final = "merge"
 
@@ -83,6 +87,7 @@ def _directive(key: str, value: Json, path: TreePath, *, strategic: bool) -> Ite
     elif key != _DIRECTIVE:
         what = f"{key} cannot be undone; remove it, or replace the whole list"
         yield Finding(path, what, of_key=True)
+    # The directive applies to the map around it: the whole object, or one of the shared maps.
     elif path[2:-1] in {(), *SHARED_MAPS} and value != _MERGING:
         yield Finding(path, WHOLE_MAP, of_key=True)
 

@@ -48,6 +48,7 @@ def _repeated_servers(tree: Json) -> Iterator[Finding]:
     known: list[tuple[int, str, tuple[str, ...]]] = []
     for position, path in enumerate(sections(tree, ("fleet",))):
         cluster = mapping_at(tree, path)
+        # Compared in canonical form: `https://HOST:443/` is the same server as `https://host`.
         if not isinstance(url := cluster.get("server"), str):
             continue
         server, project = normalized(url), _project(mapping_at(tree, (*path, "auth")))
@@ -69,9 +70,9 @@ def _project(auth: dict[str, Json]) -> tuple[str, ...]:
 
 
 def _are_different(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Report whether two projects are different for sure.
+    """Report whether two projects are certainly different.
 
-    IAM has their names and an access key their ids, so projects of the two cannot be compared.
+    A log-in to IAM has the project's name, an access key has its id, so these cannot be compared.
     """
     return one[:1] == other[:1] and one != other
 
@@ -102,6 +103,7 @@ def _cci(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:
 def _auth(tree: Json, path: TreePath) -> Iterator[Finding]:
     auth = mapping_at(tree, path)
     given = [method for method in auth if method in _METHODS]
+    # `mapping_at` returns {} for a missing auth, too, which `_cci` reports.
     if not auth and mapping_at(tree, path[:-1]).get("auth") == {}:
         yield Finding(path, f"is empty; add one of {', '.join(_METHODS)}")
     for method in given[1:]:
@@ -117,7 +119,10 @@ def _auth(tree: Json, path: TreePath) -> Iterator[Finding]:
 def _either(
     auth: dict[str, Json], path: TreePath, model: type[Section], *keys: str
 ) -> Iterator[Finding]:
-    """Find whether not exactly one of two keys is set; an unknown key is reported by the shape."""
+    """Find a section in which not exactly one of two keys is set.
+
+    With an unknown key nothing is reported as missing: it may be one of the two, misspelled.
+    """
     section = auth.get(str(path[-1]))
     if not isinstance(section, dict):
         return

@@ -1,7 +1,7 @@
-"""The label and annotation keys that a patch writes, in any form: protected and invalid ones.
+"""Find protected and invalid keys of labels and annotations that a patch writes, in any form.
 
-Only patch bodies are checked for invalid keys and values; the models check the other parts. Writing
-whole maps is found elsewhere (`documents`, `operations`).
+Only patch bodies are checked for invalid keys and values; the models check the other parts. A patch
+that writes a whole map is found elsewhere (`documents`, `operations`).
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _MAPS: Final = ("labels", "annotations")
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A key of one of the two maps that is written, and its new value; ABSENT if it is unknown."""
+    """A key that is written in `map`, and its new value; ABSENT if the value is unknown."""
 
     path: TreePath
     map: str
@@ -55,6 +55,7 @@ def _moved(tree: Json) -> Iterator[_Written]:
     for part in LABEL_MOVES:
         path = ("patch", part)
         for old, new in mapping_at(tree, path).items():
+            # A copy only reads the old label; a rename removes it.
             if part == "renameLabels":
                 yield _Written((*path, old), "labels", old, ABSENT)
             if isinstance(new, str):
@@ -93,7 +94,7 @@ def _protected(one: _Written, allowed: set[str]) -> Iterator[Finding]:
 
 
 def _valid(one: _Written) -> Iterator[Finding]:
-    """Find what the server would refuse for each object."""
+    """Find keys and values that the server would refuse for each object."""
     of_key = problem_of_label_key if one.map == "labels" else problem_of_annotation_key
     if problem := of_key(one.key):
         yield Finding(one.path, problem, of_key=one.of_key)
@@ -103,6 +104,6 @@ def _valid(one: _Written) -> Iterator[Finding]:
             if one.map == "labels" and (problem := problem_of_label_value(text)):
                 yield Finding(place, problem)
         case None if one.of_key:
-            pass  # removes it
+            pass  # in a document, null removes the key; in an operation it is not valid
         case value if value is not ABSENT:
             yield Finding(place, "must be text; put it in quotes")

@@ -1,4 +1,4 @@
-"""The operations of a JSON Patch. `test` may read any field; the others write."""
+"""Check the operations of a JSON Patch. `test` may read any field; the others write."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -21,10 +21,14 @@ GUARDS: Final = 2
 """Operations that are sent before the plan's own: tests of uid and resourceVersion."""
 
 MOST: Final = 10_000 - GUARDS
-"""The maximum number of operations in a plan: a server accepts 10,000 in total."""
+"""The maximum number of operations in a plan: a server accepts 10,000 in total.
+
+Source: k8s.io/apiserver, endpoints/handlers/patch.go, `maxJSONPatchOperations`.
+"""
 
 _TWO_ENDED: Final = ("move", "copy")
 _WITH_VALUE: Final = ("add", "replace", "test")
+# `\b` or `\f` in encoded JSON, after an even number of backslashes: those are escaped ones.
 _SPELLED_TWO_WAYS: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\[bf]")
 
 WRITTEN_POINTERS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
@@ -44,6 +48,7 @@ def check_operations(tree: Json) -> Iterator[Finding]:
     """Find operations that are not valid or write to protected fields, and too many of them."""
     path = ("patch", "json")
     listed = list_at(tree, path)
+    # Only the number is reported then: thousands of findings would hide it.
     if len(listed) > MOST:
         what = f"has {len(listed)} operations, and a plan may have {MOST}; split the plan"
         yield Finding(path, what, of_key=True)
@@ -74,7 +79,10 @@ def written(operation: Mapping[str, Json]) -> Iterator[tuple[str, Path]]:
 
 
 def is_pointer(value: Json) -> TypeGuard[str]:
-    """Report whether `value` points into a document; the empty pointer means all of it."""
+    """Report whether `value` points into a document; the empty pointer means the whole document.
+
+    An operation on the whole document would replace the object, so it is not accepted.
+    """
     return isinstance(value, str) and value.startswith("/")
 
 

@@ -1,4 +1,8 @@
-"""The parts of a patch: which can be combined, that no key is written twice, and sizes."""
+"""Check the parts of a patch: combinations, keys that are written twice, and sizes.
+
+Labels and annotations are sent as one merge patch. Its keys have no order, so a key that is written
+twice would have an arbitrary value.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +17,7 @@ from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, sections
 
 LABEL_MOVES: Final = ("renameLabels", "copyLabels")
-"""The parts by which each object keeps its own value under another key."""
+"""The parts that move or copy each object's own value to another key."""
 
 METADATA_PARTS: Final = ("labels", "annotations", *LABEL_MOVES)
 """The parts of a patch that can be combined; they are sent as one merge patch."""
@@ -73,7 +77,8 @@ def _moves(tree: Json) -> Iterator[_Move]:
 
 
 def _conflicting_moves(moves: list[_Move]) -> Iterator[Finding]:
-    # If a key is renamed and copied, messages name the rename, because it removes the key.
+    # If a key is renamed and copied, messages name the rename, because it removes the key. Renames
+    # come first in `moves`, and the last entry of a dict wins.
     sources = {move.old: move for move in reversed(moves)}
     taken: dict[str, _Move] = {}
     for move in moves:
@@ -111,6 +116,7 @@ def _annotations(tree: Json) -> Iterator[Finding]:
 def check_parts(tree: Json) -> Iterator[Finding]:
     """Find parts of the patch that cannot be combined, and a patch without any."""
     patch = mapping_at(tree, ("patch",))
+    # A patch that is not a mapping has a finding of its own.
     if isinstance(mapping_at(tree, ()).get("patch"), dict) and all(key in OPTIONS for key in patch):
         what = f"changes nothing; add {', '.join(METADATA_PARTS)}, or one of {', '.join(BODIES)}"
         yield Finding(("patch",), what)

@@ -1,7 +1,8 @@
 """Check the patch against the capabilities of each provider's kinds (`fleetpatch.model.providers`).
 
-When a plan is read, the kinds whose names are unambiguous are checked; when it is expanded, all of
-them. Fields that cannot be patched in any kind are found elsewhere (`server_fields`).
+When a plan is read, only kinds with unambiguous names are checked. When it is expanded, discovery
+has resolved all names, and all kinds are checked. Fields that cannot be patched in any kind are
+found elsewhere (`server_fields`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +18,9 @@ from fleetpatch.model.plan.checks.patch import BODIES, DOCUMENTS, METADATA_PARTS
 from fleetpatch.model.plan.checks.server_fields import TYPE_META
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at, sections, texts_at
+from fleetpatch.model.providers import tables
 from fleetpatch.model.providers.capability import Capability, ProviderName, QueryParameter
-from fleetpatch.model.providers.tables import PROVIDERS, capability, known_resource
+from fleetpatch.model.providers.tables import PROVIDERS, known_resource
 from fleetpatch.model.resource import Resource
 
 _TYPES: Final = MappingProxyType({**dict.fromkeys(METADATA_PARTS, PatchType.MERGE), **BODIES})
@@ -49,7 +51,7 @@ Discovered: TypeAlias = tuple[ProviderName, Mapping[str, Resource]]
 
 
 def check_providers(tree: Json) -> Iterator[Finding]:
-    """Find what kinds do not accept, for the kinds that are known by their names."""
+    """Find what the kinds do not accept, for all kinds that are known by their names alone."""
     for provider in _providers(tree):
         for block in sections(tree, ("targets",)):
             for place, name in texts_at(tree, (*block, "kinds")):
@@ -63,7 +65,8 @@ def check_clusters(
 ) -> Iterator[Finding]:
     """Find what the clusters do not accept, after discovery has resolved the names of kinds.
 
-    With `dry_run`, also find kinds without dry runs: the server would ignore dryRun, and patch.
+    With `dry_run`, also find kinds without dry runs: their server ignores `dryRun` and stores the
+    change.
     """
     for provider, kinds in clusters:
         for block in sections(tree, ("targets",)):
@@ -80,35 +83,35 @@ def check_kind(
     tree: Json, place: TreePath, provider: ProviderName, resource: Resource
 ) -> Iterator[Finding]:
     """Find what `resource` does not accept of the patch; `place` is where the plan names it."""
-    taken = capability(provider, resource)
-    if taken is None:
+    capability = tables.capability(provider, resource)
+    if capability is None:
         kinds = ", ".join(known.resource.name for known in PROVIDERS[provider].kinds)
         yield Finding(
             place, f"{resource.name} is not a kind of provider {provider}; it has {kinds}"
         )
         return
-    yield from _Fit(tree, provider, resource, taken).findings()
+    yield from _PatchCheck(tree, provider, resource, capability).findings()
 
 
 def _dry_run(place: TreePath, provider: ProviderName, resource: Resource) -> Iterator[Finding]:
-    taken = capability(provider, resource)
-    if taken is not None and QueryParameter.DRY_RUN not in taken.query:
+    capability = tables.capability(provider, resource)
+    if capability is not None and QueryParameter.DRY_RUN not in capability.query:
         yield Finding(
             place,
             f"{resource.name} of provider {provider} does not support dryRun, and would really be"
             " patched; leave out --dry-run, or try the other kinds in a separate plan"
-            f" ({taken.source})",
+            f" ({capability.source})",
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Fit:
+class _PatchCheck:
     """Compares one patch with the capability of one kind."""
 
     tree: Json
     provider: ProviderName
     resource: Resource
-    taken: Capability
+    capability: Capability
 
     @property
     def _name(self) -> str:
@@ -119,12 +122,12 @@ class _Fit:
         yield from self._types(patch)
         yield from self._options(patch)
         for key, within in _METADATA_FIELDS.items():
-            if key in patch and not self.taken.may_change(within):
+            if key in patch and not self.capability.may_change(within):
                 yield self._not_updatable(("patch", key), of_key=True)
         for kind in DOCUMENTS:
             body = patch.get(kind)
             if isinstance(body, dict):
-                yield from self._head(body, ("patch", kind))
+                yield from self._type_meta(body, ("patch", kind))
                 for field in self._refused(body, ()):
                     yield self._refusal(field, ("patch", kind, *field), of_key=True)
         for path, operation in operations(self.tree):
@@ -134,20 +137,21 @@ class _Fit:
 
     def _types(self, patch: dict[str, Json]) -> Iterator[Finding]:
         for key, sent_as in _TYPES.items():
-            if key in patch and sent_as not in self.taken.patch_types:
-                types = ", ".join(one.name.lower() for one in self.taken.patch_types)
+            if key in patch and sent_as not in self.capability.patch_types:
+                types = ", ".join(one.name.lower() for one in self.capability.patch_types)
                 refused = sent_as.name.lower()
                 what = f"{self._name} does not accept {refused} patches; it accepts {types}"
-                yield Finding(("patch", key), f"{what} ({self.taken.source})", of_key=True)
+                yield Finding(("patch", key), f"{what} ({self.capability.source})", of_key=True)
 
     def _options(self, patch: dict[str, Json]) -> Iterator[Finding]:
         for key, query in _QUERIES.items():
-            if patch.get(key, False) is not False and query not in self.taken.query:
-                queries = ", ".join(self.taken.query)
+            # `force: false` and `pretty: false` are the defaults, and are not sent.
+            if patch.get(key, False) is not False and query not in self.capability.query:
+                queries = ", ".join(self.capability.query)
                 what = f"{self._name} does not accept {query}; it accepts {queries}"
-                yield Finding(("patch", key), f"{what} ({self.taken.source})", of_key=True)
+                yield Finding(("patch", key), f"{what} ({self.capability.source})", of_key=True)
 
-    def _head(self, body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    def _type_meta(self, body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
         """Find an apiVersion or kind in a body that differs from the kind that it is sent to."""
         resource, version = self.resource, look_up(body, ("apiVersion",))
         # A resource that is known by its name alone has a group, but no version.
@@ -178,14 +182,15 @@ class _Fit:
 
     def _is_partly_updatable(self, path: Path) -> bool:
         """Report whether some fields below `path` may change, and some may not."""
-        if self.taken.updatable is None:
+        if self.capability.updatable is None:
+            # Only single fields are refused then: `generateName`, and unknown top-level fields.
             return path in {(), ("metadata",)}
-        inner = (field for field in self.taken.updatable if len(field) > len(path))
+        inner = (field for field in self.capability.updatable if len(field) > len(path))
         return any(field[: len(path)] == path for field in inner)
 
     def _is_refused(self, path: Path) -> bool:
-        if self.taken.updatable is not None:
-            return not self.taken.may_change(path)
+        if self.capability.updatable is not None:
+            return not self.capability.may_change(path)
         return path[:2] == _GENERATE_NAME or (self._is_job and path[0] not in _TOP_LEVEL)
 
     @property
@@ -193,7 +198,7 @@ class _Fit:
         return PROVIDERS[self.provider].capability(self.resource) is not None
 
     def _refusal(self, field: Path, path: TreePath, *, of_key: bool) -> Finding:
-        if self.taken.updatable is not None:
+        if self.capability.updatable is not None:
             return self._not_updatable(path, of_key=of_key)
         if field[:2] == _GENERATE_NAME:
             what = "only has an effect when an object is created; remove it"
@@ -205,8 +210,10 @@ class _Fit:
         return Finding(path, what, of_key=of_key)
 
     def _not_updatable(self, path: TreePath, *, of_key: bool) -> Finding:
-        fields = ", ".join(map(show, self.taken.updatable or ()))
-        what = f"{self._name} cannot be updated there; it accepts {fields} ({self.taken.source})"
+        fields = ", ".join(map(show, self.capability.updatable or ()))
+        what = (
+            f"{self._name} cannot be updated there; it accepts {fields} ({self.capability.source})"
+        )
         return Finding(path, what, of_key=of_key)
 
 

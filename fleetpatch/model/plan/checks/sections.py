@@ -1,4 +1,4 @@
-"""Two values of a plan that do not go together, outside of its fleet and its patch."""
+"""Find values of a plan that contradict each other, outside of its fleet and its patch."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Fields that a plan must not change, and maps that it shares with other writers."""
+"""Fields that a plan must not change, and maps that have several writers."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -27,7 +27,7 @@ UNPATCHABLE: Final[Mapping[Path, str]] = MappingProxyType(
 """Fields that cannot be patched, with the message of a finding."""
 
 TYPE_META: Final = ("apiVersion", "kind")
-"""What a document may say of the kind that it is for (TypeMeta); no operation may change it."""
+"""The fields of a document that name its kind (metav1.TypeMeta); no operation may change them."""
 
 SHARED_MAPS: Final[tuple[Path, ...]] = (
     ("metadata",),
@@ -40,3 +40,4 @@ WHOLE_MAP: Final = (
     "would change all labels or annotations, also those of other people and of controllers;"
     " write the single keys instead"
 )
+"""The message for a patch that replaces or removes one of SHARED_MAPS as a whole."""

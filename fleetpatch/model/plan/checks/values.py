@@ -1,11 +1,12 @@
-"""Single values that are ambiguous, missing, or impossible in a request.
+"""Find single values that are ambiguous, missing, or impossible in a request.
 
-Plain text: where the models want text, as for a label's value, an unquoted word is text and
-cannot be misread. Where any JSON value is allowed, in the body of a patch, it must be unambiguous.
-A number with a leading zero is ambiguous anywhere.
+`check_plain` looks at unquoted text. Where the models require text, for example for a label's
+value, an unquoted word is text and cannot be misread. Where any JSON value is allowed, in the body
+of a patch, it must be unambiguous. A number with a leading zero is ambiguous anywhere.
 
-Text that is not Unicode and numbers that JSON lacks: a plan file contains none, because it is read
-as UTF-8 and YAML's infinities are refused. Command-line arguments and values from Python may.
+`check_encodable` looks for text that is not Unicode, and for numbers that JSON lacks. A plan file
+contains neither, because it is read as UTF-8 and YAML's infinities are refused; but command-line
+arguments and values from Python may.
 """
 
 import math
@@ -26,7 +27,7 @@ _KEY: Final = "is not text to every reader of YAML; put the key in quotes"
 
 
 def check_plain(root: Node | None) -> Iterator[Finding]:
-    """Find plain text to be quoted, and missing values; nothing for a plan without a text."""
+    """Find plain text that must be quoted, and missing values; nothing if there is no YAML text."""
     if root is not None:
         yield from _plain(root, ())
 

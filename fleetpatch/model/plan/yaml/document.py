@@ -1,4 +1,4 @@
-"""The text of a plan file as a plain tree, and line and column of each path in it."""
+"""A plan file's text as a plain tree, with the line and column of each path in it."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,10 +24,13 @@ from fleetpatch.model.plan.yaml.syntax import (
 )
 
 LARGEST: Final = 1024 * 1024
-"""The maximum size of a plan file in bytes; it is read in a few seconds."""
+"""The maximum size of a plan file in bytes; a file of this size is read in a few seconds."""
 
 MOST_NODES: Final = 100_000
-"""The maximum number of values in a plan file with its aliases expanded."""
+"""The maximum number of values in a plan file with its aliases expanded.
+
+Nested aliases multiply: a file of a few lines could expand to billions of values.
+"""
 
 _START: Final = Place(1, 1)
 
@@ -51,7 +54,10 @@ class Document:
         return self.tree is None
 
     def problem(self, finding: Finding) -> Problem:
-        """Give a finding its place: of its value or key, or of what lacks a missing one."""
+        """Add the place to a finding: that of its value or key.
+
+        If the path does not exist, it is the place of the innermost mapping or list that does.
+        """
         what = f"{show_path(finding.path)}: {finding.what}" if finding.path else finding.what
         return Problem(self.file, what, self._place(finding) if self.root else None)
 
@@ -70,6 +76,8 @@ class Document:
                 return place
             is_last = depth == len(finding.path)
             place = below.place
+            # A section is placed at its key, where people look for it; the value that is wrong at
+            # its own place.
             if isinstance(node, MappingNode) and isinstance(step, str):
                 key_place = node.entries[step].key.place
                 place = key_place if finding.of_key or not is_last else place
@@ -90,6 +98,8 @@ def read(data: bytes, file: str) -> Document:
             file, place_of_byte(error), "the file is not UTF-8 here; save it as UTF-8"
         )
     problems: list[Problem] = []
+    # Readers that count lines differently also see different comments and values, so the file is
+    # not read any further.
     if found := UNCLEAR_BREAK.search(text):
         escape = f"\\u{ord(found[0]):04x}"
         what = f'a line ends here for some readers of YAML; write "{escape}" in double quotes'

@@ -1,8 +1,9 @@
-"""YAML text -> nodes that know their places.
+"""Compose YAML text into nodes that know their places.
 
-ruamel.yaml's scanner and parser produce events, which this module composes itself: a plan file is
-stricter than YAML, and *all* its mistakes are reported: repeated keys, keys that are not text,
-tags, merge keys, a second document. Only a syntax error ends the reading.
+ruamel.yaml's scanner and parser produce events, and this module composes them. ruamel's composer
+cannot be used, because a plan file is stricter than YAML, and *all* mistakes are reported: repeated
+keys, keys that are not text, tags, merge keys, a second document. Only a syntax error ends the
+reading.
 
 Messages never quote values, because an unquoted password may look like an alias or a tag.
 
@@ -31,7 +32,7 @@ from fleetpatch.model.plan.yaml.scanner import PlanScanner
 from fleetpatch.model.text import is_unicode
 
 DEEPEST: Final = 50
-"""How deep lists and mappings may be nested: the composer and all checks are recursive."""
+"""How deep lists and mappings may be nested, because the composer and all checks are recursive."""
 
 _PREFIX: Final = "tag:yaml.org,2002:"
 _VERSION: Final = "1.2"
@@ -106,6 +107,7 @@ class _Composer:
     def document(self) -> Node | None:
         root: Node | None = None
         documents = 0
+        # The events of later documents are consumed, so that their syntax errors are reported.
         for event in self._events:
             if not isinstance(event, DocumentStartEvent):
                 continue
@@ -135,6 +137,7 @@ class _Composer:
 
     def _nested(self, event: Any, node: Any, fill: Callable[[Any], None]) -> Node:
         self._refuse_tag(event)
+        # Registered before the content is read, so that an alias within it is recognized.
         if event.anchor:
             self._anchors[event.anchor] = None
         self._depth += 1
@@ -216,6 +219,7 @@ class _Composer:
         return ScalarNode(value, source, place, self._text_at(event, source), is_plain)
 
     def _text_at(self, event: ScalarEvent, source: str) -> Place | None:
+        """Return where the text begins: at the mark, or after a quotation mark."""
         mark = event.start_mark
         for quote in (0, 1):
             if self._text.startswith(source, mark.index + quote):
@@ -223,6 +227,7 @@ class _Composer:
         return None
 
     def _refuse_tag(self, event: Any) -> None:
+        # These tags do not change how the value is read.
         tag = str(event.ctag) if event.ctag is not None else None
         if tag not in {None, "!", f"{_PREFIX}str", f"{_PREFIX}map", f"{_PREFIX}seq"}:
             self._report(_place(event), "this is a YAML tag; put quotes around it if it is text")
@@ -240,7 +245,7 @@ def _place(event: Any) -> Place:
 
 
 def _joined(text: str) -> str:
-    """Join surrogate pairs, as which JSON escapes characters beyond U+FFFF."""
+    """Join surrogate pairs: JSON escapes characters beyond U+FFFF in two halves."""
     return _SURROGATE_PAIR.sub(
         lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text
     )

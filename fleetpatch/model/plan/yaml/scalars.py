@@ -1,9 +1,9 @@
-"""Plain scalars: their values in YAML 1.2, and those that other readers of YAML read differently.
+"""Plain scalars: their values in YAML 1.2, and texts that other readers of YAML read differently.
 
-fleetpatch reads the core schema of YAML 1.2 (section 10.3.2) and nothing else, so `no`, `on`,
-`2026-01-01`, `1_000` and `12:30:45` are text. kubectl reads manifests with sigs.k8s.io/yaml, which
-keeps most of YAML 1.1; PyYAML and others keep all of it. Somebody who copies a field from a
-manifest means what kubectl makes of it:
+fleetpatch reads only the core schema of YAML 1.2 (section 10.3.2), so `no`, `on`, `2026-01-01`,
+`1_000` and `12:30:45` are text. kubectl reads manifests with sigs.k8s.io/yaml, which keeps most of
+YAML 1.1; PyYAML and others keep all of it. A field that is copied from a manifest has the value
+that kubectl reads:
 
 | text | YAML 1.2 | YAML 1.1 |
 |---|---|---|

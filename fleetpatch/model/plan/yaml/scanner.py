@@ -25,9 +25,9 @@ _NOT_PLAIN_IN_FLOW: Final = _BLANKS + _LINE_END + ",[]{}"
 
 
 class PlanScanner(Scanner):
-    """Turns a plan file's text into tokens. `declared` is what a %YAML line says, if there is one.
+    """Turns a plan file's text into tokens. Raises ScannerError.
 
-    Raises ScannerError.
+    `declared` is the version in a %YAML line, or None without such a line.
     """
 
     declared: str | None = None
@@ -40,6 +40,7 @@ class PlanScanner(Scanner):
     def scan_to_next_token(self) -> None:
         """Skip blanks, comments and line breaks, but not a tab that would be indentation."""
         while True:
+            # `allow_simple_key` is set at the start of a line, where a tab would be indentation.
             self._skip_blanks(tabs=bool(self.flow_level) or not self.allow_simple_key)
             if self.reader.peek() == "#":
                 self._take_until(_LINE_END)

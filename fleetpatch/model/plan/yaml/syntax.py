@@ -1,4 +1,4 @@
-"""Syntax errors of ruamel.yaml, and bytes that are not UTF-8, in words for authors of plans."""
+"""Syntax errors of ruamel.yaml, and bytes that are not UTF-8, reworded for authors of plans."""
 
 import re
 from types import MappingProxyType
@@ -12,6 +12,8 @@ from fleetpatch.model.plan.problems import Place
 UNCLEAR_BREAK: Final = re.compile("[\x85\u2028\u2029]")
 """Characters that end a line in YAML 1.1, which kubectl reads, but not in YAML 1.2."""
 
+# The first pattern that is found in ruamel.yaml's message decides. The original messages are meant
+# for people who know the parser.
 _WORDING: Final = MappingProxyType(
     {
         r"directive": "a line that begins with '%' is for YAML itself; remove it",
