@@ -1,4 +1,4 @@
-"""What the sandbox was asked and answered, counted for tests and benchmarks."""
+"""Counters of requests and answers, for tests and benchmarks."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from fleetpatch.model.fields import Json
 class RequestCounters:
     """Counts since the start. Requests to `/_sandbox/` itself are not counted.
 
-    `verbs` has the API's words, and `other` for discovery and health; `statuses` has what was
-    answered, and 0 for answers that were withheld or broken on purpose.
+    `verbs` has the API's verbs, and `other` for discovery and health. `statuses` has the statuses
+    of the answers, and 0 for answers that a fault kept from the client.
     """
 
     verbs: Counter[str] = field(default_factory=Counter)
@@ -19,12 +19,12 @@ class RequestCounters:
     patches: Counter[str] = field(default_factory=Counter)
     """PATCH requests by path."""
     logins: int = 0
-    """Tokens that IAM handed out (CCI mode)."""
+    """Tokens that IAM issued (CCI mode)."""
     in_flight: int = 0
     max_in_flight: int = 0
 
     def began(self, verb: str, path: str) -> None:
-        """A request came in."""
+        """Count a request that was received."""
         self.verbs[verb] += 1
         if verb == "patch":
             self.patches[path] += 1
@@ -32,16 +32,16 @@ class RequestCounters:
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
     def ended(self, status: int) -> None:
-        """A request was answered, or (0) was not."""
+        """Count the status of an answer; 0 if the request was not answered."""
         self.in_flight -= 1
         self.statuses[status] += 1
 
     def logged_in(self) -> None:
-        """IAM handed out a token."""
+        """Count a token that IAM issued."""
         self.logins += 1
 
     def document(self) -> Json:
-        """All but the patches, as JSON."""
+        """All counters as JSON, except `patches`."""
         return {
             "requests": dict(self.verbs),
             "statuses": {str(status): count for status, count in sorted(self.statuses.items())},

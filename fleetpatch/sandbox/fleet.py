@@ -1,9 +1,9 @@
-"""The sample fleet: so many jobs of the five kinds in so many namespaces, from a seed.
+"""The sample fleet: jobs of the five kinds in a number of namespaces, made from a seed.
 
-The same numbers give the same fleet, uids included. Every job has the labels `app` (etl, train,
-serve), `tier` (gold, std) and `team`; five in six have an `owner`, one in four has annotations.
-Namespaces are `team-WORD-NN`, and where there are three or more, also `team-legacy` and `platform`:
-the ones that a plan's globs are likely to leave out.
+The same numbers and the same seed make the same fleet, uids included. Every job has the labels
+`app` (etl, train, serve), `tier` (gold, std) and `team`. Five in six have an `owner`, one in four
+has annotations. Namespaces are named `team-WORD-NN`. If there are three or more, two of them are
+`team-legacy` and `platform`, which the globs of a plan are likely to exclude.
 """
 
 import uuid
@@ -21,6 +21,7 @@ from fleetpatch.sandbox.samples import MODELS
 _WORDS: Final = ("etl", "train", "serve", "vision", "speech", "fraud", "ranking", "ads")
 _APPS: Final = ("etl", "train", "serve")
 _TIERS: Final = ("std", "std", "std", "gold")
+# Repeated, so that one job in four is gold.
 _OWNERS: Final = ("ana", "bo", "chen", "dara", "emeka", "farid")
 _NO_OWNER: Final = 1 / 6
 _ANNOTATED: Final = 1 / 4
@@ -50,7 +51,7 @@ def namespace_names(count: int) -> list[str]:
 
 
 def new_uid(random: Random) -> str:
-    """A uid (a version 4 UUID) from a source of randomness."""
+    """Make a uid, a version 4 UUID."""
     return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 

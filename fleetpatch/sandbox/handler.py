@@ -1,15 +1,15 @@
-"""The sandbox on a connection: HTTP in, the API's replies out, faults between them.
+"""The HTTP handler of the sandbox: it calls the API, and injects faults.
 
-For each request to a job the chaos is asked first; what it decides happens to the objects before
-the API answers, or to the answer on its way out.
+For each request to a job, the chaos profile is evaluated first. A fault changes the objects before
+the API answers, or it changes the answer or the connection.
 
-Beside the API there is, for tests, benchmarks and the demo only:
+These paths exist for tests, benchmarks and the demo only:
 
-| path | answers |
+| path | does |
 |---|---|
-| `GET /_sandbox/counters` | requests by verb, answers by status, logins, most in flight |
-| `GET /_sandbox/patches` | PATCH requests by path |
-| `POST /_sandbox/compact` | lets all continue tokens given so far expire |
+| `GET /_sandbox/counters` | returns requests by verb, answers by status, logins, most in flight |
+| `GET /_sandbox/patches` | returns PATCH requests by path |
+| `POST /_sandbox/compact` | expires all continue tokens issued so far |
 | `/_sandbox/capacity`, `/_sandbox/arrivals` | see `fleetpatch.sandbox.chaos.capacity` |
 """
 
@@ -31,13 +31,15 @@ from fleetpatch.sandbox.chaos.profiles import Action, Fault, When
 from fleetpatch.sandbox.counters import RequestCounters
 
 _OWN: Final = "/_sandbox/"
-_ABORTING: Final = struct.pack("ii", 1, 0)
+_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER on, with a timeout of 0: closing the socket then sends RST instead of FIN."""
+
 _NOT_ANSWERED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What aiohttp calls for each request; `gateway` is what stands before the API, if anything."""
+    """Called by aiohttp for each request; `gateway` is CCI's gateway before the API, or None."""
 
     api: Api
     counters: RequestCounters
@@ -46,7 +48,7 @@ class Handler:
     gateway: Gateway | None = None
 
     async def __call__(self, incoming: web.BaseRequest) -> web.StreamResponse:
-        """Answer, or break the connection and return what nobody will read."""
+        """Answer a request, or break its connection."""
         path = incoming.path
         if path.startswith(_OWN):
             own = path.removeprefix(_OWN)
@@ -61,37 +63,39 @@ class Handler:
             reply = await self._reply(incoming, request, call)
         finally:
             self.counters.ended(reply.status if reply else _NOT_ANSWERED)
+        # aiohttp requires a response even if the connection is broken; it is not sent.
         return _response(reply) if reply else web.Response()
 
     async def _reply(
         self, incoming: web.BaseRequest, request: ApiRequest, call: Call | None
     ) -> ApiReply | None:
-        """The reply, or None where the connection was broken."""
+        """Return the reply, or None if the connection was broken."""
         if call is None or call.route.resource not in discovery.JOB_KINDS:
             return self._answer(request)
         if call.route.name and self.load.is_limited:
-            return await self.load.carry(lambda: self._suffer(incoming, request, call))
-        return await self._suffer(incoming, request, call)
+            return await self.load.handle(lambda: self._with_faults(incoming, request, call))
+        return await self._with_faults(incoming, request, call)
 
-    async def _suffer(
+    async def _with_faults(
         self, incoming: web.BaseRequest, request: ApiRequest, call: Call
     ) -> ApiReply | None:
-        """The reply after what chaos does to it, or None where the connection was broken."""
-        decision = self.faults.next(call, request.path)
+        """Return the reply after the profile's faults, or None if the connection was broken."""
+        decision = self.faults.decide(call, request.path)
         if decision.delay:
             await asyncio.sleep(decision.delay)
         if decision.fault is None:
             return self._answer(request)
-        return await self._misbehave(incoming, request, call, decision.fault)
+        return await self._inject(incoming, request, call, decision.fault)
 
     def _answer(self, request: ApiRequest) -> ApiReply:
         return self.gateway.answer(request) if self.gateway else self.api.answer(request)
 
-    async def _misbehave(
+    async def _inject(
         self, incoming: web.BaseRequest, request: ApiRequest, call: Call, fault: Fault
     ) -> ApiReply | None:
         rule = fault.rule
         change_objects(rule, self.api.store, self.api.writes, call.route)
+        # The request is carried out, but the client does not get this answer.
         if rule.action in _UNANSWERED and rule.when is When.AFTER:
             self._answer(request)
         match rule.action:
@@ -130,7 +134,7 @@ class Handler:
 
 
 _UNANSWERED: Final = (Action.STATUS, Action.RESET, Action.HANG)
-"""Actions that keep the API's own answer from the client."""
+"""Actions after which the client does not get the API's own answer."""
 
 
 async def _read(incoming: web.BaseRequest) -> ApiRequest:
@@ -145,7 +149,7 @@ async def _read(incoming: web.BaseRequest) -> ApiRequest:
 
 
 def _call(request: ApiRequest) -> Call | None:
-    """What the request asks of a resource; None for discovery and what is not served."""
+    """The verb and route of a request; None for discovery and for paths that are not served."""
     try:
         return call_of(request.method, request.path)
     except Refusal:
@@ -158,17 +162,17 @@ def _response(reply: ApiReply) -> web.Response:
 
 
 def _reset(incoming: web.BaseRequest) -> None:
-    """Break the connection so that the client sees a reset, not an end."""
+    """Break the connection with a reset (RST)."""
     transport = incoming.transport
     if transport is None:
         return
     connection = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORTING)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()
 
 
 async def _cut(incoming: web.BaseRequest, reply: ApiReply) -> None:
-    """Promise the whole body, send half of it, and end the connection."""
+    """Announce the whole body in Content-Length, send half of it, and close the connection."""
     response = web.StreamResponse(status=reply.status, headers={"Content-Type": reply.content_type})
     response.content_length = len(reply.body)
     await response.prepare(incoming)

@@ -1,4 +1,4 @@
-"""The kubeconfig with which clients find the sandbox."""
+"""Write the kubeconfig of the sandbox."""
 
 from pathlib import Path
 from typing import Final
@@ -11,10 +11,7 @@ CONTEXT: Final = "sandbox"
 
 
 def write_kubeconfig(path: Path, server: str, user: str, token: str) -> None:
-    """Write a kubeconfig with one context, readable by its owner only; replaces what is there.
-
-    Raises OSError.
-    """
+    """Write a kubeconfig with one context and mode 0600, replacing an old one. Raises OSError."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -23,5 +20,5 @@ def write_kubeconfig(path: Path, server: str, user: str, token: str) -> None:
         "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": user}}],
         "current-context": CONTEXT,
     }
-    # JSON is YAML, and every client reads it.
+    # JSON is valid YAML, so every client can read it.
     write_private(path, msgspec.json.format(msgspec.json.encode(config)) + b"\n")

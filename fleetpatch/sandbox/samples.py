@@ -1,9 +1,8 @@
-"""Models of the jobs that the sample fleet is made of: a spec and a status for each kind.
+"""Models for the jobs of the sample fleet: a spec and a status for each kind.
 
-They are what such jobs look like on a cluster: a batch Job of one pod, an MPI job of Volcano with a
-master and workers, TensorFlow with parameter servers, MXNet with a scheduler, PyTorch with a
-master. Each model is made once and shared by all objects that have it, so nothing here may be
-changed in place.
+They resemble real jobs: a batch Job of one pod, an MPI job of Volcano with a master and workers,
+TensorFlow with parameter servers, MXNet with a scheduler, PyTorch with a master. Each model is made
+once and shared by all objects that use it, so it must not be changed in place.
 """
 
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ _SIZES: Final = (("250m", "1Gi"), ("2", "4Gi"), ("8", "32Gi"))
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A spec and a status; a kind without a status subresource in use has an empty one."""
+    """The spec and the status of a job."""
 
     spec: Mapping[str, Any]
     status: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: a store with its sample fleet, served on loopback until it is stopped."""
+"""Start and stop the sandbox: a store with the sample fleet, served on loopback."""
 
 import asyncio
 import gc
@@ -42,21 +42,26 @@ from fleetpatch.sandbox.kubeconfig import write_kubeconfig
 
 LOOPBACK: Final = "127.0.0.1"
 TOKEN_LIFETIME: Final = 86_400.0
-"""Seconds that a token of IAM is good for, where nothing else is said."""
+"""The default lifetime of IAM's tokens, in seconds: a day, as on the real service."""
+
 _BACKLOG: Final = 1024
+"""Connections that may wait to be accepted: a client opens hundreds at once."""
+
 _MAX_READ_BYTES: Final = 64 * 1024 * 1024
-"""What is read of a request's body at all; the API takes less."""
+"""The largest body that aiohttp reads; the API refuses smaller ones itself, with a Status."""
+
 _GRACE_SECONDS: Final = 0.5
-"""How long requests in flight, hung ones among them, may take when the sandbox stops."""
+"""Seconds that requests in flight, including hung ones, may take when the sandbox stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """What `fleetpatch sandbox` is started with.
+    """The options of `fleetpatch sandbox`.
 
-    `port` 0 is any free one. `kubeconfig` None is a file in a directory of its own, which goes away
-    with the sandbox. `anonymous` lets in requests without credentials (`Access`), which CCI never
-    does. `token_lifetime` is in seconds, and for CCI.
+    - `port`: 0 means any free one.
+    - `kubeconfig`: None means a file in a temporary directory, which is removed at the end.
+    - `anonymous`: accept requests without credentials (`Access`); CCI never does.
+    - `token_lifetime`: of IAM's tokens, in seconds (CCI mode).
     """
 
     port: int = 0
@@ -72,9 +77,9 @@ class SandboxOptions:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Where the sandbox serves; `pid` is the process to send SIGTERM to.
+    """Where the sandbox serves; `pid` is the process that SIGTERM stops.
 
-    `credentials` is the file that tells how to log in to CCI; None for Kubernetes.
+    `credentials` is the file with CCI's credentials; None for Kubernetes.
     """
 
     server: str
@@ -84,7 +89,7 @@ class Ready:
 
 
 class Sandbox:
-    """A sandbox: its store and counters, open to tests, and where it serves."""
+    """A sandbox; its store, its counters and its address are public for tests."""
 
     def __init__(self, options: SandboxOptions) -> None:
         self._options = options
@@ -98,7 +103,7 @@ class Sandbox:
             lambda: fleet.new_uid(uids),
             takes_strategic=partial(_takes_strategic, options.provider),
         )
-        self.credentials = IssuedCredentials.fresh()
+        self.credentials = IssuedCredentials.generate()
         self._handler = self._cci() if options.provider is ProviderName.CCI else self._kubernetes()
         self.ready = Ready("", Path(), os.getpid())
 
@@ -108,7 +113,8 @@ class Sandbox:
 
     def _cci(self) -> Handler:
         tokens = Tokens(self._options.token_lifetime, time.time)
-        # The gateway has authenticated the request; all that it passes is the administrator's.
+        # The gateway has authenticated the requests. Those without a bearer token are the
+        # administrator's.
         access = Access(self._users, anonymous=True)
         api = Api(self.store, self._writes, access, PatchLimits(self.store, self._writes).check)
         iam = Iam(self.credentials, tokens, self.counters.logged_in)
@@ -123,7 +129,7 @@ class Sandbox:
         return self._tokens[user]
 
     def change_token(self, user: str, token: str) -> None:
-        """Know `ADMIN` or `GUEST` by another token from now on, and not by the old one."""
+        """Replace the token of `ADMIN` or `GUEST`; the old one is not valid any more."""
         del self._users[self._tokens[user]]
         self._users[token] = user
         self._tokens[user] = token
@@ -133,7 +139,7 @@ class Sandbox:
     async def start(cls, options: SandboxOptions) -> AsyncIterator[Self]:
         """Serve until the block ends.
 
-        Raises SurroundingsError where the port is taken or a file cannot be written.
+        Raises SurroundingsError if the port is in use or a file cannot be written.
         """
         sandbox = cls(options)
         fleet.fill(
@@ -162,7 +168,7 @@ class Sandbox:
         except OSError as error:
             raise SurroundingsError(
                 f"port {port}: cannot listen: {os.strerror(error.errno or 0)};"
-                " choose another with --port, or 0 for any free one"
+                " choose another port with --port, or 0 for any free one"
             ) from error
         return f"http://{LOOPBACK}:{runner.addresses[0][1]}"
 
@@ -185,13 +191,14 @@ class Sandbox:
 
 
 def _takes_strategic(provider: ProviderName, resource: Resource) -> bool:
-    """Whether a kind takes strategic merge; what the provider has no table for is built in."""
+    """Whether a kind accepts strategic merge patches."""
+    # Kinds that the provider's table does not contain are built in: namespaces and Leases.
     known = capability(provider, resource)
     return known is None or PatchType.STRATEGIC in known.patch_types
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-    """A request of aiohttp's, with a body that it leaves to the API to refuse."""
+    """Make aiohttp's request, with a size limit above the API's, so that the API refuses bodies."""
     loop = asyncio.get_running_loop()
     return web.BaseRequest(
         message, payload, protocol, writer, task, loop, client_max_size=_MAX_READ_BYTES
@@ -209,13 +216,13 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 async def serve(options: SandboxOptions, ready: Callable[[Ready], None], stop: anyio.Event) -> None:
-    """Serve until `stop` is set; call `ready` once it does. Raises as `Sandbox.start`.
+    """Serve until `stop` is set; call `ready` when the server listens. Raises as `Sandbox.start`.
 
-    For a process of its own: what is alive when it begins is kept from garbage collection.
+    Call it in a process of its own: it excludes all existing objects from garbage collection.
     """
     async with Sandbox.start(options) as sandbox:
-        # A large fleet is a million dicts; to look through them again and again for garbage would
-        # halt the server for tenths of a second each time.
+        # A large fleet is a million dicts. Each full garbage collection would traverse them, and
+        # halt the server for tenths of a second.
         gc.freeze()
         try:
             ready(sandbox.ready)

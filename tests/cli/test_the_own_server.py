@@ -53,7 +53,7 @@ def test_a_port_in_use_is_told_in_one_line(tool: Tool) -> None:
     assert ended.code == 1
     assert ended.err == (
         f"fleetpatch: port {server.port}: cannot listen: Address already in use;"
-        " choose another with --port, or 0 for any free one\n"
+        " choose another port with --port, or 0 for any free one\n"
     )
 
 

@@ -171,12 +171,12 @@ def test_tokens_end_when_their_time_is_over_and_are_forgotten() -> None:
 
     now = 109.9
     second = tokens.issue()
-    assert tokens.is_good(first.token)
+    assert tokens.is_valid(first.token)
     assert first.token != second.token
 
     now = 110.0
-    assert not tokens.is_good(first.token)
-    assert tokens.is_good(second.token)
+    assert not tokens.is_valid(first.token)
+    assert tokens.is_valid(second.token)
     tokens.issue()
     assert len(tokens) == 2
 

@@ -175,7 +175,7 @@ def test_another_field_is_refused_and_named(
     causes = refused.body["details"]["causes"]
     assert [cause["field"] for cause in causes] == fields
     assert {cause["reason"] for cause in causes} == {"FieldValueForbidden"}
-    assert "what may: metadata.labels" in causes[0]["message"]
+    assert "fields that may: metadata.labels" in causes[0]["message"]
     assert metadata(cci, path)["resourceVersion"] == version
 
 

@@ -108,7 +108,7 @@ def test_a_token_is_the_real_servers(running: SandboxThread) -> None:
         ("labelSelector=a+gt+5", "unable to parse requirement: "),
         ("fieldSelector=spec.foo%3D1", 'field label "spec.foo" not supported'),
         ("limit=many", 'parsing "many"'),
-        ("watch=true", "no watch"),
+        ("watch=true", "does not support watches"),
     ],
 )
 def test_queries_that_cannot_be_meant_are_refused(

@@ -52,7 +52,7 @@ def json_patched(
     """Apply all operations in their order. Raises InapplicableError if one cannot be applied.
 
     `copy` returns the value that a `copy` operation inserts. Values are never changed in place, so
-    the value itself will do, unless its type knows how it was spelled.
+    the value itself will do, unless its type records how it was spelled.
     """
     copier = _Copier(copy)
     for operation in operations:

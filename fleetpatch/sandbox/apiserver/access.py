@@ -1,7 +1,8 @@
-"""Who may do what: an administrator who may do everything, and a guest who may do nothing.
+"""Authentication and authorization: an administrator may do everything, a guest nothing.
 
-Both are known by bearer tokens. The sandbox speaks plain HTTP on loopback, where kubectl keeps its
-credentials to itself; so whoever shows none is the administrator too, unless that is switched off.
+Both are identified by bearer tokens. The sandbox serves plain HTTP on loopback, and kubectl sends
+no credentials over plain HTTP. So a request without credentials is the administrator's as well,
+unless that is switched off.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ _SCHEME: Final = "bearer"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`users` maps tokens to names of users; `anonymous` lets in who shows no credentials."""
+    """`users` maps tokens to user names; `anonymous` accepts requests without credentials."""
 
     users: Mapping[str, str]
     anonymous: bool = True
@@ -33,15 +34,15 @@ class Access:
         return user
 
     def knows(self, authorization: str) -> bool:
-        """Whether an Authorization header has the bearer token of somebody."""
+        """Whether an Authorization header has the bearer token of a user."""
         return self._bearer(authorization) is not None
 
     def token(self, user: str) -> str:
-        """The token of a user that there is."""
+        """The token of an existing user."""
         return next(token for token, name in self.users.items() if name == user)
 
     def check(self, user: str, verb: str, route: Route) -> None:
-        """Whether the user may. Raises Refusal (403) in RBAC's words."""
+        """Raise Refusal (403), with the text of RBAC, if the user may not do this."""
         if user != ADMIN:
             raise forbidden(route.resource, route.name, user, verb, route.namespace)
 

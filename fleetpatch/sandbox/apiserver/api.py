@@ -1,4 +1,4 @@
-"""From a request to a reply, without a socket: the API as a function over the store."""
+"""The API as a function over the store: a request in, a reply out, without a socket."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -34,7 +34,10 @@ _ACCEPTABLE: Final = re.compile(r"\s*(\*/\*|application/(\*|json|yaml|vnd\.kuber
 
 
 class View(Enum):
-    """What the Accept header asks for. Tables are answered as whole objects, which is allowed."""
+    """The representation that an Accept header requests.
+
+    A Table is answered with whole objects: the API allows this, and kubectl can print them.
+    """
 
     WHOLE = auto()
     METADATA = auto()
@@ -44,9 +47,10 @@ class View(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One request; `path` is percent-decoded, `parameters` are those of the query, each once.
+    """One request.
 
-    The names of `headers` are in lower case. `target` is path and query as they came, encoded.
+    `path` is percent-decoded, `parameters` are those of the query, each once. The names of
+    `headers` are in lower case. `target` is the encoded path and query, as received.
     """
 
     method: str
@@ -58,12 +62,12 @@ class ApiRequest:
 
     @property
     def authorization(self) -> str:
-        """The header of that name, or nothing."""
+        """The Authorization header, or ""."""
         return self.headers.get("authorization", "")
 
     @property
     def content_type(self) -> str:
-        """The header of that name, or nothing."""
+        """The Content-Type header, or ""."""
         return self.headers.get("content-type", "")
 
     @property
@@ -74,33 +78,34 @@ class ApiRequest:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to a resource: what it names, and the verb in the API's words."""
+    """A request to a resource: its verb, by the API's name, and its route."""
 
     verb: str
     route: Route
 
 
 def call_of(method: str, path: str) -> Call:
-    """What a request asks for. Raises Refusal for paths and methods that are not served."""
+    """Resolve a method and a path. Raises Refusal for those that are not served."""
     route = find_route(path)
     verb = _VERBS.get((method, bool(route.name)), "")
-    placeless = verb == "create" and route.resource.namespaced and not route.namespace
-    unfit = bool(route.subresource) and verb != "get"
-    if placeless or unfit or verb not in discovery.verbs_of(route.resource):
+    lacks_namespace = verb == "create" and route.resource.namespaced and not route.namespace
+    writes_subresource = bool(route.subresource) and verb != "get"
+    unserved = verb not in discovery.verbs_of(route.resource)
+    if lacks_namespace or writes_subresource or unserved:
         raise method_not_allowed()
     return Call(verb, route)
 
 
 def unlimited(route: Route, request: ApiRequest) -> None:
-    """Let every PATCH pass that the server itself takes."""
+    """Accept every PATCH: the limit of a provider without limits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
     """The API of one sandbox.
 
-    `limit` is asked about each PATCH before it is carried out, and raises Refusal for what the
-    provider does not allow.
+    `limit` is called for each PATCH before it is carried out, and raises Refusal if the provider
+    does not allow it.
     """
 
     store: Store
@@ -109,7 +114,9 @@ class Api:
     limit: Callable[[Route, ApiRequest], None] = unlimited
 
     def answer(self, request: ApiRequest) -> ApiReply:
-        """Answer a request; refusals are answers."""
+        """Answer a request; a refusal is an answer, too."""
+        # The order is the server's: authentication, then the path, then authorization. So a client
+        # without permissions learns nothing about objects.
         try:
             user = self.access.user(request.authorization)
             document = discovery.document(request.path) if request.method == "GET" else None
@@ -134,23 +141,25 @@ class Api:
                 document = self.store.get(route.resource, route.namespace, route.name)
                 if document is None:
                     raise not_found(route.resource, route.name)
-                return _shown(document, view)
+                return _object_reply(document, view)
             case "patch":
                 self.limit(route, request)
+                # Before the patch, because afterwards the object exists in either case.
                 creates = self.writes.would_create(route, request.content_type)
                 patched = self.writes.patch(route, request.content_type, request.body, parameters)
-                return _shown(patched, view, HTTPStatus.CREATED if creates else HTTPStatus.OK)
+                status = HTTPStatus.CREATED if creates else HTTPStatus.OK
+                return _object_reply(patched, view, status)
             case "create":
                 created = self.writes.create(route, request.content_type, request.body, parameters)
-                return _shown(created, view, HTTPStatus.CREATED)
+                return _object_reply(created, view, HTTPStatus.CREATED)
             case "update":
-                return _shown(self.writes.replace(route, request.body, parameters), view)
+                return _object_reply(self.writes.replace(route, request.body, parameters), view)
             case _:
                 return ok(self.writes.delete(route, request.body, parameters))
 
     def _list(self, route: Route, parameters: dict[str, str], view: View) -> ApiReply:
         if parameters.get("watch") in _TRUE:
-            raise bad_request("the sandbox has no watch; list again instead")
+            raise bad_request("the sandbox does not support watches; list again instead")
         if view is View.METADATA:
             raise not_acceptable(
                 "you requested PartialObjectMetadata, but the requested object is a list"
@@ -162,6 +171,7 @@ class Api:
         if page.token:
             metadata["continue"] = page.token
         if view is View.METADATA_LIST:
+            # The real server writes null for an empty list of metadata.
             items = [_metadata_only(document) for document in page.documents] or None
             kind = {"kind": "PartialObjectMetadataList", **_META}
             return ok({**kind, "metadata": metadata, "items": items})
@@ -183,7 +193,7 @@ _VERBS: Final = {
 
 @lru_cache(maxsize=256)
 def _view(accept: str) -> View:
-    """The first thing in an Accept header that the sandbox can answer with."""
+    """The first representation in an Accept header that the sandbox supports."""
     for part in (accept or "*/*").split(","):
         if not _ACCEPTABLE.match(part):
             continue
@@ -196,7 +206,7 @@ def _view(accept: str) -> View:
 
 
 def _pretty(reply: ApiReply) -> ApiReply:
-    """The reply with its JSON indented, and as it is where it has none."""
+    """The reply with its JSON indented; a reply without JSON is returned unchanged."""
     if reply.content_type != JSON:
         return reply
     return replace(reply, body=msgspec.json.format(reply.body) + b"\n")
@@ -206,7 +216,7 @@ def _metadata_only(document: StoredObject) -> Json:
     return {"kind": "PartialObjectMetadata", **_META, "metadata": document["metadata"]}
 
 
-def _shown(document: StoredObject, view: View, status: int = HTTPStatus.OK) -> ApiReply:
+def _object_reply(document: StoredObject, view: View, status: int = HTTPStatus.OK) -> ApiReply:
     if view is View.METADATA_LIST:
         raise not_acceptable(
             "you requested PartialObjectMetadataList, but the requested object is not a list"

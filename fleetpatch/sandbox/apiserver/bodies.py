@@ -1,4 +1,4 @@
-"""Bodies of POST, PUT and DELETE, read as a server reads them, and refused in its words."""
+"""Decode the bodies of POST, PUT and DELETE, with the errors of a real server."""
 
 from typing import Any, Final, TypeVar
 
@@ -19,41 +19,41 @@ _KNOWN: Final = ("", JSON)
 
 
 class DeleteOptions(msgspec.Struct, rename="camel"):
-    """The body of a DELETE, as far as it matters here."""
+    """The body of a DELETE; only the fields that the sandbox supports."""
 
     dry_run: list[str] | None = None
     preconditions: dict[str, str | None] | None = None
 
 
 MAX_BODY_BYTES: Final = 3 * 1024 * 1024
-"""What a server reads of a body."""
+"""The maximum size of a body (kube-apiserver, `MaxRequestBodyBytes`)."""
 
 
 def check_size(body: bytes) -> None:
-    """Raise Refusal (413) for a body that a server does not read to its end."""
+    """Raise Refusal (413) for a body that is too large."""
     if len(body) > MAX_BODY_BYTES:
         raise too_large(f"limit is {MAX_BODY_BYTES}")
 
 
 def media_type(content_type: str) -> str:
-    """The type without its parameters."""
+    """A content type without its parameters."""
     return content_type.partition(";")[0].strip()
 
 
 def check_json(content_type: str) -> None:
-    """Raise Refusal (415) for the body of a POST that says it is no JSON."""
+    """Raise Refusal (415) for a POST whose content type is not JSON; it may be absent."""
     if media_type(content_type) not in _KNOWN:
         raise unsupported_media_type(_KNOWN[1:], custom=True)
 
 
 def whole_object(resource: Resource, body: bytes) -> dict[str, Any]:
-    """The body of POST and PUT; what it leaves out of its type is filled in.
+    """Decode the body of a POST or PUT; a missing apiVersion or kind is added.
 
     Raises Refusal (400).
     """
     wanted = {"apiVersion": resource.api_version, "kind": resource.kind}
     raw = wanted | _decoded(body, dict[str, Any], resource.kind)
-    # A custom kind that is another is found when it is decoded, and is another answer.
+    # For custom resources, another kind is found when the object is decoded, with another answer.
     fields = ("apiVersion",) if discovery.is_custom(resource) else ("apiVersion", "kind")
     for field in fields:
         if raw[field] != wanted[field]:
@@ -65,16 +65,16 @@ def whole_object(resource: Resource, body: bytes) -> dict[str, Any]:
 
 
 def delete_options(body: bytes) -> DeleteOptions:
-    """The body of DELETE, which may be empty. Raises Refusal (400)."""
+    """Decode the body of a DELETE, which may be empty. Raises Refusal (400)."""
     return _decoded(body or b"{}", DeleteOptions, "DeleteOptions")
 
 
 def _decoded(body: bytes, wanted: type[_T], kind: str) -> _T:
     try:
-        read: _T = decoded(body, wanted)
+        value: _T = decoded(body, wanted)
     except msgspec.DecodeError as error:
         raise bad_request(
             f"the object provided is unrecognized (must be of type {kind}): couldn't get"
             f" version/kind; json parse error: {error}"
         ) from error
-    return read
+    return value

@@ -1,7 +1,7 @@
-r"""JSON as an API server reads it, which is as Go's `encoding/json` does.
+r"""Decode JSON as an API server does, which uses Go's `encoding/json`.
 
-Half a character (`"\ud800"`) and bytes that are not UTF-8 become U+FFFD. A number too large for a
-float is an error. All other numbers are read, and kept as `stored` has them.
+Half a surrogate pair (`"\ud800"`) and bytes that are not UTF-8 become U+FFFD. A number that is too
+large for a float is an error. All other numbers are accepted, and stored as `stored` returns them.
 """
 
 import re
@@ -18,14 +18,18 @@ from fleetpatch.model.fields import Json
 _T = TypeVar("_T")
 
 _MANY_DIGITS: Final = re.compile(rb"[0-9]{309}")
-"""As many as a number that no float can hold."""
+"""The number of digits from which on an integer may be too large for a float."""
 
-_NO_ESCAPE_OF_YAML: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\(/|u[dD][89a-fA-F]..)")
-"""Escapes that only JSON has: of a slash, and of half a character."""
+_JSON_ONLY_ESCAPE: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\(/|u[dD][89a-fA-F]..)")
+"""Escapes that JSON has and YAML does not: of a slash, and of half a surrogate pair."""
 
 
 def decoded(body: bytes, of_type: type[_T] | Any = Any) -> Any:
-    """Read JSON as `of_type`. Raises msgspec.DecodeError; ValidationError for numbers."""
+    """Decode JSON as `of_type`.
+
+    Raises msgspec.DecodeError; its subclass ValidationError for a number that is too large.
+    """
+    # msgspec refuses what Go replaces. Bodies like that are rare, so they are decoded twice.
     try:
         value = msgspec.json.decode(body, type=of_type)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -36,14 +40,15 @@ def decoded(body: bytes, of_type: type[_T] | Any = Any) -> Any:
 
 
 def stored(value: Json) -> Json:
-    """`value` with its numbers as a server keeps them; itself where nothing changes."""
+    """`value` with its numbers as a server stores them; the same object if nothing changes."""
     return _with_scalars(value, _stored_scalar)
 
 
 def spelled(text: msgspec.Raw) -> Json:
-    """A value, with its scalars as they are written where a server would write them differently.
+    """Decode a value, but keep the text of scalars that a server would write differently.
 
-    Those are msgspec.Raw, of which equal ones are written alike.
+    Such a scalar is a msgspec.Raw. Two of them are equal if their texts are, which is how a `test`
+    of a JSON Patch compares values.
     """
     written = bytes(text)
     if written.startswith(b"{"):
@@ -59,20 +64,20 @@ def spelled(text: msgspec.Raw) -> Json:
 
 
 def copied(value: Json) -> Json:
-    """What a copy of a value from `spelled` is: a server escapes what it copies, and no more."""
+    """A copy of a value from `spelled`: a server encodes what it copies once more."""
     return spelled(msgspec.Raw(encode(value)))
 
 
 def unspelled(value: Json) -> Json:
-    """The value without its spelling; itself where it has none. Raises msgspec.DecodeError."""
+    """Decode the scalars that `spelled` kept as text. Raises msgspec.DecodeError."""
     return _with_scalars(value, _unspelled_scalar)
 
 
 def decoded_as_yaml(body: bytes) -> Json:
-    """Read JSON as a YAML reader does, to which a number too large for a float is text.
+    """Decode JSON as a YAML reader does: a number that is too large for a float is text.
 
-    Raises msgspec.DecodeError and UnicodeDecodeError for what is not JSON, and ValueError for
-    escapes that YAML does not have.
+    This is much faster than a YAML parser. Raises msgspec.DecodeError and UnicodeDecodeError for
+    what is not JSON, and ValueError for escapes that YAML does not have.
     """
     try:
         value = msgspec.json.decode(body)
@@ -81,7 +86,7 @@ def decoded_as_yaml(body: bytes) -> Json:
         holds_large_numbers = True
     if holds_large_numbers:
         value = _with_scalars(spelled(msgspec.Raw(body)), _yaml_scalar)
-    if escape := _NO_ESCAPE_OF_YAML.search(body):
+    if escape := _JSON_ONLY_ESCAPE.search(body):
         raise ValueError(f"found unknown escape character {escape[1].decode()}")
     return stored(value)
 
@@ -108,7 +113,7 @@ def _unspelled_scalar(value: Json) -> Json:
 
 
 def _with_scalars(value: Json, change: Callable[[Json], Json]) -> Json:
-    """`value` with its scalars changed; whatever is as it was is shared."""
+    """Return `value` with `change` applied to its scalars; unchanged parts are shared."""
     if isinstance(value, dict):
         entries = {key: _with_scalars(each, change) for key, each in value.items()}
         return value if all(entries[key] is value[key] for key in value) else entries

@@ -1,7 +1,7 @@
-"""What is served: the kinds, and the discovery documents that say so.
+"""The kinds that the sandbox serves, and the discovery documents that list them.
 
-The OpenAPI document is there for kubectl's sake, which asks for it before it creates anything; it
-is an empty one (in protobuf no bytes at all), with which clients skip their own validation.
+kubectl requests the OpenAPI document before it creates an object. The sandbox's is empty (in
+protobuf, zero bytes), so clients skip their own validation.
 """
 
 from collections.abc import Iterable
@@ -33,32 +33,32 @@ _ALL: Final = ("create", "delete", "get", "list", "patch", "update")
 
 
 def is_custom(resource: Resource) -> bool:
-    """Whether a CustomResourceDefinition would stand behind it, and not the server's own code."""
+    """Whether a CustomResourceDefinition would define the kind, and not the server itself."""
     return not is_built_in(resource.group)
 
 
 def find(group: str, version: str, plural: str) -> Resource | None:
-    """The served resource of that name."""
+    """The served resource of that name, or None."""
     return _BY_PATH.get((group, version, plural))
 
 
 def verbs_of(resource: Resource) -> tuple[str, ...]:
-    """What can be done with its objects: all but namespaces can be changed."""
+    """The verbs of a resource: namespaces cannot be changed, all others can."""
     return _READ_AND_CREATE if resource == NAMESPACES else _ALL
 
 
 def is_built_in(group: str) -> bool:
-    """Whether the server itself serves the group: its 404s are Status bodies, not plain text."""
+    """Whether the server itself serves the group; its 404s are Status bodies, not plain text."""
     return group in ("", BATCH_JOBS.group, LEASES.group)
 
 
 def document(path: str) -> ApiReply | None:
-    """The answer to a GET of a path that names no resource, or None."""
+    """The answer to a GET of a path outside the resources, or None if it is not such a path."""
     return _DOCUMENTS.get(path.rstrip("/") or "/")
 
 
 def _described(resource: Resource) -> list[Json]:
-    """The entries of an APIResourceList for a resource and its status, if it has one."""
+    """The entries of an APIResourceList for a resource and its status subresource."""
     base: Json = {
         "name": resource.plural,
         "singularName": resource.singular,
@@ -69,6 +69,7 @@ def _described(resource: Resource) -> list[Json]:
     if resource.short_names:
         base["shortNames"] = list(resource.short_names)
     described: Json = {**base, "verbs": list(verbs_of(resource))}
+    # Leases do not have a status.
     return [described] if resource == LEASES else [described, status]
 
 
@@ -87,7 +88,7 @@ def _group(resource: Resource) -> Json:
 
 
 def _documents() -> dict[str, ApiReply]:
-    """Every path outside the resources, with what it answers."""
+    """The answers to all paths outside the resources."""
     in_groups = (*JOB_KINDS, LEASES)
     groups = {resource.group: _group(resource) for resource in in_groups}
     documents: dict[str, Json] = {

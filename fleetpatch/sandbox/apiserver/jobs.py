@@ -1,7 +1,7 @@
-"""batch/v1 Job: defaults, decoding and validation, as kube-apiserver has them built in.
+"""batch/v1 Job: defaults, decoding and validation, as in kube-apiserver.
 
-Of the pod template only so much is known as patches of jobs meet: which fields of a pod's spec
-exist, the defaults, and that it is immutable. Custom kinds have nothing of all this.
+The pod template is supported only as far as patches of jobs need it: the names of the fields of a
+PodSpec, their defaults, and that the template is immutable. Custom kinds have none of this.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _COUNTS: Final = (
     "ttlSecondsAfterFinished",
 )
 _SIZES: Final = {"activeDeadlineSeconds": 64}
-"""Bits of the counts that have not 32."""
+"""The bits of the counts that are not int32."""
 _SPEC_TYPES: Final = MappingProxyType(
     {**dict.fromkeys(_COUNTS, int), "manualSelector": bool, "selector": dict, "template": dict}
 )
@@ -80,9 +80,9 @@ _IMMUTABLE: Final = ("completions", "selector", "template")
 
 
 def decoded(spec: Json) -> dict[str, Any]:
-    """A JobSpec: unknown fields and nulls dropped, defaults set.
+    """Decode a JobSpec: drop unknown fields and nulls, and set defaults.
 
-    Raises ValueError, in few words, where a field has another type.
+    Raises ValueError if a field has a wrong type.
     """
     if not isinstance(spec, dict | None):
         raise ValueError("v1.Job.Spec: readObjectStart: expect { or n")  # noqa: TRY004 -- documented
@@ -102,15 +102,18 @@ def decoded(spec: Json) -> dict[str, Any]:
     return {"parallelism": 1, "backoffLimit": 6, **known, "template": template}
 
 
-def foreign_fields(spec: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """The fields in a spec that can be decoded, and in that of its pods, that there are not."""
+def unknown_fields(spec: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The fields of a spec, and of its pod template's spec, that a Job does not have.
+
+    The spec must be one that can be decoded.
+    """
     pod = (spec.get("template") or {}).get("spec") or {}
     yield from (("spec", name) for name in spec if name not in _SPEC_TYPES)
     yield from ((*_TEMPLATE.split("."), name) for name in pod if name not in _POD_FIELDS)
 
 
 def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
-    """The spec of a new job: the selector that the server generates, unless it is not to."""
+    """The spec of a new job, with the generated selector unless `manualSelector` is set."""
     if spec.get("manualSelector"):
         return dict(spec)
     own = dict(zip(_GENERATED, (uid, name), strict=True))
@@ -126,7 +129,7 @@ def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any
 
 
 def with_new_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
-    """The spec of a job that is made again from that of another."""
+    """The spec of a recreated job: the old selector is replaced by one for the new uid."""
     template = spec["template"]
     labels = {k: v for k, v in _template_labels(spec).items() if k not in _GENERATED}
     metadata = {**template.get("metadata", {}), "labels": labels}
@@ -136,13 +139,13 @@ def with_new_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str,
 
 
 def labels_by_default(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What to add to a job's metadata: one without labels gets those of its pods, if any."""
+    """Defaults of a job's metadata: without labels of its own it has those of its pod template."""
     labels = _template_labels(spec)
     return {"labels": dict(labels)} if labels and not metadata.get("labels") else {}
 
 
 def problems(spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
-    """What is not valid in the spec of the job `name`."""
+    """Yield what is not valid in the spec of the job `name`."""
     for field in _COUNTS:
         if spec.get(field, 0) < 0:
             why = f"Invalid value: {spec[field]}: must be greater than or equal to 0"
@@ -160,7 +163,7 @@ def problems(spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
 
 
 def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
-    """What may not change in a job's spec, and did."""
+    """Yield changes of immutable fields of a job's spec."""
     for field in _IMMUTABLE:
         if not deep_equal(new.get(field), old.get(field)):
             shown = "null" if new.get(field) is None else new[field]
@@ -203,6 +206,8 @@ def _decoded_template(template: Mapping[str, Any]) -> dict[str, Any]:
 
 def _decoded_container(container: Json) -> dict[str, Any]:
     _check_type("v1.Container", container, dict)
+    # The default pull policy depends on the tag. A registry may have a port, so a `:` counts only
+    # after the last slash.
     tag = str(container.get("image", "")).rpartition("/")[2].partition(":")[2]
     return {
         "resources": {},
@@ -215,7 +220,7 @@ def _decoded_container(container: Json) -> dict[str, Any]:
 
 
 def _ports(ports: Json) -> dict[str, Any]:
-    """The ports of a container with their defaults; nothing where there are none."""
+    """The ports of a container with their defaults; {} if it has none."""
     if not ports:
         return {}
     _check_type("v1.Container.Ports", ports, list)
@@ -258,6 +263,6 @@ def _template_labels(spec: Mapping[str, Any]) -> Mapping[str, str]:
 
 
 def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether `matchLabels` match; expressions, which nobody writes here, are not looked at."""
+    """Whether `matchLabels` match; expressions, which jobs do not use, are ignored."""
     wanted = selector.get("matchLabels") or {}
     return all(labels.get(key) == value for key, value in wanted.items())

@@ -1,4 +1,4 @@
-"""coordination.k8s.io/v1 Lease: decoding and validation, as kube-apiserver has them built in."""
+"""coordination.k8s.io/v1 Lease: decoding and validation, as in kube-apiserver."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -23,16 +23,17 @@ class _LeaseSpec(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 def decoded(spec: Json) -> dict[str, Any]:
-    """A LeaseSpec: unknown fields and nulls dropped. Raises ValueError for wrong types."""
+    """Decode a LeaseSpec: drop unknown fields and nulls. Raises ValueError for wrong types."""
     known: dict[str, Any] = msgspec.to_builtins(msgspec.convert(spec or {}, _LeaseSpec))
     for key in ("acquireTime", "renewTime"):
+        # MicroTime is stricter than RFC 3339: exactly six digits of fractions.
         if key in known and not _MICRO_TIME.fullmatch(known[key]):
             raise ValueError(f"spec.{key}: parsing time {known[key]!r}: cannot parse")
     return known
 
 
 def problems(spec: Mapping[str, Any]) -> Iterator[Cause]:
-    """What is not valid in a LeaseSpec."""
+    """Yield what is not valid in a LeaseSpec."""
     seconds, transitions = spec.get("leaseDurationSeconds"), spec.get("leaseTransitions")
     if seconds is not None and seconds <= 0:
         why = f"Invalid value: {seconds}: must be greater than 0"

@@ -1,8 +1,9 @@
 """LIST: selectors, pages, continue tokens.
 
-A token is what the real server gives out: base64 of JSON with a version and the key to go on from.
-Unlike there, where all pages show the state of the first, a later page shows the present state of
-its objects: keys keep their order, so nothing comes twice and nothing that stays is left out.
+A token has the real server's format: base64 of JSON with a version and the key to continue from. On
+the real server, all pages show the state of the first one. Here a later page shows the current
+state of its objects: the keys are sorted, so no object is listed twice, and no object that exists
+all the time is left out.
 """
 
 import base64
@@ -21,10 +22,10 @@ from fleetpatch.sandbox.apiserver.statuses import (
     Cause,
     Refusal,
     bad_request,
-    broken,
     encode,
     expired,
     failure,
+    internal_error,
     invalid_option,
 )
 from fleetpatch.sandbox.apiserver.store import Collection, Store, StoredObject
@@ -32,6 +33,7 @@ from fleetpatch.sandbox.apiserver.store import Collection, Store, StoredObject
 _ENCODING: Final = "meta.k8s.io/v1"
 _MATCHES: Final = ("Exact", "NotOlderThan", "")
 _AFTER: Final = "\0"
+"""Appended to a key, this is the smallest key after it."""
 
 
 class Token(msgspec.Struct):
@@ -42,12 +44,13 @@ class Token(msgspec.Struct):
     start: str
 
     def text(self) -> str:
-        """The token as clients see it."""
+        """The token's text for clients."""
         return base64.urlsafe_b64encode(encode(self)).decode().rstrip("=")
 
     @classmethod
     def parse(cls, text: str) -> "Token":
-        """Read a token. Raises Refusal (400) for anything else."""
+        """Parse a token. Raises Refusal (400) if it is not valid."""
+        # Go's RawURLEncoding has no padding, Python's decoder requires it.
         if "=" in text:
             raise _bad_token("illegal base64 data: padding")
         try:
@@ -68,7 +71,7 @@ def _bad_token(why: str) -> Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """The parameters of a LIST that matter here; `limit` 0 is none."""
+    """The supported parameters of a LIST; `limit` 0 means no limit."""
 
     labels: Selector
     fields: FieldSelector
@@ -77,12 +80,12 @@ class ListOptions:
 
     @classmethod
     def parse(cls, resource: Resource, parameters: dict[str, str]) -> "ListOptions":
-        """Read the query of a LIST. Raises Refusal as the real server answers."""
+        """Parse the query of a LIST. Raises Refusal, as the real server answers."""
         _check_version(parameters)
         text = parameters.get("continue", "")
         limit = _limit(parameters.get("limit", ""))
         if parameters.get("resourceVersion") == "0" and not text:
-            limit = 0  # the real server answers from its watch cache, which knows no pages
+            limit = 0  # the real server answers from its watch cache, which does not paginate
         try:
             labels = Selector.parse(parameters.get("labelSelector", ""))
             fields = FieldSelector.parse(parameters.get("fieldSelector", ""))
@@ -94,7 +97,7 @@ class ListOptions:
 
     @property
     def selects(self) -> bool:
-        """Whether any object may be left out."""
+        """Whether there is a selector, so that objects may be left out."""
         return not (self.labels.is_empty and self.fields.is_empty)
 
     def matches(self, document: StoredObject) -> bool:
@@ -106,9 +109,9 @@ class ListOptions:
 
 
 class ServedPage(NamedTuple):
-    """One page: the objects, the version, the token of the next page and what remains.
+    """One page: its objects, the version, the token of the next page, and the remaining objects.
 
-    `remaining` is None where the server does not count: with a selector, and on the last page.
+    `remaining` is None if the server does not count: with a selector, and on the last page.
     """
 
     documents: list[StoredObject]
@@ -118,7 +121,7 @@ class ServedPage(NamedTuple):
 
 
 def list_page(store: Store, resource: Resource, namespace: str, query: ListOptions) -> ServedPage:
-    """The page that `query` asks for. Raises Refusal (410) for a token that has expired."""
+    """Return the page for `query`. Raises Refusal (410) for a token that has expired."""
     prefix = f"{namespace}/" if namespace else ""
     version, start = store.version, ""
     if query.token:
@@ -136,8 +139,9 @@ def list_page(store: Store, resource: Resource, namespace: str, query: ListOptio
 def _scan(
     collection: Collection, span: range, query: ListOptions
 ) -> tuple[list[StoredObject], int]:
-    """What matches in `span`, up to the limit, and the position after the last one looked at."""
+    """The matching objects in `span`, up to the limit, and the position after the last one read."""
     keys, documents = collection.keys, collection.documents
+    # Without a selector a page is a slice: the common case of a large fleet.
     if not query.selects:
         stop = min(span.stop, span.start + query.limit) if query.limit else span.stop
         return [documents[key] for key in keys[span.start : stop]], stop
@@ -152,11 +156,11 @@ def _scan(
 
 
 def _resumed(store: Store, token: Token) -> int:
-    """The version of the list that `token` goes on with; below 0 it is the newest."""
+    """The version of the list that `token` continues; a version below 0 means the newest one."""
     if token.rv < 0:
         return store.version
     if token.rv > store.version:
-        raise broken("etcdserver: mvcc: required revision is a future revision")
+        raise internal_error("etcdserver: mvcc: required revision is a future revision")
     if token.rv <= store.compacted:
         raise expired(Token(_ENCODING, -1, token.start).text())
     return token.rv
@@ -173,7 +177,7 @@ def _limit(text: str) -> int:
 
 
 def _check_version(parameters: dict[str, str]) -> None:
-    """Check resourceVersion and resourceVersionMatch, and that they go with a token."""
+    """Check resourceVersion and resourceVersionMatch, and their combination with a token."""
     version = parameters.get("resourceVersion", "")
     match = parameters.get("resourceVersionMatch", "")
     if match:
@@ -212,7 +216,7 @@ def _check_field(resource: Resource, term: FieldTerm) -> None:
 
 
 def _field(document: StoredObject, key: str) -> str:
-    """A field that can be selected on, as text."""
+    """The text of a field that selectors can use."""
     if key == "status.successful":
         return str(document.get("status", {}).get("succeeded", 0))
     return str(document["metadata"].get(key.removeprefix("metadata."), ""))

@@ -1,8 +1,8 @@
-"""ObjectMeta: what can be decoded as one, and what is valid in one.
+"""ObjectMeta: decoding and validation, as in kube-apiserver.
 
-Decoding comes first and fails as a whole; it drops what it does not know, and empty values, as the
-real server does. Validation then lists every cause. `managedFields` are decoded elsewhere
-(`fleetpatch.sandbox.apiserver.managed_fields`), and only looked at here.
+Decoding comes first and fails as a whole. It drops unknown fields and empty values, as the real
+server does. Validation then reports all causes. Here only the type of `managedFields` is checked;
+`fleetpatch.sandbox.apiserver.managed_fields` decodes them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -80,9 +80,9 @@ FIELDS: Final = frozenset(
 
 
 def decoded(metadata: Json) -> dict[str, Any]:
-    """`metadata` as ObjectMeta: unknown fields, empty values and `managedFields` dropped.
+    """Decode ObjectMeta: drop unknown fields, empty values and `managedFields`.
 
-    Raises ValueError, in few words, where a field has another type.
+    Raises ValueError if a field has a wrong type.
     """
     if metadata is None:
         return {}
@@ -92,7 +92,7 @@ def decoded(metadata: Json) -> dict[str, Any]:
 
 
 def with_owners_once(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """`metadata` with each of its owners once; two that differ in anything are two."""
+    """`metadata` without repeated ownerReferences; only equal ones are repetitions."""
     owners: list[Json] = []
     for owner in metadata.get("ownerReferences", ()):
         if not is_among(owner, owners):
@@ -101,14 +101,14 @@ def with_owners_once(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_nulls(value: Json) -> Json:
-    """A map's nulls as Go's encoding/json reads them into strings: as empty ones."""
+    """Replace the nulls of a map by empty strings, as Go's encoding/json decodes them."""
     if isinstance(value, dict) and None in value.values():
         return {key: entry or "" for key, entry in value.items()}
     return value
 
 
 def problems(metadata: Mapping[str, Any], *, custom: bool) -> Iterator[Cause]:
-    """What is not valid in the metadata of any object; `custom` ones may name finalizers freely."""
+    """Yield what is not valid in metadata; `custom` resources may have any finalizers."""
     name = metadata.get("name")
     if not name:
         why = "Required value: name or generateName is required"
@@ -127,7 +127,7 @@ def problems(metadata: Mapping[str, Any], *, custom: bool) -> Iterator[Cause]:
 
 
 def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
-    """What may not change in the metadata of any object, and did."""
+    """Yield changes of immutable metadata."""
     for field in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if new.get(field) != old.get(field):
             yield Cause(f"metadata.{field}", _invalid(new.get(field), _IMMUTABLE))

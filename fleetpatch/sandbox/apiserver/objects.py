@@ -1,9 +1,9 @@
-"""An object of a kind: decoded from JSON, prepared, checked, as the API server does it.
+"""Decode, prepare and check an object of a kind, as the API server does.
 
-*Decoding* keeps the fields of the kind and fails as a whole. *Preparing* puts back what only the
-server may set. *Checking* compares with the stored object, in the real server's order: kind, name,
-version, validity. Batch Jobs and Leases have rules of their own
-(`fleetpatch.sandbox.apiserver.jobs` and `leases`); the custom kinds keep any `spec`, and count its
+*Decoding* keeps the fields of the kind and fails as a whole. *Preparing* restores the fields that
+only the server may set. *Checking* compares with the stored object, in the real server's order:
+kind, name, version, validity. Batch Jobs and Leases have their own rules
+(`fleetpatch.sandbox.apiserver.jobs` and `lease`). Custom kinds keep any `spec`, and count its
 changes in `metadata.generation`.
 """
 
@@ -18,8 +18,8 @@ from fleetpatch.sandbox.apiserver.routes import Route
 from fleetpatch.sandbox.apiserver.statuses import (
     Cause,
     bad_request,
-    broken,
     conflict,
+    internal_error,
     invalid,
     undecodable,
 )
@@ -32,7 +32,7 @@ _NO_VERSION: Final = Cause(
 
 
 def decoded_new(resource: Resource, raw: Json) -> StoredObject:
-    """The object that the body of a POST or PUT describes. Raises Refusal (400; 422 for a kind)."""
+    """Decode the body of a POST or PUT. Raises Refusal (400; 422 for a wrong kind)."""
     _check_kind(resource, raw)
     try:
         return _typed(resource, raw, None)
@@ -44,7 +44,7 @@ def decoded_new(resource: Resource, raw: Json) -> StoredObject:
 
 
 def patched(resource: Resource, raw: Json, current: StoredObject | None) -> StoredObject:
-    """The object that `raw` describes, a new state of `current` that is not checked yet.
+    """Decode `raw`, the result of a patch of `current`; it must still be checked.
 
     Raises Refusal (422), and ValueError for fields of a wrong type.
     """
@@ -56,19 +56,23 @@ def patched(resource: Resource, raw: Json, current: StoredObject | None) -> Stor
 
 
 def applied(resource: Resource, merged: Json, current: StoredObject | None) -> StoredObject:
-    """The object that a server-side apply came to, not checked yet. Raises Refusal (422, 500)."""
+    """Decode the result of a server-side apply; it must still be checked.
+
+    Raises Refusal (422, 500).
+    """
     try:
         document = patched(resource, merged, current)
     except ValueError as error:
-        raise broken(f"failed to convert new object to proper version: {error}") from error
+        raise internal_error(f"failed to convert new object to proper version: {error}") from error
     if discovery.is_custom(resource) and merged.get("spec", document) is None:
-        # Nobody owns anything in it any more. Other writes drop such a null; an apply is refused.
+        # All fields in it lost their last owner. Other writes drop such a null; the validation of
+        # an apply refuses it.
         document["spec"] = None
     return document
 
 
 def labelled(resource: Resource, document: StoredObject) -> StoredObject:
-    """The object with the labels that it has by default: those of its pods."""
+    """The object with its default labels: a batch Job without labels has those of its pods."""
     own = document["metadata"]
     if resource != discovery.BATCH_JOBS or own.get("labels"):
         return document
@@ -76,10 +80,10 @@ def labelled(resource: Resource, document: StoredObject) -> StoredObject:
 
 
 def updated(route: Route, document: StoredObject, current: StoredObject) -> StoredObject:
-    """`document`, checked and prepared as the new state of `current`.
+    """Check and prepare `document` as the new state of `current`.
 
-    It is `current` itself where nothing changes; else it still has the version of `current`.
-    Raises Refusal (400, 409, 422) as the real server answers.
+    Returns `current` itself if nothing changes, otherwise an object that still has the version of
+    `current`. Raises Refusal (400, 409, 422), as the real server answers.
     """
     check_name(route, document["metadata"])
     _check_version(route, document["metadata"], current["metadata"])
@@ -103,7 +107,7 @@ def check(resource: Resource, document: StoredObject, current: StoredObject | No
 
 
 def _typed(resource: Resource, raw: Json, current: StoredObject | None) -> StoredObject:
-    """An object with the fields of its kind only. Raises ValueError for wrong types."""
+    """Keep only the fields of the kind. Raises ValueError for wrong types."""
     document: StoredObject = {
         "apiVersion": resource.api_version,
         "kind": resource.kind,
@@ -111,7 +115,7 @@ def _typed(resource: Resource, raw: Json, current: StoredObject | None) -> Store
     }
     spec, status = raw.get("spec"), raw.get("status")
     if current is not None and spec is current.get("spec"):
-        decoded = spec  # a patch that left it alone shares it
+        decoded = spec  # the patch did not touch it, so it is decoded already
     elif resource == discovery.BATCH_JOBS:
         decoded = jobs.decoded(spec)
     elif resource == discovery.LEASES:
@@ -126,7 +130,7 @@ def _typed(resource: Resource, raw: Json, current: StoredObject | None) -> Store
 
 
 def _check_kind(resource: Resource, raw: Json) -> None:
-    """Check that apiVersion and kind are those of the resource."""
+    """Check that apiVersion and kind are those of the resource. Raises Refusal (422)."""
     api_version, kind = raw.get("apiVersion"), raw.get("kind")
     if (api_version, kind) == (resource.api_version, resource.kind):
         return
@@ -165,15 +169,15 @@ def check_name(route: Route, found: dict[str, Any]) -> None:
 
 
 def version_of(found: dict[str, Any]) -> int:
-    """The version that an object supposes; 0 is any. Raises Refusal (500) for what is none."""
+    """The resourceVersion of a request; 0 means any. Raises Refusal (500) if it is not a number."""
     version: str = found.get("resourceVersion", "0")
     if not version.isdecimal():
-        raise broken(f'strconv.ParseUint: parsing "{version}": invalid syntax')
+        raise internal_error(f'strconv.ParseUint: parsing "{version}": invalid syntax')
     return int(version)
 
 
 def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) -> None:
-    """Check the version that the new state supposes; all kinds but batch Jobs must suppose one."""
+    """Check the version of a request against the stored one; only batch Jobs may leave it out."""
     resource, version = route.resource, version_of(found)
     if version == 0:
         if resource != discovery.BATCH_JOBS:
@@ -183,7 +187,7 @@ def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) 
 
 
 def _prepared(document: StoredObject, current: StoredObject) -> StoredObject:
-    """The new state with what only the server may set put back; the generation goes up if due."""
+    """Restore the fields that only the server may set, and count a change of a custom spec."""
     stored = current["metadata"]
     kept = {field: stored[field] for field in _KEPT if field in stored}
     given = {field: value for field, value in document["metadata"].items() if field not in _KEPT}
@@ -203,7 +207,7 @@ def _spec_problems(
     spec, own = document.get("spec", {}), document["metadata"]
     if resource == discovery.BATCH_JOBS:
         if current and spec is current["spec"] and own["uid"] == current["metadata"]["uid"]:
-            return []  # as valid as it was
+            return []  # the same spec was valid before
         changes = jobs.change_problems(spec, current["spec"]) if current else ()
         return [*jobs.problems(spec, own.get("name", ""), own["uid"]), *changes]
     if resource == discovery.LEASES:

@@ -14,7 +14,7 @@ _UNKNOWN: Final = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How a write is to be done, and in whose name."""
+    """The options of a write."""
 
     dry_run: bool
     manager: str
@@ -24,15 +24,16 @@ class WriteOptions:
     def parse(
         cls, parameters: Mapping[str, str], kind: str, *, applies: bool | None = None
     ) -> "WriteOptions":
-        """Read them. Raises Refusal (422); `kind` is `PatchOptions` and so on.
+        """Parse query parameters. Raises Refusal (422).
 
-        `applies` tells of a PATCH whether it is a server-side apply.
+        `kind` is the options' kind, for example `PatchOptions`. `applies` says whether a PATCH is a
+        server-side apply; it is None for other verbs.
         """
         causes = [*_of_patch(parameters, applies=applies), *_of_any(parameters)]
         if causes:
             raise invalid(_GROUP, kind, "", causes)
         return cls(
-            "dryRun" in parameters,
+            "dryRun" in parameters,  # its only valid value is All
             parameters.get("fieldManager") or _UNKNOWN,
             parameters.get("force", "false").lower() not in _FALSE,
         )

@@ -1,8 +1,7 @@
-"""Bodies of merge, JSON and strategic patches, read as a server reads them.
+"""Decode the bodies of merge, JSON and strategic patches, with the errors of a real server.
 
-What they do to a document is in `fleetpatch.rules`: `mergepatch`, `jsonpatch`, `strategicpatch`.
-Server-side apply is no function of the document alone:
-`fleetpatch.sandbox.apiserver.managed_fields`.
+`fleetpatch.rules.patching` applies them to a document. A server-side apply also needs the owners of
+fields; it is in `fleetpatch.sandbox.apiserver.managed_fields`.
 """
 
 from typing import Any, Final
@@ -17,7 +16,7 @@ from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from fleetpatch.sandbox.apiserver.decoding import copied, decoded, spelled, stored, unspelled
 from fleetpatch.sandbox.apiserver.statuses import (
     bad_request,
-    broken,
+    internal_error,
     rejected,
     too_large,
     undecodable,
@@ -35,9 +34,9 @@ _GO_NAMES: Final = {bool: "bool", int: "number", float: "number", str: "string",
 
 
 def patched(document: Json, content_type: str, body: bytes, rules: MergeRules) -> Json:
-    """Apply a patch of one of these types. Raises Refusal as the real server answers.
+    """Apply a patch of one of these types. Raises Refusal, as the real server answers.
 
-    The result is plain JSON: whether it still is an object of its kind is not looked at.
+    The result is plain JSON; whether it is still an object of its kind is not checked.
     """
     if content_type == MERGE:
         return merge_patched(document, _merge_body(body), keeps_null_entries=False)
@@ -46,7 +45,7 @@ def patched(document: Json, content_type: str, body: bytes, rules: MergeRules) -
     try:
         return strategic_patched(document, _strategic_body(body), rules)
     except InapplicableError as error:
-        raise broken(str(error)) from error
+        raise internal_error(str(error)) from error
 
 
 def _json_patched(document: Json, operations: list[dict[str, Any]]) -> Json:
@@ -63,14 +62,15 @@ def _merge_body(body: bytes) -> Json:
         patch = decoded(body)
     except msgspec.ValidationError as error:
         if not body.lstrip().startswith((b"{", b"[")):
-            raise broken("Invalid JSON Patch") from error
+            raise internal_error("Invalid JSON Patch") from error
         raise undecodable(body.decode(errors="replace"), str(error)) from error
     except msgspec.DecodeError as error:
-        raise broken("Invalid JSON Patch") from error
+        raise internal_error("Invalid JSON Patch") from error
     if isinstance(patch, list):
         raise undecodable(patch, "couldn't get version/kind; json parse error")
     if not isinstance(patch, dict):
-        raise broken("Invalid JSON Patch")
+        # The text is the real server's, for a merge patch as well.
+        raise internal_error("Invalid JSON Patch")
     return patch
 
 
@@ -95,11 +95,11 @@ def _json_patch_body(body: bytes) -> list[dict[str, Any]]:
 
 
 def _operation(operation: dict[str, Json]) -> dict[str, Json]:
-    """An operation whose value keeps its spelling; its other members are read."""
-    return {key: value if key == _VALUE else _read(value) for key, value in operation.items()}
+    """Decode all members of an operation except its value, which keeps its spelling."""
+    return {key: value if key == _VALUE else _decoded(value) for key, value in operation.items()}
 
 
-def _read(value: Json) -> Json:
+def _decoded(value: Json) -> Json:
     try:
         return unspelled(value)
     except msgspec.DecodeError:
@@ -113,11 +113,11 @@ def _strategic_body(body: bytes) -> Json:
         raise bad_request("unexpected EOF" if body else "EOF") from error
     if not isinstance(patch, dict | None):
         raise bad_request(_unmarshal(patch, "map[string]interface {}"))
-    # The type is known from the path, and what the patch says about it is not looked at.
+    # The kind is known from the path; the server ignores what the patch says about it.
     return {key: value for key, value in (patch or {}).items() if key not in _TYPE}
 
 
 def _unmarshal(value: Json, wanted: str) -> str:
-    """The words of Go's encoding/json."""
+    """The error of Go's encoding/json for a value of a wrong type."""
     found = _GO_NAMES.get(type(value), "object")
     return f"json: cannot unmarshal {found} into Go value of type {wanted}"

@@ -1,4 +1,4 @@
-"""From a path to what it names: a resource, a namespace, a name, a subresource."""
+"""Resolve a path to a resource, a namespace, a name and a subresource."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,7 @@ _STATUS: Final = "status"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a path names; empty `namespace` is all of them, empty `name` the collection."""
+    """A resolved path; without `namespace` it means all of them, without `name` the collection."""
 
     resource: Resource
     namespace: str = ""
@@ -23,9 +23,9 @@ class Route:
 
 
 def find_route(path: str) -> Route:
-    """Read the path of a resource, percent-decoded.
+    """Resolve a percent-decoded path.
 
-    Raises Refusal where nothing is served: a Status for a built-in group, else plain text.
+    Raises Refusal (404) if it is not served: a Status for a built-in group, else plain text.
     """
     match path.strip("/").split("/"):
         case ["api", version, *rest]:
@@ -53,5 +53,5 @@ def _route(group: str, version: str, rest: list[str]) -> Route:
 
 
 def _is_within(group: str, rest: list[str]) -> bool:
-    """Whether `namespaces/x/y` means y within x, and not the subresource y of the namespace x."""
+    """Whether `namespaces/x/y` is the resource y in x, and not the subresource y of Namespace x."""
     return group != "" or rest[_OBJECT] not in (_STATUS, "finalize")

@@ -1,6 +1,6 @@
-"""What the sandbox answers, as values: replies, and the Status bodies of refusals.
+"""The answers of the sandbox as values: replies, and the Status bodies of refusals.
 
-A handler returns a `Reply` or raises a `Refusal`, which carries one. The texts are those of
+A handler returns an `ApiReply`, or raises a `Refusal` that contains one. The texts are those of
 kube-apiserver 1.20, because people and programs read them.
 """
 
@@ -24,7 +24,7 @@ encode: Final = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class ApiReply:
-    """A complete HTTP answer; `headers` are those beside Content-Type and Content-Length."""
+    """A complete HTTP answer; `headers` has all except Content-Type and Content-Length."""
 
     status: int
     body: bytes
@@ -45,7 +45,7 @@ class Cause:
 
 
 class Refusal(FleetpatchError):
-    """A request ends here; `reply` is the answer."""
+    """Ends the handling of a request; `reply` is the answer."""
 
     def __init__(self, reply: ApiReply) -> None:
         super().__init__(f"{reply.status} {reply.body.decode()}")
@@ -53,12 +53,12 @@ class Refusal(FleetpatchError):
 
 
 def ok(document: Json, status: int = HTTPStatus.OK) -> ApiReply:
-    """A JSON document."""
+    """A reply with a JSON document."""
     return ApiReply(status, encode(document))
 
 
 def text(status: int, body: str) -> ApiReply:
-    """A plain text."""
+    """A reply with plain text."""
     return ApiReply(status, body.encode(), TEXT)
 
 
@@ -71,7 +71,7 @@ def failure(
     metadata: Json = None,
     headers: Mapping[str, str] | None = None,
 ) -> ApiReply:
-    """A Status of failure; no `reason` and None for `details` leave those fields out."""
+    """A Status of failure; an empty `reason` and `details` None leave those fields out."""
     status = {
         "kind": "Status",
         "apiVersion": "v1",
@@ -87,23 +87,23 @@ def failure(
 
 
 def details_of(resource: Resource, name: str = "", *, kind: str = "") -> Json:
-    """A Status's `details` about an object; `kind` is the resource's plural unless given."""
+    """The `details` of a Status about an object; `kind` is the plural unless it is given."""
     parts = {"name": name, "group": resource.group, "kind": kind or resource.plural}
     return {key: value for key, value in parts.items() if value}
 
 
 def bad_request(message: str) -> Refusal:
-    """400, with nothing but a message."""
+    """400, with a message only."""
     return Refusal(failure(HTTPStatus.BAD_REQUEST, message, "BadRequest"))
 
 
 def unauthorized() -> Refusal:
-    """401: no credentials that the server knows."""
+    """401: the credentials are missing or unknown."""
     return Refusal(failure(HTTPStatus.UNAUTHORIZED, "Unauthorized", "Unauthorized"))
 
 
 def forbidden(resource: Resource, name: str, user: str, verb: str, namespace: str) -> Refusal:
-    """403, in RBAC's words; an empty `namespace` is the cluster scope."""
+    """403, with the text of RBAC; an empty `namespace` is the cluster scope."""
     what = f'{resource.name} "{name}"' if name else resource.name
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
     message = (
@@ -115,19 +115,19 @@ def forbidden(resource: Resource, name: str, user: str, verb: str, namespace: st
 
 
 def not_found(resource: Resource, name: str) -> Refusal:
-    """404: the kind is served, the object is not there."""
+    """404: the kind is served, but the object does not exist."""
     message = f'{resource.name} "{name}" not found'
     return Refusal(failure(HTTPStatus.NOT_FOUND, message, "NotFound", details_of(resource, name)))
 
 
 def no_such_resource() -> Refusal:
-    """404 of a built-in group: there is no such resource."""
+    """404 of a built-in group: the resource does not exist."""
     message = "the server could not find the requested resource"
     return Refusal(failure(HTTPStatus.NOT_FOUND, message, "NotFound", {}))
 
 
 def no_such_page() -> Refusal:
-    """404 in plain text: no handler for the path, as for custom kinds that are not served."""
+    """404 in plain text: the path has no handler, as for custom kinds that are not served."""
     return Refusal(text(HTTPStatus.NOT_FOUND, "404 page not found\n"))
 
 
@@ -150,7 +150,7 @@ def already_exists(resource: Resource, name: str) -> Refusal:
 
 
 def conflict(resource: Resource, name: str, why: str = "", *, kind: str = "") -> Refusal:
-    """409: the object is another, or newer, than the request supposes."""
+    """409: the object has another uid or a newer version than the request expects."""
     why = why or (
         "the object has been modified; please apply your changes to the latest version"
         " and try again"
@@ -162,13 +162,13 @@ def conflict(resource: Resource, name: str, why: str = "", *, kind: str = "") ->
 
 
 def apply_conflict(conflicts: Sequence[tuple[str, str]]) -> Refusal:
-    """409: an apply would change what others own; `conflicts` are owners and fields, sorted."""
+    """409: an apply would change fields of other owners; `conflicts` are (owner, field), sorted."""
     causes = [
         {"reason": "FieldManagerConflict", "message": f"conflict with {owner}", "field": field}
         for owner, field in conflicts
     ]
     if len(conflicts) == 1:
-        told = f"1 conflict: conflict with {conflicts[0][0]}: {conflicts[0][1]}"
+        summary = f"1 conflict: conflict with {conflicts[0][0]}: {conflicts[0][1]}"
     else:
         owners = dict.fromkeys(owner for owner, _ in conflicts)
         lines = [
@@ -179,13 +179,13 @@ def apply_conflict(conflicts: Sequence[tuple[str, str]]) -> Refusal:
                 *(f"- {field}" for owner, field in conflicts if owner == each),
             )
         ]
-        told = f"{len(conflicts)} conflicts: " + "\n".join(lines)
-    message = f"Apply failed with {told}"
+        summary = f"{len(conflicts)} conflicts: " + "\n".join(lines)
+    message = f"Apply failed with {summary}"
     return Refusal(failure(HTTPStatus.CONFLICT, message, "Conflict", {"causes": causes}))
 
 
 def expired(token: str) -> Refusal:
-    """410 for a continue token that is too old; `token` goes on from its key at the newest."""
+    """410: the continue token is too old; `token` continues from its key at the newest version."""
     message = (
         "The provided continue parameter is too old to display a consistent list result. You can"
         " start a new list without the continue parameter, or use the continue token in this"
@@ -197,7 +197,7 @@ def expired(token: str) -> Refusal:
 
 
 def unsupported_media_type(accepted: Sequence[str], *, custom: bool) -> Refusal:
-    """415 for a PATCH, in the words for a custom resource or a built-in one."""
+    """415 for a PATCH, with the text for a custom resource or for a built-in one."""
     if custom:
         kinds = ", ".join(accepted)
         message = (
@@ -224,33 +224,33 @@ def too_large(message: str) -> Refusal:
 def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Refusal:
     """422 with its causes."""
     about = f"{kind}.{group}" if group else kind
-    told = str(causes[0]) if len(causes) == 1 else f"[{', '.join(map(str, causes))}]"
+    listed = str(causes[0]) if len(causes) == 1 else f"[{', '.join(map(str, causes))}]"
     parts = {"name": name, "group": group, "kind": kind}
     details: Json = {key: value for key, value in parts.items() if value}
     details["causes"] = [
         {"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes
     ]
-    message = f'{about} "{name}" is invalid: {told}'
+    message = f'{about} "{name}" is invalid: {listed}'
     return Refusal(failure(HTTPStatus.UNPROCESSABLE_ENTITY, message, "Invalid", details))
 
 
 def invalid_option(options: str, cause: Cause) -> Refusal:
-    """422 for a query parameter; `options` is `PatchOptions`, `ListOptions` and so on."""
+    """422 for a query parameter; `options` is the kind of the options, such as `PatchOptions`."""
     return invalid("meta.k8s.io", options, "", [cause])
 
 
 def undecodable(document: Json, error: str) -> Refusal:
-    """422 for a patched object that is no longer one of its kind: it quotes the whole object."""
+    """422 for a patched object that is not of its kind any more; it quotes the whole object."""
     quoted = encode(encode(document).decode()).decode()
     return invalid("", "", "", [Cause("patch", f"Invalid value: {quoted}: {error}")])
 
 
 def rejected() -> Refusal:
-    """422 for a JSON Patch that cannot be carried out, whatever the cause."""
+    """422 for a JSON Patch that cannot be applied; the server does not say why."""
     message = "the server rejected our request due to an error in our request"
     return Refusal(failure(HTTPStatus.UNPROCESSABLE_ENTITY, message, "Invalid", {}))
 
 
-def broken(message: str) -> Refusal:
+def internal_error(message: str) -> Refusal:
     """500 without a reason, as the real server answers to some malformed input."""
     return Refusal(failure(HTTPStatus.INTERNAL_SERVER_ERROR, message))

@@ -1,12 +1,11 @@
-"""The objects, in memory, under one version counter.
+"""The objects in memory, with one version counter.
 
-Objects are JSON documents (`Document`) that are **never changed in place**: a write makes a new
-document that shares with the old one whatever did not change. So a spec of some kilobytes exists
-once for all the jobs of the sample fleet that have it, and a reader needs no copy.
+Objects are JSON documents (`StoredObject`) that are **never changed in place**: a write makes a new
+document that shares the unchanged parts with the old one. So a spec of some kilobytes exists once
+for all jobs of the sample fleet that have it, and a reader does not need a copy.
 
-Keys are those of etcd, `namespace/name`, and so is their order. Every write, of whatever object,
-takes the next version; there are no old versions to read (see
-`fleetpatch.sandbox.apiserver.lists`).
+Keys are `namespace/name`, as in etcd, and have the same order. Every write to any object increments
+the version. Old versions cannot be read (see `fleetpatch.sandbox.apiserver.lists`).
 """
 
 from bisect import bisect_left, insort
@@ -18,11 +17,11 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 
 StoredObject: TypeAlias = dict[str, Json]
-"""An object as JSON; not to be changed in place."""
+"""An object as JSON, which must not be changed in place."""
 
 
 def key_of(namespace: str, name: str) -> str:
-    """The key of an object; `namespace` is empty for what has none."""
+    """The key of an object; `namespace` is empty for a cluster-scoped object."""
     return f"{namespace}/{name}" if namespace else name
 
 
@@ -34,14 +33,15 @@ class Collection:
     documents: dict[str, StoredObject] = field(default_factory=dict)
 
     def span(self, prefix: str, start: str = "") -> range:
-        """The positions in `keys` of those with `prefix` that do not come before `start`."""
+        """The positions of the keys with `prefix`, from `start` on."""
         first = bisect_left(self.keys, max(prefix, start))
+        # The end is where a key with the next possible prefix would be.
         end = bisect_left(self.keys, prefix[:-1] + chr(ord(prefix[-1]) + 1)) if prefix else None
         return range(first, len(self.keys) if end is None else end)
 
 
 class Store:
-    """All objects of one sandbox. Not for several threads."""
+    """All objects of one sandbox. Not thread-safe."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._collections = {resource: Collection() for resource in resources}
@@ -51,15 +51,15 @@ class Store:
         """Continue tokens of this version and older have expired."""
 
     def collection(self, resource: Resource) -> Collection:
-        """The objects of `resource`, to be read only."""
+        """The objects of `resource`; read only."""
         return self._collections[resource]
 
     def get(self, resource: Resource, namespace: str, name: str) -> StoredObject | None:
-        """The object of that name."""
+        """The object of that name, or None."""
         return self._collections[resource].documents.get(key_of(namespace, name))
 
     def put(self, resource: Resource, document: StoredObject) -> StoredObject:
-        """Store a new object or a new state of one; return it with its version set."""
+        """Store a new object, or a new state of one, and return it with its version."""
         self.version += 1
         metadata = {**document["metadata"], "resourceVersion": str(self.version)}
         stored = {**document, "metadata": metadata}
@@ -71,7 +71,7 @@ class Store:
         return stored
 
     def load(self, resource: Resource, documents: Iterable[StoredObject]) -> None:
-        """Store many new objects; much faster than `put` for each."""
+        """Store many new objects; much faster than calling `put` for each, as it sorts once."""
         collection = self._collections[resource]
         for document in documents:
             self.version += 1
@@ -81,7 +81,7 @@ class Store:
         collection.keys = sorted(collection.documents)
 
     def delete(self, resource: Resource, namespace: str, name: str) -> StoredObject | None:
-        """Remove the object of that name and return it."""
+        """Remove and return the object of that name, or None."""
         collection = self._collections[resource]
         key = key_of(namespace, name)
         document = collection.documents.pop(key, None)
@@ -97,7 +97,7 @@ class Store:
         name: str,
         change: Callable[[StoredObject], StoredObject],
     ) -> bool:
-        """Let another writer change an object; False where there is none of that name."""
+        """Change an object as another writer; returns False if it does not exist."""
         document = self.get(resource, namespace, name)
         if document is None:
             return False
@@ -105,7 +105,7 @@ class Store:
         return True
 
     def compact(self) -> None:
-        """Let all continue tokens given so far expire, as etcd's compaction does."""
+        """Expire all continue tokens issued so far, as etcd's compaction does."""
         self.compacted = self.version
 
     def __iter__(self) -> Iterator[tuple[Resource, StoredObject]]:

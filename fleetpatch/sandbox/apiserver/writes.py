@@ -1,8 +1,8 @@
 """POST, PUT, PATCH, DELETE: from a request's body to the store.
 
-An update that changes nothing is not stored, so the version stays: clients rely on it. Who writes
-what is kept with the objects (`fleetpatch.sandbox.apiserver.managed_fields`); a client that does
-not say its name in `fieldManager` is `unknown`.
+An update that changes nothing is not stored, so the version stays the same; clients rely on it. The
+owners of fields are kept with the objects (`fleetpatch.sandbox.apiserver.managed_fields`); a client
+without a `fieldManager` is recorded as `unknown`.
 """
 
 import time
@@ -24,8 +24,8 @@ from fleetpatch.sandbox.apiserver.statuses import (
     already_exists,
     apply_conflict,
     bad_request,
-    broken,
     conflict,
+    internal_error,
     not_found,
     undecodable,
     unsupported_media_type,
@@ -43,10 +43,11 @@ def _is_built_in(resource: Resource) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """The writing verbs over one store.
+    """The writing verbs over one store. All of them raise Refusal.
 
-    `new_uid` makes uids, `wall` tells the time (seconds since the epoch), `takes_strategic` tells
-    which kinds take a strategic merge patch. All verbs raise Refusal.
+    - `new_uid`: makes uids.
+    - `wall`: the clock, in seconds since the epoch.
+    - `takes_strategic`: whether a kind accepts strategic merge patches.
     """
 
     store: Store
@@ -57,7 +58,7 @@ class Writes:
     def create(
         self, route: Route, content_type: str, body: bytes, parameters: dict[str, str]
     ) -> StoredObject:
-        """POST; the new object."""
+        """Carry out a POST; return the new object."""
         bodies.check_json(content_type)
         bodies.check_size(body)
         options = WriteOptions.parse(parameters, "CreateOptions")
@@ -68,15 +69,16 @@ class Writes:
                 "the namespace of the provided object does not match the namespace sent on the"
                 " request"
             )
-        # What the server generates from here on, labels of pods among it, is nobody's.
+        # Owners are computed before the server generates fields, for example labels of pods: those
+        # do not have an owner.
         labelled = objects.labelled(resource, document)
         managed = tracking.created(resource, labelled, self._writer(options))
-        return self._made(route, tracking.owned(document, managed), options)
+        return self._store_new(route, tracking.with_owners(document, managed), options)
 
     def patch(
         self, route: Route, content_type: str, body: bytes, parameters: dict[str, str]
     ) -> StoredObject:
-        """PATCH; the object as it is afterwards."""
+        """Carry out a PATCH; return the object after it."""
         custom = discovery.is_custom(route.resource)
         kind = bodies.media_type(content_type)
         strategic = kind == patches.STRATEGIC and self.takes_strategic(route.resource)
@@ -95,12 +97,12 @@ class Writes:
         return self._updated(route, current, document, _claimed(raw), options)
 
     def would_create(self, route: Route, content_type: str) -> bool:
-        """Whether a PATCH would make the object, as a server-side apply may."""
+        """Whether a PATCH would create the object, as a server-side apply may."""
         applies = bodies.media_type(content_type) == patches.APPLY
         return applies and not self.store.get(route.resource, route.namespace, route.name)
 
     def replace(self, route: Route, body: bytes, parameters: dict[str, str]) -> StoredObject:
-        """PUT; the object as it is afterwards."""
+        """Carry out a PUT; return the object after it."""
         bodies.check_size(body)
         options = WriteOptions.parse(parameters, "UpdateOptions")
         raw = bodies.whole_object(route.resource, body)
@@ -115,7 +117,10 @@ class Writes:
         return self._updated(route, current, document, _claimed(raw), options)
 
     def delete(self, route: Route, body: bytes, parameters: dict[str, str]) -> Json:
-        """DELETE; a Status of success. The object goes at once, whatever its finalizers."""
+        """Carry out a DELETE; return a Status of success.
+
+        The object is removed at once, also if it has finalizers.
+        """
         bodies.check_size(body)
         options = bodies.delete_options(body)
         dry = WriteOptions.parse(parameters, "DeleteOptions").dry_run or bool(options.dry_run)
@@ -142,9 +147,9 @@ class Writes:
         }
 
     def recreated(self, resource: Resource, document: StoredObject) -> StoredObject:
-        """A new object with the name and content of `document`, not stored yet."""
+        """A new object with the name and content of `document`; it is not stored yet."""
         uid = self.new_uid()
-        document = tracking.bare(document)
+        document = tracking.without_owners(document)
         fresh = {**document["metadata"], "uid": uid, "creationTimestamp": self._now()}
         recreated = {**document, "metadata": fresh}
         if resource == discovery.BATCH_JOBS:
@@ -170,23 +175,23 @@ class Writes:
         return self._stored(route, current, document, options)
 
     def _applied(self, route: Route, body: bytes, options: WriteOptions) -> StoredObject:
-        """A server-side apply; it makes the object where there is none."""
+        """Carry out a server-side apply, which creates an object that does not exist."""
         resource = route.resource
         current = self.store.get(resource, route.namespace, route.name)
         wanted = configuration.decoded(resource, body)
         if current is not None and tracking.is_ambiguous(resource, current):
-            raise broken("failed to create manager for existing fields: duplicate entries")
+            raise internal_error("failed to create manager for existing fields: duplicate entries")
         try:
             merged, managed = tracking.applied(
                 resource, current, wanted, self._writer(options), force=options.force
             )
         except ConflictError as error:
-            told = [(str(each.manager), shown(each.field)) for each in error.conflicts]
-            raise apply_conflict(told) from error
-        document = tracking.owned(objects.applied(resource, merged, current), managed)
+            conflicts = [(str(each.manager), shown(each.field)) for each in error.conflicts]
+            raise apply_conflict(conflicts) from error
+        document = tracking.with_owners(objects.applied(resource, merged, current), managed)
         if current is not None:
             return self._stored(route, current, document, options)
-        return self._made(route, _identified(route, document), options)
+        return self._store_new(route, _identified(route, document), options)
 
     def _stored(
         self, route: Route, current: StoredObject, document: StoredObject, options: WriteOptions
@@ -196,8 +201,10 @@ class Writes:
             return document
         return self.store.put(route.resource, document)
 
-    def _made(self, route: Route, document: StoredObject, options: WriteOptions) -> StoredObject:
-        """A new object of which name and namespace have been checked."""
+    def _store_new(
+        self, route: Route, document: StoredObject, options: WriteOptions
+    ) -> StoredObject:
+        """Store a new object, whose name and namespace have been checked."""
         resource, namespace = route.resource, route.namespace
         if namespace and not self.store.get(discovery.NAMESPACES, "", namespace):
             raise not_found(discovery.NAMESPACES, namespace)
@@ -209,10 +216,10 @@ class Writes:
         return document if options.dry_run else self.store.put(resource, document)
 
     def _prepared(self, resource: Resource, namespace: str, document: StoredObject) -> StoredObject:
-        """A new object with what the server itself sets."""
+        """A new object with the fields that the server sets."""
         given = document["metadata"]
         if given.get("resourceVersion"):
-            raise broken("resourceVersion should not be set on objects to be created")
+            raise internal_error("resourceVersion should not be set on objects to be created")
         uid = self.new_uid()
         own = {**metadata.with_owners_once(given), "uid": uid, "creationTimestamp": self._now()}
         if namespace:
@@ -228,7 +235,7 @@ class Writes:
             case discovery.NAMESPACES:
                 prepared |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
             case discovery.LEASES:
-                pass  # nothing more
+                pass  # a Lease has neither a status nor a generation
             case _:
                 own["generation"] = 1
         return prepared
@@ -241,14 +248,14 @@ class Writes:
 
 
 def _claimed(raw: Json) -> Json:
-    """The owners that the body of a PUT, or an object patched, has."""
+    """The `managedFields` in the body of a PUT, or in the result of a patch."""
     return (raw.get("metadata") or {}).get("managedFields")
 
 
 def _identified(route: Route, document: StoredObject) -> StoredObject:
-    """An object that an apply is to make, checked to be the one of the path.
+    """Check an object that an apply creates against the path.
 
-    Its version is dropped, whatever it is: there is nothing to compare it with.
+    Its resourceVersion is dropped, because there is no stored version to compare it with.
     """
     own = document["metadata"]
     if "uid" in own:

@@ -1,6 +1,6 @@
-"""The sandbox as Huawei Cloud CCI: what stands before the API there, and what it allows less of.
+"""The sandbox as Huawei Cloud CCI: the gateway before the API, and the limits of a PATCH.
 
-Here live the gateway, which asks who somebody is and answers errors of its own; IAM, which hands
-out tokens; signatures by access keys; and the limits of a PATCH. The objects, and what a server
-makes of a request that comes through, are those of the sandbox at large.
+This folder has the gateway, which authenticates requests and answers with its own errors; IAM,
+which issues tokens; the verification of signatures by access keys; and the limits of a PATCH. A
+request that passes is answered by the same API as for Kubernetes (`fleetpatch.sandbox.apiserver`).
 """

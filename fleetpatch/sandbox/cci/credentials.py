@@ -1,4 +1,4 @@
-"""All that opens the sandbox in CCI mode, made anew at each start, and the file that tells it."""
+"""The credentials of the sandbox in CCI mode, generated at each start, and the file with them."""
 
 import hmac
 import secrets
@@ -16,9 +16,9 @@ _KEY_LETTERS: Final = string.ascii_uppercase + string.digits
 
 @dataclass(frozen=True, slots=True)
 class IssuedCredentials:
-    """Three ways in: a token that does not expire, an account to log in with, an access key.
+    """Three ways to sign in: a token that does not expire, an IAM account, and an access key.
 
-    `project` is what a token of IAM is for.
+    `project` is the name of the project that tokens are issued for.
     """
 
     domain: str
@@ -30,8 +30,8 @@ class IssuedCredentials:
     secret_key: str = field(repr=False)
 
     @classmethod
-    def fresh(cls) -> Self:
-        """Credentials that nobody can guess."""
+    def generate(cls) -> Self:
+        """Generate random credentials."""
         return cls(
             domain="sandbox-domain",
             user="sandbox-user",
@@ -43,7 +43,7 @@ class IssuedCredentials:
         )
 
     def variables(self) -> dict[str, str]:
-        """The credentials as variables of an environment."""
+        """The credentials as environment variables."""
         return {
             "CCI_TOKEN": self.token,
             "CCI_DOMAIN": self.domain,
@@ -56,12 +56,13 @@ class IssuedCredentials:
 
 
 def write_credentials(path: Path, credentials: IssuedCredentials) -> None:
-    """Write `KEY=value` lines, for their owner only; replaces what is there. Raises OSError."""
+    """Write `KEY=value` lines to a file with mode 0600, replacing an old one. Raises OSError."""
     lines = (f"{key}={value}\n" for key, value in credentials.variables().items())
     write_private(path, "".join(lines).encode())
 
 
-def are_same(told: str, known: str) -> bool:
-    """Compare two secrets in a time that tells nothing; any text may come from outside."""
-    a, b = (each.encode(errors="surrogatepass") for each in (told, known))
+def secrets_equal(given: str, known: str) -> bool:
+    """Compare two secrets in constant time; `given` may be any text from a request."""
+    # `compare_digest` accepts text in ASCII only, so bytes are compared.
+    a, b = (each.encode(errors="surrogatepass") for each in (given, known))
     return hmac.compare_digest(a, b)

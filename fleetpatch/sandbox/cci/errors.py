@@ -1,4 +1,4 @@
-"""What the gateway and IAM answer where they refuse: bodies of their own, no Status.
+"""The errors of the gateway and of IAM, whose bodies are not Status objects.
 
 The codes and their texts are those of the API gateway's public table of error codes.
 """
@@ -33,9 +33,9 @@ _TITLES: Final = MappingProxyType({400: "Bad Request", 401: "Unauthorized"})
 def gateway_error(
     status: int, message: str = "", *, headers: Mapping[str, str] | None = None
 ) -> ApiReply:
-    """An error of the gateway, in its own words where `message` has none."""
-    code, words = _KNOWN.get(status, _OTHER)
-    body = encode({"error_msg": message or words, "error_code": code})
+    """An error of the gateway; without `message` it has the text of the table."""
+    code, text = _KNOWN.get(status, _OTHER)
+    body = encode({"error_msg": message or text, "error_code": code})
     return ApiReply(status, body, headers=headers or {})
 
 

@@ -1,16 +1,17 @@
-"""The gateway before the API: who somebody is, and which query parameters there are.
+"""The gateway before the API: it authenticates requests and checks query parameters.
 
-One of these must open it, and the first that a request has decides:
+The first of these headers in a request decides:
 
-| header | holds |
+| header | contains |
 |---|---|
-| `X-Auth-Token` | a token of IAM that has not expired, or the one of the credentials file |
+| `X-Auth-Token` | a token of IAM that has not expired, or the token in the credentials file |
 | `Authorization: SDK-HMAC-SHA256 ...` | a signature (`fleetpatch.sandbox.cci.signatures`) |
-| `Authorization: Bearer ...` | a token of the kubeconfig, with which Kubernetes clients come |
+| `Authorization: Bearer ...` | a token of the kubeconfig, as Kubernetes clients send it |
 
-kubectl is not among those clients: it keeps its tokens to itself on plain HTTP.
+kubectl cannot use the last one, because it does not send tokens over plain HTTP.
 
-Beyond it a request is the administrator's, but for a bearer token's, which is its user's.
+The API treats an authenticated request as the administrator's. With a bearer token, it is the
+request of that token's user.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from fleetpatch.sandbox.apiserver.api import Api, ApiRequest
 from fleetpatch.sandbox.apiserver.routes import find_route
 from fleetpatch.sandbox.apiserver.statuses import ApiReply, Refusal
 from fleetpatch.sandbox.cci import iam, signatures
-from fleetpatch.sandbox.cci.credentials import IssuedCredentials, are_same
+from fleetpatch.sandbox.cci.credentials import IssuedCredentials, secrets_equal
 from fleetpatch.sandbox.cci.errors import gateway_error, unauthenticated
 
 _TOKEN: Final = "x-auth-token"  # noqa: S105 -- the name of a header
@@ -32,7 +33,7 @@ _PROJECT: Final = "x-project-id"
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The gateway before one API; `wall` tells the time, in seconds since the epoch."""
+    """The gateway before one API; `wall` is the clock, in seconds since the epoch."""
 
     api: Api
     iam: iam.Iam
@@ -40,26 +41,27 @@ class Gateway:
     wall: Callable[[], float]
 
     def answer(self, request: ApiRequest) -> ApiReply:
-        """Answer a request: itself, by IAM, or by the API."""
+        """Answer a request with an error, or pass it on to IAM or to the API."""
+        # A login needs no credentials in its headers.
         if (request.method, request.path) == ("POST", iam.PATH):
             return self.iam.answer(request.body)
         try:
-            admitted = self._admitted(request)
+            authenticated = self._authenticated(request)
             _check_parameters(request)
         except Refusal as refusal:
             return refusal.reply
-        return self.api.answer(admitted)
+        return self.api.answer(authenticated)
 
     def revoke(self) -> None:
-        """Let all tokens that IAM handed out so far expire."""
+        """Expire all tokens that IAM has issued so far."""
         self.iam.tokens.revoke()
 
-    def _admitted(self, request: ApiRequest) -> ApiRequest:
-        """The request as the API is to see it. Raises Refusal (401)."""
+    def _authenticated(self, request: ApiRequest) -> ApiRequest:
+        """Authenticate a request, and return it as the API receives it. Raises Refusal (401)."""
         token = request.headers.get(_TOKEN)
         scheme = request.authorization.partition(" ")[0]
         if token is not None:
-            if not self._opens(token):
+            if not self._is_valid(token):
                 raise unauthenticated("decrypt token fail")
         elif scheme == signatures.ALGORITHM:
             self._check_signature(request)
@@ -69,22 +71,25 @@ class Gateway:
             return request
         else:
             raise unauthenticated("x-auth-token not found")
+        # The API does not know this kind of Authorization header. Without one, the request is the
+        # administrator's.
         rest = {name: value for name, value in request.headers.items() if name != "authorization"}
         return replace(request, headers=rest)
 
-    def _opens(self, token: str) -> bool:
-        return are_same(token, self.credentials.token) or self.iam.tokens.is_good(token)
+    def _is_valid(self, token: str) -> bool:
+        return secrets_equal(token, self.credentials.token) or self.iam.tokens.is_valid(token)
 
     def _check_signature(self, request: ApiRequest) -> None:
         known = self.credentials
         signatures.check(request, {known.access_key: known.secret_key}, self.wall())
+        # SDKs send the id of the project; its name is accepted, too.
         project = request.headers.get(_PROJECT, known.project)
         if project not in (known.project, iam.identifier(known.project)):
             raise unauthenticated("the project of X-Project-Id is not one of the access key's")
 
 
 def _check_parameters(request: ApiRequest) -> None:
-    """Check that a PATCH has no query parameters but those of its kind. Raises Refusal (400)."""
+    """Check that a PATCH has only query parameters of its kind. Raises Refusal (400)."""
     if request.method != "PATCH":
         return
     capability = CCI.capability(find_route(request.path).resource)
@@ -92,5 +97,5 @@ def _check_parameters(request: ApiRequest) -> None:
         return
     unknown = sorted(set(request.parameters) - set(capability.query))
     if unknown:
-        told = f"API request error: no such query parameter here: {', '.join(unknown)}"
-        raise Refusal(gateway_error(HTTPStatus.BAD_REQUEST, told))
+        message = f"API request error: no such query parameter here: {', '.join(unknown)}"
+        raise Refusal(gateway_error(HTTPStatus.BAD_REQUEST, message))

@@ -1,7 +1,7 @@
-"""IAM, as far as logging in goes: a name and a password for a token of one project.
+"""IAM, only the login: it issues a token of one project for a name and a password.
 
-`POST /v3/auth/tokens` answers 201 with the token in the header `X-Subject-Token`, and with the time
-at which it expires in the body.
+The answer to `POST /v3/auth/tokens` is a 201 with the token in the header `X-Subject-Token`, and
+with the time of its expiry in the body.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import msgspec
 
 from fleetpatch.model.fields import Json
 from fleetpatch.sandbox.apiserver.statuses import JSON, ApiReply, encode
-from fleetpatch.sandbox.cci.credentials import IssuedCredentials, are_same
+from fleetpatch.sandbox.cci.credentials import IssuedCredentials, secrets_equal
 from fleetpatch.sandbox.cci.errors import iam_error
 from fleetpatch.sandbox.cci.tokens import Issued, Tokens
 
@@ -61,14 +61,14 @@ class _Login(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Iam:
-    """IAM for one account; `logged_in` is called for each token that is handed out."""
+    """IAM for one account; `logged_in` is called for each issued token."""
 
     credentials: IssuedCredentials
     tokens: Tokens
     logged_in: Callable[[], None]
 
     def answer(self, body: bytes) -> ApiReply:
-        """Answer a login: 201 with a token, 400 for what is none, 401 for who is not known."""
+        """Answer a login: 201 with a token, 400 for an invalid body, 401 for an unknown user."""
         try:
             login = msgspec.json.decode(body, type=_Login).auth
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -93,7 +93,7 @@ class Iam:
             (user.name, known.user),
             (user.password, known.password),
         )
-        return all(are_same(told, expected) for told, expected in pairs)
+        return all(secrets_equal(given, expected) for given, expected in pairs)
 
     def _described(self, issued: Issued) -> Json:
         known = self.credentials
@@ -112,7 +112,7 @@ class Iam:
 
 
 def identifier(name: str) -> str:
-    """The id that goes with a name: 32 hexadecimal digits."""
+    """The id of a domain, a project or a user: 32 hexadecimal digits, derived from its name."""
     return uuid5(NAMESPACE_DNS, name).hex
 
 

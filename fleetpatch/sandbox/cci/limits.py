@@ -1,8 +1,8 @@
-"""What a PATCH may be in CCI, by the very table that the client goes by.
+"""The limits of a PATCH in CCI, by the same table that the client uses.
 
-The fields are compared as they are before and after the patch: it is first carried out as a dry
-run. So it does not matter how a patch is written, and a uid or resourceVersion that is a mere
-precondition passes, as does what leaves a field as it was.
+The patch is first carried out as a dry run, and the fields before and after it are compared. So the
+form of the patch does not matter; a uid or a resourceVersion that is only a precondition is
+accepted, and so is a field that does not change.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,20 +27,21 @@ _BY_SERVER: Final = frozenset(
     }
 )
 """Fields that the server itself changes with every patch."""
+
 _DRY_RUN: Final = {"dryRun": "All"}
 
 
 @dataclass(frozen=True, slots=True)
 class PatchLimits:
-    """The limits over one store; kinds that the table does not have are not limited."""
+    """The limits of one store; kinds that the table does not contain are not limited."""
 
     store: Store
     writes: Writes
 
     def check(self, route: Route, request: ApiRequest) -> None:
-        """Check a PATCH that is about to be carried out.
+        """Check a PATCH before it is carried out.
 
-        Raises Refusal: 415 for its type, 422 for a field, and whatever the server itself would say.
+        Raises Refusal: 415 for its type, 422 for a field, and every refusal of the API itself.
         """
         capability = CCI.capability(route.resource)
         before = self.store.get(route.resource, route.namespace, route.name)
@@ -57,7 +58,7 @@ class PatchLimits:
 
 
 def _forbidden(before: Json, after: Json, capability: Capability, at: Path = ()) -> Iterator[Path]:
-    """The fields below `at` that differ and may not, each as near to the root as can be said."""
+    """The fields below `at` that differ although they may not change, each as high as possible."""
     if deep_equal(before, after) or at in _BY_SERVER or (at and capability.may_change(at)):
         return
     if not _holds_updatable(at, capability):
@@ -69,11 +70,11 @@ def _forbidden(before: Json, after: Json, capability: Capability, at: Path = ())
 
 
 def _holds_updatable(at: Path, capability: Capability) -> bool:
-    """Whether a field that may change lies below `at`."""
+    """Whether a field below `at` may change."""
     return any(field[: len(at)] == at for field in capability.updatable or ())
 
 
 def _cause(field: Path, capability: Capability) -> Cause:
     allowed = ", ".join(show(each) for each in capability.updatable or ())
-    why = f"Forbidden: may not be updated; what may: {allowed}"
+    why = f"Forbidden: may not be updated; fields that may: {allowed}"
     return Cause(show(field), why, "FieldValueForbidden")

@@ -1,21 +1,21 @@
-"""SDK-HMAC-SHA256: whether a request was signed with the secret key of a known access key.
+"""SDK-HMAC-SHA256: verify that a request was signed with the secret key of a known access key.
 
-The algorithm is the public one of Huawei Cloud's API gateway, written down here a second time, so
-that a signer and this check prove each other. What is signed is a *canonical request*, six lines::
+The algorithm is the public one of Huawei Cloud's API gateway. It is implemented a second time here,
+independently of the signer, so that each tests the other. The *canonical request* has six parts::
 
     method
-    path, its segments percent-encoded anew, with a / at its end
-    query, sorted by name and value, percent-encoded anew
+    path, decoded and percent-encoded again, with a / at its end
+    query, sorted by name and value, decoded and percent-encoded again
     signed headers, `name:value` in lower case and trimmed, a line each, and an empty line
     names of the signed headers, joined with ;
     SHA-256 of the body, in hexadecimal digits
 
-and the signature is the HMAC-SHA256, by the secret key, of the *string to sign*: the algorithm, the
-header `X-Sdk-Date`, and the SHA-256 of the canonical request, a line each.
+The *string to sign* has three lines: the algorithm, the header `X-Sdk-Date`, and the SHA-256 of the
+canonical request. The signature is its HMAC-SHA256 with the secret key.
 
-A header `X-Sdk-Content-Sha256` takes the place of the last line. It may say `UNSIGNED-PAYLOAD`,
-which the gateway's own SDKs say of every body that is no `application/json`, patches among them;
-then nothing protects the body.
+A header `X-Sdk-Content-Sha256` replaces the last line of the canonical request. It may be
+`UNSIGNED-PAYLOAD`, which the gateway's SDKs send for every body that is not `application/json`,
+patches included. Then the signature does not protect the body.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ from fleetpatch.sandbox.cci.errors import unauthenticated
 ALGORITHM: Final = "SDK-HMAC-SHA256"
 DATE: Final = "x-sdk-date"
 MAX_SKEW_SECONDS: Final = 900.0
-"""How far a request's date may be from our clock, either way."""
+"""How far a request's date may be before or after our clock: 15 minutes, as on the gateway."""
 
 _CONTENT: Final = "x-sdk-content-sha256"
 _UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 _RAW: Final = "surrogateescape"
-"""How bytes that are no UTF-8 come out of a request, and go back."""
+"""How aiohttp decodes bytes that are not UTF-8, so that they can be encoded unchanged."""
 _DATE_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 _AUTHORIZATION: Final = re.compile(
     rf"{ALGORITHM} +Access=(?P<access>[^\s,]+), *SignedHeaders=(?P<headers>[^\s,]+),"
@@ -47,27 +47,28 @@ _AUTHORIZATION: Final = re.compile(
 
 
 def check(request: ApiRequest, secret_keys: Mapping[str, str], now: float) -> None:
-    """Check that `request` was signed with one of `secret_keys`, which are by access key.
+    """Check that `request` was signed with one of `secret_keys`, a mapping by access key.
 
     `now` is in seconds since the epoch. Raises Refusal (401 of the gateway).
     """
-    told = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
-    if told is None:
+    found = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
+    if found is None:
         raise unauthenticated("the Authorization header is malformed")
-    secret_key = secret_keys.get(told["access"])
+    secret_key = secret_keys.get(found["access"])
     if secret_key is None:
         raise unauthenticated("Get secretKey failed, err: ak not exist")
-    names = told["headers"].split(";")
+    names = found["headers"].split(";")
     missing = [name for name in names if name not in request.headers]
     if missing:
         raise unauthenticated(f"the signed header {missing[0]} is missing")
+    # The date must be signed: otherwise an old request could be sent again with a new date.
     if DATE not in names:
         raise unauthenticated("X-Sdk-Date is not among the signed headers")
     date = request.headers[DATE]
     if not _is_recent(date, now):
         raise unauthenticated("verify aksk signature fail: signature expired")
     expected = _signature(secret_key, date, _canonical(request, names))
-    if not hmac.compare_digest(expected, told["signature"]):
+    if not hmac.compare_digest(expected, found["signature"]):
         raise unauthenticated("verify aksk signature fail")
 
 
@@ -115,5 +116,5 @@ def _quoted(text: str) -> str:
 def _payload(request: ApiRequest) -> str:
     """The last line of the canonical request."""
     digest = hashlib.sha256(request.body).hexdigest()
-    told = request.headers.get(_CONTENT, "").strip()
-    return _UNSIGNED if told == _UNSIGNED and request.body else digest
+    header = request.headers.get(_CONTENT, "").strip()
+    return _UNSIGNED if header == _UNSIGNED and request.body else digest

@@ -1,4 +1,4 @@
-"""The tokens that IAM hands out, and when each expires."""
+"""The tokens that IAM issues, and their expiry."""
 
 import secrets
 from collections.abc import Callable
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _BYTES: Final = 48
+"""Random bytes of a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A token, with the seconds since the epoch between which it is good."""
+    """A token and the times between which it is valid, in seconds since the epoch."""
 
     token: str = field(repr=False)
     issued_at: float
@@ -19,9 +20,10 @@ class Issued:
 
 @dataclass(slots=True)
 class Tokens:
-    """Tokens that live for `lifetime` seconds; `wall` tells the time, in seconds since the epoch.
+    """Issued tokens, each valid for `lifetime` seconds.
 
-    Those that have expired are forgotten when the next one is issued.
+    `wall` is the clock, in seconds since the epoch. Expired tokens are removed when the next one is
+    issued.
     """
 
     lifetime: float
@@ -29,19 +31,19 @@ class Tokens:
     _expiries: dict[str, float] = field(default_factory=dict, repr=False)
 
     def issue(self) -> Issued:
-        """Hand out a token that nobody can guess."""
+        """Issue a random token."""
         now = self.wall()
         self._expiries = {token: end for token, end in self._expiries.items() if now < end}
         issued = Issued(secrets.token_urlsafe(_BYTES), now, now + self.lifetime)
         self._expiries[issued.token] = issued.expires_at
         return issued
 
-    def is_good(self, token: str) -> bool:
-        """Whether `token` was handed out and has not expired."""
+    def is_valid(self, token: str) -> bool:
+        """Whether `token` was issued and has not expired."""
         return self.wall() < self._expiries.get(token, 0.0)
 
     def revoke(self) -> None:
-        """Let all tokens handed out so far expire at once."""
+        """Expire all tokens at once."""
         self._expiries.clear()
 
     def __len__(self) -> int:

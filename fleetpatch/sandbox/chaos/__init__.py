@@ -1,6 +1,5 @@
-"""Faults on purpose: which request meets which one, and how it is carried out.
+"""Fault injection: which request gets which fault, and how the fault is carried out.
 
-`profiles` decides from a seed, `faults` carries out what concerns objects and answers, and
-`capacity` limits the load that the sandbox accepts. Breaking a connection is left to
-`fleetpatch.sandbox.handler`, which has one.
+`profiles` decides from a seed, `faults` changes objects and answers, and `capacity` limits the load
+that the sandbox accepts. `fleetpatch.sandbox.handler` breaks connections, because it has them.
 """

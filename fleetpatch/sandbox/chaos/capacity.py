@@ -1,14 +1,14 @@
-"""What the sandbox can take: requests a second, requests in flight, ever slower beyond a knee.
+"""The capacity of the sandbox: a request rate, requests in flight, and latency under load.
 
-It concerns requests for single objects of the job kinds; lists pass. Every one of them is entered
-into a ledger with its time, which programs that measure a client read afterwards. The capacity can
-be changed while the sandbox serves, as if another client took a share of it away:
+It applies to requests for single objects of the job kinds, not to lists. Each of these requests is
+recorded with its time; benchmarks read the records afterwards. The capacity can be changed while
+the sandbox serves, as if other clients used a share of it:
 
 | path | does |
 |---|---|
-| `GET /_sandbox/capacity` | shows the capacity |
-| `POST /_sandbox/capacity` | changes the fields that the JSON body names |
-| `GET /_sandbox/arrivals` | the ledger: `[time, status, seconds]` each, and what time it is `now` |
+| `GET /_sandbox/capacity` | returns the capacity |
+| `POST /_sandbox/capacity` | changes the fields in the JSON body |
+| `GET /_sandbox/arrivals` | returns the records as `[time, status, seconds]`, and the time `now` |
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from fleetpatch.model.fields import Json
 from fleetpatch.sandbox.apiserver.statuses import ApiReply, bad_request, failure, no_such_page, ok
 
 PATHS: Final = frozenset({"capacity", "arrivals"})
-"""What `Load.own` answers, below `/_sandbox/`."""
+"""The paths that `Load.own` answers, below `/_sandbox/`."""
 
 _TOO_MANY: Final = 429
 _BROKEN: Final = 0
@@ -33,12 +33,15 @@ _Count = Annotated[int, Meta(ge=1)]
 
 
 class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """How much the server takes; what is None or 0 does not limit.
+    """How much load the server accepts; None or 0 means no limit.
 
-    `rate` requests a second with `burst` at once, and `inFlight` of them, are taken; the others are
-    answered 429, with a Retry-After of `retryAfter` seconds if given. `refuses` answers 429 to all.
-    The others take `latency` seconds, give or take the share `jitter`, and beyond `knee` requests
-    in flight longer in proportion. `share` of rate, inFlight and knee is what others leave.
+    - `rate`, `burst`: requests per second, and how many of them at once.
+    - `in_flight`: requests in flight. Requests beyond these limits are answered 429.
+    - `retry_after`: seconds in the Retry-After header of a 429; None leaves it out.
+    - `refuses`: answer 429 to all requests.
+    - `latency`, `jitter`: the seconds that an accepted request takes, and their relative variation.
+    - `knee`: with more requests in flight than this, the latency grows in proportion.
+    - `share`: the part of rate, in_flight and knee that other clients leave over.
     """
 
     rate: _Positive | None = None
@@ -51,14 +54,14 @@ class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     knee: _Count | None = None
     share: Annotated[float, Meta(gt=0, le=1)] = 1.0
 
-    def seconds(self, in_flight: int, luck: float) -> float:
-        """How long a request takes with so many in flight; `luck` is from [0, 1)."""
-        crowd = max(1.0, in_flight / (self.knee * self.share)) if self.knee else 1.0
-        return self.latency * crowd * (1.0 + (2.0 * luck - 1.0) * self.jitter)
+    def seconds(self, in_flight: int, random: float) -> float:
+        """The seconds that a request takes; `random` is uniform in [0, 1)."""
+        overload = max(1.0, in_flight / (self.knee * self.share)) if self.knee else 1.0
+        return self.latency * overload * (1.0 + (2.0 * random - 1.0) * self.jitter)
 
 
 class Load:
-    """The requests that the capacity concerns, on their way through the server."""
+    """Applies the capacity to requests, and records them."""
 
     def __init__(self, capacity: Capacity, clock: Callable[[], float] = time.monotonic) -> None:
         self.capacity = capacity
@@ -71,11 +74,11 @@ class Load:
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is anything to do for it."""
+        """Whether the capacity limits anything."""
         return self.capacity != Capacity()
 
-    async def carry(self, answer: Callable[[], Awaitable[ApiReply | None]]) -> ApiReply | None:
-        """Refuse a request, or let it be answered after the time that it takes."""
+    async def handle(self, answer: Callable[[], Awaitable[ApiReply | None]]) -> ApiReply | None:
+        """Refuse a request with 429, or call `answer` after the latency."""
         began = self._clock()
         self._in_flight += 1
         reply = None
@@ -86,6 +89,7 @@ class Load:
                 await asyncio.sleep(self.capacity.seconds(self._in_flight, self._random.random()))
                 reply = await answer()
         finally:
+            # Also for a request that the client gave up: its handler is cancelled.
             self._in_flight -= 1
             status = _BROKEN if reply is None else reply.status
             self._ledger.append((began, status, self._clock() - began))
@@ -109,7 +113,7 @@ class Load:
             changed = {**msgspec.to_builtins(self.capacity), **changes}
             self.capacity = msgspec.convert(changed, Capacity)
         except msgspec.MsgspecError as error:
-            return bad_request(f"no capacity: {error}").reply
+            return bad_request(f"not a valid capacity: {error}").reply
         return ok(msgspec.to_builtins(self.capacity))
 
     def _is_too_much(self, now: float) -> bool:
@@ -121,6 +125,7 @@ class Load:
         return capacity.rate is not None and not self._take(capacity.rate * capacity.share, now)
 
     def _take(self, rate: float, now: float) -> bool:
+        """Take a token from the bucket, if there is one."""
         grown = self._tokens + (now - self._filled_at) * rate
         self._tokens, self._filled_at = min(float(self.capacity.burst), grown), now
         if self._tokens < 1.0:
@@ -130,7 +135,7 @@ class Load:
 
 
 def _too_many(retry_after: int | None) -> ApiReply:
-    """429, in the words of the API server's own limit."""
+    """429, with the text of kube-apiserver's own limit (max-in-flight)."""
     headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     message = "Too many requests, please try again later."
     return failure(_TOO_MANY, message, "TooManyRequests", {}, headers=headers)

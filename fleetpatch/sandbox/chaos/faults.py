@@ -1,6 +1,6 @@
-"""Misbehaviour, carried out: what a rule does to the objects, and to the answer.
+"""Carry out a fault: change the objects, or make the answer.
 
-What it does to the connection is left to `fleetpatch.sandbox.server`, which has one.
+`fleetpatch.sandbox.handler` carries out the faults of a connection.
 """
 
 from collections import Counter
@@ -49,14 +49,14 @@ _PAGE: Final = "<html><head><title>{0}</title></head><body><h1>{0}</h1><hr>proxy
 
 @dataclass(slots=True)
 class Faults:
-    """The chaos of one sandbox; it numbers the requests."""
+    """Counts the requests of one sandbox, and decides their faults."""
 
     chaos: Chaos
     seed: int
     _numbers: Counter[tuple[Method, str]] = field(default_factory=Counter)
 
-    def next(self, call: Call, path: str) -> Decision:
-        """What befalls this request; each call counts as one."""
+    def decide(self, call: Call, path: str) -> Decision:
+        """Count a request, and decide its delay and its fault."""
         method = _METHODS[call.verb]
         self._numbers[method, path] += 1
         number = self._numbers[method, path]
@@ -64,7 +64,7 @@ class Faults:
 
 
 def change_objects(rule: ChaosRule, store: Store, writes: Writes, route: Route) -> None:
-    """Do to the objects what a rule says that others do; nothing for rules of other kinds."""
+    """Change the objects as another writer, if the rule's action does that."""
     if rule.action is Action.EXPIRE:
         store.compact()
     document = store.get(route.resource, route.namespace, route.name)
@@ -98,7 +98,7 @@ def answer(rule: ChaosRule, route: Route) -> ApiReply:
             if rule.retry_after_seconds is not None:
                 details["retryAfterSeconds"] = rule.retry_after_seconds
             reason = _REASONS.get(rule.status, "")
-            message = f"the sandbox was told to answer {phrase}"
+            message = f"a fault of the sandbox: {phrase}"
             return failure(rule.status, message, reason, details, headers=headers)
 
 

@@ -1,10 +1,10 @@
-"""Misbehaviour, decided: which request meets which fault.
+"""Chaos profiles, and the decision which request gets which fault.
 
-A decision is a pure function of the seed and of the request: its method, its path and its number
-among the requests with the same two. So a run meets the same faults again however its requests are
-interleaved, and a test can say what happens to the third PATCH of one object.
+A decision is a pure function of the seed and of the request: its method, its path, and its number
+among the requests with the same method and path. So a run gets the same faults again, however its
+requests are interleaved, and a test can define what happens to the third PATCH of an object.
 
-The first rule that applies is the one that is carried out (`fleetpatch.sandbox.chaos.faults`).
+Only the first rule that applies is carried out (`fleetpatch.sandbox.chaos.faults`).
 """
 
 from enum import StrEnum
@@ -26,39 +26,39 @@ _UNIT: Final = float(2**64)
 
 
 class Action(StrEnum):
-    """What a fault is."""
+    """What happens to a request."""
 
     STATUS = "status"
     """Answer with `status`."""
     RESET = "reset"
     """Break the connection (RST) instead of answering."""
     HANG = "hang"
-    """Say nothing for `latency`, then break the connection."""
+    """Send nothing for `latency`, then break the connection."""
     CUT = "cut"
     """Break the connection in the middle of the answer's body."""
     SLOW = "slow"
     """Answer after `latency`."""
     GONE = "gone"
-    """Somebody deletes the object just before the request."""
+    """Another client deletes the object right before the request."""
     RECREATE = "recreate"
-    """Somebody deletes it and makes another of the same name."""
+    """Another client deletes the object and creates one with the same name."""
     DRIFT = "drift"
-    """Somebody else sets the label `label`."""
+    """Another client sets the label `label`."""
     EXPIRE = "expire"
     """All continue tokens expire."""
     REVOKE = "revoke"
-    """All tokens that IAM handed out expire just before the request (CCI mode)."""
+    """All tokens that IAM has issued expire right before the request (CCI mode)."""
 
 
 class When(StrEnum):
-    """Whether the request has been carried out when STATUS, RESET or HANG befalls it."""
+    """Whether STATUS, RESET or HANG happens before the request is carried out, or after it."""
 
     BEFORE = "before"
     AFTER = "after"
 
 
 class Body(StrEnum):
-    """What the body of a `status` is: a Status, a proxy's page, plain text, or CCI's gateway's."""
+    """The body of a STATUS answer: a Status, a proxy's page, plain text, or an error of CCI."""
 
     STATUS = "status"
     HTML = "html"
@@ -67,7 +67,7 @@ class Body(StrEnum):
 
 
 class Method(StrEnum):
-    """Methods; LIST is a GET of many."""
+    """The methods that a rule can name; LIST is a GET of a collection."""
 
     GET = "GET"
     LIST = "LIST"
@@ -81,23 +81,24 @@ DelaySeconds = Annotated[float, Meta(ge=0, le=3600)]
 
 
 class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A time in seconds: `mean`, give or take up to `jitter`."""
+    """A random time in seconds, uniform from `mean - jitter` to `mean + jitter`."""
 
     mean: DelaySeconds
     jitter: DelaySeconds = 0.0
 
-    def seconds(self, luck: float) -> float:
-        """The time for one request; `luck` is from [0, 1)."""
-        return max(0.0, self.mean + (2 * luck - 1) * self.jitter)
+    def seconds(self, random: float) -> float:
+        """The time for one request; `random` is uniform in [0, 1)."""
+        return max(0.0, self.mean + (2 * random - 1) * self.jitter)
 
 
 class ChaosRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """One way to misbehave, and for whom.
+    """A fault, and the requests that get it.
 
-    A request meets it if its method is among `methods` and its object's name matches one of the
-    globs in `names` (a LIST has the empty name, which `*` matches), if it is among the first
-    `times` of its kind for that object, and then with the probability `rate`. `retry_after` is a
-    header as it stands, `retry_after_seconds` an entry of the Status's details.
+    A rule concerns a request if `methods` contains its method, if the object's name matches one of
+    the globs in `names` (a LIST has the empty name, which `*` matches), and if it is among the
+    first `times` requests with its method and path. It then gets the fault with probability `rate`.
+
+    `retry_after` is the text of the header, `retry_after_seconds` an entry of the Status's details.
     """
 
     action: Action = Action.STATUS
@@ -114,7 +115,7 @@ class ChaosRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     label: Annotated[str, Meta(pattern=r"^[^=]+=[^=]*$")] = "drifted=yes"
 
     def concerns(self, method: Method, name: str, number: int) -> bool:
-        """Whether the request may meet this rule, luck apart."""
+        """Whether the request gets this fault with the probability `rate`."""
         return (
             method in self.methods
             and (self.times is None or number <= self.times)
@@ -123,45 +124,47 @@ class ChaosRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
 
 
 class Fault(NamedTuple):
-    """A rule that a request meets; `luck`, from [0, 1), is for what the rule leaves open."""
+    """The fault of a request; `random`, uniform in [0, 1), decides its latency."""
 
     rule: ChaosRule
-    luck: float
+    random: float
 
     @property
     def seconds(self) -> float:
-        """How long a hung or slow request takes."""
-        return self.rule.latency.seconds(self.luck)
+        """The seconds that a hung or slow request takes."""
+        return self.rule.latency.seconds(self.random)
 
 
 class Decision(NamedTuple):
-    """What befalls one request: a delay in seconds, and a fault or none."""
+    """What happens to a request: a delay in seconds, and a fault or None."""
 
     delay: float
     fault: Fault | None
 
 
 class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A profile: a latency for every request, rules, and how much the server can take."""
+    """A profile: a latency for all requests, rules for faults, and the server's capacity."""
 
     latency: Latency = Latency(0.0)
     rules: tuple[ChaosRule, ...] = ()
     capacity: Capacity = Capacity()
 
     def decide(self, seed: int, method: Method, path: str, name: str, number: int) -> Decision:
-        """What befalls the `number`th request (from 1) with this method and path."""
+        """Decide for the `number`th request (from 1) with this method and path."""
         request = f"{seed} {method} {path} {number}"
-        delay = self.latency.seconds(_luck(f"{request} latency")) if self.latency.mean else 0.0
+        delay = self.latency.seconds(_random(f"{request} latency")) if self.latency.mean else 0.0
         for index, rule in enumerate(self.rules):
             if rule.concerns(method, name, number):
-                luck = _luck(f"{request} {index}")
-                if luck < rule.rate:
-                    return Decision(delay, Fault(rule, luck / rule.rate))
+                # The index is hashed as well, so that the rules are independent of each other.
+                random = _random(f"{request} {index}")
+                if random < rule.rate:
+                    # Below the rate it is uniform, too; scaled to [0, 1) it is used once more.
+                    return Decision(delay, Fault(rule, random / rule.rate))
         return Decision(delay, None)
 
 
 def load_chaos(name: str) -> Chaos:
-    """A profile by its name, or from a YAML or JSON file. Raises UsageError."""
+    """Load a profile by its name, or from a YAML or JSON file. Raises UsageError."""
     if name in PROFILES:
         return PROFILES[name]
     path = Path(name)
@@ -169,20 +172,23 @@ def load_chaos(name: str) -> Chaos:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"chaos {name!r}: no profile ({', '.join(PROFILES)}) and no readable file: {error}"
+            f"chaos {name!r} is not a profile, and cannot be read as a file: {error}; use one of"
+            f" {', '.join(PROFILES)}, or a file"
         ) from error
     except YAMLError as error:
-        told = " ".join(str(error).split())
-        raise UsageError(f"{path}: not YAML; mend it: {told}") from error
+        why = " ".join(str(error).split())
+        raise UsageError(f"{path}: not valid YAML; correct the file: {why}") from error
     try:
         return msgspec.convert(content or {}, Chaos)
     except msgspec.ValidationError as error:
         known = ", ".join(ChaosRule.__struct_encode_fields__)
-        raise UsageError(f"{path}: {error}; a rule has {known}") from error
+        raise UsageError(
+            f"{path}: not a valid chaos profile: {error}; the keys of a rule are {known}"
+        ) from error
 
 
-def _luck(text: str) -> float:
-    """A number from [0, 1) that looks random and depends on nothing but `text`."""
+def _random(text: str) -> float:
+    """A pseudo-random number, uniform in [0, 1), that depends only on `text`."""
     digest = blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest) / _UNIT
 
@@ -191,6 +197,7 @@ def _rule(**fields: Any) -> ChaosRule:
     return ChaosRule(methods=(Method.PATCH, Method.GET), **fields)
 
 
+# What a busy production cluster does: throttling, short outages, lost answers.
 _MILD: Final = (
     _rule(status=429, rate=0.003, retry_after=1, retry_after_seconds=1),
     _rule(status=429, rate=0.01),
@@ -199,6 +206,7 @@ _MILD: Final = (
     ChaosRule(status=504, rate=0.01, when=When.AFTER),
     ChaosRule(status=429, rate=0.02, methods=(Method.LIST,)),
 )
+# In addition, what a bad network, a proxy and other clients do.
 _ROUGH: Final = (
     *_MILD,
     _rule(action=Action.RESET, rate=0.01),

@@ -1,6 +1,6 @@
-"""Who owns which field after a write: `metadata.managedFields`, as kube-apiserver 1.20 keeps it.
+"""The owners of fields after a write: `metadata.managedFields`, as in kube-apiserver 1.20.
 
-Pure functions over documents. `tracking` is the one to be called; it knows no HTTP and no store.
-How fields merge and who owns them is in `fleetpatch.rules.patching.structured`; what is answered
-and stored is in `fleetpatch.sandbox.apiserver.writes`.
+These are pure functions on documents; other folders call `tracking`. How fields merge, and who owns
+them, is in `fleetpatch.rules.patching.structured`. What is answered and stored is decided in
+`fleetpatch.sandbox.apiserver.writes`.
 """

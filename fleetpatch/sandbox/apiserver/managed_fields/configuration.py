@@ -1,8 +1,8 @@
-"""The body of a server-side apply: read as a server reads it, and refused in its words.
+"""Decode the body of a server-side apply, with the errors of a real server.
 
-YAML is read in version 1.1, as Go's reader does, where `no` is a boolean. Fields that the schema
-does not have are refused as far down as the sandbox knows it: the object, its metadata, and the
-spec of a batch Job and of its pods, not the insides of containers and volumes.
+YAML is read as version 1.1, as Go's reader does; there `no` is a boolean. Fields that the schema
+does not have are refused, as far as the sandbox knows the schema: the object, its metadata, the
+spec of a batch Job and of its pods, but not the fields of containers and volumes.
 """
 
 import io
@@ -22,14 +22,17 @@ from fleetpatch.rules.patching.structured.typed import mistakes
 from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata
 from fleetpatch.sandbox.apiserver.decoding import decoded_as_yaml
 from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rule_of
-from fleetpatch.sandbox.apiserver.statuses import bad_request, broken
+from fleetpatch.sandbox.apiserver.statuses import bad_request, internal_error
 from fleetpatch.sandbox.apiserver.store import StoredObject
 
 _FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
 
 def decoded(resource: Resource, body: bytes) -> StoredObject:
-    """The configuration that an apply sends. Raises Refusal (400; 500 for what does not fit)."""
+    """Decode the configuration of an apply.
+
+    Raises Refusal: 400 if it cannot be decoded, 500 if it does not fit the schema.
+    """
     document = _document(body)
     version = document.get("apiVersion") or ""
     if version != resource.api_version:
@@ -43,7 +46,7 @@ def decoded(resource: Resource, body: bytes) -> StoredObject:
     try:
         _check(resource, document)
     except ValueError as error:
-        raise broken(f"failed to create typed patch object: {error}") from error
+        raise internal_error(f"failed to create typed patch object: {error}") from error
     return document
 
 
@@ -62,9 +65,9 @@ def _document(body: bytes) -> StoredObject:
 
 
 def _parsed(body: bytes) -> Json:
-    """JSON, which is what most clients send, or else YAML, of which it is a part.
+    """Parse YAML; most clients send JSON, which is YAML as well and is tried first for speed.
 
-    Raises YAMLError, and ValueError for what JSON does not have: infinity, half a character.
+    Raises YAMLError, and ValueError for values that JSON lacks: infinity, half a surrogate pair.
     """
     try:
         return decoded_as_yaml(body)
@@ -76,12 +79,12 @@ def _parsed(body: bytes) -> Json:
     with warnings.catch_warnings(action="ignore", category=MantissaNoDotYAML1_1Warning):
         first = next(iter(yaml.load_all(io.BytesIO(body))), None)
     document: Json = msgspec.to_builtins(first, str_keys=True)
-    encode(document)
+    encode(document)  # raises for values that JSON lacks
     return document
 
 
 def _check(resource: Resource, document: dict[str, Any]) -> None:
-    """Check names and types of the fields. Raises ValueError."""
+    """Check the names and types of the fields. Raises ValueError."""
     if document.get("kind") != resource.kind:
         version, kind = resource.api_version, document.get("kind") or ""
         raise ValueError(f"no corresponding type for {version}, Kind={kind}")
@@ -94,7 +97,7 @@ def _check(resource: Resource, document: dict[str, Any]) -> None:
             raise ValueError(f".spec: expected map, got &{{{spec}}}")
     elif resource == discovery.BATCH_JOBS:
         jobs.decoded(spec)
-        for path in jobs.foreign_fields(spec or {}):
+        for path in jobs.unknown_fields(spec or {}):
             raise ValueError(f"{_shown(path)}: field not declared in schema")
     else:
         lease.decoded(spec)

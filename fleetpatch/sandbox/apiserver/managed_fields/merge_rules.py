@@ -1,4 +1,4 @@
-"""By which rule an object merges on the server that the sandbox plays."""
+"""The rules by which objects merge on the server version that the sandbox simulates."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ from fleetpatch.rules.patching.merge_schema import ATOMIC, Rule, Struct, field_r
 from fleetpatch.sandbox.apiserver import discovery
 
 _OPEN: Final = Struct({}, rest=ATOMIC)
-"""What a definition leaves open (`x-kubernetes-preserve-unknown-fields`).
+"""A field that a definition leaves open (`x-kubernetes-preserve-unknown-fields`).
 
-For a server of this version each field of it is atomic, maps included.
+A server of this version treats each field in it as atomic, maps included.
 """
 
 
 def rules_of(resource: Resource) -> MergeRules:
-    """How objects of the kind merge on a server of the version that the sandbox names."""
+    """The rules for a kind on a server of the sandbox's version."""
     return merge_rules(resource, release(discovery.VERSION))
 
 

@@ -1,17 +1,17 @@
-"""What a write makes of the owners of an object's fields, and an apply of the object.
+"""The effect of a write on the owners of an object's fields, and of an apply on the object.
 
-An object is tracked from its creation; one of the sample fleet, or one whose `managedFields` have
-been cleared, is not, until somebody applies to it: then all that it holds belongs to
+An object is tracked from its creation. Objects of the sample fleet, and objects whose
+`managedFields` were cleared, are not tracked until the first apply: then all their fields belong to
 `before-first-apply`.
 
-An *update* (PATCH of the other types, PUT, POST) takes over what it changes; it never conflicts.
-An *apply* owns what its configuration names. A field that it would change, and that another manager
-owns, is a conflict, unless it is forced; then the field is taken over. One that the same manager
-applied before and leaves out now goes, unless another manager owns it, too. Equal values make joint
-owners.
+An *update* (POST, PUT, and a PATCH of any other type) takes over the fields that it changes, and
+never conflicts. An *apply* owns the fields that its configuration names. If it would change a field
+that another manager owns, that is a conflict; with `force` it takes the field over. A field that
+the same manager applied before, and leaves out now, is removed, unless another manager owns it as
+well. If two managers apply the same value, both own the field.
 
-Left out: `ancient-changes`, in which a server merges the oldest of more than ten managers who
-update; and the annotation of `kubectl apply`, which a server reads and writes for the manager
+Not implemented: `ancient-changes`, into which a server merges the oldest of more than ten managers
+that update; and the annotation of `kubectl apply`, which a server reads and writes for the manager
 `kubectl`.
 """
 
@@ -48,7 +48,7 @@ _IDENTITY: Final = (
     "managedFields",
     "resourceVersion",
 )
-_NOBODYS: Final = frozenset(
+_UNOWNED: Final = frozenset(
     {
         (field_step("apiVersion"),),
         (field_step("kind"),),
@@ -62,19 +62,22 @@ _EMPTY: Final[Mapping[Resource, StoredObject]] = {
     discovery.LEASES: {"metadata": {}, "spec": {}},
     discovery.NAMESPACES: {"metadata": {}, "spec": {}, "status": {}},
 }
-"""What a built-in type holds even where nothing is set. A custom one holds nothing."""
+"""The fields that a built-in type has even if nothing is set (Go structs without `omitempty`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Who writes, and when (RFC 3339)."""
+    """The field manager of a write, and its time (RFC 3339)."""
 
     name: str
     time: str
 
 
 def created(resource: Resource, document: StoredObject, writer: Writer) -> Managed:
-    """The owners of a new object: all of it is its writer's, if its entries can be told apart."""
+    """The owners of a new object: its writer owns all of it.
+
+    An object with ambiguous list entries has no owners.
+    """
     if is_ambiguous(resource, document):
         return {}
     return _updated(resource, _EMPTY.get(resource, {}), document, {}, writer)
@@ -85,9 +88,8 @@ def updated(
 ) -> StoredObject:
     """`document`, the new state of `live`, with its owners.
 
-    `claimed` are the `managedFields` that the request has, or left, in it: one empty entry clears
-    them, and so does an empty list where the kind is built in. What cannot be read leaves those of
-    `live`.
+    `claimed` are the `managedFields` in the request's result. One empty entry clears them, and so
+    does an empty list for a built-in kind. If they cannot be decoded, those of `live` stay.
     """
     if claimed == [{}] or (claimed == [] and not discovery.is_custom(resource)):
         return document
@@ -98,7 +100,8 @@ def updated(
     managed = managed or managers.decoded(live["metadata"].get(_MANAGED), resource.api_version)
     if not managed or is_ambiguous(resource, document):
         return document
-    return owned(document, _updated(resource, bare(live), document, managed, writer))
+    live = without_owners(live)
+    return with_owners(document, _updated(resource, live, document, managed, writer))
 
 
 def applied(
@@ -109,45 +112,47 @@ def applied(
     *,
     force: bool,
 ) -> tuple[StoredObject, Managed]:
-    """The object after an apply, and its owners; `live` is None where there is none yet.
+    """The object after an apply, and its owners; `live` is None if there is no object yet.
 
-    It is not decoded yet: nulls may stand where a map was. Raises ConflictError.
+    The result must still be decoded: it may have null instead of a map. Raises ConflictError.
     """
     rule, me = rule_of(resource), Manager(writer.name, Operation.APPLY, resource.api_version)
     kept = live["metadata"].get(_MANAGED) if live else None
-    before = _EMPTY.get(resource, {}) if live is None else bare(live)
+    before = _EMPTY.get(resource, {}) if live is None else without_owners(live)
     managed = managers.decoded(kept, resource.api_version)
     if not managed:
         first = Writer(_FIRST, writer.time)
         managed = created(resource, before, first)
     owners = reconciled_legacy(_fields(managed), before, rule)
     last, owners[me] = owners.get(me, frozenset()), frozenset(fields_of(configuration, rule))
-    everybodys = frozenset[Field]().union(*owners.values())
-    after = pruned(merged(before, configuration, rule), last, everybodys, rule)
+    still_owned = frozenset[Field]().union(*owners.values())
+    after = pruned(merged(before, configuration, rule), last, still_owned, rule)
     changes = Changes.between(before, after, rule)
-    mine = owners.pop(me) - _NOBODYS
+    # Only other owners can conflict, or lose fields.
+    mine = owners.pop(me) - _UNOWNED
     if not force:
         changes.check(owners)
     owners = _without_empty({**changes.still_owned(owners), me: mine})
+    # An apply without any effect does not change the time, and so not the object's version.
     moved = {me} if changes or owners != _fields(managed) else set()
     return after, _timed(owners, managed, moved, writer.time)
 
 
 def is_ambiguous(resource: Resource, document: StoredObject) -> bool:
-    """Tell whether entries of its lists are there twice: nobody owns anything in it then."""
+    """Whether lists of the object have duplicate entries: then its owners cannot be tracked."""
     return any(mistakes(document, rule_of(resource)))
 
 
-def owned(document: StoredObject, managed: Managed) -> StoredObject:
-    """The object with its owners, if there are any."""
+def with_owners(document: StoredObject, managed: Managed) -> StoredObject:
+    """The object with `managedFields`, if it has owners."""
     if not managed:
         return document
     entries = managers.encoded(managed)
     return {**document, "metadata": {**document["metadata"], _MANAGED: entries}}
 
 
-def bare(document: StoredObject) -> StoredObject:
-    """The object without its owners."""
+def without_owners(document: StoredObject) -> StoredObject:
+    """The object without `managedFields`."""
     metadata = document["metadata"]
     if _MANAGED not in metadata:
         return document
@@ -158,11 +163,11 @@ def bare(document: StoredObject) -> StoredObject:
 def _updated(
     resource: Resource, live: StoredObject, document: StoredObject, managed: Managed, writer: Writer
 ) -> Managed:
-    """The owners after an update of a tracked object, or of one that is to be tracked."""
+    """The owners after an update."""
     rule, me = rule_of(resource), Manager(writer.name, Operation.UPDATE, resource.api_version)
     changes = Changes.between(live, document, rule)
     owners = changes.still_owned(reconciled_legacy(_fields(managed), live, rule))
-    taken = changes.changed - _NOBODYS
+    taken = changes.changed - _UNOWNED
     if taken:
         owners[me] = owners.get(me, frozenset()) | taken
     former = managed[me].fields if me in managed else None
@@ -178,7 +183,7 @@ def _timed(owners: Owners, managed: Managed, moved: set[Manager], now: str) -> M
 
 
 def _fields(managed: Managed) -> Owners:
-    return {manager: holding.fields for manager, holding in managed.items()}
+    return {manager: owned.fields for manager, owned in managed.items()}
 
 
 def _without_empty(owners: Owners) -> Owners:
