@@ -259,7 +259,7 @@ def test_a_file_describes_chaos(tmp_path: Path) -> None:
         ("rules: [{verb: PATCH}]", "unknown field `verb`"),
         ("rules: [{action: explode}]", "Invalid enum value 'explode'"),
         ("rules: [{label: text}]", "`$.rules[0].label`"),
-        ("rules: {", "not YAML"),
+        ("rules: {", "not valid YAML; correct the file"),
         ("[1, 2]", "Expected `object`"),
     ],
 )
