@@ -9,34 +9,34 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import Caller
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.cli.calling import Caller, call_main
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
 ETL = {"kinds": ["jobs.batch"], "selector": "app=etl"}
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
     """A sandbox of 200 jobs, 40 of them batch Jobs."""
     folder: Path = tmp_path_factory.mktemp("server")
-    with sandbox(Tool(folder), "--jobs", 200) as served:
+    with sandbox(Tool(folder), jobs=200) as served:
         yield served
 
 
 @pytest.fixture
-def tool(tmp_path: Path, server: SandboxProcess) -> Tool:
+def tool(tmp_path: Path, server: SandboxServer) -> Tool:
     """The command line as a process, for the sandbox."""
     return Tool(tmp_path, server.kubeconfig)
 
 
 @pytest.fixture
-def call(tool: Tool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Caller:
+def call(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Caller:
     """The command line within this process, on the same desk."""
     monkeypatch.chdir(tool.folder)
     for name in ("KUBECONFIG", "HOME", "FLEETPATCH_STATE_DIR", "COLUMNS"):
         monkeypatch.setenv(name, tool.environment[name])
-    return Caller(monkeypatch, capsys)
+    return call_main
 
 
 def paint(name: str = "paint", **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.calling import Caller
 from tests.cli.conftest import ETL, as_anybody, paint
-from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool, plan
 
 LABEL = "label jobs.batch a=1 -A -l app=etl"
@@ -101,7 +101,7 @@ MEANINGS = [
 
 
 @pytest.fixture(autouse=True)
-def desk(tool: Tool, server: SandboxProcess) -> Iterator[None]:
+def desk(tool: Tool, server: SandboxServer) -> Iterator[None]:
     """Plan files, good and bad; and afterwards, a look at whether anything was sent."""
     tool.write("good.yaml", paint())
     tool.write("empty.yaml", "")

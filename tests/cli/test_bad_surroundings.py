@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import as_anybody, paint
 from tests.control_plane.processes import free_ports
-from tests.e2e.sandboxes import SandboxProcess
-from tests.e2e.tool import Ended, Tool
+from tests.e2e.sandboxes import SandboxServer
+from tests.e2e.tool import Tool
 
 TOKEN = "s3cr3t-token-that-nobody-must-see"
 VERBS = ("plan", "apply")
@@ -32,10 +32,10 @@ def good_plan(tool: Tool) -> None:
 
 
 @pytest.fixture
-def kubeconfig(call: Caller, tool: Tool) -> Path:
+def kubeconfig(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where $KUBECONFIG points to; nothing is there yet."""
     path = tool.folder / "other.kubeconfig"
-    call.monkeypatch.setenv("KUBECONFIG", str(path))
+    monkeypatch.setenv("KUBECONFIG", str(path))
     return path
 
 
@@ -78,8 +78,10 @@ def test_a_kubeconfig_that_is_none_is_named(
         told_in_one_line(call(verb, "plan.yaml"), told)
 
 
-def test_without_any_kubeconfig_the_ways_to_give_one_are_told(call: Caller) -> None:
-    call.monkeypatch.delenv("KUBECONFIG")
+def test_without_any_kubeconfig_the_ways_to_give_one_are_told(
+    call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBECONFIG")
 
     told_in_one_line(call("plan", "plan.yaml"), r"set KUBECONFIG or write ~/\.kube/config")
 
@@ -112,7 +114,7 @@ def test_a_host_that_nobody_knows_is_named(call: Caller, kubeconfig: Path) -> No
 
 
 def test_a_token_that_is_refused_is_told_and_not_shown(
-    call: Caller, kubeconfig: Path, server: SandboxProcess
+    call: Caller, kubeconfig: Path, server: SandboxServer
 ) -> None:
     kubeconfig.write_text(pointing_to(server.server))
 
@@ -120,7 +122,7 @@ def test_a_token_that_is_refused_is_told_and_not_shown(
 
 
 def test_tls_to_a_server_that_speaks_none_is_told(
-    call: Caller, kubeconfig: Path, server: SandboxProcess
+    call: Caller, kubeconfig: Path, server: SandboxServer
 ) -> None:
     kubeconfig.write_text(pointing_to(server.server.replace("http:", "https:")))
 
@@ -165,7 +167,7 @@ def test_a_state_folder_that_cannot_be_made_is_named(call: Caller, state: str) -
 
 
 def test_a_state_folder_that_may_not_be_written_is_named(
-    call: Caller, tool: Tool, kubeconfig: Path, server: SandboxProcess
+    call: Caller, tool: Tool, kubeconfig: Path, server: SandboxServer
 ) -> None:
     kubeconfig.write_bytes(server.kubeconfig.read_bytes())
     tool.state.mkdir(mode=0o500)
@@ -177,7 +179,7 @@ def test_a_state_folder_that_may_not_be_written_is_named(
 
 
 def test_a_log_that_cannot_be_written_stops_the_run_before_the_first_patch(
-    call: Caller, server: SandboxProcess
+    call: Caller, server: SandboxServer
 ) -> None:
     call("plan", "plan.yaml")
 

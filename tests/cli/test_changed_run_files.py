@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import paint
-from tests.e2e.sandboxes import SandboxProcess
-from tests.e2e.tool import Ended, Tool
+from tests.e2e.sandboxes import SandboxServer
+from tests.e2e.tool import Tool
 
 GREEN = '[[["metadata","labels","colour"],"green"]]'
 
@@ -58,7 +58,7 @@ def refused(ended: Ended, told: str) -> None:
 
 
 def test_a_changed_plan_is_not_carried_out_under_the_digest_of_the_reviewed_one(
-    call: Caller, run_file: Path, server: SandboxProcess
+    call: Caller, run_file: Path, server: SandboxServer
 ) -> None:
     reviewed, sent = fact(run_file, "plan_digest"), server.sent()
     replan(run_file, patch={"labels": {"colour": "green"}})
@@ -87,7 +87,7 @@ def test_a_check_command_that_was_put_into_a_run_file_is_not_run(
 
 @pytest.mark.parametrize("words", ["apply", "apply --yes", "resume", "resume --failed", "undo"])
 def test_no_verb_goes_on_with_a_changed_plan(
-    call: Caller, run_file: Path, server: SandboxProcess, words: str
+    call: Caller, run_file: Path, server: SandboxServer, words: str
 ) -> None:
     sent = server.sent()
     replan(run_file, patch={"labels": {"colour": "green"}})
@@ -111,7 +111,7 @@ def test_status_names_a_changed_run_and_shows_the_others(
 
 
 def test_a_plan_does_not_go_on_with_its_own_run_once_that_was_changed(
-    call: Caller, run_file: Path, server: SandboxProcess
+    call: Caller, run_file: Path, server: SandboxServer
 ) -> None:
     sent = server.sent()
     replan(run_file, patch={"labels": {"colour": "green"}})
@@ -136,7 +136,7 @@ def test_a_plan_does_not_go_on_with_its_own_run_once_that_was_changed(
     ],
 )
 def test_what_was_planned_beside_the_plan_is_held_against_the_seal(
-    call: Caller, run_file: Path, server: SandboxProcess, statement: str
+    call: Caller, run_file: Path, server: SandboxServer, statement: str
 ) -> None:
     sent = server.sent()
     change(run_file, statement)
@@ -146,7 +146,7 @@ def test_what_was_planned_beside_the_plan_is_held_against_the_seal(
 
 
 def test_a_rehearsal_does_not_become_the_real_thing(
-    tool: Tool, call: Caller, server: SandboxProcess
+    tool: Tool, call: Caller, server: SandboxServer
 ) -> None:
     rehearsal = paint("rehearsal", pace={"rate": "1/s", "burst": 1}, limits={"deadline": "1ms"})
     ended = call("apply", tool.write("plan.yaml", rehearsal), "--dry-run", "--yes", "-o", "json")
@@ -160,7 +160,7 @@ def test_a_rehearsal_does_not_become_the_real_thing(
 
 
 def test_a_run_does_not_become_an_undo_of_another_with_values_of_its_own(
-    call: Caller, run_file: Path, server: SandboxProcess
+    call: Caller, run_file: Path, server: SandboxServer
 ) -> None:
     sent = server.sent()
     change(run_file, "UPDATE meta SET value = 'paint-1' WHERE key = 'undo_of'")
@@ -171,7 +171,7 @@ def test_a_run_does_not_become_an_undo_of_another_with_values_of_its_own(
 
 
 def test_an_undo_puts_nothing_back_but_what_it_was_planned_with(
-    tool: Tool, call: Caller, server: SandboxProcess
+    tool: Tool, call: Caller, server: SandboxServer
 ) -> None:
     file = tool.write("plan.yaml", paint("repaint"))
     assert call("apply", file, "--yes").code == 0
@@ -191,7 +191,7 @@ def test_an_undo_puts_nothing_back_but_what_it_was_planned_with(
 
 
 def test_a_label_run_takes_its_values_from_the_plan_alone(
-    call: Caller, run_file: Path, server: SandboxProcess
+    call: Caller, run_file: Path, server: SandboxServer
 ) -> None:
     sent = server.sent()
     change(run_file, "UPDATE targets SET wanted = ?", GREEN)

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from fleetpatch.cli import streams
 from fleetpatch.cli.app import VERBS
+from tests.cli.calling import Ended
 from tests.cli.conftest import ETL
-from tests.e2e.sandboxes import SandboxProcess
-from tests.e2e.tool import Ended, Tool, plan
+from tests.e2e.sandboxes import SandboxServer
+from tests.e2e.tool import Tool, plan
 
 ODD = "a\U0001f600\u202e\xe9\x1bx"
 """An emoji, a right-to-left override, an accent and an escape character."""
@@ -117,7 +118,7 @@ def test_every_verb_refuses_an_argument_that_is_not_utf8_by_name(tool: Tool, ver
     ],
 )
 def test_every_option_refuses_what_is_not_utf8_by_name(
-    tool: Tool, server: SandboxProcess, words: tuple[bytes, ...]
+    tool: Tool, server: SandboxServer, words: tuple[bytes, ...]
 ) -> None:
     sent = server.sent()
 

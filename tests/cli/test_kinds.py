@@ -12,7 +12,7 @@ import pytest
 
 from fleetpatch.model.providers.tables import PROVIDERS
 from tests.cli.calling import Caller
-from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool, plan
 
 
@@ -76,7 +76,7 @@ def beside(**head: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])
 def test_what_a_cluster_brings_to_light_is_placed_and_nothing_is_kept(
-    call: Caller, tool: Tool, server: SandboxProcess, verb: str
+    call: Caller, tool: Tool, server: SandboxServer, verb: str
 ) -> None:
     path = tool.write("beside.yaml", beside(apiVersion="kubeflow.org/v7", kind="TFJob"))
     assert call("validate", path).code == 0

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import as_anybody, paint
 from tests.control_plane.processes import free_ports
-from tests.e2e.sandboxes import SandboxProcess
-from tests.e2e.tool import Ended, Tool, end
+from tests.e2e.sandboxes import SandboxServer
+from tests.e2e.tool import Tool, end
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +98,7 @@ def test_without_a_home_folder_there_is_no_kubeconfig_by_default(tool: Tool) -> 
 
 @pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
 def test_a_link_in_the_place_of_a_lock_is_refused_and_its_victim_left_alone(
-    call: Caller, tool: Tool, server: SandboxProcess, put: str
+    call: Caller, tool: Tool, server: SandboxServer, put: str
 ) -> None:
     victim = tool.folder / "victim"
     victim.write_text("precious")
@@ -116,7 +116,7 @@ def test_a_link_in_the_place_of_a_lock_is_refused_and_its_victim_left_alone(
 
 @pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
 def test_a_link_in_the_place_of_the_log_stops_the_run_before_anything_is_sent(
-    call: Caller, tool: Tool, server: SandboxProcess, put: str
+    call: Caller, tool: Tool, server: SandboxServer, put: str
 ) -> None:
     victim = tool.folder / "victim"
     victim.write_text("precious")
@@ -136,7 +136,7 @@ def test_a_link_in_the_place_of_the_log_stops_the_run_before_anything_is_sent(
 
 @pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
 def test_a_run_file_is_not_written_through_a_link(
-    call: Caller, tool: Tool, server: SandboxProcess, put: str
+    call: Caller, tool: Tool, server: SandboxServer, put: str
 ) -> None:
     call("plan", "plan.yaml")
     (run_file,) = tool.state.rglob("*.run")
@@ -154,7 +154,7 @@ def test_a_run_file_is_not_written_through_a_link(
 @pytest.mark.parametrize("words", [("plan", "plan.yaml"), ("apply", "plan.yaml", "--yes")])
 @pytest.mark.parametrize("part", ["", "runs", "locks"])
 def test_a_state_directory_that_others_may_write_to_is_refused(
-    call: Caller, tool: Tool, server: SandboxProcess, words: tuple[str, ...], part: str
+    call: Caller, tool: Tool, server: SandboxServer, words: tuple[str, ...], part: str
 ) -> None:
     folder = tool.state / part
     folder.mkdir(parents=True)
@@ -167,8 +167,7 @@ def test_a_state_directory_that_others_may_write_to_is_refused(
     assert call("plan", "plan.yaml").code == 0
 
 
-def test_what_is_made_is_private_whatever_the_umask(tool: Tool, server: SandboxProcess) -> None:
-    assert server.ready
+def test_what_is_made_is_private_whatever_the_umask(tool: Tool) -> None:
     deep = tool.folder / "a" / "b" / "state"
 
     for mask in ("000", "777"):
@@ -209,16 +208,16 @@ def test_odd_entries_among_the_runs_are_named_and_stop_nothing(tool: Tool) -> No
     (runs / "folder.run").mkdir()
     (runs / "device.run").symlink_to("/dev/zero")
 
-    listed = tool.run("status", timeout=20)
-    rehearsed = tool.run("apply", "plan.yaml", "--dry-run", "--yes", timeout=20)
-    went_on = tool.run("apply", "plan.yaml", timeout=20)
+    listed = tool.run("status")
+    rehearsed = tool.run("apply", "plan.yaml", "--dry-run", "--yes")
+    went_on = tool.run("apply", "plan.yaml")
 
     assert listed.code == rehearsed.code == 0
     assert sound.stem in listed.out
     for name in ("pipe", "dangling", "loop", "folder", "device"):
         assert f"{name}.run" in listed.err
         for verb in ("status", "targets", "apply", "resume", "undo"):
-            ended = tool.run(verb, name, timeout=20)
+            ended = tool.run(verb, name)
             assert ended.code in {1, 2}
             assert f"{name}" in ended.err
             assert ended.err.count("\n") == 1, ended.err
@@ -306,10 +305,7 @@ def test_a_certificate_that_is_not_verified_is_warned_of_on_stderr_before_anythi
     assert ended.err.count("warning") == 1
 
 
-def test_who_may_not_write_to_the_state_directory_is_told(
-    call: Caller, tool: Tool, server: SandboxProcess
-) -> None:
-    assert server.ready
+def test_who_may_not_write_to_the_state_directory_is_told(call: Caller, tool: Tool) -> None:
     call("plan", "plan.yaml")
     runs = tool.state / "runs"
     with as_anybody(tool.folder):

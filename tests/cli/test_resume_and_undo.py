@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import paint
-from tests.e2e.sandboxes import SandboxProcess, sandbox
-from tests.e2e.tool import Ended, Tool, end, eventually, plan
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, end, eventually, plan
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[SandboxProcess]:
+def server(tmp_path: Path) -> Iterator[SandboxServer]:
     """A sandbox of its own for each test, which refuses the first PATCH of some jobs."""
     refusing = [
         {"status": 422, "times": 1, "names": ["*-job-000000"]},
         {"status": 403, "times": 1, "names": ["*-job-000005"]},
     ]
-    with sandbox(Tool(tmp_path), "--jobs", 100, chaos={"rules": refusing}) as served:
+    with sandbox(Tool(tmp_path), jobs=100, chaos={"rules": refusing}) as served:
         yield served
 
 
@@ -48,7 +48,7 @@ def refused(ended: Ended, code: int, told: str) -> None:
 
 
 @pytest.mark.usefixtures("run_file")
-def test_a_finished_run_is_left_as_it_is(call: Caller, server: SandboxProcess) -> None:
+def test_a_finished_run_is_left_as_it_is(call: Caller, server: SandboxServer) -> None:
     assert call("resume", "paint", "--failed").code == 0
     sent = server.sent()
 
@@ -83,7 +83,7 @@ def test_a_reason_without_failed_or_of_no_failure_is_refused(call: Caller) -> No
 
 
 def test_a_plan_that_was_changed_under_way_is_refused_with_both_digests(
-    tool: Tool, call: Caller, server: SandboxProcess
+    tool: Tool, call: Caller, server: SandboxServer
 ) -> None:
     slowly = paint(pace={"rate": "5/s", "burst": 1})
     process = tool.start("apply", tool.write("plan.yaml", slowly), "--yes")
@@ -124,7 +124,7 @@ def test_run_files_that_are_none_are_told_in_one_line(
 
 @pytest.mark.usefixtures("run_file")
 def test_undo_asks_and_without_a_terminal_keeps_the_plan(
-    call: Caller, server: SandboxProcess
+    call: Caller, server: SandboxServer
 ) -> None:
     sent = server.sent()
 

@@ -20,9 +20,10 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import Exit
+from tests.cli.calling import Ended
 from tests.cli.conftest import ETL, paint
-from tests.e2e.sandboxes import SandboxProcess, sandbox
-from tests.e2e.tool import Ended, Tool, end, eventually, plan
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, end, eventually, plan
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 JOBS = 50
@@ -140,14 +141,14 @@ def ignoring(number: signal.Signals) -> Sequence[str]:
 
 
 @pytest.fixture
-def slow(own: Tool) -> Iterator[SandboxProcess]:
+def slow(own: Tool) -> Iterator[SandboxServer]:
     """A server whose lists take a second."""
     delay = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 1}}
-    with sandbox(own, "--jobs", JOBS, chaos={"rules": [delay]}) as server:
+    with sandbox(own, jobs=JOBS, chaos={"rules": [delay]}) as server:
         yield server
 
 
-def plans(tool: Tool, server: SandboxProcess, **how: Sequence[str]) -> subprocess.Popen[str]:
+def plans(tool: Tool, server: SandboxServer, **how: Sequence[str]) -> subprocess.Popen[str]:
     """Start a command that sends without asking, and wait until it lists."""
     words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
     process = tool.start(*words, **how)
@@ -155,7 +156,7 @@ def plans(tool: Tool, server: SandboxProcess, **how: Sequence[str]) -> subproces
     return process
 
 
-def nothing_was_done(tool: Tool, server: SandboxProcess, ended: Ended) -> None:
+def nothing_was_done(tool: Tool, server: SandboxServer, ended: Ended) -> None:
     assert (ended.code, ended.out, ended.err) == (5, "", "fleetpatch: interrupted\n")
     assert server.sent() == 0
     assert not list(tool.state.rglob("*.run*"))
@@ -163,7 +164,7 @@ def nothing_was_done(tool: Tool, server: SandboxProcess, ended: Ended) -> None:
 
 @pytest.mark.parametrize("ignored", SIGNALS)
 def test_sigterm_ends_the_planning_whatever_the_parent_ignores(
-    own: Tool, slow: SandboxProcess, ignored: signal.Signals
+    own: Tool, slow: SandboxServer, ignored: signal.Signals
 ) -> None:
     process = plans(own, slow, under=ignoring(ignored))
     process.terminate()
@@ -171,7 +172,7 @@ def test_sigterm_ends_the_planning_whatever_the_parent_ignores(
     nothing_was_done(own, slow, end(process, timeout=20))
 
 
-def test_a_background_job_of_a_shell_is_ended_by_kill(own: Tool, slow: SandboxProcess) -> None:
+def test_a_background_job_of_a_shell_is_ended_by_kill(own: Tool, slow: SandboxServer) -> None:
     background = ["sh", "-c", '"$@" & echo $! > pid; wait $!', "sh"]
     process = plans(own, slow, under=background)
     pid = (own.folder / "pid").read_text().strip()
@@ -182,7 +183,7 @@ def test_a_background_job_of_a_shell_is_ended_by_kill(own: Tool, slow: SandboxPr
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_that_the_parent_ignores_stays_ignored(
-    own: Tool, slow: SandboxProcess, number: signal.Signals
+    own: Tool, slow: SandboxServer, number: signal.Signals
 ) -> None:
     process = plans(own, slow, under=ignoring(number))
     process.send_signal(number)
@@ -194,7 +195,7 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_the_parent_blocks_is_handled(
-    own: Tool, slow: SandboxProcess, number: signal.Signals
+    own: Tool, slow: SandboxServer, number: signal.Signals
 ) -> None:
     words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
     process = python(own, WITH_A_BLOCKED_SIGNAL, int(number), *words)
@@ -249,7 +250,7 @@ def test_the_second_signal_ends_a_working_process_whose_stderr_is_blocked(
 def test_a_second_signal_while_planning_exits_at_once(own: Tool) -> None:
     """What is cancelled may take its time: a name lookup cannot be cut short."""
     delay = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 60}}
-    with sandbox(own, "--jobs", JOBS, chaos={"rules": [delay]}) as server:
+    with sandbox(own, jobs=JOBS, chaos={"rules": [delay]}) as server:
         words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
         process = python(own, STUCK, *words)
         eventually(lambda: server.requests("list") > 0, "the survey")
@@ -268,7 +269,7 @@ def test_a_second_signal_while_planning_exits_at_once(own: Tool) -> None:
 )
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_during_the_imports_ends_the_command(
-    tool: Tool, server: SandboxProcess, number: signal.Signals, module: str
+    tool: Tool, server: SandboxServer, number: signal.Signals, module: str
 ) -> None:
     sent = server.sent()
     words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
@@ -280,7 +281,7 @@ def test_a_signal_during_the_imports_ends_the_command(
 
 
 def test_a_signal_at_any_instant_leaves_a_record_of_all_that_was_sent(own: Tool) -> None:
-    with sandbox(own, "--jobs", JOBS) as server:
+    with sandbox(own, jobs=JOBS) as server:
         words = ("apply", own.write("plan.yaml", paint()), "--yes", "-o", "json")
         last = end(python(own, AT_AN_EVENT, int(signal.SIGTERM), 0, *words, "--dry-run"))
         assert last.code == 0, last.err

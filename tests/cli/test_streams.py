@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import paint
-from tests.e2e.sandboxes import SandboxProcess, sandbox
-from tests.e2e.tool import Ended, Tool, eventually
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, eventually
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_without_runs_there_is_an_empty_list_and_a_sentence(call: Caller) -> Non
 
 
 def test_towards_files_and_pipes_there_is_no_progress_and_no_colour(own: Tool) -> None:
-    with sandbox(own, "--jobs", 50):
+    with sandbox(own, jobs=50):
         ended = own.run("apply", "plan.yaml", "--yes")
 
     assert (ended.code, ended.err) == (0, "")
@@ -62,7 +62,7 @@ def test_towards_files_and_pipes_there_is_no_progress_and_no_colour(own: Tool) -
 
 
 def test_who_reads_only_the_first_line_gets_it_without_a_complaint(own: Tool) -> None:
-    with sandbox(own, "--jobs", 5000):
+    with sandbox(own, jobs=5000):
         own.run("plan", "plan.yaml")
         listing = own.start("targets", "paint")
         assert listing.stdout is not None
@@ -119,7 +119,7 @@ def _at_hand(terminal: int) -> bytes:
 
 
 def test_yes_typed_on_a_terminal_sets_it_off(own: Tool) -> None:
-    with sandbox(own, "--jobs", 50) as server:
+    with sandbox(own, jobs=50) as server:
         ended = on_a_terminal(own, "yes\n", "apply", "plan.yaml", "-o", "json")
 
         assert ended.code == 0, ended.err
@@ -130,7 +130,7 @@ def test_yes_typed_on_a_terminal_sets_it_off(own: Tool) -> None:
 
 @pytest.mark.parametrize("answer", ["no\n", "y\n", "\n", "\x04", "yes please\n"])
 def test_anything_but_yes_sends_nothing_and_keeps_the_plan(
-    tool: Tool, server: SandboxProcess, answer: str
+    tool: Tool, server: SandboxServer, answer: str
 ) -> None:
     before = server.sent()
 
@@ -142,7 +142,7 @@ def test_anything_but_yes_sends_nothing_and_keeps_the_plan(
     assert server.sent() == before
 
 
-def test_ctrl_c_at_the_question_sends_nothing(tool: Tool, server: SandboxProcess) -> None:
+def test_ctrl_c_at_the_question_sends_nothing(tool: Tool, server: SandboxServer) -> None:
     before = server.sent()
 
     ended = on_a_terminal(tool, signal.SIGINT, "apply", "plan.yaml")
@@ -154,7 +154,7 @@ def test_ctrl_c_at_the_question_sends_nothing(tool: Tool, server: SandboxProcess
 
 
 def test_the_token_is_in_nothing_that_is_written(own: Tool) -> None:
-    with sandbox(own, "--jobs", 50, "--chaos", "rough") as server:
+    with sandbox(own, jobs=50, chaos="rough") as server:
         token = json.loads(server.kubeconfig.read_text())["users"][0]["user"]["token"]
         said = [
             own.run("plan", "plan.yaml"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxProcess, sandbox_process
 from tests.e2e.tool import Tool, end
 
 
@@ -20,7 +20,7 @@ def tool(tmp_path: Path) -> Tool:
 
 
 def test_it_says_in_one_line_where_it_serves_and_speaks_discovery(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 10) as server:
+    with sandbox_process(tool, "--jobs", 10) as server:
         assert set(server.ready) == {"server", "kubeconfig", "pid"}
         assert server.ready["pid"] == server.process.pid
         assert server.kubeconfig.stat().st_mode & 0o077 == 0
@@ -47,7 +47,7 @@ def test_a_signal_ends_it_in_good_order(tool: Tool, number: signal.Signals) -> N
 
 
 def test_a_port_in_use_is_told_in_one_line(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 1) as server:
+    with sandbox_process(tool, "--jobs", 1) as server:
         ended = tool.run("sandbox", "--port", server.port)
 
     assert ended.code == 1
@@ -58,7 +58,7 @@ def test_a_port_in_use_is_told_in_one_line(tool: Tool) -> None:
 
 
 def test_the_demo_tells_the_whole_story(tool: Tool) -> None:
-    ended = tool.run("demo", "--jobs", 200)
+    ended = end(tool.start("demo", "--jobs", 200))
 
     assert ended.code == 0, ended.err
     for told in ("1. Plan", "2. Apply", "3. Apply again", "Run file:", "Log:", "is finished"):
@@ -66,4 +66,4 @@ def test_the_demo_tells_the_whole_story(tool: Tool) -> None:
     assert ended.out.index("1. Plan") < ended.out.index("Digest") < ended.out.index("2. Apply")
     assert "0 PATCH" in ended.out.partition("3. Apply again")[2]
     assert "Traceback" not in ended.err
-    assert tool.run("demo", "--jobs", 50).code == 0, "and again, if one likes"
+    assert end(tool.start("demo", "--jobs", 50)).code == 0, "and again, if one likes"

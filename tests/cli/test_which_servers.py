@@ -15,35 +15,35 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import Caller
-from tests.e2e.sandboxes import SandboxProcess, sandbox
-from tests.e2e.tool import Ended, Tool, plan
+from tests.cli.calling import Caller, Ended
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, plan
 
 ETL = {"kinds": ["jobs.batch"], "selector": "app=etl"}
 SHORT: dict[str, Any] = {"limits": {"deadline": "1ms"}, "pace": {"rate": "1/s", "burst": 1}}
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[dict[str, SandboxProcess]]:
+def served(tmp_path: Path) -> Iterator[dict[str, SandboxServer]]:
     """Two sandboxes, a and b."""
     with ExitStack() as stack:
         found = {}
         for name in ("a", "b"):
             folder = tmp_path / f"at-{name}"
             folder.mkdir()
-            found[name] = stack.enter_context(sandbox(Tool(folder), "--jobs", 40))
+            found[name] = stack.enter_context(sandbox(Tool(folder), jobs=40))
         yield found
 
 
 @pytest.fixture
-def tool(tmp_path: Path, served: dict[str, SandboxProcess]) -> Tool:
+def tool(tmp_path: Path, served: dict[str, SandboxServer]) -> Tool:
     made = Tool(tmp_path, tmp_path / "kubeconfig")
     configure(made, served, current="a")
     return made
 
 
 def configure(
-    tool: Tool, contexts: dict[str, SandboxProcess], *, current: str, file: str = "kubeconfig"
+    tool: Tool, contexts: dict[str, SandboxServer], *, current: str, file: str = "kubeconfig"
 ) -> None:
     """Write a kubeconfig with these contexts."""
     document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "current-context": current}
@@ -73,7 +73,7 @@ def planned(tool: Tool, call: Caller, **more: Any) -> str:
     return run
 
 
-def refused(ended: Ended, *servers: SandboxProcess) -> None:
+def refused(ended: Ended, *servers: SandboxServer) -> None:
     assert (ended.code, ended.out) == (2, ""), ended
     assert re.fullmatch(r"fleetpatch: [^\n]+\n", ended.err), ended.err
     for one in servers:
@@ -81,7 +81,7 @@ def refused(ended: Ended, *servers: SandboxProcess) -> None:
 
 
 def test_a_plan_is_planned_again_where_the_context_was_switched(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess]
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     run = planned(tool, call)
     switch(tool, "b")
@@ -101,7 +101,7 @@ def test_a_plan_is_planned_again_where_the_context_was_switched(
 
 @pytest.mark.parametrize("words", ["apply RUN", "apply RUN --yes", "resume RUN", "undo RUN --yes"])
 def test_a_run_is_refused_where_the_context_was_switched(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess], words: str
+    tool: Tool, call: Caller, served: dict[str, SandboxServer], words: str
 ) -> None:
     run = planned(tool, call)
     if words.startswith("undo"):
@@ -116,7 +116,7 @@ def test_a_run_is_refused_where_the_context_was_switched(
 
 
 def test_what_was_done_on_one_server_is_not_said_of_another(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess]
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     moving = plan("paint", ETL, patch={"labels": {"app": "etl-2"}})
     tool.write("plan.yaml", moving)
@@ -136,7 +136,7 @@ def test_what_was_done_on_one_server_is_not_said_of_another(
 
 
 def test_a_failed_target_is_not_reopened_for_another_server(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess]
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     run = planned(tool, call)
     assert call("apply", run, "--yes").code == 0
@@ -148,7 +148,7 @@ def test_a_failed_target_is_not_reopened_for_another_server(
 
 
 def test_contexts_may_be_renamed_as_long_as_they_lead_to_the_same_server(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess]
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     run = planned(tool, call)
     configure(tool, {"renamed": served["a"], "a": served["b"]}, current="renamed")
@@ -159,7 +159,7 @@ def test_contexts_may_be_renamed_as_long_as_they_lead_to_the_same_server(
 
 
 def test_the_same_context_may_not_lead_to_another_server(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess]
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     fleet = [{"name": "prod", "context": "a"}]
     run = planned(tool, call, fleet=fleet)
@@ -173,7 +173,7 @@ def test_the_same_context_may_not_lead_to_another_server(
 
 
 def test_another_kubeconfig_leads_elsewhere(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess], monkeypatch: pytest.MonkeyPatch
+    tool: Tool, call: Caller, served: dict[str, SandboxServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = planned(tool, call)
     configure(tool, {"a": served["b"]}, current="a", file="other")
@@ -185,7 +185,7 @@ def test_another_kubeconfig_leads_elsewhere(
 
 @pytest.mark.parametrize("spelling", ["HTTP://127.0.0.1:{}", "http://127.0.0.1:{}//"])
 def test_another_spelling_of_a_url_is_the_same_server(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess], spelling: str
+    tool: Tool, call: Caller, served: dict[str, SandboxServer], spelling: str
 ) -> None:
     run = planned(tool, call)
     document = json.loads((tool.folder / "kubeconfig").read_text())
@@ -198,7 +198,7 @@ def test_another_spelling_of_a_url_is_the_same_server(
 
 
 def test_a_fleet_of_which_one_cluster_moved_is_planned_again(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess]
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     fleet = [{"name": "first", "context": "a"}, {"name": "second", "context": "b"}]
     run = planned(tool, call, fleet=fleet)
@@ -213,7 +213,7 @@ def test_a_fleet_of_which_one_cluster_moved_is_planned_again(
 
 
 def test_a_changed_plan_is_refused_only_where_its_unfinished_run_is(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess]
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     tool.write("plan.yaml", paint(**SHORT))
     assert call("apply", "plan.yaml", "--yes").code == 5
@@ -229,7 +229,7 @@ def test_a_changed_plan_is_refused_only_where_its_unfinished_run_is(
 
 
 def test_a_finished_run_is_not_called_finished_elsewhere(
-    tool: Tool, call: Caller, served: dict[str, SandboxProcess]
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     run = planned(tool, call)
     assert call("apply", run, "--yes").code == 0

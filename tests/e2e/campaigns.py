@@ -11,8 +11,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.cli.calling import Caller
-from tests.e2e.tool import Ended
+from tests.cli.calling import Caller, Ended
 
 Objects: TypeAlias = dict[Any, Any]
 """Objects as a server shows them, each by what names it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.sandboxes import SandboxServer
 
 Forward: TypeAlias = Callable[[str, str, bytes], tuple[int, bytes]]
 """Sends a request (method, path with query, body) on; gives the status and body of its answer."""
@@ -34,7 +34,7 @@ class Gateway:
 
 
 @contextmanager
-def gateway(sandbox: SandboxProcess, confuses: Confuses) -> Iterator[Gateway]:
+def gateway(sandbox: SandboxServer, confuses: Confuses) -> Iterator[Gateway]:
     """Serve until the block ends."""
     upstream = urlsplit(sandbox.server).netloc
 

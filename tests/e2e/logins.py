@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.sandboxes import SandboxServer
 
 WAYS = ("token env", "token file", "iam", "iam file", "aksk")
 ACCESS_KEY = ("CCI_ACCESS_KEY", "CCI_SECRET_KEY")
 
 
-def auth(server: SandboxProcess, way: str, folder: Path) -> dict[str, Any]:
+def auth(server: SandboxServer, way: str, folder: Path) -> dict[str, Any]:
     """What a plan says; files are written to `folder`, variables are the server's credentials."""
     known = server.credentials
     user = {
@@ -32,7 +32,7 @@ def auth(server: SandboxProcess, way: str, folder: Path) -> dict[str, Any]:
             return {"aksk": {**keys, "project": known["CCI_PROJECT"]}}
 
 
-def cluster(server: SandboxProcess, way: str, folder: Path, **more: Any) -> dict[str, Any]:
+def cluster(server: SandboxServer, way: str, folder: Path, **more: Any) -> dict[str, Any]:
     """The cluster of a fleet that is this server."""
     told = auth(server, way, folder)
     return {"name": "cci", "provider": "cci", "server": server.server, "auth": told, **more}

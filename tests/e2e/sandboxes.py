@@ -1,29 +1,37 @@
-"""`fleetpatch sandbox` as a process, and what it was asked."""
+"""Sandboxes for the command line, and what they were asked.
+
+Most are served by a thread of the test's own process: a process takes ten times as long to start.
+`sandbox_process` is for tests that kill or suspend it.
+"""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 from urllib.parse import urlsplit
 
+from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.sandbox.chaos.profiles import load_chaos
+from fleetpatch.sandbox.server import TOKEN_LIFETIME, SandboxOptions
 from tests.e2e.tool import Tool, end
-from tests.sandbox.serving import Client
+from tests.sandbox.serving import Client, SandboxThread
 
 
-class SandboxProcess:
-    """A sandbox that serves; as CCI, `credentials` are the variables that open it."""
+class SandboxServer:
+    """A sandbox that serves; as CCI, `credentials` are the variables that open it.
 
-    def __init__(self, process: Popen[str]) -> None:
-        assert process.stdout is not None
-        self.process = process
-        line = process.stdout.readline()
-        assert line, process.stderr and process.stderr.read()
-        self.ready = json.loads(line)
-        self.server: str = self.ready["server"]
-        self.kubeconfig = Path(self.ready["kubeconfig"])
-        self.credentials = _variables(self.ready.get("credentials"))
+    `stop` ends it before its block ends.
+    """
+
+    def __init__(
+        self, server: str, kubeconfig: Path, credentials: Path | None, stop: Callable[[], None]
+    ) -> None:
+        self.server = server
+        self.stop = stop
+        self.kubeconfig = kubeconfig
+        self.credentials = _variables(credentials)
         token = self.credentials.get("CCI_TOKEN")
         self.client = Client(self.server, {"X-Auth-Token": token} if token else {})
 
@@ -58,25 +66,71 @@ class SandboxProcess:
         response = self.client.request("GET", path)
         return response.body["metadata"] if response.status == 200 else None
 
+
+def _variables(file: Path | None) -> dict[str, str]:
+    """What the file says with which CCI opens; nothing where there is none."""
+    lines = file.read_text().splitlines() if file else ()
+    return dict(line.split("=", 1) for line in lines)
+
+
+@contextmanager
+def sandbox(
+    tool: Tool,
+    *,
+    jobs: int,
+    namespaces: int = 20,
+    chaos: Any = "none",
+    provider: str = "kubernetes",
+    token_lifetime: float = TOKEN_LIFETIME,
+    port: int = 0,
+) -> Iterator[SandboxServer]:
+    """Serve until the block ends; `chaos` is the name of a profile or the content of a chaos file.
+
+    The options are those of `fleetpatch sandbox`.
+    """
+    options = SandboxOptions(
+        port=port,
+        jobs=jobs,
+        namespaces=namespaces,
+        chaos=load_chaos(chaos if isinstance(chaos, str) else str(tool.write("chaos.yaml", chaos))),
+        kubeconfig=_kubeconfig(tool),
+        provider=ProviderName(provider),
+        token_lifetime=token_lifetime,
+    )
+    with SandboxThread(options) as thread:
+        ready = thread.sandbox.ready
+        served = SandboxServer(ready.server, ready.kubeconfig, ready.credentials, thread.stop)
+        with closing(served.client):
+            yield served
+
+
+class SandboxProcess(SandboxServer):
+    """`fleetpatch sandbox` as a process that serves; `ready` is the line that it prints."""
+
+    def __init__(self, process: Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        line = process.stdout.readline()
+        assert line, process.stderr and process.stderr.read()
+        self.ready = json.loads(line)
+        credentials = self.ready.get("credentials")
+        super().__init__(
+            self.ready["server"],
+            Path(self.ready["kubeconfig"]),
+            Path(credentials) if credentials else None,
+            self.kill,
+        )
+
     def kill(self) -> None:
         """End it at once, as a crash would."""
         self.process.kill()
         end(self.process)
 
 
-def _variables(file: str | None) -> dict[str, str]:
-    """What the file says with which CCI opens; nothing where there is none."""
-    lines = Path(file).read_text().splitlines() if file else ()
-    return dict(line.split("=", 1) for line in lines)
-
-
 @contextmanager
-def sandbox(tool: Tool, *words: object, chaos: Any = None) -> Iterator[SandboxProcess]:
-    """Serve until the block ends; `chaos` is the content of a chaos file."""
-    if chaos is not None:
-        words = (*words, "--chaos", tool.write("chaos.yaml", chaos))
-    kubeconfig = tool.kubeconfig or tool.folder / "sandbox.kubeconfig"
-    process = tool.start("sandbox", "--kubeconfig", kubeconfig, *words)
+def sandbox_process(tool: Tool, *words: object) -> Iterator[SandboxProcess]:
+    """Serve as a process until the block ends."""
+    process = tool.start("sandbox", "--kubeconfig", _kubeconfig(tool), *words)
     try:
         served = SandboxProcess(process)
         with closing(served.client):
@@ -85,3 +139,7 @@ def sandbox(tool: Tool, *words: object, chaos: Any = None) -> Iterator[SandboxPr
         if process.returncode is None:
             process.terminate()
             end(process)
+
+
+def _kubeconfig(tool: Tool) -> Path:
+    return tool.kubeconfig or tool.folder / "sandbox.kubeconfig"

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from tests.e2e.sandboxes import SandboxProcess
+from tests.e2e.sandboxes import SandboxServer
 
 Informs: TypeAlias = Callable[[str, str], bool]
 """Whether a request, by method and path, is answered with what it says."""
@@ -36,7 +36,7 @@ class Spy:
 
 @contextmanager
 def spying(
-    sandbox: SandboxProcess, informs: Informs = lambda *_: False, status: int = 400
+    sandbox: SandboxServer, informs: Informs = lambda *_: False, status: int = 400
 ) -> Iterator[Spy]:
     """Listen until the block ends."""
     with _Listening(("127.0.0.1", 0), _Handler) as listening:

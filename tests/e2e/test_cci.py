@@ -18,7 +18,7 @@ from tests.cli.calling import Caller
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.e2e import logins
 from tests.e2e.campaigns import Objects, ends_well, there_and_back
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 from tests.e2e.witnesses import objects
 
@@ -117,26 +117,26 @@ def of_kind(kind: str, change: Change) -> Callable[[Objects], None]:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
     """CCI with 25 jobs, five of each kind."""
     tool = Tool(tmp_path_factory.mktemp("cloud"))
-    with sandbox(tool, "--provider", "cci", "--jobs", 25, "--namespaces", 3) as served:
+    with sandbox(tool, provider="cci", jobs=25, namespaces=3) as served:
         yield served
 
 
 @pytest.fixture
-def variables(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def variables(cloud: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
     know(cloud, monkeypatch)
 
 
-def know(cloud: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def know(cloud: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put what opens a server into the environment."""
     for key, value in cloud.credentials.items():
         monkeypatch.setenv(key, value)
 
 
 def on(
-    cloud: SandboxProcess, patch: dict[str, Any], *kinds: str, way: str = "token env", **more: Any
+    cloud: SandboxServer, patch: dict[str, Any], *kinds: str, way: str = "token env", **more: Any
 ) -> dict[str, Any]:
     """A plan for jobs on CCI."""
     block = {"kinds": list(kinds), "selector": "app"}
@@ -147,7 +147,7 @@ def on(
 @pytest.mark.usefixtures("variables")
 @pytest.mark.parametrize(("kind", "way"), cases(ON_CCI))
 def test_each_kind_of_cci_takes_each_type_of_patch_that_its_page_lists(
-    cloud: SandboxProcess, call: Caller, tool: Tool, kind: str, way: str
+    cloud: SandboxServer, call: Caller, tool: Tool, kind: str, way: str
 ) -> None:
     file = tool.write("plan.yaml", on(cloud, the_patch(kind, way), kind))
 
@@ -199,7 +199,7 @@ def test_an_apply_without_force_leaves_to_others_what_they_own(
     ("kind", "value"), [(VOLCANO_JOBS, "patchlabel"), *((kind, "test") for kind in TRAINING[:2])]
 )
 def test_the_label_examples_of_ccis_pages_change_that_label_and_nothing_else(
-    cloud: SandboxProcess, call: Caller, tool: Tool, kind: str, value: str
+    cloud: SandboxServer, call: Caller, tool: Tool, kind: str, value: str
 ) -> None:
     example = {"metadata": {"labels": {"app": value}}}
     file = tool.write("plan.yaml", on(cloud, {"merge": example}, kind))
@@ -265,7 +265,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.usefixtures("variables")
 @pytest.mark.parametrize(("kind", "patch", "words"), REFUSED)
 def test_what_cci_does_not_take_is_refused_with_its_place_before_anything_is_sent(
-    cloud: SandboxProcess, call: Caller, tool: Tool, kind: str, patch: dict[str, Any], words: str
+    cloud: SandboxServer, call: Caller, tool: Tool, kind: str, patch: dict[str, Any], words: str
 ) -> None:
     file = tool.write("plan.yaml", on(cloud, patch, kind))
     before = cloud.counters()
@@ -295,7 +295,7 @@ def test_a_strategic_patch_of_a_custom_kind_is_refused_on_any_cluster(
 @pytest.mark.usefixtures("variables")
 @pytest.mark.parametrize("kind", [JOBS, *TRAINING])
 def test_a_rehearsal_is_refused_where_cci_would_really_patch(
-    cloud: SandboxProcess, call: Caller, tool: Tool, kind: str
+    cloud: SandboxServer, call: Caller, tool: Tool, kind: str
 ) -> None:
     file = tool.write("plan.yaml", on(cloud, the_patch(kind, "labels"), kind))
     before = cloud.sent()
@@ -309,7 +309,7 @@ def test_a_rehearsal_is_refused_where_cci_would_really_patch(
 
 @pytest.mark.usefixtures("variables")
 def test_volcano_jobs_are_rehearsed_and_take_the_field_manager_that_the_plan_names(
-    cloud: SandboxProcess, call: Caller, tool: Tool
+    cloud: SandboxServer, call: Caller, tool: Tool
 ) -> None:
     patch = {**the_patch(VOLCANO_JOBS, "json"), "fieldManager": "platform", "pretty": True}
     file = tool.write("plan.yaml", on(cloud, patch, VOLCANO_JOBS))
@@ -327,7 +327,7 @@ def test_volcano_jobs_are_rehearsed_and_take_the_field_manager_that_the_plan_nam
 @pytest.mark.usefixtures("variables")
 @pytest.mark.parametrize("way", logins.WAYS)
 def test_each_way_to_log_in_carries_a_plan_out_and_back(
-    cloud: SandboxProcess, call: Caller, tool: Tool, way: str
+    cloud: SandboxServer, call: Caller, tool: Tool, way: str
 ) -> None:
     file = tool.write("plan.yaml", on(cloud, the_patch(TFJOBS, "merge"), TFJOBS, way=way))
     before = cloud.counters()
@@ -348,8 +348,7 @@ def test_a_run_outlives_its_tokens_with_one_login_for_all_workers(
     # TFJob's and a PyTorchJob's, which are the first, third and fifth 200 of the targets.
     unlucky = [f"*-{number:06}" for number in (300, 304, 303)]
     chaos = {"rules": [{"action": "revoke", "times": 1, "names": [name]} for name in unlucky]}
-    words = ("--provider", "cci", "--jobs", 1000, "--namespaces", 1)
-    with sandbox(tool, *words, chaos=chaos) as cloud:
+    with sandbox(tool, provider="cci", jobs=1000, namespaces=1, chaos=chaos) as cloud:
         know(cloud, monkeypatch)
         document = on(cloud, the_patch(JOBS, "labels"), *FIELDS, way="iam")
         document["pace"] = {"rate": "200/s", "burst": 10, "concurrency": 32}
@@ -367,8 +366,7 @@ def test_a_run_outlives_its_tokens_with_one_login_for_all_workers(
 def test_tokens_that_live_for_a_second_are_renewed_before_they_expire(
     call: Caller, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("--provider", "cci", "--jobs", 500, "--token-lifetime", "1s")
-    with sandbox(tool, *words) as cloud:
+    with sandbox(tool, provider="cci", jobs=500, token_lifetime=1) as cloud:
         know(cloud, monkeypatch)
         document = on(cloud, the_patch(TFJOBS, "merge"), TFJOBS, way="iam")
         document["pace"] = {"rate": "40/s", "burst": 1, "concurrency": 32}
@@ -392,8 +390,7 @@ def test_answers_that_are_no_api_servers_are_shown_as_what_they_are(
         {"status": 400, "body": body, "names": [f"*-{number:06}"]}
         for number, body in enumerate(bodies)
     ]
-    words = ("--provider", "cci", "--jobs", 3)
-    with sandbox(tool, *words, chaos={"rules": rules}) as cloud:
+    with sandbox(tool, provider="cci", jobs=3, chaos={"rules": rules}) as cloud:
         know(cloud, monkeypatch)
         file = tool.write("plan.yaml", on(cloud, the_patch(JOBS, "labels"), *FIELDS))
 

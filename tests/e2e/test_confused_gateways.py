@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.gateways import Confuses, Forward, Gateway, gateway
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
 ETL = {"kinds": ["jobs.batch"], "selector": "app=etl"}
@@ -22,14 +22,14 @@ RED = {"labels": {"colour": "red"}}
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
     folder: Path = tmp_path_factory.mktemp("served")
-    with sandbox(Tool(folder), "--jobs", 100) as running:
+    with sandbox(Tool(folder), jobs=100) as running:
         yield running
 
 
 @contextmanager
-def behind(tool: Tool, served: SandboxProcess, confuses: Confuses) -> Iterator[Gateway]:
+def behind(tool: Tool, served: SandboxServer, confuses: Confuses) -> Iterator[Gateway]:
     with gateway(served, confuses) as opened:
         assert tool.kubeconfig is not None
         tool.kubeconfig.write_text(served.kubeconfig.read_text())
@@ -67,7 +67,7 @@ def other_kind(forward: Forward, method: str, path: str, body: bytes) -> tuple[i
     ],
 )
 def test_a_list_that_shows_other_objects_ends_the_planning_and_nothing_is_sent(
-    tool: Tool, served: SandboxProcess, block: dict[str, object], confuses: Confuses, told: str
+    tool: Tool, served: SandboxServer, block: dict[str, object], confuses: Confuses, told: str
 ) -> None:
     with behind(tool, served, confuses) as passed:
         ended = tool.run("apply", tool.write("plan.yaml", plan("p", block, patch=RED)), "--yes")
@@ -79,7 +79,7 @@ def test_a_list_that_shows_other_objects_ends_the_planning_and_nothing_is_sent(
     assert not list(tool.state.glob("runs/*.run"))
 
 
-def test_a_list_of_another_kind_is_refused(tool: Tool, served: SandboxProcess) -> None:
+def test_a_list_of_another_kind_is_refused(tool: Tool, served: SandboxServer) -> None:
     block = {"kinds": ["jobs.batch"], "selector": "app"}
     merge = {"merge": {"metadata": {"labels": {"colour": "red"}}}}
     with behind(tool, served, other_kind) as passed:
@@ -90,7 +90,7 @@ def test_a_list_of_another_kind_is_refused(tool: Tool, served: SandboxProcess) -
 
 
 def test_an_answer_about_another_object_does_not_count_as_applied(
-    tool: Tool, served: SandboxProcess
+    tool: Tool, served: SandboxServer
 ) -> None:
     def swallowed(forward: Forward, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Refuse every PATCH, and answer with another object as it would have been."""
@@ -114,7 +114,7 @@ def test_an_answer_about_another_object_does_not_count_as_applied(
 
 
 def test_what_can_be_read_only_as_another_object_stays_open(
-    tool: Tool, served: SandboxProcess
+    tool: Tool, served: SandboxServer
 ) -> None:
     def stray(forward: Forward, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Answer whatever is about one object with another one."""
@@ -137,7 +137,7 @@ def test_what_can_be_read_only_as_another_object_stays_open(
 
 
 def test_a_404_about_another_object_does_not_make_ours_gone(
-    tool: Tool, served: SandboxProcess
+    tool: Tool, served: SandboxServer
 ) -> None:
     missed: set[str] = set()
 
@@ -157,7 +157,7 @@ def test_a_404_about_another_object_does_not_make_ours_gone(
 
 
 def test_a_check_between_waves_does_not_hold_by_a_list_of_other_objects(
-    tool: Tool, served: SandboxProcess
+    tool: Tool, served: SandboxServer
 ) -> None:
     waves = {
         "sizes": [1, "100%"],

@@ -17,7 +17,8 @@ import pytest
 
 from fleetpatch.sandbox.apiserver.access import ADMIN
 from fleetpatch.sandbox.server import SandboxOptions
-from tests.e2e.tool import Ended, Tool, end, eventually, plan
+from tests.cli.calling import Ended
+from tests.e2e.tool import Tool, end, eventually, plan
 from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig, plugin, runs
 from tests.sandbox.serving import SandboxThread
 

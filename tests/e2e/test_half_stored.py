@@ -14,7 +14,7 @@ import pytest
 from fleetpatch.campaign.apply import reopen_failed
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.model.change import PatchType
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
 HALF = {"merge": {"metadata": {"labels": {"cost": "new"}}, "spec": {"paralellism": 2}}}
@@ -22,13 +22,13 @@ JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
 
 
 @pytest.fixture
-def server(tool: Tool) -> Iterator[SandboxProcess]:
-    with sandbox(tool, "--jobs", 50, "--namespaces", 1) as served:
+def server(tool: Tool) -> Iterator[SandboxServer]:
+    with sandbox(tool, jobs=50, namespaces=1) as served:
         yield served
 
 
 @pytest.fixture
-def run_file(tool: Tool, server: SandboxProcess) -> Path:
+def run_file(tool: Tool, server: SandboxServer) -> Path:
     """A run of which every target failed with its label stored."""
     before = labels(server)
     file = tool.write("plan.yaml", plan("half", JOBS, patch=HALF))
@@ -38,7 +38,7 @@ def run_file(tool: Tool, server: SandboxProcess) -> Path:
     return Path(ended.json["runFile"])
 
 
-def labels(server: SandboxProcess) -> dict[str, Any]:
+def labels(server: SandboxServer) -> dict[str, Any]:
     """The label in question, by the job's name."""
     items = server.client.request("GET", "/apis/batch/v1/jobs").body["items"]
     return {
@@ -54,7 +54,7 @@ def undone(tool: Tool, run_file: Path) -> dict[str, Any]:
 
 
 def test_what_was_stored_is_told_and_undone(
-    tool: Tool, server: SandboxProcess, run_file: Path
+    tool: Tool, server: SandboxServer, run_file: Path
 ) -> None:
     told = tool.targets(run_file)[0]["detail"]
     count = len(labels(server))
@@ -68,7 +68,7 @@ def test_what_was_stored_is_told_and_undone(
 
 
 def test_it_is_nobody_elses_change_when_it_is_tried_again(
-    tool: Tool, server: SandboxProcess, run_file: Path
+    tool: Tool, server: SandboxServer, run_file: Path
 ) -> None:
     count = len(labels(server))
 
@@ -80,7 +80,7 @@ def test_it_is_nobody_elses_change_when_it_is_tried_again(
 
 
 def test_what_somebody_else_made_of_it_is_left_to_them(
-    tool: Tool, server: SandboxProcess, run_file: Path
+    tool: Tool, server: SandboxServer, run_file: Path
 ) -> None:
     target = tool.targets(run_file)[0]
     path = f"/apis/batch/v1/namespaces/{target['namespace']}/jobs/{target['name']}"
@@ -94,7 +94,7 @@ def test_what_somebody_else_made_of_it_is_left_to_them(
 
 
 def test_what_was_taken_up_again_and_never_sent_is_undone_too(
-    tool: Tool, server: SandboxProcess, run_file: Path, monkeypatch: pytest.MonkeyPatch
+    tool: Tool, server: SandboxServer, run_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tool.kubeconfig))
     count = reopen_failed(run_file, Settings(tool.state))

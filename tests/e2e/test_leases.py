@@ -21,7 +21,7 @@ import pytest
 
 from tests.control_plane import ControlPlane
 from tests.e2e.fleets import BATCH
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan
 from tests.e2e.witnesses import Sent, audited
 
@@ -252,7 +252,7 @@ def test_a_rehearsal_takes_no_lease_and_an_undo_does(cluster: Cluster, tmp_path:
 # On the sandbox
 
 
-def holding(server: SandboxProcess, name: str, holder: str) -> None:
+def holding(server: SandboxServer, name: str, holder: str) -> None:
     """Make a Lease whose holder gives no sign of life."""
     spec = {"holderIdentity": holder, "leaseDurationSeconds": 60}
     document = {"metadata": {"name": name}, "spec": spec}
@@ -269,7 +269,7 @@ def locked_plan() -> dict[str, Any]:
 
 
 def test_a_signal_ends_the_waiting_for_a_lease(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 100) as server:
+    with sandbox(tool, jobs=100) as server:
         holding(server, "locked", "dead_1_x")
         process = tool.start("apply", tool.write("plan.yaml", locked_plan()), "--yes")
         eventually(lambda: "lease.awaited" in "".join(_logs(tool)), "the waiting")
@@ -294,7 +294,7 @@ def test_two_that_start_together_do_not_run_together(tmp_path: Path) -> None:
         "pace": {"rate": "30/s", "burst": 1},
         "lock": {"lease": "default/locked", "duration": "5s"},
     }
-    with sandbox(tools[0], "--jobs", 500) as server:
+    with sandbox(tools[0], jobs=500) as server:
         processes = [
             tool.start("apply", tool.write("plan.yaml", document), "--yes") for tool in tools
         ]

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
 JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
@@ -22,22 +22,22 @@ RETRY = {"attempts": 2, "maxDelay": "50ms"}
 
 
 @contextmanager
-def clusters(tool: Tool, tmp_path: Path, chaos: Any = None) -> Iterator[list[SandboxProcess]]:
+def clusters(tool: Tool, tmp_path: Path, chaos: Any = "none") -> Iterator[list[SandboxServer]]:
     """Three sandboxes, the contexts a, b and c; `chaos` befalls b."""
     own = []
     for name in NAMES:
         (tmp_path / name).mkdir()
         own.append(Tool(tmp_path / name))
     with (
-        sandbox(own[0], "--jobs", 5 * COUNT) as a,
-        sandbox(own[1], "--jobs", 5 * COUNT, chaos=chaos) as b,
-        sandbox(own[2], "--jobs", 5 * COUNT) as c,
+        sandbox(own[0], jobs=5 * COUNT) as a,
+        sandbox(own[1], jobs=5 * COUNT, chaos=chaos) as b,
+        sandbox(own[2], jobs=5 * COUNT) as c,
     ):
         configure(tool, a, b, c)
         yield [a, b, c]
 
 
-def configure(tool: Tool, *served: SandboxProcess) -> None:
+def configure(tool: Tool, *served: SandboxServer) -> None:
     """Write the kubeconfig; a sandbox has other credentials each time it is started."""
     document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
     document |= {"clusters": [], "users": [], "contexts": []}
@@ -63,7 +63,7 @@ def test_one_that_is_gone_leaves_its_targets_pending_and_the_others_finish(
     with clusters(tool, tmp_path) as (a, b, c):
         planned(tool)
         port = b.port
-        b.kill()
+        b.stop()
         ended = tool.run("apply", "many", "--yes", "-o", "json")
 
         assert ended.code == 3, ended.err
@@ -72,7 +72,7 @@ def test_one_that_is_gone_leaves_its_targets_pending_and_the_others_finish(
         assert ended.json["cause"].startswith("b: the server cannot be reached")
         assert (a.sent(), c.sent()) == (COUNT, COUNT)
 
-        with sandbox(Tool(tmp_path / "b"), "--jobs", 5 * COUNT, "--port", port) as back:
+        with sandbox(Tool(tmp_path / "b"), jobs=5 * COUNT, port=port) as back:
             configure(tool, a, back, c)
             on = tool.run("resume", "many", "-o", "json")
             assert (on.code, on.json["state"], back.sent()) == (0, "finished", COUNT)
@@ -83,7 +83,7 @@ def test_with_all_of_them_gone_the_run_is_paused(tool: Tool, tmp_path: Path) -> 
     with clusters(tool, tmp_path) as served:
         planned(tool)
         for one in served:
-            one.kill()
+            one.stop()
         ended = tool.run("apply", "many", "--yes", "-o", "json")
 
     assert ended.code == 5

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.cli.calling import Ended
 from tests.e2e.stubs import KIND, Stub, configure, stub
-from tests.e2e.tool import Ended, Tool, plan
+from tests.e2e.tool import Tool, plan
 
 DEEP = b"[" * 1200 + b"]" * 1200
 NAMES = ("a", "b", "c")

@@ -24,8 +24,9 @@ from fleetpatch.campaign.plan import expand
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.model.plan.load import plan_from
-from tests.e2e.sandboxes import SandboxProcess, sandbox
-from tests.e2e.tool import Ended, Tool, end, eventually, plan
+from tests.cli.calling import Ended
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, end, eventually, plan
 
 JOBS = 2000
 BATCH_JOBS = JOBS // 5
@@ -51,7 +52,7 @@ def broke(ended: Ended, told: str) -> None:
     assert re.search(told, ended.err), ended.err
 
 
-def goes_on(tool: Tool, server: SandboxProcess, *words: object) -> None:
+def goes_on(tool: Tool, server: SandboxServer, *words: object) -> None:
     """Resume, and account for every target."""
     sent = server.patches()
     assert len(sent) < BATCH_JOBS, "it broke under way"
@@ -82,7 +83,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_run_file_that_cannot_grow_ends_the_run_with_its_record_intact(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox(tool, jobs=JOBS) as server:
         file = tool.write("plan.yaml", paint(rate="400/s", burst=1))
         planned = tool.run("plan", file, "-o", "json").json
         blocks = Path(planned["runFile"]).stat().st_size // 512 + 16
@@ -98,7 +99,7 @@ def test_a_run_file_that_cannot_grow_ends_the_run_with_its_record_intact(tool: T
 def test_a_run_file_on_a_full_disk_ends_the_run_with_its_record_intact(
     tool: Tool, small_disk: Path
 ) -> None:
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox(tool, jobs=JOBS) as server:
         file = tool.write("plan.yaml", paint(rate="400/s", burst=1))
         run_file = small_disk / "paint.run"
         assert tool.run("plan", file, "--run-file", run_file).code == 0
@@ -122,7 +123,7 @@ def _free(folder: Path) -> int:
 def test_a_log_on_a_full_disk_stops_the_run_and_what_was_sent_is_on_record(
     tool: Tool, small_disk: Path
 ) -> None:
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox(tool, jobs=JOBS) as server:
         file = tool.write("plan.yaml", paint(rate="400/s", burst=1))
         (small_disk / "ballast").write_bytes(bytes(_free(small_disk) - 16 * 1024))
 
@@ -140,7 +141,7 @@ def test_a_log_on_a_full_disk_stops_the_run_and_what_was_sent_is_on_record(
 def test_a_state_folder_that_turned_read_only_stops_the_run_before_anything_is_sent(
     tool: Tool, small_disk: Path
 ) -> None:
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox(tool, jobs=JOBS) as server:
         file = tool.write("plan.yaml", paint())
         words = ("--state-dir", small_disk)
         assert tool.run("plan", file, *words).code == 0
@@ -154,7 +155,7 @@ def test_a_state_folder_that_turned_read_only_stops_the_run_before_anything_is_s
 
 
 def test_a_state_folder_that_is_removed_under_way_stops_the_run(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox(tool, jobs=JOBS) as server:
         process = tool.start("apply", tool.write("plan.yaml", paint(rate="50/s", burst=1)), "--yes")
         eventually(lambda: server.sent() >= 5, "some patches")
         shutil.rmtree(tool.state)
@@ -178,7 +179,7 @@ def test_a_state_folder_that_is_removed_under_way_stops_the_run(tool: Tool) -> N
     ],
 )
 def test_a_run_does_not_depend_on_who_listens(tool: Tool, script: str) -> None:
-    with sandbox(tool, "--jobs", 100) as server:
+    with sandbox(tool, jobs=100) as server:
         file = tool.write("plan.yaml", paint())
 
         ended = end(tool.start("apply", file, "--yes", under=shell(script)))
@@ -189,7 +190,7 @@ def test_a_run_does_not_depend_on_who_listens(tool: Tool, script: str) -> None:
 
 
 def test_a_result_for_a_full_disk_is_an_error_and_the_run_is_on_record(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 100):
+    with sandbox(tool, jobs=100):
         full = shell('exec "$@" >/dev/full')
         file = tool.write("plan.yaml", paint())
 
@@ -210,7 +211,7 @@ async def test_a_wall_clock_that_steps_back_and_forth_changes_nothing(
     tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chaos = {"rules": [{"status": 429, "retryAfter": 1, "times": 1, "rate": 0.05}]}
-    with sandbox(tool, "--jobs", 500, chaos=chaos) as server:
+    with sandbox(tool, jobs=500, chaos=chaos) as server:
         monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
         settings = Settings(tool.state, clock=_SteppingClock())
 

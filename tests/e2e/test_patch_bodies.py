@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
 PATCHES: dict[str, dict[str, Any]] = {
@@ -40,8 +40,8 @@ WAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def server(tool: Tool) -> Iterator[SandboxProcess]:
-    with sandbox(tool, "--jobs", 50) as served:
+def server(tool: Tool) -> Iterator[SandboxServer]:
+    with sandbox(tool, jobs=50) as served:
         yield served
 
 
@@ -52,11 +52,11 @@ def path_of(target: dict[str, Any]) -> str:
     return f"/apis/{group}/{version}/namespaces/{space}/{kind}/{name}"
 
 
-def found(server: SandboxProcess, target: dict[str, Any]) -> Any:
+def found(server: SandboxServer, target: dict[str, Any]) -> Any:
     return server.client.request("GET", path_of(target)).body
 
 
-def write(server: SandboxProcess, target: dict[str, Any], body: Any) -> None:
+def write(server: SandboxServer, target: dict[str, Any], body: Any) -> None:
     """Another writer sends a merge patch."""
     content_type = "application/merge-patch+json"
     assert server.client.request("PATCH", path_of(target), body, content_type).status == 200
@@ -77,7 +77,7 @@ def applied(tool: Tool, *words: object) -> Any:
 @pytest.mark.parametrize("guards", GUARDS)
 @pytest.mark.parametrize("kind", PATCHES)
 def test_somebody_elses_change_of_another_field_stands_beside_ours(
-    tool: Tool, server: SandboxProcess, kind: str, guards: dict[str, Any]
+    tool: Tool, server: SandboxServer, kind: str, guards: dict[str, Any]
 ) -> None:
     target, *others = planned(tool, JOBS, PATCHES[kind], guards=guards)
     write(server, target, {"metadata": {"labels": {"theirs": "1"}}})
@@ -92,7 +92,7 @@ def test_somebody_elses_change_of_another_field_stands_beside_ours(
 
 @pytest.mark.parametrize("kind", PATCHES)
 def test_a_field_that_somebody_changed_is_left_to_them(
-    tool: Tool, server: SandboxProcess, kind: str
+    tool: Tool, server: SandboxServer, kind: str
 ) -> None:
     target, *_ = planned(tool, JOBS, PATCHES[kind])
     write(server, target, {"metadata": {"labels": {"tier": "theirs"}}})
@@ -117,7 +117,7 @@ def test_a_field_that_somebody_changed_is_left_to_them(
     ],
 )
 def test_so_is_one_that_needed_no_change_when_the_run_was_planned(
-    tool: Tool, server: SandboxProcess, patch: dict[str, Any]
+    tool: Tool, server: SandboxServer, patch: dict[str, Any]
 ) -> None:
     assert tool.run("label", "jobs.batch", "kept=same", "-A", "-l", "app", "--yes").code == 0
     target, *_ = planned(tool, JOBS, patch)
@@ -137,7 +137,7 @@ def test_a_patch_that_appends_is_done_once_whatever_gets_lost(
         {**way, "names": [f"*-tfjob-{number:06}" for number in numbers[start : start + 5]]}
         for start, way in zip(numbers[::5], WAYS.values(), strict=False)
     ]
-    with sandbox(tool, "--jobs", 50, chaos={"rules": rules}) as server:
+    with sandbox(tool, jobs=50, chaos={"rules": rules}) as server:
         targets = planned(tool, TFJOBS, APPEND, guards=guards)
         before = [found(server, one)["spec"] for one in targets]
 
@@ -158,7 +158,7 @@ def _command(spec: Any) -> list[str]:
 
 @pytest.mark.parametrize("kind", PATCHES)
 def test_a_lost_answer_is_settled_by_reading_for_every_type(tool: Tool, kind: str) -> None:
-    with sandbox(tool, "--jobs", 50, chaos={"rules": [WAYS["lost answer"]]}) as server:
+    with sandbox(tool, jobs=50, chaos={"rules": [WAYS["lost answer"]]}) as server:
         targets = planned(tool, JOBS, PATCHES[kind])
 
         assert applied(tool)["reasons"] == {"applied": {"settled-by-reading": len(targets)}}
@@ -184,7 +184,7 @@ def test_operations_that_do_not_fit_an_object_leave_it_out_of_the_plan(tool: Too
 
 
 def test_a_test_that_fails_only_by_now_is_told_from_a_conflict_by_reading(
-    tool: Tool, server: SandboxProcess
+    tool: Tool, server: SandboxServer
 ) -> None:
     patch = {
         "json": [
@@ -204,7 +204,7 @@ def test_a_test_that_fails_only_by_now_is_told_from_a_conflict_by_reading(
     assert found(server, moved)["metadata"]["labels"]["cost"] == "new"
 
 
-def test_a_test_of_text_that_servers_escape_passes(tool: Tool, server: SandboxProcess) -> None:
+def test_a_test_of_text_that_servers_escape_passes(tool: Tool, server: SandboxServer) -> None:
     text = "python train.py && rm -rf /tmp/x > /dev/null"
     tested = {"op": "test", "path": "/metadata/annotations/command", "value": text}
     add = {"op": "add", "path": "/metadata/annotations/next", "value": text}
@@ -218,7 +218,7 @@ def test_a_test_of_text_that_servers_escape_passes(tool: Tool, server: SandboxPr
 
 
 def test_a_value_that_the_server_refuses_is_final_at_the_first_answer(
-    tool: Tool, server: SandboxProcess
+    tool: Tool, server: SandboxServer
 ) -> None:
     patch = {"json": [{"op": "replace", "path": "/spec/completions", "value": 7}]}
     targets = planned(tool, JOBS, patch)
@@ -230,7 +230,7 @@ def test_a_value_that_the_server_refuses_is_final_at_the_first_answer(
 
 @pytest.mark.parametrize("kind", ["merge", "strategic"])
 def test_a_field_that_the_server_drops_is_not_effective(
-    tool: Tool, server: SandboxProcess, kind: str
+    tool: Tool, server: SandboxServer, kind: str
 ) -> None:
     targets = planned(tool, JOBS, {kind: {"spec": {"paralellism": 2}}})
 
@@ -239,7 +239,7 @@ def test_a_field_that_the_server_drops_is_not_effective(
     assert set(server.patches().values()) == {1}
 
 
-def test_a_preview_shows_what_a_body_comes_to(tool: Tool, server: SandboxProcess) -> None:
+def test_a_preview_shows_what_a_body_comes_to(tool: Tool, server: SandboxServer) -> None:
     patch = {"merge": {"spec": {"parallelism": 3, "activeDeadlineSeconds": 60}}}
     file = tool.write("plan.yaml", plan("body", JOBS, patch=patch))
 

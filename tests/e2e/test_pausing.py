@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sandboxes import SandboxProcess, sandbox
-from tests.e2e.tool import Ended, Tool, end, eventually, plan
+from tests.cli.calling import Ended
+from tests.e2e.sandboxes import SandboxServer, sandbox, sandbox_process
+from tests.e2e.tool import Tool, end, eventually, plan
 
 JOBS = 300
 BATCH_JOBS = JOBS // 5
@@ -48,7 +49,7 @@ def says_how_to_go_on(ended: Ended) -> Path:
 
 @contextmanager
 def applying(
-    tool: Tool, server: SandboxProcess, rate: str = "30/s", under: Sequence[str] = ()
+    tool: Tool, server: SandboxServer, rate: str = "30/s", under: Sequence[str] = ()
 ) -> Iterator[Popen[str]]:
     """A slow run that has sent a few of its patches."""
     file = tool.write("plan.yaml", slowly(rate))
@@ -65,9 +66,9 @@ def applying(
 def test_credentials_refused_for_good_pause_the_run_and_fail_nothing(tool: Tool) -> None:
     file = tool.write("plan.yaml", slowly("1000/s"))
     refusing = {"rules": [{"status": 401, "methods": ["PATCH", "GET"]}]}
-    with sandbox(tool, "--jobs", JOBS, chaos=refusing) as server:
+    with sandbox(tool, jobs=JOBS, chaos=refusing) as server:
         port = server.port
-        ended = tool.run("apply", file, "--yes", timeout=20)
+        ended = tool.run("apply", file, "--yes")
         assert 1 <= len(server.patches()) <= 2 * 4, "the rest is not even tried"
 
     assert ended.code == 5
@@ -76,7 +77,7 @@ def test_credentials_refused_for_good_pause_the_run_and_fail_nothing(tool: Tool)
     counts = outcomes(tool, run_file)
     assert (counts["failed"], counts["pending"]) == (0, BATCH_JOBS)
 
-    with sandbox(tool, "--jobs", JOBS, "--port", port) as server:
+    with sandbox(tool, jobs=JOBS, port=port) as server:
         again = tool.run("apply", run_file, "--yes", "-o", "json")
 
         assert again.code == 0, again.err
@@ -87,7 +88,10 @@ def test_credentials_refused_for_good_pause_the_run_and_fail_nothing(tool: Tool)
 def test_a_server_that_dies_pauses_the_run_soon_and_it_goes_on_with_the_next_one(
     tool: Tool,
 ) -> None:
-    with sandbox(tool, "--jobs", JOBS) as server, applying(tool, server) as process:
+    with (
+        sandbox_process(tool, "--jobs", JOBS) as server,
+        applying(tool, server) as process,
+    ):
         port = server.port
         server.kill()
         ended = end(process, timeout=10)
@@ -101,12 +105,12 @@ def test_a_server_that_dies_pauses_the_run_soon_and_it_goes_on_with_the_next_one
     assert counts["pending"] == BATCH_JOBS - counts["applied"]
 
     # The same fleet again, as it was before the first run.
-    with sandbox(tool, "--jobs", JOBS, "--port", port) as server:
+    with sandbox(tool, jobs=JOBS, port=port) as next_one:
         again = tool.run("apply", run_file, "--yes", "-o", "json")
 
         assert again.code == 0, again.err
         assert again.json["outcomes"]["applied"] == BATCH_JOBS
-        assert len(server.patches()) == server.sent() == counts["pending"]
+        assert len(next_one.patches()) == next_one.sent() == counts["pending"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_a_server_that_dies_pauses_the_run_soon_and_it_goes_on_with_the_next_one
 def test_a_signal_ends_the_run_in_good_order_and_it_goes_on_without_doing_anything_twice(
     tool: Tool, number: signal.Signals, what: str
 ) -> None:
-    with sandbox(tool, "--jobs", JOBS) as server, applying(tool, server) as process:
+    with sandbox(tool, jobs=JOBS) as server, applying(tool, server) as process:
         process.send_signal(number)
         ended = end(process, timeout=10)
 
@@ -147,7 +151,7 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
         "times": 1,
     }
     with (
-        sandbox(tool, "--jobs", JOBS, chaos={"rules": [lost]}) as server,
+        sandbox(tool, jobs=JOBS, chaos={"rules": [lost]}) as server,
         applying(tool, server) as process,
     ):
         assert process.stderr is not None
@@ -173,7 +177,7 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_while_planning_leaves_no_run_behind(tool: Tool, number: signal.Signals) -> None:
     slow = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 60}}
-    with sandbox(tool, "--jobs", JOBS, chaos={"rules": [slow]}) as server:
+    with sandbox(tool, jobs=JOBS, chaos={"rules": [slow]}) as server:
         process = tool.start("apply", tool.write("plan.yaml", slowly("50/s")), "--yes")
         eventually(lambda: server.requests("list") > 0, "the survey")
         assert list(tool.state.rglob("*.run"))
@@ -187,7 +191,7 @@ def test_a_signal_while_planning_leaves_no_run_behind(tool: Tool, number: signal
 
 def test_under_nohup_a_run_outlives_its_terminal(tool: Tool) -> None:
     with (
-        sandbox(tool, "--jobs", JOBS) as server,
+        sandbox(tool, jobs=JOBS) as server,
         applying(tool, server, under=["nohup"]) as process,
     ):
         process.send_signal(signal.SIGHUP)
@@ -197,7 +201,7 @@ def test_under_nohup_a_run_outlives_its_terminal(tool: Tool) -> None:
 
 
 def test_a_run_that_is_under_way_is_not_carried_out_twice(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", JOBS) as server, applying(tool, server, rate="6/s") as process:
+    with sandbox(tool, jobs=JOBS) as server, applying(tool, server, rate="6/s") as process:
         other = tool.run("apply", "plan.yaml", "--yes")
 
         assert other.code == 6

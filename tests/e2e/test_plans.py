@@ -21,7 +21,7 @@ from tests.cli.calling import Caller
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.e2e import fleets, logins
 from tests.e2e.campaigns import Objects, there_and_back
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool
 from tests.e2e.witnesses import Server, objects
 
@@ -210,14 +210,16 @@ CASES = {
 
 
 @pytest.fixture(scope="module")
-def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SandboxProcess]]:
+def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, SandboxServer]]:
     """One for each provider, with the same fleet."""
     with ExitStack() as stack:
         yield {
             provider: stack.enter_context(
                 sandbox(
                     Tool(tmp_path_factory.mktemp(provider)),
-                    *("--provider", provider, "--jobs", 150, "--namespaces", 7),
+                    provider=provider,
+                    jobs=150,
+                    namespaces=7,
                 )
             )
             for provider in ("kubernetes", "cci")
@@ -225,7 +227,7 @@ def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sa
 
 
 @pytest.fixture(scope="module")
-def copied(control_plane: ControlPlane, sandboxes: dict[str, SandboxProcess]) -> str:
+def copied(control_plane: ControlPlane, sandboxes: dict[str, SandboxServer]) -> str:
     """The beginning of the namespaces into which the fleet is copied on the real control plane."""
     found = objects(sandboxes["kubernetes"].client)
     spaces = sorted({space for _, space, _ in found})
@@ -255,7 +257,7 @@ class Place:
     `beginning` is what the namespaces begin with on the one for Kubernetes.
     """
 
-    sandboxes: dict[str, SandboxProcess]
+    sandboxes: dict[str, SandboxServer]
     kubernetes: Any
     context: str
     beginning: str = ""
@@ -324,7 +326,7 @@ def carry_out(name: str, place: Place, call: Caller, tool: Tool) -> Any:
 @pytest.mark.parametrize("name", PLANS)
 def test_a_plan_does_on_the_sandbox_what_it_says_and_undo_takes_it_back(
     name: str,
-    sandboxes: dict[str, SandboxProcess],
+    sandboxes: dict[str, SandboxServer],
     call: Caller,
     tool: Tool,
     monkeypatch: pytest.MonkeyPatch,
@@ -337,7 +339,7 @@ def test_a_plan_does_on_the_sandbox_what_it_says_and_undo_takes_it_back(
 
 
 def test_after_the_take_over_a_teams_own_apply_is_told_of_the_new_owner(
-    sandboxes: dict[str, SandboxProcess],
+    sandboxes: dict[str, SandboxServer],
     call: Caller,
     tool: Tool,
     monkeypatch: pytest.MonkeyPatch,
@@ -371,7 +373,7 @@ def test_and_so_it_does_on_a_real_api_server(
     name: str,
     control_plane: ControlPlane,
     copied: str,
-    sandboxes: dict[str, SandboxProcess],
+    sandboxes: dict[str, SandboxServer],
     call: Caller,
     tool: Tool,
     monkeypatch: pytest.MonkeyPatch,

@@ -122,7 +122,7 @@ def test_a_flood_on_stderr_is_passed_on(tool: Tool, server: SandboxThread) -> No
     flood = "head -c 400000 /dev/zero | tr '\\0' x >&2"
     configure(tool, server, user(tool, f"{flood}; echo '{ANSWER}'"))
 
-    ended = tool.run(*LABEL)
+    ended = end(tool.start(*LABEL))
 
     assert ended.code == 0, ended.err[-500:]
     assert ended.err.count("x" * 400_000) >= 1

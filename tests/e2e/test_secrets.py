@@ -19,11 +19,11 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, Ended
 from tests.e2e import logins
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.spies import Spy, spying
-from tests.e2e.tool import Ended, Tool, end, eventually, plan
+from tests.e2e.tool import Tool, end, eventually, plan
 
 Know: TypeAlias = Callable[[Mapping[str, str]], Caller]
 
@@ -47,15 +47,15 @@ Transport.send = send
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
     """CCI with 20 TFJobs."""
     tool = Tool(tmp_path_factory.mktemp("cloud"))
-    with sandbox(tool, "--provider", "cci", "--jobs", 100) as served:
+    with sandbox(tool, provider="cci", jobs=100) as served:
         yield served
 
 
 @pytest.fixture
-def tool(tmp_path: Path, cloud: SandboxProcess) -> Tool:
+def tool(tmp_path: Path, cloud: SandboxServer) -> Tool:
     """The command line as a process, which has been told all that opens the cloud."""
     return Tool(tmp_path, tmp_path / "kubeconfig", cloud.credentials)
 
@@ -72,7 +72,7 @@ def know(call: Caller, monkeypatch: pytest.MonkeyPatch) -> Know:
     return tell
 
 
-def planned(tool: Tool, cloud: SandboxProcess, spy: Spy, way: str, **more: Any) -> Path:
+def planned(tool: Tool, cloud: SandboxServer, spy: Spy, way: str, **more: Any) -> Path:
     """A plan whose servers are the spy."""
     fleet = logins.cluster(cloud, way, tool.folder)
     fleet["server"] = spy.server
@@ -97,7 +97,7 @@ def found(tool: Tool, secrets: Iterable[str], *ended: Ended) -> list[str]:
     ]
 
 
-def known(cloud: SandboxProcess, *spies: Spy) -> set[str]:
+def known(cloud: SandboxServer, *spies: Spy) -> set[str]:
     """All that opens the cloud."""
     tokens = {token for spy in spies for token in spy.tokens}
     return {cloud.credentials[name] for name in SECRETS} | tokens
@@ -105,7 +105,7 @@ def known(cloud: SandboxProcess, *spies: Spy) -> set[str]:
 
 @pytest.mark.parametrize("way", logins.WAYS)
 def test_runs_that_end_well_leave_nothing(
-    cloud: SandboxProcess, tool: Tool, know: Know, way: str
+    cloud: SandboxServer, tool: Tool, know: Know, way: str
 ) -> None:
     call = know(cloud.credentials)
     with spying(cloud) as spy:
@@ -127,7 +127,7 @@ def test_runs_that_end_well_leave_nothing(
 
 @pytest.mark.parametrize("way", logins.WAYS)
 def test_what_is_refused_is_not_told_either(
-    cloud: SandboxProcess, tool: Tool, know: Know, way: str
+    cloud: SandboxServer, tool: Tool, know: Know, way: str
 ) -> None:
     wrong = {name: f"wrong-{value[::-1]}" for name, value in cloud.credentials.items()}
     call = know(wrong)
@@ -145,7 +145,7 @@ def test_what_is_refused_is_not_told_either(
 
 @pytest.mark.parametrize("way", IAM)
 def test_an_iam_that_is_down_is_told_without_the_password(
-    cloud: SandboxProcess, tool: Tool, know: Know, way: str
+    cloud: SandboxServer, tool: Tool, know: Know, way: str
 ) -> None:
     call = know(cloud.credentials)
     with socket.socket() as closed, spying(cloud) as spy:
@@ -161,7 +161,7 @@ def test_an_iam_that_is_down_is_told_without_the_password(
 @pytest.mark.parametrize("status", [400, 401, 403, 500])
 @pytest.mark.parametrize("way", logins.WAYS)
 def test_a_server_that_quotes_a_patch_and_its_headers_is_not_quoted(
-    cloud: SandboxProcess, tool: Tool, know: Know, way: str, status: int
+    cloud: SandboxServer, tool: Tool, know: Know, way: str, status: int
 ) -> None:
     call = know(cloud.credentials)
     with spying(cloud, lambda method, _: method == "PATCH", status) as spy:
@@ -178,7 +178,7 @@ def test_a_server_that_quotes_a_patch_and_its_headers_is_not_quoted(
 
 @pytest.mark.parametrize("way", logins.WAYS)
 def test_nor_is_one_that_quotes_a_list(
-    cloud: SandboxProcess, tool: Tool, know: Know, way: str
+    cloud: SandboxServer, tool: Tool, know: Know, way: str
 ) -> None:
     call = know(cloud.credentials)
     with spying(cloud, lambda method, path: method == "GET" and path.endswith("jobs"), 403) as spy:
@@ -192,7 +192,7 @@ def test_nor_is_one_that_quotes_a_list(
 @pytest.mark.parametrize("status", [400, 401, 200])
 @pytest.mark.parametrize("way", IAM)
 def test_nor_is_an_iam_that_quotes_the_log_in(
-    cloud: SandboxProcess, tool: Tool, know: Know, way: str, status: int
+    cloud: SandboxServer, tool: Tool, know: Know, way: str, status: int
 ) -> None:
     call = know(cloud.credentials)
     with spying(cloud, lambda method, _: method == "POST", status) as spy:
@@ -205,13 +205,13 @@ def test_nor_is_an_iam_that_quotes_the_log_in(
 
 
 @pytest.mark.parametrize("way", logins.WAYS)
-def test_the_traceback_of_a_bug_shows_none(cloud: SandboxProcess, tool: Tool, way: str) -> None:
+def test_the_traceback_of_a_bug_shows_none(cloud: SandboxServer, tool: Tool, way: str) -> None:
     # Python runs a module of this name before anything else.
     tool.write("sitecustomize.py", BUG)
     path = f"{tool.folder}{os.pathsep}{tool.environment['PYTHONPATH']}"
     tool = replace(tool, variables={**tool.variables, "PYTHONPATH": path})
     with spying(cloud) as spy:
-        ended = tool.run("apply", planned(tool, cloud, spy, way), "--yes")
+        ended = end(tool.start("apply", planned(tool, cloud, spy, way), "--yes"))
 
     assert ended.code == 1
     assert "RuntimeError: a bug that nobody has thought of" in ended.err
@@ -220,7 +220,7 @@ def test_the_traceback_of_a_bug_shows_none(cloud: SandboxProcess, tool: Tool, wa
 
 @pytest.mark.parametrize("way", logins.WAYS)
 def test_a_process_shows_none_while_it_runs_and_leaves_none_when_it_is_killed(
-    cloud: SandboxProcess, tool: Tool, way: str
+    cloud: SandboxServer, tool: Tool, way: str
 ) -> None:
     with spying(cloud) as spy:
         pace = {"rate": "10/s", "burst": 1}
@@ -264,7 +264,7 @@ WRITTEN: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("auth", WRITTEN)
 def test_a_secret_in_the_plan_is_refused_with_the_way_out_and_not_repeated(
-    cloud: SandboxProcess, tool: Tool, call: Caller, auth: dict[str, Any]
+    cloud: SandboxServer, tool: Tool, call: Caller, auth: dict[str, Any]
 ) -> None:
     fleet = logins.cluster(cloud, "token env", tool.folder) | {"auth": auth}
     patch = {"labels": {"a": "b"}}

@@ -6,8 +6,9 @@ Left out: how a lane finds out (tests/engine/test_silent_clusters.py).
 
 import pytest
 
+from tests.cli.calling import Ended
 from tests.e2e.stubs import KIND, Stub, configure, stub
-from tests.e2e.tool import Ended, Tool, plan
+from tests.e2e.tool import Tool, plan
 
 BLOCK = {"kinds": [KIND], "selector": "app=x", "namespaces": ["ns"]}
 COUNTS = [1, 5, 60]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.cli.calling import Caller
+from tests.cli.calling import Caller, Ended
 from tests.e2e import logins
-from tests.e2e.sandboxes import SandboxProcess, sandbox
-from tests.e2e.tool import Ended, Tool, plan
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, plan
 
 ATTEMPTS = 3
 PATCH = {"labels": {"cost": "new"}}
@@ -83,15 +83,15 @@ def name(position: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
     tool = Tool(tmp_path_factory.mktemp("cloud"))
-    words = ("--provider", "cci", "--jobs", 200, "--namespaces", 1)
-    with sandbox(tool, *words, chaos={"rules": list(rules())}) as served:
+    chaos = {"rules": list(rules())}
+    with sandbox(tool, provider="cci", jobs=200, namespaces=1, chaos=chaos) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
-def names(cloud: SandboxProcess) -> dict[str, str]:
+def names(cloud: SandboxServer) -> dict[str, str]:
     """The batch Jobs' names in full, by their numbers."""
     items = cloud.client.request("GET", "/apis/batch/v1/jobs").body["items"]
     return {item["metadata"]["name"][-6:]: item["metadata"]["name"] for item in items}
@@ -99,7 +99,7 @@ def names(cloud: SandboxProcess) -> dict[str, str]:
 
 @pytest.fixture
 def meet(
-    cloud: SandboxProcess,
+    cloud: SandboxServer,
     names: dict[str, str],
     call: Caller,
     tool: Tool,
@@ -114,7 +114,7 @@ class Meeting:
     """A run over the one job that meets a misfortune."""
 
     def __init__(
-        self, cloud: SandboxProcess, names: dict[str, str], call: Caller, tool: Tool
+        self, cloud: SandboxServer, names: dict[str, str], call: Caller, tool: Tool
     ) -> None:
         self._cloud, self._names, self._call, self._tool = cloud, names, call, tool
 
@@ -209,7 +209,7 @@ def test_or_where_it_does_so_for_that_cluster_alone(
     meet: Meeting, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A cluster of one's own has a job of the same name, which meets the same.
-    with sandbox(tool, "--jobs", 200, "--namespaces", 1, chaos={"rules": [UNAVAILABLE]}) as own:
+    with sandbox(tool, jobs=200, namespaces=1, chaos={"rules": [UNAVAILABLE]}) as own:
         monkeypatch.setenv("KUBECONFIG", str(own.kubeconfig))
         fleet = [{"name": "own"}, meet.cluster(retry={"statuses": [429, 504]})]
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sandboxes import SandboxProcess, sandbox
-from tests.e2e.tool import Ended, Tool, plan
+from tests.cli.calling import Ended
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, plan
 
 SOON = format_datetime(datetime.now(UTC) + timedelta(seconds=4), usegmt=True)
 ATTEMPTS = 3
@@ -113,7 +114,7 @@ class Campaign:
     """A run through all that trouble."""
 
     tool: Tool
-    server: SandboxProcess
+    server: SandboxServer
     ended: Ended
     targets: dict[int, dict[str, Any]]
 
@@ -123,7 +124,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("trouble")
     tool = Tool(folder, folder / "kubeconfig")
     rules = [{**case.fault, "names": [f"*-job-{NUMBER[name]:06}"]} for name, case in CASES.items()]
-    with sandbox(tool, "--jobs", 5 * len(CASES), chaos={"rules": rules}) as server:
+    with sandbox(tool, jobs=5 * len(CASES), chaos={"rules": rules}) as server:
         file = tool.write("plan.yaml", PLAN)
         ended = tool.run("apply", file, "--all", "--yes", "-o", "json", "--request-timeout", "2s")
         listed = tool.targets(ended.json["run"])

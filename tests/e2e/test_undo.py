@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.control_plane import JOB_KINDS, ControlPlane
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan
 
 COUNT = 20
@@ -113,19 +113,19 @@ def paint(**more: Any) -> dict[str, Any]:
     return plan("paint", block, patch={"labels": {"cost": "new", "team": None}}, **more)
 
 
-def labelled(server: SandboxProcess, target: dict[str, Any], **changed: str | None) -> None:
+def labelled(server: SandboxServer, target: dict[str, Any], **changed: str | None) -> None:
     """Another writer sets labels."""
     path = f"/apis/batch/v1/namespaces/{target['namespace']}/jobs/{target['name']}"
     body = {"metadata": {"labels": changed}}
     assert server.client.request("PATCH", path, body, "application/merge-patch+json").status == 200
 
 
-def labels_of(tool: Tool, server: SandboxProcess, run: str) -> dict[str, dict[str, str]]:
+def labels_of(tool: Tool, server: SandboxServer, run: str) -> dict[str, dict[str, str]]:
     return {one["uid"]: server.metadata(one)["labels"] for one in tool.targets(run)}
 
 
 def test_what_somebody_changed_since_is_skipped_and_listed(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 50) as server:
+    with sandbox(tool, jobs=50) as server:
         assert tool.run("apply", tool.write("plan.yaml", paint()), "--yes").code == 0
         first, second, *_ = tool.targets("paint")
         labelled(server, first, cost="theirs")
@@ -144,7 +144,7 @@ def test_what_somebody_changed_since_is_skipped_and_listed(tool: Tool) -> None:
 
 
 def test_undone_twice_nothing_is_left_to_do(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 50) as server:
+    with sandbox(tool, jobs=50) as server:
         run = tool.run("apply", tool.write("plan.yaml", paint()), "--yes", "-o", "json").json["run"]
         assert tool.run("undo", run, "--yes").code == 0
         restored = labels_of(tool, server, run)
@@ -161,7 +161,7 @@ def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_in
     tool: Tool,
 ) -> None:
     lost = {"action": "hang", "when": "after", "names": ["*-job-0000[03]*"], "times": 1}
-    with sandbox(tool, "--jobs", 500, chaos={"rules": [lost]}) as server:
+    with sandbox(tool, jobs=500, chaos={"rules": [lost]}) as server:
         slow = paint(pace={"rate": "60/s", "burst": 1, "concurrency": 8})
         process = tool.start("apply", tool.write("plan.yaml", slow), "--yes")
         eventually(lambda: server.sent() >= 20, "some patches")
@@ -187,7 +187,7 @@ def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_in
 
 
 def test_a_run_that_overwrote_what_others_had_written_gives_it_back(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 50) as server:
+    with sandbox(tool, jobs=50) as server:
         tool.write("plan.yaml", paint(guards={"onDrift": "overwrite"}))
         assert tool.run("plan", "plan.yaml").code == 0
         target = tool.targets("paint")[0]
@@ -203,7 +203,7 @@ def test_a_run_that_overwrote_what_others_had_written_gives_it_back(tool: Tool) 
 
 
 def test_a_rehearsal_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 50):
+    with sandbox(tool, jobs=50):
         file = tool.write("plan.yaml", paint())
         tried = tool.run("apply", file, "--yes", "--dry-run", "-o", "json").json["run"]
         planned = tool.run("plan", file, "-o", "json").json["run"]
@@ -216,7 +216,7 @@ def test_a_rehearsal_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> No
 
 
 def test_status_tells_of_the_undo_on_both_sides(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 50):
+    with sandbox(tool, jobs=50):
         file = tool.write("plan.yaml", paint())
         run = tool.run("apply", file, "--yes", "-o", "json").json["run"]
         undoing = tool.run("undo", run, "--yes", "-o", "json").json["run"]

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.sandboxes import sandbox
+from tests.e2e.sandboxes import sandbox, sandbox_process
 from tests.e2e.test_wave_edges import know_all, logged
 from tests.e2e.tool import Tool, end, eventually, plan
 
@@ -35,7 +35,7 @@ def test_what_a_missing_cluster_missed_does_not_come_all_at_once(tool: Tool) -> 
     checked = Path(tool.kubeconfig.parent / "checked")
     check = {"command": ["sh", "-c", f"echo >> {checked}"]}
     file = tool.write("plan.yaml", stepwise(fleet=fleet, waves={"sizes": [4, 100], "check": check}))
-    with sandbox(east_tool, "--jobs", JOBS) as east, sandbox(west_tool, "--jobs", JOBS) as west:
+    with sandbox(east_tool, jobs=JOBS) as east, sandbox(west_tool, jobs=JOBS) as west:
         know_all(tool, {"east": east, "west": west})
         config = json.loads(tool.kubeconfig.read_text())
         assert tool.run("plan", file).code == 0
@@ -65,7 +65,7 @@ def test_a_check_is_not_waited_for_longer_than_its_timeout_though_the_server_han
     file = tool.write(
         "plan.yaml", stepwise(waves={"sizes": [4, 100], "pause": "2s", "check": check})
     )
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox_process(tool, "--jobs", JOBS) as server:
         process = tool.start("apply", file, "--yes", "-o", "json")
         eventually(lambda: "wave.paused" in logged(tool), "the first wave is over")
         server.process.send_signal(signal.SIGSTOP)
@@ -82,7 +82,7 @@ def test_an_undo_waits_for_no_wave(tool: Tool) -> None:
     waves = {"sizes": [10, "100%"], "pause": "1h", "check": {"command": ["false"]}}
     slowly = {"rate": "2/s", "burst": 1}
     file = tool.write("plan.yaml", stepwise(waves=waves, pace=slowly))
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox(tool, jobs=JOBS) as server:
         process = tool.start("apply", file, "--yes")
         eventually(lambda: server.sent() >= 3, "the first wave is under way")
         process.kill()
@@ -99,7 +99,7 @@ def test_a_newer_run_that_is_finished_takes_the_place_of_one_that_was_halted(too
     fine = Path(tool.write("not-yet", {})).parent / "fine"
     waves = {"sizes": [4, "100%"], "check": {"command": ["test", "-e", str(fine)]}}
     file = tool.write("plan.yaml", stepwise(waves=waves))
-    with sandbox(tool, "--jobs", JOBS):
+    with sandbox(tool, jobs=JOBS):
         halted = tool.run("apply", file, "--yes")
         fine.touch()
         anew = tool.run("apply", file, "--yes", "--new", "-o", "json")
@@ -119,7 +119,7 @@ def test_a_newer_run_that_is_finished_takes_the_place_of_one_that_was_halted(too
 def test_an_undo_is_bound_by_no_limit(tool: Tool) -> None:
     limits = {"deadline": "2s", "maxFailures": 0}
     file = tool.write("plan.yaml", stepwise(limits=limits, pace={"rate": "6/s", "burst": 1}))
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox(tool, jobs=JOBS) as server:
         cut = tool.run("apply", file, "--yes")
         whole = tool.run("apply", file, "--yes")
         while whole.code == 5:

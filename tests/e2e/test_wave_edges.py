@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan
 
 JOBS = 100
@@ -33,8 +33,8 @@ def stepwise(fleet: list[Any] | None = None, **waves: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def server(tool: Tool) -> Iterator[SandboxProcess]:
-    with sandbox(tool, "--jobs", JOBS) as served:
+def server(tool: Tool) -> Iterator[SandboxServer]:
+    with sandbox(tool, jobs=JOBS) as served:
         yield served
 
 
@@ -54,7 +54,7 @@ def test_clusters_share_every_wave(tool: Tool) -> None:
     fleet = [{"name": name, "context": name} for name in names]
     file = tool.write("plan.yaml", stepwise(fleet, sizes=[4, "100%"]))
     own = [replace(tool, kubeconfig=tool.folder / f"{name}.kubeconfig") for name in names]
-    with sandbox(own[0], "--jobs", JOBS) as east, sandbox(own[1], "--jobs", JOBS) as west:
+    with sandbox(own[0], jobs=JOBS) as east, sandbox(own[1], jobs=JOBS) as west:
         know_all(tool, {"east": east, "west": west})
         ended = tool.run("apply", file, "--yes", "-o", "json")
         assert (east.sent(), west.sent()) == (BATCH_JOBS, BATCH_JOBS)
@@ -69,7 +69,7 @@ def test_clusters_share_every_wave(tool: Tool) -> None:
     assert waves == [{"east": 2, "west": 2}, {"east": 18, "west": 18}]
 
 
-def know_all(tool: Tool, servers: dict[str, SandboxProcess]) -> None:
+def know_all(tool: Tool, servers: dict[str, SandboxServer]) -> None:
     """Make one kubeconfig out of those of the sandboxes, with contexts of these names."""
     assert tool.kubeconfig is not None
     merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
@@ -82,9 +82,7 @@ def know_all(tool: Tool, servers: dict[str, SandboxProcess]) -> None:
     tool.kubeconfig.write_text(json.dumps(merged))
 
 
-def test_kill_in_a_pause_neither_shortens_nor_repeats_it(
-    tool: Tool, server: SandboxProcess
-) -> None:
+def test_kill_in_a_pause_neither_shortens_nor_repeats_it(tool: Tool, server: SandboxServer) -> None:
     file = tool.write("plan.yaml", stepwise(pause="3s"))
     process = tool.start("apply", file, "--yes")
     eventually(lambda: "wave.paused" in logged(tool), "the pause")
@@ -105,7 +103,7 @@ def test_kill_in_a_pause_neither_shortens_nor_repeats_it(
     assert server.sent() == BATCH_JOBS
 
 
-def test_a_signal_ends_a_pause_and_begins_nothing(tool: Tool, server: SandboxProcess) -> None:
+def test_a_signal_ends_a_pause_and_begins_nothing(tool: Tool, server: SandboxServer) -> None:
     process = tool.start("apply", tool.write("plan.yaml", stepwise(pause="1h")), "--yes")
     eventually(lambda: "wave.paused" in logged(tool), "the pause")
     process.send_signal(signal.SIGTERM)
@@ -117,7 +115,7 @@ def test_a_signal_ends_a_pause_and_begins_nothing(tool: Tool, server: SandboxPro
 
 
 def test_a_signal_ends_a_check_and_is_not_held_against_the_run(
-    tool: Tool, server: SandboxProcess
+    tool: Tool, server: SandboxServer
 ) -> None:
     command = ["sh", "-c", "touch began; exec sleep 60"]
     file = tool.write("plan.yaml", stepwise(check={"command": command}))
@@ -132,7 +130,7 @@ def test_a_signal_ends_a_check_and_is_not_held_against_the_run(
 
 
 def test_a_check_by_a_condition_that_holds_lets_the_run_go_on(
-    tool: Tool, server: SandboxProcess
+    tool: Tool, server: SandboxServer
 ) -> None:
     check = {"kinds": ["tfjobs"], "selector": "app", "condition": "Running", "timeout": "1s"}
 
@@ -142,7 +140,7 @@ def test_a_check_by_a_condition_that_holds_lets_the_run_go_on(
 
 
 def test_a_check_ends_with_its_command_whatever_that_leaves_behind(
-    tool: Tool, server: SandboxProcess
+    tool: Tool, server: SandboxServer
 ) -> None:
     check = {"command": ["sh", "-c", "sleep 600 & exit 0"], "timeout": "5s"}
     file = tool.write("plan.yaml", stepwise(sizes=[4, "100%"], check=check))
@@ -156,7 +154,7 @@ def test_a_check_ends_with_its_command_whatever_that_leaves_behind(
 
 
 def test_a_check_that_takes_too_long_leaves_nothing_behind(
-    tool: Tool, server: SandboxProcess
+    tool: Tool, server: SandboxServer
 ) -> None:
     child = tool.write("not-yet", {}).parent / "child"
     script = f"sh -c 'echo $$ > {child}; exec sleep 600'; exit 0"

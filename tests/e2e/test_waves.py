@@ -31,7 +31,7 @@ def events(tool: Tool, run_file: str, *names: str) -> list[Any]:
 
 
 def test_waves_go_one_after_the_other_with_pauses_between(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+    with sandbox(tool, jobs=5 * COUNT) as server:
         file = tool.write("plan.yaml", wavy(pause="300ms"))
         ended = tool.run("apply", file, "--yes", "-o", "json")
         assert server.sent() == COUNT
@@ -54,7 +54,7 @@ def test_waves_go_one_after_the_other_with_pauses_between(tool: Tool) -> None:
 
 
 def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+    with sandbox(tool, jobs=5 * COUNT) as server:
         first = tool.run("apply", tool.write("plan.yaml", wavy(promote="manual")), "--yes")
         assert (first.code, server.sent()) == (5, 1)
         assert "--promote" in first.out
@@ -79,7 +79,7 @@ def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
 def test_a_check_that_fails_halts_the_run_until_it_is_promoted(
     tool: Tool, check: dict[str, Any], why: str
 ) -> None:
-    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+    with sandbox(tool, jobs=5 * COUNT) as server:
         ended = tool.run("apply", tool.write("plan.yaml", wavy(check=check)), "--yes", "-o", "json")
         assert (ended.code, server.sent()) == (4, 1), ended.err
         assert ended.json["state"] == "halted"
@@ -90,14 +90,14 @@ def test_a_check_that_fails_halts_the_run_until_it_is_promoted(
 
 def test_a_check_that_holds_lets_the_next_wave_begin(tool: Tool) -> None:
     check = {"command": [sys.executable, "-c", ""]}
-    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+    with sandbox(tool, jobs=5 * COUNT) as server:
         ended = tool.run("apply", tool.write("plan.yaml", wavy(check=check)), "--yes")
         assert (ended.code, server.sent()) == (0, COUNT)
 
 
 def test_a_wave_that_takes_too_long_pauses_the_run(tool: Tool) -> None:
     hanging = {"rules": [{"action": "hang", "latency": {"mean": 60}}]}
-    with sandbox(tool, "--jobs", 5 * COUNT, chaos=hanging):
+    with sandbox(tool, jobs=5 * COUNT, chaos=hanging):
         file = tool.write("plan.yaml", wavy(deadline="300ms"))
         ended = tool.run("apply", file, "--yes", "-o", "json")
 
@@ -106,7 +106,7 @@ def test_a_wave_that_takes_too_long_pauses_the_run(tool: Tool) -> None:
 
 
 def test_a_run_killed_in_a_pause_goes_on_where_it_stood(tool: Tool) -> None:
-    with sandbox(tool, "--jobs", 5 * COUNT) as server:
+    with sandbox(tool, jobs=5 * COUNT) as server:
         process = tool.start("apply", tool.write("plan.yaml", wavy(pause="1h")), "--yes")
         eventually(lambda: server.sent() == 1, "the first wave")
         eventually(lambda: "wave.paused" in _logs(tool), "the pause")

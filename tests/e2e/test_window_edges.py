@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import pytest
 
 from fleetpatch.engine.clock import SystemClock
 from tests.cli.calling import Caller
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.spies import spying
 from tests.e2e.tool import Tool, end, eventually, plan
 
@@ -55,7 +56,7 @@ def wall(monkeypatch: pytest.MonkeyPatch) -> Wall:
 
 
 @contextmanager
-def noting(server: SandboxProcess, wall: Wall) -> Iterator[list[tuple[float, str]]]:
+def noting(server: SandboxServer, wall: Wall) -> Iterator[list[tuple[float, str]]]:
     """Note each request: when it comes in, by `wall`, and its method."""
     requests: list[tuple[float, str]] = []
 
@@ -80,7 +81,7 @@ def test_a_window_that_closes_ends_the_run_and_nothing_is_sent_after_the_cutoff(
     window = {"opens": "0 2 * * *", "lasts": "4s", "drain": "2s"}
     file = tool.write("plan.yaml", nightly(window, pace={"rate": "10/s", "concurrency": 8}))
     slow = {"latency": {"mean": 0.3}}
-    with sandbox(tool, "--jobs", JOBS, chaos=slow) as server, noting(server, wall) as requests:
+    with sandbox(tool, jobs=JOBS, chaos=slow) as server, noting(server, wall) as requests:
         wall.put(OPENS)
         ended = call("apply", file, "--yes", "-o", "json")
         over = wall.now()
@@ -102,16 +103,23 @@ def test_one_command_every_night_does_it_all_in_three_nights_and_then_nothing(
     tool: Tool, call: Caller, wall: Wall
 ) -> None:
     # 4.5 s of each window, so at most 23 targets a night.
-    file = tool.write("plan.yaml", nightly(NIGHTLY, pace={"rate": "5/s", "burst": 1}))
-    with sandbox(tool, "--jobs", JOBS) as server:
-        ends, sent = [], []
-        for night in range(4):
-            wall.put(OPENS + night * DAY)
+    window = {**NIGHTLY, "timezone": "Europe/Berlin"}
+    file = tool.write("plan.yaml", nightly(window, pace={"rate": "5/s", "burst": 1}))
+    # On the 28th the clocks of Berlin skip two o'clock, so that it opens at three: 01:00 UTC.
+    first = datetime(2027, 3, 27, 1, tzinfo=UTC).timestamp()
+    openings = (first, first + DAY, first + DAY + 23 * 3600, first + 2 * DAY + 23 * 3600)
+    with sandbox(tool, jobs=JOBS) as server:
+        ends, sent = [], [0]
+        for opening in openings:
+            wall.put(opening)
             ends.append(call("apply", file, "--yes", "-o", "json"))
             sent.append(server.sent())
 
         assert [ended.code for ended in ends] == [5, 5, 0, 0], [ended.err for ended in ends]
-        assert 0 < sent[0] < sent[1] < sent[2] == sent[3] == BATCH_JOBS
+        nights = [after - before for before, after in pairwise(sent)]
+        assert all(15 <= night <= 25 for night in nights[:2])
+        assert sum(nights) == BATCH_JOBS
+        assert nights[3] == 0
         assert len(server.patches()) == BATCH_JOBS
         assert set(server.patches().values()) == {1}
     assert len({ended.json["run"] for ended in ends[:3]}) == 1
@@ -123,7 +131,7 @@ def test_who_waits_for_the_opening_sends_nothing_before(
     tool: Tool, call: Caller, wall: Wall, planned: bool
 ) -> None:
     file = tool.write("plan.yaml", nightly(NIGHTLY))
-    with sandbox(tool, "--jobs", JOBS) as server, noting(server, wall) as requests:
+    with sandbox(tool, jobs=JOBS) as server, noting(server, wall) as requests:
         if planned:
             assert call("plan", file).code == 0
             requests.clear()
@@ -140,7 +148,7 @@ def test_who_waits_for_the_opening_can_be_told_to_stop(tool: Tool, planned: bool
     day = datetime.now(UTC) + timedelta(days=40)
     window = {"opens": f"0 2 {day.day} {day.month} *", "lasts": "1h"}
     file = tool.write("plan.yaml", nightly(window))
-    with sandbox(tool, "--jobs", JOBS) as server:
+    with sandbox(tool, jobs=JOBS) as server:
         if planned:
             assert tool.run("plan", file).code == 0
         before = server.counters()["requests"]

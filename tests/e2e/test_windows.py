@@ -1,17 +1,14 @@
 """Maintenance windows, with real time and with a clock whose hands are moved.
 
 Covered: outside of the window nothing is asked of the server and the next opening is named;
-waiting; a window that closes during a run; one campaign over three real 5-second windows, by the
-same call each time; undo and rehearsals at any time. Left out: when windows are open
-(tests/rules/running/test_window.py), clocks that are set while a run goes on
-(tests/engine/test_window.py).
+undo and rehearsals at any time. Left out: windows that open or close during a run
+(test_window_edges.py), when windows are open (tests/rules/running/test_window.py), clocks that are
+set while a run goes on (tests/engine/test_window.py).
 """
 
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +20,7 @@ from fleetpatch.campaign.undo import undo
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.run import RunState
-from tests.e2e.sandboxes import SandboxProcess, sandbox
+from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
 JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
@@ -44,8 +41,8 @@ class MovedClock(SystemClock):
 
 
 @pytest.fixture
-def server(tool: Tool) -> Iterator[SandboxProcess]:
-    with sandbox(tool, "--jobs", 5 * COUNT) as served:
+def server(tool: Tool) -> Iterator[SandboxServer]:
+    with sandbox(tool, jobs=5 * COUNT) as served:
         yield served
 
 
@@ -63,7 +60,7 @@ ALWAYS = {"opens": "0 * * * *", "lasts": "2h"}
 
 
 def test_outside_of_the_window_nothing_is_asked_and_the_opening_is_named(
-    tool: Tool, server: SandboxProcess
+    tool: Tool, server: SandboxServer
 ) -> None:
     before = server.counters()["requests"]
 
@@ -75,7 +72,7 @@ def test_outside_of_the_window_nothing_is_asked_and_the_opening_is_named(
     assert server.counters()["requests"] == before
 
 
-def test_a_planned_run_waits_for_its_window_too(tool: Tool, server: SandboxProcess) -> None:
+def test_a_planned_run_waits_for_its_window_too(tool: Tool, server: SandboxServer) -> None:
     file = tool.write("plan.yaml", windowed(closed_now()))
     assert tool.run("plan", file).code == 0
 
@@ -85,13 +82,13 @@ def test_a_planned_run_waits_for_its_window_too(tool: Tool, server: SandboxProce
     assert ended.json["cause"].startswith("the window is closed; it opens next at")
 
 
-def test_within_the_window_all_is_as_ever(tool: Tool, server: SandboxProcess) -> None:
+def test_within_the_window_all_is_as_ever(tool: Tool, server: SandboxServer) -> None:
     ended = tool.run("apply", tool.write("plan.yaml", windowed(ALWAYS)), "--yes")
 
     assert (ended.code, server.sent()) == (0, COUNT)
 
 
-def test_a_rehearsal_is_not_bound_by_the_window(tool: Tool, server: SandboxProcess) -> None:
+def test_a_rehearsal_is_not_bound_by_the_window(tool: Tool, server: SandboxServer) -> None:
     file = tool.write("plan.yaml", windowed(closed_now()))
 
     assert tool.run("apply", file, "--yes", "--dry-run").code == 0
@@ -99,7 +96,7 @@ def test_a_rehearsal_is_not_bound_by_the_window(tool: Tool, server: SandboxProce
 
 
 async def test_undo_is_not_bound_by_the_window(
-    tool: Tool, server: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    tool: Tool, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
     noon = datetime(2027, 3, 27, 12, tzinfo=UTC)
@@ -112,32 +109,3 @@ async def test_undo_is_not_bound_by_the_window(
     undone = await apply((await undo(done.run_file, settings)).run_file, settings)
 
     assert (undone.state, undone.tally.applied) == (RunState.FINISHED, COUNT)
-
-
-async def test_one_campaign_takes_three_windows_of_five_seconds(
-    tool: Tool, server: SandboxProcess, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(server.kubeconfig))
-    window = {"opens": "0 2 * * *", "lasts": "5s", "timezone": "Europe/Berlin"}
-    document = windowed(window, pace={"rate": "5/s", "burst": 1})
-    night = datetime(2027, 3, 27, 1, tzinfo=UTC)
-    clock = MovedClock(night - timedelta(seconds=1))
-    settings = Settings(state_dir=tool.state, clock=clock)
-    planned = await expand(plan_from(document), settings)
-    run_file = Path(planned.run_file)
-
-    shut = await apply(run_file, settings)
-    assert (shut.state, server.sent()) == (RunState.PAUSED, 0)
-    sent = [0]
-    # On the 28th the clocks of Berlin skip two o'clock, so that it opens at three: 01:00 UTC.
-    for opening in (night, night + timedelta(days=1), night + timedelta(days=1, hours=23)):
-        clock.move_to(opening)
-        summary = await apply(run_file, settings)
-        sent.append(server.sent())
-
-    first, second, third = (after - before for before, after in pairwise(sent))
-    assert (summary.state, first + second + third) == (RunState.FINISHED, COUNT)
-    assert all(15 <= part <= 25 for part in (first, second))
-    assert set(server.patches().values()) == {1}
-    assert (await apply(run_file, settings)).state is RunState.FINISHED
-    assert server.sent() == COUNT

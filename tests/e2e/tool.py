@@ -1,4 +1,4 @@
-"""fleetpatch as its users run it: a process of its own, with its own state folder."""
+"""fleetpatch as its users run it: in a folder that is its working directory and holds its state."""
 
 import json
 import os
@@ -6,25 +6,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 
-
-@dataclass(frozen=True)
-class Ended:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What was printed with `-o json`."""
-        return json.loads(self.out)
+from tests.cli.calling import Ended, call_main
 
 
 @dataclass(frozen=True)
@@ -58,7 +48,7 @@ class Tool:
         return kept | own | dict(self.variables)
 
     def start(self, *words: object, under: Sequence[str] = ()) -> subprocess.Popen[str]:
-        """Start a command; its streams are pipes, and stdin is at its end.
+        """Start a command as a process; its streams are pipes, and stdin is at its end.
 
         `under` is the beginning of a command line that runs another, such as `nohup`.
         """
@@ -72,9 +62,10 @@ class Tool:
             text=True,
         )
 
-    def run(self, *words: object, timeout: float = 60) -> Ended:
-        """Run a command to its end."""
-        return end(self.start(*words), timeout)
+    def run(self, *words: object) -> Ended:
+        """Run a command to its end, within this process; for a process of its own see `start`."""
+        with chdir(self.folder), patch.dict(os.environ, self.environment, clear=True):
+            return call_main(*words)
 
     def words(self, *words: object) -> list[str]:
         return [sys.executable, "-m", "fleetpatch", *map(str, words)]

@@ -268,7 +268,7 @@ class Trial:
     def undo_all(self) -> None:
         """Undo all turns, the last one first, and see what is left of them."""
         for run_file in reversed(self._run_files):
-            ended = self._tool.run("undo", run_file, "--yes", "-o", "json", timeout=600)
+            ended = self._tool.run("undo", run_file, "--yes", "-o", "json")
             if ended.code or ended.json["outcomes"]["applied"] != self._fleet.targets:
                 self.tale.violations.append(f"undo: exit {ended.code}: {ended.out} {ended.err}")
         self.tale.violations += self._fleet.left_behind()

@@ -90,9 +90,14 @@ class SandboxThread:
         traceback: TracebackType | None,
     ) -> None:
         self.client.close()
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
-        self._loop.close()
+        self.stop()
+
+    def stop(self) -> None:
+        """End it; there is nothing to do where it has ended."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(10)
+            self._loop.close()
 
     def _run(self) -> None:
         self._loop.run_until_complete(self._serve())

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.sandboxes import sandbox
+from tests.e2e.sandboxes import sandbox_process
 from tests.e2e.tool import Tool
 from tests.sandbox.serving import Client
 
@@ -20,7 +20,8 @@ def tool(tmp_path: Path) -> Tool:
 
 
 def test_the_line_names_the_file_that_opens_it(tool: Tool) -> None:
-    with sandbox(tool, "--provider", "cci", "--jobs", 5, "--token-lifetime", "90s") as server:
+    words = ("--provider", "cci", "--jobs", 5, "--token-lifetime", "90s")
+    with sandbox_process(tool, *words) as server:
         assert set(server.ready) == {"server", "kubeconfig", "pid", "credentials"}
         path = Path(server.ready["credentials"])
         lines = path.read_text(encoding="utf-8").splitlines()
