@@ -5,8 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.control_plane import BinariesNotFoundError, ControlPlane, find_binaries
+
+# Examples have no time limit: on a loaded machine each of them may take a multiple of its time, and
+# a test that fails for that says nothing about the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers() -> int:

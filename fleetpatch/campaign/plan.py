@@ -14,7 +14,7 @@ from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.log import log_server_warnings, open_log_of
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop, whoami
-from fleetpatch.campaign.targets import kinds_of, list_list_queriesof
+from fleetpatch.campaign.targets import kinds_of, list_queries_of
 from fleetpatch.campaign.wiring import window_guard_of
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
@@ -70,7 +70,7 @@ async def expand(
         list_queries = [
             query
             for cluster, known in zip(clusters, kinds, strict=True)
-            for query in await list_list_queriesof(plan, cluster, known)
+            for query in await list_queries_of(plan, cluster, known)
         ]
         releases = await _releases(plan, clusters)
         journal = RunFile.create(path, info, now=settings.clock.wall)

@@ -36,7 +36,7 @@ async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence
     return exact(patterns) or select(patterns, await cluster.namespaces())
 
 
-async def list_list_queriesof(
+async def list_queries_of(
     plan: Plan, cluster: ApiServer, kinds: Mapping[str, Resource]
 ) -> list[ListQuery]:
     """Return the list queries for one cluster, in a fixed order. Raises as `namespaces_of`."""

@@ -1,7 +1,7 @@
-"""Floor 6: the command line, one file a verb.
+"""Floor 6: the command line. `verbs` has one file a verb; the modules here serve all of them.
 
-A verb's module holds a function `command` with its arguments, and what only the terminal needs:
-questions, colours, exit codes. It imports what does the work inside that function, so that help and
-usage errors do not wait for the HTTP client. What does not belong here: anything that
-`import fleetpatch` should offer as well (`campaign`), and texts of more than a line (`report`).
+`app` is the entry point and has the table of the verbs; `parser` parses the arguments; `signals`,
+`streams`, `event_loop` and `execute` surround a verb while it runs; the others have what several
+verbs share. What does not belong here: anything that `import fleetpatch` should offer as well
+(`campaign`), and texts of more than a line (`report`).
 """

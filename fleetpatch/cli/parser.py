@@ -73,7 +73,7 @@ def build(verbs: Mapping[str, str], loaded: Collection[str | None]) -> typer.Typ
 
 
 def _command_of(verb: str) -> Callable[..., None]:
-    module = import_module(f"fleetpatch.cli.{_MODULES.get(verb, verb)}")
+    module = import_module(f"fleetpatch.cli.verbs.{_MODULES.get(verb, verb)}")
     command: Callable[..., None] = getattr(module, verb if verb in _MODULES else "command")
     return command
 

@@ -31,7 +31,7 @@ from fleetpatch.sandbox.apiserver.writes import Writes
 from fleetpatch.sandbox.cci.credentials import FILE_NAME, IssuedCredentials, write_credentials
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.cci.iam import Iam
-from fleetpatch.sandbox.cci.limits import PatchLimits
+from fleetpatch.sandbox.cci.patch_limits import PatchLimits
 from fleetpatch.sandbox.cci.tokens import Tokens
 from fleetpatch.sandbox.chaos.capacity import Load
 from fleetpatch.sandbox.chaos.faults import Faults

@@ -265,7 +265,14 @@ def test_a_second_signal_while_planning_exits_at_once(own: Tool) -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["typer", "fleetpatch.cli.label", "pydantic", "aiohttp", "anyio._backends._asyncio", "uvloop"],
+    [
+        "typer",
+        "fleetpatch.cli.verbs.label",
+        "pydantic",
+        "aiohttp",
+        "anyio._backends._asyncio",
+        "uvloop",
+    ],
 )
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_during_the_imports_ends_the_command(

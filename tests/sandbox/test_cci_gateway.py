@@ -1,8 +1,8 @@
 """Who is let into the sandbox in CCI mode: every way to log in, and every refusal, on the wire.
 
 Covers IAM, tokens and their end, signatures, the kubeconfig, the file of credentials. Left out: the
-algorithm of signatures (test_cci_signatures), what a PATCH may be (test_cci_limits), and kubectl,
-which shows no credentials on plain HTTP.
+algorithm of signatures (test_cci_signatures), what a PATCH may be (test_cci_patch_limits), and
+kubectl, which shows no credentials on plain HTTP.
 """
 
 import stat

@@ -1,7 +1,7 @@
 """`fleetpatch sandbox --provider cci` as a process.
 
 Covers the line that tells where it serves, the lifetime of tokens, wrong options. Left out: what it
-answers (test_cci_gateway, test_cci_limits).
+answers (test_cci_gateway, test_cci_patch_limits).
 """
 
 from datetime import datetime

@@ -16,7 +16,7 @@ from fleetpatch.cli.options import StateDirOption
 from fleetpatch.errors import SurroundingsError
 
 _PLAN = "demo-relabel.yaml"
-_FOLDERS = (Path(__file__).parents[1] / "plans", Path(__file__).parents[2] / "plans")
+_FOLDERS = (Path(__file__).parents[2] / "plans", Path(__file__).parents[3] / "plans")
 """Of an installed package, and of a checkout."""
 
 
