@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 from tests.control_plane import JobKind
-from tests.differential.generating import JSON_PATCH, MERGE, STRATEGIC, Step
+from tests.differential.generated import JSON_PATCH, MERGE, STRATEGIC, Step
 
 APPLY = "application/apply-patch+yaml"
 

@@ -6,7 +6,7 @@ import pytest
 
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.control_plane import ControlPlane
-from tests.differential.asking import Both
+from tests.differential.servers import Both
 from tests.sandbox.serving import SandboxThread
 
 

@@ -16,8 +16,8 @@ from random import Random
 import pytest
 
 from tests.control_plane import JOB_KINDS
-from tests.differential.asking import KINDS, Both
-from tests.differential.generating import list_step, patch_step
+from tests.differential.generated import list_step, patch_step
+from tests.differential.servers import KINDS, Both
 
 pytestmark = pytest.mark.control_plane
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.control_plane import JobKind
-from tests.differential.asking import Both
-from tests.differential.generating import Step
+from tests.differential.generated import Step
+from tests.differential.servers import Both
 
 pytestmark = pytest.mark.control_plane
 
@@ -57,7 +57,7 @@ def test_merge_patches_of_leases(both: Both, version: str | None) -> None:
         assert sandbox == real, step
 
 
-def test_leases_that_are_replaced_and_deleted(both: Both) -> None:
+def test_replaced_and_deleted_leases(both: Both) -> None:
     subjects = both.object(LEASES, "replaced")
 
     for change in (

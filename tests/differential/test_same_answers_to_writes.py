@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.control_plane import JOB_KINDS, JobKind
-from tests.differential.asking import KINDS, Both
-from tests.differential.generating import MERGE, Step
+from tests.differential.generated import MERGE, Step
+from tests.differential.servers import KINDS, Both
 
 pytestmark = pytest.mark.control_plane
 
@@ -77,7 +77,7 @@ def test_specs_of_new_objects(both: Both, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_bodies_that_are_no_new_objects(both: Both, kind: str) -> None:
+def test_bodies_that_are_not_new_objects(both: Both, kind: str) -> None:
     of_kind = JOB_KINDS[kind]
     made = {"name": "again"}
     steps = [
@@ -98,7 +98,7 @@ def test_bodies_that_are_no_new_objects(both: Both, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_namespace_that_is_not_there(both: Both, kind: str) -> None:
+def test_a_missing_namespace(both: Both, kind: str) -> None:
     of_kind = JOB_KINDS[kind]
     path = of_kind.path("not-there")
 
@@ -167,7 +167,7 @@ def test_paths_that_are_not_served(both: Both, path: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_objects_that_are_not_there(both: Both, kind: str) -> None:
+def test_missing_objects(both: Both, kind: str) -> None:
     path = JOB_KINDS[kind].path(both.namespace, "absent")
     steps = [
         Step("GET"),

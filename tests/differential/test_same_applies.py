@@ -25,10 +25,10 @@ from fleetpatch.rules.patching.merge_rules import merge_rules
 from fleetpatch.rules.patching.server_side_apply import applied
 from tests.control_plane import JOB_KINDS, ControlPlane, JobKind
 from tests.differential.applies import APPLY, write
-from tests.differential.asking import KINDS, Both, Subject
-from tests.differential.foreseeing import labels, missed
-from tests.differential.generating import MERGE, Step
-from tests.differential.observing import Observation
+from tests.differential.generated import MERGE, Step
+from tests.differential.observations import Observation
+from tests.differential.previews import differences, labels
+from tests.differential.servers import KINDS, Both, Subject
 
 pytestmark = pytest.mark.control_plane
 
@@ -69,7 +69,7 @@ def configuration(kind: JobKind, /, **metadata: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_bodies_in_yaml_and_bodies_that_are_nothing(both: Both, name: str) -> None:
+def test_bodies_in_yaml_and_invalid_bodies(both: Both, name: str) -> None:
     kind = JOB_KINDS[name]
     subjects = both.object(kind, "written")
     head = f"apiVersion: {kind.api_version}\nkind: {kind.kind}\n"
@@ -122,7 +122,7 @@ def test_the_parameters_of_an_apply(both: Both, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_objects_that_an_apply_makes(both: Both, name: str) -> None:
+def test_objects_that_an_apply_creates(both: Both, name: str) -> None:
     kind = JOB_KINDS[name]
     spec = {"spec": kind.spec}
     bodies: list[dict[str, Any]] = [
@@ -150,7 +150,7 @@ def test_objects_that_an_apply_makes(both: Both, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_an_empty_spec_is_no_job(both: Both, name: str) -> None:
+def test_an_apply_without_a_spec(both: Both, name: str) -> None:
     kind = JOB_KINDS[name]
     step = Step("PATCH", configuration(kind, name="empty"), APPLY, "?fieldManager=us")
 
@@ -160,7 +160,7 @@ def test_an_empty_spec_is_no_job(both: Both, name: str) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", KINDS)
-def test_applies_are_previewed_as_the_real_server_makes_them(
+def test_applies_are_previewed_as_the_real_server_carries_them_out(
     control_plane: ControlPlane, name: str, seed: int
 ) -> None:
     """Of a custom kind the metadata alone: its definition says how the rest merges."""
@@ -185,12 +185,12 @@ def test_applies_are_previewed_as_the_real_server_makes_them(
         if step.content_type != APPLY or not moved:
             continue
         manager = parse_qs(step.query.removeprefix("?"))["fieldManager"][0]
-        foreseen = applied(live, step.body, manager, rules)
+        predicted = applied(live, step.body, manager, rules)
         if name != "jobs.batch":
-            foreseen = {"metadata": foreseen["metadata"]}
-        foreseen["metadata"].pop("name")
-        assert list(missed(after, foreseen, rules)) == [], f"step {number}: {step}"
-        gone = labels(live).keys() - labels(foreseen).keys()
+            predicted = {"metadata": predicted["metadata"]}
+        predicted["metadata"].pop("name")
+        assert list(differences(after, predicted, rules)) == [], f"step {number}: {step}"
+        gone = labels(live).keys() - labels(predicted).keys()
         assert gone.isdisjoint(labels(after)), f"step {number}: {step}"
         seen += 1
     assert seen

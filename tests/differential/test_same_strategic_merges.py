@@ -1,4 +1,4 @@
-"""Strategic merge: what a real API server makes of a patch, and what fleetpatch foresees.
+"""Strategic merge: what a real API server makes of a patch, and what fleetpatch predicts.
 
 Covered: generated patches of pod templates (lists with keys, sets, whole lists, nulls, directives,
 wrong types, directives that contradict their patch) in a PodTemplate, a CronJob and a Deployment,
@@ -23,8 +23,8 @@ from fleetpatch.rules.patching.json_patch import InapplicableError
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from tests.control_plane import ControlPlane
-from tests.differential.generating import STRATEGIC
-from tests.differential.observing import observe
+from tests.differential.generated import STRATEGIC
+from tests.differential.observations import observe
 from tests.differential.templates import pod_template, template_patch
 
 pytestmark = pytest.mark.control_plane
@@ -83,7 +83,7 @@ KINDS = [
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
-def test_generated_patches_merge_as_foreseen(
+def test_generated_patches_merge_as_predicted(
     control_plane: ControlPlane, kind: Kind, seed: int
 ) -> None:
     random = Random(f"{kind.kind} {seed}")
@@ -110,11 +110,11 @@ def test_generated_patches_merge_as_foreseen(
         live = control_plane.request("GET", path).body
         merged = control_plane.request("PATCH", f"{path}?dryRun=All", patch, STRATEGIC)
         try:
-            foreseen = strategic_patched(live, patch, kind.rules)
+            predicted = strategic_patched(live, patch, kind.rules)
         except InapplicableError:
             assert merged.status in {400, 500}, f"patch {number}: {patch}"
             continue
-        put = control_plane.request("PUT", f"{path}?dryRun=All", foreseen)
+        put = control_plane.request("PUT", f"{path}?dryRun=All", predicted)
         if put.status == UNDECODABLE:
             assert merged.status == 422, f"patch {number}: {patch}"
             continue
@@ -122,7 +122,7 @@ def test_generated_patches_merge_as_foreseen(
         assert seen == expected, f"patch {number}: {patch}"
 
 
-def test_the_table_is_that_of_the_server(control_plane: ControlPlane) -> None:
+def test_the_table_agrees_with_the_server(control_plane: ControlPlane) -> None:
     document = control_plane.request("GET", "/openapi/v2").body
     command = [sys.executable, str(SCRIPT), "1.20"]
     made = subprocess.run(command, input=document, text=True, check=True, stdout=subprocess.PIPE)

@@ -1,7 +1,7 @@
 """Values: what a real API server keeps, compares and refuses, and what the sandbox and we do.
 
 Covered: the rules of RFC 6902 and RFC 7386 (tests/rules/patching/patch_rules.py) on a real server,
-by the text of each patch; generated JSON and merge patches, which we foresee as a real server does
+by the text of each patch; generated JSON and merge patches, which we predict as a real server does
 them; numbers, half characters and bytes that are not UTF-8, in each type of patch; limits of
 bodies, operations and copies; entries of finalizers and owners that are there twice. Left out:
 patches on which a server of this version breaks the connection (a negative index of `replace`,
@@ -21,9 +21,9 @@ from fleetpatch.model.equality import deep_equal, has_null_entry
 from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
 from fleetpatch.rules.patching.merge_patch import merge_patched
 from tests.control_plane import JOB_KINDS, ControlPlane
-from tests.differential.asking import KINDS, Both, Subject
-from tests.differential.generating import JSON_PATCH, MERGE, STRATEGIC, Step
-from tests.differential.observing import Observation
+from tests.differential.generated import JSON_PATCH, MERGE, STRATEGIC, Step
+from tests.differential.observations import Observation
+from tests.differential.servers import KINDS, Both, Subject
 from tests.rules.patching.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
@@ -78,7 +78,7 @@ def field(control_plane: ControlPlane) -> Field:
 
 
 @pytest.mark.parametrize("case", JSON_PATCHES, ids=lambda case: case.rule)
-def test_a_real_server_does_json_patches_so(field: Field, case: Case) -> None:
+def test_a_real_server_applies_json_patches_by_these_rules(field: Field, case: Case) -> None:
     field.set(case.before)
 
     after = field.patched(JSON_PATCH, case.patch.encode())
@@ -87,36 +87,36 @@ def test_a_real_server_does_json_patches_so(field: Field, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", [*MERGE_PATCHES, *OLD_MERGE_PATCHES], ids=lambda case: case.rule)
-def test_a_real_server_does_merge_patches_so(field: Field, case: Case) -> None:
+def test_a_real_server_applies_merge_patches_by_these_rules(field: Field, case: Case) -> None:
     field.set(case.before)
 
     assert deep_equal(field.patched(MERGE, case.patch.encode()), spec_of(case.result))
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_generated_json_patches_are_foreseen(field: Field, seed: int) -> None:
+def test_generated_json_patches_are_predicted(field: Field, seed: int) -> None:
     random = Random(f"json {seed}")
 
     for number in range(30):
         before = field.set(_value(random, 3))
         operations = _operations(random, before)
         try:
-            foreseen = json_patched({"spec": before}, operations)["spec"]
+            predicted = json_patched({"spec": before}, operations)["spec"]
         except InapplicableError:
-            foreseen = REFUSED
+            predicted = REFUSED
         after = field.patched(JSON_PATCH, encode(operations))
-        assert deep_equal(after, foreseen), f"step {number}: {before} {operations}"
+        assert deep_equal(after, predicted), f"step {number}: {before} {operations}"
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_generated_merge_patches_are_foreseen(field: Field, seed: int) -> None:
+def test_generated_merge_patches_are_predicted(field: Field, seed: int) -> None:
     random = Random(f"merge {seed}")
 
     for number in range(30):
         before, patch = field.set(_value(random, 3)), {"x": _value(random, 4)}
-        foreseen = merge_patched(before, patch, keeps_null_entries=False)
+        predicted = merge_patched(before, patch, keeps_null_entries=False)
         after = field.patched(MERGE, encode({"spec": patch}))
-        assert deep_equal(after, foreseen), f"step {number}: {before} {patch}"
+        assert deep_equal(after, predicted), f"step {number}: {before} {patch}"
 
 
 NUMBERS = [
@@ -145,7 +145,7 @@ STRINGS = [
 
 
 @pytest.mark.parametrize("text", [*(number.encode() for number in NUMBERS), *STRINGS])
-def test_a_value_is_kept_as_a_real_server_keeps_it(both: Both, text: bytes) -> None:
+def test_a_value_is_stored_as_on_a_real_server(both: Both, text: bytes) -> None:
     subjects = both.object(CUSTOM, f"kept-{text.hex()[:40]}")
     patch = b'{"spec":{"x":{"a":%s}}}' % text
     add = b'[{"op":"add","path":"/spec/y","value":%s}]' % text
@@ -253,7 +253,7 @@ OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_entries_that_are_there_twice(both: Both, name: str) -> None:
+def test_repeated_entries(both: Both, name: str) -> None:
     kind = JOB_KINDS[name]
     subjects = both.object(kind, "twice")
     apply = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"labels": {"z": "1"}}}

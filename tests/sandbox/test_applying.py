@@ -62,7 +62,7 @@ def a_job_of_the_fleet(running: SandboxThread) -> str:
     return BATCH.path(found["namespace"], found["name"])
 
 
-def test_nobody_owns_the_fleet_until_somebody_applies_to_it(running: SandboxThread) -> None:
+def test_objects_of_the_fleet_have_no_owners_before_the_first_apply(running: SandboxThread) -> None:
     path = a_job_of_the_fleet(running)
     running.client.request("PATCH", path, relabel(mark="1"), MERGE_PATCH)
     before = owners(running, path)
@@ -75,7 +75,7 @@ def test_nobody_owns_the_fleet_until_somebody_applies_to_it(running: SandboxThre
     assert label_owners(running, path, "mark") == {"before-first-apply Update"}
 
 
-def test_a_new_object_belongs_to_whoever_made_it(running: SandboxThread, path: str) -> None:
+def test_a_new_object_is_owned_by_its_creator(running: SandboxThread, path: str) -> None:
     made = owners(running, path)["unknown Update"]
 
     assert made["f:metadata"]["f:labels"] == {".": {}, "f:app": {}, "f:team": {}}
@@ -124,7 +124,7 @@ def test_equal_values_are_owned_together(running: SandboxThread, path: str) -> N
     assert label_owners(running, path, "app") == {"us Apply", "unknown Update"}
 
 
-def test_what_is_left_out_goes_unless_somebody_else_owns_it(
+def test_a_field_that_is_left_out_is_removed_unless_another_manager_owns_it(
     running: SandboxThread, path: str
 ) -> None:
     apply(running, path, labels={"app": "etl", "mine": "1"})
@@ -135,7 +135,7 @@ def test_what_is_left_out_goes_unless_somebody_else_owns_it(
     assert label_owners(running, path, "app") == {"unknown Update"}
 
 
-def test_a_null_is_a_value_and_for_a_label_the_empty_one(running: SandboxThread, path: str) -> None:
+def test_a_null_is_a_value_and_becomes_empty_in_a_label(running: SandboxThread, path: str) -> None:
     applied = apply(running, path, labels={"mine": None})
 
     assert applied.body["metadata"]["labels"]["mine"] == ""
@@ -170,9 +170,7 @@ def test_a_stale_version_is_a_conflict_of_another_kind(running: SandboxThread, p
     assert "causes" not in stale.body["details"]
 
 
-def test_an_object_that_is_gone_is_made_anew_but_for_its_uid(
-    running: SandboxThread, path: str
-) -> None:
+def test_an_apply_with_a_uid_does_not_recreate_an_object(running: SandboxThread, path: str) -> None:
     uid = metadata(running, path)["uid"]
     running.client.request("DELETE", path)
 
@@ -201,7 +199,7 @@ def test_a_dry_run_changes_nothing(running: SandboxThread, path: str) -> None:
     assert running.client.request("GET", f"{path}-more").status == 404
 
 
-def test_metadata_alone_has_the_owners_in_it(running: SandboxThread, path: str) -> None:
+def test_metadata_only_answers_include_the_owners(running: SandboxThread, path: str) -> None:
     partial = running.client.request("GET", path, headers={"Accept": METADATA}).body
 
     assert partial["metadata"]["managedFields"] == metadata(running, path)["managedFields"]
@@ -239,7 +237,7 @@ def test_a_configuration_may_be_yaml(running: SandboxThread, path: str) -> None:
         ),
     ],
 )
-def test_a_body_that_is_no_configuration_is_refused(
+def test_a_body_that_is_not_a_configuration_is_refused(
     running: SandboxThread, path: str, body: bytes, status: int, words: str
 ) -> None:
     refused = running.client.request("PATCH", f"{path}?fieldManager=us", body, APPLY)

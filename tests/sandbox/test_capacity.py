@@ -26,12 +26,12 @@ def serving(capacity: Capacity) -> SandboxThread:
     return SandboxThread(SandboxOptions(jobs=5, chaos=Chaos(capacity=capacity)))
 
 
-def test_what_is_beyond_the_bucket_is_refused_and_lists_pass() -> None:
+def test_requests_beyond_the_rate_are_refused_except_lists() -> None:
     with serving(Capacity(rate=0.001, burst=3, retry_after=7)) as server:
         assert statuses(server, 5) == [200, 200, 200, 429, 429]
 
 
-def test_the_capacity_can_be_changed_and_is_in_the_ledger() -> None:
+def test_the_capacity_can_be_changed_and_requests_are_recorded() -> None:
     with serving(Capacity(refuses=True)) as server:
         assert statuses(server, 2) == [429, 429]
         changed: Any = server.client.request("POST", "/_sandbox/capacity", {"refuses": False})
@@ -42,7 +42,7 @@ def test_the_capacity_can_be_changed_and_is_in_the_ledger() -> None:
 
 
 @pytest.mark.parametrize(("in_flight", "seconds"), [(1, 0.02), (8, 0.02), (16, 0.04)])
-def test_beyond_the_knee_it_takes_longer(in_flight: int, seconds: float) -> None:
+def test_beyond_the_knee_requests_take_longer(in_flight: int, seconds: float) -> None:
     assert Capacity(latency=0.02, knee=8).seconds(in_flight, 0.5) == pytest.approx(seconds)
     assert Capacity(latency=0.02, knee=16, share=0.5).seconds(in_flight, 0.5) == pytest.approx(
         seconds

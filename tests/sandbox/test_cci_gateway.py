@@ -91,11 +91,13 @@ def assert_unauthenticated(response: Response, why: str) -> None:
 
 
 @pytest.mark.parametrize("path", [JOBS, "/apis", "/version", "/api/v1/namespaces", "/nowhere"])
-def test_who_shows_nothing_is_refused_everywhere(stranger: Client, path: str) -> None:
+def test_a_request_without_credentials_is_refused_on_every_path(
+    stranger: Client, path: str
+) -> None:
     assert_unauthenticated(stranger.request("GET", path), "x-auth-token not found")
 
 
-def test_a_login_hands_out_a_token_that_opens_the_api(cci: SandboxThread) -> None:
+def test_a_login_issues_a_token_that_the_api_accepts(cci: SandboxThread) -> None:
     response = cci.client.request("POST", LOGIN, login_of(cci))
     token = response.headers["X-Subject-Token"]
 
@@ -130,24 +132,24 @@ def test_a_login_for_another_project_is_refused(cci: SandboxThread) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"\xff", {}, {"auth": {}}, {"auth": {"identity": None}}]
 )
-def test_what_is_no_login_is_a_bad_request(cci: SandboxThread, body: Any) -> None:
+def test_an_invalid_login_body_is_a_bad_request(cci: SandboxThread, body: Any) -> None:
     refused = cci.client.request("POST", LOGIN, body)
 
     assert (refused.status, refused.body["error"]["title"]) == (400, "Bad Request")
 
 
-def test_other_methods_of_logging_in_are_not_known(cci: SandboxThread) -> None:
+def test_other_login_methods_are_refused(cci: SandboxThread) -> None:
     body = login_of(cci)
     body["auth"]["identity"]["methods"] = ["token"]
 
     assert cci.client.request("POST", LOGIN, body).status == 400
 
 
-def test_a_token_of_nobody_is_refused(cci: SandboxThread) -> None:
+def test_an_unknown_token_is_refused(cci: SandboxThread) -> None:
     assert_unauthenticated(listed(cci, "wrong"), "decrypt token fail")
 
 
-def test_a_wrong_token_is_not_made_up_for_by_another_way_in(cci: SandboxThread) -> None:
+def test_a_wrong_token_is_refused_even_with_other_valid_credentials(cci: SandboxThread) -> None:
     headers = {
         "X-Auth-Token": "wrong",
         "Authorization": f"Bearer {cci.sandbox.token(ADMIN)}",
@@ -164,7 +166,7 @@ def test_a_token_expires() -> None:
         assert running.client.request("GET", JOBS).status == 200, "the lasting token lasts"
 
 
-def test_tokens_end_when_their_time_is_over_and_are_forgotten() -> None:
+def test_expired_tokens_are_invalid_and_removed() -> None:
     now = 100.0
     tokens = Tokens(lifetime=10.0, wall=lambda: now)
     first = tokens.issue()
@@ -181,7 +183,7 @@ def test_tokens_end_when_their_time_is_over_and_are_forgotten() -> None:
     assert len(tokens) == 2
 
 
-def test_a_revoked_token_is_refused_before_anything_is_done() -> None:
+def test_a_revoked_token_is_refused_before_the_request_is_carried_out() -> None:
     with serving(ChaosRule(action=Action.REVOKE, names=("one",), times=1)) as running:
         path = create(running, "one")
         token = logged_in(running)
@@ -196,7 +198,7 @@ def test_a_revoked_token_is_refused_before_anything_is_done() -> None:
         assert logins(running) == 2
 
 
-def test_a_signed_request_is_let_in(cci: SandboxThread, stranger: Client) -> None:
+def test_a_signed_request_is_accepted(cci: SandboxThread, stranger: Client) -> None:
     path = create(cci, "one")
 
     for name in ("Content-Type", "content-type"):  # the signer hashes the body of the second only
@@ -207,14 +209,14 @@ def test_a_signed_request_is_let_in(cci: SandboxThread, stranger: Client) -> Non
 
 
 @pytest.mark.parametrize("query", ["labelSelector=app%20in%20%28etl%29&limit=5", ""])
-def test_a_signed_query_is_let_in(cci: SandboxThread, stranger: Client, query: str) -> None:
+def test_a_signed_query_is_accepted(cci: SandboxThread, stranger: Client, query: str) -> None:
     pairs = [("limit", "5"), ("labelSelector", "app in (etl)")] if query else []
     headers = sign(key_of(cci), "GET", JOBS, pairs, host=host_of(cci))
 
     assert stranger.request("GET", f"{JOBS}?{query}", headers=headers).status == 200
 
 
-def test_a_signature_is_for_one_request(cci: SandboxThread, stranger: Client) -> None:
+def test_a_signature_is_valid_for_one_request(cci: SandboxThread, stranger: Client) -> None:
     path = create(cci, "one")
     headers = signed(cci, "PATCH", path, {"content-type": MERGE}, b"{}")
 
@@ -223,7 +225,7 @@ def test_a_signature_is_for_one_request(cci: SandboxThread, stranger: Client) ->
     assert_unauthenticated(refused, "verify aksk signature fail")
 
 
-def test_a_signature_of_long_ago_is_refused(cci: SandboxThread, stranger: Client) -> None:
+def test_an_old_signature_is_refused(cci: SandboxThread, stranger: Client) -> None:
     headers = signed(cci, "GET", JOBS, {}, now=1_790_000_000.0)
 
     refused = stranger.request("GET", JOBS, headers=headers)
@@ -231,7 +233,7 @@ def test_a_signature_of_long_ago_is_refused(cci: SandboxThread, stranger: Client
     assert_unauthenticated(refused, "verify aksk signature fail: signature expired")
 
 
-def test_a_signed_request_may_name_the_project_and_no_other(
+def test_a_signed_request_may_name_only_its_own_project(
     cci: SandboxThread, stranger: Client
 ) -> None:
     project = cci.sandbox.credentials.project
@@ -267,7 +269,7 @@ def host_of(running: SandboxThread) -> str:
 
 
 @pytest.mark.parametrize(("user", "status"), [(ADMIN, 200), (GUEST, 403)])
-def test_bearer_tokens_stand_for_their_users(
+def test_a_bearer_token_authenticates_its_user(
     cci: SandboxThread, stranger: Client, user: str, status: int
 ) -> None:
     token = cci.sandbox.token(user)
@@ -276,7 +278,7 @@ def test_bearer_tokens_stand_for_their_users(
     assert_unauthenticated(stranger.request("GET", JOBS, token="x"), "decrypt token fail")
 
 
-async def test_a_client_of_kubernetes_comes_by_the_kubeconfig(cci: SandboxThread) -> None:
+async def test_a_kubernetes_client_can_use_the_kubeconfig(cci: SandboxThread) -> None:
     path = create(cci, "one")
     config = KubeConfig.from_file(cci.sandbox.ready.kubeconfig)
     client = lightkube.AsyncClient(config=config)
@@ -290,7 +292,7 @@ async def test_a_client_of_kubernetes_comes_by_the_kubeconfig(cci: SandboxThread
     assert metadata(cci, path)["labels"] == {"app": "etl", "q": "5"}
 
 
-async def test_the_file_of_credentials_is_private_and_lies_beside_the_kubeconfig(
+async def test_the_credentials_file_is_private_and_in_the_directory_of_the_kubeconfig(
     tmp_path: Path,
 ) -> None:
     options = SandboxOptions(
@@ -314,7 +316,7 @@ async def test_the_file_of_credentials_is_private_and_lies_beside_the_kubeconfig
     }
 
 
-async def test_credentials_are_new_at_each_start_and_shown_nowhere_else() -> None:
+async def test_credentials_are_new_at_each_start_and_never_shown() -> None:
     options = SandboxOptions(jobs=0, provider=ProviderName.CCI)
     async with Sandbox.start(options) as first, Sandbox.start(options) as second:
         one, other = first.credentials, second.credentials
@@ -338,7 +340,7 @@ async def test_credentials_that_cannot_be_written_are_reported(tmp_path: Path) -
             pass
 
 
-def test_the_sandbox_of_kubernetes_knows_nothing_of_it(running: SandboxThread) -> None:
+def test_the_kubernetes_sandbox_does_not_have_these_paths(running: SandboxThread) -> None:
     assert running.sandbox.ready.credentials is None
     assert running.client.request("POST", LOGIN, login_of(running)).status == 404
     assert running.client.request("GET", JOBS, headers={"X-Auth-Token": "x"}).status == 200

@@ -59,7 +59,7 @@ def body_of(content_type: str) -> Any:
 @pytest.mark.parametrize(
     ("kind", "content_type"), [(kind, each) for kind in KIND_NAMES for each in TYPES[kind]]
 )
-def test_a_patch_type_of_the_kind_is_taken(
+def test_a_patch_type_of_the_kind_is_accepted(
     cci: SandboxThread, kind: str, content_type: str
 ) -> None:
     path = create(cci, "one", kind=kind)
@@ -86,7 +86,7 @@ def test_another_patch_type_is_refused(cci: SandboxThread, kind: str, content_ty
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)
-def test_query_parameters_of_the_kind_are_taken(cci: SandboxThread, kind: str) -> None:
+def test_query_parameters_of_the_kind_are_accepted(cci: SandboxThread, kind: str) -> None:
     path = create(cci, "one", kind=kind)
     query = "&".join(f"{key}={value}" for key, value in QUERIES[kind].items())
 
@@ -189,9 +189,7 @@ def test_a_json_patch_of_another_field_is_refused(cci: SandboxThread) -> None:
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)
-def test_preconditions_and_what_changes_nothing_are_no_updates(
-    cci: SandboxThread, kind: str
-) -> None:
+def test_preconditions_and_unchanged_fields_are_not_updates(cci: SandboxThread, kind: str) -> None:
     path = create(cci, "one", kind=kind)
     found = cci.client.request("GET", path).body
     known = found["metadata"]
@@ -224,7 +222,7 @@ def test_the_other_example_of_the_reference_is_accepted_and_ignored(cci: Sandbox
     assert (answer.status, answer.body) == (200, before)
 
 
-def test_each_status_of_the_reference_is_met_in_its_natural_way(cci: SandboxThread) -> None:
+def test_each_status_of_the_reference_occurs_for_its_usual_cause(cci: SandboxThread) -> None:
     path = create(cci, "one")
     stale = {"metadata": {"resourceVersion": "1", "labels": {"q": "5"}}}
     nobody = {"X-Auth-Token": "nobody's"}
@@ -248,7 +246,7 @@ LISTED = (400, 401, 403, 404, 405, 406, 409, 415, 422, 429, 500, 503, 504)
 
 
 @pytest.mark.parametrize("body", [Body.STATUS, Body.GATEWAY])
-def test_each_status_of_the_reference_is_met_on_demand(body: Body) -> None:
+def test_each_status_of_the_reference_can_be_injected(body: Body) -> None:
     rules = tuple(
         ChaosRule(status=status, names=(f"meets-{status}",), body=body, retry_after=7)
         for status in LISTED
@@ -270,7 +268,7 @@ def test_each_status_of_the_reference_is_met_on_demand(body: Body) -> None:
                 assert refused.body["error_code"].startswith("APIG.")
 
 
-def test_the_gateway_throttles_in_its_own_words() -> None:
+def test_the_gateway_throttles_with_its_own_error() -> None:
     rule = ChaosRule(status=429, body=Body.GATEWAY, times=1)
     options = SandboxOptions(jobs=0, namespaces=0, chaos=Chaos(rules=(rule,)))
     with SandboxThread(options) as running:

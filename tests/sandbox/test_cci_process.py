@@ -19,7 +19,7 @@ def tool(tmp_path: Path) -> Tool:
     return Tool(tmp_path)
 
 
-def test_the_line_names_the_file_that_opens_it(tool: Tool) -> None:
+def test_the_ready_line_names_the_credentials_file(tool: Tool) -> None:
     words = ("--provider", "cci", "--jobs", 5, "--token-lifetime", "90s")
     with sandbox_process(tool, *words) as server:
         assert set(server.ready) == {"server", "kubeconfig", "pid", "credentials"}
@@ -46,14 +46,14 @@ def test_the_line_names_the_file_that_opens_it(tool: Tool) -> None:
         stranger.close()
 
 
-def test_a_lifetime_that_is_none_is_bad_usage(tool: Tool) -> None:
+def test_an_invalid_lifetime_is_bad_usage(tool: Tool) -> None:
     ended = tool.run("sandbox", "--provider", "cci", "--token-lifetime", "soon")
 
     assert ended.code == 2
     assert "'soon' is not a valid duration; write it as 30s, 5m, 2h or 1h30m" in ended.err
 
 
-def test_a_provider_of_nobody_is_bad_usage(tool: Tool) -> None:
+def test_an_unknown_provider_is_bad_usage(tool: Tool) -> None:
     ended = tool.run("sandbox", "--provider", "aws")
 
     assert ended.code == 2

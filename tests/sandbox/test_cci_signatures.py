@@ -113,7 +113,7 @@ CHANGES: dict[str, Callable[[ApiRequest], ApiRequest]] = {
 
 
 @given(signed=signed_requests())
-def test_what_the_sdk_signs_is_accepted(signed: ApiRequest) -> None:
+def test_a_request_signed_by_the_sdk_is_accepted(signed: ApiRequest) -> None:
     check(signed, SECRETS, NOW)
 
 
@@ -121,7 +121,7 @@ def test_what_the_sdk_signs_is_accepted(signed: ApiRequest) -> None:
     signed=signed_requests(bodies=st.binary(min_size=1, max_size=40)),
     change=st.sampled_from(list(CHANGES)),
 )
-def test_whatever_is_changed_afterwards_is_refused(signed: ApiRequest, change: str) -> None:
+def test_a_request_changed_after_signing_is_refused(signed: ApiRequest, change: str) -> None:
     changed = CHANGES[change](signed)
 
     refusal(changed, now=NOW + 86_400 if change == "the date" else NOW)
@@ -133,9 +133,7 @@ def test_another_secret_key_is_refused(signed: ApiRequest) -> None:
 
 
 @given(target=TEXT, headers=st.dictionaries(TEXT, TEXT, max_size=3), body=BODIES)
-def test_whatever_comes_is_refused_and_breaks_nothing(
-    target: str, headers: dict[str, str], body: bytes
-) -> None:
+def test_any_unsigned_request_is_refused(target: str, headers: dict[str, str], body: bytes) -> None:
     names = ";".join(("x-sdk-date", *headers)).replace(",", "")
     told = {
         **headers,
@@ -148,7 +146,7 @@ def test_whatever_comes_is_refused_and_breaks_nothing(
     refusal(ApiRequest("GET", "/", {}, told, body, f"{target}\udcff"))
 
 
-def test_the_way_of_writing_path_and_query_does_not_matter() -> None:
+def test_the_encoding_of_path_and_query_does_not_matter() -> None:
     query = [("labelSelector", "app in (etl, train)"), ("limit", "5")]
     signed = request("GET", "/apis/batch/v1/jobs", query, {})
     by_other_hands = (
@@ -159,14 +157,14 @@ def test_the_way_of_writing_path_and_query_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize("skew", [-MAX_SKEW_SECONDS, 0.0, MAX_SKEW_SECONDS])
-def test_a_date_may_be_a_quarter_of_an_hour_off(skew: float) -> None:
+def test_a_date_may_differ_by_15_minutes(skew: float) -> None:
     signed = request("GET", "/apis", [], {})
 
     check(signed, SECRETS, NOW + skew)
 
 
 @pytest.mark.parametrize("skew", [-MAX_SKEW_SECONDS - 1, MAX_SKEW_SECONDS + 1])
-def test_a_date_further_off_is_refused(skew: float) -> None:
+def test_a_date_that_differs_by_more_is_refused(skew: float) -> None:
     signed = request("GET", "/apis", [], {})
 
     assert refusal(signed, NOW + skew) == "verify aksk signature fail: signature expired"

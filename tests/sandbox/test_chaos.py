@@ -41,7 +41,7 @@ def misbehaving(*rules: ChaosRule) -> Iterator[SandboxThread]:
 
 
 @given(seed=st.integers(), number=st.integers(1, 10), name=st.text(max_size=5))
-def test_a_decision_depends_on_its_request_alone(seed: int, number: int, name: str) -> None:
+def test_a_decision_depends_only_on_its_request(seed: int, number: int, name: str) -> None:
     chaos = PROFILES["rough"]
 
     first = chaos.decide(seed, Method.PATCH, f"/jobs/{name}", name, number)
@@ -67,7 +67,7 @@ def test_a_rate_is_kept() -> None:
     assert 400 < hit < 600
 
 
-def test_a_rule_is_for_its_names_methods_and_times() -> None:
+def test_a_rule_applies_to_its_names_methods_and_times() -> None:
     rule = ChaosRule(names=("etl-*",), methods=(Method.PATCH,), times=2)
 
     assert rule.concerns(Method.PATCH, "etl-1", 2)
@@ -90,7 +90,9 @@ def test_a_status_is_answered_once_and_the_object_stays(status: int) -> None:
 
 
 @pytest.mark.parametrize(("when", "applied"), [(When.BEFORE, False), (When.AFTER, True)])
-def test_a_timeout_comes_before_or_after_applying(when: When, applied: bool) -> None:
+def test_a_timeout_occurs_before_or_after_the_request_is_carried_out(
+    when: When, applied: bool
+) -> None:
     with misbehaving(ChaosRule(status=504, when=when)) as running:
         path = create(running, "one")
 
@@ -98,7 +100,7 @@ def test_a_timeout_comes_before_or_after_applying(when: When, applied: bool) -> 
         assert ("q" in metadata(running, path)["labels"]) is applied
 
 
-def test_a_refusal_says_when_to_come_back() -> None:
+def test_a_refusal_has_a_retry_after() -> None:
     rule = ChaosRule(status=429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT", retry_after_seconds=3)
     with misbehaving(rule) as running:
         path = create(running, "one")
@@ -110,7 +112,7 @@ def test_a_refusal_says_when_to_come_back() -> None:
 
 
 @pytest.mark.parametrize(("body", "start"), [(Body.HTML, "<html>"), (Body.TEXT, "502 Bad Gateway")])
-def test_a_proxy_answers_in_its_own_words(body: Body, start: str) -> None:
+def test_a_proxy_answers_with_its_own_page(body: Body, start: str) -> None:
     with misbehaving(ChaosRule(status=502, body=body)) as running:
         path = create(running, "one")
 
@@ -152,7 +154,7 @@ def test_an_answer_is_slow() -> None:
         assert running.client.request("PATCH", path, relabel(q="5"), MERGE).status == 200
 
 
-def test_an_object_goes_before_the_request() -> None:
+def test_an_object_is_deleted_before_the_request() -> None:
     with misbehaving(ChaosRule(action=Action.GONE)) as running:
         path = create(running, "one")
 
@@ -160,7 +162,7 @@ def test_an_object_goes_before_the_request() -> None:
 
 
 @pytest.mark.parametrize("kind", ["jobs.batch", "tfjobs.kubeflow.org"])
-def test_an_object_is_made_again_under_its_name(kind: str) -> None:
+def test_an_object_is_recreated_with_the_same_name(kind: str) -> None:
     with misbehaving(ChaosRule(action=Action.RECREATE, times=1)) as running:
         path = create(running, "one", kind=kind)
         old = metadata(running, path)
@@ -173,7 +175,7 @@ def test_an_object_is_made_again_under_its_name(kind: str) -> None:
         assert running.client.request("PATCH", path, relabel(q="5"), MERGE).status == 200
 
 
-def test_another_writer_comes_first() -> None:
+def test_another_writer_changes_the_object_first() -> None:
     with misbehaving(ChaosRule(action=Action.DRIFT, times=1, label="team=theirs")) as running:
         path = create(running, "one")
         version = metadata(running, path)["resourceVersion"]
@@ -205,7 +207,7 @@ def test_one_run_is_scripted_by_names() -> None:
     assert answers == [403, 409, 503, 200]
 
 
-def test_what_happened_is_counted() -> None:
+def test_requests_and_answers_are_counted() -> None:
     with misbehaving(ChaosRule(status=503, times=1)) as running:
         path = create(running, "one")
         for _ in range(2):

@@ -24,13 +24,13 @@ def test_the_same_numbers_make_the_same_fleet() -> None:
     assert list(fleet(200, 6, 1)) != list(fleet(200, 6, 2))
 
 
-def test_all_kinds_have_their_share() -> None:
+def test_all_kinds_have_equal_shares() -> None:
     kinds = Counter(resource for resource, _ in fleet(200, 6, 1))
 
     assert kinds == {**dict.fromkeys(JOB_KINDS, 40), NAMESPACES: 7}
 
 
-def test_labels_are_such_that_plans_select_some() -> None:
+def test_selectors_match_some_of_the_labels() -> None:
     labels = [
         document["metadata"]["labels"]
         for resource, document in fleet(500, 6, 1)
@@ -56,6 +56,6 @@ def test_every_object_is_valid() -> None:
         (4, ["team-etl-01", "team-train-01", "team-legacy", "platform"]),
     ],
 )
-def test_namespaces_suit_globs(count: int, names: list[str]) -> None:
+def test_globs_match_some_of_the_namespaces(count: int, names: list[str]) -> None:
     assert namespace_names(count) == names
     assert len(set(namespace_names(50))) == 50

@@ -39,7 +39,7 @@ def keys(page: Any) -> list[str]:
 
 @pytest.mark.parametrize("limit", [1, 5, 12, 13, 500])
 @pytest.mark.parametrize("query", ["", "labelSelector=app%3Detl", "labelSelector=nope"])
-def test_pages_bring_each_object_once_and_in_order(
+def test_pages_contain_each_object_once_and_in_order(
     running: SandboxThread, limit: int, query: str
 ) -> None:
     whole = keys(running.client.request("GET", f"{ALL}?{query}").body)
@@ -49,7 +49,7 @@ def test_pages_bring_each_object_once_and_in_order(
     assert found == whole == sorted(set(whole))
 
 
-def test_a_namespace_is_listed_alone(running: SandboxThread) -> None:
+def test_a_list_of_a_namespace_has_only_its_objects(running: SandboxThread) -> None:
     create(running, "one")
     create(running, "two")
 
@@ -58,7 +58,7 @@ def test_a_namespace_is_listed_alone(running: SandboxThread) -> None:
     assert keys(first) + keys(second) == [f"{NAMESPACE}/one", f"{NAMESPACE}/two"]
 
 
-def test_the_rest_is_counted_without_a_selector_only(running: SandboxThread) -> None:
+def test_remaining_objects_are_counted_only_without_a_selector(running: SandboxThread) -> None:
     counted = running.client.request("GET", f"{ALL}?limit=5").body["metadata"]
     selected = running.client.request("GET", f"{ALL}?limit=1&labelSelector=app").body["metadata"]
 
@@ -66,7 +66,7 @@ def test_the_rest_is_counted_without_a_selector_only(running: SandboxThread) -> 
     assert "remainingItemCount" not in selected
 
 
-def test_nothing_is_null_in_metadata_and_an_empty_list_elsewhere(running: SandboxThread) -> None:
+def test_an_empty_list_is_null_for_metadata_only(running: SandboxThread) -> None:
     path = f"{ALL}?labelSelector=nope"
 
     assert running.client.request("GET", path).body["items"] == []
@@ -74,7 +74,7 @@ def test_nothing_is_null_in_metadata_and_an_empty_list_elsewhere(running: Sandbo
     assert partial.body["items"] is None
 
 
-def test_an_expired_token_brings_one_that_goes_on(running: SandboxThread) -> None:
+def test_an_expired_token_is_answered_with_one_that_continues(running: SandboxThread) -> None:
     whole = keys(running.client.request("GET", ALL).body)
     first = running.client.request("GET", f"{ALL}?limit=5").body
     running.client.request("POST", "/_sandbox/compact")
@@ -88,7 +88,7 @@ def test_an_expired_token_brings_one_that_goes_on(running: SandboxThread) -> Non
     assert keys(first) + keys(rest.body) == whole
 
 
-def test_a_token_is_the_real_servers(running: SandboxThread) -> None:
+def test_a_token_has_the_format_of_the_real_server(running: SandboxThread) -> None:
     page = running.client.request("GET", f"{ALL}?limit=1").body
     token = page["metadata"]["continue"]
 
@@ -111,16 +111,14 @@ def test_a_token_is_the_real_servers(running: SandboxThread) -> None:
         ("watch=true", "does not support watches"),
     ],
 )
-def test_queries_that_cannot_be_meant_are_refused(
-    running: SandboxThread, query: str, words: str
-) -> None:
+def test_invalid_queries_are_refused(running: SandboxThread, query: str, words: str) -> None:
     refused = running.client.request("GET", f"{ALL}?{query}")
 
     assert (refused.status, refused.body["reason"]) == (400, "BadRequest")
     assert words in refused.body["message"]
 
 
-def test_fields_select(running: SandboxThread) -> None:
+def test_field_selectors_select_objects(running: SandboxThread) -> None:
     create(running, "one")
     create(running, "two")
     path = BATCH.path(NAMESPACE)
@@ -144,7 +142,7 @@ def test_fields_select(running: SandboxThread) -> None:
         "/nope",
     ],
 )
-def test_what_is_not_served_is_a_plain_404(running: SandboxThread, path: str) -> None:
+def test_a_path_that_is_not_served_is_a_plain_404(running: SandboxThread, path: str) -> None:
     missing = running.client.request("GET", path)
 
     assert (missing.status, missing.body) == (404, "404 page not found\n")
@@ -189,14 +187,14 @@ def test_namespaces_are_listed(running: SandboxThread) -> None:
 
 
 @pytest.mark.parametrize("token", ["wrong", ""])
-def test_who_is_not_known_is_refused(token: str) -> None:
+def test_an_unknown_user_is_refused(token: str) -> None:
     with SandboxThread(SandboxOptions(jobs=0, anonymous=False)) as running:
         refused = running.client.request("GET", ALL, token=token)
 
     assert (refused.status, refused.body["reason"]) == (401, "Unauthorized")
 
 
-def test_a_guest_may_discover_and_no_more(running: SandboxThread) -> None:
+def test_a_guest_may_only_read_discovery(running: SandboxThread) -> None:
     token = running.sandbox.token(GUEST)
 
     refused = running.client.request("GET", ALL, token=token)

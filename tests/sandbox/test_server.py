@@ -22,7 +22,7 @@ from tests.sandbox.serving import SandboxThread
 EMPTY = SandboxOptions(jobs=0, namespaces=0)
 
 
-async def test_the_kubeconfig_leads_to_the_server_and_is_private(tmp_path: Path) -> None:
+async def test_the_kubeconfig_names_the_server_and_is_private(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text("old", encoding="utf-8")
     path.chmod(0o644)
@@ -37,14 +37,14 @@ async def test_the_kubeconfig_leads_to_the_server_and_is_private(tmp_path: Path)
     assert sandbox.ready == Ready(sandbox.ready.server, path, os.getpid())
 
 
-async def test_a_kubeconfig_of_its_own_goes_with_the_sandbox() -> None:
+async def test_a_temporary_kubeconfig_is_removed_with_the_sandbox() -> None:
     async with Sandbox.start(EMPTY) as sandbox:
         assert sandbox.ready.kubeconfig.exists()
 
     assert not sandbox.ready.kubeconfig.exists()
 
 
-async def test_serving_ends_when_it_is_told_to() -> None:
+async def test_serving_ends_when_the_stop_event_is_set() -> None:
     stop = anyio.Event()
     seen: list[Ready] = []
 
@@ -57,7 +57,7 @@ async def test_serving_ends_when_it_is_told_to() -> None:
     assert len(seen) == 1
 
 
-async def test_a_port_that_is_taken_is_reported() -> None:
+async def test_a_port_that_is_in_use_is_reported() -> None:
     async with Sandbox.start(EMPTY) as sandbox:
         port = int(sandbox.ready.server.rpartition(":")[2])
 
@@ -74,7 +74,7 @@ async def test_a_kubeconfig_that_cannot_be_written_is_reported(tmp_path: Path) -
             pass
 
 
-async def test_a_hung_request_does_not_keep_the_sandbox_from_stopping() -> None:
+async def test_a_hung_request_does_not_delay_the_stop_of_the_sandbox() -> None:
     chaos = Chaos(rules=(ChaosRule(action=Action.HANG),))
     async with Sandbox.start(SandboxOptions(jobs=0, chaos=chaos)) as sandbox:
         host, _, port = sandbox.ready.server.removeprefix("http://").partition(":")

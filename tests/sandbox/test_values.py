@@ -41,7 +41,7 @@ def test_a_number_becomes_a_boolean(
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS)
-def test_an_apply_of_one_where_another_manager_has_the_other_is_a_conflict(
+def test_an_apply_of_a_boolean_is_a_conflict_if_another_manager_owns_the_number(
     running: SandboxThread, path: str, before: Any, after: Any
 ) -> None:
     assert apply(running, path, "first", spec={"x": before}).status == 200
@@ -51,7 +51,7 @@ def test_an_apply_of_one_where_another_manager_has_the_other_is_a_conflict(
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS)
-def test_a_test_of_one_fails_on_the_other(
+def test_a_test_of_a_number_fails_on_a_boolean(
     running: SandboxThread, path: str, before: Any, after: Any
 ) -> None:
     set_value(running, path, before)
@@ -96,7 +96,7 @@ def test_a_value_is_kept_and_answered_as_a_server_writes_it(
         (MERGE, b'{"spec":{"x":"\\ud8"}}', 500),
     ],
 )
-def test_what_is_no_value_is_refused(
+def test_an_invalid_value_is_refused(
     running: SandboxThread, path: str, content_type: str, body: bytes, status: int
 ) -> None:
     assert running.client.request("PATCH", path, body, content_type).status == status
@@ -146,7 +146,7 @@ def test_a_json_patch_may_have_ten_thousand_operations(running: SandboxThread, p
     assert "is 10000, got 10001" in unfit.body["message"]
 
 
-def test_copies_may_have_three_mebibytes_in_sum(running: SandboxThread, path: str) -> None:
+def test_all_copies_together_may_have_three_mebibytes(running: SandboxThread, path: str) -> None:
     add = {"op": "add", "path": "/spec/x", "value": "y" * (LARGEST // 4 - 2)}
     copy = {"op": "copy", "from": "/spec/x", "path": "/spec/c"}
 
@@ -159,7 +159,7 @@ def test_copies_may_have_three_mebibytes_in_sum(running: SandboxThread, path: st
 OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
 
 
-def test_an_owner_is_there_once(running: SandboxThread, path: str) -> None:
+def test_a_repeated_owner_reference_is_stored_once(running: SandboxThread, path: str) -> None:
     other = {**OWNER, "name": "q"}
     body = {"metadata": {"ownerReferences": [OWNER, other, OWNER]}}
 
@@ -168,7 +168,7 @@ def test_an_owner_is_there_once(running: SandboxThread, path: str) -> None:
     assert answer.body["metadata"]["ownerReferences"] == [OWNER, other]
 
 
-def test_an_object_with_a_finalizer_twice_has_no_managers(
+def test_an_object_with_a_repeated_finalizer_has_no_managers(
     running: SandboxThread, path: str
 ) -> None:
     assert apply(running, path, labels={"a": "b"}).status == 200
@@ -210,7 +210,7 @@ def test_an_apply_reads_numbers_as_yaml_has_them(
         ({"finalizers": ["a b/c"]}, {"metadata.finalizers"}),
     ],
 )
-def test_what_is_no_owner_and_no_finalizer_is_named(
+def test_invalid_owners_and_finalizers_are_named(
     running: SandboxThread, path: str, metadata: Any, fields: set[str]
 ) -> None:
     answer = running.client.request("PATCH", path, {"metadata": metadata}, MERGE)
@@ -221,7 +221,9 @@ def test_what_is_no_owner_and_no_finalizer_is_named(
 
 
 @pytest.mark.parametrize("text", [r'"\/"', r'"\ud83d\ude80"', r'"\\\/"'])
-def test_an_apply_has_the_escapes_of_yaml(running: SandboxThread, path: str, text: str) -> None:
+def test_an_apply_accepts_only_the_escapes_of_yaml(
+    running: SandboxThread, path: str, text: str
+) -> None:
     head = '{"apiVersion":"kubeflow.org/v1","kind":"TFJob","metadata":{"name":"one"}'
     body = f'{head},"spec":{{"x":{text}}}}}'.encode()
     query = f"{path}?fieldManager=us"

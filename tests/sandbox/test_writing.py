@@ -103,7 +103,7 @@ def test_the_version_is_checked_before_the_uid(running: SandboxThread) -> None:
 
 @pytest.mark.parametrize("content_type", [MERGE, STRATEGIC])
 @pytest.mark.parametrize("value", [5, True, {"a": "b"}])
-def test_a_label_that_is_no_string_quotes_the_whole_object(
+def test_a_label_that_is_not_a_string_is_answered_with_the_whole_object(
     running: SandboxThread, content_type: str, value: Any
 ) -> None:
     path = create(running, "one")
@@ -127,9 +127,7 @@ def test_a_label_that_is_no_string_quotes_the_whole_object(
         ({"spec": {"parallelism": -1}}, "spec.parallelism"),
     ],
 )
-def test_what_is_not_valid_is_named(
-    running: SandboxThread, body: dict[str, Any], field: str
-) -> None:
+def test_invalid_fields_are_named(running: SandboxThread, body: dict[str, Any], field: str) -> None:
     path = create(running, "one")
     before = metadata(running, path)
 
@@ -148,7 +146,7 @@ def test_what_is_not_valid_is_named(
         ("tfjobs.kubeflow.org", "text/plain", "accepted media types include"),
     ],
 )
-def test_a_type_of_patch_that_the_kind_does_not_take_is_refused(
+def test_an_unsupported_patch_type_of_the_kind_is_refused(
     running: SandboxThread, kind: str, content_type: str, words: str
 ) -> None:
     path = create(running, "one", kind=kind)
@@ -167,7 +165,7 @@ def test_a_type_of_patch_that_the_kind_does_not_take_is_refused(
         {"op": "add", "path": "/metadata/annotations/a", "value": "b"},
     ],
 )
-def test_json_patches_that_fail_cannot_be_told_apart(
+def test_json_patches_that_fail_all_have_the_same_answer(
     running: SandboxThread, operation: dict[str, Any]
 ) -> None:
     path = create(running, "one")
@@ -195,7 +193,7 @@ def test_json_patches_that_fail_cannot_be_told_apart(
         (MERGE, {"metadata": {"namespace": "other"}}, 400, "the namespace of the object (other)"),
     ],
 )
-def test_bodies_that_are_no_patches_are_refused(
+def test_bodies_that_are_not_patches_are_refused(
     running: SandboxThread, content_type: str, body: Any, status: int, words: str
 ) -> None:
     path = create(running, "one")
@@ -217,7 +215,7 @@ def test_a_dry_run_shows_the_object_and_stores_nothing(running: SandboxThread) -
     assert metadata(running, path) == before
 
 
-def test_another_dry_run_is_invalid(running: SandboxThread) -> None:
+def test_another_value_of_dry_run_is_invalid(running: SandboxThread) -> None:
     path = create(running, "one")
 
     refused = running.client.request("PATCH", f"{path}?dryRun=Maybe", {}, MERGE)
@@ -285,7 +283,7 @@ def test_creating_what_exists_is_refused(running: SandboxThread) -> None:
     assert (refused.status, refused.body["reason"]) == (409, "AlreadyExists")
 
 
-def test_creating_in_a_namespace_that_is_not_there_is_refused(running: SandboxThread) -> None:
+def test_creating_in_a_missing_namespace_is_refused(running: SandboxThread) -> None:
     refused = running.client.request("POST", BATCH.path("nowhere"), BATCH.manifest("one"))
 
     assert (refused.status, refused.body["details"]["kind"]) == (404, "namespaces")
@@ -314,7 +312,7 @@ def test_a_deleted_object_is_gone(running: SandboxThread) -> None:
     assert gone.body["message"] == 'jobs.batch "one" not found'
 
 
-def test_a_precondition_saves_another_object_from_deletion(running: SandboxThread) -> None:
+def test_a_precondition_protects_another_object_from_deletion(running: SandboxThread) -> None:
     path = create(running, "one")
 
     refused = running.client.request("DELETE", path, {"preconditions": {"uid": "other"}})
@@ -332,7 +330,5 @@ def test_a_precondition_saves_another_object_from_deletion(running: SandboxThrea
         ("POST", "/apis/batch/v1/jobs"),
     ],
 )
-def test_methods_that_make_no_sense_are_refused(
-    running: SandboxThread, method: str, path: str
-) -> None:
+def test_unsupported_methods_are_refused(running: SandboxThread, method: str, path: str) -> None:
     assert running.client.request(method, path, {}).status == 405

@@ -46,14 +46,14 @@ def test_the_owner_of_a_field_wrote_it_last() -> None:
     assert other_writer(seen(entry("fleetpatch", TEAM)), [TEAM], OURS) == ""
 
 
-def test_a_field_beside_it_says_nothing() -> None:
+def test_the_owner_of_another_field_does_not_count() -> None:
     beside = entry("kubectl", label("other"), ("metadata", "labels", "."))
 
     assert other_writer(seen(beside), [TEAM], OURS) == ""
     assert not is_written_by_us(seen(entry("fleetpatch", label("other"))), TEAM, OURS)
 
 
-def test_a_value_that_two_managers_applied_is_ours_too() -> None:
+def test_a_value_that_we_and_another_manager_applied_is_ours() -> None:
     shared = seen(entry("argocd", TEAM, operation="Apply"), entry("fleetpatch", TEAM))
 
     assert other_writer(shared, [TEAM], OURS) == ""
@@ -66,11 +66,11 @@ def test_one_field_of_ours_shows_that_the_patch_arrived() -> None:
     assert other_writer(half, [TEAM, annotation("note")], OURS) == ""
 
 
-def test_who_owns_the_whole_map_owns_what_is_in_it() -> None:
+def test_the_owner_of_a_whole_map_owns_its_fields() -> None:
     assert other_writer(seen(entry("kubectl", LIMITS)), [(*LIMITS, "cpu")], OURS) == "kubectl"
 
 
-def test_a_map_in_parts_belongs_to_all_who_own_a_part() -> None:
+def test_all_owners_of_fields_in_a_map_own_the_map() -> None:
     parts = seen(entry("fleetpatch", (*LIMITS, "cpu")), entry("kubectl", (*LIMITS, "memory")))
 
     assert other_writer(parts, [LIMITS], OURS) == ""
@@ -89,11 +89,11 @@ def test_a_removal_leaves_no_owner() -> None:
 
 
 @pytest.mark.parametrize("manager", ["unknown", "before-first-apply", ""])
-def test_managers_that_stand_for_nobody_in_particular_name_nobody(manager: str) -> None:
+def test_placeholder_managers_are_not_reported_as_writers(manager: str) -> None:
     assert other_writer(seen(entry(manager, TEAM)), [TEAM], OURS) == ""
 
 
-def test_a_server_that_notes_no_managers_names_nobody() -> None:
+def test_without_managed_fields_no_writer_is_reported() -> None:
     assert other_writer(Seen("ns", "a", "uid-1", "11"), [TEAM], OURS) == ""
     assert not is_written_by_us(Seen("ns", "a", "uid-1", "11"), TEAM, OURS)
 
@@ -113,7 +113,7 @@ ANYTHING = st.recursive(
 
 
 @given(ANYTHING)
-def test_whatever_a_server_sends_as_managed_fields_is_no_error(managed_fields: Any) -> None:
+def test_any_value_of_managed_fields_is_accepted(managed_fields: Any) -> None:
     odd = Seen("ns", "a", "uid-1", "11", managed_fields=managed_fields)
 
     assert isinstance(other_writer(odd, [TEAM], OURS), str)

@@ -42,7 +42,7 @@ OTHERS = [
 
 @pytest.mark.parametrize("seen", OTHERS)
 @pytest.mark.parametrize("written", [True, False])
-def test_another_object_is_no_answer(seen: Seen, written: bool) -> None:
+def test_an_answer_about_another_object_counts_as_no_answer(seen: Seen, written: bool) -> None:
     found = verified_reply(TARGET, ok(seen), written=written)
 
     assert isinstance(found, NoAnswer)
@@ -61,11 +61,11 @@ def test_another_object_is_no_answer(seen: Seen, written: bool) -> None:
     ],
 )
 @pytest.mark.parametrize("written", [True, False])
-def test_our_object_is_an_answer_whatever_it_holds(seen: Seen, written: bool) -> None:
+def test_an_answer_about_our_object_is_accepted_with_any_content(seen: Seen, written: bool) -> None:
     assert is_ours(ok(seen), written=written)
 
 
-def test_a_read_may_find_that_it_was_replaced_but_a_patch_may_not() -> None:
+def test_a_read_may_show_a_recreated_object_but_a_patch_may_not() -> None:
     replaced = ok(replace(OURS, uid="uid-2"))
 
     assert is_ours(replaced, written=False)
@@ -97,25 +97,25 @@ def test_a_404_about_our_object_or_its_namespace_is_an_answer(
         ("namespaces", "", "team-b"),
     ],
 )
-def test_a_404_about_another_object_is_no_answer(kind: str, group: str, name: str) -> None:
+def test_a_404_about_another_object_counts_as_no_answer(kind: str, group: str, name: str) -> None:
     assert not is_ours(replace(failure(404, about=kind), about_group=group, about_name=name))
 
 
 @pytest.mark.parametrize("status", [403, 409, 422])
-def test_other_refusals_are_judged_where_they_name_another_job(status: int) -> None:
+def test_other_refusals_count_as_no_answer_if_they_name_another_job(status: int) -> None:
     assert not is_ours(replace(failure(status), about_group="batch", about_name="etl-2"))
     # An admission webhook may name what it likes.
     assert is_ours(replace(failure(status, about="policies"), about_name="no-red-jobs"))
 
 
 @given(st.integers(100, 599), st.text(max_size=5))
-def test_what_names_no_object_is_left_to_the_verdicts(status: int, message: str) -> None:
+def test_a_refusal_that_names_no_object_is_accepted(status: int, message: str) -> None:
     assert is_ours(Answer(status, message=message))
     assert is_ours(failure(status, message=message, about=""))
 
 
 @given(st.text(), st.text(), st.text(), st.text(), st.text(), st.text())
-def test_whatever_an_object_says_of_itself_it_is_ours_or_not(
+def test_any_object_is_either_accepted_or_refused(
     namespace: str, name: str, uid: str, version: str, api_version: str, kind: str
 ) -> None:
     seen = Seen(namespace, name, uid, version, {}, {}, api_version=api_version, kind=kind)

@@ -40,7 +40,7 @@ def problem(
         (None, "app!=train", "metadata.name!=etl-2,status.successful=0"),
     ],
 )
-def test_an_object_that_was_asked_for_belongs(
+def test_an_object_in_the_scope_is_accepted(
     namespace: str | None, selector: str, fields: str
 ) -> None:
     assert problem(SEEN, namespace, selector, fields) == ""
@@ -62,7 +62,7 @@ def test_an_object_that_was_asked_for_belongs(
         (replace(SEEN, kind="Pod"), None, "", "", "it is Pod, not batch/v1 Job"),
     ],
 )
-def test_an_object_that_was_not_asked_for_is_named_with_the_reason(
+def test_an_object_outside_of_the_scope_is_named_with_the_reason(
     seen: Seen, namespace: str | None, selector: str, fields: str, told: str
 ) -> None:
     found = problem(seen, namespace, selector, fields)
@@ -72,14 +72,14 @@ def test_an_object_that_was_not_asked_for_is_named_with_the_reason(
     assert told in found
 
 
-def test_the_first_object_that_does_not_belong_is_named() -> None:
+def test_the_first_object_outside_of_the_scope_is_named() -> None:
     scope = Scope.of(JOBS, None, "app=etl", "")
     items = [SEEN, replace(SEEN, name="second", labels={}), replace(SEEN, name="third", labels={})]
 
     assert "team-a/second" in scope.problem_of(items)
 
 
-def test_a_kind_without_namespaces_has_objects_without() -> None:
+def test_objects_of_a_cluster_scoped_kind_have_no_namespace() -> None:
     node = replace(SEEN, namespace="")
 
     assert problem(node, resource=NODES) == ""
@@ -102,7 +102,7 @@ def test_a_kind_without_namespaces_has_objects_without() -> None:
         (TF_JOB, "batch/v1", "JobList", False),
     ],
 )
-def test_an_empty_list_of_another_kind_is_told_from_one_of_ours(
+def test_an_empty_list_of_another_kind_is_detected(
     resource: Resource, api_version: str, kind: str, belongs: bool
 ) -> None:
     found = Scope.of(resource, None, "", "").problem_of_list(api_version, kind)
@@ -114,7 +114,7 @@ def test_an_empty_list_of_another_kind_is_told_from_one_of_ours(
     st.dictionaries(st.sampled_from(["app", "tier"]), st.sampled_from(["a", "b"])),
     st.sampled_from(["app=a", "app!=a", "app", "!app", "app in (a,b),tier=b", "tier notin (a)"]),
 )
-def test_labels_belong_just_where_the_selector_matches(
+def test_an_object_is_in_the_scope_exactly_if_the_selector_matches(
     labels: dict[str, str], selector: str
 ) -> None:
     found = problem(replace(SEEN, labels=labels), selector=selector)

@@ -52,11 +52,11 @@ def reason(ended: Step) -> Reason:
     return ended.reason
 
 
-def test_an_unrelated_change_asks_for_the_new_version() -> None:
+def test_after_an_unrelated_change_the_patch_is_sent_with_the_new_version() -> None:
     assert step(seen_job({"team": "blue", "other": "x"}, version="11")) == Send(GOAL, "11")
 
 
-def test_an_object_that_is_not_there_is_gone() -> None:
+def test_a_missing_object_is_gone() -> None:
     assert step(None) == End(Reason.GONE)
 
 
@@ -77,12 +77,12 @@ def test_drift_shows_planned_current_and_wanted() -> None:
     )
 
 
-def test_a_removed_label_is_drift_and_so_is_one_that_came() -> None:
+def test_a_removed_label_and_an_added_label_are_drift() -> None:
     assert reason(step(seen_job())) is Reason.DRIFTED
     assert reason(step(seen_job({"team": "blue", "tier": "std"}))) is Reason.DRIFTED
 
 
-def test_wanted_values_are_no_drift_even_where_only_some_of_them_are_there() -> None:
+def test_wanted_values_are_not_drift_even_if_only_some_of_them_hold() -> None:
     one = {label("team"): "red", label("tier"): ABSENT}
     assert step(seen_job({"team": "red"}, version="11")) == Send(GOAL, "11", one)
     other = {label("team"): "blue", label("tier"): "gold"}
@@ -90,39 +90,37 @@ def test_wanted_values_are_no_drift_even_where_only_some_of_them_are_there() -> 
     assert step(now) == Send(GOAL, "12", other)
 
 
-def test_values_that_hold_are_ours_if_we_may_have_sent_them() -> None:
+def test_wanted_values_are_ours_if_we_may_have_sent_them() -> None:
     there = seen_job({"team": "red", "tier": "gold"}, version="11")
 
     assert step(there, sent=True) == End(Reason.SETTLED_BY_READING, resource_version="11")
     assert step(there, sent=False) == End(Reason.ALREADY_SET, resource_version="11")
 
 
-def test_an_object_that_is_selected_no_longer_is_left_alone() -> None:
+def test_an_object_that_is_not_selected_any_more_is_not_patched() -> None:
     assert reason(step(seen_job({"team": "blue"}), matches=False)) is Reason.NO_LONGER_MATCHES
 
 
-def test_removing_what_is_absent_holds_already() -> None:
+def test_a_removal_of_an_absent_label_is_already_done() -> None:
     change = MetadataChange(labels={"team": None})
 
     assert reason(step(seen_job(), change=change)) is Reason.ALREADY_SET
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_identity_is_asked_before_the_values(sent: bool) -> None:
+def test_identity_is_checked_before_the_values(sent: bool) -> None:
     recreated = seen_job({"team": "red", "tier": "gold"}, uid="uid-2")
 
     assert reason(step(recreated, sent=sent, matches=False)) is Reason.REPLACED
 
 
-def test_the_values_are_asked_before_the_selector_which_our_own_patch_may_have_made_untrue() -> (
-    None
-):
+def test_the_values_are_checked_before_the_selector_that_our_patch_may_affect() -> None:
     there = seen_job({"team": "red", "tier": "gold"})
 
     assert reason(step(there, sent=True, matches=False)) is Reason.SETTLED_BY_READING
 
 
-def test_drift_is_asked_before_the_selector_since_it_names_the_field() -> None:
+def test_drift_is_checked_before_the_selector_and_names_the_field() -> None:
     assert reason(step(seen_job({"team": "green"}), matches=False)) is Reason.DRIFTED
 
 
@@ -134,13 +132,13 @@ def test_a_drifted_field_is_overwritten_where_the_plan_says_so() -> None:
     )
 
 
-def test_overwriting_does_not_extend_to_objects_that_are_selected_no_longer() -> None:
+def test_overwriting_does_not_include_objects_that_are_not_selected_any_more() -> None:
     ended = step(seen_job({"team": "green"}), matches=False, on_drift=OnDrift.OVERWRITE)
 
     assert reason(ended) is Reason.NO_LONGER_MATCHES
 
 
-def test_overwriting_never_extends_to_a_recreated_object() -> None:
+def test_overwriting_never_includes_a_recreated_object() -> None:
     ended = step(seen_job({"team": "green"}, uid="uid-2"), on_drift=OnDrift.OVERWRITE)
 
     assert reason(ended) is Reason.REPLACED
@@ -150,7 +148,7 @@ RENAME = MetadataChange(rename_labels={"owner": "team-owner"})
 OWNED = seen_job({"owner": "ann"})
 
 
-def test_overwriting_renames_with_the_value_that_is_there_now() -> None:
+def test_overwriting_renames_with_the_current_value() -> None:
     now = seen_job({"owner": "bob"}, version="11")
 
     assert step(now, change=RENAME, planned=OWNED, on_drift=OnDrift.OVERWRITE) == Send(
@@ -171,7 +169,7 @@ def test_overwriting_can_clash() -> None:
 @pytest.mark.parametrize(
     ("sent", "expected"), [(True, Reason.SETTLED_BY_READING), (False, Reason.ALREADY_SET)]
 )
-def test_what_overwriting_finds_done_is_ours_if_we_may_have_sent_it(
+def test_wanted_values_that_overwriting_finds_are_ours_if_we_may_have_sent_them(
     sent: bool, expected: Reason
 ) -> None:
     renamed = seen_job({"team-owner": "bob"}, version="12")
@@ -181,7 +179,7 @@ def test_what_overwriting_finds_done_is_ours_if_we_may_have_sent_it(
     assert ended == End(expected, resource_version="12")
 
 
-def test_a_label_that_a_rename_found_absent_has_drifted_when_it_comes() -> None:
+def test_a_label_that_a_rename_found_absent_is_drift_when_it_is_added() -> None:
     change = MetadataChange(labels={"tier": "gold"}, rename_labels={"owner": "team-owner"})
 
     ended = step(seen_job({"owner": "ann"}), change=change, planned=seen_job())
@@ -195,7 +193,7 @@ def test_a_200_that_shows_all_values_and_a_new_version_is_patched() -> None:
     assert after_patch(RELABEL, GOAL, "10", after) == End(Reason.PATCHED, resource_version="11")
 
 
-def test_a_200_that_left_the_version_changed_nothing() -> None:
+def test_a_200_with_the_old_version_changed_nothing() -> None:
     after = seen_job({"team": "red", "tier": "gold"}, version="10")
 
     assert after_patch(RELABEL, GOAL, "10", after) == End(Reason.ALREADY_SET, resource_version="10")
@@ -209,7 +207,7 @@ def test_a_200_without_the_wanted_values_is_not_effective_and_shows_both() -> No
     assert "metadata.labels.tier is absent, wanted 'gold'" in ended.detail
 
 
-def test_a_200_that_kept_what_was_to_be_removed_is_not_effective() -> None:
+def test_a_200_that_still_has_a_removed_label_is_not_effective() -> None:
     ended = after_patch(
         RELABEL, {label("team"): ABSENT}, "10", seen_job({"team": ""}, version="11")
     )
@@ -217,7 +215,7 @@ def test_a_200_that_kept_what_was_to_be_removed_is_not_effective() -> None:
     assert ended.detail == "metadata.labels.team is '', wanted absent"
 
 
-def test_a_dry_run_tells_whether_it_would_be_effective() -> None:
+def test_a_dry_run_shows_whether_the_patch_would_be_effective() -> None:
     shown = seen_job({"team": "red", "tier": "gold"}, version="10")
 
     assert after_patch(RELABEL, GOAL, "10", shown, dry_run=True) == End(Reason.DRY_RUN)
@@ -238,7 +236,7 @@ def with_args(args: object, version: str) -> Seen:
 @pytest.mark.parametrize(
     ("version", "reason"), [("11", Reason.PATCHED), ("10", Reason.ALREADY_SET)]
 )
-def test_a_server_may_drop_null_entries_of_a_list_that_a_merge_patch_brings(
+def test_a_server_may_drop_null_entries_of_a_list_in_a_merge_patch(
     args: object, version: str, reason: Reason
 ) -> None:
     ended = after_patch(NULLED, NULLED_GOAL, "10", with_args(args, version))
@@ -247,7 +245,7 @@ def test_a_server_may_drop_null_entries_of_a_list_that_a_merge_patch_brings(
     assert ended.wrote == (None if args == NULLED_GOAL[ARGS] else {ARGS: args})
 
 
-def test_but_a_list_without_them_is_not_as_wanted_before_anything_was_sent() -> None:
+def test_a_list_without_its_null_entries_is_not_as_wanted_before_a_patch_was_sent() -> None:
     planned = Target(
         TargetId(1),
         "prod-a",
@@ -266,7 +264,7 @@ def test_but_a_list_without_them_is_not_as_wanted_before_anything_was_sent() -> 
     assert isinstance(ended, Send)
 
 
-def test_other_entries_of_a_list_may_not_be_missing() -> None:
+def test_other_entries_of_a_list_must_not_be_missing() -> None:
     assert after_patch(NULLED, {ARGS: [1, None]}, "10", with_args([], "11")).reason is (
         Reason.NOT_EFFECTIVE
     )
@@ -287,18 +285,18 @@ def noted(seen: Seen, **managers: str) -> Seen:
 THERE = seen_job({"team": "red", "tier": "gold"}, version="12")
 
 
-def test_values_that_another_manager_wrote_are_not_ours_though_we_sent_them() -> None:
+def test_values_that_another_manager_wrote_are_not_ours_although_we_sent_them() -> None:
     ended = step(noted(THERE, team="kubectl", tier="kubectl"), sent=True)
 
     assert ended == End(Reason.ALREADY_SET, "written by kubectl", "12")
 
 
 @pytest.mark.parametrize("managers", [{}, {"team": "fleetpatch"}, {"other": "kubectl"}])
-def test_they_are_ours_where_we_or_nobody_is_noted(managers: dict[str, str]) -> None:
+def test_wanted_values_are_ours_if_we_or_no_manager_is_recorded(managers: dict[str, str]) -> None:
     assert reason(step(noted(THERE, **managers), sent=True)) is Reason.SETTLED_BY_READING
 
 
-def test_who_owns_a_value_that_was_there_before_says_nothing() -> None:
+def test_the_owner_of_a_value_that_held_before_does_not_count() -> None:
     planned = seen_job({"team": "blue", "tier": "gold"}, version="10")
 
     ended = step(noted(THERE, tier="kubectl"), planned=planned, sent=True)
@@ -311,13 +309,13 @@ HALF = noted(
 )
 
 
-def test_what_a_webhook_made_of_our_patch_is_no_drift_after_a_lost_answer() -> None:
+def test_a_value_that_a_webhook_changed_is_not_drift_after_a_lost_answer() -> None:
     ended = step(HALF, sent=True, lost=True)
 
     assert ended == Send(GOAL, "11", ours={label("team"): "RED", label("tier"): "gold"})
 
 
-def test_after_a_conflict_it_is_drift_since_another_run_may_have_made_it() -> None:
+def test_after_a_conflict_such_a_value_is_drift_because_another_run_may_have_written_it() -> None:
     assert reason(step(HALF, sent=True)) is Reason.DRIFTED
 
 
@@ -328,7 +326,7 @@ def test_a_value_of_another_run_under_our_manager_is_drift(lost: bool) -> None:
     assert reason(step(theirs, sent=True, lost=lost)) is Reason.DRIFTED
 
 
-def test_some_wanted_values_alone_do_not_show_that_our_patch_was_done() -> None:
+def test_some_wanted_values_alone_do_not_show_that_our_patch_was_applied() -> None:
     change = MetadataChange(labels={"cost": "new", "team": None})
     planned = seen_job({"team": "blue"}, version="10")
     theirs = noted(seen_job({"cost": "theirs"}, version="11"), cost="kubectl")
@@ -339,7 +337,7 @@ def test_some_wanted_values_alone_do_not_show_that_our_patch_was_done() -> None:
     assert ended.replaces == {label("cost"): "theirs", label("team"): ABSENT}
 
 
-def test_it_is_drift_where_another_manager_made_it() -> None:
+def test_a_value_that_another_manager_wrote_is_drift() -> None:
     ended = step(noted(seen_job({"team": "RED"}, version="11"), team="kubectl"), sent=True)
 
     assert reason(ended) is Reason.DRIFTED
@@ -354,7 +352,7 @@ def test_drift_of_one_field_keeps_what_we_stored_in_another() -> None:
     assert (ended.reason, ended.wrote) == (Reason.DRIFTED, {label("team"): "red"})
 
 
-def test_what_an_earlier_attempt_stored_is_ours_and_undone_to_what_was_before_it() -> None:
+def test_values_of_an_earlier_attempt_are_ours_and_undo_restores_those_before_it() -> None:
     left = {label("team"): "RED", label("tier"): ABSENT}
     before = {label("team"): "blue", label("tier"): ABSENT}
     target = replace(target_of(RELABEL, PLANNED), earlier=EarlierWrite(left, before))
@@ -375,7 +373,7 @@ APPEND = BodyPatch(PatchType.JSON, [{"op": "add", "path": "/spec/marks/-", "valu
 MARKS = ("spec", "marks")
 
 
-def test_a_json_patch_is_not_sent_to_a_list_that_changed_under_our_manager() -> None:
+def test_a_json_patch_is_not_sent_if_a_list_was_changed_under_our_manager() -> None:
     target = replace(
         target_of(MetadataChange(), PLANNED), before={MARKS: ["a"]}, wanted={MARKS: ["a", "x"]}
     )
@@ -399,7 +397,7 @@ def test_a_200_that_shows_half_of_the_change_records_what_was_stored() -> None:
     )
 
 
-def test_a_rehearsal_stores_nothing_of_it() -> None:
+def test_a_dry_run_records_no_stored_values() -> None:
     ended = after_patch(RELABEL, GOAL, "10", seen_job({"team": "red"}), dry_run=True)
 
     assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, None)
@@ -421,5 +419,5 @@ def test_a_version_that_an_earlier_patch_of_ours_may_have_made_is_not_unchanged(
         (Send(GOAL, "11"), False),
     ],
 )
-def test_a_refusal_stands_unless_the_object_shows_more(read: Step, outweighs: bool) -> None:
+def test_a_refusal_is_kept_unless_the_object_shows_more(read: Step, outweighs: bool) -> None:
     assert outweighs_refusal(read, Reason.FORBIDDEN) is outweighs

@@ -59,7 +59,7 @@ RULINGS = {
 }
 
 
-def test_each_row_rules_its_statuses_and_no_others() -> None:
+def test_each_row_applies_to_its_statuses_only() -> None:
     assert dict(TABLE) == RULINGS
 
 
@@ -67,14 +67,14 @@ def test_only_200_is_done() -> None:
     assert [status for status, ruling in TABLE.items() if ruling.verdict is Verdict.DONE] == [200]
 
 
-def test_whatever_stops_ends_as_skipped_or_failed() -> None:
+def test_a_final_ruling_ends_a_target_as_skipped_or_failed() -> None:
     stops = {ruling.reason for ruling in TABLE.values() if ruling.verdict is Verdict.STOP}
 
     assert {OUTCOME_OF[reason] for reason in stops} == {Outcome.SKIPPED, Outcome.FAILED}
 
 
 @pytest.mark.parametrize("status", range(100, 600))
-def test_every_status_is_judged_alike_with_and_without_a_body_of_the_servers_own(
+def test_every_status_has_the_same_ruling_with_and_without_a_status_body(
     status: int,
 ) -> None:
     for answer in (Answer(status), failure(status)):
@@ -114,7 +114,7 @@ def test_every_status_is_judged_alike_with_and_without_a_body_of_the_servers_own
         (599, Ruling(Verdict.IN_DOUBT)),
     ],
 )
-def test_the_servers_own_answers_mean(status: int, expected: Ruling) -> None:
+def test_answers_of_a_server_have_these_rulings(status: int, expected: Ruling) -> None:
     assert judge(failure(status), RETRIED) == expected
 
 
@@ -126,7 +126,7 @@ def test_a_200_without_an_object_is_in_doubt() -> None:
     assert verdict(Answer(200)) is Verdict.IN_DOUBT
 
 
-def test_a_404_that_is_no_status_is_a_path_that_is_not_served_not_a_missing_object() -> None:
+def test_a_404_without_a_status_is_about_a_path_and_not_about_the_object() -> None:
     assert judge(Answer(404, message="404 page not found"), RETRIED) == REJECTED
     assert judge(failure(404, "NotFound", about=""), RETRIED) == REJECTED
     assert judge(failure(404, "NotFound", about="jobs"), RETRIED).reason is Reason.GONE
@@ -139,12 +139,12 @@ def test_a_404_about_an_object_means_gone_and_no_other_answer_does() -> None:
     assert not is_gone(failure(410))
 
 
-def test_a_413_is_sent_again_only_where_the_server_says_when() -> None:
+def test_a_413_is_retried_only_with_a_retry_after() -> None:
     assert verdict(failure(413, retry_after="3")) is Verdict.RETRY
     assert judge(failure(413), RETRIED) == REJECTED
 
 
-def test_a_422_about_the_uid_means_that_the_object_was_made_anew() -> None:
+def test_a_422_about_the_uid_means_that_the_object_was_recreated() -> None:
     replaced = failure(422, "Invalid", causes=("metadata.uid", "spec.selector"))
 
     assert judge(replaced, RETRIED) == Ruling(Verdict.STOP, Reason.REPLACED)
@@ -164,11 +164,11 @@ def test_a_500_from_the_store_is_in_doubt(message: str) -> None:
     assert verdict(failure(500, "InternalError", message)) is Verdict.IN_DOUBT
 
 
-def test_a_500_that_is_no_status_is_a_proxys_and_in_doubt() -> None:
+def test_a_500_without_a_status_is_from_a_proxy_and_in_doubt() -> None:
     assert verdict(Answer(500, message="<html>Internal Server Error</html>")) is Verdict.IN_DOUBT
 
 
-def test_a_500_that_says_when_to_come_back_is_sent_again() -> None:
+def test_a_500_with_a_time_to_wait_is_retried() -> None:
     assert verdict(failure(500, "ServerTimeout")) is Verdict.RETRY
     assert verdict(replace(failure(500), retry_after_seconds=2)) is Verdict.RETRY
 
@@ -196,11 +196,11 @@ def test_a_phrase_in_the_name_or_a_quoted_value_of_an_object_does_not_count(mess
         f'the value "a long one{ELLIPSIS} rpc error: code = Unavailable desc = "closing"',
     ],
 )
-def test_a_phrase_beside_quoted_text_counts(message: str) -> None:
+def test_a_phrase_outside_of_quoted_text_counts(message: str) -> None:
     assert verdict(failure(500, "InternalError", message)) is Verdict.IN_DOUBT
 
 
-def test_quoted_text_is_no_denial_by_a_webhook() -> None:
+def test_quoted_text_is_not_a_denial_by_a_webhook() -> None:
     quoting = failure(503, message='cannot convert "the webhook denied the request"')
 
     assert verdict(quoting) is Verdict.RETRY
@@ -212,7 +212,7 @@ def test_any_other_500_is_final() -> None:
     assert judge(invalid, RETRIED) == REJECTED
 
 
-def test_a_connection_never_made_delivered_nothing() -> None:
+def test_without_a_connection_nothing_was_delivered() -> None:
     assert judge(NoAnswer(Silence.UNREACHABLE), RETRIED).verdict is Verdict.RETRY
 
 
@@ -226,11 +226,11 @@ def test_a_status_that_the_plan_does_not_retry_is_final() -> None:
     assert judge(failure(429), set()) == REJECTED
 
 
-def test_what_is_in_doubt_is_read_whatever_the_plan_retries() -> None:
+def test_an_answer_in_doubt_is_read_whatever_the_plan_retries() -> None:
     assert judge(failure(504), set()).verdict is Verdict.IN_DOUBT
 
 
-def test_a_status_that_the_plan_adds_is_sent_again() -> None:
+def test_a_status_that_the_plan_adds_is_retried() -> None:
     assert judge(failure(408), {408}).verdict is Verdict.RETRY
     assert judge(failure(403), {403}) == Ruling(Verdict.RETRY, Reason.EXHAUSTED)
     assert judge(failure(404), {404}).verdict is Verdict.RETRY
@@ -242,7 +242,7 @@ def test_a_5xx_that_the_plan_adds_is_read_first() -> None:
     assert judge(failure(507), {507}).verdict is Verdict.IN_DOUBT
 
 
-def test_the_plan_cannot_make_a_recreated_object_worth_another_try() -> None:
+def test_the_plan_cannot_make_a_recreated_object_be_retried() -> None:
     assert judge(failure(422, causes=("metadata.uid",)), {422}).reason is Reason.REPLACED
 
 
@@ -260,13 +260,13 @@ def test_the_plan_cannot_make_a_recreated_object_worth_another_try() -> None:
     ),
     st.frozensets(st.integers(100, 599)),
 )
-def test_whatever_came_without_an_object_is_never_success(
+def test_an_answer_without_an_object_is_never_success(
     answer: Answer, retried: frozenset[int]
 ) -> None:
     assert judge(answer, retried).verdict is not Verdict.DONE
 
 
-def test_a_field_of_another_manager_ends_it_at_once() -> None:
+def test_a_conflict_with_another_manager_is_final() -> None:
     owners = ('conflict with "kubectl" using v1: .metadata.labels.app',)
 
     ruling = judge(Answer(409, reason="Conflict", owners=owners, is_status=True), {429})
@@ -274,7 +274,7 @@ def test_a_field_of_another_manager_ends_it_at_once() -> None:
     assert ruling == Ruling(Verdict.STOP, Reason.OWNED)
 
 
-def test_fields_of_our_own_are_told_from_those_of_others() -> None:
+def test_conflicts_with_our_own_manager_are_recognized() -> None:
     ours = 'conflict with "fleetpatch" using batch/v1: .metadata.labels.a'
     theirs = 'conflict with "kubectl" using batch/v1: .metadata.labels.b'
 
@@ -305,18 +305,18 @@ CALL = 'Internal error occurred: failed calling webhook "v.example.com": '
         "expected webhook response of admission.k8s.io/v1, Kind=AdmissionReview, got /, Kind=",
     ],
 )
-def test_a_webhook_that_cannot_be_reached_has_stored_nothing(why: str) -> None:
+def test_if_a_webhook_cannot_be_reached_nothing_was_stored(why: str) -> None:
     assert judge(failure(500, "InternalError", CALL + why), RETRIED) == WEBHOOK
 
 
-def test_so_older_servers_say_it() -> None:
+def test_older_servers_use_other_phrases_for_it() -> None:
     said = 'Internal error occurred: failed calling admission webhook "x": connection refused'
 
     assert judge(failure(500, "InternalError", said), RETRIED) == WEBHOOK
 
 
 @pytest.mark.parametrize("phrase", PHRASES, ids=lambda phrase: phrase.text)
-def test_every_phrase_is_known_whatever_stands_around_it(phrase: Phrase) -> None:
+def test_every_phrase_is_recognized_within_any_text(phrase: Phrase) -> None:
     verdicts = {
         Meaning.WEBHOOK_UNREACHABLE: Verdict.RETRY,
         Meaning.NOT_STORED: Verdict.RETRY,
@@ -339,12 +339,12 @@ def test_every_phrase_is_known_whatever_stands_around_it(phrase: Phrase) -> None
         'Internal error occurred: Post "https://10.0.0.7:443/v1": dial tcp: i/o timeout',
     ],
 )
-def test_what_may_have_been_stored_is_in_doubt(message: str) -> None:
+def test_a_change_that_may_have_been_stored_is_in_doubt(message: str) -> None:
     assert judge(failure(500, "InternalError", message), RETRIED) == Ruling(Verdict.IN_DOUBT)
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_store_that_is_not_ready_has_stored_nothing(status: int) -> None:
+def test_if_the_store_is_not_ready_nothing_was_stored(status: int) -> None:
     assert verdict(failure(status, message="storage is (re)initializing")) is Verdict.RETRY
 
 
@@ -361,11 +361,11 @@ DENIALS = [
 
 @pytest.mark.parametrize("message", DENIALS)
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 429, 500, 503])
-def test_a_webhook_that_denies_has_decided_whatever_its_status(status: int, message: str) -> None:
+def test_a_denial_by_a_webhook_is_final_with_any_status(status: int, message: str) -> None:
     assert judge(failure(status, "X", message), RETRIED) == REJECTED
 
 
-def test_a_denial_with_403_is_forbidden_also_by_a_server_that_has_just_been_started() -> None:
+def test_a_denial_with_403_is_forbidden_even_if_the_server_has_just_started() -> None:
     denied = failure(403, "Forbidden", DENIALS[0])
 
     assert judge(denied, RETRIED) == Ruling(Verdict.STOP, Reason.FORBIDDEN)
@@ -373,13 +373,13 @@ def test_a_denial_with_403_is_forbidden_also_by_a_server_that_has_just_been_star
     assert may_be_starting(failure(403, "Forbidden", "alice cannot patch jobs"))
 
 
-def test_a_page_that_speaks_of_a_denial_is_a_gateways() -> None:
+def test_a_denial_outside_of_a_status_is_not_a_denial() -> None:
     page = Answer(502, message="<html>the firewall denied the request</html>")
 
     assert verdict(page) is Verdict.IN_DOUBT
 
 
-def test_a_final_500_is_none_of_these() -> None:
+def test_a_final_500_has_none_of_these_meanings() -> None:
     assert judge(failure(500, "", "Invalid JSON Patch"), RETRIED) == REJECTED
 
 
@@ -388,7 +388,7 @@ def test_a_final_500_is_none_of_these() -> None:
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference.md"
 
 
-def test_the_reference_shows_the_statuses_as_they_are_ruled() -> None:
+def test_the_reference_shows_the_ruling_of_each_status() -> None:
     rows = [f"| {row.shown} | {row.meaning} |" for row in ROWS]
 
     assert "\n".join(rows) in REFERENCE.read_text()

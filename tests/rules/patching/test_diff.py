@@ -57,7 +57,7 @@ def test_a_number_that_becomes_a_boolean_differs() -> None:
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_the_difference_holds_both_values_of_each_field(before: Json, after: Json) -> None:
+def test_the_difference_has_both_values_of_each_field(before: Json, after: Json) -> None:
     old, new = difference(before, after)
 
     assert old.keys() == new.keys()
@@ -67,5 +67,5 @@ def test_the_difference_holds_both_values_of_each_field(before: Json, after: Jso
 
 
 @given(DOCUMENTS, DOCUMENTS)
-def test_putting_the_before_values_back_is_the_way_back(before: Json, after: Json) -> None:
+def test_restoring_the_values_before_undoes_the_difference(before: Json, after: Json) -> None:
     assert deep_equal(restored(after, difference(before, after)[0]), before)

@@ -63,12 +63,12 @@ def test_a_number_in_place_of_a_boolean_needs_a_patch(current: Json, wanted: Jso
 
 
 @pytest.mark.parametrize(("current", "wanted"), DIFFERENT)
-def test_a_read_does_not_take_one_for_the_other(current: Json, wanted: Json) -> None:
+def test_a_read_distinguishes_a_number_from_a_boolean(current: Json, wanted: Json) -> None:
     assert read(current, wanted, live(current, "11")) == Send({PATH: wanted}, "11")
 
 
 @pytest.mark.parametrize(("current", "wanted"), DIFFERENT)
-def test_a_read_sees_the_drift_from_one_to_the_other(current: Json, wanted: Json) -> None:
+def test_a_change_from_a_number_to_a_boolean_is_drift(current: Json, wanted: Json) -> None:
     ended = read(current, "other", live(wanted, "11"))
 
     assert isinstance(ended, End)
@@ -76,13 +76,15 @@ def test_a_read_sees_the_drift_from_one_to_the_other(current: Json, wanted: Json
 
 
 @pytest.mark.parametrize(("current", "wanted"), DIFFERENT)
-def test_an_answer_with_one_for_the_other_is_not_effective(current: Json, wanted: Json) -> None:
+def test_an_answer_with_a_boolean_for_a_number_is_not_effective(
+    current: Json, wanted: Json
+) -> None:
     ended = after_patch(merge(wanted), {PATH: wanted}, "10", live(current, "11"))
 
     assert ended.reason is Reason.NOT_EFFECTIVE
 
 
-def test_what_the_server_wrote_is_recorded_where_it_differs_in_type_alone() -> None:
+def test_the_stored_value_is_recorded_if_it_differs_only_in_type() -> None:
     wanted = {"a": 1}
     written = {"a": 1, "b": True}
     ended = after_patch(merge(wanted), {PATH: wanted}, "10", live(written, "11"))
@@ -91,7 +93,7 @@ def test_what_the_server_wrote_is_recorded_where_it_differs_in_type_alone() -> N
 
 
 @pytest.mark.parametrize(("before", "after"), DIFFERENT)
-def test_undo_puts_one_back_in_place_of_the_other(before: Json, after: Json) -> None:
+def test_undo_restores_a_number_in_place_of_a_boolean(before: Json, after: Json) -> None:
     settlement = Settlement(TargetId(1), Reason.PATCHED, resource_version="11")
     planned = target({PATH: before}, {PATH: after})
 
@@ -99,20 +101,20 @@ def test_undo_puts_one_back_in_place_of_the_other(before: Json, after: Json) -> 
 
 
 @pytest.mark.parametrize(("before", "after"), DIFFERENT)
-def test_two_documents_differ_in_them(before: Json, after: Json) -> None:
+def test_a_number_and_a_boolean_are_a_difference(before: Json, after: Json) -> None:
     old, new = difference({"a": before}, {"a": after})
 
     assert len(old) == len(new) == 1
 
 
 @pytest.mark.parametrize(("current", "wanted"), DIFFERENT)
-def test_a_test_of_a_json_patch_tells_them_apart(current: Json, wanted: Json) -> None:
+def test_a_test_of_a_json_patch_distinguishes_them(current: Json, wanted: Json) -> None:
     with pytest.raises(InapplicableError):
         json_patched({"a": current}, [{"op": "test", "path": "/a", "value": wanted}])
 
 
 @pytest.mark.parametrize(("current", "wanted"), ALIKE)
-def test_numbers_that_a_server_writes_alike_are_one_value(current: Json, wanted: Json) -> None:
+def test_numbers_that_a_server_writes_the_same_way_are_equal(current: Json, wanted: Json) -> None:
     settlement = Settlement(TargetId(1), Reason.PATCHED, resource_version="11")
 
     assert isinstance(need(merge(wanted), live(current)), Unchanged)
@@ -124,11 +126,11 @@ def test_numbers_that_a_server_writes_alike_are_one_value(current: Json, wanted:
     json_patched({"a": current}, [{"op": "test", "path": "/a", "value": wanted}])
 
 
-def test_an_absent_field_is_no_null() -> None:
+def test_an_absent_field_is_not_null() -> None:
     assert difference({}, {"a": None}) == ({("a",): ABSENT}, {("a",): None})
 
 
-def test_entries_of_sets_are_told_apart() -> None:
+def test_entries_of_sets_with_different_types_are_different() -> None:
     finalizers = {"metadata": {"finalizers": [1, "a"]}}
 
     after = applied(finalizers, {"metadata": {"finalizers": [True]}}, "us", JOB_RULES)
@@ -144,7 +146,7 @@ def test_a_strategic_merge_takes_entries_of_one_type_only() -> None:
 
 
 @pytest.mark.parametrize(("port", "same"), [(80.0, True), (80, True), (81, False), ("80", False)])
-def test_entries_of_keyed_lists_are_told_apart_by_the_values_of_their_keys(
+def test_entries_of_keyed_lists_with_keys_of_different_types_are_different(
     port: Json, same: bool
 ) -> None:
     def with_ports(*ports: Json) -> Json:
@@ -162,5 +164,5 @@ def test_a_preview_shows_the_change(before: Json, after: Json) -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), ALIKE)
-def test_a_preview_shows_no_change_where_there_is_none(before: Json, after: Json) -> None:
+def test_a_preview_shows_no_change_for_equal_values(before: Json, after: Json) -> None:
     assert list(change_lines({PATH: before}, {PATH: after})) == []

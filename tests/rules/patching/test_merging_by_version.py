@@ -40,7 +40,7 @@ def containers(found: NeedsPatch) -> list[Any]:
 SELECTOR = in_pod(nodeSelector={"zone": "a", "disk": "ssd"})
 
 
-def test_an_apply_to_a_current_server_replaces_a_node_selector_and_all_of_it_is_at_stake() -> None:
+def test_an_apply_to_a_current_server_replaces_a_node_selector_and_touches_all_of_it() -> None:
     found = needed(PatchType.APPLY, in_pod(nodeSelector={"pool": "gpu"}), SELECTOR, "1.36")
 
     assert found == NeedsPatch(
@@ -59,7 +59,7 @@ def test_an_apply_to_an_old_server_adds_to_a_node_selector() -> None:
 
 
 @pytest.mark.parametrize("version", ["", "1.19", "1.28", "1.37", "2.0"])
-def test_where_versions_differ_the_server_decides_and_the_whole_field_is_at_stake(
+def test_if_versions_differ_the_server_decides_and_the_whole_field_is_touched(
     version: str,
 ) -> None:
     body = in_pod(nodeSelector={"pool": "gpu"})
@@ -72,7 +72,7 @@ def test_where_versions_differ_the_server_decides_and_the_whole_field_is_at_stak
 
 
 @pytest.mark.parametrize("version", ["1.20", "1.36"])
-def test_where_the_version_is_known_a_node_selector_is_decided(version: str) -> None:
+def test_if_the_version_is_known_a_node_selector_is_decided(version: str) -> None:
     body = in_pod(nodeSelector={"pool": "gpu"})
 
     assert undecided(body, merge_rules(JOBS, version), by_apply=True) == []
@@ -125,7 +125,7 @@ def test_references_are_atomic_within_the_entries_of_a_list(
         assert applied != after
 
 
-def test_owner_references_are_entries_by_uid_each_as_a_whole() -> None:
+def test_owner_references_are_identified_by_uid_and_replaced_as_a_whole() -> None:
     old = {"uid": "1", "kind": "Queue", "name": "q", "controller": True}
     live = {"metadata": {"ownerReferences": [old]}}
     new = {"uid": "1", "kind": "Queue", "name": "r"}
@@ -235,7 +235,7 @@ def test_a_strategic_null_in_an_absent_map_is_an_empty_string_on_an_old_server()
         {"metadata": {"ownerReferences": [{"uid": "u", "$patch": "delete"}]}},
     ],
 )
-def test_what_a_current_server_drops_changes_nothing(body: Any) -> None:
+def test_values_that_a_current_server_drops_change_nothing(body: Any) -> None:
     assert isinstance(needed(PatchType.STRATEGIC, body, in_pod(containers=[]), "1.36"), Unchanged)
 
 
@@ -247,7 +247,7 @@ def test_a_merge_patch_that_leaves_an_empty_map_changes_nothing(body: Any) -> No
         assert isinstance(needed(PatchType.MERGE, body, in_pod(x=1), version), Unchanged)
 
 
-def test_a_null_beside_a_change_is_at_stake_all_the_same() -> None:
+def test_a_null_next_to_a_change_is_touched() -> None:
     body = {**NULL_NOTE, "metadata": {"labels": {"team": "red"}}}
 
     found = needed(PatchType.STRATEGIC, body, in_pod(containers=[]), "1.36")
@@ -284,7 +284,7 @@ def test_an_apply_to_a_current_server_orders_a_list_as_configured() -> None:
         ({"labels": {"a": "1"}}, {"labels": {"b": "2"}}, {"labels": {"a": "1", "b": "2"}}),
     ],
 )
-def test_the_metadata_of_a_custom_kind_is_that_of_any_object(
+def test_the_metadata_of_a_custom_kind_merges_as_that_of_any_object(
     live: Any, applied: Any, after: Any, version: str
 ) -> None:
     whole = document("etl-1", "uid-1")
@@ -303,7 +303,7 @@ def test_the_metadata_of_a_custom_kind_is_that_of_any_object(
         assert undecided({"metadata": applied}, rules, by_apply=True) == []
 
 
-def test_what_a_custom_kind_holds_is_left_to_the_server_in_whole_fields() -> None:
+def test_the_fields_of_a_custom_kind_are_left_to_the_server_as_a_whole() -> None:
     live = {"spec": {"tfReplicaSpecs": {"Worker": {"replicas": 1}}, "queue": "a"}}
     body = {"spec": {"tfReplicaSpecs": {"Ps": {"replicas": 2}}, "queue": "b"}}
 
@@ -326,7 +326,7 @@ def test_what_a_custom_kind_holds_is_left_to_the_server_in_whole_fields() -> Non
         ("ReplicationController", "", "v1"),
     ],
 )
-def test_every_kind_with_a_pod_template_is_known(kind: str, group: str, version: str) -> None:
+def test_every_kind_with_a_pod_template_has_rules(kind: str, group: str, version: str) -> None:
     template = {"spec": {"template": {"spec": {"containers": [{"name": "a", "env": []}]}}}}
     body = {"spec": {"jobTemplate": template}} if kind == "CronJob" else template
     resource = Resource(group, version, kind.lower() + "s", kind)
@@ -354,5 +354,5 @@ def test_every_kind_with_a_pod_template_is_known(kind: str, group: str, version:
         ({"a": 1}, ""),
     ],
 )
-def test_a_release_is_read_from_what_a_server_says_of_its_version(said: Any, found: str) -> None:
+def test_a_release_is_read_from_the_version_of_a_server(said: Any, found: str) -> None:
     assert release(said) == found

@@ -33,7 +33,7 @@ def body_of(change: Change, version: str | None, goal: Fields | None = None) -> 
 
 
 @pytest.mark.parametrize("kind", [PatchType.MERGE, PatchType.STRATEGIC])
-def test_a_document_carries_the_version_or_else_the_uid(kind: PatchType) -> None:
+def test_a_document_carries_the_version_or_the_uid(kind: PatchType) -> None:
     change = BodyPatch(kind, {"metadata": {"labels": {"a": "1"}}, "spec": {"b": 2}})
 
     assert body_of(change, "17") == {
@@ -44,7 +44,7 @@ def test_a_document_carries_the_version_or_else_the_uid(kind: PatchType) -> None
     assert request(change, TARGET, {}, "17").type is kind
 
 
-def test_a_json_patch_tests_before_it_does_anything() -> None:
+def test_the_tests_of_a_json_patch_come_first() -> None:
     operation = {"op": "add", "path": "/spec/args/-", "value": "-v"}
     change = BodyPatch(PatchType.JSON, [operation])
     uid = {"op": "test", "path": "/metadata/uid", "value": "uid-1"}
@@ -54,7 +54,7 @@ def test_a_json_patch_tests_before_it_does_anything() -> None:
     assert body_of(change, None) == [uid, operation]
 
 
-def test_an_apply_says_itself_what_it_is_and_never_makes_an_object_anew() -> None:
+def test_an_apply_names_its_kind_and_never_recreates_an_object() -> None:
     change = BodyPatch(PatchType.APPLY, {"metadata": {"labels": {"a": "1"}}})
 
     identity = {"name": "etl-1", "namespace": "team-a", "uid": "uid-1"}
@@ -75,7 +75,7 @@ def test_a_request_carries_the_options_of_its_run() -> None:
     assert request(MetadataChange(labels={"a": "1"}), TARGET, {}, "17").options == PatchOptions()
 
 
-def test_a_restoration_removes_what_was_absent_and_what_a_map_did_not_hold() -> None:
+def test_a_restoration_removes_fields_and_map_entries_that_were_absent() -> None:
     ours: Fields = {("spec", "x"): {"a": 1, "b": {"c": 2}}, ("spec", "y"): 5}
     goal: Fields = {("spec", "x"): {"b": {"d": 3}}, ("spec", "y"): ABSENT}
 
@@ -88,7 +88,7 @@ def test_a_restoration_removes_what_was_absent_and_what_a_map_did_not_hold() -> 
     assert merge_patched(now, body)["spec"] == {"x": {"b": {"d": 3}}}
 
 
-def test_a_document_speaks_of_its_leaves() -> None:
+def test_a_document_touches_its_leaves() -> None:
     body = {"metadata": {"labels": {"a": "1", "b": None}}, "spec": {"args": ["x"]}}
 
     assert set(touched_paths(BodyPatch(PatchType.MERGE, body), {}, JOB_RULES)) == {
@@ -98,7 +98,7 @@ def test_a_document_speaks_of_its_leaves() -> None:
     }
 
 
-def test_a_directive_speaks_of_the_map_that_it_stands_in() -> None:
+def test_a_directive_touches_the_map_that_contains_it() -> None:
     body = {"spec": {"limits": {"$patch": "replace", "cpu": 1}}}
 
     assert set(touched_paths(BodyPatch(PatchType.STRATEGIC, body), {}, JOB_RULES)) == {
@@ -106,7 +106,7 @@ def test_a_directive_speaks_of_the_map_that_it_stands_in() -> None:
     }
 
 
-def test_operations_speak_of_what_they_point_at_as_far_as_it_has_a_name() -> None:
+def test_operations_touch_the_paths_of_their_pointers_up_to_a_list() -> None:
     document = {"spec": {"args": ["x"], "limits": {"cpu": 1}}}
     operations = [
         {"op": "test", "path": "/spec/tested", "value": 1},
@@ -121,7 +121,7 @@ def test_operations_speak_of_what_they_point_at_as_far_as_it_has_a_name() -> Non
     }
 
 
-def test_of_fields_within_one_another_the_outermost_counts() -> None:
+def test_of_nested_fields_only_the_outermost_is_kept() -> None:
     paths = [("a", "b"), ("a",), ("ab",), ("c", "d"), ("a", "b", "c"), ("c", "d")]
 
     assert outermost(paths) == [("a",), ("ab",), ("c", "d")]
@@ -152,7 +152,7 @@ def test_a_json_patch_is_sent_in_the_spelling_of_a_server(
     assert body.endswith(f'{{"op":"{operation}","path":"/spec/a","value":{spelled}}}]')
 
 
-def test_so_are_the_tests_that_guard_it() -> None:
+def test_the_guarding_tests_are_sent_in_the_spelling_of_a_server() -> None:
     target = replace(TARGET, uid="<uid>")
 
     body = request(BodyPatch(PatchType.JSON, []), target, {}, "1&2").body.decode()

@@ -1,7 +1,7 @@
-"""The rules of RFC 6902 and RFC 7386 as we foresee them (`patch_rules`).
+"""The rules of RFC 6902 and RFC 7386 as we predict them (`patch_rules`).
 
 Covered: merge patches, with old and new servers' treatment of null entries; JSON Patches as we
-send them, which is in a server's own spelling; that any patch is foreseen as the sandbox does it.
+send them, which is in a server's own spelling; that any patch is predicted as the sandbox does it.
 Left out: the same cases on the sandbox (tests/sandbox/test_patch_rules.py) and on a real server
 (tests/differential/test_same_values.py).
 """
@@ -33,7 +33,7 @@ from tests.rules.patching.patch_rules import (
 )
 
 
-def foreseen(document: Any, operations: Any) -> Any:
+def predicted(document: Any, operations: Any) -> Any:
     try:
         return json_patched(document, operations)
     except InapplicableError:
@@ -50,7 +50,7 @@ def made(document: Any, content_type: str, body: Any) -> Any:
 
 @pytest.mark.parametrize("case", MERGE_PATCHES, ids=lambda case: case.rule)
 @pytest.mark.parametrize("keeps", [True, False])
-def test_merge_patches_are_foreseen(case: Case, keeps: bool) -> None:
+def test_merge_patches_are_predicted(case: Case, keeps: bool) -> None:
     before = {"spec": spec_of(case.before)}
 
     after = merge_patched(before, json.loads(case.patch), keeps_null_entries=keeps)
@@ -59,7 +59,7 @@ def test_merge_patches_are_foreseen(case: Case, keeps: bool) -> None:
 
 
 @pytest.mark.parametrize("case", OLD_MERGE_PATCHES, ids=lambda case: case.rule)
-def test_null_entries_depend_on_the_server(case: Case) -> None:
+def test_null_entries_depend_on_the_version_of_the_server(case: Case) -> None:
     before, patch = {"spec": spec_of(case.before)}, json.loads(case.patch)
 
     old = merge_patched(before, patch, keeps_null_entries=False)
@@ -72,7 +72,7 @@ def test_null_entries_depend_on_the_server(case: Case) -> None:
     ("version", "args"),
     [("1.20", [1]), ("1.21", [1]), ("1.22", [None, 1]), ("1.36", [None, 1]), ("", [None, 1])],
 )
-def test_a_plan_foresees_null_entries_by_the_version_of_the_server(version: str, args: Any) -> None:
+def test_a_plan_predicts_null_entries_by_the_version_of_the_server(version: str, args: Any) -> None:
     change = BodyPatch(PatchType.MERGE, {"spec": {"args": [None, 1]}})
     seen = seen_whole(document("etl-1", "uid-1", spec={"args": [2]}))
 
@@ -83,10 +83,10 @@ def test_a_plan_foresees_null_entries_by_the_version_of_the_server(version: str,
 
 
 @pytest.mark.parametrize("case", JSON_PATCHES, ids=lambda case: case.rule)
-def test_json_patches_are_foreseen_as_they_are_sent(case: Case) -> None:
+def test_json_patches_are_predicted_as_they_are_sent(case: Case) -> None:
     before, operations = {"spec": spec_of(case.before)}, json.loads(case.patch)
 
-    after = foreseen(before, operations)
+    after = predicted(before, operations)
 
     assert deep_equal(after, made(before, JSON_PATCH, operations))
     if encode(operations) == case.patch.encode():
@@ -94,14 +94,14 @@ def test_json_patches_are_foreseen_as_they_are_sent(case: Case) -> None:
         assert deep_equal(after, wanted)
 
 
-def test_a_test_of_nothing_holds_where_nothing_or_null_is() -> None:
+def test_a_test_without_a_value_succeeds_for_a_missing_or_null_entry() -> None:
     operation = {"op": "test", "path": "/a"}
 
     assert json_patched({}, [operation]) == {}
     assert json_patched({"a": None}, [operation]) == {"a": None}
     others: list[Any] = [0, False, "", [], {}]
     for value in others:
-        assert foreseen({"a": value}, [operation]) is REFUSED
+        assert predicted({"a": value}, [operation]) is REFUSED
 
 
 @pytest.mark.parametrize("value", [[None], [1, None], {"a": [[None]]}, [{"b": [None]}]])
@@ -121,11 +121,11 @@ def test_all_copies_together_have_a_limit() -> None:
         json_patched(document, copies)
 
 
-def test_what_is_counted_of_a_copy_is_its_text_with_its_escapes() -> None:
+def test_the_size_of_a_copy_is_that_of_its_text_with_escapes() -> None:
     document = {"a": "<" * (MAX_COPIED_BYTES // 6)}
     copy = {"op": "copy", "from": "/a", "path": "/b"}
 
-    assert foreseen(document, [copy]) is REFUSED
+    assert predicted(document, [copy]) is REFUSED
 
 
 KEYS = st.sampled_from(["a", "b", "0", "a/b", "~"])
@@ -155,16 +155,16 @@ OPERATIONS = st.fixed_dictionaries(
 
 @settings(max_examples=300)
 @given(document=VALUES, operations=st.lists(OPERATIONS, max_size=4))
-def test_any_json_patch_is_foreseen_as_it_is_sent(document: Any, operations: Any) -> None:
+def test_any_json_patch_is_predicted_as_it_is_sent(document: Any, operations: Any) -> None:
     before = json.loads(encode({"spec": document}))
 
-    assert deep_equal(foreseen(before, operations), made(before, JSON_PATCH, operations))
+    assert deep_equal(predicted(before, operations), made(before, JSON_PATCH, operations))
 
 
 @settings(max_examples=300)
 @given(document=VALUES, patch=VALUES)
-def test_any_merge_patch_is_foreseen_as_it_is_sent(document: Any, patch: Any) -> None:
+def test_any_merge_patch_is_predicted_as_it_is_sent(document: Any, patch: Any) -> None:
     before = json.loads(encode({"spec": document}))
-    foreseen = merge_patched(before, {"spec": patch}, keeps_null_entries=False)
+    predicted = merge_patched(before, {"spec": patch}, keeps_null_entries=False)
 
-    assert deep_equal(foreseen, made(before, MERGE, {"spec": patch}))
+    assert deep_equal(predicted, made(before, MERGE, {"spec": patch}))

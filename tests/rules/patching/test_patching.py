@@ -66,7 +66,7 @@ LONG = "9" * 5000
 
 @pytest.mark.parametrize("step", [LONG, f"-{LONG}", f"+{LONG}", "0" * 5000 + "9", "1" * 10])
 @pytest.mark.parametrize("name", ["add", "replace", "remove", "test", "copy", "move"])
-def test_an_index_of_any_number_of_digits_is_no_place_in_a_short_list(name: str, step: str) -> None:
+def test_an_index_with_any_number_of_digits_is_refused_beyond_a_list(name: str, step: str) -> None:
     operation = {"op": name, "path": f"/l/{step}", "from": f"/l/{step}", "value": 1}
 
     with pytest.raises(InapplicableError, match="is no"):
@@ -79,7 +79,7 @@ def test_leading_zeros_of_an_index_do_not_count(step: str) -> None:
 
 
 @given(document=JSON, patch=JSON)
-def test_a_merge_patch_changes_nothing_in_place_and_twice_is_once(
+def test_a_merge_patch_changes_nothing_in_place_and_is_idempotent(
     document: Any, patch: Any
 ) -> None:
     before = copy.deepcopy((document, patch))
@@ -94,7 +94,7 @@ def test_a_merge_patch_changes_nothing_in_place_and_twice_is_once(
     assert merge_patched(twice, patch) == twice
 
 
-def test_what_a_merge_patch_leaves_alone_is_shared() -> None:
+def test_unchanged_parts_of_a_merge_patch_are_shared() -> None:
     document = {"spec": {"large": [1, 2, 3]}, "metadata": {"labels": {}}}
 
     result = merge_patched(document, {"metadata": {"labels": {"a": "b"}}})
@@ -131,7 +131,7 @@ def test_what_a_merge_patch_leaves_alone_is_shared() -> None:
         ({"a/b": 1}, {"op": "replace", "path": "/a~1b", "value": 2}, {"a/b": 2}),
     ],
 )
-def test_json_patch_as_in_rfc_6902(document: Any, operation: dict[str, Any], result: Any) -> None:
+def test_json_patch_follows_rfc_6902(document: Any, operation: dict[str, Any], result: Any) -> None:
     assert json_patched(document, [operation]) == result
 
 
@@ -151,7 +151,9 @@ def test_json_patch_as_in_rfc_6902(document: Any, operation: dict[str, Any], res
         {},
     ],
 )
-def test_a_json_patch_that_cannot_be_done_is_rejected_whole(operation: dict[str, Any]) -> None:
+def test_a_json_patch_that_cannot_be_applied_is_refused_as_a_whole(
+    operation: dict[str, Any],
+) -> None:
     document = {"a": [1]}
     good = {"op": "add", "path": "/first", "value": 1}
 
@@ -165,7 +167,9 @@ def test_a_json_patch_that_cannot_be_done_is_rejected_whole(operation: dict[str,
     value=JSON,
     data=st.data(),
 )
-def test_adding_and_removing_is_nothing(document: Any, value: Any, data: st.DataObject) -> None:
+def test_an_addition_and_its_removal_change_nothing(
+    document: Any, value: Any, data: st.DataObject
+) -> None:
     key = data.draw(st.sampled_from(["new", "new/er", "~new"]))
     path = "/" + key.replace("~", "~0").replace("/", "~1")
 
@@ -186,7 +190,9 @@ def test_adding_and_removing_is_nothing(document: Any, value: Any, data: st.Data
         ({}, {"a": {"b": None}}, {"a": {"b": None}}),
     ],
 )
-def test_maps_merge_and_directives_tell_otherwise(document: Any, patch: Any, result: Any) -> None:
+def test_maps_are_merged_unless_a_directive_says_otherwise(
+    document: Any, patch: Any, result: Any
+) -> None:
     assert strategic_patched(document, patch, JOB_RULES) == result
 
 
@@ -281,7 +287,9 @@ def in_container(**fields: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_lists_merge_as_their_fields_say(current: Any, patch: Any, result: Any) -> None:
+def test_lists_are_merged_by_the_rules_of_their_fields(
+    current: Any, patch: Any, result: Any
+) -> None:
     assert strategic_patched(current, patch, JOB_RULES) == result
 
 
@@ -297,7 +305,7 @@ def test_lists_merge_as_their_fields_say(current: Any, patch: Any, result: Any) 
         {"metadata": {"finalizers": [{"name": "x"}]}},
     ],
 )
-def test_what_cannot_be_merged_is_inapplicable(patch: Any) -> None:
+def test_a_patch_that_cannot_be_merged_is_inapplicable(patch: Any) -> None:
     document = {**in_container(image="a"), "metadata": {"finalizers": ["a"]}}
 
     with pytest.raises(InapplicableError):
@@ -308,7 +316,7 @@ def test_what_cannot_be_merged_is_inapplicable(patch: Any) -> None:
     current=st.lists(st.sampled_from("abcdef"), unique=True),
     wanted=st.lists(st.sampled_from("abcdef"), unique=True),
 )
-def test_a_merged_list_has_every_entry_once_and_keeps_either_order(
+def test_a_merged_list_has_every_entry_once_and_keeps_both_orders(
     current: list[str], wanted: list[str]
 ) -> None:
     before, patch = (

@@ -1,7 +1,7 @@
-"""Merges as a real kube-apiserver 1.36.2 answered them, beside what is foreseen for that version.
+"""Merges as a real kube-apiserver 1.36.2 answered them, beside what is predicted for that version.
 
 Covered: generated strategic merges of pod templates, and server-side applies by several managers of
-batch Jobs and of a custom kind (tests/recorded/README.md). What is foreseen must be in the answer,
+batch Jobs and of a custom kind (tests/recorded/README.md). What is predicted must be in the answer,
 lists in the same order; what else is in it are defaults. Left out: what was refused for its
 values; nulls in a new map of quantities or strings, which the server turns into "0" or "".
 """
@@ -19,7 +19,7 @@ from fleetpatch.rules.patching.json_patch import InapplicableError
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.patching.server_side_apply import applied
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
-from tests.differential.foreseeing import labels, missed
+from tests.differential.previews import differences, labels
 
 RECORDED = Path(__file__).parents[2] / "recorded" / "kubernetes-1.36-merges.jsonl.xz"
 RESOURCES = {
@@ -37,7 +37,7 @@ def exchanges() -> list[Any]:
         return [msgspec.json.decode(line) for line in lines]
 
 
-def test_strategic_merges_are_foreseen_as_the_server_makes_them(exchanges: list[Any]) -> None:
+def test_strategic_merges_are_predicted_as_the_server_answered(exchanges: list[Any]) -> None:
     merged = 0
     for exchange in exchanges:
         if exchange["merge"] != "strategic":
@@ -49,19 +49,19 @@ def test_strategic_merges_are_foreseen_as_the_server_makes_them(exchanges: list[
             assert exchange["status"] == 500, exchange["body"]
             continue
         assert exchange["status"] == 200, exchange["body"]
-        assert list(missed(exchange["answer"], after, rules)) == [], exchange["body"]
+        assert list(differences(exchange["answer"], after, rules)) == [], exchange["body"]
         merged += 1
     assert merged > 400
 
 
-def test_applies_are_foreseen_as_the_server_makes_them(exchanges: list[Any]) -> None:
+def test_applies_are_predicted_as_the_server_answered(exchanges: list[Any]) -> None:
     seen = 0
     for exchange in exchanges:
         if exchange["merge"] != "apply":
             continue
         rules, query = rules_of(exchange), parse_qs(exchange["query"])
         after = applied(exchange["live"], exchange["body"], query["fieldManager"][0], rules)
-        assert list(missed(exchange["answer"], after, rules)) == [], exchange["body"]
+        assert list(differences(exchange["answer"], after, rules)) == [], exchange["body"]
         gone = set(labels(exchange["live"])) - set(labels(after))
         assert gone.isdisjoint(labels(exchange["answer"])), exchange["body"]
         seen += 1

@@ -43,7 +43,7 @@ def need_of(document: Any, configuration: Any) -> object:
     return need(BodyPatch(PatchType.APPLY, configuration, US), seen, JOB_RULES)
 
 
-def test_what_is_named_is_set_and_the_rest_stays() -> None:
+def test_named_fields_are_set_and_the_others_stay() -> None:
     document = job({"app": "etl", "team": "red"})
 
     after = applied(
@@ -54,31 +54,31 @@ def test_what_is_named_is_set_and_the_rest_stays() -> None:
     assert after["spec"] == {"suspend": True, "a": [1]}
 
 
-def test_what_was_applied_before_and_is_left_out_now_goes() -> None:
+def test_a_field_that_was_applied_before_and_is_left_out_now_is_removed() -> None:
     document = job({"app": "etl", "old": "1"}, owner(US, owned_labels("old")))
 
     assert labels_after(document, {"new": "2"}) == {"app": "etl", "new": "2"}
 
 
-def test_it_stays_where_somebody_else_owns_it_too() -> None:
+def test_a_field_that_another_manager_owns_as_well_stays() -> None:
     ours, theirs = owner(US, owned_labels("old")), owner("other", owned_labels("old"), "Update")
 
     assert labels_after(job({"old": "1"}, ours, theirs), {"new": "2"}) == {"old": "1", "new": "2"}
 
 
-def test_what_another_manager_applied_is_no_business_of_ours() -> None:
+def test_a_field_that_another_manager_applied_stays() -> None:
     document = job({"old": "1"}, owner("other", owned_labels("old")))
 
     assert labels_after(document, {"new": "2"}) == {"old": "1", "new": "2"}
 
 
-def test_what_we_patched_and_did_not_apply_stays() -> None:
+def test_a_field_that_we_patched_and_did_not_apply_stays() -> None:
     document = job({"old": "1"}, owner(US, owned_labels("old"), "Update"))
 
     assert labels_after(document, {"new": "2"}) == {"old": "1", "new": "2"}
 
 
-def test_entries_of_lists_are_the_servers_business() -> None:
+def test_entries_of_lists_are_left_to_the_server() -> None:
     fields: Any = {"f:spec": {"f:containers": {'k:{"name":"main"}': {".": {}, "f:image": {}}}}}
     document = {**job({}, owner(US, fields)), "spec": {"containers": [{"name": "main"}]}}
 
@@ -87,7 +87,7 @@ def test_entries_of_lists_are_the_servers_business() -> None:
     )
 
 
-def test_the_before_values_hold_what_goes_and_what_comes() -> None:
+def test_the_values_before_include_removed_and_added_fields() -> None:
     document = job({"old": "1"}, owner(US, owned_labels("old")))
 
     assert need_of(document, {"metadata": {"labels": {"new": "2"}}}) == NeedsPatch(
@@ -96,7 +96,7 @@ def test_the_before_values_hold_what_goes_and_what_comes() -> None:
     )
 
 
-def test_values_that_hold_need_no_apply_whoever_owns_them() -> None:
+def test_an_apply_is_not_needed_if_the_values_hold_whoever_owns_them() -> None:
     configuration = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"suspend": True}}
 
     assert isinstance(need_of(job({"a": "1"}), configuration), Unchanged)
@@ -108,7 +108,7 @@ def test_values_that_hold_need_no_apply_whoever_owns_them() -> None:
     st.sets(st.sampled_from("abcd"), min_size=1),
     st.sets(st.sampled_from("abcd"), min_size=1),
 )
-def test_each_label_is_as_its_owners_have_it(
+def test_each_label_has_the_value_of_its_owners(
     now: dict[str, str], wanted: dict[str, str], ours: set[str], theirs: set[str]
 ) -> None:
     document = job(now, owner(US, owned_labels(*ours)), owner("other", owned_labels(*theirs)))

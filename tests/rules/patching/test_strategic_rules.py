@@ -85,7 +85,7 @@ def entries(letters: str, **more: Any) -> list[Any]:
         pytest.param("ab", {"finalizers": ""}, "ab", id="nothing"),
     ],
 )
-def test_a_set_is_united_ordered_and_then_deleted_from(
+def test_a_set_is_merged_then_sorted_then_deleted_from(
     current: str, patch: dict[str, str], after: str, version: str
 ) -> None:
     body = {name: list(value) for name, value in patch.items()}
@@ -107,7 +107,7 @@ def test_an_absent_set(patch: Any, after: Any) -> None:
         assert finalizers(None, version, **patch) == after
 
 
-def test_an_old_server_makes_a_list_of_what_is_deleted_from_an_absent_one() -> None:
+def test_an_old_server_stores_the_deletions_from_an_absent_list() -> None:
     assert finalizers(None, "1.20", delete=["a"]) == ["a"]
     assert finalizers(None, "1.36", delete=["a"]) is None
 
@@ -140,9 +140,7 @@ def test_a_null_list_to_delete_from_removes_the_field() -> None:
         {"$patch": "merge"},
     ],
 )
-def test_directives_that_are_wrong_or_contradict_the_patch_are_refused(
-    patch: Any, version: str
-) -> None:
+def test_invalid_and_contradictory_directives_are_refused(patch: Any, version: str) -> None:
     with pytest.raises(InapplicableError):
         finalizers(["a", "b"], version, **patch)
 
@@ -198,7 +196,7 @@ def test_a_list_with_a_key_is_merged_and_ordered(
     assert names(pod({"volumes": entries(current)}, body, version)["volumes"]) == after
 
 
-def test_entries_of_one_key_in_a_patch_are_merged_into_one() -> None:
+def test_entries_with_the_same_key_in_a_patch_are_merged() -> None:
     patch = {"volumes": [{"name": "a", "x": 1}, {"name": "a", "y": 2}]}
 
     assert pod({"volumes": entries("b")}, patch)["volumes"] == [
@@ -207,7 +205,7 @@ def test_entries_of_one_key_in_a_patch_are_merged_into_one() -> None:
     ]
 
 
-def test_a_strategic_merge_knows_a_port_by_its_number_whatever_the_protocol() -> None:
+def test_a_strategic_merge_identifies_a_port_by_its_number_only() -> None:
     """`patchMergeKey` is one key, where `listMapKeys` are two."""
     udp = {"containerPort": 80, "protocol": "UDP"}
     current = {"containers": [{"name": "main", "ports": [{"containerPort": 80, "name": "web"}]}]}
@@ -217,7 +215,7 @@ def test_a_strategic_merge_knows_a_port_by_its_number_whatever_the_protocol() ->
     assert after["containers"][0]["ports"] == [{**udp, "name": "web"}]
 
 
-def test_keys_are_told_apart_by_their_type() -> None:
+def test_keys_of_different_types_are_different() -> None:
     ports = [{"containerPort": 1}]
     patch = {"containers": [{"name": "main", "ports": [{"containerPort": True}]}]}
 
@@ -250,7 +248,7 @@ def test_lists_that_cannot_be_merged_by_their_key_are_refused(patch: Any, versio
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_an_atomic_list_of_scalars_can_be_ordered_all_the_same(version: str) -> None:
+def test_an_atomic_list_of_scalars_can_be_sorted(version: str) -> None:
     """`mergePatchIntoOriginal` looks at the strategy for the merge alone."""
     current = {"containers": [{"name": "main", "args": ["x", "y", "z"]}]}
 
@@ -327,7 +325,7 @@ def test_a_current_server_drops_new_values_that_are_directives(value: Any, after
     assert merged({"spec": {}}, {"spec": {"m": value}})["spec"].get("m") == after
 
 
-def test_a_new_entry_of_a_list_that_is_there_keeps_its_nulls_on_every_server() -> None:
+def test_a_new_entry_of_an_existing_list_keeps_its_nulls_on_every_server() -> None:
     """`mergeSliceWithoutSpecialElements` appends it as it is."""
     for version in BOTH:
         patch = {"volumes": [{"name": "b", "emptyDir": None}]}
@@ -339,7 +337,7 @@ SETS = st.lists(st.sampled_from("abcdef"), unique=True)
 
 @settings(deadline=None)
 @given(current=SETS, added=SETS, doomed=SETS, shuffle=st.randoms(use_true_random=False))
-def test_a_set_keeps_every_entry_once_and_the_order_that_is_set(
+def test_a_set_has_every_entry_once_in_the_given_order(
     current: list[str], added: list[str], doomed: list[str], shuffle: Any
 ) -> None:
     kept = [name for name in current if name not in added and shuffle.random() < 0.5]

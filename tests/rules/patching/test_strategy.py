@@ -14,7 +14,7 @@ from tests.fakes import JOB_RULES
 TFJOB_RULES = merge_rules(Resource("kubeflow.org", "v1", "tfjobs", "TFJob"), "1.20")
 
 
-def test_the_lists_of_a_job_are_known() -> None:
+def test_the_tables_contain_the_lists_of_a_job() -> None:
     container = {
         "name": "main",
         "command": ["true"],

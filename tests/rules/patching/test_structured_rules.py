@@ -71,7 +71,7 @@ def owned_entries(*names: str, field: str = "") -> Any:
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_an_entry_that_we_applied_and_leave_out_goes(version: str) -> None:
+def test_an_entry_that_we_applied_and_leave_out_is_removed(version: str) -> None:
     ours = owner(US, owned_in_pod(volumes=owned_entries("a", "b")))
 
     found = pod({"volumes": keyed("a", "b", "c")}, {"volumes": keyed("a")}, ours, version=version)
@@ -88,7 +88,7 @@ def test_an_entry_that_we_applied_and_leave_out_goes(version: str) -> None:
     ],
     ids=["the entry", "a field of it"],
 )
-def test_it_stays_where_another_manager_owns_the_entry_and_not_only_a_field_of_it(
+def test_it_stays_if_another_manager_owns_the_entry_and_not_only_a_field_of_it(
     fields: Any, left: list[Any], version: str
 ) -> None:
     ours = owner(US, owned_in_pod(containers=owned_entries("a", "b", field="image")))
@@ -113,7 +113,9 @@ def test_a_list_that_we_leave_out_as_a_whole_loses_our_entries_only(version: str
 
 @pytest.mark.parametrize("version", BOTH)
 @pytest.mark.parametrize("resource", [JOBS, TFJOBS])
-def test_a_finalizer_that_we_applied_and_leave_out_goes(resource: Resource, version: str) -> None:
+def test_a_finalizer_that_we_applied_and_leave_out_is_removed(
+    resource: Resource, version: str
+) -> None:
     ours, theirs = owner(US, finalizers("ab")), owner("other", finalizers("c"), "Update")
     live = {"metadata": {"finalizers": ["a", "b", "c"]}}
 
@@ -123,7 +125,7 @@ def test_a_finalizer_that_we_applied_and_leave_out_goes(resource: Resource, vers
         assert sorted(found["metadata"]["finalizers"]) == sorted(left)
 
 
-def test_what_goes_from_a_list_is_at_stake_although_the_body_does_not_name_it() -> None:
+def test_an_entry_that_is_removed_from_a_list_is_touched_without_being_named() -> None:
     whole = document("etl-1", "uid-1")
     owners = [owner(US, finalizers("a")), owner("other", finalizers("b"), "Update")]
     whole["metadata"] |= {"finalizers": ["a", "b"], "managedFields": owners}
@@ -136,7 +138,7 @@ def test_what_goes_from_a_list_is_at_stake_although_the_body_does_not_name_it() 
         assert found.wanted[("metadata", "finalizers")] == ["b"]
 
 
-def test_who_owned_a_key_of_what_is_atomic_now_owns_all_of_it() -> None:
+def test_the_owner_of_a_key_in_a_map_that_became_atomic_owns_the_whole_map() -> None:
     """Reconciled with the schema: `ReconcileFieldSetWithSchema`."""
     ours = owner(US, owned_in_pod(nodeSelector={"f:zone": {}}))
     live = {"nodeSelector": {"zone": "a", "disk": "ssd"}}
@@ -148,7 +150,7 @@ def test_who_owned_a_key_of_what_is_atomic_now_owns_all_of_it() -> None:
     )
 
 
-def test_a_key_of_what_is_merged_goes_alone() -> None:
+def test_a_key_of_a_merged_map_is_removed_alone() -> None:
     ours = owner(US, owned_in_pod(nodeSelector={"f:zone": {}}))
     live = {"nodeSelector": {"zone": "a", "disk": "ssd"}}
 
@@ -157,7 +159,7 @@ def test_a_key_of_what_is_merged_goes_alone() -> None:
     assert found["nodeSelector"] == {"disk": "ssd"}
 
 
-def test_a_struct_goes_with_its_last_field_on_a_current_server() -> None:
+def test_a_struct_is_removed_with_its_last_field_on_a_current_server() -> None:
     """`EnsureNamedFieldsAreMembers`."""
     ours = owner(US, owned_in_pod(securityContext={"f:runAsUser": {}}))
     live = {"securityContext": {"runAsUser": 1}, "restartPolicy": "Never"}
@@ -166,7 +168,7 @@ def test_a_struct_goes_with_its_last_field_on_a_current_server() -> None:
 
 
 @pytest.mark.parametrize("version", BOTH)
-def test_ports_are_known_by_number_and_protocol(version: str) -> None:
+def test_ports_are_identified_by_number_and_protocol(version: str) -> None:
     """`listMapKeys`, and the default of a key."""
     live = {"containers": keyed("main", ports=[{"containerPort": 80, "name": "web"}])}
     udp, tcp = {"containerPort": 80, "protocol": "UDP"}, {"containerPort": 80, "protocol": "TCP"}
@@ -189,7 +191,7 @@ def test_ports_are_known_by_number_and_protocol(version: str) -> None:
         in_pod(volumes=["a"]),
     ],
 )
-def test_entries_that_cannot_be_told_apart_are_refused(configuration: Any, version: str) -> None:
+def test_duplicate_entries_are_refused(configuration: Any, version: str) -> None:
     with pytest.raises(InapplicableError):
         after({"metadata": {}}, configuration, version=version)
 
@@ -206,7 +208,7 @@ def test_entries_that_cannot_be_told_apart_are_refused(configuration: Any, versi
         [owner(US, {"f:a": 1})],
     ],
 )
-def test_owners_that_cannot_be_read_own_nothing(managed: Any) -> None:
+def test_owners_that_cannot_be_decoded_own_nothing(managed: Any) -> None:
     live = {"metadata": {"labels": {"a": "1"}, "managedFields": managed}}
     configuration = {"metadata": {"labels": {"b": "2"}}}
 
@@ -220,7 +222,7 @@ SETS = st.lists(st.sampled_from(NAMES), unique=True)
 
 @settings(deadline=None)
 @given(live=SETS, ours=SETS.filter(bool), theirs=SETS, wanted=SETS, version=st.sampled_from(BOTH))
-def test_each_entry_of_a_list_is_as_its_owners_have_it(
+def test_each_entry_of_a_list_has_the_values_of_its_owners(
     live: list[str], ours: list[str], theirs: list[str], wanted: list[str], version: str
 ) -> None:
     # Somebody owns whatever is there.
@@ -240,9 +242,7 @@ def test_each_entry_of_a_list_is_as_its_owners_have_it(
 
 @settings(deadline=None)
 @given(live=SETS, wanted=SETS)
-def test_an_apply_of_the_same_twice_changes_nothing_more(
-    live: list[str], wanted: list[str]
-) -> None:
+def test_a_repeated_apply_changes_nothing(live: list[str], wanted: list[str]) -> None:
     for version in BOTH:
         rules = merge_rules(JOBS, version)
         configuration = in_pod(volumes=keyed(*wanted))

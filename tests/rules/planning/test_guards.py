@@ -50,7 +50,7 @@ def test_a_field_selector_counts_as_a_selector(block: dict[str, Json], is_enough
         refuse_unselective([block.narrowing for block in plan.targets], everything=False)
 
 
-def test_all_must_be_said() -> None:
+def test_the_option_all_allows_an_empty_selector() -> None:
     refuse_unselective([SOME, ALL], everything=True)
     refuse_unselective([SOME], everything=False)
 
@@ -62,7 +62,7 @@ def test_one_more_than_max_targets_is_refused_with_both_counts() -> None:
         refuse_too_many(6, 5)
 
 
-def test_an_empty_match_is_refused_and_says_where_it_looked() -> None:
+def test_an_empty_match_is_refused_and_names_the_places() -> None:
     refuse_none(1, [])
     with pytest.raises(Refused, match=r"jobs\.batch in team-a, tfjobs in team-b"):
         refuse_none(0, ["jobs.batch in team-a", "tfjobs in team-b"])

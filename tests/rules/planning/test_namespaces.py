@@ -22,14 +22,14 @@ NAMES = ["kube-system", "team-a", "team-b", "team-legacy"]
         (["*", "!*"], []),
     ],
 )
-def test_patterns_select(patterns: list[str], names: list[str]) -> None:
+def test_patterns_select_namespaces(patterns: list[str], names: list[str]) -> None:
     assert select(patterns, reversed(NAMES)) == tuple(names)
 
 
-def test_plain_names_need_no_list_of_namespaces() -> None:
+def test_plain_names_do_not_need_a_list_of_namespaces() -> None:
     assert exact(["team-b", "team-a", "team-b"]) == ("team-a", "team-b")
 
 
 @pytest.mark.parametrize("patterns", [[], ["team-*"], ["a", "!b"], ["team-?"], ["team-[ab]"]])
-def test_globs_and_exclusions_need_one(patterns: list[str]) -> None:
+def test_globs_and_exclusions_need_a_list_of_namespaces(patterns: list[str]) -> None:
     assert exact(patterns) is None

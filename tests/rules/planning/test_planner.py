@@ -51,7 +51,7 @@ def test_an_empty_label_is_not_an_absent_one() -> None:
     )
 
 
-def test_what_holds_already_needs_nothing() -> None:
+def test_an_object_with_the_wanted_values_needs_nothing() -> None:
     change = MetadataChange(labels={"team": "red", "old": None}, annotations={"note": "x"})
 
     found = need(change, seen_job({"team": "red"}, annotations={"note": "x"}))
@@ -60,7 +60,7 @@ def test_what_holds_already_needs_nothing() -> None:
     assert found.before[label("old")] is ABSENT
 
 
-def test_a_patch_carries_also_the_values_that_hold_already() -> None:
+def test_a_patch_also_carries_values_that_already_hold() -> None:
     change = MetadataChange(labels={"team": "red", "tier": "gold"})
 
     found = need(change, seen_job({"team": "red"}))
@@ -69,7 +69,7 @@ def test_a_patch_carries_also_the_values_that_hold_already() -> None:
     assert found.wanted == {label("team"): "red", label("tier"): "gold"}
 
 
-def test_labels_and_annotations_of_one_name_are_two_fields() -> None:
+def test_labels_and_annotations_with_the_same_name_are_two_fields() -> None:
     change = MetadataChange(labels={"note": "label"}, annotations={"note": None})
 
     assert wanted(change, {}) == {label("note"): "label", annotation("note"): ABSENT}
@@ -84,7 +84,7 @@ def test_a_rename_keeps_each_objects_value() -> None:
         assert found.wanted == {label("owner"): ABSENT, label("team-owner"): value}
 
 
-def test_an_object_without_the_old_key_is_left_alone() -> None:
+def test_an_object_without_the_old_key_is_not_changed() -> None:
     change = MetadataChange(rename_labels={"owner": "team-owner"})
 
     assert isinstance(need(change, seen_job({"team-owner": "ann"})), Unchanged)
@@ -169,7 +169,7 @@ def patched(seen: Seen, goal: Fields) -> Seen:
 
 
 @given(changes(), LABELS, LABELS)
-def test_applied_as_a_merge_patch_the_wanted_values_hold_and_nothing_else_moves(
+def test_the_merge_patch_sets_the_wanted_values_and_changes_nothing_else(
     change: MetadataChange, labels: dict[str, str], annotations: dict[str, str]
 ) -> None:
     seen = seen_job(labels, annotations=annotations)
@@ -216,7 +216,7 @@ def test_a_label_is_not_copied_over_another_value() -> None:
     assert found.reason is Reason.CLASH
 
 
-def test_what_only_names_the_kind_is_no_change() -> None:
+def test_fields_that_only_name_the_kind_are_not_a_change() -> None:
     head = {"apiVersion": "batch/v1", "kind": "Job"}
     change = BodyPatch(PatchType.MERGE, {**head, "metadata": {"labels": {"team": "red"}}})
     listed = Seen("n", "j", "u", "1", whole={"metadata": {"labels": {"team": "red"}}})

@@ -199,7 +199,7 @@ def without_version(whole: Json) -> Json:
 @pytest.mark.parametrize("kind", CHANGES)
 @settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data(), whole=objects())
-def test_undo_brings_back_what_was_and_its_undo_what_was_wanted(
+def test_undo_restores_the_values_before_and_its_undo_the_wanted_values(
     kind: str, data: st.DataObject, whole: Json
 ) -> None:
     change = data.draw(CHANGES[kind])
@@ -218,9 +218,7 @@ def test_undo_brings_back_what_was_and_its_undo_what_was_wanted(
 @pytest.mark.parametrize("kind", CHANGES)
 @settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data(), whole=objects())
-def test_undone_twice_there_is_nothing_left_to_do(
-    kind: str, data: st.DataObject, whole: Json
-) -> None:
+def test_a_second_undo_has_nothing_to_do(kind: str, data: st.DataObject, whole: Json) -> None:
     change = data.draw(CHANGES[kind])
     target = planned(change, whole)
     after, settlement = applied(change, target, whole)
@@ -239,7 +237,7 @@ def test_undone_twice_there_is_nothing_left_to_do(
 @pytest.mark.parametrize("kind", CHANGES)
 @settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data(), whole=objects())
-def test_what_somebody_else_made_of_a_field_since_is_theirs(
+def test_a_later_change_by_another_writer_is_not_undone(
     kind: str, on_drift: OnDrift, data: st.DataObject, whole: Json
 ) -> None:
     change = data.draw(CHANGES[kind])
@@ -260,7 +258,7 @@ def test_what_somebody_else_made_of_a_field_since_is_theirs(
 
 
 @given(data=st.data(), whole=objects())
-def test_a_label_of_somebody_else_s_is_no_drift_even_where_ours_was_the_first(
+def test_a_label_of_another_writer_is_not_drift_even_if_ours_was_the_first(
     data: st.DataObject, whole: Json
 ) -> None:
     change = BodyPatch(PatchType.MERGE, {"metadata": {"labels": {"ours": "1"}}})
@@ -283,7 +281,7 @@ def test_a_label_of_somebody_else_s_is_no_drift_even_where_ours_was_the_first(
 @pytest.mark.parametrize("kind", CHANGES)
 @settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data(), whole=objects(), meanwhile=SPECS)
-def test_what_an_overwriting_run_replaced_comes_back(
+def test_undo_restores_the_values_that_an_overwriting_run_replaced(
     kind: str, data: st.DataObject, whole: Json, meanwhile: Json
 ) -> None:
     change = data.draw(CHANGES[kind])
@@ -310,7 +308,7 @@ def test_what_an_overwriting_run_replaced_comes_back(
     assert deep_equal(pruned(without_version(undone)), pruned(without_version(drifted)))
 
 
-def test_defaults_that_the_server_adds_to_what_is_new_are_ours_as_well() -> None:
+def test_defaults_that_the_server_adds_to_new_values_are_ours() -> None:
     change = BodyPatch(PatchType.MERGE, {"spec": {"policy": {"limit": 1}}})
     whole = document("etl-1", "uid-1", spec={})
     target = planned(change, whole)

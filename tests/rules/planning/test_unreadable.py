@@ -66,26 +66,26 @@ def test_an_object_that_is_too_deep_is_left_out_of_the_plan_with_a_reason(
     assert need(change, deep) == DoesNotFit(Reason.UNREADABLE, {}, TOO_DEEP)
 
 
-def test_one_that_became_too_deep_elsewhere_is_patched_all_the_same() -> None:
+def test_an_object_that_became_too_deep_elsewhere_is_patched() -> None:
     deep = seen({"n": 1, "marks": nested(MAX_DEPTH)}, version="2", unreadable=TOO_DEEP)
 
     assert read(deep) == Send({("spec", "n"): 2}, "2")
 
 
-def test_one_that_became_too_deep_where_it_is_to_be_changed_ends_with_a_reason() -> None:
+def test_an_object_that_became_too_deep_in_a_touched_field_ends_with_a_reason() -> None:
     deep = seen({"n": nested(MAX_DEPTH)}, version="2", unreadable=TOO_DEEP)
 
     assert read(deep) == End(Reason.UNREADABLE, TOO_DEEP)
     assert read(deep, sent=True) == End(Reason.UNREADABLE, f"{TOO_DEEP}; it may contain our change")
 
 
-def test_one_that_cannot_be_decoded_any_more_ends_with_a_reason() -> None:
+def test_an_object_that_cannot_be_decoded_any_more_ends_with_a_reason() -> None:
     odd = seen({}, version="2", unreadable="odd", whole=False)
 
     assert read(odd) == End(Reason.UNREADABLE, "odd")
 
 
-def test_a_plan_that_overwrites_does_not_plan_again_what_is_too_deep() -> None:
+def test_a_plan_that_overwrites_does_not_plan_an_object_again_that_is_too_deep() -> None:
     deep = seen({"n": 3, "marks": nested(MAX_DEPTH)}, version="2", unreadable=TOO_DEEP)
 
     ended = after_read(planned(), PATCH, deep, matches=True, sent=False, on_drift=OnDrift.OVERWRITE)
@@ -96,7 +96,7 @@ def test_a_plan_that_overwrites_does_not_plan_again_what_is_too_deep() -> None:
 @pytest.mark.parametrize(
     ("n", "wrote"), [(2, None), (nested(MAX_DEPTH), None), ({"k": nested(MAX_DEPTH)}, None)]
 )
-def test_a_patch_that_was_taken_is_applied_and_nothing_cut_is_recorded(n: Json, wrote: Any) -> None:
+def test_an_accepted_patch_is_applied_and_no_cut_value_is_recorded(n: Json, wrote: Any) -> None:
     deep = seen({"n": n, "marks": nested(MAX_DEPTH)}, version="2", unreadable=TOO_DEEP)
 
     ended = after_patch(PATCH, {("spec", "n"): 2}, "1", deep)
@@ -104,7 +104,7 @@ def test_a_patch_that_was_taken_is_applied_and_nothing_cut_is_recorded(n: Json, 
     assert ended == End(Reason.PATCHED, "", "2", wrote)
 
 
-def test_a_rehearsal_on_one_that_is_too_deep_is_a_rehearsal() -> None:
+def test_a_dry_run_on_an_object_that_is_too_deep_ends_as_a_dry_run() -> None:
     odd = seen({}, unreadable="odd", whole=False)
 
     assert after_patch(PATCH, {("spec", "n"): 2}, "1", odd, dry_run=True) == End(Reason.DRY_RUN)
@@ -112,7 +112,7 @@ def test_a_rehearsal_on_one_that_is_too_deep_is_a_rehearsal() -> None:
 
 @pytest.mark.parametrize("maps", [False, True])
 @pytest.mark.parametrize("kind", list(PatchType))
-def test_no_rule_fails_on_what_is_just_not_too_deep(kind: PatchType, *, maps: bool) -> None:
+def test_no_rule_fails_at_the_maximum_depth(kind: PatchType, *, maps: bool) -> None:
     levels = MAX_DEPTH - 2
     found, value = seen({"a": nested(levels, maps=maps)}), nested(levels, 2, maps=maps)
     body: Json = {"spec": {"a": value}}
@@ -141,7 +141,7 @@ def test_no_rule_fails_on_what_is_just_not_too_deep(kind: PatchType, *, maps: bo
     assert step.reason is Reason.DRIFTED
 
 
-def test_depth_counts_maps_and_lists_and_nothing_else() -> None:
+def test_depth_counts_only_maps_and_lists() -> None:
     assert not is_deeper("[[", 0)
     assert is_deeper([], 0)
     assert not is_deeper([], 1)
@@ -190,7 +190,7 @@ DOCUMENTS = (
     resource=st.sampled_from([JOBS, TFJOBS]),
     version=st.sampled_from(["", "1.20", "1.36"]),
 )
-def test_whatever_an_object_holds_it_gets_a_need(
+def test_any_object_gets_a_need(
     document: Json, body: Json, kind: PatchType, resource: Resource, version: str
 ) -> None:
     found = Seen("ns", "a", "uid-1", "1", {}, {}, document)

@@ -32,7 +32,7 @@ def test_the_ceiling_doubles_up_to_the_cap(attempt: int, ceiling: float) -> None
     assert wait(PLAIN, attempt=attempt, random=0.5) == ceiling / 2
 
 
-def test_the_servers_word_is_a_minimum() -> None:
+def test_the_servers_retry_after_is_a_minimum() -> None:
     assert wait(Answer(429, retry_after="3"), random=0.9) == 3.0
     assert wait(Answer(429, retry_after="3"), attempt=6, random=0.75) == 6.0
 
@@ -77,18 +77,18 @@ def test_the_header_is_seconds_or_a_date(header: str, seconds: float) -> None:
         "Mon, 01 Jan 0001 00:00:00 -0000",
     ],
 )
-def test_junk_and_the_past_are_no_word_at_all(header: str) -> None:
+def test_invalid_and_past_values_are_ignored(header: str) -> None:
     assert retry_after(Answer(429, retry_after=header), NOW) is None
     assert retry_after(Answer(429, retry_after=header, retry_after_seconds=4), NOW) == 4.0
 
 
-def test_the_body_counts_after_the_header() -> None:
+def test_the_header_takes_precedence_over_the_body() -> None:
     assert retry_after(Answer(429, retry_after="2", retry_after_seconds=9), NOW) == 2.0
     assert retry_after(Answer(429, retry_after_seconds=9), NOW) == 9.0
     assert retry_after(Answer(429, retry_after_seconds=-9), NOW) is None
 
 
-def test_silence_asks_for_nothing() -> None:
+def test_without_an_answer_no_wait_is_requested() -> None:
     assert retry_after(NoAnswer(Silence.RESET), NOW) is None
 
 
@@ -104,7 +104,7 @@ HEADERS = st.none() | st.text() | st.integers().map(str) | DATES
     body=st.none() | st.integers(),
     random=st.floats(0, 1, exclude_max=True),
 )
-def test_whatever_a_server_says_the_wait_is_between_zero_and_the_cap(
+def test_any_wait_is_between_zero_and_the_cap(
     attempt: int, header: str | None, body: int | None, random: float
 ) -> None:
     reply = Answer(429, retry_after=header, retry_after_seconds=body)

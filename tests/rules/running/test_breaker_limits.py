@@ -16,7 +16,7 @@ def refused(detail: str, reason: Reason = Reason.REJECTED, status: int = 422) ->
     return Settlement(TargetId(1), reason, status, detail=detail)
 
 
-def test_refusals_that_differ_in_the_objects_own_words_are_the_same() -> None:
+def test_refusals_that_differ_only_in_names_and_numbers_are_identical() -> None:
     one = refusal(named("etl-a"), refused('422 jobs.batch "etl-a" is invalid: uid 17'))
     two = refusal(named("etl-b"), refused('422 jobs.batch "etl-b" is invalid: uid 99'))
 
@@ -33,7 +33,7 @@ def test_another_status_or_another_message_is_another_refusal() -> None:
     assert len(said) == 3
 
 
-def test_what_is_no_refusal_says_nothing() -> None:
+def test_an_outcome_without_a_refusal_has_no_refusal_text() -> None:
     for reason in (Reason.PATCHED, Reason.DRIFTED, Reason.EXHAUSTED, Reason.CONFLICT):
         assert refusal(TARGET, refused("whatever", reason)) == ""
 

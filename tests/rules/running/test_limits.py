@@ -25,10 +25,10 @@ def test_a_count_is_a_count_and_a_share_is_rounded_down(
     assert failures_allowed(limit, targets) == allowed
 
 
-def test_a_small_run_may_retry_all_the_same() -> None:
+def test_a_small_run_may_retry_as_well() -> None:
     assert retries_allowed(Percent(10.0), 20, 20) == MIN_RETRIES
 
 
-def test_the_budget_is_a_share_of_the_requests_there_were_or_will_be() -> None:
+def test_the_budget_is_a_percentage_of_sent_or_expected_requests() -> None:
     assert retries_allowed(Percent(10.0), 50, 20_000) == 2000
     assert retries_allowed(Percent(10.0), 40_000, 20_000) == 4000

@@ -10,7 +10,7 @@ DONE = Tally(applied=8, unchanged=1, skipped=1)
 OPEN = Tally(applied=8, pending=1, in_doubt=1)
 
 
-def test_a_run_whose_targets_all_ended_is_finished_whatever_happened_on_the_way() -> None:
+def test_a_run_whose_targets_all_ended_is_finished_even_if_a_lane_stopped() -> None:
     assert final_state(DONE, []) == (RunState.FINISHED, "")
     assert final_state(DONE, ["interrupted"]) == (RunState.FINISHED, "")
 
@@ -32,5 +32,7 @@ def test_a_run_with_open_targets_is_paused_and_says_why(tally: Tally) -> None:
         (RunState.HALTED, Tally(pending=1, failed=1), Exit.HALTED),
     ],
 )
-def test_the_exit_code_tells_how_it_ended(state: RunState, tally: Tally, code: Exit) -> None:
+def test_the_exit_code_depends_on_the_state_and_the_failures(
+    state: RunState, tally: Tally, code: Exit
+) -> None:
     assert exit_code(state, tally) is code

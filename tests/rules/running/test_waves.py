@@ -50,14 +50,14 @@ def test_a_tenth_makes_ten_waves_of_any_number_from_ten_on() -> None:
 
 
 @pytest.mark.parametrize("sizes", [[1], [3, 2], [Percent(0.000001)]])
-def test_too_many_waves_are_refused_with_a_way_out(sizes: list[Amount]) -> None:
+def test_too_many_waves_are_refused_with_a_remedy(sizes: list[Amount]) -> None:
     with pytest.raises(Refused, match=r"5000 targets would need more than 1000 waves; .* larger"):
         wave_ends(5000, sizes)
 
     assert len(wave_ends(MAX_WAVES, [1])) == MAX_WAVES
 
 
-def test_a_wave_takes_of_each_part_what_is_its_share() -> None:
+def test_a_wave_has_the_share_of_each_part() -> None:
     strata = {("a", "x"): 500, ("a", "y"): 100, ("b", "x"): 400}
 
     done = spread(strata, [TENTH, Percent(50), ALL], "seed")
@@ -68,7 +68,7 @@ def test_a_wave_takes_of_each_part_what_is_its_share() -> None:
     assert done.strata[("a", "y")] == (10, 60, 100)
 
 
-def test_many_small_namespaces_do_not_all_go_first_or_last() -> None:
+def test_many_small_namespaces_are_spread_over_the_waves() -> None:
     strata = {("a", f"small-{number}"): 1 for number in range(100)} | {("a", "large"): 900}
 
     done = spread(strata, [TENTH, ALL], "seed")
@@ -77,7 +77,7 @@ def test_many_small_namespaces_do_not_all_go_first_or_last() -> None:
     assert sum(ends[0] for stratum, ends in done.strata.items() if stratum[1] != "large") == 10
 
 
-def test_another_seed_chooses_others() -> None:
+def test_another_seed_makes_other_waves() -> None:
     strata = {("a", f"ns-{number}"): 1 for number in range(100)}
 
     def first(seed: str) -> set[Stratum]:
@@ -98,7 +98,7 @@ def test_a_part_without_targets_is_done_from_the_start() -> None:
     assert spread({}, [1], "seed").ends == ()
 
 
-def test_lots_are_the_same_everywhere() -> None:
+def test_the_random_order_is_the_same_on_every_machine() -> None:
     assert shuffle_key("seed", "uid") == "e734d659ab268e883949e572a9bd320d"
     assert shuffle_key("seed", "a", "bc") != shuffle_key("seed", "ab", "c")
 
@@ -157,7 +157,7 @@ def test_after_each_wave_clusters_and_namespaces_are_done_in_proportion(
 
 @settings(deadline=None)
 @given(FLEETS, SIZES, st.text(), st.randoms(use_true_random=False))
-def test_the_order_in_which_strata_are_given_changes_nothing(
+def test_the_order_of_the_strata_does_not_matter(
     strata: Mapping[Stratum, int], sizes: list[Amount], seed: str, random: Random
 ) -> None:
     shuffled = list(strata.items())

@@ -59,7 +59,7 @@ SATURDAYS = window(opening("0 2 * * SAT", 3 * HOUR, "Asia/Shanghai"))
         ("2026-05-02T05:00:00+08:00", None),
     ],
 )
-def test_it_is_open_from_its_opening_to_just_before_its_closing(
+def test_a_window_is_open_from_its_opening_to_right_before_its_closing(
     now: str, closes: str | None
 ) -> None:
     assert look(SATURDAYS, now)[0] == closes
@@ -71,7 +71,7 @@ def test_the_next_opening_is_the_one_after_now_whether_it_is_open_or_not() -> No
     assert look(SATURDAYS, "2026-05-02T05:00+08:00")[1] == "2026-05-09T02:00:00+08:00"
 
 
-def test_from_the_cutoff_on_nothing_is_sent_though_it_is_open() -> None:
+def test_from_the_cutoff_on_nothing_is_sent_although_the_window_is_open() -> None:
     drained = replace(SATURDAYS, drain=30.0)
     opens, closes = at("2026-05-02T02:00+08:00"), at("2026-05-02T05:00+08:00")
 
@@ -83,7 +83,7 @@ def test_from_the_cutoff_on_nothing_is_sent_though_it_is_open() -> None:
     assert window_status(drained, closes).cutoff is None
 
 
-def test_a_long_drain_is_no_reason_to_send_nothing_at_all() -> None:
+def test_a_long_drain_does_not_close_overlapping_openings() -> None:
     monthly = window(opening("0 0 1 * *", 20 * DAY), drain=8 * DAY)
 
     assert window_status(monthly, at("2027-03-02T00:00Z")).may_send
@@ -91,13 +91,13 @@ def test_a_long_drain_is_no_reason_to_send_nothing_at_all() -> None:
     assert not window_status(monthly, at("2027-03-13T00:00Z")).may_send
 
 
-def test_seconds_count() -> None:
+def test_openings_may_last_seconds() -> None:
     seen = window_status(window(opening("* * * * *", 5.0)), 62.5)
 
     assert seen == WindowStatus(62.5, closes_at=65.0, cutoff=65.0, opens_at=120.0)
 
 
-def test_openings_that_overlap_or_adjoin_are_one() -> None:
+def test_openings_that_overlap_or_adjoin_are_joined() -> None:
     both = window(opening("0 1 * * *", 2 * HOUR), opening("0 2,3,6 * * *", HOUR))
 
     assert look(both, "2026-05-02T01:30Z") == (
@@ -112,7 +112,7 @@ def test_a_short_opening_within_a_long_one_changes_nothing() -> None:
     assert look(both, "2026-05-02T02:30Z")[0] == "2026-05-02T07:00:00+00:00"
 
 
-def test_openings_of_several_zones_stand_side_by_side() -> None:
+def test_openings_may_have_different_zones() -> None:
     both = window(
         opening("0 2 * * *", HOUR, "Europe/Berlin"), opening("0 2 * * *", HOUR, "America/New_York")
     )
@@ -128,14 +128,14 @@ AUTUMN = "2026-10-25"  # in Berlin, 03:00 is 02:00
 
 
 @pytest.mark.parametrize("minute", ["0", "1", "30", "59"])
-def test_what_would_open_in_a_gap_opens_right_after_it(minute: str) -> None:
+def test_an_opening_in_a_gap_of_local_time_begins_right_after_it(minute: str) -> None:
     night = window(opening(f"{minute} 2 * * *", HOUR, "Europe/Berlin"))
 
     assert look(night, f"{SPRING}T00:00Z") == (None, f"{SPRING}T03:00:00+02:00")
     assert look(night, f"{SPRING}T01:00Z")[0] == f"{SPRING}T04:00:00+02:00"
 
 
-def test_what_would_open_twice_in_an_overlap_opens_the_first_time() -> None:
+def test_an_opening_in_a_repeated_local_time_begins_at_the_first_one() -> None:
     night = window(opening("30 2 * * *", 10 * MINUTE, "Europe/Berlin"))
 
     assert look(night, f"{AUTUMN}T00:00Z") == (None, f"{AUTUMN}T02:30:00+02:00")
@@ -149,19 +149,19 @@ def test_what_would_open_twice_in_an_overlap_opens_the_first_time() -> None:
         (f"{AUTUMN}T01:30+02:00", f"{AUTUMN}T03:00:00+01:00"),
     ],
 )
-def test_it_lasts_as_long_as_it_says_whatever_the_clocks_do(now: str, closes: str) -> None:
+def test_an_opening_lasts_its_elapsed_time_whatever_local_time_does(now: str, closes: str) -> None:
     night = window(opening("0 1 * * *", 3 * HOUR, "Europe/Berlin"))
 
     assert look(night, now)[0] == closes
 
 
-def test_a_day_that_a_zone_left_out_opens_when_the_next_one_begins() -> None:
+def test_an_opening_on_a_skipped_day_begins_with_the_next_day() -> None:
     apia = window(opening("0 2 30 * *", HOUR, "Pacific/Apia"))
 
     assert look(apia, "2011-12-30T00:00Z") == (None, "2011-12-31T00:00:00+14:00")
 
 
-def test_whole_days_adjoin_but_for_the_day_of_25_hours() -> None:
+def test_openings_of_whole_days_adjoin_except_on_a_day_of_25_hours() -> None:
     days = window(opening("0 0 * * *", DAY, "Europe/Berlin"))
 
     assert look(days, f"{AUTUMN}T12:00Z") == (
@@ -189,7 +189,7 @@ def test_a_blackout_cuts_whole_days_out(now: str, closes: str | None, opens: str
     assert look(NIGHTS, now) == (closes, opens)
 
 
-def test_blackouts_that_overlap_are_one() -> None:
+def test_blackouts_that_overlap_are_joined() -> None:
     many = window(opening("0 0 * * *", DAY), blackouts=["2026-01-02..2026-01-05", "2026-01-03"])
 
     assert look(many, "2026-01-01T12:00Z") == (
@@ -198,7 +198,7 @@ def test_blackouts_that_overlap_are_one() -> None:
     )
 
 
-def test_what_comes_rarely_is_found() -> None:
+def test_a_rare_opening_is_found() -> None:
     leap = window(opening("0 0 29 2 *", HOUR))
     leap_sunday = window(opening("0 0 29 2 */7", HOUR))
 
@@ -206,7 +206,7 @@ def test_what_comes_rarely_is_found() -> None:
     assert look(leap_sunday, "2088-03-01T00:00Z")[1] == "2128-02-29T00:00:00+00:00"
 
 
-def test_what_never_opens_again_has_no_next_opening() -> None:
+def test_a_window_that_never_opens_again_has_no_next_opening() -> None:
     never = window(opening("0 2 * * *", HOUR), blackouts=["2000-01-01..2099-12-31"])
 
     assert look(never, "2026-05-02T02:30Z") == (None, None)
@@ -215,7 +215,7 @@ def test_what_never_opens_again_has_no_next_opening() -> None:
 @pytest.mark.parametrize(
     "always", [opening("0 0 * * *", DAY), opening("*/15 * * * *", DAY), opening("* * * * *", 60.0)]
 )
-def test_what_stays_open_is_said_to_close_as_far_off_as_was_looked(always: Opening) -> None:
+def test_a_window_that_stays_open_closes_at_the_end_of_the_lookahead(always: Opening) -> None:
     now = at("2026-05-02T02:30Z")
 
     assert window_status(window(always), now) == WindowStatus(
@@ -315,7 +315,7 @@ def windows(draw: st.DrawFn) -> tuple[Window, int]:
 
 @settings(max_examples=40, deadline=None)
 @given(windows(), st.lists(st.integers(0, 2 * 1440), min_size=5, max_size=5))
-def test_every_moment_looks_as_to_the_oracle(case: tuple[Window, int], minutes: list[int]) -> None:
+def test_every_moment_agrees_with_the_oracle(case: tuple[Window, int], minutes: list[int]) -> None:
     where, noon = case
     until = noon + 3 * DAY
     oracle = Oracle(where, noon, until)

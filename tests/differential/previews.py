@@ -1,4 +1,4 @@
-"""What was foreseen of a merge, held against the object that a server answered."""
+"""What was predicted of a merge, held against the object that a server answered."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +9,12 @@ OWN = ("generation", "managedFields", "resourceVersion", "uid")
 """Metadata that a server changes by itself, or that stands for its value in a request."""
 
 
-def missed(answer: Any, foreseen: Any, rules: MergeRules) -> Iterator[str]:
-    """What is foreseen and not in the answer; what else is in the answer are defaults.
+def differences(answer: Any, predicted: Any, rules: MergeRules) -> Iterator[str]:
+    """What is predicted and not in the answer; what else is in the answer are defaults.
 
     A null in a new map of quantities or strings, which the server turns into "0" or "", is none.
     """
-    kept = stored(foreseen, rules.by_patch)
+    kept = stored(predicted, rules.by_patch)
     metadata = {key: one for key, one in kept["metadata"].items() if key not in OWN}
     yield from _differences(answer, {**kept, "metadata": metadata}, "")
 
@@ -23,15 +23,15 @@ def labels(document: Any) -> dict[str, str]:
     return document["metadata"].get("labels") or {}
 
 
-def _differences(answer: Any, foreseen: Any, path: str) -> Iterator[str]:
-    match answer, foreseen:
+def _differences(answer: Any, predicted: Any, path: str) -> Iterator[str]:
+    match answer, predicted:
         case dict(), dict():
-            for key, value in foreseen.items():
+            for key, value in predicted.items():
                 yield from _differences(answer.get(key), value, f"{path}.{key}")
-        case list(), list() if len(answer) == len(foreseen):
-            for position, value in enumerate(foreseen):
+        case list(), list() if len(answer) == len(predicted):
+            for position, value in enumerate(predicted):
                 yield from _differences(answer[position], value, f"{path}[{position}]")
         case "0" | "", None:
             pass
-        case _ if answer != foreseen:
-            yield f"{path}: {answer!r}, foreseen {foreseen!r}"
+        case _ if answer != predicted:
+            yield f"{path}: {answer!r}, predicted {predicted!r}"

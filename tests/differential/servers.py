@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tests.control_plane import JobKind
-from tests.differential.generating import Step, filled
-from tests.differential.observing import Observation, observe
+from tests.differential.generated import Step, filled
+from tests.differential.observations import Observation, observe
 
 KINDS = ["jobs.batch", "tfjobs.kubeflow.org"]
 """A built-in kind and a custom one."""
