@@ -27,6 +27,7 @@ SELECT (SELECT coalesce(max(id), 0) FROM targets), (SELECT count(*) FROM claims)
 """
 _CLUSTERS: Final = "SELECT id, name, server, context, first, last FROM clusters ORDER BY id"
 _CLUSTER: Final = "INSERT INTO clusters (id, name, server, context) VALUES (?, ?, ?, ?)"
+_REASON: Final = "INSERT INTO reasons VALUES (?, ?)"
 _ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
 
 
@@ -39,10 +40,7 @@ def create_tables(database: Database, info: RunInfo) -> None:
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-        connection.executemany(
-            "INSERT INTO reasons VALUES (?, ?)",
-            [(reason.value, outcome.value) for reason, outcome in OUTCOME_OF.items()],
-        )
+        connection.executemany(_REASON, _outcomes_of_reasons())
         connection.executemany(
             _CLUSTER,
             [(i, c.name, c.server, c.context) for i, c in enumerate(info.clusters, 1)],
@@ -55,10 +53,13 @@ def create_tables(database: Database, info: RunInfo) -> None:
 
 
 def add_missing(database: Database, *, write: bool) -> None:
-    """Create the table that run files of version 0.1.0 lack; without `write` a temporary one.
+    """Create what run files of earlier versions lack: a table, and with `write` reasons.
 
-    So queries need not distinguish old files, and a file that is only read stays unchanged.
+    So queries need not distinguish old files. A file that is only read stays unchanged: its table
+    is a temporary one, and it has no outcomes with reasons that it lacks.
     """
+    if write:
+        _add_missing_reasons(database)
     known = "SELECT 1 FROM sqlite_master WHERE name = 'earlier_writes'"
     if next(iter(database.rows(known)), None) is not None:
         return
@@ -68,6 +69,19 @@ def add_missing(database: Database, *, write: bool) -> None:
     else:
         with as_run_file_error(database.path):
             database.connection.execute(EARLIER_WRITES.replace("TABLE", "TEMP TABLE"))
+
+
+def _add_missing_reasons(database: Database) -> None:
+    """Add the reasons that this version may record, for the view `standings`."""
+    known = {reason for (reason,) in database.rows("SELECT reason FROM reasons")}
+    missing = [row for row in _outcomes_of_reasons() if row[0] not in known]
+    if missing:
+        with database.transaction() as connection:
+            connection.executemany(_REASON, missing)
+
+
+def _outcomes_of_reasons() -> list[tuple[str, str]]:
+    return [(reason.value, outcome.value) for reason, outcome in OUTCOME_OF.items()]
 
 
 def info(database: Database) -> RunInfo:

@@ -13,7 +13,7 @@ Format
     | `claims` | a range of targets, `first..last`, that may have been sent | before they are sent |
     | `outcomes` | a target that has ended, and how | after it has ended |
     | `earlier_writes` | the `wrote` and `replaced` of an outcome that was deleted | at that time |
-    | `reasons` | the outcome that each reason belongs to | at creation |
+    | `reasons` | the outcome that each reason belongs to | at creation, and by later versions |
 
     The standing of a target follows from these tables and is not stored: with a row in `outcomes`
     it has ended; else, within a range of `claims`, it is *in doubt*; else it is *pending*. The

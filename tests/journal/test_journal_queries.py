@@ -5,6 +5,7 @@ Not covered: how they are shown (report).
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -139,6 +140,22 @@ def test_samples_are_spread_over_the_kinds_and_leave_out_what_needs_no_patch(run
 def test_people_with_a_sqlite_shell_read_the_view(run: RunFile) -> None:
     rows: dict[str, str] = dict(run.database.rows("SELECT name, standing FROM standings"))
     assert rows == {row.target.name: row.standing.value for row in queries.targets(run)}
+
+
+def test_the_view_knows_a_reason_that_the_version_which_planned_the_run_did_not(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.run"
+    make(path, many(1)).close()
+    with sqlite3.connect(path) as shell:
+        shell.execute("DELETE FROM reasons WHERE reason = 'not-effective'")
+    shell.close()
+
+    with RunFile.open(path, write=True) as resumed:
+        resumed.record(settle(resumed.claim("north", 1), Reason.NOT_EFFECTIVE))
+        rows = list(resumed.database.rows("SELECT standing, reason FROM standings"))
+
+    assert rows == [("failed", "not-effective")]
 
 
 def test_a_dry_run_stays_one(tmp_path: Path) -> None:
