@@ -8,6 +8,7 @@ from fleetpatch.engine.breaker import OutageTracker
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, reads_whole
+from fleetpatch.model.plan.retry import DEFAULT_STATUSES
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.settlement import OnDrift
@@ -35,7 +36,7 @@ class PatchPolicy:
     attempts: int = 6
     deadline: float = inf
     backoff: Backoff = field(default_factory=Backoff)
-    retried: frozenset[int] = frozenset({408, 425, 429, 503, 504})
+    retried: frozenset[int] = frozenset(DEFAULT_STATUSES)
     dry_run: bool = False
     read_only: bool = False
     options: PatchOptions = field(default_factory=PatchOptions)

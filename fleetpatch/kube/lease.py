@@ -21,13 +21,14 @@ from fleetpatch.model.answer import Answer, NoAnswer
 from fleetpatch.model.change import FIELD_MANAGER, PatchType
 from fleetpatch.model.fields import Json
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
+from fleetpatch.model.plan.retry import RETRIED
 from fleetpatch.model.text import clean
 
 _GROUP: Final = "coordination.k8s.io/v1"
 _OK: Final = (200, 201)
 _OTHER_OBJECT: Final = "but the answer is about another object"
 _UNAUTHORIZED: Final = 401
-_TRANSIENT: Final = frozenset({408, 425, 429, *range(500, 600)})
+_TRANSIENT: Final = frozenset({*RETRIED, *range(500, 600)})
 """Statuses after which the same request may succeed."""
 
 _READ: Final = requests.for_get(whole=True)

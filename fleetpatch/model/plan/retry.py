@@ -7,16 +7,34 @@ from pydantic import AfterValidator, Field
 from fleetpatch.model.plan.section import Given, ListOf, Percentage, Seconds, Section
 from fleetpatch.model.units import Percent
 
-# A repeated request may succeed after these. 501 and 505 are permanent; other 4xx are about the
-# request itself, or (401, 404, 409, 410, 422) have a row of their own in `rules.answers.verdicts`.
-_RETRYABLE: Final = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
+RETRIED: Final = (408, 425, 429, 503)
+"""The statuses after which a PATCH is sent again: the server did not carry it out, and may soon.
+
+This is the one list: the row of `rules.answers.verdicts.ROWS`, the default of `statuses`, and what
+`statuses` may contain follow from it. A status belongs here only if it shows that nothing was
+stored, and if it has no row of its own in `ROWS` (401, 404, 409, 422). What a GET is retried after
+is in `kube.retry`; what lowers the pace is in `rules.pacing.reply_signal`.
+"""
+
+# 504 is listed for people: it is always in doubt, so the object is read before anything is sent.
+DEFAULT_STATUSES: Final = (*RETRIED, 504)
+"""The default of `retry.statuses`."""
+
+_PERMANENT: Final = (501, 505)
+"""The 5xx that say what the server cannot do; a repeated request gets the same answer."""
+
+_RETRYABLE: Final = frozenset({*RETRIED, *range(500, 600)} - {*_PERMANENT})
+_CHOICES: Final = (
+    ", ".join(str(status) for status in sorted(_RETRYABLE) if status < 500)  # noqa: PLR2004 - HTTP
+    + f" and 5xx other than {' and '.join(map(str, _PERMANENT))}"
+)
 
 
 def _retryable(status: int) -> int:
     if status not in _RETRYABLE:
         raise ValueError(
             f"{status} cannot be retried: the answer would be the same, or has another meaning;"
-            " choose among 408, 425, 429 and 5xx other than 501 and 505"
+            f" choose among {_CHOICES}"
         )
     return status
 
@@ -40,7 +58,7 @@ class RetrySection(Section):
     """How long a target may take from its first request on, before it fails. Absent: no limit."""
     max_delay: Annotated[Seconds, Field(gt=0)] = 30.0
     """The longest wait between two attempts, even if the server's Retry-After is longer."""
-    statuses: Statuses = (408, 425, 429, 503, 504)
+    statuses: Statuses = DEFAULT_STATUSES
     """HTTP statuses that are retried."""
     budget: Percentage = Percent(10.0)
     """The maximum share of retries among all requests."""

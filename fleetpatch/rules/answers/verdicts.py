@@ -1,5 +1,6 @@
 """What an answer to a PATCH means, by its status and, where that is not enough, by its content.
 
+Which statuses are retried is defined in `model.plan.retry`, because a plan chooses among them.
 `TABLE` has a ruling for every status from 100 to 599. `judge` also uses the rest of the answer. A
 status without a row of its own is final, because retries of an unknown refusal would only load the
 server. Unknown 5xx are the exception: a server or a proxy failed at an unknown moment, so the
@@ -15,6 +16,7 @@ from typing import Final
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.outcome import Reason
+from fleetpatch.model.plan.retry import RETRIED
 from fleetpatch.rules.answers.server_errors import Meaning, is_denial, meaning_of
 
 
@@ -106,10 +108,10 @@ ROWS: Final = (
         " served: `failed: rejected`",
     ),
     StatusRow(
-        "408, 425, 429, 503",
-        {408, 425, 429, 503},
+        ", ".join(map(str, RETRIED)),
+        RETRIED,
         _RETRY,
-        "sent again, if `retry.statuses` lists the status (the default lists all four), else"
+        "sent again, if `retry.statuses` lists the status (the default lists all of these), else"
         " `failed: rejected`; a 413 with a Retry-After is sent again, too",
     ),
     StatusRow(

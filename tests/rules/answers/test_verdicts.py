@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
+from fleetpatch.model.plan.retry import RETRIED as RETRIED_STATUSES
 from fleetpatch.model.plan.retry import RetrySection
 from fleetpatch.model.text import ELLIPSIS
 from fleetpatch.rules.answers.server_errors import PHRASES, Meaning, Phrase
@@ -385,6 +386,7 @@ def test_a_final_500_has_none_of_these_meanings() -> None:
 
 # The reference
 
+README = Path(__file__).parents[3] / "README.md"
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference.md"
 
 
@@ -392,6 +394,11 @@ def test_the_reference_shows_the_ruling_of_each_status() -> None:
     rows = [f"| {row.shown} | {row.meaning} |" for row in ROWS]
 
     assert "\n".join(rows) in REFERENCE.read_text()
+
+
+def test_the_readme_and_the_reference_show_what_is_retried() -> None:
+    assert f"| {', '.join(map(str, RETRIED_STATUSES))} | sent again" in README.read_text()
+    assert f"  statuses: {list(RetrySection().statuses)} " in REFERENCE.read_text()
 
 
 def test_the_reference_shows_the_phrases_of_a_500() -> None:
