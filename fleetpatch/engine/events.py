@@ -7,7 +7,7 @@ the code that calls them does not depend on the fields of a line. They raise Log
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.errors import LogError
@@ -32,24 +32,31 @@ class FailsafeLog:
 
     def info(self, event: str, **fields: Any) -> None:
         """Write a line, if the log still works."""
-        self._try(lambda: self._events.info(event, **fields))
+        if not self._failed:
+            try:
+                self._events.info(event, **fields)
+            except LogError as error:
+                self._give_up(error)
 
     def warning(self, event: str, **fields: Any) -> None:
         """Write a line that a person should look at, if the log still works."""
-        self._try(lambda: self._events.warning(event, **fields))
+        if not self._failed:
+            try:
+                self._events.warning(event, **fields)
+            except LogError as error:
+                self._give_up(error)
 
     def flush(self) -> None:
         """Write all lines to the operating system, if the log still works."""
-        self._try(self._events.flush)
+        if not self._failed:
+            try:
+                self._events.flush()
+            except LogError as error:
+                self._give_up(error)
 
-    def _try(self, write: Callable[[], Any]) -> None:
-        if self._failed:
-            return
-        try:
-            write()
-        except LogError as error:
-            self._failed = True
-            self._on_failure(str(error))
+    def _give_up(self, error: LogError) -> None:
+        self._failed = True
+        self._on_failure(str(error))
 
 
 # The run
@@ -188,6 +195,8 @@ def wave_promoted(log: Events, *, wave: int, of: int) -> None:
 
 # Targets
 
+_SETTLED: Final = {outcome: f"target.{outcome}" for outcome in Outcome}
+
 
 def attempt_retried(log: Events, record: RetryRecord) -> None:
     """An attempt will be repeated after a wait."""
@@ -204,12 +213,13 @@ def attempt_retried(log: Events, record: RetryRecord) -> None:
 
 def target_settled(log: Events, target: Target, settlement: Settlement) -> None:
     """A target ended; the outcome is part of the event's name."""
+    outcome = settlement.outcome
     detail = {"detail": settlement.detail} if settlement.detail else {}
-    write = log.warning if settlement.outcome is Outcome.FAILED else log.info
+    write = log.warning if outcome is Outcome.FAILED else log.info
     write(
-        f"target.{settlement.outcome}",
+        _SETTLED[outcome],
         **_identity(target),
-        reason=settlement.reason,
+        reason=settlement.reason.value,
         http_status=settlement.http_status,
         attempts=settlement.attempts,
         elapsed_ms=settlement.elapsed_ms,

@@ -8,13 +8,12 @@ another attempt is followed by that attempt, whose guard detects a change that w
 same. Each attempt ends in a `Settlement`, in `Retryable` or in `Deferred`.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, Unjudged
 from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence, is_unreachable, one_line
-from fleetpatch.model.change import is_repeatable
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
@@ -38,7 +37,6 @@ from fleetpatch.rules.answers.verdicts import (
     may_be_starting,
 )
 from fleetpatch.rules.pacing.governor import Permit
-from fleetpatch.rules.patching.patch_body import request
 from fleetpatch.rules.planning.planner import goal
 from fleetpatch.rules.running.backoff import retry_after
 
@@ -221,8 +219,8 @@ class TargetPatcher:
 
     async def _send(self, permit: Permit) -> Settlement | Unjudged:
         policy = self._policy
-        version = self._version if self._guarded else None
-        sent = request(policy.change, self.target, self._goal, version, self._options)
+        version = self._version if policy.always_guarded else None
+        sent = policy.requests.build(self.target, self._goal, version, self._options)
         # Counted before the reply: a cancelled request may have reached the server.
         self._attempts += 1
         if self._first_sent_at is None:
@@ -244,11 +242,6 @@ class TargetPatcher:
             self._maybe_applied = self._unread = True
         return Unjudged(reply, sent.type)
 
-    @property
-    def _guarded(self) -> bool:
-        """Whether each PATCH carries the version; one that is not repeatable always does."""
-        return self._policy.guarded or not is_repeatable(self._policy.change)
-
     def _is_stale(self, end: End, seen: Seen) -> bool:
         """Return whether a 200 shows the object before the PATCH: a cache may have answered."""
         unmoved = seen.resource_version == self._version and not self._policy.dry_run
@@ -263,7 +256,7 @@ class TargetPatcher:
             self._version,
             seen,
             sent_before=sent_before,
-            guarded=self._guarded,
+            guarded=self._policy.always_guarded,
             dry_run=self._policy.dry_run,
         )
 

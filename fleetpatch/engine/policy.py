@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf
 
 from fleetpatch.engine.breaker import OutageTracker
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, reads_whole
+from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, is_repeatable, reads_whole
 from fleetpatch.model.plan.retry import DEFAULT_STATUSES
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.settlement import OnDrift
+from fleetpatch.rules.patching.patch_body import RequestBuilder
 from fleetpatch.rules.running.backoff import Backoff
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots, for the cached properties: the policy is asked for them at each target.
+@dataclass(frozen=True)
 class PatchPolicy:
     """How the targets of a run are patched; the same for all of them.
 
@@ -43,10 +46,20 @@ class PatchPolicy:
     release: str = ""
     managers: frozenset[str] = frozenset({FIELD_MANAGER})
 
-    @property
+    @cached_property
     def whole(self) -> bool:
         """Whether whole objects are read, or only their metadata."""
         return reads_whole(self.change)
+
+    @cached_property
+    def always_guarded(self) -> bool:
+        """Whether each PATCH carries the version; one that must not be repeated always does."""
+        return self.guarded or not is_repeatable(self.change)
+
+    @cached_property
+    def requests(self) -> RequestBuilder:
+        """The builder of the requests for all targets."""
+        return RequestBuilder(self.change)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
+from msgspec.structs import replace
 
 from fleetpatch.errors import ClusterError, SurroundingsError
 from fleetpatch.kube import discovery, listing

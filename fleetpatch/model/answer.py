@@ -5,10 +5,12 @@ Both are values and not exceptions, a 404 as well as a connection reset: the ver
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
+
+import msgspec
 
 from fleetpatch.model.target import Seen
 
@@ -23,8 +25,7 @@ REASONS: Final = frozenset(
 """The reasons of a Status that the Kubernetes API defines (metav1.StatusReason)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """A complete HTTP answer.
 
     - `seen`: the object, if the body was one.
@@ -47,16 +48,20 @@ class Answer:
     seen: Seen | None = None
     reason: str = ""
     message: str = ""
-    causes: tuple[str, ...] = field(default=(), repr=False)
-    about: str = field(default="", repr=False)
-    owners: tuple[str, ...] = field(default=(), repr=False)
+    causes: tuple[str, ...] = ()
+    about: str = ""
+    owners: tuple[str, ...] = ()
     is_status: bool = False
     retry_after: str | None = None
     retry_after_seconds: int | None = None
-    unmasked: str = field(default="", repr=False, compare=False)
-    about_group: str = field(default="", repr=False)
-    about_name: str = field(default="", repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    unmasked: str = ""
+    about_group: str = ""
+    about_name: str = ""
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # Nothing but what may be shown: pytest and tracebacks print values.
+        return f"Answer({self.status}, {self.seen!r}, {self.reason!r}, {self.message!r})"
 
     @property
     def wording(self) -> str:

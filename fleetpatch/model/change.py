@@ -8,9 +8,12 @@ target.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Final, TypeAlias
 
-from fleetpatch.model.fields import Json, Path, annotation, label
+import msgspec
+
+from fleetpatch.model.fields import ABSENT, Fields, Json, Path, annotation, label
 
 FIELD_MANAGER: Final = "fleetpatch"
 """The default field manager: the name under which a server records our changes."""
@@ -25,7 +28,7 @@ class PatchType(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MetadataChange:
     """Labels and annotations to set (None removes), and labels to rename or to copy.
 
@@ -38,7 +41,9 @@ class MetadataChange:
     rename_labels: Mapping[str, str] = field(default_factory=dict)
     copy_labels: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    # Without slots: what is the same for all objects is computed once, since a run asks for it at
+    # each object.
+    @cached_property
     def touched(self) -> tuple[Path, ...]:
         """The fields that the change may write, sorted."""
         # Also the sources of copies: their values decide what is written, so a change of one is
@@ -49,6 +54,21 @@ class MetadataChange:
             *(annotation(key) for key in sorted(self.annotations)),
             *(label(key) for key in sorted(names)),
         )
+
+    @cached_property
+    def values(self) -> Fields:
+        """The values that every object gets, whatever it had before; ABSENT removes."""
+        labels = {label(key): value for key, value in self.labels.items()}
+        annotations = {annotation(key): value for key, value in self.annotations.items()}
+        return {
+            path: ABSENT if value is None else value
+            for path, value in (labels | annotations).items()
+        }
+
+    @cached_property
+    def keeps_values(self) -> bool:
+        """Whether some of an object's wanted values are values that it had before."""
+        return bool(self.rename_labels or self.copy_labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +116,7 @@ def is_repeatable(change: Change) -> bool:
     return not (isinstance(change, BodyPatch) and change.type is PatchType.JSON)
 
 
-@dataclass(frozen=True, slots=True)
-class PatchOptions:
+class PatchOptions(msgspec.Struct, frozen=True):
     """The query parameters of each PATCH of a run.
 
     `force` takes fields over from other managers, and is valid for apply only; `pretty` requests an
@@ -109,8 +128,7 @@ class PatchOptions:
     pretty: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PatchRequest:
+class PatchRequest(msgspec.Struct, frozen=True):
     """The body of one PATCH, its type and its query parameters."""
 
     type: PatchType

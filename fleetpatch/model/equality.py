@@ -26,6 +26,9 @@ def deep_equal(first: Value | Fields, second: Value | Fields) -> bool:
 
     Not recursive, because values may be nested deeper than Python's stack allows.
     """
+    # Nearly all values are labels and annotations: they need no list of pending pairs.
+    if type(first) is str:
+        return type(second) is str and first == second
     pending: list[tuple[Json, Json]] = [(first, second)]
     while pending:
         one, other = pending.pop()
@@ -38,7 +41,7 @@ def deep_equal(first: Value | Fields, second: Value | Fields) -> bool:
         if kind is dict:
             if one.keys() != other.keys():
                 return False
-            pending.extend((value, other[key]) for key, value in one.items())
+            pending += [(value, other[key]) for key, value in one.items()]
         elif kind is list:
             if len(one) != len(other):
                 return False

@@ -52,9 +52,10 @@ def annotation(key: str) -> Path:
 def look_up(document: Json, path: Path) -> Value:
     """Return the value at `path`, or ABSENT where a step of it is missing."""
     for key in path:
-        if not isinstance(document, Mapping) or key not in document:
+        # A dict is recognised by its type, which is much cheaper than an abstract class.
+        if type(document) is not dict and not isinstance(document, Mapping):
             return ABSENT
-        document = document[key]
+        document = document.get(key, ABSENT)
     return document
 
 

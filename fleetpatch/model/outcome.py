@@ -4,9 +4,10 @@
 doubt* if it was claimed already (`fleetpatch.journal`).
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+import msgspec
 
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.target import TargetId
@@ -71,8 +72,7 @@ OUTCOME_OF = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True):
     """The result of one target, as the run file records it, once.
 
     - `http_status`: of the last answer; None if there was none.

@@ -11,8 +11,9 @@
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from fleetpatch.model.answer import Reply
 from fleetpatch.model.change import PatchRequest
@@ -23,8 +24,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """One page of a LIST.
 
     `inconsistent` is set if the pages before it were read at another resourceVersion (after a 410
@@ -34,12 +34,11 @@ class Page:
 
     items: Sequence[Seen]
     inconsistent: bool = False
-    api_version: str = field(default="", compare=False)
-    kind: str = field(default="", compare=False)
+    api_version: str = ""
+    kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """A target that the survey found, before the journal gives it an id.
 
     `ends` is None for a target to be patched. A target that needs no patch, or cannot have one,

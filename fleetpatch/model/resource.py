@@ -6,11 +6,11 @@ core group is empty: `pods.v1.`).
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True):
     """One served resource, such as `batch/v1 jobs`, with its names from discovery.
 
     `plural` is the name in URLs (`jobs`), `kind` the name in objects (`Job`). `group` is empty for

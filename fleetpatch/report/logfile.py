@@ -49,8 +49,6 @@ class LogFile:
         if len(self._waiting) >= ENOUGH:
             self.flush()
 
-    info = warning = write
-
     def flush(self) -> None:
         """Hand all lines to the operating system."""
         try:

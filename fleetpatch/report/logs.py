@@ -28,6 +28,8 @@ from fleetpatch.report.logfile import LogFile
 
 Line = MutableMapping[str, Any]
 
+_encode: Final = msgspec.json.Encoder().encode
+
 _HEAD: Final = dict.fromkeys(("timestamp", "level", "event", "run"))
 """The first keys of every line, in this order; the processors fill in their values."""
 
@@ -37,11 +39,16 @@ class Log(structlog.BoundLoggerBase):
 
     def info(self, event: str, **fields: Any) -> None:
         """Log an event. Raises LogError when a full buffer cannot be written."""
-        self._proxy_to_logger("info", event, **fields)
+        self._write("info", event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
         """Log an event that a person should look at. Raises as `info`."""
-        self._proxy_to_logger("warning", event, **fields)
+        self._write("warning", event, fields)
+
+    def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
+        # The last processor returns the line as bytes, and all levels are written alike.
+        (line,), _ = self._process_event(level, event, fields)
+        self._logger.write(line)
 
     def flush(self) -> None:
         """Hand all lines to the operating system. Raises LogError."""
@@ -84,7 +91,12 @@ def make_safe(_logger: Any, _method: str, line: Line) -> Line:
     for key in _secret_keys(tuple(line)):
         line[key] = REDACTED
     for key, value in line.items():
-        line[key] = _safe(value)
+        # A call for each value would cost as much as all else that is done for a line.
+        if type(value) is str:
+            if not _is_harmless(value):
+                line[key] = _washed(value)
+        elif value is not None and type(value) is not int:
+            line[key] = _safe(value)
     return line
 
 
@@ -113,7 +125,7 @@ class _Stamp:
 
 def encode(_logger: Any, _method: str, line: Line) -> bytes:
     """Encode the event as one line of JSON."""
-    return msgspec.json.encode(line) + b"\n"
+    return _encode(line) + b"\n"
 
 
 def _safe(value: Any) -> Any:

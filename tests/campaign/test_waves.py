@@ -8,7 +8,7 @@ Left out: who is in which wave (tests/rules, tests/journal), how a check is made
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
@@ -23,6 +23,7 @@ from fleetpatch.model.run import RunState
 from fleetpatch.model.target import Target
 from tests.fakes import FakeEvents, FakeProgress, VirtualClock
 from tests.journal.makers import draft, info, settle
+from tests.values import replace
 
 SIZES = [1, 2, 3]
 GO_ON = f"`fleetpatch resume {info().run} --promote` goes on"

@@ -13,7 +13,6 @@ nothing, clears it and moves the version); times; texts of messages but for the 
 of what `fleetpatch.sandbox.apiserver.managed_fields` leaves out.
 """
 
-from dataclasses import replace
 from random import Random
 from typing import Any
 from urllib.parse import parse_qs
@@ -29,6 +28,7 @@ from tests.differential.generated import MERGE, Step
 from tests.differential.observations import Observation
 from tests.differential.previews import differences, labels
 from tests.differential.servers import KINDS, Both, Subject
+from tests.values import replace
 
 pytestmark = pytest.mark.control_plane
 

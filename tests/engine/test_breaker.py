@@ -5,13 +5,12 @@ up one after the other, what is said afterwards. Left out: which refusals are th
 (tests/rules/running/test_breaker_limits.py).
 """
 
-from dataclasses import replace
-
 from fleetpatch.engine.breaker import Breaker
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.running.limits import BUSY_ANSWERS
 from tests.engine.deliveries import TARGET
+from tests.values import replace
 
 ELSEWHERE = replace(TARGET, namespace="team-b")
 

@@ -5,8 +5,6 @@ by version.
 Left out: what counts as ours (tests/rules/answers/test_settlement.py), undo itself (tests/e2e).
 """
 
-from dataclasses import replace
-
 from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.change import FIELD_MANAGER, MetadataChange
@@ -16,6 +14,7 @@ from fleetpatch.rules.planning.undo import values_to_restore
 from tests.engine.deliveries import Delivery, always_matches
 from tests.fakes import failure, seen_job, target_of
 from tests.rules.patching.owners import owner
+from tests.values import replace
 
 CHANGE = MetadataChange(labels={"team": "red", "cost": "x"})
 PLANNED = seen_job({"team": "blue", "cost": "old"}, version="10")

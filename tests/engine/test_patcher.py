@@ -6,8 +6,6 @@ Left out: doubt and silence (test_patcher_in_doubt.py), sequences that no one th
 (test_patcher_model.py), the waits' own rules (tests/rules/running/test_backoff.py).
 """
 
-from dataclasses import replace
-
 import anyio
 import pytest
 
@@ -39,6 +37,7 @@ from tests.engine.deliveries import (
     Delivery,
 )
 from tests.fakes import FakeCluster, VirtualClock, always, failure, in_turn, ok, seen_job
+from tests.values import replace
 
 # One PATCH is enough
 

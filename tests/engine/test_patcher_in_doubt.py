@@ -5,8 +5,6 @@ credentials, reachability. Left out: plain answers (test_patcher.py), random seq
 (test_patcher_model.py).
 """
 
-from dataclasses import replace
-
 import anyio
 import pytest
 
@@ -32,6 +30,7 @@ from tests.engine.deliveries import (
     Delivery,
 )
 from tests.fakes import always, failure, in_turn, ok
+from tests.values import replace
 
 # Doubt
 

@@ -6,7 +6,6 @@ Left out: labels alone, in any sequence (test_patcher_model.py); real servers (t
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import pytest
@@ -29,6 +28,7 @@ from tests.fakes import (
     seen_job,
     seen_whole,
 )
+from tests.values import replace
 
 MARKS = ("spec", "marks")
 CHANGES: dict[str, PlanChange] = {

@@ -13,7 +13,6 @@ hand from ours), unguarded runs (they overwrite by design).
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import Enum, auto
 from typing import TypeAlias
 
@@ -41,6 +40,7 @@ from tests.fakes import (
     seen_job,
     target_of,
 )
+from tests.values import replace
 
 CHANGE = MetadataChange(labels={"team": "red", "old": None})
 PLANNED = seen_job({"team": "blue", "old": "x", "other": "0"})

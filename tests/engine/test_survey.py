@@ -6,7 +6,6 @@ Left out: duplicates (the journal's business), how pages come about (tests/kube)
 """
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
@@ -21,6 +20,7 @@ from fleetpatch.model.ports import Draft, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from tests.fakes import JOBS, FakeCluster, FakeJournal, FakeProgress, VirtualClock, seen_job
+from tests.values import replace
 
 CHANGE = MetadataChange(labels={"team": "red"}, rename_labels={"owner": "team-owner"})
 TO_PATCH = seen_job({"team": "blue"}, name="to-patch", uid="1")

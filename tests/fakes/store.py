@@ -1,11 +1,11 @@
 """Objects on a server, and what an API server does to them for one PATCH or GET."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import count
 
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.target import Seen
+from tests.values import replace
 
 from .cluster import Call
 from .samples import failure, ok

@@ -8,7 +8,6 @@ campaigns (tests of the floors above).
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.kube.peers import JOBS, merge, target
+from tests.values import replace
 
 pytestmark = pytest.mark.control_plane
 BOTH = merge(b'{"metadata":{"labels":{"app":"etl"}}}')

@@ -4,7 +4,6 @@ Leaves out where the counts come from (the journal's folds).
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -20,6 +19,7 @@ from fleetpatch.report.preview import (
     preview_lines,
 )
 from tests.report.samples import AFTER, INFO, RUN_FILE, TFJOBS, a_summary, a_target
+from tests.values import replace
 
 PLACES: Mapping[PreviewPlace, Tally] = {
     ("prod-a", "jobs.batch", "team-a"): Tally(pending=1200, unchanged=20),

@@ -5,7 +5,6 @@ Leaves out how the figures are folded (the journal's tests).
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 
 import msgspec
 import pytest
@@ -19,6 +18,7 @@ from fleetpatch.report.targets import target_json_lines, target_lines
 from fleetpatch.report.terminal import write
 from fleetpatch.report.wording import MEANING, STATE, command, duration, several
 from tests.report.samples import INFO, RUN_FILE, a_summary, a_target
+from tests.values import replace
 
 PAUSED = a_summary(
     RunState.PAUSED,

@@ -13,10 +13,10 @@ people are masked here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.kube.http.lenient_json import UNDECODABLE, decode, describe_body, repair
 from fleetpatch.model.answer import REASONS, Answer, NoAnswer
@@ -32,18 +32,21 @@ _CAUSES: Final = 20
 """Causes that are read of one Status; a webhook may add one for each of its rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(msgspec.Struct, frozen=True):
     """An answer, undecoded. `is_complete` is False where the body was cut at the limit.
 
     `headers` ignore the case of names. `secrets` are those of the request.
     """
 
     status: int
-    body: bytes = field(repr=False)
+    body: bytes
     is_complete: bool = True
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = {}
+    secrets: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # Body and headers may quote the secrets of the request.
+        return f"Raw(status={self.status})"
 
     def mask(self, text: str) -> str:
         """Mask the request's secrets in `text`, which came with the answer."""
@@ -53,8 +56,7 @@ class Raw:
 RawReply: TypeAlias = Raw | NoAnswer
 
 
-@dataclass(frozen=True, slots=True)
-class ListPage:
+class ListPage(msgspec.Struct, frozen=True):
     """One page of a list; `token` is the continue token, empty on the last page.
 
     `api_version` and `kind` are those of the list, empty where it has none.

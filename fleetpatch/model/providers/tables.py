@@ -5,9 +5,10 @@ Each table is a literal, to be compared with its source. `fleetpatch kinds` prin
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.providers.capability import Capability, Provider, ProviderName, QueryParameter

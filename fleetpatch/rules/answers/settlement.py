@@ -21,9 +21,11 @@ if the plan says so.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.model.change import (
     FIELD_MANAGER,
@@ -51,8 +53,7 @@ class OnDrift(StrEnum):
     OVERWRITE = "overwrite"
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(msgspec.Struct, frozen=True):
     """The target ends with this reason."""
 
     reason: Reason
@@ -62,8 +63,7 @@ class End:
     """The values that our patch left in the fields, if the server stored others than wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Send a PATCH that sets the fields to `goal`, guarded by `resource_version`."""
 
     goal: Fields
@@ -73,7 +73,7 @@ class Send:
 
     They differ if drift is overwritten, or if another writer has set some of the wanted values.
     """
-    ours: Fields = field(default_factory=dict)
+    ours: Fields = {}
     """The values that an earlier attempt of ours has stored."""
 
 
@@ -159,6 +159,9 @@ def after_patch(
     if not seen.is_readable_at(values):
         # The server accepted the patch; that we cannot decode the result does not change this.
         return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
+    wrote_other = _unless_same(found, values)
+    if wrote_other is None:
+        return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
     missing = _missing(values, found, is_stored_form)
     if missing and not _may_be_merged(change, missing, untouched=untouched):
         # Without the version as a guard, another writer may have written the values that are not
@@ -166,7 +169,7 @@ def after_patch(
         ours = found if guarded else {path: found[path] for path in found.keys() - missing.keys()}
         wrote = None if dry_run else ours
         return _not_effective(missing, found, seen.resource_version, wrote=wrote)
-    return _accepted(seen, _unless_same(found, values), unchanged=unchanged, dry_run=dry_run)
+    return _accepted(seen, wrote_other, unchanged=unchanged, dry_run=dry_run)
 
 
 def _accepted(seen: Seen, wrote: Fields | None = None, *, unchanged: bool, dry_run: bool) -> End:

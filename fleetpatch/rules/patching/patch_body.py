@@ -13,12 +13,44 @@ A server-side apply would create an object that is gone. If the body has a uid, 
 
 from typing import Final
 
-from fleetpatch.model.change import BodyPatch, Change, PatchOptions, PatchRequest, PatchType
+from fleetpatch.model.change import (
+    BodyPatch,
+    Change,
+    MetadataChange,
+    PatchOptions,
+    PatchRequest,
+    PatchType,
+)
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import ABSENT, Fields, Json, Value
 from fleetpatch.model.target import Target
 
 _DEFAULT_OPTIONS: Final = PatchOptions()
+
+
+class RequestBuilder:
+    """Builds the requests of one run.
+
+    Where all objects get the same labels and annotations, the bodies differ in the guard alone, and
+    the rest is encoded once.
+    """
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+        self._shared: Fields | None = None
+        if isinstance(change, MetadataChange) and not change.keeps_values:
+            self._shared = change.values
+            # `{"metadata":{"labels":{...}}}` without its last two braces: the guard goes there.
+            self._head = encode(_document(change.values, {}))[:-2] + b","
+
+    def build(
+        self, target: Target, goal: Fields, version: str | None, options: PatchOptions
+    ) -> PatchRequest:
+        """Build the request by which `goal` comes to hold for `target`; see `request`."""
+        if goal is not self._shared:
+            return request(self._change, target, goal, version, options)
+        guard = encode(_guard(target, version))
+        return PatchRequest(PatchType.MERGE, self._head + guard[1:] + b"}", options)
 
 
 def request(
@@ -90,5 +122,8 @@ def _merge_value(before: Value, value: Value) -> Json:
 
 
 def _guarded(body: Json, target: Target, version: str | None) -> Json:
-    guard = {"uid": target.uid} if version is None else {"resourceVersion": version}
-    return {**body, "metadata": {**(body.get("metadata") or {}), **guard}}
+    return {**body, "metadata": {**(body.get("metadata") or {}), **_guard(target, version)}}
+
+
+def _guard(target: Target, version: str | None) -> dict[str, Json]:
+    return {"uid": target.uid} if version is None else {"resourceVersion": version}

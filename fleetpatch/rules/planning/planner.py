@@ -8,8 +8,10 @@ A patch carries every field that the plan names, also fields that already have t
 this is noticed as a conflict, or the field is set again; the change is never left half done.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, TypeAlias
+
+import msgspec
 
 from fleetpatch.model.change import (
     BodyPatch,
@@ -25,7 +27,6 @@ from fleetpatch.model.fields import (
     Json,
     Path,
     Value,
-    annotation,
     label,
     look_up,
     show,
@@ -42,8 +43,7 @@ from fleetpatch.rules.patching.strategic_patch import strategic_patched
 _TYPE_META: Final = frozenset({"apiVersion", "kind"})
 
 
-@dataclass(frozen=True, slots=True)
-class NeedsPatch:
+class NeedsPatch(msgspec.Struct, frozen=True):
     """The object must be patched to hold `wanted`.
 
     `before` has every touched field. `wanted` may leave out fields that stay as they are.
@@ -53,15 +53,13 @@ class NeedsPatch:
     wanted: Fields
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(msgspec.Struct, frozen=True):
     """The object already holds all wanted values."""
 
     before: Fields
 
 
-@dataclass(frozen=True, slots=True)
-class DoesNotFit:
+class DoesNotFit(msgspec.Struct, frozen=True):
     """The patch cannot be applied to the object; `detail` says why."""
 
     reason: Reason
@@ -95,12 +93,10 @@ def goal(change: Change, target: Target) -> Fields:
 
 def wanted(change: MetadataChange, before: Fields) -> Fields:
     """The values that must hold after the change; `before` has every field of `change.touched`."""
-    values: dict[Path, Value] = {}
+    if not change.keeps_values:
+        return change.values
+    values: dict[Path, Value] = dict(change.values)
     # The later entries win. An object without the old label is not touched by a copy or a rename.
-    for key, value in change.labels.items():
-        values[label(key)] = ABSENT if value is None else value
-    for key, value in change.annotations.items():
-        values[annotation(key)] = ABSENT if value is None else value
     for old, new in change.copy_labels.items():
         if (kept := before[label(old)]) is not ABSENT:
             values[label(new)] = kept
@@ -114,15 +110,24 @@ def wanted(change: MetadataChange, before: Fields) -> Fields:
 def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     document = seen.document()
     before = {path: look_up(document, path) for path in change.touched}
+    if clash := _clash(change, before):
+        return DoesNotFit(Reason.CLASH, before, clash)
+    values = wanted(change, before)
+    for path, value in values.items():
+        if not deep_equal(before[path], value):
+            return NeedsPatch(before, values)
+    return Unchanged(before)
+
+
+def _clash(change: MetadataChange, before: Fields) -> str:
+    """Describe a label that would be overwritten by another label's value; empty for none."""
+    if not change.keeps_values:
+        return ""
     for old, new in (*change.rename_labels.items(), *change.copy_labels.items()):
         kept, taken = before[label(old)], before[label(new)]
         if ABSENT not in (kept, taken) and not deep_equal(kept, taken):
-            why = f"{show(label(new))} is already {taken!r}, but {old} is {kept!r}"
-            return DoesNotFit(Reason.CLASH, before, why)
-    values = wanted(change, before)
-    if all(deep_equal(before[path], value) for path, value in values.items()):
-        return Unchanged(before)
-    return NeedsPatch(before, values)
+            return f"{show(label(new))} is already {taken!r}, but {old} is {kept!r}"
+    return ""
 
 
 def _need_of_body(change: BodyPatch, seen: Seen, rules: MergeRules) -> Need:

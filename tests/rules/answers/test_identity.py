@@ -5,8 +5,6 @@ be told apart or guarded; Status bodies about other objects, kinds and groups.
 Left out: what the engine makes of such an answer (tests/engine/test_patcher_in_doubt.py).
 """
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +14,7 @@ from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.answers.identity import verified_reply
 from tests.fakes import failure, ok, seen_job, target_of
+from tests.values import replace
 
 OURS = seen_job({"team": "blue"}, version="10")
 TARGET = target_of(MetadataChange(labels={"team": "red"}), OURS)

@@ -4,8 +4,6 @@ Covered: kinds of lists and items, namespaces, label and field selectors, object
 Left out: how a list ends (tests/kube/test_lists.py), what a selector matches (tests/model).
 """
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +14,7 @@ from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.answers.scope import Scope
 from tests.fakes import JOBS, seen_job
+from tests.values import replace
 
 SEEN = seen_job({"app": "etl"})
 NODES = Resource("", "v1", "nodes", "Node", "node", (), namespaced=False)

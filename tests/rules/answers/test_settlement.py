@@ -7,8 +7,6 @@ overwriting.
 Left out: 404s as answers to a PATCH (test_verdicts.py).
 """
 
-from dataclasses import replace
-
 import pytest
 
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
@@ -25,6 +23,7 @@ from fleetpatch.rules.answers.settlement import (
     outweighs_refusal,
 )
 from tests.fakes import JOBS, document, seen_job, seen_whole, target_of
+from tests.values import replace
 
 RELABEL = MetadataChange(labels={"team": "red", "tier": "gold"})
 PLANNED = seen_job({"team": "blue"}, version="10")

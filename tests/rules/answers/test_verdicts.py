@@ -5,7 +5,6 @@ say about what is retried, and the ways of getting no answer.
 Left out: what is done about a verdict (tests/engine/test_patcher.py).
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +29,7 @@ from fleetpatch.rules.answers.verdicts import (
     may_be_starting,
 )
 from tests.fakes import failure, seen_job
+from tests.values import replace
 
 RETRIED = frozenset(RetrySection().statuses)
 REJECTED = Ruling(Verdict.STOP, Reason.REJECTED)

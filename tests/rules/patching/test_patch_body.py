@@ -5,7 +5,6 @@ undo puts values, absences and whole maps back; which fields a body is held to s
 Left out: labels and annotations (test_planner.py), what servers answer (tests/e2e).
 """
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from fleetpatch.rules.patching.diff import outermost, touched_paths
 from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.patch_body import request
 from tests.fakes import JOB_RULES, seen_job, target_of
+from tests.values import replace
 
 TARGET = target_of(MetadataChange(), seen_job())
 

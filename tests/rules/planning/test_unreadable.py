@@ -5,7 +5,6 @@ nor on objects whose fields have other types than they should.
 Left out: how such an object is found out (tests/kube/http/test_decoding.py).
 """
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from fleetpatch.rules.answers.settlement import End, OnDrift, Send, after_patch,
 from fleetpatch.rules.patching.merge_rules import merge_rules
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, need
 from tests.fakes import JOBS, target_of
+from tests.values import replace
 
 TFJOBS = Resource("kubeflow.org", "v1", "tfjobs", "TFJob")
 

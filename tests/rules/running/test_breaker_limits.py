@@ -1,11 +1,10 @@
 """Which refusals are the same. Covered: names, uids and numbers left out, other answers apart."""
 
-from dataclasses import replace
-
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.running.limits import part_of, refusal
 from tests.engine.deliveries import TARGET
+from tests.values import replace
 
 
 def named(name: str) -> Target:

@@ -8,7 +8,6 @@ rules keep nothing, so a clock that steps is only another moment to them.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from fleetpatch.model.cron import Schedule
 from fleetpatch.model.window import Days, Opening, Window
 from fleetpatch.rules.running.window import MAX_LOOKAHEAD, WindowStatus, window_status
+from tests.values import replace
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
