@@ -2,5 +2,5 @@
 
 `fleet` opens a plan's clusters, `plan` expands a plan into a run file, `apply` carries a run out,
 `undo` plans its undo, and `view` reads run files. `cli` and `import fleetpatch` both use this.
-What does not belong here: a question to a person, a colour, an exit code.
+Questions to a person, colours and exit codes do not belong here.
 """

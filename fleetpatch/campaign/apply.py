@@ -1,4 +1,4 @@
-"""Apply a run file: locks, log and a session, until no target is open or the session must stop."""
+"""Applies a run file: takes the locks, opens the log, and runs a session."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,15 +29,16 @@ def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
 
 @contextmanager
 def open_for_writing(
-    run_file: Path, settings: Settings, held: PlanLock | None = None
+    run_file: Path, settings: Settings, lock: PlanLock | None = None
 ) -> Iterator[RunFile]:
     """Open a run file for writing, with the locks of its plan and of the file.
 
-    Raises Locked, and RunFileError also where it is not as it was planned.
+    Raises Locked, and RunFileError also if the file is not as it was planned.
     """
     with ExitStack() as stack:
-        # The plan's lock excludes other runs of the plan, the file's other sessions of this run.
-        if held is None:
+        # The lock of the plan excludes other runs of the plan; that of the file excludes other
+        # sessions of this run, which may be under another state folder.
+        if lock is None:
             stack.enter_context(plan_lock(_plan_name(run_file), settings))
         stack.enter_context(flock.hold(flock.beside(run_file), str(run_file)))
         opened = RunFile.open(run_file, write=True, now=settings.clock.wall)
@@ -56,21 +57,22 @@ async def apply(
     settings: Settings | None = None,
     *,
     stop: Stop | None = None,
-    held: PlanLock | None = None,
+    lock: PlanLock | None = None,
     options: ApplyOptions | None = None,
 ) -> Summary:
     """Patch every open target of `run_file`.
 
-    What an earlier session left in doubt is read before anything is sent. A run that is finished
-    already is left as it is, and so is one that was halted, unless `options` has it resumed.
-    `held` is the plan's lock, where the caller has it. Raises Locked,
-    RunFileError, LogError, KubeconfigError and CredentialsError, UsageError where the run was
-    planned on other servers than its plan leads to now, and ClusterError where the plan's
-    Lease cannot be had; what a server does otherwise is in the summary instead.
+    Targets that an earlier session left in doubt are read before anything is sent. A finished run
+    is left as it is, and so is a halted run, unless `options` resume it. `lock` is the lock of the
+    plan, if the caller holds it.
+
+    Raises Locked, RunFileError, LogError, KubeconfigError and CredentialsError; UsageError if the
+    run was planned on other servers than its plan leads to now; ClusterError if the plan's Lease
+    cannot be acquired. Other failures of a server are in the summary instead.
     """
     run_file, settings = Path(run_file), settings or Settings()
     options = options or ApplyOptions()
-    with open_for_writing(run_file, settings, held) as journal:
+    with open_for_writing(run_file, settings, lock) as journal:
         summary = queries.summary(journal)
         if summary.state is RunState.FINISHED:
             return summary
@@ -85,14 +87,15 @@ async def apply(
 
 
 def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:
-    """Reopen failed targets, all or those with one of `reasons`; returns their number.
+    """Reopen failed targets, all or those with one of `reasons`; return their number.
 
     After a halt the other failures are accepted; reopened targets count when they fail again.
-    Raises Locked, RunFileError, KubeconfigError, and UsageError where the run was planned on other
+    Raises Locked, RunFileError, KubeconfigError, and UsageError if the run was planned on other
     servers than its plan leads to now.
     """
     with open_for_writing(run_file, settings) as journal:
         require_same_servers(journal.info, plan_of(journal))
+        # Read before `reopen`, which changes the state.
         halted, accepted = journal.state is RunState.HALTED, journal.accepted_failures
         number = journal.reopen(*reasons)
         failed = queries.summary(journal).tally.failed

@@ -1,6 +1,6 @@
-"""What a run changes.
+"""The change that a run makes.
 
-A module of its own, so that commands that only read run files do not load what sends requests.
+A module of its own, so that commands that only read run files do not import the HTTP client.
 """
 
 from collections.abc import Iterable
@@ -20,6 +20,7 @@ def change_of(info: RunInfo, plan: Plan) -> Change:
     return Restoration(reads_whole(change)) if info.undo_of else change
 
 
+# A server merges these by the schema of the kind, which its version determines.
 _MERGED_BY_SCHEMA = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 
 
@@ -36,7 +37,7 @@ def undecided_of(
 ) -> list[str]:
     """List the fields, with their kinds, whose merge only the server can decide.
 
-    `releases` are those of the servers ("1.20"), empty where it is not known.
+    `releases` are the versions of the servers ("1.20"), empty if a version is not known.
     """
     if not isinstance(change, BodyPatch):
         return []
@@ -46,6 +47,7 @@ def undecided_of(
         for release in sorted(set(releases)) or [""]
         for path in _undecided(change, resource, release)
     )
+    # Without duplicates, in order: several servers may have the same version.
     return list(dict.fromkeys(found))
 
 

@@ -1,4 +1,4 @@
-"""Open the clusters of a plan or of a run."""
+"""Opens the clusters of a plan or of a run."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -22,10 +22,10 @@ Missing: TypeAlias = Mapping[str, str]
 
 @asynccontextmanager
 async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[ApiServer]]:
-    """Open the clusters of `plan.fleet`, in its order; nothing is sent but log-ins to IAM.
+    """Open the clusters of `plan.fleet`, in its order. Only log-ins to IAM are sent.
 
-    Without a fleet it is the current context alone, called by the context's name. Raises
-    KubeconfigError and CredentialsError.
+    Without a fleet that is the current context, under its own name. Raises KubeconfigError and
+    CredentialsError.
     """
     names: list[str | None] = [ref.name for ref in plan.fleet] or [None]
     async with AsyncExitStack() as stack:
@@ -36,10 +36,10 @@ async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[A
 async def reopen_fleet(
     info: RunInfo, plan: Plan, settings: Settings
 ) -> AsyncIterator[tuple[Sequence[ApiServer], Missing]]:
-    """Open the clusters that a run was planned on, as its plan leads to them now.
+    """Open the clusters that a run was planned on, by the addresses that its plan has now.
 
-    Those that do not let us in are missing, as long as others do. Raises as `open_fleet` where all
-    are, and UsageError where one is another server than it was then.
+    Clusters that refuse the credentials are missing, unless all do. Raises as `open_fleet` if all
+    are missing, and UsageError if a cluster is not the server that it was when planned.
     """
     async with AsyncExitStack() as stack:
         opened: list[ApiServer] = []
@@ -50,12 +50,13 @@ async def reopen_fleet(
             except CredentialsError as error:
                 missing[cluster.name] = error
                 continue
+            # Before any request: a context may lead to another server than it did.
             planned = Server(normalized(cluster.server), route=cluster.route)
             found = Server(normalized(server.server), route=server.route)
             if planned != found:
                 raise wrong_server_error(info.run, cluster.name, cluster.context, planned, found)
             opened.append(server)
-        # With no cluster left there is nothing to do: the first error is the run's.
+        # Without any cluster nothing can be done, so the first error is that of the run.
         if missing and not opened:
             raise next(iter(missing.values()))
         yield opened, {name: str(error) for name, error in missing.items()}
@@ -86,7 +87,7 @@ def _open(
         case ClusterRef(provider="cci", server=str(server), auth=Auth() as auth):
             opening = partial(open_cci, ref.name, server, auth)
         case ClusterRef(provider="cci"):
-            raise AssertionError("a plan's checks let no CCI through without server and auth")
+            raise AssertionError("the checks of a plan require server and auth for CCI")
         case _:
             opening = partial(open_cluster, name, ref.context if ref else None)
     return opening(clock=clock, concurrency=concurrency, timeout=timeout)

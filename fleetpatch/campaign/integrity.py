@@ -1,7 +1,7 @@
-"""Check a run file against what was planned, before anything is done with it.
+"""Checks a run file against what was planned, before it is used.
 
-The digest is computed from the text of the plan that would be carried out, whenever that text is
-used. Before a run goes on, its seal is checked, too: facts, servers, targets and their values.
+The digest is computed from the text of the plan in the file, whenever that text is used. Before a
+run is applied or resumed, its seal is checked, too: facts, servers, targets and their values.
 """
 
 from fleetpatch.errors import RunFileError
@@ -16,7 +16,7 @@ _REMEDY = "nothing was sent; restore it from a copy, or plan again"
 
 
 def require_digest(journal: RunFile) -> None:
-    """Raise RunFileError where the digest is not that of the plan in the run file."""
+    """Raise RunFileError if the digest is not that of the plan in the run file."""
     info = journal.info
     known = _digests(info, journal.sealed)
     if info.plan_digest not in known:
@@ -37,12 +37,15 @@ def plan_of(journal: RunFile) -> Plan:
 
 
 def require_as_planned(journal: RunFile) -> None:
-    """Raise RunFileError where something that planning fixed was changed since."""
+    """Raise RunFileError if something that planning fixed was changed since."""
     plan = plan_of(journal)
     if not journal.is_as_sealed():
         raise run_file_error(journal.path, f"its targets or facts were changed; {_REMEDY}")
     if journal.info.plan_name != plan.name:
-        raise _changed(journal, f"its plan is called {plan.name}, not {journal.info.plan_name}")
+        raise _changed(
+            journal, f"the name of its plan is {plan.name}, not {journal.info.plan_name}"
+        )
+    # The values of a metadata change follow from the plan; stored ones would override it.
     follows = isinstance(plan.patch.change(), MetadataChange) and not journal.info.undo_of
     if follows and journal.has_wanted_values():
         raise _changed(journal, "its targets hold values that do not follow from its plan")

@@ -1,8 +1,8 @@
-"""The limits of a session: failures, retries and time; and the meter of what it uses.
+"""The limits of a session (failures, retries, time), and the measurement of its usage.
 
-RunLimits gets every end and every retry on the event loop, before anything else is sent. Requests
-in flight at that moment still end, so a limit may be exceeded by as many, and the cause says by how
-many.
+RunLimits counts each settled target and each retry on the event loop, before anything else is sent.
+Requests that are in flight when a limit is exceeded still end, so the count may exceed the limit by
+as many; the cause of the halt has their number.
 """
 
 from collections import Counter
@@ -29,8 +29,8 @@ class RunLimits:
 
     `limits` are the plan's, or None for an undo: a mistake must be undone as a whole.
 
-    `tally` is the run's at the start; a person has accepted `accepted` of its failures. `planned`
-    counts the targets to patch of the whole run.
+    `tally` is the tally of the run at the start of the session; a person has accepted `accepted` of
+    its failures. `planned` is the number of targets to patch in the whole run.
 
     A request that never reached a server does not load it and costs no budget. Requests without an
     answer cost budget only when their cluster answers again: a cluster that hangs or is down is
@@ -56,7 +56,7 @@ class RunLimits:
 
     @property
     def halted(self) -> str:
-        """The reason why the run is halted, in one line; empty where it is not."""
+        """The reason why the run is halted, in one line; empty if it is not."""
         allowed = self._allowed
         if allowed is None or self._failures <= allowed:
             return ""
@@ -64,11 +64,12 @@ class RunLimits:
         late = f"; {more} of these ended while the run was stopping" if more else ""
         return (
             f"{self._failures} targets failed and limits.maxFailures allows {allowed}{late};"
-            " look at them, then go on with `fleetpatch resume`"
+            " look at them, then continue with `fleetpatch resume`"
         )
 
     def settled(self, target: Target, settlement: Settlement) -> None:
         """Count a failure; one more than allowed halts the run."""
+        # The cluster answers, so its requests without an answer cost budget now.
         if settlement.reason is not Reason.EXHAUSTED:
             self._counted += self._unanswered.pop(target.cluster, 0)
         if settlement.outcome is not Outcome.FAILED:
@@ -88,6 +89,7 @@ class RunLimits:
             # The server is healthy, and the waits for its webhook are long enough not to load it.
             return
         cluster = record.target.cluster
+        # Only an IN_DOUBT one was sent; one that found no connection costs nothing.
         if record.http_status is None:
             self._unanswered[cluster] += record.verdict is Verdict.IN_DOUBT
             return

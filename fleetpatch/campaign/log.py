@@ -1,6 +1,6 @@
-"""The log of a run: how it is opened, and what a session writes at its start.
+"""Opens the log of a run, and writes what a session logs at its start.
 
-A module of its own because planning, applying and undoing need it, and applying imports planning.
+A module of its own because planning, applying and undoing use it, and undoing imports both others.
 """
 
 import os
@@ -44,8 +44,8 @@ def log_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> None:
 def log_latest_outcomes(log: Events, journal: RunFile) -> None:
     """Log the outcomes that were recorded last before a crash.
 
-    The crash may have come after the record and before the log, so their lines may be missing;
-    a line that is there twice does no harm.
+    The process may have crashed between the commit and the log, so their lines may be missing.
+    A line that is in the log twice is harmless.
     """
     for target, settlement in queries.latest(journal):
         events.target_settled(log, target, settlement)

@@ -1,6 +1,6 @@
-"""From a plan to a run file: resolve kinds and namespaces, list, seal.
+"""Expands a plan into a run file: resolve kinds and namespaces, list, seal.
 
-The window is checked first, before a request to any cluster.
+`require_open_window` is for callers that apply the run at once; they check it before `expand`.
 """
 
 import secrets
@@ -33,7 +33,7 @@ from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.rules.planning.guards import refuse_clashes, refuse_none, refuse_unselective
 
 _ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
-"""How a target can end while it is planned."""
+"""The outcomes that a target can have once it is planned."""
 
 
 async def expand(
@@ -46,17 +46,17 @@ async def expand(
 ) -> Summary:
     """Expand `plan` into targets and write them to a new run file; nothing is patched.
 
-    Given the file, problems that only the clusters bring to light are placed in it, too.
-
+    With a PlanFile, errors that only the clusters can show have their place in the file, too.
     `everything` allows selectors that match every object; `dry_run` marks the run as a dry run.
-    Raises PlanError where the kinds do not take the patch, before anything is listed; Refused where
-    a guard says no (no run file is left behind then); ClusterError, CredentialsError,
+
+    Raises PlanError if the kinds do not take the patch, before anything is listed; Refused if a
+    guard refuses the plan (then there is no run file); ClusterError, CredentialsError,
     KubeconfigError and RunFileError.
     """
     settings = settings or Settings()
     source = plan if isinstance(plan, PlanFile) else PlanFile.of(plan)
     plan = source.plan
-    # Before any request: this guard needs only the plan.
+    # Before any request, since this guard needs only the plan.
     refuse_unselective([block.narrowing for block in plan.targets], everything=everything)
     started = settings.clock.monotonic()
     async with open_fleet(plan, settings) as clusters:
@@ -66,6 +66,7 @@ async def expand(
             await kinds_of(cluster, [name for block in plan.targets for name in block.kinds])
             for cluster in clusters
         ]
+        # Discovery has shown the resources: the provider's table can be checked before any list.
         source.refuse_unsupported(zip(_providers(plan), kinds, strict=True), dry_run=dry_run)
         list_queries = [
             query
@@ -167,9 +168,9 @@ def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Se
 async def require_open_window(
     plan: Plan, settings: Settings, options: ApplyOptions, stop: Stop
 ) -> None:
-    """Return if the plan's window is open, after a wait for it if that is allowed.
+    """Return if the plan's window is open, after a wait for it if `options` allow that.
 
-    Raises WindowClosed, naming the next opening.
+    Raises WindowClosed with the next opening.
     """
     guard = window_guard_of(plan, settings, stop)
     if guard is None:
@@ -184,7 +185,7 @@ async def require_open_window(
 
 
 def new_run(
-    called: str,
+    id_prefix: str,
     settings: Settings,
     *,
     plan_name: str,
@@ -194,10 +195,10 @@ def new_run(
     dry_run: bool = False,
     undo_of: str = "",
 ) -> RunInfo:
-    """Create the RunInfo of a run that begins now; its id starts with `called`."""
+    """Create the RunInfo of a run that is planned now; its id starts with `id_prefix`."""
     now = datetime.fromtimestamp(settings.clock.wall(), UTC)
     return RunInfo(
-        run=run_id(called, now, secrets.randbits(24)),
+        run=run_id(id_prefix, now, secrets.randbits(24)),
         plan_name=plan_name,
         plan_digest=plan_digest,
         plan=plan,

@@ -1,9 +1,9 @@
-"""Compare the servers that a run was planned on with those that its plan resolves to now.
+"""Compares the servers that a run was planned on with those that its plan resolves to now.
 
-A run may only go on where it was planned. A context's name says nothing of that: it may be renamed,
-or lead to another server. So servers are compared by their URLs and by what
-else leads there (`proxy-url`, `tls-server-name`), and for CCI by the project, since one URL serves
-many. Nothing is sent, and no credentials are asked for.
+A run may only be continued on the servers that it was planned on. The name of a context does not
+identify a server: it may be renamed, or lead to another server. So servers are compared by their
+URLs and by the rest of the route (`proxy-url`, `tls-server-name`), and for CCI by the project,
+since one URL serves many. Nothing is sent, and no credentials are needed.
 """
 
 from dataclasses import dataclass
@@ -40,15 +40,15 @@ class Server:
 
 
 def servers_of(plan: Plan) -> tuple[Server, ...]:
-    """Name the servers that a plan leads to now, in the fleet's order.
+    """Return the servers that a plan leads to now, in the fleet's order.
 
-    Without a fleet it is the current context's. Raises KubeconfigError.
+    Without a fleet that is the server of the current context. Raises KubeconfigError.
     """
     return tuple(_server_of(ref) for ref in plan.fleet) or (_server_of(None),)
 
 
 def planned_servers(info: RunInfo, plan: Plan) -> tuple[Server, ...]:
-    """Name the servers that a run of `plan` was planned on, in the fleet's order."""
+    """Return the servers that a run of `plan` was planned on, in the fleet's order."""
     projects = {ref.name: _project_of(ref) for ref in plan.fleet}
     return tuple(
         Server(normalized(cluster.server), projects.get(cluster.name, ""), cluster.route)
@@ -57,7 +57,7 @@ def planned_servers(info: RunInfo, plan: Plan) -> tuple[Server, ...]:
 
 
 def require_same_servers(info: RunInfo, plan: Plan) -> None:
-    """Raise UsageError, naming both servers, where a run was planned on others than now."""
+    """Raise UsageError, with both servers, if the plan leads to others than when it was planned."""
     now = servers_of(plan)
     planned = planned_servers(info, plan)
     for cluster, before, after in zip(info.clusters, planned, now, strict=False):
@@ -88,7 +88,7 @@ def summarize_to_resume(run_file: Path) -> Summary:
 
 
 class ServerComparison:
-    """Compares runs with the servers that a plan leads to now, which are looked up once at most."""
+    """Compares runs with the servers that a plan leads to now; those are looked up at most once."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -106,6 +106,7 @@ class ServerComparison:
         """Return whether a run, of this or another plan, was planned on one of these servers."""
         try:
             plan = restore(info.plan)
+        # A plan that cannot be read may be for these servers: assume the conflict.
         except (ValueError, RecursionError):
             return True
         return not set(self.now).isdisjoint(planned_servers(info, plan))

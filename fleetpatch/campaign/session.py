@@ -40,9 +40,9 @@ from fleetpatch.rules.running.run_state import final_state
 
 
 class Session:
-    """One process's share of a run: lanes over its open targets, until they end or are stopped.
+    """One session of a run: patches its open targets, until none is left or it is stopped.
 
-    With `read_only` nothing is sent: what an earlier session left in doubt is read, and no more.
+    With `read_only` nothing is sent: targets that an earlier session left in doubt are read.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Session:
         self._cut_short = False
 
     async def run(self) -> Summary:
-        """Bring the open targets to their ends. Raises as `apply`."""
+        """Patch the open targets, and record how the session ended. Raises as `apply`."""
         if self._limits.halted and not self._read_only:
             # An earlier session passed the limit, and was killed before it could record that.
             return self._end([])
@@ -96,7 +96,7 @@ class Session:
                 meter = UsageMeter(fleet, self._settings.clock, self._limits)
                 lanes = [self._lane(cluster, guards, meter) for cluster in fleet]
                 for lane in lanes:
-                    # A stop that was requested before is reported to the lane at once.
+                    # If the stop was requested already, this stops the lane at once.
                     self._stop.listen(lane.stop)
                 hold = await self._patch_all(lanes, fleet, meter)
         return self._conclude(lanes, missing, hold)
@@ -114,7 +114,7 @@ class Session:
         return cause
 
     async def _is_open(self, window: WindowGuard) -> bool:
-        """Return whether the window is open, after a wait for it if that is allowed."""
+        """Return whether the window is open, after a wait for it if the options allow that."""
         if self._options.wait_for_window and not window.status().may_send:
             cause = window.cause(window.status())
             events.window_awaited(self._log, cause)
@@ -127,7 +127,7 @@ class Session:
     ) -> tuple[Sequence[ApiServer], Missing] | None:
         """Open the clusters until `stack` ends; None where a stop was requested meanwhile."""
         with anyio.CancelScope() as opening:
-            # A log-in may wait for a person. Nothing is in flight yet, so it can be cancelled.
+            # A log-in may wait for a person. No PATCH is in flight yet, so it can be cancelled.
             self._stop.listen(lambda _cause: opening.cancel())
             return await stack.enter_async_context(
                 reopen_fleet(self._journal.info, self._plan, self._settings)
@@ -163,6 +163,7 @@ class Session:
             read_only=self._read_only,
         )
         pacer = pacer_of(plan, self._settings, cluster.name, self._log)
+        # One for each lane: a breaker stops its own cluster only.
         shutdown = Shutdown(clock, lambda: all(holds() for holds in guards))
 
         def retried(record: RetryRecord) -> None:
@@ -181,8 +182,9 @@ class Session:
     async def _patch_all(
         self, lanes: Sequence[Lane], fleet: Sequence[ApiServer], meter: UsageMeter
     ) -> WaveHold | None:
-        """Run the lanes, wave by wave where the run has waves; returns what holds the next wave."""
+        """Run the lanes, wave by wave if the run has waves; return what holds the next wave."""
         journal = self._journal
+        # Left by a process that was killed: any other end changes the state.
         crashed = journal.state is RunState.RUNNING
         journal.set_state(RunState.RUNNING)
         log_start(self._log, journal.info, fleet)
@@ -212,8 +214,8 @@ class Session:
                 lane.last = ends.get(lane.cluster, 0)
             async with rollout.deadline(self._stop.request):
                 await self._run(lanes)
-            # With a part of a wave open the next one does not begin: a cluster would receive
-            # its backlog at once, without pause and check.
+            # The next wave does not begin while targets of this one are open: later a cluster would
+            # receive all that it missed at once, without pause and check.
             if self._journal.wave(number).open:
                 self._cut_short = number + 1 < len(self._journal.waves)
                 return None
@@ -222,7 +224,7 @@ class Session:
     def _rollout(self, fleet: Sequence[ApiServer]) -> Rollout:
         waves = self._plan.waves
         if waves is None:
-            raise AssertionError("a run has waves where its plan has them")
+            raise AssertionError("only a plan with waves makes a run with waves")
 
         async def check() -> str:
             if waves.check is None:
@@ -245,7 +247,7 @@ class Session:
             return self._end([hold.cause], state=hold.state)
         causes = sorted({cause for lane in lanes for cause in lane.causes})
         causes += [f"{name}: {cause}" for name, cause in missing.items()]
-        # A cluster that was given up does not make the rest of the fleet any less finished.
+        # The run counts as partly done if clusters were given up and nothing else is open.
         some_ended = any(not lane.given_up for lane in lanes)
         waits = (
             self._stop.requested or self._cut_short or any(lane.has_unreadable for lane in lanes)

@@ -12,7 +12,7 @@ from fleetpatch.model.ports import Clock, Progress
 
 
 class NoProgress:
-    """Implements the port Progress without showing anything."""
+    """Implements the port `Progress` without showing anything."""
 
     def planned(self, found: int) -> None:
         """Do nothing."""
@@ -59,7 +59,7 @@ class Settings:
 
 
 def _home() -> Path | None:
-    """Return the home folder, or None: without $HOME, a uid without an account has none."""
+    """Return the home folder, or None for a uid without an account and without $HOME."""
     try:
         return Path.home()
     except RuntimeError:
@@ -67,7 +67,7 @@ def _home() -> Path | None:
 
 
 def whoami() -> str:
-    """Return `user@host` for the run file; the uid where the user has no name."""
+    """Return `user@host` for the run file; the uid if the user has no name."""
     # sudo replaces USER, and the run file should name the person.
     user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     return f"{user}@{os.uname().nodename}"
@@ -88,7 +88,10 @@ class ApplyOptions:
 
 @dataclass(slots=True)
 class Stop:
-    """Stops a session from outside: nothing new is sent, and requests in flight are recorded."""
+    """Stops a session from outside: nothing new is sent, and requests in flight are recorded.
+
+    `Shutdown` does the same for one lane; a Stop requests it for all of them, with a cause.
+    """
 
     requested: bool = False
     cause: str = ""

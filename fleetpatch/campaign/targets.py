@@ -1,4 +1,4 @@
-"""From the targets of a plan to list queries: its kinds and namespaces on one cluster."""
+"""Resolves the kinds and namespaces of a plan on one cluster, and makes list queries of them."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -20,7 +20,7 @@ async def kinds_of(cluster: ApiServer, names: Sequence[str]) -> Mapping[str, Res
     groups = groups_named(names)
     if groups is not None:
         served = await cluster.resources(groups)
-        with suppress(UsageError):  # with all groups the error gives better advice
+        with suppress(UsageError):  # with all groups the error can name similar kinds
             return {name: resolve(name, served, cluster.unavailable) for name in names}
     served = await cluster.resources()
     return {name: resolve(name, served, cluster.unavailable) for name in names}
@@ -29,7 +29,7 @@ async def kinds_of(cluster: ApiServer, names: Sequence[str]) -> Mapping[str, Res
 async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence[str | None]:
     """Return the namespaces that match `patterns`, or None for all at once.
 
-    They are listed only where a pattern needs it. Raises ClusterError and CredentialsError.
+    They are listed only if a pattern needs it. Raises ClusterError and CredentialsError.
     """
     if not patterns:
         return [None]

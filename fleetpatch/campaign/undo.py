@@ -1,9 +1,9 @@
-"""Undo: a run of its own, planned from another one's record.
+"""Plans the undo of a run: a new run, made from the record of the old one.
 
-Each target that the run changed gets its before-values and absences back, where the values are
-still those that we left; the rest ends as `skipped: drifted`. Targets that failed with some of the
-change stored are among them. What the run left in doubt is settled by reading first, so that what
-was applied and never confirmed is undone as well.
+Each target that the run changed gets its values before the change back, absences included, if the
+fields still have the values that the run left; the others end as `skipped: drifted`. This includes
+targets that failed while part of the change was stored. Targets in doubt are read first, so that a
+change that was applied and never confirmed is undone as well.
 """
 
 from collections.abc import Iterator
@@ -29,15 +29,15 @@ from fleetpatch.model.target import Seen
 from fleetpatch.rules.planning.undo import values_to_restore
 
 _MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
-"""Targets that were skipped, failed or are to be tried again may hold some of the change."""
+"""Targets that were skipped, failed or reopened may have part of the change."""
 
 
 async def undo(
     run_file: Path | str, settings: Settings | None = None, *, new_file: Path | None = None
 ) -> Summary:
-    """Plan the undo of `run_file`; returns the summary of a new run for `apply`.
+    """Plan the undo of `run_file`; return the summary of a new run for `apply`.
 
-    Raises Refused where there is nothing to undo, and as `apply`, since what is in doubt is read.
+    Raises Refused if there is nothing to undo, and as `apply`, since targets in doubt are read.
     """
     run_file, settings = Path(run_file), settings or Settings()
     with open_for_writing(run_file, settings) as journal:
@@ -49,7 +49,7 @@ async def undo(
 
 
 async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
-    """Settle the targets that are in doubt by reading them."""
+    """Settle the targets in doubt by reading them. Raises Refused if some cannot be read."""
     if not queries.summary(journal).tally.in_doubt:
         return
     with open_log_of(journal.path, journal.info.run, settings) as log:
@@ -99,6 +99,7 @@ def _drafts(journal: RunFile) -> Iterator[Draft]:
         target, settlement = listed.target, listed.settlement
         left, before = values_to_restore(change, target, settlement)
         if before:
+            # The version after our PATCH, so that the first PATCH of the undo has no conflict.
             known = settlement and settlement.resource_version
             version = known or target.resource_version
             seen = Seen(target.namespace, target.name, target.uid, version)

@@ -1,4 +1,4 @@
-"""Read run files, for the report. Nothing here changes a run file."""
+"""Reads run files, for the report and the command line. Nothing here changes a run file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +32,7 @@ def is_plan_file(path: Path) -> bool:
 def find_run(runs: Path, text: str) -> Path:
     """Find a run by path, id or plan name.
 
-    Raises UsageError where there is none, or no single one, and RunFileError where it is not a file
-    that can be read.
+    Raises UsageError if no run or more than one fits, and RunFileError if the file cannot be read.
     """
     path = catalog.find(runs, text)
     if not is_database(path):

@@ -23,7 +23,7 @@ _POLL_INTERVAL: Final = 5.0
 """Seconds between two reads of objects that do not have the condition yet."""
 
 _QUOTED: Final = 200
-"""Characters of a command or of its last line that a message quotes."""
+"""Characters of a command, or of its last line of output, that a message quotes."""
 
 _READ: Final = 4096
 """Bytes that are kept of the end of a command's output."""
@@ -34,7 +34,7 @@ _PIPE_CAPACITY: Final = 65536
 async def failure(
     check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], shutdown: Shutdown
 ) -> str:
-    """Run the check; returns why it failed, in one line, or '' where it passed.
+    """Run the check; return why it failed, in one line, or '' if it passed.
 
     `shutdown` ends it early, and the result is meaningless then. An error of a cluster is not
     raised: it fails the check.
@@ -87,7 +87,7 @@ async def _exit_code(command: Sequence[str], output: bytearray) -> int:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_keep_end, pipe, output)
             code = await _wait(process)
-            # Not for the end of the pipe: what the command leaves behind may hold it open.
+            # Do not wait for the end of the pipe: a background process may keep it open.
             tasks.cancel_scope.cancel()
         _add(output, pipe.read(_PIPE_CAPACITY))
         return code
@@ -104,7 +104,7 @@ async def _keep_end(pipe: IO[bytes], output: bytearray) -> None:
 
 
 def _add(output: bytearray, chunk: bytes | None) -> None:
-    """Append what was read, if anything was there to read."""
+    """Append `chunk`, which is None if there was nothing to read, and drop all but the end."""
     output.extend(chunk or b"")
     del output[:-_READ]
 
@@ -115,7 +115,7 @@ async def _wait(process: anyio.abc.Process) -> int:
         return await process.wait()
     except anyio.get_cancelled_exc_class():
         with suppress(ProcessLookupError):
-            # The whole group: the children of a shell would run on.
+            # The whole group, since the children of a shell would continue to run.
             os.killpg(process.pid, signal.SIGKILL)
         with anyio.CancelScope(shield=True):
             await process.wait()
@@ -126,12 +126,12 @@ async def _wait(process: anyio.abc.Process) -> int:
 async def _time_limit(seconds: float, shutdown: Shutdown) -> AsyncIterator[None]:
     """Cancel the block after `seconds`, or when a shutdown is requested."""
 
-    async def cut_off() -> None:
+    async def cancel_later() -> None:
         await shutdown.sleep(seconds)
         tasks.cancel_scope.cancel()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(cut_off)
+        tasks.start_soon(cancel_later)
         try:
             yield
         finally:
@@ -141,14 +141,15 @@ async def _time_limit(seconds: float, shutdown: Shutdown) -> AsyncIterator[None]
 async def _await_condition(
     check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], shutdown: Shutdown
 ) -> str:
-    said = f"the clusters did not answer within {check.timeout:g} s"
+    # Remains if the first round of lists takes longer than the timeout.
+    problem = f"the clusters did not answer within {check.timeout:g} s"
     async with _time_limit(check.timeout, shutdown):
         try:
-            while said := await _first_missing(check, plan, fleet):
+            while problem := await _first_missing(check, plan, fleet):
                 await shutdown.sleep(_POLL_INTERVAL)
         except FleetpatchError as error:
-            said = clean(str(error))
-    return said
+            problem = clean(str(error))
+    return problem
 
 
 async def _first_missing(check: CheckSection, plan: Plan, fleet: Sequence[ApiServer]) -> str:
@@ -159,9 +160,9 @@ async def _first_missing(check: CheckSection, plan: Plan, fleet: Sequence[ApiSer
 
 
 async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
-    """Describe an object of the cluster without the condition; '' where all have it."""
+    """Describe an object of the cluster without the condition; '' if all have it."""
     kind, _, wanted = (check.condition or "").partition("=")
-    looked_at = 0
+    checked = 0
     names = check.kinds or tuple(dict.fromkeys(k for block in plan.targets for k in block.kinds))
     kinds = await kinds_of(cluster, names)
     for name in names:
@@ -177,18 +178,18 @@ async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
                 whole=True,
             )
             async for page in pages:
-                looked_at += len(page.items)
+                checked += len(page.items)
                 for seen in page.items:
                     status = _condition(seen, kind)
                     if status != (wanted or "True"):
                         where = f"{kinds[name].name} {seen.namespace}/{seen.name}"
                         return f"{cluster.name}: {where} has {kind}={status}"
-    # No object at all fails the check: a mistyped selector must not pass it.
-    return "" if looked_at else f"{cluster.name}: no object matches the check's selector"
+    # Without any object the check fails, since the selector is probably mistyped.
+    return "" if checked else f"{cluster.name}: no object matches the check's selector"
 
 
 def _condition(seen: Seen, kind: str) -> str:
-    """Return the status of a condition; whatever is not a list of conditions contains none."""
+    """Return the status of a condition; "(absent)" also if `status` has another form."""
     status = seen.whole.get("status") if isinstance(seen.whole, dict) else None
     conditions = status.get("conditions") if isinstance(status, dict) else None
     for condition in conditions if isinstance(conditions, list) else ():

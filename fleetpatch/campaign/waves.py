@@ -1,9 +1,9 @@
-"""The rollout of a run in waves: what happens before each wave.
+"""The rollout of a run in waves: the pause and the check before each wave.
 
-A wave begins when the wave before it has ended and the pause, counted from its last success, is
-over; then the check must pass. All of this is read from the run file, so a run that was stopped in
-a pause, or halted by a check, continues where it was. A wave of which a target was claimed has
-begun and is not delayed again.
+A wave begins when the wave before it has ended, the pause since its last success is over, and the
+check has passed. All of this is read from the run file, so a run that was stopped in a pause, or
+halted by a check, continues from there. A wave with a claimed target has begun and is not delayed
+again.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ from fleetpatch.report.wording import duration
 
 @dataclass(frozen=True, slots=True)
 class WaveHold:
-    """The next wave must not begin: the state of the run, and the cause."""
+    """Why the next wave must not begin: the state that the run gets, and the cause."""
 
     state: RunState
     cause: str
@@ -35,7 +35,7 @@ class WaveHold:
 class Rollout:
     """The waves of one run; with `promote` the next one begins without pause and check.
 
-    `check` returns why the check failed, or '' where it passed. `shutdown` ends a pause.
+    `check` returns why the check failed, or '' if it passed. `shutdown` ends a pause.
     """
 
     waves: WavesSection
@@ -48,15 +48,15 @@ class Rollout:
     promote: bool = False
 
     async def before(self, number: int) -> WaveHold | None:
-        """Pause and check before the wave `number`, from 0; returns why it must not begin.
+        """Pause and check before the wave `number`, from 0; return why it must not begin.
 
-        Returns None, too, where the wait was cut short by `shutdown`.
+        Returns None as well if `shutdown` ended the wait early.
         """
         wave = self.journal.wave(number)
         if wave.claimed or not wave.open:
             return None
-        if number and (held := await self._between(number)):
-            return held
+        if number and (hold := await self._between(number)):
+            return hold
         if self.shutdown.requested:
             return None
         events.wave_started(self.log, wave=number + 1, of=self._count, targets=wave.open)
@@ -80,8 +80,7 @@ class Rollout:
         done = f"wave {number} of {self._count}"
         go_on = f"`fleetpatch resume {self.journal.info.run} --promote` goes on"
         if self.promote:
-            # `--promote` is for one wave.
-            self.promote = False
+            self.promote = False  # it is for one wave only
             events.wave_promoted(self.log, wave=number + 1, of=self._count)
             return None
         if self.waves.promote == "manual":

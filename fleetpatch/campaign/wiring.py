@@ -1,4 +1,4 @@
-"""From a plan to what the engine needs to carry it out: policy, pacer, lease and window."""
+"""Builds from a plan what the engine needs: policy, pacer, Lease holder and window guard."""
 
 import math
 import os
@@ -32,11 +32,11 @@ from fleetpatch.rules.running.backoff import Backoff
 def patch_policy_of(
     info: RunInfo, plan: Plan, cluster: str, *, release: str = "", read_only: bool = False
 ) -> PatchPolicy:
-    """Return how the targets of a run in `cluster`, a server of version `release`, are patched."""
+    """Return the policy for the targets of a run in `cluster`, a server of version `release`."""
     selectors = [block.selector for block in plan.targets]
 
     def matches(target: Target, seen: Seen) -> bool:
-        # An undo patches whatever was changed, whether it is selected or not.
+        # An undo restores what was changed, even if the selector does not match it any more.
         return bool(info.undo_of) or any(
             selectors[block].matches(seen.labels) for block in target.blocks
         )
@@ -45,6 +45,7 @@ def patch_policy_of(
         change=change_of(info, plan),
         matches=matches,
         on_drift=OnDrift(plan.guards.on_drift),
+        # An undo must never overwrite a later change, whatever the plan of the run allowed.
         guarded=bool(info.undo_of) or plan.guards.conflicts == "version",
         attempts=plan.retry.attempts,
         deadline=plan.retry.deadline or inf,
@@ -61,7 +62,7 @@ def patch_policy_of(
 def _managers(plan: Plan, cluster: str) -> frozenset[str]:
     """Return the field managers that a server may record for our writes.
 
-    Kinds of CCI take no `fieldManager`: the server notes the client's name instead.
+    Kinds of CCI take no `fieldManager`: the server records the client's name instead.
     """
     named = plan.patch.field_manager
     is_cci = any(
@@ -70,14 +71,14 @@ def _managers(plan: Plan, cluster: str) -> frozenset[str]:
     return frozenset({named, FIELD_MANAGER} if is_cci else {named})
 
 
-_FREE = frozenset({PaceCause.WORK, PaceCause.STARTING})
-"""Causes with which nothing limits the pace."""
+_UNLIMITED = frozenset({PaceCause.WORK, PaceCause.STARTING})
+"""Causes of a pace that nothing limits."""
 
 
 def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer:
     """Create the pacer of one cluster; the default burst is what the rate allows in a second.
 
-    It logs `pace.changed`, and shows the progress what limits the pace.
+    Changes of the pace are logged as `pace.changed` and shown by the progress.
     """
     pace, clock = plan.pace, settings.clock
     burst = pace.burst or (max(1, math.ceil(pace.rate)) if pace.rate else 1)
@@ -98,8 +99,8 @@ def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer
 
 
 def _in_words(pace: Pace) -> str:
-    """Describe what limits the pace, for the progress line; empty where nothing does."""
-    if pace.cause in _FREE:
+    """Describe what limits the pace, for the progress line; empty if nothing does."""
+    if pace.cause in _UNLIMITED:
         return ""
     if pace.rate is None:
         return f"{pace.cause}, {pace.concurrency} in flight"
@@ -111,7 +112,7 @@ def lease_holder_of(
 ) -> LeaseHolder:
     """Create the holder of the Lease that `lock` names, in the fleet's first cluster.
 
-    A loss stops the run, and a stop ends the shutdown.
+    A lost Lease stops the run, and a stop ends the wait for the Lease.
     """
     shutdown = Shutdown(clock)
     stop.listen(lambda _cause: shutdown.request())
@@ -127,8 +128,8 @@ def lease_holder_of(
 async def holding_lease(lease_holder: LeaseHolder | None) -> AsyncIterator[None]:
     """Hold the Lease while the block runs, if the plan asks for one.
 
-    Where the run is stopped before it is had, the block runs without it, and its lanes find
-    themselves stopped. Raises Locked and ClusterError.
+    If the run is stopped before the Lease is acquired, the block runs without it, and its lanes
+    send nothing, since they are stopped. Raises Locked and ClusterError.
     """
     if lease_holder is None or not await lease_holder.acquire():
         yield

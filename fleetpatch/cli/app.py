@@ -1,8 +1,8 @@
-"""The entry point: signals, streams and arguments first, then the verb, then the exit code.
+"""The entry point: installs signal handlers and streams, calls the verb, and exits with its code.
 
-`fleetpatch --help` must answer at once. So the table below holds the one-line summaries of all
-verbs, and the module of a verb is imported only when that verb is called. typer itself is imported
-by `main`, after the signal handlers are installed (`fleetpatch.cli.parser`).
+`fleetpatch --help` must answer at once. So the table below has the one-line summaries of all verbs,
+and the module of a verb is imported only when that verb is called. typer is imported after the
+signal handlers are installed (`fleetpatch.cli.parser`).
 """
 
 import gc
@@ -21,7 +21,7 @@ VERBS = MappingProxyType(
         "validate": "Check plan files without a cluster.",
         "plan": "Expand a plan file into targets and show what would change.",
         "apply": "Carry out a plan file, or a run that was planned before.",
-        "resume": "Go on with a run, or retry its failed targets.",
+        "resume": "Continue a run, or retry its failed targets.",
         "undo": "Put back what a run changed, unless it was changed again since.",
         "status": "Show the state of runs.",
         "targets": "List the targets of a run.",
@@ -34,49 +34,49 @@ VERBS = MappingProxyType(
     }
 )
 
-# A string and not an import statement: typer may be imported only after `signals.catch`.
+# A string and not an import statement: typer may be imported only after `signals.install`.
 _PARSER = "fleetpatch.cli.parser"
 
 
 def main() -> NoReturn:
     """Run the command line and exit. Without arguments it shows its help and exits with 2."""
-    signals.catch()
+    signals.install()
     try:
         code = _call(sys.argv[1:])
     except signals.Interrupted:
-        streams.complain_at_once("fleetpatch: interrupted")
+        streams.write_stderr_nowait("fleetpatch: interrupted")
         code = Exit.PAUSED
-    signals.settle(code)
+    signals.set_exit_code(code)
     sys.exit(code)
 
 
 def _call(arguments: list[str]) -> int:
-    """Call the verb, and turn each error into one line on stderr and an exit code."""
-    streams.make_safe()
-    # Modules are never freed, so collections during the imports would find nothing. The event loop
-    # turns the collector on again (`cli.event_loop`).
+    """Call the verb; return its exit code, after one line on stderr for an error."""
+    streams.replace_standard()
+    # Modules are never freed, so garbage collections during the imports would only cost time.
+    # `cli.event_loop` enables the collector again.
     gc.disable()
     try:
         refuse_undecodable(arguments)
         code = _load(arguments)(arguments or ["--help"])
         streams.flush()
     except PlanError as error:
-        # One line a problem. Each begins with its place, which editors can jump to.
-        streams.complain(str(error))
+        # One line for each problem. It begins with its place, to which editors can jump.
+        streams.write_stderr(str(error))
         return error.exit_code
     except FleetpatchError as error:
-        streams.complain(f"fleetpatch: {error}")
+        streams.write_stderr(f"fleetpatch: {error}")
         return error.exit_code
     except streams.ResultError as error:
-        # Before anything else: the interpreter flushes stdout when it exits, and would fail again.
-        streams.hang_up()
-        streams.complain(
+        # First of all: the interpreter flushes stdout when it exits, and that would fail again.
+        streams.discard_stdout()
+        streams.write_stderr(
             f"fleetpatch: the result cannot be written to stdout ({error.strerror or error})"
         )
         return Exit.BROKEN
     except OSError as error:
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        streams.complain(f"fleetpatch: {where}{error.strerror or error}")
+        streams.write_stderr(f"fleetpatch: {where}{error.strerror or error}")
         return Exit.BROKEN
     finally:
         gc.enable()  # for callers within the same process
@@ -86,7 +86,7 @@ def _call(arguments: list[str]) -> int:
 def refuse_undecodable(arguments: Sequence[str]) -> None:
     """Raise UsageError for the first argument that is not valid in the locale's encoding.
 
-    Python keeps such bytes as lone surrogates, which cannot be sent, stored or logged.
+    Python decodes such bytes to lone surrogates, which cannot be sent, stored or logged.
     """
     for position, argument in enumerate(arguments):
         try:

@@ -1,11 +1,11 @@
-"""How a verb runs asynchronous code, and how a signal ends it (see `cli.signals`).
+"""Runs the asynchronous code of a verb, until it ends or a signal ends it (see `cli.signals`).
 
-While a plan is expanded nothing is in flight, and the first signal cancels the work. While a run is
-carried out the first signal requests a stop: nothing new is sent, and what is in flight is awaited
-and recorded. The second exits at once; what was in flight is in doubt then, and is read when the
-run goes on.
+While a plan is expanded no PATCH is in flight, and the first signal cancels the work. While a run
+is carried out the first signal requests a stop: nothing new is sent, and requests in flight are
+awaited and recorded. The second signal exits at once; targets whose requests were in flight are in
+doubt then, and are read when the run is resumed.
 
-Not a part of `cli.signals`, which must be importable before asyncio and anyio.
+Not a part of `cli.signals`, which is imported before asyncio and anyio.
 """
 
 import asyncio
@@ -27,22 +27,23 @@ T = TypeVar("T")
 
 
 def run(work: Callable[[], Awaitable[T]]) -> T:
-    """Run `work` on an event loop of its own. Of several errors at once the first is raised.
+    """Run `work` on a new event loop. If several errors occur at once, the first is raised.
 
-    Raises Interrupted where a signal was received before `work` began, or cancelled it.
+    Raises Interrupted if a signal was received before `work` began, or cancelled it.
     """
     # All imports are done. Their objects are never freed, so the collector need not visit them.
     gc.freeze()
     gc.enable()
-    # uvloop has no build for some platforms; asyncio's own loop does the same, only slower.
+    # uvloop is not built for all platforms; asyncio's own loop does the same more slowly.
     options = {"use_uvloop": find_spec("uvloop") is not None}
-    # A signal between `check` and the loop's own handler is remembered, and cancels `work` then.
+    # A signal that arrives after this check and before the loop's own handler is remembered, and
+    # cancels `work` as soon as that handler is set.
     with signals.deferred():
-        signals.check()
+        signals.raise_if_received()
         try:
             return anyio.run(partial(_until_signalled, work), backend_options=options)
         except BaseExceptionGroup as group:
-            # A task group wraps even a single error, and people can act on that one.
+            # A task group wraps even a single error, and a person can only act on one at a time.
             raise _first(group) from group
 
 
@@ -58,7 +59,7 @@ def on_signal(call: Callable[[signal.Signals], None], advice: str = "") -> Itera
     loop = asyncio.get_running_loop()
 
     def schedule(number: signal.Signals) -> None:
-        # The handler may interrupt the loop anywhere; only this call also wakes its selector.
+        # A signal may interrupt the loop anywhere; this call is safe there, and wakes its selector.
         loop.call_soon_threadsafe(call, number)
 
     with signals.responding(schedule, advice):

@@ -1,6 +1,6 @@
-"""What verbs that send have in common: expand a plan, ask, carry the run out, exit with its code.
+"""Shared by the verbs that send: expand a plan, ask, carry the run out, exit with its code.
 
-A plan is expanded and a run is carried out with progress on stderr, where that is a terminal.
+While a plan is expanded or a run is carried out, stderr shows the progress if it is a terminal.
 """
 
 import sys
@@ -18,7 +18,7 @@ from fleetpatch.cli import signals
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.output import print_summary
-from fleetpatch.cli.streams import until_reader_is_gone
+from fleetpatch.cli.streams import ignoring_broken_pipe
 from fleetpatch.errors import Exit, UsageError
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
@@ -51,38 +51,37 @@ def carry_out(
     output: Output,
     *,
     yes: bool,
-    held: PlanLock | None = None,
+    lock: PlanLock | None = None,
     options: ApplyOptions | None = None,
 ) -> None:
     """Ask unless `yes`, carry a run out, print its summary, and raise typer.Exit with its code."""
     try:
-        # Where nothing is open nothing will be sent, so there is nothing to ask about.
+        # Without an open target nothing will be sent, so there is no question to ask.
         if planned.tally.open and not yes:
             _confirm(planned)
-        # Deferred: once the session is over its exit code stands, and a late signal must not
-        # replace it.
+        # Deferred: after the session its exit code is final, and a late signal must not replace it.
         with signals.deferred():
-            summary = _apply(planned, settings, held, options)
+            summary = _apply(planned, settings, lock, options)
             code = exit_code(summary.state, summary.tally, partly=summary.partly)
-            signals.settle(code)
+            signals.set_exit_code(code)
     except signals.Interrupted:
         sys.stderr.write(_nothing_sent(planned))
         raise
-    # The outcome is on record: a closed stdout must not turn a success into an error.
-    with until_reader_is_gone():
+    # The outcome is recorded, so a closed stdout does not make the command fail.
+    with ignoring_broken_pipe():
         print_summary(summary, settings, output)
         sys.stdout.flush()
     raise typer.Exit(code)
 
 
 def _apply(
-    planned: Summary, settings: Settings, held: PlanLock | None, options: ApplyOptions | None
+    planned: Summary, settings: Settings, lock: PlanLock | None, options: ApplyOptions | None
 ) -> Summary:
-    """Carry the run out. Raises Interrupted where a signal came before it began."""
+    """Carry the run out. Raises Interrupted if a signal was received before it began."""
     run_file = Path(planned.run_file)
     with watch_applying(sys.stderr, total=planned.tally.open) as progress:
         work = partial(
-            apply, run_file, replace(settings, progress=progress), held=held, options=options
+            apply, run_file, replace(settings, progress=progress), lock=lock, options=options
         )
         return run(lambda: interruptible(lambda stop: work(stop=stop)))
 
@@ -93,7 +92,7 @@ def _confirm(planned: Summary) -> None:
     write(confirmation_lines(planned), sys.stderr)
     if not sys.stdin.isatty():
         raise UsageError(
-            "there is no terminal to ask on; say --yes to go on without asking "
+            "there is no terminal to ask on; use --yes to continue without a question "
             f"(the plan is kept: {planned.run_file})"
         )
     sys.stderr.write(QUESTION)

@@ -1,4 +1,4 @@
-"""Options that several verbs share, each written once."""
+"""Options that several verbs share."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +10,7 @@ from fleetpatch.model.units import read_duration
 
 
 class Output(StrEnum):
-    """For whom the answer is."""
+    """The format of a verb's output."""
 
     TEXT = "text"
     JSON = "json"
@@ -24,13 +24,13 @@ def _duration(text: str | float) -> float:
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if not seconds:
-        raise typer.BadParameter(f"{text!r} leaves no time for an answer; give more")
+        raise typer.BadParameter(f"{text!r} leaves no time for an answer; use a longer duration")
     return seconds
 
 
 def _new_file(path: Path | None) -> Path | None:
     if path is not None and path.exists():
-        raise typer.BadParameter(f"{path} exists already; name another")
+        raise typer.BadParameter(f"{path} exists already; name another file")
     return path
 
 

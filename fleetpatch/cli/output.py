@@ -1,4 +1,4 @@
-"""What a verb prints: a run's summary on stdout, warnings on stderr.
+"""Prints a run's summary to stdout, and warnings to stderr.
 
 Warnings do not affect the exit code.
 """
@@ -19,7 +19,7 @@ from fleetpatch.report.terminal import write
 
 
 def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
-    """Print where a run stands: `apply` ends with it, `status RUN` is nothing else."""
+    """Print the summary of a run: the output of `status RUN`, and the last output of `apply`."""
     if output is Output.JSON:
         typer.echo(json.dumps(as_json(summary)))
     else:
@@ -28,15 +28,15 @@ def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
 
 
 def print_warnings(plan: PlanFile) -> None:
-    """Print the warnings of a plan file, each in a line that begins with its place."""
+    """Print the warnings of a plan file, each as a line that begins with its place."""
     for warning in plan.warnings(datetime.now(UTC)):
         sys.stderr.write(f"{warning}\n")
 
 
 class WarnOnce:
-    """Writes warnings to stderr, each of them at its first occurrence only.
+    """Writes warnings to stderr, each of them once.
 
-    The clusters of a plan are opened to plan and again to apply, and would warn twice.
+    The clusters of a plan are opened for planning and again for applying, and would warn twice.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The command line as typer parses it: the verbs, checks of all their options, usage errors.
+"""Parses the command line with typer, checks all options, and converts usage errors.
 
 typer would draw a box around a usage error; here every error is one line.
 """
@@ -19,10 +19,10 @@ _UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
 """The base class of typer's usage errors, which typer itself does not export."""
 
 _JOINED: Final = frozenset({"selector", "field_selector"})
-"""Options that cannot be repeated, but whose terms can be joined with a comma."""
+"""Options that cannot be repeated, but take several terms, joined with a comma."""
 
 _MODULES: Final = {"annotate": "label"}
-"""The modules of the verbs that have none of their own name."""
+"""The modules of verbs that do not have a module of their own name."""
 
 
 def command_line(
@@ -30,8 +30,8 @@ def command_line(
 ) -> Callable[[list[str]], int | None]:
     """Return the function that runs a command line and returns its exit code, None for success.
 
-    `verbs` are all verbs with their summaries. Those in `loaded` are imported; of the others only
-    the summary is known. The function raises UsageError where the command line is wrong.
+    `verbs` are all verbs with their summaries. The modules of those in `loaded` are imported; the
+    others only appear in the help. The function raises UsageError for a wrong command line.
     """
     return partial(_call, build(verbs, loaded))
 
@@ -40,7 +40,7 @@ def _call(app: typer.Typer, arguments: list[str]) -> int | None:
     try:
         code: int | None = app(arguments, prog_name="fleetpatch", standalone_mode=False)
     except SystemExit as end:
-        # typer exits by itself where the reader of stdout is gone, and after completion.
+        # typer exits by itself if the reader of stdout has exited, and after a shell completion.
         return end.code if isinstance(end.code, int) else None
     except _UsageProblem as error:
         raise UsageError(_one_line(error)) from error
@@ -48,7 +48,7 @@ def _call(app: typer.Typer, arguments: list[str]) -> int | None:
 
 
 def _one_line(error: Exception) -> str:
-    """Return what is wrong with the command line, and where its help is."""
+    """Return in one line what is wrong with the command line, and how to show its help."""
     message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
     message = message.replace("Value error, ", "").rstrip(".")  # a prefix of pydantic's
     context = getattr(error, "ctx", None)
@@ -57,7 +57,7 @@ def _one_line(error: Exception) -> str:
 
 
 def build(verbs: Mapping[str, str], loaded: Collection[str | None]) -> typer.Typer:
-    """Build the application, with the `loaded` verbs in full and the others as a line of help."""
+    """Build the application: the `loaded` verbs with their options, the others as lines of help."""
     app = typer.Typer(
         name="fleetpatch",
         help="Change one thing on very many Kubernetes job objects: planned, paced, on record.",
@@ -79,7 +79,7 @@ def _command_of(verb: str) -> Callable[..., None]:
 
 
 def _not_loaded() -> None:
-    """Take the place of a verb of which only the summary is shown."""
+    """Stand in for a verb whose module is not imported."""
 
 
 def _version(wanted: bool) -> None:
@@ -94,14 +94,14 @@ def _root(
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Take the options that come before the verb."""
+    """Accept the options that come before the verb."""
 
 
 class Command(TyperCommand):
-    """A verb whose options are each given once, not empty and in UTF-8; lists may be repeated.
+    """A verb that refuses options that are repeated (unless they are lists), empty or not UTF-8.
 
-    The parser takes the last of several values without a word, and `--context "$CONTEXT"` with an
-    unset variable would mean the current context. Such options are refused by name.
+    Otherwise the parser would silently take the last of several values, and `--context "$CONTEXT"`
+    with an unset variable would mean the current context.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -123,4 +123,4 @@ def _check(option: TyperOption, times: int, value: object) -> None:
         if one == "":
             raise UsageError(f"{name} is empty; give a value, or leave the option out")
         if isinstance(one, str) and not is_unicode(one):
-            raise UsageError(f"{name} holds bytes that are not UTF-8; write it in UTF-8")
+            raise UsageError(f"{name} has bytes that are not UTF-8; write it in UTF-8")

@@ -1,4 +1,4 @@
-"""Which run `apply PLAN` carries out: an unfinished one of the same plan, or a new one."""
+"""Selects the run that `apply PLAN` carries out: an unfinished run of the plan, or a new one."""
 
 import sys
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Choice:
 
 
 def require_digest(found: str, wanted: str | None, what: str) -> None:
-    """Raise UsageError where `--digest` was given and is not that of the plan or run `what`."""
+    """Raise UsageError if `--digest` was given and is not that of the plan or run `what`."""
     if wanted is not None and wanted.removeprefix("sha256:") != found.removeprefix("sha256:"):
         raise UsageError(
             f"{what}: its digest is {found}, not {wanted}: it is not the plan that was reviewed; "
@@ -40,7 +40,7 @@ def require_digest(found: str, wanted: str | None, what: str) -> None:
 
 
 def require_run_options(what: str, planned: Summary, choice: Choice) -> None:
-    """Raise UsageError for options of `apply` that do not go with the run `what`."""
+    """Raise UsageError for options of `apply` that do not apply to the run `what`."""
     if choice.new or choice.everything or choice.run_file:
         raise UsageError(
             f"{what}: --new, --all and --run-file are for a plan file, and this is a run, "
@@ -48,7 +48,7 @@ def require_run_options(what: str, planned: Summary, choice: Choice) -> None:
         )
     if choice.dry_run and not planned.info.dry_run:
         raise UsageError(
-            f"{what}: this run was planned to be carried out, and a dry run would use it up; "
+            f"{what}: this run was not planned as a dry run, which would mark its targets as done; "
             "dry-run the plan file instead: fleetpatch apply PLAN --dry-run"
         )
 
@@ -62,13 +62,13 @@ def apply_plan(
     *,
     yes: bool,
 ) -> None:
-    """Carry out the plan file at `path`: its unfinished run, or a new one. Exits with its code."""
+    """Carry out the plan file at `path`, by its unfinished run or a new one; exit with its code."""
     plan = load_plan(path)
     require_digest(plan.digest, choice.digest, str(path))
     print_warnings(plan)
     servers = ServerComparison(plan.plan)
-    # Locked before the run is chosen: two processes must not plan the same plan at once.
-    with plan_lock(plan.plan.name, settings) as held:
+    # Locked before the run is selected, so that two processes cannot both make a new one.
+    with plan_lock(plan.plan.name, settings) as lock:
         planned = None
         if not (choice.new or choice.run_file):
             planned = unfinished_run(plan, settings, servers, dry_run=choice.dry_run)
@@ -82,21 +82,20 @@ def apply_plan(
                 everything=choice.everything,
                 dry_run=choice.dry_run,
             )
-        carry_out(planned, settings, output, yes=yes, held=held, options=options)
+        carry_out(planned, settings, output, yes=yes, lock=lock, options=options)
 
 
 def unfinished_run(
     plan: PlanFile, settings: Settings, servers: ServerComparison, *, dry_run: bool
 ) -> Summary | None:
-    """Find the unfinished run of the plan on the servers that it leads to now.
+    """Return the unfinished run of the plan on the servers that it leads to now, or None.
 
-    None where there is none. Raises UsageError where the plan was changed while a run of its former
-    text is unfinished.
+    Raises UsageError if the plan was changed while a run of its former text is unfinished.
     """
     runs, here = settings.runs, servers.matches
     unfinished = catalog.unfinished(runs, plan.digest, dry_run=dry_run)
     found = [entry for entry in unfinished if entry.info and here(entry.info)]
-    # A newer run that is finished has done whatever an older one left open.
+    # A newer run that is finished has included the targets that an older one left open.
     if not found or catalog.finished(runs, plan.digest, dry_run=dry_run, here=here):
         _refuse_changed(plan, settings, servers)
         if not found and unfinished:
@@ -104,7 +103,7 @@ def unfinished_run(
         return None
     planned = summarize(found[0].path)
     sys.stderr.write(
-        f"Going on with the unfinished run {found[0].run} (--new makes a new plan instead).\n"
+        f"Resuming the unfinished run {found[0].run} (use --new to plan again instead).\n"
     )
     return planned
 
@@ -121,10 +120,11 @@ def new_run(
 ) -> Summary:
     """Expand the plan into a new run.
 
-    Where nothing matches because a finished run has changed it all, returns that run's summary.
+    If nothing matches because a finished run has changed all of it, return that run's summary.
     """
     if not dry_run:
-        # Before the survey: a plan made outside of the window would be old when it opens.
+        # Before the survey: targets that were listed outside of the window would be outdated when
+        # it opens.
         run(
             lambda: interruptible(
                 lambda stop: require_open_window(plan.plan, settings, options, stop)
@@ -135,26 +135,28 @@ def new_run(
             plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
         )
     except NothingMatched:
-        # A plan that changes what it selects on matches nothing once it has been carried out.
+        # A plan that changes a label of its own selector matches nothing after it was carried out.
         here = servers.matches
         done = catalog.finished(settings.runs, plan.digest, dry_run=dry_run, here=here)
         if done is None:
             raise
-    sys.stderr.write(f"Nothing matches the plan any more: the run {done.run} has done it all.\n")
+    sys.stderr.write(
+        f"Nothing matches the plan any more: the run {done.run} has changed all of it.\n"
+    )
     return summarize(done.path)
 
 
 def _explain_difference(elsewhere: catalog.RunEntry, servers: ServerComparison) -> None:
-    """Print why an unfinished run of the plan does not go on: it is of other servers."""
+    """Print why an unfinished run is not resumed: it was planned on other servers."""
     if elsewhere.info is not None:
         difference = servers.difference(elsewhere.info)
         sys.stderr.write(
-            f"Not going on with the unfinished run {elsewhere.run}: {difference}; planning again.\n"
+            f"Not resuming the unfinished run {elsewhere.run}: {difference}; planning again.\n"
         )
 
 
 def _refuse_changed(plan: PlanFile, settings: Settings, servers: ServerComparison) -> None:
-    """Raise UsageError where the run of an earlier text of the plan is unfinished.
+    """Raise UsageError if a run of an earlier text of the plan is unfinished.
 
     Two runs of one plan would then change the same objects in different ways.
     """
@@ -163,6 +165,6 @@ def _refuse_changed(plan: PlanFile, settings: Settings, servers: ServerCompariso
         return
     raise UsageError(
         f"{plan.file}: the plan was changed while its run {started.run} is unfinished: its digest "
-        f"is {plan.digest}, the run's is {started.info.plan_digest}; go on with that run "
-        f"(`fleetpatch resume {started.run}`), undo it, or say --new to leave it as it is"
+        f"is {plan.digest}, the run's is {started.info.plan_digest}; continue that run "
+        f"(`fleetpatch resume {started.run}`), undo it, or use --new to leave it as it is"
     )

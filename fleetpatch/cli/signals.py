@@ -1,16 +1,16 @@
-"""SIGINT, SIGTERM and SIGHUP, from the start of `main` to its end.
+"""Handles SIGINT, SIGTERM and SIGHUP, from the start of `main` to its end.
 
 One handler serves all three. What the first signal does depends on what the process is doing:
 
 | the process | the first signal |
 |---|---|
 | imports, reads its arguments, asks, writes a listing | raises `Interrupted` |
-| runs an event loop | calls what `responding` was given |
-| has a settled exit code (`settle`) | exits with that code at once |
+| runs an event loop | calls the function that `responding` set |
+| has its exit code (`set_exit_code`) | exits with that code at once |
 
 The second signal exits at once, whatever the process is doing. A signal that was received stays
-received: an exception can be lost in a callback of the interpreter, so `check` raises it again
-before an event loop is started.
+received: an exception can be lost in a callback of the interpreter, so `raise_if_received` raises
+it again before an event loop is started.
 
 SIGINT and SIGHUP stay ignored where the parent ignores them: a shell does so for its background
 jobs, `nohup` does so on purpose. SIGTERM is always handled. A parent may also have blocked any of
@@ -36,7 +36,10 @@ _MAY_STAY_IGNORED: Final = frozenset({signal.SIGINT, signal.SIGHUP})
 
 
 class Interrupted(BaseException):
-    """A signal ends the process while nothing is in flight; no `Exception` on purpose."""
+    """A signal ends the process while nothing is in flight.
+
+    Not an `Exception`, so that no handler of errors catches it.
+    """
 
 
 def _interrupt(_number: signal.Signals) -> None:
@@ -54,11 +57,11 @@ class _State:
 
     def handle(self, number: int, _frame: object) -> None:
         if self.exit_code is not None:
-            # Not sys.exit: the interpreter may be shutting down already.
+            # Not sys.exit, which raises: the interpreter may be shutting down already.
             os._exit(self.exit_code)
         received = signal.Signals(number)
         if self.received is not None:
-            streams.complain_at_once(f"{received.name}: exited at once{self.advice}")
+            streams.write_stderr_nowait(f"{received.name}: exited at once{self.advice}")
             os._exit(Exit.PAUSED)
         self.received = received
         self.respond(received)
@@ -67,7 +70,7 @@ class _State:
 _state = _State()
 
 
-def catch() -> None:
+def install() -> None:
     """Handle the signals from now on; called once, by the main thread of the process."""
     global _state  # noqa: PLW0603 - a process has one set of signal handlers
     _state = _State()
@@ -78,17 +81,19 @@ def catch() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     report = sys.unraisablehook
 
+    # Interrupted may be raised in a finalizer, where Python would print a traceback.
     def report_others(unraisable: "sys.UnraisableHookArgs") -> None:
         if unraisable.exc_type is not Interrupted:
             report(unraisable)
 
     sys.unraisablehook = report_others
-    # The interpreter resets handlers before it ends, and a late signal would change the exit code.
+    # The interpreter restores the default handlers before it ends; a signal after that would kill
+    # the process and so change its exit code.
     atexit.register(ignore)
 
 
-def check() -> None:
-    """Raise Interrupted where a signal was received already."""
+def raise_if_received() -> None:
+    """Raise Interrupted if a signal was received already."""
     if _state.received is not None:
         raise Interrupted
 
@@ -112,13 +117,13 @@ def responding(respond: Respond, advice: str = "") -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Only remember a signal while the block runs; `check` raises it later."""
+    """Only remember a signal while the block runs; `raise_if_received` raises it later."""
     with responding(lambda _number: None):
         yield
 
 
-def settle(exit_code: int) -> None:
-    """Let every later signal exit at once with `exit_code`, since the work is done."""
+def set_exit_code(exit_code: int) -> None:
+    """Set the final exit code: every later signal exits with it at once."""
     _state.exit_code = exit_code
 
 

@@ -1,9 +1,9 @@
-r"""stdin, stdout and stderr: a run must not fail because of what they are connected to.
+r"""Makes stdin, stdout and stderr safe: a run must not fail because of what they lead to.
 
 A stream may be closed from the start (`>&-`), be a pipe whose reader has exited (`| head`), a
 terminal that is gone, or a file on a full disk, and its encoding may lack a character (GBK, ascii).
-Output to stderr is dropped then. A result that cannot be written to stdout is an error, but
-it does not change the run. A character that the encoding lacks is written as a JSON escape
+Output to stderr is dropped then. A result that cannot be written to stdout is an error, which does
+not change the run. A character that the encoding lacks is written as a JSON escape
 (`\ud83d\ude00`), so that JSON stays valid.
 """
 
@@ -28,27 +28,27 @@ class ResultError(OSError):
     """stdout cannot be written, and not because its reader has exited."""
 
 
-def make_safe() -> None:
-    """Open closed streams, let stderr drop what cannot be written, and make encodings total.
+def replace_standard() -> None:
+    """Replace the standard streams by safe ones, and open those that are closed.
 
-    Otherwise the next file to be opened, perhaps the run file, would get the number of a closed
-    stream, and messages would be written into it.
+    Without that, the next file to be opened, perhaps the run file, would get the descriptor of a
+    closed stream, and messages would be written into it.
     """
     make_encodings_total()
     for number in (_STDIN, _STDOUT, _STDERR):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
     if sys.stdin is None:
         sys.stdin = os.fdopen(_STDIN, closefd=False)
     elif sys.stdin is sys.__stdin__ and isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(errors="replace")
     if sys.stdout is None or sys.stdout is sys.__stdout__:
-        result = _Result(_STDOUT, "w", closefd=False)
+        result = _ResultFile(_STDOUT, "w", closefd=False)
         sys.stdout = _text(io.BufferedWriter(result), sys.stdout)  # type: ignore[arg-type] # it is one
     if sys.stderr is None or sys.stderr is sys.__stderr__:
-        sys.stderr = _text(_Forgiving(_STDERR, "w", closefd=False), sys.stderr)
+        sys.stderr = _text(_LossyFile(_STDERR, "w", closefd=False), sys.stderr)
 
 
 def make_encodings_total() -> None:
@@ -56,14 +56,14 @@ def make_encodings_total() -> None:
     codecs.register_error(ESCAPE, _escape)
 
 
-def _text(file: "io.BufferedWriter | _Forgiving", replaced: object) -> io.TextIOWrapper:
+def _text(file: "io.BufferedWriter | _LossyFile", replaced: object) -> io.TextIOWrapper:
     """Return a text stream to `file`, in the encoding of the stream that it replaces."""
     return io.TextIOWrapper(
         file,
         encoding=getattr(replaced, "encoding", None),
         errors=ESCAPE,
         line_buffering=file.isatty(),
-        write_through=isinstance(file, _Forgiving),
+        write_through=isinstance(file, _LossyFile),
     )
 
 
@@ -82,11 +82,9 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     return escaped, error.end
 
 
-def complain(text: str) -> None:
-    """Write a line to stderr; safe in a signal handler, which may have interrupted another write.
-
-    So it bypasses the buffer of the real stderr, which refuses to be entered twice.
-    """
+def write_stderr(text: str) -> None:
+    """Write a line to stderr; safe in a signal handler that interrupted another write."""
+    # The buffer of the real stderr raises if it is entered twice, so it is bypassed.
     stream = sys.stderr
     if stream is not None and stream is not sys.__stderr__:
         stream.write(f"{text}\n")
@@ -95,10 +93,10 @@ def complain(text: str) -> None:
         os.write(_STDERR, f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
-def complain_at_once(text: str) -> None:
-    """Write a line to stderr if that takes no wait; otherwise the line is lost.
+def write_stderr_nowait(text: str) -> None:
+    """Write a line to stderr if that is possible without a wait; otherwise drop it.
 
-    For a process that exits: a full pipe or a stopped terminal must not prevent that.
+    For a process that exits: a full pipe or a stopped terminal must not delay that.
     """
     poll = select.poll()
     poll.register(_STDERR, select.POLLOUT)
@@ -106,32 +104,33 @@ def complain_at_once(text: str) -> None:
     line = f"{text}\n".encode(encoding, "backslashreplace")
     with suppress(OSError):
         if any(event & select.POLLOUT for _, event in poll.poll(0)):
+            # A writable pipe has room for PIPE_BUF bytes; more could block.
             os.write(_STDERR, line[: select.PIPE_BUF])
 
 
 @contextmanager
-def until_reader_is_gone() -> Iterator[None]:
-    """Let the block write to stdout; where its reader has exited, drop the rest."""
+def ignoring_broken_pipe() -> Iterator[None]:
+    """Let the block write to stdout; if its reader has exited, drop the rest."""
     try:
         yield
     except BrokenPipeError:
-        hang_up()
+        discard_stdout()
 
 
 def flush() -> None:
     """Flush stdout while an error can still be reported. Raises ResultError."""
-    with until_reader_is_gone():
+    with ignoring_broken_pipe():
         sys.stdout.flush()
 
 
-def hang_up() -> None:
-    """Discard what is buffered for stdout: its flush at exit would fail again."""
+def discard_stdout() -> None:
+    """Lead stdout to /dev/null: the flush of its buffer at exit would fail again."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, _STDOUT)
     os.close(nowhere)
 
 
-class _Forgiving(io.FileIO):
+class _LossyFile(io.FileIO):
     """A file that drops what cannot be written."""
 
     def write(self, data: "bytes | bytearray | memoryview") -> int:  # type: ignore[override] # any buffer
@@ -141,8 +140,8 @@ class _Forgiving(io.FileIO):
         return len(data)
 
 
-class _Result(io.FileIO):
-    """A file whose errors differ from those of all other files."""
+class _ResultFile(io.FileIO):
+    """stdout, whose errors are ResultError so that they differ from those of other files."""
 
     def write(self, data: "bytes | bytearray | memoryview") -> int | None:  # type: ignore[override] # any buffer
         """Write some of `data`. Raises BrokenPipeError and ResultError."""

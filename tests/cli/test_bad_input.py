@@ -67,9 +67,15 @@ NAMES = [
 WORDS = [
     ("label jobs.batch a -A -l app=etl", r"'a': write KEY=VALUE to set, or KEY- to remove"),
     ("label jobs.batch a=1 a- -A -l app=etl", r"'a' is given twice"),
-    ("label jobs.batch a=1 -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
-    ("annotate jobs.batch a=1 -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
-    ("label jobs.batch a=1 -A -n x -l app=etl", r"say where: -n NAMESPACE \(or a glob\), or -A"),
+    ("label jobs.batch a=1 -l app=etl", r"name the namespaces: -n NAMESPACE \(or a glob\), or -A"),
+    (
+        "annotate jobs.batch a=1 -l app=etl",
+        r"name the namespaces: -n NAMESPACE \(or a glob\), or -A",
+    ),
+    (
+        "label jobs.batch a=1 -A -n x -l app=etl",
+        r"name the namespaces: -n NAMESPACE \(or a glob\), or -A",
+    ),
     ("label jobs.batch a=1 -A", r"no selector and would match every object .* pass --all"),
     ("annotate jobs.batch a=1 -A", r"no selector and would match every object .* pass --all"),
     ("label jobs.batch a=1 -A -l app=nix", r"does not match any object; check its selector"),
@@ -78,7 +84,7 @@ WORDS = [
     ("label cronjobs a=1 -A -l app=etl", r"'cronjobs' is not served"),
     (f"{LABEL} --concurrency 0", r"'--concurrency': Input should be greater"),
     (f"{LABEL} --run-file good.yaml", r"good\.yaml exists already"),
-    (LABEL, r"there is no terminal to ask on; say --yes"),
+    (LABEL, r"there is no terminal to ask on; use --yes"),
 ]
 
 MEANINGS = [
@@ -163,7 +169,7 @@ def test_without_a_terminal_nothing_goes_without_yes_but_the_plan_is_kept(
     assert (ended.code, ended.out) == (2, "")
     (run_file,) = tool.state.rglob("*.run")
     assert ended.err.endswith(
-        "there is no terminal to ask on; say --yes to go on without asking "
+        "there is no terminal to ask on; use --yes to continue without a question "
         f"(the plan is kept: {run_file})\n"
     )
 

@@ -221,7 +221,7 @@ def test_odd_entries_among_the_runs_are_named_and_stop_nothing(tool: Tool) -> No
             assert ended.code in {1, 2}
             assert f"{name}" in ended.err
             assert ended.err.count("\n") == 1, ended.err
-    assert f"Going on with the unfinished run {sound.stem}" in went_on.err
+    assert f"Resuming the unfinished run {sound.stem}" in went_on.err
 
 
 def test_a_name_that_no_file_can_have_is_no_run(call: Caller) -> None:

@@ -131,7 +131,7 @@ def test_undo_asks_and_without_a_terminal_keeps_the_plan(
     ended = call("undo", "paint")
 
     assert ended.code == 2
-    assert "say --yes" in ended.err
+    assert "use --yes" in ended.err
     assert server.sent() == sent
 
 

@@ -90,7 +90,7 @@ def test_a_plan_is_planned_again_where_the_context_was_switched(
 
     assert (ended.code, served["a"].sent()) == (0, 0), ended.err
     assert served["b"].sent() == ended.json["targets"] > 0
-    assert f"Not going on with the unfinished run {run}" in ended.err
+    assert f"Not resuming the unfinished run {run}" in ended.err
     assert served["a"].server in ended.err
     assert served["b"].server in ended.err
 
@@ -121,7 +121,7 @@ def test_what_was_done_on_one_server_is_not_said_of_another(
     moving = plan("paint", ETL, patch={"labels": {"app": "etl-2"}})
     tool.write("plan.yaml", moving)
     assert call("apply", "plan.yaml", "--yes").code == 0
-    assert "has done it all" in call("apply", "plan.yaml", "--yes").err
+    assert "has changed all of it" in call("apply", "plan.yaml", "--yes").err
     # On b nothing matches any more, by another plan's doing.
     switch(tool, "b")
     tool.write("other.yaml", plan("other", ETL, patch={"labels": {"app": "etl-3"}}))
@@ -131,7 +131,7 @@ def test_what_was_done_on_one_server_is_not_said_of_another(
     ended = call("apply", "plan.yaml", "--yes")
 
     assert ended.code == 2
-    assert "has done it all" not in ended.err
+    assert "has changed all of it" not in ended.err
     assert served["b"].requests("list") > lists
 
 
@@ -209,7 +209,7 @@ def test_a_fleet_of_which_one_cluster_moved_is_planned_again(
 
     assert ended.code == 0, ended.err
     assert ended.json["run"] != run
-    assert f"Not going on with the unfinished run {run}" in ended.err
+    assert f"Not resuming the unfinished run {run}" in ended.err
 
 
 def test_a_changed_plan_is_refused_only_where_its_unfinished_run_is(

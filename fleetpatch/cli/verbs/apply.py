@@ -28,7 +28,7 @@ def command(
     ] = None,
     dry_run: DryRunOption = False,
     new: Annotated[
-        bool, typer.Option("--new", help="Plan again, even if an unfinished run could go on.")
+        bool, typer.Option("--new", help="Plan again, even if an unfinished run can be resumed.")
     ] = False,
     wait: WaitOption = False,
     run_file: RunFileOption = None,
@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Carry out a plan file, or a run that was planned before.
 
-    A plan file is expanded first; where a run of the very same plan is unfinished, that one goes
-    on. Exit codes: 0 done, 3 some targets failed, 5 paused and can go on, 1 and 2 nothing was done.
+    A plan file is expanded first, unless a run of the same plan is unfinished: that one is resumed.
+    Exit codes: 0 done, 3 some targets failed, 5 paused (see resume), 1 and 2 nothing was done.
     """
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings

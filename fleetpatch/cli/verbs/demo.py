@@ -17,13 +17,13 @@ from fleetpatch.errors import SurroundingsError
 
 _PLAN = "demo-relabel.yaml"
 _FOLDERS = (Path(__file__).parents[2] / "plans", Path(__file__).parents[3] / "plans")
-"""Of an installed package, and of a checkout."""
+"""The folder of plans in an installed package, and that in a checkout."""
 
 
 def command(
     jobs: Annotated[int, typer.Option(min=1, help="Jobs of the sandbox's fleet.")] = 2000,
     seed: Annotated[
-        int, typer.Option(help="The same seed gives the same fleet and the same faults.")
+        int, typer.Option(help="The same seed makes the same fleet and the same faults.")
     ] = 7,
     state_dir: StateDirOption = None,
 ) -> None:
@@ -43,14 +43,14 @@ def command(
             "FLEETPATCH_STATE_DIR": str(state),
         }
         run_file = state / "runs" / "demo.run"
-        _forget(run_file)
+        _remove_earlier_run(run_file)
         _say("1. Plan: what would change? Nothing is sent yet.")
         _fleetpatch(environment, "plan", str(plan), "--run-file", str(run_file))
         _say("2. Apply: carry it out, through throttling, errors and lost answers.")
         _fleetpatch(environment, "apply", str(run_file), "--yes")
         _say("3. Apply again: every target is done, so nothing is sent.")
         _fleetpatch(environment, "apply", str(plan), "--yes")
-        _say("4. Undo: every value that nobody changed since goes back to what it was.")
+        _say("4. Undo: values that were not changed since go back to what they were.")
         _fleetpatch(environment, "undo", str(run_file), "--yes")
     _say("Done. What the campaign did is recorded in these files:")
     typer.echo(f"  run file  {run_file}   (fleetpatch status FILE, fleetpatch targets FILE)")
@@ -64,8 +64,8 @@ def _find_plan() -> Path:
     raise SurroundingsError(f"the demo's plan {_PLAN} is not installed; reinstall fleetpatch")
 
 
-def _forget(run_file: Path) -> None:
-    """Remove what an earlier demo left."""
+def _remove_earlier_run(run_file: Path) -> None:
+    """Remove the files of an earlier demo."""
     for path in run_file.parent.glob(f"{run_file.stem}*"):
         path.unlink()
 

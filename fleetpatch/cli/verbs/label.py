@@ -1,4 +1,4 @@
-"""`fleetpatch label` and `fleetpatch annotate`: a plan made of arguments, carried out at once."""
+"""`fleetpatch label` and `fleetpatch annotate`: make a plan from arguments, and carry it out."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ AllowKeysOption: TypeAlias = Annotated[
 def _command(
     verb: str, what: Literal["labels", "annotations"], summary: str
 ) -> Callable[..., None]:
-    """Make the command that changes `what`; `summary` is the first line of its help."""
+    """Return the command that changes `what`; `summary` is the first line of its help."""
 
     def command(
         kinds: KindsArgument,
@@ -89,12 +89,12 @@ def _command(
         from fleetpatch.cli.output import WarnOnce
 
         if all_namespaces == bool(namespace):
-            raise UsageError("say where: -n NAMESPACE (or a glob), or -A for all namespaces")
+            raise UsageError("name the namespaces: -n NAMESPACE (or a glob), or -A for all of them")
         plan = _plan(
             verb,
             fleet=[{"name": "cluster", "context": context}] if context else None,
             targets=[
-                _given(
+                _without_empty(
                     kinds=[kind for kind in kinds.split(",") if kind],
                     namespaces=namespace,
                     selector=selector,
@@ -102,8 +102,8 @@ def _command(
                 )
             ],
             patch={what: _changes(changes)},
-            guards=_given(allowKeys=allow_key),
-            pace=_given(concurrency=concurrency, rate=rate),
+            guards=_without_empty(allowKeys=allow_key),
+            pace=_without_empty(concurrency=concurrency, rate=rate),
         )
         settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
         planned = expand_with_progress(
@@ -116,20 +116,20 @@ def _command(
 
 
 def _plan(verb: str, **sections: Json) -> "Plan":
-    """Build a plan and check it as if it had been read from a file.
+    """Build a plan, and check it like one that is read from a file.
 
-    Its name is made of its content: the same arguments again are the same plan, which one process
-    at a time may apply; other arguments are another plan, which may run beside it.
+    Its name is derived from its content. So the same arguments are the same plan, which only one
+    process at a time may apply, and other arguments are another plan, which may run concurrently.
     """
     from fleetpatch.model.plan.load import plan_from
 
     content = json.dumps(sections, sort_keys=True).encode()
     name = f"{verb}-{hashlib.blake2s(content, digest_size=4).hexdigest()}"
-    return plan_from({"metadata": {"name": name}, **_given(**sections)})
+    return plan_from({"metadata": {"name": name}, **_without_empty(**sections)})
 
 
-def _given(**values: Json) -> dict[str, Json]:
-    """Leave out what was not given, so that the plan's own defaults apply."""
+def _without_empty(**values: Json) -> dict[str, Json]:
+    """Leave out empty values, so that the plan's own defaults apply."""
     return {key: value for key, value in values.items() if value not in (None, "", [], {})}
 
 
@@ -143,7 +143,7 @@ def _changes(changes: Sequence[str]) -> dict[str, str | None]:
                 raise UsageError(f"{change!r}: write KEY=VALUE to set, or KEY- to remove")
             key = change.removesuffix("-")
         if key in parsed:
-            raise UsageError(f"{key!r} is given twice; say once what it shall be")
+            raise UsageError(f"{key!r} is given twice; give it once")
         parsed[key] = value if equals else None
     return parsed
 

@@ -1,4 +1,4 @@
-"""`fleetpatch plan`: expand a plan file, show what would change, keep the run file."""
+"""`fleetpatch plan`: expand a plan file into a run file, and show what would change."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Expand a plan file into targets and show what would change.
 
-    Nothing is patched. The targets are written to a run file, which `apply` carries out as it is.
+    Nothing is patched. The targets are written to a run file; `apply` patches exactly those.
     """
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.view import preview

@@ -1,4 +1,4 @@
-"""`fleetpatch resume`: go on with a run."""
+"""`fleetpatch resume`: continue a run."""
 
 import sys
 from typing import Annotated
@@ -39,10 +39,10 @@ def command(
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
 ) -> None:
-    """Go on with a run, or retry its failed targets.
+    """Continue a run, or retry its failed targets.
 
     Targets in doubt are read before anything is sent. A finished run is left as it is; a halted run
-    goes on, and its failures so far are accepted. It asks only if nothing was sent yet.
+    is continued, and its failures so far are accepted. It asks only if nothing was sent yet.
     """
     from fleetpatch.campaign.apply import reopen_failed
     from fleetpatch.campaign.servers import summarize_to_resume
@@ -66,6 +66,6 @@ def command(
         sys.stderr.write(f"Reopened {several(number, 'failed target')}.\n")
         summary = summarize(path)
     options = ApplyOptions(resume_halted=True, promote=promote, wait_for_window=wait)
-    # The first time a run sends, a person has to agree; after that they have agreed already.
+    # A person must agree before a run sends for the first time; a run that has begun was agreed to.
     begun = summary.state is not RunState.PLANNED
     carry_out(summary, settings, output, yes=yes or begun, options=options)

@@ -50,8 +50,8 @@ def command(
 ) -> None:
     """Serve the embedded API server with a sample fleet.
 
-    Prints one JSON line with server, kubeconfig and pid once it serves, for CCI also with the file
-    of credentials; ends on SIGTERM, SIGHUP or Ctrl-C.
+    When it is ready it prints one JSON line with server, kubeconfig and pid, and for CCI with the
+    file of credentials. It ends on SIGTERM, SIGHUP or Ctrl-C.
     """
     import anyio
 
@@ -82,5 +82,5 @@ def _announce(ready: "Ready") -> None:
     line = {"server": ready.server, "kubeconfig": str(ready.kubeconfig), "pid": ready.pid}
     if ready.credentials is not None:
         line["credentials"] = str(ready.credentials)
-    # Whoever started us waits for this line, most likely at the other end of a pipe.
+    # Flushed, because the parent process waits for this line, usually at the end of a pipe.
     print(json.dumps(line), flush=True)  # noqa: T201 - the answer of this verb

@@ -1,4 +1,4 @@
-"""`fleetpatch status`: where runs stand."""
+"""`fleetpatch status`: the state of runs."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`fleetpatch targets`: the targets of a run, and how each ended."""
+"""`fleetpatch targets`: list the targets of a run with their outcomes."""
 
 import sys
 from typing import Annotated
@@ -36,12 +36,12 @@ def command(
     path = find_run(Settings(state_dir=state_dir).runs, run)
     standings = None
     if outcome:
-        # What is in doubt has no outcome either.
-        standings = {one for chosen in outcome for one in _meant(chosen)}
+        standings = {one for chosen in outcome for one in _standings_of(chosen)}
     lines = target_json_lines if output is Output.JSON else target_lines
     with open_for_reading(path) as journal:
         write(lines(queries.targets(journal, standings, *reason or ())), sys.stdout)
 
 
-def _meant(standing: Standing) -> tuple[Standing, ...]:
+def _standings_of(standing: Standing) -> tuple[Standing, ...]:
+    # People count a target in doubt as pending, too: it has no outcome either.
     return _PENDING if standing is Standing.PENDING else (standing,)

@@ -26,7 +26,7 @@ def command(
 ) -> None:
     """Put back what a run changed, unless it was changed again since.
 
-    It is a run of its own, and can be resumed and undone itself. Values that another writer changed
+    An undo is a run of its own, which can be resumed and undone. Values that another writer changed
     since then stay as they are (skipped: drifted).
     """
     from fleetpatch.campaign.settings import Settings
