@@ -1,8 +1,9 @@
-"""The yardstick: the least that an aiohttp program must do to set a label on every selected Job.
+"""The baseline: the least that an aiohttp program must do to set a label on every selected Job.
 
-It lists metadata page by page, then keeps PATCHes in flight and reads the answers. No retries, no
-guard against other writers, no record, no log; the first answer other than 200 ends it. Prints one
-JSON object: how many objects, and the seconds of its own loop without the interpreter's start.
+It lists metadata page by page, then keeps PATCHes in flight and reads the answers. It has no
+retries, no guard against other writers, no record and no log; the first error ends it. It prints
+one JSON object: the number of objects, and the seconds of its own loop, without the start of the
+interpreter.
 """
 
 import argparse
@@ -21,7 +22,7 @@ _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 
 
 async def relabel(options: argparse.Namespace) -> int:
-    """Set the label on all selected Jobs; the number of them."""
+    """Set the label on all selected Jobs; return their number."""
     tls = ssl.create_default_context(cafile=options.ca) if options.ca else False
     connector = aiohttp.TCPConnector(limit=options.concurrency, ssl=tls)
     token = os.environ.get("BENCH_TOKEN", "")
@@ -49,6 +50,7 @@ async def _list(http: aiohttp.ClientSession, selector: str) -> list[tuple[str, s
 
 
 async def _work(http: aiohttp.ClientSession, jobs: Iterator[tuple[str, str]], label: str) -> int:
+    """Patch jobs from the shared iterator until it is empty; return their number."""
     key, _, value = label.partition("=")
     body = json.dumps({"metadata": {"labels": {key: value}}}).encode()
     headers = {
@@ -66,7 +68,7 @@ async def _work(http: aiohttp.ClientSession, jobs: Iterator[tuple[str, str]], la
 
 
 def main() -> None:
-    """Read the arguments, run the loop, print what it did."""
+    """Read the arguments, run the loop, print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True)
     parser.add_argument("--ca", help="certificate authority of the server, a file")

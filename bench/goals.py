@@ -1,4 +1,4 @@
-"""Scenarios that yield figures, each with its verdict, and the program that runs them."""
+"""Runs scenarios, and compares their figures with goals."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 
 class Goal(NamedTuple):
-    """A measured figure, and whether it is good enough."""
+    """A measured figure, and whether it reaches the goal."""
 
     what: str
     figure: float
@@ -18,7 +18,7 @@ Scenario: TypeAlias = Callable[[], Iterator[Goal]]
 
 
 def run(description: str | None, scenarios: Mapping[str, Scenario]) -> None:
-    """Run the scenarios named on the command line, or all; exit with 1 where a goal is missed."""
+    """Run the scenarios named on the command line, or all; exit with 1 if a goal is missed."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,17 +1,18 @@
-"""Nothing lost, nothing done twice: runs that are killed at random instants, and gone on with.
+"""Kills runs at random instants and resumes them: nothing may be lost or done twice.
 
-On a real control plane of its own, 2,000 targets. `fleetpatch` is killed by SIGKILL again and again
-and gone on with until each run is finished, for a merge patch and for a JSON Patch that appends to
-a list. Witnesses that share no code with it then look for violations (`tests/e2e/witnesses.py`):
-every selected object stored exactly once in a run (etcd counts), no other touched, the outcomes add
-up, and nothing sent again that was on record (the API server's audit log, or our own proxy).
+On a real control plane of its own, with 2,000 targets. `fleetpatch` is killed by SIGKILL and
+resumed until each run is finished, for a merge patch and for a JSON Patch that appends to a list.
+Witnesses that share no code with it then look for violations (`tests/e2e/witnesses.py`): each
+selected object was stored exactly once in a run (counted by etcd), no other object was touched, the
+outcomes add up, and no target was sent again after its outcome was recorded (according to the API
+server's audit log, or our own proxy).
 
-With `--answers` an intermediary applies a part of the PATCHes and answers otherwise (429, 408, 409,
-422, 403, 500, a 200 of another object), or delivers them twice, while a second writer writes to the
-same objects; a server-side apply is tried as well, and in the end all runs are undone, which must
-leave nothing of ours. With `--apiserver` and `--etcd` it is those that are killed, and started
-again, with `--wire` also connections are cut, `--sigint` interrupts instead, and `--together`
-starts one plan twice at once. Exits 1 where something was violated.
+With `--answers` an intermediary forwards PATCHes and replaces their answers (429, 408, 409, 422,
+403, 500, a 200 of another object), or delivers them twice, while a second writer writes to the same
+objects. A server-side apply is tried as well, and in the end all runs are undone, which must leave
+no change of ours. With `--apiserver` or `--etcd` that process is killed and started again, `--wire`
+cuts connections as well, `--sigint` interrupts instead of killing, and `--together` starts one plan
+twice at once. Exits with 1 after a violation.
 """
 
 import argparse
@@ -38,8 +39,8 @@ from tests.e2e.trials import (
     MERGE,
     Body,
     Fleet,
-    Tale,
     Trial,
+    TrialResult,
     Witness,
     dying_apiserver,
     dying_etcd,
@@ -54,28 +55,28 @@ REPLACED = 0.2
 """The share of PATCHes whose answers `--answers` replaces."""
 
 PATIENT = {"budget": "100%", "maxDelay": "1s"}
-"""So many replaced answers would use up the default budget of retries."""
+"""Retry settings: the replaced answers would use up the default budget."""
 
-_COLUMNS = ("runs", "troubles", "sessions", "in doubt", "read", "PATCHes", "slowest", "violations")
+_COLUMNS = ("runs", "faults", "sessions", "in doubt", "read", "PATCHes", "slowest", "violations")
 
 
-def table(tales: dict[str, Tale]) -> Iterator[str]:
-    """The figures, a body a line, and below them what was violated."""
+def table(results: dict[str, TrialResult]) -> Iterator[str]:
+    """Yield a line of figures for each body, and below them the violations."""
     yield f"{'':<20}" + "".join(f" {column:>10}" for column in _COLUMNS)
-    for name, tale in tales.items():
+    for name, result in results.items():
         figures = (
-            tale.turns,
-            tale.troubles,
-            tale.sessions,
-            tale.in_doubt,
-            tale.reasons["settled-by-reading"],
-            tale.patches,
-            f"{tale.slowest:.1f} s",
-            len(tale.violations),
+            result.runs,
+            result.faults,
+            result.sessions,
+            result.in_doubt,
+            result.reasons["settled-by-reading"],
+            result.patches,
+            f"{result.slowest:.1f} s",
+            len(result.violations),
         )
         yield f"{name:<20}" + "".join(f" {figure:>10}" for figure in figures)
-    for name, tale in tales.items():
-        yield from (f"{name}: {violation}" for violation in tale.violations[:20])
+    for name, result in results.items():
+        yield from (f"{name}: {violation}" for violation in result.violations[:20])
 
 
 def main() -> None:
@@ -86,13 +87,13 @@ def main() -> None:
         print(f"{options.kills or 50} times together", *violations, "", sep="\n")
         sys.exit(bool(violations))
     seed = options.seed if options.seed is not None else secrets.randbits(32)
-    tales = {}
+    results = {}
     for body in (MERGE, APPEND, APPLY) if options.answers else (MERGE, APPEND):
         started = time.monotonic()
-        tales[body.name] = try_out(body, options, random.Random(seed))
+        results[body.name] = try_out(body, options, random.Random(seed))
         print(f"{body.name}: {time.monotonic() - started:.0f} s", flush=True)
-    print(f"seed {seed}", *table(tales), sep="\n")
-    sys.exit(any(tale.violations for tale in tales.values()))
+    print(f"seed {seed}", *table(results), sep="\n")
+    sys.exit(any(result.violations for result in results.values()))
 
 
 def _options() -> argparse.Namespace:
@@ -110,8 +111,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def try_out(body: Body, options: argparse.Namespace, generator: random.Random) -> Tale:
-    """All turns with one body, on a control plane of its own."""
+def try_out(body: Body, options: argparse.Namespace, generator: random.Random) -> TrialResult:
+    """Run all trials with one body, on a new control plane."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         log = folder / "audit.log"
@@ -119,13 +120,13 @@ def try_out(body: Body, options: argparse.Namespace, generator: random.Random) -
         kubeconfig = plane.kubeconfig(folder / "kubeconfig", user="alice")
         tool, fleet = Tool(folder, kubeconfig), Fleet(plane, body, options.targets)
         witness: Witness = partial(audited, log, fleet.namespace)
-        trouble, number = KILLED, 50
+        fault, number = KILLED, 50
         if options.apiserver:
-            trouble, number = dying_apiserver(plane, generator), 10
+            fault, number = dying_apiserver(plane, generator), 10
         elif options.etcd:
-            trouble, number = dying_etcd(plane, generator), 10
+            fault, number = dying_etcd(plane, generator), 10
         elif options.sigint:
-            trouble, number = INTERRUPTED, 20
+            fault, number = INTERRUPTED, 20
         elif options.wire:
             choose = at_random(options.wire, CUT, generator.randrange(2**32))
             wire = stack.enter_context(proxy(plane.server, plane.ca_file, choose))
@@ -133,7 +134,7 @@ def try_out(body: Body, options: argparse.Namespace, generator: random.Random) -
             witness = wire.patches
         elif options.answers:
             return with_other_answers(plane, tool, fleet, generator, options)
-        trial = Trial(tool, fleet, witness, trouble, generator, span=options.targets / 2000)
+        trial = Trial(tool, fleet, witness, fault, generator, span=options.targets / 2000)
         return trial.run(options.kills or number)
 
 
@@ -143,8 +144,8 @@ def with_other_answers(
     fleet: Fleet,
     generator: random.Random,
     options: argparse.Namespace,
-) -> Tale:
-    """All turns behind an intermediary, beside a second writer; in the end all is undone."""
+) -> TrialResult:
+    """Run all trials behind an intermediary, with a second writer; undo all runs at the end."""
     choose = substitutes.at_random(REPLACED, generator.randrange(2**32))
     span = options.targets / 2000
     with proxy(plane.server, plane.ca_file, choose) as wire, SecondWriter(fleet, generator):
@@ -154,17 +155,17 @@ def with_other_answers(
         trial.run(options.kills or 50, retry=PATIENT)
         trial.undo_all()
         print(f"{wire.interferences()} answers replaced", flush=True)
-        return trial.tale
+        return trial.result
 
 
 def start_together(repetitions: int) -> list[str]:
-    """Start one plan twice at once, again and again; what was violated."""
+    """Start one plan twice at once, `repetitions` times; return the violations."""
     with tempfile.TemporaryDirectory() as name, ControlPlane() as plane:
         tool = Tool(Path(name), plane.kubeconfig(Path(name) / "kubeconfig", user="alice"))
         fleet = Fleet(plane, MERGE, 30)
         violations: list[str] = []
         for _ in range(repetitions):
-            fleet.turns += 1
+            fleet.runs += 1
             # At this rate the run lasts as long as the other process takes to start.
             file = tool.write("plan.yaml", fleet.plan(pace={"rate": "30/s", "burst": 1}))
             violations += start_twice(tool, fleet, file)

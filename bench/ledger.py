@@ -1,4 +1,4 @@
-"""The sandbox as a measuring instrument: what arrived there, when, and what became of it."""
+"""Measures with the sandbox: which requests arrived, when, and with which status."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 from bench.plans import fleetpatch
 
 _WARM_UP = 5.0
-"""Seconds that a pace may take to find itself, where a goal says "after the first 5 s"."""
+"""Seconds that a pace may take to adapt, in goals that say "after the first 5 s"."""
 
 
 class Arrival(NamedTuple):
-    """One request for an object: when it arrived, the answer's status, seconds until that."""
+    """One request for an object: time of arrival, status of the answer, seconds between both."""
 
     at: float
     status: int
@@ -34,35 +34,35 @@ class Ledger:
 
     @property
     def seconds(self) -> float:
-        """From the first arrival to the last."""
+        """Seconds from the first arrival to the last."""
         return self.arrivals[-1].at
 
     @property
     def refused(self) -> float:
-        """The share that was answered 429."""
+        """The share of requests that was answered 429."""
         return sum(one.status == 429 for one in self.arrivals) / len(self.arrivals)
 
     def between(self, start: float, end: float) -> "Ledger":
-        """The part that arrived in this span of time."""
+        """Return the requests that arrived in this span of time."""
         return Ledger([one for one in self.arrivals if start <= one.at < end])
 
     def rate(self, start: float, end: float) -> float:
-        """Requests accepted a second in this span of time."""
+        """Return the accepted requests per second in this span of time."""
         accepted = sum(one.status < 300 for one in self.between(start, end).arrivals)
         return accepted / (end - start)
 
     @property
     def goodput(self) -> float:
-        """Requests accepted a second, after the first seconds and before the end."""
+        """Accepted requests per second, without the first seconds and the end."""
         return self.rate(_WARM_UP, self.seconds - 0.5)
 
     def latency(self, quantile: float) -> float:
-        """Seconds that a request took at the server."""
+        """Return this quantile of the seconds that requests took at the server."""
         taken = sorted(one.seconds for one in self.arrivals if one.status < 300)
         return taken[int(quantile * len(taken))]
 
     def busiest(self, window: float) -> int:
-        """The most requests that arrived within any so many seconds."""
+        """Return the highest number of arrivals within any `window` seconds."""
         times, first, most = [one.at for one in self.arrivals], 0, 0
         for last, at in enumerate(times):
             while at - times[first] > window:
@@ -71,13 +71,13 @@ class Ledger:
         return most
 
     def in_flight(self, start: float, end: float) -> float:
-        """Requests in the server at a time, on average over this span (Little's law)."""
+        """Return the average number of concurrent requests in this span (Little's law)."""
         span = self.between(start, end).arrivals
         return sum(one.seconds for one in span) / (end - start)
 
     @property
     def longest_silence(self) -> float:
-        """Seconds between two arrivals, at most."""
+        """The longest time between two arrivals, in seconds."""
         return max(later.at - earlier.at for earlier, later in pairwise(self.arrivals))
 
 
@@ -92,19 +92,19 @@ class Arena:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What fleetpatch needs to find it."""
+        """The variables with which fleetpatch finds this server."""
         return {
             "KUBECONFIG": str(self.kubeconfig),
             "FLEETPATCH_STATE_DIR": str(self.folder / "state"),
         }
 
     def change(self, **capacity: Any) -> float:
-        """Change the capacity; gives the time of it, on the ledger's clock."""
+        """Change the capacity; return the time of the change, on the ledger's clock."""
         self._ask("capacity", capacity)
         return float(self._ask("arrivals")["now"])
 
     def ledger(self) -> tuple[Ledger, float]:
-        """What has arrived since the last call, and when the first of it did."""
+        """Return the arrivals since the last call, and the time of the first of them."""
         entries = self._ask("arrivals")["arrivals"]
         new, self._seen = entries[self._seen :], len(entries)
         new.sort()
@@ -119,7 +119,7 @@ class Arena:
 
 @contextmanager
 def arena(jobs: int, **capacity: Any) -> Iterator[Arena]:
-    """Serve so many jobs, as a process of its own, with this capacity."""
+    """Serve `jobs` jobs with this capacity, in a separate process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         chaos, kubeconfig = folder / "chaos.json", folder / "kubeconfig"
@@ -141,14 +141,14 @@ metadata: {{name: bench}}
 targets:
   - {{kinds: [jobs.batch, jobs.batch.volcano.sh, tfjobs, mxjobs, pytorchjobs], selector: app}}
 patch:
-  labels: {{bench.example.com/turn: "{value}"}}
+  labels: {{bench.example.com/round: "{value}"}}
 retry: {{attempts: 20}}
 pace: {pace}
 """
 
 
 class Run:
-    """`fleetpatch apply` as a process of its own; `wait` until it is done."""
+    """`fleetpatch apply` as a separate process; `wait` for its end."""
 
     def __init__(self, arena: Arena, value: str, pace: str = "{}") -> None:
         plan = arena.folder / f"{value}.yaml"
@@ -164,16 +164,16 @@ class Run:
         )
 
     def wait(self) -> Any:
-        """The summary, as `apply -o json` prints it."""
+        """Wait for the end; return the summary that `apply -o json` prints."""
         output, _ = self._process.communicate()
         return json.loads(output)
 
     def paces(self) -> list[dict[str, Any]]:
-        """What the log says of the pace, in order."""
+        """Return the `pace.changed` events of the log, in order."""
         lines = map(json.loads, self._log.read_text().splitlines())
         return [line for line in lines if line["event"] == "pace.changed"]
 
 
 def apply(arena: Arena, value: str, pace: str = "{}") -> Any:
-    """Carry a plan out on all jobs; gives the summary."""
+    """Carry a plan out on all jobs; return the summary."""
     return Run(arena, value, pace).wait()

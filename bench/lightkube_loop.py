@@ -1,6 +1,6 @@
-"""The same relabelling as a program on lightkube's asynchronous client would do it.
+"""A contender: relabels the same Jobs with lightkube's asynchronous client.
 
-Prints one JSON object: how many objects, and the seconds of its own loop.
+Prints one JSON object: the number of objects, and the seconds of its own loop.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from lightkube.types import PatchType
 
 
 async def relabel(options: argparse.Namespace) -> int:
-    """Set the label on all selected Jobs; the number of them."""
+    """Set the label on all selected Jobs; return their number."""
     key, _, value = options.label.partition("=")
     patch = {"metadata": {"labels": {key: value}}}
     selector_key, _, selector_value = options.selector.partition("=")
@@ -35,7 +35,7 @@ async def relabel(options: argparse.Namespace) -> int:
 
 
 def main() -> None:
-    """Read the arguments, run the loop, print what it did; the cluster is KUBECONFIG's."""
+    """Read the arguments, run the loop on KUBECONFIG's cluster, print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--selector", required=True, metavar="KEY=VALUE")
     parser.add_argument("--label", required=True, metavar="KEY=VALUE")

@@ -1,8 +1,8 @@
-"""Peak memory of planning and applying, at 20,000 and at 200,000 targets, on the sandbox.
+"""Measures the peak memory of planning and applying, with 20,000 and with 200,000 targets.
 
-The sandbox is a process of its own; what is measured is the fleetpatch process, as the kernel saw
-its resident set at its largest. Three ways: `plan`, then `apply` of the run that was planned, and
-`apply` of the plan file, which does both in one process.
+The sandbox is a separate process; the figure is the largest resident set of the fleetpatch process,
+as the kernel reports it. Three commands are measured: `plan`, then `apply` of the run that was
+planned, and `apply` of the plan file, which does both in one process.
 """
 
 import argparse
@@ -15,30 +15,30 @@ from pathlib import Path
 
 from bench.plans import fleetpatch, write_plan
 from bench.processes import measure
-from bench.ratios import HEADING, Goal
+from bench.ratios import HEADING, RatioGoal
 
 SIZES = (20_000, 200_000)
-LABEL = "bench.example.com/turn"
+LABEL = "bench.example.com/round"
 MIB = 2**20
 
 
 @contextmanager
 def sandbox(folder: Path, jobs: int) -> Iterator[Path]:
-    """Serve a fleet of so many jobs; yields the kubeconfig that leads there."""
+    """Serve a fleet of `jobs` jobs; yield the kubeconfig for it."""
     kubeconfig = folder / "kubeconfig"
     words = fleetpatch("sandbox", "--jobs", str(jobs), "--kubeconfig", kubeconfig)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
-            # It prints one line once it serves; filling itself with the fleet takes a while.
+            # It prints one line when it is ready; creating the fleet takes a while.
             if process.stdout is None or not process.stdout.readline():
-                raise RuntimeError("the sandbox did not start; its message stands above")
+                raise RuntimeError("the sandbox did not start; its message is above")
             yield kubeconfig
         finally:
             process.terminate()
 
 
 def peaks(folder: Path, environment: Mapping[str, str]) -> dict[str, int]:
-    """Peak resident set, in bytes, of each way to plan and apply to all that the sandbox has."""
+    """Return the peak resident set, in bytes, of each command that plans or applies to all jobs."""
     kinds = "jobs.batch, jobs.batch.volcano.sh, tfjobs, mxjobs, pytorchjobs"
     run = folder / "planned.run"
     found = {}
@@ -82,9 +82,9 @@ def main() -> None:
     small, large = measured
     print("", HEADING, sep="\n")
     for name, peak in large.items():
-        print(Goal(f"{name}: MiB at the larger size", 150, at_most=True).line([peak / MIB]))
+        print(RatioGoal(f"{name}: MiB at the larger size", 150, at_most=True).line([peak / MIB]))
         growth = peak / small[name]
-        print(Goal(f"{name}: larger / smaller", 1.2, at_most=True).line([growth]))
+        print(RatioGoal(f"{name}: larger / smaller", 1.2, at_most=True).line([growth]))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-"""What is done today: a fixed number of PATCHes in flight, each tried again by itself when refused.
+"""A contender: a fixed number of PATCHes in flight, each retried on its own when it is refused.
 
-Exponential backoff with full jitter for each object, the server's Retry-After where it is longer.
-No word between the workers. Prints how many objects it set the label on, and the seconds it took.
+This is common practice today: exponential backoff with full jitter for each object, or the server's
+Retry-After if that is longer, without coordination between workers. Prints the number of objects
+that were labelled, and the seconds it took.
 """
 
 import argparse
@@ -17,10 +18,11 @@ import aiohttp
 
 _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 _BASE, _CAP, _ATTEMPTS = 0.25, 30.0, 20
+"""Seconds of the first and of the longest backoff, and attempts for each object."""
 
 
 async def relabel(options: argparse.Namespace) -> int:
-    """Set the label on all jobs of the kinds; the number of those on which it is set."""
+    """Set the label on all jobs of the kinds; return the number of successes."""
     tls = ssl.create_default_context(cafile=options.ca) if options.ca else False
     connector = aiohttp.TCPConnector(limit=options.concurrency, ssl=tls)
     headers = {"Authorization": f"Bearer {options.token}"} if options.token else {}
@@ -73,7 +75,7 @@ async def _work(http: aiohttp.ClientSession, paths: Iterator[str], label: str, u
 
 
 def main() -> None:
-    """Read the arguments, run the loop, print what it did."""
+    """Read the arguments, run the loop, print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True)
     parser.add_argument("--ca")

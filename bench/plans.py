@@ -1,4 +1,4 @@
-"""Plan files for the contender that needs one, and the command that carries one out."""
+"""Writes plan files for fleetpatch, and builds its command line."""
 
 import sys
 from pathlib import Path
@@ -28,5 +28,5 @@ def write_plan(path: Path, *, kinds: str, selector: str, label: str) -> Path:
 
 
 def fleetpatch(*words: str | Path) -> list[str]:
-    """The command line of fleetpatch, in this interpreter."""
+    """Return the command line that runs fleetpatch with this interpreter."""
     return [sys.executable, "-m", "fleetpatch", *map(str, words)]

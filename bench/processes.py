@@ -1,4 +1,4 @@
-"""A process measured from outside: wall clock, CPU and peak memory, as the kernel counted them."""
+"""Measures a process from outside: wall-clock time, CPU time and peak memory, from the kernel."""
 
 import json
 import os
@@ -16,9 +16,9 @@ class ContenderFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a process cost. `seconds` is wall clock, `cpu` user and system, `rss` bytes at most.
+    """The figures of one process, and its stdout.
 
-    `output` is its stdout.
+    `seconds` is wall-clock time, `cpu` user and system time, `rss` the peak resident set in bytes.
     """
 
     seconds: float
@@ -27,14 +27,14 @@ class Measured:
     output: str
 
     def document(self) -> Any:
-        """The JSON object on the last line of the output."""
+        """Return the JSON object on the last line of the output."""
         return json.loads(self.output.splitlines()[-1])
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
-    """Run a command to its end, with `environment` beside this process's own.
+    """Run a command to its end, with `environment` added to that of this process.
 
-    Raises ContenderFailedError where it exits with anything but 0.
+    Raises ContenderFailedError if its exit code is not 0.
     """
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         started = time.perf_counter()
@@ -45,7 +45,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str]) -> Measured:
             stdout=stdout,
             stderr=stderr,
         )
-        # Of this one child alone; resource.getrusage would give the maximum over all of them.
+        # wait4 reports the usage of this child only; resource.getrusage that of all children.
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -1,4 +1,4 @@
-"""Ratios of measurements round by round, and how they read against a goal."""
+"""Compares the ratios of measurements, round by round, with a goal."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """What a ratio is to reach: at least, or (`at_most`) at most `bound`."""
+class RatioGoal:
+    """The goal for a ratio: at least `bound`, or at most (`at_most`)."""
 
     name: str
     bound: float
     at_most: bool = False
 
     def line(self, ratios: Sequence[float]) -> str:
-        """The ratios of all rounds as min/median/max, and whether the median reaches the goal."""
+        """Return min/median/max of all rounds, and whether the median reaches the goal."""
         middle = statistics.median(ratios)
         reached = middle <= self.bound if self.at_most else middle >= self.bound
         sign = "<=" if self.at_most else ">="

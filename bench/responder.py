@@ -1,8 +1,8 @@
-"""fleetpatch and the bare aiohttp loop against a responder that costs next to nothing.
+"""Compares fleetpatch with the bare aiohttp loop, on a server that answers almost without cost.
 
-Here the client is the bottleneck: the ratio of the rates tells what fleetpatch's plan, guard,
-record and log cost beside the HTTP client alone. The responder is nginx on the loopback interface
-(`bench/static_server.py`). A real API server is many times slower than either.
+So the client is the bottleneck: the ratio of the rates shows the cost of fleetpatch's plan, guard,
+record and log, compared with the HTTP client alone. The server is nginx on the loopback interface
+(`bench/static_server.py`). A real API server is many times slower than both clients.
 """
 
 import argparse
@@ -13,28 +13,28 @@ from pathlib import Path
 
 from bench.plans import CONCURRENCY, fleetpatch, write_plan
 from bench.processes import Measured, measure
-from bench.ratios import HEADING, Goal
+from bench.ratios import HEADING, RatioGoal
 from bench.static_server import NoNginxError, static_server, write_kubeconfig
 
-LABEL = "bench.example.com/turn=static"
+LABEL = "bench.example.com/round=static"
 SELECTOR = "app=bench"
 
 
 def main() -> None:
-    """Serve, run both in turns, print the rates and their ratio."""
+    """Serve, run both alternately, print the rates and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=20_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # nginx serves what lies in a folder of its own, as whatever user it runs as.
+        # nginx may run as another user, which must be able to read the folder that it serves.
         site = folder / "site"
         site.mkdir()
         folder.chmod(0o755)
         try:
             with static_server(site, jobs=options.jobs, label=LABEL) as server:
-                ours, bare = _compete(folder, server, options.rounds)
+                ours, bare = _measure_rounds(folder, server, options.rounds)
         except NoNginxError as error:
             sys.exit(str(error))
     for label, runs in (("fleetpatch", ours), ("bare loop", bare)):
@@ -42,10 +42,12 @@ def main() -> None:
         cpu = statistics.median(run.cpu for run in runs)
         print(f"{label:<12} {rate:8.0f} objects/s {cpu:8.2f} s CPU")
     ratios = [theirs.seconds / own.seconds for own, theirs in zip(ours, bare, strict=True)]
-    print("", HEADING, Goal("rate: fleetpatch / bare loop", 0.5).line(ratios), sep="\n")
+    print("", HEADING, RatioGoal("rate: fleetpatch / bare loop", 0.5).line(ratios), sep="\n")
 
 
-def _compete(folder: Path, server: str, rounds: int) -> tuple[list[Measured], list[Measured]]:
+def _measure_rounds(
+    folder: Path, server: str, rounds: int
+) -> tuple[list[Measured], list[Measured]]:
     plan = write_plan(folder / "plan.yaml", kinds="jobs.batch", selector=SELECTOR, label=LABEL)
     environment = {
         "KUBECONFIG": str(write_kubeconfig(folder / "kubeconfig", server)),
@@ -54,8 +56,9 @@ def _compete(folder: Path, server: str, rounds: int) -> tuple[list[Measured], li
     apply = fleetpatch("apply", plan, "--yes", "-o", "json")
     bare = [sys.executable, "-m", "bench.bare_loop", "--server", server, "--selector", SELECTOR]
     bare += ["--label", LABEL, "--concurrency", str(CONCURRENCY)]
-    turns = [(measure(apply, environment), measure(bare, environment)) for _ in range(rounds)]
-    return [own for own, _ in turns], [theirs for _, theirs in turns]
+    # Interleaved, so that a change of the machine's load affects both.
+    pairs = [(measure(apply, environment), measure(bare, environment)) for _ in range(rounds)]
+    return [own for own, _ in pairs], [theirs for _, theirs in pairs]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""nginx as an API server that costs next to nothing: every answer is written beforehand.
+"""An API server with prepared answers, served by nginx, so that a benchmark measures the client.
 
 It serves discovery of batch/v1, one list of Jobs in pages, and a 200 for every PATCH: the object
-that was asked for, with the wanted label. What is measured against it is the client alone.
+that was asked for, with the wanted label.
 """
 
 import json
@@ -59,9 +59,9 @@ class NoNginxError(Exception):
 
 @contextmanager
 def static_server(folder: Path, *, jobs: int, label: str) -> Iterator[str]:
-    """Serve `jobs` Jobs, PATCHed ones with `label` (KEY=VALUE); yields the server's URL.
+    """Serve `jobs` Jobs, PATCHed ones with `label` (KEY=VALUE); yield the server's URL.
 
-    Raises NoNginxError, with the way to get it, where nginx is missing.
+    Raises NoNginxError, with the command that installs it, if nginx is missing.
     """
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
     if nginx is None:
@@ -84,7 +84,7 @@ def static_server(folder: Path, *, jobs: int, label: str) -> Iterator[str]:
 
 
 def write_kubeconfig(path: Path, server: str) -> Path:
-    """Write a kubeconfig whose only context, the current one, leads to `server`."""
+    """Write a kubeconfig with one context, the current one, for `server`."""
     document = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -130,13 +130,13 @@ def _job(index: int) -> dict[str, Json]:
 
 
 def _identity(namespace: str, digits: str) -> dict[str, Json]:
-    """The metadata by which a Job is known; nginx fills in what its location captures."""
+    """Return the metadata that identify a Job; nginx inserts what its location captures."""
     uid = f"00000000-0000-0000-0000-000000{digits}"
     return {"name": f"job-{digits}", "namespace": namespace, "uid": uid}
 
 
 def _patched(label: str) -> str:
-    """The answer to a PATCH, of a real one's size: nginx puts namespace and number into it."""
+    """Return the answer to a PATCH, of realistic size; nginx inserts namespace and number."""
     key, _, value = label.partition("=")
     metadata = _identity("$1", "$2") | {"resourceVersion": "1", "labels": _LABELS | {key: value}}
     managed = {"manager": "bench", "operation": "Update", "apiVersion": "batch/v1"}

@@ -1,13 +1,13 @@
-"""fleetpatch, a bare aiohttp loop, kubectl and lightkube relabel the same Jobs in turns.
+"""Compares the rates at which fleetpatch, a bare aiohttp loop, kubectl and lightkube relabel Jobs.
 
-On a real control plane of its own, on this machine. In each round every contender, as a process of
-its own, sets a label to a value that no object has yet, so that every PATCH is a write; who goes
-first changes from round to round. After each one an independent list must show the new value on
-every object. Rates are objects divided by the wall clock of the whole process, its start included;
-beside them stand the rates of the contenders' own loops, as they report them.
+On a real control plane of its own, on this machine. In each round every contender, in a separate
+process, sets a label to a value that no object has yet, so that every PATCH is a write; the order
+changes from round to round. After each contender an independent list must show the new value on
+every object. Rates are objects divided by the wall-clock time of the whole process, its start
+included; the rates of the contenders' own loops are printed beside them.
 
-What fleetpatch does meanwhile and the others do not: it plans first, guards each PATCH by version,
-keeps a run file on the disk and writes a log line for each object.
+fleetpatch does more than the others: it plans first, guards each PATCH by version, keeps a run file
+on the disk and writes a log line for each object.
 """
 
 import argparse
@@ -23,20 +23,20 @@ from urllib.parse import quote
 
 from bench.plans import CONCURRENCY, fleetpatch, write_plan
 from bench.processes import ContenderFailedError, Measured, measure
-from bench.ratios import HEADING, Goal
+from bench.ratios import HEADING, RatioGoal
 from tests.control_plane import ControlPlane
 
-KEY = "bench.example.com/turn"
+KEY = "bench.example.com/round"
 SELECTOR = "app=bench"
 NAMESPACES = 20
 
 Contender: TypeAlias = Callable[[str], Measured]
-Rounds: TypeAlias = list[dict[str, "Turn"]]
+Rounds: TypeAlias = list[dict[str, "Result"]]
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One contender's share of one round; `loop` is its own report of seconds, where it has one."""
+class Result:
+    """The figures of one contender in one round; `loop` is the seconds that it reports, if any."""
 
     objects: int
     measured: Measured
@@ -49,15 +49,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Arena:
-    """A control plane full of Jobs, and a folder for what the contenders need."""
+class BenchCluster:
+    """A control plane with Jobs, and a folder for the files of the contenders."""
 
     plane: ControlPlane
     folder: Path
     jobs: int
 
     def contenders(self) -> dict[str, Contender]:
-        """All contenders that can be had here, by name."""
+        """Return all contenders that are installed, by name."""
         contenders: dict[str, Contender] = {
             "fleetpatch": self._fleetpatch,
             "bare loop": self._bare_loop,
@@ -70,7 +70,7 @@ class Arena:
         return contenders
 
     def fill(self) -> None:
-        """Create the Jobs, evenly over the namespaces."""
+        """Create the Jobs, evenly distributed over the namespaces."""
         spread = [self.jobs // NAMESPACES + (n < self.jobs % NAMESPACES) for n in range(NAMESPACES)]
         key, _, value = SELECTOR.partition("=")
         for count in spread:
@@ -78,10 +78,10 @@ class Arena:
             self.plane.create_jobs(count, namespace, labels=lambda _: {key: value})
 
     def check(self, value: str) -> None:
-        """Raise ContenderFailedError unless every Job carries the value."""
-        carrying = self._count(f"{SELECTOR},{KEY}={value}")
-        if carrying != self.jobs:
-            raise ContenderFailedError(f"{carrying} of {self.jobs} Jobs carry {KEY}={value}")
+        """Raise ContenderFailedError unless every Job has the value."""
+        labelled = self._count(f"{SELECTOR},{KEY}={value}")
+        if labelled != self.jobs:
+            raise ContenderFailedError(f"{labelled} of {self.jobs} Jobs have {KEY}={value}")
 
     def _count(self, selector: str) -> int:
         path = f"/apis/batch/v1/jobs?labelSelector={quote(selector)}"
@@ -123,91 +123,103 @@ def _module(name: str, value: str, concurrency: int) -> list[str]:
 
 
 def _loop_seconds(measured: Measured) -> float | None:
-    """What the process says its loop took; None for kubectl, which says nothing."""
+    """Return the seconds that the process reports for its loop; None for kubectl."""
     if not measured.output.startswith("{"):
         return None
-    said = measured.document()
-    return float(said["elapsedSeconds"] if "elapsedSeconds" in said else said["seconds"])
+    report = measured.document()
+    return float(report["elapsedSeconds"] if "elapsedSeconds" in report else report["seconds"])
 
 
-def compete(arena: Arena, rounds: int, only: set[str]) -> Rounds:
-    """Let everybody run in every round, each time with another one first."""
-    contenders = {n: c for n, c in arena.contenders().items() if not only or n in only}
+def measure_rounds(cluster: BenchCluster, rounds: int, only: set[str]) -> Rounds:
+    """Run all contenders in every round, each time with another one first."""
+    contenders = {n: c for n, c in cluster.contenders().items() if not only or n in only}
     names = list(contenders)
     results: Rounds = []
     for number in range(rounds):
         shift = number % len(names)
-        turns = {}
+        by_name: dict[str, Result] = {}
         for name in names[shift:] + names[:shift]:
             value = f"r{number}-{name.replace(' ', '-')}"
             measured = contenders[name](value)
-            arena.check(value)
-            turns[name] = Turn(arena.jobs, measured, _loop_seconds(measured))
+            cluster.check(value)
+            by_name[name] = Result(cluster.jobs, measured, _loop_seconds(measured))
             sys.stderr.write(
                 f"round {number + 1}: {name:<10} {measured.seconds:6.2f} s,"
                 f" {measured.cpu:6.2f} s CPU\n"
             )
-        results.append(turns)
+        results.append(by_name)
     return results
 
 
 def table(results: Rounds) -> Iterator[str]:
-    """Medians over the rounds, a contender a line."""
+    """Yield a line with the medians over the rounds for each contender."""
     columns = ("wall s", "objects/s", "own loop/s", "CPU s", "MiB")
     yield "median of   " + "".join(f" {column:>10}" for column in columns)
     for name in results[0]:
-        turns = [turns[name] for turns in results]
-        loops = [turn.objects / turn.loop for turn in turns if turn.loop]
+        own = [by_name[name] for by_name in results]
+        loops = [result.objects / result.loop for result in own if result.loop]
         yield (
-            f"{name:<12} {_median([turn.measured.seconds for turn in turns]):>10.2f}"
-            f" {_median([turn.rate for turn in turns]):>10.0f}"
+            f"{name:<12} {_median([result.measured.seconds for result in own]):>10.2f}"
+            f" {_median([result.rate for result in own]):>10.0f}"
             f" {f'{_median(loops):.0f}' if loops else '-':>10}"
-            f" {_median([turn.measured.cpu for turn in turns]):>10.2f}"
-            f" {_median([turn.measured.rss / 2**20 for turn in turns]):>10.0f}"
+            f" {_median([result.measured.cpu for result in own]):>10.2f}"
+            f" {_median([result.measured.rss / 2**20 for result in own]):>10.0f}"
         )
 
 
 def verdicts(results: Rounds) -> Iterator[str]:
-    """The ratios against their goals."""
+    """Yield a line for each ratio and its goal."""
     yield HEADING
     for goal, ours, theirs, figure in (
-        (Goal("rate: fleetpatch / bare loop", 0.95), "fleetpatch", "bare loop", _rate),
-        (Goal("own loop: fleetpatch / bare loop", 0.95), "fleetpatch", "bare loop", _loop_rate),
-        (Goal("rate: fleetpatch / kubectl", 3.0), "fleetpatch", "kubectl", _rate),
-        (Goal("rate: fleetpatch / lightkube", 1.0), "fleetpatch", "lightkube", _rate),
-        (Goal("CPU: fleetpatch / bare loop", 2.0, at_most=True), "fleetpatch", "bare loop", _cpu),
+        (RatioGoal("rate: fleetpatch / bare loop", 0.95), "fleetpatch", "bare loop", _rate),
+        (
+            RatioGoal("own loop: fleetpatch / bare loop", 0.95),
+            "fleetpatch",
+            "bare loop",
+            _loop_rate,
+        ),
+        (RatioGoal("rate: fleetpatch / kubectl", 3.0), "fleetpatch", "kubectl", _rate),
+        (RatioGoal("rate: fleetpatch / lightkube", 1.0), "fleetpatch", "lightkube", _rate),
+        (
+            RatioGoal("CPU: fleetpatch / bare loop", 2.0, at_most=True),
+            "fleetpatch",
+            "bare loop",
+            _cpu,
+        ),
     ):
         if {ours, theirs} <= results[0].keys():
-            yield goal.line([figure(turns[ours]) / figure(turns[theirs]) for turns in results])
+            yield goal.line(
+                [figure(by_name[ours]) / figure(by_name[theirs]) for by_name in results]
+            )
 
 
-def _rate(turn: Turn) -> float:
-    return turn.rate
+def _rate(result: Result) -> float:
+    return result.rate
 
 
-def _loop_rate(turn: Turn) -> float:
-    return turn.objects / (turn.loop or turn.measured.seconds)
+def _loop_rate(result: Result) -> float:
+    return result.objects / (result.loop or result.measured.seconds)
 
 
-def _cpu(turn: Turn) -> float:
-    return turn.measured.cpu
+def _cpu(result: Result) -> float:
+    return result.measured.cpu
 
 
 _median = statistics.median
 
 
 def main() -> None:
-    """Set the arena up, let them compete, print tables."""
+    """Create the cluster, run the contenders, print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=5000)
     parser.add_argument("--only", action="append", default=[], help="a contender; repeatable")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ControlPlane() as plane:
-        arena = Arena(plane, Path(folder), options.jobs)
-        plane.kubeconfig(arena.folder / "kubeconfig")
-        arena.fill()
-        results = compete(arena, options.rounds, set(options.only))
+        cluster = BenchCluster(plane, Path(folder), options.jobs)
+        plane.kubeconfig(cluster.folder / "kubeconfig")
+        cluster.fill()
+        results = measure_rounds(cluster, options.rounds, set(options.only))
     print(*table(results), "", *verdicts(results), sep="\n")
 
 

@@ -1,10 +1,10 @@
-"""A run that outlives its tokens: how often it logs in, and whether anything fails.
+"""Counts the log-ins of a run that is longer than the lifetime of its tokens.
 
-A sandbox of CCI hands out tokens that last ten seconds, and a run paced over a minute patches its
-Jobs through many workers. Every log-in that the sandbox counts is set against the renewals that are
-due (each token is renewed after four fifths of its life). Prints a line for each log-in and the
-figures; exits with 1 where a target failed, a renewal took more than one log-in, or a request was
-refused for a stale token.
+A sandbox of CCI issues tokens that last ten seconds, and a run that takes a minute patches its Jobs
+with many workers. The log-ins that the sandbox counts are compared with the renewals that are due
+(each token is renewed after four fifths of its lifetime). Prints a line for each log-in and the
+figures; exits with 1 if a target failed, a renewal took more than one log-in, or a request was
+refused for an expired token.
 """
 
 import argparse
@@ -25,28 +25,28 @@ from typing import Any
 from bench.plans import fleetpatch
 
 RENEWED_AFTER = 0.8
-"""Of a token's life."""
+"""The share of a token's lifetime after which it is renewed."""
 KINDS = ("jobs.batch", "jobs.batch.volcano.sh", "tfjobs", "mxjobs", "pytorchjobs")
-_EVERY = 0.1
-"""Seconds between two looks at the counters."""
+_POLL_INTERVAL = 0.1
+"""Seconds between two reads of the counters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A running sandbox: its URL, and what opens it as variables of an environment."""
+    """A running sandbox: its URL, and its credentials as environment variables."""
 
     server: str
     variables: Mapping[str, str]
 
     def counters(self) -> Any:
-        """Count logins and statuses since the start."""
+        """Return the counts of logins and statuses since the start."""
         with urllib.request.urlopen(f"{self.server}/_sandbox/counters") as answer:
             return json.load(answer)
 
 
 @dataclass(frozen=True, slots=True)
-class Outlived:
-    """What a run came to. `logins` are the seconds, from its start, at which each was seen."""
+class TokenRun:
+    """The result of a run. `logins` are the times of its log-ins, in seconds from its start."""
 
     summary: Any
     logins: tuple[float, ...]
@@ -54,14 +54,14 @@ class Outlived:
     seconds: float
 
     def violations(self, lifetime: float) -> Iterator[str]:
-        """Say what should not have been."""
+        """Yield each violation of what is expected."""
         outcomes = self.summary["outcomes"]
         if self.summary["state"] != "finished" or outcomes["applied"] != self.summary["targets"]:
             yield f"the run ended {self.summary['state']}, with {outcomes}"
         if self.refused:
             yield f"{self.refused} requests were refused for a stale token"
         for number, (one, other) in enumerate(zip(self.logins, self.logins[1:], strict=False), 1):
-            if other - one < RENEWED_AFTER * lifetime - 4 * _EVERY:
+            if other - one < RENEWED_AFTER * lifetime - 4 * _POLL_INTERVAL:
                 yield f"log-ins {number} and {number + 1} are {other - one:.1f} s apart"
         if len(self.logins) < int(self.seconds / lifetime):
             yield f"{len(self.logins)} log-ins cannot be enough: some were not counted"
@@ -69,7 +69,7 @@ class Outlived:
 
 @contextmanager
 def sandbox(folder: Path, lifetime: float, jobs: int) -> Iterator[Sandbox]:
-    """Serve CCI with tokens of so many seconds, in a process of its own."""
+    """Serve CCI with tokens of this lifetime, in seconds, in a separate process."""
     options = ["--provider", "cci", "--token-lifetime", f"{lifetime:g}s", "--jobs", str(jobs)]
     command = fleetpatch("sandbox", *options, "--kubeconfig", folder / "kubeconfig")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -82,8 +82,10 @@ def sandbox(folder: Path, lifetime: float, jobs: int) -> Iterator[Sandbox]:
             process.send_signal(signal.SIGTERM)
 
 
-def outlive(cci: Sandbox, folder: Path, rate: float, workers: int, limit: float) -> Outlived:
-    """Plan, then carry out, looking at the counters meanwhile; killed after `limit` seconds."""
+def run_with_tokens(
+    cci: Sandbox, folder: Path, rate: float, workers: int, limit: float
+) -> TokenRun:
+    """Plan and apply while polling the counters; kill the run after `limit` seconds."""
     file, run = folder / "plan.yaml", folder / "tokens.run"
     file.write_text(json.dumps(_plan(cci, rate, workers)))
     environment = os.environ | cci.variables | {"FLEETPATCH_STATE_DIR": str(folder / "state")}
@@ -98,7 +100,7 @@ def outlive(cci: Sandbox, folder: Path, rate: float, workers: int, limit: float)
     command = fleetpatch("apply", run, "--yes", "--output", "json")
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         while process.poll() is None:
-            time.sleep(_EVERY)
+            time.sleep(_POLL_INTERVAL)
             now = time.monotonic() - begun
             if now > limit:
                 process.kill()
@@ -107,7 +109,7 @@ def outlive(cci: Sandbox, folder: Path, rate: float, workers: int, limit: float)
         assert process.stdout is not None
         summary = json.loads(process.stdout.read())
     refused = cci.counters()["statuses"].get("401", 0)
-    return Outlived(summary, tuple(logins), refused, time.monotonic() - begun)
+    return TokenRun(summary, tuple(logins), refused, time.monotonic() - begun)
 
 
 def _plan(cci: Sandbox, rate: float, workers: int) -> Any:
@@ -143,16 +145,16 @@ def main() -> None:
         sandbox(Path(name), options.lifetime, options.jobs) as cci,
     ):
         rate, limit = options.jobs / options.seconds, 2 * options.seconds
-        outlived = outlive(cci, Path(name), rate, options.workers, limit)
-    for number, seconds in enumerate(outlived.logins, 1):
+        result = run_with_tokens(cci, Path(name), rate, options.workers, limit)
+    for number, seconds in enumerate(result.logins, 1):
         print(f"log-in {number} at {seconds:5.1f} s")
-    summary = outlived.summary
+    summary = result.summary
     print(
-        f"{summary['targets']} targets, {options.workers} workers, {outlived.seconds:.1f} s; "
+        f"{summary['targets']} targets, {options.workers} workers, {result.seconds:.1f} s; "
         f"applied {summary['outcomes']['applied']}, failed {summary['outcomes']['failed']}, "
-        f"retries {summary['retries']}, refused for a stale token {outlived.refused}"
+        f"retries {summary['retries']}, refused for a stale token {result.refused}"
     )
-    violations = list(outlived.violations(options.lifetime))
+    violations = list(result.violations(options.lifetime))
     print(*violations, sep="\n", end="\n" if violations else "")
     sys.exit(bool(violations))
 

@@ -91,7 +91,7 @@ class StopBeforeDeadline(stop_base):
 
 
 class WaitBackoff(wait_base):
-    """Waits for an exponential backoff with jitter, or longer where the server asks for it."""
+    """Waits for an exponential backoff with jitter, or longer if the server asks for it."""
 
     def __init__(self, backoff: Backoff, clock: Clock, random: Callable[[], float]) -> None:
         self._backoff = backoff

@@ -2,6 +2,6 @@
 
 `client.ApiServer` implements the port `Cluster`, and `connect` opens one. `kubeconfig/` and `cci/`
 each make a `connection.Connection`; `http/` sends one request and decodes its answer; `retry`,
-`listing` and `discovery` build reads of several requests on it. What an answer means belongs to
-`rules`, attempts and pace to `engine`. aiohttp's errors never leave this folder.
+`listing` and `discovery` build reads of several requests on it. Decisions about an answer belong in
+`rules`, attempts and pace in `engine`. aiohttp's errors never leave this folder.
 """

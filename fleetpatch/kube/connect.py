@@ -1,4 +1,4 @@
-"""Clients of API servers, opened by a kubeconfig context or by the `auth` of a plan."""
+"""Opens clients of API servers, by a kubeconfig context or by the `auth` of a plan."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -49,7 +49,7 @@ async def open_cci(
 ) -> AsyncIterator[ApiServer]:
     """Open the cluster of CCI that the fleet calls `name`, at the URL `server`.
 
-    No request is sent, except to IAM where `auth` says so. Raises CredentialsError, and
+    No request is sent, except to IAM if `auth` names it. Raises CredentialsError, and
     KubeconfigError for a proxy that cannot be used.
     """
     connection = await connect_to_cci(name, server, auth, clock=clock, environ=environ)

@@ -1,7 +1,8 @@
-"""How one API server is reached: plain values, made by `kubeconfig` and `cci`, used by `http`.
+"""A connection: the address of one API server and the credentials for it, as plain values.
 
-A grant identifies us to a server. Most grants are headers that stay the same until the next grant;
-an access key signs each request instead.
+`kubeconfig` and `cci` make connections, and `http` uses them. A grant identifies us to a server.
+Most grants are headers that stay the same until the next grant; an access key signs each request
+instead.
 """
 
 import math
@@ -27,15 +28,15 @@ class Signature:
 
 
 Sign: TypeAlias = Callable[[str, URL, bytes, str], Signature]
-"""Signs a request: its method, URL, body and content type (empty where it has no body).
+"""Signs a request: its method, URL, body and content type (empty if it has no body).
 
-Raises CredentialsError where a request cannot be signed.
+Raises CredentialsError if the request cannot be signed.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What identifies us to a server.
+    """The credentials that identify us to a server, in the form in which requests need them.
 
     `headers` are sent with every request and are secret; a header may occur several times. `sign`
     adds headers to each request. `secrets` are masked where an answer quotes them. `tls` verifies
@@ -77,10 +78,10 @@ class Connection:
     """A server and how to reach it, from a kubeconfig context, a pod or a plan.
 
     `insecure` reports that the kubeconfig switches the verification of the server off. `renewal` is
-    None where the credentials cannot change. `proxy` may contain a password. `provider` decides
+    None if the credentials cannot change. `proxy` may contain a password. `provider` decides
     which requests the server accepts. `remedy` says what to do about credentials that are refused.
-    `warnings` are about the kubeconfig, a line each. `route` is what decides beside the URL which
-    server answers, as text for people; equal texts mean the same route.
+    `warnings` are about the kubeconfig, a line each. `route` is the text of all settings beside the
+    URL that determine which server answers; equal texts mean the same route.
     """
 
     context: str

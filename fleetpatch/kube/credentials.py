@@ -1,13 +1,13 @@
-"""Credentials that are renewed in time, and once for all workers.
+"""Renews the credentials of one connection before they expire, once for all workers.
 
-A grant with a known lifetime is renewed shortly before its end, while requests go on with the old
-one. Where that fails it is tried again, after pauses that double, so that a wrong password is not
+A grant with a known lifetime is renewed shortly before its end, while requests still use the old
+one. If the renewal fails, it is repeated after pauses that double, so that a wrong password is not
 sent often enough to lock its account.
 
-Where a token expires nevertheless, every request in flight is answered 401 and every worker calls
-`renew`. One of them holds the lock and renews; the others find that the refused grant has been
-replaced, as does a worker whose 401 arrives later. A renewal without a new grant counts for all
-workers, too, for a few seconds: a plugin that fails is not run once for each worker.
+If a token expires nevertheless, every request in flight is answered 401 and every worker calls
+`renew`. One of them holds the lock and renews; for the others, and for a worker whose 401 arrives
+later, the refused grant has been replaced. A renewal without a new grant counts for all workers,
+too, for a few seconds: a plugin that fails is not run once for each worker.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.model.ports import Clock
 
 SHARED_FOR: Final = 10.0
-"""Seconds in which no renewal follows one that returned no new grant."""
+"""Seconds in which no renewal follows one without a new grant; the first pause as well."""
 
 TOKEN_FILE_FRESH_FOR: Final = 60.0
 """Seconds until a token file is read again; tokens of service accounts rotate within the hour."""
@@ -34,7 +34,7 @@ SECRET_LIMIT: Final = 1024 * 1024
 
 
 class Credentials:
-    """The current grant of one connection; `last_error` says why its last renewal failed, or ''."""
+    """The current grant of a connection; `last_error` is why its last renewal failed, or ''."""
 
     def __init__(self, connection: Connection, clock: Clock) -> None:
         self.grant: Grant = connection.grant
@@ -56,23 +56,24 @@ class Credentials:
         return self.last_error or self._remedy
 
     def is_due(self) -> bool:
-        """Report whether the grant is to be renewed; called before each request, so it is cheap."""
+        """Return whether the grant is to be renewed. Called before each request."""
         return self._clock.monotonic() >= self._due
 
     def refresh(self) -> asyncio.Task[None]:
-        """Start to renew a grant that is due; requests go on with it until there is another."""
+        """Start the renewal of a grant that is due; requests use the old one until it has ended."""
         # Not due again while this renewal runs: one is enough for all workers.
         self._due = math.inf
         self._refreshing = asyncio.create_task(self._refresh(self.grant))
         return self._refreshing
 
     def note_refusal(self, grant: Grant) -> None:
-        """Note a 401 for `grant`; one for a grant that was replaced since is of no interest."""
+        """Note a 401 for `grant`; ignored if the grant was replaced since."""
         self._refused = self._refused or grant is self.grant
 
     async def renew(self) -> bool:
-        """Renew after a 401; returns True where the current grant is not the refused one."""
+        """Renew after a 401; return True if the current grant is not the refused one."""
         async with self._lock:
+            # Another worker may have renewed, or failed to, while this one waited for the lock.
             failing = self._clock.monotonic() - self._failed_at < SHARED_FOR
             if self._refused and not failing and not await self._fetch():
                 self._failed_at = self._clock.monotonic()
@@ -83,7 +84,7 @@ class Credentials:
         if self._refreshing is not None:
             self._refreshing.cancel()
             await asyncio.wait({self._refreshing})
-            # A renewal that ended by an error we did not expect must not be lost.
+            # An unexpected error of the renewal must not be lost.
             if not self._refreshing.cancelled():
                 self._refreshing.result()
 
@@ -106,7 +107,7 @@ class Credentials:
                 self._pause *= 2
             return False
         self.last_error = ""
-        # From now, not from the old end: a plugin may take minutes.
+        # Measured from now: the renewal itself may have taken minutes.
         self._due = self._clock.monotonic() + grant.fresh_for
         self._pause = SHARED_FOR
         # A token file or plugin may return the credentials that were refused.
@@ -140,10 +141,10 @@ def read_token(file: Path) -> str:
         problem = getattr(error, "strerror", None) or "it is not text"
         raise CredentialsError(f"{file}: cannot read the token ({problem}); check it") from None
     if not is_token(token):
-        raise CredentialsError(f"{file}: holds no token; write one into it")
+        raise CredentialsError(f"{file}: has no token; write one into it")
     return token
 
 
 def is_token(text: str) -> bool:
-    """Report whether `text` can be part of a header as it is."""
+    """Return whether `text` can be part of a header as it is."""
     return bool(text) and text.isascii() and text.isprintable()

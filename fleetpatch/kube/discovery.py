@@ -1,4 +1,4 @@
-"""Discovery documents: the groups of a server, their versions, and the resources of each.
+"""Decodes discovery documents: the groups of a server, their versions, and their resources.
 
 The preferred version of a group comes first, so that the first match for a resource is the version
 that the server prefers among those that have it. Only resources that can be listed and patched
@@ -14,6 +14,7 @@ from fleetpatch.kube.http.lenient_json import decode
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.merge_rules import release
 
+# The survey lists, and the engine patches.
 _NEEDED_VERBS = frozenset({"list", "patch"})
 
 
@@ -87,7 +88,7 @@ def group_versions(body: bytes) -> list[GroupVersion] | None:
 
 
 def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
-    """Decode the resources of one version; None where it is not the list of that version."""
+    """Decode the resources of one version; None if the document is not of that version."""
     served = decode(_resources, body)
     if served is None or (served.group_version or str(where)) != str(where):
         return None
@@ -117,5 +118,5 @@ def _preferred_first(group: _Group) -> list[str]:
     preferred = group.preferred_version.version if group.preferred_version else None
     named = [version.version for version in group.versions or () if version is not None]
     versions = [version for version in named if version]
-    # Stable: the others keep the order of the server, which is the order of preference.
+    # A stable sort: the others stay in the order of the server, which is its order of preference.
     return sorted(versions, key=lambda version: version != preferred)

@@ -1,9 +1,9 @@
-"""One Lease over HTTP: the port `Leases`.
+"""The API of one Lease over HTTP: implements the port `Leases`.
 
 An update is a merge patch with the resourceVersion that was read, so that one of two writers gets a
-409, and metadata that others added is kept. Each call sends once, and again after a 401 where the
-credentials could be renewed. How long to retry is decided by the holder (`engine.lease`), which
-knows its deadline.
+409, and metadata that others added is kept. Each call sends one request, and a second one after a
+401 if the credentials could be renewed. Other retries are made by the holder (`engine.lease`),
+which knows its deadline.
 """
 
 from typing import Annotated, Final, TypeAlias
@@ -79,7 +79,7 @@ class LeaseApi:
 
     async def create(self, record: LeaseRecord) -> LeaseReply:
         """See `Leases.create`."""
-        # A POST of an existing name is a 409, so that one of two creators gets the Lease.
+        # A POST of an existing name is answered 409, so only one of two creators gets the Lease.
         document = {"apiVersion": _GROUP, "kind": "Lease", "metadata": {"name": self._name}}
         body = document | {"spec": _spec(record)}
         return await self._send(requests.POST_JSON, self._collection + _MANAGED, body)
@@ -111,15 +111,15 @@ class LeaseApi:
             return LeaseTrouble(f"{raw.status}, but the answer is not a Lease")
         wanted = ("Lease", self._namespace, self._name)
         shown = (lease.kind, lease.metadata.namespace, lease.metadata.name)
-        # A field that the answer omits is not a contradiction.
+        # Compare only the fields that the answer has: a server may omit some.
         if any(one and one != other for one, other in zip(shown, wanted, strict=True)):
             return LeaseTrouble(f"{raw.status}, {_OTHER_OBJECT}")
         return Lease(_record(lease.spec or _Spec()), lease.metadata.resource_version)
 
     def _refusal(self, answer: Answer) -> LeaseReply:
         match answer:
-            # Only a 404 about this Lease means that it is absent: a 404 may also be about the
-            # namespace or the API, and then a create would fail.
+            # Only a 404 about this Lease means that it is absent. A 404 may also be about the
+            # namespace or the API, and then a create would fail, too.
             case Answer(status=404, about="leases", about_name=name) if name in {"", self._name}:
                 return LeaseMiss.ABSENT
             case Answer(status=404, about="leases"):
@@ -135,7 +135,7 @@ class LeaseApi:
                 return f"; {self._transport.credentials.remedy}"
             case Answer(status=403):
                 return (
-                    "; it takes the rights get, create and patch on leases.coordination.k8s.io in "
+                    "; needs the verbs get, create and patch on leases.coordination.k8s.io in "
                     f"namespace {self._namespace}; grant them, or remove `lock` from the plan"
                 )
             case Answer(status=404, about="namespaces"):
@@ -146,7 +146,7 @@ class LeaseApi:
 
 
 def _spec(record: LeaseRecord) -> Json:
-    """Return the spec of a Lease; in a merge patch null removes a value."""
+    """Return the spec of a Lease; null removes a value, in a merge patch."""
     return {
         "holderIdentity": record.holder or None,
         "leaseDurationSeconds": record.seconds or None,

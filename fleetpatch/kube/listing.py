@@ -1,22 +1,22 @@
-"""Paging through a LIST: the next step, from the position, the pages so far and the last answer.
+"""Decides the next request of a paged LIST, from the position, the pages so far and the answer.
 
 ::
 
-    200                     the page; go on from its token, or end
-    200, no new object      likewise after a pause; an error where there are more such pages than
+    200                     the page; continue from its token, or end
+    200, no new object      likewise after a pause; an error if there are more such pages than
                             pages with new objects, plus 20
     200, a known token      ClusterError: the list would repeat itself for ever
     410 with a token        the list's version has expired: pause, and continue after the same key
                             at the newest version, at most 20 times in all
     410 without a token     pause and start again, at most 3 times
-    timeout, 504, too large halve the page, and go on from the same token
-    anything else           ClusterError: a list is never cut short in silence
+    timeout, 504, too large halve the limit, and continue from the same token
+    anything else           ClusterError: a list is never cut short silently
 
-So the number of requests is bounded by the number of objects. A server that invents new objects for
-ever looks like a large one; `guards.maxTargets` protects from that.
+So the number of requests is bounded by the number of objects. A server that invents new objects
+without end looks like a large one; `guards.maxTargets` protects from that.
 
 A list that continued at another version or started again may miss objects that changed, and may
-show objects twice. From there on its pages are marked `inconsistent`, and the caller drops
+have objects twice. Its pages are marked `inconsistent` from there on, and the caller drops
 duplicates.
 """
 
@@ -41,15 +41,15 @@ from fleetpatch.model.ports import Page
 from fleetpatch.model.target import Seen
 
 _BITS: Final = 2**23
-"""Of the map of uids: 1 MiB for a list, however long it is."""
+"""Bits of the map of uids: 1 MiB for a list of any length."""
 
 
 class ListProgress:
-    """What one list has shown since it was started, in bounded memory.
+    """Detects pages and objects that a list has repeated since it was started, in bounded memory.
 
     A uid sets one bit of a map, chosen by its hash. Two uids may share a bit, so a new object may
-    count as known; but a page counts as repeated only where all of its objects do. Of each token
-    the hash is kept. A list of one page allocates neither.
+    count as known; but a page counts as repeated only if all of its objects do. Tokens are kept as
+    hashes. A list of one page allocates neither.
     """
 
     def __init__(self) -> None:
@@ -57,18 +57,18 @@ class ListProgress:
         self._uids = bytearray()
 
     def clear(self) -> None:
-        """Forget all: the list starts again, and shows its objects once more."""
+        """Forget all pages, since the list starts again with the first."""
         self._tokens.clear()
         self._uids = bytearray()
 
     def is_new_token(self, token: str) -> bool:
-        """Add a token; returns False where it came before."""
+        """Add a token; return False if it was added before."""
         known = len(self._tokens)
         self._tokens.add(hash(token))
         return len(self._tokens) > known
 
     def has_new_objects(self, items: Iterable[Seen]) -> bool:
-        """Add the objects of a page; returns False where all of them came before."""
+        """Add the objects of a page; return False if all of them were added before."""
         bits = self._uids = self._uids or bytearray(_BITS // 8)
         new = False
         for seen in items:
@@ -80,22 +80,22 @@ class ListProgress:
 
 
 PAGE: Final = 500
-"""Objects of a page at first, as for kubectl."""
+"""Objects of the first page; kubectl's `--chunk-size`."""
 SMALLEST_PAGE: Final = 50
-"""Objects; a server that cannot send so many in time is not helped by still smaller pages."""
+"""Objects; for a server that cannot send so many in time, smaller pages are no remedy."""
 RESTARTS: Final = 3
-"""A list that takes longer than etcd keeps a version (5 minutes) fails at each start."""
+"""Starts after the first. etcd keeps a version for 5 minutes; a longer list fails each time."""
 EXPIRIES: Final = 20
-"""410s in one list; each new version is good for 5 minutes, so this is over an hour of listing."""
+"""410s in one list. Each new version lasts 5 minutes, so that is over an hour of listing."""
 REPEATS: Final = 20
-"""Pages without a new object that every list may have, however short it is."""
+"""Pages without a new object that a list of any length may have."""
 _TOO_LARGE: Final = re.compile(r"too large|larger than max|resource ?exhausted", re.IGNORECASE)
-"""What etcd and gRPC say in a 500 about a page that exceeds their message size."""
+"""Texts of etcd and gRPC in a 500 for a page that exceeds their message size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The next page to request, and what has happened to the list before.
+    """The next page to request, and counts of what has happened to the list so far.
 
     `expiries` counts all 410s. Since the list was last started, `new_pages` counts the pages with
     new objects and `repeated_pages` those without.
@@ -120,8 +120,8 @@ class Position:
 class NextStep:
     """The page that an answer contained, if any, and the next position; None at the end.
 
-    `pauses` counts the pauses for the same reason, with the one before the next request; 0 means
-    that no pause is due.
+    `pauses` is the number of pauses for the same reason, including the one before the next request;
+    0 means that there is none.
     """
 
     page: Page | None
@@ -130,10 +130,9 @@ class NextStep:
 
 
 def next_step(position: Position, progress: ListProgress, raw: RawReply, what: str) -> NextStep:
-    """Decide what to do after an answer, and note in `progress` what it shows.
+    """Decide what to do after an answer, and add its page to `progress`.
 
-    `what` says in messages what is listed, and where. Raises ClusterError where the list cannot
-    be continued.
+    `what` describes the list in messages. Raises ClusterError if the list cannot be continued.
     """
     match raw:
         case Raw(status=200, is_complete=True):
@@ -189,6 +188,7 @@ def _after_expiry(position: Position, progress: ListProgress, raw: Raw, what: st
         )
     progress.clear()
     restarts = position.restarts + 1
+    # The limit is kept, since a larger page was too large before; the other counts start again.
     first = Position(
         position.limit,
         restarts=restarts,
@@ -205,7 +205,7 @@ def _is_too_much(raw: RawReply) -> bool:
     if isinstance(raw, NoAnswer):
         return False
     match raw.status:
-        case 200:
+        case 200:  # cut at our own size limit
             return not raw.is_complete
         case 413:
             return True
@@ -217,19 +217,21 @@ def _is_too_much(raw: RawReply) -> bool:
 
 def _refused(raw: RawReply, what: str) -> ClusterError:
     reply = decode_answer(raw) if isinstance(raw, Raw) else raw
-    said = describe(reply)
+    shown = describe(reply)
     match raw:
         case NoAnswer():
-            return ClusterError(f"{what}: no answer ({said}); check the address and the network")
+            return ClusterError(f"{what}: no answer ({shown}); check the address and the network")
         case Raw(status=200):
             return ClusterError(f"{what}: even {SMALLEST_PAGE} objects are too many bytes to read")
         case Raw(status=400):
-            return ClusterError(f"{what}: the server refuses the list ({said}); check the selector")
+            return ClusterError(
+                f"{what}: the server refuses the list ({shown}); check the selector"
+            )
         case Raw(status=403):
             return ClusterError(
-                f"{what}: not allowed ({said}); have the verb `list` granted to the user"
+                f"{what}: not allowed ({shown}); have the verb `list` granted to the user"
             )
         case Raw(status=404):
-            return ClusterError(f"{what}: not served any more ({said}); check `kinds`")
+            return ClusterError(f"{what}: not served any more ({shown}); check `kinds`")
         case _:
-            return ClusterError(f"{what}: the list failed ({said}); try again later")
+            return ClusterError(f"{what}: the list failed ({shown}); try again later")

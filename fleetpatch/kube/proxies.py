@@ -1,4 +1,4 @@
-"""The HTTP proxy in front of a server: `proxy-url` of the kubeconfig, else of the environment.
+"""Finds the HTTP proxy for a server: `proxy-url` of the kubeconfig, else that of the environment.
 
 The environment is read by the rules of Go's golang.org/x/net/http/httpproxy, which kubectl uses:
 HTTPS_PROXY or HTTP_PROXY by the scheme of the server, the upper-case name before the lower-case
@@ -28,7 +28,7 @@ _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 def proxy_for(
     server: str, configured: str | None, where: str, environ: Mapping[str, str] = os.environ
 ) -> str | None:
-    """Return the URL of the proxy for `server`, or None. It may contain a password: never print it.
+    """Return the URL of the proxy for `server`, or None. It may contain a password.
 
     `configured` is the kubeconfig's `proxy-url`, which NO_PROXY does not apply to. `where` names
     the kubeconfig's context in messages. Raises KubeconfigError for a proxy that cannot be used.
@@ -43,7 +43,7 @@ def proxy_for(
     if is_loopback(url.hostname or "") or _is_excluded(url, _variable(environ, "no_proxy")[1]):
         return None
     if url.scheme == "http" and environ.get("REQUEST_METHOD"):
-        # A client of a CGI program sets HTTP_PROXY by a request header `Proxy`.
+        # In a CGI program the header `Proxy` of a client sets HTTP_PROXY ("httpoxy").
         raise KubeconfigError(
             f"${name} cannot be trusted where $REQUEST_METHOD is set; unset one of them"
         )
@@ -52,7 +52,7 @@ def proxy_for(
 
 
 def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str]:
-    """Return the name under which a variable is set, and its value; empty where it is not."""
+    """Return the name under which a variable is set, and its value; empty if it is not set."""
     for spelling in (name.upper(), name):
         if value := environ.get(spelling):
             return spelling, value
@@ -60,7 +60,7 @@ def _variable(environ: Mapping[str, str], name: str) -> tuple[str, str]:
 
 
 def _has_scheme(value: str) -> bool:
-    """Report whether `value` is a URL, and not `host`, `host:port` or `user:password@host`."""
+    """Return whether `value` is a URL, and not `host`, `host:port` or `user:password@host`."""
     return "://" in value
 
 

@@ -1,7 +1,7 @@
-"""From the name of a kind to the one resource that it means on a server.
+"""Resolves the name of a kind to one resource of a server.
 
-A name that several groups have is refused, where kubectl silently takes the first group: the
-counts of a preview do not show that it is about the wrong kind of job.
+A name that several groups have is refused, while kubectl silently takes the first group: the counts
+of a preview would not show that it is about the wrong kind of job.
 """
 
 import difflib
@@ -17,11 +17,11 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 def resolve(
     name: str, resources: Sequence[Resource], unavailable: Mapping[str, str] = _NONE
 ) -> Resource:
-    """Find what `name` means among `resources`; of several versions the first counts.
+    """Return the resource that `name` means; of several versions of it, the first.
 
     `unavailable` maps each `group/version` that could not be read to the reason. Raises UsageError
-    for a name that means several resources, with a list of them, or none, with similar names;
-    ClusterError where an unavailable group may have it, even if another group has it, too.
+    for a name of several resources, with a list of them, or of none, with similar names;
+    ClusterError if an unavailable group may have it, even if another group has it, too.
     """
     found = resources_named(name, resources)
     if len(found) > 1:
@@ -42,8 +42,8 @@ def resolve(
             f"{name!r} is not found, but not all groups could be read ({reasons}); try again"
             " when they are available"
         )
-    near = _near(name, resources)
-    hint = f"did you mean {', '.join(near)}?" if near else "see `kubectl api-resources`"
+    similar = _similar(name, resources)
+    hint = f"did you mean {', '.join(similar)}?" if similar else "see `kubectl api-resources`"
     raise UsageError(f"{name!r} is not served, or cannot be listed and patched; {hint}")
 
 
@@ -66,9 +66,9 @@ def _names_group(name: str) -> bool:
     return bool(name.partition(".")[2])
 
 
-def _near(name: str, resources: Sequence[Resource]) -> list[str]:
+def _similar(name: str, resources: Sequence[Resource]) -> list[str]:
     head = name.lower().partition(".")[0]
-    # The name may be right, in a group other than the one that was written.
+    # The name may be right and its group wrong.
     elsewhere = {r.name for r in resources if head in (*r.full_names, *r.short_names)}
     if elsewhere:
         return sorted(elsewhere)[:5]

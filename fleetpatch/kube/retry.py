@@ -1,16 +1,16 @@
-"""Retries of requests that did no harm: the GETs of the survey, and log-ins to IAM.
+"""Retries of requests that change nothing: the GETs of the survey, and log-ins to IAM.
 
-PATCH is not among them: its attempts are `fleetpatch.engine.retry`'s. tenacity decides on replies
-alone; an exception, cancellation above all, passes straight through it.
+Attempts at a PATCH are in `fleetpatch.engine.retry`. Only replies are retried: exceptions,
+cancellation among them, pass through tenacity to the caller.
 
 Which replies to a GET are transient:
 
 =================================  ==============================================================
 429, 503, a reset                  the server is busy
-504, a timeout                     likewise, unless the caller reacts to them by a smaller page
-no connection                      only once the server has answered: before, a wrong address is
-                                   more likely than a server that restarts
-401                                not transient; sent again once, with new credentials
+504, a timeout                     likewise, unless the caller requests a smaller page instead
+no connection                      only if the server has answered before; otherwise a wrong
+                                   address is more likely than a server that restarts
+401                                not transient; repeated once, with new credentials
 =================================  ==============================================================
 """
 
@@ -31,20 +31,20 @@ from fleetpatch.rules.running.backoff import Backoff
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How many requests are sent at most, and how long to wait between them."""
+    """The highest number of requests, and the waits between them."""
 
     attempts: int
     backoff: Backoff
 
 
 LIST_RETRIES: Final = RetryPolicy(6, Backoff(base=0.5, cap=30.0))
-"""About half a minute: a list that is given up loses all of its pages."""
+"""Up to about half a minute, since a list that fails loses all of its pages."""
 
 DISCOVERY_RETRIES: Final = RetryPolicy(3, LIST_RETRIES.backoff)
-"""Fewer: an aggregated API that is down answers 503 as long as it is down."""
+"""Fewer attempts, since an aggregated API that is down answers 503 all the time."""
 
 _PAUSES: Final = Backoff(base=0.25, cap=1.0)
-"""Shorter than a retry: the server answered, so it is not overloaded."""
+"""Shorter than the waits of a retry: the server has answered, so it is not overloaded."""
 _BUSY: Final = frozenset({429, 503})
 """Statuses with which a server refuses a request before it does any work for it."""
 _UNAUTHORIZED: Final = 401
@@ -52,7 +52,7 @@ _UNAUTHORIZED: Final = 401
 
 @dataclass(frozen=True, slots=True)
 class Retrier:
-    """Sends requests again by the time of `clock`; `random` is uniform in [0, 1)."""
+    """Repeats requests, with waits on `clock`; `random` is uniform in [0, 1) and spreads them."""
 
     clock: Clock
     random: Callable[[], float]
@@ -64,13 +64,13 @@ class Retrier:
         policy: RetryPolicy,
         is_transient: Callable[[RawReply], bool],
     ) -> RawReply:
-        """Send until a reply is not transient; returns the last one when no attempt is left."""
+        """Send until a reply is not transient; return the last one when no attempt is left."""
         # An instance for each call: it keeps state that concurrent calls must not share.
         retrying = AsyncRetrying(
             stop=stop_after_attempt(policy.attempts),
             wait=WaitBackoff(policy.backoff, self.clock, self.random),
             retry=retry_if_result(is_transient),
-            # With no attempt left, the last reply is returned like any other.
+            # Without an attempt left, return the last reply instead of raising RetryError.
             retry_error_callback=_last_reply,
             sleep=self.clock.sleep,
         )
@@ -78,7 +78,7 @@ class Retrier:
 
 
 class WaitBackoff(wait_base):
-    """Waits for an exponential backoff with jitter, or longer where the server asks for it."""
+    """Waits for an exponential backoff with jitter, or longer if the server asks for it."""
 
     def __init__(self, backoff: Backoff, clock: Clock, random: Callable[[], float]) -> None:
         self._backoff = backoff
@@ -93,7 +93,7 @@ class WaitBackoff(wait_base):
 
 
 class RetryingReader:
-    """GETs for one server, which `where` names in messages."""
+    """Sends GETs to one server, with retries; `where` names the server in messages."""
 
     def __init__(self, where: str, credentials: Credentials, retrier: Retrier) -> None:
         self.where = where
@@ -124,7 +124,7 @@ class RetryingReader:
                 self._has_answered = True
                 if raw.status != _UNAUTHORIZED:
                     return raw
-                # Once: new credentials that are refused, too, will not be accepted later.
+                # Only once: if new credentials are refused, too, later ones will be as well.
                 if renewed or not await self._credentials.renew():
                     raise self._unauthorized(decode_answer(raw))
                 renewed = True
@@ -133,11 +133,11 @@ class RetryingReader:
             return retry_timeouts if is_timeout(raw) else self._is_transient(raw)
 
         raw = await self._retrier.retry(send_authorized, policy=policy, is_transient=is_transient)
-        # Transient still: the attempts are used up.
+        # The reply is still transient, so the attempts are used up.
         if is_transient(raw):
             raise ClusterError(
                 f"{self.where}: gave up after {policy.attempts} tries ({describe(reply_of(raw))});"
-                " try again when the server is well"
+                " try again when the server is available"
             )
         return raw
 
@@ -164,7 +164,7 @@ def reply_of(raw: RawReply) -> Reply:
 
 
 def is_timeout(raw: RawReply) -> bool:
-    """Report whether the server, or a proxy in front of it, ran out of time."""
+    """Return whether the server did not answer in time, or a proxy reports that."""
     if isinstance(raw, NoAnswer):
         return raw.silence is Silence.TIMEOUT
     return raw.status == 504  # noqa: PLR2004 - Gateway Timeout
@@ -173,6 +173,6 @@ def is_timeout(raw: RawReply) -> bool:
 def _last_reply(state: RetryCallState) -> RawReply:
     # For the type checker: tenacity sets the outcome before it calls a policy.
     if state.outcome is None:
-        raise AssertionError("tenacity calls this after a reply only")
+        raise AssertionError("a policy was called before the first reply")
     reply: RawReply = state.outcome.result()
     return reply

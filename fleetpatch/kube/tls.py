@@ -1,6 +1,6 @@
-"""TLS contexts: a server is always verified, unless its kubeconfig switches that off.
+"""Makes TLS contexts: a server is always verified, unless its kubeconfig switches that off.
 
-In a module of its own because all log-ins use it, and so that one place decides what is trusted.
+A module of its own, because all log-ins use it, and one place must decide what is trusted.
 """
 
 import ssl

@@ -11,7 +11,7 @@ _LABEL = 8
 
 
 def kind_lines(provider: Provider) -> Iterator[str]:
-    """Yield a paragraph for each kind, and then what holds for all of them."""
+    """Yield a paragraph for each kind, and notes about all of them."""
     yield f"Job kinds of {provider.title} (provider: {provider.name})"
     for capability in provider.kinds:
         yield ""
@@ -23,7 +23,7 @@ def kind_lines(provider: Provider) -> Iterator[str]:
 
 
 def as_json(provider: Provider) -> dict[str, Json]:
-    """Return the same as one object; an interface. `fields` is null where any may change."""
+    """Return the same as one object; an interface. `fields` is null if all fields may change."""
     return {
         "provider": provider.name,
         "title": provider.title,

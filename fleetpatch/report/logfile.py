@@ -1,12 +1,12 @@
-"""The file of a log: opened safely, written in whole lines, and found again when it was rotated.
+"""The file of a log: opened safely, written in whole lines, and opened again when it was rotated.
 
-Where a log has its default place it is a file of ours (`fleetpatch.files`). A person who names one
-may also mean a device, a pipe, a terminal or `/dev/stdout`: those are taken as they are.
+At its default path the log is a file of ours (`fleetpatch.files`). The path that a person names may
+also be a device, a pipe, a terminal or `/dev/stdout`: those are opened as they are.
 
-A file that was renamed or removed while the run goes on (logrotate, mv, rm) is noticed right before
-the next write, which opens the path again, so the lines of the run go where a reader of the path
-looks. A write costs two `fstat` and one `stat` for that; lines are written in groups, at most 20
-times a second. What `copytruncate` leaves is appended to, at its new end.
+Before each write it is checked whether the file was renamed or removed (logrotate, mv, rm). Then
+the path is opened again, so that new lines are in the file that readers of the path see. The check
+costs two `fstat` and one `stat`; lines are written in groups, at most 20 times a second. A file
+that was truncated in place (`copytruncate`) is appended to.
 """
 
 import os
@@ -17,18 +17,18 @@ from typing import Final
 from fleetpatch import files
 from fleetpatch.errors import LogError
 
-ENOUGH: Final = 64 * 1024
-"""Bytes of the buffer from which it is flushed: large enough that a write call costs little."""
+FLUSH_SIZE: Final = 64 * 1024
+"""Bytes; a larger buffer is flushed. A write of that size costs little for each line."""
 
 _SYSTEM_FOLDERS: Final = ("/dev", "/proc")
-"""Links in them are made by the system and may be followed: `/dev/stdout`, `/dev/fd/3`."""
+"""Folders whose links the system makes, so they may be followed: `/dev/stdout`, `/dev/fd/3`."""
 
 
 class LogFile:
     """An append-only file. Lines that could not be written stay in the buffer.
 
-    `ours` is True where the path is the default one and no person chose it. Raises LogError, from
-    the constructor and from all methods.
+    `ours` is True for the default path, which no person has chosen. The constructor and all methods
+    raise LogError.
     """
 
     def __init__(self, path: Path, *, ours: bool = False) -> None:
@@ -37,7 +37,7 @@ class LogFile:
         self._waiting = bytearray()
         try:
             self._file = self._open()
-            # A line appended to half a line would make both unreadable.
+            # Half a line would make the line that is appended to it unreadable, too.
             if _ends_torn(self._file, path):
                 self._waiting += b"\n"
         except OSError as error:
@@ -46,13 +46,13 @@ class LogFile:
     def write(self, line: bytes) -> None:
         """Buffer a line, which includes its line end; flush a full buffer."""
         self._waiting += line
-        if len(self._waiting) >= ENOUGH:
+        if len(self._waiting) >= FLUSH_SIZE:
             self.flush()
 
     def flush(self) -> None:
-        """Hand all lines to the operating system."""
+        """Write all lines to the operating system."""
         try:
-            # Twice at most: a file that is removed at every write must not hold the event loop.
+            # At most twice: a file that is removed at each write must not block the event loop.
             for _ in range(2):
                 if not self._waiting:
                     break
@@ -64,7 +64,7 @@ class LogFile:
             raise self._fault("cannot be written", error) from error
 
     def close(self) -> None:
-        """Write what waits, and close the file."""
+        """Write the buffer, and close the file."""
         try:
             self.flush()
         finally:
@@ -81,14 +81,12 @@ class LogFile:
         while self._waiting:
             del self._waiting[: os.write(self._file, self._waiting)]
         if not os.fstat(self._file).st_nlink and self._was_moved():
-            # Removed between the check and the write: the lines are gone with it, so write again.
+            # Removed between the check and the write, with the lines: write them again.
             self._waiting += lines
 
     def _was_moved(self) -> bool:
-        """Whether the path does not lead to the open file any more.
-
-        The path of a stream is never followed: it leads to the open file even if that was removed.
-        """
+        """Return whether another file, or none, is at the path now."""
+        # A path like /dev/stdout leads to the open file, even if that was removed.
         if not self._is_plain:
             return False
         ours = os.fstat(self._file)
@@ -108,7 +106,7 @@ class LogFile:
 
 
 def _is_plain(path: Path) -> bool:
-    """Whether a path that a person named is to be a file: not a device, a pipe or a stream."""
+    """Return whether a path that a person named is a plain file: no device, pipe or stream."""
     folder = os.path.realpath(path.parent)
     if folder == _SYSTEM_FOLDERS[0] or folder.startswith(f"{_SYSTEM_FOLDERS[1]}/"):
         return False
@@ -119,7 +117,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _ends_torn(descriptor: int, path: Path) -> bool:
-    """Whether a crash or a full disk left the file with half a line at its end."""
+    """Return whether the file ends with half a line, after a crash or on a full disk."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or not found.st_size:
         return False

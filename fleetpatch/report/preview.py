@@ -1,7 +1,7 @@
 """The preview of an expanded plan, for people and for programs (`plan -o json`).
 
-It shows counts by place, some changes of fields as before -> after, and, before the first PATCH,
-the question with the servers and the number of objects.
+It shows counts by place and some changes of fields as before -> after. Before the first PATCH, a
+question shows the servers and the number of objects.
 """
 
 from collections import defaultdict
@@ -32,7 +32,7 @@ _UNFIT = MappingProxyType(
         Reason.UNREADABLE: "cannot be patched: they are nested too deep or cannot be decoded",
     }
 )
-"""Why an object that matches is left out of a plan, to be read after a number of objects."""
+"""Why an object that matches is not patched; follows a number of objects in a sentence."""
 
 PreviewPlace: TypeAlias = tuple[str, str, str]
 """Cluster, kind (`jobs.batch`) and namespace."""
@@ -40,7 +40,7 @@ PreviewPlace: TypeAlias = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One target and what its touched fields will hold; `after` may leave out what stays."""
+    """One target and its values after the change; `after` may omit fields that do not change."""
 
     target: Target
     after: Fields
@@ -54,7 +54,7 @@ class Preview:
     places: Mapping[PreviewPlace, Tally]
     samples: Sequence[Sample] = ()
     undecided: Sequence[str] = ()
-    """Fields, and of which kind, that the server alone knows how to merge."""
+    """Fields, with their kinds, whose merge only the server can decide."""
 
 
 def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
@@ -129,7 +129,7 @@ def _counts(preview: Preview) -> Iterator[str]:
 
 
 def _rows(places: Mapping[PreviewPlace, Tally]) -> Iterator[TableRow]:
-    """Yield a row for each namespace, the largest first; those past the first few share one."""
+    """Yield a row for each namespace, the largest first; all after the first few share one."""
     groups: dict[tuple[str, str], list[tuple[str, Tally]]] = defaultdict(list)
     for (cluster, kind, namespace), tally in places.items():
         groups[cluster, kind].append((namespace, tally))
@@ -191,11 +191,11 @@ def _next(summary: Summary) -> Iterator[str]:
 
 
 VALUE_LIMIT = 80
-"""Characters of a value that people are shown; an annotation may be a quarter of a megabyte."""
+"""Characters of a value that are shown; an annotation may have 256 KiB."""
 
 
 def change_lines(before: Fields, after: Fields) -> Iterator[str]:
-    """`team: "ml" -> (absent)` for each field that changes, in the order of `before`."""
+    """Yield `team: "ml" -> (absent)` for each field that changes, in the order of `before`."""
     for path, old in before.items():
         new = after.get(path, old)
         if not deep_equal(new, old):
@@ -223,7 +223,7 @@ def _value(value: Value) -> str:
     )
 
 
-QUESTION = "Go on? Type yes: "
+QUESTION = "Continue? Type yes: "
 
 
 def confirmation_lines(summary: Summary) -> Iterator[str]:
@@ -241,5 +241,5 @@ def confirmation_lines(summary: Summary) -> Iterator[str]:
 
 
 def is_yes(answer: str) -> bool:
-    """Whether the answer is the whole word "yes": a stray Return or y must not start a run."""
+    """Return whether the answer is "yes". A single key must not start a run by accident."""
     return answer.strip().lower() == "yes"

@@ -1,8 +1,9 @@
-"""Progress: what a terminal shows while a run is planned and applied.
+"""Shows the progress of planning and applying on a terminal.
 
 The engine's calls only add to counters. rich's own thread reads them a few times a second and
-draws, so the cost is the same at ten targets a second and at ten thousand. Without a terminal
-nothing is drawn; the log has all of it. The bar is removed at the end, since a summary follows.
+draws, so the cost is the same for ten targets a second and for ten thousand. Without a terminal
+nothing is drawn; the log has the same information. The bar is removed at the end, since a summary
+follows.
 """
 
 from collections import Counter
@@ -27,10 +28,10 @@ from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.text import clean
 
 REDRAWS = 5
-"""Redraws per second: smooth to the eye, and a negligible load."""
+"""Redraws per second; the load is negligible."""
 
 _LIMITS_SHOWN = 2
-"""Clusters whose limit is shown: as many as fit into a line of 80 columns."""
+"""Clusters whose limit is shown; two fit into a line of 80 columns."""
 
 
 class ProgressCounters:
@@ -55,7 +56,7 @@ class ProgressCounters:
         self.retries += 1
 
     def limited(self, place: str, what: str) -> None:
-        """Set what limits the pace of the cluster `place` now; empty where nothing does."""
+        """Set what limits the pace of the cluster `place` now; empty if nothing does."""
         self.limits[place] = what
 
 
@@ -70,7 +71,7 @@ def watch_planning(stream: TextIO) -> Iterator[ProgressCounters]:
 
 @contextmanager
 def watch_applying(stream: TextIO, *, total: int) -> Iterator[ProgressCounters]:
-    """Show on `stream` how many of `total` open targets have ended, how, and how fast."""
+    """Show on `stream` how many of `total` open targets have ended, with outcomes and rate."""
     counters = ProgressCounters()
     columns = (
         TextColumn("Applying"),
@@ -115,6 +116,8 @@ class _Bar(Progress):
         self.add_task("", total=total)
 
     def get_renderables(self) -> Iterable[RenderableType]:
+        # rich calls this from its own thread. Reading a counter needs no lock: it may be late by
+        # one redraw, and never shows a wrong number.
         if self._counters is not None:
             for task in self.task_ids:
                 self.update(task, completed=self._counters.outcomes.total())
@@ -147,7 +150,7 @@ def _below(counters: ProgressCounters) -> Iterator[Text]:
 
 
 def _outcomes(counters: ProgressCounters) -> Text:
-    """`applied 1,200  failed 3  retries 37`."""
+    """Return `applied 1,200  failed 3  retries 37`."""
     shown = Text()
     for outcome in Outcome:
         if count := counters.outcomes[outcome]:
@@ -158,10 +161,10 @@ def _outcomes(counters: ProgressCounters) -> Text:
 
 
 def _limits(counters: ProgressCounters) -> Text:
-    """`prod-a: latency, 40 in flight`, for the first few clusters."""
-    held = [(place, what) for place, what in counters.limits.items() if what]
-    shown = [f"{place}: {what}" if place else what for place, what in held[:_LIMITS_SHOWN]]
-    if more := held[_LIMITS_SHOWN:]:
+    """Return `prod-a: latency, 40 in flight`, for the first few clusters."""
+    limited = [(place, what) for place, what in counters.limits.items() if what]
+    shown = [f"{place}: {what}" if place else what for place, what in limited[:_LIMITS_SHOWN]]
+    if more := limited[_LIMITS_SHOWN:]:
         shown.append(f"and {len(more)} more")
     return Text(clean("; ".join(shown)), style="dim")
 

@@ -1,4 +1,4 @@
-"""The summary of a run in words, and the table of all runs (`status` without a run)."""
+"""The summary of a run as text, and the table of all runs (`status` without a run)."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,20 +12,20 @@ _REASON_WIDTH = max(map(len, Reason))
 
 
 def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[str]:
-    """Yield state, outcomes with their reasons, cost, files, and the next commands."""
+    """Yield state, outcomes with their reasons, usage, files, and the next commands."""
     yield _headline(summary)
     if summary.cause:
         yield f"Cause: {clean(summary.cause)}"
     if summary.outdated:
         yield (
-            "Warning: this file was copied while the run went on, without its -wal file; it shows "
+            "Warning: this file was copied while it was written, without its -wal file; it shows "
             "an earlier state of the run; copy both files to see the latest"
         )
     yield ""
     yield from _outcomes(summary)
     if summary.usage.elapsed:
         yield ""
-        yield _cost(summary)
+        yield _usage(summary)
     yield from warning_lines(summary)
     yield ""
     yield f"Run file: {clean(summary.run_file)}"
@@ -40,7 +40,7 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
 
 
 def warning_lines(summary: Summary) -> Iterator[str]:
-    """Yield the warnings of the servers with their counts; nothing where there are none."""
+    """Yield the warnings of the servers with their counts, if there are any."""
     if summary.warnings:
         yield ""
         yield "Warnings from the servers:"
@@ -83,7 +83,7 @@ def _explained(reason: str, count: int, meaning: str) -> str:
     return f"    {reason:<{_REASON_WIDTH}}{number(count):>10}  {meaning}"
 
 
-def _cost(summary: Summary) -> str:
+def _usage(summary: Summary) -> str:
     usage = summary.usage
     return (
         f"{number(usage.patch)} PATCH, {number(usage.get)} GET and {number(usage.list)} LIST "

@@ -10,7 +10,7 @@ from fleetpatch.model.text import clean
 from fleetpatch.report.wording import number
 
 CHUNK = 500
-"""Rows that are aligned together, as kubectl does: memory holds one chunk of a list."""
+"""Rows that are aligned together, as in kubectl, so that memory holds one chunk of a list."""
 
 TableRow = Sequence[str | int]
 
@@ -21,15 +21,16 @@ def table(header: Sequence[str], rows: Iterable[TableRow], *, indent: str = "") 
     shown: list[Sequence[str]] = [header]
     while chunk := list(islice(remaining, CHUNK)):
         shown += [[_cell(value) for value in row] for row in chunk]
-        to_the_right = [isinstance(value, int) for value in chunk[0]]
+        are_numbers = [isinstance(value, int) for value in chunk[0]]
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
         for cells in shown:
-            columns = zip(cells, widths, to_the_right, strict=True)
+            columns = zip(cells, widths, are_numbers, strict=True)
             line = "  ".join(
                 cell.rjust(w) if right else cell.ljust(w) for cell, w, right in columns
             )
             yield f"{indent}{line}".rstrip()
         shown = []
+    # Without a row the header has not been printed yet.
     if shown:
         yield f"{indent}{'  '.join(header)}"
 

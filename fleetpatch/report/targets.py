@@ -1,4 +1,4 @@
-"""The targets of a run, one a line: a table for people, JSON Lines for programs.
+"""The targets of a run, one on each line: a table for people, JSON Lines for programs.
 
 Both are streamed, since a run may have hundreds of thousands of targets.
 """

@@ -1,7 +1,7 @@
 """Writes lines to a stream: coloured on a terminal, plain everywhere else.
 
-The text is the same either way. rich decides what the terminal can show, and respects NO_COLOR and
-TERM=dumb. Colours are chosen by patterns of the text.
+The text is the same in both cases. rich detects what the terminal supports, and respects NO_COLOR
+and TERM=dumb. Patterns of the text determine the colours.
 """
 
 from collections.abc import Iterable
@@ -40,9 +40,10 @@ class _Words(RegexHighlighter):
 
 
 def write(lines: Iterable[str], stream: TextIO) -> None:
-    """Write lines as they come, each ended by a newline; wrapping is left to the terminal.
+    """Write lines as they come, each with a newline; the terminal wraps long lines.
 
-    A run file is untrusted input, so control characters are replaced before they reach the stream.
+    Control characters are replaced first: a run file is untrusted input, and an escape sequence
+    could change what a terminal shows.
     """
     if not stream.isatty():
         stream.writelines(f"{visible(line)}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""The wording of figures, and a sentence for every state and every reason code."""
+"""Formats numbers and durations, and explains each state and each reason code."""
 
 import shlex
 from types import MappingProxyType
@@ -29,7 +29,7 @@ MEANING: Final = MappingProxyType(
         Reason.NOT_EFFECTIVE: "the server accepted the change, but the wanted values are missing",
     }
 )
-"""What each reason means, to be read after a number of targets."""
+"""The meaning of each reason; follows a number of targets in a sentence."""
 
 STATE: Final = MappingProxyType(
     {
@@ -41,30 +41,30 @@ STATE: Final = MappingProxyType(
         RunState.FINISHED: "finished",
     }
 )
-"""What each state of a run means, to be read after "Run NAME is"."""
+"""The meaning of each state of a run; follows "Run NAME is" in a sentence."""
 
 
 def number(count: float) -> str:
-    """`1,234`."""
+    """Return a number like `1,234`."""
     return f"{count:,.0f}"
 
 
 def several(count: int, noun: str) -> str:
-    """`1 target`, `1,234 targets`; for nouns that take an s."""
+    """Return `1 target` or `1,234 targets`; for nouns with a plural in s."""
     return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `12.3 s`, `4 min 5 s`, `2 h 3 min`."""
-    if seconds < 59.95:  # noqa: PLR2004  # what .1f would still print below 60
+    """Return `0.4 s`, `12.3 s`, `4 min 5 s` or `2 h 3 min`."""
+    if seconds < 59.95:  # noqa: PLR2004  # .1f prints a larger number as 60.0
         return f"{seconds:.1f} s"
-    minutes, left = divmod(round(seconds), 60)
+    minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004  # minutes in an hour
-        return f"{minutes} min {left} s"
+        return f"{minutes} min {rest} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min"
 
 
 def command(*words: str) -> str:
-    """A command to be typed, quoted where the shell wants it: `fleetpatch apply RUN`."""
+    """Return a command for the shell, quoted if needed: `fleetpatch apply RUN`."""
     return shlex.join(("fleetpatch", *words))

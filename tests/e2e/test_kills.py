@@ -28,8 +28,8 @@ from tests.e2e.trials import (
     MERGE,
     Body,
     Fleet,
+    InjectedFault,
     Trial,
-    Trouble,
     dying_apiserver,
     dying_etcd,
     start_twice,
@@ -68,10 +68,10 @@ def test_a_run_that_is_killed_again_and_again_changes_every_object_once(
     fleet = Fleet(control_plane, body, TARGETS)
     trial = Trial(tool, fleet, wire.patches, KILLED, generator, span=0.3)
 
-    tale = trial.run(4, pace=PACE)
+    result = trial.run(4, pace=PACE)
 
-    assert tale.violations == []
-    assert tale.troubles == 4
+    assert result.violations == []
+    assert result.faults == 4
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_a_server_that_is_killed_and_started_again_changes_nothing_of_that(
     tool: Tool,
     wire: Proxy,
     generator: random.Random,
-    dying: Callable[[ControlPlane, random.Random], Trouble],
+    dying: Callable[[ControlPlane, random.Random], InjectedFault],
     body: Body,
 ) -> None:
     fleet = Fleet(control_plane, body, TARGETS)
-    trouble = dying(control_plane, generator)
-    trial = Trial(tool, fleet, wire.patches, trouble, generator, span=0.3)
+    fault = dying(control_plane, generator)
+    trial = Trial(tool, fleet, wire.patches, fault, generator, span=0.3)
 
-    tale = trial.run(1, pace=PACE)
+    result = trial.run(1, pace=PACE)
 
-    assert tale.violations == []
+    assert result.violations == []
 
 
 @pytest.mark.parametrize("cut", Cut)
@@ -104,9 +104,9 @@ def test_nor_do_connections_that_are_cut(
         redirect(control_plane, tool, wire)
         trial = Trial(tool, fleet, wire.patches, KILLED, generator, span=0.2)
 
-        tale = trial.run(1, pace=PACE)
+        result = trial.run(1, pace=PACE)
 
-    assert tale.violations == []
+    assert result.violations == []
     assert wire.interferences() > 5
 
 
@@ -122,11 +122,11 @@ def test_nor_does_an_intermediary_that_answers_otherwise_and_undo_leaves_nothing
     ):
         redirect(control_plane, tool, wire)
         trial = Trial(tool, fleet, wire.patches, KILLED, generator, span=0.2)
-        tale = trial.run(2, pace=PACE, retry={"budget": "100%", "maxDelay": "200ms"})
+        result = trial.run(2, pace=PACE, retry={"budget": "100%", "maxDelay": "200ms"})
 
         trial.undo_all()
 
-    assert tale.violations == []
+    assert result.violations == []
     assert wire.interferences() > 20
 
 
@@ -136,10 +136,10 @@ def test_ctrl_c_at_any_moment_ends_in_good_order_and_leaves_nothing_in_doubt(
     fleet = Fleet(control_plane, APPEND, TARGETS)
     trial = Trial(tool, fleet, wire.patches, INTERRUPTED, generator, span=0.12)
 
-    tale = trial.run(6, pace=PACE)
+    result = trial.run(6, pace=PACE)
 
-    assert tale.violations == []
-    assert len(wire.patches()) == TARGETS * tale.turns, "each was patched once"
+    assert result.violations == []
+    assert len(wire.patches()) == TARGETS * result.runs, "each was patched once"
 
 
 def test_of_two_that_start_one_plan_at_once_one_runs_and_the_other_is_told_who_does(
@@ -148,7 +148,7 @@ def test_of_two_that_start_one_plan_at_once_one_runs_and_the_other_is_told_who_d
     fleet = Fleet(control_plane, MERGE, 15)
     violations: list[str] = []
     for _ in range(5):
-        fleet.turns += 1
+        fleet.runs += 1
         file = tool.write("plan.yaml", fleet.plan(pace={"rate": "15/s", "burst": 1}))
         violations += start_twice(tool, fleet, file)
 
@@ -160,7 +160,7 @@ def test_the_lock_of_a_dead_holder_is_not_in_the_way(
     control_plane: ControlPlane, tool: Tool, wire: Proxy
 ) -> None:
     fleet = Fleet(control_plane, MERGE, 30)
-    fleet.turns += 1
+    fleet.runs += 1
     file = tool.write("plan.yaml", fleet.plan(pace={"rate": "30/s", "burst": 1}))
     process = tool.start("apply", file, "--yes")
     eventually(lambda: len(wire.patches()) > 2, "some patches")

@@ -228,7 +228,7 @@ def test_without_the_right_nothing_is_sent(cluster: Cluster, tmp_path: Path) -> 
     ended = tool.run("apply", tool.write("plan.yaml", cluster.plan()), "--yes")
 
     assert ended.code == 1
-    assert "the rights get, create and patch on leases.coordination.k8s.io" in ended.err
+    assert "the verbs get, create and patch on leases.coordination.k8s.io" in ended.err
     assert len(ended.err.splitlines()) == 1, ended.err
     assert cluster.patched() == []
 

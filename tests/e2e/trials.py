@@ -1,9 +1,9 @@
-"""Runs that are disturbed at random instants and gone on with until they are finished.
+"""Runs with faults injected at random instants, resumed until they are finished.
 
-A *fleet* is what a plan selects and what it leaves alone, on the real control plane. A *turn* is
-one run over it, as many sessions as it takes; in each session at most one *trouble* comes, at an
+A *fleet* is the objects that a plan selects, and others beside them, on the real control plane. A
+*run* over it takes as many sessions as needed; in each session at most one fault is injected, at an
 instant that a seeded generator chooses. Afterwards independent witnesses (`tests.e2e.witnesses`)
-must have seen every selected object changed once, and nothing else at all.
+must have seen each selected object changed once, and no other change.
 """
 
 import os
@@ -23,20 +23,20 @@ from tests.control_plane import JOB_KINDS, ControlPlane, JobKind
 from tests.e2e.tool import Tool, end, eventually, plan
 from tests.e2e.witnesses import claims, record, times_stored
 
-KEY = "kill.example.com/turn"
+KEY = "kill.example.com/run"
 _TFJOBS = JOB_KINDS["tfjobs.kubeflow.org"]
 _FINISHED = (Exit.OK, Exit.SOME_FAILED)
 _SESSIONS = 200
-"""A turn that takes more does not get on at all."""
+"""A run that needs more sessions makes no progress."""
 _STARTING = 0.2
-"""The share of troubles that come while the process is starting, which is a third of its life."""
+"""The share of faults that are injected while the process starts."""
 _START = 0.6
-"""Seconds within which such a trouble comes."""
+"""Seconds after the start within which such a fault is injected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A way to change objects, by which a reader can tell what was applied, and how often."""
+    """A way to change objects that shows a reader what was applied, and how often."""
 
     name: str
     kind: JobKind
@@ -44,11 +44,11 @@ class Body:
     shown: Callable[[Any], list[str]]
     """An object -> the marks that it carries."""
     gathers: bool
-    """Whether marks are added to those of earlier turns, or replace them."""
+    """Whether marks are added to those of earlier runs, or replace them."""
 
-    def expected(self, turns: int) -> list[str]:
-        """The marks that an object must carry after so many turns."""
-        marks = [mark(turn) for turn in range(1, turns + 1)]
+    def expected(self, runs: int) -> list[str]:
+        """Return the marks that an object must have after this number of runs."""
+        marks = [mark(run) for run in range(1, runs + 1)]
         return marks if self.gathers else marks[-1:]
 
 
@@ -75,29 +75,29 @@ APPLY = Body(
 )
 
 
-def mark(turn: int) -> str:
-    """What a turn leaves on the objects."""
-    return f"turn-{turn}"
+def mark(run: int) -> str:
+    """Return the mark that a run sets on the objects."""
+    return f"run-{run}"
 
 
 class OtherWriter(Protocol):
-    """Somebody else who writes to the objects of a fleet."""
+    """Another client that writes to the objects of a fleet."""
 
     writes: Counter[str]
-    """What it has stored, by the object's name."""
+    """The number of its writes, by the object's name."""
 
     def resting(self) -> AbstractContextManager[None]:
-        """Let it write nothing while the block runs."""
+        """Pause its writes while the block runs."""
         ...
 
 
 class Fleet:
-    """Objects that a plan selects, and others beside them that nobody must touch."""
+    """Objects that a plan selects, and others beside them that must not change."""
 
     def __init__(self, plane: ControlPlane, body: Body, targets: int) -> None:
-        """Create them, with a bystander for every ten targets."""
+        """Create the objects: `targets` selected ones, and one other for every ten of them."""
         self.plane, self.body, self.targets = plane, body, targets
-        self.turns = 0
+        self.runs = 0
         self.namespace = plane.namespace()
         plane.create_jobs(
             targets + targets // 10,
@@ -115,21 +115,21 @@ class Fleet:
         return self._uids.keys()
 
     def plan(self, **more: Any) -> dict[str, Any]:
-        """The plan of the turn that is on."""
+        """Return the plan of the current run."""
         kind = f"{self.body.kind.plural}.{self.body.kind.group}"
         block = {"kinds": [kind], "namespaces": [self.namespace], "selector": "app=etl"}
-        return plan("ordeal", block, patch=self.body.patch(mark(self.turns)), **more)
+        return plan("ordeal", block, patch=self.body.patch(mark(self.runs)), **more)
 
     def violations(self) -> Iterator[str]:
-        """What a reader finds that is not as it must be after all turns so far."""
+        """Yield each object that is not as it must be after all runs so far."""
         with self.second_writer.resting() if self.second_writer else nullcontext():
             yield from self._violations(self.second_writer.writes if self.second_writer else {})
 
     def left_behind(self) -> Iterator[str]:
-        """The objects that still carry a mark of ours."""
+        """Yield each object that still has a mark of ours."""
         for name, item in self._items().items():
             if shown := self.body.shown(item):
-                yield f"{name} carries {shown} after all was undone"
+                yield f"{name} has {shown} after all runs were undone"
 
     def _violations(self, others: Mapping[str, int]) -> Iterator[str]:
         items = self._items()
@@ -138,11 +138,11 @@ class Fleet:
             yield f"{len(items)} objects, were {len(self._uids)}"
         for name, item in items.items():
             selected = item["metadata"]["labels"]["app"] == "etl"
-            turns = self.turns if selected else 0
-            if (shown := self.body.shown(item)) != self.body.expected(turns):
-                yield f"{name} carries {shown} after {turns} turns"
-            if (times := stored[name] - self._stored[name] - others.get(name, 0)) != turns:
-                yield f"{name} was stored {times} times in {turns} turns"
+            runs = self.runs if selected else 0
+            if (shown := self.body.shown(item)) != self.body.expected(runs):
+                yield f"{name} has {shown} after {runs} runs"
+            if (times := stored[name] - self._stored[name] - others.get(name, 0)) != runs:
+                yield f"{name} was stored {times} times in {runs} runs"
             if item["metadata"]["uid"] != self._uids[name]:
                 yield f"{name} has another uid"
 
@@ -152,7 +152,7 @@ class Fleet:
 
 
 class Seen(Protocol):
-    """A PATCH that somebody saw."""
+    """A PATCH that a witness saw."""
 
     @property
     def at(self) -> float:
@@ -168,47 +168,47 @@ Witness: TypeAlias = Callable[[], Iterable[Seen]]
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """What happens to a session, and how the session may end then.
+class InjectedFault:
+    """A fault that is injected into a session, and how the session may end then.
 
     `codes` are exit codes beside 0 (-9 is that of SIGKILL), `allowed` seconds until the end.
-    `doubt` tells whether targets may be left in doubt, `while_starting` whether it can also come
-    while the process starts.
+    `doubt`: targets may be left in doubt. `while_starting`: it can also be injected while the
+    process starts.
     """
 
-    strike: Callable[["Popen[str]"], None]
+    inject: Callable[["Popen[str]"], None]
     codes: tuple[int, ...] = (-signal.SIGKILL, Exit.PAUSED)
     allowed: float = 60
     doubt: bool = True
     while_starting: bool = False
 
 
-KILLED = Trouble(lambda process: process.kill(), (-signal.SIGKILL,), while_starting=True)
+KILLED = InjectedFault(lambda process: process.kill(), (-signal.SIGKILL,), while_starting=True)
 """The tool's process dies."""
 
-INTERRUPTED = Trouble(
+INTERRUPTED = InjectedFault(
     lambda process: process.send_signal(signal.SIGINT), (Exit.PAUSED,), allowed=5, doubt=False
 )
-"""Somebody presses Ctrl-C."""
+"""A person presses Ctrl-C."""
 
 
-def dying_apiserver(plane: ControlPlane, generator: random.Random) -> Trouble:
+def dying_apiserver(plane: ControlPlane, generator: random.Random) -> InjectedFault:
     """The API server dies and is started again; in half of the cases the tool dies meanwhile."""
 
-    def strike(process: "Popen[str]") -> None:
+    def inject(process: "Popen[str]") -> None:
         plane.kill_apiserver()
         try:
             _perhaps_kill(process, generator)
         finally:
             plane.start_apiserver()
 
-    return Trouble(strike)
+    return InjectedFault(inject)
 
 
-def dying_etcd(plane: ControlPlane, generator: random.Random) -> Trouble:
+def dying_etcd(plane: ControlPlane, generator: random.Random) -> InjectedFault:
     """The server's etcd dies and is started again; in half of the cases the tool dies, too."""
 
-    def strike(process: "Popen[str]") -> None:
+    def inject(process: "Popen[str]") -> None:
         plane.kill_etcd()
         try:
             _perhaps_kill(process, generator)
@@ -216,7 +216,7 @@ def dying_etcd(plane: ControlPlane, generator: random.Random) -> Trouble:
             plane.start_etcd()
             plane.wait_ready()
 
-    return Trouble(strike)
+    return InjectedFault(inject)
 
 
 def _perhaps_kill(process: "Popen[str]", generator: random.Random) -> None:
@@ -226,143 +226,145 @@ def _perhaps_kill(process: "Popen[str]", generator: random.Random) -> None:
 
 
 @dataclass(slots=True)
-class Tale:
-    """What happened over all turns: the figures, and what must not have happened."""
+class TrialResult:
+    """The figures and the violations of all runs of a trial."""
 
-    turns: int = 0
-    troubles: int = 0
+    runs: int = 0
+    faults: int = 0
     sessions: int = 0
     in_doubt: int = 0
-    """Targets found in doubt after a session, summed up."""
+    """The sum of the targets in doubt after each session."""
     reasons: Counter[str] = field(default_factory=Counter)
     patches: int = 0
     slowest: float = 0.0
-    """Seconds from a trouble to the end of its session, at most."""
+    """The longest time from a fault to the end of its session, in seconds."""
     violations: list[str] = field(default_factory=list)
 
 
 class Trial:
-    """Turns over a fleet, with troubles, each at most `span` seconds after work has begun."""
+    """Runs over a fleet with faults, each at most `span` seconds after work has begun."""
 
     def __init__(
         self,
         tool: Tool,
         fleet: Fleet,
         witness: Witness,
-        trouble: Trouble,
+        fault: InjectedFault,
         generator: random.Random,
         *,
         span: float,
     ) -> None:
         self._tool, self._fleet, self._witness = tool, fleet, witness
-        self._trouble, self._generator, self._span = trouble, generator, span
+        self._fault, self._generator, self._span = fault, generator, span
         self._run_files: list[Path] = []
-        self.tale = Tale()
+        self.result = TrialResult()
 
-    def run(self, troubles: int, *, turns: int = 1000, **more: Any) -> Tale:
-        """Take turns until so many troubles have come; `more` goes into the plan."""
-        while self.tale.troubles < troubles and self.tale.turns < turns:
-            self._turn(troubles, more)
-        return self.tale
+    def run(self, faults: int, *, runs: int = 1000, **more: Any) -> TrialResult:
+        """Run until `faults` faults were injected; `more` is added to the plan."""
+        while self.result.faults < faults and self.result.runs < runs:
+            self._run_once(faults, more)
+        return self.result
 
     def undo_all(self) -> None:
-        """Undo all turns, the last one first, and see what is left of them."""
+        """Undo all runs, the last one first, and check that no mark is left."""
         for run_file in reversed(self._run_files):
             ended = self._tool.run("undo", run_file, "--yes", "-o", "json")
             if ended.code or ended.json["outcomes"]["applied"] != self._fleet.targets:
-                self.tale.violations.append(f"undo: exit {ended.code}: {ended.out} {ended.err}")
-        self.tale.violations += self._fleet.left_behind()
+                self.result.violations.append(f"undo: exit {ended.code}: {ended.out} {ended.err}")
+        self.result.violations += self._fleet.left_behind()
 
-    def _turn(self, troubles: int, more: dict[str, Any]) -> None:
-        fleet, tale = self._fleet, self.tale
-        fleet.turns += 1
-        tale.turns += 1
+    def _run_once(self, faults: int, more: dict[str, Any]) -> None:
+        fleet, result = self._fleet, self.result
+        fleet.runs += 1
+        result.runs += 1
         before = sum(1 for _ in self._witness())
-        turn = _Turn(self._tool.state / "runs", self._tool.write("plan.yaml", fleet.plan(**more)))
-        words: Sequence[object] = ("apply", turn.plan)
+        run = _Run(self._tool.state / "runs", self._tool.write("plan.yaml", fleet.plan(**more)))
+        words: Sequence[object] = ("apply", run.plan)
         for _ in range(_SESSIONS):
-            self._session(turn, words, disturbed=tale.troubles < troubles)
-            # It may be killed between its last word on record and its end.
-            if turn.is_finished:
+            self._session(run, words, disturbed=result.faults < faults)
+            # It may have been killed after its last commit and before its end.
+            if run.is_finished:
                 break
-            # All ways to go on must do.
-            going_on = [("apply", turn.plan), ("apply", turn.run_file), ("resume", turn.run_file)]
-            words = self._generator.choice(going_on)
+            # Each of these commands must resume the run.
+            resuming = [("apply", run.plan), ("apply", run.run_file), ("resume", run.run_file)]
+            words = self._generator.choice(resuming)
         else:
-            tale.violations.append(f"turn {tale.turns} is not finished after {_SESSIONS} sessions")
-        self._run_files.append(turn.run_file)
-        self._check(turn, before)
+            result.violations.append(
+                f"run {result.runs} is not finished after {_SESSIONS} sessions"
+            )
+        self._run_files.append(run.run_file)
+        self._check(run, before)
 
-    def _session(self, turn: "_Turn", words: Sequence[object], *, disturbed: bool) -> None:
-        """Start the tool, let a trouble come where it is `disturbed`, and see how it ends."""
-        tale, process = self.tale, self._tool.start(*words, "--yes", "-o", "json")
-        tale.sessions += 1
+    def _session(self, run: "_Run", words: Sequence[object], *, disturbed: bool) -> None:
+        """Start the tool, inject a fault if `disturbed`, and check how the session ends."""
+        result, process = self.result, self._tool.start(*words, "--yes", "-o", "json")
+        result.sessions += 1
         try:
-            hit = disturbed and self._await_moment(turn, process)
+            hit = disturbed and self._await_moment(run, process)
             if hit:
-                tale.troubles += 1
+                result.faults += 1
                 began = time.monotonic()
-                self._trouble.strike(process)
+                self._fault.inject(process)
             ended = end(process)
         finally:
             if process.poll() is None:
                 process.kill()
-        standings = turn.note()
-        tale.in_doubt += standings["in-doubt"]
+        standings = run.note()
+        result.in_doubt += standings["in-doubt"]
         if not hit:
             if ended.code not in (*_FINISHED, Exit.PAUSED):
-                tale.violations.append(f"{words[0]}: exit {ended.code}: {ended.err}")
+                result.violations.append(f"{words[0]}: exit {ended.code}: {ended.err}")
             return
         took = time.monotonic() - began
-        tale.slowest = max(tale.slowest, took)
-        if ended.code not in (*_FINISHED, *self._trouble.codes):
-            tale.violations.append(
-                f"{words[0]} in trouble: exit {ended.code}: {ended.err} {ended.out}"
+        result.slowest = max(result.slowest, took)
+        if ended.code not in (*_FINISHED, *self._fault.codes):
+            result.violations.append(
+                f"{words[0]} with a fault: exit {ended.code}: {ended.err} {ended.out}"
             )
-        if took > self._trouble.allowed:
-            tale.violations.append(f"it took {took:.1f} s to end")
-        if standings["in-doubt"] and not self._trouble.doubt:
-            tale.violations.append(f"{standings['in-doubt']} targets were left in doubt")
+        if took > self._fault.allowed:
+            result.violations.append(f"it took {took:.1f} s to end")
+        if standings["in-doubt"] and not self._fault.doubt:
+            result.violations.append(f"{standings['in-doubt']} targets were left in doubt")
 
-    def _await_moment(self, turn: "_Turn", process: "Popen[str]") -> bool:
-        """Wait for the instant at which trouble comes; False where the process ended before."""
-        begun = turn.begun
-        if begun and self._trouble.while_starting and self._generator.random() < _STARTING:
+    def _await_moment(self, run: "_Run", process: "Popen[str]") -> bool:
+        """Wait for the instant of the fault; False if the process ended before."""
+        begun = run.begun
+        if begun and self._fault.while_starting and self._generator.random() < _STARTING:
             time.sleep(self._generator.uniform(0, _START))
         else:
-            eventually(lambda: process.poll() is not None or turn.works(), "work", 60)
+            eventually(lambda: process.poll() is not None or run.works(), "work", 60)
             time.sleep(self._generator.uniform(0, self._span))
         return process.poll() is None
 
-    def _check(self, turn: "_Turn", before: int) -> None:
-        tale = self.tale
+    def _check(self, run: "_Run", before: int) -> None:
+        result = self.result
         patches = list(self._witness())
-        tale.patches += len(patches) - before
-        tale.violations += turn.sent_again(patches)
-        again = self._tool.run("resume", turn.run_file, "-o", "json")
+        result.patches += len(patches) - before
+        result.violations += run.sent_again(patches)
+        again = self._tool.run("resume", run.run_file, "-o", "json")
         if sum(1 for _ in self._witness()) != len(patches):
-            tale.violations.append("a finished run sent something")
+            result.violations.append("a finished run sent something")
         answer = again.json
         if sum(answer["outcomes"].values()) != self._fleet.targets:
-            tale.violations.append(f"the outcomes do not add up: {answer['outcomes']}")
+            result.violations.append(f"the outcomes do not add up: {answer['outcomes']}")
         if answer["outcomes"]["applied"] != self._fleet.targets or again.code:
             details = {
-                one["detail"] for one in self._tool.targets(turn.run_file, "--outcome", "failed")
+                one["detail"] for one in self._tool.targets(run.run_file, "--outcome", "failed")
             }
-            tale.violations.append(f"not all were applied: {answer['reasons']}: {details}")
-        tale.violations += self._fleet.violations()
-        tale.reasons.update(answer["reasons"].get("applied", {}))
-        told = Counter(
+            result.violations.append(f"not all were applied: {answer['reasons']}: {details}")
+        result.violations += self._fleet.violations()
+        result.reasons.update(answer["reasons"].get("applied", {}))
+        logged = Counter(
             event["name"]
-            for event in self._tool.log(turn.run_file)
+            for event in self._tool.log(run.run_file)
             if event["event"].startswith("target.")
         )
-        if untold := self._fleet.targets - len(told):
-            tale.violations.append(f"the log does not tell of {untold} outcomes")
+        if missing := self._fleet.targets - len(logged):
+            result.violations.append(f"{missing} outcomes are missing in the log")
 
 
 def start_twice(tool: Tool, fleet: Fleet, file: Path) -> Iterator[str]:
-    """Start one plan twice at once; what is not as it must be, which is one run and one refusal."""
+    """Start one plan twice at once; yield what differs from one run and one refusal."""
     processes = [tool.start("apply", file, "--yes", "-o", "json") for _ in range(2)]
     pids = [process.pid for process in processes]
     ended = [end(process) for process in processes]
@@ -374,11 +376,11 @@ def start_twice(tool: Tool, fleet: Fleet, file: Path) -> Iterator[str]:
     if holder not in ended[loser].err:
         yield f"{ended[loser].err!r} does not name {holder!r}"
     if ended[1 - loser].json["outcomes"]["applied"] != fleet.targets:
-        yield f"the one that ran came to {ended[1 - loser].json['outcomes']}"
+        yield f"the one that ran ended with {ended[1 - loser].json['outcomes']}"
 
 
-class _Turn:
-    """One run: its file, and since when each of its targets has had its outcome on record."""
+class _Run:
+    """One run: its file, and since when the outcome of each target has been on record."""
 
     def __init__(self, runs: Path, plan: Path) -> None:
         self.plan = plan
@@ -390,21 +392,21 @@ class _Turn:
 
     @property
     def begun(self) -> bool:
-        """Whether anything of it was claimed."""
+        """Whether targets were claimed."""
         return any(map(claims, self._files()))
 
     @property
     def run_file(self) -> Path:
-        """Where its record is."""
+        """The path of its run file."""
         (run_file,) = self._files()
         return run_file
 
     def works(self) -> bool:
-        """Whether the session that is on has begun to send."""
+        """Return whether the current session has begun to send."""
         return self.begun and self._log_size() > self._logged
 
     def note(self) -> Counter[str]:
-        """Remember what is on record by now; how many targets stand where."""
+        """Note the outcomes on record; return the number of targets by standing."""
         found = record(self.run_file)
         self.is_finished = found.state == "finished"
         now = time.time()
@@ -414,7 +416,7 @@ class _Turn:
         return found.counts
 
     def sent_again(self, patches: Iterable[Seen]) -> Iterator[str]:
-        """The PATCHes for targets whose outcomes were on record by then."""
+        """Yield each PATCH for a target whose outcome was on record before."""
         for patch in patches:
             if patch.at > self._on_record.get(patch.name, patch.at):
                 yield f"{patch.name} was sent again after its outcome was on record"

@@ -102,7 +102,7 @@ async def test_a_user_without_the_rights_sees_which_ones_are_needed(
     assert isinstance(trouble, LeaseTrouble)
     assert not trouble.passing
     assert trouble.detail.startswith("403 Forbidden: leases.coordination.k8s.io")
-    assert "the rights get, create and patch on leases.coordination.k8s.io" in trouble.detail
+    assert "the verbs get, create and patch on leases.coordination.k8s.io" in trouble.detail
 
 
 # What is sent

@@ -1,5 +1,5 @@
-"""From the `auth` of a plan to a `Connection` to Huawei Cloud CCI.
+"""Makes a `Connection` to Huawei Cloud CCI from the `auth` of a plan.
 
-A cluster is logged in to by a token, by IAM (`iam`), or by an access key (`access_key`); `connect`
-chooses. What CCI's API accepts is not known here, but in `fleetpatch.model.providers`.
+`connect` logs in with a token, with IAM (`iam`), or with an access key (`access_key`). The tables
+of what CCI's API accepts are not here, but in `fleetpatch.model.providers`.
 """

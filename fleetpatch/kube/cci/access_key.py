@@ -20,7 +20,7 @@ from fleetpatch.kube.connection import Grant, Signature
 from fleetpatch.model.plan.auth import AkSkAuth
 
 LARGEST_BODY: Final = 12 * 1024 * 1024
-"""Bytes of a request body that the gateway can check a signature of."""
+"""Bytes; the gateway refuses to check the signature of a larger body."""
 
 _DATE: Final = "%Y%m%dT%H%M%SZ"
 
@@ -28,7 +28,7 @@ _DATE: Final = "%Y%m%dT%H%M%SZ"
 def grant(auth: AkSkAuth, environment: LoginEnvironment) -> Grant:
     """Return a grant that signs each request.
 
-    Raises CredentialsError where a variable is not set or the package is not installed.
+    Raises CredentialsError if a variable is not set or the package is not installed.
     """
     access = environment.read_header_value(auth.access_key_env, "the access key's id (AK)")
     secret = environment.read_header_value(auth.secret_key_env, "the secret key (SK)")
@@ -71,12 +71,12 @@ class _Signer:
             )
         headers = {
             "Host": url.host_port_subcomponent or "",
-            # Otherwise the signer reads the machine's clock, by a function that Python deprecates.
+            # Without this header the signer would call datetime.utcnow, which Python deprecates.
             "X-Sdk-Date": time.strftime(_DATE, time.gmtime(self._environment.clock.wall())),
             "X-Project-Id": self._project,
         }
-        # In lower case: with `Content-Type` the signer leaves out all bodies but plain JSON.
-        # A merge patch is another type, and its body must be signed.
+        # The name in lower case: with `Content-Type` the signer signs only bodies of plain JSON,
+        # and a merge patch has another type.
         signed: dict[str, str] = headers | ({"content-type": content_type} if content_type else {})
         request = self._request(
             method=method,

@@ -1,4 +1,4 @@
-"""From the `auth` of a plan to a `Connection` to CCI that is logged in."""
+"""Logs in to CCI with the `auth` of a plan, and returns the `Connection`."""
 
 import math
 import os
@@ -53,9 +53,9 @@ async def connect_to_cci(
 
 @dataclass(frozen=True, slots=True)
 class _LogIn:
-    """One way to log in; `can_change` reports whether `grant` may return other credentials later.
+    """One way to log in; `can_change`: `grant` may return other credentials when called again.
 
-    `remedy` says what to do where a server refuses them.
+    `remedy` says what to do if a server refuses them.
     """
 
     grant: Renewal
@@ -81,7 +81,7 @@ def _log_in(auth: Auth, environment: LoginEnvironment) -> _LogIn:
             remedy = "check the access key, `aksk.project` and this machine's clock"
             return _LogIn(fixed, remedy, can_change=False)
         case _:
-            raise AssertionError("the plan's checks accept exactly one way to log in")
+            raise AssertionError("the checks of a plan require exactly one way to log in")
 
 
 async def _return(grant: Grant) -> Grant:

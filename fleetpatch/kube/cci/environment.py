@@ -1,6 +1,6 @@
-"""What a log-in to CCI reads from its surroundings: variables and files that the plan names.
+"""Reads the variables and files that a plan names for a log-in to CCI.
 
-Most of it is secret, so no message quotes a value.
+Most of them are secret, so no message quotes a value.
 """
 
 import ssl
@@ -27,7 +27,7 @@ class LoginEnvironment:
     tls: ssl.SSLContext | None = None
 
     def read_variable(self, name: str, what: str) -> str:
-        """Return the value of a variable. Raises CredentialsError where it is not set."""
+        """Return the value of a variable. Raises CredentialsError if it is not set."""
         value = self.environ.get(name, "")
         if not value.strip():
             raise CredentialsError(

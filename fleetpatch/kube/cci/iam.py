@@ -7,12 +7,12 @@
 
 A token lasts a day. Its lifetime is measured on IAM's clock alone (`issued_at`, else the `Date` of
 the answer), so that our clock may be wrong by hours. A token is renewed before its end: by a fifth
-of its lifetime, but at most five minutes. Where the end is missing or makes no sense, a token is
-used until a server refuses it.
+of its lifetime, but at most five minutes. If the end is missing or not plausible, a token is used
+until a server refuses it.
 
-Where IAM is busy or fails, the request is sent again a few times. A refusal is final: IAM locks
-accounts after a few wrong passwords. The password is sent to the plan's endpoint only: redirects
-are not followed (`fleetpatch.kube.http.transport`).
+If IAM is busy or fails, the request is repeated a few times. A refusal is final: IAM locks accounts
+after a few wrong passwords. The password is sent only to the plan's endpoint: redirects are not
+followed (`fleetpatch.kube.http.transport`).
 """
 
 import math
@@ -43,7 +43,7 @@ from fleetpatch.model.units import seconds_of_http_date, seconds_of_rfc3339
 from fleetpatch.rules.running.backoff import Backoff
 
 LOGIN_RETRIES: Final = RetryPolicy(5, Backoff(base=0.5, cap=8.0))
-"""At most about 15 seconds: the run waits for its first token."""
+"""At most about 15 seconds, since the run waits for its first token."""
 
 LONGEST_MARGIN: Final = 300.0
 """Seconds before its end at which a token is renewed at the latest."""
@@ -111,7 +111,7 @@ class IamLogIn:
         )
         url = URL(f"{self._endpoint}/v3/auth/tokens")
         body = msgspec.json.encode(_body(self._auth, password))
-        # Not kept open: the next log-in is hours away.
+        # A connection for this request only: the next log-in is hours away.
         async with Transport(
             connection,
             self._environment.clock,
@@ -126,7 +126,8 @@ class IamLogIn:
             )
 
     def _is_transient(self, raw: RawReply) -> bool:
-        """Report whether to send again; an endpoint that never answered is likely a wrong one."""
+        """Return whether to repeat the request."""
+        # An endpoint that has never answered is probably a wrong address.
         if isinstance(raw, NoAnswer):
             return self._has_answered or raw.silence is Silence.RESET
         self._has_answered = True
@@ -147,32 +148,32 @@ class IamLogIn:
         )
 
     def _refusal(self, reply: Reply) -> str:
-        said, auth = describe(reply), self._auth
+        shown, auth = describe(reply), self._auth
         place = f"${auth.password_env}" if auth.password_env else auth.password_file
         match reply:
             case NoAnswer():
-                return f"no answer ({said}); check `iam.endpoint` and the network"
+                return f"no answer ({shown}); check `iam.endpoint` and the network"
             case Answer(status=401):
                 return (
-                    f"refuses user {auth.user!r} of domain {auth.domain!r} ({said}); "
+                    f"refuses user {auth.user!r} of domain {auth.domain!r} ({shown}); "
                     f"check `iam.domain`, `iam.user` and the password in {place}"
                 )
             case Answer(status=403):
                 return (
-                    f"refuses user {auth.user!r} access to project {auth.project!r} ({said}); "
+                    f"refuses user {auth.user!r} access to project {auth.project!r} ({shown}); "
                     "check `iam.project` and the user's rights"
                 )
             case Answer(status=status) if _is_busy(status):
                 return (
-                    f"gave up after {LOGIN_RETRIES.attempts} tries ({said}); try again when IAM"
-                    " is well"
+                    f"gave up after {LOGIN_RETRIES.attempts} tries ({shown}); try again when IAM"
+                    " is available"
                 )
             case Answer():
-                return f"sent no token ({said}); check `iam.endpoint` and `iam.project`"
+                return f"sent no token ({shown}); check `iam.endpoint` and `iam.project`"
 
 
 def lifetime(raw: Raw, *, now: float) -> float:
-    """Return the seconds that the token of an answer lasts; infinite where that is not known.
+    """Return the seconds that the token of an answer lasts; infinite if that is not known.
 
     `now` (seconds since the epoch, our clock) counts only where IAM does not send its own time.
     """

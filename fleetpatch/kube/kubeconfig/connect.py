@@ -1,9 +1,8 @@
-"""From a kubeconfig, or the service account of a pod, to a `Connection`.
+"""Logs in with a kubeconfig, or with the service account of a pod, and returns the `Connection`.
 
-`context` finds and merges the files and cuts out one context. Its user logs in by
-`static_auth`, or by an exec plugin (`exec_auth`) where the kubeconfig holds no other credentials.
-The service account of the pod that we run in is used where there is no kubeconfig and $KUBECONFIG
-names none.
+`context` finds and merges the files and selects one context. Its user logs in by `static_auth`, or
+by an exec plugin (`exec_auth`) if the kubeconfig has no other credentials. The service account of
+the pod that we run in is used if $KUBECONFIG is not set and there is no default kubeconfig.
 """
 
 import os
@@ -29,7 +28,7 @@ from fleetpatch.model.addresses import is_loopback
 from fleetpatch.model.text import clean
 
 _SECRETS: Final = ("token", "tokenFile", "username", "password", "exec")
-"""Keys of a user whose secret is sent with each request, or which a plugin exchanges for one."""
+"""Keys of a user with which each request carries a secret."""
 
 _PLUGINS: Final = {
     "gcp": "gke-gcloud-auth-plugin",
@@ -50,7 +49,7 @@ async def connect_to_context(
 
     `environ` names the kubeconfig or the pod's server; `now` is the clock that the expiry of
     credentials is compared with. Raises KubeconfigError for a file or context that is not valid,
-    and CredentialsError where the log-in fails.
+    and CredentialsError if the log-in fails.
     """
     files = find_files(environ)
     if not files:
@@ -94,10 +93,10 @@ def server_of_context(
 
 
 def _refuse_unencrypted_secrets(context: Context, proxy: str | None) -> None:
-    """Raise KubeconfigError where a secret of the user would cross a network in clear text.
+    """Raise KubeconfigError if a secret of the user would be sent over a network in clear text.
 
-    A request to loopback crosses none, unless a proxy on another machine forwards it. An https://
-    proxy reads the secret, too.
+    A request to loopback stays on this machine, unless a proxy on another machine forwards it. An
+    https:// proxy can read the secret, too.
     """
     url = urlsplit(context.server)
     hosts = [url.hostname or "", *([urlsplit(proxy).hostname or ""] if proxy else [])]
@@ -119,8 +118,8 @@ def _log_in(context: Context, now: Callable[[], float]) -> StaticAuth | ExecAuth
         raise _removed_provider(context, provider)
     if context.user.get("exec") is None:
         return StaticAuth(context)
-    # As in kubectl, a plugin runs only where the user has no other credentials. It is made in both
-    # cases, so that an `exec` that is not valid is an error.
+    # As in kubectl, a plugin runs only if the user has no other credentials. ExecAuth is made in
+    # any case, so that an `exec` that is not valid is an error.
     plugin = ExecAuth(context, now)
     return StaticAuth(context) if is_static(context) else plugin
 

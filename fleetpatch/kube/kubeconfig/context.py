@@ -1,4 +1,4 @@
-"""One context, from the kubeconfig files that are found and merged.
+"""Finds and merges the kubeconfig files, and selects one context.
 
 The rules are kubectl's. The files are those of $KUBECONFIG (separated by `:`; files that do not
 exist are skipped), else ~/.kube/config. Of several definitions of a name, and of `current-context`,
@@ -32,7 +32,7 @@ class Context:
     cluster: KubeconfigEntry
     user: KubeconfigEntry = field(repr=False)
     where: str
-    """`context 'prod' in ~/.kube/config`, for messages."""
+    """The beginning of messages: `context 'prod' in ~/.kube/config`."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -80,10 +80,10 @@ class Context:
 
     @property
     def route(self) -> str:
-        """What decides beside `server` which server answers: `proxy-url` and `tls-server-name`.
+        """The settings beside `server` that determine which server answers, as text.
 
-        It contains no password, and is empty where neither is given. Raises KubeconfigError for a
-        value that is not valid.
+        These are `proxy-url`, without its password, and `tls-server-name`; empty if neither is
+        given. Raises KubeconfigError for a value that is not valid.
         """
         configured = self.cluster.get("proxy-url")
         proxy = proxy_for(self.server, configured, self.where) if configured else None
@@ -94,9 +94,9 @@ class Context:
 
 
 def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Find the kubeconfig files; empty where there is none by default.
+    """Return the kubeconfig files; empty if $KUBECONFIG is not set and there is no default one.
 
-    Raises KubeconfigError where $KUBECONFIG names files and none of them exists.
+    Raises KubeconfigError if $KUBECONFIG names files and none of them exists.
     """
     named = environ.get("KUBECONFIG")
     if not named:
@@ -112,7 +112,7 @@ def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
 def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Context:
     """Return the context `name`, by default the current one.
 
-    Raises KubeconfigError where it is missing, with the names of all contexts, or not complete.
+    Raises KubeconfigError if it is missing, with the names of all contexts, or not complete.
     """
     files = ", ".join(str(document.file) for document in documents)
     known = ", ".join(sorted(_names(documents, "contexts"))) or "none"
@@ -128,7 +128,7 @@ def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Con
         raise KubeconfigError(f"{where}: has no cluster; add `cluster`")
     user = _refer(documents, "users", context, where)
     warnings = [warning for document in documents for warning in document.warnings]
-    # Only what is used is checked: a mistake elsewhere must not stop a run that it cannot affect.
+    # Only the entries in use are checked: a mistake in another one cannot affect this run.
     for found in filter(None, (context, cluster, user)):
         warnings += check_entry(found.section, found.entry, where)
     return Context(
@@ -159,7 +159,7 @@ def _exists(file: Path) -> bool:
     try:
         return file.exists()
     except OSError:
-        # Reading the file fails for the same reason, and that error is reported.
+        # Reading the file will fail for the same reason, with a better message.
         return True
 
 
@@ -177,7 +177,7 @@ def _find(documents: Sequence[KubeconfigFile], section: str, name: str) -> _Foun
 def _refer(
     documents: Sequence[KubeconfigFile], section: str, context: _Found, where: str
 ) -> _Found | None:
-    """Find the cluster or user to which the context refers; None where it does not refer to one."""
+    """Return the cluster or user to which the context refers; None if it does not refer to one."""
     key = SECTIONS[section]
     name = context.body.get(key)
     if not isinstance(name, str | None):

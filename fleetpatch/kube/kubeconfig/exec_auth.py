@@ -2,8 +2,8 @@
 
 A kubeconfig names a command that prints an ExecCredential with a token, a client certificate with
 its key, or both. The rules are client-go's (plugin/pkg/client/auth/exec and tools/clientcmd), with
-two exceptions. A plugin has a time limit and a size limit; kubectl has none. An `interactiveMode`
-that is missing means IfAvailable in v1 as well, where kubectl refuses the kubeconfig.
+two exceptions. A plugin has a time limit and a size limit; kubectl has none. A missing
+`interactiveMode` means IfAvailable in v1 as well; kubectl refuses such a kubeconfig.
 """
 
 import os
@@ -32,18 +32,18 @@ from fleetpatch.model.text import clean
 TIME_LIMIT: Final = 120.0
 """Seconds for a plugin that does not ask a person."""
 INTERACTIVE_TIME_LIMIT: Final = 900.0
-"""Seconds for a plugin that may ask a person; a device code is valid for as long."""
+"""Seconds for a plugin that may ask a person: a device code is usually valid for 15 minutes."""
 
 _GROUP: Final = "client.authentication.k8s.io"
 _API_VERSIONS: Final = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
 _LONGEST_MARGIN: Final = 60.0
 """Seconds before its expiry at which a credential is renewed at the latest."""
 _SHORTEST_LIFE: Final = 10.0
-"""Seconds until the next renewal at least; an expired credential must not run it in a loop."""
+"""Seconds; the next renewal is not earlier, so that an expired credential causes no loop."""
 _QUOTED: Final = 300
 """Characters of the last line on stderr in a message."""
 _terminal: Final = anyio.Lock()
-"""Held by a plugin that may ask a person: two prompts at once could not be distinguished."""
+"""Held while a plugin runs that may ask a person, since two prompts at once would be confusing."""
 
 
 class _Variable(msgspec.Struct):
@@ -104,9 +104,10 @@ class ExecAuth:
         self._tls_of_pair: tuple[KeyPair | None, SSLContext | None] = (None, tls_of(context, None))
 
     async def grant(self) -> Grant:
-        """Run the plugin. Raises CredentialsError, and KubeconfigError where it cannot start."""
+        """Run the plugin. Raises CredentialsError, and KubeconfigError if it cannot start."""
         credential = self._read(await self._run())
-        # A new TLS context would close all connections, so it is kept while the certificate is.
+        # aiohttp reuses connections only of the same TLS context, so it is kept as long as the
+        # certificate is the same.
         if self._tls_of_pair[0] != credential.key_pair:
             self._tls_of_pair = (credential.key_pair, self._tls(credential.key_pair))
         authorization = f"Bearer {credential.token}" if credential.token else None
@@ -115,7 +116,7 @@ class ExecAuth:
         )
 
     async def _run(self) -> bytes:
-        """Run the plugin; returns its output."""
+        """Run the plugin and return its output."""
         interactive = self._is_interactive()
         command = [self._find(), *(self._config.args or ())]
         variables = {one.name: one.value or "" for one in self._config.env or ()}
@@ -125,7 +126,7 @@ class ExecAuth:
             interactive=interactive,
             with_cluster=bool(self._config.provide_cluster_info),
         )
-        # Variables of the kubeconfig take precedence over ours, the protocol's over both.
+        # As in client-go: the kubeconfig's variables override ours, and the protocol's both.
         environ = os.environ | variables | {"KUBERNETES_EXEC_INFO": info}
         limit = INTERACTIVE_TIME_LIMIT if interactive else TIME_LIMIT
         try:
@@ -140,7 +141,7 @@ class ExecAuth:
             ) from None
         except OSError as error:
             raise self._failed(clean(error.strerror or type(error).__name__)) from None
-        # Such as a NUL character, which ends a string in C.
+        # For example a NUL character, which ends a string in C.
         except ValueError:
             raise KubeconfigError(
                 f"{self._context.where}: the command, `args` or `env` of `exec` contain characters"
@@ -187,7 +188,7 @@ class ExecAuth:
         return _has_terminal()
 
     def _read(self, output: bytes) -> _Credential:
-        """Check the output of the plugin. Raises CredentialsError, without a quotation."""
+        """Check the output of the plugin. Raises CredentialsError, which never quotes it."""
         try:
             answer = msgspec.json.decode(output, type=_ExecCredential)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -204,7 +205,7 @@ class ExecAuth:
         status = answer.status or _Status()
         token = (status.token or "").strip()
         certificate, key = status.client_certificate_data, status.client_key_data
-        # A certificate without its key would be noticed only at the first connection.
+        # Otherwise a certificate without its key would fail only at the first connection.
         if bool(certificate) != bool(key):
             raise self._failed(
                 "it printed neither a token nor a certificate with its key, but one of the two"
@@ -226,7 +227,7 @@ class ExecAuth:
             raise CredentialsError(f"{error} (they are from {self._name})") from None
 
     def _fresh_for(self, credential: _Credential) -> float:
-        """Seconds until the plugin is to be run again, shortly before the credential expires."""
+        """Return the seconds until the plugin runs again, shortly before the credential expires."""
         if credential.expires is None:
             return float("inf")
         life = credential.expires - self._now()
@@ -258,7 +259,7 @@ def _parse(context: Context) -> _ExecConfig:
 
 
 def _has_terminal() -> bool:
-    """Report whether stdin is a terminal that we may read."""
+    """Return whether stdin is a terminal that we may read."""
     if not os.isatty(0):
         return False
     try:

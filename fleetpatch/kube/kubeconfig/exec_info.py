@@ -1,4 +1,4 @@
-"""The input of an exec plugin: the variable KUBERNETES_EXEC_INFO."""
+"""Builds the input of an exec plugin: the variable KUBERNETES_EXEC_INFO."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ _VARIABLE_LIMIT: Final = 128 * 1024
 def exec_info(context: Context, api_version: str, *, interactive: bool, with_cluster: bool) -> str:
     """Return the ExecCredential for the plugin to complete, as JSON.
 
-    Raises KubeconfigError where the cluster cannot be described.
+    Raises KubeconfigError if the cluster cannot be described.
     """
     spec: dict[str, Any] = {"interactive": interactive}
     if with_cluster:
@@ -52,10 +52,8 @@ def _extension(extensions: Any, where: str) -> Any:
 
 
 def _is_small_json(value: Any) -> bool:
-    """Report whether `value` is JSON that fits into an environment variable.
-
-    YAML's aliases can make a small file very large, so encoding stops at the limit.
-    """
+    """Return whether `value` is JSON that fits into an environment variable."""
+    # With YAML's aliases a small file can be a huge document, so encoding stops at the limit.
     size = 0
     try:
         for part in json.JSONEncoder(allow_nan=False).iterencode(value):

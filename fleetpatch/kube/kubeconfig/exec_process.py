@@ -1,13 +1,13 @@
-"""One run of a credential plugin: a process with bounded output that does not outlive ours.
+"""Runs a credential plugin, with bounded output, as a process that does not outlive ours.
 
-The plugin runs in a session of its own, and reads our stdin only where it may ask a person. Its
-stderr is copied to ours at once, since it may be a prompt; the end of it is kept for an error
-message. Its stdout is the credential, which is kept in memory only.
+The plugin runs in a session of its own, and reads our stdin only if it may ask a person. Its stderr
+is copied to ours at once, since it may be a prompt; the end of it is kept for an error message. Its
+stdout is the credential, which is kept in memory only.
 
 A plugin that ends by itself may leave processes behind, such as a browser for a log-in or an agent
-with a cache: they are not ended, and are not waited for. Otherwise the plugin is ended with all its
-processes: at the time limit, when its output is too large, and when the call is cancelled. A second
-process does so where ours is killed: a shell that waits until the pipe from our process closes.
+with a cache: they are neither ended nor waited for. In three cases the plugin is ended with all its
+processes: at the time limit, when its output is too large, and when the call is cancelled. If our
+process is killed, a watchdog ends them: a shell that waits until the pipe from our process closes.
 """
 
 import os
@@ -27,7 +27,7 @@ OUTPUT_LIMIT: Final = 1024 * 1024
 """Bytes of stdout that a plugin may write, and bytes of its stderr that are passed on."""
 
 _TAIL: Final = 4096
-"""Bytes kept of the end of stderr; a message quotes its last line only."""
+"""Bytes that are kept of the end of stderr; a message quotes only its last line."""
 _FIRST_WORD: Final = re.compile(rb"^\S+")
 _CHUNK: Final = 65536
 _TERMINATION: Final = 1.0
@@ -54,7 +54,7 @@ class PluginResult:
 
 def show_on_stderr(chunk: bytes) -> None:
     """Write to the stderr that our process was started with, if it is open."""
-    # Not to descriptor 2: where stderr was closed, that may be another file by now.
+    # Not to descriptor 2: if stderr was closed, that may be another file by now.
     stderr = sys.__stderr__
     if stderr is None:
         return
@@ -75,8 +75,8 @@ async def run(
 ) -> PluginResult:
     """Run a plugin to its end; with `interactive` it can read our stdin.
 
-    `show` receives its stderr. Raises OSError and ValueError where the plugin cannot be started,
-    and TimeoutError where it does not end within `time_limit` seconds.
+    `show` receives its stderr. Raises OSError and ValueError if the plugin cannot be started, and
+    TimeoutError if it does not end within `time_limit` seconds.
     """
     process = subprocess.Popen(  # noqa: ASYNC220, S603 - it only starts; a kubeconfig is trusted
         command,
@@ -115,10 +115,11 @@ async def _communicate(
         remaining = OUTPUT_LIMIT
         async for chunk in _chunks(stderr):
             errors.add(chunk)
-            # Read on beyond the limit: a full pipe would block the plugin.
+            # Continue to read beyond the limit, since a full pipe would block the plugin.
             if remaining > 0:
                 remaining -= len(chunk)
                 shown = chunk if remaining > 0 else chunk + _CUT
+                # In a thread: a stopped terminal would block the event loop.
                 await anyio.to_thread.run_sync(show, shown, abandon_on_cancel=True)
 
     async with anyio.create_task_group() as tasks:
@@ -129,7 +130,7 @@ async def _communicate(
         tasks.cancel_scope.deadline = anyio.current_time() + _DRAIN
     code = process.poll()
     return PluginResult(
-        # None where the output was too large: the caller ends the plugin next.
+        # None if the output was too large: the caller ends the plugin next.
         code if code is not None else -signal.SIGTERM,
         bytes(output),
         errors.words(),
@@ -150,7 +151,7 @@ class _Tail:
         del self._bytes[:-_TAIL]
 
     def words(self) -> bytes:
-        """Return the bytes, without a first word of which the beginning is lost."""
+        """Return the bytes, without the first word if its beginning was cut off."""
         kept = bytes(self._bytes)
         return _FIRST_WORD.sub(b"", kept) if self._is_cut else kept
 
@@ -171,7 +172,7 @@ async def _end(process: subprocess.Popen[bytes]) -> None:
     with anyio.CancelScope(shield=True):
         for number in (signal.SIGTERM, signal.SIGKILL):
             _signal(process.pid, number)
-            # In a thread: requests and the renewal of a Lease go on meanwhile.
+            # In a thread, so that requests and the renewal of a Lease continue meanwhile.
             with anyio.move_on_after(_TERMINATION):
                 await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
 
@@ -184,7 +185,7 @@ def _signal(group: int, number: signal.Signals) -> None:
 
 @contextmanager
 def _watched(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Have the plugin and all its processes ended if our own process dies within the block."""
+    """End the plugin and all its processes if our own process dies within the block."""
     start = partial(
         subprocess.Popen,
         ["/bin/sh", "-c", _WATCHDOG, "sh", str(process.pid)],

@@ -1,10 +1,10 @@
-"""One kubeconfig file: read and decoded as client-go decodes it.
+"""Reads one kubeconfig file, and decodes it as client-go does.
 
 As in kubectl, of several documents in a file the first one counts, and of a repeated key the last
 value; both are reported as warnings. Two entries of one name in a list are an error, as in kubectl.
 
 A kubeconfig contains secrets, and a YAML parser quotes the text around a mistake. So the messages
-here repeat only the place of a mistake, not what the parser says.
+here have only the place of a mistake, not the parser's message.
 """
 
 import re
@@ -45,7 +45,7 @@ class KubeconfigFile:
 
 
 def read_file(file: Path) -> KubeconfigFile:
-    """Read one file. Raises KubeconfigError where it cannot be read or is not a kubeconfig."""
+    """Read one file. Raises KubeconfigError if it cannot be read or is not a kubeconfig."""
     content, warnings = _decode(file, _read_bytes(file))
     # kubectl accepts an empty file, too.
     if content is None:
@@ -97,7 +97,7 @@ class _Constructor(SafeConstructor):
     def construct_scalar(self, node: Any) -> Any:
         """Return the text of a scalar. Raises UnicodeError for half of a surrogate pair."""
         value = super().construct_scalar(node)
-        # JSON, which is YAML, writes a character beyond U+FFFF as two escapes.
+        # In JSON, which is valid YAML, a character above U+FFFF is two escapes; this joins them.
         return value.encode("utf-16", "surrogatepass").decode("utf-16")
 
 
@@ -106,14 +106,14 @@ _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.cons
 
 
 def _decode(file: Path, text: bytes) -> tuple[Any, tuple[str, ...]]:
-    """Decode the first document; returns its content and warnings."""
+    """Decode the first document; return its content and warnings."""
     for directive in _YAML_DIRECTIVE.finditer(text):
         if directive[1] not in _YAML_VERSIONS:
             line = text.count(b"\n", 0, directive.start()) + 1
             raise KubeconfigError(
                 f"{file}:{line}: is not YAML 1.1 or 1.2; remove the line %YAML, or write %YAML 1.2"
             )
-    # `pure`: only the parser in Python takes a constructor of our own.
+    # `pure`: only the parser that is written in Python accepts our constructor.
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
     documents = yaml.load_all(text)

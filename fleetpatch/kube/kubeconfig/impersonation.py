@@ -1,6 +1,6 @@
 """Impersonation: the keys `as`, `as-uid`, `as-groups` and `as-user-extra` of a kubeconfig's user.
 
-They become headers of every request, with every way to log in. Sources: the Kubernetes
+They become headers of every request, whatever the user's credentials are. Sources: the Kubernetes
 documentation on user impersonation, and client-go's transport/round_trippers.go for the escapes.
 """
 
@@ -19,7 +19,7 @@ _UNESCAPED: Final = frozenset((string.ascii_letters + string.digits + "!#$&'*+-.
 def headers(context: Context) -> tuple[tuple[str, str], ...]:
     """Return the headers for the user of `context`; none without impersonation.
 
-    Raises KubeconfigError where `as` is missing, and for a value that no header can contain.
+    Raises KubeconfigError if `as` is missing, and for a value that no header can contain.
     """
     user = context.user
     if not user.get("as"):

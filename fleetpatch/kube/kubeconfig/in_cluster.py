@@ -1,4 +1,4 @@
-"""Log-in with the service account of the pod we run in, as client-go's InClusterConfig does."""
+"""Logs in with the service account of the pod we run in, as client-go's InClusterConfig does."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,10 +18,10 @@ async def connect_in_cluster(
 ) -> Connection:
     """Connect to the API server of this pod's cluster; `account` is the folder of its token.
 
-    Raises KubeconfigError as `server_in_cluster` does, and where the pod has no service account.
+    Raises KubeconfigError as `server_in_cluster` does, and if the pod has no service account.
     """
     server = server_in_cluster(context, environ)
-    # client-go goes on with the system's authorities, which never trust a cluster.
+    # An error here; client-go would use the system's authorities, which do not trust a cluster.
     authority = account / "ca.crt"
     if not authority.is_file():
         raise _not_usable(f"{authority} does not exist")
@@ -35,7 +35,7 @@ async def connect_in_cluster(
         first = await grant()
     except CredentialsError as error:
         raise _not_usable(str(error)) from None
-    # The variables of a pod may be meant for the Internet; NO_PROXY then excludes the API server.
+    # A pod may have proxy variables for the Internet; NO_PROXY must exclude the API server then.
     proxy = proxy_for(server, None, "in-cluster")
     return Connection("in-cluster", "in-cluster", server, first, proxy=proxy, renewal=grant)
 
@@ -43,7 +43,7 @@ async def connect_in_cluster(
 def server_in_cluster(context: str | None, environ: Mapping[str, str]) -> str:
     """Return the URL of the API server of this pod's cluster.
 
-    Raises KubeconfigError where this is not a pod, and where `context` is given, since a pod has no
+    Raises KubeconfigError if this is not a pod, and if `context` is given, since a pod has no
     contexts.
     """
     host = environ.get("KUBERNETES_SERVICE_HOST")

@@ -1,10 +1,10 @@
-"""The keys of a kubeconfig's entries: their types, and what happens to unknown keys.
+"""Checks the keys of a kubeconfig's entries: types of values, and unknown keys.
 
 The source of the keys is client-go's tools/clientcmd/api/v1/types.go. kubectl ignores unknown keys.
-That is dangerous where a key was meant to choose the identity or to verify the server: `tokenfile`
-for `tokenFile` makes the client anonymous, and ignoring `as` would patch as another user. So an
-unknown key is an error where it is similar to a known one, in the wrong part (`as` in a context),
-or begins like the keys of impersonation. Any other unknown key is a warning.
+That is dangerous for a key that was meant to select the identity or to verify the server:
+`tokenfile` for `tokenFile` makes the client anonymous, and ignoring `as` would patch as another
+user. So an unknown key is an error if it is similar to a known one, if it is in the wrong part
+(`as` in a context), or if it begins like the keys of impersonation. Any other is a warning.
 """
 
 import difflib
@@ -63,15 +63,15 @@ _DECISIVE: Final[Mapping[str, frozenset[str]]] = {
     "user": _KNOWN["user"] - {"extensions"},
     "`exec`": _KNOWN["exec"],
 }
-"""The keys that choose the server, the identity or the verification, by the part they belong to."""
+"""The keys that determine server, identity or verification, by the part they belong to."""
 
 _IMPERSONATION: Final = re.compile(r"as[-_]|impersonate", re.IGNORECASE)
 _SIMILAR: Final = 0.85
-"""The ratio of difflib from which a key counts as a misspelled one: `certificate-authorty`."""
+"""The ratio of difflib from which a key counts as misspelled: `certificate-authorty`."""
 
 
 def check_entry(section: str, entry: KubeconfigEntry, where: str) -> list[str]:
-    """Check the entry of the chosen cluster, user or context; returns warnings.
+    """Check the entry of the selected cluster, user or context; return warnings.
 
     Raises KubeconfigError for a value of the wrong type, and for an unknown key that must not be
     ignored.
@@ -123,7 +123,7 @@ def _check_unknown(
 
 
 def _place_of(key: str) -> str:
-    """Describe where a key belongs that chooses the server, identity or verification; else ''."""
+    """Return where a key of `_DECISIVE`, or one similar to it, belongs; '' for other keys."""
     for part, keys in _DECISIVE.items():
         if name := _similar_to(key, keys):
             return f"its {part}" if name == key else f"its {part} as `{name}`"
@@ -132,7 +132,7 @@ def _place_of(key: str) -> str:
 
 def _similar_to(key: str, known: Collection[str]) -> str:
     """Return the known key that `key` is a misspelling of, or ''."""
-    # `tokenfile`, `token-file` and `token_file` for `tokenFile`, whatever the ratio is.
+    # `tokenfile`, `token-file` and `token_file` are always misspellings of `tokenFile`.
     plain = {_plain(name): name for name in sorted(known)}
     if name := plain.get(_plain(key)):
         return name

@@ -1,4 +1,4 @@
-"""Log-in with credentials that a kubeconfig contains, or that are in files which it names.
+"""Logs in with credentials in a kubeconfig, or in files that it names.
 
 The rules are client-go's. Data takes precedence over a file of the same meaning, and a token file
 over a token as long as it can be read. A name without a password has an empty password. A token
@@ -40,8 +40,8 @@ class KeyPair:
 class StaticAuth:
     """The log-in of a context whose credentials are in its kubeconfig or in files.
 
-    `can_change` reports whether `grant` may return other credentials when it is called again.
-    Raises KubeconfigError for credentials that are not valid.
+    `can_change`: `grant` may return other credentials when it is called again. Raises
+    KubeconfigError for credentials that are not valid.
     """
 
     def __init__(self, context: Context) -> None:
@@ -65,7 +65,7 @@ class StaticAuth:
         if self._file is not None:
             self._token = self._reread(self._file)
         authorization = f"Bearer {self._token}" if self._token else self._basic
-        # A line end would end the header and begin another one.
+        # A line end in the token would end the header and begin another one.
         if not authorization.isprintable():
             raise CredentialsError(
                 f"{self._where}: its token contains a line end or a control character; correct it"
@@ -84,7 +84,7 @@ class StaticAuth:
 
 
 def is_static(context: Context) -> bool:
-    """Report whether the user of a context has credentials without its exec plugin."""
+    """Return whether the user of a context has credentials without its exec plugin."""
     user = context.user
     has_certificate = any(user.get(f"client-certificate{end}") for end in ("", "-data"))
     has_key = any(user.get(f"client-key{end}") for end in ("", "-data"))
@@ -156,7 +156,7 @@ def tls_of(context: Context, key_pair: KeyPair | None) -> SSLContext | None:
         return None
     where, verify = context.where, not context.cluster.get("insecure-skip-tls-verify")
     authority = pem_of(context.cluster, "certificate-authority", where)
-    # As in client-go: it is not clear whether the server was meant to be verified.
+    # An error as in client-go, since it is not clear whether the server was to be verified.
     if authority is not None and not verify:
         raise KubeconfigError(
             f"{where}: its cluster has a `certificate-authority` and `insecure-skip-tls-verify:"

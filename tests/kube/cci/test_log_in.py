@@ -301,7 +301,7 @@ async def test_without_a_time_of_iam_our_clock_counts_and_else_a_401(
             http(500, f"cannot take {json.dumps(PASSWORD)} nor {PASSWORD}".encode()),
             (
                 'gave up after 5 tries (500: cannot take "[redacted]" nor [redacted]); '
-                "try again when IAM is well"
+                "try again when IAM is available"
             ),
         ),
         (Act.RESET, "check `iam.endpoint` and the network"),
@@ -354,7 +354,7 @@ async def test_a_missing_variable_or_file_is_named(tmp_path: Path) -> None:
     assert "$T must contain the token, but is not set; export it" in await refusal(token(env="T"))
     assert "$T must contain" in await refusal(token(env="T"), T=" ")
     assert "$T cannot be the token" in await refusal(token(env="T"), T="se\ncret")
-    assert f"{empty}: holds no token" in await refusal(token(file=str(empty)))
+    assert f"{empty}: has no token" in await refusal(token(file=str(empty)))
     assert f"{missing}: cannot read the token (No such" in await refusal(token(file=str(missing)))
     assert "$CCI_PASSWORD must contain the password" in await refusal(iam(url))
     said = await refusal(iam(url, passwordFile=str(missing)))

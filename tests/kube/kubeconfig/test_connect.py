@@ -384,7 +384,7 @@ async def test_a_cluster_that_is_not_valid_says_why(
         ({"client-certificate-data": "eA=="}, KubeconfigError, "client certificate and key cannot"),
         ({"client-certificate": "x.crt"}, KubeconfigError, "File does not exist"),
         ({"tokenFile": "missing"}, CredentialsError, "missing: cannot read the token .No such"),
-        ({"tokenFile": "empty"}, CredentialsError, "empty: holds no token"),
+        ({"tokenFile": "empty"}, CredentialsError, "empty: has no token"),
         ({"tokenFile": "binary"}, CredentialsError, "binary: cannot read the token .it is not"),
         ({"token": f"{TOKEN}\nX: y"}, CredentialsError, "token contains a line end"),
         ({"auth-provider": {"name": "oidc"}}, KubeconfigError, "use the exec plugin kubectl oidc"),
