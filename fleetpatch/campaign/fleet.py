@@ -14,6 +14,7 @@ from fleetpatch.model.addresses import normalized
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.targets import ClusterRef
+from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.run import RunInfo
 
 Missing: TypeAlias = Mapping[str, str]
@@ -84,10 +85,12 @@ def _open(
     clock, timeout, concurrency = settings.clock, settings.request_timeout, plan.pace.in_flight
     ref = next((ref for ref in plan.fleet if ref.name == name), None)
     match ref:
-        case ClusterRef(provider="cci", server=str(server), auth=Auth() as auth):
+        case ClusterRef(provider=ProviderName.CCI, server=str(server), auth=Auth() as auth):
             opening = partial(open_cci, ref.name, server, auth)
-        case ClusterRef(provider="cci"):
+        case ClusterRef(provider=ProviderName.CCI):
             raise AssertionError("the checks of a plan require server and auth for CCI")
-        case _:
-            opening = partial(open_cluster, name, ref.context if ref else None)
+        case ClusterRef(context=context, provider=provider):
+            opening = partial(open_cluster, name, context, provider=provider)
+        case None:
+            opening = partial(open_cluster, name)
     return opening(clock=clock, concurrency=concurrency, timeout=timeout)

@@ -118,7 +118,7 @@ async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, s
 
 def _providers(plan: Plan) -> list[ProviderName]:
     """Return the provider of each cluster, in the fleet's order."""
-    return [ProviderName(ref.provider) for ref in plan.fleet] or [ProviderName.KUBERNETES]
+    return [ref.provider for ref in plan.fleet] or [ProviderName.KUBERNETES]
 
 
 async def _fill(

@@ -20,6 +20,7 @@ from fleetpatch.model.plan.auth import AkSkAuth, Auth, IamAuth
 from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.targets import ClusterRef
+from fleetpatch.model.providers.tables import PROVIDERS
 from fleetpatch.model.run import RunInfo, Summary
 
 
@@ -120,7 +121,7 @@ class ServerComparison:
 
 
 def _server_of(ref: ClusterRef | None) -> Server:
-    if ref is not None and ref.provider == "cci":
+    if ref is not None and not PROVIDERS[ref.provider].has_kubeconfig:
         return Server(normalized(ref.server or ""), _project_of(ref))
     url, route = server_of_context(ref.context if ref else None)
     return Server(normalized(url), route=route)

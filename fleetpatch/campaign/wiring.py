@@ -20,7 +20,7 @@ from fleetpatch.model.change import FIELD_MANAGER
 from fleetpatch.model.plan.lease import LockSection
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Events
-from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.providers.tables import PROVIDERS
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
@@ -62,13 +62,12 @@ def patch_policy_of(
 def _managers(plan: Plan, cluster: str) -> frozenset[str]:
     """Return the field managers that a server may record for our writes.
 
-    Kinds of CCI take no `fieldManager`: the server records the client's name instead.
+    A server that takes no `fieldManager` for a kind records the client's name instead.
     """
     named = plan.patch.field_manager
-    is_cci = any(
-        ref.name == cluster and ProviderName(ref.provider) is ProviderName.CCI for ref in plan.fleet
-    )
-    return frozenset({named, FIELD_MANAGER} if is_cci else {named})
+    providers = [PROVIDERS[ref.provider] for ref in plan.fleet if ref.name == cluster]
+    takes_name = all(provider.takes_field_manager for provider in providers)
+    return frozenset({named} if takes_name else {named, FIELD_MANAGER})
 
 
 _UNLIMITED = frozenset({PaceCause.WORK, PaceCause.STARTING})

@@ -3,12 +3,14 @@
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from fleetpatch.kube.cci.connect import connect_to_cci
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.ports import Clock
+from fleetpatch.model.providers.capability import ProviderName
 
 
 @asynccontextmanager
@@ -16,6 +18,7 @@ async def open_cluster(
     name: str | None = None,
     context: str | None = None,
     *,
+    provider: ProviderName = ProviderName.KUBERNETES,
     clock: Clock,
     concurrency: int = 32,
     timeout: float = 30.0,  # noqa: ASYNC109 - seconds for each request, not for this function
@@ -26,6 +29,7 @@ async def open_cluster(
     API server. Raises KubeconfigError and CredentialsError.
     """
     connection = await connect_to_context(context, now=clock.wall)
+    connection = replace(connection, provider=provider)  # which no kubeconfig names
     async with ApiServer(
         name or connection.context,
         connection,

@@ -43,6 +43,7 @@ _WORDS: Final = MappingProxyType(
             "must be the name of an environment variable: letters, digits and _, as in CCI_TOKEN"
         ),
         "literal_error": "must be {expected}",
+        "enum": "must be {expected}",
         "greater_than": "must be more than {gt:g}",
         "greater_than_equal": "must be at least {ge}",
         "less_than_equal": "must be at most {le}",

@@ -1,9 +1,9 @@
 """The plan's `fleet` and `targets`: clusters, kinds, namespaces and selectors."""
 
 import re
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Strict, WithJsonSchema
 
 from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain, show
 from fleetpatch.model.plan.auth import Auth
@@ -16,6 +16,7 @@ from fleetpatch.model.plan.section import (
     ObjectFieldSelector,
     Section,
 )
+from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 
@@ -45,6 +46,11 @@ def _namespace_pattern(text: str) -> str:
 
 Kind: TypeAlias = Annotated[str, AfterValidator(_kind)]
 NamespacePattern: TypeAlias = Annotated[str, AfterValidator(_namespace_pattern)]
+_Provider: TypeAlias = Annotated[
+    ProviderName,
+    Strict(strict=False),  # a plan has the name, a strict enum takes its member only
+    WithJsonSchema({"type": "string", "enum": [name.value for name in ProviderName]}),
+]
 
 
 class ClusterRef(Section):
@@ -54,7 +60,7 @@ class ClusterRef(Section):
     """Its name in the plan, the log and the report."""
     context: Annotated[str | None, Given] = None
     """The kubeconfig's context; absent: its current one."""
-    provider: Literal["kubernetes", "cci"] = "kubernetes"
+    provider: _Provider = ProviderName.KUBERNETES
     """What serves the API: any Kubernetes, or Huawei Cloud CCI."""
     server: Annotated[str | None, Given] = None
     """The API's URL, for provider cci."""

@@ -55,17 +55,25 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider: its job kinds, and what its documentation says about retries.
+    """A provider: its job kinds, how it is signed in to, and what its documentation retries.
 
-    `is_closed` is set if only `kinds` are served; otherwise `tables.capability` knows about other
-    kinds. `not_retried` are the statuses that its documentation says not to retry, each with why.
+    `has_kubeconfig`: a kubeconfig's context leads to its clusters; otherwise the plan has their
+    `server` and `auth`. `is_closed` is set if only `kinds` are served; otherwise
+    `tables.capability` knows about other kinds. `not_retried` are the statuses that its
+    documentation says not to retry, each with why.
     """
 
     name: ProviderName
     title: str
     kinds: tuple[Capability, ...]
+    has_kubeconfig: bool
     is_closed: bool
     not_retried: Mapping[int, str]
+
+    @property
+    def takes_field_manager(self) -> bool:
+        """Whether a PATCH of each of its kinds may name its field manager."""
+        return all(QueryParameter.FIELD_MANAGER in kind.query for kind in self.kinds)
 
     def capability(self, resource: Resource) -> Capability | None:
         """Return the table's entry for `resource` in any version, or None."""

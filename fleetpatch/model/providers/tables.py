@@ -54,6 +54,7 @@ KUBERNETES: Final = Provider(
             for resource in (VOLCANO_JOB, MX_JOB, PYTORCH_JOB, TF_JOB)
         ),
     ),
+    has_kubeconfig=True,
     is_closed=False,
     not_retried=MappingProxyType({}),
 )
@@ -98,6 +99,7 @@ CCI: Final = Provider(
             for resource in (TF_JOB, MX_JOB, PYTORCH_JOB)
         ),
     ),
+    has_kubeconfig=False,
     is_closed=True,
     # Not followed by default: a PATCH that is guarded by the version can be sent again, and a
     # gateway answers 503 while it restarts.

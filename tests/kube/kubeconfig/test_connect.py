@@ -21,6 +21,8 @@ from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connect import open_cluster
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
+from fleetpatch.model.change import PatchOptions, PatchRequest, PatchType
+from fleetpatch.model.providers.capability import ProviderName
 from tests.kube.kubeconfig.kubeconfigs import certificate, cluster, kubeconfig, plugin, runs
 from tests.kube.peers import TOKEN, VirtualClock, an_object, http, in_turn, serve, target
 
@@ -440,6 +442,20 @@ async def test_a_cluster_is_opened_by_its_context(
 
     assert (api.name, api.server, api.context) == ("prod-a", peer.url, "prod")
     assert peer.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+async def test_a_patch_has_the_query_that_its_provider_takes_also_behind_a_kubeconfig(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = PatchRequest(PatchType.MERGE, b"{}", PatchOptions("us"))
+    async with serve(in_turn(http(200, an_object()), http(200, an_object()))) as peer:
+        file = kubeconfig(tmp_path / "config", the_cluster=cluster(peer.url))
+        monkeypatch.setenv("KUBECONFIG", str(file))
+        for provider in ProviderName:
+            async with open_cluster(provider=provider, clock=VirtualClock()) as api:
+                await api.patch(target(), body)
+
+    assert [request.query for request in peer.requests] == [{"fieldManager": "us"}, {}]
 
 
 async def test_nothing_secret_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

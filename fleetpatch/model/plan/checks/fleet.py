@@ -12,8 +12,11 @@ from fleetpatch.model.plan.auth import IamAuth, TokenAuth
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.section import Section
 from fleetpatch.model.plan.tree import mapping_at, sections
+from fleetpatch.model.providers.tables import PROVIDERS
 
 _METHODS: Final = ("token", "iam", "aksk")
+_BY_CONTEXT: Final = " or ".join(p.name for p in PROVIDERS.values() if p.has_kubeconfig)
+_BY_URL: Final = " or ".join(p.name for p in PROVIDERS.values() if not p.has_kubeconfig)
 
 
 def check_fleet(tree: Json) -> Iterator[Finding]:
@@ -23,12 +26,15 @@ def check_fleet(tree: Json) -> Iterator[Finding]:
     yield from _repeated_servers(tree)
     for path in sections(tree, ("fleet",)):
         cluster = mapping_at(tree, path)
-        yield from _cci(cluster, path) if _is_cci(cluster) else _kubernetes(cluster, path)
+        has_kubeconfig = _has_kubeconfig(cluster)
+        yield from (_reached_by_context if has_kubeconfig else _reached_by_url)(cluster, path)
         yield from _auth(tree, (*path, "auth"))
 
 
-def _is_cci(cluster: dict[str, Json]) -> bool:
-    return cluster.get("provider") == "cci"
+def _has_kubeconfig(cluster: dict[str, Json]) -> bool:
+    # A provider that is unknown has a message of its own, and counts as the default here.
+    name = cluster.get("provider")
+    return all(provider.has_kubeconfig for provider in PROVIDERS.values() if provider.name == name)
 
 
 def _repeated(tree: Json, key: str) -> Iterator[Finding]:
@@ -77,33 +83,34 @@ def _are_different(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     return one[:1] == other[:1] and one != other
 
 
-def _kubernetes(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+def _reached_by_context(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:
     for key in ("server", "auth"):
         if key in cluster:
             yield Finding(
                 (*path, key),
-                "is for provider cci; for a Kubernetes cluster it is in the kubeconfig, so name its"
-                " context instead",
+                f"is for provider {_BY_URL}; for any other cluster it is in the kubeconfig, so name"
+                " its context instead",
                 of_key=True,
             )
 
 
-def _cci(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+def _reached_by_url(cluster: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    missing = f"is missing; provider {cluster['provider']} needs"
     if "server" not in cluster:
-        yield Finding((*path, "server"), "is missing; provider cci needs the URL of its API")
+        yield Finding((*path, "server"), f"{missing} the URL of its API")
     else:
         yield from _url(cluster["server"], (*path, "server"))
     if "auth" not in cluster:
-        what = f"is missing; provider cci needs one of {', '.join(_METHODS)}"
-        yield Finding((*path, "auth"), what)
+        yield Finding((*path, "auth"), f"{missing} one of {', '.join(_METHODS)}")
     if "context" in cluster:
-        yield Finding((*path, "context"), "is for provider kubernetes; remove it here", of_key=True)
+        what = f"is for provider {_BY_CONTEXT}; remove it here"
+        yield Finding((*path, "context"), what, of_key=True)
 
 
 def _auth(tree: Json, path: TreePath) -> Iterator[Finding]:
     auth = mapping_at(tree, path)
     given = [method for method in auth if method in _METHODS]
-    # `mapping_at` returns {} for a missing auth, too, which `_cci` reports.
+    # `mapping_at` returns {} for a missing auth, too, which `_reached_by_url` reports.
     if not auth and mapping_at(tree, path[:-1]).get("auth") == {}:
         yield Finding(path, f"is empty; add one of {', '.join(_METHODS)}")
     for method in given[1:]:
