@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
-from tenacity.wait import wait_base
 
 from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.kube.credentials import Credentials
@@ -65,31 +64,22 @@ class Retrier:
         is_transient: Callable[[RawReply], bool],
     ) -> RawReply:
         """Send until a reply is not transient; return the last one when no attempt is left."""
+
+        # As engine.retry for PATCHes. Neither can import the other, and rules may not use tenacity.
+        def wait(state: RetryCallState) -> float:
+            reply, now = reply_of(_last_reply(state)), self.clock.wall()
+            return policy.backoff.delay(state.attempt_number, reply, now=now, random=self.random())
+
         # An instance for each call: it keeps state that concurrent calls must not share.
         retrying = AsyncRetrying(
             stop=stop_after_attempt(policy.attempts),
-            wait=WaitBackoff(policy.backoff, self.clock, self.random),
+            wait=wait,
             retry=retry_if_result(is_transient),
             # Without an attempt left, return the last reply instead of raising RetryError.
             retry_error_callback=_last_reply,
             sleep=self.clock.sleep,
         )
         return await retrying(send)
-
-
-class WaitBackoff(wait_base):
-    """Waits for an exponential backoff with jitter, or longer if the server asks for it."""
-
-    def __init__(self, backoff: Backoff, clock: Clock, random: Callable[[], float]) -> None:
-        self._backoff = backoff
-        self._clock = clock
-        self._random = random
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        """Return the seconds to wait after the attempt that `retry_state` holds."""
-        last = reply_of(_last_reply(retry_state))
-        now, random = self._clock.wall(), self._random()
-        return self._backoff.delay(retry_state.attempt_number, last, now=now, random=random)
 
 
 class RetryingReader:
