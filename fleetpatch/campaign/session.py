@@ -164,7 +164,7 @@ class Session:
         )
         pacer = pacer_of(plan, self._settings, cluster.name, self._log)
         # One for each lane: a breaker stops its own cluster only.
-        shutdown = Shutdown(clock, lambda: all(holds() for holds in guards))
+        shutdown = Shutdown(clock, *guards)
 
         def retried(record: RetryRecord) -> None:
             self._settings.progress.retried()

@@ -19,33 +19,34 @@ DRAIN = 4.0
 """Seconds for requests in flight after a shutdown is requested."""
 
 
-def _always() -> bool:
-    return True
-
-
 class Shutdown:
     """The request to stop a lane, shared by its workers.
 
-    `guard` returns whether sending is still allowed. A guard that returns False requests the
-    shutdown itself, which ends the waits.
+    Each of `guards` returns whether sending is still allowed. A guard that returns False requests
+    the shutdown itself, which ends the waits.
     """
 
-    def __init__(self, clock: Clock, guard: Callable[[], bool] = _always) -> None:
+    def __init__(self, clock: Clock, *guards: Callable[[], bool]) -> None:
         self.clock = clock
-        self._guard = guard
+        self._guards = guards
         # Waits end when the shutdown is requested, without polling: sleeps are cancelled, and
         # events are set.
         self._sleepers: set[anyio.CancelScope] = set()
         self._awaited: set[anyio.Event] = set()
+        self._is_requested = False
         self._requested = anyio.Event()
 
     @property
     def requested(self) -> bool:
         """Whether nothing new may be sent."""
-        return self._requested.is_set() or not self._guard()
+        # A plain flag, and no generator where there is no guard: each target asks several times.
+        if self._is_requested or not self._guards:
+            return self._is_requested
+        return not all(holds() for holds in self._guards)
 
     def request(self) -> None:
         """Request the shutdown, on the event loop's thread; a second call has no effect."""
+        self._is_requested = True
         self._requested.set()
         for sleeper in self._sleepers:
             sleeper.cancel()
