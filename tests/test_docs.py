@@ -1,13 +1,16 @@
-"""Paths in the documentation: each module and test that a page names exists.
+"""The pages that lead readers through the code are true.
 
-Covered: `folder/module`, with or without `.py`, below fleetpatch/, and `tests/...`, in pages that
-lead readers through the code. Left out: links between pages, which the documentation site checks.
+Covered: each module and test that a page names exists (`folder/module`, with or without `.py`,
+below fleetpatch/, and `tests/...`); the table of file names is complete; docs/reference.md has
+every verb. Left out: links between pages, which the documentation site checks.
 """
 
 import re
 from pathlib import Path
 
 import pytest
+
+from fleetpatch.cli.app import VERBS
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["docs/architecture.md", "docs/decisions/trust.md", "CONTRIBUTING.md", "docs/testing.md"]
@@ -27,3 +30,27 @@ def test_every_module_that_a_page_names_exists(page: str) -> None:
 
     assert named
     assert sorted(path for path in named if not exists(path)) == []
+
+
+def test_the_table_of_file_names_lists_every_file_of_such_a_name() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+\.py)` \|(.*)$", text, re.MULTILINE))
+
+    assert {"window.py", "waves.py", "limits.py", "lease.py", "retry.py"} < rows.keys()
+    for name, row in rows.items():
+        found = (ROOT / "fleetpatch").rglob(name)
+        listed = {path for path in PATHS.findall(row) if path.endswith(f"/{name}")}
+        assert listed == {str(path.relative_to(ROOT / "fleetpatch")) for path in found}
+
+
+def test_the_reference_has_every_verb() -> None:
+    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+
+    commands = text.partition("## Commands\n")[2].partition("RUN is a run file")[0]
+    assert [verb for verb in VERBS if not re.search(rf"`{verb}\b", commands)] == []
+
+
+def test_every_module_of_the_verbs_is_a_verb() -> None:
+    modules = {path.stem for path in (ROOT / "fleetpatch/cli/verbs").glob("[!_]*.py")}
+
+    assert modules <= VERBS.keys()
