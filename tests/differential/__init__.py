@@ -1,1 +1,1 @@
-"""The sandbox against a real API server: the same requests, the same answers."""
+"""Compare the sandbox with a real API server: the same requests must get the same answers."""

@@ -1,4 +1,4 @@
-"""Writes by several managers, from a seed: applies, and what others patch in between."""
+"""Generate writes by several managers from a seed: applies, and patches by others in between."""
 
 from random import Random
 from typing import Any
@@ -98,20 +98,20 @@ def write(random: Random, kind: JobKind) -> Step:
     if draw < 0.92:
         return _update(random)
     if draw < 0.96:
-        managed: Any = random.choice([[{}], [], None, [{"manager": "nobody"}]])
+        managed: Any = random.choice([[{}], [], None, [{"manager": "unknown-manager"}]])
         return Step("PATCH", {"metadata": {"managedFields": managed}}, MERGE)
     return Step("DELETE", {"propagationPolicy": "Background"})
 
 
 def apply(random: Random, kind: JobKind) -> Step:
-    """A server-side apply, most often one that is in order."""
+    """A server-side apply, most often a valid one."""
     body: dict[str, Any] = {"apiVersion": kind.api_version, "kind": kind.kind}
     body["metadata"] = {"name": "NAME", **_metadata(random)}
     if random.random() < 0.4:
         body["spec"] = _spec(random, kind)
         if "template" in body["spec"] and not body["metadata"].get("labels"):
-            # A job that is made without labels has those of its pods when it is read, and a server
-            # stores them with the next write, even one of nothing.
+            # A job that is created without labels has those of its pods when it is read, and a
+            # server stores them with the next write, even an empty one.
             body["metadata"]["labels"] = {"app": "etl"}
     if random.random() < 0.05:
         body |= random.choice(_HEADS)
@@ -135,7 +135,7 @@ def _metadata(random: Random) -> dict[str, Any]:
 def _map(random: Random) -> dict[str, Any]:
     """Labels or annotations, some with one kind of special value in them.
 
-    A server does not look at what else is in a map of a custom object that has a null in it.
+    One kind only: if a map of a custom object contains a null, a server ignores its other mistakes.
     """
     special = [random.choice(_SPECIAL)] if random.random() < 0.15 else []
     values = [*_VALUES, *special, *special]

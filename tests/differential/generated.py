@@ -1,7 +1,7 @@
-"""Requests from a seed: patches of every type, right and wrong, and lists.
+"""Generate requests from a seed: valid and invalid patches of every type, and lists.
 
-Bodies may hold the words `VERSION`, `STALE`, `UID` and `NAME` as whole strings: the tests put in
-what the object has on the server in question.
+Bodies may contain the placeholders `VERSION`, `STALE`, `UID` and `NAME` as whole strings. The tests
+replace them by the values that the object has on each server.
 """
 
 import json
@@ -149,7 +149,7 @@ _PARTIAL = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,appli
 
 @dataclass(frozen=True)
 class Step:
-    """One request about an object (`suffix` comes after its path), or about the collection."""
+    """One request for an object or a collection; `query` is appended to the path."""
 
     method: str
     body: Any = None
@@ -159,7 +159,7 @@ class Step:
 
 
 def merge_patch(random: Random) -> Any:
-    """The body of a merge patch; most are about labels and annotations."""
+    """The body of a merge patch, in most cases of labels or annotations."""
     kind = random.randrange(10)
     if kind < 5:
         return {"metadata": {random.choice(["labels", "annotations"]): _map(random)}}
@@ -203,13 +203,13 @@ def list_step(random: Random) -> Step:
     return Step("GET", query=f"?{urlencode(query)}", headers=accept)
 
 
-def filled(value: Any, words: dict[str, str]) -> Any:
-    """`value` with the words in capitals replaced."""
+def filled(value: Any, values: dict[str, str]) -> Any:
+    """`value` with its placeholders replaced."""
     if isinstance(value, bytes) or value is None:
         return value
     text = json.dumps(value)
-    for word, meaning in words.items():
-        text = text.replace(f'"{word}"', json.dumps(meaning))
+    for placeholder, actual in values.items():
+        text = text.replace(f'"{placeholder}"', json.dumps(actual))
     return json.loads(text)
 
 

@@ -1,4 +1,4 @@
-"""What is compared: an answer, without all that two right servers may answer differently."""
+"""The comparable part of an answer: without values that may differ between two correct servers."""
 
 import json
 from dataclasses import dataclass
@@ -9,12 +9,13 @@ _OWN = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLin
 
 @dataclass(frozen=True)
 class Observation:
-    """One answer, made comparable.
+    """The comparable part of one answer.
 
-    `fields` are those that the causes of a Status name. `moved` tells whether the object's version
-    changed. `content` is the object, or the names in the list, without uids, times and versions.
-    `owners` are its `managedFields` without times; `conflicts` say who owns the fields that an
-    apply would have changed.
+    - `fields`: the fields in the causes of a Status.
+    - `moved`: whether the object's version changed.
+    - `content`: the object, or the names in the list, without uids, times and versions.
+    - `owners`: the object's `managedFields` without times.
+    - `conflicts`: the owners of fields that an apply would have changed.
     """
 
     status: int
@@ -28,7 +29,7 @@ class Observation:
 
 
 def observe(status: int, body: Any, before: str) -> Observation:
-    """Make an answer comparable; `before` is the object's version before the request."""
+    """Return the comparable part of an answer; `before` is the version before the request."""
     if not isinstance(body, dict):
         return Observation(status, content=str(body))
     if body.get("kind") == "Status":

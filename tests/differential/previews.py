@@ -1,4 +1,4 @@
-"""What was predicted of a merge, held against the object that a server answered."""
+"""Compare the predicted result of a merge with the object in a server's answer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,13 +6,14 @@ from typing import Any
 from fleetpatch.rules.patching.merge_rules import MergeRules, stored
 
 OWN = ("generation", "managedFields", "resourceVersion", "uid")
-"""Metadata that a server changes by itself, or that stands for its value in a request."""
+"""Metadata that a server changes itself, or that a request has a placeholder for."""
 
 
 def differences(answer: Any, predicted: Any, rules: MergeRules) -> Iterator[str]:
-    """What is predicted and not in the answer; what else is in the answer are defaults.
+    """Yield predicted values that are not in the answer; it may also contain defaults.
 
-    A null in a new map of quantities or strings, which the server turns into "0" or "", is none.
+    A null in a new map of quantities or strings is not a difference: the server turns it into "0"
+    or "".
     """
     kept = stored(predicted, rules.by_patch)
     metadata = {key: one for key, one in kept["metadata"].items() if key not in OWN}

@@ -1,4 +1,4 @@
-"""Asking two servers the same."""
+"""Send the same requests to two servers: the sandbox and a real API server."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ class Answer(Protocol):
 
 
 class Server(Protocol):
-    """Either client."""
+    """The client of one of the two servers."""
 
     def request(
         self,
@@ -33,15 +33,15 @@ class Server(Protocol):
     ) -> Answer: ...
 
 
-class Both:
-    """The two servers, asked the same."""
+class BothServers:
+    """The sandbox and the real server, in this order."""
 
     def __init__(self, sandbox: Server, real: Server, namespace: str) -> None:
         self.servers = (sandbox, real)
         self.namespace = namespace
 
     def object(self, kind: JobKind, name: str) -> list["Subject"]:
-        """Create an object of the same name on both, with some labels."""
+        """Create an object with the same name and labels on both servers."""
         subjects = [Subject(server, kind.path(self.namespace, name)) for server in self.servers]
         for subject in subjects:
             manifest = kind.manifest(name, {"app": "etl", "team": "ads"})
@@ -74,8 +74,8 @@ class Subject:
         self.path = path
         self.stale = ""
 
-    def ask(self, step: Step) -> tuple[Observation, Observation]:
-        """Send a step; observe the answer and the object after it."""
+    def send(self, step: Step) -> tuple[Observation, Observation]:
+        """Send a request; observe the answer and the object after it."""
         metadata = self.server.request("GET", self.path).body["metadata"]
         version = metadata.get("resourceVersion", "")
         words = {
@@ -98,7 +98,7 @@ class Subject:
         )
 
     def replace(self, change: dict[str, Any]) -> tuple[Observation, Observation]:
-        """PUT the object with some of its metadata changed; observe as `ask` does."""
+        """PUT the object with some of its metadata changed; observe as `send` does."""
         document = self.server.request("GET", self.path).body
         metadata = {**document["metadata"], **change}
-        return self.ask(Step("PUT", {**document, "metadata": metadata}))
+        return self.send(Step("PUT", {**document, "metadata": metadata}))

@@ -1,4 +1,4 @@
-"""Pod templates and strategic merge patches of them, from a seed."""
+"""Generate pod templates, and strategic merge patches of them, from a seed."""
 
 from collections.abc import Iterator
 from random import Random
@@ -94,13 +94,13 @@ _WHOLE: list[Any] = [
 
 
 def _ordered_set(random: Random) -> Iterator[tuple[str, Any]]:
-    """A set, its order, and what is deleted from it, in every combination that is deterministic.
+    """A set, its order, and its deletions, in all combinations with a deterministic result.
 
-    Without an order the server takes a list and what is deleted from it in either order, which
-    matters where they share an entry.
+    Without an order, the server may merge the set before it deletes from it, or after. The result
+    differs if both contain the same entry.
     """
     added = _some(random, _FINALIZERS)
-    doomed = _some(random, _FINALIZERS)
+    deleted = _some(random, _FINALIZERS)
     if random.random() < 0.7:
         yield "finalizers", added
     ordered = random.random() < 0.7
@@ -109,18 +109,18 @@ def _ordered_set(random: Random) -> Iterator[tuple[str, Any]]:
         if random.random() < 0.3:
             random.shuffle(order)  # so that it may contradict the list
         yield "$setElementOrder/finalizers", list(dict.fromkeys(order))
-    if random.random() < 0.6 and (ordered or not set(doomed) & set(added)):
-        yield "$deleteFromPrimitiveList/finalizers", doomed
+    if random.random() < 0.6 and (ordered or not set(deleted) & set(added)):
+        yield "$deleteFromPrimitiveList/finalizers", deleted
 
 
 def _some(random: Random, names: list[str]) -> list[str]:
-    """Some of them in any order, now and then one twice."""
+    """Some of the names in any order, sometimes with a repeated one."""
     chosen = random.sample(names, random.randrange(len(names)))
     return [*chosen, *(random.sample(chosen, 1) if chosen and random.random() < 0.2 else [])]
 
 
 def _entries(random: Random, names: list[Any], make: Any) -> list[Any]:
-    """Some entries in any order, some of them to be deleted, seldom instead of all others."""
+    """Some entries in any order, some with `delete`, in one of ten lists also a `replace`."""
     chosen = random.sample(names, random.randrange(len(names) + 1))
     made = [
         {**make(random, name), "$patch": "delete"} if random.random() < 0.2 else make(random, name)
@@ -132,7 +132,7 @@ def _entries(random: Random, names: list[Any], make: Any) -> list[Any]:
 
 
 def _listed(field: str, key: str, names: list[Any], make: Any) -> Any:
-    """A maker of the list `field`, sometimes with the order that it is to have."""
+    """Return a generator of the list `field`, sometimes with its `$setElementOrder`."""
 
     def fields(random: Random) -> Any:
         entries = _entries(random, names, make)

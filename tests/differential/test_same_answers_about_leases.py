@@ -1,7 +1,7 @@
-"""Leases, made and written on the sandbox and on a real API server.
+"""Requests for Leases get the same answers from the sandbox and from a real API server.
 
 Covers creation, reading, PATCH and PUT with right, stale and missing versions, wrong types and
-values, deletion. Left out: a PUT of a Lease that is not there, which the real server creates.
+values, deletion. Left out: a PUT of a missing Lease, which the real server creates.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 
 from tests.control_plane import JobKind
 from tests.differential.generated import Step
-from tests.differential.servers import Both
+from tests.differential.servers import BothServers
 
 pytestmark = pytest.mark.control_plane
 
@@ -32,7 +32,7 @@ SPECS: list[Any] = [
 ]
 
 
-def test_new_leases(both: Both) -> None:
+def test_new_leases(both: BothServers) -> None:
     path = LEASES.path(both.namespace)
 
     for number, spec in enumerate(SPECS):
@@ -47,17 +47,17 @@ def test_new_leases(both: Both) -> None:
 
 
 @pytest.mark.parametrize("version", ["VERSION", "STALE", None])
-def test_merge_patches_of_leases(both: Both, version: str | None) -> None:
+def test_merge_patches_of_leases(both: BothServers, version: str | None) -> None:
     subjects = both.object(LEASES, f"patched-{version}".lower())
 
     for spec in SPECS:
         body = {"metadata": {"resourceVersion": version} if version else {}, "spec": spec}
         step = Step("PATCH", body, content_type=MERGE)
-        sandbox, real = (subject.ask(step) for subject in subjects)
+        sandbox, real = (subject.send(step) for subject in subjects)
         assert sandbox == real, step
 
 
-def test_replaced_and_deleted_leases(both: Both) -> None:
+def test_replaced_and_deleted_leases(both: BothServers) -> None:
     subjects = both.object(LEASES, "replaced")
 
     for change in (

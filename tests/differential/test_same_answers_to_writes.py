@@ -1,7 +1,7 @@
-"""Creation, update, deletion and odd paths: a table of requests, sent to both servers.
+"""Creation, update, deletion and unusual paths: a table of requests, sent to both servers.
 
-Covers what generated patches (test_same_answers) do not reach. Left out: what a garbage collector
-would do on deletion; the sandbox deletes at once, so batch Jobs are deleted in the background here.
+Covers cases that generated patches (test_same_answers) do not reach. Left out: the garbage
+collector; the sandbox deletes at once, so batch Jobs are deleted with background propagation here.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 
 from tests.control_plane import JOB_KINDS, JobKind
 from tests.differential.generated import MERGE, Step
-from tests.differential.servers import KINDS, Both
+from tests.differential.servers import KINDS, BothServers
 
 pytestmark = pytest.mark.control_plane
 
@@ -52,12 +52,12 @@ SPECS: list[Any] = [
 
 
 def post(of_kind: JobKind, /, **changes: Any) -> Step:
-    """A POST of the kind's least manifest with some of it changed."""
+    """A POST of the kind's minimal manifest with some changes."""
     return Step("POST", {**of_kind.manifest("made"), **changes})
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_metadata_of_new_objects(both: Both, kind: str) -> None:
+def test_metadata_of_new_objects(both: BothServers, kind: str) -> None:
     of_kind = JOB_KINDS[kind]
 
     for metadata in METADATA:
@@ -67,7 +67,7 @@ def test_metadata_of_new_objects(both: Both, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_specs_of_new_objects(both: Both, kind: str) -> None:
+def test_specs_of_new_objects(both: BothServers, kind: str) -> None:
     of_kind = JOB_KINDS[kind]
 
     for number, spec in enumerate(SPECS):
@@ -77,7 +77,7 @@ def test_specs_of_new_objects(both: Both, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_bodies_that_are_not_new_objects(both: Both, kind: str) -> None:
+def test_bodies_that_are_not_new_objects(both: BothServers, kind: str) -> None:
     of_kind = JOB_KINDS[kind]
     made = {"name": "again"}
     steps = [
@@ -98,7 +98,7 @@ def test_bodies_that_are_not_new_objects(both: Both, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_missing_namespace(both: Both, kind: str) -> None:
+def test_a_missing_namespace(both: BothServers, kind: str) -> None:
     of_kind = JOB_KINDS[kind]
     path = of_kind.path("not-there")
 
@@ -108,7 +108,7 @@ def test_a_missing_namespace(both: Both, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_updates(both: Both, kind: str) -> None:
+def test_updates(both: BothServers, kind: str) -> None:
     of_kind = JOB_KINDS[kind]
     subjects = both.object(of_kind, "updated")
     changes: list[dict[str, Any]] = [
@@ -127,7 +127,7 @@ def test_updates(both: Both, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_deletions(both: Both, kind: str) -> None:
+def test_deletions(both: BothServers, kind: str) -> None:
     of_kind = JOB_KINDS[kind]
     both.object(of_kind, "deleted")
     background = {"propagationPolicy": "Background"}
@@ -159,7 +159,7 @@ def test_deletions(both: Both, kind: str) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_paths_that_are_not_served(both: Both, path: str, method: str) -> None:
+def test_paths_that_are_not_served(both: BothServers, path: str, method: str) -> None:
     body: dict[str, Any] | None = None if method == "GET" else {}
     sandbox, real = both.answers(Step(method, body, MERGE), path)
 
@@ -167,7 +167,7 @@ def test_paths_that_are_not_served(both: Both, path: str, method: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_missing_objects(both: Both, kind: str) -> None:
+def test_missing_objects(both: BothServers, kind: str) -> None:
     path = JOB_KINDS[kind].path(both.namespace, "absent")
     steps = [
         Step("GET"),

@@ -1,16 +1,16 @@
-"""Server-side apply: the same writes of several managers to the sandbox and a real API server.
+"""Server-side apply: writes of several managers get the same answers from both servers.
 
 Covered: generated applies of labels, annotations, finalizers and specs by two managers, forced and
 not, with right, stale and missing versions and uids, of wrong kinds and types; patches and
-deletions by others in between; objects that nobody owns yet; bodies in YAML and bodies that are
-nothing; the parameters; creation by applying; that what a plan previews of an apply is what the
-real server makes of it. Compared are status, reason, causes with their owners, whether the version
-moved, the object, and who owns which field.
+deletions by others in between; objects without owners; bodies in YAML and invalid bodies; the query
+parameters; creation by applying; that the preview of an apply agrees with the real server. Compared
+are the status, the reason, the causes with their owners, whether the version changed, the object,
+and the owners of its fields.
 
-Left out: whether the version of a custom object moved, where writes were generated (an apply that
-removes the last label leaves a null in the store of a real server, and the next write, even of
-nothing, clears it and moves the version); times; texts of messages but for the conflicts; the rest
-of what `fleetpatch.sandbox.apiserver.managed_fields` leaves out.
+Left out: whether the version of a custom object changed after a generated write (an apply that
+removes the last label leaves a null in the store of a real server; the next write, even an empty
+one, clears it and changes the version); times; texts of messages except conflicts; features that
+`fleetpatch.sandbox.apiserver.managed_fields` does not implement.
 """
 
 from random import Random
@@ -27,7 +27,7 @@ from tests.differential.applies import APPLY, write
 from tests.differential.generated import MERGE, Step
 from tests.differential.observations import Observation
 from tests.differential.previews import differences, labels
-from tests.differential.servers import KINDS, Both, Subject
+from tests.differential.servers import KINDS, BothServers, Subject
 from tests.values import replace
 
 pytestmark = pytest.mark.control_plane
@@ -39,7 +39,7 @@ RELEASED = Step("PATCH", {"metadata": {"finalizers": None}}, MERGE)
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("name", KINDS)
 def test_generated_writes_of_several_managers_are_answered_alike(
-    both: Both, name: str, seed: int
+    both: BothServers, name: str, seed: int
 ) -> None:
     random = Random(f"{name} {seed}")
     kind = JOB_KINDS[name]
@@ -49,8 +49,8 @@ def test_generated_writes_of_several_managers_are_answered_alike(
         step = CLEARED if number == 0 and seed % 2 else write(random, kind)
         if step.method == "DELETE":
             for subject in subjects:
-                subject.ask(RELEASED)
-        sandbox, real = (subject.ask(step) for subject in subjects)
+                subject.send(RELEASED)
+        sandbox, real = (subject.send(step) for subject in subjects)
         if name != "jobs.batch":
             real = _moved_as(sandbox, real)
         assert sandbox == real, f"step {number}: {step}"
@@ -59,7 +59,7 @@ def test_generated_writes_of_several_managers_are_answered_alike(
 def _moved_as(
     sandbox: tuple[Observation, Observation], real: tuple[Observation, Observation]
 ) -> tuple[Observation, Observation]:
-    """What the real server said, as if it had moved the version where the sandbox did."""
+    """The observations of the real server with `moved` of the sandbox's."""
     answer, after = sandbox
     return replace(real[0], moved=answer.moved), replace(real[1], moved=after.moved)
 
@@ -69,7 +69,7 @@ def configuration(kind: JobKind, /, **metadata: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_bodies_in_yaml_and_invalid_bodies(both: Both, name: str) -> None:
+def test_bodies_in_yaml_and_invalid_bodies(both: BothServers, name: str) -> None:
     kind = JOB_KINDS[name]
     subjects = both.object(kind, "written")
     head = f"apiVersion: {kind.api_version}\nkind: {kind.kind}\n"
@@ -91,12 +91,12 @@ def test_bodies_in_yaml_and_invalid_bodies(both: Both, name: str) -> None:
 
     for body in bodies:
         step = Step("PATCH", body.encode(), APPLY, "?fieldManager=us")
-        sandbox, real = (subject.ask(step) for subject in subjects)
+        sandbox, real = (subject.send(step) for subject in subjects)
         assert sandbox == real, body
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_the_parameters_of_an_apply(both: Both, name: str) -> None:
+def test_the_parameters_of_an_apply(both: BothServers, name: str) -> None:
     kind = JOB_KINDS[name]
     subjects = both.object(kind, "asked")
     body = configuration(kind, name="asked", labels={"app": "other"})
@@ -117,12 +117,12 @@ def test_the_parameters_of_an_apply(both: Both, name: str) -> None:
     for query in queries:
         for content_type in (APPLY, MERGE):
             step = Step("PATCH", body, content_type, query)
-            sandbox, real = (subject.ask(step) for subject in subjects)
+            sandbox, real = (subject.send(step) for subject in subjects)
             assert sandbox == real, step
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_objects_that_an_apply_creates(both: Both, name: str) -> None:
+def test_objects_that_an_apply_creates(both: BothServers, name: str) -> None:
     kind = JOB_KINDS[name]
     spec = {"spec": kind.spec}
     bodies: list[dict[str, Any]] = [
@@ -150,7 +150,7 @@ def test_objects_that_an_apply_creates(both: Both, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_an_apply_without_a_spec(both: Both, name: str) -> None:
+def test_an_apply_without_a_spec(both: BothServers, name: str) -> None:
     kind = JOB_KINDS[name]
     step = Step("PATCH", configuration(kind, name="empty"), APPLY, "?fieldManager=us")
 
@@ -163,7 +163,7 @@ def test_an_apply_without_a_spec(both: Both, name: str) -> None:
 def test_applies_are_previewed_as_the_real_server_carries_them_out(
     control_plane: ControlPlane, name: str, seed: int
 ) -> None:
-    """Of a custom kind the metadata alone: its definition says how the rest merges."""
+    """For a custom kind only the metadata is compared: its definition decides about the rest."""
     random = Random(f"preview {name} {seed}")
     kind, client = JOB_KINDS[name], control_plane.client()
     namespace = control_plane.namespace()
@@ -179,7 +179,7 @@ def test_applies_are_previewed_as_the_real_server_carries_them_out(
         if step.method == "DELETE":
             continue
         live = client.request("GET", subject.path).body
-        subject.ask(step)
+        subject.send(step)
         after = client.request("GET", subject.path).body
         moved = after["metadata"]["resourceVersion"] != live["metadata"]["resourceVersion"]
         if step.content_type != APPLY or not moved:

@@ -1,13 +1,12 @@
-"""Strategic merge: what a real API server makes of a patch, and what fleetpatch predicts.
+"""Strategic merge: the prediction of fleetpatch agrees with a real API server.
 
 Covered: generated patches of pod templates (lists with keys, sets, whole lists, nulls, directives,
 wrong types, directives that contradict their patch) in a PodTemplate, a CronJob and a Deployment,
-and that the table of the version is made of the schema that the server publishes.
-The server is asked twice, both times with `dryRun`: with the
-patch, and with a PUT of what `strategic_patched` made of it, so that its defaults and its
-validation are in both answers. Left out: lists that a patch both merges and deletes from without
-saying their order, which the server does in either order, and versions of the API that are newer
-than the server.
+and that the table of the version agrees with the schema that the server publishes. The server gets
+two requests with `dryRun`: the patch, and a PUT of the result of `strategic_patched`, so that its
+defaults and its validation apply to both answers. Left out: patches that merge a list and delete
+from it without an order, which the server does in either order, and versions of the API that are
+newer than the server.
 """
 
 import subprocess
@@ -33,11 +32,11 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "merge-table"
 TABLE = ROOT / "fleetpatch" / "rules" / "patching" / "tables" / "kubernetes-1.20.json"
 UNDECODABLE = 400
-"""What is no object of its kind; a PATCH that makes such a one is answered with 422."""
+"""The status for a PUT that is not an object of its kind; a PATCH with this result gets a 422."""
 
 
 class Kind(NamedTuple):
-    """A kind with a pod template; `wrap` puts something at the template's place."""
+    """A kind with a pod template; `wrap` makes a document with a value in place of the template."""
 
     api_version: str
     kind: str

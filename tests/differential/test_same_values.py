@@ -1,13 +1,13 @@
-"""Values: what a real API server keeps, compares and refuses, and what the sandbox and we do.
+"""Values: the sandbox and the rules store, compare and refuse them as a real API server does.
 
 Covered: the rules of RFC 6902 and RFC 7386 (tests/rules/patching/patch_rules.py) on a real server,
-by the text of each patch; generated JSON and merge patches, which we predict as a real server does
-them; numbers, half characters and bytes that are not UTF-8, in each type of patch; limits of
-bodies, operations and copies; entries of finalizers and owners that are there twice. Left out:
-patches on which a server of this version breaks the connection (a negative index of `replace`,
-`test`, `copy` and `move`, a list with null in a `test`, a `test` of nothing without a value);
-counts of batch Jobs that overflow; that a real server takes a number in another spelling (`1.0` in
-place of `1`) for a change, which moves the version, and then writes the old one.
+by the text of each patch; generated JSON and merge patches, whose results are predicted; numbers,
+half surrogate pairs and bytes that are not UTF-8, in each type of patch; limits of bodies,
+operations and copies; repeated entries of finalizers and owners. Left out: patches for which a
+server of this version breaks the connection (a negative index of `replace`, `test`, `copy` and
+`move`, a list with null in a `test`, a `test` of a missing entry without a value); counts of batch
+Jobs that overflow; that a real server treats a number in another spelling (`1.0` for `1`) as a
+change, which increments the version, and then stores the old one.
 """
 
 import json
@@ -23,7 +23,7 @@ from fleetpatch.rules.patching.merge_patch import merge_patched
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.differential.generated import JSON_PATCH, MERGE, STRATEGIC, Step
 from tests.differential.observations import Observation
-from tests.differential.servers import KINDS, Both, Subject
+from tests.differential.servers import KINDS, BothServers, Subject
 from tests.rules.patching.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
@@ -52,23 +52,23 @@ class Field:
         self._path = CUSTOM.path(namespace, "values")
 
     def set(self, value: Any) -> Any:
-        """Let it hold `value`, None for nothing; the spec of our part as a server shows it."""
+        """Set the field to `value`, None for no value; return the spec as the server stores it."""
         spec = {**CUSTOM.spec, **spec_of(value)}
         operation = {"op": "add", "path": "/spec", "value": spec}
-        set_ = self._server.request("PATCH", self._path, [operation], JSON_PATCH)
-        assert set_.status == 200
-        return self._shown(set_.body)
+        answer = self._server.request("PATCH", self._path, [operation], JSON_PATCH)
+        assert answer.status == 200
+        return self._stored(answer.body)
 
     def patched(self, content_type: str, body: bytes) -> Any:
-        """What a patch makes of it."""
+        """Patch the field; return the spec as the server stores it, or REFUSED."""
         answer = self._server.request("PATCH", self._path, body, content_type)
         if answer.status == 422:
             return REFUSED
         assert answer.status == 200, answer.body
-        return self._shown(answer.body)
+        return self._stored(answer.body)
 
     @staticmethod
-    def _shown(document: Any) -> Any:
+    def _stored(document: Any) -> Any:
         return {key: value for key, value in document["spec"].items() if key not in CUSTOM.spec}
 
 
@@ -145,7 +145,7 @@ STRINGS = [
 
 
 @pytest.mark.parametrize("text", [*(number.encode() for number in NUMBERS), *STRINGS])
-def test_a_value_is_stored_as_on_a_real_server(both: Both, text: bytes) -> None:
+def test_a_value_is_stored_as_on_a_real_server(both: BothServers, text: bytes) -> None:
     subjects = both.object(CUSTOM, f"kept-{text.hex()[:40]}")
     patch = b'{"spec":{"x":{"a":%s}}}' % text
     add = b'[{"op":"add","path":"/spec/y","value":%s}]' % text
@@ -156,14 +156,14 @@ def test_a_value_is_stored_as_on_a_real_server(both: Both, text: bytes) -> None:
         Step("PATCH", add, JSON_PATCH),
         Step("PATCH", test, JSON_PATCH),
     ):
-        sandbox, real = (subject.ask(step) for subject in subjects)
+        sandbox, real = (subject.send(step) for subject in subjects)
         assert sandbox == real, step
 
 
 @pytest.mark.parametrize(
     "number", ["2.0", "2e0", "2.5", "1e400", "true", '"2"', "9223372036854775808"]
 )
-def test_a_count_of_a_batch_job_is_an_integer(both: Both, number: str) -> None:
+def test_a_count_of_a_batch_job_is_an_integer(both: BothServers, number: str) -> None:
     subjects = both.object(BATCH, f"counts-{number.encode().hex()}")
     body = b'{"spec":{"parallelism":%s}}' % number.encode()
     add = b'[{"op":"add","path":"/spec/parallelism","value":%s}]' % number.encode()
@@ -172,7 +172,7 @@ def test_a_count_of_a_batch_job_is_an_integer(both: Both, number: str) -> None:
         steps.append(Step("PATCH", body, STRATEGIC))
 
     for step in steps:
-        sandbox, real = (subject.ask(step) for subject in subjects)
+        sandbox, real = (subject.send(step) for subject in subjects)
         assert sandbox == real, step
 
 
@@ -181,7 +181,7 @@ TYPES = [MERGE, JSON_PATCH, STRATEGIC, APPLY]
 
 @pytest.mark.parametrize("content_type", TYPES)
 @pytest.mark.parametrize("name", KINDS)
-def test_any_spelling_is_answered_alike(both: Both, name: str, content_type: str) -> None:
+def test_any_spelling_is_answered_alike(both: BothServers, name: str, content_type: str) -> None:
     kind = JOB_KINDS[name]
     subjects = both.object(kind, f"spelled-{TYPES.index(content_type)}")
 
@@ -196,7 +196,7 @@ def test_any_spelling_is_answered_alike(both: Both, name: str, content_type: str
             if content_type == APPLY:
                 body = configuration(kind, body)
             step = Step("PATCH", body, content_type, "?fieldManager=us")
-            sandbox, real = (_refusal(subject.ask(step)[0]) for subject in subjects)
+            sandbox, real = (_refusal(subject.send(step)[0]) for subject in subjects)
             assert sandbox == real, step
 
 
@@ -208,7 +208,7 @@ BARE = (b"[%s]", b"%s")
 _COUNT, _UNKNOWN, _ADDED = SHAPES[0], SHAPES[1], SHAPES[5]
 _LONG = (b"9" * 400, b"1" + b"0" * 30 + b".5", b"9223372036854775808", b"1e21", b"1e-7")
 OVERFLOWING = {*((_COUNT, text) for text in _LONG), (_UNKNOWN, _LONG[0]), (_ADDED, _LONG[0])}
-"""What a real server reads into an integer of 32 bits, and does not read in unknown fields."""
+"""Numbers that a real server treats differently in a field of 32 bits and in an unknown field."""
 
 
 LARGEST = 3 * 1024 * 1024
@@ -219,7 +219,7 @@ def _body(size: int) -> bytes:
     return head + b"x" * (size - len(head) - len(tail)) + tail
 
 
-def test_bodies_operations_and_copies_have_the_same_limits(both: Both) -> None:
+def test_bodies_operations_and_copies_have_the_same_limits(both: BothServers) -> None:
     add = {"op": "add", "path": "/spec/x", "value": "y" * (LARGEST // 4 - 2)}
     copy = {"op": "copy", "from": "/spec/x", "path": "/spec/c"}
     steps = [
@@ -253,7 +253,7 @@ OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_repeated_entries(both: Both, name: str) -> None:
+def test_repeated_entries(both: BothServers, name: str) -> None:
     kind = JOB_KINDS[name]
     subjects = both.object(kind, "twice")
     apply = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"labels": {"z": "1"}}}
@@ -272,7 +272,7 @@ def test_repeated_entries(both: Both, name: str) -> None:
     ]
 
     for step in steps:
-        sandbox, real = (subject.ask(step) for subject in subjects)
+        sandbox, real = (subject.send(step) for subject in subjects)
         assert sandbox == real, step
     metadata = {"name": "made-twice", "finalizers": twice, "ownerReferences": [OWNER, OWNER]}
     new = Step("POST", {**kind.manifest("made-twice"), "metadata": metadata})
@@ -297,7 +297,7 @@ def _value(random: Random, depth: int) -> Any:
 
 
 def _operations(random: Random, spec: Any) -> list[dict[str, Any]]:
-    """Some operations, most of which point at what is there."""
+    """Some operations, most of them with a path that exists."""
     return [_operation(random, spec) for _ in range(random.choice([1, 1, 2, 3]))]
 
 
@@ -318,7 +318,7 @@ def _operation(random: Random, spec: Any) -> dict[str, Any]:
 
 
 def _pointer(random: Random, spec: Any) -> tuple[str, Any]:
-    """A pointer, and what is there."""
+    """A pointer and its value."""
     path, node = "/spec/x", spec.get("x")
     if random.random() < 0.1:
         return f"{path}/new/er", None

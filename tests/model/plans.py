@@ -73,12 +73,12 @@ SIGN_INS = (
 
 
 def with_patch(patch: str) -> str:
-    """Give the smallest plan file with another patch, in flow style."""
+    """Return the smallest plan file with another patch, in flow style."""
     return MINIMAL.replace("patch:\n  labels: {team: ml}\n", f"patch: {patch}\n")
 
 
 def on_cci(patch: str = "{labels: {team: ml}}", kinds: str = "[tfjobs]", auth: str = "") -> str:
-    """Give the smallest plan file for a cluster of CCI; what is given is in flow style."""
+    """Return the smallest plan file for a cluster of CCI; the arguments are in flow style."""
     cluster = f"server: https://cci.example.com, auth: {auth or SIGN_INS[0]}"
     fleet = f"fleet: [{{name: north, provider: cci, {cluster}}}]\n"
     return with_patch(patch).replace("[jobs.batch]", kinds) + fleet
@@ -93,7 +93,7 @@ VALID = (
 
 
 def problems_of(text: str) -> list[str]:
-    """Give the problems of a plan file, a line each."""
+    """Return the problems of a plan file, one line each."""
     with pytest.raises(PlanError) as caught:
         parse_plan(text, "plan.yaml")
     return [str(problem) for problem in caught.value.problems]

@@ -1,4 +1,4 @@
-"""A sandbox for each test, with no chaos: of Kubernetes with a small fleet, of CCI with none."""
+"""Fixtures: a sandbox without faults for each test, Kubernetes with a small fleet, or CCI."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Objects that the tests of the sandbox make, and where they are."""
+"""Helpers that create objects for the tests of the sandbox."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A sandbox in a thread of its own, and a plain client, for tests that are not async."""
+"""A sandbox in its own thread, and a plain client, for tests that are not async."""
 
 import asyncio
 import http.client
@@ -20,9 +20,9 @@ class Response(NamedTuple):
 
 
 class Client:
-    """Requests over one kept-alive connection; each is sent once, never again.
+    """Requests over one kept-alive connection; each is sent exactly once.
 
-    `headers` go with all of them.
+    `headers` are sent with all of them.
     """
 
     def __init__(self, server: str, headers: Mapping[str, str] | None = None) -> None:
@@ -39,7 +39,7 @@ class Client:
         token: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Send one request; `body` is bytes as they are, or anything that json can write.
+        """Send one request; `body` is bytes, or any value that `json` can encode.
 
         The body of the response is parsed when the server says that it is JSON, else it is text.
         """
@@ -65,7 +65,7 @@ class Client:
 
 
 class SandboxThread:
-    """A running sandbox between `with` and its end; its client is let in by it."""
+    """A context manager that runs a sandbox; its `client` is authorized."""
 
     def __init__(self, options: SandboxOptions) -> None:
         self._options = options

@@ -1,4 +1,4 @@
-"""Requests signed by the signer of Huawei Cloud's own SDK."""
+"""Sign requests with the signer of Huawei Cloud's SDK."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,10 +30,10 @@ def sign(
     host: str = "cci.example.com",
     now: float | None = None,
 ) -> dict[str, str]:
-    """All headers of the signed request; `path` is encoded already, `query` is not yet.
+    """All headers of the signed request; `path` must be encoded, `query` must not.
 
-    The signer hashes bodies of JSON only, and so long as it finds `Content-Type` in just this case;
-    in lower case it hashes every body.
+    The signer hashes only bodies of JSON, if it finds `Content-Type` in exactly this case. If the
+    header is in lower case, it hashes every body.
     """
     moment = datetime.now(UTC) if now is None else datetime.fromtimestamp(now, UTC)
     request = SdkRequest(

@@ -33,6 +33,6 @@ SHAPES: Final = [
 
 
 def configuration(kind: JobKind, body: bytes) -> bytes:
-    """The body of an apply; a body that is no map stays as it is."""
+    """The body of an apply; a body that is not a map is returned unchanged."""
     head = f'{{"apiVersion":"{kind.api_version}","kind":"{kind.kind}",'
     return head.encode() + body[1:] if body.startswith(b"{") else body

@@ -1,4 +1,4 @@
-"""Whatever is sent, the API answers: any JSON, and any bytes, as a patch, an object or a query.
+"""The API answers any request: any JSON, and any bytes, as a patch, an object or a query.
 
 Left out: that the answer is the right one (tests/differential).
 """

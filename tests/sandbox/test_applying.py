@@ -1,9 +1,9 @@
-"""Server-side apply on the sandbox, and who owns the fields of an object.
+"""Server-side apply on the sandbox, and the owners of an object's fields.
 
-Covered: the words in which conflicts are told, owners before the first apply and after each kind of
-write, what forcing, leaving out and agreeing do, no-ops, creation and its guard, bodies in YAML,
-atomic fields of custom kinds. Left out: agreement with a real server over many writes, which is
-tests/differential/test_same_applies.py.
+Covered: the messages of conflicts, owners before the first apply and after each kind of write,
+`force`, fields that are left out, equal values, no-ops, creation and its guard, bodies in YAML,
+atomic fields of custom kinds. Left out: agreement with a real server over many writes
+(tests/differential/test_same_applies.py).
 """
 
 from typing import Any
@@ -37,13 +37,13 @@ def apply(
 
 
 def owners(running: SandboxThread, path: str) -> dict[str, Any]:
-    """What each manager owns, by its name and what it does."""
+    """The fields of each manager, by its name and operation."""
     entries = metadata(running, path).get("managedFields", [])
     return {f"{entry['manager']} {entry['operation']}": entry["fieldsV1"] for entry in entries}
 
 
 def label_owners(running: SandboxThread, path: str, key: str) -> set[str]:
-    """Who owns a label."""
+    """The owners of a label."""
     return {
         owner
         for owner, fields in owners(running, path).items()

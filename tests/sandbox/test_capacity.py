@@ -1,6 +1,6 @@
-"""What the sandbox can take. Covered: a rate, requests in flight, a change, the ledger, bad input.
+"""The capacity of the sandbox: a rate, requests in flight, changes, records, and bad input.
 
-Left out: what clients make of it (bench/pace.py).
+Left out: how clients behave under it (bench/pace.py).
 """
 
 from typing import Any

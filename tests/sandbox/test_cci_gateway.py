@@ -1,8 +1,8 @@
-"""Who is let into the sandbox in CCI mode: every way to log in, and every refusal, on the wire.
+"""Authentication of the sandbox in CCI mode: every way to sign in, and every refusal, over HTTP.
 
-Covers IAM, tokens and their end, signatures, the kubeconfig, the file of credentials. Left out: the
-algorithm of signatures (test_cci_signatures), what a PATCH may be (test_cci_patch_limits), and
-kubectl, which shows no credentials on plain HTTP.
+Covers IAM, tokens and their expiry, signatures, the kubeconfig, the credentials file. Left out: the
+algorithm of signatures (test_cci_signatures), the limits of a PATCH (test_cci_patch_limits), and
+kubectl, which sends no credentials over plain HTTP.
 """
 
 import stat
@@ -55,15 +55,16 @@ def stranger(cci: SandboxThread) -> Iterator[Client]:
 
 
 def login_of(running: SandboxThread, **other: str) -> Any:
-    """The body of a login; `other` takes the place of the right domain, user and so on."""
+    """The body of a login; `other` replaces the right domain, user and so on."""
     known = running.sandbox.credentials
     right = {each: getattr(known, each) for each in ("domain", "user", "password", "project")}
-    told = right | other
-    user = {"name": told["user"], "password": told["password"], "domain": {"name": told["domain"]}}
+    given = right | other
+    domain = {"name": given["domain"]}
+    user = {"name": given["user"], "password": given["password"], "domain": domain}
     return {
         "auth": {
             "identity": {"methods": ["password"], "password": {"user": user}},
-            "scope": {"project": {"name": told["project"]}},
+            "scope": {"project": {"name": given["project"]}},
         }
     }
 
@@ -103,11 +104,11 @@ def test_a_login_issues_a_token_that_the_api_accepts(cci: SandboxThread) -> None
 
     assert response.status == 201
     assert listed(cci, token).status == 200
-    told = response.body["token"]
-    issued, expires = (datetime.fromisoformat(told[at]) for at in ("issued_at", "expires_at"))
+    token = response.body["token"]
+    issued, expires = (datetime.fromisoformat(token[at]) for at in ("issued_at", "expires_at"))
     assert (expires - issued).total_seconds() == 86_400
-    assert told["expires_at"].endswith("Z")
-    assert told["project"]["name"] == cci.sandbox.credentials.project
+    assert token["expires_at"].endswith("Z")
+    assert token["project"]["name"] == cci.sandbox.credentials.project
     assert logins(cci) == 1
 
 
@@ -238,8 +239,8 @@ def test_a_signed_request_may_name_only_its_own_project(
 ) -> None:
     project = cci.sandbox.credentials.project
 
-    def status(told: str) -> int:
-        headers = signed(cci, "GET", JOBS, {"X-Project-Id": told})
+    def status(project: str) -> int:
+        headers = signed(cci, "GET", JOBS, {"X-Project-Id": project})
         return stranger.request("GET", JOBS, headers=headers).status
 
     assert [status(project), status(identifier(project)), status("another")] == [200, 200, 401]
@@ -255,8 +256,8 @@ def signed(
 ) -> dict[str, str]:
     """All headers of a signed request but Content-Type, which the client adds by itself."""
     key = key_of(running)
-    told = sign(key, method, path, (), headers, body, host=host_of(running), now=now)
-    return {name: value for name, value in told.items() if name.lower() != "content-type"}
+    headers = sign(key, method, path, (), headers, body, host=host_of(running), now=now)
+    return {name: value for name, value in headers.items() if name.lower() != "content-type"}
 
 
 def key_of(running: SandboxThread) -> Key:

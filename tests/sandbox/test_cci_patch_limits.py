@@ -1,7 +1,7 @@
-"""What a PATCH may be in CCI mode: each patch type, field and query parameter of each kind.
+"""The limits of a PATCH in CCI mode: each patch type, field and query parameter of each kind.
 
-The expectations are written down here from the API reference, apart from the table that the sandbox
-goes by. Covers the reference's own examples and every status that it lists. Left out: logging in
+The expectations are taken from the API reference, independently of the table that the sandbox uses.
+Covers the examples of the reference and every status that it lists. Left out: logging in
 (test_cci_gateway).
 """
 
@@ -225,13 +225,13 @@ def test_the_other_example_of_the_reference_is_accepted_and_ignored(cci: Sandbox
 def test_each_status_of_the_reference_occurs_for_its_usual_cause(cci: SandboxThread) -> None:
     path = create(cci, "one")
     stale = {"metadata": {"resourceVersion": "1", "labels": {"q": "5"}}}
-    nobody = {"X-Auth-Token": "nobody's"}
+    unknown = {"X-Auth-Token": "unknown"}
     guest = Client(cci.sandbox.ready.server)
     token = cci.sandbox.token(GUEST)
 
     assert patch(cci, path, relabel(q="5")).status == 200
     assert patch(cci, f"{path}?force=true", relabel(q="5")).status == 400
-    assert patch(cci, path, relabel(q="5"), **nobody).status == 401
+    assert patch(cci, path, relabel(q="5"), **unknown).status == 401
     assert guest.request("PATCH", path, relabel(q="5"), MERGE, token=token).status == 403
     assert patch(cci, f"{path}-nope", relabel(q="5")).status == 404
     assert patch(cci, f"{path}/status", relabel(q="5")).status == 405
@@ -248,7 +248,7 @@ LISTED = (400, 401, 403, 404, 405, 406, 409, 415, 422, 429, 500, 503, 504)
 @pytest.mark.parametrize("body", [Body.STATUS, Body.GATEWAY])
 def test_each_status_of_the_reference_can_be_injected(body: Body) -> None:
     rules = tuple(
-        ChaosRule(status=status, names=(f"meets-{status}",), body=body, retry_after=7)
+        ChaosRule(status=status, names=(f"fails-{status}",), body=body, retry_after=7)
         for status in LISTED
     )
     options = SandboxOptions(
@@ -256,7 +256,7 @@ def test_each_status_of_the_reference_can_be_injected(body: Body) -> None:
     )
     with SandboxThread(options) as running:
         for status in LISTED:
-            refused = patch(running, create(running, f"meets-{status}"), relabel(q="5"))
+            refused = patch(running, create(running, f"fails-{status}"), relabel(q="5"))
 
             assert refused.status == status
             assert refused.headers["Retry-After"] == "7"

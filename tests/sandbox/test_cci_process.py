@@ -1,7 +1,7 @@
 """`fleetpatch sandbox --provider cci` as a process.
 
-Covers the line that tells where it serves, the lifetime of tokens, wrong options. Left out: what it
-answers (test_cci_gateway, test_cci_patch_limits).
+Covers the line that it prints when it serves, the lifetime of tokens, invalid options. Left out:
+its answers (test_cci_gateway, test_cci_patch_limits).
 """
 
 from datetime import datetime
@@ -35,8 +35,8 @@ def test_the_ready_line_names_the_credentials_file(tool: Tool) -> None:
         answer = stranger.request("POST", "/v3/auth/tokens", body)
 
         token = answer.headers["X-Subject-Token"]
-        told = answer.body["token"]
-        issued, expires = (datetime.fromisoformat(told[at]) for at in ("issued_at", "expires_at"))
+        token = answer.body["token"]
+        issued, expires = (datetime.fromisoformat(token[at]) for at in ("issued_at", "expires_at"))
         assert (expires - issued).total_seconds() == 90
         for opener in (token, known["CCI_TOKEN"]):
             headers = {"X-Auth-Token": opener}

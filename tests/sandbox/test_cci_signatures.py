@@ -1,7 +1,7 @@
 """Signatures by access keys: the sandbox's check agrees with the signer of Huawei Cloud's SDK.
 
-Covers any method, path, query, header and body; every part of a request that is changed afterwards;
-dates. Left out: requests on the wire (test_cci_gateway), the SDK's other algorithms.
+Covers any method, path, query, header and body; changes of every part of a request after signing;
+dates. Left out: requests over HTTP (test_cci_gateway), the SDK's other algorithms.
 """
 
 import re
@@ -37,8 +37,8 @@ def signed_requests(draw: st.DrawFn, bodies: st.SearchStrategy[bytes] = BODIES) 
     segments = draw(st.lists(TEXT, max_size=4))
     query = draw(st.lists(st.tuples(TEXT, TEXT), max_size=4))
     body = draw(bodies)
-    told = {"content-type": "application/merge-patch+json", "X-Note": draw(VALUES)}
-    return request(method, encoded(segments), query, told, body)
+    headers = {"content-type": "application/merge-patch+json", "X-Note": draw(VALUES)}
+    return request(method, encoded(segments), query, headers, body)
 
 
 def request(
@@ -49,7 +49,7 @@ def request(
     body: bytes = b"",
 ) -> ApiRequest:
     signed = sign(KEY, method, path, query, headers, body, now=NOW)
-    # The signer hands out values as HTTP has them: the bytes of UTF-8, a character each.
+    # The signer returns values as HTTP transports them: each byte of UTF-8 as one character.
     seen = {name.lower(): value.encode("latin-1").decode() for name, value in signed.items()}
     target = f"{path}?{urlencode(query)}" if query else path
     return ApiRequest(method, path, dict(query), seen, body, target)
@@ -60,9 +60,9 @@ def refusal(changed: ApiRequest, now: float = NOW, secrets: dict[str, str] | Non
     with pytest.raises(Refusal) as raised:
         check(changed, secrets or SECRETS, now)
     assert raised.value.reply.status == 401
-    told = msgspec.json.decode(raised.value.reply.body)
-    assert told["error_code"] == "APIG.0301"
-    return told["error_msg"].removeprefix("Incorrect IAM authentication information: ")
+    error = msgspec.json.decode(raised.value.reply.body)
+    assert error["error_code"] == "APIG.0301"
+    return error["error_msg"].removeprefix("Incorrect IAM authentication information: ")
 
 
 def with_header(signed: ApiRequest, name: str, change: Callable[[str], str]) -> ApiRequest:
@@ -103,7 +103,7 @@ CHANGES: dict[str, Callable[[ApiRequest], ApiRequest]] = {
         signed, headers={**signed.headers, "x-sdk-content-sha256": "UNSIGNED-PAYLOAD"}
     ),
     "the access key": lambda signed: with_authorization(signed, KEY.access, OTHER.access),
-    "an access key of nobody": lambda signed: with_authorization(signed, KEY.access, "NOBODY"),
+    "an unknown access key": lambda signed: with_authorization(signed, KEY.access, "NOBODY"),
     "the signed headers": lambda signed: with_authorization(signed, ";x-note", ""),
     "the date among them": lambda signed: with_authorization(signed, ";x-sdk-date", ""),
     "the algorithm": lambda signed: with_authorization(signed, "SHA256", "SHA512"),
@@ -182,7 +182,7 @@ def test_a_body_that_the_sdk_does_not_hash_is_not_protected() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("an access key of nobody", "Get secretKey failed, err: ak not exist"),
+        ("an unknown access key", "Get secretKey failed, err: ak not exist"),
         ("a header that is missing", "the signed header x-note is missing"),
         ("the date among them", "X-Sdk-Date is not among the signed headers"),
         ("the algorithm", "the Authorization header is malformed"),

@@ -1,7 +1,7 @@
-"""Misbehaviour: what is decided, what it does on the wire, and the files that describe it.
+"""Fault injection: the decisions, their effects over a real socket, and the profiles in files.
 
-Covers every action over a real socket, the seed, scripts by name, and mistakes in files. Left out:
-what fleetpatch makes of it, which is the business of its own tests.
+Covers every action, the seed, rules for single names, and mistakes in files. Left out: how
+fleetpatch reacts to the faults (tests/engine, tests/e2e).
 """
 
 import http.client
@@ -35,7 +35,7 @@ SOON = Latency(0.01)
 
 
 @contextmanager
-def misbehaving(*rules: ChaosRule) -> Iterator[SandboxThread]:
+def sandbox_with(*rules: ChaosRule) -> Iterator[SandboxThread]:
     with SandboxThread(SandboxOptions(jobs=0, chaos=Chaos(rules=rules))) as running:
         yield running
 
@@ -78,7 +78,7 @@ def test_a_rule_applies_to_its_names_methods_and_times() -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 415, 422, 429, 500, 503, 504])
 def test_a_status_is_answered_once_and_the_object_stays(status: int) -> None:
-    with misbehaving(ChaosRule(status=status, times=1)) as running:
+    with sandbox_with(ChaosRule(status=status, times=1)) as running:
         path = create(running, "one")
 
         refused = running.client.request("PATCH", path, relabel(q="5"), MERGE)
@@ -93,7 +93,7 @@ def test_a_status_is_answered_once_and_the_object_stays(status: int) -> None:
 def test_a_timeout_occurs_before_or_after_the_request_is_carried_out(
     when: When, applied: bool
 ) -> None:
-    with misbehaving(ChaosRule(status=504, when=when)) as running:
+    with sandbox_with(ChaosRule(status=504, when=when)) as running:
         path = create(running, "one")
 
         assert running.client.request("PATCH", path, relabel(q="5"), MERGE).status == 504
@@ -102,7 +102,7 @@ def test_a_timeout_occurs_before_or_after_the_request_is_carried_out(
 
 def test_a_refusal_has_a_retry_after() -> None:
     rule = ChaosRule(status=429, retry_after="Wed, 21 Oct 2026 07:28:00 GMT", retry_after_seconds=3)
-    with misbehaving(rule) as running:
+    with sandbox_with(rule) as running:
         path = create(running, "one")
 
         refused = running.client.request("PATCH", path, {}, MERGE)
@@ -113,7 +113,7 @@ def test_a_refusal_has_a_retry_after() -> None:
 
 @pytest.mark.parametrize(("body", "start"), [(Body.HTML, "<html>"), (Body.TEXT, "502 Bad Gateway")])
 def test_a_proxy_answers_with_its_own_page(body: Body, start: str) -> None:
-    with misbehaving(ChaosRule(status=502, body=body)) as running:
+    with sandbox_with(ChaosRule(status=502, body=body)) as running:
         path = create(running, "one")
 
         assert running.client.request("PATCH", path, {}, MERGE).body.startswith(start)
@@ -128,7 +128,7 @@ def test_a_proxy_answers_with_its_own_page(body: Body, start: str) -> None:
     ],
 )
 def test_a_connection_is_reset(rule: ChaosRule) -> None:
-    with misbehaving(rule) as running:
+    with sandbox_with(rule) as running:
         path = create(running, "one")
 
         with pytest.raises(ConnectionResetError):
@@ -138,7 +138,7 @@ def test_a_connection_is_reset(rule: ChaosRule) -> None:
 
 
 def test_a_body_is_cut() -> None:
-    with misbehaving(ChaosRule(action=Action.CUT, times=1)) as running:
+    with sandbox_with(ChaosRule(action=Action.CUT, times=1)) as running:
         path = create(running, "one")
 
         with pytest.raises(http.client.IncompleteRead):
@@ -148,14 +148,14 @@ def test_a_body_is_cut() -> None:
 
 
 def test_an_answer_is_slow() -> None:
-    with misbehaving(ChaosRule(action=Action.SLOW, latency=SOON)) as running:
+    with sandbox_with(ChaosRule(action=Action.SLOW, latency=SOON)) as running:
         path = create(running, "one")
 
         assert running.client.request("PATCH", path, relabel(q="5"), MERGE).status == 200
 
 
 def test_an_object_is_deleted_before_the_request() -> None:
-    with misbehaving(ChaosRule(action=Action.GONE)) as running:
+    with sandbox_with(ChaosRule(action=Action.GONE)) as running:
         path = create(running, "one")
 
         assert running.client.request("PATCH", path, {}, MERGE).status == 404
@@ -163,7 +163,7 @@ def test_an_object_is_deleted_before_the_request() -> None:
 
 @pytest.mark.parametrize("kind", ["jobs.batch", "tfjobs.kubeflow.org"])
 def test_an_object_is_recreated_with_the_same_name(kind: str) -> None:
-    with misbehaving(ChaosRule(action=Action.RECREATE, times=1)) as running:
+    with sandbox_with(ChaosRule(action=Action.RECREATE, times=1)) as running:
         path = create(running, "one", kind=kind)
         old = metadata(running, path)
         body = {"metadata": {"uid": old["uid"], "labels": {"q": "5"}}}
@@ -176,7 +176,7 @@ def test_an_object_is_recreated_with_the_same_name(kind: str) -> None:
 
 
 def test_another_writer_changes_the_object_first() -> None:
-    with misbehaving(ChaosRule(action=Action.DRIFT, times=1, label="team=theirs")) as running:
+    with sandbox_with(ChaosRule(action=Action.DRIFT, times=1, label="team=theirs")) as running:
         path = create(running, "one")
         version = metadata(running, path)["resourceVersion"]
         body = {"metadata": {"resourceVersion": version, "labels": {"q": "5"}}}
@@ -187,7 +187,7 @@ def test_another_writer_changes_the_object_first() -> None:
 
 def test_tokens_expire() -> None:
     rule = ChaosRule(action=Action.EXPIRE, methods=(Method.LIST,))
-    with misbehaving(rule) as running:
+    with sandbox_with(rule) as running:
         create(running, "one")
         create(running, "two")
         token = running.client.request("GET", "/apis/batch/v1/jobs?limit=1").body["metadata"][
@@ -198,9 +198,9 @@ def test_tokens_expire() -> None:
 
 
 def test_one_run_is_scripted_by_names() -> None:
-    rules = [ChaosRule(status=status, names=(f"meets-{status}",)) for status in (403, 409, 503)]
-    with misbehaving(*rules) as running:
-        paths = [create(running, f"meets-{status}") for status in (403, 409, 503, 200)]
+    rules = [ChaosRule(status=status, names=(f"fails-{status}",)) for status in (403, 409, 503)]
+    with sandbox_with(*rules) as running:
+        paths = [create(running, f"fails-{status}") for status in (403, 409, 503, 200)]
 
         answers = [running.client.request("PATCH", path, {}, MERGE).status for path in paths]
 
@@ -208,7 +208,7 @@ def test_one_run_is_scripted_by_names() -> None:
 
 
 def test_requests_and_answers_are_counted() -> None:
-    with misbehaving(ChaosRule(status=503, times=1)) as running:
+    with sandbox_with(ChaosRule(status=503, times=1)) as running:
         path = create(running, "one")
         for _ in range(2):
             running.client.request("PATCH", path, relabel(q="5"), MERGE)

@@ -1,7 +1,7 @@
-"""Other people's clients work with the sandbox: kubectl and lightkube.
+"""Other clients work with the sandbox: kubectl and lightkube.
 
-Covers what their users do with jobs: get, label, annotate, patch, create, delete, paged lists. Left
-out: `kubectl apply`, watches, and typed (protobuf) creation, which the sandbox does not serve.
+Covers common operations on jobs: get, label, annotate, patch, create, delete, paged lists. Left
+out: `kubectl apply`, watches, and typed (protobuf) creation, which the sandbox does not support.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""The sample fleet: the same for the same numbers, and fit for the demo's plan.
+"""The sample fleet: the same for the same numbers, and suitable for the demo's plan.
 
-Left out: whether the models look like real jobs, which is for people to judge.
+Left out: whether the models resemble real jobs, which people must judge.
 """
 
 from collections import Counter

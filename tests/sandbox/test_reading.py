@@ -1,7 +1,7 @@
 """GET, LIST, discovery and access on the sandbox.
 
-Covers pages and their tokens, selectors, metadata-only answers, 404s of both sorts, tokens of
-users. Left out: that kubectl makes sense of it (test_clients), and that a real server answers alike
+Covers pages and their tokens, selectors, metadata-only answers, both forms of a 404, tokens of
+users. Left out: that kubectl can use it (test_clients), and that a real server answers the same
 (tests/differential).
 """
 

@@ -1,6 +1,6 @@
-"""The sandbox as a whole: starting, the kubeconfig, stopping.
+"""Starting and stopping the sandbox, and its kubeconfig.
 
-Left out: the command line, which belongs to the CLI's tests.
+Left out: the command line (tests/cli).
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Values on the sandbox: that it stores, compares and answers them as a real server does.
 
 Covered: booleans beside numbers in each type of write, spellings of numbers and text, limits of
-bodies, operations and copies, entries that are there twice. Left out: agreement with a real server,
-which is tests/differential/test_same_values.py.
+bodies, operations and copies, repeated entries. Left out: agreement with a real server
+(tests/differential/test_same_values.py).
 """
 
 import json

@@ -1,8 +1,8 @@
-"""PATCH, POST, PUT and DELETE on the sandbox, one real answer at a time.
+"""PATCH, POST, PUT and DELETE on the sandbox.
 
-Covers what docs and clients rely on by name: conflicts, uids, no-ops, dry runs, immutable fields,
-invalid labels, unknown types, and the shape of the refusals. Whether a real server answers alike is
-the business of tests/differential. Left out: server-side apply, which the sandbox refuses.
+Covers the answers that clients rely on: conflicts, uids, no-ops, dry runs, immutable fields,
+invalid labels, unknown types, and the form of refusals. Left out: server-side apply
+(test_applying), and agreement with a real server (tests/differential).
 """
 
 from typing import Any

@@ -22,7 +22,7 @@ def read(text: str) -> PlanFile:
 
 
 def described(block: str) -> str:
-    """Read a plan whose description is written as `block`, and give what it says."""
+    """Read a plan whose description is written as `block`; return the description."""
     description = f"name: relabel\n  description: {block}\n"
     return read(MINIMAL.replace("name: relabel\n", description)).plan.metadata.description
 

@@ -49,7 +49,7 @@ def drawn(strategy: st.SearchStrategy[T], count: int) -> list[T]:
 
 @pytest.fixture(scope="module")
 def fleet(control_plane: ControlPlane) -> tuple[str, dict[str, dict[str, str]]]:
-    """Create labelled jobs in a namespace of their own; give it, and their labels by name."""
+    """Create labelled jobs in a new namespace; return the namespace, and the labels by name."""
     chance = random.Random(4711)
     labels = [
         {key: chance.choice(strategies.VALUES) for key in strategies.KEYS if chance.random() < 0.6}
@@ -64,7 +64,7 @@ def fleet(control_plane: ControlPlane) -> tuple[str, dict[str, dict[str, str]]]:
 def listed(
     control_plane: ControlPlane, fleet: tuple[str, dict[str, dict[str, str]]]
 ) -> Callable[[str], set[str] | None]:
-    """Give the names that the server lists for a selector's text, None where it answers 400."""
+    """Return the names that the server lists for a selector; None if it answers 400."""
 
     def by(text: str) -> set[str] | None:
         path = f"{JOBS.path(fleet[0])}?labelSelector={quote(text)}"
@@ -120,7 +120,7 @@ def test_both_accept_the_same_label_values(control_plane: ControlPlane, value: s
 
 
 def _accepts(control_plane: ControlPlane, labels: dict[str, str]) -> bool:
-    """Say whether the server would create a job with these labels; nothing is stored."""
+    """Return whether the server would create a job with these labels; nothing is stored."""
     path = f"{JOBS.path('default')}?dryRun=All"
     response = control_plane.request("POST", path, JOBS.manifest("dry", labels))
     assert response.status in {201, 422}

@@ -1,8 +1,8 @@
-"""Who wrote a field, by `metadata.managedFields`.
+"""The writers of fields, by `metadata.managedFields`.
 
 Covered: fields, whole values, maps in parts, entries of lists, shared fields, removals, managers
-that a server notes where it knows none, and anything that is no managedFields at all.
-Left out: what follows from it (test_settling.py).
+that a server records if it does not know the writer, and values that are not managedFields.
+Left out: what is decided from it (test_settlement.py).
 """
 
 from typing import Any

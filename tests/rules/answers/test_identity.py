@@ -1,8 +1,8 @@
-"""Which answers are about the object that was asked for.
+"""Which answers are about the requested object.
 
-Covered: objects of another name, namespace, uid, kind or version of its kind, objects that cannot
-be told apart or guarded; Status bodies about other objects, kinds and groups.
-Left out: what the engine makes of such an answer (tests/engine/test_patcher_in_doubt.py).
+Covered: objects of another name, namespace, uid, kind or version of the kind, objects without a uid
+or a resourceVersion; Status bodies about other objects, kinds and groups.
+Left out: what the engine does after such an answer (tests/engine/test_patcher_in_doubt.py).
 """
 
 import pytest

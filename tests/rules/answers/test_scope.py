@@ -1,4 +1,4 @@
-"""Which listed objects belong to a list that was asked for.
+"""Which listed objects belong to the requested list.
 
 Covered: kinds of lists and items, namespaces, label and field selectors, objects without identity.
 Left out: how a list ends (tests/kube/test_lists.py), what a selector matches (tests/model).
@@ -46,7 +46,7 @@ def test_an_object_in_the_scope_is_accepted(
 
 
 @pytest.mark.parametrize(
-    ("seen", "namespace", "selector", "fields", "told"),
+    ("seen", "namespace", "selector", "fields", "problem_text"),
     [
         (SEEN, "team-b", "", "", "only namespace team-b was requested"),
         (SEEN, None, "app=train", "", "its labels do not match the selector app=train"),
@@ -62,13 +62,13 @@ def test_an_object_in_the_scope_is_accepted(
     ],
 )
 def test_an_object_outside_of_the_scope_is_named_with_the_reason(
-    seen: Seen, namespace: str | None, selector: str, fields: str, told: str
+    seen: Seen, namespace: str | None, selector: str, fields: str, problem_text: str
 ) -> None:
     found = problem(seen, namespace, selector, fields)
 
     assert found.startswith("the list contains ")
     assert "etl-1" in found
-    assert told in found
+    assert problem_text in found
 
 
 def test_the_first_object_outside_of_the_scope_is_named() -> None:
@@ -137,7 +137,7 @@ WHOLE = replace(
         ("spec.size=3,status.phase=Done", False),
         ("status.phase=Running,spec.paused=false,spec.size=3", True),
         ("status.phase!=Done", True),
-        # Not a path of the object, not comparable as text, not there.
+        # Not a path in the object, not comparable as text, not present.
         ("status.successful=7", True),
         ("status.at=2", True),
         ("status=x", True),

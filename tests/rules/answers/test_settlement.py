@@ -1,9 +1,8 @@
-"""What to do with an object that was read, or that came back from a PATCH.
+"""What is decided after an object was read, or was returned by a PATCH.
 
-Covered: what is ours once a PATCH has left, what is stored of a change that is not effective, and
-rows 7 to 10, 20 and 24 of what a run must survive (an unrelated change, drift, gone,
-recreated, removal of what is absent, a 200 without effect), the order of the questions, and
-overwriting.
+Covered: which values are ours once a PATCH was sent, which values of an ineffective change are
+recorded, an unrelated change, drift, a missing and a recreated object, the removal of an absent
+label, a 200 without effect, the order of the questions, and overwriting.
 Left out: 404s as answers to a PATCH (test_verdicts.py).
 """
 
@@ -273,7 +272,7 @@ def test_other_entries_of_a_list_must_not_be_missing() -> None:
 
 
 def noted(seen: Seen, **managers: str) -> Seen:
-    """The object with the field managers of its labels, by label."""
+    """The object with managedFields: the manager of each label."""
     entries = [
         {"manager": name, "fieldsV1": {"f:metadata": {"f:labels": {f"f:{key}": {}}}}}
         for key, name in managers.items()

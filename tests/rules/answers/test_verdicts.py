@@ -1,8 +1,8 @@
 """What an answer to a PATCH means.
 
-Covered: the whole table (every status from 100 to 599), each closer look at an answer, the plan's
-say about what is retried, and the ways of getting no answer.
-Left out: what is done about a verdict (tests/engine/test_patcher.py).
+Covered: the whole table (every status from 100 to 599), each rule that uses the content of an
+answer, the statuses that a plan retries, and the reasons for no answer.
+Left out: what is done after a verdict (tests/engine/test_patcher.py).
 """
 
 from pathlib import Path
@@ -285,7 +285,7 @@ def test_conflicts_with_our_own_manager_are_recognized() -> None:
     assert not is_owned_by(NoAnswer(Silence.RESET), "fleetpatch")
 
 
-# What the text of an answer shows
+# The meaning of the text of an answer
 
 WEBHOOK = Ruling(Verdict.RETRY, Reason.WEBHOOK_UNREACHABLE, WEBHOOK_PAUSE)
 CALL = 'Internal error occurred: failed calling webhook "v.example.com": '

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def owner(manager: str, fields: Any, operation: str = "Apply") -> Any:
-    """What a manager owns."""
+    """An entry of managedFields: the fields of one manager."""
     return {
         "manager": manager,
         "operation": operation,

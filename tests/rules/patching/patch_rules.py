@@ -1,9 +1,9 @@
-"""The rules of RFC 6902 and RFC 7386, a case or more for each, and what API servers make of them.
+"""The rules of RFC 6902 and RFC 7386, with one or more cases for each, as API servers apply them.
 
-A rule is named by its section. Values live below `/spec/x` of a custom object, which keeps whatever
-it is given; `result` is what is there afterwards, REFUSED a 422. Where servers do not follow the
-RFC, the case says what they do (evanphx/json-patch v4, by its source). Patches are texts, because a
-`test` compares texts.
+A rule is named by its section. The values are at `/spec/x` of a custom object, which stores any
+value; `result` is the value afterwards, REFUSED a 422. Where servers do not follow the RFC, the
+case says what they do (evanphx/json-patch v4, by its source). Patches are texts, because a `test`
+compares texts.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ REFUSED: Final = object()
 
 @dataclass(frozen=True)
 class Case:
-    """What a patch makes of a value."""
+    """A value, a patch, and the value after it."""
 
     rule: str
     before: Any
@@ -73,55 +73,57 @@ JSON_PATCHES: Final = [
     _json("4, an operation needs its path", {}, REFUSED, '{"op":"add","value":1}'),
     _json("4, a path is text", {}, REFUSED, '{"op":"add","path":5,"value":1}'),
     # 4.1: add
-    _json("4.1, an entry that is not there is added", {"a": 1}, {"a": 1, "b": 2}, add("/b", "2")),
-    _json("4.1, one that is there is replaced", {"a": 1}, {"a": [2]}, add("/a", "[2]")),
+    _json("4.1, a missing entry is added", {"a": 1}, {"a": 1, "b": 2}, add("/b", "2")),
+    _json("4.1, an existing entry is replaced", {"a": 1}, {"a": [2]}, add("/a", "[2]")),
     _json("4.1, an entry of a list is inserted", [1, 3], [1, 2, 3], add("/1", "2")),
     _json("4.1, at the length of a list it is appended", [1], [1, 2], add("/1", "2")),
-    _json("4.1, and so it is at -", [1], [1, 2], add("/-", "2")),
+    _json("4.1, at - it is appended", [1], [1, 2], add("/-", "2")),
     _json("4.1, beyond the length it is an error", [1], REFUSED, add("/2", "2")),
-    _json("4.1, what is to hold it must be there", {}, REFUSED, add("/a/b", "1")),
-    _json("4.1, and must be a container", {"a": 1}, REFUSED, add("/a/b", "1")),
+    _json("4.1, the parent must exist", {}, REFUSED, add("/a/b", "1")),
+    _json("4.1, the parent must be a container", {"a": 1}, REFUSED, add("/a/b", "1")),
     _json("4.1, null is a value", {}, {"a": None}, add("/a", "null")),
     _json("4.1, servers count from the end, too", [1, 2], [1, 9, 2], add("/-2", "9")),
     # 4.2: remove
     _json("4.2, an entry of a map", {"a": 1, "b": 2}, {"b": 2}, remove("/a")),
     _json("4.2, an entry of a list moves the others", [1, 2, 3], [1, 3], remove("/1")),
-    _json("4.2, it must be there", {}, REFUSED, remove("/a")),
-    _json("4.2, in a list, too", [1], REFUSED, remove("/1")),
-    _json("4.2, - is behind the last", [1], REFUSED, remove("/-")),
+    _json("4.2, it must exist", {}, REFUSED, remove("/a")),
+    _json("4.2, an entry of a list must exist", [1], REFUSED, remove("/1")),
+    _json("4.2, - is after the last entry", [1], REFUSED, remove("/-")),
     _json("4.2, servers count from the end, too", [1, 2, 3], [1, 2], remove("/-1")),
     # 4.3: replace
     _json("4.3, an entry of a map", {"a": 1}, {"a": {"b": 2}}, replace("/a", '{"b":2}')),
     _json("4.3, an entry of a list", [1, 2], [1, 9], replace("/1", "9")),
-    _json("4.3, in a list it must be there", [1], REFUSED, replace("/1", "9")),
+    _json("4.3, an entry of a list must exist", [1], REFUSED, replace("/1", "9")),
     _json("4.3, servers add a missing entry of a map", {}, {"a": 1}, replace("/a", "1")),
     # 4.4: move
     _json("4.4, within a map", {"a": 1}, {"b": 1}, move("/a", "/b")),
-    _json("4.4, within a list, by places after removal", [1, 2, 3], [2, 3, 1], move("/0", "/2")),
-    _json("4.4, over what is there", {"a": 1, "b": 2}, {"b": 1}, move("/a", "/b")),
-    _json("4.4, from must be there", {"b": 1}, REFUSED, move("/a", "/b")),
+    _json(
+        "4.4, within a list, by indices after the removal", [1, 2, 3], [2, 3, 1], move("/0", "/2")
+    ),
+    _json("4.4, over an existing value", {"a": 1, "b": 2}, {"b": 1}, move("/a", "/b")),
+    _json("4.4, from must exist", {"b": 1}, REFUSED, move("/a", "/b")),
     _json("4.4, not into itself", {"a": {"b": 1}}, REFUSED, move("/a", "/a/c")),
     _json("4.4, it needs its from", {"a": 1}, REFUSED, '{"op":"move","path":"/spec/x/b"}'),
-    _json("4.4, onto itself nothing changes", {"a": 1}, {"a": 1}, move("/a", "/a")),
+    _json("4.4, onto itself changes nothing", {"a": 1}, {"a": 1}, move("/a", "/a")),
     # 4.5: copy
     _json("4.5, within a map", {"a": [1]}, {"a": [1], "b": [1]}, copy("/a", "/b")),
     _json("4.5, into a list it is inserted", [1, 2], [2, 1, 2], copy("/1", "/0")),
     _json(
-        "4.5, what is copied is another value",
+        "4.5, a copy is another value",
         {"a": {"k": 1}},
         {"a": {"k": 1}, "b": {"k": 2}},
         copy("/a", "/b"),
         replace("/b/k", "2"),
     ),
-    _json("4.5, servers copy what is missing as null", {}, {"b": None}, copy("/a", "/b")),
+    _json("4.5, servers copy a missing entry as null", {}, {"b": None}, copy("/a", "/b")),
     _json("4.5, but not from a missing container", {}, REFUSED, copy("/a/b", "/c")),
-    _json("4.5, nor from beyond a list", [1], REFUSED, copy("/1", "/0")),
+    _json("4.5, and not from beyond a list", [1], REFUSED, copy("/1", "/0")),
     # 4.6: test
     _json("4.6, equal text", {"a": "b"}, {"a": "b"}, expect("/a", '"b"')),
     _json("4.6, other text", {"a": "b"}, REFUSED, expect("/a", '"B"')),
-    _json("4.6, a number is no text", {"a": 1}, REFUSED, expect("/a", '"1"')),
-    _json("4.6, a boolean is no number", {"a": True}, REFUSED, expect("/a", "1")),
-    _json("4.6, nor a number a boolean", {"a": 0}, REFUSED, expect("/a", "false")),
+    _json("4.6, a number is not text", {"a": 1}, REFUSED, expect("/a", '"1"')),
+    _json("4.6, a boolean is not a number", {"a": True}, REFUSED, expect("/a", "1")),
+    _json("4.6, a number is not a boolean", {"a": 0}, REFUSED, expect("/a", "false")),
     _json("4.6, an equal number", {"a": 1.5}, {"a": 1.5}, expect("/a", "1.5")),
     _json(
         "4.6, for servers another text is another number", {"a": 1}, REFUSED, expect("/a", "1.0")
@@ -135,22 +137,22 @@ JSON_PATCHES: Final = [
     ),
     _json("4.6, a map with less", {"a": 1, "b": 2}, REFUSED, expect("", '{"a":1}')),
     _json("4.6, a map with more", {"a": 1}, REFUSED, expect("", '{"a":1,"b":2}')),
-    _json("4.6, an empty map is no empty list", {"a": {}}, REFUSED, expect("/a", "[]")),
+    _json("4.6, an empty map is not an empty list", {"a": {}}, REFUSED, expect("/a", "[]")),
     _json("4.6, literals", {"a": True, "b": False}, {"a": True, "b": False}, expect("/b", "false")),
     _json("4.6, null", {"a": None}, {"a": None}, expect("/a", "null")),
-    _json("4.6, for servers missing is null", {}, {}, expect("/a", "null")),
+    _json("4.6, for servers a missing entry equals null", {}, {}, expect("/a", "null")),
     _json("4.6, null in a map is not missing", {"a": {"b": None}}, REFUSED, expect("/a", "{}")),
     _json(
-        "4.6, nothing tests nothing that is there",
+        "4.6, a test without a value fails for an existing entry",
         {"a": 1},
         REFUSED,
         '{"op":"test","path":"/spec/x/a"}',
     ),
-    _json("4.6, below nothing there is nothing", {}, REFUSED, expect("/a/b", "null")),
+    _json("4.6, the parent must exist", {}, REFUSED, expect("/a/b", "null")),
     _json("4.6, blanks do not matter", {"a": [1]}, {"a": [1]}, expect("/a", "[ 1\n]")),
-    # 5: one error undoes all
-    _json("5, what was done before it is undone", {"a": 1}, REFUSED, add("/b", "2"), remove("/c")),
-    _json("5, and so by a test that fails", {"a": 1}, REFUSED, remove("/a"), expect("/a", "1")),
+    # 5: one error discards all operations
+    _json("5, earlier operations are discarded", {"a": 1}, REFUSED, add("/b", "2"), remove("/c")),
+    _json("5, also after a failed test", {"a": 1}, REFUSED, remove("/a"), expect("/a", "1")),
     # RFC 6901: pointers
     _json("RFC 6901, 4, ~1 is a slash", {"a/b": 1}, {"a/b": 2}, replace("/a~1b", "2")),
     _json("RFC 6901, 4, ~0 is a tilde", {"a~b": 1}, {"a~b": 2}, replace("/a~0b", "2")),
@@ -158,8 +160,8 @@ JSON_PATCHES: Final = [
     _json("RFC 6901, 5, an empty key", {"": 1}, {"": 2}, replace("/", "2")),
     _json("RFC 6901, 6, escapes of JSON come first", {"a": 1}, {"a": 2}, replace(r"/\u0061", "2")),
     _json("RFC 6901, 4, a key of digits", {"0": 1}, {"0": 2}, replace("/0", "2")),
-    _json("RFC 6901, 4, a word is no place in a list", [1], REFUSED, replace("/a", "2")),
-    _json("RFC 6901, 4, servers take leading zeros", [1], [2], replace("/00", "2")),
+    _json("RFC 6901, 4, a word is not an index", [1], REFUSED, replace("/a", "2")),
+    _json("RFC 6901, 4, servers accept leading zeros", [1], [2], replace("/00", "2")),
     # how servers spell values
     _json(
         "4.6, & as servers write it",
@@ -179,17 +181,17 @@ JSON_PATCHES: Final = [
     _json("4.6, within a map", {"a": ["<"]}, REFUSED, expect("", '{"a":["<"]}')),
     _json("4.6, keys in any spelling", {"<": 1}, {"<": 1}, expect("", '{"<":1}')),
     _json(
-        "4.6, what was added, as it was spelled",
+        "4.6, an added value as it was spelled",
         {},
         {"a": "<"},
         add("/a", '"<"'),
         expect("/a", '"<"'),
     ),
-    _json("4.6, and no other way", {}, REFUSED, add("/a", '"<"'), expect("/a", r'"\u003c"')),
+    _json("4.6, not in another spelling", {}, REFUSED, add("/a", '"<"'), expect("/a", r'"\u003c"')),
     _json("4.6, numbers, too", {}, {"a": 1}, add("/a", "1.0"), expect("/a", "1.0")),
-    _json("4.6, and no other way, too", {}, REFUSED, add("/a", "1.0"), expect("/a", "1")),
+    _json("4.6, numbers not in another spelling", {}, REFUSED, add("/a", "1.0"), expect("/a", "1")),
     _json(
-        "4.6, what was copied, as servers copy it",
+        "4.6, a copied value as servers spell it",
         {},
         {"a": "<\u0062", "b": "<\u0062"},
         add("/a", r'"<\u0062"'),
@@ -197,7 +199,7 @@ JSON_PATCHES: Final = [
         expect("/b", r'"\u003c\u0062"'),
     ),
     _json(
-        "4.6, moved, as it was",
+        "4.6, a moved value as it was spelled",
         {},
         {"b": "<"},
         add("/a", '"<"'),
@@ -205,7 +207,7 @@ JSON_PATCHES: Final = [
         expect("/b", '"<"'),
     ),
     _json(
-        "4.6, within what was added",
+        "4.6, an edited value that was added",
         {},
         {"a": {"b": [1, 2]}},
         add("/a", '{"b": [1.0]}'),
@@ -215,10 +217,10 @@ JSON_PATCHES: Final = [
 ]
 
 MERGE_PATCHES: Final = [
-    _merge("2, an entry that is not there is added", {"a": 1}, '{"b":2}', {"a": 1, "b": 2}),
-    _merge("2, one that is there is replaced", {"a": 1}, '{"a":"2"}', {"a": "2"}),
+    _merge("2, a missing entry is added", {"a": 1}, '{"b":2}', {"a": 1, "b": 2}),
+    _merge("2, an existing entry is replaced", {"a": 1}, '{"a":"2"}', {"a": "2"}),
     _merge("2, null removes", {"a": 1, "b": 2}, '{"a":null}', {"b": 2}),
-    _merge("2, null of nothing does nothing", {"b": 2}, '{"a":null}', {"b": 2}),
+    _merge("2, null for a missing entry does nothing", {"b": 2}, '{"a":null}', {"b": 2}),
     _merge("2, maps merge", {"a": {"b": 1, "c": 2}}, '{"a":{"c":3,"b":null}}', {"a": {"c": 3}}),
     _merge("2, an empty map changes nothing", {"a": {"b": 1}}, '{"a":{}}', {"a": {"b": 1}}),
     _merge("2, a map in place of a scalar", {"a": 1}, '{"a":{"b":2,"c":null}}', {"a": {"b": 2}}),
@@ -229,7 +231,7 @@ MERGE_PATCHES: Final = [
     _merge("2, a list in place of a map", {"a": {"b": 1}}, '{"a":[1]}', {"a": [1]}),
     _merge("2, lists are replaced", {"a": [1, 2]}, '{"a":[3]}', {"a": [3]}),
     _merge("2, and not merged entry by entry", [{"a": 1}], '[{"b":2}]', [{"b": 2}]),
-    _merge("2, a null that is there stays", {"a": None}, '{"b":1}', {"a": None, "b": 1}),
+    _merge("2, an existing null stays", {"a": None}, '{"b":1}', {"a": None, "b": 1}),
     _merge(
         "2, `a null in a list is a value`: servers drop it in maps",
         None,
@@ -247,7 +249,7 @@ MERGE_PATCHES: Final = [
         '{"a":{"b":[{"c":null}]}}',
         {"k": 1, "a": {"b": [{}]}},
     ),
-    _merge("2, a boolean is no number", {"a": 1}, '{"a":true}', {"a": True}),
+    _merge("2, a boolean is not a number", {"a": 1}, '{"a":true}', {"a": True}),
 ]
 
 OLD_MERGE_PATCHES: Final = [
@@ -256,9 +258,9 @@ OLD_MERGE_PATCHES: Final = [
     _merge("2, at any depth", None, '[[null,{"a":[null]}]]', [[{"a": []}]]),
     _merge("2, but not where a map was", {"a": 1}, "[null,1]", [None, 1]),
 ]
-"""What servers before Kubernetes 1.22 make of null entries; later ones keep them."""
+"""How servers before Kubernetes 1.22 treat null entries; later ones keep them."""
 
 
 def spec_of(value: Any) -> dict[str, Any]:
-    """The spec that holds a case's value; None is nothing."""
+    """The spec with a case's value; None means no value."""
     return {} if value is None else {"x": value}

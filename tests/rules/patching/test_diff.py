@@ -1,7 +1,7 @@
-"""Which fields a patch touches: the difference of two documents, and the way back.
+"""Which fields a patch touches: the difference of two documents, in both directions.
 
-Covered: maps, lists, absence, new branches, and that the difference is exactly the way from one
-document to the other. Left out: what servers make of a patch (tests/differential, tests/e2e).
+Covered: maps, lists, absence, new branches, and that the difference leads exactly from one document
+to the other. Left out: how servers apply a patch (tests/differential, tests/e2e).
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
-"""Values that Python takes for equal and a server does not, and the other way round.
+"""Values that are equal in Python and not to a server, and the other way round.
 
 Covered: `1` and `true`, `0` and `false`, `1.0` and `1`, at the top of a field, in lists and in
-maps, wherever the tool compares values: what an object needs, what a read and an answer show, what
-undo puts back, a `test` of a JSON Patch, entries of lists, what a preview shows. Left out: the
-comparison by itself (tests/model/test_equality.py), and the sandbox (tests/sandbox/test_values.py).
+maps, wherever the tool compares values: planning, reads, answers, undo, a `test` of a JSON Patch,
+entries of lists, previews. Left out: the comparison itself (tests/model/test_equality.py), and the
+sandbox (tests/sandbox/test_values.py).
 """
 
 from typing import Any
@@ -139,10 +139,10 @@ def test_entries_of_sets_with_different_types_are_different() -> None:
 
 def test_a_strategic_merge_takes_entries_of_one_type_only() -> None:
     finalizers = {"metadata": {"finalizers": [1, 2]}}
-    doomed = {"metadata": {"$deleteFromPrimitiveList/finalizers": [True]}}
+    deletions = {"metadata": {"$deleteFromPrimitiveList/finalizers": [True]}}
 
     with pytest.raises(InapplicableError):
-        strategic_patched(finalizers, doomed, JOB_RULES)
+        strategic_patched(finalizers, deletions, JOB_RULES)
 
 
 @pytest.mark.parametrize(("port", "same"), [(80.0, True), (80, True), (81, False), ("80", False)])

@@ -1,4 +1,4 @@
-"""What depends on the version of the server: which maps are atomic, nulls in what is new, order.
+"""What depends on the version of the server: atomic maps, nulls in new values, order.
 
 Sources: the tags of the API types as the servers publish them (`fleetpatch/rules/patching/tables`),
 and apimachinery's strategicpatch and structured-merge-diff in the versions that the servers are

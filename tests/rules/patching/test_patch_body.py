@@ -1,4 +1,4 @@
-"""The bodies that are sent: what they ask for, and what keeps them off a changed object.
+"""The bodies of PATCH requests: the change, and the guard against a changed object.
 
 Covered: the guards of each patch type, with the version and without, the merge patch by which an
 undo puts values, absences and whole maps back; which fields a body is held to speak of.

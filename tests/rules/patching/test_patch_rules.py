@@ -1,7 +1,7 @@
-"""The rules of RFC 6902 and RFC 7386 as we predict them (`patch_rules`).
+"""The rules of RFC 6902 and RFC 7386 (`patch_rules`), as a plan predicts their results.
 
-Covered: merge patches, with old and new servers' treatment of null entries; JSON Patches as we
-send them, which is in a server's own spelling; that any patch is predicted as the sandbox does it.
+Covered: merge patches, with null entries on old and new servers; JSON Patches as we send them, in
+a server's spelling; that the prediction of any patch agrees with the sandbox.
 Left out: the same cases on the sandbox (tests/sandbox/test_patch_rules.py) and on a real server
 (tests/differential/test_same_values.py).
 """
@@ -41,7 +41,7 @@ def predicted(document: Any, operations: Any) -> Any:
 
 
 def made(document: Any, content_type: str, body: Any) -> Any:
-    """What the sandbox makes of a patch that we send."""
+    """The result of a patch on the sandbox."""
     try:
         return patched(document, content_type, encode(body), JOB_RULES)
     except Refusal:

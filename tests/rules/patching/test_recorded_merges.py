@@ -1,9 +1,9 @@
-"""Merges as a real kube-apiserver 1.36.2 answered them, beside what is predicted for that version.
+"""Recorded merges of a real kube-apiserver 1.36.2, compared with the predictions for that version.
 
 Covered: generated strategic merges of pod templates, and server-side applies by several managers of
-batch Jobs and of a custom kind (tests/recorded/README.md). What is predicted must be in the answer,
-lists in the same order; what else is in it are defaults. Left out: what was refused for its
-values; nulls in a new map of quantities or strings, which the server turns into "0" or "".
+batch Jobs and of a custom kind (tests/recorded/README.md). The answer must contain the prediction,
+with lists in the same order; it may also contain defaults. Left out: patches that were refused for
+their values; nulls in a new map of quantities or strings, which the server turns into "0" or "".
 """
 
 import lzma

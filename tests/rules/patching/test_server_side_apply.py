@@ -1,8 +1,8 @@
-"""What a server-side apply makes of an object, and what one object needs for it.
+"""The result of a server-side apply, and what one object needs for it.
 
 Covered: fields set and kept, fields that the manager applied before and leaves out now, with one
-owner and with several; no-ops; that nothing but the configuration and what it drops is touched.
-Left out: lists, and conflicts with other managers, which the server tells (tests/differential,
+owner and with several; no-ops; that only named and removed fields are touched.
+Left out: lists, and conflicts with other managers, which the server reports (tests/differential,
 tests/e2e).
 """
 
@@ -116,7 +116,7 @@ def test_each_label_has_the_value_of_its_owners(
     after = labels_after(document, wanted)
 
     dropped = {key for key in ours - theirs if key not in wanted}
-    # Where the last one goes, the server leaves null.
+    # If the last one is removed, the server leaves null.
     assert (after or {}) == {
         key: value for key, value in {**now, **wanted}.items() if key not in dropped
     }

@@ -66,12 +66,12 @@ def entries(letters: str, **more: Any) -> list[Any]:
         ),
         pytest.param("abcd", {"order": "ca"}, "bcad", id="an order alone"),
         pytest.param("abcd", {"order": "dcba"}, "dcba", id="an order of all"),
-        pytest.param("abcd", {"order": "xc"}, "abcd", id="an order names what is not there"),
+        pytest.param("abcd", {"order": "xc"}, "abcd", id="an order names a missing entry"),
         pytest.param("abc", {"finalizers": "d"}, "dabc", id="new ones come first without an order"),
         pytest.param("abc", {"finalizers": "db"}, "dabc", id="up to what follows them here"),
         pytest.param("abc", {"finalizers": "bd"}, "abdc", id="the list is an order itself"),
         pytest.param("abc", {"delete": "b"}, "ac", id="deleted"),
-        pytest.param("abc", {"delete": "xb"}, "ac", id="what is not there is deleted, too"),
+        pytest.param("abc", {"delete": "xb"}, "ac", id="a missing entry is deleted"),
         pytest.param("abc", {"delete": "cba"}, "", id="all are deleted"),
         pytest.param(
             "abcd", {"delete": "a", "order": "da"}, "bcd", id="ordered first, deleted afterwards"
@@ -169,7 +169,7 @@ def test_invalid_and_contradictory_directives_are_refused(patch: Any, version: s
         ),
         pytest.param("abc", [*entries("d"), *entries("d")], None, "dabc", id="one twice"),
         pytest.param(
-            "ab", [{"name": "x", "$patch": "delete"}], None, "ab", id="what is not there is deleted"
+            "ab", [{"name": "x", "$patch": "delete"}], None, "ab", id="a missing entry is deleted"
         ),
         pytest.param(
             "ab", [{"name": "a", "$patch": "delete"}, *entries("a")], None, "ab", id="made again"
@@ -336,9 +336,9 @@ SETS = st.lists(st.sampled_from("abcdef"), unique=True)
 
 
 @settings(deadline=None)
-@given(current=SETS, added=SETS, doomed=SETS, shuffle=st.randoms(use_true_random=False))
+@given(current=SETS, added=SETS, deleted=SETS, shuffle=st.randoms(use_true_random=False))
 def test_a_set_has_every_entry_once_in_the_given_order(
-    current: list[str], added: list[str], doomed: list[str], shuffle: Any
+    current: list[str], added: list[str], deleted: list[str], shuffle: Any
 ) -> None:
     kept = [name for name in current if name not in added and shuffle.random() < 0.5]
     order = [*added, *kept]
@@ -346,10 +346,10 @@ def test_a_set_has_every_entry_once_in_the_given_order(
     if not current and not added:
         return
 
-    after = finalizers(current, finalizers=added, order=order, delete=doomed)
+    after = finalizers(current, finalizers=added, order=order, delete=deleted)
 
-    assert sorted(after) == sorted({*current, *added} - {*doomed})
+    assert sorted(after) == sorted({*current, *added} - {*deleted})
     assert [name for name in after if name in order] == [n for n in order if n in after]
-    others = [name for name in current if name not in order and name not in doomed]
+    others = [name for name in current if name not in order and name not in deleted]
     assert [name for name in after if name in others] == others
     assert (current, added) == before

@@ -1,6 +1,6 @@
 """Which lists in a body only the server knows how to merge.
 
-Left out: that the table is right, which a real server's schema tells (tests/differential).
+Left out: that the table is right, which is compared with a real server (tests/differential).
 """
 
 from typing import Any

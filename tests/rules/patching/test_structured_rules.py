@@ -1,4 +1,4 @@
-"""Server-side apply, rule by rule: structured merge, and what a manager drops.
+"""Server-side apply, rule by rule: structured merge, and removal of fields left out.
 
 Source of every rule: sigs.k8s.io/structured-merge-diff, `typed` (merge, remove, toFieldSet,
 reconcile) and `merge` (`Updater.Apply`, `prune`), 4.0.2 as in Kubernetes 1.20 and 6.3.2 as in 1.36.
@@ -32,7 +32,7 @@ NAMES = "abcd"
 def after(
     live: Any, configuration: Any, *owners: Any, version: str = "1.36", resource: Resource = JOBS
 ) -> Any:
-    """What an apply makes of an object, as it is stored, without its owners."""
+    """The object after an apply, as it is stored, without its owners."""
     rules = merge_rules(resource, version)
     metadata = {**live.get("metadata", {}), "managedFields": list(owners)}
     made = applied({**live, "metadata": metadata}, configuration, US, rules)
@@ -57,7 +57,7 @@ def pod(live: Any, configuration: Any, *owners: Any, version: str = "1.36") -> A
 
 
 def finalizers(names: Iterable[str]) -> Any:
-    """Who owns these finalizers."""
+    """The set of these finalizers, as in fieldsV1."""
     return {"f:metadata": {"f:finalizers": {f'v:"{name}"': {} for name in names}}}
 
 
@@ -225,7 +225,7 @@ SETS = st.lists(st.sampled_from(NAMES), unique=True)
 def test_each_entry_of_a_list_has_the_values_of_its_owners(
     live: list[str], ours: list[str], theirs: list[str], wanted: list[str], version: str
 ) -> None:
-    # Somebody owns whatever is there.
+    # Every entry has an owner.
     others = [*theirs, *(name for name in live if name not in (*ours, *theirs)), "other"]
     owners = [owner(US, finalizers(ours)), owner("other", finalizers(others), "Update")]
     configuration = {"metadata": {"finalizers": wanted}}

@@ -1,4 +1,4 @@
-"""The guards that refuse a plan. Covered: each refusal, each way out, and their messages."""
+"""The guards that refuse a plan. Covered: each refusal, each override, and their messages."""
 
 from contextlib import nullcontext
 

@@ -1,4 +1,4 @@
-"""Which namespaces a block of targets means. Covered: `exact` and `select`, whole."""
+"""Which namespaces a target block selects. Covered: `exact` and `select`."""
 
 import pytest
 

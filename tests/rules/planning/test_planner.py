@@ -1,9 +1,9 @@
 """What one object needs.
 
 Covered: labels and annotations set and removed, renames with all combinations of old and new key,
-the merge patch with its guards and with keys that hold `/`, `.` and `~`; as properties, that a
-patch applied by the rules of RFC 7386 makes every wanted value hold and touches nothing else, and
-that it is needed no more afterwards.
+the merge patch with its guards and with keys that contain `/`, `.` and `~`; as properties, that a
+patch applied by the rules of RFC 7386 sets every wanted value and changes nothing else, and that
+the object needs nothing afterwards.
 Left out: how a server applies it (the tests against the real API server do that).
 """
 
@@ -139,7 +139,7 @@ LABELS = st.dictionaries(KEYS, VALUES)
 
 @st.composite
 def changes(draw: st.DrawFn) -> MetadataChange:
-    """A change that names no label key twice, as the plan file's checks have it."""
+    """A change that does not name a label key twice; the plan file's checks ensure this."""
     keys = draw(st.permutations(["app", "team", "owner", "fleet.example.com/owner", "x~1y"]))
     renames = draw(st.integers(0, 2))
     labels = keys[2 * renames : draw(st.integers(2 * renames, 5))]
@@ -151,7 +151,7 @@ def changes(draw: st.DrawFn) -> MetadataChange:
 
 
 def merged(base: Any, patch: Any) -> Any:
-    """Apply a merge patch by the letter of RFC 7386."""
+    """Apply a merge patch with the algorithm of RFC 7386."""
     if not isinstance(patch, dict):
         return patch
     result = dict(base) if isinstance(base, dict) else {}

@@ -1,9 +1,10 @@
 """Apply, then undo: every touched field is as it was before, its absence included.
 
 Covered, for labels, annotations, renamed labels, merge, strategic and JSON patches over arbitrary
-objects: the way back restores the object, the undo of the undo brings the change again, what
-somebody else did to other fields stands, what they did to ours is theirs (`drifted`), and what an
-overwriting run replaced comes back. Left out: run files and servers (tests/e2e/test_undo.py).
+objects: undo restores the object, the undo of the undo makes the change again, changes of other
+fields by other writers stay, changes of our fields by other writers stay (`drifted`), and undo
+restores the values that an overwriting run replaced. Left out: run files and servers
+(tests/e2e/test_undo.py).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -118,7 +119,7 @@ def target_of(seen: Seen, before: Any, wanted: Any) -> Target:
 
 
 def planned(change: PlanChange, whole: Json) -> Target:
-    """What a survey makes of an object; only such as need the patch are looked at."""
+    """The target that a survey makes of an object; an object that needs no patch is rejected."""
     found = need(change, seen_whole(whole), JOB_RULES)
     if not isinstance(found, NeedsPatch) or None in all_values(found.wanted):
         reject()
@@ -127,7 +128,7 @@ def planned(change: PlanChange, whole: Json) -> Target:
 
 
 def pruned(value: Any) -> Any:
-    """A value without the maps in it that hold nothing: a field's parents may stay behind."""
+    """A value without empty maps: the parents of a removed field may stay."""
     if not isinstance(value, dict):
         return value
     inner = {key: pruned(one) for key, one in value.items()}
@@ -135,7 +136,7 @@ def pruned(value: Any) -> Any:
 
 
 def all_values(value: Any) -> Iterator[Any]:
-    """A value and all within it."""
+    """A value and all values in it."""
     yield value
     inner = value.values() if isinstance(value, Mapping) else value
     if isinstance(inner, Iterable) and not isinstance(inner, str):
@@ -144,7 +145,7 @@ def all_values(value: Any) -> Iterator[Any]:
 
 
 def sent(change: Change, target: Target, send: Send, whole: Json) -> tuple[Json, Settlement]:
-    """The object after a PATCH, and what the run file holds of it."""
+    """The object after a PATCH, and its settlement in the run file."""
     made = request(change, target, send.goal, send.resource_version)
     body = msgspec.json.decode(made.body)
     match made.type:
@@ -173,7 +174,7 @@ def applied(change: Change, target: Target, whole: Json) -> tuple[Json, Settleme
 
 
 def written(whole: Json) -> Json:
-    """The object with a new version, and without empty maps where a server has none."""
+    """The object with a new version, and without the empty maps that a server drops."""
     metadata = dict(whole["metadata"])
     metadata["resourceVersion"] = str(int(metadata["resourceVersion"]) + 1)
     for name in ("labels", "annotations"):
@@ -302,7 +303,7 @@ def test_undo_restores_the_values_that_an_overwriting_run_replaced(
     try:
         after, settlement = sent(change, basis, step, drifted)
     except InapplicableError:
-        reject()  # a parent of a field at stake is gone: the server rejects it
+        reject()  # a parent of a touched field is gone: the server rejects it
     back, undoing = undo_of(change, target, settlement)
     undone, _ = applied(back, undoing, after)
     assert deep_equal(pruned(without_version(undone)), pruned(without_version(drifted)))

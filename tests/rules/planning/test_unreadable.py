@@ -1,8 +1,8 @@
-"""Objects that are nested too deep or cannot be decoded as a whole, and what rules make of them.
+"""Objects that are nested too deep or cannot be decoded as a whole, and the rules' decisions.
 
-Covered: planning, reading, answers to a PATCH, and that no rule fails on what is just not too deep,
-nor on objects whose fields have other types than they should.
-Left out: how such an object is found out (tests/kube/http/test_decoding.py).
+Covered: planning, reading, answers to a PATCH, and that no rule fails at the maximum depth, or on
+objects whose fields have wrong types.
+Left out: how such an object is detected (tests/kube/http/test_decoding.py).
 """
 
 from typing import Any

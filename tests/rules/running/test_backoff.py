@@ -1,8 +1,8 @@
-"""How long to wait.
+"""How long to wait before the next attempt.
 
 Covered: full jitter and its bounds, the cap, Retry-After as seconds, as dates of all kinds, in the
-body, and as junk; as properties, that no reply whatever makes the wait negative, endless or raise.
-Left out: who sleeps (tests/engine/test_patcher.py).
+body, and invalid; as properties, that no reply makes the wait negative, endless or raise.
+Left out: the sleeping itself (tests/engine/test_patcher.py).
 """
 
 from datetime import UTC, datetime

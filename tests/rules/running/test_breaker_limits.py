@@ -1,4 +1,4 @@
-"""Which refusals are the same. Covered: names, uids and numbers left out, other answers apart."""
+"""Which refusals are identical. Covered: names, uids and numbers do not count, other words do."""
 
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId

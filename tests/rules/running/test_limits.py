@@ -1,4 +1,4 @@
-"""How many failures and retries are put up with. Covered: counts, shares, rounding, the floor."""
+"""How many failures and retries are allowed. Covered: counts, percentages, rounding, minimum."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How a run ends. Covered: state and cause from tally and causes, and the exit code of each."""
+"""How a run ends. Covered: the state and the cause of a run, and the exit code of each state."""
 
 import pytest
 

@@ -1,8 +1,8 @@
 """Waves: how many targets each has, and how they are spread.
 
 Covered: counts and percentages, the last size that repeats, too many waves; as properties, that
-every target is in exactly one wave, that clusters and namespaces are done in proportion after each
-of them, that a seed decides everything, and that the order of what is given decides nothing. Left
+every target is in exactly one wave, that clusters and namespaces are finished in proportion after
+each wave, that only the seed decides, and that the order of the arguments does not matter. Left
 out: how the journal orders its targets by wave, and the pauses in between.
 """
 
@@ -133,7 +133,7 @@ def test_every_target_is_in_exactly_one_wave_and_each_has_its_size(
 
 
 def rounded(part: int, whole: int, done: int) -> set[int]:
-    """What a part of a whole may have done when the whole has done so much: its share, rounded."""
+    """The finished targets that a part may have: its share of all finished ones, rounded."""
     return {part * done // whole, -(-part * done // whole)} if whole else {0}
 
 

@@ -1,10 +1,11 @@
 """When a window is open.
 
 Covered: openings and closings of all zones' kinds of days, openings that overlap and adjoin,
-blackouts, the drain, what never opens or never closes; as a property, that every moment looks as it
-does to a slow oracle, which goes through the days minute by minute with an eye on the zone's clock.
-Left out: how a plan says it (tests/model/plan/test_plan_window.py), and who waits or stops: the
-rules keep nothing, so a clock that steps is only another moment to them.
+blackouts, the drain, windows that never open or never close; as a property, that every moment
+agrees with a slow oracle, which reads the zone's local time minute by minute.
+Left out: the section of the plan (tests/model/plan/test_plan_window.py), and waiting and stopping
+(tests/engine/test_window.py): the rules keep no state, so a clock that was set is just another
+moment.
 """
 
 from collections.abc import Sequence
@@ -38,7 +39,7 @@ def at(text: str) -> float:
 
 
 def look(where: Window, text: str) -> tuple[str | None, str | None]:
-    """Give when it closes and when it opens next, on the clocks of its zone."""
+    """Return when the window closes and when it opens next, in local time of its zone."""
     seen = window_status(where, at(text))
 
     def shown(moment: float | None) -> str | None:
@@ -238,7 +239,7 @@ DAYS_OF_NOTE = {
 
 
 class Oracle:
-    """A window over some days, minute by minute, told from what the zones' clocks show."""
+    """A window over some days, minute by minute, computed from the zones' local times."""
 
     def __init__(self, where: Window, since: float, until: float) -> None:
         longest = max(one.lasts for one in where.openings)
@@ -251,7 +252,7 @@ class Oracle:
             self.open.difference_update(self._dark(days, where.zone))
 
     def _openings(self, one: Opening) -> list[int]:
-        """The minutes in which the clock comes to a moment of the schedule, or skips it."""
+        """The minutes in which local time reaches a moment of the schedule, or skips it."""
         found = []
         latest = _clock(self.minutes[0] - 60, one.zone)
         for minute in self.minutes:
@@ -263,7 +264,7 @@ class Oracle:
         return found
 
     def _dark(self, days: Days, zone: ZoneInfo) -> list[int]:
-        """The minutes from the first that is on the days, or skips them, to the last."""
+        """The minutes from the first one on the days, or after a skipped one, to the last one."""
         shown = [(minute, _clock(minute, zone).date()) for minute in self.minutes]
         begun = [minute for minute, day in shown if day >= days.first]
         going = [minute for minute, day in shown if day <= days.last]
@@ -302,7 +303,7 @@ def blackouts(draw: st.DrawFn, near: date) -> Days:
 
 @st.composite
 def windows(draw: st.DrawFn) -> tuple[Window, int]:
-    """A window, and the noon before a day on which its zone does something odd."""
+    """A window, and the noon before a day on which its zone changes its local time."""
     zones = draw(st.lists(st.sampled_from(sorted(DAYS_OF_NOTE)), min_size=1, max_size=2))
     day = date.fromisoformat(draw(st.sampled_from(DAYS_OF_NOTE[zones[0]])))
     where = Window(
