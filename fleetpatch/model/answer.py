@@ -109,6 +109,7 @@ def describe(reply: Reply) -> tuple[int | None, str]:
     match reply:
         case Answer(status=status, reason=reason, message=message):
             return status, message or reason
+        # There is no status, but the kind of silence says whether anything was delivered.
         case NoAnswer(silence=silence, detail=detail):
             return None, f"{silence}: {detail}" if detail else str(silence)
 
@@ -128,6 +129,7 @@ def add_warnings(known: Mapping[str, int], new: Mapping[str, int]) -> dict[str, 
     """
     counts = dict(known)
     for text, count in new.items():
+        # A known text is counted even when the limit is reached.
         key = text if text in counts or len(counts) < MAX_WARNING_TEXTS else OTHER_WARNINGS
         counts[key] = counts.get(key, 0) + count
     return counts

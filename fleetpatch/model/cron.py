@@ -108,6 +108,7 @@ class CronField:
         return frozenset(number for item in text.split(",") for number in self._item(item, text))
 
     def _item(self, item: str, whole: str) -> range:
+        # Names are not case-sensitive: `Sat` and `SAT`.
         found = _ITEM.fullmatch(item.upper())
         if found is None:
             raise self._invalid(whole)

@@ -96,6 +96,7 @@ def _steps(schedule: Schedule) -> Iterator[str]:
     for text, field, (cycle, size) in zip(schedule.text.split(), FIELDS, _CYCLES, strict=True):
         for item in text.split(","):
             base, slash, step = item.partition("/")
+            # Days of a month never divide evenly, because months differ in length.
             if base == "*" and slash and int(step) > 1 and (size is None or size % int(step)):
                 numbers = ", ".join(map(str, sorted(field.read(item))))
                 yield (

@@ -110,6 +110,7 @@ def show(text: str) -> str:
 
 
 def _problem_of_qualified_name(shown: str, key: str, what: str) -> str | None:
+    # At the last slash, so that a second one is in the prefix, and is reported there.
     prefix, slash, name = key.rpartition("/")
     problem = (_problem_of_prefix(prefix) if slash else None) or _problem_of_last_part(name)
     return f"{show(shown)} is not a valid {what}: {problem}" if problem else None

@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """The reason of an outcome; an interface (docs/reference.md, "Reason codes")."""
+    """The reason of an outcome, grouped by outcome; an interface (docs/reference.md)."""
 
     PATCHED = "patched"
     SETTLED_BY_READING = "settled-by-reading"

@@ -177,6 +177,7 @@ _OWNER_OF: Final[Mapping[str, KeyOwner]] = MappingProxyType(dict(_keys_and_owner
 def owner_of(key: str) -> KeyOwner | None:
     """Return the owner of the label or annotation `key`, or None."""
     prefix, slash, _ = key.partition("/")
+    # A single key comes first: its owner may differ from that of its prefix.
     return _OWNER_OF.get(key) or (_OWNER_OF.get(f"{prefix}/*") if slash else None)
 
 

@@ -26,6 +26,7 @@ class RunState(StrEnum):
     FINISHED = "finished"
 
 
+# A PLANNING run has no targets yet, and a FINISHED one has none left.
 UNFINISHED = frozenset({RunState.PLANNED, RunState.RUNNING, RunState.PAUSED, RunState.HALTED})
 """The states from which a run can be resumed."""
 
@@ -199,7 +200,7 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "requests": {"patch": usage.patch, "get": usage.get, "list": usage.list},
         "retries": usage.retries,
         "warnings": warnings_as_json(summary),
-        "elapsedSeconds": round(usage.elapsed, 3),
+        "elapsedSeconds": round(usage.elapsed, 3),  # milliseconds: more digits are noise
     }
 
 

@@ -66,6 +66,7 @@ def read_rate(text: str) -> float:
     if not found:
         raise ValueError(f"{text!r} is not a valid rate; write it as 100/s, 600/m or 50/h")
     rate = float(found[1]) / _SECONDS[found[2]]
+    # Also refuses a rate of 0, with which a run would never send anything.
     if rate < SLOWEST:
         raise ValueError(f"{text!r} is slower than one an hour; write 1/h or more")
     return rate

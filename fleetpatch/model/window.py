@@ -45,6 +45,7 @@ class Days:
             )
         first = _day(found["first"])
         last = _day(found["last"] or found["first"])
+        # An empty range would silently black out nothing.
         if last < first:
             raise ValueError(f"{text!r} ends before it begins; write the earlier day first")
         return cls(first, last)

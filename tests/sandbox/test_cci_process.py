@@ -35,8 +35,9 @@ def test_the_ready_line_names_the_credentials_file(tool: Tool) -> None:
         answer = stranger.request("POST", "/v3/auth/tokens", body)
 
         token = answer.headers["X-Subject-Token"]
-        token = answer.body["token"]
-        issued, expires = (datetime.fromisoformat(token[at]) for at in ("issued_at", "expires_at"))
+        details = answer.body["token"]
+        times = ("issued_at", "expires_at")
+        issued, expires = (datetime.fromisoformat(details[time]) for time in times)
         assert (expires - issued).total_seconds() == 90
         for opener in (token, known["CCI_TOKEN"]):
             headers = {"X-Auth-Token": opener}

@@ -14,6 +14,7 @@ from fleetpatch.model.plan.schema import Plan
 
 def canonical(plan: Plan) -> str:
     """Render the plan as JSON text, which `restore` reads back to an equal plan."""
+    # Without defaults, so that a new key with a default does not change the digests of old plans.
     meaning = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

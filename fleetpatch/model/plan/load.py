@@ -87,6 +87,7 @@ def load_plan(path: str | Path) -> PlanFile:
 
     Raises PlanError with all problems, or UsageError if the file cannot be read.
     """
+    # Read as bytes: the decoder reports the place of bytes that are not UTF-8.
     try:
         data = Path(path).read_bytes()
     except IsADirectoryError:
@@ -115,6 +116,7 @@ def plan_from(mapping: Mapping[str, Json], source: str = "command line") -> Plan
 
 
 def _checked(document: Document) -> PlanFile:
+    # Without a tree the other checks would only find that everything is missing.
     if document.is_unreadable:
         raise PlanError(document.problems)
     plan, findings = check_shape(document.tree, document.source)
@@ -123,6 +125,7 @@ def _checked(document: Document) -> PlanFile:
     wrong = {finding.path for finding in findings}
     written = (*check_plain(document.root), *check_encodable(document.tree))
     findings += tuple(one for one in written if one.path not in wrong)
+    # After the others: what a provider does not accept may follow from another mistake.
     findings += tuple(_unless_reported(check_providers(document.tree), findings))
     problems = _placed(document, findings)
     if plan is None or problems:

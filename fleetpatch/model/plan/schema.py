@@ -182,6 +182,7 @@ class Plan(Section):
 
     def retried(self, cluster: str) -> frozenset[int]:
         """Return the HTTP statuses that are retried on the cluster of that name."""
+        # A cluster of a plan without a fleet is not listed, and has the plan's statuses.
         own = (ref.retry for ref in self.fleet if ref.name == cluster)
         return frozenset((next(own, None) or self.retry).statuses)
 

@@ -75,6 +75,7 @@ def _is_consequence(error: ErrorDetails) -> bool:
 
 def _finding(error: ErrorDetails, source: Source) -> Finding:
     path: TreePath = error["loc"]
+    # The mark is not a step of the file, so it must not stay in the path.
     of_key = path[-1:] == (_KEY_MARK,)
     if of_key:
         path = path[:-1]
@@ -92,6 +93,8 @@ def _finding(error: ErrorDetails, source: Source) -> Finding:
 
 def _finding_in_auth(error: ErrorDetails, path: TreePath) -> Finding:
     kind, value = error["type"], error["input"]
+    # None of these messages quotes the value, and the last line passes no source for the same
+    # reason.
     if kind == "extra_forbidden":
         return auth_findings.unknown_key(path, value, _keys_at(path[:-1]))
     if kind == "model_type" and isinstance(value, str | int | float):
@@ -136,6 +139,7 @@ def _type_name(value: Json) -> str:
 
 
 def _did_you_mean(value: Json, context: dict[str, Any]) -> str:
+    # pydantic has the choices of a Literal only as text: "'version' or 'none'".
     choices = re.findall(r"'(.*?)'", context.get("expected", ""))
     if len(choices) < 2:  # noqa: PLR2004 - the message names a single one already
         return ""
@@ -153,6 +157,7 @@ def _unknown_key(path: TreePath) -> str:
 def _keys_at(path: TreePath) -> set[str]:
     """Return the keys that the section at `path` may have."""
     section: type[Section] = Plan
+    # Positions in lists, and keys that are no fields, do not change the section.
     for step in path:
         field = next((one for one in section.model_fields.values() if one.alias == step), None)
         if field:

@@ -36,6 +36,7 @@ def _kind(text: str) -> str:
 
 def _namespace_pattern(text: str) -> str:
     pattern = text.removeprefix("!")
+    # A pattern that no valid name can match is a mistake.
     if problem_of_dns_label(_WILDCARDS.sub("x", pattern)):
         raise ValueError(
             f"{show(text)} cannot match a namespace; use lower-case letters, digits, '-',"

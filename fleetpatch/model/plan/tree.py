@@ -37,6 +37,7 @@ def sections(tree: Json, path: TreePath) -> Iterator[TreePath]:
 
 def _at(tree: Json, path: TreePath) -> Json:
     for step in path:
+        # A step of the wrong type leads nowhere: a list has no keys, and a mapping no positions.
         match tree, step:
             case dict(), str():
                 tree = tree.get(step)

@@ -104,6 +104,7 @@ _CHECK: Final = ("waves", "check")
 def check_waves(tree: Json) -> Iterator[Finding]:
     """Find keys that cannot be combined in the check between waves."""
     waves = mapping_at(tree, ("waves",))
+    # No check is allowed; a check of another type is reported by the shape.
     if not isinstance(waves.get("check"), dict):
         return
     check = mapping_at(tree, _CHECK)

@@ -84,6 +84,7 @@ def _read_days(value: object) -> window.Days:
 
 
 def _sorted(days: tuple[window.Days, ...]) -> tuple[window.Days, ...]:
+    # Neither order nor repetition has a meaning, so neither may change the digest.
     return tuple(sorted(set(days)))
 
 
@@ -139,6 +140,7 @@ class WindowSection(Section):
 
     def window(self) -> window.Window:
         """Return the window, independent of the plan file."""
+        # `check_window` has ensured that there is one opening or `any`, and not both.
         given = [(one.opens, one.lasts, one.timezone or self.timezone) for one in self.any_of or ()]
         if self.opens is not None and self.lasts is not None:
             given.append((self.opens, self.lasts, self.timezone))
@@ -185,6 +187,7 @@ def check_window(tree: Json) -> Iterator[Finding]:
             yield Finding(("window", key), misplaced, of_key=True)
         elif not several and key not in section:
             yield Finding(("window", key), f"is missing; add {what}, or several openings as any")
+    # Only a drain that is written can be too long; the default is a share of the shortest opening.
     drain = _seconds(section.get("drain"))
     for path in (("window",), *sections(tree, ("window", "any"))):
         lasts = _seconds(mapping_at(tree, path).get("lasts"))

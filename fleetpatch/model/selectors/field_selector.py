@@ -85,6 +85,7 @@ def _unescaped(text: str, start: int, end: int) -> str:
     value, at = [], start
     while at < end:
         char = text[at]
+        # The server refuses it, too; `a=b=c` is most likely a missing comma.
         if char == "=":
             raise SelectorError(text, at, "'=' in a value needs a '\\' before it")
         if char == "\\":

@@ -67,6 +67,8 @@ class Selector:
     @classmethod
     def parse(cls, text: str) -> "Selector":
         """Parse `app in (etl, train), tier != gold`. Raises SelectorError."""
+        # A set, because a repeated requirement has no meaning; sorted, so that equal selectors have
+        # equal text.
         found = set(_Parser(text).selector())
         return cls(tuple(sorted(found, key=lambda one: (one.key, one.operator, one.values))))
 

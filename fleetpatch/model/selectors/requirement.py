@@ -80,6 +80,7 @@ class Requirement:
                 return value is None
             case Operator.IN | Operator.EQUALS:
                 return value in self.values
+            # None is not in the values, so an object without the key matches, as on the server.
             case Operator.NOT_IN | Operator.NOT_EQUALS:
                 return value not in self.values
             case Operator.GREATER_THAN | Operator.LESS_THAN:

@@ -55,6 +55,7 @@ class Scope:
 
     def problem_of(self, items: Sequence[Seen]) -> str:
         """Report the first object that is outside of the scope, and why; empty if there is none."""
+        # The first one is enough: the whole list cannot be trusted.
         for seen in items:
             if problem := self._problem(seen):
                 shown = f"{seen.namespace}/{seen.name}" if seen.namespace else seen.name

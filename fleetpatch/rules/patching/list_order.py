@@ -94,6 +94,7 @@ def deduplicated(entries: list[Json]) -> list[Json]:
     at = 0
     while at < len(result):
         found = identity(result[at], None)
+        # The last entry moves here, and is checked next: the position does not advance.
         if found in seen:
             last = result.pop()
             if at < len(result):

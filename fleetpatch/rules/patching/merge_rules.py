@@ -125,6 +125,7 @@ def stored(value: Json, rule: Rule | None) -> Json:
 
     This applies to the fields that the tables contain; all others stay as they are.
     """
+    # Only structs have fields that are omitted when they are empty (`omitempty` of Go).
     match value, rule:
         case dict(), Struct(fields=fields):
             inner = {name: stored(part, fields.get(name)) for name, part in value.items()}
@@ -142,8 +143,8 @@ def stored(value: Json, rule: Rule | None) -> Json:
 def _is_omitted(name: str, value: Json, rule: Rule | None) -> bool:
     """Return whether an API server stores the field as if it were absent.
 
-    It does so for empty lists, maps and metadata (`omitempty` of Go). Another struct may be behind
-    a pointer; then `{}` is a value.
+    It does so for empty lists, maps and metadata. Another struct may be behind a pointer; then `{}`
+    is a value.
     """
     if value is None or name.startswith("$"):
         return True
@@ -166,6 +167,7 @@ def _undecided(value: Json, rules: tuple[Rule | None, ...], path: Path) -> Itera
             if None in rules or len({_list_form(rule) for rule in rules}) > 1:
                 yield path
                 return
+            # Entries of a set or an atomic list do not merge, so nothing in them is undecided.
             entries = tuple(rule.entry if isinstance(rule, Keyed) else ATOMIC for rule in rules)
             for position, inner in enumerate(value):
                 yield from _undecided(inner, entries, (*path, str(position)))
@@ -191,6 +193,8 @@ def _root(types: Mapping[str, Struct], resource: Resource) -> Rule:
     A kind that the table does not contain is assumed to hold a pod or job template: most kinds that
     a fleet patches do, and the template types are the same in all of them.
     """
+    # The names of API types have the first label of the group: `rbac` of
+    # `rbac.authorization.k8s.io`.
     group = resource.group.partition(".")[0] or "core"
     known = types.get(f"api.{group}.{resource.version}.{resource.kind}")
     if known is not None:
@@ -205,6 +209,7 @@ def _custom_root(types: Mapping[str, Struct], _resource: Resource) -> Rule:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
+    # As text, "1.9" would be greater than "1.20".
     return tuple(int(part) for part in version.split("."))
 
 

@@ -73,6 +73,7 @@ def request(
 
 
 def _body(change: BodyPatch, target: Target, version: str | None) -> Json:
+    # Each type carries its guard where the server evaluates it before anything is changed.
     match change.type:
         case PatchType.JSON:
             # The tests come first, so that nothing of the patch is carried out before them.
@@ -95,6 +96,7 @@ def _configuration(body: Json, target: Target, version: str | None) -> Json:
         "uid": target.uid,
         **({} if version is None else {"resourceVersion": version}),
     }
+    # The body may override apiVersion and kind (another version), but not the identity.
     head = {"apiVersion": target.resource.api_version, "kind": target.resource.kind}
     return {**head, **body, "metadata": metadata}
 
@@ -126,4 +128,5 @@ def _guarded(body: Json, target: Target, version: str | None) -> Json:
 
 
 def _guard(target: Target, version: str | None) -> dict[str, Json]:
+    # The version alone is enough: a recreated object never has an old one.
     return {"uid": target.uid} if version is None else {"resourceVersion": version}

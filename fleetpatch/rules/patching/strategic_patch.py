@@ -42,10 +42,13 @@ class _Merge:
     legacy: bool
 
     def maps(self, current: dict[str, Any], patch: dict[str, Any], rule: Rule | None) -> Json:
+        # `$patch` on a map decides alone: the rest of the patch is the new map, or is ignored.
         if _DIRECTIVE in patch:
             return _directed(patch)
         result = _retained(current, patch)
         pending = {key: value for key, value in patch.items() if key != _RETAIN}
+        # Each order is handled with its list, which is removed from `pending`: a list with an order
+        # is merged and sorted in one step.
         for key in [key for key in pending if key.startswith(_ORDER)]:
             order, field = pending.pop(key), _named_field(key, _ORDER)
             inner = field_rule(rule, field)
@@ -68,6 +71,7 @@ class _Merge:
         if value is None:
             result.pop(field, None)
             return
+        # Values of different types do not merge: the new one replaces the old one.
         match result.get(field, ABSENT), value:
             case dict() as current, dict():
                 result[field] = self.maps(current, value, rule)
@@ -107,6 +111,7 @@ class _Merge:
         # In a list, `replace` is an entry of its own and concerns the whole list.
         if any(entry.get(_DIRECTIVE) == "replace" for entry in patch):
             return wanted
+        # Deletions come first, so that an entry that is deleted and set is a new one.
         kept = _kept(current, patch, rule)
         return interleaved(self._entries(kept, wanted, rule), wanted, kept, rule)
 
@@ -134,6 +139,7 @@ class _Merge:
                     f"{_ORDER} and its field must be lists, but {each!r} is not a list"
                 )
         _check_order([] if wanted is ABSENT else wanted, order, rule)
+        # Without a list in the patch the object's list is only sorted, and the other way round.
         match current, wanted:
             case list(), list():
                 merged = self._lists(current, wanted, rule)
@@ -231,6 +237,7 @@ def _united(
         return [entry for entry in current if identity(entry, None) not in deleted]
     if isinstance(rule, Keyed):
         raise InapplicableError(f"the entries are not maps, so they have no {rule.keys[0]}")
+    # Without a patch the server does not sort, so the deduplicated list keeps its order.
     united = deduplicated([*current, *patch])
     return interleaved(united, patch, current if patch else united, rule)
 
@@ -260,6 +267,7 @@ def _merged_in_place(current: list[Json], wanted: list[Json], rule: Rule | None)
 
 def _check_order(wanted: list[Json], order: list[Json], rule: Rule | None) -> None:
     """Raise InapplicableError unless the order has the entries of the patch, in their order."""
+    # An order does not name entries with directives, because they are not in the result.
     plain = [entry for entry in wanted if not (isinstance(entry, dict) and _DIRECTIVE in entry)]
     if not order or not wanted:
         return

@@ -12,6 +12,7 @@ from fleetpatch.model.selectors.label_selector import Selector
 
 def refuse_unselective(selectors: Sequence[Selector | FieldSelector], *, everything: bool) -> None:
     """Refuse an empty selector, which matches every object, unless `everything` (--all) is set."""
+    # Checked before the survey: with such a plan it would list the whole fleet first.
     for position, selector in enumerate(selectors):
         if selector.is_empty and not everything:
             raise Refused(

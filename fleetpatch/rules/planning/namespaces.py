@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-_WILD = frozenset("*?[")
+_WILD = frozenset("*?[")  # of fnmatch; no name of a namespace contains them
 
 
 def exact(patterns: Sequence[str]) -> tuple[str, ...] | None:
@@ -22,6 +22,7 @@ def select(patterns: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
     A pattern that starts with `!` excludes; its position does not matter. If all patterns exclude,
     all other names are included.
     """
+    # `fnmatchcase`, because `fnmatch` ignores case on some systems.
     excluded = [p.removeprefix("!") for p in patterns if p.startswith("!")]
     included = [p for p in patterns if not p.startswith("!")] or ["*"]
     return tuple(

@@ -125,6 +125,8 @@ def _clash(change: MetadataChange, before: Fields) -> str:
         return ""
     for old, new in (*change.rename_labels.items(), *change.copy_labels.items()):
         kept, taken = before[label(old)], before[label(new)]
+        # The new key has another value: one of the two would be lost, and only people can decide
+        # which. Equal values are fine; a rename then only removes the old key.
         if ABSENT not in (kept, taken) and not deep_equal(kept, taken):
             return f"{show(label(new))} is already {taken!r}, but {old} is {kept!r}"
     return ""
@@ -144,6 +146,8 @@ def _need_of_body(change: BodyPatch, seen: Seen, rules: MergeRules) -> Need:
     changed, _ = difference(_with_metadata_maps(stored_before), _with_metadata_maps(stored_after))
     if not changed:
         return Unchanged({})
+    # A touched map may contain changed fields. Undo restores it as a whole, so they are not kept
+    # a second time.
     fields = outermost([*changed, *touched_paths(change, document, rules)])
     return NeedsPatch(
         {path: look_up(document, path) for path in fields},

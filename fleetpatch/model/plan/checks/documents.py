@@ -40,6 +40,7 @@ def check_documents(tree: Json) -> Iterator[Finding]:
 
 
 def _effect(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
+    # A frequent mistake: `merge: {op: replace, path: ...}`.
     if "op" in body and "path" in body:
         yield Finding(
             path,
@@ -64,6 +65,7 @@ def _unpatchable(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
 def _shared_maps(body: dict[str, Json], path: TreePath) -> Iterator[Finding]:
     for field in SHARED_MAPS:
         value = look_up(body, field)
+        # Null would remove the whole map.
         if value is None:
             yield Finding((*path, *field), WHOLE_MAP, of_key=True)
         elif value is not ABSENT and not isinstance(value, Mapping):

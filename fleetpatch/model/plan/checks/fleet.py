@@ -59,6 +59,7 @@ def _repeated_servers(tree: Json) -> Iterator[Finding]:
             continue
         server, project = normalized(url), _project(mapping_at(tree, (*path, "auth")))
         for earlier, other, its_project in known:
+            # One finding for each server; the first other entry is named.
             if server == other and not _are_different(project, its_project):
                 what = f"this server is fleet[{earlier}] already; list each cluster once"
                 yield Finding((*path, "server"), what)
@@ -151,6 +152,7 @@ def _url(url: Json, path: TreePath) -> Iterator[Finding]:
         yield Finding(path, f"is not a valid URL: it {error}; write one that begins with https://")
         return
     if "@" in parts.netloc:
+        # First of these checks: a password must be removed in any case.
         what = "contains a user or a password, which do not belong in a plan file; remove them"
         yield Finding(path, what)
     elif not (parts.scheme == "https" or is_loopback(parts.hostname or "")):

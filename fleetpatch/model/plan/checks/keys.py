@@ -37,6 +37,7 @@ class _Written:
 def check_keys(tree: Json) -> Iterator[Finding]:
     """Find protected keys that the patch writes, and keys and values that are not valid."""
     allowed = {key for _, key in texts_at(tree, ("guards", "allowKeys"))}
+    # The models have checked the form of these keys already.
     for one in (*_set(tree), *_moved(tree)):
         yield from _protected(one, allowed)
     for one in (*_in_documents(tree), *_in_operations(tree)):

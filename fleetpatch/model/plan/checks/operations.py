@@ -111,6 +111,7 @@ def _form(operation: dict[str, Json], path: TreePath) -> Iterator[Finding]:
 
 def _comparable(value: Json, path: TreePath) -> Iterator[Finding]:
     """Find values that servers cannot compare, or that their versions compare differently."""
+    # A real server breaks the connection then, and the target would stay in doubt.
     if has_null_entry(value):
         what = "contains a list with a null, which servers cannot test; test another field"
         yield Finding(path, what)
@@ -131,6 +132,7 @@ def _onto_itself(operation: dict[str, Json], path: TreePath) -> Iterator[Finding
         yield Finding(
             (*path, "path"), f"{does} a field onto itself, and changes nothing; remove it"
         )
+    # RFC 6902, 4.4: "from" must not be a proper prefix of "path".
     elif name == "move" and to.startswith(f"{source}/"):
         yield Finding((*path, "path"), "moves a field into itself, which is impossible; remove it")
 

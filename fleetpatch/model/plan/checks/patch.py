@@ -148,5 +148,6 @@ def check_sizes(tree: Json) -> Iterator[Finding]:
 
 
 def _size(body: Json) -> int:
+    # Not `encoding.encode`: the body may contain values that it cannot encode, such as NaN.
     encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return len(encoded.encode("utf-8", "surrogatepass"))

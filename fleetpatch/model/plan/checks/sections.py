@@ -34,6 +34,7 @@ def _pace(tree: Json) -> Iterator[Finding]:
 
 def _statuses(tree: Json, path: TreePath) -> Iterator[Finding]:
     statuses = list_at(tree, path)
+    # Compared with `in` and not in a set: an entry may be of any type, also unhashable.
     for position, status in enumerate(statuses):
         if status in statuses[:position]:
             yield Finding((*path, position), f"{status} is listed twice; remove one")

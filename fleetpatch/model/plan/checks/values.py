@@ -59,6 +59,7 @@ def _plain(node: Node, path: TreePath) -> Iterator[Finding]:
         case MappingNode(entries=entries):
             for key, entry in entries.items():
                 here = (*path, key)
+                # A key such as `on` or `1_0` is another one to some readers.
                 if _is_any_json(here) and entry.key.is_plain and ambiguity(key):
                     yield Finding(here, _KEY, of_key=True)
                 yield from _plain(entry.node, here)

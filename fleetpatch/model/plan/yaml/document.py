@@ -89,6 +89,7 @@ class Document:
 
 def read(data: bytes, file: str) -> Document:
     """Read the bytes of a plan file; never raises, but reports problems in the result."""
+    # Before decoding: a huge file must not be copied several times.
     if len(data) > LARGEST:
         return _unreadable(file, _START, f"the file has more than {LARGEST} bytes; split the plan")
     try:

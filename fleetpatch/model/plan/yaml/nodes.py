@@ -157,6 +157,7 @@ class _Composer:
         while not isinstance(event := next(self._events), MappingEndEvent):
             place = _place(event)
             key = self._key(self._node(event), place)
+            # The value is composed even if the key is not valid, because of its own mistakes.
             value = _at_key(self._node(next(self._events)), place)
             if key is None:
                 continue
@@ -205,6 +206,7 @@ class _Composer:
         is_plain = event.ctag is None and event.style is None
         if event.ctag is not None:
             self._refuse_tag(event)
+        # Only plain scalars can be something else than text.
         elif is_plain:
             try:
                 value = resolve(source)

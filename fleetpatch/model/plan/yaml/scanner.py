@@ -102,6 +102,7 @@ class PlanScanner(Scanner):
             breaks.append(self.scan_line_break())
             end_mark = self.reader.get_mark()
         column = self.reader.column
+        # YAML 1.2, 8.1.1.1: it would be unclear how much of the empty line is text.
         if longest > column > self.indent and self.reader.peek() != "\0":
             message = "an empty line has more blanks than the first line of the text"
             raise ScannerError(None, None, message, self.reader.get_mark())

@@ -29,6 +29,7 @@ def field_step(name: str) -> str:
 
 def key_step(keys: Json) -> str:
     """The step to the entry of a list that is identified by `keys`."""
+    # Sorted, so that equal keys have equal text and a step can be compared as text.
     return KEY + _compact({name: _as_stored(keys[name]) for name in sorted(keys)})
 
 
@@ -73,6 +74,7 @@ def _fields(tree: dict[str, Any], above: Field) -> Iterator[Field]:
         if not isinstance(below, dict):
             raise ValueError(f"fieldsV1: {step} is not a map")  # noqa: TRY004 -- documented
         field = (*above, step)
+        # An inner node without `.` only leads to its fields.
         if not below or _ITSELF in below:
             yield field
         yield from _fields(below, field)
@@ -98,4 +100,5 @@ def _as_stored(value: Json) -> Json:
 
 
 def _compact(value: Json) -> str:
+    # The server writes fieldsV1 without blanks; clients compare the text.
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

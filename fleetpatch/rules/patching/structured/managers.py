@@ -41,6 +41,7 @@ class Manager:
         A manager that applies is the same one for every API version.
         """
         parts = {"manager": self.name, "operation": self.operation}
+        # An apply replaces the earlier one of the same manager, whatever its version was.
         if self.operation is Operation.UPDATE:
             parts["apiVersion"] = self.api_version
         return json.dumps(parts, separators=(",", ":"))
@@ -93,4 +94,5 @@ def _encoded_entry(manager: Manager, owned: OwnedFields) -> dict[str, Any]:
         "fieldsType": _TYPE,
         "fieldsV1": fieldsets.encoded(owned.fields),
     }
+    # Entries that a client wrote may have no time.
     return {key: value for key, value in entry.items() if value is not None}

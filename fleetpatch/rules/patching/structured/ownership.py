@@ -49,6 +49,7 @@ class Changes:
     def between(cls, old: Json, new: Json, rule: Rule) -> "Changes":
         """Compare two states of an object that merges by `rule`."""
         found = list(differences(old, new, rule))
+        # A removal is no conflict, so it is kept apart.
         removed = frozenset(field for what, field in found if what is Difference.REMOVED)
         return cls(frozenset(field for _, field in found) - removed, removed)
 
@@ -90,6 +91,7 @@ def reconciled_legacy(
     If an owner has a map without any of its fields, it assumes that the map was atomic, and makes
     it the owner of all fields in the map. So a write that changes nothing may change the owners.
     """
+    # A list, because it is searched once for each owner.
     existing = list(fields_of(live, rule))
     result = {}
     for owner, fields in reconciled(owners, rule).items():

@@ -52,6 +52,7 @@ def fields_of(
         yield above
         return
     for step, (part, inner) in parts.items():
+        # Keys of a map and entries of a list can be owned without their content.
         is_named = isinstance(rule, Struct) and step.startswith(FIELD)
         if not is_named or (empty and part in (None, {})):
             yield (*above, step)
@@ -67,6 +68,7 @@ def differences(
         return
     before, after = _both_parts(old, new, rule)
     if before or after:
+        # A dict instead of a set keeps the order of the fields.
         for step in {**before, **after}:
             old_part, inner = before.get(step, (ABSENT, None))
             new_part, inner = after.get(step, (ABSENT, inner))
@@ -201,11 +203,13 @@ def _both_parts(old: Value, new: Value, rule: Rule | None) -> tuple[_Parts, _Par
     """The parts of two values of one field; both empty where they must be compared as a whole."""
     before = {} if old is ABSENT else _parts(old, rule)
     after = {} if new is ABSENT else _parts(new, rule)
+    # A null in place of a container is an empty container. Any other leaf makes both values leaves.
     is_leaf = (before is None and old is not None) or (after is None and new is not None)
     return ({}, {}) if is_leaf else (before or {}, after or {})
 
 
 def _key_step(entry: Json, rule: Keyed) -> str:
+    # `mistakes` reports such an entry; here it must only have some step.
     if not isinstance(entry, dict):
         return value_step(entry)
     return key_step({key: entry.get(key, _DEFAULT_KEYS.get(key, "")) for key in rule.keys})
