@@ -35,6 +35,7 @@ def fill(store: Store, *, job_count: int, namespace_count: int, seed: int) -> No
     random = Random(seed)  # noqa: S311 -- a reproducible fleet, no secrets
     names = namespace_names(namespace_count)
     store.load(NAMESPACES, [_namespace(random, name) for name in (_ALWAYS, *names)])
+    # Collected by kind, because `Store.load` is called once for each.
     made: dict[Resource, list[StoredObject]] = {kind: [] for kind in JOB_KINDS}
     for kind, document in _jobs(random, job_count, names):
         made[kind].append(document)
@@ -57,6 +58,7 @@ def new_uid(random: Random) -> str:
 
 def _jobs(random: Random, count: int, names: list[str]) -> Iterator[tuple[Resource, StoredObject]]:
     for number in range(count):
+        # In turn instead of at random, so that small fleets have all kinds.
         kind = JOB_KINDS[number % len(JOB_KINDS)]
         yield kind, _job(random, kind, random.choice(names), number)
 
@@ -68,6 +70,7 @@ def _job(random: Random, kind: Resource, namespace: str, number: int) -> StoredO
     metadata["labels"] = _labels(random, app, namespace)
     if random.random() < _ANNOTATED:
         metadata["annotations"] = {"example.com/ticket": f"ML-{random.randrange(10_000)}"}
+    # Batch Jobs of 1.20 do not have a generation.
     if is_custom(kind):
         metadata["generation"] = 1
     model = random.choice(MODELS[kind])

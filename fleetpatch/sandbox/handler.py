@@ -52,6 +52,7 @@ class Handler:
         path = incoming.path
         if path.startswith(_OWN):
             own = path.removeprefix(_OWN)
+            # Not counted: tests and benchmarks read the counters through these paths.
             if own in PATHS:
                 return _response(self.load.own(incoming.method, own, await incoming.read()))
             return _response(self._own(incoming.method, own))
@@ -59,6 +60,7 @@ class Handler:
         call = _call(request)
         self.counters.began(call.verb if call else "other", path)
         reply = None
+        # A client may disconnect at any time; the request must be counted as ended even then.
         try:
             reply = await self._reply(incoming, request, call)
         finally:
@@ -70,6 +72,7 @@ class Handler:
         self, incoming: web.BaseRequest, request: ApiRequest, call: Call | None
     ) -> ApiReply | None:
         """Return the reply, or None if the connection was broken."""
+        # Discovery, namespaces and Leases have no faults: the profiles are about job objects.
         if call is None or call.route.resource not in discovery.JOB_KINDS:
             return self._answer(request)
         if call.route.name and self.load.is_limited:
@@ -167,6 +170,7 @@ def _reset(incoming: web.BaseRequest) -> None:
     if transport is None:
         return
     connection = transport.get_extra_info("socket")
+    # A plain close would send FIN, which the client sees as an end of file.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()
 

@@ -17,7 +17,7 @@ from fleetpatch.sandbox.apiserver.discovery import JOB_KINDS
 
 _REGISTRY: Final = "registry.example.com/ml"
 _STARTED: Final = "2026-03-02T06:00:00Z"
-_SIZES: Final = (("250m", "1Gi"), ("2", "4Gi"), ("8", "32Gi"))
+_SIZES: Final = (("250m", "1Gi"), ("2", "4Gi"), ("8", "32Gi"))  # CPU and memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,7 @@ def _pytorch(size: tuple[str, str]) -> Model:
     return Model(spec, {**status, "startTime": _STARTED})
 
 
+# In the order of JOB_KINDS; `strict` notices a kind without a model.
 _MAKERS: Final = dict(
     zip(JOB_KINDS, (_batch, _volcano, _mxnet, _pytorch, _tensorflow), strict=True)
 )

@@ -97,6 +97,7 @@ class Sandbox:
         uids = Random(f"uids of {options.seed}")  # noqa: S311 -- reproducible, and no secrets
         self.store = Store(discovery.SERVED)
         self.counters = RequestCounters()
+        # The same dict is used by Access, so that `change_token` takes effect at once.
         self._users = {token: user for user, token in self._tokens.items()}
         self._writes = Writes(
             self.store,
@@ -148,6 +149,7 @@ class Sandbox:
             namespace_count=options.namespaces,
             seed=options.seed,
         )
+        # The files are written when the server listens: whoever reads them can connect.
         async with AsyncExitStack() as stack:
             server = await sandbox._listen(stack)
             kubeconfig = sandbox._write_kubeconfig(stack, server)
@@ -170,6 +172,7 @@ class Sandbox:
                 f"port {port}: cannot listen: {os.strerror(error.errno or 0)};"
                 " choose another port with --port, or 0 for any free one"
             ) from error
+        # With port 0 only the socket knows the port.
         return f"http://{LOOPBACK}:{runner.addresses[0][1]}"
 
     def _write_kubeconfig(self, stack: AsyncExitStack, server: str) -> Path:

@@ -43,9 +43,11 @@ class Access:
 
     def check(self, user: str, verb: str, route: Route) -> None:
         """Raise Refusal (403), with the text of RBAC, if the user may not do this."""
+        # There are no roles: the guest only exists to test refusals.
         if user != ADMIN:
             raise forbidden(route.resource, route.name, user, verb, route.namespace)
 
     def _bearer(self, authorization: str) -> str | None:
+        # The scheme is not case-sensitive (RFC 9110, 11.1).
         scheme, _, token = authorization.partition(" ")
         return self.users.get(token.strip()) if scheme.lower() == _SCHEME else None

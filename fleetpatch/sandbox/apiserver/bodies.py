@@ -51,6 +51,7 @@ def whole_object(resource: Resource, body: bytes) -> dict[str, Any]:
 
     Raises Refusal (400).
     """
+    # The path decides about the kind, so a body may leave it out.
     wanted = {"apiVersion": resource.api_version, "kind": resource.kind}
     raw = wanted | _decoded(body, dict[str, Any], resource.kind)
     # For custom resources, another kind is found when the object is decoded, with another answer.

@@ -97,6 +97,7 @@ def _documents() -> dict[str, ApiReply]:
         "/api/v1": _resource_list("v1", [NAMESPACES]),
         "/version": {"major": "1", "minor": "20", "gitVersion": VERSION, "platform": "sandbox"},
     }
+    # Each group has a document for its versions, and one for the resources of its only version.
     for name, group in groups.items():
         documents[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **group}
         of_group = [resource for resource in in_groups if resource.group == name]
@@ -108,6 +109,7 @@ def _documents() -> dict[str, ApiReply]:
     return replies | health | {"/openapi/v2": ApiReply(200, b"", _PROTOBUF)}
 
 
+# Discovery never changes, so all documents are encoded once.
 _BY_PATH: Final = MappingProxyType(
     {(each.group, each.version, each.plural): each for each in SERVED}
 )

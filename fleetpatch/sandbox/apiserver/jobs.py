@@ -97,6 +97,8 @@ def decoded(spec: Json) -> dict[str, Any]:
         _check_size(f"v1.JobSpec.{field}", known.get(field, 0), _SIZES.get(field, 32))
     _check_labels("v1.LabelSelector.MatchLabels", known.get("selector", {}).get("matchLabels"))
     template = _decoded_template(known.get("template", {}))
+    # Without both counts a job runs one pod (SetDefaults_Job); with parallelism alone it is a work
+    # queue, which has no completions.
     if "parallelism" not in known and "completions" not in known:
         known["completions"] = 1
     return {"parallelism": 1, "backoffLimit": 6, **known, "template": template}
@@ -118,6 +120,7 @@ def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any
         return dict(spec)
     own = dict(zip(_GENERATED, (uid, name), strict=True))
     template = spec["template"]
+    # Go writes the zero time of the template as null.
     metadata = {"creationTimestamp": None, **template.get("metadata", {})}
     labels = {**own, **(metadata.get("labels") or {})}
     selected = {"controller-uid": uid, **spec.get("selector", {}).get("matchLabels", {})}
@@ -131,6 +134,7 @@ def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any
 def with_new_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
     """The spec of a recreated job: the old selector is replaced by one for the new uid."""
     template = spec["template"]
+    # The generated labels name the old uid, so they are made again.
     labels = {k: v for k, v in _template_labels(spec).items() if k not in _GENERATED}
     metadata = {**template.get("metadata", {}), "labels": labels}
     bare = {**spec, "template": {**template, "metadata": metadata}}
@@ -153,6 +157,7 @@ def problems(spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
     yield from _template_problems(spec["template"].get("spec") or {})
     labels = _template_labels(spec)
     selector = spec.get("selector")
+    # A generated selector must select exactly the pods of this job.
     if selector and not spec.get("manualSelector"):
         yield from _generated_problems(labels, selector, name, uid)
     if not selector:
@@ -166,11 +171,13 @@ def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[
     """Yield changes of immutable fields of a job's spec."""
     for field in _IMMUTABLE:
         if not deep_equal(new.get(field), old.get(field)):
+            # The real server prints the value in Go's syntax; only null is imitated.
             shown = "null" if new.get(field) is None else new[field]
             yield Cause(f"spec.{field}", f"Invalid value: {shown}: field is immutable")
 
 
 def _check_type(field: str, value: Json, wanted: type) -> None:
+    # A bool is an int in Python.
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         raise ValueError(f"{field}: cannot read {type(value).__name__} as {wanted.__name__}")
 

@@ -129,6 +129,7 @@ def list_page(store: Store, resource: Resource, namespace: str, query: ListOptio
     collection = store.collection(resource)
     span = collection.span(prefix, start)
     found, position = _scan(collection, span, query)
+    # Only a page with something after it has a token.
     if position == span.stop:
         return ServedPage(found, version, "", None)
     last = collection.keys[position - 1].removeprefix(prefix)
@@ -157,6 +158,7 @@ def _scan(
 
 def _resumed(store: Store, token: Token) -> int:
     """The version of the list that `token` continues; a version below 0 means the newest one."""
+    # A negative version is in the token of a 410: it accepts an inconsistent list.
     if token.rv < 0:
         return store.version
     if token.rv > store.version:
@@ -206,6 +208,7 @@ def _check_match(version: str, match: str, *, continued: bool) -> None:
 
 
 def _check_field(resource: Resource, term: FieldTerm) -> None:
+    # Every kind can be selected by name and namespace; others need support by the server.
     if term.key in ("metadata.name", "metadata.namespace"):
         return
     if resource == BATCH_JOBS:

@@ -86,6 +86,7 @@ def decoded(metadata: Json) -> dict[str, Any]:
     """
     if metadata is None:
         return {}
+    # The conversion checks the types and drops unknown fields.
     known = msgspec.to_builtins(msgspec.convert(metadata, _ObjectMeta))
     known.pop("managedFields", None)
     return {key: _without_nulls(value) for key, value in known.items() if value}
@@ -120,6 +121,8 @@ def problems(metadata: Mapping[str, Any], *, custom: bool) -> Iterator[Cause]:
     for index, finalizer in enumerate(metadata.get("finalizers") or ()):
         if problem_of_label_key(finalizer):
             yield Cause("metadata.finalizers", _invalid(finalizer, _KEY_RULE))
+        # The sandbox does not support the standard finalizers of built-in kinds, such as
+        # `foregroundDeletion`.
         if not custom and "/" not in finalizer:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             yield Cause(f"metadata.finalizers[{index}]", _invalid(finalizer, why))
@@ -128,6 +131,7 @@ def problems(metadata: Mapping[str, Any], *, custom: bool) -> Iterator[Cause]:
 
 def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
     """Yield changes of immutable metadata."""
+    # Name, namespace and version are compared with the path and the stored object (`objects`).
     for field in ("uid", "deletionTimestamp", "deletionGracePeriodSeconds"):
         if new.get(field) != old.get(field):
             yield Cause(f"metadata.{field}", _invalid(new.get(field), _IMMUTABLE))
@@ -139,6 +143,7 @@ def _owner_problems(owners: Sequence[Mapping[str, Any]]) -> Iterator[Cause]:
             if not owner.get(field):
                 why = f"{field} must not be empty"
                 yield Cause(f"metadata.ownerReferences.{field}", _invalid("", why))
+    # Only one controller may manage an object; others are owners for garbage collection.
     if sum(owner.get("controller", False) for owner in owners) > 1:
         why = "Only one reference can have Controller set to true"
         yield Cause("metadata.ownerReferences", f"Invalid value: {why}")

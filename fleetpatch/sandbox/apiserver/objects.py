@@ -85,6 +85,8 @@ def updated(route: Route, document: StoredObject, current: StoredObject) -> Stor
     Returns `current` itself if nothing changes, otherwise an object that still has the version of
     `current`. Raises Refusal (400, 409, 422), as the real server answers.
     """
+    # The version is checked before the object is validated: a stale request gets a 409, even if it
+    # is also invalid.
     check_name(route, document["metadata"])
     _check_version(route, document["metadata"], current["metadata"])
     document = _prepared(document, current)
@@ -179,6 +181,7 @@ def version_of(found: dict[str, Any]) -> int:
 def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) -> None:
     """Check the version of a request against the stored one; only batch Jobs may leave it out."""
     resource, version = route.resource, version_of(found)
+    # Batch Jobs allow unconditional updates (`AllowUnconditionalUpdate` of their strategy).
     if version == 0:
         if resource != discovery.BATCH_JOBS:
             raise invalid(resource.group, resource.plural, route.name, [_NO_VERSION])
@@ -192,6 +195,7 @@ def _prepared(document: StoredObject, current: StoredObject) -> StoredObject:
     kept = {field: stored[field] for field in _KEPT if field in stored}
     given = {field: value for field, value in document["metadata"].items() if field not in _KEPT}
     own = {"uid": stored["uid"], **metadata.with_owners_once(given), **kept}
+    # The status can only be written through its subresource.
     prepared = {**document, "metadata": own}
     prepared.pop("status", None)
     if "status" in current:

@@ -53,6 +53,7 @@ def _of_any(parameters: Mapping[str, str]) -> Iterator[Cause]:
     if len(manager.encode()) > _MAX_MANAGER:
         why = f"Too long: must have at most {_MAX_MANAGER} bytes"
         yield Cause("fieldManager", why, "FieldValueTooLong")
+    # Every invalid character is a cause of its own.
     for position, character in enumerate(manager):
         if not character.isprintable():
             why = f"invalid character U+{ord(character):04X} (at position {position})"

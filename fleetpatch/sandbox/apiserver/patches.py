@@ -38,6 +38,7 @@ def patched(document: Json, content_type: str, body: bytes, rules: MergeRules) -
 
     The result is plain JSON; whether it is still an object of its kind is not checked.
     """
+    # The sandbox is a 1.20, which drops null entries of lists.
     if content_type == MERGE:
         return merge_patched(document, _merge_body(body), keeps_null_entries=False)
     if content_type == JSON_PATCH:
@@ -83,6 +84,7 @@ def _json_patch_body(body: bytes) -> list[dict[str, Any]]:
         return []
     if not isinstance(patch, list):
         raise bad_request(_unmarshal(patch, "jsonpatch.Patch"))
+    # Go decodes null as an operation without members.
     for operation in patch:
         if not isinstance(operation, dict | None):
             raise bad_request(_unmarshal(operation, "jsonpatch.Operation"))

@@ -27,6 +27,7 @@ def find_route(path: str) -> Route:
 
     Raises Refusal (404) if it is not served: a Status for a built-in group, else plain text.
     """
+    # The core group is below /api and has no name; all others are below /apis.
     match path.strip("/").split("/"):
         case ["api", version, *rest]:
             return _route("", version, rest)
@@ -45,6 +46,7 @@ def _route(group: str, version: str, rest: list[str]) -> Route:
         raise no_such_resource() if discovery.is_built_in(group) else no_such_page()
     name = rest[1] if len(rest) >= _OBJECT else ""
     subresource = rest[2] if len(rest) == _SUBRESOURCE else ""
+    # A namespaced kind can be listed, but not read, without a namespace.
     if name and resource.namespaced and not namespace:
         raise no_such_resource() if discovery.is_built_in(group) else no_such_page()
     if subresource not in ("", _STATUS):

@@ -88,6 +88,8 @@ def failure(
 
 def details_of(resource: Resource, name: str = "", *, kind: str = "") -> Json:
     """The `details` of a Status about an object; `kind` is the plural unless it is given."""
+    # The server writes the plural here, although the field is called kind. Empty fields are left
+    # out (`omitempty` of Go).
     parts = {"name": name, "group": resource.group, "kind": kind or resource.plural}
     return {key: value for key, value in parts.items() if value}
 
@@ -167,6 +169,7 @@ def apply_conflict(conflicts: Sequence[tuple[str, str]]) -> Refusal:
         {"reason": "FieldManagerConflict", "message": f"conflict with {owner}", "field": field}
         for owner, field in conflicts
     ]
+    # The server groups several conflicts by manager, a line for each field.
     if len(conflicts) == 1:
         summary = f"1 conflict: conflict with {conflicts[0][0]}: {conflicts[0][1]}"
     else:
@@ -230,6 +233,7 @@ def invalid(group: str, kind: str, name: str, causes: Sequence[Cause]) -> Refusa
     details["causes"] = [
         {"reason": cause.reason, "message": cause.message, "field": cause.field} for cause in causes
     ]
+    # The format of field.ErrorList.ToAggregate: brackets only around several causes.
     message = f'{about} "{name}" is invalid: {listed}'
     return Refusal(failure(HTTPStatus.UNPROCESSABLE_ENTITY, message, "Invalid", details))
 
@@ -241,6 +245,7 @@ def invalid_option(options: str, cause: Cause) -> Refusal:
 
 def undecodable(document: Json, error: str) -> Refusal:
     """422 for a patched object that is not of its kind any more; it quotes the whole object."""
+    # Encoded twice: the object's JSON is quoted as a JSON string.
     quoted = encode(encode(document).decode()).decode()
     return invalid("", "", "", [Cause("patch", f"Invalid value: {quoted}: {error}")])
 

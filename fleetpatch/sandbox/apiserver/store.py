@@ -65,6 +65,7 @@ class Store:
         stored = {**document, "metadata": metadata}
         collection = self._collections[resource]
         key = key_of(metadata.get("namespace", ""), metadata["name"])
+        # Keys stay sorted, so that a page is a slice of them.
         if key not in collection.documents:
             insort(collection.keys, key)
         collection.documents[key] = stored
@@ -75,6 +76,7 @@ class Store:
         collection = self._collections[resource]
         for document in documents:
             self.version += 1
+            # In place, because nobody else has these documents yet: it saves a copy of each.
             metadata = document["metadata"]
             metadata["resourceVersion"] = str(self.version)
             collection.documents[key_of(metadata.get("namespace", ""), metadata["name"])] = document
@@ -85,6 +87,7 @@ class Store:
         collection = self._collections[resource]
         key = key_of(namespace, name)
         document = collection.documents.pop(key, None)
+        # A deletion is a write in etcd, too.
         if document is not None:
             self.version += 1
             del collection.keys[bisect_left(collection.keys, key)]

@@ -80,6 +80,7 @@ class Writes:
     ) -> StoredObject:
         """Carry out a PATCH; return the object after it."""
         custom = discovery.is_custom(route.resource)
+        # The order of these checks is the server's: type, size, options, and only then the object.
         kind = bodies.media_type(content_type)
         strategic = kind == patches.STRATEGIC and self.takes_strategic(route.resource)
         if kind not in _ACCEPTED and not strategic:
@@ -109,6 +110,7 @@ class Writes:
         document = objects.decoded_new(route.resource, raw)
         current = self._current(route)
         stored = current["metadata"]["uid"]
+        # A uid in a PUT is a precondition, and optional.
         uid = document["metadata"].get("uid", stored)
         if uid != stored:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
@@ -123,6 +125,7 @@ class Writes:
         """
         bodies.check_size(body)
         options = bodies.delete_options(body)
+        # A DELETE may have its options in the query or in the body.
         dry = WriteOptions.parse(parameters, "DeleteOptions").dry_run or bool(options.dry_run)
         resource = route.resource
         found = self._current(route)["metadata"]
@@ -197,6 +200,7 @@ class Writes:
         self, route: Route, current: StoredObject, document: StoredObject, options: WriteOptions
     ) -> StoredObject:
         document = objects.updated(route, document, current)
+        # A dry run goes through all checks; only the store does not change.
         if options.dry_run or document is current:
             return document
         return self.store.put(route.resource, document)
@@ -224,6 +228,7 @@ class Writes:
         own = {**metadata.with_owners_once(given), "uid": uid, "creationTimestamp": self._now()}
         if namespace:
             own["namespace"] = namespace
+        # Five random characters, as on the server; the uid is random already.
         if "generateName" in own and "name" not in own:
             own["name"] = own["generateName"] + uid[:_SUFFIX]
         prepared = {**document, "metadata": own}

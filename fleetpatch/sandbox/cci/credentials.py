@@ -33,6 +33,7 @@ class IssuedCredentials:
     def generate(cls) -> Self:
         """Generate random credentials."""
         return cls(
+            # Names are not secret, and fixed ones can be written into a plan.
             domain="sandbox-domain",
             user="sandbox-user",
             project="sandbox-project",

@@ -76,6 +76,7 @@ class Iam:
         if login.identity.methods != [_METHOD]:
             why = "Expecting to find the method password, and no other"
             return iam_error(HTTPStatus.BAD_REQUEST, why)
+        # One message for an unknown user and a wrong password: it must not reveal users.
         if not self._knows(login.identity.password.user):
             return iam_error(HTTPStatus.UNAUTHORIZED, "The username or password is wrong.")
         if login.scope.project.name != self.credentials.project:

@@ -45,6 +45,7 @@ class PatchLimits:
         """
         capability = CCI.capability(route.resource)
         before = self.store.get(route.resource, route.namespace, route.name)
+        # The API itself answers requests for unknown objects.
         if capability is None or before is None:
             return
         if request.media_type not in capability.patch_types:
@@ -59,6 +60,7 @@ class PatchLimits:
 
 def _forbidden(before: Json, after: Json, capability: Capability, at: Path = ()) -> Iterator[Path]:
     """The fields below `at` that differ although they may not change, each as high as possible."""
+    # The root is never updatable as such, so the walk goes down from there.
     if deep_equal(before, after) or at in _BY_SERVER or (at and capability.may_change(at)):
         return
     if not _holds_updatable(at, capability):

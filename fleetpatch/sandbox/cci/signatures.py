@@ -105,6 +105,7 @@ def _canonical_path(path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
+    # `?pretty` and `?pretty=` are the same parameter, and are signed.
     pairs = sorted(parse_qsl(query, keep_blank_values=True))
     return "&".join(f"{_quoted(key)}={_quoted(value)}" for key, value in pairs)
 
@@ -117,4 +118,5 @@ def _payload(request: ApiRequest) -> str:
     """The last line of the canonical request."""
     digest = hashlib.sha256(request.body).hexdigest()
     header = request.headers.get(_CONTENT, "").strip()
+    # The hash is computed here, never taken from the header: otherwise the body could be changed.
     return _UNSIGNED if header == _UNSIGNED and request.body else digest

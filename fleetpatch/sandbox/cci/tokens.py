@@ -33,6 +33,7 @@ class Tokens:
     def issue(self) -> Issued:
         """Issue a random token."""
         now = self.wall()
+        # Keeps the memory bounded by the logins within one lifetime.
         self._expiries = {token: end for token, end in self._expiries.items() if now < end}
         issued = Issued(secrets.token_urlsafe(_BYTES), now, now + self.lifetime)
         self._expiries[issued.token] = issued.expires_at

@@ -80,6 +80,7 @@ class Load:
     async def handle(self, answer: Callable[[], Awaitable[ApiReply | None]]) -> ApiReply | None:
         """Refuse a request with 429, or call `answer` after the latency."""
         began = self._clock()
+        # Counted before the check, so a refused request counts while it is answered.
         self._in_flight += 1
         reply = None
         try:
@@ -110,6 +111,7 @@ class Load:
     def _change(self, body: bytes) -> ApiReply:
         try:
             changes: Json = msgspec.json.decode(body, type=dict)
+            # Converted as a whole, so that the limits of all fields are checked.
             changed = {**msgspec.to_builtins(self.capacity), **changes}
             self.capacity = msgspec.convert(changed, Capacity)
         except msgspec.MsgspecError as error:
@@ -126,6 +128,7 @@ class Load:
 
     def _take(self, rate: float, now: float) -> bool:
         """Take a token from the bucket, if there is one."""
+        # A token bucket, filled lazily: its level is computed when a request arrives.
         grown = self._tokens + (now - self._filled_at) * rate
         self._tokens, self._filled_at = min(float(self.capacity.burst), grown), now
         if self._tokens < 1.0:

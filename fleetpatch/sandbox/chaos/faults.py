@@ -58,6 +58,7 @@ class Faults:
     def decide(self, call: Call, path: str) -> Decision:
         """Count a request, and decide its delay and its fault."""
         method = _METHODS[call.verb]
+        # By method and path, so that a decision does not depend on requests for other objects.
         self._numbers[method, path] += 1
         number = self._numbers[method, path]
         return self.chaos.decide(self.seed, method, path, call.route.name, number)
@@ -65,6 +66,7 @@ class Faults:
 
 def change_objects(rule: ChaosRule, store: Store, writes: Writes, route: Route) -> None:
     """Change the objects as another writer, if the rule's action does that."""
+    # A list has no object, so this comes before the object is looked up.
     if rule.action is Action.EXPIRE:
         store.compact()
     document = store.get(route.resource, route.namespace, route.name)
@@ -110,5 +112,6 @@ def _labelled(document: StoredObject, label: str) -> StoredObject:
 
 
 def _phrase(status: int) -> str:
+    # A rule may have any status from 400 to 599, also one without a phrase.
     known = any(status == each.value for each in HTTPStatus)
     return f"{status} {HTTPStatus(status).phrase}" if known else str(status)

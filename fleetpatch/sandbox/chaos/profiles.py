@@ -165,6 +165,7 @@ class Chaos(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_chaos(name: str) -> Chaos:
     """Load a profile by its name, or from a YAML or JSON file. Raises UsageError."""
+    # A profile's name wins; a file of that name can be written as ./mild.
     if name in PROFILES:
         return PROFILES[name]
     path = Path(name)

@@ -41,6 +41,7 @@ def decoded(resource: Resource, body: bytes) -> StoredObject:
             f" {version}, expected: {resource.api_version}"
         )
     own = document.get("metadata")
+    # A client must not claim owners itself: only the server computes them for an apply.
     if isinstance(own, dict) and own.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     try:
@@ -75,7 +76,7 @@ def _parsed(body: bytes) -> Json:
         pass
     yaml = YAML(typ="safe", pure=True)
     yaml.version = (1, 1)
-    yaml.allow_duplicate_keys = True
+    yaml.allow_duplicate_keys = True  # as Go's reader does
     with warnings.catch_warnings(action="ignore", category=MantissaNoDotYAML1_1Warning):
         first = next(iter(yaml.load_all(io.BytesIO(body))), None)
     document: Json = msgspec.to_builtins(first, str_keys=True)

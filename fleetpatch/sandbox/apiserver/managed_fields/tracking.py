@@ -91,6 +91,7 @@ def updated(
     `claimed` are the `managedFields` in the request's result. One empty entry clears them, and so
     does an empty list for a built-in kind. If they cannot be decoded, those of `live` stay.
     """
+    # `[{}]` is the documented way to clear managedFields.
     if claimed == [{}] or (claimed == [] and not discovery.is_custom(resource)):
         return document
     try:
@@ -124,6 +125,7 @@ def applied(
         first = Writer(_FIRST, writer.time)
         managed = created(resource, before, first)
     owners = reconciled_legacy(_fields(managed), before, rule)
+    # The fields of the last apply are needed to find those that are left out now.
     last, owners[me] = owners.get(me, frozenset()), frozenset(fields_of(configuration, rule))
     still_owned = frozenset[Field]().union(*owners.values())
     after = pruned(merged(before, configuration, rule), last, still_owned, rule)
@@ -167,6 +169,7 @@ def _updated(
     rule, me = rule_of(resource), Manager(writer.name, Operation.UPDATE, resource.api_version)
     changes = Changes.between(live, document, rule)
     owners = changes.still_owned(reconciled_legacy(_fields(managed), live, rule))
+    # The identity of an object, and what the server sets, belong to no manager.
     taken = changes.changed - _UNOWNED
     if taken:
         owners[me] = owners.get(me, frozenset()) | taken
