@@ -7,6 +7,6 @@ import typer
 
 def command() -> None:
     """Print the JSON Schema of plan files, for editors."""
-    from fleetpatch.model.plan.schema import json_schema
+    from fleetpatch.model.plan.json_schema import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2))

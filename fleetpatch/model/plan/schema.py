@@ -1,16 +1,14 @@
 """The plan: the pydantic models of the plan file's sections.
 
-Editors show the attribute docstrings (`fleetpatch schema`). The default of a key is a value that
-could be written into the file, which changes nothing, not even the digest. Keys that are only wrong
-in combination are found in `fleetpatch.model.plan.checks`.
+Editors show the attribute docstrings (`fleetpatch.model.plan.json_schema`). The default of a key is
+a value that could be written into the file, which changes nothing, not even the digest. Keys that
+are only wrong in combination are found in `fleetpatch.model.plan.checks`.
 """
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from fleetpatch.model.change import (
     FIELD_MANAGER,
@@ -185,26 +183,3 @@ class Plan(Section):
         # A cluster of a plan without a fleet is not listed, and has the plan's statuses.
         own = (ref.retry for ref in self.fleet if ref.name == cluster)
         return frozenset((next(own, None) or self.retry).statuses)
-
-
-class _PlanFileSchema(GenerateJsonSchema):
-    """Describes what a file may contain: None is a default of the models and is never written."""
-
-    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's hook
-        return False
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        described = super().default_schema(schema)
-        # Editors would insert these defaults, but an empty value is not valid in a file.
-        if described.get("default") in (None, [], {}, ""):
-            described.pop("default", None)
-        return described
-
-
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the plan file, for editors."""
-    schema = Plan.model_json_schema(by_alias=True, schema_generator=_PlanFileSchema)
-    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "fleetpatch plan"}

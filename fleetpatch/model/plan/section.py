@@ -39,7 +39,6 @@ class Section(BaseModel):
         frozen=True,
         hide_input_in_errors=True,  # the input may be a secret
         strict=True,  # "1" must not become 1
-        use_attribute_docstrings=True,  # the JSON Schema shows them in editors
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from fleetpatch.model.plan.schema import json_schema
+from fleetpatch.model.plan.json_schema import json_schema
 from fleetpatch.model.plan.yaml.document import read
 from tests.model.plans import MINIMAL, VALID, on_cci
 
