@@ -60,7 +60,7 @@ class Answer(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        # Nothing but what may be shown: pytest and tracebacks print values.
+        # Only fields that may be shown, because pytest and tracebacks print values.
         return f"Answer({self.status}, {self.seen!r}, {self.reason!r}, {self.message!r})"
 
     @property

@@ -41,8 +41,8 @@ class MetadataChange:
     rename_labels: Mapping[str, str] = field(default_factory=dict)
     copy_labels: Mapping[str, str] = field(default_factory=dict)
 
-    # Without slots: what is the same for all objects is computed once, since a run asks for it at
-    # each object.
+    # Without slots, because `cached_property` needs a `__dict__`. These values are the same for all
+    # objects, and a run uses them for each object, so they are computed once.
     @cached_property
     def touched(self) -> tuple[Path, ...]:
         """The fields that the change may write, sorted."""
@@ -57,7 +57,7 @@ class MetadataChange:
 
     @cached_property
     def values(self) -> Fields:
-        """The values that every object gets, whatever it had before; ABSENT removes."""
+        """The values that all objects get, whatever they had before; ABSENT removes a field."""
         labels = {label(key): value for key, value in self.labels.items()}
         annotations = {annotation(key): value for key, value in self.annotations.items()}
         return {
@@ -67,7 +67,7 @@ class MetadataChange:
 
     @cached_property
     def keeps_values(self) -> bool:
-        """Whether some of an object's wanted values are values that it had before."""
+        """Whether some wanted values of an object are its own values before the change."""
         return bool(self.rename_labels or self.copy_labels)
 
 

@@ -125,7 +125,7 @@ class CronField:
     def _step(self, text: str | None, largest: int, item: str) -> int:
         if text is None:
             return 1
-        # A step larger than the range selects the first number only, which nobody writes like this.
+        # A step larger than the range would select the first number only: most likely a mistake.
         if 1 <= int(text) <= largest:
             return int(text)
         raise ValueError(

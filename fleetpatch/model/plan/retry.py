@@ -8,20 +8,20 @@ from fleetpatch.model.plan.section import Given, ListOf, Percentage, Seconds, Se
 from fleetpatch.model.units import Percent
 
 RETRIED: Final = (408, 425, 429, 503)
-"""The statuses after which a PATCH is sent again: the server did not carry it out, and may soon.
+"""The statuses after which a PATCH is retried: the server did not carry it out now, but may soon.
 
-This is the one list: the row of `rules.answers.verdicts.ROWS`, the default of `statuses`, and what
-`statuses` may contain follow from it. A status belongs here only if it shows that nothing was
-stored, and if it has no row of its own in `ROWS` (401, 404, 409, 422). What a GET is retried after
-is in `kube.retry`; what lowers the pace is in `rules.pacing.reply_signal`.
+This is the only list of them: the row in `rules.answers.verdicts.ROWS`, the default of `statuses`,
+and the values that `statuses` may contain follow from it. A status belongs here only if it shows
+that nothing was stored, and if it has no row of its own in `ROWS` (401, 404, 409, 422). The retries
+of a GET are in `kube.retry`; the statuses that lower the pace are in `rules.pacing.reply_signal`.
 """
 
-# 504 is listed for people: it is always in doubt, so the object is read before anything is sent.
+# 504 is listed for people only: it is always in doubt, so the object is read before a retry.
 DEFAULT_STATUSES: Final = (*RETRIED, 504)
 """The default of `retry.statuses`."""
 
 _PERMANENT: Final = (501, 505)
-"""The 5xx that say what the server cannot do; a repeated request gets the same answer."""
+"""The 5xx that are about what the server supports; a repeated request gets the same answer."""
 
 _RETRYABLE: Final = frozenset({*RETRIED, *range(500, 600)} - {*_PERMANENT})
 _CHOICES: Final = (

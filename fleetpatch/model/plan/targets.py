@@ -49,7 +49,7 @@ Kind: TypeAlias = Annotated[str, AfterValidator(_kind)]
 NamespacePattern: TypeAlias = Annotated[str, AfterValidator(_namespace_pattern)]
 _Provider: TypeAlias = Annotated[
     ProviderName,
-    Strict(strict=False),  # a plan has the name, a strict enum takes its member only
+    Strict(strict=False),  # a plan contains the name; a strict enum accepts only its members
     WithJsonSchema({"type": "string", "enum": [name.value for name in ProviderName]}),
 ]
 

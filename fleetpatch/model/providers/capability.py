@@ -55,12 +55,12 @@ class Capability:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A provider: its job kinds, how it is signed in to, and what its documentation retries.
+    """A provider: its job kinds, how to sign in, and what its documentation says about retries.
 
-    `has_kubeconfig`: a kubeconfig's context leads to its clusters; otherwise the plan has their
-    `server` and `auth`. `is_closed` is set if only `kinds` are served; otherwise
-    `tables.capability` knows about other kinds. `not_retried` are the statuses that its
-    documentation says not to retry, each with why.
+    - `is_closed`: only `kinds` are served; otherwise `tables.capability` knows about other kinds.
+    - `has_kubeconfig`: its clusters are reached through a kubeconfig's context; otherwise the plan
+      has their `server` and `auth`.
+    - `not_retried`: the statuses that its documentation says not to retry, each with the reason.
     """
 
     name: ProviderName
@@ -72,7 +72,7 @@ class Provider:
 
     @property
     def takes_field_manager(self) -> bool:
-        """Whether a PATCH of each of its kinds may name its field manager."""
+        """Whether a PATCH of every kind accepts the field manager as a query parameter."""
         return all(QueryParameter.FIELD_MANAGER in kind.query for kind in self.kinds)
 
     def capability(self, resource: Resource) -> Capability | None:

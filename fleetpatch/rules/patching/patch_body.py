@@ -31,7 +31,7 @@ _DEFAULT_OPTIONS: Final = PatchOptions()
 class RequestBuilder:
     """Builds the requests of one run.
 
-    Where all objects get the same labels and annotations, the bodies differ in the guard alone, and
+    If all objects get the same labels and annotations, their bodies differ only in the guard, so
     the rest is encoded once.
     """
 
@@ -40,13 +40,14 @@ class RequestBuilder:
         self._shared: Fields | None = None
         if isinstance(change, MetadataChange) and not change.keeps_values:
             self._shared = change.values
-            # `{"metadata":{"labels":{...}}}` without its last two braces: the guard goes there.
+            # `{"metadata":{"labels":{...}}}` without its last two braces: the guard is appended.
             self._head = encode(_document(change.values, {}))[:-2] + b","
 
     def build(
         self, target: Target, goal: Fields, version: str | None, options: PatchOptions
     ) -> PatchRequest:
-        """Build the request by which `goal` comes to hold for `target`; see `request`."""
+        """Build the request that sets the fields of `target` to `goal`; see `request`."""
+        # By identity: `planner.goal` returns the shared values themselves for most targets.
         if goal is not self._shared:
             return request(self._change, target, goal, version, options)
         guard = encode(_guard(target, version))

@@ -41,8 +41,8 @@ def applied(document: Json, configuration: Json, manager: str, rules: MergeRules
     still_owned = frozenset[Field]().union(configured, *others)
     combined = merged(live, configuration, rule, as_configured=not rules.legacy)
     after = pruned(combined, ours, still_owned, rule, legacy=rules.legacy)
-    # The server computes new managedFields. They are no part of the change, so the old ones stay
-    # and never show up as a difference.
+    # The server computes new managedFields. They do not belong to the change, so the old ones are
+    # kept, and do not show up as a difference.
     kept = look_up(document, ("metadata", _MANAGED))
     if not isinstance(kept, list) or not isinstance(after, dict):
         return after

@@ -120,7 +120,7 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
 
 
 def _clash(change: MetadataChange, before: Fields) -> str:
-    """Describe a label that would be overwritten by another label's value; empty for none."""
+    """Describe a label whose value a rename or a copy would overwrite; empty if there is none."""
     if not change.keeps_values:
         return ""
     for old, new in (*change.rename_labels.items(), *change.copy_labels.items()):

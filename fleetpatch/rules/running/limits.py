@@ -54,8 +54,7 @@ More than a few odd objects next to each other, and few enough to read in a repo
 EXHAUSTED_IN_A_ROW: Final = 10
 """This many targets in a row that used up their attempts stop a cluster.
 
-Each of them already stands for several attempts over many seconds, so fewer are needed than of
-refusals.
+Each of them has had several attempts over many seconds, so fewer are needed than of refusals.
 """
 
 BUSY_ANSWERS: Final = 20

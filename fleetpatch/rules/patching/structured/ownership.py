@@ -57,7 +57,7 @@ class Changes:
         return bool(self.changed or self.removed)
 
     def still_owned(self, owners: Mapping[Manager, FieldSet]) -> Owners:
-        """The fields that other owners keep after somebody else has made these changes."""
+        """The fields that `owners` keep after another manager has made these changes."""
         return {manager: fields - self.changed - self.removed for manager, fields in owners.items()}
 
     def check(self, owners: Mapping[Manager, FieldSet]) -> None:
@@ -129,7 +129,7 @@ def pruned(
     remove = partial(without, document, rule=rule, keep_empty=not legacy)
     # Remove what the applier owned; whatever is still there, or owned, is kept. Removing the rest
     # may empty containers, which then disappear as well, so the kept fields are computed again.
-    # Only fields of `last` may go: a container that nobody owned stays.
+    # Only fields of `last` may be removed: a container without an owner stays.
     kept = present(remove(last)) | members(owned)
     kept = present(remove(existing - kept))
     return remove((existing - kept) & last)
