@@ -54,6 +54,7 @@ class Client:
             response = self._connection.getresponse()
             data = response.read()
         except BaseException:
+            # After an error the connection is in an unknown state; `http.client` opens a new one.
             self._connection.close()
             raise
         is_json = response.headers.get_content_type() == "application/json"
@@ -93,8 +94,9 @@ class SandboxThread:
         self.stop()
 
     def stop(self) -> None:
-        """End it; there is nothing to do where it has ended."""
+        """Stop the sandbox, unless it has ended already."""
         if self._thread.is_alive():
+            # An asyncio.Event must be set from the thread of its loop.
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join(10)
             self._loop.close()

@@ -34,6 +34,7 @@ JSON = st.recursive(
     ),
     max_leaves=12,
 )
+# Free JSON hardly ever reaches the validation of a spec, so some bodies have the right outline.
 BODIES = (
     JSON
     | st.fixed_dictionaries({"metadata": JSON, "spec": JSON})
@@ -44,6 +45,7 @@ KINDS = st.sampled_from([BATCH, TENSORFLOW])
 
 
 def api() -> Api:
+    # Without a socket: hundreds of requests in a second, each on a fresh store.
     store = Store(SERVED)
     fill(store, job_count=0, namespace_count=1, seed=0)
     made = Api(store, Writes(store, lambda: "uid"), Access({"token": ADMIN}))
@@ -91,7 +93,7 @@ def test_any_spelling_is_answered(
     if content_type == APPLY:
         body = configuration(kind, body)
     reply = answered(ApiRequest(method, path, {"fieldManager": "us"}, headers, body))
-    encode(msgspec.json.decode(reply.body))
+    encode(msgspec.json.decode(reply.body))  # the answer itself is valid JSON
 
 
 @given(content_type=st.sampled_from([MERGE, JSON_PATCH, STRATEGIC]), body=st.binary(max_size=20))

@@ -27,6 +27,7 @@ def serving(capacity: Capacity) -> SandboxThread:
 
 
 def test_requests_beyond_the_rate_are_refused_except_lists() -> None:
+    # The rate is so low that the bucket does not refill during the test.
     with serving(Capacity(rate=0.001, burst=3, retry_after=7)) as server:
         assert statuses(server, 5) == [200, 200, 200, 429, 429]
 

@@ -64,6 +64,7 @@ def test_a_rate_is_kept() -> None:
 
     hit = sum(decision.fault is not None for decision in decisions)
 
+    # Expected are 500 of 5000; 100 are almost five standard deviations.
     assert 400 < hit < 600
 
 
@@ -197,6 +198,7 @@ def test_tokens_expire() -> None:
         assert running.client.request("GET", f"/apis/batch/v1/jobs?continue={token}").status == 410
 
 
+# The objects of a test get different faults by their names.
 def test_one_run_is_scripted_by_names() -> None:
     rules = [ChaosRule(status=status, names=(f"fails-{status}",)) for status in (403, 409, 503)]
     with sandbox_with(*rules) as running:

@@ -271,7 +271,7 @@ def test_other_entries_of_a_list_must_not_be_missing() -> None:
 # What a PATCH of ours may have stored
 
 
-def noted(seen: Seen, **managers: str) -> Seen:
+def with_managers(seen: Seen, **managers: str) -> Seen:
     """The object with managedFields: the manager of each label."""
     entries = [
         {"manager": name, "fieldsV1": {"f:metadata": {"f:labels": {f"f:{key}": {}}}}}
@@ -284,25 +284,26 @@ THERE = seen_job({"team": "red", "tier": "gold"}, version="12")
 
 
 def test_values_that_another_manager_wrote_are_not_ours_although_we_sent_them() -> None:
-    ended = step(noted(THERE, team="kubectl", tier="kubectl"), sent=True)
+    ended = step(with_managers(THERE, team="kubectl", tier="kubectl"), sent=True)
 
     assert ended == End(Reason.ALREADY_SET, "written by kubectl", "12")
 
 
 @pytest.mark.parametrize("managers", [{}, {"team": "fleetpatch"}, {"other": "kubectl"}])
 def test_wanted_values_are_ours_if_we_or_no_manager_is_recorded(managers: dict[str, str]) -> None:
-    assert reason(step(noted(THERE, **managers), sent=True)) is Reason.SETTLED_BY_READING
+    assert reason(step(with_managers(THERE, **managers), sent=True)) is Reason.SETTLED_BY_READING
 
 
 def test_the_owner_of_a_value_that_held_before_does_not_count() -> None:
     planned = seen_job({"team": "blue", "tier": "gold"}, version="10")
 
-    ended = step(noted(THERE, tier="kubectl"), planned=planned, sent=True)
+    ended = step(with_managers(THERE, tier="kubectl"), planned=planned, sent=True)
 
     assert reason(ended) is Reason.SETTLED_BY_READING
 
 
-HALF = noted(
+# A webhook changed the team to capitals; the rest of our patch was stored as it was sent.
+HALF = with_managers(
     seen_job({"team": "RED", "tier": "gold"}, version="11"), team="fleetpatch", tier="fleetpatch"
 )
 
@@ -319,7 +320,7 @@ def test_after_a_conflict_such_a_value_is_drift_because_another_run_may_have_wri
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_value_of_another_run_under_our_manager_is_drift(lost: bool) -> None:
-    theirs = noted(seen_job({"team": "green"}, version="11"), team="fleetpatch")
+    theirs = with_managers(seen_job({"team": "green"}, version="11"), team="fleetpatch")
 
     assert reason(step(theirs, sent=True, lost=lost)) is Reason.DRIFTED
 
@@ -327,7 +328,7 @@ def test_a_value_of_another_run_under_our_manager_is_drift(lost: bool) -> None:
 def test_some_wanted_values_alone_do_not_show_that_our_patch_was_applied() -> None:
     change = MetadataChange(labels={"cost": "new", "team": None})
     planned = seen_job({"team": "blue"}, version="10")
-    theirs = noted(seen_job({"cost": "theirs"}, version="11"), cost="kubectl")
+    theirs = with_managers(seen_job({"cost": "theirs"}, version="11"), cost="kubectl")
 
     ended = step(theirs, change=change, planned=planned, sent=True, on_drift=OnDrift.OVERWRITE)
 
@@ -336,13 +337,13 @@ def test_some_wanted_values_alone_do_not_show_that_our_patch_was_applied() -> No
 
 
 def test_a_value_that_another_manager_wrote_is_drift() -> None:
-    ended = step(noted(seen_job({"team": "RED"}, version="11"), team="kubectl"), sent=True)
+    ended = step(with_managers(seen_job({"team": "RED"}, version="11"), team="kubectl"), sent=True)
 
     assert reason(ended) is Reason.DRIFTED
 
 
 def test_drift_of_one_field_keeps_what_we_stored_in_another() -> None:
-    now = noted(seen_job({"team": "red", "tier": "std"}), team="fleetpatch", tier="kubectl")
+    now = with_managers(seen_job({"team": "red", "tier": "std"}), team="fleetpatch", tier="kubectl")
 
     ended = step(now, sent=True)
 
@@ -375,6 +376,7 @@ def test_a_json_patch_is_not_sent_if_a_list_was_changed_under_our_manager() -> N
     target = replace(
         target_of(MetadataChange(), PLANNED), before={MARKS: ["a"]}, wanted={MARKS: ["a", "x"]}
     )
+    # Neither planned nor wanted, although our manager wrote it: another run may have done that.
     whole = {"metadata": {}, "spec": {"marks": ["A", "X"]}}
     owners = [{"manager": "fleetpatch", "fieldsV1": {"f:spec": {"f:marks": {}}}}]
     now = replace(PLANNED, resource_version="11", whole=whole, managed_fields=owners)

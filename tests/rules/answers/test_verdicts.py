@@ -311,9 +311,9 @@ def test_if_a_webhook_cannot_be_reached_nothing_was_stored(why: str) -> None:
 
 
 def test_older_servers_use_other_phrases_for_it() -> None:
-    said = 'Internal error occurred: failed calling admission webhook "x": connection refused'
+    message = 'Internal error occurred: failed calling admission webhook "x": connection refused'
 
-    assert judge(failure(500, "InternalError", said), RETRIED) == WEBHOOK
+    assert judge(failure(500, "InternalError", message), RETRIED) == WEBHOOK
 
 
 @pytest.mark.parametrize("phrase", PHRASES, ids=lambda phrase: phrase.text)
@@ -323,9 +323,10 @@ def test_every_phrase_is_recognized_within_any_text(phrase: Phrase) -> None:
         Meaning.NOT_STORED: Verdict.RETRY,
         Meaning.MAY_BE_STORED: Verdict.IN_DOUBT,
     }
-    said = failure(500, "InternalError", f"Internal error occurred: {phrase.text.upper()} (7)")
+    # In capitals, because servers and proxies differ in case.
+    answer = failure(500, "InternalError", f"Internal error occurred: {phrase.text.upper()} (7)")
 
-    assert verdict(said) is verdicts[phrase.meaning]
+    assert verdict(answer) is verdicts[phrase.meaning]
 
 
 @pytest.mark.parametrize(
@@ -355,6 +356,7 @@ DENIALS = [
     'admission webhook "validator.tfjob.training-operator.kubeflow.org" denied the request: spec',
     'admission webhook "vjob.kb.io" denied the request: spec.queueName: field is immutable',
     "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: replicas must be below 5",
+    # These also contain phrases of other meanings; the denial decides.
     'admission webhook "x" denied the request: cannot ask 10.0.0.1: connection refused',
     'admission webhook "x" denied the request: failed calling webhook "y"',
 ]

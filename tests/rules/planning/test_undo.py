@@ -37,6 +37,7 @@ from fleetpatch.rules.planning.planner import NeedsPatch, goal, need
 from fleetpatch.rules.planning.undo import values_to_restore
 from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 
+# Few keys and values, so that objects, patches and other writers often meet in the same fields.
 KEYS = st.sampled_from("abcd")
 TEXTS = st.dictionaries(KEYS, st.sampled_from(["", "x", "y"]), max_size=3)
 SCALARS = st.booleans() | st.integers(0, 2) | st.sampled_from(["x", "y", 1.0, -0.0])
@@ -46,6 +47,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 SPECS = st.dictionaries(KEYS, VALUES, max_size=3)
+# Maps are not empty: an empty map in a patch changes nothing, and such examples are rejected.
 NULLABLE = st.recursive(
     st.none() | SCALARS | st.lists(SCALARS, max_size=3),
     lambda inner: st.dictionaries(KEYS, inner, min_size=1, max_size=3),
@@ -64,6 +66,7 @@ def objects(draw: st.DrawFn) -> Any:
 
 @st.composite
 def metadata_changes(draw: st.DrawFn) -> PlanChange:
+    # Distinct keys, because a plan that writes a key twice is refused.
     keys = draw(st.permutations("abcd"))
     renames = draw(st.integers(0, 1))
     return MetadataChange(
@@ -123,6 +126,7 @@ def planned(change: PlanChange, whole: Json) -> Target:
     found = need(change, seen_whole(whole), JOB_RULES)
     if not isinstance(found, NeedsPatch) or None in all_values(found.wanted):
         reject()
+    # As in the run file: wanted values that follow from those before are not stored.
     kept = None if isinstance(change, MetadataChange) else found.wanted
     return target_of(seen_whole(whole), found.before, kept)
 
@@ -197,6 +201,7 @@ def without_version(whole: Json) -> Json:
     return {**whole, "metadata": metadata}
 
 
+# Many random changes need no patch on a random object, and are rejected; hence the health check.
 @pytest.mark.parametrize("kind", CHANGES)
 @settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data(), whole=objects())
@@ -245,6 +250,7 @@ def test_a_later_change_by_another_writer_is_not_undone(
     target = planned(change, whole)
     after, settlement = applied(change, target, whole)
     back, undoing = undo_of(change, target, settlement)
+    # Another writer changes one of the fields that undo would restore.
     path = data.draw(st.sampled_from(sorted(undoing.before)))
     theirs: Any = "theirs"
     for key in reversed(path):
@@ -306,6 +312,7 @@ def test_undo_restores_the_values_that_an_overwriting_run_replaced(
         reject()  # a parent of a touched field is gone: the server rejects it
     back, undoing = undo_of(change, target, settlement)
     undone, _ = applied(back, undoing, after)
+    # Undo removes the fields of the patch, but not the maps that the patch made around them.
     assert deep_equal(pruned(without_version(undone)), pruned(without_version(drifted)))
 
 

@@ -113,7 +113,7 @@ def test_a_dry_run_on_an_object_that_is_too_deep_ends_as_a_dry_run() -> None:
 @pytest.mark.parametrize("maps", [False, True])
 @pytest.mark.parametrize("kind", list(PatchType))
 def test_no_rule_fails_at_the_maximum_depth(kind: PatchType, *, maps: bool) -> None:
-    levels = MAX_DEPTH - 2
+    levels = MAX_DEPTH - 2  # the document and its spec are two levels
     found, value = seen({"a": nested(levels, maps=maps)}), nested(levels, 2, maps=maps)
     body: Json = {"spec": {"a": value}}
     if kind is PatchType.JSON:
@@ -151,6 +151,7 @@ def test_depth_counts_only_maps_and_lists() -> None:
     assert is_deeper(nested(100_000), MAX_DEPTH)
 
 
+# Keys that some rule looks for, so that random documents reach the code behind them.
 KEYS = st.sampled_from(
     [
         *("metadata", "labels", "annotations", "finalizers", "ownerReferences", "managedFields"),

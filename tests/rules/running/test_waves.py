@@ -99,12 +99,14 @@ def test_a_part_without_targets_is_done_from_the_start() -> None:
 
 
 def test_the_random_order_is_the_same_on_every_machine() -> None:
+    # The hash is written out: if it changed, a run planned before would get other waves.
     assert shuffle_key("seed", "uid") == "e734d659ab268e883949e572a9bd320d"
     assert shuffle_key("seed", "a", "bc") != shuffle_key("seed", "ab", "c")
 
 
 COUNTS = st.integers(0, 5) | st.integers(0, 300)
 FLEETS = st.dictionaries(st.tuples(st.sampled_from("abcd"), st.text("xyz", max_size=3)), COUNTS)
+# The last size repeats; 7 % keeps the number of waves below the limit.
 SIZES = st.lists(
     st.integers(1, 50) | st.integers(1, 10_000).map(lambda parts: Percent(parts / 100)), max_size=5
 ).map(lambda sizes: [*sizes, Percent(7)])
@@ -122,14 +124,14 @@ def test_every_target_is_in_exactly_one_wave_and_each_has_its_size(
         done.wave(stratum, rank) for stratum, size in strata.items() for rank in range(size)
     )
 
-    sizes_told = {
+    expected_sizes = {
         wave: end - before
         for wave, (before, end) in enumerate(zip((0, *done.ends), done.ends, strict=False), 1)
     }
-    assert members == sizes_told
+    assert members == expected_sizes
     assert done.ends == wave_ends(total, sizes)
     assert done.ends[-1:] == ((total,) if total else ())
-    assert min(sizes_told.values(), default=1) >= 1
+    assert min(expected_sizes.values(), default=1) >= 1
 
 
 def rounded(part: int, whole: int, done: int) -> set[int]:

@@ -242,6 +242,7 @@ class Oracle:
     """A window over some days, minute by minute, computed from the zones' local times."""
 
     def __init__(self, where: Window, since: float, until: float) -> None:
+        # An opening from before `since` may last into these days, and a zone may skip a day.
         longest = max(one.lasts for one in where.openings)
         self.minutes = range(int(since - longest - 3 * DAY), int(until), 60)
         self.open = set[int]()
@@ -249,7 +250,7 @@ class Oracle:
             for opens in self._openings(one):
                 self.open.update(range(opens, int(opens + one.lasts), 60))
         for days in where.blackouts:
-            self.open.difference_update(self._dark(days, where.zone))
+            self.open.difference_update(self._blacked_out(days, where.zone))
 
     def _openings(self, one: Opening) -> list[int]:
         """The minutes in which local time reaches a moment of the schedule, or skips it."""
@@ -257,18 +258,21 @@ class Oracle:
         latest = _clock(self.minutes[0] - 60, one.zone)
         for minute in self.minutes:
             shown = _clock(minute, one.zone)
+            # In a gap several minutes of local time pass at once; in an overlap, none.
             while latest < shown:
                 latest += timedelta(minutes=1)
                 if one.schedule.falls_on(latest.date()) and latest.time() in one.schedule.times:
                     found.append(minute)
         return found
 
-    def _dark(self, days: Days, zone: ZoneInfo) -> list[int]:
+    def _blacked_out(self, days: Days, zone: ZoneInfo) -> list[int]:
         """The minutes from the first one on the days, or after a skipped one, to the last one."""
         shown = [(minute, _clock(minute, zone).date()) for minute in self.minutes]
-        begun = [minute for minute, day in shown if day >= days.first]
-        going = [minute for minute, day in shown if day <= days.last]
-        return list(range(begun[0], going[-1] + 60, 60)) if begun and going else []
+        from_first = [minute for minute, day in shown if day >= days.first]
+        to_last = [minute for minute, day in shown if day <= days.last]
+        if not (from_first and to_last):
+            return []
+        return list(range(from_first[0], to_last[-1] + 60, 60))
 
     def look(self, minute: int) -> tuple[int | None, int | None]:
         """When it closes and when it opens next, both within the oracle's days."""
@@ -314,6 +318,7 @@ def windows(draw: st.DrawFn) -> tuple[Window, int]:
     return where, int(at(f"{day - timedelta(days=1)}T12:00Z"))
 
 
+# Few examples, because the oracle reads the clock for every minute of a week.
 @settings(max_examples=40, deadline=None)
 @given(windows(), st.lists(st.integers(0, 2 * 1440), min_size=5, max_size=5))
 def test_every_moment_agrees_with_the_oracle(case: tuple[Window, int], minutes: list[int]) -> None:
@@ -323,11 +328,13 @@ def test_every_moment_agrees_with_the_oracle(case: tuple[Window, int], minutes: 
 
     def shown(moment: float) -> tuple[float | None, float | None]:
         seen = window_status(where, moment)
+        # The oracle does not know what happens after its days.
         closes, opens = (
             None if one is None or one >= until else one for one in (seen.closes_at, seen.opens_at)
         )
         assert seen.may_send == (int(moment) // 60 * 60 in oracle.open)
         return closes, opens
 
+    # Nothing changes within a minute.
     for minute in (noon + 60 * number for number in minutes):
         assert shown(minute) == shown(minute + 59.5) == oracle.look(minute)
