@@ -1,4 +1,4 @@
-"""What a run changes in each object, independent of the plan file.
+"""The change that a run makes to each object, independent of the plan file.
 
 Three kinds: labels and annotations, for which only metadata is read; a patch body from the plan,
 for which whole objects are read; and a restoration (undo), whose wanted values are stored with each

@@ -63,7 +63,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class EarlierWrite:
-    """What an earlier attempt stored, kept when `resume --failed` removes the attempt's outcome.
+    """The values that an earlier attempt stored; kept when `resume --failed` removes its outcome.
 
     `wrote` are the values that it stored, `replaced` the values that the fields had before. Undo
     needs both.

@@ -153,12 +153,14 @@ def after_patch(
     - `guarded`: the PATCH carried that version.
     """
     found = _found(values, seen)
-    # A patch that changes nothing does not change the version. A dry run never shows a new one.
+    # A patch that changes nothing does not change the version. Neither does a dry run, whose
+    # version shows nothing.
     untouched = known_version == seen.resource_version and not dry_run
     unchanged = untouched and not sent_before
     if not seen.is_readable_at(values):
         # The server accepted the patch; that we cannot decode the result does not change this.
         return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
+    # In most cases all fields have exactly the wanted values, and nothing else is to be decided.
     wrote_other = _unless_same(found, values)
     if wrote_other is None:
         return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
@@ -389,7 +391,7 @@ def _drift(
     def drifted(path: Path, planned: Value, current: Value, wanted: Value) -> bool:
         if path in ours:
             return False
-        # A scalar is where the path needs a map. The field looks absent, but cannot be set.
+        # The path leads through a scalar: the field looks absent, but cannot be set.
         if is_obstructed(document, path):
             return True
         return not deep_equal(current, planned) and not (

@@ -1,4 +1,4 @@
-"""What an answer to a PATCH means, by its status and, where that is not enough, by its content.
+"""The meaning of an answer to a PATCH, by its status, or by its content if that is not enough.
 
 Which statuses are retried is defined in `model.plan.retry`, because a plan chooses among them.
 `TABLE` has a ruling for every status from 100 to 599. `judge` also uses the rest of the answer. A
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
     STOP = "stop"
     """Final; the target ends with the reason of the ruling."""
     IN_DOUBT = "in doubt"
-    """It may have been applied; read it and decide."""
+    """The patch may have been applied; read the object and decide."""
 
 
 SERVER_FAULTS: Final = frozenset({Verdict.RETRY, Verdict.IN_DOUBT})

@@ -85,7 +85,7 @@ def need(change: PlanChange, seen: Seen, rules: MergeRules = UNTYPED) -> Need:
 
 def goal(change: Change, target: Target) -> Fields:
     """The values that `target` must hold after the change."""
-    # The run file stores no wanted values where they follow from the values before.
+    # The run file does not store wanted values that follow from the values before.
     if target.wanted is None and isinstance(change, MetadataChange):
         return wanted(change, target.before)
     return target.wanted or {}

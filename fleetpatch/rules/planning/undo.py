@@ -48,8 +48,8 @@ def _applied(change: Change, target: Target, settlement: Settlement, before: Fie
     # The server may have stored other values than we sent.
     if settlement.wrote is not None:
         return settlement.wrote
-    # Computed again from `before`: where drift was overwritten, other values were wanted than
-    # those that follow from the target.
+    # Computed from `before` and not from the target: if drift was overwritten, the wanted values
+    # followed from the replaced values, and not from the planned ones.
     if isinstance(change, MetadataChange):
         return wanted(change, before)
     return goal(change, target)

@@ -35,7 +35,7 @@ Stratum: TypeAlias = tuple[str, str]
 """The name of a cluster, and a namespace in it."""
 
 MAX_WAVES: Final = 1000
-"""More are refused: each wave means a pause or a check, so so many are most likely a mistake."""
+"""More waves are refused: each means a pause or a check, so more are most likely a mistake."""
 
 _PERCENT: Final = 1_000_000
 """One percent in units of the finest percentage that a plan can name (`fleetpatch.model.units`).

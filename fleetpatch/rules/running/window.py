@@ -148,7 +148,7 @@ def _moment_of(local: datetime, zone: ZoneInfo, *, last: bool = False) -> float:
     if _local_time(earlier, zone) == local:
         return float(later if last else earlier)
     # The time is skipped. Then fold=0 is a moment after the gap and fold=1 one before it (PEP 495),
-    # and the end of the gap is where the local time jumps past `local`.
+    # and the gap ends at the second in which the local time jumps past `local`.
     seconds = range(later, earlier)
     return float(later + bisect_left(seconds, local, key=lambda one: _local_time(one, zone)))
 

@@ -18,7 +18,7 @@ from fleetpatch.model.plan.load import parse_plan, plan_from
 from tests.model.plans import MINIMAL, SIGN_INS, on_cci, problems_of
 
 LINE = MINIMAL.count("\n") + 1
-"""The line of what is added after the minimal plan; its patch takes one less in flow style."""
+"""The first line after the minimal plan; a patch in flow style takes one line less."""
 
 IAM = "endpoint: https://iam.x, domain: d, user: u, project: p"
 SECRET = "s3cr3t-Pa55w0rd"
@@ -147,11 +147,12 @@ def test_a_secret_is_never_repeated_however_it_is_written(place: str, form: str)
     cluster = place.format(form.format(SECRET))
     server = "server: https://x, provider: cci, name: a"
 
-    said = "\n".join(problems_of(f"{MINIMAL}fleet: [{{{server}, {cluster}}}]\n"))
+    messages = "\n".join(problems_of(f"{MINIMAL}fleet: [{{{server}, {cluster}}}]\n"))
 
-    assert said
-    assert SECRET not in said
-    assert "s3cr3t" not in said
+    assert messages
+    assert SECRET not in messages
+    # Also not a part of it, in case a message cuts it.
+    assert "s3cr3t" not in messages
 
 
 def refusals_of(secret: str) -> Iterator[PlanError]:
@@ -177,12 +178,12 @@ def refusals_of(secret: str) -> Iterator[PlanError]:
         yield caught.value
 
 
-# Hypothesis also draws texts from the source code, which messages contain with any secret.
+# Hypothesis also draws texts from the source code, and the messages contain some of them anyway.
 OWN_WORDS = "".join(str(error) + repr(error) for error in refusals_of("\N{SNOWMAN}" * 12))
 
 
 @given(secret=st.text(st.characters(codec="utf-8"), min_size=12, max_size=30))
-@example("12345678901.5e999")
+@example("12345678901.5e999")  # a number to YAML, and infinite
 @settings(max_examples=100, deadline=None)
 def test_no_secret_is_repeated_whatever_it_consists_of(secret: str) -> None:
     assume(secret not in OWN_WORDS)
@@ -193,7 +194,7 @@ def test_no_secret_is_repeated_whatever_it_consists_of(secret: str) -> None:
 
 
 @pytest.mark.parametrize("auth", SIGN_INS)
-def test_what_is_kept_of_a_plan_holds_names_alone(auth: str) -> None:
+def test_the_canonical_plan_contains_only_names_of_secrets(auth: str) -> None:
     kept = canonical(parse_plan(on_cci(auth=auth), "plan.yaml").plan)
 
     assert re.search(r'"auth":\{"(token|iam|aksk)":\{"[^}]*(env|file|Env|File)":', kept)
@@ -227,7 +228,7 @@ def test_two_projects_at_one_address_are_two_clusters(one: str, other: str) -> N
     [
         (BY_USER.format("acme", "north"), BY_USER.format("acme", "north")),
         (BY_KEY.format("p1"), BY_KEY.format("p1")),
-        # A token says nothing of its project, and IAM's names are not the ids of access keys.
+        # A token does not name its project, and IAM's names are not the ids of access keys.
         (BY_USER.format("acme", "north"), "{token: {env: T}}"),
         ("{token: {env: T}}", "{token: {env: U}}"),
         (BY_USER.format("acme", "north"), BY_KEY.format("p1")),

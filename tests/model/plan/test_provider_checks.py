@@ -248,15 +248,15 @@ def findings(patch: Mapping[str, Any], provider: ProviderName, resource: Resourc
 
 def test_the_tables_and_the_checks_agree_on_every_patch_type_and_field() -> None:
     for provider in (KUBERNETES, CCI):
-        for taken in provider.kinds:
-            for field in taken.updatable or ():
+        for capability in provider.kinds:
+            for field in capability.updatable or ():
                 body: Any = "x"
                 for key in reversed(field):
                     body = {key: body}
-                assert not findings({"merge": body}, provider.name, taken.resource)
-                if taken.updatable:
+                assert not findings({"merge": body}, provider.name, capability.resource)
+                if capability.updatable:
                     beside = {field[0]: {"elsewhere": 1}}
-                    assert findings({"merge": beside}, provider.name, taken.resource)
+                    assert findings({"merge": beside}, provider.name, capability.resource)
 
 
 def test_kinds_that_are_not_in_the_table_may_have_any_fields() -> None:
@@ -292,7 +292,7 @@ def test_problems_found_after_discovery_are_placed_in_the_plan_file() -> None:
     assert problem.startswith("plan.yaml:6:13: targets[0].kinds[0]: leases.coordination.k8s.io is")
 
 
-NODES = Resource("", "v1", "nodes", "Node", "node", (), False)
+NODES = Resource("", "v1", "nodes", "Node", "node", (), False)  # cluster-scoped
 SCOPED = "are cluster-scoped, and namespaces cannot choose among them"
 
 
@@ -401,8 +401,9 @@ TREES = ANYTHING | st.fixed_dictionaries(
 def test_any_tree_can_be_checked(tree: Any) -> None:
     list(check_providers(tree))
     for provider in PROVIDERS.values():
-        for taken in provider.kinds:
-            list(check_kind(tree, ("targets",), provider.name, taken.resource))
+        for capability in provider.kinds:
+            list(check_kind(tree, ("targets",), provider.name, capability.resource))
+    # None of these trees is a whole plan.
     if isinstance(tree, dict):
         with pytest.raises(PlanError):
             plan_from(tree)

@@ -32,11 +32,7 @@ def merged(current: Any, patch: Any, version: str = "1.36") -> Any:
 
 def finalizers(current: list[Any] | None, version: str = "1.36", /, **patch: Any) -> Any:
     """The finalizers after a patch; `order` and `delete` are the directives for them."""
-    names = {
-        "order": "$setElementOrder/finalizers",
-        "delete": "$deleteFromPrimitiveList/finalizers",
-    }
-    body = {names.get(name, name): value for name, value in patch.items()}
+    body = {_DIRECTIVES.get(name, name): value for name, value in patch.items()}
     live = {} if current is None else {"finalizers": current}
     return merged({"metadata": live}, {"metadata": body}, version)["metadata"].get("finalizers")
 
@@ -62,14 +58,21 @@ def entries(letters: str, **more: Any) -> list[Any]:
     ("current", "patch", "after"),
     [
         pytest.param(
-            "abcd", {"finalizers": "e", "delete": "b", "order": "ace"}, "aced", id="what is asked"
+            "abcd", {"finalizers": "e", "delete": "b", "order": "ace"}, "aced", id="all directives"
         ),
         pytest.param("abcd", {"order": "ca"}, "bcad", id="an order alone"),
         pytest.param("abcd", {"order": "dcba"}, "dcba", id="an order of all"),
         pytest.param("abcd", {"order": "xc"}, "abcd", id="an order names a missing entry"),
-        pytest.param("abc", {"finalizers": "d"}, "dabc", id="new ones come first without an order"),
-        pytest.param("abc", {"finalizers": "db"}, "dabc", id="up to what follows them here"),
-        pytest.param("abc", {"finalizers": "bd"}, "abdc", id="the list is an order itself"),
+        pytest.param(
+            "abc", {"finalizers": "d"}, "dabc", id="new entries come first without an order"
+        ),
+        pytest.param(
+            "abc",
+            {"finalizers": "db"},
+            "dabc",
+            id="new entries come before the next entry of the patch",
+        ),
+        pytest.param("abc", {"finalizers": "bd"}, "abdc", id="the patch is an order itself"),
         pytest.param("abc", {"delete": "b"}, "ac", id="deleted"),
         pytest.param("abc", {"delete": "xb"}, "ac", id="a missing entry is deleted"),
         pytest.param("abc", {"delete": "cba"}, "", id="all are deleted"),
@@ -79,8 +82,8 @@ def entries(letters: str, **more: Any) -> list[Any]:
         pytest.param(
             "ab", {"finalizers": "b", "delete": "b", "order": "b"}, "a", id="added and deleted"
         ),
-        pytest.param("abc", {"finalizers": "dd"}, "dabc", id="one twice in the list"),
-        pytest.param("aabc", {"finalizers": "c"}, "abc", id="one twice in the object"),
+        pytest.param("abc", {"finalizers": "dd"}, "dabc", id="repeated in the patch"),
+        pytest.param("aabc", {"finalizers": "c"}, "abc", id="repeated in the object"),
         pytest.param("", {"finalizers": "ba"}, "ba", id="into an empty list"),
         pytest.param("ab", {"finalizers": ""}, "ab", id="nothing"),
     ],
@@ -158,7 +161,7 @@ def test_invalid_and_contradictory_directives_are_refused(patch: Any, version: s
             [{"name": "b", "$patch": "delete"}, *entries("d")],
             "ad",
             "acd",
-            id="what is added takes the place of what is deleted",
+            id="an added entry takes the place of a deleted one",
         ),
         pytest.param(
             "abcd",
@@ -167,12 +170,16 @@ def test_invalid_and_contradictory_directives_are_refused(patch: Any, version: s
             "dc",
             id="two are deleted",
         ),
-        pytest.param("abc", [*entries("d"), *entries("d")], None, "dabc", id="one twice"),
+        pytest.param("abc", [*entries("d"), *entries("d")], None, "dabc", id="repeated"),
         pytest.param(
             "ab", [{"name": "x", "$patch": "delete"}], None, "ab", id="a missing entry is deleted"
         ),
         pytest.param(
-            "ab", [{"name": "a", "$patch": "delete"}, *entries("a")], None, "ab", id="made again"
+            "ab",
+            [{"name": "a", "$patch": "delete"}, *entries("a")],
+            None,
+            "ab",
+            id="deleted and added",
         ),
         pytest.param("ab", [{"$patch": "replace"}, *entries("c")], None, "c", id="replaced"),
         pytest.param(
@@ -180,10 +187,12 @@ def test_invalid_and_contradictory_directives_are_refused(patch: Any, version: s
             [{"$patch": "replace"}, {"name": "a", "$patch": "delete"}, *entries("ca")],
             None,
             "ca",
-            id="replaced, and the other directives are nothing",
+            id="replaced, and other directives are ignored",
         ),
         pytest.param("ab", [{"$patch": "replace"}], None, "", id="emptied"),
-        pytest.param("aab", [{"name": "a", "$patch": "delete"}], None, "b", id="both of one name"),
+        pytest.param(
+            "aab", [{"name": "a", "$patch": "delete"}], None, "b", id="all entries with the name"
+        ),
     ],
 )
 def test_a_list_with_a_key_is_merged_and_ordered(
@@ -249,7 +258,7 @@ def test_lists_that_cannot_be_merged_by_their_key_are_refused(patch: Any, versio
 
 @pytest.mark.parametrize("version", BOTH)
 def test_an_atomic_list_of_scalars_can_be_sorted(version: str) -> None:
-    """`mergePatchIntoOriginal` looks at the strategy for the merge alone."""
+    """`mergePatchIntoOriginal` uses the patch strategy for the merge only, not for the order."""
     current = {"containers": [{"name": "main", "args": ["x", "y", "z"]}]}
 
     def args(**patch: Any) -> Any:
@@ -332,6 +341,7 @@ def test_a_new_entry_of_an_existing_list_keeps_its_nulls_on_every_server() -> No
         assert pod({"volumes": entries("a")}, patch, version)["volumes"][0] == patch["volumes"][0]
 
 
+# Few letters, so that the lists often have entries in common.
 SETS = st.lists(st.sampled_from("abcdef"), unique=True)
 
 
@@ -340,9 +350,11 @@ SETS = st.lists(st.sampled_from("abcdef"), unique=True)
 def test_a_set_has_every_entry_once_in_the_given_order(
     current: list[str], added: list[str], deleted: list[str], shuffle: Any
 ) -> None:
+    # A valid order has the entries of the patch in their order, and may name others.
     kept = [name for name in current if name not in added and shuffle.random() < 0.5]
     order = [*added, *kept]
     before = copy.deepcopy((current, added))
+    # Without entries there is no list, and no order to check.
     if not current and not added:
         return
 

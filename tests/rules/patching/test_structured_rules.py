@@ -217,6 +217,7 @@ def test_owners_that_cannot_be_decoded_own_nothing(managed: Any) -> None:
     assert made["metadata"]["labels"] == {"a": "1", "b": "2"}
 
 
+# Few names, so that the managers often own the same entries.
 SETS = st.lists(st.sampled_from(NAMES), unique=True)
 
 
@@ -236,6 +237,7 @@ def test_each_entry_of_a_list_has_the_values_of_its_owners(
 
     dropped = {name for name in ours if name not in others and name not in wanted}
     assert sorted(made) == sorted({*live, *wanted, "other"} - dropped)
+    # Older servers append new entries.
     if version == "1.36":
         assert [name for name in made if name in wanted] == wanted
 

@@ -21,7 +21,7 @@ _BLANKS: Final = " \t"
 _BREAKS: Final = "\r\n\x85\u2028\u2029"
 _LINE_END: Final = "\0" + _BREAKS
 _NOT_PLAIN_IN_FLOW: Final = _BLANKS + _LINE_END + ",[]{}"
-"""What ends a plain scalar within brackets, and so cannot follow its first '?' or ':'."""
+"""Characters that end a plain scalar within brackets; they cannot follow its first '?' or ':'."""
 
 
 class PlanScanner(Scanner):
