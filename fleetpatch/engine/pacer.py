@@ -1,12 +1,11 @@
-"""The pacer: every request to one cluster stands in one line before it.
+"""The pacer: every request to one cluster waits here until it may be sent.
 
-When the next one may go is decided by `fleetpatch.rules.pacing`; here is the waiting. Who comes
-while nobody waits, and may go, goes at once. The others line up, and only the first in line asks:
-it sleeps as long as it is told to, or until a request in flight is answered, and when it goes the
-next one moves up. So requests leave in the order in which they came, whatever the limits do
-meanwhile, and a pause wakes nobody before its time.
+`fleetpatch.rules.pacing` decides when that is. A request is admitted at once if nothing waits and
+the rules allow it. The others wait in line, in the order in which they came. An answer makes room,
+so it hands permits to the first waiters. Where only time makes room (a rate, or a pause), the first
+waiter sleeps until then, and the others are not woken before it.
 
-Who goes holds a permit, and gives it back with the answer, from which the limits learn.
+A permit is returned with the answer, from which the rules learn.
 """
 
 import random
@@ -31,6 +30,23 @@ _WORTH_A_WORD = 0.2
 
 _LONGEST_PAUSE = 30.0
 _UNBOUNDED = 1_000_000
+
+
+class _Waiter:
+    """A request in line. `called` is set when it has got a permit, or should ask again."""
+
+    __slots__ = ("called", "has_taken", "is_asleep", "permit")
+
+    def __init__(self) -> None:
+        self.called = anyio.Event()
+        self.permit: Permit | None = None
+        self.is_asleep = False
+        self.has_taken = False
+
+    def take(self) -> Permit | None:
+        """Return the permit, which is the request's own from now on."""
+        permit, self.permit, self.has_taken = self.permit, None, True
+        return permit
 
 
 def _silent(_old: Pace, _new: Pace) -> None:
@@ -65,7 +81,7 @@ class Pacer:
         now = clock.monotonic()
         ceilings = Ceilings(rate, burst, concurrency, adaptive)
         self._governor = Governor(ceilings, now, random)
-        self._line: deque[anyio.Event] = deque()
+        self._line: deque[_Waiter] = deque()
         self._told = self._governor.pace(now)
         self._next_word = now + _WORD_EVERY
 
@@ -85,7 +101,7 @@ class Pacer:
             turn = self._governor.admit(self._clock.monotonic())
             if isinstance(turn, Permit):
                 return turn
-        return await self._stand_in_line(halt)
+        return await self._wait_in_line(halt)
 
     def answered(self, permit: Permit, reply: Reply) -> None:
         """Give a permit back with what came for it."""
@@ -94,40 +110,60 @@ class Pacer:
         if isinstance(reply, Answer) and (reply.retry_after or reply.retry_after_seconds):
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
         self._governor.answered(permit, signal_of(reply), now, wait)
-        self._next()
+        self._admit_waiting()
         if wait or now >= self._next_word:
             self._tell(now)
 
     def unused(self) -> None:
         """Take a permit back for which nothing was sent."""
         self._governor.unused(self._clock.monotonic())
-        self._next()
+        self._admit_waiting()
 
-    async def _stand_in_line(self, halt: Shutdown) -> Permit | None:
-        place = anyio.Event()
-        self._line.append(place)
+    async def _wait_in_line(self, halt: Shutdown) -> Permit | None:
+        waiter = _Waiter()
+        self._line.append(waiter)
         try:
-            while not halt.requested:
-                wait = inf
-                if self._line[0] is place:
-                    turn = self._governor.admit(self._clock.monotonic())
-                    if isinstance(turn, Permit):
-                        return turn
-                    wait = turn
+            while waiter.permit is None and not halt.requested:
+                wait = self._admit_waiting() if self._line[0] is waiter else inf
+                if waiter.permit is not None:
+                    break
                 if wait < inf:
+                    waiter.is_asleep = True
                     await halt.sleep(wait)
+                    waiter.is_asleep = False
                 else:
-                    await halt.wait_for(place)
-                    self._line[self._line.index(place)] = place = anyio.Event()
-            return None
+                    await halt.wait_for(waiter.called)
+                    if waiter.permit is None:
+                        waiter.called = anyio.Event()
+            return None if halt.requested else waiter.take()
         finally:
-            self._line.remove(place)
-            self._next()
+            self._leave(waiter)
 
-    def _next(self) -> None:
-        """Let the first in line ask again."""
-        if self._line:
-            self._line[0].set()
+    def _admit_waiting(self) -> float:
+        """Hand permits to the first waiters; returns the seconds until there may be another one.
+
+        A waiter that sleeps until its time asks by itself: it would not notice a permit.
+        """
+        now = self._clock.monotonic()
+        while self._line and not self._line[0].is_asleep:
+            turn = self._governor.admit(now)
+            if not isinstance(turn, Permit):
+                if turn < inf:
+                    # Only the first waiter sleeps, and it may not know yet that it is the first.
+                    self._line[0].called.set()
+                return turn
+            waiter = self._line.popleft()
+            waiter.permit = turn
+            waiter.called.set()
+        return inf
+
+    def _leave(self, waiter: "_Waiter") -> None:
+        """Let a waiter go, whether it took its permit, did not get one, or cannot use it."""
+        if waiter.permit is not None:
+            self.unused()
+        elif not waiter.has_taken:
+            self._line.remove(waiter)
+            self._admit_waiting()
 
     def _tell(self, now: float) -> None:
         """Tell of the pace, where it has changed enough."""
