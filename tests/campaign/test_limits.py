@@ -17,7 +17,7 @@ from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.run import Tally
 from fleetpatch.model.target import TargetId
 from fleetpatch.rules.answers.verdicts import Verdict
-from tests.engine.deliveries import TARGET
+from tests.engine.scripted import TARGET
 from tests.fakes import VirtualClock
 
 

@@ -1,4 +1,4 @@
-"""A sandbox for all tests of the command line, and a desk for each: a folder with its own state."""
+"""A sandbox for all tests of the command line, and for each a folder with its own state."""
 
 import os
 import pwd
@@ -46,7 +46,10 @@ def paint(name: str = "paint", **more: Any) -> dict[str, Any]:
 
 @contextmanager
 def as_anybody(folder: Path) -> Iterator[None]:
-    """Be somebody whom permissions concern: as root, become nobody, who then owns `folder`."""
+    """Run the block as a user that is subject to permissions, who owns `folder`.
+
+    root becomes the user `nobody`.
+    """
     if os.geteuid() != 0:
         yield
         return

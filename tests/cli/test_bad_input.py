@@ -121,43 +121,43 @@ def desk(tool: Tool, server: SandboxServer) -> Iterator[None]:
     assert server.sent() == before
 
 
-@pytest.mark.parametrize(("line", "told"), USAGE + NAMES)
-def test_a_wrong_command_line_is_told_in_one_line(call: Caller, line: str, told: str) -> None:
+@pytest.mark.parametrize(("line", "message"), USAGE + NAMES)
+def test_a_wrong_command_line_is_told_in_one_line(call: Caller, line: str, message: str) -> None:
     ended = call(*line.split())
 
     assert (ended.code, ended.out) == (2, "")
     assert re.match(r"fleetpatch: [^\n]*\n\Z", ended.err), ended.err
-    assert re.search(told, ended.err), ended.err
+    assert re.search(message, ended.err), ended.err
 
 
-@pytest.mark.parametrize(("line", "told"), WORDS)
-def test_words_that_cannot_be_meant_are_refused(call: Caller, line: str, told: str) -> None:
+@pytest.mark.parametrize(("line", "message"), WORDS)
+def test_words_that_cannot_be_meant_are_refused(call: Caller, line: str, message: str) -> None:
     ended = call(*line.split())
 
     assert (ended.code, ended.out) == (2, "")
-    assert re.search(f"^fleetpatch: .*{told}", ended.err, re.MULTILINE), ended.err
+    assert re.search(f"^fleetpatch: .*{message}", ended.err, re.MULTILINE), ended.err
 
 
-@pytest.mark.parametrize(("line", "told"), MEANINGS)
+@pytest.mark.parametrize(("line", "message"), MEANINGS)
 def test_a_problem_of_a_plan_stands_in_a_line_that_begins_with_its_place(
-    call: Caller, line: str, told: str
+    call: Caller, line: str, message: str
 ) -> None:
     ended = call(*line.split())
 
     assert (ended.code, ended.out) == (2, "")
     assert len(ended.err.splitlines()) == 1
-    assert re.search(told, ended.err), ended.err
+    assert re.search(message, ended.err), ended.err
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])
 def test_guards_refuse_and_leave_no_run_behind(call: Caller, tool: Tool, verb: str) -> None:
-    for file, told in (
+    for file, message in (
         ("few.yaml", r"more objects than guards\.maxTargets allows: \d+ found .*, 3 allowed"),
         ("all.yaml", r"no selector and would match every object .* pass --all"),
     ):
         ended = call(verb, file)
         assert (ended.code, ended.out) == (2, "")
-        assert re.search(told, ended.err), ended.err
+        assert re.search(message, ended.err), ended.err
     assert not list(tool.state.rglob("*.run"))
 
 

@@ -50,15 +50,15 @@ def pointing_to(server: str, token: str = TOKEN) -> str:
     )
 
 
-def told_in_one_line(ended: Ended, told: str) -> None:
+def reports_in_one_line(ended: Ended, message: str) -> None:
     assert (ended.code, ended.out) == (1, ""), ended.err
     assert re.match(r"fleetpatch: [^\n]*\n\Z", ended.err), ended.err
-    assert re.search(told, ended.err), ended.err
+    assert re.search(message, ended.err), ended.err
     assert TOKEN not in ended.err
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (None, r"\$KUBECONFIG: no such file: .*; correct it or unset it"),
         ("users: [\n", r"other\.kubeconfig:\d+:\d+: is not YAML; correct it"),
@@ -69,13 +69,13 @@ def told_in_one_line(ended: Ended, told: str) -> None:
     ],
 )
 def test_a_kubeconfig_that_is_none_is_named(
-    call: Caller, kubeconfig: Path, content: str | None, told: str
+    call: Caller, kubeconfig: Path, content: str | None, message: str
 ) -> None:
     if content is not None:
         kubeconfig.write_text(content)
 
     for verb in VERBS:
-        told_in_one_line(call(verb, "plan.yaml"), told)
+        reports_in_one_line(call(verb, "plan.yaml"), message)
 
 
 def test_without_any_kubeconfig_the_ways_to_give_one_are_told(
@@ -83,7 +83,7 @@ def test_without_any_kubeconfig_the_ways_to_give_one_are_told(
 ) -> None:
     monkeypatch.delenv("KUBECONFIG")
 
-    told_in_one_line(call("plan", "plan.yaml"), r"set KUBECONFIG or write ~/\.kube/config")
+    reports_in_one_line(call("plan", "plan.yaml"), r"set KUBECONFIG or write ~/\.kube/config")
 
 
 def test_a_context_that_is_not_there_is_answered_with_those_that_are(
@@ -91,9 +91,9 @@ def test_a_context_that_is_not_there_is_answered_with_those_that_are(
 ) -> None:
     tool.write("plan.yaml", paint(fleet=[{"name": "a", "context": "nowhere"}]))
 
-    told_in_one_line(call("plan", "plan.yaml"), r"no context 'nowhere'; there are: sandbox")
+    reports_in_one_line(call("plan", "plan.yaml"), r"no context 'nowhere'; there are: sandbox")
     words = ("label", "jobs.batch", "a=1", "-A", "-l", "app=etl", "--context", "nowhere")
-    told_in_one_line(call(*words), r"no context 'nowhere'; there are: sandbox")
+    reports_in_one_line(call(*words), r"no context 'nowhere'; there are: sandbox")
 
 
 def test_a_server_that_refuses_connections_is_named_with_its_address(
@@ -103,14 +103,16 @@ def test_a_server_that_refuses_connections_is_named_with_its_address(
     kubeconfig.write_text(pointing_to(f"http://127.0.0.1:{port}"))
 
     for verb in VERBS:
-        told = rf"cluster prod \(http://127\.0\.0\.1:{port}\): .*cannot connect.*; check the server"
-        told_in_one_line(call(verb, "plan.yaml"), told)
+        message = (
+            rf"cluster prod \(http://127\.0\.0\.1:{port}\): .*cannot connect.*; check the server"
+        )
+        reports_in_one_line(call(verb, "plan.yaml"), message)
 
 
 def test_a_host_that_nobody_knows_is_named(call: Caller, kubeconfig: Path) -> None:
     kubeconfig.write_text(pointing_to("https://nowhere.invalid"))
 
-    told_in_one_line(call("plan", "plan.yaml"), r"nowhere\.invalid.*cannot connect")
+    reports_in_one_line(call("plan", "plan.yaml"), r"nowhere\.invalid.*cannot connect")
 
 
 def test_a_token_that_is_refused_is_told_and_not_shown(
@@ -118,7 +120,7 @@ def test_a_token_that_is_refused_is_told_and_not_shown(
 ) -> None:
     kubeconfig.write_text(pointing_to(server.server))
 
-    told_in_one_line(call("plan", "plan.yaml"), r"does not accept our credentials \(401")
+    reports_in_one_line(call("plan", "plan.yaml"), r"does not accept our credentials \(401")
 
 
 def test_tls_to_a_server_that_speaks_none_is_told(
@@ -126,11 +128,11 @@ def test_tls_to_a_server_that_speaks_none_is_told(
 ) -> None:
     kubeconfig.write_text(pointing_to(server.server.replace("http:", "https:")))
 
-    told_in_one_line(call("plan", "plan.yaml"), r"cannot connect: .*SSL")
+    reports_in_one_line(call("plan", "plan.yaml"), r"cannot connect: .*SSL")
 
 
 class _WebSite(BaseHTTPRequestHandler):
-    """Says welcome to everybody, and quotes what it was sent."""
+    """Answers every request, and quotes it."""
 
     def do_GET(self) -> None:
         body = f"<html><title>Welcome {self.headers['Authorization']}</title></html>".encode()
@@ -156,14 +158,16 @@ def web_site() -> Iterator[str]:
 def test_a_web_site_is_no_kubernetes(call: Caller, kubeconfig: Path, web_site: str) -> None:
     kubeconfig.write_text(pointing_to(web_site))
 
-    told_in_one_line(call("plan", "plan.yaml"), r"not a Kubernetes API; check the address")
+    reports_in_one_line(call("plan", "plan.yaml"), r"not a Kubernetes API; check the address")
 
 
 @pytest.mark.parametrize("state", ["/dev/null/state", "plan.yaml", "/proc/nowhere"])
 def test_a_state_folder_that_cannot_be_made_is_named(call: Caller, state: str) -> None:
     ended = call("plan", "plan.yaml", "--state-dir", state)
 
-    told_in_one_line(ended, re.escape(state) + r".*; check the path and the rights on its folder")
+    reports_in_one_line(
+        ended, re.escape(state) + r".*; check the path and the rights on its folder"
+    )
 
 
 def test_a_state_folder_that_may_not_be_written_is_named(
@@ -175,7 +179,7 @@ def test_a_state_folder_that_may_not_be_written_is_named(
     with as_anybody(tool.folder):
         ended = call("plan", "plan.yaml")
 
-    told_in_one_line(ended, r"check the path and the rights on its folder")
+    reports_in_one_line(ended, r"check the path and the rights on its folder")
 
 
 def test_a_log_that_cannot_be_written_stops_the_run_before_the_first_patch(
@@ -187,7 +191,7 @@ def test_a_log_that_cannot_be_written_stops_the_run_before_the_first_patch(
 
     ended = call("apply", "paint", "--yes", "--log-file", "/dev/full")
 
-    told_in_one_line(ended, r"/dev/full: the log cannot be written .*--log-file")
+    reports_in_one_line(ended, r"/dev/full: the log cannot be written .*--log-file")
     assert server.sent() == before
 
 
@@ -200,7 +204,7 @@ def test_a_damaged_run_file_is_refused_and_the_others_are_still_listed(
     torn.write_bytes(sound.read_bytes()[:5000])
 
     for words in (("status", "torn"), ("targets", "torn"), ("apply", "torn", "--yes")):
-        told_in_one_line(call(*words), r"torn\.run: .*; ")
+        reports_in_one_line(call(*words), r"torn\.run: .*; ")
     listed = call("status")
     assert listed.code == 0
     assert sound.stem in listed.out

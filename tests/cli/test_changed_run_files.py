@@ -50,10 +50,10 @@ def replan(run_file: Path, **sections: Any) -> None:
     change(run_file, "UPDATE meta SET value = ? WHERE key = 'plan'", text)
 
 
-def refused(ended: Ended, told: str) -> None:
+def refused(ended: Ended, message: str) -> None:
     assert (ended.code, ended.out) == (1, ""), ended
     assert re.fullmatch(r"fleetpatch: run file [^\n]+\n", ended.err), ended.err
-    assert re.search(told, ended.err), ended.err
+    assert re.search(message, ended.err), ended.err
     assert "plan again" in ended.err
 
 
@@ -183,7 +183,7 @@ def test_an_undo_puts_nothing_back_but_what_it_was_planned_with(
 
     refused(call("apply", undo, "--yes"), "its targets or facts were changed")
 
-    # Whoever also makes the checksum fit has another digest than the reviewed one.
+    # With a checksum that fits, the digest differs from the one that was reviewed.
     change(undo, "DELETE FROM meta WHERE key = 'sealed'")
     refused(call("apply", undo, "--digest", reviewed, "--yes"), "its plan was changed")
     assert server.sent() == sent

@@ -46,14 +46,14 @@ def test_for_cci_it_lists_fields_and_says_what_is_retried_all_the_same(call: Cal
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_programs_get_all_of_it_as_one_object(call: Caller, provider: str) -> None:
-    told = json.loads(call("kinds", "--provider", provider, "-o", "json").out)
+    printed = json.loads(call("kinds", "--provider", provider, "-o", "json").out)
 
-    table = PROVIDERS[told["provider"]]
-    assert told["provider"] == provider
-    assert told["otherKinds"] is not table.is_closed
-    assert list(told["notRetried"]) == [str(status) for status in table.not_retried]
-    assert [kind["kind"] for kind in told["kinds"]] == [one.resource.name for one in table.kinds]
-    for kind, taken in zip(told["kinds"], table.kinds, strict=True):
+    table = PROVIDERS[printed["provider"]]
+    assert printed["provider"] == provider
+    assert printed["otherKinds"] is not table.is_closed
+    assert list(printed["notRetried"]) == [str(status) for status in table.not_retried]
+    assert [kind["kind"] for kind in printed["kinds"]] == [one.resource.name for one in table.kinds]
+    for kind, taken in zip(printed["kinds"], table.kinds, strict=True):
         assert kind["path"] == taken.path
         assert len(kind["patchTypes"]) == len(taken.patch_types)
         assert (kind["fields"] is None) is (taken.updatable is None)

@@ -41,10 +41,10 @@ def run_file(tool: Tool, call: Caller) -> Path:
     return Path(ended.json["runFile"])
 
 
-def refused(ended: Ended, code: int, told: str) -> None:
+def refused(ended: Ended, code: int, message: str) -> None:
     assert (ended.code, ended.out) == (code, "")
     assert re.fullmatch(r"fleetpatch: [^\n]+\n", ended.err), ended.err
-    assert re.search(told, ended.err), ended.err
+    assert re.search(message, ended.err), ended.err
 
 
 @pytest.mark.usefixtures("run_file")

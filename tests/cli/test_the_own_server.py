@@ -1,6 +1,6 @@
 """`fleetpatch sandbox` and `fleetpatch demo`, as processes.
 
-Covered: the line that tells where it serves, discovery, its end on signals, a port in use, seeds;
+Covered: the line with its address, discovery, its end on signals, a port in use, seeds;
 the demo from beginning to end.
 Left out: what the sandbox answers (tests/sandbox, tests/differential).
 """
@@ -61,8 +61,8 @@ def test_the_demo_tells_the_whole_story(tool: Tool) -> None:
     ended = end(tool.start("demo", "--jobs", 200))
 
     assert ended.code == 0, ended.err
-    for told in ("1. Plan", "2. Apply", "3. Apply again", "Run file:", "Log:", "is finished"):
-        assert told in ended.out
+    for text in ("1. Plan", "2. Apply", "3. Apply again", "Run file:", "Log:", "is finished"):
+        assert text in ended.out
     assert ended.out.index("1. Plan") < ended.out.index("Digest") < ended.out.index("2. Apply")
     assert "0 PATCH" in ended.out.partition("3. Apply again")[2]
     assert "Traceback" not in ended.err

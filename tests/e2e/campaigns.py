@@ -1,7 +1,7 @@
-"""A whole campaign before the eyes of a reader: plan, apply, apply again, undo.
+"""A whole campaign, checked by reading the server: plan, apply, apply again, undo.
 
-What must come out of it is worked out from what was there before, in a test's own words, and
-compared with all objects of a server, those included that the plan must leave alone.
+The expected result is computed from the objects before, by a function of the test, and compared
+with all objects of the server, including those that the plan must not change.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ import pytest
 from tests.cli.calling import Caller, Ended
 
 Objects: TypeAlias = dict[Any, Any]
-"""Objects as a server shows them, each by what names it."""
+"""Objects as a server shows them, by key."""
 
 _SERVERS_OWN = ("resourceVersion", "managedFields", "generation")
 
@@ -25,9 +25,9 @@ def there_and_back(
     read: Callable[[], Objects],
     change: Callable[[Objects], None],
 ) -> Any:
-    """Carry a plan out and undo it; `change` does in place what the plan says.
+    """Carry a plan out and undo it; `change` makes the planned change in place.
 
-    Gives the answer of `apply -o json`.
+    Returns the output of `apply -o json`.
     """
     before = read()
     expected = plain(before)
@@ -57,7 +57,7 @@ def there_and_back(
 
 
 def ends_well(ended: Ended, applied: int) -> bool:
-    """Whether a run ended with so many targets applied, and none failed or pending."""
+    """Return whether a run ended with `applied` targets applied, and none failed or pending."""
     assert ended.code == 0, ended.err + ended.out
     counts = ended.json["outcomes"]
     assert (counts["applied"], counts["failed"], counts["pending"]) == (applied, 0, 0), counts
@@ -65,7 +65,7 @@ def ends_well(ended: Ended, applied: int) -> bool:
 
 
 def plain(objects: Mapping[Any, Any]) -> Objects:
-    """A copy without what a server keeps for itself, and without empty maps of labels."""
+    """Return a copy without fields of the server's own, and without empty maps of labels."""
     copy = deepcopy(dict(objects))
     for one in copy.values():
         metadata = one["metadata"]
@@ -78,7 +78,7 @@ def plain(objects: Mapping[Any, Any]) -> Objects:
 
 
 def differing(before: Objects, after: Objects) -> list[Any]:
-    """What names the objects that are not the same in both."""
+    """Return the keys of the objects that differ."""
     return [key for key, one in after.items() if before[key] != one]
 
 

@@ -11,14 +11,14 @@ from tests.e2e.tool import Tool
 
 @pytest.fixture(autouse=True, scope="session")
 def _heed_ctrl_c() -> None:
-    """What a shell starts in the background ignores SIGINT, and so would all that we start."""
+    """Do not ignore SIGINT: a background process of a shell does, and its children inherit it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
 def tool(tmp_path: Path) -> Tool:
-    """The command line, for whatever cluster has its kubeconfig in `tmp_path / "kubeconfig"`."""
+    """The command line, with the kubeconfig in `tmp_path / "kubeconfig"`."""
     return Tool(tmp_path, tmp_path / "kubeconfig")
 
 

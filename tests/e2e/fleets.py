@@ -19,7 +19,7 @@ _MERGE = "application/merge-patch+json"
 
 
 def namespaces(control_plane: ControlPlane, *endings: str) -> list[str]:
-    """Create namespaces that share a beginning which no other has."""
+    """Create namespaces with a common prefix that no other namespace has."""
     beginning = f"e2e-{secrets.token_hex(4)}"
     names = [f"{beginning}-{ending}" for ending in endings]
     for name in names:
@@ -64,5 +64,5 @@ def side_by_side(work: Callable[[str], None], names: Iterable[str], threads: int
 
 
 def versions(seen: Mapping[Key, Mapping[str, Any]]) -> dict[Key, str]:
-    """Each object's resourceVersion."""
+    """Return each object's resourceVersion."""
     return {key: metadata["resourceVersion"] for key, metadata in seen.items()}

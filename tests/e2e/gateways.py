@@ -1,4 +1,4 @@
-"""A gateway between the tool and a sandbox that confuses requests and answers."""
+"""A gateway between the tool and a sandbox that mixes up requests and answers."""
 
 import http.client
 import json
@@ -13,21 +13,21 @@ from urllib.parse import urlsplit
 from tests.e2e.sandboxes import SandboxServer
 
 Forward: TypeAlias = Callable[[str, str, bytes], tuple[int, bytes]]
-"""Sends a request (method, path with query, body) on; gives the status and body of its answer."""
+"""Forwards a request (method, path with query, body); returns status and body of its answer."""
 
 Confuses: TypeAlias = Callable[[Forward, str, str, bytes], tuple[int, bytes]]
-"""Answers a request, by the means that a Forward offers."""
+"""Answers a request, usually by calling the Forward that it gets."""
 
 
 class Gateway:
-    """Where it listens, and the PATCHes that came in, by path."""
+    """The URL of the gateway, and the paths of the PATCHes that it received."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.patches: list[str] = []
 
     def redirect(self, kubeconfig: Path) -> None:
-        """Make a kubeconfig of the sandbox's lead here instead."""
+        """Change a kubeconfig of the sandbox so that it leads to the gateway."""
         document = json.loads(kubeconfig.read_text())
         document["clusters"][0]["cluster"]["server"] = self.url
         kubeconfig.write_text(json.dumps(document))
@@ -39,7 +39,7 @@ def gateway(sandbox: SandboxServer, confuses: Confuses) -> Iterator[Gateway]:
     upstream = urlsplit(sandbox.server).netloc
 
     class Handler(BaseHTTPRequestHandler):
-        """Passes requests to `confuses`, and its answers back."""
+        """Answers each request with the result of `confuses`."""
 
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -47,7 +47,7 @@ def gateway(sandbox: SandboxServer, confuses: Confuses) -> Iterator[Gateway]:
         def do_GET(self) -> None:
             try:
                 self._answer()
-            except ConnectionError:  # whoever asked has ended
+            except ConnectionError:  # the client has ended
                 self.close_connection = True
 
         def _answer(self) -> None:

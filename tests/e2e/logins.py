@@ -10,7 +10,7 @@ ACCESS_KEY = ("CCI_ACCESS_KEY", "CCI_SECRET_KEY")
 
 
 def auth(server: SandboxServer, way: str, folder: Path) -> dict[str, Any]:
-    """What a plan says; files are written to `folder`, variables are the server's credentials."""
+    """Return the `auth` of a plan; its files are written to `folder`."""
     known = server.credentials
     user = {
         "endpoint": server.server,
@@ -33,9 +33,9 @@ def auth(server: SandboxServer, way: str, folder: Path) -> dict[str, Any]:
 
 
 def cluster(server: SandboxServer, way: str, folder: Path, **more: Any) -> dict[str, Any]:
-    """The cluster of a fleet that is this server."""
-    told = auth(server, way, folder)
-    return {"name": "cci", "provider": "cci", "server": server.server, "auth": told, **more}
+    """Return the entry of a plan's fleet for this server."""
+    credentials = auth(server, way, folder)
+    return {"name": "cci", "provider": "cci", "server": server.server, "auth": credentials, **more}
 
 
 def _written(file: Path, secret: str) -> str:

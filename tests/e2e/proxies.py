@@ -1,9 +1,9 @@
-"""A proxy between the tool and an API server: it remembers every request, and interferes.
+"""A proxy between the tool and an API server that records every request, and can interfere.
 
-It cuts connections, and hands on other answers than the server's (`tests.e2e.substitutes`). It ends
-where TLS would begin, so the tool speaks plain HTTP to it, over real sockets. A request is read
-whole before anything is done with it; a cut happens before it is delivered, after it was carried
-out, or in the middle of the answer, and shows as an end of file or as a reset.
+It cuts connections, and replaces answers (`tests.e2e.substitutes`). It terminates TLS, so the tool
+sends plain HTTP to it, over real sockets. It reads a request as a whole first; a cut happens before
+the request is delivered, after it was carried out, or in the middle of the answer, and appears as
+an end of file or as a reset.
 """
 
 import asyncio
@@ -36,14 +36,14 @@ class Cut(StrEnum):
     BEFORE = "before"
     """The server never sees the request."""
     MIDDLE = "middle"
-    """It has carried it out, and half of its answer arrives."""
+    """The server has carried it out, and half of its answer arrives."""
     AFTER = "after"
-    """It has carried it out, and nothing of its answer arrives."""
+    """The server has carried it out, and no part of its answer arrives."""
 
 
 @dataclass(frozen=True, slots=True)
-class Passing:
-    """A request as it came in: when, in seconds since the epoch, what, and what became of it."""
+class ProxiedRequest:
+    """A request that the proxy received: time in seconds since the epoch, content, interference."""
 
     at: float
     method: str
@@ -52,20 +52,20 @@ class Passing:
 
     @property
     def name(self) -> str:
-        """The last part of the path: the object's name, where one is meant."""
+        """The last part of the path: the name of the object, in a request for one."""
         return self.path.rpartition("/")[2]
 
 
-Chooses = Callable[[str, str], Cut | Substitute | None]
-"""Method and path -> how to interfere, or not at all."""
+ChooseInterference = Callable[[str, str], Cut | Substitute | None]
+"""Returns how to interfere with a request, by method and path, or None."""
 
 
 def no_cut(_method: str, _path: str) -> None:
-    """Let all pass."""
+    """Do not interfere."""
 
 
-def at_random(cut: Cut, share: float, seed: int) -> Chooses:
-    """Cut this share of the requests for single objects; the same ones for the same seed."""
+def at_random(cut: Cut, share: float, seed: int) -> ChooseInterference:
+    """Cut this share of the requests for single objects, reproducibly by `seed`."""
     generator = random.Random(seed)
 
     def choose(_method: str, path: str) -> Cut | None:
@@ -76,34 +76,34 @@ def at_random(cut: Cut, share: float, seed: int) -> Chooses:
 
 
 class Proxy:
-    """A running proxy; `passings` are the requests so far, in the order in which they came."""
+    """A running proxy; `requests` are the requests so far, in the order of their arrival."""
 
-    def __init__(self, server: str, authority: Path, choose: Chooses) -> None:
+    def __init__(self, server: str, authority: Path, choose: ChooseInterference) -> None:
         where = urlsplit(server)
         self._server = (where.hostname, where.port)
         self._tls = ssl.create_default_context(cafile=str(authority))
         self._choose = choose
-        # The event loop itself refers to its tasks but weakly.
+        # The event loop has only weak references to its tasks.
         self._tasks: set[asyncio.Task[None] | None] = set()
-        self.passings: list[Passing] = []
+        self.requests: list[ProxiedRequest] = []
         self.url = ""
 
-    def patches(self) -> list[Passing]:
-        """The PATCH requests so far."""
-        return [passing for passing in self.passings if passing.method == "PATCH"]
+    def patches(self) -> list[ProxiedRequest]:
+        """Return the PATCH requests so far."""
+        return [request for request in self.requests if request.method == "PATCH"]
 
     def interferences(self) -> int:
-        """How many connections were cut and answers replaced."""
-        return sum(passing.interference is not None for passing in self.passings)
+        """Return the number of cut connections and replaced answers."""
+        return sum(request.interference is not None for request in self.requests)
 
     def redirect(self, kubeconfig: Path) -> None:
-        """Make a kubeconfig of the server's lead here instead."""
+        """Change a kubeconfig of the server so that it leads to the proxy."""
         document = json.loads(kubeconfig.read_text())
         document["clusters"][0]["cluster"] = {"server": self.url}
         kubeconfig.write_text(json.dumps(document))
 
     async def serve(self, started: "Future[asyncio.Event]") -> None:
-        """Serve on a free loopback port until the event that `started` is given is set."""
+        """Serve on a free loopback port until the event is set that becomes `started`'s result."""
         ended = asyncio.Event()
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -123,7 +123,7 @@ class Proxy:
             server, upstream = await asyncio.open_connection(*self._server, ssl=self._tls)
             while await self._pass(client, back, server, upstream):
                 pass
-        # Whoever breaks off, the other side is to notice, and that is what closing is for.
+        # If one side breaks off, both connections are closed, so that the other side notices.
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
@@ -139,11 +139,11 @@ class Proxy:
         server: asyncio.StreamReader,
         upstream: asyncio.StreamWriter,
     ) -> bool:
-        """Pass one request on and its answer back; False where that cut the connection."""
+        """Forward one request and its answer; return False if the connection was cut."""
         head, body = await _message(client)
         method, path, _ = head.split(b"\r\n", 1)[0].decode().split(" ")
         cut = self._choose(method, path.partition("?")[0])
-        self.passings.append(Passing(time.time(), method, path.partition("?")[0], cut))
+        self.requests.append(ProxiedRequest(time.time(), method, path.partition("?")[0], cut))
         if isinstance(cut, Substitute):
             for _ in range(2 if cut is Substitute.SECOND_DELIVERY else 1):
                 upstream.write(head + body)
@@ -162,7 +162,7 @@ class Proxy:
                 back.write(answer[: len(answer) // 2])
                 await back.drain()
         # Every second cut is a reset, the others are an end of file.
-        if len(self.passings) % 2:
+        if len(self.requests) % 2:
             wire: socket.socket = back.get_extra_info("socket")
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         return False
@@ -184,16 +184,16 @@ async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 
 @contextmanager
-def proxy(server: str, authority: Path, choose: Chooses = no_cut) -> Iterator[Proxy]:
-    """Stand before `server`, in a thread of its own, while the block runs."""
-    stands = Proxy(server, authority, choose)
+def proxy(server: str, authority: Path, choose: ChooseInterference = no_cut) -> Iterator[Proxy]:
+    """Run a proxy for `server` in a thread while the block runs."""
+    running = Proxy(server, authority, choose)
     started: Future[asyncio.Event] = Future()
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(stands.serve(started),))
+    thread = threading.Thread(target=loop.run_until_complete, args=(running.serve(started),))
     thread.start()
     try:
         ended = started.result(10)
-        yield stands
+        yield running
     finally:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(ended.set)

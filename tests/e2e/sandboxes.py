@@ -42,16 +42,16 @@ class SandboxServer:
         return port
 
     def patches(self) -> dict[str, int]:
-        """How many PATCH requests came in, by path."""
+        """Return the number of PATCH requests received, by path."""
         counts: dict[str, int] = self.client.request("GET", "/_sandbox/patches").body
         return counts
 
     def sent(self) -> int:
-        """How many PATCH requests came in."""
+        """Return the number of PATCH requests received."""
         return sum(self.patches().values())
 
     def requests(self, verb: str) -> int:
-        """How many requests of this verb came in."""
+        """Return the number of requests received with this verb."""
         counts: dict[str, int] = self.counters()["requests"]
         return counts.get(verb, 0)
 

@@ -1,4 +1,4 @@
-"""A second writer, who writes to the same objects as a run, and counts what it has stored."""
+"""A second writer that writes to the same objects as a run, and counts its writes."""
 
 import random
 import threading
@@ -12,9 +12,9 @@ from tests.e2e.trials import Fleet
 
 
 class SecondWriter:
-    """Sets a label of its own on one object of the fleet after the other, while the block runs.
+    """Sets a label of its own on random objects of the fleet, while the block runs.
 
-    `writes` counts what it has stored, by name.
+    `writes` counts its successful writes, by name.
     """
 
     def __init__(self, fleet: Fleet, generator: random.Random, pause: float = 0.02) -> None:
@@ -34,7 +34,7 @@ class SecondWriter:
 
     @contextmanager
     def resting(self) -> Iterator[None]:
-        """Let it write nothing while the block runs."""
+        """Pause the writes while the block runs."""
         with self._lock:
             yield
 

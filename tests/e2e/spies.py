@@ -1,7 +1,7 @@
-"""A spy between the tool and a sandbox: it hears every token, and can turn informer.
+"""A spy: a proxy between the tool and a sandbox that records every token, and can echo requests.
 
-An informer answers with what it was told, credentials and body, as careless gateways and debug
-pages do. What it hears are the secrets that a test must not find anywhere else.
+An echo is an answer that quotes the credentials and the body of its request, as careless gateways
+and debug pages do. The recorded tokens are secrets that a test must not find anywhere else.
 """
 
 import http.client
@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from tests.e2e.sandboxes import SandboxServer
 
-Informs: TypeAlias = Callable[[str, str], bool]
-"""Whether a request, by method and path, is answered with what it says."""
+Echoes: TypeAlias = Callable[[str, str], bool]
+"""Returns whether a request, by method and path, is answered with an echo."""
 
 _TOKENS = ("X-Auth-Token", "X-Subject-Token")
 _CREDENTIALS = ("X-Auth-Token", "Authorization")
@@ -25,23 +25,23 @@ _HOPS = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
 class Spy:
-    """What has been heard so far, and where the spy listens."""
+    """The tokens so far, and the URL of the spy."""
 
     def __init__(self, server: str) -> None:
         self.server = server
         self.tokens: set[str] = set()
-        self.informed = 0
-        """How many requests were answered with what they said."""
+        self.echoed = 0
+        """The number of requests that were answered with an echo."""
 
 
 @contextmanager
 def spying(
-    sandbox: SandboxServer, informs: Informs = lambda *_: False, status: int = 400
+    sandbox: SandboxServer, echoes: Echoes = lambda *_: False, status: int = 400
 ) -> Iterator[Spy]:
     """Listen until the block ends."""
     with _Listening(("127.0.0.1", 0), _Handler) as listening:
         spy = Spy(f"http://127.0.0.1:{listening.server_port}")
-        listening.RequestHandlerClass = _handler(spy, sandbox.server, informs, status)
+        listening.RequestHandlerClass = _handler(spy, sandbox.server, echoes, status)
         thread = threading.Thread(target=listening.serve_forever, args=(0.01,), name="spy")
         thread.start()
         try:
@@ -52,18 +52,18 @@ def spying(
 
 
 class _Listening(ThreadingHTTPServer):
-    """As many connections at once as a run makes."""
+    """Accepts as many concurrent connections as a run makes."""
 
     daemon_threads = True
     request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Passes requests on, or answers them with what they say."""
+    """Forwards requests, or echoes them."""
 
     spy: Spy
     upstream: str
-    informs: Informs
+    echoes: Echoes
     status: int
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -82,34 +82,34 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         try:
-            self._listen()
-        except ConnectionError:  # whoever asked was killed
+            self._serve()
+        except ConnectionError:  # the client was killed
             self.close_connection = True
 
-    def _listen(self) -> None:
+    def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self._note(self.headers)
-        if type(self).informs(self.command, self.path.partition("?")[0]):
-            self.spy.informed += 1
+        if type(self).echoes(self.command, self.path.partition("?")[0]):
+            self.spy.echoed += 1
             shown = [self.headers[name] for name in _CREDENTIALS if name in self.headers]
-            said = f"you said {shown} and {body.decode()}"
-            answer = json.dumps({"error_msg": said, "error_code": "APIG.0001"}).encode()
-            self._say(self.status, {"Content-Type": "application/json"}, answer)
+            echo = f"you said {shown} and {body.decode()}"
+            answer = json.dumps({"error_msg": echo, "error_code": "APIG.0001"}).encode()
+            self._send(self.status, {"Content-Type": "application/json"}, answer)
             return
         connection = http.client.HTTPConnection(self.upstream, timeout=30)
         try:
-            # The host stays, too: it is among what is signed.
+            # The header Host is forwarded, too, since it is signed.
             connection.request(self.command, self.path, body, dict(self.headers))
             response = connection.getresponse()
             self._note(response.headers)
-            self._say(response.status, dict(response.headers), response.read())
+            self._send(response.status, dict(response.headers), response.read())
         finally:
             connection.close()
 
     def _note(self, headers: Message) -> None:
         self.spy.tokens.update(headers[name] for name in _TOKENS if name in headers)
 
-    def _say(self, status: int, headers: dict[str, str], body: bytes) -> None:
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.send_response(status)
         for name, value in headers.items():
             if name.lower() not in _HOPS:
@@ -119,11 +119,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def _handler(spy: Spy, server: str, informs: Informs, status: int) -> type[_Handler]:
-    told = {
+def _handler(spy: Spy, server: str, echoes: Echoes, status: int) -> type[_Handler]:
+    attributes = {
         "spy": spy,
         "upstream": urlsplit(server).netloc,
-        "informs": staticmethod(informs),
+        "echoes": staticmethod(echoes),
         "status": status,
     }
-    return type("_Spy", (_Handler,), told)
+    return type("_Spy", (_Handler,), attributes)

@@ -1,7 +1,6 @@
-"""An API server of a few objects of one kind, which shows and does what no sandbox would.
+"""A small API server with a few objects of one kind, whose answers a test can change.
 
-It knows discovery, lists, GET, merge patches and one operation of a JSON Patch; what it sends is
-bent by a test, on real sockets.
+It supports discovery, lists, GET, merge patches and one operation of a JSON Patch, on real sockets.
 """
 
 import json
@@ -28,9 +27,10 @@ _DOCUMENTS = {
 
 
 class Stub:
-    """What is served. `bend` changes the bytes of an answer's body; `headers` go with each answer.
+    """The objects and settings of a server. `bend` changes the bytes of each answer's body.
 
-    While `hangs` is set, requests for single objects get no answer.
+    `headers` are added to each answer. While `hangs` is set, requests for single objects get no
+    answer.
     """
 
     def __init__(self, objects: Mapping[str, Mapping[str, Any]]) -> None:
@@ -55,11 +55,11 @@ class Stub:
         self.objects[name] = document
 
     def patches(self) -> list[str]:
-        """The names of the objects that were sent a PATCH."""
+        """Return the names of the objects for which a PATCH was received."""
         return [path.rpartition("/")[2] for method, path in self.sent if method == "PATCH"]
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
-        """The status and document of an answer."""
+        """Return the status and document of the answer to a request."""
         if path in _DOCUMENTS:
             return 200, _DOCUMENTS[path]
         name = path.rpartition("/")[2]
@@ -153,5 +153,5 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-        except ConnectionError:  # whoever asked has given up
+        except ConnectionError:  # the client has given up
             self.close_connection = True

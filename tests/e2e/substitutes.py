@@ -1,4 +1,4 @@
-"""What an intermediary hands on in place of the API server's answer to a PATCH."""
+"""The answers with which an intermediary replaces an API server's answer to a PATCH."""
 
 import json
 import random
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 
 class Substitute(StrEnum):
-    """The server has carried the PATCH out; this is answered instead."""
+    """The answer that is sent although the server has carried the PATCH out."""
 
     TOO_MANY = "429"
     TIMEOUT = "408"
@@ -20,7 +20,7 @@ class Substitute(StrEnum):
     ANOTHER_OBJECT = "another object"
     """A 200 that shows another object."""
     SECOND_DELIVERY = "second delivery"
-    """The PATCH is delivered twice, and the second answer is handed on."""
+    """The PATCH is delivered twice, and the second answer is forwarded."""
 
 
 _REASONS: Final = {
@@ -34,7 +34,7 @@ _REASONS: Final = {
 
 
 def at_random(share: float, seed: int) -> Callable[[str, str], Substitute | None]:
-    """Replace the answers to this share of the PATCHes; the same ones for the same seed."""
+    """Replace the answers to this share of the PATCHes, reproducibly by `seed`."""
     generator = random.Random(seed)
 
     def choose(method: str, _path: str) -> Substitute | None:
@@ -46,9 +46,9 @@ def at_random(share: float, seed: int) -> Callable[[str, str], Substitute | None
 
 
 def substituted(substitute: Substitute, answer: tuple[bytes, bytes]) -> bytes:
-    """The bytes of another answer in place of the server's own, (head, body).
+    """Return the bytes that replace the server's answer (head, body).
 
-    A PATCH that was not carried out is answered as the server did: nothing else would be true.
+    The answer to a PATCH that was not carried out is forwarded unchanged.
     """
     was_applied = answer[0].split()[1] == b"200"
     if substitute is Substitute.SECOND_DELIVERY or not was_applied:

@@ -70,7 +70,7 @@ def the_patch(kind: str, way: str) -> dict[str, Any]:
             ]
             return {"json": operations}
         case "apply":
-            # Whoever made a batch Job owns its parallelism, also where it is the server's default.
+            # The creator of a batch Job owns its parallelism, even if it is the server's default.
             applied = {"metadata": {"labels": {"cost": "new"}}, "spec": {field: 7}}
             return {"apply": applied, "force": True}
         case _:
@@ -398,8 +398,8 @@ def test_answers_that_are_no_api_servers_are_shown_as_what_they_are(
 
     assert ended.code == 3
     assert ended.json["reasons"] == {"failed": {"rejected": 3}}
-    told = {one["name"][-6:]: one["detail"] for one in tool.targets("on-cci")}
-    assert told == {
+    details = {one["name"][-6:]: one["detail"] for one in tool.targets("on-cci")}
+    assert details == {
         "000000": "400 API request error. (APIG.0201)",
         "000001": "400 an HTML page: 400 Bad Request",
         "000002": "400 400 Bad Request",

@@ -55,7 +55,7 @@ def other_kind(forward: Forward, method: str, path: str, body: bytes) -> tuple[i
 
 
 @pytest.mark.parametrize(
-    ("block", "confuses", "told"),
+    ("block", "confuses", "message"),
     [
         (ETL, without_query, "its labels do not match the selector app=etl"),
         (
@@ -67,13 +67,13 @@ def other_kind(forward: Forward, method: str, path: str, body: bytes) -> tuple[i
     ],
 )
 def test_a_list_that_shows_other_objects_ends_the_planning_and_nothing_is_sent(
-    tool: Tool, served: SandboxServer, block: dict[str, object], confuses: Confuses, told: str
+    tool: Tool, served: SandboxServer, block: dict[str, object], confuses: Confuses, message: str
 ) -> None:
     with behind(tool, served, confuses) as passed:
         ended = tool.run("apply", tool.write("plan.yaml", plan("p", block, patch=RED)), "--yes")
 
     assert ended.code == 1, ended
-    assert told in ended.err
+    assert message in ended.err
     assert "the list contains " in ended.err
     assert passed.patches == []
     assert not list(tool.state.glob("runs/*.run"))

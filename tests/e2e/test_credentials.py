@@ -1,9 +1,9 @@
 """Credentials that expire while a run is under way, over the real wire.
 
-Covered: a token file that is written anew, a credential plugin that is called again (and how often,
-with many workers), credentials that stay refused, and going on with fresh ones; no token anywhere
-in what is printed, logged or recorded. Left out: how renewals are shared (tests/kube); client
-certificates.
+Covered: a token file that is written again, a credential plugin that is called again (and how
+often, with many workers), credentials that stay refused, and a run that is resumed with fresh ones;
+no token in what is printed, logged or recorded. Left out: how renewals are shared (tests/kube);
+client certificates.
 """
 
 import secrets
@@ -68,10 +68,10 @@ def rotating(tmp_path: Path) -> Iterator[Rotating]:
 
 def users(rotating: Rotating, folder: Path) -> dict[str, dict[str, Any]]:
     """The ways to hand a token to the tool."""
-    told = f"credential(token=pathlib.Path({str(rotating.file)!r}).read_text())"
+    output = f"credential(token=pathlib.Path({str(rotating.file)!r}).read_text())"
     return {
         "token file": {"tokenFile": str(rotating.file)},
-        "plugin": plugin(folder, told),
+        "plugin": plugin(folder, output),
         "token": {"token": rotating.tokens[-1]},
     }
 

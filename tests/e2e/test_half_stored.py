@@ -56,13 +56,13 @@ def undone(tool: Tool, run_file: Path) -> dict[str, Any]:
 def test_what_was_stored_is_told_and_undone(
     tool: Tool, server: SandboxServer, run_file: Path
 ) -> None:
-    told = tool.targets(run_file)[0]["detail"]
+    detail = tool.targets(run_file)[0]["detail"]
     count = len(labels(server))
 
     outcomes = undone(tool, run_file)
 
-    assert "spec.paralellism is absent, wanted 2" in told
-    assert "metadata.labels.cost is 'new', as wanted" in told
+    assert "spec.paralellism is absent, wanted 2" in detail
+    assert "metadata.labels.cost is 'new', as wanted" in detail
     assert outcomes["applied"] == count
     assert set(labels(server).values()) == {None}
 

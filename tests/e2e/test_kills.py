@@ -1,4 +1,4 @@
-"""Nothing lost and nothing done twice, whoever dies: small versions of `python -m bench.kill`.
+"""Nothing is lost or done twice, whichever process dies: small versions of `python -m bench.kill`.
 
 Covered: SIGKILL of the tool, of the API server and of etcd at random instants, connections cut
 before, in the middle of and after a request's answer, an intermediary that applies PATCHes and

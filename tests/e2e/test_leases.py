@@ -1,6 +1,6 @@
 """Two machines and one plan: processes that share no state but the cluster, kept apart by a Lease.
 
-Covered, on a real control plane whose audit log tells who sent what: the second process is refused;
+Covered, on a real control plane whose audit log shows who sent what: the second process is refused;
 a holder that was killed is waited for and followed; one that was suspended while another took over
 sends nothing when it wakes; a Lease that is taken away or deleted; a missing right; signals while
 waiting; rehearsals and undo. On the sandbox: the same plan twice. Left out: renewals that fail, and
@@ -253,7 +253,7 @@ def test_a_rehearsal_takes_no_lease_and_an_undo_does(cluster: Cluster, tmp_path:
 
 
 def holding(server: SandboxServer, name: str, holder: str) -> None:
-    """Make a Lease whose holder gives no sign of life."""
+    """Make a Lease whose holder does not renew it."""
     spec = {"holderIdentity": holder, "leaseDurationSeconds": 60}
     document = {"metadata": {"name": name}, "spec": spec}
     assert server.client.request("POST", f"{LEASES}/default/leases", document).status == 201

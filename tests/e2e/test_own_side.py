@@ -46,10 +46,10 @@ def shell(script: str) -> Sequence[str]:
     return ["sh", "-c", script, "sh"]
 
 
-def broke(ended: Ended, told: str) -> None:
+def broke(ended: Ended, message: str) -> None:
     assert ended.code == 1, ended
     assert ONE_LINE.fullmatch(ended.err), ended.err
-    assert re.search(told, ended.err), ended.err
+    assert re.search(message, ended.err), ended.err
 
 
 def goes_on(tool: Tool, server: SandboxServer, *words: object) -> None:
@@ -201,7 +201,7 @@ def test_a_result_for_a_full_disk_is_an_error_and_the_run_is_on_record(tool: Too
 
 
 class _SteppingClock(SystemClock):
-    """A wall clock that somebody keeps setting, by up to a year."""
+    """A wall clock that is set again and again, by up to a year."""
 
     def wall(self) -> float:
         return super().wall() + random.choice([-1, 0, 1]) * random.random() * 31_536_000

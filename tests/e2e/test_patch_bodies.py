@@ -1,6 +1,6 @@
 """Patch bodies of the plan's own, on the wire: merge, JSON Patch and strategic merge.
 
-Covered for each type: an unrelated change of somebody else's, drift (of a field that needed no
+Covered for each type: an unrelated change of another writer, drift (of a field that needed no
 change, too), lost requests and lost answers, with and without the guard against conflicts; a JSON
 Patch that appends is done once whatever happens; operations that do not fit, when planning and
 under way; a value that the server drops or refuses; what a preview shows.

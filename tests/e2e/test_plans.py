@@ -2,7 +2,7 @@
 
 Covered: every plan on sandboxes, and those for Kubernetes on a real API server, too, over a copy of
 the same fleet; that they are valid as they stand, in the guide's table, and have a test; that the
-guide's examples are valid. What a plan must do to which object is said here anew, in Python.
+guide's examples are valid. What a plan must do to which object is written here again, in Python.
 Left out: other patches than those (test_cci.py, test_patch_bodies.py).
 """
 
@@ -293,7 +293,7 @@ class Place:
     def _log_in(self, auth: Object, folder: Path) -> Object:
         server = self.sandboxes["cci"]
         known = {way: logins.auth(server, way, folder) for way in logins.WAYS}
-        (way,) = (way for way, told in known.items() if _form(told) == _form(auth))
+        (way,) = (way for way, example in known.items() if _form(example) == _form(auth))
         return {"server": server.server, "auth": known[way]}
 
     def _namespaces(self, patterns: list[str]) -> list[str]:

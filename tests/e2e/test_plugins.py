@@ -1,4 +1,4 @@
-"""The tool with a kubeconfig that needs more than a token: plugins, and what a person is told.
+"""The tool with a kubeconfig that needs more than a token: plugins, and messages.
 
 Covered: a prompt that is seen, signals while a plugin waits, plugins that want the cluster, a
 plugin that fails during a run, warnings, refusals. Left out: the protocol (tests/kube), renewals

@@ -142,8 +142,8 @@ def says_the_same_on_record(
         "target.applied": len(chosen),
         "run.finished": 1,
     }
-    told = {event["uid"] for event in events if event["event"] == "target.applied"}
-    assert told == {one["uid"] for one in targets}
+    logged = {event["uid"] for event in events if event["event"] == "target.applied"}
+    assert logged == {one["uid"] for one in targets}
     assert {event["run"] for event in events} == {answer["run"]}
 
 

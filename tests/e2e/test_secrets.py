@@ -1,8 +1,8 @@
-"""A search of all that a run leaves behind, for whatever could open somebody's account.
+"""A search of all that a run leaves behind, for any credentials of an account.
 
 Covered, for each way to log in: runs that end well, credentials that are refused, IAM that is down,
-servers that quote what they were told (a PATCH, a list, the log-in itself), a bug's traceback, a
-process that is killed with its record open, the process list; secrets that somebody wrote into the
+servers that quote what they were sent (a PATCH, a list, the log-in itself), a bug's traceback, a
+process that is killed with its record open, the process list; secrets that a person wrote into the
 plan. What is looked for: passwords, tokens, those that IAM hands out included, and both halves of
 an access key. Where: stdout, stderr, the log, the run file with its -wal.
 Left out: the environment of the process and the files that the plan names, which are the user's own
@@ -39,7 +39,7 @@ sent = Transport.send
 
 async def send(self, asking, *words):
     if asking.method == "PATCH":
-        raise RuntimeError("a bug that nobody has thought of")
+        raise RuntimeError("a bug that no test covers")
     return await sent(self, asking, *words)
 
 Transport.send = send
@@ -56,7 +56,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def tool(tmp_path: Path, cloud: SandboxServer) -> Tool:
-    """The command line as a process, which has been told all that opens the cloud."""
+    """The command line as a process, which has all credentials of the cloud."""
     return Tool(tmp_path, tmp_path / "kubeconfig", cloud.credentials)
 
 
@@ -83,7 +83,7 @@ def planned(tool: Tool, cloud: SandboxServer, spy: Spy, way: str, **more: Any) -
 
 
 def found(tool: Tool, secrets: Iterable[str], *ended: Ended) -> list[str]:
-    """Where one of the secrets stands, of all that was printed and written."""
+    """Return where one of the secrets was printed or written."""
     places = {
         f"{stream} of command {number}": text.encode()
         for number, one in enumerate(ended)
@@ -171,7 +171,7 @@ def test_a_server_that_quotes_a_patch_and_its_headers_is_not_quoted(
     # 500s that are no Status exhaust one target after the other, which may end the whole run.
     codes = {401: {5}, 500: {3, 5}}.get(status, {3})
     assert ended[0].code in codes, ended[0].err
-    assert spy.informed
+    assert spy.echoed
     assert MASKED.search(ended[0].out if status == 401 else ended[1].out)
     assert not found(tool, known(cloud, spy), *ended)
 
@@ -199,7 +199,7 @@ def test_nor_is_an_iam_that_quotes_the_log_in(
         ended = call("plan", planned(tool, cloud, spy, way))
 
     assert ended.code == 1
-    assert spy.informed
+    assert spy.echoed
     assert ended.err.count("\n") == 1
     assert not found(tool, known(cloud, spy), ended)
 
@@ -214,7 +214,7 @@ def test_the_traceback_of_a_bug_shows_none(cloud: SandboxServer, tool: Tool, way
         ended = end(tool.start("apply", planned(tool, cloud, spy, way), "--yes"))
 
     assert ended.code == 1
-    assert "RuntimeError: a bug that nobody has thought of" in ended.err
+    assert "RuntimeError: a bug that no test covers" in ended.err
     assert not found(tool, known(cloud, spy), ended)
 
 

@@ -1,8 +1,8 @@
 """Every status that CCI's pages list, answered to a PATCH on the wire, and what comes of it.
 
 Covered: how the target ends, the exit code and the number of PATCHes, for a status that stays and
-for one that passes; bodies of the gateway, of a proxy and of nobody; retrying switched off for the
-plan and for one cluster; Retry-After. docs/reference.md has it as a table. Left out: all other
+for one that passes; bodies of the gateway, of a proxy, and empty ones; retries switched off for
+the plan and for one cluster; Retry-After. docs/reference.md has it as a table. Left out: all other
 statuses (tests/rules/answers/test_verdicts.py), broken connections (test_trouble.py).
 """
 

@@ -166,11 +166,11 @@ def test_the_run_is_finished_and_the_exit_code_tells_that_targets_failed(
 
 
 def test_people_are_told_what_failed_and_where_to_look(campaign: Campaign) -> None:
-    told = campaign.tool.run("status", "trouble").out
+    printed = campaign.tool.run("status", "trouble").out
 
-    assert f"{FAILED} failed" in told
-    assert "fleetpatch targets" in told
-    assert "--outcome failed" in told
+    assert f"{FAILED} failed" in printed
+    assert "fleetpatch targets" in printed
+    assert "--outcome failed" in printed
 
 
 def test_each_retry_and_each_outcome_has_its_line_in_the_log(campaign: Campaign) -> None:

@@ -1,8 +1,8 @@
 """`fleetpatch undo`: what a run changed is put back, values and absences, where it is still ours.
 
 Covered, on a real API server: every patch type on kinds that take it, with its undo and the undo of
-that. On the sandbox: a run that was cut off, values that somebody changed since, a run that
-overwrote others' values, undone twice, a rehearsal, what `status` tells.
+that. On the sandbox: a run that was cut off, values that were changed since, a run that
+overwrote others' values, undone twice, a rehearsal, the output of `status`.
 Left out: which values go back in every case (tests/rules/planning/test_undo.py).
 """
 
@@ -152,7 +152,7 @@ def test_undone_twice_nothing_is_left_to_do(tool: Tool) -> None:
         again = tool.run("undo", run, "--yes", "-o", "json")
 
         assert again.code == 0
-        # The values are there by our hand, and whose PATCH it was cannot be told.
+        # We set the values by hand, and the tool cannot know that no PATCH of its own did.
         assert again.json["reasons"] == {"applied": {"settled-by-reading": 10}}
         assert labels_of(tool, server, run) == restored
 
@@ -178,8 +178,8 @@ def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_in
         assert ended.code == 0, ended.err
         assert ended.json["outcomes"]["applied"] == ended.json["targets"] <= len(sent)
         undone = {one["uid"] for one in tool.targets(ended.json["run"])}
-        told = tool.run("status", run, "-o", "json").json["outcomes"]
-        assert told["applied"] == len(undone)
+        outcomes = tool.run("status", run, "-o", "json").json["outcomes"]
+        assert outcomes["applied"] == len(undone)
         for one in listed:
             found = server.metadata(one)["labels"]
             assert "cost" not in found
@@ -208,10 +208,10 @@ def test_a_rehearsal_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> No
         tried = tool.run("apply", file, "--yes", "--dry-run", "-o", "json").json["run"]
         planned = tool.run("plan", file, "-o", "json").json["run"]
 
-        for run, told in ((tried, "was a dry run"), (planned, "no target of it was applied")):
+        for run, message in ((tried, "was a dry run"), (planned, "no target of it was applied")):
             refused = tool.run("undo", run, "--yes")
             assert refused.code == 2
-            assert told in refused.err
+            assert message in refused.err
             assert len(refused.err.splitlines()) == 1
 
 

@@ -102,11 +102,11 @@ def test_a_newer_run_that_is_finished_takes_the_place_of_one_that_was_halted(too
     with sandbox(tool, jobs=JOBS):
         halted = tool.run("apply", file, "--yes")
         fine.touch()
-        anew = tool.run("apply", file, "--yes", "--new", "-o", "json")
+        replanned = tool.run("apply", file, "--yes", "--new", "-o", "json")
         again = tool.run("apply", file, "--yes", "-o", "json")
 
-    assert (halted.code, anew.code, again.code) == (4, 0, 0)
-    assert anew.json["outcomes"] == {
+    assert (halted.code, replanned.code, again.code) == (4, 0, 0)
+    assert replanned.json["outcomes"] == {
         "applied": BATCH_JOBS - 4,
         "unchanged": 4,
         "skipped": 0,

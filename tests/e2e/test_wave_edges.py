@@ -43,7 +43,7 @@ def logged(tool: Tool) -> str:
 
 
 def moments(tool: Tool, event: str) -> list[float]:
-    """When it was told, in seconds since the epoch."""
+    """When it was logged, in seconds since the epoch."""
     (run_file,) = tool.state.rglob("*.run")
     lines = [line for line in tool.log(run_file) if line["event"] == event]
     return [datetime.fromisoformat(line["timestamp"]).timestamp() for line in lines]

@@ -37,9 +37,9 @@ def test_waves_go_one_after_the_other_with_pauses_between(tool: Tool) -> None:
         assert server.sent() == COUNT
 
     assert ended.code == 0, ended.err
-    told = events(tool, ended.json["runFile"], "wave.started", "target.applied")
+    lines = events(tool, ended.json["runFile"], "wave.started", "target.applied")
     waves: list[list[Any]] = []
-    for line in told:
+    for line in lines:
         if line["event"] == "wave.started":
             assert (line["wave"], line["of"]) == (len(waves) + 1, 3)
             waves.append([line])
@@ -49,7 +49,7 @@ def test_waves_go_one_after_the_other_with_pauses_between(tool: Tool) -> None:
     assert [wave[0]["targets"] for wave in waves] == [1, 5, 14]
     for before, after in pairwise(waves):
         times = [datetime.fromisoformat(line["timestamp"]) for line in (before[-1], after[0])]
-        # The pause is counted from the success as it was recorded, shortly before it was told.
+        # The pause is counted from the success as it was recorded, shortly before it was lines.
         assert (times[1] - times[0]).total_seconds() > 0.2
 
 

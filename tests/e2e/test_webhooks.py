@@ -1,6 +1,6 @@
 """Admission webhooks on a real API server: one that is down for a while, one that stays down.
 
-Covered: `failurePolicy: Fail` and nobody at the webhook's address, by default settings and with
+Covered: `failurePolicy: Fail` and no server at the webhook's address, by default settings and with
 few attempts; that nothing is stored meanwhile. Left out: webhooks that answer
 (tests/rules/answers/test_verdicts.py has their words).
 """
@@ -34,7 +34,7 @@ def space(control_plane: ControlPlane, tool: Tool) -> str:
 
 @contextmanager
 def webhook_down(control_plane: ControlPlane, space: str) -> Iterator[str]:
-    """Ask a webhook that nobody serves about updates of the jobs; gives its path."""
+    """Register a webhook without a server for updates of the jobs; return its path."""
     rule = {
         "apiGroups": ["batch"],
         "apiVersions": ["v1"],

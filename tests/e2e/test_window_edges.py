@@ -1,7 +1,7 @@
 """The edges of a window, by the command line.
 
 Covered: a window that closes over a run whose answers are slow, three nights by the same command
-and a fourth with nothing to do, waiting for the opening, being told to stop waiting.
+and a fourth with nothing to do, waiting for the opening, being kubeconfig to stop waiting.
 Left out: runs wholly inside or outside (test_windows.py), when a window is open (tests/rules).
 
 A window opens on the minute. The command line runs within this process, under a wall clock that is
@@ -65,8 +65,8 @@ def noting(server: SandboxServer, wall: Wall) -> Iterator[list[tuple[float, str]
         return False
 
     with spying(server, note) as spy:
-        told = server.kubeconfig.read_text()
-        server.kubeconfig.write_text(told.replace(server.server, spy.server))
+        kubeconfig = server.kubeconfig.read_text()
+        server.kubeconfig.write_text(kubeconfig.replace(server.server, spy.server))
         yield requests
 
 

@@ -1,8 +1,8 @@
-"""A small API server that says any version, with one batch Job: for what differs by version.
+"""A small API server with one batch Job that reports any version, for behaviour that depends on it.
 
-It is no sandbox: an apply sets what it names, and replaces the node selector as a whole where the
-server is `current` (Kubernetes 1.36) and merges it where it is not (1.20). A strategic merge does
-nothing: the tests send only such as a current server drops.
+An apply sets the fields that it names. It replaces the node selector as a whole if the server is
+`current` (Kubernetes 1.36), and merges it otherwise (1.20). A strategic merge has no effect: the
+tests send only such that a current server ignores.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Who saw what happened, and shares no code with fleetpatch: etcd, the audit log, the record.
+"""Independent evidence of what happened: etcd, the audit log, and the run file read by SQL.
 
-etcd counts how often it has stored each object, and the API server stores only what changes. The
-audit log has a line for each request that the API server answered. The record is read as people do
-with a `sqlite3` shell, by the view `standings`. Objects are read by a plain LIST.
+No code is shared with fleetpatch. etcd counts how often it has stored each object, and the API
+server stores only changes. The audit log has a line for each request that the API server answered.
+The run file is read by its view `standings`, as in a `sqlite3` shell, and objects by a plain LIST.
 """
 
 import json
@@ -22,7 +22,7 @@ from tests.e2e.fleets import Key
 
 
 class Answer(Protocol):
-    """What a server said."""
+    """The answer of a server."""
 
     @property
     def status(self) -> int: ...
@@ -32,7 +32,7 @@ class Answer(Protocol):
 
 
 class Server(Protocol):
-    """Whoever answers to a plain client: the real control plane, or a sandbox's client."""
+    """A server for a plain client: the real control plane, or a sandbox."""
 
     def request(self, method: str, path: str) -> Answer:
         """Send one request."""
@@ -42,7 +42,7 @@ class Server(Protocol):
 def objects(
     server: Server, kinds: Iterable[JobKind] = JOB_KINDS.values(), beginning: str = ""
 ) -> dict[Key, Any]:
-    """All objects of these kinds, whole, in the namespaces whose names begin so."""
+    """Return all objects of these kinds in the namespaces with this prefix."""
     found: dict[Key, Any] = {}
     for kind in kinds:
         answer = server.request("GET", f"/apis/{kind.api_version}/{kind.plural}")
@@ -56,7 +56,7 @@ def objects(
 
 
 def times_stored(control_plane: ControlPlane, kind: JobKind, namespace: str) -> dict[str, int]:
-    """How often etcd has stored each object of this kind in the namespace, by name."""
+    """Return how often etcd has stored each object of this kind in the namespace, by name."""
     group = "" if kind.group == "batch" else f"{kind.group}/"
     prefix = f"/registry/{group}{kind.plural}/{namespace}/".encode()
     question = {
@@ -74,7 +74,7 @@ def times_stored(control_plane: ControlPlane, kind: JobKind, namespace: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A PATCH as a server saw it: when it came in, in seconds since the epoch, and for what."""
+    """A PATCH that a server received: time in seconds since the epoch, object, status."""
 
     at: float
     namespace: str
@@ -83,9 +83,9 @@ class Sent:
 
 
 def audited(log: Path, namespace: str) -> Iterator[Sent]:
-    """The PATCH requests of an audit log, in the order in which they were answered."""
+    """Yield the PATCH requests of an audit log, in the order of their answers."""
     for line in log.read_text().splitlines():
-        # A server that was killed may have left half a line, which its successor went on from.
+        # A server that was killed may have left half a line, which the next one continued.
         event = _parsed(line[max(line.rfind('{"kind":"Event"'), 0) :])
         about = event.get("objectRef", {})
         if event.get("verb") == "patch" and about.get("namespace") == namespace:
@@ -103,15 +103,15 @@ def _parsed(line: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a run file says at this moment, alive, crashed or closed."""
+    """The content of a run file, whether in use, crashed or closed."""
 
     state: str
     standings: dict[str, str]
-    """Of each target, by name."""
+    """The standing of each target, by name."""
 
     @property
     def counts(self) -> Counter[str]:
-        """How many targets stand where."""
+        """The number of targets by standing."""
         return Counter(self.standings.values())
 
     @property
@@ -122,14 +122,14 @@ class Record:
 
 
 def record(run_file: Path) -> Record:
-    """Read a run file's record."""
+    """Read a run file."""
     with closing(sqlite3.connect(f"{run_file.as_uri()}?mode=ro", uri=True)) as database:
         (state,) = database.execute("SELECT value FROM meta WHERE key = 'state'").fetchone()
         return Record(state, dict(database.execute("SELECT name, standing FROM standings")))
 
 
 def claims(run_file: Path) -> int:
-    """How many chunks were claimed; 0 also where the file is not laid out yet."""
+    """Return the number of claims; 0 also if the file has no tables yet."""
     with closing(sqlite3.connect(f"{run_file.as_uri()}?mode=ro", uri=True)) as database:
         try:
             return int(database.execute("SELECT count(*) FROM claims").fetchone()[0])

@@ -29,13 +29,13 @@ LATENCY = 0.1
 
 
 def causes_of(lanes: Sequence[Lane]) -> tuple[str, ...]:
-    """Why targets were left open, sorted."""
+    """Return the causes of open targets, sorted."""
     return tuple(sorted({cause for lane in lanes for cause in lane.causes}))
 
 
 @dataclass
 class Fleet:
-    """Clusters full of jobs, a run file that knows them, and all who take part in a run."""
+    """Clusters with jobs, a run file with targets for them, and the other parts of a run."""
 
     clock: VirtualClock = field(default_factory=VirtualClock)
     journal: FakeJournal = field(default_factory=FakeJournal)
@@ -51,7 +51,7 @@ class Fleet:
     def add(
         self, count: int, *, name: str = "prod-a", concurrency: int = 7, rate: float | None = None
     ) -> FakeCluster:
-        """A cluster of `count` jobs with a lane of its own."""
+        """Add a cluster of `count` jobs, with a lane."""
         seen = [
             seen_job({"team": "blue"}, name=f"{name}-{number}", uid=f"{name}-uid-{number}")
             for number in range(count)

@@ -9,7 +9,7 @@ from fleetpatch.engine.breaker import Breaker
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.running.limits import BUSY_ANSWERS
-from tests.engine.deliveries import TARGET
+from tests.engine.scripted import TARGET
 from tests.values import replace
 
 ELSEWHERE = replace(TARGET, namespace="team-b")

@@ -21,7 +21,7 @@ from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Summary, Tally,
 from fleetpatch.model.target import TargetId
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.rules.pacing.governor import Pace, PaceCause
-from tests.engine.deliveries import TARGET
+from tests.engine.scripted import TARGET
 from tests.fakes import FakeEvents
 
 ROOT = Path(__file__).parents[2]

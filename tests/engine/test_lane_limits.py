@@ -92,9 +92,9 @@ async def test_what_a_breaker_turns_away_is_given_back_as_it_comes_and_not_taken
 
     await fleet.run()
 
-    given_back = [len(targets) for call, targets in fleet.journal.story if call == "release"]
-    assert sum(given_back) == len(fleet.journal.pending) == 5000 - 25
-    assert max(given_back) < 2000, "a million of them would not all be held at once"
+    released = [len(targets) for call, targets in fleet.journal.calls if call == "release"]
+    assert sum(released) == len(fleet.journal.pending) == 5000 - 25
+    assert max(released) < 2000, "a million of them would not all be held at once"
 
 
 async def test_a_part_that_is_stopped_gets_nothing_that_was_in_doubt_either() -> None:

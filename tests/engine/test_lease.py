@@ -256,7 +256,7 @@ async def test_a_server_that_stumbles_is_asked_again_but_not_for_ever(server: Le
 
 async def test_a_first_write_whose_answer_is_lost_is_recognised(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
-    machine.leases.deaf = ["create"]
+    machine.leases.unanswered = ["create"]
 
     assert await machine.lease_holder.acquire()
 
@@ -374,7 +374,7 @@ async def test_somebody_who_labels_our_lease_does_no_harm(server: LeaseServer) -
 async def test_a_renewal_whose_answer_is_lost_is_found_by_reading(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
     await machine.lease_holder.acquire()
-    machine.leases.deaf = ["update"]
+    machine.leases.unanswered = ["update"]
 
     await machine.work(60)
 
@@ -467,7 +467,7 @@ async def test_at_no_moment_two_hold_it_whatever_fails(server: LeaseServer, seed
 
     def stumble(verb: str) -> LeaseReply | None:
         if random.random() < 0.05:
-            random.choice(machines).leases.deaf.append(verb)
+            random.choice(machines).leases.unanswered.append(verb)
         return DOWN if random.random() < 0.3 else None
 
     async def live(machine: Machine) -> None:

@@ -11,7 +11,7 @@ from fleetpatch.model.change import FIELD_MANAGER, MetadataChange
 from fleetpatch.model.fields import Json, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.rules.planning.undo import values_to_restore
-from tests.engine.deliveries import Delivery, always_matches
+from tests.engine.scripted import ScriptedPatcher, always_matches
 from tests.fakes import failure, seen_job, target_of
 from tests.rules.patching.owners import owner
 from tests.values import replace
@@ -31,47 +31,47 @@ BEFORE = {label("team"): "blue", label("cost"): "old"}
 
 async def test_what_a_read_only_session_finds_of_ours_is_recorded_for_undo() -> None:
     policy = PatchPolicy(CHANGE, always_matches, read_only=True)
-    delivery = Delivery(policy).will(reads=(Answer(200, MADE),))
+    scripted = ScriptedPatcher(policy).will(reads=(Answer(200, MADE),))
 
-    ended = await delivery.settle(TARGET, in_doubt=True)
+    ended = await scripted.settle(TARGET, in_doubt=True)
 
     assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, STORED)
     assert values_to_restore(CHANGE, TARGET, ended) == (STORED, BEFORE)
 
 
 async def test_so_is_what_a_read_finds_after_a_shutdown() -> None:
-    delivery = Delivery(PatchPolicy(CHANGE, always_matches))
+    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches))
 
     def refused_and_shut_down(_call: object) -> Reply:
-        delivery.shutdown.request()
+        scripted.shutdown.request()
         return failure(429, "TooManyRequests")
 
-    delivery.cluster.patches = refused_and_shut_down
-    delivery.cluster.reads = lambda _call: Answer(200, MADE)
+    scripted.cluster.patches = refused_and_shut_down
+    scripted.cluster.reads = lambda _call: Answer(200, MADE)
 
-    ended = await delivery.settle(TARGET)
+    ended = await scripted.settle(TARGET)
 
     assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, STORED)
 
 
 async def test_a_200_that_shows_the_object_as_it_was_is_confirmed_by_a_read() -> None:
     there = seen_job({"team": "red", "cost": "x"}, version="11")
-    delivery = Delivery(PatchPolicy(CHANGE, always_matches)).will(
+    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(
         Answer(200, PLANNED), reads=(Answer(200, there),)
     )
 
-    ended = await delivery.settle(TARGET)
+    ended = await scripted.settle(TARGET)
 
     assert ended.reason is Reason.SETTLED_BY_READING
     assert values_to_restore(CHANGE, TARGET, ended)[1] == BEFORE
 
 
 async def test_a_change_that_the_server_really_drops_is_not_effective() -> None:
-    delivery = Delivery(PatchPolicy(CHANGE, always_matches)).will(
+    scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches)).will(
         Answer(200, PLANNED), reads=(Answer(200, PLANNED),)
     )
 
-    ended = await delivery.settle(TARGET)
+    ended = await scripted.settle(TARGET)
 
     assert ended.reason is Reason.NOT_EFFECTIVE
     assert values_to_restore(CHANGE, TARGET, ended) == ({}, {})
@@ -81,7 +81,7 @@ async def test_without_the_version_a_value_that_is_not_as_wanted_is_not_ours() -
     kept = seen_job({"team": "red", "cost": "theirs"}, version="12")
     policy = PatchPolicy(CHANGE, always_matches, guarded=False)
 
-    ended = await Delivery(policy).will(Answer(200, kept)).settle(TARGET)
+    ended = await ScriptedPatcher(policy).will(Answer(200, kept)).settle(TARGET)
 
     assert (ended.reason, ended.wrote) == (Reason.NOT_EFFECTIVE, {label("team"): "red"})
     assert values_to_restore(CHANGE, TARGET, ended)[1] == {label("team"): "blue"}

@@ -22,7 +22,7 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.settlement import OnDrift
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.rules.running.backoff import Backoff
-from tests.engine.deliveries import (
+from tests.engine.scripted import (
     BUSY,
     CHANGE,
     CONFLICT,
@@ -34,7 +34,7 @@ from tests.engine.deliveries import (
     TARGET,
     UNAVAILABLE,
     UNREACHABLE,
-    Delivery,
+    ScriptedPatcher,
 )
 from tests.fakes import FakeCluster, VirtualClock, always, failure, in_turn, ok, seen_job
 from tests.values import replace
@@ -43,24 +43,24 @@ from tests.values import replace
 
 
 async def test_a_200_with_the_values_and_a_new_version_is_patched() -> None:
-    delivery = Delivery().will(ok(DONE))
+    scripted = ScriptedPatcher().will(ok(DONE))
 
-    assert await delivery.settle() == Settlement(
+    assert await scripted.settle() == Settlement(
         TARGET.id, Reason.PATCHED, http_status=200, attempts=1, resource_version="11"
     )
-    (call,) = delivery.cluster.calls
+    (call,) = scripted.cluster.calls
     assert call.body == {"metadata": {"labels": {"team": "red"}, "resourceVersion": "10"}}
     assert not call.dry_run
 
 
 async def test_a_200_that_left_the_version_is_unchanged() -> None:
-    ended = await Delivery().will(ok(replace(DONE, resource_version="10"))).settle()
+    ended = await ScriptedPatcher().will(ok(replace(DONE, resource_version="10"))).settle()
 
     assert ended.reason is Reason.ALREADY_SET
 
 
 async def test_a_200_without_the_values_is_not_effective() -> None:
-    ended = await Delivery().will(ok(seen_job({"team": "RED"}, version="11"))).settle()
+    ended = await ScriptedPatcher().will(ok(seen_job({"team": "RED"}, version="11"))).settle()
 
     assert ended.reason is Reason.NOT_EFFECTIVE
     assert ended.detail == "metadata.labels.team is 'RED', wanted 'red'"
@@ -80,104 +80,104 @@ async def test_a_200_without_the_values_is_not_effective() -> None:
     ],
 )
 async def test_a_final_answer_is_asked_for_once_and_quoted(answer: Answer, reason: Reason) -> None:
-    delivery = Delivery().will(answer, reads=(ok(PLANNED),))
+    scripted = ScriptedPatcher().will(answer, reads=(ok(PLANNED),))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.http_status, ended.attempts) == (reason, answer.status, 1)
     assert ended.detail == f"{answer.status} no"
-    assert delivery.cluster.verbs == ["PATCH", "GET"]
-    assert delivery.clock.slept == []
-    assert delivery.retries == []
+    assert scripted.cluster.verbs == ["PATCH", "GET"]
+    assert scripted.clock.slept == []
+    assert scripted.retries == []
 
 
 # Again, after a pause
 
 
 async def test_retry_after_is_waited_out_exactly() -> None:
-    delivery = Delivery().will(BUSY, replace(BUSY, retry_after="5"), ok(DONE))
+    scripted = ScriptedPatcher().will(BUSY, replace(BUSY, retry_after="5"), ok(DONE))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
-    assert [call.at for call in delivery.cluster.calls] == [0.0, 2.0, 7.0]
+    assert [call.at for call in scripted.cluster.calls] == [0.0, 2.0, 7.0]
     assert (ended.reason, ended.attempts, ended.reads) == (Reason.PATCHED, 3, 0)
     assert ended.elapsed_ms == 7000.0
 
 
 async def test_without_retry_after_the_pauses_grow_with_jitter() -> None:
-    delivery = Delivery(random=lambda: 0.5).will(*[UNAVAILABLE] * 3, ok(DONE))
+    scripted = ScriptedPatcher(random=lambda: 0.5).will(*[UNAVAILABLE] * 3, ok(DONE))
 
-    await delivery.settle()
+    await scripted.settle()
 
-    assert delivery.clock.slept == [0.125, 0.25, 0.5]
+    assert scripted.clock.slept == [0.125, 0.25, 0.5]
 
 
 async def test_every_retry_is_on_record_before_it_is_waited_for() -> None:
-    delivery = Delivery().will(BUSY, UNREACHABLE, ok(DONE))
+    scripted = ScriptedPatcher().will(BUSY, UNREACHABLE, ok(DONE))
 
-    await delivery.settle()
+    await scripted.settle()
 
-    assert delivery.retries == [
+    assert scripted.retries == [
         RetryRecord(TARGET, 1, 429, Verdict.RETRY, "TooManyRequests", 2.0),
         RetryRecord(TARGET, 2, None, Verdict.RETRY, "unreachable: connection refused", 0.0),
     ]
 
 
 async def test_a_wait_past_the_targets_deadline_is_not_begun() -> None:
-    delivery = Delivery(replace(POLICY, attempts=100, deadline=5.0))
-    delivery.cluster.patches, delivery.cluster.reads = always(BUSY), always(ok(PLANNED))
+    scripted = ScriptedPatcher(replace(POLICY, attempts=100, deadline=5.0))
+    scripted.cluster.patches, scripted.cluster.reads = always(BUSY), always(ok(PLANNED))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 3)
-    sent = [call.at for call in delivery.cluster.patched]
+    sent = [call.at for call in scripted.cluster.patched]
     assert sent == [0.0, 2.0, 4.0], "of 2 s each, a third wait would end after 6 s"
 
 
 async def test_a_target_whose_time_is_over_is_read_where_it_may_be_applied() -> None:
-    delivery = Delivery(replace(POLICY, deadline=0.5))
-    delivery.cluster.patches = always(failure(504, "Timeout", retry_after="2"))
-    delivery.cluster.reads = always(ok(DONE))
+    scripted = ScriptedPatcher(replace(POLICY, deadline=0.5))
+    scripted.cluster.patches = always(failure(504, "Timeout", retry_after="2"))
+    scripted.cluster.reads = always(ok(DONE))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts) == (Reason.SETTLED_BY_READING, 1)
 
 
 async def test_a_line_that_takes_longer_than_the_targets_deadline_ends_it() -> None:
-    delivery = Delivery(replace(POLICY, deadline=5.0), pacer_rate=0.1)
-    delivery.will(BUSY, reads=(ok(PLANNED),))
+    scripted = ScriptedPatcher(replace(POLICY, deadline=5.0), pacer_rate=0.1)
+    scripted.will(BUSY, reads=(ok(PLANNED),))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 1)
-    assert delivery.cluster.verbs == ["PATCH", "GET"]
+    assert scripted.cluster.verbs == ["PATCH", "GET"]
 
 
 async def test_attempts_run_out() -> None:
-    delivery = Delivery(replace(POLICY, attempts=3)).will(*[BUSY] * 3, reads=(ok(PLANNED),))
+    scripted = ScriptedPatcher(replace(POLICY, attempts=3)).will(*[BUSY] * 3, reads=(ok(PLANNED),))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts, ended.http_status) == (Reason.EXHAUSTED, 3, 429)
-    assert len(delivery.retries) == 2
+    assert len(scripted.retries) == 2
 
 
 async def test_one_attempt_means_one() -> None:
-    delivery = Delivery(replace(POLICY, attempts=1)).will(BUSY, reads=(ok(PLANNED),))
+    scripted = ScriptedPatcher(replace(POLICY, attempts=1)).will(BUSY, reads=(ok(PLANNED),))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 1)
 
 
 async def test_every_attempt_and_every_read_passes_the_pacer() -> None:
-    delivery = Delivery(pacer_rate=0.1)
-    delivery.will(CONFLICT, UNAVAILABLE, ok(DONE), reads=(ok(MOVED),))
+    scripted = ScriptedPatcher(pacer_rate=0.1)
+    scripted.will(CONFLICT, UNAVAILABLE, ok(DONE), reads=(ok(MOVED),))
 
-    await delivery.settle()
+    await scripted.settle()
 
-    assert [(call.verb, call.at) for call in delivery.cluster.calls] == [
+    assert [(call.verb, call.at) for call in scripted.cluster.calls] == [
         ("PATCH", 0.0),
         ("GET", 10.0),
         ("PATCH", 20.0),
@@ -193,45 +193,45 @@ WEBHOOK_DOWN = failure(
 
 
 async def test_a_webhook_that_comes_back_after_some_seconds_fails_no_target() -> None:
-    delivery = Delivery()
-    delivery.cluster.patches = lambda call: WEBHOOK_DOWN if call.at < 20.0 else ok(DONE)
+    scripted = ScriptedPatcher()
+    scripted.cluster.patches = lambda call: WEBHOOK_DOWN if call.at < 20.0 else ok(DONE)
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert ended.reason is Reason.PATCHED
-    assert [call.at for call in delivery.cluster.patched] == [0.0, 2.0, 6.0, 14.0, 30.0]
+    assert [call.at for call in scripted.cluster.patched] == [0.0, 2.0, 6.0, 14.0, 30.0]
 
 
 async def test_one_that_stays_away_is_the_reason_in_the_end_and_nothing_was_stored() -> None:
-    delivery = Delivery(replace(POLICY, attempts=2))
-    delivery.cluster.patches, delivery.cluster.reads = always(WEBHOOK_DOWN), always(ok(PLANNED))
+    scripted = ScriptedPatcher(replace(POLICY, attempts=2))
+    scripted.cluster.patches, scripted.cluster.reads = always(WEBHOOK_DOWN), always(ok(PLANNED))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts, ended.reads) == (Reason.WEBHOOK_UNREACHABLE, 2, 1)
     assert "failed calling webhook" in ended.detail
-    assert [retry.reason for retry in delivery.retries] == [Reason.WEBHOOK_UNREACHABLE]
+    assert [retry.reason for retry in scripted.retries] == [Reason.WEBHOOK_UNREACHABLE]
 
 
 async def test_the_longest_wait_of_the_plan_counts_here_too() -> None:
-    delivery = Delivery(replace(POLICY, backoff=Backoff(cap=3.0)), random=lambda: 0.9)
-    delivery.will(WEBHOOK_DOWN, WEBHOOK_DOWN, ok(DONE))
+    scripted = ScriptedPatcher(replace(POLICY, backoff=Backoff(cap=3.0)), random=lambda: 0.9)
+    scripted.will(WEBHOOK_DOWN, WEBHOOK_DOWN, ok(DONE))
 
-    await delivery.settle()
+    await scripted.settle()
 
-    assert delivery.clock.slept == [3.0, 3.0]
+    assert scripted.clock.slept == [3.0, 3.0]
 
 
 # Conflicts
 
 
 async def test_after_a_conflict_over_another_field_the_new_version_is_sent() -> None:
-    delivery = Delivery().will(CONFLICT, ok(DONE), reads=(ok(MOVED),))
+    scripted = ScriptedPatcher().will(CONFLICT, ok(DONE), reads=(ok(MOVED),))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts, ended.reads) == (Reason.PATCHED, 2, 1)
-    assert [call.version for call in delivery.cluster.patched] == ["10", "15"]
+    assert [call.version for call in scripted.cluster.patched] == ["10", "15"]
 
 
 @pytest.mark.parametrize(
@@ -246,9 +246,9 @@ async def test_after_a_conflict_over_another_field_the_new_version_is_sent() -> 
 async def test_after_a_conflict_the_object_is_read_and_may_end_the_target(
     read: Answer, reason: Reason
 ) -> None:
-    delivery = Delivery().will(CONFLICT, reads=(read,))
+    scripted = ScriptedPatcher().will(CONFLICT, reads=(read,))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts, ended.reads) == (reason, 1, 1)
 
@@ -260,7 +260,11 @@ async def test_after_a_conflict_the_selector_is_asked_again() -> None:
         asked.append((target, seen))
         return False
 
-    ended = await Delivery(PatchPolicy(CHANGE, matches)).will(CONFLICT, reads=(ok(MOVED),)).settle()
+    ended = (
+        await ScriptedPatcher(PatchPolicy(CHANGE, matches))
+        .will(CONFLICT, reads=(ok(MOVED),))
+        .settle()
+    )
 
     assert ended.reason is Reason.NO_LONGER_MATCHES
     assert asked == [(TARGET, MOVED)]
@@ -269,35 +273,35 @@ async def test_after_a_conflict_the_selector_is_asked_again() -> None:
 async def test_a_drifted_field_is_overwritten_under_its_new_version_where_the_plan_says_so() -> (
     None
 ):
-    delivery = Delivery(replace(POLICY, on_drift=OnDrift.OVERWRITE))
-    delivery.will(CONFLICT, ok(DONE), reads=(ok(seen_job({"team": "green"}, version="15")),))
+    scripted = ScriptedPatcher(replace(POLICY, on_drift=OnDrift.OVERWRITE))
+    scripted.will(CONFLICT, ok(DONE), reads=(ok(seen_job({"team": "green"}, version="15")),))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert ended.reason is Reason.PATCHED
-    assert delivery.cluster.patched[1].version == "15"
+    assert scripted.cluster.patched[1].version == "15"
 
 
 async def test_conflicts_for_ever_end_as_conflict() -> None:
-    delivery = Delivery()
-    delivery.cluster.patches, delivery.cluster.reads = always(CONFLICT), always(ok(MOVED))
+    scripted = ScriptedPatcher()
+    scripted.cluster.patches, scripted.cluster.reads = always(CONFLICT), always(ok(MOVED))
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert (ended.reason, ended.attempts, ended.http_status) == (Reason.CONFLICT, 6, 409)
 
 
 async def test_the_last_conflict_is_looked_into_like_any_other() -> None:
-    delivery = Delivery(replace(POLICY, attempts=1))
-    delivery.will(CONFLICT, reads=(ok(seen_job({"team": "green"}, version="15")),))
+    scripted = ScriptedPatcher(replace(POLICY, attempts=1))
+    scripted.will(CONFLICT, reads=(ok(seen_job({"team": "green"}, version="15")),))
 
-    assert (await delivery.settle()).reason is Reason.DRIFTED
+    assert (await scripted.settle()).reason is Reason.DRIFTED
 
 
 async def test_a_conflict_that_cannot_be_looked_into_at_last_stays_open() -> None:
-    delivery = Delivery(replace(POLICY, attempts=1)).will(CONFLICT, reads=(UNAVAILABLE,))
+    scripted = ScriptedPatcher(replace(POLICY, attempts=1)).will(CONFLICT, reads=(UNAVAILABLE,))
 
-    left = await delivery.defer()
+    left = await scripted.defer()
 
     assert left == Deferred(
         "could not be read after it may have been applied: 503 ServiceUnavailable"
@@ -308,28 +312,28 @@ async def test_a_conflict_that_cannot_be_looked_into_at_last_stays_open() -> Non
 
 
 async def test_a_dry_run_says_so_to_the_server_and_in_its_reason() -> None:
-    delivery = Delivery(replace(POLICY, dry_run=True)).will(
+    scripted = ScriptedPatcher(replace(POLICY, dry_run=True)).will(
         ok(replace(DONE, resource_version="10"))
     )
 
-    ended = await delivery.settle()
+    ended = await scripted.settle()
 
     assert ended.reason is Reason.DRY_RUN
-    assert delivery.cluster.calls[0].dry_run
+    assert scripted.cluster.calls[0].dry_run
 
 
 async def test_a_dry_run_is_never_taken_for_having_been_applied() -> None:
-    delivery = Delivery(replace(POLICY, dry_run=True)).will(RESET, reads=(ok(DONE),))
+    scripted = ScriptedPatcher(replace(POLICY, dry_run=True)).will(RESET, reads=(ok(DONE),))
 
-    assert (await delivery.settle()).reason is Reason.ALREADY_SET
+    assert (await scripted.settle()).reason is Reason.ALREADY_SET
 
 
 async def test_an_unguarded_patch_carries_the_uid_alone() -> None:
-    delivery = Delivery(replace(POLICY, guarded=False)).will(ok(DONE))
+    scripted = ScriptedPatcher(replace(POLICY, guarded=False)).will(ok(DONE))
 
-    await delivery.settle()
+    await scripted.settle()
 
-    assert delivery.cluster.calls[0].body == {
+    assert scripted.cluster.calls[0].body == {
         "metadata": {"labels": {"team": "red"}, "uid": "uid-1"}
     }
 
@@ -341,44 +345,44 @@ async def test_an_unguarded_patch_carries_the_uid_alone() -> None:
 async def test_a_cancelled_target_ends_at_once_in_its_pause_and_in_its_request(
     latency: float,
 ) -> None:
-    delivery = Delivery()
-    delivery.cluster.latency = latency
-    delivery.cluster.patches = always(failure(429, retry_after="30"))
+    scripted = ScriptedPatcher()
+    scripted.cluster.latency = latency
+    scripted.cluster.patches = always(failure(429, retry_after="30"))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(delivery.patcher.patch, TARGET)
+        tasks.start_soon(scripted.patcher.patch, TARGET)
         await anyio.lowlevel.checkpoint()
         await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
 
-    assert delivery.clock.monotonic() == 0.0
-    assert len(delivery.cluster.calls) == 1
+    assert scripted.clock.monotonic() == 0.0
+    assert len(scripted.cluster.calls) == 1
 
 
 async def test_a_cancellation_during_a_later_attempt_is_not_retried() -> None:
-    delivery = Delivery()
-    delivery.cluster.latency = 10.0
-    delivery.cluster.patches = always(BUSY)
+    scripted = ScriptedPatcher()
+    scripted.cluster.latency = 10.0
+    scripted.cluster.patches = always(BUSY)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(delivery.patcher.patch, TARGET)
-        await delivery.clock.sleep(15.0)
+        tasks.start_soon(scripted.patcher.patch, TARGET)
+        await scripted.clock.sleep(15.0)
         tasks.cancel_scope.cancel()
 
-    assert delivery.clock.monotonic() == 15.0
-    assert delivery.cluster.verbs == ["PATCH", "PATCH"]
+    assert scripted.clock.monotonic() == 15.0
+    assert scripted.cluster.verbs == ["PATCH", "PATCH"]
 
 
 async def test_a_fault_of_our_own_is_raised_as_it_is_and_not_retried() -> None:
-    delivery = Delivery().will(BUSY)
-    delivery.cluster.reads = always(ok(DONE))
+    scripted = ScriptedPatcher().will(BUSY)
+    scripted.cluster.reads = always(ok(DONE))
     fault = RuntimeError("a bug")
 
     def raising(_retry: RetryRecord) -> None:
         raise fault
 
     with pytest.raises(RuntimeError) as raised:
-        await delivery.patcher.patch(TARGET, on_retry=raising)
+        await scripted.patcher.patch(TARGET, on_retry=raising)
     assert raised.value is fault
 
 
@@ -394,28 +398,30 @@ def owned_by(*managers: str) -> Answer:
 
 
 async def test_a_field_of_another_manager_is_left_to_them_at_once() -> None:
-    delivery = Delivery(APPLYING).will(owned_by("kubectl"), reads=(ok(PLANNED),))
+    scripted = ScriptedPatcher(APPLYING).will(owned_by("kubectl"), reads=(ok(PLANNED),))
 
-    ended = await delivery.settle(APPLIED_TO)
+    ended = await scripted.settle(APPLIED_TO)
 
     assert (ended.reason, ended.attempts) == (Reason.OWNED, 1)
     assert ended.detail == "409 Apply failed"
 
 
 async def test_a_field_that_we_patched_ourselves_is_taken_over() -> None:
-    delivery = Delivery(APPLYING).will(owned_by("fleetpatch"), ok(DONE))
+    scripted = ScriptedPatcher(APPLYING).will(owned_by("fleetpatch"), ok(DONE))
 
-    ended = await delivery.settle(APPLIED_TO)
+    ended = await scripted.settle(APPLIED_TO)
 
     assert (ended.reason, ended.attempts) == (Reason.PATCHED, 2)
-    first, second = delivery.cluster.patched
+    first, second = scripted.cluster.patched
     assert (first.options, second.options) == (PatchOptions(), PatchOptions(force=True))
 
 
 async def test_it_is_not_where_another_manager_owns_a_field_as_well() -> None:
-    delivery = Delivery(APPLYING).will(owned_by("fleetpatch", "kubectl"), reads=(ok(PLANNED),))
+    scripted = ScriptedPatcher(APPLYING).will(
+        owned_by("fleetpatch", "kubectl"), reads=(ok(PLANNED),)
+    )
 
-    ended = await delivery.settle(APPLIED_TO)
+    ended = await scripted.settle(APPLIED_TO)
 
     assert ended.reason is Reason.OWNED
 

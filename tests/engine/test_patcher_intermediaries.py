@@ -1,4 +1,4 @@
-"""Somebody between us and the server applies a PATCH, and then answers what he likes.
+"""An intermediary applies a PATCH, and then answers something else.
 
 Covered, for merge patches, JSON Patches that append, and applies: any answer after the PATCH was
 applied, one that is delivered twice, another writer meanwhile, and what an earlier attempt stored.
@@ -18,7 +18,7 @@ from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
 from fleetpatch.rules.planning.planner import NeedsPatch, need
 from fleetpatch.rules.planning.undo import values_to_restore
-from tests.engine.deliveries import CHANGE, TARGET, Delivery, always_matches
+from tests.engine.scripted import CHANGE, TARGET, ScriptedPatcher, always_matches
 from tests.fakes import (
     JOBS,
     Call,
@@ -78,10 +78,10 @@ def store() -> DocumentStore:
 async def settled(
     change: PlanChange, server: DocumentStore, patch: Intermediary, **more: Any
 ) -> tuple[Settlement, Target]:
-    delivery = Delivery(PatchPolicy(change, always_matches, **more))
-    delivery.cluster.patches, delivery.cluster.reads = patch, server.read
+    scripted = ScriptedPatcher(PatchPolicy(change, always_matches, **more))
+    scripted.cluster.patches, scripted.cluster.reads = patch, server.read
     target = planned(change, server)
-    return await delivery.settle(target), target
+    return await scripted.settle(target), target
 
 
 def once(then: Reply, server: DocumentStore) -> Intermediary:
@@ -178,9 +178,9 @@ def taken_up_again() -> Target:
 
 async def test_what_we_stored_ourselves_is_not_another_writers_change() -> None:
     red = seen_job({"team": "red"}, version="12")
-    delivery = Delivery().will(Answer(200, red), reads=(Answer(200, MADE),))
+    scripted = ScriptedPatcher().will(Answer(200, red), reads=(Answer(200, MADE),))
 
-    ended = await delivery.settle(taken_up_again(), in_doubt=True)
+    ended = await scripted.settle(taken_up_again(), in_doubt=True)
 
     assert ended.reason is Reason.PATCHED
     assert values_to_restore(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
@@ -193,9 +193,9 @@ async def test_a_value_that_an_earlier_write_replaced_differs_by_its_type(
     earlier = EarlierWrite({label("team"): "RED"}, {label("team"): replaced})
     target = replace(TARGET, before={label("team"): planned}, earlier=earlier)
     red = seen_job({"team": "red"}, version="12")
-    delivery = Delivery().will(Answer(200, red), reads=(Answer(200, MADE),))
+    scripted = ScriptedPatcher().will(Answer(200, red), reads=(Answer(200, MADE),))
 
-    ended = await delivery.settle(target, in_doubt=True)
+    ended = await scripted.settle(target, in_doubt=True)
 
     assert values_to_restore(CHANGE, target, ended)[1][label("team")] is replaced
 
@@ -204,9 +204,9 @@ async def test_a_value_that_an_earlier_write_replaced_differs_by_its_type(
     "answer", [Answer(200, MADE), failure(403, "Forbidden"), failure(422, "Invalid")], ids=str
 )
 async def test_what_fails_again_is_still_undone(answer: Reply) -> None:
-    delivery = Delivery().will(answer, reads=(Answer(200, MADE), Answer(200, MADE)))
+    scripted = ScriptedPatcher().will(answer, reads=(Answer(200, MADE), Answer(200, MADE)))
 
-    ended = await delivery.settle(taken_up_again(), in_doubt=True)
+    ended = await scripted.settle(taken_up_again(), in_doubt=True)
 
     assert ended.wrote == {label("team"): "RED"}
     assert values_to_restore(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
@@ -214,8 +214,8 @@ async def test_what_fails_again_is_still_undone(answer: Reply) -> None:
 
 async def test_what_somebody_else_made_of_it_since_is_theirs() -> None:
     green = seen_job({"team": "green"}, version="12")
-    delivery = Delivery().will(reads=(Answer(200, green),))
+    scripted = ScriptedPatcher().will(reads=(Answer(200, green),))
 
-    ended = await delivery.settle(taken_up_again(), in_doubt=True)
+    ended = await scripted.settle(taken_up_again(), in_doubt=True)
 
     assert (ended.reason, ended.wrote) == (Reason.DRIFTED, None)

@@ -112,7 +112,7 @@ SMOOTH: Step = (Deed.NOTHING, Fault.NOTHING, failure(500))
 
 
 class World:
-    """The server and everybody who writes to it; checks what must hold at every request."""
+    """The server and all its writers; checks what must hold at every request."""
 
     def __init__(self, steps: Sequence[Step], *, overwriting: bool) -> None:
         self.store = ObjectStore([PLANNED])

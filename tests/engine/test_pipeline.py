@@ -185,7 +185,7 @@ async def test_a_lane_stopped_before_it_starts_claims_and_sends_nothing() -> Non
     await fleet.run()
 
     assert cluster.calls == []
-    assert fleet.journal.story == []
+    assert fleet.journal.calls == []
 
 
 async def test_an_unreachable_cluster_stops_its_lane_and_the_other_goes_on() -> None:
@@ -308,8 +308,8 @@ async def test_a_failing_record_ends_the_run_with_that_very_error_and_nothing_mo
     assert raised.value.__cause__ is disk
     assert len(sent_before) == 1
     assert len(cluster.calls) <= sent_before[0] + 8
-    claims = [position for position, (call, _) in enumerate(fleet.journal.story) if call == "claim"]
-    last_record = max(i for i, (call, _) in enumerate(fleet.journal.story) if call == "record")
+    claims = [position for position, (call, _) in enumerate(fleet.journal.calls) if call == "claim"]
+    last_record = max(i for i, (call, _) in enumerate(fleet.journal.calls) if call == "record")
     assert all(position < last_record + 2 for position in claims)
 
 
@@ -437,7 +437,7 @@ async def test_writes_to_the_journal_do_not_overlap() -> None:
         for _ in range(20):
             tasks.start_soon(partial(writer.claim, "prod-a", 1))
 
-    assert journal.story == [("claim", ())] * 20
+    assert journal.calls == [("claim", ())] * 20
 
 
 async def test_the_journal_can_be_written_after_a_failure() -> None:

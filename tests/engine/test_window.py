@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 
 class SteppedClock(VirtualClock):
-    """A virtual clock whose wall clock somebody sets."""
+    """A virtual clock whose wall clock is set."""
 
     step = 0.0
 

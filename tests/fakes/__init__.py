@@ -1,18 +1,18 @@
 """Fakes for the ports of `fleetpatch.model.ports`, and samples of the values they exchange.
 
-`VirtualClock` makes hours pass in no time; `FakeCluster` answers from a script or from a
-store, which behaves as an API server does towards one PATCH (`ObjectStore` has labels alone,
-`DocumentStore` whole objects); `FakeJournal` is a run file in memory that checks its caller;
-`FakeEvents` and `FakeProgress` write down what they are told.
+`VirtualClock` lets hours pass in no time. `FakeCluster` answers from a script or from a store that
+treats a PATCH as an API server does (`ObjectStore` has only labels, `DocumentStore` whole objects).
+`FakeJournal` is a run file in memory that checks its caller. `FakeEvents` and `FakeProgress` record
+their calls.
 """
 
 from .clock import VirtualClock
 from .cluster import Answerer, Call, FakeCluster, always, in_turn
 from .documents import DocumentStore, document, seen_whole
 from .journal import FakeJournal
+from .recorders import FakeEvents, FakeProgress
 from .samples import JOB_RULES, JOBS, failure, ok, seen_job, target_of
 from .store import ObjectStore
-from .watchers import FakeEvents, FakeProgress
 
 __all__ = [
     "JOBS",

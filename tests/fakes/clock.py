@@ -1,12 +1,12 @@
-"""A clock whose time passes only when nothing else can happen.
+"""A clock whose time passes only when the event loop is idle.
 
-Sleepers wait in a heap. Whenever the event loop has run dry, the clock jumps to the sleeper that is
-due next and wakes it, and no other: equal programs take equal paths, and an hour takes no time.
+Sleepers wait in a heap. Whenever the event loop is idle, the clock jumps to the sleeper that is due
+next and wakes only that one. So equal programs take equal paths, and an hour takes no time.
 
-The loop has run dry when its queue of ready callbacks is empty (asyncio keeps it as `_ready`; there
-is no public way to ask) and no worker thread of anyio is busy: a thread's result may wake anybody,
-so time stands still until it has arrived. Sockets and real timers are not looked at; tests with a
-virtual clock have none. The loop must be asyncio's own.
+The loop is idle when its queue of ready callbacks is empty (asyncio keeps it as `_ready`; there is
+no public way to read it) and no worker thread of anyio is busy: the result of a thread may wake any
+task, so time does not pass until it has arrived. Sockets and real timers are not considered; tests
+with a virtual clock have none. The loop must be asyncio's own.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
 EPOCH = 1_800_000_000.0
-"""The wall clock's reading when the monotonic one shows 0: 2027-01-15 08:00 UTC."""
+"""The wall clock's time when the monotonic clock is at 0: 2027-01-15 08:00 UTC."""
 
 
 class _QueueingLoop(Protocol):
@@ -28,7 +28,7 @@ class _QueueingLoop(Protocol):
 
 
 class VirtualClock:
-    """Keeps the port Clock. Starts at 0; `slept` lists the seconds of every sleep, as asked."""
+    """Implements the port Clock. Starts at 0; `slept` lists the seconds of all sleeps."""
 
     def __init__(self) -> None:
         self.slept: list[float] = []
@@ -54,7 +54,7 @@ class VirtualClock:
         try:
             await sleeper[2].wait()
         finally:
-            # Time must not pass for the sake of a sleeper who was cancelled.
+            # Time must not pass because of a sleeper that was cancelled.
             if sleeper in self._sleepers:
                 self._sleepers.remove(sleeper)
                 heapq.heapify(self._sleepers)

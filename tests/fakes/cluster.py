@@ -1,4 +1,4 @@
-"""A cluster that answers as it was told, and remembers what it was asked."""
+"""A cluster with scripted answers, which records its requests."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,10 +17,9 @@ from .samples import JOBS
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request for one target; `at` is the clock's reading.
+    """One request for one target, at the time `at`.
 
-    `body` is the decoded PATCH, `type` says how the server is to read it, and `options` how it is
-    sent.
+    `body` is the decoded PATCH, `type` its patch type, and `options` its query parameters.
     """
 
     verb: str
@@ -48,7 +47,7 @@ Answerer: TypeAlias = Callable[[Call], Reply]
 
 
 def in_turn(*replies: Reply) -> Answerer:
-    """Answer with these, one after the other; one request more is a failure of the test."""
+    """Answer with these, in this order; a further request fails the test."""
     left = list(replies)
 
     def answer(call: Call) -> Reply:
@@ -59,16 +58,16 @@ def in_turn(*replies: Reply) -> Answerer:
 
 
 def always(reply: Reply) -> Answerer:
-    """Answer every request with this."""
+    """Answer every request with this reply."""
     return lambda _call: reply
 
 
 @dataclass
 class FakeCluster:
-    """Keeps the port Cluster. Without answerers, every request is a failure of the test.
+    """Implements the port Cluster. Without answerers, every request fails the test.
 
-    Each request takes `latency` seconds. `renews` is what `renew` tells. `listing` maps a selector
-    to its pages; an exception among them is raised in its place.
+    Each request takes `latency` seconds. `renews` is the result of `renew`. `listing` maps a
+    selector to its pages; an exception among them is raised in its place.
     """
 
     clock: Clock

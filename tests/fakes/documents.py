@@ -1,4 +1,4 @@
-"""Whole objects on a server, and what it makes of a PATCH of any type."""
+"""A store of whole objects that answers GETs and PATCHes of any type."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -25,14 +25,14 @@ _PATCHED: dict[PatchType, Callable[..., Any]] = {
 
 
 def document(name: str, uid: str, version: str = "10", **more: Any) -> Any:
-    """A job; `labels` go to its metadata, all else stands beside it."""
+    """Return a job; `labels` go into its metadata, other keys beside it."""
     metadata = {"namespace": "team-a", "name": name, "uid": uid, "resourceVersion": version}
     labels = {"labels": more.pop("labels")} if "labels" in more else {}
     return {"metadata": {**metadata, **labels}, **more}
 
 
 def seen_whole(whole: Any) -> Seen:
-    """An object as a server shows all of it."""
+    """Return the Seen of a whole object."""
     metadata = whole["metadata"]
     return Seen(
         metadata["namespace"],
@@ -46,7 +46,7 @@ def seen_whole(whole: Any) -> Seen:
 
 
 class DocumentStore:
-    """Any fields, all patch types; `writes` counts the PATCHes that changed an object, by name."""
+    """Objects with any fields; `writes` counts the PATCHes that changed an object, by name."""
 
     def __init__(self, documents: Iterable[Any] = ()) -> None:
         self.documents = {one["metadata"]["name"]: one for one in documents}
@@ -58,7 +58,7 @@ class DocumentStore:
         return ok(seen_whole(self.documents[call.target.name]))
 
     def patch(self, call: Call) -> Answer:
-        """Answer a PATCH; its guards are what the API server makes of them."""
+        """Answer a PATCH, with the guards of an API server."""
         assert call.type is not None
         name = call.target.name
         before = self.documents[name]
@@ -75,7 +75,7 @@ class DocumentStore:
         return ok(seen_whole(self._put(name, after)))
 
     def write(self, name: str, patch: Any) -> None:
-        """Another writer sends a merge patch."""
+        """Apply a merge patch of another writer."""
         self._put(name, merge_patched(self.documents[name], patch))
 
     def _put(self, name: str, after: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One Lease on a server in memory, seen by several clients, each with troubles of its own."""
+"""One Lease on a server in memory, and clients of it, each with failures of its own."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from fleetpatch.model.ports import Clock
 
 @dataclass
 class LeaseServer:
-    """What is stored. `history` lists every record with the time at which it was stored."""
+    """The stored Lease. `history` lists each record with the time at which it was stored."""
 
     clock: Clock
     lease: Lease | None = None
@@ -18,30 +18,29 @@ class LeaseServer:
     _versions: Iterator[int] = field(default_factory=lambda: count(1))
 
     def put(self, record: LeaseRecord) -> Lease:
-        """Store a record, as anybody may."""
+        """Store a record without a condition."""
         self.lease = Lease(record, str(next(self._versions)))
         self.history.append((self.clock.monotonic(), record))
         return self.lease
 
     def touch(self) -> None:
-        """Let somebody change a label: the version moves, and the record stays."""
+        """Change a label: the resourceVersion changes, and the record does not."""
         assert self.lease is not None
         self.lease = Lease(self.lease.record, str(next(self._versions)))
 
 
 @dataclass
 class FakeLeases:
-    """Keeps the port Leases, for one client of `server`.
+    """Implements the port Leases, for one client of `server`.
 
-    `trouble` is asked before each request and may answer in the server's place; each answer takes
-    `latency` seconds to come. For each verb in `deaf`, one request is carried out and its answer
-    never comes.
+    `trouble` is called before each request and may return the answer to it; each answer takes
+    `latency` seconds. For each verb in `unanswered`, one request is carried out and never answered.
     """
 
     server: LeaseServer
     trouble: Callable[[str], LeaseReply | None] = lambda _verb: None
     latency: float = 0.01
-    deaf: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
     requests: list[tuple[float, str]] = field(default_factory=list)
 
     async def read(self) -> LeaseReply:
@@ -68,14 +67,14 @@ class FakeLeases:
         self.requests.append((clock.monotonic(), verb))
         await clock.sleep(self.latency / 2)
         reply = self.trouble(verb) or answer()
-        if verb in self.deaf:
-            self.deaf.remove(verb)
+        if verb in self.unanswered:
+            self.unanswered.remove(verb)
             await clock.sleep(3600)
         await clock.sleep(self.latency / 2)
         return reply
 
 
 def failing(*details: str) -> Callable[[str], LeaseReply | None]:
-    """Answer so many requests with these troubles, and let the others pass."""
+    """Answer the first requests with these troubles, and the others normally."""
     left = list(details)
     return lambda _verb: LeaseTrouble(left.pop(0)) if left else None

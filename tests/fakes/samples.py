@@ -1,4 +1,4 @@
-"""Samples: one kind, its objects, the targets made of them and the answers about them."""
+"""Samples: one kind, objects of it, targets made of them, and answers about them."""
 
 from collections.abc import Mapping
 
@@ -20,14 +20,14 @@ def seen_job(
     version: str = "10",
     annotations: Mapping[str, str] | None = None,
 ) -> Seen:
-    """A job as a server shows it."""
+    """Return a job as a server shows it."""
     return Seen("team-a", name, uid, version, labels or {}, annotations or {})
 
 
 def target_of(
     change: MetadataChange, seen: Seen, *, number: int = 1, cluster: str = "prod-a"
 ) -> Target:
-    """The target that a survey makes of `seen`."""
+    """Return the target that a survey makes of `seen`."""
     before = {path: seen.value(path) for path in change.touched}
     return Target(
         TargetId(number),
@@ -43,7 +43,7 @@ def target_of(
 
 
 def ok(seen: Seen) -> Answer:
-    """A 200 that shows the object."""
+    """Return a 200 that shows the object."""
     return Answer(200, seen)
 
 
@@ -56,7 +56,7 @@ def failure(
     about: str = "jobs",
     retry_after: str | None = None,
 ) -> Answer:
-    """A Status body of the API server's own."""
+    """Return an answer with a Status of the API server."""
     return Answer(
         status,
         reason=reason,

@@ -1,4 +1,4 @@
-"""Objects on a server, and what an API server does to them for one PATCH or GET."""
+"""A store of objects with labels that answers GETs and merge patches as an API server does."""
 
 from collections.abc import Iterable, Mapping
 from itertools import count
@@ -12,7 +12,7 @@ from .samples import failure, ok
 
 
 class ObjectStore:
-    """Labels only. Versions are numbers that count up over all objects, as etcd's do."""
+    """Objects with labels. Versions count up over all objects, as in etcd."""
 
     def __init__(self, objects: Iterable[Seen] = ()) -> None:
         self._objects = {seen.name: seen for seen in objects}
@@ -26,22 +26,22 @@ class ObjectStore:
         return name in self._objects
 
     def write(self, name: str, **labels: str | None) -> None:
-        """Another writer sets labels; None removes."""
+        """Set labels as another writer; None removes one."""
         seen = self._objects[name]
         merged = {**seen.labels, **labels}
         self._put(seen, {key: value for key, value in merged.items() if value is not None})
 
     def delete(self, name: str) -> None:
-        """Another writer deletes the object."""
+        """Delete the object as another writer."""
         del self._objects[name]
 
     def recreate(self, name: str) -> None:
-        """Another writer deletes the object and makes it again, with the same labels."""
+        """Delete the object and create it again with the same labels, as another writer."""
         seen = self._objects[name]
         self._put(replace(seen, uid=f"uid-again-{next(self._uids)}"), seen.labels)
 
     def find(self, name: str) -> Seen | None:
-        """The object, or None where there is none."""
+        """Return the object, or None."""
         return self._objects.get(name)
 
     def read(self, call: Call) -> Answer:
@@ -50,7 +50,7 @@ class ObjectStore:
         return ok(seen) if seen else failure(404, "NotFound", "not found")
 
     def patch(self, call: Call) -> Answer:
-        """Answer a merge patch, the guards in the API server's order: version, then uid."""
+        """Answer a merge patch; guards are checked in the API server's order: version, then uid."""
         seen = self._objects.get(call.target.name)
         if seen is None:
             return failure(404, "NotFound", "not found")

@@ -1,4 +1,4 @@
-"""Drafts, runs and settlements for the tests of the run file, and processes that die."""
+"""Makes drafts, runs and settlements for the tests of the run file, and processes that die."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ NORTH = ClusterInfo("north", "https://north.example:6443", "north-admin")
 SOUTH = ClusterInfo("south", "https://south.example:6443")
 
 NOON = 1_772_366_400.0
-"""A wall clock that stands still."""
+"""The constant time of the tests, in seconds since the epoch."""
 
 
 def info(run: str = "relabel-20260301T120000Z-00000a", *, dry_run: bool = False) -> RunInfo:
@@ -51,7 +51,7 @@ def draft(
     ends: Reason | None = None,
     detail: str = "",
 ) -> Draft:
-    """One object as a survey finds it; its uid follows from its place unless given."""
+    """Return one object as a survey finds it; by default its uid is derived from its place."""
     uid = uid or f"{cluster}/{resource.name}/{namespace}/{name}"
     before = {label("team"): "a", label("cost-centre"): ABSENT} if before is None else before
     return Draft(
@@ -60,7 +60,7 @@ def draft(
 
 
 def many(count: int, cluster: str = "north") -> list[Draft]:
-    """So many objects of one cluster, in order."""
+    """Return `count` objects of one cluster, in order."""
     return [draft(f"job-{number:05}", cluster=cluster) for number in range(count)]
 
 
@@ -73,17 +73,17 @@ def make(path: Path, drafts: Iterable[Draft], run: RunInfo | None = None) -> Run
 
 
 def settle(targets: Iterable[Target], reason: Reason = Reason.PATCHED) -> list[Settlement]:
-    """Settlements of these targets."""
+    """Return settlements of these targets."""
     return [Settlement(target.id, reason, 200, 1, 0, 12.5, "8") for target in targets]
 
 
 def names(targets: Sequence[Target]) -> list[str]:
-    """Names alone."""
+    """Return the names of targets."""
     return [target.name for target in targets]
 
 
 def in_process(work: Callable[[], None]) -> int:
-    """Run `work` in a forked process that then ends without tidying up.
+    """Run `work` in a forked process that then exits without cleaning up.
 
     Returns its exit code: 0, 7 after a RunFileError, 9 after any other, or a signal's negative.
     """

@@ -47,7 +47,7 @@ STEPS = [
 
 
 def steps(path: Path, *, upto: int) -> None:
-    """Carry a run through the first of its steps; STEPS tells how it stands after each."""
+    """Carry a run through the first of its steps; STEPS has its standings after each."""
     run = RunFile.create(path, info())
     run.add(many(20))
     if upto >= 1:

@@ -152,7 +152,7 @@ def test_reading_leaves_nothing_beside_the_file(finished: Path) -> None:
 
 @pytest.fixture
 def read_only(finished: Path) -> Iterator[Path]:
-    """A finished run in a folder where nobody may write."""
+    """A finished run in a folder that is not writable."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         copy = Path(shutil.copy(finished, folder))

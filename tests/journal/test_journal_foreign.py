@@ -1,4 +1,4 @@
-"""Run files that somebody else wrote: any column, any text, anything in the folder of runs.
+"""Run files that another program wrote: any column, any text, anything in the folder of runs.
 
 Whatever is there, reading ends, and it ends with values of the right types or with RunFileError.
 Left out: torn and overwritten pages (test_journal_damage.py), digests and seals
@@ -226,7 +226,7 @@ def test_a_plan_name_that_leads_out_of_the_folder_of_locks_is_refused(
 
 
 def put_odd_entries(runs: Path) -> list[str]:
-    """Everything that a folder can hold, named like run files; gives the names."""
+    """Everything that a folder can hold, named like run files; return the names."""
     os.mkfifo(runs / "pipe.run")
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(runs / "socket.run"))

@@ -36,7 +36,7 @@ drafts = st.lists(
 
 
 class Run(RuleBasedStateMachine):
-    """`standing` is the model: a target's id to where it stands."""
+    """`standing` is the model: the standing of each target id."""
 
     @initialize(found=drafts)
     def plan(self, found: list[Draft]) -> None:
@@ -82,9 +82,9 @@ class Run(RuleBasedStateMachine):
 
     @invariant()
     def the_file_tells_what_the_model_knows(self) -> None:
-        told = {row.target.id: row.standing for row in queries.targets(self.run)}
-        assert told == self.standing
-        assert list(told) == sorted(told)
+        listed = {row.target.id: row.standing for row in queries.targets(self.run)}
+        assert listed == self.standing
+        assert list(listed) == sorted(listed)
         for cluster in CLUSTERS:
             doubtful = self.run.in_doubt(cluster, 0, 100)
             assert [t.id for t in doubtful] == self.those(Standing.IN_DOUBT, cluster)

@@ -1,4 +1,4 @@
-"""What a run file tells: summary, listings, samples, and the JSON of `apply --output json`.
+"""Queries of a run file: summary, listings, samples, and the JSON of `apply --output json`.
 
 Covered: counts by every key, reasons, times, filters, streaming, samples, the SQL view for people.
 Not covered: how they are shown (report).
@@ -81,8 +81,8 @@ def test_the_summary_knows_reasons_and_times(run: RunFile) -> None:
 
 
 def test_the_json_of_apply_is_as_documented(run: RunFile) -> None:
-    told = as_json(queries.summary(run))
-    assert json.loads(json.dumps(told)) == {
+    printed = as_json(queries.summary(run))
+    assert json.loads(json.dumps(printed)) == {
         "run": "relabel-20260301T120000Z-00000a",
         "runFile": str(run.path),
         "plan": {"name": "relabel", "digest": "sha256:0a0b"},

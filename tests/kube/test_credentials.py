@@ -135,7 +135,7 @@ async def test_the_old_grant_is_used_while_a_renewal_runs() -> None:
     renewing = shared.refresh()
     await begun.wait()
 
-    assert not shared.is_due(), "one renews, whoever asks"
+    assert not shared.is_due(), "one renewal serves all workers"
     assert shared.grant == Grant.authorizing("Bearer 0")
     allowed.set()
     await renewing

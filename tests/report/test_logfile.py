@@ -1,6 +1,6 @@
 """The log's file: rotated and removed while it is written, links in its place, streams by name.
 
-Left out: what stands in the lines (test_logs.py), full disks (test_logs.py, tests/e2e).
+Left out: the content of the lines (test_logs.py), full disks (test_logs.py, tests/e2e).
 """
 
 import os

@@ -24,14 +24,14 @@ Answer: TypeAlias = bytes | Act | tuple[bytes, Act]
 class Cloud:
     """Hands out tokens that last `lifetime` seconds by a clock that is `ahead` of ours.
 
-    `refusals` are what IAM answers first, one a request. `told` is what IAM tells of a token's
+    `refusals` are what IAM answers first, one a request. `dates` is what IAM tells of a token's
     life. `expired` are the tokens that the API does not take (any more).
     """
 
     clock: VirtualClock = field(default_factory=VirtualClock)
     lifetime: float = 86_400.0
     ahead: float = 0.0
-    told: frozenset[str] = frozenset({"issued_at", "expires_at", "Date"})
+    dates: frozenset[str] = frozenset({"issued_at", "expires_at", "Date"})
     refusals: list[Answer] = field(default_factory=list)
     logins: list[Request] = field(default_factory=list)
     expires: dict[str, float] = field(default_factory=dict)
@@ -56,9 +56,9 @@ class Cloud:
             "issued_at": self._moment(0.0),
             "expires_at": self._moment(self.lifetime),
         }
-        body = {"token": {key: text for key, text in moments.items() if key in self.told}}
+        body = {"token": {key: text for key, text in moments.items() if key in self.dates}}
         headers = {"X_Subject_Token": token}
-        if "Date" in self.told:
+        if "Date" in self.dates:
             now = datetime.fromtimestamp(self.clock.now + self.ahead, UTC)
             headers["Date"] = format_datetime(now, usegmt=True)
         return http(201, body, **headers)

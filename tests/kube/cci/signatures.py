@@ -29,7 +29,7 @@ def authorization(
 ) -> str:
     """Give the header that is right for a request as it came.
 
-    Names of `headers` are in lower case; which of them are signed stands in `authorization`.
+    Names of `headers` are in lower case; `authorization` names those that are signed.
     """
     found = _AUTHORIZATION.fullmatch(headers["authorization"])
     assert found is not None, "the header is well formed"

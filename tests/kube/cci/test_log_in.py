@@ -245,17 +245,17 @@ async def test_a_refused_password_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize("ahead", [-3600.0, 3600.0])
 @pytest.mark.parametrize(
-    "told",
+    "dates",
     [{"issued_at", "expires_at", "Date"}, {"issued_at", "expires_at"}, {"expires_at", "Date"}],
 )
-async def test_a_clock_that_is_an_hour_wrong_changes_nothing(ahead: float, told: set[str]) -> None:
-    cloud = Cloud(lifetime=1000.0, ahead=ahead, told=frozenset(told))
+async def test_a_clock_that_is_an_hour_wrong_changes_nothing(ahead: float, dates: set[str]) -> None:
+    cloud = Cloud(lifetime=1000.0, ahead=ahead, dates=frozenset(dates))
     async with running_cloud(cloud) as (api, _peer):
         assert api._transport.credentials.grant.fresh_for == 800.0
 
 
 @pytest.mark.parametrize(
-    ("told", "ahead", "fresh_for"),
+    ("dates", "ahead", "fresh_for"),
     [
         ({"expires_at"}, 0.0, 800.0),
         ({"expires_at"}, 100.0, 880.0),
@@ -264,9 +264,9 @@ async def test_a_clock_that_is_an_hour_wrong_changes_nothing(ahead: float, told:
     ],
 )
 async def test_without_a_time_of_iam_our_clock_counts_and_else_a_401(
-    told: set[str], ahead: float, fresh_for: float
+    dates: set[str], ahead: float, fresh_for: float
 ) -> None:
-    cloud = Cloud(lifetime=1000.0, ahead=ahead, told=frozenset(told))
+    cloud = Cloud(lifetime=1000.0, ahead=ahead, dates=frozenset(dates))
     async with running_cloud(cloud) as (api, _peer):
         assert api._transport.credentials.grant.fresh_for == fresh_for
 

@@ -139,9 +139,9 @@ async def test_no_secret_is_in_the_traceback_of_a_log_in_that_fails(
             )
 
     said = traceback.TracebackException.from_exception(caught.value, capture_locals=False)
-    told = "".join(said.format()) + repr(caught.value)
-    assert "IAM at" in told
-    assert SECRET not in told
+    printed = "".join(said.format()) + repr(caught.value)
+    assert "IAM at" in printed
+    assert SECRET not in printed
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 

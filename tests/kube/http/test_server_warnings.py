@@ -55,16 +55,16 @@ def test_any_header_is_read(header: str) -> None:
 
 
 async def test_all_answers_count_and_each_text_is_reported_once() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     answer = http(200, an_object(), Warning=f'299 - "{OLD}"')
     async with opened(in_turn(answer)) as (api, _peer):
-        api.warnings.on_new = told.append
+        api.warnings.on_new = reported.append
         for _ in range(3):
             await api.patch(target(), merge(b"{}"))
         await api.read(target())
 
         assert api.warnings.counts == {OLD: 4}
-    assert told == [OLD]
+    assert reported == [OLD]
 
 
 async def test_an_answer_without_the_header_has_no_warning() -> None:
@@ -87,13 +87,13 @@ async def test_secrets_and_control_characters_are_not_kept() -> None:
 
 
 def test_texts_are_bounded_in_number_and_length() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     warnings = ServerWarnings()
-    warnings.on_new = told.append
+    warnings.on_new = reported.append
     for number in range(1000):
         warnings.note([f'299 - "{number} {"x" * 2000}"'], lambda text: text)
 
-    assert len(told) == MAX_WARNING_TEXTS
+    assert len(reported) == MAX_WARNING_TEXTS
     assert len(warnings.counts) == MAX_WARNING_TEXTS + 1
     assert warnings.counts[OTHER_WARNINGS] == 1000 - MAX_WARNING_TEXTS
     assert max(map(len, warnings.counts)) <= 500

@@ -3,7 +3,7 @@
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.running.limits import part_of, refusal
-from tests.engine.deliveries import TARGET
+from tests.engine.scripted import TARGET
 from tests.values import replace
 
 

@@ -1,4 +1,4 @@
-"""Those who watch a run: a log and a progress that write down what they are told."""
+"""A log and a progress that record their calls."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from fleetpatch.model.outcome import Outcome
 
 @dataclass
 class FakeEvents:
-    """Keeps the port Events; `on_event` is shown each line before it is written down.
+    """Implements the port Events; `on_event` is called with each line before it is recorded.
 
-    `flushed` counts the lines that left the process.
+    `flushed` is the number of lines at the last flush.
     """
 
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -36,7 +36,7 @@ class FakeEvents:
 
 @dataclass
 class FakeProgress:
-    """Keeps the port Progress."""
+    """Implements the port Progress."""
 
     found: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""A delivery of one target over a scripted cluster, and what such clusters answer."""
+"""A patcher of one target with a scripted cluster, and answers for such scripts."""
 
 from collections.abc import Callable
 
@@ -37,8 +37,8 @@ def always_matches(_target: Target, _seen: Seen) -> bool:
 POLICY = PatchPolicy(CHANGE, always_matches)
 
 
-class Delivery:
-    """A patcher to a scripted cluster, with all that it did."""
+class ScriptedPatcher:
+    """A patcher with a scripted cluster, which records requests and retries."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Delivery:
         self,
         *patches: Answer | NoAnswer,
         reads: tuple[Answer | NoAnswer, ...] = (),
-    ) -> "Delivery":
+    ) -> "ScriptedPatcher":
         self.cluster.patches, self.cluster.reads = in_turn(*patches), in_turn(*reads)
         return self
 
