@@ -24,6 +24,7 @@ _METADATA = "application/json;as={};g=meta.k8s.io;v=v1"
 async def relabel(options: argparse.Namespace) -> int:
     """Set the label on all selected Jobs; return their number."""
     tls = ssl.create_default_context(cafile=options.ca) if options.ca else False
+    # As many connections as workers, so that none waits for another one's answer.
     connector = aiohttp.TCPConnector(limit=options.concurrency, ssl=tls)
     token = os.environ.get("BENCH_TOKEN", "")
     headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -61,6 +61,7 @@ async def _work(http: aiohttp.ClientSession, paths: Iterator[str], label: str, u
     count = 0
     for path in paths:
         for attempt in range(_ATTEMPTS):
+            # The scenario may be shorter than what the server would take.
             if time.perf_counter() >= until:
                 return count
             async with http.patch(path, data=body, headers=headers) as answer:
@@ -68,6 +69,7 @@ async def _work(http: aiohttp.ClientSession, paths: Iterator[str], label: str, u
             if answer.status == 200:
                 count += 1
                 break
+            # Full jitter: a random wait between 0 and the ceiling.
             ceiling = min(_CAP, _BASE * 2**attempt)
             asked = float(answer.headers.get("Retry-After", 0))
             await asyncio.sleep(max(asked, random.uniform(0, ceiling)))

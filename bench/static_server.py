@@ -22,6 +22,8 @@ _GROUP = "/apis/batch/v1"
 _OBJECT = "^/apis/batch/v1/namespaces/(bench-[0-9]+)/jobs/job-([0-9]+)$"
 _LABELS = {"app": "bench", "tier": "std", "team": "ml"}
 
+# One worker process, so that a client has a core of its own. `keepalive_requests` is so large that
+# nginx closes no connection during a round.
 _CONFIGURATION = """\
 daemon off;
 master_process off;
@@ -141,6 +143,7 @@ def _patched(label: str) -> str:
     metadata = _identity("$1", "$2") | {"resourceVersion": "1", "labels": _LABELS | {key: value}}
     managed = {"manager": "bench", "operation": "Update", "apiVersion": "batch/v1"}
     fields: Json = {f"f:field-{n}": {".": {}, "f:value": {}} for n in range(20)}
+    # Most of a real answer's size, since servers record each field that a manager has set.
     metadata["managedFields"] = [managed | {"fieldsType": "FieldsV1", "fieldsV1": fields}]
     head = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
     return json.dumps(head | {"metadata": metadata}, separators=(",", ":"))

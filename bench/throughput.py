@@ -136,9 +136,11 @@ def measure_rounds(cluster: BenchCluster, rounds: int, only: set[str]) -> Rounds
     names = list(contenders)
     results: Rounds = []
     for number in range(rounds):
+        # Rotated, so that no contender always runs on a server that another one has warmed up.
         shift = number % len(names)
         by_name: dict[str, Result] = {}
         for name in names[shift:] + names[:shift]:
+            # A value that no object has, so that every PATCH is a write.
             value = f"r{number}-{name.replace(' ', '-')}"
             measured = contenders[name](value)
             cluster.check(value)

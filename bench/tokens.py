@@ -32,7 +32,7 @@ _POLL_INTERVAL = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Sandbox:
+class CciSandbox:
     """A running sandbox: its URL, and its credentials as environment variables."""
 
     server: str
@@ -68,7 +68,7 @@ class TokenRun:
 
 
 @contextmanager
-def sandbox(folder: Path, lifetime: float, jobs: int) -> Iterator[Sandbox]:
+def sandbox(folder: Path, lifetime: float, jobs: int) -> Iterator[CciSandbox]:
     """Serve CCI with tokens of this lifetime, in seconds, in a separate process."""
     options = ["--provider", "cci", "--token-lifetime", f"{lifetime:g}s", "--jobs", str(jobs)]
     command = fleetpatch("sandbox", *options, "--kubeconfig", folder / "kubeconfig")
@@ -77,13 +77,13 @@ def sandbox(folder: Path, lifetime: float, jobs: int) -> Iterator[Sandbox]:
             assert process.stdout is not None
             ready = json.loads(process.stdout.readline())
             lines = Path(ready["credentials"]).read_text().splitlines()
-            yield Sandbox(ready["server"], dict(line.split("=", 1) for line in lines))
+            yield CciSandbox(ready["server"], dict(line.split("=", 1) for line in lines))
         finally:
             process.send_signal(signal.SIGTERM)
 
 
 def run_with_tokens(
-    cci: Sandbox, folder: Path, rate: float, workers: int, limit: float
+    cci: CciSandbox, folder: Path, rate: float, workers: int, limit: float
 ) -> TokenRun:
     """Plan and apply while polling the counters; kill the run after `limit` seconds."""
     file, run = folder / "plan.yaml", folder / "tokens.run"
@@ -112,7 +112,7 @@ def run_with_tokens(
     return TokenRun(summary, tuple(logins), refused, time.monotonic() - begun)
 
 
-def _plan(cci: Sandbox, rate: float, workers: int) -> Any:
+def _plan(cci: CciSandbox, rate: float, workers: int) -> Any:
     user = {
         "endpoint": cci.server,
         "domain": cci.variables["CCI_DOMAIN"],

@@ -83,7 +83,7 @@ class RunLimits:
         """Count a retry; more than the budget allows for `sent` requests pauses the run."""
         self.retries += 1
         if record.verdict not in SERVER_FAULTS:
-            # Conflicts and stale credentials do not show that the server is overloaded.
+            # Conflicts and expired credentials do not show that the server is overloaded.
             return
         if record.reason is Reason.WEBHOOK_UNREACHABLE:
             # The server is healthy, and the waits for its webhook are long enough not to load it.
@@ -93,6 +93,7 @@ class RunLimits:
         if record.http_status is None:
             self._unanswered[cluster] += record.verdict is Verdict.IN_DOUBT
             return
+        # The cluster answers again, so its requests without an answer count now.
         self._counted += 1 + self._unanswered.pop(cluster, 0)
         if self._is_spent or self._counted <= retries_allowed(self.budget, sent, self.tally.open):
             return
@@ -103,7 +104,7 @@ class RunLimits:
         )
 
     async def deadline(self, clock: Clock) -> None:
-        """Stop the session at its deadline; returns at once where it has none."""
+        """Stop the session at its deadline; returns at once if it has none."""
         if self.limits is not None and self.limits.deadline is not None:
             await sleep_monotonic(clock, self.limits.deadline)
             self.stop(f"the deadline of {duration(self.limits.deadline)} has passed")

@@ -38,6 +38,7 @@ def log_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> None:
             events.cluster_insecure(log, cluster.name, cluster.server)
         for warning in cluster.kubeconfig_warnings:
             events.kubeconfig_warning(log, cluster.name, warning)
+    # A reader of the log should see the start at once; the first outcomes may take a while.
     log.flush()
 
 
@@ -64,6 +65,7 @@ def log_server_warnings(log: Events, fleet: Sequence[ApiServer], known: Collecti
             logged.add(text)
             events.server_warning(log, cluster, text)
 
+    # Warnings of the discovery arrived before there was a log.
     for server in fleet:
         for text in server.warnings.counts:
             log_once(server.name, text)

@@ -132,6 +132,7 @@ async def _fill(
         releases=journal.releases,
     )
     await survey.run(list_queries)
+    # After the survey, so that the message has the number of all clashes.
     if plan.guards.on_clash == "refuse":
         refuse_clashes(survey.clashes, survey.first_clash)
     refuse_none(survey.found, [str(query) for query in list_queries])
@@ -154,7 +155,7 @@ def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
 
 
 def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
-    """Log the expansion, and each target that ended with it."""
+    """Log the expansion, and each target that needs no patch."""
     summary = queries.summary(journal)
     with open_log_of(journal.path, summary.info.run, settings) as log:
         events.plan_expanded(log, summary)
@@ -198,6 +199,7 @@ def new_run(
     """Create the RunInfo of a run that is planned now; its id starts with `id_prefix`."""
     now = datetime.fromtimestamp(settings.clock.wall(), UTC)
     return RunInfo(
+        # Random bits, since two runs of a plan may be planned within the same second.
         run=run_id(id_prefix, now, secrets.randbits(24)),
         plan_name=plan_name,
         plan_digest=plan_digest,

@@ -61,6 +61,7 @@ def require_same_servers(info: RunInfo, plan: Plan) -> None:
     """Raise UsageError, with both servers, if the plan leads to others than when it was planned."""
     now = servers_of(plan)
     planned = planned_servers(info, plan)
+    # In the same order: both follow the fleet of one plan.
     for cluster, before, after in zip(info.clusters, planned, now, strict=False):
         if before != after:
             raise wrong_server_error(info.run, cluster.name, cluster.context, before, after)
@@ -113,7 +114,7 @@ class ServerComparison:
         return not set(self.now).isdisjoint(planned_servers(info, plan))
 
     def difference(self, info: RunInfo) -> str:
-        """Describe where a run of the same plan was planned, and where the plan leads now."""
+        """Describe the servers of a run of the same plan, and those that the plan has now."""
         before = planned_servers(info, self._plan)
         pairs = zip(before, self.now, strict=False)
         moved = [f"{one} and the plan leads to {other} now" for one, other in pairs if one != other]

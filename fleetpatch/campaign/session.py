@@ -125,7 +125,7 @@ class Session:
     async def _open_fleet(
         self, stack: AsyncExitStack
     ) -> tuple[Sequence[ApiServer], Missing] | None:
-        """Open the clusters until `stack` ends; None where a stop was requested meanwhile."""
+        """Open the clusters until `stack` ends; None if a stop was requested meanwhile."""
         with anyio.CancelScope() as opening:
             # A log-in may wait for a person. No PATCH is in flight yet, so it can be cancelled.
             self._stop.listen(lambda _cause: opening.cancel())
@@ -257,7 +257,7 @@ class Session:
     def _end(
         self, causes: Sequence[str], *, partly: bool = False, state: RunState = RunState.PAUSED
     ) -> Summary:
-        """Record how the session ended; `state` is that of a run which could go on."""
+        """Record how the session ended; `state` is used if the run can be resumed."""
         tally = queries.summary(self._journal).tally
         ended, cause = final_state(tally, causes, self._limits.halted)
         partly = partly and ended is RunState.PAUSED

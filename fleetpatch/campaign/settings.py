@@ -68,7 +68,7 @@ def _home() -> Path | None:
 
 def whoami() -> str:
     """Return `user@host` for the run file; the uid if the user has no name."""
-    # sudo replaces USER, and the run file should name the person.
+    # sudo replaces USER, but the run file should name the person.
     user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     return f"{user}@{os.uname().nodename}"
 
@@ -106,5 +106,6 @@ class Stop:
     def listen(self, listener: Callable[[str], None]) -> None:
         """Call `listener` with the cause when the stop is requested; at once if it was already."""
         self._listeners.append(listener)
+        # A lane that is built after a signal must stop, too.
         if self.requested:
             listener(self.cause)

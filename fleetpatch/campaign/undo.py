@@ -72,6 +72,7 @@ def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summar
         # The digest of an undo covers the seal, which is known only now.
         planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
     with planned:
+        # Only now: a run must not name an undo that was refused.
         journal.note_undo(info.run)
         return queries.summary(planned)
 
@@ -98,6 +99,7 @@ def _drafts(journal: RunFile) -> Iterator[Draft]:
     for listed in queries.targets(journal, _MAY_BE_CHANGED):
         target, settlement = listed.target, listed.settlement
         left, before = values_to_restore(change, target, settlement)
+        # Without values to restore the run has not changed this object.
         if before:
             # The version after our PATCH, so that the first PATCH of the undo has no conflict.
             known = settlement and settlement.resource_version

@@ -78,26 +78,27 @@ class Rollout:
 
     async def _between(self, number: int) -> WaveHold | None:
         done = f"wave {number} of {self._count}"
-        go_on = f"`fleetpatch resume {self.journal.info.run} --promote` goes on"
+        promote = f"`fleetpatch resume {self.journal.info.run} --promote` begins the next one"
         if self.promote:
             self.promote = False  # it is for one wave only
             events.wave_promoted(self.log, wave=number + 1, of=self._count)
             return None
         if self.waves.promote == "manual":
-            return WaveHold(RunState.PAUSED, f"{done} is done; {go_on}")
+            return WaveHold(RunState.PAUSED, f"{done} is done; {promote}")
         await self._pause(number)
         if self.shutdown.requested:
             return None
         # The result of a check that was ended early is meaningless.
         if (why := await self.check()) and not self.shutdown.requested:
             return WaveHold(
-                RunState.HALTED, f"the check after {done} failed: {why}; {go_on} all the same"
+                RunState.HALTED,
+                f"the check after {done} failed: {why}; {promote} without the check",
             )
         return None
 
     async def _pause(self, number: int) -> None:
         over_at = self.journal.wave(number - 1).over_at
-        if over_at is None:
+        if over_at is None:  # no target of that wave has ended
             return
         until = over_at + self.waves.pause
         if (seconds := until - self.clock.wall()) <= 0:

@@ -115,10 +115,11 @@ def lease_holder_of(
     """
     shutdown = Shutdown(clock)
     stop.listen(lambda _cause: shutdown.request())
+    # A Lease's duration is in whole seconds.
     config = LeaseConfig(
         f"{lock.lease} in cluster {fleet[0].name}", _identity(), int(lock.duration)
     )
-    # One Lease excludes other processes from the whole fleet, so it is in one cluster only.
+    # One Lease excludes other processes from the whole fleet, so it is only in one cluster.
     leases = fleet[0].lease(lock.namespace, lock.name)
     return LeaseHolder(config, leases, clock, log, shutdown, stop.request)
 

@@ -80,5 +80,5 @@ async def interruptible(work: Callable[[Stop], Awaitable[T]]) -> T:
         )
         stop.request(f"interrupted by {number.name}")
 
-    with on_signal(request, "; go on with `fleetpatch resume`"):
+    with on_signal(request, "; continue with `fleetpatch resume`"):
         return await work(stop)

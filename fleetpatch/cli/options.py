@@ -29,12 +29,14 @@ def _duration(text: str | float) -> float:
 
 
 def _new_file(path: Path | None) -> Path | None:
+    # Checked before the survey, which may take minutes; creating the file checks it again.
     if path is not None and path.exists():
         raise typer.BadParameter(f"{path} exists already; name another file")
     return path
 
 
 def _log_file(path: Path | None) -> Path | None:
+    # The folder of a log that a person names is not created: it is probably misspelled.
     if path is not None and not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}; make it, or name another")
     return path

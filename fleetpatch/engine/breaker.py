@@ -37,7 +37,7 @@ _NOT_ACCEPTED: Final = frozenset({Reason.EXHAUSTED, Reason.WEBHOOK_UNREACHABLE})
 class _Streak:
     """Identical refusals in a row."""
 
-    said: str = ""
+    refusal: str = ""
     count: int = 0
 
 
@@ -61,13 +61,13 @@ class Breaker:
 
     def settled(self, target: Target, settlement: Settlement) -> str:
         """Count a settled target; return the reason to stop sending to the cluster, or ''."""
-        part, said = part_of(target), refusal(target, settlement)
+        part, refused = part_of(target), refusal(target, settlement)
         if settlement.reason not in _NOT_ACCEPTED:
             self._busy = 0
-        if said:
+        if refused:
             streak = self._streaks.setdefault(part, _Streak())
-            streak.count = streak.count + 1 if streak.said == said else 1
-            streak.said = said
+            streak.count = streak.count + 1 if streak.refusal == refused else 1
+            streak.refusal = refused
             if streak.count >= self.refusals:
                 self._open.setdefault(part, settlement.detail)
         # A skipped target does not end a streak, since no PATCH of it was accepted.

@@ -43,7 +43,7 @@ class ListQuery:
 
 
 class Survey:
-    """Runs list queries; `releases` are those of the clusters ("1.20") where they are known.
+    """Runs list queries; `releases` are the known versions of the clusters ("1.20"), by name.
 
     `found` counts the objects listed, `inconsistent` the inconsistent pages by cluster, `clashes`
     the objects whose values clash with the patch; `first_clash` names the first, and the cause.

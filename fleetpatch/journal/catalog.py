@@ -112,7 +112,7 @@ def log_path(run_file: Path) -> Path:
 def run_files(runs: Path) -> list[Path]:
     """List the files in a folder named like run files, newest first; none if it is missing.
 
-    Raises RunFileError where the folder cannot be read.
+    Raises RunFileError if the folder cannot be read.
     """
     try:
         found = [path for path in runs.iterdir() if path.suffix == _SUFFIX]
@@ -136,6 +136,7 @@ def find(runs: Path, text: str) -> Path:
     if files.is_regular(as_path):
         return as_path.resolve() if as_path.is_symlink() else as_path
     paths = run_files(runs)
+    # Names only: a run is found even if its file is damaged, so that the error is about that.
     # An id or a plan's name wins over ids that merely start with it.
     for fits in (_is_id, _is_plan):
         if found := [path for path in paths if fits(path, text)]:
@@ -204,6 +205,7 @@ def started(runs: Path, plan_name: str, *, here: RunPredicate = _always) -> RunE
 
 def _entry(path: Path) -> RunEntry:
     try:
+        # Without `check`, which would read all of each file.
         with RunFile.open(path, check=False) as run:
             return RunEntry(path, run.info, *meta.state(run.database))
     except RunFileError as error:

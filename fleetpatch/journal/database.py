@@ -76,7 +76,7 @@ class Database:
 
     @contextmanager
     def decoding(self) -> Iterator[None]:
-        """Raise RunFileError where the block cannot decode what the file holds."""
+        """Convert what decoding in the block raises to RunFileError."""
         try:
             yield
         except UNREADABLE as error:

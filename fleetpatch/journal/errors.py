@@ -69,8 +69,8 @@ def advice(error: sqlite3.Error | OSError | UnicodeDecodeError, next_step: str =
     if isinstance(error, sqlite3.ProgrammingError):
         return f"it cannot be used ({words}); open it again"
     code = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
-    said = _ADVICE.get(code & _PRIMARY_CODE, _UNEXPECTED).format(next_step=next_step)
-    return f"{said} ({words})"
+    described = _ADVICE.get(code & _PRIMARY_CODE, _UNEXPECTED).format(next_step=next_step)
+    return f"{described} ({words})"
 
 
 def run_file_error(path: Path, what: str) -> RunFileError:

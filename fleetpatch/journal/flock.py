@@ -79,7 +79,7 @@ def _write_holder(lock: int) -> None:
 def _holder(lock: int) -> str:
     """Describe the process that holds the lock."""
     until = time.monotonic() + _HOLDER_TIMEOUT
-    # Empty where the holder has got the lock a moment ago.
+    # Empty if the holder has got the lock only a moment ago.
     while not (content := os.pread(lock, 1024, 0)) and time.monotonic() < until:
         time.sleep(_POLL_INTERVAL)
     try:

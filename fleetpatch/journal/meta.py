@@ -34,8 +34,9 @@ _ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
 def create_tables(database: Database, info: RunInfo) -> None:
     """Create the tables of a new run, in state `planning`."""
     values = asdict(info)
+    # One transaction: a crash leaves an empty file, which is refused, and never half of the tables.
     with database.transaction() as connection:
-        # Not executescript, which would commit the transaction.
+        # Not executescript, which commits a pending transaction first.
         for statement in (TABLES + EARLIER_WRITES).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -48,6 +49,7 @@ def create_tables(database: Database, info: RunInfo) -> None:
         database.put((key, values[key]) for key in _INFO)
         routes = {cluster.name: cluster.route for cluster in info.clusters if cluster.route}
         database.put([("routes", msgspec.json.encode(routes).decode())])
+        # A row for each counter: `_ADD` would skip a missing one without an error.
         database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
         database.put([("state", RunState.PLANNING.value), ("cause", ""), ("undone_by", "")])
 
@@ -121,7 +123,7 @@ def state(database: Database) -> tuple[RunState, str]:
 
 
 def undone_by(database: Database) -> str:
-    """Read the id of the run that undid this one; empty where none did."""
+    """Read the id of the run that undid this one; empty if there is none."""
     return database.meta()["undone_by"]
 
 

@@ -23,10 +23,12 @@ GROUP BY 1, 2, 3, 4, 5
 _LISTED: Final = f"""
 SELECT {CLAIMED}, {codec.OUTCOME_COLUMNS}, {codec.TARGET_COLUMNS} {_JOINED}
 """
+# A claimed target was to be patched, too, even if it has ended since.
 _SAMPLES: Final = f"""
 SELECT {codec.TARGET_COLUMNS} {_JOINED}
 WHERE t.resource = ? AND (o.target IS NULL OR {CLAIMED}) ORDER BY t.id LIMIT ?
 """
+# An outcome without an attempt and without a read was recorded when the run was planned.
 _PLANNED: Final = f"""
 SELECT count(*) {_JOINED} WHERE o.target IS NULL OR o.attempts + o.reads > 0
 """
@@ -39,6 +41,7 @@ _TARGET_FROM: Final = 2 + codec.OUTCOME_COLUMNS.count(",")
 def summary(run: RunFile) -> Summary:
     """Summarize the whole run file."""
     database = run.database
+    # One snapshot: counts that are read one after the other would not add up in a live run.
     with database.snapshot(), database.decoding():
         state, cause = meta.state(database)
         started, ended = map(codec.moment, next(database.rows(_SPAN)))
@@ -75,6 +78,7 @@ def targets(
 
     `standings` None means all, and so do no reasons; reasons that are None are ignored.
     """
+    # Read row by row: a run may have hundreds of thousands of targets.
     where, values = _conditions(standings, reasons)
     rows = run.database.rows(f"{_LISTED} WHERE {where} ORDER BY t.id", *values)
     with run.database.decoding():
@@ -119,7 +123,10 @@ def _no_targets() -> _Standings:
 
 
 class _Counts:
-    """Counts of targets by standing: in all, by reason, cluster, kind and namespace."""
+    """Counts of targets by standing: in all, by reason, cluster, kind and namespace.
+
+    One query groups by all of these at once, so that the big tables are read only once.
+    """
 
     def __init__(self, run: RunFile) -> None:
         self._run = run

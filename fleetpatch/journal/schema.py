@@ -61,10 +61,10 @@ Copies
     SQLite's checksums end a half-copied log at a whole transaction.
 
     A copy of the file alone has the state of the last checkpoint. It is consistent and can be read,
-    but resuming it is refused, since it lacks what was sent after that. `meta.writing` tells a
-    copy from the original: it identifies the file that is being written (by inode and path), and is
-    0 once the file was closed. A copy that was made during a checkpoint may have pages of two
-    moments. That is detected by the rows counted in `meta` when the copy is opened (then copy
+    but resuming it is refused, since it lacks what was sent after that. `meta.writing` shows
+    which file is the original: it identifies the file that is being written (by inode and path),
+    and is 0 once the file was closed. A copy that was made during a checkpoint may have pages of
+    two moments. That is detected by the rows counted in `meta` when the copy is opened (then copy
     again); in rollback mode every commit would have that risk. `sqlite3 RUN "VACUUM INTO 'COPY'"`
     copies a live run in one piece.
 

@@ -17,6 +17,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunState
 from fleetpatch.model.units import Amount
 
+# An object that several blocks select, or that two pages show, is one target.
 _DRAFT = """
 INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (cluster, uid) DO UPDATE SET blocks = blocks | excluded.blocks
@@ -24,6 +25,8 @@ ON CONFLICT (cluster, uid) DO UPDATE SET blocks = blocks | excluded.blocks
 
 _RESOURCE = "INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
+# The order of the ids: by cluster, then by wave, and objects that need no patch at the end. So each
+# wave is a range of ids within each cluster.
 _TARGETS = """
 INSERT INTO targets (cluster, resource, namespace, name, uid, resource_version, blocks,
     before, wanted)
@@ -34,6 +37,7 @@ LEFT JOIN draft_waves w ON w.cluster = d.cluster AND w.uid = d.uid
 ORDER BY d.cluster, w.wave IS NULL, w.wave, r.id, namespace, name, d.uid
 """
 
+# `last` is less than `first` for a cluster without targets.
 _RANGES = """
 UPDATE clusters SET (first, last) =
 (SELECT coalesce(min(id), 1), coalesce(max(id), 0) FROM targets WHERE cluster = clusters.id)
@@ -85,6 +89,7 @@ class SurveyTable:
                     "INSERT INTO ranks VALUES (?, ?)", (self._resources[resource], rank)
                 )
             done = waves.draw(self._database, names, sizes, seed)
+            # From here on targets have ids: clusters, waves and outcomes refer to them.
             targets = connection.execute(_TARGETS).rowcount
             connection.execute(_RANGES)
             waves.store(self._database, done)

@@ -28,6 +28,7 @@ _read: Final = msgspec.json.Decoder(list[dict[str, int]]).decode
 _STRATA: Final = (
     "SELECT cluster, namespace, count(*) FROM drafts WHERE ends IS NULL GROUP BY cluster, namespace"
 )
+# Temporary, since the ids of the targets show the waves once they are numbered.
 _DRAFT_WAVES: Final = """
 CREATE TEMP TABLE draft_waves (cluster INTEGER, uid TEXT, wave INTEGER, PRIMARY KEY (cluster, uid))
 WITHOUT ROWID
@@ -38,6 +39,8 @@ SELECT cluster, uid, wave_of(cluster, namespace, row_number() OVER (
     PARTITION BY cluster, namespace ORDER BY shuffle_key(uid), uid) - 1)
 FROM drafts WHERE ends IS NULL
 """
+# Targets that needed no patch when planned have an outcome without attempts and reads. They are not
+# counted: a wave that consists of them alone needs no pause.
 _PROGRESS: Final = f"""
 SELECT count(*) FILTER (WHERE o.target IS NULL), count(*) FILTER (WHERE {CLAIMED}),
     max(o.settled_at) FILTER (WHERE e.outcome = ?), max(o.settled_at)
@@ -123,4 +126,5 @@ def progress(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveProgr
             success, end = codec.moment(row[2]), codec.moment(row[3])
         successes += [success] if success is not None else []
         ends += [end] if end is not None else []
+    # A wave in which everything failed or was skipped has no success to count the pause from.
     return WaveProgress(open_targets, claimed, max(successes or ends, default=None))

@@ -48,6 +48,7 @@ class Grant:
     tls: ssl.SSLContext | None = None
     sign: Sign | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    # Not compared: a plugin may return the same token with less time left.
     fresh_for: float = field(default=math.inf, compare=False)
 
     @classmethod

@@ -104,6 +104,7 @@ def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
         )
         for resource in served.resources or ()
         if resource is not None and resource.name and resource.kind
+        # `jobs/status` is a subresource of `jobs`.
         if "/" not in resource.name and set(resource.verbs or ()) >= _NEEDED_VERBS
     ]
 

@@ -156,6 +156,7 @@ def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> Ne
     shown = Page(page.items, position.inconsistent, page.api_version, page.kind)
     if not page.token:
         return NextStep(shown, None)
+    # Before the objects: a server that ignores `continue` sends its first page again and again.
     if not progress.is_new_token(page.token):
         raise ClusterError(
             f"{what}: the list does not end, since the server answers with the same page again;"
@@ -181,6 +182,7 @@ def _after_expiry(position: Position, progress: ListProgress, raw: Raw, what: st
     if token and expiries <= EXPIRIES:
         onward = replace(position, token=token, expiries=expiries, inconsistent=True)
         return NextStep(None, onward, expiries)
+    # With a token the list has expired too often; without one it has been started too often.
     if position.restarts == RESTARTS or token:
         raise ClusterError(
             f"{what}: the list expired {expiries} times and was started again {position.restarts} "

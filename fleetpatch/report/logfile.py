@@ -71,6 +71,7 @@ class LogFile:
             os.close(self._file)
 
     def _open(self) -> int:
+        # A device or pipe: not created, and a terminal does not become our controlling one.
         if not self._is_plain:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
             return os.open(self._path, flags)

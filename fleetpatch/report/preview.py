@@ -77,6 +77,7 @@ def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
             "the result may differ from what is shown here; apply with --dry-run to check"
         )
     yield ""
+    # Without advice above the question, where the next command is the answer.
     if advise:
         yield from _next(preview.summary)
 
@@ -123,6 +124,7 @@ def _header(info: RunInfo) -> Iterator[str]:
 
 
 def _counts(preview: Preview) -> Iterator[str]:
+    # The total is from the summary, which counts all places, and not from the rows that are shown.
     total = preview.summary.tally
     header = ("CLUSTER", "KIND", "NAMESPACE", "TO PATCH", "UNCHANGED", "SKIPPED")
     yield from table(header, [*_rows(preview.places), _row("in all", "", "", total)])
@@ -134,6 +136,7 @@ def _rows(places: Mapping[PreviewPlace, Tally]) -> Iterator[TableRow]:
     for (cluster, kind, namespace), tally in places.items():
         groups[cluster, kind].append((namespace, tally))
     for (cluster, kind), found in groups.items():
+        # By name where counts are equal, so that equal plans have equal previews.
         found.sort(key=lambda one: (-one[1].open, -one[1].total, one[0]))
         # A single further namespace is named, since "and 1 more" would take the same space.
         shown = len(found) if len(found) == NAMESPACES_SHOWN + 1 else NAMESPACES_SHOWN
@@ -228,6 +231,7 @@ QUESTION = "Continue? Type yes: "
 
 def confirmation_lines(summary: Summary) -> Iterator[str]:
     """Yield the lines above the question: each cluster with its server and its counts."""
+    # Every cluster, also without targets: a person confirms where requests are sent.
     rows = []
     for cluster in summary.info.clusters:
         tally = summary.by_cluster[cluster.name]

@@ -23,6 +23,7 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
         )
     yield ""
     yield from _outcomes(summary)
+    # A run file of which the planning was interrupted has no usage.
     if summary.usage.elapsed:
         yield ""
         yield _usage(summary)

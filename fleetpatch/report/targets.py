@@ -57,6 +57,7 @@ def _row(listed: ListedTarget) -> TableRow:
         target.name,
         listed.standing,
         end.reason if end else "",
+        # As text, since a status is not a quantity: the table aligns numbers to the right.
         str(end.http_status) if end and end.http_status else "",
         end.detail if end else "",
     )

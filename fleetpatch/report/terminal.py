@@ -27,6 +27,7 @@ _STYLES = Theme(
 
 class _Words(RegexHighlighter):
     base_style = "fleetpatch."
+    # Outcomes are coloured only if there are any, so that a zero does not attract attention.
     highlights = (
         r"^(?P<good>applied +[1-9][\d,]*)",
         r"^(?P<quiet>unchanged +[\d,]+)",
@@ -48,6 +49,7 @@ def write(lines: Iterable[str], stream: TextIO) -> None:
     if not stream.isatty():
         stream.writelines(f"{visible(line)}\n" for line in lines)
         return
+    # `highlight` would colour numbers and quoted text as rich thinks fit.
     console = Console(file=stream, theme=_STYLES, highlight=False)
     words = _Words()
     for line in lines:

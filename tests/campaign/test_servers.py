@@ -64,7 +64,7 @@ def test_a_run_belongs_to_its_project() -> None:
     assert not ServerComparison(cci(iam("east"))).overlaps(run)
 
 
-def test_a_token_says_nothing_of_its_project() -> None:
+def test_a_token_does_not_name_its_project() -> None:
     plan = cci({"token": {"env": "TOKEN"}})
 
     assert servers_of(plan) == (Server(ADDRESS),)

@@ -26,7 +26,7 @@ from tests.journal.makers import draft, info, settle
 from tests.values import replace
 
 SIZES = [1, 2, 3]
-GO_ON = f"`fleetpatch resume {info().run} --promote` goes on"
+PROMOTE = f"`fleetpatch resume {info().run} --promote` begins the next one"
 
 
 @dataclass
@@ -199,7 +199,7 @@ async def test_with_manual_promotion_each_wave_waits_for_a_person(steps: Steps) 
 
     held = await steps.rollout(promote="manual", pause="10s").before(1)
 
-    assert held == WaveHold(RunState.PAUSED, f"wave 1 of 3 is done; {GO_ON}")
+    assert held == WaveHold(RunState.PAUSED, f"wave 1 of 3 is done; {PROMOTE}")
     assert (steps.clock.slept, steps.checked_at, steps.logged()) == ([], [], [])
 
 
@@ -213,7 +213,7 @@ async def test_a_promotion_is_for_one_wave_and_spares_it_pause_and_check(steps: 
     assert (steps.clock.slept, steps.checked_at) == ([], [])
     assert steps.logged() == ["wave.promoted", "wave.started"]
     steps.finish(1)
-    assert await rollout.before(2) == WaveHold(RunState.PAUSED, f"wave 2 of 3 is done; {GO_ON}")
+    assert await rollout.before(2) == WaveHold(RunState.PAUSED, f"wave 2 of 3 is done; {PROMOTE}")
 
 
 async def test_a_promotion_is_not_used_up_by_a_wave_that_had_begun(steps: Steps) -> None:
@@ -241,7 +241,7 @@ async def test_a_check_that_fails_halts_the_run_and_is_made_again_next_time(step
 
     held = await rollout.before(1)
 
-    cause = f"the check after wave 1 of 3 failed: the queue is long; {GO_ON} all the same"
+    cause = f"the check after wave 1 of 3 failed: the queue is long; {PROMOTE} without the check"
     assert held == WaveHold(RunState.HALTED, cause)
     assert steps.logged() == []
     steps.said = ""
@@ -266,7 +266,7 @@ async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Step
 # Waves that are under way, or need not be
 
 
-async def test_a_wave_that_has_begun_goes_on_without_pause_or_check(steps: Steps) -> None:
+async def test_a_wave_that_has_begun_continues_without_pause_or_check(steps: Steps) -> None:
     steps.finish(0)
     steps.claim(1)
     steps.restart()
@@ -277,7 +277,7 @@ async def test_a_wave_that_has_begun_goes_on_without_pause_or_check(steps: Steps
     assert (steps.clock.slept, steps.checked_at, steps.logged()) == ([], [], [])
 
 
-async def test_a_wave_whose_targets_were_given_back_has_not_begun(steps: Steps) -> None:
+async def test_a_wave_whose_targets_were_released_has_not_begun(steps: Steps) -> None:
     steps.finish(0)
     steps.journal.release(steps.claim(1))
 

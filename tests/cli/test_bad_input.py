@@ -122,7 +122,9 @@ def desk(tool: Tool, server: SandboxServer) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("line", "message"), USAGE + NAMES)
-def test_a_wrong_command_line_is_told_in_one_line(call: Caller, line: str, message: str) -> None:
+def test_a_wrong_command_line_is_reported_in_one_line(
+    call: Caller, line: str, message: str
+) -> None:
     ended = call(*line.split())
 
     assert (ended.code, ended.out) == (2, "")
@@ -139,7 +141,7 @@ def test_words_that_cannot_be_meant_are_refused(call: Caller, line: str, message
 
 
 @pytest.mark.parametrize(("line", "message"), MEANINGS)
-def test_a_problem_of_a_plan_stands_in_a_line_that_begins_with_its_place(
+def test_each_problem_of_a_plan_is_a_line_that_begins_with_its_place(
     call: Caller, line: str, message: str
 ) -> None:
     ended = call(*line.split())
@@ -203,7 +205,7 @@ def test_a_run_that_was_refused_by_its_digest_can_still_be_applied(call: Caller)
     assert "planned" in call("status").out
 
 
-def test_all_problems_of_all_files_are_told_and_the_good_ones_named(call: Caller) -> None:
+def test_all_problems_of_all_files_are_reported_and_valid_files_named(call: Caller) -> None:
     ended = call("validate", "good.yaml", "bytes.yaml", "protected.yaml", "nowhere.yaml")
 
     assert ended.code == 2

@@ -78,7 +78,7 @@ def test_a_kubeconfig_that_is_none_is_named(
         reports_in_one_line(call(verb, "plan.yaml"), message)
 
 
-def test_without_any_kubeconfig_the_ways_to_give_one_are_told(
+def test_without_any_kubeconfig_the_error_names_the_ways_to_give_one(
     call: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KUBECONFIG")
@@ -109,13 +109,13 @@ def test_a_server_that_refuses_connections_is_named_with_its_address(
         reports_in_one_line(call(verb, "plan.yaml"), message)
 
 
-def test_a_host_that_nobody_knows_is_named(call: Caller, kubeconfig: Path) -> None:
+def test_a_host_that_cannot_be_resolved_is_named(call: Caller, kubeconfig: Path) -> None:
     kubeconfig.write_text(pointing_to("https://nowhere.invalid"))
 
     reports_in_one_line(call("plan", "plan.yaml"), r"nowhere\.invalid.*cannot connect")
 
 
-def test_a_token_that_is_refused_is_told_and_not_shown(
+def test_a_refused_token_is_reported_and_not_shown(
     call: Caller, kubeconfig: Path, server: SandboxServer
 ) -> None:
     kubeconfig.write_text(pointing_to(server.server))
@@ -123,7 +123,7 @@ def test_a_token_that_is_refused_is_told_and_not_shown(
     reports_in_one_line(call("plan", "plan.yaml"), r"does not accept our credentials \(401")
 
 
-def test_tls_to_a_server_that_speaks_none_is_told(
+def test_tls_to_a_server_without_tls_is_reported(
     call: Caller, kubeconfig: Path, server: SandboxServer
 ) -> None:
     kubeconfig.write_text(pointing_to(server.server.replace("http:", "https:")))
@@ -155,7 +155,7 @@ def web_site() -> Iterator[str]:
         thread.join()
 
 
-def test_a_web_site_is_no_kubernetes(call: Caller, kubeconfig: Path, web_site: str) -> None:
+def test_a_web_site_is_not_a_kubernetes_api(call: Caller, kubeconfig: Path, web_site: str) -> None:
     kubeconfig.write_text(pointing_to(web_site))
 
     reports_in_one_line(call("plan", "plan.yaml"), r"not a Kubernetes API; check the address")

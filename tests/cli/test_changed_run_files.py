@@ -86,7 +86,7 @@ def test_a_check_command_that_was_put_into_a_run_file_is_not_run(
 
 
 @pytest.mark.parametrize("words", ["apply", "apply --yes", "resume", "resume --failed", "undo"])
-def test_no_verb_goes_on_with_a_changed_plan(
+def test_every_verb_refuses_a_changed_plan(
     call: Caller, run_file: Path, server: SandboxServer, words: str
 ) -> None:
     sent = server.sent()

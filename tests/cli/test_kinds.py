@@ -34,7 +34,9 @@ def test_without_words_it_shows_what_kubernetes_takes(call: Caller) -> None:
     assert "503" not in ended.out
 
 
-def test_for_cci_it_lists_fields_and_says_what_is_retried_all_the_same(call: Caller) -> None:
+def test_for_cci_it_lists_fields_and_the_statuses_that_are_retried_nevertheless(
+    call: Caller,
+) -> None:
     ended = call("kinds", "--provider", "cci")
 
     tfjobs = next(part for part in ended.out.split("\n\n") if part.startswith("tfjobs"))
@@ -91,7 +93,7 @@ def test_what_a_cluster_brings_to_light_is_placed_and_nothing_is_kept(
     assert "no runs" in call("status").out
 
 
-def test_what_a_body_says_of_its_kind_may_be_true(call: Caller, tool: Tool) -> None:
+def test_a_body_may_name_its_own_kind(call: Caller, tool: Tool) -> None:
     path = tool.write("beside.yaml", beside(apiVersion="kubeflow.org/v1", kind="TFJob"))
 
     assert call("plan", path).code == 0

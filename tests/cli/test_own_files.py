@@ -97,7 +97,7 @@ def test_without_a_home_folder_there_is_no_kubeconfig_by_default(tool: Tool) -> 
 
 
 @pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
-def test_a_link_in_the_place_of_a_lock_is_refused_and_its_victim_left_alone(
+def test_a_link_in_place_of_a_lock_is_refused_and_its_target_unchanged(
     call: Caller, tool: Tool, server: SandboxServer, put: str
 ) -> None:
     victim = tool.folder / "victim"
@@ -224,7 +224,7 @@ def test_odd_entries_among_the_runs_are_named_and_stop_nothing(tool: Tool) -> No
     assert f"Resuming the unfinished run {sound.stem}" in went_on.err
 
 
-def test_a_name_that_no_file_can_have_is_no_run(call: Caller) -> None:
+def test_a_name_that_no_file_can_have_is_not_a_run(call: Caller) -> None:
     for verb in ("status", "apply"):
         ended = call(verb, "x" * 5000)
         assert ended.code == 2
@@ -305,7 +305,7 @@ def test_a_certificate_that_is_not_verified_is_warned_of_on_stderr_before_anythi
     assert ended.err.count("warning") == 1
 
 
-def test_who_may_not_write_to_the_state_directory_is_told(call: Caller, tool: Tool) -> None:
+def test_a_state_directory_that_is_not_writable_is_reported(call: Caller, tool: Tool) -> None:
     call("plan", "plan.yaml")
     runs = tool.state / "runs"
     with as_anybody(tool.folder):

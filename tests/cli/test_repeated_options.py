@@ -122,7 +122,7 @@ def test_several_outcomes_and_reasons_are_taken_together(call: Caller, run: str)
     assert listed("--reason", "gone", "--reason", "drifted") == 0
 
 
-def test_resume_takes_several_reasons_and_refuses_one_that_is_no_failure(
+def test_resume_takes_several_reasons_and_refuses_one_that_is_not_a_failure(
     call: Caller, run: str
 ) -> None:
     taken = call("resume", run, "--failed", "--reason", "rejected", "--reason", "conflict")

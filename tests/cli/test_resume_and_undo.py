@@ -102,7 +102,7 @@ def test_a_plan_that_was_changed_under_way_is_refused_with_both_digests(
     assert server.sent() == sent
 
 
-def test_run_files_that_are_none_are_told_in_one_line(
+def test_files_that_are_not_run_files_are_reported_in_one_line(
     call: Caller, tool: Tool, run_file: Path
 ) -> None:
     damaged, newer = tool.folder / "damaged.run", tool.folder / "newer.run"

@@ -52,7 +52,7 @@ def test_without_runs_there_is_an_empty_list_and_a_sentence(call: Caller) -> Non
     assert call("status").out.startswith("There are no runs in ")
 
 
-def test_towards_files_and_pipes_there_is_no_progress_and_no_colour(own: Tool) -> None:
+def test_output_to_files_and_pipes_has_no_progress_and_no_colour(own: Tool) -> None:
     with sandbox(own, jobs=50):
         ended = own.run("apply", "plan.yaml", "--yes")
 
@@ -61,7 +61,7 @@ def test_towards_files_and_pipes_there_is_no_progress_and_no_colour(own: Tool) -
     assert ended.out.startswith("Run paint-")
 
 
-def test_who_reads_only_the_first_line_gets_it_without_a_complaint(own: Tool) -> None:
+def test_a_reader_of_only_the_first_line_gets_it_without_an_error(own: Tool) -> None:
     with sandbox(own, jobs=5000):
         own.run("plan", "plan.yaml")
         listing = own.start("targets", "paint")

@@ -19,7 +19,7 @@ def tool(tmp_path: Path) -> Tool:
     return Tool(tmp_path)
 
 
-def test_it_says_in_one_line_where_it_serves_and_speaks_discovery(tool: Tool) -> None:
+def test_it_prints_its_address_in_one_line_and_serves_discovery(tool: Tool) -> None:
     with sandbox_process(tool, "--jobs", 10) as server:
         assert set(server.ready) == {"server", "kubeconfig", "pid"}
         assert server.ready["pid"] == server.process.pid
@@ -46,7 +46,7 @@ def test_a_signal_ends_it_in_good_order(tool: Tool, number: signal.Signals) -> N
     assert not server.kubeconfig.exists(), "a kubeconfig of its own goes with it"
 
 
-def test_a_port_in_use_is_told_in_one_line(tool: Tool) -> None:
+def test_a_port_in_use_is_reported_in_one_line(tool: Tool) -> None:
     with sandbox_process(tool, "--jobs", 1) as server:
         ended = tool.run("sandbox", "--port", server.port)
 
@@ -57,7 +57,7 @@ def test_a_port_in_use_is_told_in_one_line(tool: Tool) -> None:
     )
 
 
-def test_the_demo_tells_the_whole_story(tool: Tool) -> None:
+def test_the_demo_shows_all_steps(tool: Tool) -> None:
     ended = end(tool.start("demo", "--jobs", 200))
 
     assert ended.code == 0, ended.err

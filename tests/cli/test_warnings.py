@@ -21,7 +21,7 @@ def _odd_plan(tool: Tool) -> None:
     tool.write("odd.yaml", paint(window={"opens": "0 2 1-7 * SUN", "lasts": "1m"}))
 
 
-def test_validate_says_that_the_plan_is_fine_and_may_surprise(call: Caller) -> None:
+def test_validate_accepts_the_plan_with_a_warning(call: Caller) -> None:
     ended = call("validate", "odd.yaml")
 
     assert ended.code == 0
@@ -32,7 +32,7 @@ def test_validate_says_that_the_plan_is_fine_and_may_surprise(call: Caller) -> N
     assert "it opens next on " in ended.err
 
 
-def test_plan_says_so_too_and_its_json_stays_json(call: Caller) -> None:
+def test_plan_warns_too_and_its_json_stays_json(call: Caller) -> None:
     ended = call("plan", "odd.yaml", "-o", "json")
 
     assert ended.code == 0
@@ -40,7 +40,7 @@ def test_plan_says_so_too_and_its_json_stays_json(call: Caller) -> None:
     assert WARNING in ended.err
 
 
-def test_apply_says_so_before_it_does_anything(call: Caller) -> None:
+def test_the_first_line_of_apply_is_the_warning(call: Caller) -> None:
     ended = call("apply", "odd.yaml")
 
     assert ended.err.partition("\n")[0].startswith("odd.yaml:1:")

@@ -63,7 +63,11 @@ def other_kind(forward: Forward, method: str, path: str, body: bytes) -> tuple[i
             without_query,
             "it does not match the field selector metadata.name=none",
         ),
-        ({**ETL, "namespaces": ["team-a"]}, without_namespace, "only namespace team-a was asked"),
+        (
+            {**ETL, "namespaces": ["team-a"]},
+            without_namespace,
+            "only namespace team-a was requested",
+        ),
     ],
 )
 def test_a_list_that_shows_other_objects_ends_the_planning_and_nothing_is_sent(

@@ -105,7 +105,7 @@ def artefacts(tool: Tool, *ended: Ended) -> bytes:
     return printed.encode() + b"".join(path.read_bytes() for path in files)
 
 
-def test_a_token_file_that_is_written_anew_is_read_again(tool: Tool, rotating: Rotating) -> None:
+def test_a_token_file_that_is_written_again_is_read_again(tool: Tool, rotating: Rotating) -> None:
     with applying(tool, rotating, "token file") as process:
         rotating.rotate()
         ended = end(process)
@@ -130,7 +130,7 @@ def test_a_plugin_is_called_once_for_all_workers(tool: Tool, rotating: Rotating)
 
 
 @pytest.mark.parametrize("way", ["token file", "plugin", "token"])
-def test_credentials_that_stay_refused_pause_the_run_and_it_goes_on_with_fresh_ones(
+def test_refused_credentials_pause_the_run_which_resumes_with_fresh_ones(
     tool: Tool, rotating: Rotating, way: str
 ) -> None:
     with applying(tool, rotating, way) as process:

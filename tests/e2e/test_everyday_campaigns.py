@@ -50,7 +50,7 @@ def test_a_rehearsal_stores_nothing_and_the_run_itself_comes_after_it(
     assert applied.json["run"] != rehearsed.json["run"]
 
 
-def test_a_rehearsal_says_that_nothing_was_stored(tool: Tool, space: str) -> None:
+def test_a_dry_run_reports_that_nothing_was_stored(tool: Tool, space: str) -> None:
     ended = tool.run("label", "jobs.batch", "team=red", "-n", space, "-l", "app", "--dry-run", "-y")
 
     assert ended.code == 0, ended.err
@@ -104,7 +104,7 @@ def test_the_digest_of_a_reviewed_plan_lets_that_plan_through_and_no_other(
     assert tool.run("apply", file, "--yes", "--digest", digest).code == 0
 
 
-def test_a_user_who_may_not_list_is_told_which_right_is_missing(
+def test_the_error_of_a_user_who_may_not_list_names_the_missing_verb(
     control_plane: ControlPlane, tool: Tool, space: str
 ) -> None:
     assert tool.kubeconfig is not None

@@ -53,7 +53,7 @@ def undone(tool: Tool, run_file: Path) -> dict[str, Any]:
     return outcomes
 
 
-def test_what_was_stored_is_told_and_undone(
+def test_what_was_stored_is_reported_and_undone(
     tool: Tool, server: SandboxServer, run_file: Path
 ) -> None:
     detail = tool.targets(run_file)[0]["detail"]
@@ -67,7 +67,7 @@ def test_what_was_stored_is_told_and_undone(
     assert set(labels(server).values()) == {None}
 
 
-def test_it_is_nobody_elses_change_when_it_is_tried_again(
+def test_a_retried_target_does_not_take_our_change_for_another_writers(
     tool: Tool, server: SandboxServer, run_file: Path
 ) -> None:
     count = len(labels(server))
@@ -79,7 +79,7 @@ def test_it_is_nobody_elses_change_when_it_is_tried_again(
     assert set(labels(server).values()) == {None}
 
 
-def test_what_somebody_else_made_of_it_is_left_to_them(
+def test_a_value_of_another_writer_is_not_overwritten(
     tool: Tool, server: SandboxServer, run_file: Path
 ) -> None:
     target = tool.targets(run_file)[0]

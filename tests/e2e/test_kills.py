@@ -142,7 +142,7 @@ def test_ctrl_c_at_any_moment_ends_in_good_order_and_leaves_nothing_in_doubt(
     assert len(wire.patches()) == TARGETS * result.runs, "each was patched once"
 
 
-def test_of_two_that_start_one_plan_at_once_one_runs_and_the_other_is_told_who_does(
+def test_of_two_processes_that_start_one_plan_the_second_is_refused_with_the_holders_name(
     control_plane: ControlPlane, tool: Tool, wire: Proxy
 ) -> None:
     fleet = Fleet(control_plane, MERGE, 15)

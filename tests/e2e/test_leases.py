@@ -195,7 +195,7 @@ def test_a_holder_that_was_suspended_sends_nothing_when_it_wakes(
 
 @pytest.mark.control_plane
 @pytest.mark.parametrize("way", ["taken", "deleted"])
-def test_a_lease_that_is_lost_pauses_the_run_which_goes_on_later(
+def test_a_lost_lease_pauses_the_run_which_can_be_resumed(
     cluster: Cluster, tmp_path: Path, way: str
 ) -> None:
     tool = machine(cluster, tmp_path, "first")

@@ -58,7 +58,7 @@ def test_refusals_with_successes_between_them_stop_nothing(tool: Tool) -> None:
     assert ended.json["outcomes"]["pending"] == 0
 
 
-def test_a_part_that_is_refused_throughout_is_left_alone_after_25(tool: Tool) -> None:
+def test_a_part_that_is_refused_throughout_is_stopped_after_25_refusals(tool: Tool) -> None:
     forbidding = {"rules": [{"status": 403, "names": ["*"]}]}
     with sandbox(tool, jobs=600, namespaces=2, chaos=forbidding) as server:
         document = plan("stopped", JOBS, patch=PATCH, pace={"concurrency": 1})

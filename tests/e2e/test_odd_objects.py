@@ -88,7 +88,9 @@ def test_one_that_becomes_too_deep_after_the_plan_does_not_stop_the_run(
     assert values(server)["a"] == values(server)["b"] == 2
 
 
-def test_one_that_becomes_too_deep_before_the_undo_is_left_alone(tool: Tool, server: Stub) -> None:
+def test_an_object_that_became_too_deep_before_the_undo_is_skipped(
+    tool: Tool, server: Stub
+) -> None:
     sent(tool, "apply", make(tool, {"merge": {"spec": {"n": {"k": 2}}}}), "--yes")
     changed = {**server.objects["b"], "spec": {"n": {"k": 2, "marks": "@"}}}
     server.write("b", changed)

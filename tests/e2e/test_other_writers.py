@@ -85,7 +85,7 @@ def test_both_changes_stand_where_a_second_writer_changes_other_labels_all_the_t
     assert all(one["team"] == "red" and int(one["round"]) >= 1 for one in labels.values())
 
 
-def test_where_somebody_else_changed_the_label_since_the_plan_theirs_stands(
+def test_a_label_that_another_writer_changed_since_the_plan_is_kept(
     control_plane: ControlPlane, tool: Tool, space: str
 ) -> None:
     names = control_plane.create_jobs(COUNT, space, labels=blue)
@@ -104,7 +104,7 @@ def test_where_somebody_else_changed_the_label_since_the_plan_theirs_stands(
     assert all("'blue'" in one["detail"] and "'green'" in one["detail"] for one in skipped)
 
 
-def test_where_somebody_else_changes_the_label_during_the_run_theirs_stands(
+def test_a_label_that_another_writer_changes_during_the_run_is_kept(
     control_plane: ControlPlane, tool: Tool, space: str
 ) -> None:
     names = control_plane.create_jobs(COUNT, space, labels=blue)
@@ -126,7 +126,7 @@ def test_where_somebody_else_changes_the_label_during_the_run_theirs_stands(
     assert outcomes["applied"] >= 800
 
 
-def test_what_was_deleted_recreated_or_selected_away_since_the_plan_is_left_alone(
+def test_what_was_deleted_recreated_or_no_longer_selected_since_the_plan_is_skipped(
     control_plane: ControlPlane, tool: Tool, space: str
 ) -> None:
     names = control_plane.create_jobs(40, space, labels=blue)

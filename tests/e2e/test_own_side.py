@@ -178,7 +178,7 @@ def test_a_state_folder_that_is_removed_under_way_stops_the_run(tool: Tool) -> N
         '{ "$@" 2>&1; echo $? > code; } | head -1; exit $(cat code)',
     ],
 )
-def test_a_run_does_not_depend_on_who_listens(tool: Tool, script: str) -> None:
+def test_a_run_does_not_depend_on_the_reader_of_its_output(tool: Tool, script: str) -> None:
     with sandbox(tool, jobs=100) as server:
         file = tool.write("plan.yaml", paint())
 

@@ -76,7 +76,7 @@ def applied(tool: Tool, *words: object) -> Any:
 
 @pytest.mark.parametrize("guards", GUARDS)
 @pytest.mark.parametrize("kind", PATCHES)
-def test_somebody_elses_change_of_another_field_stands_beside_ours(
+def test_another_writers_change_of_another_field_is_kept_beside_ours(
     tool: Tool, server: SandboxServer, kind: str, guards: dict[str, Any]
 ) -> None:
     target, *others = planned(tool, JOBS, PATCHES[kind], guards=guards)
@@ -91,7 +91,7 @@ def test_somebody_elses_change_of_another_field_stands_beside_ours(
 
 
 @pytest.mark.parametrize("kind", PATCHES)
-def test_a_field_that_somebody_changed_is_left_to_them(
+def test_a_field_that_another_writer_changed_is_not_overwritten(
     tool: Tool, server: SandboxServer, kind: str
 ) -> None:
     target, *_ = planned(tool, JOBS, PATCHES[kind])
@@ -183,7 +183,7 @@ def test_operations_that_do_not_fit_an_object_leave_it_out_of_the_plan(tool: Too
     assert answer["outcomes"]["applied"] == answer["targets"] - len(left_out)
 
 
-def test_a_test_that_fails_only_by_now_is_told_from_a_conflict_by_reading(
+def test_a_read_distinguishes_a_test_that_fails_now_from_a_conflict(
     tool: Tool, server: SandboxServer
 ) -> None:
     patch = {

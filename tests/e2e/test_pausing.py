@@ -85,7 +85,7 @@ def test_credentials_refused_for_good_pause_the_run_and_fail_nothing(tool: Tool)
         assert set(server.patches().values()) == {1}
 
 
-def test_a_server_that_dies_pauses_the_run_soon_and_it_goes_on_with_the_next_one(
+def test_a_server_that_dies_pauses_the_run_soon_which_resumes_on_the_next_one(
     tool: Tool,
 ) -> None:
     with (
@@ -116,7 +116,7 @@ def test_a_server_that_dies_pauses_the_run_soon_and_it_goes_on_with_the_next_one
 @pytest.mark.parametrize(
     ("number", "what"), [(signal.SIGINT, "slowly"), (signal.SIGTERM, "plan.yaml")]
 )
-def test_a_signal_ends_the_run_in_good_order_and_it_goes_on_without_doing_anything_twice(
+def test_a_signal_ends_the_run_in_good_order_and_a_resume_repeats_nothing(
     tool: Tool, number: signal.Signals, what: str
 ) -> None:
     with sandbox(tool, jobs=JOBS) as server, applying(tool, server) as process:
@@ -161,7 +161,7 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
         process.send_signal(signal.SIGTERM)
         ended = end(process, timeout=5)
         assert ended.code == 5
-        assert ended.err.endswith("SIGTERM: exited at once; go on with `fleetpatch resume`\n")
+        assert ended.err.endswith("SIGTERM: exited at once; continue with `fleetpatch resume`\n")
         in_doubt = {one["uid"] for one in tool.targets("slowly") if one["inDoubt"]}
         assert in_doubt
 

@@ -324,7 +324,7 @@ def carry_out(name: str, place: Place, call: Caller, tool: Tool) -> Any:
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_a_plan_does_on_the_sandbox_what_it_says_and_undo_takes_it_back(
+def test_a_plan_changes_the_sandbox_as_written_and_undo_restores_it(
     name: str,
     sandboxes: dict[str, SandboxServer],
     call: Caller,
@@ -338,7 +338,7 @@ def test_a_plan_does_on_the_sandbox_what_it_says_and_undo_takes_it_back(
     carry_out(name, Place(sandboxes, sandboxes["kubernetes"].client, "sandbox"), call, tool)
 
 
-def test_after_the_take_over_a_teams_own_apply_is_told_of_the_new_owner(
+def test_after_the_take_over_a_teams_own_apply_conflicts_with_the_new_owner(
     sandboxes: dict[str, SandboxServer],
     call: Caller,
     tool: Tool,
@@ -389,7 +389,7 @@ def test_every_plan_has_a_case_here_and_every_case_a_plan() -> None:
     assert CASES.keys() == PLANS.keys()
 
 
-def test_every_plan_is_valid_as_it_stands(call: Caller) -> None:
+def test_every_example_plan_is_valid(call: Caller) -> None:
     ended = call("validate", *PLANS.values())
 
     assert ended.code == 0, ended.err

@@ -128,7 +128,7 @@ def test_a_flood_on_stderr_is_passed_on(tool: Tool, server: SandboxThread) -> No
     assert ended.err.count("x" * 400_000) >= 1
 
 
-def test_what_a_failing_plugin_says_reaches_no_file_of_ours(
+def test_the_output_of_a_failing_plugin_is_in_no_file_of_ours(
     tool: Tool, server: SandboxThread
 ) -> None:
     secret = "sk-9876543210fedcba9876543210fedcba"

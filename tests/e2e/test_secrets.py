@@ -126,7 +126,7 @@ def test_runs_that_end_well_leave_nothing(
 
 
 @pytest.mark.parametrize("way", logins.WAYS)
-def test_what_is_refused_is_not_told_either(
+def test_a_refused_value_is_not_shown_either(
     cloud: SandboxServer, tool: Tool, know: Know, way: str
 ) -> None:
     wrong = {name: f"wrong-{value[::-1]}" for name, value in cloud.credentials.items()}
@@ -144,7 +144,7 @@ def test_what_is_refused_is_not_told_either(
 
 
 @pytest.mark.parametrize("way", IAM)
-def test_an_iam_that_is_down_is_told_without_the_password(
+def test_an_iam_that_is_down_is_reported_without_the_password(
     cloud: SandboxServer, tool: Tool, know: Know, way: str
 ) -> None:
     call = know(cloud.credentials)

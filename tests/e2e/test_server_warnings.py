@@ -51,7 +51,7 @@ def test_a_warning_that_comes_only_later_is_logged_then(tool: Tool) -> None:
     assert len(logged(tool, applied.json["runFile"])) == 1
 
 
-def test_a_run_without_warnings_says_nothing_of_them(tool: Tool) -> None:
+def test_a_run_without_warnings_does_not_mention_them(tool: Tool) -> None:
     with stub({"a": {"spec": {}}}) as server:
         configure(tool, server)
         file = tool.write("plan.yaml", plan("warned", BLOCK, patch={"labels": {"team": "red"}}))

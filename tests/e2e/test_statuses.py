@@ -173,7 +173,7 @@ def test_a_status_that_passes_is_gone_with_the_second_attempt(meet: Meeting, pos
     [(at, patches) for at, (_, _, patches) in enumerate(DONE_ALL_THE_SAME)],
     ids=[f"{status} {body}" for status, body, _ in DONE_ALL_THE_SAME],
 )
-def test_a_patch_that_was_done_all_the_same_is_found_out_by_reading(
+def test_a_patch_that_was_applied_despite_its_answer_is_detected_by_reading(
     meet: Meeting, position: int, patches: int
 ) -> None:
     ended, target, sent = meet(5 * (len(STAYING) + len(PASSING) + position))

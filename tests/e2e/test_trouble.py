@@ -153,7 +153,7 @@ def test_each_object_holds_what_it_must(campaign: Campaign, name: str) -> None:
         assert metadata["labels"].get("cost") == case.value
 
 
-def test_the_run_is_finished_and_the_exit_code_tells_that_targets_failed(
+def test_the_run_is_finished_and_the_exit_code_shows_that_targets_failed(
     campaign: Campaign,
 ) -> None:
     assert campaign.ended.code == 3
@@ -165,7 +165,7 @@ def test_the_run_is_finished_and_the_exit_code_tells_that_targets_failed(
     assert answer["requests"]["patch"] == sum(case.patches for case in CASES.values())
 
 
-def test_people_are_told_what_failed_and_where_to_look(campaign: Campaign) -> None:
+def test_the_summary_names_what_failed_and_the_next_command(campaign: Campaign) -> None:
     printed = campaign.tool.run("status", "trouble").out
 
     assert f"{FAILED} failed" in printed

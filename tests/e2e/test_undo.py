@@ -124,7 +124,7 @@ def labels_of(tool: Tool, server: SandboxServer, run: str) -> dict[str, dict[str
     return {one["uid"]: server.metadata(one)["labels"] for one in tool.targets(run)}
 
 
-def test_what_somebody_changed_since_is_skipped_and_listed(tool: Tool) -> None:
+def test_what_another_writer_changed_since_is_skipped_and_listed(tool: Tool) -> None:
     with sandbox(tool, jobs=50) as server:
         assert tool.run("apply", tool.write("plan.yaml", paint()), "--yes").code == 0
         first, second, *_ = tool.targets("paint")
@@ -186,7 +186,7 @@ def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_in
             assert found.get("team") == one["before"]["metadata.labels.team"]
 
 
-def test_a_run_that_overwrote_what_others_had_written_gives_it_back(tool: Tool) -> None:
+def test_undo_restores_the_values_of_others_that_a_run_overwrote(tool: Tool) -> None:
     with sandbox(tool, jobs=50) as server:
         tool.write("plan.yaml", paint(guards={"onDrift": "overwrite"}))
         assert tool.run("plan", "plan.yaml").code == 0
@@ -215,7 +215,7 @@ def test_a_rehearsal_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> No
             assert len(refused.err.splitlines()) == 1
 
 
-def test_status_tells_of_the_undo_on_both_sides(tool: Tool) -> None:
+def test_status_shows_the_undo_on_both_sides(tool: Tool) -> None:
     with sandbox(tool, jobs=50):
         file = tool.write("plan.yaml", paint())
         run = tool.run("apply", file, "--yes", "-o", "json").json["run"]

@@ -105,7 +105,7 @@ def test_a_wave_that_takes_too_long_pauses_the_run(tool: Tool) -> None:
     assert ended.json["cause"].startswith("the wave did not end within 0.3 s")
 
 
-def test_a_run_killed_in_a_pause_goes_on_where_it_stood(tool: Tool) -> None:
+def test_a_run_killed_in_a_pause_continues_from_there(tool: Tool) -> None:
     with sandbox(tool, jobs=5 * COUNT) as server:
         process = tool.start("apply", tool.write("plan.yaml", wavy(pause="1h")), "--yes")
         eventually(lambda: server.sent() == 1, "the first wave")

@@ -127,7 +127,7 @@ def test_one_command_every_night_does_it_all_in_three_nights_and_then_nothing(
 
 
 @pytest.mark.parametrize("planned", [False, True])
-def test_who_waits_for_the_opening_sends_nothing_before(
+def test_nothing_is_sent_during_the_wait_for_the_opening(
     tool: Tool, call: Caller, wall: Wall, planned: bool
 ) -> None:
     file = tool.write("plan.yaml", nightly(NIGHTLY))
@@ -144,7 +144,7 @@ def test_who_waits_for_the_opening_sends_nothing_before(
 
 
 @pytest.mark.parametrize("planned", [False, True])
-def test_who_waits_for_the_opening_can_be_told_to_stop(tool: Tool, planned: bool) -> None:
+def test_a_signal_ends_the_wait_for_the_opening(tool: Tool, planned: bool) -> None:
     day = datetime.now(UTC) + timedelta(days=40)
     window = {"opens": f"0 2 {day.day} {day.month} *", "lasts": "1h"}
     file = tool.write("plan.yaml", nightly(window))

@@ -57,7 +57,7 @@ def test_objects_that_are_gone_or_changed_do_not_break_a_row() -> None:
     assert breaker.refuses(TARGET)
 
 
-def test_a_part_of_which_all_was_tried_is_no_cause() -> None:
+def test_a_part_without_untried_targets_is_not_a_cause() -> None:
     breaker = Breaker(refusals=1)
     note(breaker, Reason.FORBIDDEN)
 
@@ -82,7 +82,7 @@ def test_targets_given_up_in_a_row_stop_the_cluster_once() -> None:
     assert said == ["", "", "", "", "", "3 targets in a row were given up: 429 busy", ""]
 
 
-def test_a_cluster_that_accepts_nothing_for_a_while_is_left_alone() -> None:
+def test_the_breaker_opens_for_a_cluster_that_accepts_nothing_for_a_while() -> None:
     breaker = Breaker()
 
     assert not any(breaker.retried(at / 2, "429 busy") for at in range(60))

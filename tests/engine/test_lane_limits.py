@@ -70,7 +70,7 @@ async def test_a_run_ends_at_the_failure_that_is_one_too_many(limit: Amount, wor
         assert sent <= 2 * (allowed + 1 + workers)
 
 
-async def test_a_part_that_is_refused_throughout_is_left_alone() -> None:
+async def test_the_breaker_opens_for_a_part_that_is_refused_throughout() -> None:
     fleet = Fleet()
     cluster = fleet.add(TARGETS, concurrency=1)
     cluster.patches = lambda _call: failure(403, "Forbidden", "no")

@@ -157,7 +157,7 @@ async def test_a_holder_that_ends_while_it_is_watched_was_alive_when_we_asked(
     assert server.clock.monotonic() < 6
 
 
-async def test_of_many_who_start_together_one_gets_it(server: LeaseServer) -> None:
+async def test_one_of_many_concurrent_processes_acquires_the_lease(server: LeaseServer) -> None:
     machines = [Machine(server, f"m_{number}_x") for number in range(8)]
     got: list[str] = []
 
@@ -191,7 +191,7 @@ async def test_a_dead_holders_lease_is_taken_over_once_it_stood_still_for_its_du
     assert machine.events.lines[-1]["former"] == "dead_9_z"
 
 
-async def test_somebody_who_labels_a_dead_holders_lease_is_no_sign_of_life(
+async def test_a_label_on_a_dead_holders_lease_does_not_count_as_a_renewal(
     server: LeaseServer,
 ) -> None:
     server.put(held_by("dead_9_z"))
@@ -278,7 +278,9 @@ async def test_renewals_that_fail_for_a_while_do_no_harm(server: LeaseServer) ->
     assert machine.logged.count("lease.not-renewed") == 3
 
 
-async def test_who_cannot_renew_stops_before_anybody_may_take_over(server: LeaseServer) -> None:
+async def test_a_holder_that_cannot_renew_stops_before_another_may_take_over(
+    server: LeaseServer,
+) -> None:
     first, second = Machine(server, "a_1_x"), Machine(server, "b_2_y")
     await first.lease_holder.acquire()
     first.leases.trouble = lambda _verb: DOWN
@@ -331,7 +333,9 @@ async def test_a_renewal_under_way_does_not_keep_it_from_being_given_back(
 
 
 @pytest.mark.parametrize("usurper", ["b_2_y", ""])
-async def test_who_finds_another_holder_stops_at_once(server: LeaseServer, usurper: str) -> None:
+async def test_a_process_that_finds_another_holder_stops_at_once(
+    server: LeaseServer, usurper: str
+) -> None:
     machine = Machine(server, "a_1_x")
     await machine.lease_holder.acquire()
 
@@ -361,7 +365,7 @@ async def test_a_lease_that_is_deleted_is_lost(server: LeaseServer) -> None:
     assert server.lease is None
 
 
-async def test_somebody_who_labels_our_lease_does_no_harm(server: LeaseServer) -> None:
+async def test_a_label_on_our_lease_is_harmless(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
     await machine.lease_holder.acquire()
     server.touch()

@@ -311,7 +311,7 @@ async def test_a_conflict_that_cannot_be_looked_into_at_last_stays_open() -> Non
 # Dry runs and unguarded runs
 
 
-async def test_a_dry_run_says_so_to_the_server_and_in_its_reason() -> None:
+async def test_a_dry_run_is_sent_as_one_and_has_its_own_reason() -> None:
     scripted = ScriptedPatcher(replace(POLICY, dry_run=True)).will(
         ok(replace(DONE, resource_version="10"))
     )

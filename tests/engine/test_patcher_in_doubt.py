@@ -107,7 +107,7 @@ async def test_a_patch_that_arrives_after_it_was_looked_for_is_still_ours() -> N
     assert (await scripted.settle()).reason is Reason.SETTLED_BY_READING
 
 
-async def test_a_server_in_trouble_that_applied_the_patch_all_the_same_did_so_by_our_hand() -> None:
+async def test_a_patch_that_a_failing_server_applied_counts_as_ours() -> None:
     scripted = ScriptedPatcher().will(failure(500, "ServerTimeout"), CONFLICT, reads=(ok(DONE),))
 
     assert (await scripted.settle()).reason is Reason.SETTLED_BY_READING
@@ -181,7 +181,7 @@ async def test_a_last_attempt_that_did_not_arrive_is_exhausted() -> None:
     assert (ended.reason, ended.attempts, ended.reads) == (Reason.EXHAUSTED, 1, 1)
 
 
-async def test_who_may_not_read_leaves_the_doubt_open() -> None:
+async def test_a_target_that_may_not_be_read_stays_in_doubt() -> None:
     deferred = (
         await ScriptedPatcher().will(TIMED_OUT, reads=(failure(403, "Forbidden", "no"),)).defer()
     )
@@ -199,7 +199,7 @@ async def test_a_server_that_was_silent_a_moment_ago_may_refuse_what_it_does_not
     assert (ended.reason, ended.attempts) == (Reason.PATCHED, 3)
 
 
-async def test_nor_need_it_know_who_may_read() -> None:
+async def test_a_server_that_was_silent_a_moment_ago_may_refuse_a_read_too() -> None:
     scripted = ScriptedPatcher().will(RESET, reads=(UNREACHABLE, FORBIDDEN, ok(DONE)))
 
     assert (await scripted.settle()).reason is Reason.SETTLED_BY_READING

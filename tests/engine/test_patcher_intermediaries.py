@@ -212,7 +212,7 @@ async def test_what_fails_again_is_still_undone(answer: Reply) -> None:
     assert values_to_restore(CHANGE, taken_up_again(), ended)[1] == {label("team"): "blue"}
 
 
-async def test_what_somebody_else_made_of_it_since_is_theirs() -> None:
+async def test_a_later_value_of_another_writer_is_not_restored() -> None:
     green = seen_job({"team": "green"}, version="12")
     scripted = ScriptedPatcher().will(reads=(Answer(200, green),))
 

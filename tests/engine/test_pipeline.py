@@ -188,7 +188,7 @@ async def test_a_lane_stopped_before_it_starts_claims_and_sends_nothing() -> Non
     assert fleet.journal.calls == []
 
 
-async def test_an_unreachable_cluster_stops_its_lane_and_the_other_goes_on() -> None:
+async def test_an_unreachable_cluster_stops_its_lane_and_the_other_continues() -> None:
     fleet = Fleet()
     dead, alive = fleet.add(200, name="dead"), fleet.add(200, name="alive")
     dead.patches = always(NoAnswer(Silence.UNREACHABLE, "connection refused"))
@@ -214,7 +214,7 @@ async def test_refused_credentials_stop_the_lane_and_no_target_is_marked_failed(
     assert fleet.journal.settled == {}
 
 
-async def test_a_target_that_stays_in_doubt_is_left_open_and_named_and_the_rest_goes_on() -> None:
+async def test_a_target_that_stays_in_doubt_is_left_open_and_named_and_others_continue() -> None:
     fleet = Fleet()
     cluster = fleet.add(100)
     answer, number = cluster.patches, 50

@@ -51,7 +51,7 @@ class Expedition:
         )
 
 
-async def test_each_object_becomes_a_draft_that_says_what_it_needs() -> None:
+async def test_each_object_becomes_a_draft_with_what_it_needs() -> None:
     expedition = Expedition({"app=etl": [Page([TO_PATCH, DONE]), Page([CLASHING])]})
 
     await expedition.run()

@@ -27,7 +27,7 @@ async def test_an_hour_takes_no_time_and_sleepers_wake_in_order_of_their_due_tim
     assert woken == [("early", 1.0), ("early too", 1.0), ("late", 3600.0)]
 
 
-async def test_time_stands_still_while_somebody_is_busy() -> None:
+async def test_time_does_not_pass_while_a_task_is_busy() -> None:
     clock = VirtualClock()
 
     async with anyio.create_task_group() as tasks:
@@ -39,7 +39,7 @@ async def test_time_stands_still_while_somebody_is_busy() -> None:
     assert clock.monotonic() == 10.0
 
 
-async def test_time_stands_still_while_a_thread_works() -> None:
+async def test_time_does_not_pass_while_a_thread_works() -> None:
     clock = VirtualClock()
     may_end = threading.Event()
 
@@ -56,7 +56,7 @@ async def test_time_stands_still_while_a_thread_works() -> None:
     assert clock.monotonic() == 10.0
 
 
-async def test_time_does_not_pass_for_a_sleeper_who_was_cancelled() -> None:
+async def test_time_does_not_pass_for_a_cancelled_sleeper() -> None:
     clock = VirtualClock()
 
     async with anyio.create_task_group() as tasks:

@@ -85,7 +85,7 @@ async def test_a_watch_notices_a_machine_that_slept() -> None:
     assert len(closed) == 1
 
 
-async def test_who_waits_goes_on_when_it_opens() -> None:
+async def test_the_wait_ends_when_the_window_opens() -> None:
     clock = VirtualClock()
     window = guard_of(clock, [])
 

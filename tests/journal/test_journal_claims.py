@@ -127,7 +127,7 @@ def test_a_second_writer_is_never_given_the_same_target(run: RunFile) -> None:
     assert [t.id for t in [*ours, *theirs, *more]] == list(range(1, 11))
 
 
-def test_a_writer_that_waits_in_vain_is_told_why(
+def test_a_writer_that_times_out_gets_the_reason(
     run: RunFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fleetpatch.journal.sqlite_file.BUSY_TIMEOUT", 0.0)
@@ -145,7 +145,7 @@ def test_calls_may_come_from_any_thread_one_at_a_time(run: RunFile) -> None:
     assert queries.summary(run).tally.applied == 10
 
 
-def test_a_reader_sees_what_was_committed_while_the_run_goes_on(run: RunFile) -> None:
+def test_a_reader_sees_what_was_committed_while_the_run_continues(run: RunFile) -> None:
     run.record(settle(run.claim("north", 3)))
     with RunFile.open(run.path) as reader:
         assert queries.summary(reader).tally.applied == 3
@@ -155,7 +155,7 @@ def test_a_reader_sees_what_was_committed_while_the_run_goes_on(run: RunFile) ->
             reader.claim("north", 1)
 
 
-def test_a_closed_run_file_says_so(run: RunFile) -> None:
+def test_a_closed_run_file_raises_a_clear_error(run: RunFile) -> None:
     run.close()
     with pytest.raises(RunFileError, match="closed"):
         run.claim("north", 1)

@@ -82,7 +82,7 @@ def written(path: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("copied", [file_first, log_first])
-def test_a_copy_of_file_and_log_at_any_moment_is_whole_and_never_goes_back(
+def test_a_copy_of_file_and_log_at_any_moment_is_complete_and_never_older_than_before(
     tmp_path: Path, copied: Callable[[Path, Path], None]
 ) -> None:
     path, applied = tmp_path / "x.run", [0]
@@ -102,7 +102,7 @@ def test_a_copy_of_file_and_log_at_any_moment_is_whole_and_never_goes_back(
     assert len(set(applied)) > 3, "the run went on between the copies"
 
 
-def test_a_copy_of_the_file_alone_is_whole_of_an_earlier_moment_and_says_so(
+def test_a_copy_of_the_file_alone_has_an_earlier_state_and_reports_that(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "x.run"
@@ -166,7 +166,7 @@ def test_a_lone_copy_can_be_read_from_a_read_only_place(tmp_path: Path) -> None:
     folder.chmod(0o755)
 
 
-def test_after_a_crash_another_sqlite_may_work_in_the_log_and_the_run_goes_on(
+def test_after_a_crash_another_sqlite_may_merge_the_log_and_the_run_can_be_resumed(
     tmp_path: Path,
 ) -> None:
     """The last one to close a database in WAL mode moves the log's content and removes the log."""

@@ -71,7 +71,7 @@ def test_killed_after_any_step_nothing_confirmed_is_lost(tmp_path: Path, step: i
 
 
 @pytest.mark.parametrize("step", range(1, 6))
-def test_a_killed_run_goes_on_and_ends_as_one_file(tmp_path: Path, step: int) -> None:
+def test_a_killed_run_is_resumed_and_ends_as_one_file(tmp_path: Path, step: int) -> None:
     path = tmp_path / "x.run"
     assert in_process(lambda: steps(path, upto=step)) == 0
     with RunFile.open(path, write=True) as run:
@@ -98,7 +98,7 @@ def test_killed_within_a_transaction_it_never_happened(tmp_path: Path) -> None:
     assert tally(path) == Tally(pending=15, in_doubt=5)
 
 
-def test_a_copy_of_file_and_log_tells_all_at_every_step(tmp_path: Path) -> None:
+def test_a_copy_of_file_and_log_is_complete_after_every_step(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", many(20)) as run:
         for step in range(4):
             run.record(settle(run.claim("north", 5)[:-1]))

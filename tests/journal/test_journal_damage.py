@@ -54,7 +54,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite", b"apiVersion: v1\n" * 50, os.urandom(5000)])
-def test_what_is_no_database_is_no_run_file(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_database_is_not_a_run_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.run"
     path.write_bytes(content)
     for write in (False, True):
@@ -62,11 +62,11 @@ def test_what_is_no_database_is_no_run_file(tmp_path: Path, content: bytes) -> N
     assert path.read_bytes() == content
 
 
-def test_a_folder_is_no_run_file(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_run_file(tmp_path: Path) -> None:
     assert "Is a directory" in refusal(tmp_path)
 
 
-def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.run"
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE targets (id)")

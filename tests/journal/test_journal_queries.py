@@ -53,7 +53,7 @@ def test_the_summary_counts_by_cluster_kind_and_namespace(run: RunFile) -> None:
     assert summary.by_namespace["team-b"] == Tally(applied=1, skipped=2, failed=1)
 
 
-def test_the_outcomes_that_were_recorded_last_can_be_told_again(tmp_path: Path) -> None:
+def test_the_outcomes_that_were_recorded_last_can_be_read_again(tmp_path: Path) -> None:
     hours = count()
     drafts = [draft("a", ends=Reason.ALREADY_SET), *(draft(name) for name in "bcd")]
     with RunFile.create(tmp_path / "x.run", info(), now=lambda: float(next(hours))) as run:

@@ -70,7 +70,7 @@ def test_without_sizes_there_are_no_waves(tmp_path: Path) -> None:
         assert len(list(queries.targets(run))) == 105
 
 
-def test_a_claim_stops_at_the_end_of_the_wave_and_goes_on_from_there(tmp_path: Path) -> None:
+def test_a_claim_stops_at_the_end_of_the_wave_and_continues_from_there(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", 10, 90) as run:
         first, second = run.waves
         taken = run.claim("north", 4, first["north"])

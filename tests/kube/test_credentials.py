@@ -83,7 +83,7 @@ async def test_a_new_grant_that_is_refused_at_once_is_replaced_too() -> None:
         assert shared.grant == Grant.authorizing(f"Bearer {call}")
 
 
-async def test_a_renewal_that_fails_is_shared_too_and_says_why() -> None:
+async def test_a_failed_renewal_is_shared_too_and_its_error_kept() -> None:
     calls, clock = count(1), VirtualClock()
 
     async def fails() -> Grant:

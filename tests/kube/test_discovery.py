@@ -163,7 +163,7 @@ def test_the_core_group_may_hide_a_name_too() -> None:
         resolve("jobs", [BATCH], {"v1": "503"})
 
 
-async def test_a_plan_with_a_name_that_may_be_ambiguous_is_refused_and_a_full_one_goes_on() -> None:
+async def test_a_kind_that_may_be_ambiguous_is_refused_and_its_full_name_accepted() -> None:
     down = answers(**{"batch.volcano.sh": status(503, "ServiceUnavailable")})
 
     async with opened(down) as (api, _peer):

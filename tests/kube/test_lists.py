@@ -95,7 +95,7 @@ async def test_namespaces_are_named_once_and_sorted() -> None:
     assert api.requests == {"patch": 0, "get": 0, "list": 2}
 
 
-async def test_an_expired_list_goes_on_from_the_token_in_the_answer() -> None:
+async def test_an_expired_list_continues_from_the_token_in_the_answer() -> None:
     expired = status(410, "Expired", metadata={"continue": "fresh"})
 
     pages, peer = await listed(in_turn(page("a", token="old"), expired, page("b")))
@@ -247,7 +247,9 @@ async def test_credentials_that_stay_refused_are_an_error_without_the_token() ->
         (page("a", token="t"), "same page again"),
     ],
 )
-async def test_what_ends_a_list_says_why_and_what_was_listed(answer: bytes, message: str) -> None:
+async def test_the_error_of_a_list_has_the_cause_and_what_was_listed(
+    answer: bytes, message: str
+) -> None:
     async with opened(in_turn(answer)) as (api, peer):
         with pytest.raises(ClusterError, match=message) as caught:
             await pages_of(api, namespace="ns")

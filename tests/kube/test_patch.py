@@ -64,7 +64,7 @@ async def test_a_patch_goes_out_as_a_merge_patch_that_asks_for_metadata_only() -
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
 
 
-async def test_a_dry_run_says_so_in_its_query() -> None:
+async def test_a_dry_run_has_its_parameter_in_the_query() -> None:
     async with opened(in_turn(http(200, an_object()))) as (api, peer):
         await api.patch(target(), BODY, dry_run=True)
 

@@ -40,7 +40,7 @@ def test_a_log_that_was_renamed_is_opened_again_at_its_path(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_log_that_was_renamed_and_made_anew_is_appended_to(path: Path) -> None:
+def test_a_log_that_was_renamed_and_created_again_is_appended_to(path: Path) -> None:
     log = LogFile(path)
     say(log, b"one")
     path.rename(path.with_suffix(".1"))
@@ -73,7 +73,7 @@ def test_a_log_that_was_replaced_by_another_file_is_found_again(path: Path) -> N
     assert path.read_text() == "another\ntwo\n"
 
 
-def test_a_log_that_was_copied_and_truncated_goes_on_at_its_new_end(path: Path) -> None:
+def test_a_log_that_was_copied_and_truncated_continues_at_its_new_end(path: Path) -> None:
     log = LogFile(path)
     say(log, b"one")
     shutil.copy(path, path.with_suffix(".1"))
@@ -130,7 +130,7 @@ def test_no_line_is_lost_or_doubled_by_any_rotation(
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_a_link_in_the_place_of_the_log_is_refused_and_its_victim_left_alone(
+def test_a_link_in_place_of_the_log_is_refused_and_its_target_unchanged(
     path: Path, ours: bool
 ) -> None:
     victim = path.with_name("victim")

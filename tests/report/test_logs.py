@@ -56,7 +56,7 @@ def test_a_whole_second_has_its_milliseconds_too(path: Path) -> None:
     )
 
 
-def test_what_is_bound_stands_in_every_line(path: Path) -> None:
+def test_bound_fields_are_in_every_line(path: Path) -> None:
     line = one_line(lambda log: log.bind(cluster="prod-a").info("pace.changed"), path)
     assert (line["run"], line["cluster"]) == ("r1", "prod-a")
 

@@ -129,14 +129,14 @@ def test_the_cursor_is_back_when_the_run_breaks() -> None:
     assert b"\x1b[?25h" in screen.raw
 
 
-def test_a_narrow_terminal_is_no_reason_to_break() -> None:
+def test_a_narrow_terminal_breaks_nothing() -> None:
     screen = Screen()
     with terminal(screen, columns=20) as stream, watch_applying(stream, total=10) as progress:
         progress.settled(Outcome.SKIPPED, 10)
     assert screen.raw
 
 
-def test_nothing_is_drawn_where_nobody_watches() -> None:
+def test_nothing_is_drawn_without_a_terminal() -> None:
     stream = io.StringIO()
     with watch_planning(stream) as progress:
         progress.planned(5)

@@ -82,7 +82,7 @@ def test_a_good_end_leaves_nothing_to_type() -> None:
     assert shown[-1] == f"Run file: {RUN_FILE}"
 
 
-def test_a_dry_run_says_that_nothing_was_stored() -> None:
+def test_the_summary_of_a_dry_run_reports_that_nothing_was_stored() -> None:
     dry = a_summary(RunState.FINISHED, Tally(applied=1), info=replace(INFO, dry_run=True))
     assert "(dry run: the servers stored nothing)" in next(summary_lines(dry))
 

@@ -37,12 +37,14 @@ def command(
     state = Settings(state_dir=state_dir).runs.parent / "demo"
     _say(f"A local API server with {jobs} jobs of five kinds and some injected faults:")
     with _sandbox(jobs, seed) as kubeconfig:
+        # A state folder of its own, so that the demo never touches real runs.
         environment = {
             **os.environ,
             "KUBECONFIG": kubeconfig,
             "FLEETPATCH_STATE_DIR": str(state),
         }
         run_file = state / "runs" / "demo.run"
+        # A run file is never overwritten, and the demo may be run again.
         _remove_earlier_run(run_file)
         _say("1. Plan: what would change? Nothing is sent yet.")
         _fleetpatch(environment, "plan", str(plan), "--run-file", str(run_file))
@@ -78,6 +80,7 @@ def _sandbox(jobs: int, seed: int) -> Iterator[str]:
         _words(words), stdout=subprocess.PIPE, text=True
     ) as process:
         try:
+            # The sandbox prints this line when it is ready, and nothing else.
             line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise SurroundingsError("the sandbox did not start; its message above says why")
@@ -90,6 +93,7 @@ def _sandbox(jobs: int, seed: int) -> Iterator[str]:
 def _fleetpatch(environment: Mapping[str, str], *words: str) -> None:
     _show(words)
     ended = subprocess.run(_words(words), env=environment, check=False)  # noqa: S603 - ourselves
+    # 3 means that some targets failed, which the injected faults can cause.
     if ended.returncode not in (0, 3):
         raise typer.Exit(ended.returncode)
 

@@ -90,6 +90,7 @@ def _command(
 
         if all_namespaces == bool(namespace):
             raise UsageError("name the namespaces: -n NAMESPACE (or a glob), or -A for all of them")
+        # Without a fleet a plan means the current context.
         plan = _plan(
             verb,
             fleet=[{"name": "cluster", "context": context}] if context else None,
@@ -137,6 +138,7 @@ def _changes(changes: Sequence[str]) -> dict[str, str | None]:
     """Parse `KEY=VALUE` and `KEY-`, which removes (None). Raises UsageError."""
     parsed: dict[str, str | None] = {}
     for change in changes:
+        # kubectl's syntax. A value may end with "-", so "=" decides.
         key, equals, value = change.partition("=")
         if not equals:
             if not change.endswith("-"):

@@ -106,6 +106,7 @@ class IamLogIn:
             context="",
             cluster="",
             server=self._endpoint,
+            # The password is a secret of the transport, which masks it in what IAM answers.
             grant=Grant(tls=self._tls, secrets=(password,)),
             proxy=proxy_for(self._endpoint, None, self._where),
         )
@@ -139,6 +140,7 @@ class IamLogIn:
             raise CredentialsError(
                 f"{self._where}: answered {raw.status} without a token; check `iam.endpoint`"
             )
+        # Renewed before its end, so that no request meets an expired token.
         life = lifetime(raw, now=self._environment.clock.wall())
         return Grant(
             CIMultiDict({"X-Auth-Token": token}),

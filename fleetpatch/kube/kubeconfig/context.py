@@ -116,6 +116,7 @@ def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Con
     """
     files = ", ".join(str(document.file) for document in documents)
     known = ", ".join(sorted(_names(documents, "contexts"))) or "none"
+    # The first file with a `current-context` decides, as for all repeated settings.
     name = name or next(filter(None, (document.current_context for document in documents)), "")
     if not name:
         raise KubeconfigError(f"{files}: no current-context; choose one of these: {known}")

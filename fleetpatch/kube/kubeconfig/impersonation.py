@@ -30,6 +30,7 @@ def headers(context: Context) -> tuple[tuple[str, str], ...]:
             )
         return ()
     found = tuple(_headers(user))
+    # A line end in a value would begin another header, perhaps of another identity.
     for name, value in found:
         if not value.isprintable():
             raise KubeconfigError(
@@ -52,4 +53,5 @@ def _headers(user: dict[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def _escaped(key: str) -> str:
+    # The name of a header has a limited alphabet, which the server decodes again.
     return "".join(chr(byte) if byte in _UNESCAPED else f"%{byte:02X}" for byte in key.encode())

@@ -98,6 +98,7 @@ def is_static(context: Context) -> bool:
 
 def key_pair_of(context: Context) -> KeyPair | None:
     """Return the client certificate of a context, if any. Raises KubeconfigError."""
+    # Without TLS there is no handshake in which a certificate could be presented.
     if not context.server.startswith("https:"):
         return None
     certificate = pem_of(context.user, "client-certificate", context.where)

@@ -186,7 +186,7 @@ async def test_an_exec_plugin_may_print_a_certificate(tmp_path: Path) -> None:
         ),
     ],
 )
-async def test_an_exec_plugin_that_fails_is_one_line_and_says_what_to_do(
+async def test_the_error_of_a_failed_exec_plugin_is_one_line_with_advice(
     tmp_path: Path, answers: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = kubeconfig(tmp_path / "config", user=plugin(tmp_path, answers))

@@ -140,7 +140,7 @@ async def test_a_plugin_ends_when_the_call_is_cancelled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cause", ["time limit", "cancellation", "flood"])
-async def test_the_event_loop_goes_on_while_a_plugin_is_ended(tmp_path: Path, cause: str) -> None:
+async def test_the_event_loop_continues_while_a_plugin_is_ended(tmp_path: Path, cause: str) -> None:
     stubborn = f"trap ': >asked' TERM; {NUMBERED} {'yes;' if cause == 'flood' else ''} {FOREVER}"
     limit = 1 if cause == "time limit" else 60
 
