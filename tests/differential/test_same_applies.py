@@ -86,7 +86,7 @@ def test_bodies_in_yaml_and_invalid_bodies(both: BothServers, name: str) -> None
         "--- text\n--- more",
         f"{head}metadata: {{name: written, labels: {{a: 'yes'}}}}",
         f"{head}metadata: {{name: written, labels: {{a: yes}}}}",
-        f"# said\n{head}metadata:\n  name: written\n  annotations:\n    a: |\n      b\n",
+        f"# a comment\n{head}metadata:\n  name: written\n  annotations:\n    a: |\n      b\n",
     ]
 
     for body in bodies:

@@ -41,7 +41,7 @@ def test_a_url_has_a_host_and_perhaps_a_port(text: str, host: str, port: int | N
         ("https://h:99999", "a host or a port"),
         ("https://h:-1", "a host or a port"),
         ("https://h:abc", "a host or a port"),
-        ("https://h:٤٤٣", "a host or a port"),
+        ("https://h:٤٤٣", "a host or a port"),  # digits to Python's int()
         ("https://.:1", "not a valid name"),
         ("https://a..b", "not a valid name"),
         ("https://.a", "not a valid name"),
@@ -82,7 +82,9 @@ def test_loopback_is_this_machine(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["", "localhost.example", "128.0.0.1", "::2", "127.1", "::1%lo", "::ffff:10.0.0.1"]
+    # 127.1 is a short form that only some resolvers know.
+    "host",
+    ["", "localhost.example", "128.0.0.1", "::2", "127.1", "::1%lo", "::ffff:10.0.0.1"],
 )
 def test_other_hosts_are_not_this_machine(host: str) -> None:
     assert not is_loopback(host)

@@ -70,6 +70,7 @@ def test_months_have_names_too() -> None:
 
 def test_of_two_restricted_day_fields_either_is_enough() -> None:
     assert days("13 * FRI") == [day for day in YEAR if day.day == 13 or day.isoweekday() == 5]
+    # February has no 31st, so only the Fridays are left.
     assert days("31 2 FRI") == [day for day in YEAR if day.month == 2 and day.isoweekday() == 5]
 
 
@@ -99,7 +100,7 @@ def test_the_29th_of_february_comes_in_leap_years() -> None:
     ("text", "what"),
     [
         ("", "has 0 fields"),
-        ("@daily", "has 1 fields"),
+        ("@daily", "has 1 fields"),  # robfig/cron has it, Vixie's cron in crontab(5) only
         ("0 2 * * * *", "has 6 fields"),
         ("60 2 * * *", "'60' is not a valid minute"),
         ("0 24 * * *", "'24' is not a valid hour"),
@@ -108,11 +109,12 @@ def test_the_29th_of_february_comes_in_leap_years() -> None:
         ("0 2 * MON *", "'MON' is not a valid month"),
         ("0 2 * * 8", "'8' is not a valid day of week"),
         ("0 2 * * FUN", "'FUN' is not a valid day of week"),
+        # Extensions of Quartz
         ("0 2 L * *", "'L' is not a valid day of month"),
         ("0 2 ? * 1#2", "is not a valid day of month"),
         ("0 2 1,,2 * *", "'1,,2' is not a valid day of month"),
         ("-1 2 * * *", "'-1' is not a valid minute"),
-        ("٣ 2 * * *", "is not a valid minute"),
+        ("٣ 2 * * *", "is not a valid minute"),  # a digit to Python's `isdigit`
         ("1-2-3 2 * * *", "is not a valid minute"),
         ("*-5 2 * * *", "is not a valid minute"),
         ("0 22-2 * * *", "the hour range '22-2' runs backwards"),
@@ -201,6 +203,7 @@ def test_an_expression_selects_what_its_parts_say(
     weekday: tuple[str, set[int]],
 ) -> None:
     text = f"{minute[0]} {hour[0]} {day[0]} {month[0]} {weekday[0]}"
+    # The rule is written out here independently of `Schedule`.
     together = day[0].startswith("*") or weekday[0].startswith("*")
 
     def meant(one: date) -> bool:

@@ -22,7 +22,7 @@ TODAY = date(2026, 11, 26)
 """A Thursday."""
 
 
-def told(text: str, today: date = TODAY) -> list[str]:
+def warnings_of(text: str, today: date = TODAY) -> list[str]:
     return list(warnings(Schedule.parse(text), today))
 
 
@@ -82,7 +82,7 @@ def told(text: str, today: date = TODAY) -> list[str]:
     ],
 )
 def test_a_warning_names_the_next_days(text: str, what: str, days: str) -> None:
-    found = [one for one in told(text) if "does not divide" not in one]
+    found = [one for one in warnings_of(text) if "does not divide" not in one]
 
     assert len(found) == 1
     assert found[0].startswith(what)
@@ -101,7 +101,7 @@ def test_a_warning_names_the_next_days(text: str, what: str, days: str) -> None:
     ],
 )
 def test_a_step_that_does_not_divide_evenly_has_a_warning(text: str, what: str) -> None:
-    (found,) = told(text)
+    (found,) = warnings_of(text)
 
     assert found.startswith(what)
 
@@ -116,7 +116,7 @@ def test_a_step_that_does_not_divide_evenly_has_a_warning(text: str, what: str) 
     ],
 )
 def test_a_usual_expression_has_no_warning(text: str) -> None:
-    assert told(text) == []
+    assert warnings_of(text) == []
 
 
 def test_days_on_which_it_stays_closed_are_not_named() -> None:

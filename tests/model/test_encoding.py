@@ -28,7 +28,7 @@ VALUES = st.recursive(
     [
         ("a && b > out < in", r'"a \u0026\u0026 b \u003e out \u003c in"'),
         ("line\u2028paragraph\u2029", r'"line\u2028paragraph\u2029"'),
-        ('\\u0026 \\& "', r'"\\u0026 \\\u0026 \""'),
+        ('\\u0026 \\& "', r'"\\u0026 \\\u0026 \""'),  # text that looks like an escape
         ("a/b", '"a/b"'),
         ("\n\r\t", r'"\n\r\t"'),
         ("\x00\x1f\x7f", '"\\u0000\\u001f\x7f"'),
@@ -48,11 +48,13 @@ def test_text_is_escaped_where_a_server_escapes_it(text: str, written: str) -> N
         (1e2, "100"),
         (1.10, "1.1"),
         (1e18, "1000000000000000000"),
+        # The largest integer of 64 bits, and the first that becomes a float
         (2**63 - 1, "9223372036854775807"),
         (2**63, "9223372036854776000"),
         (-(2**63), "-9223372036854775808"),
         (-(2**63) - 1, "-9223372036854776000"),
         (123456789012345678901, "123456789012345680000"),
+        # From here on with an exponent
         (1e21, "1e+21"),
         (-1.5e300, "-1.5e+300"),
         (0.000001, "0.000001"),
@@ -77,6 +79,7 @@ def test_keys_are_escaped_as_values_are() -> None:
 def test_the_written_text_decodes_to_the_value(value: Any) -> None:
     text = encode(value)
     assert deep_equal(json.loads(text), value)
+    # It is the canonical text: encoding what was decoded changes nothing.
     assert encode(json.loads(text)) == text
 
 

@@ -49,9 +49,11 @@ VALUES = st.recursive(
         ({"a": None}, {"b": None}),
         (None, ABSENT),
         ({"a": ABSENT}, {"a": None}),
+        # An integer of 64 bits is exact; a float of the same size has fewer digits.
         (2**53 + 1, float(2**53)),
         (2**53 + 1, 2**53),
         (-(2**63), -(2.0**63)),
+        # No server can store these, so they are compared exactly.
         (10**400, 10**400 + 1),
         (10**400, 1),
     ],
@@ -68,6 +70,7 @@ def test_these_values_differ(first: Any, second: Any) -> None:
         (0, -0.0),
         (100, 1e2),
         ([1, {"a": 2.0}], [1.0, {"a": 2}]),
+        # Beyond 64 bits an integer is stored as a float, and loses its last digits.
         (2**63, float(2**63)),
         (2**63, 2**63 + 1),
         (-(2**63) - 1, -(2**63) - 2),
@@ -87,7 +90,7 @@ def test_values_may_be_nested_deeper_than_the_stack() -> None:
     first: Any = 1
     second: Any = 1
     third: Any = True
-    for _ in range(100_000):
+    for _ in range(100_000):  # Python's stack allows about 1,000 frames
         first, second, third = [first], [second], [third]
 
     assert deep_equal(first, second)
@@ -95,7 +98,7 @@ def test_values_may_be_nested_deeper_than_the_stack() -> None:
 
 
 def as_text(value: Any) -> str:
-    """The one text of all values that are equal."""
+    """The text that all equal values have in common."""
     return json.dumps(_with_integers(value), sort_keys=True)
 
 

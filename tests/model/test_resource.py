@@ -60,7 +60,7 @@ def test_groups_are_known_if_each_name_contains_its_group() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "expected"),
     [
         ("jobs.batch", ("batch", "", "jobs", "Job")),
         ("jobs.v1.batch", ("batch", "v1", "jobs", "Job")),
@@ -76,11 +76,11 @@ def test_groups_are_known_if_each_name_contains_its_group() -> None:
     ],
 )
 def test_on_kubernetes_a_resource_is_known_as_far_as_its_name_says(
-    name: str, said: tuple[str, str, str, str] | None
+    name: str, expected: tuple[str, str, str, str] | None
 ) -> None:
     found = known_resource(name, ProviderName.KUBERNETES)
 
-    assert (found and (found.group, found.version, found.plural, found.kind)) == said
+    assert (found and (found.group, found.version, found.plural, found.kind)) == expected
 
 
 def test_a_closed_provider_resolves_more_names() -> None:

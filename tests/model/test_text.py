@@ -43,9 +43,11 @@ def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
 @pytest.mark.parametrize("filler", ["v", "v ", "\x1b[31mv", "a: 'v', "])
 def test_the_cause_at_the_end_of_a_long_refusal_is_kept(length: int, filler: str) -> None:
     value = filler * (length // len(filler))
-    said = f'Job.batch "etl" is invalid: spec.template: Invalid value: {value}: field is immutable'
+    message = (
+        f'Job.batch "etl" is invalid: spec.template: Invalid value: {value}: field is immutable'
+    )
 
-    shown = clean(said)
+    shown = clean(message)
 
     assert shown.startswith('Job.batch "etl" is invalid: spec.template: Invalid value: ')
     assert shown.endswith(" field is immutable")

@@ -135,7 +135,7 @@ def test_another_secret_key_is_refused(signed: ApiRequest) -> None:
 @given(target=TEXT, headers=st.dictionaries(TEXT, TEXT, max_size=3), body=BODIES)
 def test_any_unsigned_request_is_refused(target: str, headers: dict[str, str], body: bytes) -> None:
     names = ";".join(("x-sdk-date", *headers)).replace(",", "")
-    told = {
+    headers = {
         **headers,
         "x-sdk-date": "20260921T144640Z",
         "authorization": (
@@ -143,7 +143,7 @@ def test_any_unsigned_request_is_refused(target: str, headers: dict[str, str], b
         ),
     }
 
-    refusal(ApiRequest("GET", "/", {}, told, body, f"{target}\udcff"))
+    refusal(ApiRequest("GET", "/", {}, headers, body, f"{target}\udcff"))
 
 
 def test_the_encoding_of_path_and_query_does_not_matter() -> None:

@@ -43,7 +43,9 @@ def test_a_merge_patch_sets_and_removes_labels(running: SandboxThread, kind: str
         relabel(app="etl"),
         relabel(absent=None),
         {"metadata": {"annotations": {"absent": None}}},
+        # A JSON Patch operation in a merge patch has only unknown fields.
         {"op": "replace", "path": "/status", "value": "Available"},
+        # Fields that only the server sets
         {"metadata": {"creationTimestamp": None, "generation": 7}},
     ],
 )
@@ -78,6 +80,7 @@ def test_a_stale_version_is_a_conflict_that_names_the_object(running: SandboxThr
             "jobs.batch",
             {
                 "metadata.uid",
+                # Generated from the uid, so they do not fit the new one.
                 "spec.selector",
                 "spec.template.metadata.labels[controller-uid]",
             },

@@ -131,7 +131,7 @@ def test_an_opening_lasts_at_most_a_month() -> None:
 def test_keys_that_cannot_be_combined_are_found(text: str, where: str, what: str) -> None:
     findings = [(show_path(one.path), one.what) for one in check_window({"window": tree(text)})]
 
-    assert any(place == where and what in said for place, said in findings), findings
+    assert any(place == where and what in message for place, message in findings), findings
 
 
 @pytest.mark.parametrize(

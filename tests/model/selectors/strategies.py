@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.selectors.requirement import Operator, Requirement
 
+# Few keys and values, so that selectors often match; `in` and `notin` are also operators.
 KEYS = ("app", "tier", "rank", "in", "notin", "example.com/team")
 VALUES = ("", "etl", "train", "gold", "in", "0", "5", "007", "10", "9223372036854775807", "A_b.c-d")
 NUMBERS = ("0", "5", "007", "9223372036854775807")
@@ -42,12 +43,12 @@ _PIECES = (
 )
 
 texts = st.lists(st.sampled_from(_PIECES), max_size=9).map("".join)
-"""Texts out of the selector language's pieces; some are selectors, most are not."""
+"""Texts made of the tokens of selectors; some are selectors, most are not."""
 
 
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    """Draw a selector's text with one piece put in, taken out or exchanged."""
+    """Draw a selector's text with one token inserted, removed or replaced."""
     text = str(draw(selectors))
     at = draw(st.integers(0, len(text)))
     cut = draw(st.integers(0, 2))

@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 def drawn(strategy: st.SearchStrategy[T], count: int) -> list[T]:
     """Draw `count` different examples, the same in each run."""
+    # A fixed seed, no database and no shrinking: the examples are only collected here, so that
+    # one test can send all of them to one server.
     found: dict[str, T] = {}
 
     @seed(4711)
@@ -105,6 +107,7 @@ def test_both_accept_the_same_texts(
     differing = {text for text in texts if listed(text) != ours[text]}
 
     assert not differing
+    # Enough of both kinds: agreement on texts of one kind would show little.
     assert sum(found is None for found in ours.values()) >= 100
     assert sum(found is not None for found in ours.values()) >= 50
 

@@ -336,7 +336,7 @@ def test_every_kind_with_a_pod_template_has_rules(kind: str, group: str, version
 
 
 @pytest.mark.parametrize(
-    ("said", "found"),
+    ("git_version", "found"),
     [
         ("v1.20.2", "1.20"),
         ("v1.36.2", "1.36"),
@@ -354,5 +354,5 @@ def test_every_kind_with_a_pod_template_has_rules(kind: str, group: str, version
         ({"a": 1}, ""),
     ],
 )
-def test_a_release_is_read_from_the_version_of_a_server(said: Any, found: str) -> None:
-    assert release(said) == found
+def test_a_release_is_read_from_the_version_of_a_server(git_version: Any, found: str) -> None:
+    assert release(git_version) == found

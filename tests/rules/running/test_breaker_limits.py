@@ -23,13 +23,13 @@ def test_refusals_that_differ_only_in_names_and_numbers_are_identical() -> None:
 
 
 def test_another_status_or_another_message_is_another_refusal() -> None:
-    said = {
+    texts = {
         refusal(TARGET, refused("is invalid")),
         refusal(TARGET, refused("is forbidden", Reason.FORBIDDEN, 403)),
         refusal(TARGET, refused("is immutable")),
     }
 
-    assert len(said) == 3
+    assert len(texts) == 3
 
 
 def test_an_outcome_without_a_refusal_has_no_refusal_text() -> None:
