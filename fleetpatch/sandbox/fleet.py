@@ -20,8 +20,7 @@ from fleetpatch.sandbox.samples import MODELS
 
 _WORDS: Final = ("etl", "train", "serve", "vision", "speech", "fraud", "ranking", "ads")
 _APPS: Final = ("etl", "train", "serve")
-_TIERS: Final = ("std", "std", "std", "gold")
-# Repeated, so that one job in four is gold.
+_TIERS: Final = ("std", "std", "std", "gold")  # one job in four is gold
 _OWNERS: Final = ("ana", "bo", "chen", "dara", "emeka", "farid")
 _NO_OWNER: Final = 1 / 6
 _ANNOTATED: Final = 1 / 4

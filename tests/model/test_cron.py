@@ -100,7 +100,7 @@ def test_the_29th_of_february_comes_in_leap_years() -> None:
     ("text", "what"),
     [
         ("", "has 0 fields"),
-        ("@daily", "has 1 fields"),  # robfig/cron has it, Vixie's cron in crontab(5) only
+        ("@daily", "has 1 fields"),  # macros of cron are not supported
         ("0 2 * * * *", "has 6 fields"),
         ("60 2 * * *", "'60' is not a valid minute"),
         ("0 24 * * *", "'24' is not a valid hour"),

@@ -36,8 +36,8 @@ def _differing(before: Value, after: Value, path: Path) -> Iterator[tuple[Path, 
         yield path, before, after
 
 
-_POINTERS = ("path", "from")
 # `from` counts as well: a `move` removes that field, and a `copy` depends on its value.
+_POINTERS = ("path", "from")
 
 
 def touched_paths(change: BodyPatch, document: Json, rules: MergeRules) -> Iterator[Path]:

@@ -25,8 +25,8 @@ from fleetpatch.rules.patching.structured.fieldsets import (
     value_step,
 )
 
+# The only merge key with a default in the API types (ContainerPort, ServicePort).
 _DEFAULT_KEYS: Final = {"protocol": "TCP"}
-# The one merge key with a default in the API types (ContainerPort, ServicePort).
 
 _Parts: TypeAlias = dict[str, tuple[Value, Rule | None]]
 
