@@ -37,6 +37,7 @@ def containers(found: NeedsPatch) -> list[Any]:
     return wanted
 
 
+# A node selector became atomic for applies between the two versions that have a table.
 SELECTOR = in_pod(nodeSelector={"zone": "a", "disk": "ssd"})
 
 
@@ -58,6 +59,7 @@ def test_an_apply_to_an_old_server_adds_to_a_node_selector() -> None:
     )
 
 
+# An unknown version, and versions without a table
 @pytest.mark.parametrize("version", ["", "1.19", "1.28", "1.37", "2.0"])
 def test_if_versions_differ_the_server_decides_and_the_whole_field_is_touched(
     version: str,
@@ -139,6 +141,7 @@ def test_owner_references_are_identified_by_uid_and_replaced_as_a_whole() -> Non
         assert found.wanted == {("metadata", "ownerReferences"): [after]}
 
 
+# These lists are newer than 1.20, so only the later table contains them.
 GATES = [{"name": "example.com/a"}, {"name": "example.com/b"}]
 
 
@@ -297,6 +300,7 @@ def test_the_metadata_of_a_custom_kind_merges_as_that_of_any_object(
     assert isinstance(found, NeedsPatch)
     (field,) = after
     assert {path[1] for path in found.wanted} == {field}
+    # Labels are fields of their own; finalizers and owners are touched as a whole list.
     if field != "labels":
         assert found.wanted == {("metadata", field): after[field]}
     if version:

@@ -87,6 +87,7 @@ def test_a_rename_keeps_each_objects_value() -> None:
 def test_an_object_without_the_old_key_is_not_changed() -> None:
     change = MetadataChange(rename_labels={"owner": "team-owner"})
 
+    # For example an object that an earlier run has renamed already.
     assert isinstance(need(change, seen_job({"team-owner": "ann"})), Unchanged)
     assert isinstance(need(change, seen_job()), Unchanged)
 
@@ -150,6 +151,7 @@ def changes(draw: st.DrawFn) -> MetadataChange:
     )
 
 
+# Not `rules.patching.merge_patch`: the RFC's own algorithm proves the patch independently of it.
 def merged(base: Any, patch: Any) -> Any:
     """Apply a merge patch with the algorithm of RFC 7386."""
     if not isinstance(patch, dict):
@@ -217,6 +219,7 @@ def test_a_label_is_not_copied_over_another_value() -> None:
 
 
 def test_fields_that_only_name_the_kind_are_not_a_change() -> None:
+    # The items of some lists have no apiVersion and kind.
     head = {"apiVersion": "batch/v1", "kind": "Job"}
     change = BodyPatch(PatchType.MERGE, {**head, "metadata": {"labels": {"team": "red"}}})
     listed = Seen("n", "j", "u", "1", whole={"metadata": {"labels": {"team": "red"}}})
