@@ -1,4 +1,4 @@
-"""What ends a session before its time.
+"""Limits that end a session early.
 
 Covered: failures counted exactly, those of earlier sessions and those that were accepted, shares,
 overshoot; the retry budget and what counts into it; the deadline, in virtual time. Left out: that
@@ -22,7 +22,7 @@ from tests.fakes import VirtualClock
 
 
 class Watched:
-    """The limits of a run of 200 open targets, and why it stopped."""
+    """The limits of a run of 200 open targets, and the causes of its stop."""
 
     def __init__(
         self, *, tally: Tally | None = None, accepted: int = 0, requests: int = 0, **sections: Any

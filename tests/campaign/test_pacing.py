@@ -1,4 +1,4 @@
-"""A plan's pace as the pacer has it. Covered: ceilings, what log and progress show.
+"""The pacer that a plan's pace makes. Covered: ceilings, what log and progress show.
 
 Left out: the pace itself (tests/rules/test_pacing.py).
 """

@@ -1,4 +1,4 @@
-"""What happens before each wave of a run, in virtual time and on a real run file.
+"""The pause and check before each wave, in virtual time and with a real run file.
 
 Covered: the pause counted from the last success, over restarts and under a stepped wall clock;
 promotion by hand; checks that hold, fail and are cut short; a wave that has begun, was given back

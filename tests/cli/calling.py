@@ -30,7 +30,7 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """What was printed with `-o json`."""
+        """The document that was printed with `-o json`."""
         return json.loads(self.out)
 
 
@@ -68,7 +68,7 @@ def _text(stream: TextIOWrapper) -> str:
 
 @contextmanager
 def _signals_restored() -> Iterator[None]:
-    """Leave this process as it was: what `main` changes is meant for the rest of a process."""
+    """Restore this process: `main` sets signal handlers and hooks for the rest of a process."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     hook = sys.unraisablehook

@@ -32,7 +32,7 @@ def tool(tmp_path: Path, server: SandboxServer) -> Tool:
 
 @pytest.fixture
 def call(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Caller:
-    """The command line within this process, on the same desk."""
+    """The command line within this process, in the same folder."""
     monkeypatch.chdir(tool.folder)
     for name in ("KUBECONFIG", "HOME", "FLEETPATCH_STATE_DIR", "COLUMNS"):
         monkeypatch.setenv(name, tool.environment[name])
@@ -40,7 +40,7 @@ def call(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Caller:
 
 
 def paint(name: str = "paint", **more: Any) -> dict[str, Any]:
-    """A plan that sets a label on some of the jobs."""
+    """Return a plan that sets a label on some of the jobs."""
     return plan(name, ETL, patch={"labels": {"colour": "red"}}, **more)
 
 

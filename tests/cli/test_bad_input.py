@@ -1,8 +1,8 @@
 """Bad input to every command: one clear line, the right exit code, and nothing is sent.
 
-Covered: words and options, plan files and runs that are none, values that cannot be meant, guards,
-kinds and namespaces, digests, run files, logs and state folders that cannot be had, parts of a plan
-that this version does not carry out.
+Covered: words and options, files that are not plans or runs, values that are not valid, guards,
+kinds and namespaces, digests, run files, logs and state folders that cannot be used, parts of a
+plan that this version does not carry out.
 Left out: mistakes within plan files (tests/model/plan/test_plan_mistakes.py), kubeconfigs, servers
 (test_bad_surroundings.py).
 """
@@ -107,8 +107,8 @@ MEANINGS = [
 
 
 @pytest.fixture(autouse=True)
-def desk(tool: Tool, server: SandboxServer) -> Iterator[None]:
-    """Plan files, good and bad; and afterwards, a look at whether anything was sent."""
+def plan_files(tool: Tool, server: SandboxServer) -> Iterator[None]:
+    """Write valid and bad plan files; check afterwards that nothing was sent."""
     tool.write("good.yaml", paint())
     tool.write("empty.yaml", "")
     tool.write("broken.yaml", "a: [\n")

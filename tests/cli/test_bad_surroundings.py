@@ -1,4 +1,4 @@
-"""Kubeconfigs, servers and disks that are not as they should be: one clear line, exit code 1.
+"""Bad kubeconfigs, servers and disks: one clear line, exit code 1.
 
 Covered: kubeconfigs that are missing, broken or empty, contexts that are not there, a refused
 connection, an unknown host, a wrong token, TLS to a server without it, a web server that is no
@@ -33,7 +33,7 @@ def good_plan(tool: Tool) -> None:
 
 @pytest.fixture
 def kubeconfig(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where $KUBECONFIG points to; nothing is there yet."""
+    """The path in $KUBECONFIG, without a file."""
     path = tool.folder / "other.kubeconfig"
     monkeypatch.setenv("KUBECONFIG", str(path))
     return path

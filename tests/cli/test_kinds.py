@@ -1,4 +1,4 @@
-"""`fleetpatch kinds`, and plans that only a cluster shows to be beside what its kinds take.
+"""`fleetpatch kinds`, and plans that its kinds do not take, as only a cluster can show.
 
 Covered: the table for people and for programs, both providers, wrong words; refusals at expansion,
 placed, before anything is listed. Left out: the table's contents and checks without a cluster

@@ -1,4 +1,4 @@
-"""Our own side of the command line: homes that are missing, links in our way, full disks, warnings.
+"""Files of the command line: missing home folders, links at our paths, full disks, warnings.
 
 Covered: an environment without HOME and an account, locks and logs with links in their place, state
 directories of others, modes whatever the umask, the sandbox's kubeconfig, runs beside odd entries,

@@ -1,4 +1,4 @@
-"""`resume` and `undo` as typed: what they refuse, what they say, and how they end.
+"""`resume` and `undo` as commands: what they refuse, what they print, and their exit codes.
 
 Covered: finished and changed plans, run files that are damaged, foreign or of a newer version,
 failed targets taken up again, misuse of the options, what `status` shows.

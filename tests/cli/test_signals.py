@@ -118,7 +118,7 @@ os.execv(sys.executable, [sys.executable, "-m", "fleetpatch", *sys.argv[2:]])
 
 @pytest.fixture
 def own(tool: Tool) -> Tool:
-    """The same desk with a kubeconfig of its own, for a sandbox that a test may change."""
+    """The same folder with a kubeconfig of its own, for a sandbox that a test may change."""
     return Tool(tool.folder, tool.folder / "own.kubeconfig")
 
 
@@ -248,7 +248,7 @@ def test_the_second_signal_ends_a_working_process_whose_stderr_is_blocked(
 
 
 def test_a_second_signal_while_planning_exits_at_once(own: Tool) -> None:
-    """What is cancelled may take its time: a name lookup cannot be cut short."""
+    """Some work, such as a name lookup, takes time to be cancelled."""
     delay = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 60}}
     with sandbox(own, jobs=JOBS, chaos={"rules": [delay]}) as server:
         words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")

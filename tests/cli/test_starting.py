@@ -35,7 +35,7 @@ NOWHERE = {
 
 
 def imported(tool: Tool, *words: str) -> set[str]:
-    """The top-level packages that a command imports."""
+    """Return the top-level packages that a command imports."""
     command = [sys.executable, "-X", "importtime", "-m", "fleetpatch", *words]
     ended = subprocess.run(
         command, env=tool.environment, capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""What goes where: results on stdout, all else on stderr, questions only to a terminal.
+"""Streams: results on stdout, all else on stderr, questions only to a terminal.
 
 Covered: JSON answers, silence towards files and pipes, a pipe that closes early, the confirmation
 on a real (pseudo) terminal with every kind of answer, colours and progress there, tokens in
@@ -23,7 +23,7 @@ from tests.e2e.tool import Tool, eventually
 
 @pytest.fixture
 def own(tool: Tool) -> Tool:
-    """The same desk with a kubeconfig of its own, for a sandbox that a test may change."""
+    """The same folder with a kubeconfig of its own, for a sandbox that a test may change."""
     return Tool(tool.folder, tool.folder / "own.kubeconfig")
 
 

@@ -1,4 +1,4 @@
-"""Where the binaries of the control plane are."""
+"""Finds the binaries of the control plane."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Creating thousands of job objects quickly."""
+"""Creates thousands of job objects quickly."""
 
 import json
 from collections.abc import Callable, Mapping

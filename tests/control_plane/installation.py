@@ -1,4 +1,4 @@
-"""What the control plane holds from the start: the job kinds' CRDs and alice's rights."""
+"""Installs the CRDs of the job kinds and the rights of the user alice."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Whether the servers answer; each raises OSError while nothing listens."""
+"""Checks whether the servers answer; each check raises OSError while nothing listens."""
 
 import http.client
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Sandboxes for the command line, and what they were asked.
+"""Sandboxes for the command line, and the requests that they received.
 
 Most are served by a thread of the test's own process: a process takes ten times as long to start.
 `sandbox_process` is for tests that kill or suspend it.
@@ -56,19 +56,19 @@ class SandboxServer:
         return counts.get(verb, 0)
 
     def counters(self) -> dict[str, Any]:
-        """What it has counted, PATCHes by path apart."""
+        """Return its counters, without the PATCHes by path."""
         counted: dict[str, Any] = self.client.request("GET", "/_sandbox/counters").body
         return counted
 
     def metadata(self, target: dict[str, Any]) -> Any:
-        """The metadata of a batch Job, or None where there is none."""
+        """Return the metadata of a batch Job, or None if it does not exist."""
         path = f"/apis/batch/v1/namespaces/{target['namespace']}/jobs/{target['name']}"
         response = self.client.request("GET", path)
         return response.body["metadata"] if response.status == 200 else None
 
 
 def _variables(file: Path | None) -> dict[str, str]:
-    """What the file says with which CCI opens; nothing where there is none."""
+    """Return the credentials for CCI in `file`; empty without a file."""
     lines = file.read_text().splitlines() if file else ()
     return dict(line.split("=", 1) for line in lines)
 
@@ -122,7 +122,7 @@ class SandboxProcess(SandboxServer):
         )
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill it, as a crash would."""
         self.process.kill()
         end(self.process)
 

@@ -78,7 +78,7 @@ def the_patch(kind: str, way: str) -> dict[str, Any]:
 
 
 def the_change(kind: str, way: str) -> Change:
-    """What that comes to."""
+    """Return the change that the patch must make to an object."""
 
     def change(one: dict[str, Any]) -> None:
         metadata = one["metadata"]
@@ -102,7 +102,7 @@ def the_change(kind: str, way: str) -> Change:
 
 
 def labels(index: int) -> dict[str, str]:
-    """Those of an object; the first has no owner."""
+    """Return the fields of an object; the first has no owner."""
     owner = {"owner": f"owner-{index}"} if index else {}
     return {"app": "etl", "tier": "std", "team": f"team-{index}", **owner}
 

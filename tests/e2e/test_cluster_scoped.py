@@ -21,7 +21,7 @@ KINDS = [("namespaces", NAMESPACES), ("clusterroles.rbac.authorization.k8s.io", 
 
 @pytest.fixture
 def group(control_plane: ControlPlane, tool: Tool) -> str:
-    """The value of a label that two namespaces and two cluster roles carry."""
+    """The value of a label that two namespaces and two cluster roles have."""
     assert tool.kubeconfig is not None
     control_plane.kubeconfig(tool.kubeconfig)
     group = f"scoped-{secrets.token_hex(4)}"
@@ -33,7 +33,7 @@ def group(control_plane: ControlPlane, tool: Tool) -> str:
 
 
 def labels(control_plane: ControlPlane, path: str, group: str) -> list[str | None]:
-    """What the label `team` of the two objects is."""
+    """Return the label `team` of the two objects."""
     found = [control_plane.request("GET", f"{path}/{group}-{number}") for number in range(2)]
     return [one.body["metadata"]["labels"].get("team") for one in found]
 

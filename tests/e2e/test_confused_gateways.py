@@ -1,4 +1,4 @@
-"""A gateway that drops the query of a list, or hands on the answer to another request.
+"""A gateway that drops the query of a list, or returns the answer to another request.
 
 Covered: lists with objects of other labels, names, namespaces and kinds; PATCHes and reads that are
 answered with another object, or with a 404 about another one; a check between waves whose list is

@@ -1,4 +1,4 @@
-"""Credentials that expire while a run is under way, over the real wire.
+"""Credentials that expire during a run, with real servers.
 
 Covered: a token file that is written again, a credential plugin that is called again (and how
 often, with many workers), credentials that stay refused, and a run that is resumed with fresh ones;
@@ -67,7 +67,7 @@ def rotating(tmp_path: Path) -> Iterator[Rotating]:
 
 
 def users(rotating: Rotating, folder: Path) -> dict[str, dict[str, Any]]:
-    """The ways to hand a token to the tool."""
+    """Return the ways to pass a token to the tool."""
     output = f"credential(token=pathlib.Path({str(rotating.file)!r}).read_text())"
     return {
         "token file": {"tokenFile": str(rotating.file)},
@@ -98,7 +98,7 @@ def applying(tool: Tool, rotating: Rotating, way: str, rate: str = "400/s") -> I
 
 
 def artefacts(tool: Tool, *ended: Ended) -> bytes:
-    """All that the tool printed, logged and recorded."""
+    """Return all that the tool printed, logged and recorded."""
     files = [path for path in tool.state.rglob("*") if path.is_file()]
     assert {".run", ".jsonl"} <= {path.suffix for path in files}
     printed = "".join(one.out + one.err for one in ended)

@@ -1,4 +1,4 @@
-"""What people do with the tool on an ordinary day, on a real API server.
+"""Everyday use of the tool, on a real API server.
 
 Covered: rehearsals, `label` and `annotate`, a plan that removes the label it selects on, users with
 fewer rights (who may not list, who may not patch), digests.

@@ -39,7 +39,7 @@ def run_file(tool: Tool, server: SandboxServer) -> Path:
 
 
 def labels(server: SandboxServer) -> dict[str, Any]:
-    """The label in question, by the job's name."""
+    """Return the label that the plan sets, by the name of the job."""
     items = server.client.request("GET", "/apis/batch/v1/jobs").body["items"]
     return {
         item["metadata"]["name"]: item["metadata"].get("labels", {}).get("cost") for item in items

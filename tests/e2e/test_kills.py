@@ -44,7 +44,7 @@ BODIES = pytest.mark.parametrize("body", [MERGE, APPEND], ids=["merge", "append"
 
 @pytest.fixture
 def generator(request: pytest.FixtureRequest) -> random.Random:
-    """The same for a test every time, and another for each."""
+    """Return a generator that is seeded by the name of the test."""
     return random.Random(request.node.name)
 
 

@@ -54,13 +54,13 @@ class Cluster:
         return f"{LEASES}/{self.namespace}/leases/relabel"
 
     def spec(self) -> dict[str, Any]:
-        """What the Lease says; empty where there is none."""
+        """Return the spec of the Lease; empty if it does not exist."""
         answer = self.plane.request("GET", self.path)
         spec: dict[str, Any] = answer.body["spec"] if answer.status == 200 else {}
         return spec
 
     def patched(self) -> list[Sent]:
-        """The PATCH requests for jobs so far."""
+        """Return the PATCH requests for jobs so far."""
         return [one for one in audited(self.audit_log, self.namespace) if one.name != "relabel"]
 
     def plan(self, rate: str = "50/s", **more: Any) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Cluster:
         )
 
     def unlabelled(self) -> int:
-        """How many jobs have not been changed."""
+        """Return the number of unchanged jobs."""
         selector = "labelSelector=cost!=new"
         listed = self.plane.request("GET", f"{BATCH.path(self.namespace)}?{selector}")
         return len(listed.body["items"])

@@ -1,4 +1,4 @@
-"""Several clusters in one run: each on its own, side by side.
+"""Several clusters in one run: independent of each other, at the same time.
 
 Covered: one that cannot be reached when the run is carried out, and that comes back; all of them
 gone; one whose credentials are refused. Left out: waves over clusters (test_waves.py), a cluster

@@ -1,4 +1,4 @@
-"""Other people's changes to the same objects, on a real API server: none is lost.
+"""Changes of other writers to the same objects, on a real API server: none is lost.
 
 Covered: a second writer of other labels throughout a run; the same label changed between plan and
 apply, and while the run goes; objects deleted, recreated and relabelled between plan and apply.

@@ -1,4 +1,4 @@
-"""Our own side breaks: disks, streams, folders and clocks, each in the middle of a run.
+"""Local failures in the middle of a run: disks, streams, folders and clocks.
 
 Covered: a run file and a log that cannot grow, a state folder that is read-only or gone, standard
 streams that are closed, full or not read to the end, a wall clock that steps back and forth. Then

@@ -1,4 +1,4 @@
-"""Runs that cannot go on now, and go on later: paused, never failed.
+"""Runs that cannot continue are paused, never failed, and can be resumed.
 
 Covered: credentials refused for good, a server that dies during the run, signals while planning and
 applying, a second signal; how soon such a run ends, what it says, what its record holds, and that

@@ -48,7 +48,7 @@ def annotations(one: Object) -> dict[str, str]:
 
 
 def is_in_team(one: Object) -> bool:
-    """Whether its namespace is `team-...`, behind what a control plane's namespaces begin with."""
+    """Return whether its namespace is `team-...`, after the prefix of the test's namespaces."""
     return "team-" in one["metadata"]["namespace"]
 
 
@@ -228,7 +228,7 @@ def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sa
 
 @pytest.fixture(scope="module")
 def copied(control_plane: ControlPlane, sandboxes: dict[str, SandboxServer]) -> str:
-    """The beginning of the namespaces into which the fleet is copied on the real control plane."""
+    """The prefix of the namespaces into which the fleet is copied on the real control plane."""
     found = objects(sandboxes["kubernetes"].client)
     spaces = sorted({space for _, space, _ in found})
     names = dict(zip(spaces, fleets.namespaces(control_plane, *spaces), strict=True))
@@ -269,7 +269,7 @@ class Place:
         return server
 
     def read(self, providers: tuple[str, ...]) -> Objects:
-        """All job objects on the servers of these providers."""
+        """Return all job objects on the servers of these providers."""
         return {
             (provider, *key): one
             for provider in providers
@@ -280,7 +280,7 @@ class Place:
         }
 
     def fit(self, document: Any, folder: Path) -> Any:
-        """The plan with the servers of this place, and with its namespaces."""
+        """Return the plan with the servers and namespaces of this environment."""
         for cluster in document.get("fleet", []):
             if cluster.get("provider") == "cci":
                 cluster.update(self._log_in(cluster["auth"], folder))

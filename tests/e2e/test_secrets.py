@@ -98,7 +98,7 @@ def found(tool: Tool, secrets: Iterable[str], *ended: Ended) -> list[str]:
 
 
 def known(cloud: SandboxServer, *spies: Spy) -> set[str]:
-    """All that opens the cloud."""
+    """Return all credentials of the cloud."""
     tokens = {token for spy in spies for token in spy.tokens}
     return {cloud.credentials[name] for name in SECRETS} | tokens
 

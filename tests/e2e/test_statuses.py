@@ -1,4 +1,4 @@
-"""Every status that CCI's pages list, answered to a PATCH on the wire, and what comes of it.
+"""Every status that CCI's documentation lists, as the answer to a PATCH, and its outcome.
 
 Covered: how the target ends, the exit code and the number of PATCHes, for a status that stays and
 for one that passes; bodies of the gateway, of a proxy, and empty ones; retries switched off for
@@ -92,7 +92,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServer]:
 
 @pytest.fixture(scope="module")
 def names(cloud: SandboxServer) -> dict[str, str]:
-    """The batch Jobs' names in full, by their numbers."""
+    """Return the full names of the batch Jobs, by their numbers."""
     items = cloud.client.request("GET", "/apis/batch/v1/jobs").body["items"]
     return {item["metadata"]["name"][-6:]: item["metadata"]["name"] for item in items}
 
@@ -122,13 +122,13 @@ class Meeting:
         return logins.cluster(self._cloud, "token env", Path.cwd(), **more)
 
     def __call__(self, number: int, **more: Any) -> tuple[Ended, dict[str, Any], int]:
-        """How the run ended, what it says of its target, and how many PATCHes came in."""
+        """Return the end of the run, its target, and the number of PATCHes received."""
         before = self._cloud.sent()
         ended, (target,) = self.over(number, **more)
         return ended, target, self._cloud.sent() - before
 
     def over(self, number: int, **more: Any) -> tuple[Ended, list[dict[str, Any]]]:
-        """How a run over the job of this number ended, and what it says of its targets."""
+        """Run over the job of this number; return the end of the run and its targets."""
         only = f"metadata.name={self._names[f'{number:06}']}"
         block = {"kinds": ["jobs.batch"], "selector": "app", "fieldSelector": only}
         sections = {"fleet": [self.cluster()], "retry": retry(), **more}

@@ -1,4 +1,4 @@
-"""A server in trouble: every fault that the sandbox knows, met in one run, by object name.
+"""A failing server: every fault of the sandbox, in one run, by object name.
 
 Covered: each status of the verdict table's interest, once and for ever; 429 with an integer, a
 date, a body's word and nothing; lost answers before and after the change; a hung connection; a

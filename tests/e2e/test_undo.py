@@ -1,4 +1,4 @@
-"""`fleetpatch undo`: what a run changed is put back, values and absences, where it is still ours.
+"""`fleetpatch undo` restores what a run changed, absences included, if it is unchanged since.
 
 Covered, on a real API server: every patch type on kinds that take it, with its undo and the undo of
 that. On the sandbox: a run that was cut off, values that were changed since, a run that

@@ -1,4 +1,4 @@
-"""Waves that something got in the way of, on sandboxes, in real time.
+"""Waves that were interrupted, on sandboxes, in real time.
 
 Covered: a cluster that is missing in a wave, and its return; a server that hangs when it is to be
 checked; undo in the middle of a wave; a newer run of a plan that was halted. Left out:

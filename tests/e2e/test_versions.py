@@ -1,4 +1,4 @@
-"""Servers of different versions, end to end: what an apply replaces is shown and comes back.
+"""Servers of different versions: what an apply replaces is shown, and restored by undo.
 
 Covered: a node selector on servers of 1.20, 1.36, a version between, and one that does not say its
 version; that the version is asked once, and only where the patch needs it; nulls that a current

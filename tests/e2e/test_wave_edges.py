@@ -1,4 +1,4 @@
-"""Waves where they are held up, shared or broken off.
+"""Edge cases of waves: delayed, shared between clusters, or interrupted.
 
 Covered: the shares of two clusters in every wave, a pause that outlives kill -9 in its length,
 signals in a pause and in a check (neither is a failure), a check by a condition that holds, and

@@ -36,7 +36,7 @@ NIGHTLY = {"opens": "0 2 * * *", "lasts": "5s"}
 
 @dataclass
 class Wall:
-    """The wall clock of this process, as far as fleetpatch can tell; it goes at its usual pace."""
+    """The wall clock that fleetpatch reads in this process; it can be set, and runs normally."""
 
     ahead: float = 0.0
 
@@ -162,7 +162,7 @@ def test_a_signal_ends_the_wait_for_the_opening(tool: Tool, planned: bool) -> No
 
 
 def waits(process: int, number: signal.Signals) -> bool:
-    """Whether a process has a handler of its own for a signal, and its event loop has run dry."""
+    """Return whether a process handles a signal, and its event loop is idle."""
     if "epoll" not in Path(f"/proc/{process}/wchan").read_text():
         return False
     status = Path(f"/proc/{process}/status").read_text()

@@ -1,4 +1,4 @@
-"""Maintenance windows, with real time and with a clock whose hands are moved.
+"""Maintenance windows, with real time and with a clock that is set.
 
 Covered: outside of the window nothing is asked of the server and the next opening is named;
 undo and rehearsals at any time. Left out: windows that open or close during a run

@@ -1,4 +1,4 @@
-"""fleetpatch as its users run it: in a folder that is its working directory and holds its state."""
+"""Runs fleetpatch as users do, in a folder that is its working directory and has its state."""
 
 import json
 import os
@@ -21,8 +21,8 @@ from tests.cli.calling import Ended, call_main
 class Tool:
     """The command line; `folder` is its working directory and holds its state.
 
-    `kubeconfig` None leaves `KUBECONFIG` unset, and the home folder is `folder`, so that nothing
-    of the machine shows through. `variables` are added to the environment.
+    `kubeconfig` None leaves `KUBECONFIG` unset. The home folder is `folder`, so that no setting of
+    the machine has an effect. `variables` are added to the environment.
     """
 
     folder: Path
@@ -77,19 +77,19 @@ class Tool:
         return path
 
     def targets(self, run: object, *words: object) -> list[Any]:
-        """What `fleetpatch targets RUN -o json` lists."""
+        """Return the objects that `fleetpatch targets RUN -o json` prints."""
         ended = self.run("targets", run, "-o", "json", *words)
         assert ended.code == 0, ended.err
         return [json.loads(line) for line in ended.out.splitlines()]
 
     def log(self, run_file: object) -> list[Any]:
-        """The events of a run's log."""
+        """Return the events of a run's log."""
         lines = Path(str(run_file)).with_suffix(".jsonl").read_bytes().splitlines()
         return [msgspec.json.decode(line) for line in lines]
 
 
 def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
-    """Wait for the end of a process that was started with pipes; kill it where it does not end."""
+    """Wait for the end of a process that was started with pipes; kill it if it does not end."""
     with process:
         try:
             out, err = process.communicate(timeout=timeout)
@@ -100,7 +100,7 @@ def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
 
 
 def plan(name: str, *blocks: dict[str, Any], patch: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A plan file's document; each block is one of its `targets`."""
+    """Return the document of a plan file; each block is one of its `targets`."""
     return {
         "apiVersion": "fleetpatch/v1",
         "kind": "Plan",
@@ -112,7 +112,7 @@ def plan(name: str, *blocks: dict[str, Any], patch: dict[str, Any], **more: Any)
 
 
 def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    """Return as soon as `holds()`; fail with `what` where it does not come to that."""
+    """Wait until `holds()` is true; fail with `what` after `seconds`."""
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until, f"did not happen within {seconds} s: {what}"

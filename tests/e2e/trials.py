@@ -156,11 +156,11 @@ class Seen(Protocol):
 
     @property
     def at(self) -> float:
-        """When it came in, in seconds since the epoch."""
+        """The time at which it was received, in seconds since the epoch."""
 
     @property
     def name(self) -> str:
-        """The object that it was for."""
+        """The name of its object."""
 
 
 Witness: TypeAlias = Callable[[], Iterable[Seen]]

@@ -1,4 +1,4 @@
-"""A small API server with one batch Job that reports any version, for behaviour that depends on it.
+"""A small API server with one batch Job that reports any version of Kubernetes.
 
 An apply sets the fields that it names. It replaces the node selector as a whole if the server is
 `current` (Kubernetes 1.36), and merges it otherwise (1.20). A strategic merge has no effect: the

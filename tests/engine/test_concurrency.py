@@ -1,4 +1,4 @@
-"""Streams without the detour: order, the end, waiting for room and for items.
+"""The fast path of streams: order, the end, waiting for room and for items.
 
 Left out: what the pipeline makes of them (test_pipeline).
 """

@@ -69,7 +69,7 @@ SAMPLES: dict[str, Callable[[FakeEvents], None]] = {
 
 
 def documented() -> dict[str, set[str]]:
-    """The fields of each event, from the table in docs/reference.md."""
+    """Return the fields of each event, from the table in docs/reference.md."""
     text = (ROOT / "docs/reference.md").read_text()
     section = text[text.index("\n## Log\n") :]
     table = section[section.index("| event |") :].partition("\n\n")[0]
@@ -114,7 +114,7 @@ def test_a_function_is_named_after_its_event() -> None:
 
 
 def log_calls(module: Path) -> Iterator[str]:
-    """The literal event names that a module writes."""
+    """Return the literal event names that a module writes."""
     for node in ast.walk(ast.parse(module.read_text())):
         match node:
             case ast.Call(

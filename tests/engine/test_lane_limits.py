@@ -1,4 +1,4 @@
-"""How exact a limit of failures is, over a scripted cluster in virtual time.
+"""How far a limit of failures is exceeded, with a scripted cluster in virtual time.
 
 Covered: limits from 0 to 5 and from 1% to 50%, with one worker and with 32: with one the run ends
 at the very failure, with more at most what was in flight ends after it, and nothing is sent once

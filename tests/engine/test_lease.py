@@ -1,4 +1,4 @@
-"""A Lease acquired, kept, lost and given back, in virtual time.
+"""A Lease that is acquired, renewed, lost and released, in virtual time.
 
 Covered: who gets it and who is refused, how a dead holder's runs out and by whose clock, renewals
 that fail, answers that are lost, a holder that was suspended, and that at no moment two may send.

@@ -1,4 +1,4 @@
-"""What a PATCH of ours left in part, where nothing more may be sent or a cache answers.
+"""A PATCH of which a part was stored, when nothing more may be sent or a cache answers.
 
 Covered: a read-only session, a shutdown, a 200 that shows the object as it was, no guard
 by version.

@@ -1,4 +1,4 @@
-"""One target on a cluster that is silent, starting, or does not know us, in virtual time.
+"""One target on a cluster that does not answer, is starting, or refuses us, in virtual time.
 
 Covered: doubt, what an earlier process left in it, servers that have just been started,
 credentials, reachability. Left out: plain answers (test_patcher.py), random sequences

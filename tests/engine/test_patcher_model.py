@@ -1,4 +1,4 @@
-"""Whatever a server, its network and other writers do to one target, the promises hold.
+"""The guarantees hold for one target, whatever a server, its network and other writers do.
 
 A model: one object on a server, and before each request of ours one deed of another writer and one
 fault of the server, the network or an intermediary, in any sequence that hypothesis can think of.
@@ -51,7 +51,7 @@ ATTEMPTS = 4
 
 
 class Deed(Enum):
-    """What another writer does before our request arrives."""
+    """The action of another writer before our request arrives."""
 
     NOTHING = auto()
     SET_OTHER = auto()
@@ -62,7 +62,7 @@ class Deed(Enum):
 
 
 class Fault(Enum):
-    """What goes wrong with our request."""
+    """The fault that our request meets."""
 
     NOTHING = auto()
     UNREACHABLE = auto()

@@ -1,4 +1,4 @@
-"""Many targets on their way: lanes, workers, the writer of outcomes and the run file together.
+"""Lanes, workers, the writer of outcomes and the run file together, with many targets.
 
 Covered: each target settled once at several concurrencies and on a server in trouble, claims before
 sends, the bound on requests in flight, one pacer for all workers of a lane, stopping (what was not

@@ -1,4 +1,4 @@
-"""However often a run is cut off, and wherever, going on ends it as if nothing had happened.
+"""A run that is interrupted, at any points, and resumed ends as if it had not been.
 
 A model: a few objects on a server, a real run file, and one process after the other that works on
 it. At each point where the world can be changed or asked (a claim, a request, a record) hypothesis
@@ -83,7 +83,7 @@ CHANGES: dict[str, PlanChange] = {
 
 
 class Mishap(Enum):
-    """What may happen at one point."""
+    """An event that can happen at one point."""
 
     NOTHING = auto()
     DIES_BEFORE = auto()
@@ -102,7 +102,7 @@ class DeadError(Exception):
 
 
 class World:
-    """What outlives a process: the server's objects, requests under way, and what is to come."""
+    """The state that outlives a process: objects, requests under way, and coming events."""
 
     def __init__(self, mishaps: Iterable[Mishap] = ()) -> None:
         self.store = DocumentStore(
@@ -119,11 +119,11 @@ class World:
         self._others = 0
 
     def next(self) -> Mishap:
-        """What happens at this point."""
+        """Return the event at this point."""
         return self._mishaps.pop(0) if self._mishaps else Mishap.NOTHING
 
     def let_arrive(self) -> None:
-        """What was under way for all that time arrives now."""
+        """Deliver the requests that were under way."""
         while self.under_way:
             call = self.under_way.pop(0)
             if call.verb == "PATCH":
@@ -135,7 +135,7 @@ class World:
         self.store.write(name, {"metadata": {"labels": {"other": str(self._others)}}})
 
     def objects(self) -> list[Any]:
-        """What matters of the objects in the end."""
+        """Return the final state of the objects, without versions."""
         ended = []
         for one in self.store.documents.values():
             metadata = {key: one["metadata"][key] for key in ("name", "uid")}
@@ -145,7 +145,7 @@ class World:
 
 
 class Wire(FakeCluster):
-    """What is under way when its sender dies may still arrive, at any later point."""
+    """A request under way when its sender dies; it may still arrive at any later point."""
 
     world: World
 

@@ -1,4 +1,4 @@
-"""Coming to rest, in virtual time: what a stopped lane still does, and how long it may take.
+"""Shutdown in virtual time: what a stopped lane still does, and how long it may take.
 
 Covered: waits cut short, what is in flight awaited, what is in doubt read, the bound on all of it.
 Left out: signals of real processes (tests/e2e).

@@ -1,4 +1,4 @@
-"""A cluster that takes requests and answers none is given up, whatever the number of its targets.
+"""A cluster that answers no request is given up, whatever the number of its targets.
 
 Covered: silence from the start and from some moment on, timeouts, broken connections and gateway
 errors, from one target to hundreds, beside a cluster that finishes; single targets that cannot be

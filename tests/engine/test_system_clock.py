@@ -1,4 +1,4 @@
-"""The real clock. Covered: its three readings, without waiting for any of them."""
+"""The system clock. Covered: its three methods, without a wait."""
 
 import time
 

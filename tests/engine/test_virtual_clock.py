@@ -1,4 +1,4 @@
-"""The clock that the other tests rely on: time passes when nothing else can happen, never sooner.
+"""The clock that other tests rely on: time passes only when the event loop is idle.
 
 Covered: order, cancellation, worker threads. Left out: other event loops, which it does not serve.
 """

@@ -1,4 +1,4 @@
-"""Where run files lie and how they are found again.
+"""The paths of run files, and how runs are found.
 
 Covered: the state folder, names, the log's place, finding by path, id, plan and start, ambiguity,
 listing with a damaged file among them, unfinished runs of a plan.

@@ -1,4 +1,4 @@
-"""Claiming, giving back and recording.
+"""Claims, releases and outcomes.
 
 Covered: order and limits of claims, several clusters, giving back, one outcome a target, what
 survives of settlements and usage, states, a second writer, use from several threads.
@@ -20,7 +20,7 @@ from tests.journal.makers import draft, make, many, names, settle
 
 
 def pending(run: RunFile, cluster: str) -> int:
-    """How many targets of a cluster were not claimed."""
+    """Return the number of unclaimed targets of a cluster."""
     return queries.summary(run).by_cluster[cluster].pending
 
 

@@ -1,4 +1,4 @@
-"""A run file copied away with plain `cp` while a run goes on, and opened elsewhere.
+"""A run file that is copied with plain `cp` during a run, and opened elsewhere.
 
 Covered: copies of the file with its log, in both orders, and of the file alone, taken all the time
 while another process writes; copies that a checkpoint ran into; what a lone copy is good for, also
@@ -169,7 +169,7 @@ def test_a_lone_copy_can_be_read_from_a_read_only_place(tmp_path: Path) -> None:
 def test_after_a_crash_another_sqlite_may_merge_the_log_and_the_run_can_be_resumed(
     tmp_path: Path,
 ) -> None:
-    """The last one to close a database in WAL mode moves the log's content and removes the log."""
+    """Close a database in WAL mode as its last user: SQLite merges and removes the log then."""
     path = tmp_path / "x.run"
     with written(path):
         pass

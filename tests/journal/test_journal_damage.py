@@ -1,4 +1,4 @@
-"""Files that are no run file of ours, or no longer a whole one.
+"""Files that are not run files of ours, or not complete any more.
 
 Covered: missing, empty, a folder, text, another program's database, a newer format, a file cut at
 sampled bytes, bytes overwritten, contents that make no sense, rights, read-only places; that every

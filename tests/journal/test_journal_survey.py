@@ -1,4 +1,4 @@
-"""From drafts to sealed targets.
+"""Drafts become sealed targets.
 
 Covered: order, numbering, deduplication with merged blocks, targets that end where they are
 planned, equal inputs in any order, what a sealed or an unsealed file refuses, discarding, modes.

@@ -1,4 +1,4 @@
-"""Waves in the run file: who is in which, and how far each is.
+"""Waves in the run file: the targets of each, and its progress.
 
 Covered: ranges of every cluster that add up, the spread over namespaces, the same draw from the
 same seed, targets that end where they are planned, claims up to a wave's end, the standing of a
@@ -39,7 +39,7 @@ def make(path: Path, *sizes: Amount, seed: str = "x") -> RunFile:
 
 
 def members(run: RunFile) -> list[set[str]]:
-    """The names of each wave's targets."""
+    """Return the names of the targets, wave by wave."""
     return [
         {name for cluster, end in ends.items() for name in names(run.claim(cluster, 1000, end))}
         for ends in run.waves

@@ -44,7 +44,7 @@ def merge(body: bytes) -> change.PatchRequest:
 
 
 class Act(Enum):
-    """What a peer does instead of an answer, or after one."""
+    """The behaviour of a peer instead of an answer, or after one."""
 
     RESET = auto()
     CLOSE = auto()

@@ -1,4 +1,4 @@
-"""Discovery, and from a name to a resource.
+"""Discovery, and the resource that a name means.
 
 Covered: which resources count, preferred versions, groups that fail, other servers; names
 of all forms, ambiguity, near matches; the server's version. Left out: the real server

@@ -43,7 +43,7 @@ async def ends(answers: Answers, message: str) -> VirtualClock:
 
 
 def new_tokens(*names: str) -> Answers:
-    """The same objects each time, with a new token."""
+    """Answer with the same objects each time, with a new token."""
     numbers = count()
     return lambda _: page(*names, token=f"t{next(numbers)}")
 

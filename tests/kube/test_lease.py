@@ -1,4 +1,4 @@
-"""One Lease over HTTP: what is sent, and how answers are read.
+"""One Lease over HTTP: requests, and decoded answers.
 
 Covered: reading, creating and writing on a real API server, conflicts there, what a write does
 not change; refusals and silence of a scripted peer; a 401 before new credentials.
@@ -44,7 +44,7 @@ async def lease(answers: Answers, **options: Any) -> AsyncIterator[tuple[LeaseAp
 
 
 async def answer_to(*answers: bytes | Act) -> LeaseReply:
-    """The result of a read that gets these answers."""
+    """Return the result of a read that gets these answers."""
     async with lease(in_turn(*answers), timeout=0.2) as (leases, _):
         return await leases.read()
 

@@ -1,4 +1,4 @@
-"""Which proxy a server is reached through, by the rules of golang.org/x/net/http/httpproxy.
+"""The proxy for a server, by the rules of golang.org/x/net/http/httpproxy.
 
 Covered: the forms of HTTP_PROXY and HTTPS_PROXY, each kind of entry of NO_PROXY, what is never
 proxied, `proxy-url`, a pod's own server, and what is refused. Left out: the exchange with a proxy

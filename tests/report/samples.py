@@ -1,4 +1,4 @@
-"""A run to be shown, made up by hand: two clusters, a few of every outcome."""
+"""Samples of a run: two clusters, and a few targets with every outcome."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The log's file: rotated and removed while it is written, links in its place, streams by name.
+"""The file of the log: rotated or removed while it is written, links at its path, streams by name.
 
 Left out: the content of the lines (test_logs.py), full disks (test_logs.py, tests/e2e).
 """

@@ -1,4 +1,4 @@
-"""Covers `report.logs`: the lines, the file they reach, what they never hold, and failing disks.
+"""Covers `report.logs`: lines, the file, what lines never contain, and failing disks.
 
 Leaves out which events the engine writes (its own tests) and the looks of secrets
 (tests/model/test_masking.py).

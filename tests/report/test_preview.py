@@ -1,4 +1,4 @@
-"""Covers `report.preview` and `report.preview`: a plan, shown before anything is sent.
+"""Covers `report.preview`: a plan, shown before anything is sent.
 
 Leaves out where the counts come from (the journal's folds).
 """

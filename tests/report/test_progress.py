@@ -1,4 +1,4 @@
-"""Covers `report.progress` on a real pseudo-terminal, and its silence everywhere else.
+"""Covers `report.progress` on a pseudo-terminal, and that it prints nothing elsewhere.
 
 Leaves out how a bar looks in every terminal there is: that is rich's business.
 """
@@ -23,7 +23,7 @@ from fleetpatch.report.progress import ProgressCounters, watch_applying, watch_p
 
 
 class Screen:
-    """What a terminal was sent; complete once its block has ended."""
+    """The output to a terminal; complete when the block has ended."""
 
     def __init__(self) -> None:
         self.raw = b""

@@ -1,4 +1,4 @@
-"""From kubeconfig files to connections.
+"""Connections made from kubeconfig files.
 
 Covered: where files are found and how several are merged, each kind of credentials, renewal,
 proxies, a pod's service account, and each mistake with its message, never a secret. Left out: TLS

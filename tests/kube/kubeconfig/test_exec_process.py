@@ -28,7 +28,7 @@ echo $$ >plugin.tmp; mv plugin.tmp plugin
 
 
 class Shown:
-    """What a person sees of stderr; `begun` is set at the first of it."""
+    """The stderr that is shown to a person; `begun` is set at its first output."""
 
     def __init__(self) -> None:
         self.text = b""
