@@ -55,8 +55,11 @@ def json_patched(
     the value itself will do, unless its type records how it was spelled.
     """
     copier = _Copier(copy)
-    for operation in operations:
-        document = _apply_operation(document, operation, copier)
+    for number, operation in enumerate(operations, 1):
+        try:
+            document = _apply_operation(document, operation, copier)
+        except InapplicableError as error:
+            raise InapplicableError(f"operation {number}: {error}") from None
     return document
 
 
@@ -181,7 +184,7 @@ def _test(current: Json, wanted: Json) -> None:
     if wanted is _MISSING:
         wanted = None
     if not deep_equal(current, wanted):
-        raise InapplicableError("a test failed")
+        raise InapplicableError("the tested value differs from the value in the object")
     # Checked last, because values that differ fail the test in any case.
     if has_null_entry(wanted):
         raise InapplicableError("a list that contains null cannot be tested; API servers fail then")

@@ -73,6 +73,16 @@ def test_an_index_with_any_number_of_digits_is_refused_beyond_a_list(name: str, 
         json_patched({"l": [1]}, [operation])
 
 
+def test_an_operation_that_cannot_be_applied_is_named_by_its_position() -> None:
+    operations = [
+        {"op": "add", "path": "/a", "value": 1},
+        {"op": "remove", "path": "/b"},
+    ]
+
+    with pytest.raises(InapplicableError, match=r"^operation 2: 'b' cannot be removed"):
+        json_patched({}, operations)
+
+
 @pytest.mark.parametrize("step", ["0" * 5000 + "1", "-" + "0" * 5000 + "1", "+01"])
 def test_leading_zeros_of_an_index_do_not_count(step: str) -> None:
     assert json_patched([1, 2], [{"op": "replace", "path": f"/{step}", "value": 3}]) == [1, 3]
