@@ -74,7 +74,7 @@ def test_an_index_with_any_number_of_digits_is_refused_beyond_a_list(name: str, 
 
 
 def test_an_operation_that_cannot_be_applied_is_named_by_its_position() -> None:
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"op": "add", "path": "/a", "value": 1},
         {"op": "remove", "path": "/b"},
     ]
