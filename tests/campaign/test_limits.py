@@ -69,7 +69,7 @@ def test_one_failure_more_than_allowed_halts(limit: int | str, allowed: int) -> 
     )
 
 
-def test_what_was_in_flight_is_counted_and_reported_separately() -> None:
+def test_failures_in_flight_are_counted_and_reported_separately() -> None:
     watched = Watched(limits={"maxFailures": 1})
 
     watched.fail(5)
@@ -136,7 +136,7 @@ def test_a_cluster_that_leaves_everything_without_an_answer_costs_no_budget() ->
     assert watched.causes == []
 
 
-def test_what_was_left_without_an_answer_counts_with_the_next_one_from_there() -> None:
+def test_unanswered_requests_count_when_their_cluster_answers_again() -> None:
     watched = Watched()
 
     watched.retry(90, Verdict.IN_DOUBT, None)
@@ -161,7 +161,7 @@ def test_a_cluster_that_answers_reads_alone_does_cost_budget() -> None:
     assert watched.causes
 
 
-def test_what_never_reached_the_server_costs_no_budget() -> None:
+def test_a_request_that_never_reached_the_server_costs_no_budget() -> None:
     watched = Watched()
 
     watched.retry(1000, Verdict.RETRY, None)

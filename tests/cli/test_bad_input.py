@@ -186,7 +186,7 @@ def test_a_run_that_was_planned_for_real_is_not_used_up_by_a_rehearsal(call: Cal
 
 
 @pytest.mark.parametrize("option", ["--new", "--all", "--run-file=other.run"])
-def test_what_is_for_planning_is_refused_with_a_run(call: Caller, option: str) -> None:
+def test_options_for_planning_are_refused_with_a_run(call: Caller, option: str) -> None:
     call("plan", "good.yaml")
 
     ended = call("apply", "paint", option, "--yes")

@@ -135,7 +135,7 @@ def test_a_plan_does_not_go_on_with_its_own_run_once_that_was_changed(
         "INSERT INTO meta VALUES ('waves', '[{\"1\": 40}]')",
     ],
 )
-def test_what_was_planned_beside_the_plan_is_held_against_the_seal(
+def test_a_changed_target_or_fact_is_detected_by_the_seal(
     call: Caller, run_file: Path, server: SandboxServer, statement: str
 ) -> None:
     sent = server.sent()

@@ -68,7 +68,9 @@ def test_json_stays_json_in_an_encoding_that_lacks_a_character(
 
 
 @given(st.text(), st.sampled_from(["ascii", "gbk", "latin-1", "utf-8"]))
-def test_what_an_encoding_lacks_is_written_as_json_writes_it(text: str, encoding: str) -> None:
+def test_a_character_that_an_encoding_lacks_is_written_as_a_json_escape(
+    text: str, encoding: str
+) -> None:
     streams.make_encodings_total()
     quoted = json.dumps(text, ensure_ascii=False)
 

@@ -77,7 +77,7 @@ def beside(**head: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply"])
-def test_what_a_cluster_brings_to_light_is_placed_and_nothing_is_kept(
+def test_a_problem_that_only_a_cluster_shows_has_a_place_and_leaves_no_run(
     call: Caller, tool: Tool, server: SandboxServer, verb: str
 ) -> None:
     path = tool.write("beside.yaml", beside(apiVersion="kubeflow.org/v7", kind="TFJob"))

@@ -167,7 +167,7 @@ def test_a_state_directory_that_others_may_write_to_is_refused(
     assert call("plan", "plan.yaml").code == 0
 
 
-def test_what_is_made_is_private_whatever_the_umask(tool: Tool) -> None:
+def test_files_and_folders_are_private_whatever_the_umask(tool: Tool) -> None:
     deep = tool.folder / "a" / "b" / "state"
 
     for mask in ("000", "777"):

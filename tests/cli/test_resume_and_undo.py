@@ -60,7 +60,7 @@ def test_a_finished_run_is_left_as_it_is(call: Caller, server: SandboxServer) ->
 
 
 @pytest.mark.usefixtures("run_file")
-def test_failed_targets_are_taken_up_again_all_or_those_of_a_reason(call: Caller) -> None:
+def test_failed_targets_are_reopened_all_or_those_of_a_reason(call: Caller) -> None:
     one = call("resume", "paint", "--failed", "--reason", "rejected", "-o", "json")
     assert one.code == 3
     assert one.err == "Reopened 1 failed target.\n"

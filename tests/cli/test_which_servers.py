@@ -115,7 +115,7 @@ def test_a_run_is_refused_where_the_context_was_switched(
     assert (served["a"].sent(), len(list(tool.state.glob("runs/*.run")))) == before
 
 
-def test_what_was_done_on_one_server_is_not_said_of_another(
+def test_a_finished_run_on_one_server_does_not_count_for_another(
     tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     moving = plan("paint", ETL, patch={"labels": {"app": "etl-2"}})

@@ -264,7 +264,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 @pytest.mark.usefixtures("variables")
 @pytest.mark.parametrize(("kind", "patch", "words"), REFUSED)
-def test_what_cci_does_not_take_is_refused_with_its_place_before_anything_is_sent(
+def test_a_patch_that_cci_does_not_take_is_refused_with_its_place_before_anything_is_sent(
     cloud: SandboxServer, call: Caller, tool: Tool, kind: str, patch: dict[str, Any], words: str
 ) -> None:
     file = tool.write("plan.yaml", on(cloud, patch, kind))

@@ -117,7 +117,7 @@ def test_an_answer_about_another_object_does_not_count_as_applied(
     assert len(passed.patches) > 0
 
 
-def test_what_can_be_read_only_as_another_object_stays_open(
+def test_a_target_whose_reads_show_another_object_stays_open(
     tool: Tool, served: SandboxServer
 ) -> None:
     def stray(forward: Forward, method: str, path: str, body: bytes) -> tuple[int, bytes]:

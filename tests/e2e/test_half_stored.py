@@ -53,7 +53,7 @@ def undone(tool: Tool, run_file: Path) -> dict[str, Any]:
     return outcomes
 
 
-def test_what_was_stored_is_reported_and_undone(
+def test_the_part_that_was_stored_is_reported_and_undone(
     tool: Tool, server: SandboxServer, run_file: Path
 ) -> None:
     detail = tool.targets(run_file)[0]["detail"]
@@ -93,7 +93,7 @@ def test_a_value_of_another_writer_is_not_overwritten(
     assert labels(server)[target["name"]] == "theirs"
 
 
-def test_what_was_taken_up_again_and_never_sent_is_undone_too(
+def test_reopened_targets_that_were_not_sent_again_are_undone_too(
     tool: Tool, server: SandboxServer, run_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", str(tool.kubeconfig))

@@ -77,7 +77,7 @@ def test_a_run_that_is_killed_again_and_again_changes_every_object_once(
 @pytest.mark.parametrize(
     ("dying", "body"), [(dying_apiserver, APPEND), (dying_etcd, MERGE)], ids=["apiserver", "etcd"]
 )
-def test_a_server_that_is_killed_and_started_again_changes_nothing_of_that(
+def test_a_killed_server_does_not_make_a_run_lose_or_repeat_anything(
     control_plane: ControlPlane,
     tool: Tool,
     wire: Proxy,
@@ -95,7 +95,7 @@ def test_a_server_that_is_killed_and_started_again_changes_nothing_of_that(
 
 
 @pytest.mark.parametrize("cut", Cut)
-def test_nor_do_connections_that_are_cut(
+def test_cut_connections_lose_and_repeat_nothing(
     control_plane: ControlPlane, tool: Tool, generator: random.Random, cut: Cut
 ) -> None:
     fleet = Fleet(control_plane, APPEND, TARGETS // 2)
@@ -111,7 +111,7 @@ def test_nor_do_connections_that_are_cut(
 
 
 @pytest.mark.parametrize("body", [MERGE, APPEND, APPLY], ids=["merge", "append", "apply"])
-def test_nor_does_an_intermediary_that_answers_otherwise_and_undo_leaves_nothing_of_ours(
+def test_replaced_answers_lose_and_repeat_nothing_and_undo_leaves_nothing_of_ours(
     control_plane: ControlPlane, tool: Tool, generator: random.Random, body: Body
 ) -> None:
     fleet = Fleet(control_plane, body, TARGETS // 2)
@@ -142,7 +142,7 @@ def test_ctrl_c_at_any_moment_ends_in_good_order_and_leaves_nothing_in_doubt(
     assert len(wire.patches()) == TARGETS * result.runs, "each was patched once"
 
 
-def test_of_two_processes_that_start_one_plan_the_second_is_refused_with_the_holders_name(
+def test_a_second_process_for_one_plan_is_refused_with_the_holders_name(
     control_plane: ControlPlane, tool: Tool, wire: Proxy
 ) -> None:
     fleet = Fleet(control_plane, MERGE, 15)
@@ -156,7 +156,7 @@ def test_of_two_processes_that_start_one_plan_the_second_is_refused_with_the_hol
     assert len(wire.patches()) == 15 * 5
 
 
-def test_the_lock_of_a_dead_holder_is_not_in_the_way(
+def test_the_lock_of_a_dead_holder_can_be_taken(
     control_plane: ControlPlane, tool: Tool, wire: Proxy
 ) -> None:
     fleet = Fleet(control_plane, MERGE, 30)

@@ -117,7 +117,7 @@ def lease_events(tool: Tool) -> list[str]:
 
 
 @pytest.mark.control_plane
-def test_one_runs_and_the_other_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+def test_one_machine_runs_and_the_other_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     first, second = (machine(cluster, tmp_path, name) for name in ("first", "second"))
     with applying(first, cluster, "20/s") as process:
         file = second.write("plan.yaml", cluster.plan())

@@ -97,7 +97,7 @@ def test_the_deadline_pauses_the_run(tool: Tool) -> None:
     assert ended.json["outcomes"]["pending"] == 60 - sent
 
 
-def test_what_a_killed_session_has_sent_is_in_the_summary(tool: Tool) -> None:
+def test_the_summary_includes_the_requests_of_a_killed_session(tool: Tool) -> None:
     with sandbox(tool, jobs=300) as server:
         document = plan("killed", JOBS, patch=PATCH, pace={"rate": "40/s", "burst": 1})
         process = tool.start("apply", tool.write("plan.yaml", document), "--yes")

@@ -57,7 +57,7 @@ def planned(tool: Tool) -> None:
     assert ended.code == 0, ended.err
 
 
-def test_one_that_is_gone_leaves_its_targets_pending_and_the_others_finish(
+def test_a_cluster_that_is_gone_leaves_its_targets_pending_and_the_others_finish(
     tool: Tool, tmp_path: Path
 ) -> None:
     with clusters(tool, tmp_path) as (a, b, c):
@@ -90,7 +90,7 @@ def test_with_all_of_them_gone_the_run_is_paused(tool: Tool, tmp_path: Path) -> 
     assert ended.json["outcomes"]["pending"] == 3 * COUNT
 
 
-def test_one_that_refuses_our_credentials_does_not_hold_up_the_others(
+def test_a_cluster_that_refuses_our_credentials_does_not_delay_the_others(
     tool: Tool, tmp_path: Path
 ) -> None:
     refusing = {"rules": [{"status": 401, "methods": ["PATCH", "GET"]}]}

@@ -68,7 +68,7 @@ def writing_elsewhere(control_plane: ControlPlane, space: str, names: list[str])
             thread.join()
 
 
-def test_both_changes_stand_where_a_second_writer_changes_other_labels_all_the_time(
+def test_both_changes_are_kept_when_a_second_writer_keeps_changing_other_labels(
     control_plane: ControlPlane, tool: Tool, space: str
 ) -> None:
     names = control_plane.create_jobs(COUNT // 2, space, labels=blue)
@@ -126,7 +126,7 @@ def test_a_label_that_another_writer_changes_during_the_run_is_kept(
     assert outcomes["applied"] >= 800
 
 
-def test_what_was_deleted_recreated_or_no_longer_selected_since_the_plan_is_skipped(
+def test_objects_deleted_recreated_or_no_longer_selected_since_the_plan_are_skipped(
     control_plane: ControlPlane, tool: Tool, space: str
 ) -> None:
     names = control_plane.create_jobs(40, space, labels=blue)

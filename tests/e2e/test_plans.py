@@ -369,7 +369,7 @@ def test_after_the_take_over_a_teams_own_apply_conflicts_with_the_new_owner(
 
 @pytest.mark.control_plane
 @pytest.mark.parametrize("name", [name for name in PLANS if "kubernetes" in CASES[name].providers])
-def test_and_so_it_does_on_a_real_api_server(
+def test_a_plan_changes_a_real_api_server_as_written_and_undo_restores_it(
     name: str,
     control_plane: ControlPlane,
     copied: str,

@@ -104,7 +104,7 @@ def known(cloud: SandboxServer, *spies: Spy) -> set[str]:
 
 
 @pytest.mark.parametrize("way", logins.WAYS)
-def test_runs_that_end_well_leave_nothing(
+def test_runs_that_end_well_leave_no_secret(
     cloud: SandboxServer, tool: Tool, know: Know, way: str
 ) -> None:
     call = know(cloud.credentials)
@@ -177,7 +177,7 @@ def test_a_server_that_quotes_a_patch_and_its_headers_is_not_quoted(
 
 
 @pytest.mark.parametrize("way", logins.WAYS)
-def test_nor_is_one_that_quotes_a_list(
+def test_the_answer_of_a_server_that_quotes_a_list_is_masked(
     cloud: SandboxServer, tool: Tool, know: Know, way: str
 ) -> None:
     call = know(cloud.credentials)
@@ -191,7 +191,7 @@ def test_nor_is_one_that_quotes_a_list(
 
 @pytest.mark.parametrize("status", [400, 401, 200])
 @pytest.mark.parametrize("way", IAM)
-def test_nor_is_an_iam_that_quotes_the_log_in(
+def test_the_answer_of_an_iam_that_quotes_the_log_in_is_masked(
     cloud: SandboxServer, tool: Tool, know: Know, way: str, status: int
 ) -> None:
     call = know(cloud.credentials)
@@ -205,7 +205,7 @@ def test_nor_is_an_iam_that_quotes_the_log_in(
 
 
 @pytest.mark.parametrize("way", logins.WAYS)
-def test_the_traceback_of_a_bug_shows_none(cloud: SandboxServer, tool: Tool, way: str) -> None:
+def test_the_traceback_of_a_bug_shows_no_secret(cloud: SandboxServer, tool: Tool, way: str) -> None:
     # Python runs a module of this name before anything else.
     tool.write("sitecustomize.py", BUG)
     path = f"{tool.folder}{os.pathsep}{tool.environment['PYTHONPATH']}"
@@ -219,7 +219,7 @@ def test_the_traceback_of_a_bug_shows_none(cloud: SandboxServer, tool: Tool, way
 
 
 @pytest.mark.parametrize("way", logins.WAYS)
-def test_a_process_shows_none_while_it_runs_and_leaves_none_when_it_is_killed(
+def test_a_process_shows_no_secret_while_it_runs_and_leaves_none_when_killed(
     cloud: SandboxServer, tool: Tool, way: str
 ) -> None:
     with spying(cloud) as spy:

@@ -33,7 +33,7 @@ def applied(tool: Tool, *stubs: Stub, silent: Stub) -> Ended:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_beside_a_cluster_that_finishes_it_is_3(tool: Tool, count: int) -> None:
+def test_the_exit_code_beside_a_cluster_that_finishes_is_3(tool: Tool, count: int) -> None:
     with stub(objects(3)) as well, stub(objects(count)) as silent:
         ended = applied(tool, well, silent, silent=silent)
 
@@ -49,7 +49,7 @@ def test_beside_a_cluster_that_finishes_it_is_3(tool: Tool, count: int) -> None:
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_alone_it_is_5(tool: Tool, count: int) -> None:
+def test_the_exit_code_of_a_silent_cluster_alone_is_5(tool: Tool, count: int) -> None:
     with stub(objects(count)) as silent:
         ended = applied(tool, silent, silent=silent)
 

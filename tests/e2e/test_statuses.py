@@ -205,7 +205,7 @@ def test_a_503_is_final_where_the_plan_takes_cci_at_its_word(meet: Meeting) -> N
     assert (target["reason"], target["httpStatus"], sent) == ("rejected", 503, 1)
 
 
-def test_or_where_it_does_so_for_that_cluster_alone(
+def test_a_status_that_a_cluster_does_not_retry_is_final_for_that_cluster_alone(
     meet: Meeting, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A cluster of one's own has a job of the same name, which meets the same.

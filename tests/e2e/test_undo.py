@@ -124,7 +124,7 @@ def labels_of(tool: Tool, server: SandboxServer, run: str) -> dict[str, dict[str
     return {one["uid"]: server.metadata(one)["labels"] for one in tool.targets(run)}
 
 
-def test_what_another_writer_changed_since_is_skipped_and_listed(tool: Tool) -> None:
+def test_a_target_that_another_writer_changed_since_is_skipped_and_listed(tool: Tool) -> None:
     with sandbox(tool, jobs=50) as server:
         assert tool.run("apply", tool.write("plan.yaml", paint()), "--yes").code == 0
         first, second, *_ = tool.targets("paint")

@@ -25,7 +25,7 @@ def stepwise(**sections: Any) -> dict[str, Any]:
     return plan("stepwise", BATCH, patch={"labels": {"cost": "new"}}, **sections)
 
 
-def test_what_a_missing_cluster_missed_does_not_come_all_at_once(tool: Tool) -> None:
+def test_a_cluster_that_was_missing_receives_its_targets_wave_by_wave(tool: Tool) -> None:
     assert tool.kubeconfig is not None
     east_tool, west_tool = (
         replace(tool, kubeconfig=tool.kubeconfig.parent / f"{name}.kubeconfig")

@@ -133,7 +133,7 @@ def test_the_version_is_not_asked_where_the_patch_does_not_need_it(
     ],
     ids=["null", "delete"],
 )
-def test_what_a_current_server_drops_is_unchanged(
+def test_a_field_that_a_current_server_drops_is_unchanged(
     tool: Tool, version: str | None, patch: dict[str, Any]
 ) -> None:
     assert tool.kubeconfig is not None

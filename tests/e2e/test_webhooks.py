@@ -85,7 +85,7 @@ def test_a_webhook_that_is_down_for_some_seconds_fails_no_target(
     assert teams(control_plane, space) == {"red"}
 
 
-def test_one_that_stays_down_is_named_as_the_reason_and_nothing_is_stored(
+def test_a_webhook_that_stays_down_is_the_reason_and_nothing_is_stored(
     control_plane: ControlPlane, tool: Tool, space: str
 ) -> None:
     retry = {"attempts": 2, "maxDelay": "100ms"}

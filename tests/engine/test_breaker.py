@@ -101,7 +101,7 @@ def test_few_answers_or_one_success_are_no_reason() -> None:
     assert not rare.retried(1000.0, "429")
 
 
-def test_what_was_asked_before_a_long_silence_does_not_count() -> None:
+def test_retries_before_a_long_silence_do_not_count() -> None:
     breaker = Breaker()
     for second in range(5):
         assert not breaker.retried(float(second), "503")

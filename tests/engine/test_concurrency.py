@@ -8,7 +8,7 @@ import anyio
 from fleetpatch.engine.concurrency import EagerReceiver, put
 
 
-async def test_what_is_there_comes_in_order_and_then_the_end() -> None:
+async def test_items_are_received_in_order_and_then_the_end() -> None:
     sending, receiving = anyio.create_memory_object_stream[int](3)
     with sending, receiving:
         for number in (1, 2, 3):

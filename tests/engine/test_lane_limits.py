@@ -84,7 +84,9 @@ async def test_the_breaker_opens_for_a_part_that_is_refused_throughout() -> None
     assert not fleet.lanes[0].cluster_stopped
 
 
-async def test_what_a_breaker_turns_away_is_given_back_as_it_comes_and_not_taken_again() -> None:
+async def test_targets_that_the_breaker_refuses_are_released_in_batches_and_not_claimed_again() -> (
+    None
+):
     fleet = Fleet()
     cluster = fleet.add(5000, concurrency=1)
     cluster.patches = lambda _call: failure(403, "Forbidden", "no")
@@ -111,7 +113,7 @@ async def test_a_part_that_is_stopped_gets_nothing_that_was_in_doubt_either() ->
     assert "25 refusals" in cause
 
 
-async def test_of_a_server_that_hangs_only_what_was_sent_stays_in_doubt() -> None:
+async def test_only_sent_targets_of_a_server_that_hangs_stay_in_doubt() -> None:
     fleet = Fleet()
     cluster = fleet.add(TARGETS, concurrency=4)
     cluster.latency = 1e6

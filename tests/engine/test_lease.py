@@ -310,7 +310,7 @@ async def test_a_server_that_never_answers_does_not_hold_up_the_end(server: Leas
         assert "no answer within the time allowed" in machine.causes[0]
 
 
-async def test_giving_it_back_does_not_hold_up_the_end_either(server: LeaseServer) -> None:
+async def test_an_unanswered_release_does_not_delay_the_end_either(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
     await machine.lease_holder.acquire()
     machine.leases.latency = 3600

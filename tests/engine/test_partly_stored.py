@@ -29,7 +29,7 @@ STORED = {label("team"): "red", label("cost"): "Y"}
 BEFORE = {label("team"): "blue", label("cost"): "old"}
 
 
-async def test_what_a_read_only_session_finds_of_ours_is_recorded_for_undo() -> None:
+async def test_our_values_that_a_read_only_session_finds_are_recorded_for_undo() -> None:
     policy = PatchPolicy(CHANGE, always_matches, read_only=True)
     scripted = ScriptedPatcher(policy).will(reads=(Answer(200, MADE),))
 

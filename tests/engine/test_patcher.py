@@ -154,7 +154,7 @@ async def test_a_line_that_takes_longer_than_the_targets_deadline_ends_it() -> N
     assert scripted.cluster.verbs == ["PATCH", "GET"]
 
 
-async def test_attempts_run_out() -> None:
+async def test_a_target_ends_as_exhausted_after_its_last_attempt() -> None:
     scripted = ScriptedPatcher(replace(POLICY, attempts=3)).will(*[BUSY] * 3, reads=(ok(PLANNED),))
 
     ended = await scripted.settle()
@@ -202,7 +202,7 @@ async def test_a_webhook_that_comes_back_after_some_seconds_fails_no_target() ->
     assert [call.at for call in scripted.cluster.patched] == [0.0, 2.0, 6.0, 14.0, 30.0]
 
 
-async def test_one_that_stays_away_is_the_reason_in_the_end_and_nothing_was_stored() -> None:
+async def test_a_webhook_that_stays_unreachable_is_the_reason_and_nothing_is_stored() -> None:
     scripted = ScriptedPatcher(replace(POLICY, attempts=2))
     scripted.cluster.patches, scripted.cluster.reads = always(WEBHOOK_DOWN), always(ok(PLANNED))
 
@@ -282,7 +282,7 @@ async def test_a_drifted_field_is_overwritten_under_its_new_version_where_the_pl
     assert scripted.cluster.patched[1].version == "15"
 
 
-async def test_conflicts_for_ever_end_as_conflict() -> None:
+async def test_endless_conflicts_end_as_conflict() -> None:
     scripted = ScriptedPatcher()
     scripted.cluster.patches, scripted.cluster.reads = always(CONFLICT), always(ok(MOVED))
 
@@ -416,7 +416,7 @@ async def test_a_field_that_we_patched_ourselves_is_taken_over() -> None:
     assert (first.options, second.options) == (PatchOptions(), PatchOptions(force=True))
 
 
-async def test_it_is_not_where_another_manager_owns_a_field_as_well() -> None:
+async def test_an_apply_is_not_forced_where_another_manager_owns_a_field_as_well() -> None:
     scripted = ScriptedPatcher(APPLYING).will(
         owned_by("fleetpatch", "kubectl"), reads=(ok(PLANNED),)
     )

@@ -38,7 +38,9 @@ from tests.values import replace
 @pytest.mark.parametrize(
     "doubt", [TIMED_OUT, RESET, NoAnswer(Silence.TIMEOUT), Answer(502), Answer(200), Answer(500)]
 )
-async def test_what_may_have_been_applied_is_read_and_settled(doubt: Answer | NoAnswer) -> None:
+async def test_targets_that_may_have_been_patched_are_read_and_settled(
+    doubt: Answer | NoAnswer,
+) -> None:
     scripted = ScriptedPatcher().will(doubt, reads=(ok(DONE),))
 
     ended = await scripted.settle()
@@ -75,7 +77,7 @@ async def test_a_read_answered_with_another_object_is_made_again(stray: Answer) 
     assert (ended.reason, ended.reads) == (Reason.SETTLED_BY_READING, 2)
 
 
-async def test_what_is_never_answered_about_itself_is_left_open_and_in_doubt() -> None:
+async def test_a_target_whose_answers_are_all_about_another_object_stays_in_doubt() -> None:
     scripted = ScriptedPatcher()
     scripted.cluster.patches = scripted.cluster.reads = always(ok(replace(DONE, name="another")))
 
@@ -93,7 +95,7 @@ async def test_a_404_about_another_object_is_not_ours_being_gone() -> None:
     assert ended.reason is Reason.SETTLED_BY_READING
 
 
-async def test_what_was_not_applied_is_sent_again() -> None:
+async def test_a_patch_that_was_not_applied_is_sent_again() -> None:
     scripted = ScriptedPatcher().will(TIMED_OUT, ok(DONE), reads=(ok(PLANNED),))
 
     ended = await scripted.settle()
@@ -156,7 +158,7 @@ async def test_the_pause_before_a_read_is_made_again_follows_the_read_s_own_retr
     assert [call.at for call in scripted.cluster.calls] == [0.0, 0.0, 2.0]
 
 
-async def test_what_stays_in_doubt_stays_open() -> None:
+async def test_a_target_that_stays_in_doubt_stays_open() -> None:
     scripted = ScriptedPatcher().will(RESET)
     scripted.cluster.reads = always(failure(500, "InternalError", "boom"))
 
@@ -205,7 +207,7 @@ async def test_a_server_that_was_silent_a_moment_ago_may_refuse_a_read_too() -> 
     assert (await scripted.settle()).reason is Reason.SETTLED_BY_READING
 
 
-async def test_what_can_be_read_at_the_last_moment_gets_the_patches_that_it_was_not_given() -> None:
+async def test_a_target_that_becomes_readable_at_the_last_attempt_is_patched() -> None:
     unread = (RESET,) * (POLICY.attempts - 1)
     scripted = ScriptedPatcher().will(RESET, ok(DONE), reads=(*unread, ok(PLANNED)))
 
@@ -326,7 +328,7 @@ async def test_a_server_that_cannot_be_reached_for_reading_stops_the_lane_too() 
     assert (await scripted.defer()).stops_lane
 
 
-async def test_once_it_can_be_read_again_one_patch_follows_the_last_attempt_and_no_more() -> None:
+async def test_after_a_read_that_succeeds_again_one_patch_follows_the_last_attempt() -> None:
     scripted = ScriptedPatcher(replace(POLICY, attempts=4))
     scripted.cluster.patches = always(TIMED_OUT)
     scripted.cluster.reads = in_turn(*[UNAVAILABLE] * 3, *[ok(PLANNED)] * 9)
@@ -337,7 +339,7 @@ async def test_once_it_can_be_read_again_one_patch_follows_the_last_attempt_and_
 
 
 @pytest.mark.parametrize("comes_to_rest_after", [0.0, 5.0])
-async def test_what_a_503_may_have_done_is_read_when_a_shutdown_ends_the_wait_for_the_pacer(
+async def test_a_target_after_a_503_is_read_when_a_shutdown_ends_the_wait_for_the_pacer(
     comes_to_rest_after: float,
 ) -> None:
     scripted = ScriptedPatcher(pacer_rate=0.1)

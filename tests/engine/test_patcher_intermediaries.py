@@ -97,7 +97,7 @@ def once(then: Reply, server: DocumentStore) -> Intermediary:
 
 @pytest.mark.parametrize("kind", CHANGES)
 @pytest.mark.parametrize("answer", ANSWERS, ids=str)
-async def test_whatever_is_answered_for_an_applied_patch_it_is_ours_and_undone(
+async def test_an_applied_patch_counts_as_ours_and_is_undone_whatever_the_answer(
     kind: str, answer: Reply
 ) -> None:
     server, change = store(), CHANGES[kind]
@@ -125,7 +125,7 @@ async def test_a_patch_that_is_delivered_twice_is_applied_once_and_ours(kind: st
 
 @pytest.mark.parametrize("kind", CHANGES)
 @pytest.mark.parametrize("answer", ANSWERS[:6], ids=str)
-async def test_what_ran_out_of_attempts_after_it_was_applied_is_ours(
+async def test_an_applied_change_counts_as_ours_when_the_attempts_are_used_up(
     kind: str, answer: Reply
 ) -> None:
     server = store()
@@ -137,7 +137,7 @@ async def test_what_ran_out_of_attempts_after_it_was_applied_is_ours(
 
 @pytest.mark.parametrize("kind", CHANGES)
 @pytest.mark.parametrize("answer", [*ANSWERS[:1], *ANSWERS[2:3]], ids=str)
-async def test_what_another_writer_did_meanwhile_is_theirs_and_ours_stays_ours(
+async def test_a_concurrent_change_of_another_writer_is_kept_and_ours_counts_as_ours(
     kind: str, answer: Reply
 ) -> None:
     server = store()
@@ -176,7 +176,7 @@ def taken_up_again() -> Target:
     return replace(TARGET, earlier=EARLIER)
 
 
-async def test_what_we_stored_ourselves_is_not_another_writers_change() -> None:
+async def test_our_earlier_write_does_not_count_as_a_change_of_another_writer() -> None:
     red = seen_job({"team": "red"}, version="12")
     scripted = ScriptedPatcher().will(Answer(200, red), reads=(Answer(200, MADE),))
 
@@ -203,7 +203,9 @@ async def test_a_value_that_an_earlier_write_replaced_differs_by_its_type(
 @pytest.mark.parametrize(
     "answer", [Answer(200, MADE), failure(403, "Forbidden"), failure(422, "Invalid")], ids=str
 )
-async def test_what_fails_again_is_still_undone(answer: Reply) -> None:
+async def test_our_earlier_write_is_recorded_for_undo_when_the_target_fails_again(
+    answer: Reply,
+) -> None:
     scripted = ScriptedPatcher().will(answer, reads=(Answer(200, MADE), Answer(200, MADE)))
 
     ended = await scripted.settle(taken_up_again(), in_doubt=True)

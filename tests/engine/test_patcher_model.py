@@ -270,7 +270,7 @@ async def test_a_single_fault_of_any_kind_does_not_keep_a_target_from_being_appl
 
 
 @pytest.mark.parametrize("guarded", [True, False])
-async def test_whatever_is_answered_after_our_patch_was_applied_it_is_ours(guarded: bool) -> None:
+async def test_an_applied_patch_counts_as_ours_whatever_the_answer(guarded: bool) -> None:
     for answer in ANSWERS:
         world = World([(Deed.NOTHING, Fault.ANSWERED_OTHERWISE, answer)], overwriting=False)
 

@@ -231,7 +231,7 @@ async def test_a_target_that_stays_in_doubt_is_left_open_and_named_and_others_co
     assert fleet.settled(Outcome.APPLIED) == 99
 
 
-async def test_what_an_earlier_run_left_in_doubt_is_read_first_and_brought_to_its_end() -> None:
+async def test_targets_that_an_earlier_session_left_in_doubt_are_read_first_and_settled() -> None:
     fleet = Fleet()
     cluster = fleet.add(30)
     answer, read = cluster.patches, cluster.reads
@@ -256,7 +256,7 @@ async def test_what_an_earlier_run_left_in_doubt_is_read_first_and_brought_to_it
     assert len(cluster.patched) - sent == 15
 
 
-async def test_failures_of_targets_do_not_keep_the_rest_from_being_done() -> None:
+async def test_failed_targets_do_not_stop_the_others() -> None:
     fleet = Fleet()
     cluster = fleet.add(90)
     answer = cluster.patches

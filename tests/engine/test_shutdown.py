@@ -107,7 +107,7 @@ async def test_a_worker_that_waits_for_its_turn_gives_its_target_back_at_once() 
     assert len(run.journal.pending) == 9
 
 
-async def test_what_is_in_flight_is_awaited_and_recorded() -> None:
+async def test_requests_in_flight_are_awaited_and_recorded() -> None:
     run = Stopped(100, latency=1.0)
 
     assert await run.run(stop_at=2.5) < 1.0
@@ -116,7 +116,7 @@ async def test_what_is_in_flight_is_awaited_and_recorded() -> None:
     assert run.journal.doubtful == set()
 
 
-async def test_what_may_have_been_applied_is_read_before_the_lane_ends() -> None:
+async def test_targets_that_may_have_been_patched_are_read_before_the_lane_ends() -> None:
     run = Stopped(4)
 
     def lost(call: Call) -> Reply:
@@ -133,7 +133,7 @@ async def test_what_may_have_been_applied_is_read_before_the_lane_ends() -> None
 
 
 @pytest.mark.parametrize("withheld", [1, 4])
-async def test_what_the_server_withholds_too_long_stays_in_doubt(withheld: int) -> None:
+async def test_a_target_whose_answer_outlasts_the_drain_time_stays_in_doubt(withheld: int) -> None:
     run = Stopped(withheld, latency=3600.0)
 
     assert await run.run(stop_at=1.0) == pytest.approx(DRAIN, abs=0.2)

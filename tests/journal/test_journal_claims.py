@@ -64,7 +64,7 @@ def test_in_doubt_is_what_was_claimed_and_has_not_ended(run: RunFile) -> None:
     assert [t.id for t in run.in_doubt("south", 0, 10)] == [11]
 
 
-def test_what_is_given_back_is_claimed_again(run: RunFile) -> None:
+def test_a_released_target_is_claimed_again(run: RunFile) -> None:
     claimed = run.claim("north", 6)
     run.release([claimed[5], claimed[1], claimed[2]])
     assert [t.id for t in run.in_doubt("north", 0, 10)] == [1, 4, 5]
@@ -74,7 +74,7 @@ def test_what_is_given_back_is_claimed_again(run: RunFile) -> None:
     assert [t.id for t in run.claim("north", 10)] == [8, 9, 10]
 
 
-def test_giving_back_what_is_pending_changes_nothing(run: RunFile) -> None:
+def test_releasing_a_pending_target_changes_nothing(run: RunFile) -> None:
     claimed = run.claim("north", 2)
     run.release(claimed)
     run.release(claimed)

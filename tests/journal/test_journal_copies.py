@@ -134,7 +134,7 @@ def test_a_copy_that_a_checkpoint_ran_into_is_whole_or_refused(
     assert whole > COPIES // 2
 
 
-def test_going_on_with_a_copy_that_lacks_its_log_is_refused(tmp_path: Path) -> None:
+def test_resuming_a_copy_that_lacks_its_log_is_refused(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", many(20)) as run:
         run.record(settle(run.claim("north", 5)))
         lone = tmp_path / "lone.run"

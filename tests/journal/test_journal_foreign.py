@@ -247,7 +247,7 @@ def put_odd_entries(runs: Path) -> list[str]:
     return sorted(path.name for path in runs.iterdir())
 
 
-def test_whatever_lies_in_the_folder_of_runs_is_named_and_the_rest_is_listed(
+def test_strange_files_in_the_folder_of_runs_are_named_and_all_runs_listed(
     sound: Path, tmp_path: Path
 ) -> None:
     names = put_odd_entries(tmp_path)

@@ -99,7 +99,7 @@ def test_more_blocks_than_the_mask_holds_are_refused(tmp_path: Path) -> None:
         assert run.found() == 0
 
 
-def test_what_needs_no_patch_has_ended_at_the_seal(tmp_path: Path) -> None:
+def test_targets_that_need_no_patch_have_an_outcome_at_the_seal(tmp_path: Path) -> None:
     drafts = [
         draft("a", ends=Reason.ALREADY_SET),
         draft("b"),
@@ -192,7 +192,7 @@ def test_the_versions_of_the_clusters_are_kept(tmp_path: Path) -> None:
         assert opened.releases == {"north": "1.36", "south": ""}
 
 
-def test_of_a_run_file_without_versions_none_is_known(tmp_path: Path) -> None:
+def test_a_run_file_without_versions_has_no_releases(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", [draft("a")]) as run:
         assert run.releases == {}
 

@@ -232,7 +232,7 @@ async def test_the_client_sends_what_was_renewed() -> None:
     assert peer.requests[1].headers["authorization"] == "Bearer 1"
 
 
-def test_what_may_be_a_token_is_masked() -> None:
+def test_text_that_may_be_a_token_is_masked() -> None:
     jwt = "eyJhbGciOiJSUzI1NiIsImtpZCI6IiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZSJ9"
 
     assert mask_strictly(f"bad token {jwt}, log in") == "bad token [redacted].[redacted], log in"

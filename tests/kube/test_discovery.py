@@ -74,7 +74,7 @@ async def discovered(**broken: bytes | Act) -> tuple[tuple[Resource, ...], dict[
         return tuple(await api.resources()), api.unavailable
 
 
-async def test_all_that_can_be_listed_and_patched_is_found_preferred_versions_first() -> None:
+async def test_discovery_finds_what_can_be_listed_and_patched_preferred_versions_first() -> None:
     resources, unavailable = await discovered()
 
     assert [(resource.api_version, resource.plural) for resource in resources] == [

@@ -146,7 +146,7 @@ def test_many_objects_are_remembered_in_a_mebibyte() -> None:
     assert len(progress._uids) == 2**20
 
 
-def test_what_was_forgotten_is_new_again() -> None:
+def test_after_clear_objects_and_tokens_are_new_again() -> None:
     progress = ListProgress()
     assert progress.has_new_objects([seen("a")])
     assert progress.is_new_token("t")

@@ -67,7 +67,7 @@ def with_namespaces(count: int) -> str:
     return "\n".join(preview_lines(Preview(a_summary(RunState.PLANNED), places)))
 
 
-def test_of_many_namespaces_the_largest_are_named_and_the_rest_is_summed_up() -> None:
+def test_the_largest_namespaces_are_named_and_the_others_summed_up() -> None:
     shown = with_namespaces(20)
     assert " team-02            98          1 " in shown
     assert "team-03" not in shown
@@ -86,14 +86,14 @@ def test_an_inconsistent_list_is_warned_of() -> None:
     assert "Warning: the list of prod-b was cut by the server" in shown
 
 
-def test_what_only_the_server_can_tell_is_said_plainly() -> None:
+def test_the_preview_names_the_fields_that_only_the_server_can_merge() -> None:
     shown = "\n".join(preview_lines(replace(PREVIEW, undecided=["spec.tasks of jobs.x"])))
 
     assert "the server decides how these fields merge: spec.tasks of jobs.x" in shown
     assert "the server decides" not in "\n".join(preview_lines(PREVIEW))
 
 
-def test_nothing_to_do_is_said_so() -> None:
+def test_a_preview_without_a_target_reports_that() -> None:
     preview = Preview(a_summary(RunState.PLANNED, Tally(unchanged=5)), {})
     assert list(preview_lines(preview))[-1] == "Nothing to do: no object needs the patch."
 
@@ -116,7 +116,7 @@ def test_values_with_escape_codes_and_long_ones_do_no_harm() -> None:
     assert len(change) < 120
 
 
-def test_programs_read_the_same() -> None:
+def test_the_json_has_the_same_content() -> None:
     assert as_json(PREVIEW) == {
         "run": INFO.run,
         "runFile": RUN_FILE,
@@ -188,5 +188,5 @@ def test_yes_is_yes(answer: str) -> None:
 
 
 @pytest.mark.parametrize("answer", ["", "\n", "y", "ja", "yes please", "no"])
-def test_anything_else_is_no(answer: str) -> None:
+def test_any_other_answer_is_no(answer: str) -> None:
     assert not is_yes(answer)

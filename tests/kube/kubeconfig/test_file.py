@@ -125,7 +125,7 @@ async def test_only_the_first_document_counts_and_others_are_reported(
         VALID.replace("\nusers", "\npreferences: {}\nextensions: []\nusers").encode(),
     ],
 )
-async def test_what_client_go_reads_is_read(tmp_path: Path, text: bytes) -> None:
+async def test_a_kubeconfig_that_client_go_reads_is_read(tmp_path: Path, text: bytes) -> None:
     assert authorization(await load(tmp_path / "config", text)) == f"Bearer {TOKEN}"
 
 
