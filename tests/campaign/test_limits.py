@@ -209,7 +209,7 @@ async def test_the_deadline_counts_the_time_that_a_machine_sleeps() -> None:
     assert clock.monotonic() - clock.asleep < 3700
 
 
-async def test_without_a_deadline_there_is_none() -> None:
+async def test_a_session_without_a_deadline_is_not_stopped() -> None:
     clock = VirtualClock()
 
     await Watched().limits.deadline(clock)

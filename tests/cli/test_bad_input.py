@@ -176,7 +176,7 @@ def test_without_a_terminal_nothing_goes_without_yes_but_the_plan_is_kept(
     )
 
 
-def test_a_run_that_was_planned_for_real_is_not_used_up_by_a_rehearsal(call: Caller) -> None:
+def test_a_run_that_was_not_planned_as_a_dry_run_refuses_one(call: Caller) -> None:
     call("plan", "good.yaml")
 
     ended = call("apply", "paint", "--dry-run", "--yes")

@@ -1,7 +1,7 @@
 """A run file that was changed after it was planned is not carried out.
 
 Covered: the plan's text, with and without a check command in it; the facts beside the plan (whether
-it is a rehearsal, whether it is an undo, servers, waves); the targets and their values; the values
+it is a dry run, whether it is an undo, servers, waves); the targets and their values; the values
 that an undo puts back; every verb that opens a run. Left out: files that SQLite itself finds
 damaged (tests/journal/test_journal_damage.py).
 """
@@ -145,11 +145,11 @@ def test_a_changed_target_or_fact_is_detected_by_the_seal(
     assert server.sent() == sent
 
 
-def test_a_rehearsal_does_not_become_the_real_thing(
+def test_a_dry_run_does_not_become_a_real_run(
     tool: Tool, call: Caller, server: SandboxServer
 ) -> None:
-    rehearsal = paint("rehearsal", pace={"rate": "1/s", "burst": 1}, limits={"deadline": "1ms"})
-    ended = call("apply", tool.write("plan.yaml", rehearsal), "--dry-run", "--yes", "-o", "json")
+    dry = paint("dry", pace={"rate": "1/s", "burst": 1}, limits={"deadline": "1ms"})
+    ended = call("apply", tool.write("plan.yaml", dry), "--dry-run", "--yes", "-o", "json")
     assert ended.code == 5, ended.err
     run_file = Path(ended.json["runFile"])
     sent = server.sent()

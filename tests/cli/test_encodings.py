@@ -147,7 +147,7 @@ def test_a_state_directory_whose_name_is_not_utf8_works(tool: Tool, odd_plan: Pa
     for words in (("plan", odd_plan), ("status",), ("targets", "odd")):
         ended = odd.run(*words)
         assert ended.code == 0, ended.err
-    rehearsed = odd.run("apply", odd_plan, "--dry-run", "--yes", "-o", "json")
+    tried = odd.run("apply", odd_plan, "--dry-run", "--yes", "-o", "json")
 
-    assert rehearsed.code == 0, rehearsed.err
-    assert rehearsed.json["outcomes"]["applied"] > 0
+    assert tried.code == 0, tried.err
+    assert tried.json["outcomes"]["applied"] > 0

@@ -82,7 +82,7 @@ def test_nothing_but_the_state_directory_and_the_kubeconfig_is_needed(tool: Tool
 
 
 @pytest.mark.parametrize("words", [("status",), ("plan", "plan.yaml"), ("demo",), ("undo", "x")])
-def test_without_a_home_folder_the_ways_to_name_a_state_directory_are_said(
+def test_without_a_home_folder_the_error_names_the_ways_to_set_a_state_directory(
     tool: Tool, words: tuple[str, ...]
 ) -> None:
     ended = without_home(tool, *words, state=False)
@@ -209,10 +209,10 @@ def test_odd_entries_among_the_runs_are_named_and_stop_nothing(tool: Tool) -> No
     (runs / "device.run").symlink_to("/dev/zero")
 
     listed = tool.run("status")
-    rehearsed = tool.run("apply", "plan.yaml", "--dry-run", "--yes")
+    tried = tool.run("apply", "plan.yaml", "--dry-run", "--yes")
     went_on = tool.run("apply", "plan.yaml")
 
-    assert listed.code == rehearsed.code == 0
+    assert listed.code == tried.code == 0
     assert sound.stem in listed.out
     for name in ("pipe", "dangling", "loop", "folder", "device"):
         assert f"{name}.run" in listed.err

@@ -135,7 +135,7 @@ def test_undo_asks_and_without_a_terminal_keeps_the_plan(
     assert server.sent() == sent
 
 
-def test_status_shows_both_runs_and_the_way_on(call: Caller, run_file: Path) -> None:
+def test_status_shows_both_runs_and_the_next_command(call: Caller, run_file: Path) -> None:
     undone = call("undo", "paint", "--yes", "-o", "json").json["run"]
 
     listed = call("status").out

@@ -156,7 +156,7 @@ def test_each_kind_of_cci_takes_each_type_of_patch_that_its_page_lists(
 
 @pytest.mark.control_plane
 @pytest.mark.parametrize(("kind", "way"), cases(ON_KUBERNETES))
-def test_so_does_each_kind_on_a_plain_api_server(
+def test_each_kind_is_changed_and_restored_on_a_plain_api_server(
     control_plane: ControlPlane, call: Caller, tool: Tool, kind: str, way: str
 ) -> None:
     control_plane.kubeconfig(tool.folder / "kubeconfig", user="alice")
@@ -294,7 +294,7 @@ def test_a_strategic_patch_of_a_custom_kind_is_refused_on_any_cluster(
 
 @pytest.mark.usefixtures("variables")
 @pytest.mark.parametrize("kind", [JOBS, *TRAINING])
-def test_a_rehearsal_is_refused_where_cci_would_really_patch(
+def test_a_dry_run_is_refused_where_cci_would_really_patch(
     cloud: SandboxServer, call: Caller, tool: Tool, kind: str
 ) -> None:
     file = tool.write("plan.yaml", on(cloud, the_patch(kind, "labels"), kind))
@@ -308,15 +308,15 @@ def test_a_rehearsal_is_refused_where_cci_would_really_patch(
 
 
 @pytest.mark.usefixtures("variables")
-def test_volcano_jobs_are_rehearsed_and_take_the_field_manager_that_the_plan_names(
+def test_volcano_jobs_take_a_dry_run_and_the_field_manager_of_the_plan(
     cloud: SandboxServer, call: Caller, tool: Tool
 ) -> None:
     patch = {**the_patch(VOLCANO_JOBS, "json"), "fieldManager": "platform", "pretty": True}
     file = tool.write("plan.yaml", on(cloud, patch, VOLCANO_JOBS))
     before = objects(cloud.client)
 
-    rehearsed = call("apply", file, "--yes", "--dry-run", "-o", "json")
-    assert rehearsed.json["reasons"] == {"applied": {"dry-run": 5}}, rehearsed.err
+    tried = call("apply", file, "--yes", "--dry-run", "-o", "json")
+    assert tried.json["reasons"] == {"applied": {"dry-run": 5}}, tried.err
     assert objects(cloud.client) == before
 
     applied = call("apply", file, "--yes", "-o", "json")

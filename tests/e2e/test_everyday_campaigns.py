@@ -1,6 +1,6 @@
 """Everyday use of the tool, on a real API server.
 
-Covered: rehearsals, `label` and `annotate`, a plan that removes the label it selects on, users with
+Covered: dry runs, `label` and `annotate`, a plan that removes the label it selects on, users with
 fewer rights (who may not list, who may not patch), digests.
 Left out: mistakes on the command line (tests/cli).
 """
@@ -32,22 +32,22 @@ def block(space: str) -> dict[str, Any]:
     return {"kinds": ["jobs.batch"], "namespaces": [space], "selector": "app=etl"}
 
 
-def test_a_rehearsal_stores_nothing_and_the_run_itself_comes_after_it(
+def test_a_dry_run_stores_nothing_and_the_run_itself_comes_after_it(
     control_plane: ControlPlane, tool: Tool, space: str
 ) -> None:
     file = tool.write("plan.yaml", plan("paint", block(space), patch={"labels": {"team": "red"}}))
     before = snapshot(control_plane, [space])
 
-    rehearsed = tool.run("apply", file, "--yes", "--dry-run", "-o", "json")
+    tried = tool.run("apply", file, "--yes", "--dry-run", "-o", "json")
 
-    assert rehearsed.code == 0, rehearsed.err
-    assert rehearsed.json["reasons"] == {"applied": {"dry-run": COUNT}}
-    assert rehearsed.json["requests"]["patch"] == COUNT
+    assert tried.code == 0, tried.err
+    assert tried.json["reasons"] == {"applied": {"dry-run": COUNT}}
+    assert tried.json["requests"]["patch"] == COUNT
     assert snapshot(control_plane, [space]) == before
     applied = tool.run("apply", file, "--yes", "-o", "json")
     assert applied.code == 0, applied.err
     assert applied.json["reasons"] == {"applied": {"patched": COUNT}}
-    assert applied.json["run"] != rehearsed.json["run"]
+    assert applied.json["run"] != tried.json["run"]
 
 
 def test_a_dry_run_reports_that_nothing_was_stored(tool: Tool, space: str) -> None:

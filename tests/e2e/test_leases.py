@@ -3,7 +3,7 @@
 Covered, on a real control plane whose audit log shows who sent what: the second process is refused;
 a holder that was killed is waited for and followed; one that was suspended while another took over
 sends nothing when it wakes; a Lease that is taken away or deleted; a missing right; signals while
-waiting; rehearsals and undo. On the sandbox: the same plan twice. Left out: renewals that fail, and
+waiting; dry runs and undo. On the sandbox: the same plan twice. Left out: renewals that fail, and
 when (tests/engine/test_tenure).
 """
 
@@ -234,7 +234,7 @@ def test_without_the_right_nothing_is_sent(cluster: Cluster, tmp_path: Path) -> 
 
 
 @pytest.mark.control_plane
-def test_a_rehearsal_takes_no_lease_and_an_undo_does(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_dry_run_takes_no_lease_and_an_undo_does(cluster: Cluster, tmp_path: Path) -> None:
     tool = machine(cluster, tmp_path, "first")
     file = tool.write("plan.yaml", cluster.plan("1000/s"))
 
@@ -285,7 +285,7 @@ def _logs(tool: Tool) -> Iterator[str]:
     return (log.read_text() for log in tool.state.glob("runs/*.jsonl"))
 
 
-def test_two_that_start_together_do_not_run_together(tmp_path: Path) -> None:
+def test_of_two_concurrent_processes_only_one_runs(tmp_path: Path) -> None:
     tools = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()

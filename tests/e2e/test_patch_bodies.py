@@ -116,7 +116,7 @@ def test_a_field_that_another_writer_changed_is_not_overwritten(
         },
     ],
 )
-def test_so_is_one_that_needed_no_change_when_the_run_was_planned(
+def test_a_change_of_a_field_that_needed_no_change_when_planned_is_drift_too(
     tool: Tool, server: SandboxServer, patch: dict[str, Any]
 ) -> None:
     assert tool.run("label", "jobs.batch", "kept=same", "-A", "-l", "app", "--yes").code == 0

@@ -2,7 +2,7 @@
 
 Covered, on a real API server: every patch type on kinds that take it, with its undo and the undo of
 that. On the sandbox: a run that was cut off, values that were changed since, a run that
-overwrote others' values, undone twice, a rehearsal, the output of `status`.
+overwrote others' values, undone twice, a dry run, the output of `status`.
 Left out: which values go back in every case (tests/rules/planning/test_undo.py).
 """
 
@@ -143,7 +143,7 @@ def test_a_target_that_another_writer_changed_since_is_skipped_and_listed(tool: 
         assert server.metadata(second)["labels"]["other"] == "theirs"
 
 
-def test_undone_twice_nothing_is_left_to_do(tool: Tool) -> None:
+def test_a_second_undo_has_nothing_to_do(tool: Tool) -> None:
     with sandbox(tool, jobs=50) as server:
         run = tool.run("apply", tool.write("plan.yaml", paint()), "--yes", "-o", "json").json["run"]
         assert tool.run("undo", run, "--yes").code == 0
@@ -202,7 +202,7 @@ def test_undo_restores_the_values_of_others_that_a_run_overwrote(tool: Tool) -> 
         assert "team" not in found
 
 
-def test_a_rehearsal_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> None:
+def test_a_dry_run_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> None:
     with sandbox(tool, jobs=50):
         file = tool.write("plan.yaml", paint())
         tried = tool.run("apply", file, "--yes", "--dry-run", "-o", "json").json["run"]

@@ -46,7 +46,7 @@ def applied(tool: Tool, run: str) -> Any:
         ("CCI", False),
     ],
 )
-def test_undo_brings_every_key_of_a_node_selector_back(
+def test_undo_restores_every_key_of_a_node_selector(
     tool: Tool, version: str | None, current: bool
 ) -> None:
     assert tool.kubeconfig is not None

@@ -1,7 +1,7 @@
 """Maintenance windows, with real time and with a clock that is set.
 
 Covered: outside of the window nothing is asked of the server and the next opening is named;
-undo and rehearsals at any time. Left out: windows that open or close during a run
+undo and dry runs at any time. Left out: windows that open or close during a run
 (test_window_edges.py), when windows are open (tests/rules/running/test_window.py), clocks that are
 set while a run goes on (tests/engine/test_window.py).
 """
@@ -82,13 +82,13 @@ def test_a_planned_run_waits_for_its_window_too(tool: Tool, server: SandboxServe
     assert ended.json["cause"].startswith("the window is closed; it opens next at")
 
 
-def test_within_the_window_all_is_as_ever(tool: Tool, server: SandboxServer) -> None:
+def test_within_the_window_a_run_is_carried_out(tool: Tool, server: SandboxServer) -> None:
     ended = tool.run("apply", tool.write("plan.yaml", windowed(ALWAYS)), "--yes")
 
     assert (ended.code, server.sent()) == (0, COUNT)
 
 
-def test_a_rehearsal_is_not_bound_by_the_window(tool: Tool, server: SandboxServer) -> None:
+def test_a_dry_run_is_not_bound_by_the_window(tool: Tool, server: SandboxServer) -> None:
     file = tool.write("plan.yaml", windowed(closed_now()))
 
     assert tool.run("apply", file, "--yes", "--dry-run").code == 0

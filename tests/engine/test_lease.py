@@ -386,7 +386,7 @@ async def test_a_renewal_whose_answer_is_lost_is_found_by_reading(server: LeaseS
     assert machine.logged.count("lease.not-renewed") == 1
 
 
-async def test_steps_of_the_clock_on_the_wall_change_nothing(server: LeaseServer) -> None:
+async def test_steps_of_the_wall_clock_change_nothing(server: LeaseServer) -> None:
     machine = Machine(server, "a_1_x")
     await machine.lease_holder.acquire()
     steps = iter([86_400.0, -86_400.0] * 500)

@@ -39,7 +39,7 @@ async def test_our_values_that_a_read_only_session_finds_are_recorded_for_undo()
     assert values_to_restore(CHANGE, TARGET, ended) == (STORED, BEFORE)
 
 
-async def test_so_is_what_a_read_finds_after_a_shutdown() -> None:
+async def test_the_part_that_a_read_finds_after_a_shutdown_is_recorded_too() -> None:
     scripted = ScriptedPatcher(PatchPolicy(CHANGE, always_matches))
 
     def refused_and_shut_down(_call: object) -> Reply:

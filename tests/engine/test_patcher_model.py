@@ -218,7 +218,7 @@ STEPS = st.lists(
     on_drift=st.sampled_from(OnDrift),
     earlier=st.sampled_from(["never sent", "sent without effect", "applied"]),
 )
-def test_the_promises_hold_whatever_happens(
+def test_the_guarantees_hold_whatever_happens(
     steps: list[Step], on_drift: OnDrift, earlier: str
 ) -> None:
     world = World(steps, overwriting=on_drift is OnDrift.OVERWRITE)

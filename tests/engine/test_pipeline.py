@@ -57,7 +57,9 @@ async def test_every_target_is_settled_exactly_once(count: int, concurrency: int
 
 
 @pytest.mark.parametrize("concurrency", [1, 7, 32])
-async def test_so_many_requests_are_in_flight_and_no_more(concurrency: int) -> None:
+async def test_requests_in_flight_reach_the_concurrency_and_never_exceed_it(
+    concurrency: int,
+) -> None:
     fleet = Fleet()
     cluster = fleet.add(300, concurrency=concurrency)
 

@@ -310,7 +310,7 @@ def test_a_run_that_is_cut_off_anywhere_ends_as_one_that_is_not(
 @pytest.mark.parametrize("kind", CHANGES)
 @settings(max_examples=15, deadline=None)
 @given(mishaps=MISHAPS)
-def test_so_does_one_that_does_not_guard_against_conflicts(
+def test_an_interrupted_run_without_a_version_guard_patches_each_object_once(
     kind: str, mishaps: list[Mishap]
 ) -> None:
     ended = carried_out(CHANGES[kind], mishaps, guarded=False)

@@ -88,7 +88,7 @@ async def test_a_worker_in_a_long_backoff_leaves_its_target_in_doubt_at_once() -
     assert "GET" not in run.cluster.verbs, "the server asked for a pause"
 
 
-async def test_without_a_pause_it_is_read_and_given_back() -> None:
+async def test_a_target_without_a_requested_pause_is_read_and_released() -> None:
     run = Stopped(10)
     run.cluster.patches = always(failure(429))
 

@@ -116,7 +116,7 @@ def test_a_damaged_file_is_listed_with_its_problem(runs: Path) -> None:
     assert [entry.state for entry in others] == [RunState.PLANNED] * 3
 
 
-def test_unfinished_runs_are_those_of_the_same_plan_that_can_go_on(runs: Path) -> None:
+def test_unfinished_runs_are_those_of_the_same_plan_that_can_be_resumed(runs: Path) -> None:
     (runs / "broken.run").write_text("oops")
     with RunFile.open(catalog.find(runs, "relabel"), write=True) as run:
         run.set_state(RunState.FINISHED)

@@ -188,7 +188,7 @@ def test_a_full_disk_pauses_the_run_with_the_record_intact(tmp_path: Path) -> No
         RunFile.open(tmp_path / "y.run", write=True)
 
 
-def test_the_words_for_a_full_disk_say_what_to_do(tmp_path: Path) -> None:
+def test_the_message_for_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
     make(tmp_path / "x.run", many(10)).close()
     run = RunFile.open(tmp_path / "x.run", write=True)
     pages = next(run.database.rows("PRAGMA page_count"))[0]

@@ -222,7 +222,7 @@ def test_every_primary_code_of_sqlite_becomes_one_line_of_advice() -> None:
         assert "\n" not in advice(error)
 
 
-def test_sqlite_is_spoken_to_in_this_folder_alone() -> None:
+def test_only_this_folder_uses_sqlite() -> None:
     package = Path(fleetpatch.journal.__file__).parent.parent
     users = {
         path.parent.name

@@ -68,7 +68,7 @@ def test_the_outcomes_that_were_recorded_last_can_be_read_again(tmp_path: Path) 
         assert list(queries.latest(run)) == list(zip(claimed[1:], groups[1], strict=True))
 
 
-def test_the_summary_knows_reasons_and_times(run: RunFile) -> None:
+def test_the_summary_has_reasons_and_times(run: RunFile) -> None:
     summary = queries.summary(run)
     assert summary.reasons == {
         Outcome.APPLIED: {Reason.PATCHED: 1, Reason.SETTLED_BY_READING: 1},

@@ -92,7 +92,7 @@ def test_a_wave_is_open_until_its_last_target_has_ended(tmp_path: Path) -> None:
         assert run.wave(1) == WaveProgress(90, 0, None)
 
 
-def test_waves_are_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
+def test_waves_are_loaded_when_the_file_is_opened_again(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", 10, 90) as made:
         waves = made.waves
 

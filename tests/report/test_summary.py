@@ -101,7 +101,7 @@ def test_every_reason_and_every_state_has_its_sentence() -> None:
     assert set(STATE) == set(RunState)
 
 
-def test_runs_stand_in_a_table() -> None:
+def test_runs_are_listed_in_a_table() -> None:
     dry = replace(PAUSED, info=replace(INFO, run="r2", dry_run=True))
     assert "\n".join(run_lines([PAUSED, dry])) == (
         "RUN                    PLAN              STATE             TARGETS  APPLIED  UNCHANGED"
@@ -113,7 +113,7 @@ def test_runs_stand_in_a_table() -> None:
     )
 
 
-def test_targets_stand_in_a_table() -> None:
+def test_targets_are_listed_in_a_table() -> None:
     assert "\n".join(target_lines([FAILED, IN_DOUBT])) == (
         "CLUSTER  KIND        NAMESPACE  NAME      OUTCOME   REASON    HTTP  DETAIL\n"
         "prod-a   jobs.batch  team-a     etl-0001  failed    rejected  422   no way\n"

@@ -184,7 +184,7 @@ async def test_a_token_that_is_refused_before_its_end_is_renewed_once_for_all_wo
     assert len(cloud.logins) == 2
 
 
-async def test_requests_go_on_while_a_renewal_hangs() -> None:
+async def test_requests_continue_while_a_renewal_hangs() -> None:
     cloud = Cloud(lifetime=10.0)
     async with running_cloud(cloud) as (api, _peer):
         cloud.refusals.append(Act.HANG)

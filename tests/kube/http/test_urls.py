@@ -41,9 +41,9 @@ def query(
 def test_only_parameters_that_the_kind_accepts_are_sent(
     provider: ProviderName, kind: Capability
 ) -> None:
-    rehearsed = QueryParameter.DRY_RUN in kind.query
+    takes_dry_run = QueryParameter.DRY_RUN in kind.query
 
-    sent = query(provider, kind.resource, ALL, PatchType.APPLY, dry_run=rehearsed)
+    sent = query(provider, kind.resource, ALL, PatchType.APPLY, dry_run=takes_dry_run)
 
     assert sent.keys() == {name.value for name in kind.query}
 
