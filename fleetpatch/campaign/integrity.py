@@ -18,6 +18,7 @@ _REMEDY = "nothing was sent; restore it from a copy, or plan again"
 def require_digest(journal: RunFile) -> None:
     """Raise RunFileError if the digest is not that of the plan in the run file."""
     info = journal.info
+    # The digest of an undo has two valid forms, since version 0.1.0 did not include the seal.
     known = _digests(info, journal.sealed)
     if info.plan_digest not in known:
         raise run_file_error(

@@ -61,6 +61,7 @@ class Session:
         self._stop = stop
         self._options = options or ApplyOptions()
         self._read_only = read_only
+        # A log that fails stops the run, but requests in flight are still recorded.
         self._log = FailsafeLog(log, stop.request)
         self._writer = JournalWriter(journal)
         # Ends what the session waits for outside of its lanes: the window, a wave's pause or check.
@@ -198,6 +199,7 @@ class Session:
             await self._run(lanes)
             return None
         finally:
+            # Usage since the last commit: reads, waits, and requests without an outcome.
             journal.count(meter.new_usage(), meter.new_warnings())
 
     async def _run(self, lanes: Sequence[Lane]) -> None:
@@ -260,6 +262,7 @@ class Session:
         """Record how the session ended; `state` is used if the run can be resumed."""
         tally = queries.summary(self._journal).tally
         ended, cause = final_state(tally, causes, self._limits.halted)
+        # A finished or halted run is what it is, whatever clusters were given up.
         partly = partly and ended is RunState.PAUSED
         if ended is RunState.PAUSED:
             ended = state

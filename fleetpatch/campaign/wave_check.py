@@ -73,7 +73,7 @@ async def _exit_code(command: Sequence[str], output: bytearray) -> int:
     """
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", buffering=0) as pipe:
-        os.set_blocking(reading, False)
+        os.set_blocking(reading, False)  # the last read must not wait for background processes
         try:
             process = await anyio.open_process(
                 list(command),
@@ -83,6 +83,7 @@ async def _exit_code(command: Sequence[str], output: bytearray) -> int:
                 start_new_session=True,
             )
         finally:
+            # The command has its own copy; with ours open the pipe would never end.
             os.close(writing)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_keep_end, pipe, output)
@@ -165,6 +166,7 @@ async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
     checked = 0
     names = check.kinds or tuple(dict.fromkeys(k for block in plan.targets for k in block.kinds))
     kinds = await kinds_of(cluster, names)
+    # Before any list: namespaces would silently match no object of such a kind.
     for name in names:
         if check.namespaces and not kinds[name].namespaced:
             return f"{cluster.name}: {kinds[name].name} are cluster-scoped; remove check.namespaces"
@@ -175,7 +177,7 @@ async def _missing(check: CheckSection, plan: Plan, cluster: ApiServer) -> str:
                 namespace=namespace,
                 selector=str(check.selector),
                 field_selector=str(check.field_selector),
-                whole=True,
+                whole=True,  # metadata alone has no conditions
             )
             async for page in pages:
                 checked += len(page.items)

@@ -74,6 +74,7 @@ async def interruptible(work: Callable[[Stop], Awaitable[T]]) -> T:
     """Run `work` with a Stop that the first signal requests."""
     stop = Stop()
 
+    # Called on the event loop's thread, as a `Shutdown` requires.
     def request(number: signal.Signals) -> None:
         sys.stderr.write(
             f"{number.name}: stopping; waiting for requests in flight (once more: exit at once)\n"

@@ -70,6 +70,7 @@ def apply_plan(
     # Locked before the run is selected, so that two processes cannot both make a new one.
     with plan_lock(plan.plan.name, settings) as lock:
         planned = None
+        # `--run-file` names the file of a new run.
         if not (choice.new or choice.run_file):
             planned = unfinished_run(plan, settings, servers, dry_run=choice.dry_run)
         if planned is None:
@@ -122,6 +123,7 @@ def new_run(
 
     If nothing matches because a finished run has changed all of it, return that run's summary.
     """
+    # A dry run changes nothing, so it may be made at any time.
     if not dry_run:
         # Before the survey: targets that were listed outside of the window would be outdated when
         # it opens.

@@ -63,6 +63,7 @@ def _text(file: "io.BufferedWriter | _LossyFile", replaced: object) -> io.TextIO
         encoding=getattr(replaced, "encoding", None),
         errors=ESCAPE,
         line_buffering=file.isatty(),
+        # stderr is not buffered: a message must be out before the process may be killed.
         write_through=isinstance(file, _LossyFile),
     )
 
@@ -100,6 +101,7 @@ def write_stderr_nowait(text: str) -> None:
     """
     poll = select.poll()
     poll.register(_STDERR, select.POLLOUT)
+    # Not through sys.stderr, whose write could block.
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
     line = f"{text}\n".encode(encoding, "backslashreplace")
     with suppress(OSError):
@@ -137,6 +139,7 @@ class _LossyFile(io.FileIO):
         """Write what can be written."""
         with suppress(OSError):
             super().write(data)
+        # All of it counts as written, so that no caller repeats it.
         return len(data)
 
 

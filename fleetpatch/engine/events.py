@@ -99,6 +99,7 @@ def run_started(
 
 def run_finished(log: Events, summary: Summary) -> None:
     """A session ended, in whatever state."""
+    # A warning is an event that a person should look at: every other state needs one to continue.
     write = log.info if summary.state is RunState.FINISHED else log.warning
     write("run.finished", **as_json(summary) | {"run": summary.info.run})
 
@@ -123,6 +124,7 @@ def server_warning(log: Events, cluster: str, detail: str) -> None:
 
 def pace_changed(log: Events, cluster: str, old: Pace, new: Pace, now: float) -> None:
     """The pace of a cluster changed; `now` is on the monotonic clock, as `new.until` is."""
+    # Relative, since readers of the log do not know our monotonic clock.
     resumes = {} if new.until is None else {"resumes_in_s": round(new.until - now, 1)}
     log.info(
         "pace.changed",
@@ -214,6 +216,7 @@ def attempt_retried(log: Events, record: RetryRecord) -> None:
 def target_settled(log: Events, target: Target, settlement: Settlement) -> None:
     """A target ended; the outcome is part of the event's name."""
     outcome = settlement.outcome
+    # Most targets have no detail, and this line is written for each of them.
     detail = {"detail": settlement.detail} if settlement.detail else {}
     write = log.warning if outcome is Outcome.FAILED else log.info
     write(

@@ -103,6 +103,7 @@ class Survey:
     async def _add_page(self, query: ListQuery, page: Page) -> None:
         if page.inconsistent:
             self.inconsistent[query.cluster.name] += 1
+        # Written before it is counted, so that the progress never shows more than is recorded.
         await self._writer.add([self._draft(query, seen) for seen in page.items])
         self.found += len(page.items)
         self._progress.planned(len(page.items))

@@ -101,6 +101,7 @@ class LeaseApi:
     ) -> RawReply:
         raw = await self._transport.send(template, url, content)
         refused = isinstance(raw, Raw) and raw.status == _UNAUTHORIZED
+        # Repeated here, since a Lease must not be lost because of an expired token.
         if refused and await self._transport.credentials.renew():
             return await self._transport.send(template, url, content)
         return raw

@@ -65,6 +65,7 @@ def _has_scheme(value: str) -> bool:
 
 
 def _checked(url: str, what: str, remedy: str) -> str:
+    # By name, since "scheme not supported" would not say what to use instead.
     if url.lower().startswith("socks"):
         raise KubeconfigError(
             f"{what}: SOCKS proxies are not supported; use an http:// or https:// proxy"
@@ -73,6 +74,7 @@ def _checked(url: str, what: str, remedy: str) -> str:
         parts = parse(url, _SCHEMES)
     except AddressError as error:
         raise KubeconfigError(f"{what} is not a valid proxy: it {error}; {remedy}") from None
+    # Only host, port and credentials of a proxy's URL have a meaning; Go ignores the rest, too.
     return parts._replace(path="", query="", fragment="").geturl()
 
 
@@ -105,6 +107,7 @@ def _is_excluded(url: SplitResult, no_proxy: str) -> bool:
         return True
     host = _ascii((url.hostname or "").lower())
     address = parse_ip(host)
+    # As in Go, an entry `host:443` matches an https:// URL that does not name its port.
     port = str(url.port or _DEFAULT_PORTS[url.scheme])
     return any(
         exclusion.matches(host, address, port)

@@ -24,6 +24,7 @@ def resolve(
     ClusterError if an unavailable group may have it, even if another group has it, too.
     """
     found = resources_named(name, resources)
+    # Refused even if other groups are unavailable: more groups cannot make it unambiguous.
     if len(found) > 1:
         candidates = ", ".join(sorted(resource.unambiguous_name for resource in found))
         raise UsageError(f"{name!r} is ambiguous; write one of these: {candidates}")
@@ -49,6 +50,7 @@ def resolve(
 
 def _candidates(name: str, unavailable: Mapping[str, str]) -> list[str]:
     """Return the group versions that could not be read and may have `name`."""
+    # What follows the first dot may be a group, or a version and a group: jobs.v1.batch.
     rest = name.lower().partition(".")[2]
     groups = {entry: _group(entry) for entry in unavailable}
     return [

@@ -91,6 +91,7 @@ def _drawn(
     *,
     total: int | None,
 ) -> Iterator[None]:
+    # Not rich's own detection: escape sequences must never be written to a file or pipe.
     if not stream.isatty():
         yield
         return

@@ -36,7 +36,7 @@ async def connect_to_cci(
     With `auth.iam` a token is requested from IAM; otherwise nothing is sent. Raises
     CredentialsError, and KubeconfigError for a proxy that cannot be used.
     """
-    server = server.rstrip("/")
+    server = server.rstrip("/")  # paths are appended to it
     where = f"cluster {name}"
     log_in = _log_in(auth, LoginEnvironment(where, clock, environ, tls_for(server, where)))
     return Connection(

@@ -59,6 +59,7 @@ async def connect_to_context(
     proxy = proxy_for(server, chosen.cluster.get("proxy-url"), chosen.where)
     _refuse_unencrypted_secrets(chosen, proxy)
     log_in = _log_in(chosen, now)
+    # The log-in comes last: a plugin must not run for a context that is not valid.
     return Connection(
         context=chosen.name,
         cluster=chosen.cluster_name,

@@ -27,6 +27,7 @@ def exec_info(context: Context, api_version: str, *, interactive: bool, with_clu
 def _cluster_info(context: Context) -> dict[str, Any]:
     cluster = context.cluster
     info: dict[str, Any] = {"server": cluster["server"]}
+    # Empty and false values are omitted, as by client-go's JSON.
     for key in ("tls-server-name", "insecure-skip-tls-verify", "proxy-url", "disable-compression"):
         if value := cluster.get(key):
             info[key] = value

@@ -84,6 +84,7 @@ async def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environ,
+        # A group of its own: all its processes can be ended, and Ctrl-C reaches only our process.
         start_new_session=True,
     )
     if process.stdout is None or process.stderr is None:
@@ -108,6 +109,7 @@ async def _communicate(
     async def keep_stdout() -> None:
         async for chunk in _chunks(stdout):
             output.extend(chunk)
+            # More is not a credential, and the plugin may write without end: it is stopped.
             if len(output) > OUTPUT_LIMIT:
                 tasks.cancel_scope.cancel()
 

@@ -53,6 +53,7 @@ def read_file(file: Path) -> KubeconfigFile:
     if not isinstance(content, dict):
         raise KubeconfigError(f"{file}: is not a kubeconfig: its top level must be a mapping")
     for key, value in _HEADER.items():
+        # Both may be missing, as in kubectl.
         if content.get(key) not in (None, "", value):
             raise KubeconfigError(f"{file}: is not a kubeconfig: its `{key}` must be {value}")
     current = content.get("current-context")
@@ -70,6 +71,7 @@ def _read_bytes(file: Path) -> bytes:
         raise KubeconfigError(
             f"{file}: cannot be read: {error.strerror}; check the file and its mode"
         ) from None
+    # One byte more than the limit was requested, so a larger file is noticed early.
     if len(text) > SIZE_LIMIT:
         raise KubeconfigError(
             f"{file}: is not a kubeconfig: it is larger than {SIZE_LIMIT >> 20} MiB"

@@ -31,6 +31,7 @@ async def connect_in_cluster(
         bearer = f"Bearer {read_token(account / 'token')}"
         return Grant.authorizing(bearer, tls, TOKEN_FILE_FRESH_FOR)
 
+    # Read now: without a token this is not a usable service account, and the error says so.
     try:
         first = await grant()
     except CredentialsError as error:
