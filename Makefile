@@ -50,7 +50,7 @@ lint: $(READY)  ## ruff: rules and format
 types: $(READY)  ## mypy --strict, tests too
 	@$(BIN)/mypy
 
-floors: $(READY)  ## import-linter: who may import whom
+floors: $(READY)  ## import-linter: which folders may import which
 	@$(BIN)/lint-imports
 
 format: $(READY)  ## let ruff rewrite the code

@@ -1,7 +1,7 @@
-"""Adds the pages that lie outside of docs/ to the documentation site; a hook of mkdocs.
+"""Adds the pages outside of docs/ to the documentation site; a hook of mkdocs.
 
-README.md becomes the start page. Links between pages are written for the repository, relative to
-its root or to plans/; here they are rewritten for the site.
+README.md becomes the start page. Links between pages are relative to the files of the repository;
+they are rewritten for the site.
 """
 
 import os
@@ -28,7 +28,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_more: Any) -> str:
-    """Rewrite the links of pages in docs/ that lead out of it."""
+    """Rewrite the links of pages in docs/ to files outside of it."""
     del page
     return markdown.replace("](../plans/", "](plans/")
 

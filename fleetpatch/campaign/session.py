@@ -262,7 +262,7 @@ class Session:
         """Record how the session ended; `state` is used if the run can be resumed."""
         tally = queries.summary(self._journal).tally
         ended, cause = final_state(tally, causes, self._limits.halted)
-        # A finished or halted run is what it is, whatever clusters were given up.
+        # `partly` describes an open run; a finished or halted one is complete in itself.
         partly = partly and ended is RunState.PAUSED
         if ended is RunState.PAUSED:
             ended = state

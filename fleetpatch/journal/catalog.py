@@ -137,7 +137,7 @@ def find(runs: Path, text: str) -> Path:
         return as_path.resolve() if as_path.is_symlink() else as_path
     paths = run_files(runs)
     # Names only: a run is found even if its file is damaged, so that the error is about that.
-    # An id or a plan's name wins over ids that merely start with it.
+    # An id or a plan's name takes precedence over ids that only start with it.
     for fits in (_is_id, _is_plan):
         if found := [path for path in paths if fits(path, text)]:
             return found[0]

@@ -176,7 +176,7 @@ def _conditions(
         outcomes = [standing.value for standing in standings]
         wanted = [r.value for r, outcome in OUTCOME_OF.items() if outcome.value in outcomes]
         either = [f"o.reason IN ({', '.join('?' * len(wanted))})"]
-        # These two have no outcome that names them.
+        # Pending and in doubt are not outcomes: they have no row in `outcomes`.
         if Standing.PENDING in standings:
             either.append(f"(o.target IS NULL AND NOT {CLAIMED})")
         if Standing.IN_DOUBT in standings:

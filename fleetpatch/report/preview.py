@@ -77,7 +77,7 @@ def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
             "the result may differ from what is shown here; apply with --dry-run to check"
         )
     yield ""
-    # Without advice above the question, where the next command is the answer.
+    # Not above the question whether to apply the run.
     if advise:
         yield from _next(preview.summary)
 

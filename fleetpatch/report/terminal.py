@@ -49,7 +49,7 @@ def write(lines: Iterable[str], stream: TextIO) -> None:
     if not stream.isatty():
         stream.writelines(f"{visible(line)}\n" for line in lines)
         return
-    # `highlight` would colour numbers and quoted text as rich thinks fit.
+    # `highlight` would also colour numbers and quoted text, by rich's own patterns.
     console = Console(file=stream, theme=_STYLES, highlight=False)
     words = _Words()
     for line in lines:

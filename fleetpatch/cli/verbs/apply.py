@@ -53,7 +53,7 @@ def command(
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     options = ApplyOptions(wait_for_window=wait)
     choice = Choice(digest, dry_run=dry_run, new=new, run_file=run_file, everything=everything)
-    # A path to a file that is not a run file; all else is looked up among the runs.
+    # Any file that is not a run file counts as a plan file; other names are looked up as runs.
     if is_plan_file(Path(what)):
         apply_plan(Path(what), settings, options, choice, output, yes=yes)
     else:
