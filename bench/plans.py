@@ -1,7 +1,10 @@
 """Writes plan files for fleetpatch, and builds its command line."""
 
 import sys
+from compileall import compile_dir
 from pathlib import Path
+
+import fleetpatch as package
 
 CONCURRENCY = 64
 _PLAN = """\
@@ -28,5 +31,10 @@ def write_plan(path: Path, *, kinds: str, selector: str, label: str) -> Path:
 
 
 def fleetpatch(*words: str | Path) -> list[str]:
-    """Return the command line that runs fleetpatch with this interpreter."""
+    """Return the command line that runs fleetpatch with this interpreter.
+
+    Its modules are compiled first, as they are in an installed package. In a checkout, with
+    PYTHONDONTWRITEBYTECODE set, each start would compile them again.
+    """
+    compile_dir(Path(package.__file__).parent, quiet=1)
     return [sys.executable, "-m", "fleetpatch", *map(str, words)]

@@ -62,9 +62,11 @@ def missing_identity(seen: Seen) -> str:
     Without a uid it cannot be distinguished from a recreated object, and without a resourceVersion
     a patch would not be guarded.
     """
+    if seen.name and seen.uid and seen.resource_version:
+        return ""
     required = {"name": seen.name, "uid": seen.uid, "resourceVersion": seen.resource_version}
     missing = [name for name, value in required.items() if not value]
-    return f"it has no {' and no '.join(missing)}" if missing else ""
+    return f"it has no {' and no '.join(missing)}"
 
 
 def _difference(target: Target, seen: Seen, *, written: bool) -> str:
