@@ -4,6 +4,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# File by file in the order of the folders. By default xdist begins with the files of most tests, and
+# would end with those of few and long ones.
+PYTEST_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+# Keep what was compiled, whatever the environment says: each worker would compile all tests anew.
+export PYTHONDONTWRITEBYTECODE :=
 READY := .venv/.ready
 # The folders of tests without whole campaigns, and the branch coverage that they reach together.
 QUICK := $(addprefix tests/,campaign cli engine journal kube model report rules sandbox test_files.py)
@@ -30,10 +35,10 @@ test: $(READY)  ## all tests (ARGS="-k survey" narrows them)
 ifdef CI
 	@scripts/control-plane --build >/dev/null
 endif
-	@$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+	@$(BIN)/pytest $(PYTEST_PARALLEL) $(ARGS)
 
 coverage: $(READY)  ## branch coverage of the tests that run in seconds; fails below the figure reached
-	@$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term --cov-fail-under=$(COVERED) \
+	@$(BIN)/pytest $(PYTEST_PARALLEL) --cov --cov-report=term --cov-fail-under=$(COVERED) \
 	  --timeout 300 $(QUICK) $(ARGS)
 
 lowest:  ## the tests with the lowest versions of the dependencies that pyproject.toml allows
@@ -41,7 +46,7 @@ lowest:  ## the tests with the lowest versions of the dependencies that pyprojec
 	@build/lowest/bin/python -m pip install --quiet uv
 	@build/lowest/bin/uv pip install --quiet --python build/lowest/bin/python \
 	  --resolution lowest-direct --editable . --group dev
-	@build/lowest/bin/pytest -n auto --dist loadfile $(ARGS)
+	@build/lowest/bin/pytest $(PYTEST_PARALLEL) $(ARGS)
 
 lint: $(READY)  ## ruff: rules and format
 	@$(BIN)/ruff check

@@ -1,6 +1,8 @@
-"""Fixtures that all tests share."""
+"""Fixtures that all tests share, and how the tests run."""
 
+import gc
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.control_plane import BinariesNotFoundError, ControlPlane, find_binaries
+from tests.control_plane.directory import memory
 
 # Examples have no time limit: on a loaded machine each of them may take a multiple of its time, and
 # a test that fails for that says nothing about the code.
@@ -19,6 +22,22 @@ def pytest_xdist_auto_num_workers() -> int:
     """Half as many again as there are CPUs: much of the suite waits for processes of its own."""
     cpus = os.cpu_count() or 1
     return cpus + cpus // 2
+
+
+def pytest_configure() -> None:
+    """Keep temporary files in memory where that can be: a run file is synced at every commit."""
+    directory = memory()
+    if "TMPDIR" in os.environ or directory is None:
+        return
+    runs_programs = not os.statvfs(directory).f_flag & os.ST_NOEXEC
+    if runs_programs:  # some tests write scripts and run them
+        tempfile.tempdir = str(directory)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests, which stay as long as the process."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +52,13 @@ def control_plane_binaries() -> Path:
 
 
 @pytest.fixture(scope="session")
-def control_plane(control_plane_binaries: Path) -> Iterator[ControlPlane]:
+def audit_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the control plane of this session writes a line for each request."""
+    return tmp_path_factory.mktemp("audit") / "audit.log"
+
+
+@pytest.fixture(scope="session")
+def control_plane(control_plane_binaries: Path, audit_log: Path) -> Iterator[ControlPlane]:
     """Start the control plane of this session; tests keep apart by a namespace each."""
-    with ControlPlane(control_plane_binaries) as started:
+    with ControlPlane(control_plane_binaries, audit_log=audit_log) as started:
         yield started

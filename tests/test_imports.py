@@ -15,18 +15,15 @@ ROOT = Path(fleetpatch.__file__).parent
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    graph = {_name(file): set(_imported(file)) & _modules() for file in ROOT.rglob("*.py")}
+    modules = {_name(file): file for file in ROOT.rglob("*.py")}
+    graph = {name: modules.keys() & set(_imported(file)) for name, file in modules.items()}
 
     try:
         order = tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from None
 
-    assert set(order) == _modules()
-
-
-def _modules() -> set[str]:
-    return {_name(file) for file in ROOT.rglob("*.py")}
+    assert set(order) == modules.keys()
 
 
 def _name(file: Path) -> str:

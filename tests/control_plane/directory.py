@@ -12,16 +12,23 @@ _ROOM = 2 * 1024**3
 _GRACE_SECONDS = 60.0
 
 
+def memory() -> Path | None:
+    """A directory in memory, where fsync costs nothing; None where there is no room.
+
+    A container's /dev/shm is often 64 MiB, which is less than the log that etcd allocates when it
+    starts.
+    """
+    has_room = _SHARED_MEMORY.is_dir() and shutil.disk_usage(_SHARED_MEMORY).free >= _ROOM
+    return _SHARED_MEMORY if has_room else None
+
+
 class StateDirectory:
     """A temporary directory with a lock that is held as long as its owner lives."""
 
     def __init__(self) -> None:
         _remove_abandoned()
-        # etcd 3.4 cannot switch fsync off; in memory it costs nothing. A container's /dev/shm is
-        # often 64 MiB, which is less than the log that etcd allocates when it starts.
-        in_memory = _SHARED_MEMORY.is_dir() and shutil.disk_usage(_SHARED_MEMORY).free >= _ROOM
-        parent = _SHARED_MEMORY if in_memory else None
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        # etcd 3.4 cannot switch fsync off.
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=memory()))
         self._lock = (self.path / "lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 

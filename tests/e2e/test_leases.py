@@ -30,24 +30,17 @@ DURATION = 5
 LEASES = "/apis/coordination.k8s.io/v1/namespaces"
 
 
-@pytest.fixture(scope="module")
-def audit_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("audit") / "audit.log"
-
-
-@pytest.fixture(scope="module")
-def plane(control_plane_binaries: Path, audit_log: Path) -> Iterator[ControlPlane]:
-    with ControlPlane(control_plane_binaries, audit_log=audit_log) as started:
-        yield started
-
-
 @dataclass(frozen=True)
 class Cluster:
-    """A namespace with jobs and a Lease on the real control plane."""
+    """A namespace with jobs and a Lease on the real control plane.
+
+    The audit log has nothing about it before byte `start`.
+    """
 
     plane: ControlPlane
     audit_log: Path
     namespace: str
+    start: int
 
     @property
     def path(self) -> str:
@@ -61,7 +54,8 @@ class Cluster:
 
     def patched(self) -> list[Sent]:
         """Return the PATCH requests for jobs so far."""
-        return [one for one in audited(self.audit_log, self.namespace) if one.name != "relabel"]
+        sent = audited(self.audit_log, self.namespace, self.start)
+        return [one for one in sent if one.name != "relabel"]
 
     def plan(self, rate: str = "50/s", **more: Any) -> dict[str, Any]:
         lock = {"lease": f"{self.namespace}/relabel", "duration": f"{DURATION}s"}
@@ -82,10 +76,11 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(plane: ControlPlane, audit_log: Path) -> Cluster:
-    namespace = plane.namespace()
-    plane.create_jobs(JOBS, namespace, labels=lambda _index: {"app": "etl"})
-    return Cluster(plane, audit_log, namespace)
+def cluster(control_plane: ControlPlane, audit_log: Path) -> Cluster:
+    start = audit_log.stat().st_size
+    namespace = control_plane.namespace()
+    control_plane.create_jobs(JOBS, namespace, labels=lambda _index: {"app": "etl"})
+    return Cluster(control_plane, audit_log, namespace, start)
 
 
 def machine(cluster: Cluster, tmp_path: Path, name: str, user: str = "admin") -> Tool:

@@ -82,9 +82,12 @@ class Sent:
     status: int
 
 
-def audited(log: Path, namespace: str) -> Iterator[Sent]:
-    """Yield the PATCH requests of an audit log, in the order of their answers."""
-    for line in log.read_text().splitlines():
+def audited(log: Path, namespace: str, start: int = 0) -> Iterator[Sent]:
+    """Yield the PATCH requests of an audit log from byte `start`, in the order of their answers."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode().splitlines()
+    for line in lines:
         # A server that was killed may have left half a line, which the next one continued.
         event = _parsed(line[max(line.rfind('{"kind":"Event"'), 0) :])
         about = event.get("objectRef", {})
