@@ -22,7 +22,7 @@ from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import as_anybody, paint
 from tests.control_plane.processes import free_ports
 from tests.e2e.sandboxes import SandboxServer
-from tests.e2e.tool import Tool, end
+from tests.e2e.tool import Tool, end, without_bytecode
 
 
 @pytest.fixture(autouse=True)
@@ -266,7 +266,7 @@ def test_a_disk_that_is_full_while_planning_keeps_no_run_and_the_advice_says_so(
 def test_a_run_file_that_may_not_grow_while_planning_is_not_kept(tool: Tool) -> None:
     for blocks in (1, 8, 40):
         limited = ["sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh"]
-        ended = end(tool.start("plan", "plan.yaml", under=limited))
+        ended = end(without_bytecode(tool).start("plan", "plan.yaml", under=limited))
         refused(ended, "then plan again; nothing was sent, and the run was not kept")
         assert not list(tool.state.rglob("*.run"))
 

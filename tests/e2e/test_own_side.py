@@ -26,7 +26,7 @@ from fleetpatch.engine.clock import SystemClock
 from fleetpatch.model.plan.load import plan_from
 from tests.cli.calling import Ended
 from tests.e2e.sandboxes import SandboxServer, sandbox
-from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.tool import Tool, end, eventually, plan, without_bytecode
 
 JOBS = 2000
 BATCH_JOBS = JOBS // 5
@@ -90,7 +90,7 @@ def test_a_run_file_that_cannot_grow_ends_the_run_with_its_record_intact(tool: T
         limited = shell(f'ulimit -f {blocks}; exec "$@"')
         words = ("apply", "paint", "--yes", "--log-file", "/dev/null")
 
-        ended = end(tool.start(*words, under=limited))
+        ended = end(without_bytecode(tool).start(*words, under=limited))
 
         broke(ended, r"run file \S+\.run: .*(size limit|disk is full).*resume")
         goes_on(tool, server)

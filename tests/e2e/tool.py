@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -86,6 +86,11 @@ class Tool:
         """Return the events of a run's log."""
         lines = Path(str(run_file)).with_suffix(".jsonl").read_bytes().splitlines()
         return [msgspec.json.decode(line) for line in lines]
+
+
+def without_bytecode(tool: Tool) -> Tool:
+    """The tool, for limits on files: Python would keep the written part of a module it compiles."""
+    return replace(tool, variables={**tool.variables, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
