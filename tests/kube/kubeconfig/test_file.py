@@ -154,7 +154,7 @@ async def test_another_version_of_yaml_is_an_error_with_its_place(
         await load(tmp_path / "config", text)
 
 
-@pytest.mark.parametrize("depth", [500, 2_000])
+@pytest.mark.parametrize("depth", [500, 1_200])
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
 async def test_deep_nesting_is_an_error_of_the_kubeconfig(
     tmp_path: Path, opening: str, depth: int

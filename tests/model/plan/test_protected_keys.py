@@ -51,35 +51,43 @@ def test_a_similar_key_is_not_protected(key: str) -> None:
     assert owner_of(key) is None
 
 
-@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(
-    "patch",
+    ("patch", "entry"),
     [
-        "{labels: {KEY: a}}",
-        "{labels: {KEY: null}}",
-        "{annotations: {KEY: a}}",
-        "{renameLabels: {KEY: a}}",
-        "{renameLabels: {a: KEY}}",
-        "{copyLabels: {a: KEY}}",
-        "{merge: {metadata: {labels: {KEY: a}}}}",
-        "{merge: {metadata: {annotations: {KEY: null}}}}",
-        "{strategic: {metadata: {annotations: {KEY: a}}}}",
-        "{apply: {metadata: {labels: {KEY: a}}}}",
-        "{json: [{op: add, path: /metadata/labels/POINTER, value: a}]}",
-        "{json: [{op: remove, path: /metadata/annotations/POINTER}]}",
-        "{json: [{op: move, from: /metadata/labels/POINTER, path: /metadata/labels/a}]}",
-        "{json: [{op: copy, from: /spec/a, path: /metadata/annotations/POINTER}]}",
+        ("{labels: {ENTRIES}}", "KEY: a"),
+        ("{labels: {ENTRIES}}", "KEY: null"),
+        ("{annotations: {ENTRIES}}", "KEY: a"),
+        ("{renameLabels: {ENTRIES}}", "KEY: aN"),
+        ("{renameLabels: {ENTRIES}}", "aN: KEY"),
+        ("{copyLabels: {ENTRIES}}", "aN: KEY"),
+        ("{merge: {metadata: {labels: {ENTRIES}}}}", "KEY: a"),
+        ("{merge: {metadata: {annotations: {ENTRIES}}}}", "KEY: null"),
+        ("{strategic: {metadata: {annotations: {ENTRIES}}}}", "KEY: a"),
+        ("{apply: {metadata: {labels: {ENTRIES}}}}", "KEY: a"),
+        ("{json: [ENTRIES]}", "{op: add, path: /metadata/labels/POINTER, value: a}"),
+        ("{json: [ENTRIES]}", "{op: remove, path: /metadata/annotations/POINTER}"),
+        (
+            "{json: [ENTRIES]}",
+            "{op: move, from: /metadata/labels/POINTER, path: /metadata/labels/aN}",
+        ),
+        ("{json: [ENTRIES]}", "{op: copy, from: /spec/a, path: /metadata/annotations/POINTER}"),
     ],
 )
-def test_a_protected_key_is_refused_and_its_owner_named(key: str, patch: str) -> None:
-    text = with_patch(patch.replace("KEY", key).replace("POINTER", key.replace("/", "~1")))
-    owner = owner_of(key)
+def test_protected_keys_are_refused_and_their_owners_named(patch: str, entry: str) -> None:
+    entries = [
+        entry.replace("KEY", key).replace("POINTER", key.replace("/", "~1")).replace("N", str(n))
+        for n, key in enumerate(KEYS)
+    ]
+    text = with_patch(patch.replace("ENTRIES", ", ".join(entries)))
 
-    (problem,) = problems_of(text)
+    problems = problems_of(text)
 
-    assert owner
-    assert f"'{key}' belongs to {owner.name}: {owner.why}; remove it, or name it" in problem
-    parse_plan(f"{text}guards: {{allowKeys: [{key}]}}\n", "plan.yaml")
+    assert len(problems) == len(KEYS)
+    for key, problem in zip(KEYS, problems, strict=True):
+        owner = owner_of(key)
+        assert owner
+        assert f"'{key}' belongs to {owner.name}: {owner.why}; remove it, or name it" in problem
+    parse_plan(f"{text}guards: {{allowKeys: [{', '.join(KEYS)}]}}\n", "plan.yaml")
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -375,22 +375,29 @@ KEYS = st.sampled_from(
 POINTERS = st.sampled_from(["", "/", "/spec", "/metadata/labels/a", "/metadata", "//", "/a~1b/~"])
 LEAVES = st.none() | st.booleans() | st.integers() | st.sampled_from(["a", "v1", "cci"]) | POINTERS
 ANYTHING = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4)
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=8,
 )
+OPERATIONS = st.dictionaries(st.sampled_from(["op", "path", "from", "value"]), ANYTHING)
 PATCHES = st.dictionaries(
     st.sampled_from([*METADATA_PARTS, *BODIES, *OPTIONS]),
-    ANYTHING
-    | st.lists(st.dictionaries(st.sampled_from(["op", "path", "from", "value"]), ANYTHING)),
+    ANYTHING | st.lists(OPERATIONS, max_size=3),
+    max_size=3,
 )
 TREES = ANYTHING | st.fixed_dictionaries(
     {},
     optional={
         "patch": PATCHES | ANYTHING,
         "fleet": st.lists(
-            st.fixed_dictionaries({}, optional={"provider": ANYTHING, "auth": ANYTHING}) | ANYTHING
+            st.fixed_dictionaries({}, optional={"provider": ANYTHING, "auth": ANYTHING}) | ANYTHING,
+            max_size=3,
         ),
         "targets": st.lists(
-            st.fixed_dictionaries({"kinds": st.lists(st.text("abj.v1", max_size=8) | ANYTHING)})
+            st.fixed_dictionaries(
+                {"kinds": st.lists(st.text("abj.v1", max_size=8) | ANYTHING, max_size=3)}
+            ),
+            max_size=3,
         ),
     },
 )

@@ -7,7 +7,7 @@ restores the values that an overwriting run replaced. Left out: run files and se
 (tests/e2e/test_undo.py).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -85,24 +85,54 @@ BODIES = st.fixed_dictionaries(
         ),
     },
 )
-PATHS = st.builds("/spec/{}{}".format, KEYS, st.sampled_from(["", "/a", "/0", "/-"]))
-OPERATIONS = st.one_of(
-    st.fixed_dictionaries(
-        {"op": st.sampled_from(["add", "replace"]), "path": PATHS, "value": VALUES}
-    ),
-    st.fixed_dictionaries({"op": st.just("remove"), "path": PATHS}),
-    st.fixed_dictionaries({"op": st.sampled_from(["move", "copy"]), "from": PATHS, "path": PATHS}),
-)
-CHANGES = {
-    "labels": metadata_changes(),
-    "merge": st.builds(lambda body: BodyPatch(PatchType.MERGE, body), BODIES),
-    "strategic": st.builds(
+
+
+def operations(whole: Json) -> st.SearchStrategy[dict[str, Any]]:
+    """One operation of a JSON Patch that fits the object, unless those before it changed that."""
+    there = sorted(_pointers("/spec", whole["spec"]))
+    made = st.sampled_from(sorted(set(_places("/spec", whole["spec"]))))
+    adding = st.fixed_dictionaries({"op": st.just("add"), "path": made, "value": VALUES})
+    if not there:
+        return adding
+    known = st.sampled_from(there)
+    copying = {"op": st.sampled_from(["move", "copy"]), "from": known, "path": made | known}
+    return st.one_of(
+        adding,
+        st.fixed_dictionaries({"op": st.just("replace"), "path": known, "value": VALUES}),
+        st.fixed_dictionaries({"op": st.just("remove"), "path": known}),
+        st.fixed_dictionaries(copying),
+    )
+
+
+def _pointers(start: str, value: Any) -> Iterator[str]:
+    """The pointers to all that a value holds."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in inner:
+        yield f"{start}/{key}"
+        if isinstance(one, dict | list):
+            yield from _pointers(f"{start}/{key}", one)
+
+
+def _places(start: str, value: Any) -> Iterator[str]:
+    """The pointers to places where something can be added."""
+    yield from (f"{start}/{key}" for key in ("abcd" if isinstance(value, dict) else "0-"))
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in inner:
+        if isinstance(one, dict | list):
+            yield from _places(f"{start}/{key}", one)
+
+
+CHANGES: dict[str, Callable[[Json], st.SearchStrategy[PlanChange]]] = {
+    "labels": lambda _: metadata_changes(),
+    "merge": lambda _: st.builds(BodyPatch, st.just(PatchType.MERGE), BODIES),
+    "strategic": lambda _: st.builds(
         lambda labels: BodyPatch(PatchType.STRATEGIC, {"metadata": {"labels": labels}}),
         st.dictionaries(KEYS, st.none() | st.just("z"), min_size=1, max_size=2),
     ),
-    "json": st.builds(
-        lambda operations: BodyPatch(PatchType.JSON, operations),
-        st.lists(OPERATIONS, min_size=1, max_size=3),
+    "json": lambda whole: st.builds(
+        BodyPatch,
+        st.just(PatchType.JSON),
+        st.lists(operations(whole), min_size=1, max_size=3),
     ),
 }
 
@@ -208,7 +238,7 @@ def without_version(whole: Json) -> Json:
 def test_undo_restores_the_values_before_and_its_undo_the_wanted_values(
     kind: str, data: st.DataObject, whole: Json
 ) -> None:
-    change = data.draw(CHANGES[kind])
+    change = data.draw(CHANGES[kind](whole))
     target = planned(change, whole)
 
     after, settlement = applied(change, target, whole)
@@ -225,7 +255,7 @@ def test_undo_restores_the_values_before_and_its_undo_the_wanted_values(
 @settings(max_examples=50, suppress_health_check=[HealthCheck.filter_too_much])
 @given(data=st.data(), whole=objects())
 def test_a_second_undo_has_nothing_to_do(kind: str, data: st.DataObject, whole: Json) -> None:
-    change = data.draw(CHANGES[kind])
+    change = data.draw(CHANGES[kind](whole))
     target = planned(change, whole)
     after, settlement = applied(change, target, whole)
     back, undoing = undo_of(change, target, settlement)
@@ -246,7 +276,7 @@ def test_a_second_undo_has_nothing_to_do(kind: str, data: st.DataObject, whole: 
 def test_a_later_change_by_another_writer_is_not_undone(
     kind: str, on_drift: OnDrift, data: st.DataObject, whole: Json
 ) -> None:
-    change = data.draw(CHANGES[kind])
+    change = data.draw(CHANGES[kind](whole))
     target = planned(change, whole)
     after, settlement = applied(change, target, whole)
     back, undoing = undo_of(change, target, settlement)
@@ -291,7 +321,7 @@ def test_a_label_of_another_writer_is_not_drift_even_if_ours_was_the_first(
 def test_undo_restores_the_values_that_an_overwriting_run_replaced(
     kind: str, data: st.DataObject, whole: Json, meanwhile: Json
 ) -> None:
-    change = data.draw(CHANGES[kind])
+    change = data.draw(CHANGES[kind](whole))
     target = planned(change, whole)
     labels = dict.fromkeys("abcd", "theirs")
     drifted = written(merge_patched({**whole, "spec": meanwhile}, {"metadata": {"labels": labels}}))

@@ -163,14 +163,15 @@ KEYS = st.sampled_from(
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | KEYS | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
-    max_leaves=20,
+    max_leaves=10,
 )
 MAPS = st.dictionaries(KEYS, VALUES, max_size=4)
 MANAGED = st.lists(
     st.fixed_dictionaries(
         {"manager": st.just("fleetpatch"), "operation": st.just("Apply"), "fieldsV1": MAPS}
     )
-    | VALUES
+    | VALUES,
+    max_size=3,
 )
 DOCUMENTS = (
     st.fixed_dictionaries(
