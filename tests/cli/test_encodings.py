@@ -8,6 +8,7 @@ Left out: what text from servers is cleaned of (tests/model/test_text.py).
 import json
 import os
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,21 +37,45 @@ def in_encoding(tool: Tool, encoding: str) -> Tool:
     return replace(tool, variables={"PYTHONIOENCODING": encoding})
 
 
+ONE_AFTER_THE_OTHER = """
+import json, sys
+from fleetpatch.cli.app import main
+
+codes = []
+for words in json.loads(sys.argv[1]):
+    sys.argv[1:] = words
+    try:
+        main()
+    except SystemExit as ended:
+        codes.append(ended.code)
+with open("codes", "w") as file:
+    json.dump(codes, file)
+"""
+"""Calls `main` for several commands in one process, with the streams of that process."""
+
+
 @pytest.mark.usefixtures("server")
 @pytest.mark.parametrize("encoding", ["gbk", "latin-1", "ascii", "utf-8", "cp437:strict"])
 def test_any_value_can_be_shown_in_any_encoding(tool: Tool, odd_plan: Path, encoding: str) -> None:
-    narrow = in_encoding(tool, encoding)
-    for words in (
-        ("plan", odd_plan),
+    words = [
+        ("plan", str(odd_plan)),
         ("status",),
         ("status", "odd"),
         ("targets", "odd"),
         ("apply", "odd"),
-        ("validate", odd_plan),
-    ):
-        ended = call(narrow, *(os.fsencode(str(word)) for word in words))
-        assert ended.code == (2 if words[0] == "apply" else 0), ended.err
-        assert "Traceback" not in ended.err
+        ("validate", str(odd_plan)),
+    ]
+    command = [sys.executable, "-c", ONE_AFTER_THE_OTHER, json.dumps(words)]
+    environment = in_encoding(tool, encoding).environment
+
+    ended = subprocess.run(
+        command, cwd=tool.folder, env=environment, capture_output=True, check=False
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert b"Traceback" not in ended.stderr
+    codes = json.loads((tool.folder / "codes").read_text())
+    assert codes == [2 if verb == "apply" else 0 for verb, *_ in words]
 
 
 @pytest.mark.usefixtures("server")
