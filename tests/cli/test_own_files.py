@@ -21,6 +21,7 @@ import pytest
 from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import as_anybody, paint
 from tests.control_plane.processes import free_ports
+from tests.e2e.disks import mounted
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool, end, without_bytecode
 
@@ -96,13 +97,21 @@ def test_without_a_home_folder_there_is_no_kubeconfig_by_default(tool: Tool) -> 
     refused(ended, "set KUBECONFIG or write ~/.kube/config")
 
 
-@pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
-def test_a_link_in_place_of_a_lock_is_refused_and_its_target_unchanged(
-    call: Caller, tool: Tool, server: SandboxServer, put: str
-) -> None:
+@pytest.fixture
+def victim(tool: Tool, server: SandboxServer) -> Iterator[Path]:
+    """A file that a test must leave as it is, and send nothing."""
     victim = tool.folder / "victim"
     victim.write_text("precious")
     sent = server.sent()
+    yield victim
+    assert victim.read_text() == "precious"
+    assert server.sent() == sent
+
+
+@pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
+def test_a_link_in_place_of_a_lock_is_refused_and_its_target_unchanged(
+    call: Caller, tool: Tool, victim: Path, put: str
+) -> None:
     call("plan", "plan.yaml")
     (run_file,) = tool.state.rglob("*.run")
     for lock in (tool.state / "locks" / "paint.lock", run_file.with_name(f"{run_file.name}.lock")):
@@ -110,17 +119,12 @@ def test_a_link_in_place_of_a_lock_is_refused_and_its_target_unchanged(
 
         refused(call("apply", "paint", "--yes"), f"{lock}: the lock cannot be opened (")
         lock.unlink()
-    assert victim.read_text() == "precious"
-    assert server.sent() == sent
 
 
 @pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
 def test_a_link_in_the_place_of_the_log_stops_the_run_before_anything_is_sent(
-    call: Caller, tool: Tool, server: SandboxServer, put: str
+    call: Caller, tool: Tool, victim: Path, put: str
 ) -> None:
-    victim = tool.folder / "victim"
-    victim.write_text("precious")
-    sent = server.sent()
     call("plan", "plan.yaml")
     (log,) = tool.state.rglob("*.jsonl")
     log.unlink()
@@ -130,8 +134,6 @@ def test_a_link_in_the_place_of_the_log_stops_the_run_before_anything_is_sent(
     refused(call("apply", "paint", "--yes"), f"{log}: the log cannot be opened (")
     ended = call("apply", "paint", "--yes", "--log-file", "named.jsonl")
     refused(ended, "named.jsonl: the log cannot be opened (")
-    assert victim.read_text() == "precious"
-    assert server.sent() == sent
 
 
 @pytest.mark.parametrize("put", ["symlink_to", "hardlink_to"])
@@ -234,15 +236,8 @@ def test_a_name_that_no_file_can_have_is_not_a_run(call: Caller) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 256 KiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(words, check=False, capture_output=True).returncode:
-        pytest.skip("only root, with the right to mount, can make a disk that is soon full")
-    try:
+    with mounted(tmp_path / "small", "256k") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("left", [0, 4, 16, 40, 60])

@@ -25,6 +25,7 @@ from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.model.plan.load import plan_from
 from tests.cli.calling import Ended
+from tests.e2e.disks import mounted
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan, without_bytecode
 
@@ -71,15 +72,8 @@ def goes_on(tool: Tool, server: SandboxServer, *words: object) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one mebibyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(words, check=False, capture_output=True).returncode:
-        pytest.skip("only root, with the right to mount, can make a disk that is soon full")
-    try:
+    with mounted(tmp_path / "small", "1m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_run_file_that_cannot_grow_ends_the_run_with_its_record_intact(tool: Tool) -> None:
