@@ -24,7 +24,7 @@ from fleetpatch.model.providers.tables import PROVIDERS
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
-from fleetpatch.rules.answers.settlement import OnDrift
+from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.pacing.governor import Pace, PaceCause
 from fleetpatch.rules.running.backoff import Backoff
 

@@ -17,8 +17,10 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.target import Target
+from fleetpatch.rules.answers.verdicts import may_be_starting
 from fleetpatch.rules.running.limits import (
     BUSY_ANSWERS,
     BUSY_SECONDS,
@@ -129,6 +131,16 @@ class OutageTracker:
         # A refused connection is enough; broken ones count only together.
         if many or not alone:
             self._last = now
+
+    def may_explain(self, reply: Reply, now: float) -> bool:
+        """Return whether a server that has just started may have sent `reply`.
+
+        A missing answer is noted, and explained by nothing.
+        """
+        if isinstance(reply, NoAnswer):
+            self.note(now, alone=reply.silence is not Silence.UNREACHABLE)
+            return False
+        return self.is_recent(now) and may_be_starting(reply)
 
     def is_recent(self, now: float) -> bool:
         """Return whether the server may have been started just now."""

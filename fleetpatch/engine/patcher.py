@@ -11,22 +11,23 @@ same. Each attempt ends in a `Settlement`, in `Retryable` or in `Deferred`.
 from msgspec.structs import replace
 
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, Unjudged
+from fleetpatch.engine.doubt import Doubt
 from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence, is_unreachable, one_line
+from fleetpatch.model.answer import Answer, Reply, is_unreachable, one_line
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.identity import verified_reply
 from fleetpatch.rules.answers.settlement import (
-    End,
     after_patch,
     after_read,
     outweighs_refusal,
     partly_stored,
     values_written,
 )
+from fleetpatch.rules.answers.steps import End
 from fleetpatch.rules.answers.verdicts import (
     Ruling,
     Verdict,
@@ -34,7 +35,6 @@ from fleetpatch.rules.answers.verdicts import (
     is_gone,
     is_owned_by,
     judge,
-    may_be_starting,
 )
 from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.planning.planner import goal
@@ -69,17 +69,7 @@ class TargetPatcher:
         self._options = self._policy.options
         # The resourceVersion that the next PATCH carries.
         self._version = target.resource_version
-        # These five describe PATCHes of this session and, with `in_doubt`, of an earlier one:
-        # whether one may have been applied at any time,
-        self._maybe_applied = in_doubt
-        # whether one had a reply, or none, that a conflict does not explain,
-        self._lost = in_doubt
-        # whether one was sent after the last successful read,
-        self._unread = False
-        # whether one was left without an answer, so that it may arrive even after a read,
-        self._unanswered = in_doubt
-        # and whether the object must be read before the next one.
-        self._must_read = in_doubt
+        self._doubt = Doubt(in_doubt=in_doubt)
         self._renewed = False
         self._attempts = 0
         self._reads = 0
@@ -97,20 +87,12 @@ class TargetPatcher:
         now = self._context.clock.monotonic()
         return now - (now if self._first_sent_at is None else self._first_sent_at)
 
-    @property
-    def _is_in_doubt(self) -> bool:
-        """Whether a PATCH of ours may have been applied, or may still be.
-
-        One that was not answered may arrive even after a read.
-        """
-        return self._unanswered or self._unread
-
     async def send_first(self) -> Settlement | Deferred | None:
         """Send the patch as planned, without a read: a 200 that shows the object ends the target.
 
         Returns None where `attempt` has to go on, with the reply or with the read that comes first.
         """
-        if self._must_read or self._policy.read_only:
+        if self._doubt.must_read or self._policy.read_only:
             return None
         permit = await self._context.pacer.admit(self._context.shutdown)
         if permit is None:
@@ -137,9 +119,9 @@ class TargetPatcher:
         """Read where needed, then send where allowed."""
         shutdown = self._context.shutdown
         # Without this the target would wait for the pacer first, and then be read all the same.
-        if shutdown.requested and self._unread and not self._must_read:
+        if shutdown.requested and self._doubt.unread and not self._doubt.must_read:
             return await self._defer_for_shutdown()
-        if self._must_read:
+        if self._doubt.must_read:
             ended = await self._read()
             # Another read could follow only after a wait, and there are no waits after a shutdown.
             if shutdown.requested and isinstance(ended, Retryable):
@@ -163,7 +145,7 @@ class TargetPatcher:
 
         After a reply that asks for a pause nothing is read, and the target stays in doubt.
         """
-        if self._unread:
+        if self._doubt.unread:
             if self._last and retry_after(self._last.reply, self._context.clock.wall()):
                 return Deferred()
             match await self._read():
@@ -171,7 +153,7 @@ class TargetPatcher:
                     return ended
                 case Retryable() | Deferred():
                     return Deferred()
-        return self._partly_stored() or Deferred(in_doubt=self._is_in_doubt)
+        return self._partly_stored() or Deferred(in_doubt=self._doubt.remains)
 
     def _partly_stored(self) -> Settlement | None:
         """Settle a target that has some of our values, if no more may be sent."""
@@ -183,7 +165,7 @@ class TargetPatcher:
         `may_send`: a PATCH may follow the read if attempts were used up by failing reads.
         """
         # Overdue: attempts ended before a read that had to come first.
-        if (overdue := self._must_read) or self._unread:
+        if (overdue := self._doubt.must_read) or self._doubt.unread:
             match await self._read():
                 case Settlement() as ended:
                     return ended
@@ -208,10 +190,10 @@ class TargetPatcher:
             # Neither says anything about the object, so the target is not called failed.
             case Verdict.RENEW:
                 cause = f"spent its last attempt on credentials that were stale: {said}"
-                return Deferred(cause, in_doubt=self._is_in_doubt)
+                return Deferred(cause, in_doubt=self._doubt.remains)
             case Verdict.RETRY if is_unreachable(last.reply):
                 cause = f"the server cannot be reached: {said}"
-                return Deferred(cause, stops_lane=True, in_doubt=self._is_in_doubt)
+                return Deferred(cause, stops_lane=True, in_doubt=self._doubt.remains)
             case Verdict.CONFLICT:
                 return self._settle(End(Reason.CONFLICT, said))
             case _:
@@ -239,7 +221,7 @@ class TargetPatcher:
                     return self._settle(end)
         if not (policy.dry_run or is_unreachable(reply)):
             # The request was sent: whatever the reply is, it may have been applied.
-            self._maybe_applied = self._unread = True
+            self._doubt.note_sent()
         return Unjudged(reply, sent.type)
 
     def _is_stale(self, end: End, seen: Seen) -> bool:
@@ -249,7 +231,7 @@ class TargetPatcher:
 
     def _decide_on_200(self, seen: Seen) -> End:
         # A version that was read after a PATCH of ours may be the result of that PATCH.
-        sent_before = self._maybe_applied and self._version != self._planned_version
+        sent_before = self._doubt.maybe_applied and self._version != self._planned_version
         return after_patch(
             self._policy.change,
             self._goal,
@@ -268,16 +250,14 @@ class TargetPatcher:
             return await self._confirm(self._decide_on_200(reply.seen))
         ruling = judge(reply, self._policy.retried)
         # Before the ruling: a server that is starting refuses what it will accept in a moment.
-        if self._is_unready(reply) and self._attempts < self._policy.attempts:
+        if self._may_be_starting(reply) and self._attempts < self._policy.attempts:
             return Retryable(reply, Verdict.RETRY)
         if isinstance(reply, Answer) and is_failed_test(reply, sent):
             # Either a test failed, which is a conflict, or an operation does not fit the object.
             # Only a read shows which.
-            self._refused, self._must_read = End(Reason.REJECTED, one_line(reply)), True
+            self._refused, self._doubt.must_read = End(Reason.REJECTED, one_line(reply)), True
             return Retryable(reply, Verdict.CONFLICT)
-        # A conflict is the answer of our own guard, and nothing was stored. Any other reply may
-        # have replaced the true answer.
-        self._lost = self._lost or ruling.verdict is not Verdict.CONFLICT
+        self._doubt.note_verdict(ruling.verdict)
         match ruling.verdict:
             case Verdict.STOP if self._conflicts_only_with_us(reply):
                 self._options = replace(self._options, force=True)
@@ -286,11 +266,6 @@ class TargetPatcher:
                 return await self._refuse(ruling, reply)
             case Verdict.RENEW:
                 return await self._renew(reply)
-            case Verdict.CONFLICT:
-                self._must_read = True
-            case Verdict.IN_DOUBT:
-                # The PATCH may still arrive after a read that does not show it.
-                self._must_read = self._maybe_applied = self._unanswered = True
         return Retryable(reply, ruling.verdict, ruling.reason, ruling.pause)
 
     def _must_stay_open(self, last: Retryable, read: Reply) -> bool:
@@ -299,7 +274,7 @@ class TargetPatcher:
             # It stays open in any case, with the credentials as its cause.
             return False
         # A refused read would be refused again, so the target ends unless a PATCH was unanswered.
-        return self._unanswered or not (isinstance(read, Answer) and self._is_final(read))
+        return self._doubt.unanswered or not (isinstance(read, Answer) and self._is_final(read))
 
     @property
     def _has_attempts_left(self) -> bool:
@@ -318,11 +293,11 @@ class TargetPatcher:
     async def _refuse(self, ruling: Ruling, reply: Reply) -> AttemptResult:
         """End with a refusal, unless a read shows that a PATCH of ours was applied all the same."""
         refused = End(ruling.reason, one_line(reply))
-        return await self._confirm(refused) if self._maybe_applied else self._settle(refused)
+        return await self._confirm(refused) if self._doubt.maybe_applied else self._settle(refused)
 
     async def _confirm(self, refused: End) -> AttemptResult:
         """End with `refused`, unless a read shows another end."""
-        self._refused, self._refused_for_good, self._must_read = refused, True, True
+        self._refused, self._refused_for_good, self._doubt.must_read = refused, True, True
         return await self._read() or self._settle(refused)
 
     async def _read(self) -> AttemptResult | None:
@@ -335,7 +310,7 @@ class TargetPatcher:
         if permit is not None:
             self._context.pacer.answered(permit, reply)
         reply = verified_reply(self.target, reply, written=False)
-        unready = self._is_unready(reply)
+        unready = self._may_be_starting(reply)
         refused = self._refused if self._refused_for_good else None
         match reply:
             case Answer(status=200, seen=Seen() as seen):
@@ -349,17 +324,12 @@ class TargetPatcher:
                 return self._settle(refused)
             # Unlike a 404 this says nothing about the object: the target stays open.
             case Answer(status=403) if not unready:
-                return Deferred(f"may not be read: {one_line(reply)}", in_doubt=self._is_in_doubt)
+                return Deferred(f"may not be read: {one_line(reply)}", in_doubt=self._doubt.remains)
             case _:
                 return Retryable(reply, Verdict.IN_DOUBT)
 
-    def _is_unready(self, reply: Reply) -> bool:
-        """Note outages; return whether the reply may come from a server that has just started."""
-        outages, now = self._context.outages, self._context.clock.monotonic()
-        if isinstance(reply, NoAnswer):
-            outages.note(now, alone=reply.silence is not Silence.UNREACHABLE)
-            return False
-        return outages.is_recent(now) and may_be_starting(reply)
+    def _may_be_starting(self, reply: Reply) -> bool:
+        return self._context.outages.may_explain(reply, self._context.clock.monotonic())
 
     def _decide(self, seen: Seen | None) -> AttemptResult | None:
         step = after_read(
@@ -367,13 +337,13 @@ class TargetPatcher:
             self._policy.change,
             seen,
             matches=seen is not None and self._policy.matches(self.target, seen),
-            sent=self._maybe_applied and not self._policy.dry_run,
+            sent=self._doubt.maybe_applied and not self._policy.dry_run,
             on_drift=self._policy.on_drift,
             release=self._policy.release,
             managers=self._policy.managers,
-            lost=self._lost,
+            lost=self._doubt.lost,
         )
-        self._unread = False
+        self._doubt.unread = False
         self._ours = (step.wrote or {}) if isinstance(step, End) else step.ours
         refused = self._refused
         # A refusal for good ends the target, unless the read shows that the change was stored.
@@ -384,8 +354,8 @@ class TargetPatcher:
         # The object is still the one that the refused PATCH was about: it would be refused again.
         if refused and step.resource_version == self._version:
             return self._settle(refused)
-        self._goal, self._version, self._must_read = step.goal, step.resource_version, False
-        self._refused = None
+        self._goal, self._version = step.goal, step.resource_version
+        self._refused, self._doubt.must_read = None, False
         if step.replaces is not None:
             # From now on drift means a change of the values that are replaced, not of the planned.
             self.target = replace(self.target, before=step.replaces, wanted=step.goal)
@@ -399,11 +369,11 @@ class TargetPatcher:
         """
         if self._renewed:
             cause = f"the server does not accept our credentials: {one_line(reply)}"
-            return Deferred(cause, stops_lane=True, in_doubt=self._is_in_doubt)
+            return Deferred(cause, stops_lane=True, in_doubt=self._doubt.remains)
         self._renewed = True
         # Returns at once where another worker has renewed them since.
         await self._context.cluster.renew()
-        return Retryable(reply, Verdict.IN_DOUBT if self._must_read else Verdict.RENEW)
+        return Retryable(reply, Verdict.IN_DOUBT if self._doubt.must_read else Verdict.RENEW)
 
     def _is_final(self, answer: Answer) -> bool:
         return judge(answer, self._policy.retried).verdict is Verdict.STOP

@@ -12,7 +12,7 @@ from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, is_repe
 from fleetpatch.model.plan.retry import DEFAULT_STATUSES
 from fleetpatch.model.ports import Clock, Cluster
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.settlement import OnDrift
+from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.patching.patch_body import RequestBuilder
 from fleetpatch.rules.running.backoff import Backoff
 

@@ -19,7 +19,7 @@ from fleetpatch.model.change import BodyPatch, PatchOptions, PatchType
 from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target
-from fleetpatch.rules.answers.settlement import OnDrift
+from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.rules.running.backoff import Backoff
 from tests.engine.scripted import (

@@ -29,7 +29,7 @@ from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.fields import ABSENT
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
-from fleetpatch.rules.answers.settlement import OnDrift
+from fleetpatch.rules.answers.steps import OnDrift
 from tests.fakes import (
     Call,
     FakeCluster,

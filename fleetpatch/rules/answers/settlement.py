@@ -21,10 +21,8 @@ if the plan says so.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from enum import StrEnum
 from typing import Final, TypeAlias
 
-import msgspec
 from msgspec.structs import replace
 
 from fleetpatch.model.change import (
@@ -42,42 +40,9 @@ from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.covering import covers, is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
+from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, goal, need
-
-
-class OnDrift(StrEnum):
-    """What to do with a field that changed since it was planned (`guards.onDrift`)."""
-
-    SKIP = "skip"
-    OVERWRITE = "overwrite"
-
-
-class End(msgspec.Struct, frozen=True):
-    """The target ends with this reason."""
-
-    reason: Reason
-    detail: str = ""
-    resource_version: str | None = None
-    wrote: Fields | None = None
-    """The values that our patch left in the fields, if the server stored others than wanted."""
-
-
-class Send(msgspec.Struct, frozen=True):
-    """Send a PATCH that sets the fields to `goal`, guarded by `resource_version`."""
-
-    goal: Fields
-    resource_version: str
-    replaces: Fields | None = None
-    """The values that will be replaced, if they differ from the planned ones.
-
-    They differ if drift is overwritten, or if another writer has set some of the wanted values.
-    """
-    ours: Fields = {}
-    """The values that an earlier attempt of ours has stored."""
-
-
-Step: TypeAlias = End | Send
 
 _OURS: Final = frozenset({FIELD_MANAGER})
 

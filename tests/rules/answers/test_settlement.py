@@ -12,15 +12,8 @@ from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
 from fleetpatch.model.fields import ABSENT, Fields, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import EarlierWrite, Seen, Target, TargetId
-from fleetpatch.rules.answers.settlement import (
-    End,
-    OnDrift,
-    Send,
-    Step,
-    after_patch,
-    after_read,
-    outweighs_refusal,
-)
+from fleetpatch.rules.answers.settlement import after_patch, after_read, outweighs_refusal
+from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
 from tests.fakes import JOBS, document, seen_job, seen_whole, target_of
 from tests.values import replace
 
