@@ -35,17 +35,16 @@ _UNBOUNDED = 1_000_000
 class _Waiter:
     """A request in line. `called` is set when it has got a permit, or should ask again."""
 
-    __slots__ = ("called", "has_taken", "is_asleep", "permit")
+    __slots__ = ("called", "is_asleep", "permit")
 
     def __init__(self) -> None:
         self.called = anyio.Event()
         self.permit: Permit | None = None
         self.is_asleep = False
-        self.has_taken = False
 
     def take(self) -> Permit | None:
         """Return the permit, which is the request's own from now on."""
-        permit, self.permit, self.has_taken = self.permit, None, True
+        permit, self.permit = self.permit, None
         return permit
 
 
@@ -137,7 +136,16 @@ class Pacer:
                         waiter.called = anyio.Event()
             return None if halt.requested else waiter.take()
         finally:
-            self._leave(waiter)
+            # Only now: a request that comes meanwhile must not overtake this one.
+            self._line.remove(waiter)
+            if waiter.permit is not None:
+                # The shutdown, or a cancellation, came after the permit.
+                self._governor.unused(self._clock.monotonic())
+            self._admit_waiting()
+
+    def _first_waiting(self) -> "_Waiter | None":
+        """Return the first in line that has no permit yet."""
+        return next((waiter for waiter in self._line if waiter.permit is None), None)
 
     def _admit_waiting(self) -> float:
         """Hand permits to the first waiters; returns the seconds until there may be another one.
@@ -145,25 +153,16 @@ class Pacer:
         A waiter that sleeps until its time asks by itself: it would not notice a permit.
         """
         now = self._clock.monotonic()
-        while self._line and not self._line[0].is_asleep:
+        while (waiter := self._first_waiting()) is not None and not waiter.is_asleep:
             turn = self._governor.admit(now)
             if not isinstance(turn, Permit):
                 if turn < inf:
                     # Only the first waiter sleeps, and it may not know yet that it is the first.
-                    self._line[0].called.set()
+                    waiter.called.set()
                 return turn
-            waiter = self._line.popleft()
             waiter.permit = turn
             waiter.called.set()
         return inf
-
-    def _leave(self, waiter: "_Waiter") -> None:
-        """Let a waiter go, whether it took its permit, did not get one, or cannot use it."""
-        if waiter.permit is not None:
-            self.unused()
-        elif not waiter.has_taken:
-            self._line.remove(waiter)
-            self._admit_waiting()
 
     def _tell(self, now: float) -> None:
         """Tell of the pace, where it has changed enough."""
