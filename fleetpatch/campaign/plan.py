@@ -199,8 +199,8 @@ def new_run(
     """Create the RunInfo of a run that is planned now; its id starts with `id_prefix`."""
     now = datetime.fromtimestamp(settings.clock.wall(), UTC)
     return RunInfo(
-        # Random bits, since two runs of a plan may be planned within the same second.
-        run=run_id(id_prefix, now, secrets.randbits(24)),
+        # Random bits, since two runs of a plan may be planned at the same moment.
+        run=run_id(id_prefix, now, secrets.randbits(12)),
         plan_name=plan_name,
         plan_digest=plan_digest,
         plan=plan,

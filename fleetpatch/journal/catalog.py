@@ -94,8 +94,13 @@ def runs_dir(state: Path) -> Path:
 
 
 def run_id(plan: str, moment: datetime, salt: int) -> str:
-    """Return the id of a new run; `moment` is aware, and `salt` becomes six hexadecimal digits."""
-    return f"{plan}-{moment.astimezone(UTC):{_TIME_FORMAT}}-{salt & 0xFFFFFF:06x}"
+    """Return the id of a new run; `moment` is aware, and `salt` is a random number of 12 bits.
+
+    Three hexadecimal digits are the fraction of the second, so that the ids of runs which a script
+    plans within one second sort by their age; three are `salt`.
+    """
+    fraction = moment.microsecond * 0x1000 // 1_000_000
+    return f"{plan}-{moment.astimezone(UTC):{_TIME_FORMAT}}-{fraction:03x}{salt & 0xFFF:03x}"
 
 
 def run_path(runs: Path, run: str) -> Path:

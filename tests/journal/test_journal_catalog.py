@@ -42,6 +42,16 @@ def test_a_run_is_named_after_plan_time_and_chance() -> None:
     assert catalog.run_path(Path("/s/runs"), "r-1") == Path("/s/runs/r-1.run")
 
 
+def test_runs_that_are_planned_within_one_second_are_listed_newest_first(tmp_path: Path) -> None:
+    second = datetime(2026, 3, 1, tzinfo=UTC)
+    moments = [second + timedelta(milliseconds=part) for part in (0, 1, 250, 999)]
+    made = [catalog.run_id("relabel", at, 0xFFF - n) for n, at in enumerate(moments)]
+    for run in made:
+        catalog.run_path(tmp_path, run).touch()
+
+    assert [path.stem for path in catalog.run_files(tmp_path)] == made[::-1]
+
+
 def test_the_log_lies_beside_the_run_file() -> None:
     assert catalog.log_path(Path("/s/a.run")) == Path("/s/a.jsonl")
     assert catalog.log_path(Path("/s/a.b")) == Path("/s/a.b.jsonl")
