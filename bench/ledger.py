@@ -39,8 +39,8 @@ class Ledger:
 
     @property
     def refused(self) -> float:
-        """The share of requests that was answered 429."""
-        return sum(one.status == 429 for one in self.arrivals) / len(self.arrivals)
+        """The share of requests that was answered 429 or 503."""
+        return sum(one.status in (429, 503) for one in self.arrivals) / len(self.arrivals)
 
     def between(self, start: float, end: float) -> "Ledger":
         """Return the requests that arrived in this span of time."""
@@ -118,12 +118,12 @@ class Arena:
 
 
 @contextmanager
-def arena(jobs: int, **capacity: Any) -> Iterator[Arena]:
-    """Serve `jobs` jobs with this capacity, in a separate process."""
+def arena(jobs: int, rules: Sequence[Mapping[str, Any]] = (), **capacity: Any) -> Iterator[Arena]:
+    """Serve `jobs` jobs with these faults and this capacity, in a separate process."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         chaos, kubeconfig = folder / "chaos.json", folder / "kubeconfig"
-        chaos.write_text(json.dumps({"capacity": capacity}))
+        chaos.write_text(json.dumps({"capacity": capacity, "rules": list(rules)}))
         words = ["--jobs", str(jobs), "--chaos", str(chaos), "--kubeconfig", str(kubeconfig)]
         command = fleetpatch("sandbox", *words)
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -142,7 +142,7 @@ targets:
   - {{kinds: [jobs.batch, jobs.batch.volcano.sh, tfjobs, mxjobs, pytorchjobs], selector: app}}
 patch:
   labels: {{bench.example.com/round: "{value}"}}
-retry: {{attempts: 20}}
+retry: {{attempts: 20, budget: {budget}}}
 pace: {pace}
 """
 
@@ -150,22 +150,27 @@ pace: {pace}
 class Run:
     """`fleetpatch apply` as a separate process; `wait` for its end."""
 
-    def __init__(self, arena: Arena, value: str, pace: str = "{}") -> None:
+    def __init__(self, arena: Arena, value: str, pace: str = "{}", budget: str = "10%") -> None:
         plan = arena.folder / f"{value}.yaml"
-        plan.write_text(_PLAN.format(value=value, pace=pace))
+        plan.write_text(_PLAN.format(value=value, pace=pace, budget=budget))
         self._log = arena.folder / f"{value}.jsonl"
+        self._errors = arena.folder / f"{value}.stderr"
         words = ["apply", str(plan), "--yes", "-o", "json", "--log-file", str(self._log)]
-        self._process = subprocess.Popen(
-            fleetpatch(*words),
-            env=os.environ | arena.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
+        with self._errors.open("w") as errors:
+            self._process = subprocess.Popen(
+                fleetpatch(*words),
+                env=os.environ | arena.environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
 
     def wait(self) -> Any:
         """Wait for the end; return the summary that `apply -o json` prints."""
         output, _ = self._process.communicate()
+        if not output:
+            code, errors = self._process.returncode, self._errors.read_text()[-2000:]
+            raise RuntimeError(f"apply ended with {code} and without a summary:\n{errors}")
         return json.loads(output)
 
     def paces(self) -> list[dict[str, Any]]:
@@ -174,6 +179,6 @@ class Run:
         return [line for line in lines if line["event"] == "pace.changed"]
 
 
-def apply(arena: Arena, value: str, pace: str = "{}") -> Any:
+def apply(arena: Arena, value: str, pace: str = "{}", budget: str = "10%") -> Any:
     """Carry a plan out on all jobs; return the summary."""
-    return Run(arena, value, pace).wait()
+    return Run(arena, value, pace, budget).wait()

@@ -1,6 +1,6 @@
-"""How well the pace finds itself, counted at the server: overload, knee, squeeze, rate, storm.
+"""How well the pace finds itself, counted at the server.
 
-    python -m bench.pace [overload] [knee] [squeeze] [rate] [storm]
+    python -m bench.pace [overload] [knee] [squeeze] [rate] [storm] [stray]
 
 Each scenario serves a sandbox with a limit that the client does not know, carries a plan out on
 it, and holds the server's ledger against goals; it exits with 1 where one is missed. What is done
@@ -10,12 +10,19 @@ today (`bench.plain_retry`, 32 in flight) runs beside it where that tells someth
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from bench.goals import Goal, Scenario, run
-from bench.ledger import Arena, Run, apply, arena
+from bench.ledger import Arena, Ledger, Run, apply, arena
+
+JOBS = ("/apis/batch/v1/jobs",)
+KINDS = (
+    *JOBS,
+    "/apis/batch.volcano.sh/v1alpha1/jobs",
+    *(f"/apis/kubeflow.org/v1/{kind}" for kind in ("tfjobs", "mxjobs", "pytorchjobs")),
+)
 
 
 def overload() -> Iterator[Goal]:
@@ -34,8 +41,7 @@ def overload() -> Iterator[Goal]:
 
 def knee() -> Iterator[Goal]:
     """A server that is ever slower beyond 16 in flight; half of it is taken away meanwhile."""
-    limits = {"latency": 0.02, "jitter": 0.2, "knee": 16}
-    with arena(8_000, **limits) as server:
+    with arena(8_000, latency=0.02, jitter=0.2, knee=16) as server:
         best = 0.0
         for concurrency in (8, 16, 32, 64):
             pace = f"{{adaptive: false, concurrency: {concurrency}, rate: 5000/s}}"
@@ -92,23 +98,58 @@ def storm() -> Iterator[Goal]:
         yield Goal("retries", share, share <= 0.1 and summary["state"] == "finished")
 
 
+def stray() -> Iterator[Goal]:
+    """Refusals at random that no pace avoids, beside a loop in which only the refused worker waits.
+
+    Both have 32 in flight and take turns on one server, whose latency is 100 ms.
+    """
+    for status, retry_after in ((503, 1), (503, None), (429, 1), (429, None)):
+        for share in (0.005, 0.01, 0.02, 0.05, 0.1):
+            rule: dict[str, Any] = {"status": status, "rate": share}
+            if retry_after is not None:
+                rule["retryAfter"] = retry_after
+            with arena(2000, [rule], latency=0.1, jitter=0.2) as server:
+                apply(server, "adaptive", "{concurrency: 32}", budget="100%")
+                ours, _ = server.ledger()
+                _plain(server, seconds=120, kinds=KINDS)
+                plain, _ = server.ledger()
+            ratio = _bulk(ours) / _bulk(plain)
+            waits = "none" if retry_after is None else str(retry_after)
+            what = f"{status}, {share:.1%}, Retry-After {waits}: goodput, of the plain loop"
+            yield Goal(what, ratio, ratio >= 0.9)
+
+
+def _bulk(ledger: Ledger) -> float:
+    """Objects a second until 95 % are done: the last few wait for their own backoff alone."""
+    done = [one.at for one in ledger.arrivals if one.status < 300]
+    last = int(0.95 * len(done))
+    return last / done[last]
+
+
 def _after(server: Arena, seconds: float, **capacity: Any) -> float:
     """Change the capacity so long after the first arrival, or after the last change."""
     subprocess.run(["sleep", str(seconds)], check=True)
     return server.change(**capacity)
 
 
-def _plain(server: Arena, seconds: float) -> None:
+def _plain(server: Arena, seconds: float, kinds: Sequence[str] = JOBS) -> None:
     config = json.loads(server.kubeconfig.read_text())
     token = config["users"][0]["user"]["token"]
     words = ["--server", server.server, "--token", token, "--seconds", str(seconds)]
-    words += ["--label", "bench.example.com/turn=plain", "--kinds", "/apis/batch/v1/jobs"]
+    words += ["--label", "bench.example.com/turn=plain", "--kinds", *kinds]
     command = [sys.executable, "-m", "bench.plain_retry", *words]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType(
-    {"overload": overload, "knee": knee, "squeeze": squeeze, "rate": rate, "storm": storm}
+    {
+        "overload": overload,
+        "knee": knee,
+        "squeeze": squeeze,
+        "rate": rate,
+        "storm": storm,
+        "stray": stray,
+    }
 )
 
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from math import inf
+from typing import Final
 
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.settings import Settings, Stop
@@ -17,6 +18,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.change import FIELD_MANAGER
+from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.plan.lease import LockSection
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Events
@@ -25,7 +27,6 @@ from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
 from fleetpatch.rules.answers.steps import OnDrift
-from fleetpatch.rules.pacing.governor import Pace, PaceCause
 from fleetpatch.rules.running.backoff import Backoff
 
 
@@ -70,8 +71,16 @@ def _managers(plan: Plan, cluster: str) -> frozenset[str]:
     return frozenset({named} if takes_name else {named, FIELD_MANAGER})
 
 
-_UNLIMITED = frozenset({PaceCause.WORK, PaceCause.STARTING})
-"""Causes of a pace that nothing limits."""
+_LIMITS: Final = {
+    PaceCause.STARTING: "",
+    PaceCause.LATENCY: "more in flight would not be faster",
+    PaceCause.REFUSALS: "the server refuses more",
+    PaceCause.RETRY_AFTER: "the server refuses nearly everything, so all requests wait",
+    PaceCause.RATE: "the plan's rate",
+    PaceCause.CONCURRENCY: "the plan's concurrency",
+    PaceCause.WORK: "",
+}
+"""What limits the pace, for people; empty if nothing does."""
 
 
 def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer:
@@ -99,11 +108,11 @@ def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer
 
 def _in_words(pace: Pace) -> str:
     """Describe what limits the pace, for the progress line; empty if nothing does."""
-    if pace.cause in _UNLIMITED:
+    words = _LIMITS[pace.cause]
+    if not words:
         return ""
-    if pace.rate is None:
-        return f"{pace.cause}, {pace.concurrency} in flight"
-    return f"{pace.cause}, {pace.concurrency} in flight, {pace.rate:.0f}/s"
+    rate = "" if pace.rate is None else f", {pace.rate:.0f}/s"
+    return f"{words} ({pace.concurrency} in flight{rate})"
 
 
 def lease_holder_of(

@@ -12,10 +12,10 @@ from typing import Any, Final
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.errors import LogError
 from fleetpatch.model.outcome import Outcome, Settlement
+from fleetpatch.model.pace import Pace
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo, RunState, Summary, as_json
 from fleetpatch.model.target import Target
-from fleetpatch.rules.pacing.governor import Pace
 
 
 class FailsafeLog:

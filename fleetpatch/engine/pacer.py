@@ -15,21 +15,19 @@ from math import inf
 
 import anyio
 
+from fleetpatch.engine.pace_report import PaceReport
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply
+from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.ports import Clock
-from fleetpatch.rules.pacing.governor import Ceilings, Governor, Pace, Permit
-from fleetpatch.rules.pacing.reply_signal import signal_of
+from fleetpatch.rules.pacing.governor import Governor, Permit
+from fleetpatch.rules.pacing.reply_signal import ReplySignal, signal_of
+from fleetpatch.rules.pacing.tuning import Tuning
 from fleetpatch.rules.running.backoff import retry_after
-
-_WORD_EVERY = 1.0
-"""Seconds between two words about the pace, at least."""
-
-_WORTH_A_WORD = 0.2
-"""A change of this share of a limit is worth a word."""
 
 _LONGEST_PAUSE = 30.0
 _UNBOUNDED = 1_000_000
+_TUNING = Tuning()
 
 
 class _Waiter:
@@ -56,10 +54,9 @@ class Pacer:
     """The pace of one cluster, shared by all who send to it.
 
     `rate` a second with `burst` at once and `concurrency` in flight are ceilings; below them, an
-    `adaptive` pace follows what the server shows. A Retry-After pauses everybody, for
-    `longest_pause` seconds at most. `random` is uniform in [0, 1). `on_change` is told the old and
-    the new pace when it has changed by a fifth or is limited by something else, at most once a
-    second.
+    `adaptive` pace follows what the server shows. If nearly everything is refused, all requests
+    pause, for `longest_pause` seconds at most. `random` is uniform in [0, 1). `on_change` is called
+    with the reported and the new pace (`PaceReport`).
     """
 
     def __init__(
@@ -73,16 +70,15 @@ class Pacer:
         longest_pause: float = _LONGEST_PAUSE,
         random: Callable[[], float] = random.random,
         on_change: Callable[[Pace, Pace], None] = _silent,
+        tuning: Tuning = _TUNING,
     ) -> None:
         self._clock = clock
         self._longest_pause = longest_pause
-        self._on_change = on_change
         now = clock.monotonic()
         ceilings = Ceilings(rate, burst, concurrency, adaptive)
-        self._governor = Governor(ceilings, now, random)
+        self._governor = Governor(ceilings, now, random, tuning)
         self._line: deque[_Waiter] = deque()
-        self._told = self._governor.pace(now)
-        self._next_word = now + _WORD_EVERY
+        self._report = PaceReport(self._governor.pace(now), tuning, on_change)
 
     @property
     def pace(self) -> Pace:
@@ -105,13 +101,13 @@ class Pacer:
     def answered(self, permit: Permit, reply: Reply) -> None:
         """Give a permit back with what came for it."""
         now = self._clock.monotonic()
-        wait = None
-        if isinstance(reply, Answer) and (reply.retry_after or reply.retry_after_seconds):
+        signal, wait = signal_of(reply), 0.0
+        if isinstance(reply, Answer) and signal is ReplySignal.REFUSED:
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
-        self._governor.answered(permit, signal_of(reply), now, wait)
+        self._governor.answered(permit, signal, now, wait)
         self._admit_waiting()
-        if wait or now >= self._next_word:
-            self._tell(now)
+        if signal is ReplySignal.REFUSED or self._report.is_due(now):
+            self._report.note(self._governor.pace(now), now)
 
     def unused(self) -> None:
         """Take a permit back for which nothing was sent."""
@@ -163,19 +159,3 @@ class Pacer:
             waiter.permit = turn
             waiter.called.set()
         return inf
-
-    def _tell(self, now: float) -> None:
-        """Tell of the pace, where it has changed enough."""
-        self._next_word = now + _WORD_EVERY
-        old, new = self._told, self._governor.pace(now)
-        if (
-            new.cause is not old.cause
-            or _differs(old.concurrency, new.concurrency)
-            or _differs(old.rate or inf, new.rate or inf)
-        ):
-            self._told = new
-            self._on_change(old, new)
-
-
-def _differs(old: float, new: float) -> bool:
-    return old != new and (inf in (old, new) or abs(new - old) >= _WORTH_A_WORD * old)

@@ -10,7 +10,7 @@ from fleetpatch.model.plan.load import plan_from
 from tests.fakes import FakeEvents, FakeProgress, VirtualClock, failure
 
 
-async def test_a_pause_that_the_server_asks_for_is_logged_and_shown() -> None:
+async def test_a_pause_of_all_is_logged_and_shown_in_plain_words() -> None:
     clock, events, progress = VirtualClock(), FakeEvents(), FakeProgress()
     plan = plan_from(
         {
@@ -21,9 +21,10 @@ async def test_a_pause_that_the_server_asks_for_is_logged_and_shown() -> None:
     )
     pacer = pacer_of(plan, Settings(clock=clock, progress=progress), "prod-a", events)
 
-    permit = await pacer.admit(Shutdown(clock))
-    assert permit is not None
-    pacer.answered(permit, failure(429, "TooManyRequests", retry_after="5"))
+    while pacer.pace.until is None:
+        permit = await pacer.admit(Shutdown(clock))
+        assert permit is not None
+        pacer.answered(permit, failure(429, "TooManyRequests", retry_after="5"))
 
     (line,) = events.lines
     assert (line["event"], line["cluster"], line["cause"]) == (
@@ -32,4 +33,5 @@ async def test_a_pause_that_the_server_asks_for_is_logged_and_shown() -> None:
         "retry-after",
     )
     assert 5 <= line["resumes_in_s"] <= 5.5
-    assert progress.limits["prod-a"].startswith("retry-after, ")
+    words = "the server refuses nearly everything, so all requests wait"
+    assert progress.limits["prod-a"].startswith(words)

@@ -17,10 +17,10 @@ from fleetpatch.engine import events
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.errors import LogError
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
+from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Summary, Tally, Usage
 from fleetpatch.model.target import TargetId
 from fleetpatch.rules.answers.verdicts import Verdict
-from fleetpatch.rules.pacing.governor import Pace, PaceCause
 from tests.engine.scripted import TARGET
 from tests.fakes import FakeEvents
 

@@ -1,9 +1,9 @@
 """The pacer: the line before a cluster, in virtual time.
 
 Covered: the plan's rate as a property over any arrivals, the order of the line, the burst, no rate,
-waiters that are cancelled or halted, the ceiling of requests in flight, the pause that a
-Retry-After asks for, what is told of changes. Left out: what a server's answers do to the pace
-(tests/rules/test_pacing.py), how it is shared by the tasks of a lane (test_pipeline.py).
+waiters that are cancelled or halted, the ceiling of requests in flight, the pause of all where
+everything is refused, what is reported of changes. Left out: what a server's answers do to the pace
+(tests/rules/pacing), how it is shared by the tasks of a lane (test_pipeline.py).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer
-from fleetpatch.rules.pacing.governor import Pace, PaceCause
+from fleetpatch.model.pace import Pace, PaceCause
 from tests.fakes import VirtualClock, failure, ok, seen_job
 
 FINE = ok(seen_job())
@@ -167,7 +167,7 @@ async def storm(pacer: Pacer, clock: VirtualClock, targets: int, until: float) -
     return sent
 
 
-async def test_a_retry_after_pauses_everybody_once_and_they_come_back_one_by_one() -> None:
+async def test_where_everything_is_refused_everybody_pauses_and_they_come_back_one_by_one() -> None:
     clock = VirtualClock()
     pacer = Pacer(clock, concurrency=64, adaptive=True, random=lambda: 0.5)
 
@@ -178,7 +178,18 @@ async def test_a_retry_after_pauses_everybody_once_and_they_come_back_one_by_one
     assert len(sent) - len(during) == 64
 
 
-async def test_a_change_is_told_with_its_cause_and_not_over_and_over() -> None:
+async def test_a_refusal_delays_nobody_but_its_own_target() -> None:
+    clock = VirtualClock()
+    pacer, halt = Pacer(clock, concurrency=4, adaptive=True), Shutdown(clock)
+    permit = await pacer.admit(halt)
+    assert permit is not None
+    pacer.answered(permit, failure(429, "TooManyRequests", retry_after="30"))
+
+    assert await pacer.admit(halt)
+    assert clock.monotonic() == 0.0
+
+
+async def test_a_change_is_reported_with_its_cause_and_not_over_and_over() -> None:
     clock = VirtualClock()
     told: list[tuple[Pace, Pace]] = []
     pacer = Pacer(

@@ -1,8 +1,8 @@
 """What holds for a pacer whatever happens to it: any arrivals, answers, retries and cancellations.
 
 In virtual time, as properties: the plan's rate in every window, retries included; its ceiling of
-requests in flight; nothing sent in a pause that the server asked for; first come, first served;
-nobody left in line for ever. Left out: how well it does (tests/rules/test_pacing.py).
+requests in flight; nothing sent in a pause of all; first come, first served;
+nobody left in line for ever. Left out: how well it does (tests/rules/pacing).
 """
 
 import asyncio
@@ -105,7 +105,8 @@ async def happen(
         finally:
             in_flight -= 1
             pacer.answered(permit, reply)
-        _note_pause(record, reply, clock.monotonic())
+        if (until := pacer.pace.until) is not None:
+            record.pauses.append((clock.monotonic(), until))
 
     async def visit(number: int, what: Visit) -> None:
         await clock.sleep(what.comes_at)
@@ -127,13 +128,6 @@ async def happen(
 async def _cancel_after(clock: VirtualClock, seconds: float, scope: anyio.CancelScope) -> None:
     await clock.sleep(seconds)
     scope.cancel()
-
-
-def _note_pause(record: Record, reply: Reply, now: float) -> None:
-    if isinstance(reply, Answer) and reply.status >= 429 and reply.retry_after:
-        asked = reply.retry_after
-        seconds = float(asked) if asked.lstrip("-").isdigit() else 0.0
-        record.pauses.append((now, now + min(LONGEST_PAUSE, max(0.0, seconds))))
 
 
 @given(

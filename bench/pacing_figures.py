@@ -1,0 +1,137 @@
+"""Figures of the pace in the simulator: goodput, refused share, time to find, to yield, to recover.
+
+    python -m bench.pacing_figures [--seeds 100]
+
+Prints, for stray refusals, goodput beside a plain loop of 32 workers over so many seeds; then the
+figures that the ablation compares. Everything is virtual time.
+"""
+
+import argparse
+import random
+import statistics
+from collections.abc import Callable
+from math import inf
+from typing import Any
+
+from fleetpatch.model.pace import Ceilings
+from tests.rules.pacing.simulator import (
+    Client,
+    FairQueue,
+    Open,
+    Record,
+    Server,
+    World,
+    governed,
+    simulate,
+)
+
+SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)
+STRAY_SECONDS = 10.0
+_LIMITS = Ceilings(None, 1, 32, adaptive=True)
+
+
+def server(seed: int, **what: Any) -> Server:
+    """A server in a world of its own."""
+    return Server(World(), random.Random(seed), **what)
+
+
+def stray(share: float, retry_after: float | None, seed: int) -> float:
+    """Goodput under stray refusals, of that of a plain loop; 32 workers both, 50 ms."""
+
+    def goodput(gate: Any, luck: int) -> float:
+        there = server(luck, stray=share, retry_after=retry_after, latency=0.05)
+        client = Client(there.world, there, gate, 32, inf, luck)
+        there.world.run(STRAY_SECONDS)
+        return client.record.goodput(0.0, STRAY_SECONDS)
+
+    return goodput(governed(_LIMITS, seed), seed) / goodput(Open(), seed + 1000)
+
+
+def _set(there: Server, name: str, value: Any) -> Callable[[], None]:
+    return lambda: setattr(there, name, value)
+
+
+def _seconds_until(record: Record, start: float, rate: float) -> float:
+    """Seconds from `start` until half a second has this goodput."""
+    for step in range(120):
+        at = start + step / 4
+        if record.goodput(at, at + 0.5) >= rate:
+            return step / 4
+    return inf
+
+
+def figures(seeds: int = 4) -> dict[str, float]:
+    """The figures of docs/pacing.md: medians, or the worst where it says so."""
+    found: dict[str, float] = {}
+    ratios = [
+        stray(share, wait, seed)
+        for share in (0.02, 0.05, 0.1)
+        for wait in (None, 1.0)
+        for seed in range(seeds)
+    ]
+    found["stray: goodput"] = statistics.mean(ratios)
+    found["stray: worst"] = min(ratios)
+    bucket = [
+        (rate, simulate(server(seed, rate=rate, burst=max(10, rate // 10), latency=0.002), 20.0))
+        for rate in (100, 500, 1000)
+        for seed in range(2)
+    ]
+    found["bucket: worst goodput"] = min(one.goodput(5, 20) / rate for rate, one in bucket)
+    found["bucket: worst refused"] = max(one.refused() for _, one in bucket)
+    walls = [
+        (wall / 0.02, simulate(server(seed, wall=wall, retry_after=1.0), 20.0))
+        for wall in (4, 8, 32)
+        for seed in range(2)
+    ]
+    found["wall: worst goodput"] = min(one.goodput(5, 20) / best for best, one in walls)
+    found["wall: worst refused"] = max(one.refused() for _, one in walls)
+    there = server(1, knee=16)
+    changes = (12.0, _set(there, "knee", 8)), (24.0, _set(there, "knee", 16))
+    record = simulate(there, 40.0, Ceilings(None, 1, 128, adaptive=True), *changes)
+    found["knee: goodput"] = record.goodput(2, 12) / 800
+    found["knee: p95 latency"] = record.latency(0.95, 2, 12) / 0.024
+    found["squeeze: in flight"] = record.in_flight(15, 24) / record.in_flight(9, 12)
+    found["squeeze: s to recover"] = _seconds_until(record, 24, 720)
+    there = server(2, rate=400, burst=40, latency=0.005)
+    changes = (10.0, _set(there, "rate", 150)), (20.0, _set(there, "rate", 400))
+    record = simulate(there, 45.0, Ceilings(None, 1, 128, adaptive=True), *changes)
+    found["drop: refused"] = record.refused(10, 20)
+    found["drop: s to recover"] = _seconds_until(record, 20, 360)
+    there = server(3, refuses=True, retry_after=1.0)
+    record = simulate(
+        there,
+        20.0,
+        Ceilings(None, 1, 64, adaptive=True),
+        (10.0, _set(there, "refuses", False)),
+        workers=64,
+    )
+    found["outage: requests a s"] = sum(one.at < 10 for one in record.answers) / 10
+    found["outage: s to recover"] = _seconds_until(record, 10, 0.9 * 64 / 0.02)
+    world = World()
+    queue = FairQueue(world, random.Random(1))
+    world.after(0.0, lambda: queue.neighbour(450.0))
+    found["fair queue: refused"] = simulate(queue, 20.0).refused()
+    return found
+
+
+def main() -> None:
+    """Print everything."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, default=100)
+    seeds = parser.parse_args().seeds
+    print("| stray share | Retry-After | mean | median | worst of 20 | worst |")
+    print("|---|---|---|---|---|---|")
+    for share in SHARES:
+        for wait in (None, 1.0):
+            ratios = sorted(stray(share, wait, seed) for seed in range(seeds))
+            row = statistics.mean(ratios), statistics.median(ratios), ratios[seeds // 20], ratios[0]
+            shown = " | ".join(f"{ratio:.2f}" for ratio in row)
+            print(f"| {share:.1%} | {'none' if wait is None else '1 s'} | {shown} |", flush=True)
+    for name, figure in figures().items():
+        print(f"{name}: {figure:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""The pace of one cluster: what a plan allows, and what it is at the moment."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What a plan allows: requests a second with `burst` at once, and requests in flight."""
+
+    rate: float | None
+    burst: int
+    concurrency: int
+    adaptive: bool
+
+
+class PaceCause(StrEnum):
+    """What limits the pace."""
+
+    STARTING = "starting"  # it still doubles
+    LATENCY = "latency"  # more in flight would only make the server slower
+    REFUSALS = "refusals"  # more would be refused
+    RETRY_AFTER = "retry-after"  # nearly everything is refused, and everybody pauses
+    RATE = "rate"  # the plan's ceiling
+    CONCURRENCY = "concurrency"  # the plan's ceiling
+    WORK = "work"  # nothing: there is not more to do
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Requests in flight and a second at most (None: any number); `until`: when a pause ends."""
+
+    concurrency: int
+    rate: float | None
+    cause: PaceCause
+    until: float | None = None

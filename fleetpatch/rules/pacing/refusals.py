@@ -1,0 +1,179 @@
+"""Limits from refusals: overload is told from refusals that occur at any pace.
+
+A refusal alone delays only its own target. A CUSUM test watches the share of refused requests. If
+it exceeds what is tolerated, the limits are cut *on trial*, to a little below the rate that the
+server has accepted and the requests in flight for that rate (Little's law). A sequential test then
+compares the share with the one before.
+
+| state | limits | ends with |
+|---|---|---|
+| UNLIMITED | none | excess: TRIAL |
+| TRIAL | cut | share fell: LIMITED; it did not, and is high: another TRIAL; else: TOLERANT |
+| LIMITED | cut, and growing | excess: TRIAL; grown far enough: UNLIMITED |
+| TOLERANT | none, a higher share is tolerated | excess: TRIAL; time over: UNLIMITED |
+"""
+
+from enum import Enum
+from math import inf
+
+from fleetpatch.rules.pacing.sequential_test import SequentialTest
+from fleetpatch.rules.pacing.tuning import Tuning
+
+State = Enum("State", "UNLIMITED TRIAL LIMITED TOLERANT")
+"""What the latest refusals mean."""
+
+
+class RefusalLimit:
+    """At most `rate` requests a second and `in_flight` at once; infinite without a limit.
+
+    `latency` is the mean of the latest accepted requests, in seconds.
+    """
+
+    def __init__(self, tuning: Tuning, now: float) -> None:
+        self._tuning = tuning
+        self.latency, self._is_measured = tuning.first_latency, False
+        self._capacity = inf, inf
+        self._tolerance = self._regrowth = 0.0
+        self._cuts = 0
+        self._test: SequentialTest
+        self._enter(State.UNLIMITED, now)
+
+    def answered(
+        self, sent_at: float, now: float, in_flight: int, *, refused: bool, share: float
+    ) -> bool:
+        """Learn from an answer; return whether nearly everything is refused.
+
+        `in_flight` were at the server when it was sent. An UNLIMITED or TOLERANT state ends only
+        where at least `share` is refused.
+        """
+        if not refused:
+            self._measure(now - sent_at, now)
+        if sent_at < self._since or now < self._test.start:
+            return False
+        self._test.count(in_flight, refused=refused)
+        if self.state is State.TRIAL:
+            return self._judge(now)
+        if now >= self._until:
+            self._enter(State.UNLIMITED, now)
+        elif self._test.evidence <= 0.0:
+            self._test.restart(now)
+        elif self._test.evidence >= self._tuning.excess_evidence:
+            return self._has(self._tuning.fewest_answers, now) and self._exceed(now, share)
+        return False
+
+    def update(self, now: float) -> None:
+        """Let the limits grow: back to the capacity found, and then exponentially."""
+        if self.state is State.LIMITED:
+            missing = 1.0 - (now - self._since) / self._regrowth
+            if missing > 0.0:
+                factor = 1.0 - (1.0 - self._tuning.cut) * missing**3
+            else:
+                factor = 2.0 ** (-missing * self._regrowth / self._tuning.doubling_time)
+            if factor < self._tuning.lifted_at:
+                self._limit(factor)
+            else:
+                self._enter(State.UNLIMITED, now)
+
+    def pause(self, until: float) -> None:
+        """Start again after a pause: requests sent before it do not count."""
+        if self.state is State.TRIAL:
+            self._enter(State.UNLIMITED, until)
+        else:
+            self._since = until
+            self._test.restart(until)
+
+    def _measure(self, latency: float, now: float) -> None:
+        if self._is_measured:
+            self.latency += self._tuning.latency_weight * (latency - self.latency)
+        else:
+            self._is_measured, self.latency = True, latency
+            self._test.restart(now)
+
+    def _has(self, answers: int, now: float) -> bool:
+        """Check that there are enough answers; a refusal comes sooner than an acceptance."""
+        return self._test.answers >= answers and now - self._test.start >= self.latency
+
+    def _exceed(self, now: float, share: float) -> bool:
+        found = self._test.share
+        if found >= self._tuning.blocked_share:
+            return True
+        self._cuts = self._answers = self._refusals = 0
+        if self.state is State.LIMITED:
+            self._regrowth = min(2.0 * self._regrowth, self._tuning.longest_regrowth)
+            self._most_cuts = 2
+            self._try(now, found)
+        elif found >= share:
+            self._regrowth = self._tuning.first_regrowth
+            self._most_cuts = 1
+            # The test stops where many are refused: the true share may be as low as this.
+            self._try(now, found / self._tuning.excess_ratio)
+        else:
+            self._test.restart(now)
+        return False
+
+    def _try(self, now: float, share: float) -> None:
+        """Begin a trial; `share` was refused before it."""
+        tuning, in_flight = self._tuning, self._test.in_flight_limit
+        self._answers += self._test.answers
+        self._refusals += self._test.refusals
+        self._cuts += 1
+        rate = self._test.rate(now)
+        if self.state is State.LIMITED:
+            rate = max(rate, tuning.cut * self.rate)
+        elif self.state is State.TRIAL:
+            rate = max(rate, tuning.deepest_cut * self.rate)
+        self._capacity = rate, min(rate * self.latency, in_flight)
+        self._fewest = min(tuning.fewest_in_flight, in_flight)
+        self._enter(State.TRIAL, now)
+        self._limit(tuning.cut)
+        self._share = min(max(tuning.tolerated_share, share), tuning.blocked_share)
+        low = self._share * tuning.remaining_share
+        self._test = SequentialTest(low, self._share, now + self.latency)
+
+    def _judge(self, now: float) -> bool:
+        """Judge the trial; return whether nearly everything is refused."""
+        tuning, test, lasted = self._tuning, self._test, now - self._since
+        overdue = lasted >= tuning.longest_trial
+        if test.evidence <= -tuning.verdict_evidence or (overdue and test.share < self._share / 2):
+            self._tolerance = 0.0
+            self._enter(State.LIMITED, self._since)
+        elif overdue or (
+            test.evidence >= tuning.verdict_evidence and self._has(tuning.fewest_in_trial, now)
+        ):
+            if test.share >= tuning.blocked_share and lasted >= tuning.shortest_verdict:
+                return True
+            # A limit that was set after a burst, or before the capacity fell, is too high.
+            has_fallen = self._most_cuts == 1 and test.share < self._share
+            is_too_high = test.share > tuning.high_share or has_fallen
+            if self._cuts < (tuning.most_cuts if is_too_high else self._most_cuts):
+                self._try(now, test.share)
+            else:
+                self._tolerate(now)
+        return False
+
+    def _tolerate(self, now: float) -> None:
+        tuning, test = self._tuning, self._test
+        refused = (self._refusals + test.refusals) / (self._answers + test.answers)
+        seconds = tuning.first_tolerance * max(1.0, now - self._since)
+        self._tolerance = min(max(2.0 * self._tolerance, seconds), tuning.longest_tolerance)
+        self._enter(State.TOLERANT, now)
+        self._until = now + self._tolerance
+        tolerated = max(tuning.tolerance_margin * refused, tuning.tolerated_share)
+        self._watch(now, min(tolerated, tuning.most_tolerated))
+
+    def _enter(self, state: State, since: float) -> None:
+        self.state, self._since, self._until = state, since, inf
+        if state is not State.LIMITED:
+            self.rate = self.in_flight = inf
+        self._watch(since, self._tuning.tolerated_share)
+
+    def _watch(self, now: float, share: float) -> None:
+        """Begin to watch for an excess over this share."""
+        high = min(self._tuning.excess_ratio * share, (1.0 + share) / 2.0)
+        # The first acceptances come one latency after the first requests.
+        self._test = SequentialTest(share, high, now + self.latency)
+
+    def _limit(self, factor: float) -> None:
+        rate, in_flight = self._capacity
+        self.rate = max(self._tuning.slowest_rate, factor * rate)
+        self.in_flight = max(self._fewest, round(factor * in_flight))

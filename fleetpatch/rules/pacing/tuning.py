@@ -1,0 +1,57 @@
+"""The constants of the pace: each with its unit, its reason and [the test that fails without it].
+
+Test files are in tests/rules/pacing and tests/engine; `python -m bench.pacing_ablation --mutants`
+changes each constant by 30 % and runs them. docs/pacing.md describes the mechanisms.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """The defaults are what fleetpatch uses."""
+
+    tolerated_share: float = 0.02  # of refusals: the edge of a server's limit [refusals]
+    excess_ratio: float = 3.0  # to the tolerated share: the excess that is watched for [refusals]
+    excess_evidence: float = 5.0  # nats: chance causes one excess in e^5 = 150 tests [refusals]
+    fewest_answers: int = 16  # for an excess: fewer may be one burst [refusals]
+    fewest_in_trial: int = 32  # the same for a trial that fails: chance repeats [refusals]
+    cut: float = 0.85  # of the accepted rate: clearly below the limit [refusals]
+    deepest_cut: float = 0.25  # of a limit: few answers may show too low a rate [refusals]
+    slow_start_share: float = 0.5  # of refusals that ends slow start: it overshoots [governor]
+    slowest_rate: float = 1.0  # requests a second: without answers nothing is learned [refusals]
+    fewest_in_flight: int = 4  # clients take time between two requests, too [refusals]
+    remaining_share: float = 0.1  # of the refusals, left by a cut that helps [refusals]
+    verdict_evidence: float = 4.0  # nats: one verdict in e^4 = 55 is wrong [refusals]
+    longest_trial: float = 10.0  # seconds: a slow server answers rarely [refusals]
+    shortest_verdict: float = 0.25  # seconds of refusals before a trial is a pause [refusals]
+    high_share: float = 0.25  # of refusals in a trial: the cut was too small [refusals]
+    most_cuts: int = 4  # in a row: a burst shows four times the rate at most [refusals]
+    first_regrowth: float = 2.0  # seconds from a cut to the capacity found [refusals]
+    longest_regrowth: float = 8.0  # seconds: it doubles up to this at each excess [refusals]
+    doubling_time: float = 3.0  # seconds: growth above the capacity found [refusals]
+    lifted_at: float = 4.0  # times the capacity found: the limits are lifted [refusals]
+    first_tolerance: float = 10.0  # seconds, or lengths of a trial, which costs [refusals]
+    longest_tolerance: float = 160.0  # seconds: tolerance doubles up to this [refusals]
+    tolerance_margin: float = 1.5  # times the share found: chance varies it [refusals]
+    most_tolerated: float = 0.6  # share of refusals: above it a cut is tried again [refusals]
+    blocked_share: float = 0.95  # of refusals: nearly everything, all requests pause [refusals]
+    first_latency: float = 0.1  # seconds: assumed until a request is accepted [refusals]
+    latency_weight: float = 0.05  # of a new latency in the mean: that of about 20 [refusals]
+    pause: float = 1.0  # seconds between probes without a Retry-After [governor]
+    pause_jitter: float = 0.1  # of a pause: clients must not return together [governor]
+    burst: float = 0.05  # seconds of a found rate at once: event loops wake late [governor]
+    start: int = 8  # requests in flight at first: few for any server [hill_climb]
+    start_worth: float = 0.3  # growth of throughput to that in flight, slow start [hill_climb]
+    worth: float = 0.04  # the same, later: the price of more in flight [hill_climb]
+    step: float = 1.4  # ratio of two limits in a comparison: seen in noise [hill_climb]
+    round: int = 60  # answers: their mean latency is known to 2 % [hill_climb]
+    longest_round: float = 1.0  # seconds, then as many answers as in flight do [hill_climb]
+    typical: float = 0.75  # of the latencies, the shortest: stalls are left out [hill_climb]
+    full: float = 0.8  # of the limit in use: below it the limit limits nothing [hill_climb]
+    lead: int = 2  # rounds won more than lost: one may be chance [hill_climb]
+    rounds: int = 24  # of a comparison: then the limits are equal [hill_climb]
+    interval: float = 4.0  # seconds between comparisons: they cost [hill_climb]
+    recent: float = 1.0  # seconds for which what limited the pace is its cause [governor]
+    report_delay: float = 3.0  # seconds that a change lasts before its report [pace_report]
+    report_ratio: float = 1.5  # of two limits: a change that is reported [pace_report]

@@ -1,0 +1,162 @@
+"""All limits together. Covered: pauses, ceilings, slots, causes. Left out: servers."""
+
+from math import inf
+
+import pytest
+
+from fleetpatch.model.pace import Ceilings, PaceCause
+from fleetpatch.rules.pacing.governor import Governor, Permit
+from fleetpatch.rules.pacing.reply_signal import ReplySignal
+from fleetpatch.rules.pacing.tuning import Tuning
+
+
+def governor(
+    rate: float | None = None, concurrency: int = 64, *, adaptive: bool = True, random: float = 0.0
+) -> Governor:
+    ceilings = Ceilings(rate, 1, concurrency, adaptive)
+    return Governor(ceilings, 0.0, lambda: random, Tuning())
+
+
+def send(governor: Governor, now: float) -> Permit:
+    permit = governor.admit(now)
+    assert isinstance(permit, Permit)
+    return permit
+
+
+def refuse_all(governor: Governor, wait: float = 0.0, number: int = 16) -> float:
+    """Accept one request and refuse the next; return the time of the last answer."""
+    accepted = send(governor, 0.0)
+    governor.answered(accepted, ReplySignal.ACCEPTED, 0.01)
+    for turn in range(2, number + 2):
+        permit = send(governor, 0.01 * turn)
+        governor.answered(permit, ReplySignal.REFUSED, 0.01 * turn + 0.005, wait)
+    return 0.01 * (number + 1) + 0.005
+
+
+@pytest.mark.parametrize("adaptive", [True, False])
+def test_a_single_refusal_with_retry_after_pauses_nobody_else(adaptive: bool) -> None:
+    one = governor(adaptive=adaptive)
+    one.answered(send(one, 0.0), ReplySignal.REFUSED, 0.01, 30.0)
+
+    send(one, 0.02)
+    assert one.pace(0.02).until is None
+
+
+@pytest.mark.parametrize("adaptive", [True, False])
+def test_where_everything_is_refused_everybody_pauses(adaptive: bool) -> None:
+    one = governor(adaptive=adaptive)
+    last = refuse_all(one, wait=5.0)
+
+    assert one.admit(last) == pytest.approx(5.0)
+    assert one.pace(last).cause is PaceCause.RETRY_AFTER
+
+
+def test_a_pause_without_retry_after_takes_a_second_and_up_to_a_tenth_more() -> None:
+    short, long = governor(random=0.0), governor(random=1.0)
+
+    assert short.admit(refuse_all(short)) == pytest.approx(1.0)
+    assert long.admit(refuse_all(long)) == pytest.approx(1.1)
+
+
+def test_after_a_pause_one_request_goes_and_each_accepted_one_lets_one_more_go() -> None:
+    one = governor()
+    now = refuse_all(one) + 1.01
+    probe = send(one, now)
+    assert one.admit(now) == inf
+    one.answered(probe, ReplySignal.ACCEPTED, now + 0.01)
+    first, second = send(one, now + 0.01), send(one, now + 0.01)
+    assert one.admit(now + 0.01) == inf
+    one.answered(first, ReplySignal.ACCEPTED, now + 0.02)
+    one.answered(second, ReplySignal.ACCEPTED, now + 0.02)
+    for _ in range(4):
+        send(one, now + 0.02)
+    assert one.admit(now + 0.02) == inf
+
+
+def test_a_probe_that_is_refused_begins_the_next_pause() -> None:
+    one = governor()
+    now = refuse_all(one) + 1.01
+    one.answered(send(one, now), ReplySignal.REFUSED, now + 0.01, 7.0)
+
+    assert one.admit(now + 0.01) == pytest.approx(7.0)
+
+
+def test_a_start_is_cut_short_only_where_half_is_refused() -> None:
+    def rate_after(pattern: str) -> float | None:
+        one = governor(concurrency=64)
+        for turn in range(20):
+            permit = send(one, 0.1 * turn)
+            is_refused = pattern[turn % len(pattern)] == "x"
+            signal = ReplySignal.REFUSED if is_refused else ReplySignal.ACCEPTED
+            one.answered(permit, signal, 0.1 * turn + 0.01)
+            if one.pace(0.1 * turn + 0.01).rate is not None:
+                break
+        return one.pace(6.0).rate
+
+    assert rate_after("x..") is None
+    assert rate_after("xx...") is None
+    assert rate_after("xx.xx.x.") is not None
+
+
+def test_at_a_found_rate_a_twentieth_of_a_second_is_sent_at_once() -> None:
+    one = governor(concurrency=1000)
+    now = 0.0
+    for turn in range(4000):
+        now = 0.0005 * turn
+        permit = one.admit(now)
+        if isinstance(permit, Permit):
+            is_refused = turn > 3000 and turn % 4
+            signal = ReplySignal.REFUSED if is_refused else ReplySignal.ACCEPTED
+            one.answered(permit, signal, now + 0.0001)
+        if one.pace(now).rate is not None:
+            break
+    rate = one.pace(now).rate
+    assert rate is not None
+    burst = 0
+    while isinstance(one.admit(now + 1.0), Permit) and burst < 1000:
+        burst += 1
+
+    assert burst == pytest.approx(min(0.05 * rate, one.pace(now).concurrency), abs=1.5)
+
+
+def test_what_has_limited_within_a_second_is_the_cause() -> None:
+    one = governor(rate=10.0)
+    one.answered(send(one, 0.0), ReplySignal.ACCEPTED, 0.01)
+    assert one.admit(0.05) == pytest.approx(0.05)
+
+    assert one.pace(1.0).cause is PaceCause.RATE
+    assert one.pace(1.1).cause is PaceCause.WORK
+
+
+def test_a_permit_that_was_not_used_makes_room_for_another() -> None:
+    one = governor(concurrency=1)
+    send(one, 0.0)
+    assert one.admit(0.0) == inf
+    one.unused(0.0)
+    send(one, 0.0)
+
+
+def test_a_pace_that_is_not_adaptive_has_all_that_its_plan_allows_at_once() -> None:
+    one = governor(concurrency=40, adaptive=False)
+    for _ in range(40):
+        send(one, 0.0)
+
+    assert one.admit(0.0) == inf
+    assert one.pace(0.0).cause is PaceCause.CONCURRENCY
+
+
+def test_a_refused_request_counts_as_in_flight_for_the_usual_latency() -> None:
+    one = governor(concurrency=1)
+    one.answered(send(one, 0.0), ReplySignal.ACCEPTED, 0.2)
+    one.answered(send(one, 1.0), ReplySignal.REFUSED, 1.01)
+
+    assert one.admit(1.01) == pytest.approx(0.19)
+    send(one, 1.21)
+
+
+def test_a_refused_request_of_a_fixed_pace_is_in_flight_no_longer() -> None:
+    one = governor(concurrency=1, adaptive=False)
+    one.answered(send(one, 0.0), ReplySignal.ACCEPTED, 0.2)
+    one.answered(send(one, 1.0), ReplySignal.REFUSED, 1.01)
+
+    send(one, 1.01)

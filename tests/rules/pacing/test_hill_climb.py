@@ -1,0 +1,206 @@
+"""Requests in flight by throughput, over servers whose latency is a function of that.
+
+Covered: the start, the knee, what a higher level must bring, rounds, probes, a server that changes.
+Left out: chance (test_servers.py).
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import pytest
+
+from fleetpatch.rules.pacing.hill_climb import HillClimb, Phase
+from fleetpatch.rules.pacing.tuning import Tuning
+
+
+def answers(
+    climb: HillClimb, latency: Callable[[int], float], seconds: float, share: float = 1.0
+) -> Iterator[tuple[float, int]]:
+    """Keep this share of the limit in flight; yield the time and the limit of each answer."""
+    now, in_flight = 0.0, list[tuple[float, float, int]]()
+    while now < seconds:
+        limit = max(1, round(share * climb.limit))
+        while len(in_flight) < limit:
+            level = len(in_flight) + 1
+            in_flight.append((now + latency(level), now, level))
+        in_flight.sort()
+        at, sent_at, level = in_flight.pop(0)
+        now = max(at, now + 1e-6)  # answers come one after the other
+        climb.accepted(sent_at, level, now)
+        yield now, climb.limit
+
+
+def climbed(
+    latency: Callable[[int], float], seconds: float = 20.0, ceiling: int = 128
+) -> HillClimb:
+    climb = HillClimb(Tuning(), Tuning().start, ceiling, 0.0)
+    for _ in answers(climb, latency, seconds):
+        pass
+    return climb
+
+
+def knee(at: int) -> Callable[[int], float]:
+    return lambda level: 0.02 * max(1.0, level / at)
+
+
+def elastic(share: float) -> Callable[[int], float]:
+    """Throughput grows by this share of what is in flight, in logarithms."""
+    return lambda level: 0.002 * level ** (1.0 - share)
+
+
+def test_it_begins_with_eight_and_doubles() -> None:
+    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
+
+    limits = [limit for _, limit in answers(climb, lambda _level: 0.02, 1.0)]
+
+    assert list(dict.fromkeys([8, *limits]))[:5] == [8, 16, 32, 64, 128]
+
+
+def test_it_never_exceeds_the_ceiling() -> None:
+    climb = HillClimb(Tuning(), Tuning().start, 20, 0.0)
+
+    assert max(limit for _, limit in answers(climb, lambda _level: 0.02, 20.0)) == 20
+    assert climbed(lambda _level: 0.02, ceiling=3).limit <= 3
+
+
+@pytest.mark.parametrize("at", [4, 16, 40, 100])
+def test_it_settles_at_the_knee(at: int) -> None:
+    assert at <= climbed(knee(at), 40.0).settled <= 1.45 * at
+
+
+def test_more_in_flight_must_bring_four_hundredths_of_itself() -> None:
+    assert climbed(elastic(0.05), 60.0).settled == 128
+    assert climbed(elastic(0.03), 60.0).settled <= 16
+
+
+def test_levels_that_are_compared_are_two_fifths_apart() -> None:
+    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
+
+    limits = {limit for at, limit in answers(climb, knee(16), 20.0) if at > 2.0}
+
+    assert limits == {11, 16, 22}
+
+
+def test_a_round_takes_sixty_answers() -> None:
+    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
+
+    limits = [limit for at, limit in answers(climb, knee(16), 20.0) if at > 1.0]
+    first = limits.index(22)
+    rounds = limits[first:].index(16)
+
+    # One latency passes before the round begins.
+    assert 60 + 16 <= rounds <= 60 + 2 * 22
+
+
+def test_a_slow_server_is_judged_after_a_second() -> None:
+    climb = HillClimb(Tuning(), Tuning().start, 8, 0.0)
+    lowered = [at for at, limit in answers(climb, lambda _level: 0.2, 30.0) if limit < 8]
+
+    # Four seconds pass before the first comparison, in rounds of one second.
+    assert lowered[0] == pytest.approx(5.2, abs=0.3)
+
+
+def test_a_limit_that_is_not_reached_proves_nothing() -> None:
+    nearly, little = (HillClimb(Tuning(), Tuning().start, 128, 0.0) for _ in range(2))
+    for _ in answers(nearly, lambda _level: 0.02, 5.0, share=0.95):
+        pass
+    for _ in answers(little, lambda _level: 0.02, 5.0, share=0.6):
+        pass
+
+    assert nearly.settled > 64
+    assert little.settled <= 16
+
+
+def comparisons(climb: HillClimb, seconds: float) -> list[float]:
+    """The times at which the settled limit was left for a comparison with another one."""
+    begun, was_steady = list[float](), False
+    for now, _ in answers(climb, knee(16), seconds):
+        is_steady = climb.phase is Phase.STEADY
+        if was_steady and not is_steady:
+            begun.append(now)
+        was_steady = is_steady
+    return begun
+
+
+def test_comparisons_that_change_nothing_are_four_seconds_apart() -> None:
+    begun = comparisons(HillClimb(Tuning(), Tuning().start, 128, 0.0), 40.0)
+
+    pauses = [later - earlier for earlier, later in pairwise(begun)]
+    assert 4.0 <= min(pauses) <= max(pauses) < 5.0
+
+
+class Rounds:
+    """A climb at its ceiling of 16, in a comparison with 11."""
+
+    def __init__(self) -> None:
+        self.climb, self.now = HillClimb(Tuning(), 16, 16, 0.0), 0.0
+        while self.climb.phase is not Phase.COMPARISON:
+            self.play(1000.0)
+
+    def play(self, throughput: float) -> None:
+        """Answer as many requests as a round takes."""
+        sent_at, limit = self.now + 1.0, self.climb.limit
+        self.now = sent_at + limit / throughput
+        for _ in range(Tuning().round):
+            self.climb.accepted(sent_at, limit, self.now)
+
+    def compare(self, *gains: float) -> int:
+        """Play rounds at the other limit, and at the settled one between; return what settles."""
+        for gain in gains:
+            assert self.climb.phase is Phase.COMPARISON
+            self.play(gain * 1000.0)
+            self.play(1000.0)
+        return self.climb.settled
+
+
+def test_a_lead_of_two_rounds_decides() -> None:
+    assert Rounds().compare(0.99) == 16
+    assert Rounds().compare(0.99, 0.9, 0.99) == 16
+    assert Rounds().compare(0.99, 0.9, 0.99, 0.99) == 11
+
+
+def test_a_round_that_is_clearly_better_decides_at_once() -> None:
+    assert Rounds().compare(1.2) == 11
+    assert Rounds().compare(1.1) == 16
+
+
+def test_a_comparison_without_a_lead_ends_after_twenty_four_rounds() -> None:
+    rounds = Rounds()
+
+    assert rounds.compare(*[0.99, 0.9] * 12) == 16
+    assert rounds.climb.phase is Phase.STEADY
+
+
+def test_a_throughput_that_changes_by_a_step_is_compared_at_once() -> None:
+    steady, changed = Rounds(), Rounds()
+    for rounds, share in ((steady, 0.8), (changed, 0.7)):
+        rounds.compare(0.5)
+        assert rounds.climb.phase is Phase.STEADY
+        rounds.play(share * 1000.0)
+
+    assert steady.climb.phase is Phase.STEADY
+    assert changed.climb.phase is Phase.COMPARISON
+
+
+def test_the_longest_quarter_of_the_latencies_is_left_out() -> None:
+    def settled(stalled: int) -> int:
+        climb = HillClimb(Tuning(), 8, 16, 0.0)
+        for _ in range(8):
+            climb.accepted(0.0, 8, 0.1)
+        for number in range(16):
+            climb.accepted(0.2, 16, 9.0 if number < stalled else 0.3)
+        return climb.settled
+
+    assert settled(4) == 16
+    assert settled(5) == 8
+
+
+def test_a_server_that_has_changed_is_followed() -> None:
+    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
+    capacity, limits = {"now": 32}, dict[float, int]()
+    for now, limit in answers(climb, lambda level: 0.02 * max(1.0, level / capacity["now"]), 40.0):
+        capacity["now"] = 16 if 10.0 < now < 20.0 else 32
+        limits[now] = limit
+
+    assert next(at for at, limit in limits.items() if at > 10.0 and limit <= 23) < 12.5
+    assert next(at for at, limit in limits.items() if at > 20.0 and limit >= 31) < 32.0

@@ -1,0 +1,337 @@
+"""When limits are cut because of refusals, and how they change then.
+
+Covered: the excess, the cut, the verdict of a trial, growth from a cut, tolerance, an outage.
+Counts of answers are exact, so that each constant matters. Left out: servers (test_servers.py).
+"""
+
+from dataclasses import dataclass, field
+from math import inf
+
+import pytest
+
+from fleetpatch.rules.pacing.refusals import RefusalLimit, State
+from fleetpatch.rules.pacing.tuning import Tuning
+
+FIRST = 100.0
+"""Requests a second that the server accepts before it refuses any."""
+
+
+@dataclass
+class Server:
+    """Answers at once, `every` so many seconds; a pattern has an x for each refusal."""
+
+    limit: RefusalLimit = field(default_factory=lambda: RefusalLimit(Tuning(), 0.0))
+    now: float = 0.0
+    every: float = 1 / FIRST
+    share: float = 0.0
+    in_flight: int = 1
+    blocked: bool = False
+
+    def answer(self, pattern: str) -> None:
+        for character in pattern:
+            self.now += self.every
+            self.blocked = self.limit.answered(
+                self.now, self.now, self.in_flight, refused=character == "x", share=self.share
+            )
+
+    def state(self) -> State:
+        return self.limit.state
+
+    def until(self, state: State, pattern: str, most: int = 2000) -> int:
+        """The number of answers until this state."""
+        for count in range(1, most):
+            self.answer(pattern[(count - 1) % len(pattern)])
+            if self.limit.state is state:
+                return count
+        raise AssertionError(f"never {state}")
+
+
+def steady() -> Server:
+    """A server that has accepted everything for a second."""
+    server = Server()
+    server.answer("." * 100)
+    return server
+
+
+def on_trial(pattern: str = "xxxxxxxxx.") -> Server:
+    server = steady()
+    server.until(State.TRIAL, pattern)
+    return server
+
+
+def limited() -> Server:
+    server = on_trial()
+    server.until(State.LIMITED, ".")
+    return server
+
+
+def tolerant(pattern: str = "x.........") -> Server:
+    server = steady()
+    server.until(State.TRIAL, pattern)
+    server.until(State.TOLERANT, pattern)
+    return server
+
+
+def grown(server: Server, seconds: float) -> float:
+    server.now += seconds
+    server.limit.update(server.now)
+    return server.limit.rate
+
+
+def test_one_refusal_in_ten_is_an_excess_after_sixty_answers() -> None:
+    assert steady().until(State.TRIAL, "x.........") == 61
+
+
+def test_one_refusal_in_fifty_is_none() -> None:
+    server = steady()
+    server.answer(("." * 49 + "x") * 100)
+
+    assert server.state() is State.UNLIMITED
+
+
+def test_a_burst_of_refusals_is_no_excess_before_sixteen_answers() -> None:
+    assert steady().until(State.TRIAL, "x.") == 16
+
+
+def test_sixteen_refusals_in_a_row_are_an_outage_and_fifteen_in_sixteen_are_not() -> None:
+    outage, overload = steady(), steady()
+    outage.answer("x" * 15)
+    assert not outage.blocked
+    outage.answer("x")
+    overload.answer("xxxxxxx.xxxxxxxx")
+
+    assert outage.blocked
+    assert not overload.blocked
+    assert overload.state() is State.TRIAL
+
+
+def test_a_trial_keeps_most_of_the_accepted_rate_and_what_is_in_flight_for_it() -> None:
+    limit = RefusalLimit(Tuning(), 0.0)
+    for number in range(400):
+        # A tenth of a second, and one in two is refused from the third second on.
+        at = number / FIRST
+        refused = number >= 200 and number % 2 == 0
+        limit.answered(at - 0.1, at, number % 20, refused=refused, share=0.0)
+        if limit.state is State.TRIAL:
+            break
+
+    assert limit.rate == pytest.approx(0.85 * FIRST / 2, rel=0.15)
+    assert limit.in_flight == round(0.1 * limit.rate)
+
+
+def test_four_in_flight_are_never_too_many() -> None:
+    assert on_trial().limit.in_flight == 4
+
+
+def test_a_limit_below_four_in_flight_is_kept_to_if_only_more_are_refused() -> None:
+    server = steady()
+    for _ in range(100):
+        server.in_flight = 2
+        server.answer(".")
+        server.in_flight = 3
+        server.answer("x")
+        if server.state() is State.TRIAL:
+            break
+
+    assert server.limit.in_flight == 2
+
+
+def test_no_trial_begins_where_a_smaller_share_is_refused_than_asked_for() -> None:
+    server = steady()
+    server.share = 0.6
+    server.answer("x." * 40)
+    assert server.state() is State.UNLIMITED
+    server.share = 0.4
+    assert server.until(State.TRIAL, "x.") == 16
+
+
+def test_a_trial_without_refusals_helps() -> None:
+    assert on_trial().until(State.LIMITED, ".") == 12
+    assert on_trial("x.........").until(State.LIMITED, ".") == 114
+
+
+def test_a_trial_with_the_same_share_does_not() -> None:
+    server = on_trial("x.........")
+
+    assert server.until(State.TOLERANT, "x.........") == 32
+
+
+def test_a_trial_ends_after_ten_seconds() -> None:
+    server = on_trial("x.........")
+    server.every = 1.0
+    server.answer("." * 9)
+    assert server.state() is State.TRIAL
+    server.answer("..")
+    assert server.state() is State.LIMITED
+
+
+def test_a_trial_of_ten_seconds_with_refusals_does_not_help() -> None:
+    server = on_trial("x.........")
+    server.every = 1.0
+    server.answer("....x......")
+
+    assert server.state() is State.TOLERANT
+
+
+def test_limits_are_cut_again_where_many_are_still_refused() -> None:
+    few, many = on_trial("x.x."), on_trial("x.x.")
+    assert few.until(State.TOLERANT, "x....") == 32
+    before = many.limit.rate
+    many.every = 0.1
+    many.answer(".xx." * 8)
+
+    assert many.state() is State.TRIAL
+    assert many.limit.rate == pytest.approx(0.25 * 0.85 * before)
+
+
+def test_limits_are_cut_again_where_the_share_has_fallen_but_not_enough() -> None:
+    server = on_trial("xxxxxxxxx.")
+    server.answer("x...." * 7)
+
+    assert server.state() is State.TRIAL
+
+
+def test_a_cut_leaves_a_quarter_of_the_limit_and_the_fourth_is_the_last() -> None:
+    server = on_trial("x.")
+    rates = [server.limit.rate]
+    server.every = 0.3
+    while server.state() is State.TRIAL:
+        server.answer("xx.")
+        if server.limit.rate != rates[-1]:
+            rates.append(server.limit.rate)
+
+    assert rates[1] == pytest.approx(0.25 * 0.85 * rates[0])
+    assert len(rates) == 5
+    assert rates[-1] == inf
+
+
+def test_a_limited_rate_is_back_after_two_seconds_and_doubles_every_three() -> None:
+    server = limited()
+    capacity = server.limit.rate / 0.85
+    began = server.now
+
+    assert grown(server, 0.0) == pytest.approx(0.9 * capacity, rel=0.06)
+    server.now = began
+    assert grown(server, 2.0 - 0.12) / capacity == pytest.approx(1.0, abs=0.001)
+    assert grown(server, 3.0) / capacity == pytest.approx(2.0, rel=0.01)
+    assert grown(server, 2.9) / capacity == pytest.approx(3.9, rel=0.02)
+    assert grown(server, 0.2) == inf
+    assert server.state() is State.UNLIMITED
+
+
+def test_limits_grow_back_more_slowly_after_each_excess_up_to_eight_seconds() -> None:
+    server = limited()
+    for seconds in (4.0, 8.0, 8.0):
+        server.until(State.TRIAL, "xxxxx.....")
+        began = server.now
+        server.until(State.LIMITED, ".")
+        capacity = server.limit.rate / 0.85
+        server.now = began
+        grown(server, 0.95 * seconds)
+        before = server.limit.rate
+        assert grown(server, 0.05 * seconds) == pytest.approx(before, rel=0.001)
+        assert grown(server, 0.5) > 1.1 * capacity * 0.9
+
+
+def test_a_share_that_no_cut_lowers_is_tolerated_for_ten_seconds_and_then_twice_as_long() -> None:
+    server = tolerant()
+    for seconds in (10.0, 20.0, 40.0, 80.0, 160.0, 160.0):
+        assert server.limit.rate == inf
+        server.every = seconds - 0.2
+        server.answer(".")
+        assert server.state() is State.TOLERANT
+        server.every = 0.3
+        server.answer(".")
+        assert server.state() is State.UNLIMITED
+        server.every = 1 / FIRST
+        server.until(State.TRIAL, "x.........")
+        server.until(State.TOLERANT, "x.........")
+
+
+def test_a_trial_that_took_long_is_repeated_later() -> None:
+    server = on_trial("x.........")
+    server.every = 0.2
+    server.until(State.TOLERANT, "x.........")
+    server.every = 62.0
+    server.answer(".")
+    assert server.state() is State.TOLERANT
+    server.every = 4.0
+    server.answer(".")
+    assert server.state() is State.UNLIMITED
+
+
+def test_a_trial_that_helps_ends_the_memory_of_those_that_did_not() -> None:
+    server = tolerant()
+    server.every = 11.0
+    server.answer(".")
+    server.every = 1 / FIRST
+    server.until(State.TRIAL, "x.........")
+    server.until(State.LIMITED, ".")
+    server.until(State.TRIAL, "x.........")
+    server.until(State.TOLERANT, "x.........")
+    server.every = 10.5
+    server.answer(".")
+
+    assert server.state() is State.UNLIMITED
+
+
+def test_what_is_tolerated_has_a_margin_and_a_maximum() -> None:
+    once = tolerant("x.........")
+    once.answer("x...." * 40)
+    assert once.state() is State.TOLERANT
+    assert once.until(State.TRIAL, "x.") == 17
+    assert tolerant("x.x.x.x.").until(State.TRIAL, "xxxxxxxxx.") == 25
+
+
+def test_where_the_pace_is_not_adaptive_only_an_outage_counts() -> None:
+    server = steady()
+    server.share = inf
+    server.answer("x." * 100)
+    assert server.state() is State.UNLIMITED
+    server.answer("x" * 40)
+
+    assert server.limit.rate == inf
+
+
+def test_answers_to_requests_sent_before_a_cut_do_not_count() -> None:
+    server = on_trial()
+    for _ in range(100):
+        server.limit.answered(server.now - 0.5, server.now, 1, refused=True, share=0.0)
+
+    assert server.until(State.LIMITED, ".") == 12
+
+
+def test_a_latency_counts_for_a_twentieth_of_those_before() -> None:
+    limit = RefusalLimit(Tuning(), 0.0)
+    assert limit.latency == 0.1
+    limit.answered(0.0, 0.01, 1, refused=False, share=0.0)
+    assert limit.latency == pytest.approx(0.01)
+    limit.answered(1.0, 2.01, 1, refused=False, share=0.0)
+    assert limit.latency == pytest.approx(0.06)
+
+
+def test_refusals_do_not_count_before_acceptances_can_come() -> None:
+    server = Server()
+    server.answer("x" * 9)
+    assert not server.blocked
+    server.answer("x" * 30)
+    assert server.blocked
+
+
+def test_after_a_pause_there_are_no_limits() -> None:
+    server = on_trial()
+    server.limit.pause(server.now + 1.0)
+
+    assert server.state() is State.UNLIMITED
+    assert server.limit.rate == inf
+
+
+def test_an_outage_during_a_trial_is_found_after_a_quarter_of_a_second() -> None:
+    server = on_trial("x.x.")
+    server.every = 0.2 / 32
+    server.answer("x" * 32)
+    assert not server.blocked
+    server = on_trial("x.x.")
+    server.every = 0.3 / 32
+    server.answer("x" * 32)
+    assert server.blocked

@@ -1,0 +1,23 @@
+"""What replies say about load."""
+
+import pytest
+
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
+from fleetpatch.rules.pacing.reply_signal import ReplySignal, signal_of
+
+
+@pytest.mark.parametrize(
+    ("reply", "signal"),
+    [
+        (Answer(200), ReplySignal.ACCEPTED),
+        (Answer(409), ReplySignal.ACCEPTED),
+        (Answer(429), ReplySignal.REFUSED),
+        (Answer(503), ReplySignal.REFUSED),
+        (Answer(504), ReplySignal.REFUSED),
+        (Answer(500), ReplySignal.NOTHING),
+        (NoAnswer(Silence.TIMEOUT), ReplySignal.REFUSED),
+        (NoAnswer(Silence.RESET), ReplySignal.NOTHING),
+    ],
+)
+def test_what_a_reply_says_about_load(reply: Reply, signal: ReplySignal) -> None:
+    assert signal_of(reply) is signal
