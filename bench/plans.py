@@ -2,6 +2,7 @@
 
 import sys
 from compileall import compile_dir
+from functools import cache
 from pathlib import Path
 
 import fleetpatch as package
@@ -36,5 +37,10 @@ def fleetpatch(*words: str | Path) -> list[str]:
     Its modules are compiled first, as they are in an installed package. In a checkout, with
     PYTHONDONTWRITEBYTECODE set, each start would compile them again.
     """
-    compile_dir(Path(package.__file__).parent, quiet=1)
+    _compile()
     return [sys.executable, "-m", "fleetpatch", *map(str, words)]
+
+
+@cache
+def _compile() -> None:
+    compile_dir(Path(package.__file__).parent, quiet=1)

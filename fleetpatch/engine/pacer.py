@@ -1,9 +1,9 @@
 """The pacer: every request to one cluster waits here until it may be sent.
 
-`fleetpatch.rules.pacing` decides when that is. A request is admitted at once if nothing waits and
-the rules allow it. The others wait in line, in the order in which they came. An answer makes room,
-so it hands permits to the first waiters. Where only time makes room (a rate, or a pause), the first
-waiter sleeps until then, and the others are not woken before it.
+`fleetpatch.rules.pacing` decides when that is. A request is admitted at once if no other one waits
+and the rules allow it. The others wait in line, and only the first in line asks: it sleeps until
+its time, or until an answer makes room. When it is admitted, the next one moves up. So requests are
+sent in the order in which they came, and a pause that begins meanwhile holds for all of them.
 
 A permit is returned with the answer, from which the rules learn.
 """
@@ -31,19 +31,12 @@ _TUNING = Tuning()
 
 
 class _Waiter:
-    """A request in line. `called` is set when it has got a permit, or should ask again."""
+    """A request in line; `called` is set when it should ask again, and None before it waits."""
 
-    __slots__ = ("called", "is_asleep", "permit")
+    __slots__ = ("called",)
 
     def __init__(self) -> None:
-        self.called = anyio.Event()
-        self.permit: Permit | None = None
-        self.is_asleep = False
-
-    def take(self) -> Permit | None:
-        """Return the permit, which is the request's own from now on."""
-        permit, self.permit = self.permit, None
-        return permit
+        self.called: anyio.Event | None = None
 
 
 def _silent(_old: Pace, _new: Pace) -> None:
@@ -105,57 +98,39 @@ class Pacer:
         if isinstance(reply, Answer) and signal is ReplySignal.REFUSED:
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
         self._governor.answered(permit, signal, now, wait)
-        self._admit_waiting()
+        self._call_first()
         if signal is ReplySignal.REFUSED or self._report.is_due(now):
             self._report.note(self._governor.pace(now), now)
 
     def unused(self) -> None:
         """Take a permit back for which nothing was sent."""
         self._governor.unused(self._clock.monotonic())
-        self._admit_waiting()
+        self._call_first()
 
     async def _wait_in_line(self, halt: Shutdown) -> Permit | None:
         waiter = _Waiter()
         self._line.append(waiter)
         try:
-            while waiter.permit is None and not halt.requested:
-                wait = self._admit_waiting() if self._line[0] is waiter else inf
-                if waiter.permit is not None:
-                    break
+            while not halt.requested:
+                wait = inf
+                if self._line[0] is waiter:
+                    turn = self._governor.admit(self._clock.monotonic())
+                    if isinstance(turn, Permit):
+                        return turn
+                    wait = turn
                 if wait < inf:
-                    waiter.is_asleep = True
                     await halt.sleep(wait)
-                    waiter.is_asleep = False
                 else:
+                    waiter.called = anyio.Event()
                     await halt.wait_for(waiter.called)
-                    if waiter.permit is None:
-                        waiter.called = anyio.Event()
-            return None if halt.requested else waiter.take()
+            return None
         finally:
-            # Only now: a request that comes meanwhile must not overtake this one.
             self._line.remove(waiter)
-            if waiter.permit is not None:
-                # The shutdown, or a cancellation, came after the permit.
-                self._governor.unused(self._clock.monotonic())
-            self._admit_waiting()
+            # If only an answer makes room, the next one would wake for nothing.
+            if not self._governor.needs_answer:
+                self._call_first()
 
-    def _first_waiting(self) -> "_Waiter | None":
-        """Return the first in line that has no permit yet."""
-        return next((waiter for waiter in self._line if waiter.permit is None), None)
-
-    def _admit_waiting(self) -> float:
-        """Hand permits to the first waiters; returns the seconds until there may be another one.
-
-        A waiter that sleeps until its time asks by itself: it would not notice a permit.
-        """
-        now = self._clock.monotonic()
-        while (waiter := self._first_waiting()) is not None and not waiter.is_asleep:
-            turn = self._governor.admit(now)
-            if not isinstance(turn, Permit):
-                if turn < inf:
-                    # Only the first waiter sleeps, and it may not know yet that it is the first.
-                    waiter.called.set()
-                return turn
-            waiter.permit = turn
-            waiter.called.set()
-        return inf
+    def _call_first(self) -> None:
+        """Let the first in line ask again."""
+        if self._line and self._line[0].called is not None:
+            self._line[0].called.set()

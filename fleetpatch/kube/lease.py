@@ -33,7 +33,7 @@ _TRANSIENT: Final = frozenset({*RETRIED, *range(500, 600)})
 
 _READ: Final = requests.for_get(whole=True)
 _UPDATE: Final = requests.for_patch(PatchType.MERGE, whole=True)
-_MANAGED: Final = f"?fieldManager={FIELD_MANAGER}"
+_MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -72,25 +72,26 @@ class LeaseApi:
         self._namespace = namespace
         self._name = name
         self._collection = f"/apis/{_GROUP}/namespaces/{namespace}/leases"
+        self._path = f"{self._collection}/{name}"
 
     async def read(self) -> LeaseReply:
         """See `Leases.read`."""
-        return await self._send(_READ, f"{self._collection}/{self._name}")
+        return await self._send(_READ, self._urls.path(self._path))
 
     async def create(self, record: LeaseRecord) -> LeaseReply:
         """See `Leases.create`."""
         # A POST of an existing name is answered 409, so only one of two creators gets the Lease.
         document = {"apiVersion": _GROUP, "kind": "Lease", "metadata": {"name": self._name}}
-        body = document | {"spec": _spec(record)}
-        return await self._send(requests.POST_JSON, self._collection + _MANAGED, body)
+        url = self._urls.path(self._collection, _MANAGED)
+        return await self._send(requests.POST_JSON, url, document | {"spec": _spec(record)})
 
     async def update(self, record: LeaseRecord, version: str) -> LeaseReply:
         """See `Leases.update`."""
         body = {"metadata": {"resourceVersion": version}, "spec": _spec(record)}
-        return await self._send(_UPDATE, f"{self._collection}/{self._name}{_MANAGED}", body)
+        return await self._send(_UPDATE, self._urls.path(self._path, _MANAGED), body)
 
-    async def _send(self, template: RequestTemplate, path: str, body: Json = None) -> LeaseReply:
-        url, content = self._urls.path(path), msgspec.json.encode(body) if body else None
+    async def _send(self, template: RequestTemplate, url: URL, body: Json = None) -> LeaseReply:
+        content = msgspec.json.encode(body) if body else None
         raw = await self._exchange(template, url, content)
         if isinstance(raw, NoAnswer):
             return LeaseTrouble(describe(raw))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -60,8 +60,12 @@ class Answer(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        # Only fields that may be shown, because pytest and tracebacks print values.
-        return f"Answer({self.status}, {self.seen!r}, {self.reason!r}, {self.message!r})"
+        return f"Answer({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # Only what may be shown, since pytest and tracebacks print values. A Struct shows all.
+        shown = ("status", "seen", "reason", "message")
+        return [(name, getattr(self, name)) for name in shown]
 
     @property
     def wording(self) -> str:

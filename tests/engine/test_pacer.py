@@ -205,3 +205,28 @@ async def test_a_change_is_reported_with_its_cause_and_not_over_and_over() -> No
     assert told[0][1].cause is PaceCause.RETRY_AFTER
     assert told[0][1].until is not None
     assert len(told) < 10
+
+
+async def test_a_pause_holds_for_a_waiter_that_was_called_right_before_it() -> None:
+    clock = VirtualClock()
+    pacer, shutdown = (
+        Pacer(clock, concurrency=8, adaptive=True, random=lambda: 0.0),
+        Shutdown(clock),
+    )
+    first = [permit for _ in range(8) if (permit := await pacer.admit(shutdown))]
+    admitted = list[float]()
+
+    async def wait() -> None:
+        assert await pacer.admit(shutdown)
+        admitted.append(clock.monotonic())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        # The answer that makes room, and the refusals behind it, arrive in one step of the loop.
+        pacer.answered(first[0], FINE)
+        for permit in first[1:]:
+            pacer.answered(permit, failure(429, "TooManyRequests", retry_after="5"))
+
+    assert admitted
+    assert admitted[0] >= 5.0

@@ -16,11 +16,13 @@ from urllib.parse import quote
 import aiohttp
 import pytest
 from aiohttp import client_exceptions
+from rich.pretty import pretty_repr
 
 import fleetpatch
 from fleetpatch._version import __version__
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection, Grant
+from fleetpatch.kube.http.decoding import Raw
 from fleetpatch.kube.http.transport import ERROR_LIMIT, no_answer
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.resource import Resource
@@ -488,3 +490,11 @@ async def test_a_token_that_an_answer_quotes_in_a_url_is_masked() -> None:
                 reply = await api.patch(target(), merge(b"{}"))
                 assert isinstance(reply, Answer)
                 assert reply.message == "/login?next=[redacted]"
+
+
+def test_what_an_answer_quotes_is_not_shown_by_rich_either() -> None:
+    answer = Answer(200, message="masked", unmasked=TOKEN, secrets=(TOKEN,))
+    raw = Raw(200, TOKEN.encode(), headers={"a": TOKEN}, secrets=(TOKEN,))
+
+    assert "masked" in pretty_repr(answer)
+    assert TOKEN not in pretty_repr(answer) + pretty_repr(raw) + repr(answer) + repr(raw)

@@ -48,6 +48,10 @@ class Raw(msgspec.Struct, frozen=True):
         # Body and headers may quote the secrets of the request.
         return f"Raw(status={self.status})"
 
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        # A Struct has one that shows all fields.
+        return [("status", self.status)]
+
     def mask(self, text: str) -> str:
         """Mask the request's secrets in `text`, which came with the answer."""
         return mask_known(text, self.secrets)

@@ -33,9 +33,10 @@ class Urls:
         self._prefixes: dict[tuple[Resource, str], str] = {}
         self._templates: dict[tuple[Resource, PatchType, PatchOptions, bool], URL] = {}
 
-    def path(self, path: str) -> URL:
-        """Return the URL of a path that is already quoted."""
-        return self._server.with_path(self._root + path, encoded=True)
+    def path(self, path: str, query: dict[str, str] | None = None) -> URL:
+        """Return the URL of a path that is already quoted, and of a query that is not."""
+        server = self._with_query(query) if query else self._server
+        return server.with_path(self._root + path, encoded=True, keep_query=True)
 
     def read(self, target: Target) -> URL:
         """Return the URL of the object itself."""

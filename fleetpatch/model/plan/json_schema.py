@@ -47,7 +47,11 @@ def _docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:
     pydantic's `use_attribute_docstrings` would parse the source of each section at each start of
     the tool; only editors need the docstrings.
     """
-    (definition,) = ast.parse(dedent(inspect.getsource(section))).body
+    try:
+        source = inspect.getsource(section)
+    except OSError:
+        return  # an installation without sources: the schema has no descriptions then
+    (definition,) = ast.parse(dedent(source)).body
     for field, after in pairwise(cast(ast.ClassDef, definition).body):
         match field, after:
             case (

@@ -48,6 +48,12 @@ class Governor:
         self._refused: deque[float] = deque()
         self._refresh(now)
 
+    @property
+    def needs_answer(self) -> bool:
+        """Whether only an answer, and not time, can make room for another request."""
+        at_server = self._in_flight > len(self._refused)
+        return self._in_flight >= self._allowed and (at_server or not self._refused)
+
     def admit(self, now: float) -> Permit | float:
         """Return a permit, or the seconds to wait; infinite: until the next answer."""
         if now < self._paused_until:
@@ -56,8 +62,7 @@ class Governor:
             self._refused.popleft()
             self._in_flight -= 1
         if self._in_flight >= self._allowed:
-            at_server = self._in_flight > len(self._refused)
-            return inf if at_server or not self._refused else self._refused[0] - now
+            return inf if self.needs_answer else self._refused[0] - now
         wait = self._wait(now)
         if wait > 0.0:
             return wait

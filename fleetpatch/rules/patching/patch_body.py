@@ -38,7 +38,8 @@ class RequestBuilder:
     def __init__(self, change: Change) -> None:
         self._change = change
         self._shared: Fields | None = None
-        if isinstance(change, MetadataChange) and not change.keeps_values:
+        self._head = b""
+        if isinstance(change, MetadataChange) and change.values and not change.keeps_values:
             self._shared = change.values
             # `{"metadata":{"labels":{...}}}` without its last two braces: the guard is appended.
             self._head = encode(_document(change.values, {}))[:-2] + b","

@@ -21,6 +21,7 @@ from fleetpatch.kube.connect import open_cci
 from fleetpatch.kube.connection import Sign
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import PatchType
+from fleetpatch.model.lease import LeaseRecord
 from fleetpatch.model.providers.tables import VOLCANO_JOB
 from tests.kube.cci.clouds import ENVIRON, PROJECT_ID, access_key
 from tests.kube.cci.signatures import authorization
@@ -73,8 +74,12 @@ async def test_every_request_has_a_valid_signature() -> None:
         selector, fields = "app in (etl, train),tier!=gold", "status.successful=0"
         listed = api.pages(JOBS, namespace="ns", selector=selector, field_selector=fields)
         assert [len(page.items) async for page in listed] == [1]
+        lease = api.lease("ns", "relabel")
+        await lease.read()
+        await lease.create(LeaseRecord("a", 30))
+        await lease.update(LeaseRecord("a", 30), "7")
 
-    assert len(peer.requests) == 5
+    assert len(peer.requests) == 8
     for request in peer.requests:
         assert is_right(request), request.target
         assert request.headers["x-sdk-date"] == "20181115T100000Z"
