@@ -209,11 +209,8 @@ async def test_a_change_is_reported_with_its_cause_and_not_over_and_over() -> No
 
 async def test_a_pause_holds_for_a_waiter_that_was_called_right_before_it() -> None:
     clock = VirtualClock()
-    pacer, shutdown = (
-        Pacer(clock, concurrency=8, adaptive=True, random=lambda: 0.0),
-        Shutdown(clock),
-    )
-    first = [permit for _ in range(8) if (permit := await pacer.admit(shutdown))]
+    pacer, shutdown = Pacer(clock, concurrency=64, random=lambda: 0.0), Shutdown(clock)
+    first = [permit for _ in range(64) if (permit := await pacer.admit(shutdown))]
     admitted = list[float]()
 
     async def wait() -> None:
