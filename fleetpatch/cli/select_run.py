@@ -95,6 +95,13 @@ def unfinished_run(
     """
     runs, here = settings.runs, servers.matches
     unfinished = catalog.unfinished(runs, plan.digest, dry_run=dry_run)
+    undone = catalog.undos(runs) if unfinished else {}
+    if unfinished and (undo := undone.get(unfinished[0].run)):
+        sys.stderr.write(
+            f"Not resuming the unfinished run {unfinished[0].run}: it was undone by {undo};"
+            " planning again.\n"
+        )
+    unfinished = [entry for entry in unfinished if entry.run not in undone]
     found = [entry for entry in unfinished if entry.info and here(entry.info)]
     # A newer run that is finished has included the targets that an older one left open.
     if not found or catalog.finished(runs, plan.digest, dry_run=dry_run, here=here):
@@ -146,6 +153,16 @@ def new_run(
         f"Nothing matches the plan any more: the run {done.run} has changed all of it.\n"
     )
     return summarize(done.path)
+
+
+def require_not_undone(planned: Summary, settings: Settings) -> None:
+    """Raise UsageError if the run was undone: its applied targets were put back, and stay so."""
+    undo = catalog.undos(settings.runs).get(planned.info.run)
+    if undo is not None:
+        raise UsageError(
+            f"{planned.info.run}: this run was undone by {undo} and cannot be continued; apply its "
+            "plan again, which makes a new run"
+        )
 
 
 def _explain_difference(elsewhere: catalog.RunEntry, servers: ServerComparison) -> None:

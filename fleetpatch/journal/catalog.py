@@ -171,7 +171,7 @@ def listing(runs: Path) -> Iterator[RunEntry]:
 
 
 def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[RunEntry]:
-    """Return the runs with this plan digest that can be resumed, newest first."""
+    """Return the unfinished runs with this plan digest, newest first."""
     return [
         entry
         for entry in listing(runs)
@@ -179,6 +179,24 @@ def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[R
         and entry.state in UNFINISHED
         and (entry.info.plan_digest, entry.info.dry_run) == (plan_digest, dry_run)
     ]
+
+
+def undos(runs: Path) -> dict[str, str]:
+    """Map the id of each run that was undone to that of its newest undo.
+
+    Such a run is not resumed: its applied targets do not hold the change any more. An undo that was
+    planned and never begun has put nothing back, and does not count.
+    """
+    begun = [
+        (entry.info.undo_of, entry.run)
+        for entry in listing(runs)
+        if entry.info is not None
+        and entry.info.undo_of
+        and not entry.info.dry_run
+        and entry.state not in {RunState.PLANNING, RunState.PLANNED}
+    ]
+    # The newest one is listed first, and the last one of a dict's pairs counts.
+    return dict(reversed(begun))
 
 
 def finished(
@@ -204,7 +222,7 @@ def started(runs: Path, plan_name: str, *, here: RunPredicate = _always) -> RunE
             continue
         # Only the newest counts: an older one was superseded by it.
         if here(info):
-            return entry if entry.state in begun else None
+            return entry if entry.state in begun and entry.run not in undos(runs) else None
     return None
 
 

@@ -223,3 +223,28 @@ def test_status_shows_the_undo_on_both_sides(tool: Tool) -> None:
 
         assert f"Undone:   by {undoing}" in tool.run("status", run).out
         assert f"Undoes:   {run}" in tool.run("status", undoing).out
+
+
+def test_a_run_that_was_undone_is_not_resumed_and_its_plan_makes_a_new_run(tool: Tool) -> None:
+    with sandbox(tool, jobs=500) as server:
+        plan = tool.write("plan.yaml", paint(pace={"rate": "60/s", "burst": 1, "concurrency": 8}))
+        process = tool.start("apply", plan, "--yes")
+        eventually(lambda: server.sent() >= 20, "some patches")
+        process.send_signal(signal.SIGINT)
+        assert end(process).code == 5
+        cut = tool.run("status", "paint", "-o", "json").json["run"]
+        undo = tool.run("undo", cut, "--yes", "-o", "json").json["run"]
+
+        for command in ("resume", "apply"):
+            refused = tool.run(command, cut, "--yes")
+            assert refused.code == 2
+            assert f"was undone by {undo}" in refused.err
+        again = tool.run("apply", plan, "--yes", "-o", "json")
+
+        assert again.code == 0, again.err
+        assert f"Not resuming the unfinished run {cut}: it was undone by {undo}" in again.err
+        assert again.json["run"] != cut
+        wanted = tool.targets(again.json["run"])
+        assert again.json["outcomes"]["applied"] == len(wanted) > 20
+        for one in wanted:
+            assert server.metadata(one)["labels"]["cost"]

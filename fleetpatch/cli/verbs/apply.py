@@ -48,7 +48,13 @@ def command(
     from fleetpatch.campaign.view import find_run, is_plan_file
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
-    from fleetpatch.cli.select_run import Choice, apply_plan, require_digest, require_run_options
+    from fleetpatch.cli.select_run import (
+        Choice,
+        apply_plan,
+        require_digest,
+        require_not_undone,
+        require_run_options,
+    )
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     options = ApplyOptions(wait_for_window=wait)
@@ -58,6 +64,7 @@ def command(
         apply_plan(Path(what), settings, options, choice, output, yes=yes)
     else:
         planned = summarize_to_resume(find_run(settings.runs, what))
+        require_not_undone(planned, settings)
         require_digest(planned.info.plan_digest, digest, what)
         require_run_options(what, planned, choice)
         carry_out(planned, settings, output, yes=yes, options=options)

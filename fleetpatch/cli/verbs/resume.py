@@ -50,6 +50,7 @@ def command(
     from fleetpatch.campaign.view import find_run, summarize
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
+    from fleetpatch.cli.select_run import require_not_undone
     from fleetpatch.report.wording import several
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
@@ -61,6 +62,7 @@ def command(
             )
     path = find_run(settings.runs, run)
     summary = summarize_to_resume(path)
+    require_not_undone(summary, settings)
     if failed:
         number = reopen_failed(path, settings, *reason or ())
         sys.stderr.write(f"Reopened {several(number, 'failed target')}.\n")
