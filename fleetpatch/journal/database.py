@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakSet
 
 from fleetpatch.journal import codec, sqlite_file
 from fleetpatch.journal.codec import Row
@@ -36,6 +37,7 @@ class Database:
         self.outdated = outdated
         self.next_step = RESUME
         self._identity = ""
+        self._cursors = WeakSet[sqlite3.Cursor]()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -71,7 +73,9 @@ class Database:
         # Not `yield from`: when such a generator is collected, that would close the cursor, which
         # raises if the connection was closed before.
         with as_run_file_error(self.path, self.next_step):
-            for row in self.connection.execute(query, parameters):  # noqa: UP028
+            cursor = self.connection.execute(query, parameters)
+            self._cursors.add(cursor)
+            for row in cursor:  # noqa: UP028
                 yield row
 
     @contextmanager
@@ -127,7 +131,15 @@ class Database:
                 self._checkpoint()
                 self._leave_wal_mode()
         finally:
-            self.connection.close()
+            self.disconnect()
+
+    def disconnect(self) -> None:
+        """Close the connection as it is, without writing anything."""
+        # A cursor that was not read to its end keeps its read lock after the connection was closed,
+        # until it is collected, since Python 3.12. An error's traceback may keep it for long.
+        for cursor in list(self._cursors):
+            cursor.close()
+        self.connection.close()
 
     def _refuse_moved(self) -> None:
         """Raise RunFileError if another file is at the path now.

@@ -98,7 +98,7 @@ class RunFile:
                 database, {name: span.id for name, span in run._ranges.items()}
             )
         except BaseException:
-            database.connection.close()
+            database.disconnect()
             sqlite_file.erase(path)
             raise
         return run
@@ -134,7 +134,7 @@ class RunFile:
                 # Last: a file that is refused must stay as it is, without a log beside it.
                 database.enter_wal_mode()
         except BaseException:
-            database.connection.close()
+            database.disconnect()
             raise
         return run
 
@@ -155,7 +155,7 @@ class RunFile:
 
     def discard(self) -> None:
         """Close the file and remove it; for a plan that was refused."""
-        self.database.connection.close()
+        self.database.disconnect()
         sqlite_file.erase(self.path)
 
     def __enter__(self) -> Self:
