@@ -44,7 +44,7 @@ def main() -> NoReturn:
     try:
         code = _call(sys.argv[1:])
     except signals.Interrupted:
-        streams.write_stderr_nowait("fleetpatch: interrupted")
+        streams.write_stderr_briefly("fleetpatch: interrupted")
         code = Exit.PAUSED
     signals.set_exit_code(code)
     sys.exit(code)

@@ -70,8 +70,11 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def interruptible(work: Callable[[Stop], Awaitable[T]]) -> T:
-    """Run `work` with a Stop that the first signal requests."""
+async def interruptible(work: Callable[[Stop], Awaitable[T]], advice: str = "") -> T:
+    """Run `work` with a Stop that the first signal requests.
+
+    `advice` completes the message with which a second signal exits.
+    """
     stop = Stop()
 
     # Called on the event loop's thread, as a `Shutdown` requires.
@@ -81,5 +84,5 @@ async def interruptible(work: Callable[[Stop], Awaitable[T]]) -> T:
         )
         stop.request(f"interrupted by {number.name}")
 
-    with on_signal(request, "; continue with `fleetpatch resume`"):
+    with on_signal(request, advice):
         return await work(stop)

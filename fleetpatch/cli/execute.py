@@ -25,7 +25,9 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import QUESTION, confirmation_lines, is_yes, preview_lines
 from fleetpatch.report.progress import watch_applying, watch_planning
+from fleetpatch.report.summary import not_continued
 from fleetpatch.report.terminal import write
+from fleetpatch.report.wording import command
 from fleetpatch.rules.running.run_state import exit_code
 
 
@@ -54,10 +56,17 @@ def carry_out(
     lock: PlanLock | None = None,
     options: ApplyOptions | None = None,
 ) -> None:
-    """Ask unless `yes`, carry a run out, print its summary, and raise typer.Exit with its code."""
+    """Ask unless `yes`, carry a run out, print its summary, and raise typer.Exit with its code.
+
+    A run that this command does not continue is only summarized, after a line that says so.
+    """
+    options = options or ApplyOptions()
+    left = not_continued(planned, resume_halted=options.resume_halted, promote=options.promote)
+    if left:
+        sys.stderr.write(f"{left}\n")
     try:
         # Without an open target nothing will be sent, so there is no question to ask.
-        if planned.tally.open and not yes:
+        if planned.tally.open and not left and not yes:
             _confirm(planned)
         # Deferred: after the session its exit code is final, and a late signal must not replace it.
         with signals.deferred():
@@ -75,7 +84,7 @@ def carry_out(
 
 
 def _apply(
-    planned: Summary, settings: Settings, lock: PlanLock | None, options: ApplyOptions | None
+    planned: Summary, settings: Settings, lock: PlanLock | None, options: ApplyOptions
 ) -> Summary:
     """Carry the run out. Raises Interrupted if a signal was received before it began."""
     run_file = Path(planned.run_file)
@@ -83,7 +92,8 @@ def _apply(
         work = partial(
             apply, run_file, replace(settings, progress=progress), lock=lock, options=options
         )
-        return run(lambda: interruptible(lambda stop: work(stop=stop)))
+        advice = f"; continue with `{command('resume', planned.run_file)}`"
+        return run(lambda: interruptible(lambda stop: work(stop=stop), advice))
 
 
 def _confirm(planned: Summary) -> None:
@@ -97,9 +107,21 @@ def _confirm(planned: Summary) -> None:
         )
     sys.stderr.write(QUESTION)
     sys.stderr.flush()
-    if not is_yes(sys.stdin.readline()):
+    if not is_yes(_answer()):
         sys.stderr.write(_nothing_sent(planned))
         raise typer.Exit(Exit.USAGE)
+
+
+def _answer() -> str:
+    """Read the answer to the question; after it, stderr begins a new line."""
+    answer = ""
+    try:
+        answer = sys.stdin.readline()
+    finally:
+        # Only a line that was typed in full ends the line of the question.
+        if not answer.endswith("\n"):
+            sys.stderr.write("\n")
+    return answer
 
 
 def _nothing_sent(planned: Summary) -> str:

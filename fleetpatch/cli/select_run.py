@@ -17,6 +17,7 @@ from fleetpatch.errors import NothingMatched, UsageError
 from fleetpatch.journal import catalog
 from fleetpatch.model.plan.load import PlanFile, load_plan
 from fleetpatch.model.run import Summary
+from fleetpatch.report.summary import not_continued
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,10 @@ def unfinished_run(
             _explain_difference(unfinished[0], servers)
         return None
     planned = summarize(found[0].path)
+    # `apply` does not continue a halted run, nor a run that waits to be promoted.
+    verb = "Found" if not_continued(planned, resume_halted=False, promote=False) else "Resuming"
     sys.stderr.write(
-        f"Resuming the unfinished run {found[0].run} (use --new to plan again instead).\n"
+        f"{verb} the unfinished run {found[0].run} (use --new to plan again instead).\n"
     )
     return planned
 

@@ -61,7 +61,9 @@ class _State:
             os._exit(self.exit_code)
         received = signal.Signals(number)
         if self.received is not None:
-            streams.write_stderr_nowait(f"{received.name}: exited at once{self.advice}")
+            # The progress, which may have hidden the cursor, is not ended any more.
+            text = f"{received.name}: exited at once{self.advice}"
+            streams.write_stderr_briefly(text, show_cursor=True)
             os._exit(Exit.PAUSED)
         self.received = received
         self.respond(received)

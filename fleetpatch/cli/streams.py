@@ -23,6 +23,14 @@ _STDERR: Final = 2
 ESCAPE: Final = "fleetpatch.escape"
 _BEYOND_BMP: Final = 0x10000
 
+_WRITABLE_WITHIN_MS: Final = 100
+
+_SHOW_CURSOR: Final = "\x1b[?25h\n"
+"""Shows the cursor again (DECTCEM), and ends the line of the progress, which stays."""
+
+_WITHOUT_CURSOR: Final = frozenset({"dumb", "unknown"})
+"""Values of TERM for which rich writes no control sequences."""
+
 
 class ResultError(OSError):
     """stdout cannot be written, and not because its reader has exited."""
@@ -94,20 +102,28 @@ def write_stderr(text: str) -> None:
         os.write(_STDERR, f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
-def write_stderr_nowait(text: str) -> None:
-    """Write a line to stderr if that is possible without a wait; otherwise drop it.
+def write_stderr_briefly(text: str, *, show_cursor: bool = False) -> None:
+    """Write a line to stderr if that is possible within a tenth of a second; otherwise drop it.
 
-    For a process that exits: a full pipe or a stopped terminal must not delay that.
+    For a process that exits: a full pipe or a stopped terminal must not delay that. With
+    `show_cursor` a terminal shows its cursor again, and the text begins on a line of its own.
     """
     poll = select.poll()
     poll.register(_STDERR, select.POLLOUT)
     # Not through sys.stderr, whose write could block.
     encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-    line = f"{text}\n".encode(encoding, "backslashreplace")
+    before = _SHOW_CURSOR if show_cursor and _moves_its_cursor() else ""
+    line = f"{before}{text}\n".encode(encoding, "backslashreplace")
     with suppress(OSError):
-        if any(event & select.POLLOUT for _, event in poll.poll(0)):
+        # A terminal is not writable for the moment in which another thread writes to it.
+        if any(event & select.POLLOUT for _, event in poll.poll(_WRITABLE_WITHIN_MS)):
             # A writable pipe has room for PIPE_BUF bytes; more could block.
             os.write(_STDERR, line[: select.PIPE_BUF])
+
+
+def _moves_its_cursor() -> bool:
+    """Return whether stderr is a terminal on which the progress hides the cursor."""
+    return os.isatty(_STDERR) and os.environ.get("TERM", "").lower() not in _WITHOUT_CURSOR
 
 
 @contextmanager

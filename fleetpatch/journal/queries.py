@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, zip_longest
 from typing import Any, Final, TypeAlias
 
-from fleetpatch.journal import codec, meta
+from fleetpatch.journal import codec, meta, waves
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
@@ -66,7 +66,19 @@ def summary(run: RunFile) -> Summary:
             undone_by=meta.undone_by(database),
             outdated=database.outdated,
             partly=meta.partly(database),
+            awaits_promotion=_awaits_promotion(run),
         )
+
+
+def _awaits_promotion(run: RunFile) -> bool:
+    """Return whether the first wave with open targets begins only by hand, and has not begun."""
+    if not run.waves or not waves.are_promoted_by_hand(run.info.plan):
+        return False
+    for number in range(len(run.waves)):
+        wave = run.wave(number)
+        if wave.open:
+            return number > 0 and not wave.claimed
+    return False
 
 
 def targets(

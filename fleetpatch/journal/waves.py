@@ -49,6 +49,17 @@ WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts + o.reads > 0)
 """  # noqa: S608 # of our own constants alone
 
 
+class _Waves(msgspec.Struct):
+    promote: str | None = None
+
+
+class _Plan(msgspec.Struct):
+    waves: _Waves | None = None
+
+
+_plan: Final = msgspec.json.Decoder(_Plan)
+
+
 @dataclass(frozen=True, slots=True)
 class WaveProgress:
     """The progress of a wave: targets without an outcome, claimed targets, time of its end.
@@ -112,6 +123,15 @@ def load(database: Database, clusters: Mapping[int, str]) -> tuple[Ends, ...]:
     with database.decoding():
         waves = _read(text) if text else []
         return tuple({clusters[int(key)]: last for key, last in wave.items()} for wave in waves)
+
+
+def are_promoted_by_hand(plan: str) -> bool:
+    """Return whether the canonical JSON of a plan has waves with `promote: manual`."""
+    try:
+        section = _plan.decode(plan).waves
+    except msgspec.DecodeError:
+        return False
+    return section is not None and section.promote == "manual"
 
 
 def progress(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveProgress:

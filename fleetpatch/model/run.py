@@ -152,6 +152,7 @@ class Summary:
     - `undone_by`: the id of the run that undid this one, or empty.
     - `outdated`: the file was copied without its write-ahead log, and may show an earlier state.
     - `partly`: a paused run has targets left only because of circuit breakers.
+    - `awaits_promotion`: the next wave begins only with `resume --promote`.
     """
 
     info: RunInfo
@@ -171,6 +172,7 @@ class Summary:
     undone_by: str = ""
     outdated: bool = False
     partly: bool = False
+    awaits_promotion: bool = False
 
 
 def as_json(summary: Summary) -> dict[str, Json]:

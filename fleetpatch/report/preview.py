@@ -118,6 +118,8 @@ def _outcomes(tally: Tally) -> dict[str, Json]:
 
 def _header(info: RunInfo) -> Iterator[str]:
     yield f"Plan     {clean(info.plan_name)}"
+    if info.undo_of:
+        yield f"Undoes   {clean(info.undo_of)}"
     yield f"Digest   {info.plan_digest}"
     for cluster in info.clusters:
         yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"
@@ -188,9 +190,15 @@ def _next(summary: Summary) -> Iterator[str]:
     yield f"Run file {clean(summary.run_file)}"
     if summary.tally.open:
         apply = command("apply", summary.run_file)
-        yield f"Nothing was sent. To patch {number(summary.tally.open)} of them: {apply}"
+        yield f"Nothing was sent. To patch {_the_objects(summary.tally)}: {apply}"
     else:
         yield "Nothing to do: no object needs the patch."
+
+
+def _the_objects(tally: Tally) -> str:
+    """Return `the 998 objects`, or `1 of the 998 objects` if the others need no patch."""
+    objects = f"the {several(tally.total, 'object')}"
+    return objects if tally.open == tally.total else f"{number(tally.open)} of {objects}"
 
 
 VALUE_LIMIT = 80
@@ -239,7 +247,9 @@ def confirmation_lines(summary: Summary) -> Iterator[str]:
     open_ = several(summary.tally.open, "object")
     verb = "try" if summary.info.dry_run else "patch"
     suffix = ", and store nothing (dry run)" if summary.info.dry_run else ""
-    yield f"{clean(summary.info.plan_name)} is about to {verb} {open_}{suffix}:"
+    info = summary.info
+    what = f"The undo of {clean(info.undo_of)}" if info.undo_of else clean(info.plan_name)
+    yield f"{what} is about to {verb} {open_}{suffix}:"
     header = ("CLUSTER", "SERVER", "TO PATCH", "UNCHANGED", "SKIPPED")
     yield from table(header, rows, indent="  ")
 

@@ -6,8 +6,9 @@ from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import UNFINISHED, RunState, Summary
 from fleetpatch.model.text import clean
 from fleetpatch.report.table import TableRow, table
-from fleetpatch.report.wording import MEANING, STATE, command, duration, number, several
+from fleetpatch.report.wording import STATE, command, duration, meaning, number, several
 
+_IN_DOUBT = "claimed, and not known to be sent or not; they are read before anything is sent"
 _REASON_WIDTH = max(map(len, Reason))
 
 
@@ -70,10 +71,10 @@ def _outcomes(summary: Summary) -> Iterator[str]:
     ):
         yield _figure(outcome, count)
         for reason, cases in summary.reasons.get(outcome, {}).items():
-            yield _explained(reason, cases, MEANING[reason])
+            yield _explained(reason, cases, meaning(reason, undo=bool(summary.info.undo_of)))
     yield _figure("pending", tally.open)
     if tally.in_doubt:
-        yield _explained("in-doubt", tally.in_doubt, "may have been changed; they are read first")
+        yield _explained("in-doubt", tally.in_doubt, _IN_DOUBT)
 
 
 def _figure(outcome: str, count: int) -> str:
@@ -101,8 +102,36 @@ def _next(summary: Summary) -> Iterator[str]:
     if summary.state is RunState.PLANNING:
         yield "Next:     plan again; this file can be deleted"
     elif summary.state in UNFINISHED and summary.tally.open:
-        verb = "apply" if summary.state is RunState.PLANNED else "resume"
-        yield f"Next:     {command(verb, run_file)}  (continues with the pending targets)"
+        yield f"Next:     {_continuing(summary)}"
+
+
+def _continuing(summary: Summary) -> str:
+    """Return the command that continues an unfinished run, and what it does."""
+    resume = command("resume", summary.run_file)
+    if summary.state is RunState.PLANNED:
+        return f"{command('apply', summary.run_file)}  (begins the run)"
+    if summary.awaits_promotion:
+        return f"{resume} --promote  (begins the next wave)"
+    if summary.state is RunState.HALTED:
+        return f"{resume}  (continues with the pending targets, and accepts the failures so far)"
+    return f"{resume}  (continues with the pending targets)"
+
+
+def not_continued(summary: Summary, *, resume_halted: bool, promote: bool) -> str:
+    """Say why a run is not continued, and what continues it; empty if it is continued.
+
+    `resume_halted` and `promote` are what the command asks for.
+    """
+    run, run_file = clean(summary.info.run), summary.run_file
+    if summary.state is RunState.FINISHED:
+        retry = f"; `{command('resume', run_file, '--failed')}` retries the failed targets"
+        return f"Run {run} is finished; nothing was sent{retry if summary.tally.failed else ''}."
+    if summary.awaits_promotion and not promote:
+        resume = command("resume", run_file, "--promote")
+        return f"Run {run} is not continued: its next wave begins only with `{resume}`."
+    if summary.state is RunState.HALTED and not resume_halted:
+        return f"Run {run} is halted, and is continued only by `{command('resume', run_file)}`."
+    return ""
 
 
 _HEADER = (

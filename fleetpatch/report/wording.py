@@ -15,7 +15,7 @@ MEANING: Final = MappingProxyType(
         Reason.ALREADY_SET: "had the wanted values already; nothing was sent",
         Reason.GONE: "deleted since the plan; not created again",
         Reason.REPLACED: "deleted and created again since the plan; the new object was not changed",
-        Reason.DRIFTED: "another writer changed the same field since the plan; it was not changed",
+        Reason.DRIFTED: "the same field was changed since the plan; that value was kept",
         Reason.NO_LONGER_MATCHES: "changed since the plan so that the selector no longer matches",
         Reason.CLASH: "has the new label already with another value; nothing was sent",
         Reason.INAPPLICABLE: "the patch cannot be applied to its content; nothing was sent",
@@ -42,6 +42,15 @@ STATE: Final = MappingProxyType(
     }
 )
 """The meaning of each state of a run; follows "Run NAME is" in a sentence."""
+
+
+def meaning(reason: Reason, *, undo: bool) -> str:
+    """Return the meaning of a reason in a run, or in the undo of one.
+
+    An undo compares the objects with what the run that it undoes has left.
+    """
+    text = MEANING[reason]
+    return text.replace("since the plan", "since the run that is undone") if undo else text
 
 
 def number(count: float) -> str:

@@ -130,7 +130,7 @@ def test_resume_takes_several_reasons_and_refuses_one_that_is_not_a_failure(
 
     assert "Reopened 0 failed targets" in taken.err
     assert refused.code == 2
-    assert f"--reason {Reason.GONE}: needs --failed" in refused.err
+    assert f"--reason {Reason.GONE}: is not the reason of a failure" in refused.err
 
 
 def test_several_namespaces_are_united(call: Caller) -> None:

@@ -73,13 +73,33 @@ def test_failed_targets_are_reopened_all_or_those_of_a_reason(call: Caller) -> N
     }
 
     assert call("resume", "paint", "--failed", "-o", "json").json["outcomes"]["applied"] == 20
-    assert call("resume", "paint", "--failed").err == "Reopened 0 failed targets.\n"
+    none, finished = call("resume", "paint", "--failed").err.splitlines()
+    assert none == "Reopened 0 failed targets: the run has none."
+    assert re.fullmatch(r"Run paint-\S+ is finished; nothing was sent\.", finished)
+
+
+def test_without_a_failure_of_that_reason_the_message_names_the_reason(
+    call: Caller, run_file: Path
+) -> None:
+    ended = call("resume", "paint", "--failed", "--reason", "conflict", "--reason", "exhausted")
+
+    none, finished = ended.err.splitlines()
+    assert none.endswith("targets: the run has none with the reason conflict or exhausted.")
+    assert finished.endswith(f"`fleetpatch resume {run_file} --failed` retries the failed targets.")
+
+
+def test_a_finished_run_is_reported_as_such(call: Caller, run_file: Path) -> None:
+    for words in (("resume", "paint"), ("apply", run_file)):
+        ended = call(*words)
+        assert "is finished; nothing was sent; `fleetpatch resume" in ended.err
 
 
 @pytest.mark.usefixtures("run_file")
 def test_a_reason_without_failed_or_of_no_failure_is_refused(call: Caller) -> None:
-    for words in (("--reason", "rejected"), ("--failed", "--reason", "gone")):
-        refused(call("resume", "paint", *words), 2, r"--reason \w+: needs --failed")
+    alone = call("resume", "paint", "--reason", "rejected")
+    refused(alone, 2, "--reason rejected: is only for --failed; add --failed")
+    for words in (("--failed", "--reason", "gone"), ("--reason", "gone")):
+        refused(call("resume", "paint", *words), 2, "--reason gone: is not the reason of a failure")
 
 
 def test_a_plan_that_was_changed_under_way_is_refused_with_both_digests(

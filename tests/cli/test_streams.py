@@ -9,8 +9,11 @@ Left out: the texts themselves (tests/report).
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -76,8 +79,25 @@ def test_a_reader_of_only_the_first_line_gets_it_without_an_error(own: Tool) -> 
 
 def on_a_terminal(tool: Tool, answer: str | signal.Signals, *words: object) -> Ended:
     """Run a command whose stdin and stderr are a terminal; `answer` it once it asks."""
+    with a_terminal() as (ours, theirs):
+        return _answered(tool, answer, words, ours, theirs)
+
+
+@contextmanager
+def a_terminal() -> Iterator[tuple[int, int]]:
+    """Open a terminal: our side, whose reads do not block, and the side of a process."""
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
+    try:
+        yield ours, theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+def _answered(
+    tool: Tool, answer: str | signal.Signals, words: Sequence[object], ours: int, theirs: int
+) -> Ended:
     process = subprocess.Popen(
         tool.words(*words),
         cwd=tool.folder,
@@ -107,8 +127,6 @@ def on_a_terminal(tool: Tool, answer: str | signal.Signals, *words: object) -> E
     finally:
         process.kill()
         process.wait()
-        os.close(theirs)
-        os.close(ours)
 
 
 def _at_hand(terminal: int) -> bytes:
@@ -138,7 +156,7 @@ def test_anything_but_yes_sends_nothing_and_keeps_the_plan(
 
     assert (ended.code, ended.out) == (2, "")
     (run_file,) = tool.state.rglob("*.run")
-    assert f"Nothing was sent. The plan is kept: {run_file}" in ended.err
+    assert f"\nNothing was sent. The plan is kept: {run_file}" in ended.err
     assert server.sent() == before
 
 
@@ -148,9 +166,44 @@ def test_ctrl_c_at_the_question_sends_nothing(tool: Tool, server: SandboxServer)
     ended = on_a_terminal(tool, signal.SIGINT, "apply", "plan.yaml")
 
     assert ended.code == 5
+    assert re.search(r"Type yes: (\^C)?\r\nNothing was sent", ended.err)
     assert "fleetpatch: interrupted" in ended.err
     assert "Traceback" not in ended.err
     assert server.sent() == before
+
+
+def test_a_second_signal_shows_the_cursor_again_and_names_the_run(own: Tool) -> None:
+    hanging = {"rules": [{"action": "hang", "latency": {"mean": 60}}]}
+    seen = bytearray()
+    with sandbox(own, jobs=50, chaos=hanging) as server, a_terminal() as (ours, theirs):
+        process = subprocess.Popen(
+            own.words("apply", "plan.yaml", "--yes"),
+            cwd=own.folder,
+            env=own.environment | {"TERM": "xterm"},
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+        )
+
+        def shows(text: bytes) -> bool:
+            seen.extend(_at_hand(ours))
+            return text in seen
+
+        try:
+            eventually(lambda: shows(b"Applying") and server.requests("patch") > 0, "the progress")
+            assert b"\x1b[?25l" in seen
+            process.send_signal(signal.SIGINT)
+            eventually(lambda: shows(b"SIGINT: stopping"), "the first message")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 5
+            eventually(lambda: shows(b"exited at once"), "the second message")
+        finally:
+            process.kill()
+            process.wait()
+
+    (run_file,) = own.state.rglob("*.run")
+    said = f"\x1b[?25h\r\nSIGINT: exited at once; continue with `fleetpatch resume {run_file}`\r\n"
+    assert seen.endswith(said.encode())
 
 
 def test_the_token_is_in_nothing_that_is_written(own: Tool) -> None:

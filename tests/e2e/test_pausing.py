@@ -161,7 +161,9 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
         process.send_signal(signal.SIGTERM)
         ended = end(process, timeout=5)
         assert ended.code == 5
-        assert ended.err.endswith("SIGTERM: exited at once; continue with `fleetpatch resume`\n")
+        (run_file,) = tool.state.rglob("*.run")
+        said = f"SIGTERM: exited at once; continue with `fleetpatch resume {run_file}`\n"
+        assert ended.err.endswith(said)
         in_doubt = {one["uid"] for one in tool.targets("slowly") if one["inDoubt"]}
         assert in_doubt
 

@@ -6,6 +6,7 @@ Left out: two clusters (test_wave_edges.py), sizes (tests/rules/running/test_wav
 (tests/journal/test_journal_waves.py).
 """
 
+import re
 import signal
 import sys
 from datetime import datetime
@@ -57,9 +58,13 @@ def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
     with sandbox(tool, jobs=5 * COUNT) as server:
         first = tool.run("apply", tool.write("plan.yaml", wavy(promote="manual")), "--yes")
         assert (first.code, server.sent()) == (5, 1)
-        assert "--promote" in first.out
-        held = tool.run("resume", "wavy")
-        assert (held.code, server.sent()) == (5, 1)
+        promotion = re.search(r"\nNext: +(fleetpatch resume \S+ --promote)  ", first.out)
+        assert promotion, first.out
+        for words in (("resume", "wavy"), ("apply", "plan.yaml")):
+            held = tool.run(*words)
+            assert (held.code, server.sent()) == (5, 1)
+            assert f"its next wave begins only with `{promotion[1]}`" in held.err
+            assert "Resuming" not in held.err
         second = tool.run("resume", "wavy", "--promote")
         assert (second.code, server.sent()) == (5, 6)
         third = tool.run("resume", "wavy", "--promote")
@@ -84,6 +89,10 @@ def test_a_check_that_fails_halts_the_run_until_it_is_promoted(
         assert (ended.code, server.sent()) == (4, 1), ended.err
         assert ended.json["state"] == "halted"
         assert why in ended.json["cause"]
+        again = tool.run("apply", "plan.yaml")
+        assert (again.code, server.sent()) == (4, 1)
+        assert again.err.startswith("Found the unfinished run wavy-")
+        assert "is halted, and is continued only by `fleetpatch resume " in again.err
         on = tool.run("resume", "wavy", "--promote", "-o", "json")
         assert (on.code, server.sent()) == (4, 6)
 

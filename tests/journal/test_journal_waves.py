@@ -19,6 +19,7 @@ from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.units import Amount, Percent
 from tests.journal.makers import NOON, draft, info, names, settle
+from tests.values import replace
 
 
 def fleet() -> list[Draft]:
@@ -108,3 +109,20 @@ def test_too_many_waves_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="1000 waves"):
         run.seal(sizes=[1], seed="x")
     run.discard()
+
+
+def test_a_run_awaits_its_promotion_between_two_waves_that_are_promoted_by_hand(
+    tmp_path: Path,
+) -> None:
+    by_hand = replace(info(), plan='{"waves": {"sizes": [1], "promote": "manual"}}')
+    for number, (about, awaits) in enumerate([(by_hand, True), (info(), False)]):
+        with RunFile.create(tmp_path / f"{number}.run", about, now=lambda: NOON) as run:
+            run.add(fleet())
+            run.seal(sizes=[10, Percent(100.0)], seed="x")
+            assert not queries.summary(run).awaits_promotion, "the first wave"
+            first = [one for name, end in run.waves[0].items() for one in run.claim(name, 99, end)]
+            assert not queries.summary(run).awaits_promotion, "a wave under way"
+            run.record(settle(first))
+            assert queries.summary(run).awaits_promotion is awaits
+            run.claim("south", 1)
+            assert not queries.summary(run).awaits_promotion, "the second wave has begun"

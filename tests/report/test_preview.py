@@ -55,7 +55,7 @@ def test_a_preview_reads_so() -> None:
         f"fleetpatch targets {RUN_FILE} --reason clash\n"
         "\n"
         f"Run file {RUN_FILE}\n"
-        f"Nothing was sent. To patch 1,234 of them: fleetpatch apply {RUN_FILE}"
+        f"Nothing was sent. To patch 1,234 of the 1,256 objects: fleetpatch apply {RUN_FILE}"
     )
 
 
@@ -190,3 +190,22 @@ def test_yes_is_yes(answer: str) -> None:
 @pytest.mark.parametrize("answer", ["", "\n", "y", "ja", "yes please", "no"])
 def test_any_other_answer_is_no(answer: str) -> None:
     assert not is_yes(answer)
+
+
+def test_the_next_command_patches_all_objects_or_names_their_share() -> None:
+    for tally, shown in (
+        (Tally(pending=998), "To patch the 998 objects: "),
+        (Tally(pending=1), "To patch the 1 object: "),
+        (Tally(pending=1, unchanged=3), "To patch 1 of the 4 objects: "),
+    ):
+        lines = list(preview_lines(Preview(a_summary(RunState.PLANNED, tally), {})))
+        assert shown in lines[-1]
+
+
+def test_an_undo_is_called_an_undo_in_its_preview_and_above_the_question() -> None:
+    info = replace(INFO, run="undo-relabel-1", undo_of="relabel-ml-teams-7f3a")
+    planned = a_summary(RunState.PLANNED, Tally(pending=797), info=info)
+
+    assert "Undoes   relabel-ml-teams-7f3a" in list(preview_lines(Preview(planned, {})))
+    shown = next(confirmation_lines(planned))
+    assert shown == "The undo of relabel-ml-teams-7f3a is about to patch 797 objects:"

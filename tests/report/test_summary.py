@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
-from fleetpatch.model.run import ListedTarget, RunState, Standing, Tally, Usage
+from fleetpatch.model.run import ListedTarget, RunState, Standing, Summary, Tally, Usage
 from fleetpatch.model.target import TargetId
-from fleetpatch.report.summary import run_lines, summary_lines
+from fleetpatch.report.summary import not_continued, run_lines, summary_lines
 from fleetpatch.report.table import CHUNK, table
 from fleetpatch.report.targets import target_json_lines, target_lines
 from fleetpatch.report.terminal import write
@@ -59,12 +59,13 @@ def test_a_summary_reads_so() -> None:
         "    already-set                20  had the wanted values already; nothing was sent\n"
         "skipped           11\n"
         "    gone                        2  deleted since the plan; not created again\n"
-        "    drifted                     9  another writer changed the same field since the plan;"
-        " it was not changed\n"
+        "    drifted                     9  the same field was changed since the plan;"
+        " that value was kept\n"
         "failed             3\n"
         "    rejected                    3  the server refused the change as invalid\n"
         "pending            5\n"
-        "    in-doubt                    2  may have been changed; they are read first\n"
+        "    in-doubt                    2  claimed, and not known to be sent or not;"
+        " they are read before anything is sent\n"
         "\n"
         "1,240 PATCH, 12 GET and 30 LIST requests, 37 of them retries, in 12.4 s (100 PATCH/s).\n"
         "\n"
@@ -89,6 +90,48 @@ def test_the_summary_of_a_dry_run_reports_that_nothing_was_stored() -> None:
 
 def test_a_run_cut_while_planning_is_to_be_planned_again() -> None:
     assert list(summary_lines(a_summary(RunState.PLANNING)))[-1].startswith("Next:     plan again")
+
+
+def test_the_next_command_does_what_its_run_needs() -> None:
+    halted, planned = (
+        replace(PAUSED, state=RunState.HALTED),
+        replace(PAUSED, state=RunState.PLANNED),
+    )
+    accepting = "continues with the pending targets, and accepts the failures so far"
+    for one, command_line in (
+        (PAUSED, f"fleetpatch resume {RUN_FILE}  (continues with the pending targets)"),
+        (planned, f"fleetpatch apply {RUN_FILE}  (begins the run)"),
+        (
+            replace(PAUSED, awaits_promotion=True),
+            f"fleetpatch resume {RUN_FILE} --promote  (begins the next wave)",
+        ),
+        (halted, f"fleetpatch resume {RUN_FILE}  ({accepting})"),
+    ):
+        assert list(summary_lines(one))[-1] == f"Next:     {command_line}"
+
+
+def test_a_run_that_a_command_does_not_continue_names_the_command_that_does() -> None:
+    held = replace(PAUSED, awaits_promotion=True)
+    halted, done = replace(PAUSED, state=RunState.HALTED), replace(PAUSED, state=RunState.FINISHED)
+
+    def said(summary: Summary, *, resume_halted: bool = False, promote: bool = False) -> str:
+        return not_continued(summary, resume_halted=resume_halted, promote=promote)
+
+    assert said(held).endswith(f"begins only with `fleetpatch resume {RUN_FILE} --promote`.")
+    assert said(halted).endswith(f"is continued only by `fleetpatch resume {RUN_FILE}`.")
+    assert "nothing was sent; `fleetpatch resume " in said(done)
+    assert "--failed` retries the failed targets" in said(done)
+    assert said(replace(done, tally=Tally(applied=1))).endswith("is finished; nothing was sent.")
+    assert not said(held, promote=True)
+    assert not said(halted, resume_halted=True)
+    assert not said(PAUSED)
+
+
+def test_the_reasons_of_an_undo_are_told_from_the_run_that_it_undoes() -> None:
+    info = replace(INFO, undo_of="relabel-ml-teams-1")
+    drifted = {Outcome.SKIPPED: {Reason.DRIFTED: 9}}
+    shown = summary_lines(a_summary(tally=Tally(skipped=9), reasons=drifted, info=info))
+    assert "changed since the run that is undone; that value was kept" in "\n".join(shown)
 
 
 def test_a_cause_with_escape_codes_does_no_harm() -> None:

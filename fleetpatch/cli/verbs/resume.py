@@ -1,6 +1,7 @@
 """`fleetpatch resume`: continue a run."""
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -42,7 +43,7 @@ def command(
     """Continue a run, or retry its failed targets.
 
     Targets in doubt are read before anything is sent. A finished run is left as it is; a halted run
-    is continued, and its failures so far are accepted. It asks only if nothing was sent yet.
+    is continued, and its failures so far are accepted. If the run has not begun, resume asks first.
     """
     from fleetpatch.campaign.apply import reopen_failed
     from fleetpatch.campaign.servers import summarize_to_resume
@@ -51,23 +52,30 @@ def command(
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import require_not_undone
-    from fleetpatch.report.wording import several
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     for one in reason or ():
-        if not failed or OUTCOME_OF[one] is not Outcome.FAILED:
-            raise UsageError(
-                f"--reason {one}: needs --failed, and must be the reason of a failure; "
-                "`fleetpatch targets RUN` shows the reasons of a run"
-            )
+        if OUTCOME_OF[one] is not Outcome.FAILED:
+            failures = ", ".join(r for r in Reason if OUTCOME_OF[r] is Outcome.FAILED)
+            raise UsageError(f"--reason {one}: is not the reason of a failure; use {failures}")
+        if not failed:
+            raise UsageError(f"--reason {one}: is only for --failed; add --failed")
     path = find_run(settings.runs, run)
     summary = summarize_to_resume(path)
     require_not_undone(summary, settings)
     if failed:
         number = reopen_failed(path, settings, *reason or ())
-        sys.stderr.write(f"Reopened {several(number, 'failed target')}.\n")
+        sys.stderr.write(_reopened(number, reason or ()))
         summary = summarize(path)
     options = ApplyOptions(resume_halted=True, promote=promote, wait_for_window=wait)
     # A person must agree before a run sends for the first time; a run that has begun was agreed to.
     begun = summary.state is not RunState.PLANNED
     carry_out(summary, settings, output, yes=yes or begun, options=options)
+
+
+def _reopened(number: int, reasons: Sequence[Reason]) -> str:
+    from fleetpatch.report.wording import several
+
+    among = f" with the reason {' or '.join(reasons)}" if reasons else ""
+    none = "" if number else f": the run has none{among}"
+    return f"Reopened {several(number, 'failed target')}{none}.\n"

@@ -71,7 +71,7 @@ def after_read(
     if seen is None:
         return End(Reason.GONE)
     if seen.uid != target.uid:
-        return End(Reason.REPLACED, f"uid is {seen.uid}, was {target.uid} when planned")
+        return End(Reason.REPLACED, f"uid is {seen.uid}, expected {target.uid}")
     writers = managers if sent else None
     values = goal(change, target)
     if not seen.is_readable_at({*values, *target.before}):
@@ -364,8 +364,7 @@ def _drift(
         )
 
     return "; ".join(
-        f"{show(path)} was {_quote(planned)} when planned, is {_quote(current)},"
-        f" wanted {_quote(wanted)}"
+        f"{show(path)} is {_quote(current)}, expected {_quote(planned)}, wanted {_quote(wanted)}"
         for path, planned in before.items()
         if drifted(
             path,

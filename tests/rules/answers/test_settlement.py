@@ -64,7 +64,7 @@ def test_drift_shows_planned_current_and_wanted() -> None:
     ended = step(seen_job({"team": "green"}))
 
     assert ended == End(
-        Reason.DRIFTED, "metadata.labels.team was 'blue' when planned, is 'green', wanted 'red'"
+        Reason.DRIFTED, "metadata.labels.team is 'green', expected 'blue', wanted 'red'"
     )
 
 
