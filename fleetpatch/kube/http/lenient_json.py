@@ -1,4 +1,4 @@
-"""Decodes JSON from servers; any body can be passed, and none raises.
+r"""Decodes JSON from servers; any body can be passed, and none raises.
 
 A body is decoded as it is. If that fails, it is rewritten to what Go's decoder, which API servers
 and kubectl use, would read, and decoded again:
