@@ -43,7 +43,7 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no least cut": {"deepest_cut": 0.0},
         "no least number of answers": {"fewest_answers": 1, "fewest_in_trial": 1},
         "slow start ends at any share": {"slow_start_share": 0.0},
-        "no pause": {"blocked_share": 0.999999},
+        "no pause": {"blocked_share": 1.1},
         "no growth of cut limits": {"first_regrowth": 1e6, "longest_regrowth": 1e6},
         "fewer than four in flight": {"fewest_in_flight": 1},
         "no burst at a found rate": {"burst": 0.0},

@@ -35,11 +35,12 @@ class HillClimb:
             return
         self._latencies.append(now - sent_at)
         self._in_flight += in_flight
-        count = len(self._latencies)
-        if count < self._tuning.round:
-            is_early = self.phase is not Phase.START
-            if count < self.limit or (is_early and now - self._since < self._tuning.longest_round):
+        count, lasted = len(self._latencies), now - self._since
+        if self.phase is not Phase.START and lasted < self._tuning.longest_round:
+            if count < self._tuning.round or lasted < self._tuning.shortest_round:
                 return
+        elif count < min(self.limit, self._tuning.round):
+            return
         typical = sorted(self._latencies)[: ceil(self._tuning.typical * count)]
         self._latency = max(fmean(typical), 1e-6)
         in_use = self._in_flight / count

@@ -46,6 +46,7 @@ class Tuning:
     worth: float = 0.04  # the same, later: the price of more in flight [hill_climb]
     step: float = 1.4  # ratio of two limits in a comparison: seen in noise [hill_climb]
     round: int = 60  # answers: their mean latency is known to 2 % [hill_climb]
+    shortest_round: float = 0.15  # seconds: an event loop without CPU time stalls [hill_climb]
     longest_round: float = 1.0  # seconds, then as many answers as in flight do [hill_climb]
     typical: float = 0.75  # of the latencies, the shortest: stalls are left out [hill_climb]
     full: float = 0.8  # of the limit in use: below it the limit limits nothing [hill_climb]

@@ -81,17 +81,6 @@ def test_levels_that_are_compared_are_two_fifths_apart() -> None:
     assert limits == {11, 16, 22}
 
 
-def test_a_round_takes_sixty_answers() -> None:
-    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
-
-    limits = [limit for at, limit in answers(climb, knee(16), 20.0) if at > 1.0]
-    first = limits.index(22)
-    rounds = limits[first:].index(16)
-
-    # One latency passes before the round begins.
-    assert 60 + 16 <= rounds <= 60 + 2 * 22
-
-
 def test_a_slow_server_is_judged_after_a_second() -> None:
     climb = HillClimb(Tuning(), Tuning().start, 8, 0.0)
     lowered = [at for at, limit in answers(climb, lambda _level: 0.2, 30.0) if limit < 8]
@@ -151,6 +140,40 @@ class Rounds:
             self.play(gain * 1000.0)
             self.play(1000.0)
         return self.climb.settled
+
+
+def round_of(every: float) -> tuple[int, float]:
+    """Return the answers and the seconds of a round that ends in a comparison."""
+    rounds = Rounds()
+    rounds.compare(0.5)
+    began, count, latency = rounds.now, 0, 0.04
+    while rounds.climb.phase is Phase.STEADY:
+        count += 1
+        rounds.now += every
+        rounds.climb.accepted(max(began, rounds.now - latency), 16, rounds.now)
+    return count, rounds.now - began
+
+
+def test_a_round_takes_sixty_answers() -> None:
+    assert round_of(every=0.01)[0] == 60
+
+
+def test_a_round_takes_from_a_seventh_of_a_second_to_a_second() -> None:
+    assert round_of(every=0.001)[1] == pytest.approx(0.15, abs=0.002)
+    assert round_of(every=0.03)[1] == pytest.approx(1.0, abs=0.04)
+
+
+def test_slow_start_goes_on_while_throughput_grows_by_three_tenths_of_what_is_in_flight() -> None:
+    def settled(growth: float) -> int:
+        climb = HillClimb(Tuning(), 8, 16, 0.0)
+        for _ in range(8):
+            climb.accepted(0.0, 8, 8.0 / 100.0)
+        for _ in range(16):
+            climb.accepted(1.0, 16, 1.0 + 16.0 / (100.0 * 2.0**growth))
+        return climb.settled
+
+    assert settled(0.35) == 16
+    assert settled(0.25) == 8
 
 
 def test_a_lead_of_two_rounds_decides() -> None:
