@@ -18,6 +18,7 @@ from tests.rules.pacing.simulator import (
     Client,
     FairQueue,
     Open,
+    Processor,
     Record,
     Server,
     World,
@@ -31,7 +32,7 @@ _LIMITS = Ceilings(None, 1, 32, adaptive=True)
 
 
 def server(seed: int, **what: Any) -> Server:
-    """A server in a world of its own."""
+    """Return a server in a world of its own."""
     return Server(World(), random.Random(seed), **what)
 
 
@@ -49,6 +50,23 @@ def stray(share: float, retry_after: float | None, seed: int) -> float:
 
 def _set(there: Server, name: str, value: Any) -> Callable[[], None]:
     return lambda: setattr(there, name, value)
+
+
+def _stalled(there: Server, seed: int) -> Record:
+    """Ask this server with a client that has the CPU for half of the time."""
+    processor = Processor(there.world, random.Random(seed), cost=0.0002, stall=0.03)
+    return simulate(there, 20.0, processor=processor)
+
+
+def _elastic(exponent: float, seed: int) -> float:
+    """Goodput where throughput grows by this exponent, of that with 64 in flight."""
+
+    def goodput(ceilings: Ceilings, seed: int) -> float:
+        there = server(seed, contention=1.0 - exponent, latency=0.003)
+        return simulate(there, 10.0, ceilings).goodput(2.0, 10.0)
+
+    fixed = goodput(Ceilings(None, 1, 64, adaptive=False), seed + 100)
+    return goodput(Ceilings(None, 1, 128, adaptive=True), seed) / fixed
 
 
 def _seconds_until(record: Record, start: float, rate: float) -> float:
@@ -69,8 +87,8 @@ def figures(seeds: int = 4) -> dict[str, float]:
         for wait in (None, 1.0)
         for seed in range(seeds)
     ]
-    found["stray: goodput"] = statistics.mean(ratios)
-    found["stray: worst"] = min(ratios)
+    found["random refusals: goodput"] = statistics.mean(ratios)
+    found["random refusals: worst"] = min(ratios)
     bucket = [
         (rate, simulate(server(seed, rate=rate, burst=max(10, rate // 10), latency=0.002), 20.0))
         for rate in (100, 500, 1000)
@@ -78,25 +96,35 @@ def figures(seeds: int = 4) -> dict[str, float]:
     ]
     found["bucket: worst goodput"] = min(one.goodput(5, 20) / rate for rate, one in bucket)
     found["bucket: worst refused"] = max(one.refused() for _, one in bucket)
+    stalled = [
+        (rate, _stalled(server(seed, rate=rate, burst=rate // 10, latency=0.002), seed))
+        for rate in (100, 500)
+        for seed in range(3)
+    ]
+    found["stalled client: goodput"] = statistics.mean(
+        one.goodput(5, 20) / rate for rate, one in stalled
+    )
+    flat = [_elastic(0.1, seed) for seed in range(seeds)]
+    found["flat gain: goodput"] = statistics.mean(flat)
     walls = [
         (wall / 0.02, simulate(server(seed, wall=wall, retry_after=1.0), 20.0))
         for wall in (4, 8, 32)
         for seed in range(2)
     ]
-    found["wall: worst goodput"] = min(one.goodput(5, 20) / best for best, one in walls)
-    found["wall: worst refused"] = max(one.refused() for _, one in walls)
+    found["limit in flight: worst goodput"] = min(one.goodput(5, 20) / best for best, one in walls)
+    found["limit in flight: worst refused"] = max(one.refused() for _, one in walls)
     there = server(1, knee=16)
     changes = (12.0, _set(there, "knee", 8)), (24.0, _set(there, "knee", 16))
     record = simulate(there, 40.0, Ceilings(None, 1, 128, adaptive=True), *changes)
     found["knee: goodput"] = record.goodput(2, 12) / 800
     found["knee: p95 latency"] = record.latency(0.95, 2, 12) / 0.024
-    found["squeeze: in flight"] = record.in_flight(15, 24) / record.in_flight(9, 12)
-    found["squeeze: s to recover"] = _seconds_until(record, 24, 720)
+    found["half capacity: in flight"] = record.in_flight(15, 24) / record.in_flight(9, 12)
+    found["half capacity: s to recover"] = _seconds_until(record, 24, 720)
     there = server(2, rate=400, burst=40, latency=0.005)
     changes = (10.0, _set(there, "rate", 150)), (20.0, _set(there, "rate", 400))
     record = simulate(there, 45.0, Ceilings(None, 1, 128, adaptive=True), *changes)
-    found["drop: refused"] = record.refused(10, 20)
-    found["drop: s to recover"] = _seconds_until(record, 20, 360)
+    found["fallen rate: refused"] = record.refused(10, 20)
+    found["fallen rate: s to recover"] = _seconds_until(record, 20, 360)
     there = server(3, refuses=True, retry_after=1.0)
     record = simulate(
         there,

@@ -73,8 +73,8 @@ def _managers(plan: Plan, cluster: str) -> frozenset[str]:
 
 _LIMITS: Final = {
     PaceCause.STARTING: "",
-    PaceCause.LATENCY: "more in flight would not be faster",
-    PaceCause.REFUSALS: "the server refuses more",
+    PaceCause.LATENCY: "more requests in flight would not be faster",
+    PaceCause.REFUSALS: "the server refuses more requests",
     PaceCause.RETRY_AFTER: "the server refuses nearly everything, so all requests wait",
     PaceCause.RATE: "the plan's rate",
     PaceCause.CONCURRENCY: "the plan's concurrency",

@@ -1,6 +1,6 @@
 """The pacer that a plan's pace makes. Covered: ceilings, what log and progress show.
 
-Left out: the pace itself (tests/rules/test_pacing.py).
+Left out: the pace itself (tests/rules/pacing).
 """
 
 from fleetpatch.campaign.settings import Settings

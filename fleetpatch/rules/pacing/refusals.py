@@ -43,8 +43,8 @@ class RefusalLimit:
     ) -> bool:
         """Learn from an answer; return whether nearly everything is refused.
 
-        `in_flight` were at the server when it was sent. An UNLIMITED or TOLERANT state ends only
-        where at least `share` is refused.
+        `in_flight` were at the server when its request was sent. The limits are cut only if at
+        least `share` is refused.
         """
         if not refused:
             self._measure(now - sent_at, now)
@@ -90,15 +90,20 @@ class RefusalLimit:
             self._test.restart(now)
 
     def _has(self, answers: int, now: float) -> bool:
-        """Check that there are enough answers; a refusal comes sooner than an acceptance."""
+        """Check that there are so many, over at least one latency.
+
+        A refusal comes sooner than an acceptance, so the first answers are mostly refusals.
+        """
         return self._test.answers >= answers and now - self._test.start >= self.latency
 
     def _exceed(self, now: float, share: float) -> bool:
+        """Begin a trial if at least `share` is refused; return whether nearly everything is."""
         found = self._test.share
         if found >= self._tuning.blocked_share:
             return True
         self._cuts = self._answers = self._refusals = 0
         if self.state is State.LIMITED:
+            # Growth was expected to reach the server's limit: test with the share as it is.
             self._regrowth = min(2.0 * self._regrowth, self._tuning.longest_regrowth)
             self._most_cuts = 2
             self._try(now, found)
