@@ -87,8 +87,9 @@ class HillClimb:
             self._begin_round(self.settled, now)
 
     def _compare(self, throughput: float, gain: float, now: float) -> None:
-        """Count a round at the other limit: twice if it is clearly better or worse."""
-        points = 2 if abs(gain) > log(self._tuning.step) / 2.0 else 1
+        """Count a round at the other limit: twice if the higher limit is clearly better."""
+        clear = log(self._tuning.step) / 2.0
+        points = 2 if (gain if self._is_upward else -gain) > clear else 1
         self._lead += points if gain > 0.0 else -points
         self._rounds += 1
         if self._lead >= self._tuning.lead:

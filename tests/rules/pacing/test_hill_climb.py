@@ -182,9 +182,11 @@ def test_a_lead_of_two_rounds_decides() -> None:
     assert Rounds().compare(0.99, 0.9, 0.99, 0.99) == 11
 
 
-def test_a_round_that_is_clearly_better_decides_at_once() -> None:
-    assert Rounds().compare(1.2) == 11
-    assert Rounds().compare(1.1) == 16
+def test_a_round_in_which_the_higher_limit_is_clearly_better_decides_at_once() -> None:
+    for gain, phase in ((0.8, Phase.STEADY), (0.9, Phase.COMPARISON), (1.2, Phase.COMPARISON)):
+        rounds = Rounds()
+        assert rounds.compare(gain) == 16
+        assert rounds.climb.phase is phase
 
 
 def test_a_comparison_without_a_lead_ends_after_twenty_four_rounds() -> None:
