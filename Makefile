@@ -28,7 +28,7 @@ $(READY): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --editable . --group dev
 	@touch $@
 
-demo: $(READY)  ## the whole story on an embedded API server, in under a minute
+demo: $(READY)  ## the whole story on an embedded API server, in under a minute after the set-up
 	@$(BIN)/fleetpatch demo
 
 test: $(READY)  ## all tests (ARGS="-k survey" narrows them)

@@ -5,6 +5,7 @@
     FleetpatchError            the root; carries the process's exit code
     |-- UsageError             bad arguments, or a value that is not valid          exit 2
     |   `-- PlanError          a plan file with problems, each placed               exit 2
+    |       `-- UnselectiveError   also Refused: a block would match every object
     |-- Refused                a guard refused before anything was sent             exit 2
     |   `-- NothingMatched     no object is selected by the plan                    exit 2
     |-- WindowClosed           outside of the plan's window; nothing was sent       exit 5
@@ -67,6 +68,10 @@ class Refused(FleetpatchError):
     """A guard refused the plan; the message has counts, threshold and what to do."""
 
     exit_code = Exit.USAGE
+
+
+class UnselectiveError(PlanError, Refused):
+    """Blocks of the plan have no selector, and would match every object of their kinds."""
 
 
 class NothingMatched(Refused):

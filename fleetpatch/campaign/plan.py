@@ -14,13 +14,13 @@ from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.log import log_server_warnings, open_log_of
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop, whoami
-from fleetpatch.campaign.targets import kinds_of, list_queries_of
+from fleetpatch.campaign.targets import list_queries_of, look_up_kinds
 from fleetpatch.campaign.wiring import window_guard_of
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
-from fleetpatch.errors import WindowClosed
+from fleetpatch.errors import UnselectiveError, WindowClosed
 from fleetpatch.journal import catalog, queries
 from fleetpatch.journal.catalog import run_id
 from fleetpatch.journal.runfile import RunFile
@@ -29,8 +29,9 @@ from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
-from fleetpatch.rules.planning.guards import refuse_clashes, refuse_none, refuse_unselective
+from fleetpatch.rules.planning.guards import find_unselective, refuse_clashes, refuse_none
 
 _ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
 """The outcomes that a target can have once it is planned."""
@@ -49,7 +50,8 @@ async def expand(
     With a PlanFile, errors that only the clusters can show have their place in the file, too.
     `everything` allows selectors that match every object; `dry_run` marks the run as a dry run.
 
-    Raises PlanError if the kinds do not take the patch, before anything is listed; Refused if a
+    Raises PlanError if kinds are not served or do not take the patch, before anything is listed;
+    Refused if a
     guard refuses the plan (then there is no run file); ClusterError, CredentialsError,
     KubeconfigError and RunFileError.
     """
@@ -57,17 +59,14 @@ async def expand(
     source = plan if isinstance(plan, PlanFile) else PlanFile.of(plan)
     plan = source.plan
     # Before any request, since this guard needs only the plan.
-    refuse_unselective([block.narrowing for block in plan.targets], everything=everything)
+    if not everything:
+        narrowing = [block.narrowing for block in plan.targets]
+        source.refuse(find_unselective(narrowing), UnselectiveError)
     started = settings.clock.monotonic()
     async with open_fleet(plan, settings) as clusters:
         info = _info(plan, clusters, settings, dry_run=dry_run)
         path = run_file or _new_path(settings, info.run)
-        kinds = [
-            await kinds_of(cluster, [name for block in plan.targets for name in block.kinds])
-            for cluster in clusters
-        ]
-        # Discovery has shown the resources: the provider's table can be checked before any list.
-        source.refuse_unsupported(zip(_providers(plan), kinds, strict=True), dry_run=dry_run)
+        kinds = await _kinds(source, clusters, dry_run=dry_run)
         list_queries = [
             query
             for cluster, known in zip(clusters, kinds, strict=True)
@@ -114,6 +113,22 @@ async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, s
     if not depends_on_version(plan.patch.change()):
         return {}
     return {cluster.name: await cluster.release() for cluster in clusters}
+
+
+async def _kinds(
+    source: PlanFile, clusters: Sequence[ApiServer], *, dry_run: bool
+) -> Sequence[Mapping[str, Resource]]:
+    """Resolve the plan's kinds on each cluster. Raises PlanError with all that are wrong."""
+    names = dict.fromkeys(name for block in source.plan.targets for name in block.kinds)
+    looked_up = [await look_up_kinds(cluster, names) for cluster in clusters]
+    kinds = [found for found, _ in looked_up]
+    # Discovery has shown the resources: the provider's table can be checked before any list.
+    source.refuse_unsupported(
+        zip(_providers(source.plan), kinds, strict=True),
+        [(cluster.name, wrong) for cluster, (_, wrong) in zip(clusters, looked_up, strict=True)],
+        dry_run=dry_run,
+    )
+    return kinds
 
 
 def _providers(plan: Plan) -> list[ProviderName]:

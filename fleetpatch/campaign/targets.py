@@ -1,7 +1,6 @@
 """Resolves the kinds and namespaces of a plan on one cluster, and makes list queries of them."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 
 from fleetpatch.engine.survey import ListQuery
 from fleetpatch.errors import UsageError
@@ -12,18 +11,42 @@ from fleetpatch.model.resource import Resource, groups_named
 from fleetpatch.rules.planning.namespaces import exact, select
 
 
-async def kinds_of(cluster: ApiServer, names: Sequence[str]) -> Mapping[str, Resource]:
+async def look_up_kinds(
+    cluster: ApiServer, names: Collection[str]
+) -> tuple[Mapping[str, Resource], Mapping[str, str]]:
     """Resolve the names of kinds; all groups are discovered only if a name needs it.
 
-    Raises UsageError, ClusterError and CredentialsError.
+    Returns the resources by name, and for each of the other names what is wrong with it. Raises
+    ClusterError and CredentialsError.
     """
     groups = groups_named(names)
     if groups is not None:
-        served = await cluster.resources(groups)
-        with suppress(UsageError):  # with all groups the error can name similar kinds
-            return {name: resolve(name, served, cluster.unavailable) for name in names}
-    served = await cluster.resources()
-    return {name: resolve(name, served, cluster.unavailable) for name in names}
+        found, wrong = _resolve_each(names, await cluster.resources(groups), cluster.unavailable)
+        if not wrong:
+            return found, wrong
+    # With all groups an error can name similar kinds.
+    return _resolve_each(names, await cluster.resources(), cluster.unavailable)
+
+
+def _resolve_each(
+    names: Collection[str], served: Sequence[Resource], unavailable: Mapping[str, str]
+) -> tuple[dict[str, Resource], dict[str, str]]:
+    found: dict[str, Resource] = {}
+    wrong: dict[str, str] = {}
+    for name in names:
+        try:
+            found[name] = resolve(name, served, unavailable)
+        except UsageError as error:
+            wrong[name] = str(error)
+    return found, wrong
+
+
+async def kinds_of(cluster: ApiServer, names: Collection[str]) -> Mapping[str, Resource]:
+    """Resolve the names of kinds. Raises as `look_up_kinds`, and UsageError for wrong names."""
+    found, wrong = await look_up_kinds(cluster, names)
+    if wrong:
+        raise UsageError("; ".join(wrong.values()))
+    return found
 
 
 async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence[str | None]:

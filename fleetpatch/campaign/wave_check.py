@@ -56,7 +56,7 @@ async def _command(
         try:
             ended = await _exit_code(command, output)
         except (OSError, ValueError) as error:
-            return f"{what} cannot be run: {error}"
+            return f"{what} cannot be run: {getattr(error, 'strerror', None) or error}"
     if ended is None:
         return f"{what} did not end within {timeout:g} s"
     if ended == 0:

@@ -42,6 +42,14 @@ def _log_file(path: Path | None) -> Path | None:
     return path
 
 
+RunArgument: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run file, a run's name or its beginning, or a plan's name.",
+        show_default=False,
+    ),
+]
 OutputOption: TypeAlias = Annotated[
     Output, typer.Option("--output", "-o", help="text for people, json for programs.")
 ]
@@ -74,7 +82,8 @@ TimeoutOption: TypeAlias = Annotated[
         "--request-timeout",
         parser=_duration,
         metavar="DURATION",
-        help="The timeout of one request.",
+        help="The timeout of one request [30s].",
+        show_default=False,
     ),
 ]
 AllOption: TypeAlias = Annotated[

@@ -53,7 +53,9 @@ def _one_line(error: Exception) -> str:
     message = message.replace("Value error, ", "").rstrip(".")  # a prefix of pydantic's
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "fleetpatch"
-    return f"{message[:1].lower()}{message[1:]}; see `{command} --help`"
+    # A suggestion ends with a question mark.
+    see = f" See `{command} --help`" if message.endswith("?") else f"; see `{command} --help`"
+    return f"{message[:1].lower()}{message[1:]}{see}"
 
 
 def build(verbs: Mapping[str, str], loaded: Collection[str | None]) -> typer.Typer:
@@ -106,6 +108,15 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments after the verb. Raises UsageError, and typer's errors."""
+        try:
+            return self._parse(ctx, args)
+        except _UsageProblem as error:
+            # Some errors of the parser lack the command whose help should be shown.
+            if getattr(error, "ctx", None) is None:
+                error.ctx = ctx  # type: ignore[attr-defined] # typer's errors have it
+            raise
+
+    def _parse(self, ctx: Any, args: list[str]) -> list[str]:
         if not ctx.resilient_parsing:  # set while a half-written command line is completed
             values, _, order = self.make_parser(ctx).parse_args(args=list(args))
             for option in self.get_params(ctx):

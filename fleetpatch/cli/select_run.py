@@ -188,5 +188,5 @@ def _refuse_changed(plan: PlanFile, settings: Settings, servers: ServerCompariso
     raise UsageError(
         f"{plan.file}: the plan was changed while its run {started.run} is unfinished: its digest "
         f"is {plan.digest}, the run's is {started.info.plan_digest}; continue that run "
-        f"(`fleetpatch resume {started.run}`), undo it, or use --new to leave it as it is"
+        f"(`fleetpatch resume {started.run}`), or use --new to start another run beside it"
     )

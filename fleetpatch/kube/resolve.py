@@ -75,5 +75,9 @@ def _similar(name: str, resources: Sequence[Resource]) -> list[str]:
     if elsewhere:
         return sorted(elsewhere)[:5]
     similar = difflib.get_close_matches(name.lower(), {r.name for r in resources}, n=3)
+    if similar:
+        return similar
+    # The closest name first; kinds of one name by their groups.
     plurals = difflib.get_close_matches(head, {r.plural for r in resources}, n=3)
-    return similar or sorted({r.name for r in resources if r.plural in plurals})
+    found = sorted((plurals.index(r.plural), r.name) for r in resources if r.plural in plurals)
+    return list(dict.fromkeys(name for _, name in found))

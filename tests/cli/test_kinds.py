@@ -93,6 +93,66 @@ def test_a_problem_that_only_a_cluster_shows_has_a_place_and_leaves_no_run(
     assert "no runs" in call("status").out
 
 
+def wrong_kinds(call: Caller, tool: Tool, **more: Any) -> list[str]:
+    blocks = [
+        {"kinds": ["tfjobz", "jobs.batch", "mxjobz"], "selector": "app=etl"},
+        {"kinds": ["jobs"], "selector": "app=etl"},
+    ]
+    path = tool.write("kinds.yaml", plan("kinds", *blocks, patch={"labels": {"a": "b"}}, **more))
+    ended = call("apply", path, "--yes")
+    assert (ended.code, ended.out) == (2, "")
+    assert "no runs" in call("status").out
+    assert all(line.startswith(f"{path}:1:") for line in ended.err.splitlines()), ended.err
+    return [line.partition(" ")[2] for line in ended.err.splitlines()]
+
+
+def test_all_kinds_that_are_not_served_are_reported_at_once_with_place_and_cluster(
+    call: Caller, tool: Tool
+) -> None:
+    first, second, third = wrong_kinds(call, tool)
+
+    assert first.startswith("targets[0].kinds[0]: on cluster sandbox 'tfjobz' is not served")
+    assert "did you mean tfjobs.kubeflow.org, " in first
+    assert second.startswith("targets[0].kinds[2]: on cluster sandbox 'mxjobz' is not served")
+    assert third.startswith("targets[1].kinds[0]: on cluster sandbox 'jobs' is ambiguous")
+
+
+def test_a_kind_that_several_clusters_do_not_serve_is_one_problem(
+    call: Caller, tool: Tool, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = json.loads(server.kubeconfig.read_text())
+    (cluster,) = known["clusters"]
+    (context,) = known["contexts"]
+    known["clusters"].append({**cluster, "name": "other"})
+    known["contexts"].append(
+        {"name": "other", "context": {**context["context"], "cluster": "other"}}
+    )
+    (tool.folder / "two.kubeconfig").write_text(json.dumps(known))
+    monkeypatch.setenv("KUBECONFIG", str(tool.folder / "two.kubeconfig"))
+
+    fleet = [{"name": "a", "context": context["name"]}, {"name": "b", "context": "other"}]
+    lines = wrong_kinds(call, tool, fleet=fleet)
+
+    assert len(lines) == 3
+    assert all("]: on clusters a, b '" in line for line in lines)
+
+
+def test_every_block_without_a_selector_is_reported_with_its_place(
+    call: Caller, tool: Tool
+) -> None:
+    (tool.folder / "all.yaml").write_text(
+        "apiVersion: fleetpatch/v1\nkind: Plan\nmetadata: {name: all}\ntargets:\n"
+        "  - kinds: [jobs.batch]\n  - {kinds: [tfjobs], selector: app}\n  - kinds: [mxjobs]\n"
+        "patch: {labels: {a: b}}\n"
+    )
+    ended = call("plan", "all.yaml")
+
+    assert ended.code == 2
+    first, second = ended.err.splitlines()
+    assert first.startswith("all.yaml:5:5: targets[0].selector: is missing, so every object")
+    assert second.startswith("all.yaml:7:5: targets[2].selector: is missing, so every object")
+
+
 def test_a_body_may_name_its_own_kind(call: Caller, tool: Tool) -> None:
     path = tool.write("beside.yaml", beside(apiVersion="kubeflow.org/v1", kind="TFJob"))
 

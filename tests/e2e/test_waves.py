@@ -75,7 +75,10 @@ def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
     ("check", "why"),
     [
         ({"command": [sys.executable, "-c", "print('ill'); exit(3)"]}, "ended with 3: ill"),
-        ({"command": ["/no/such/program"]}, "cannot be run"),
+        (
+            {"command": ["/no/such/program"]},
+            "program` cannot be run: No such file or",
+        ),
         ({"command": ["sleep", "60"], "timeout": "200ms"}, "did not end within 0.2 s"),
         ({"condition": "Complete", "timeout": "100ms"}, "has Complete="),
         ({"condition": "X", "selector": "app=nobody", "timeout": "50ms"}, "no object matches"),

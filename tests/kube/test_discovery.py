@@ -273,7 +273,8 @@ def test_a_full_name_goes_before_a_short_one() -> None:
     ("name", "hint"),
     [
         ("jobs.bacth", "jobs.batch, jobs.batch.volcano.sh"),
-        ("tfjobz", "tfjobs.kubeflow.org"),
+        ("tfjobz", "did you mean tfjobs.kubeflow.org, jobs.batch, jobs.batch.volcano.sh?"),
+        ("jobz", "did you mean jobs.batch, jobs.batch.volcano.sh, tfjobs.kubeflow.org?"),
         ("tfjobs.kubeflow.com", "tfjobs.kubeflow.org"),
         ("widgets", "kubectl api-resources"),
         ("", "kubectl api-resources"),

@@ -20,7 +20,14 @@ from fleetpatch.cli.options import (
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="PLAN|RUN", show_default=False)],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="PLAN|RUN",
+            help="A plan file; or a run file, a run's name or its beginning, or a plan's name.",
+            show_default=False,
+        ),
+    ],
     yes: YesOption = False,
     digest: Annotated[
         str | None,
@@ -41,7 +48,9 @@ def command(
     """Carry out a plan file, or a run that was planned before.
 
     A plan file is expanded first, unless a run of the same plan is unfinished: that one is resumed.
-    Exit codes: 0 done, 3 some targets failed, 5 paused (see resume), 1 and 2 nothing was done.
+    Exit codes: 0 done, 3 some targets failed, 4 halted, 5 paused (see resume), 6 another process
+    applies the plan; 2 bad usage or not confirmed, nothing was sent; 1 the disk, the network or the
+    credentials failed.
     """
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings

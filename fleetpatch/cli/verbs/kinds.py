@@ -16,9 +16,10 @@ def command(
     ] = ProviderName.KUBERNETES,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Show what the job kinds of a provider take: patches, fields, query.
+    """Show which patches the job kinds of a provider accept.
 
-    Plans are checked against it before anything is sent.
+    For each kind: types of patches, fields, and query parameters. Plans are checked against it
+    before anything is sent.
     """
     from fleetpatch.model.providers.tables import PROVIDERS
     from fleetpatch.report.kinds import as_json, kind_lines

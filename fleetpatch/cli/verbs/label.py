@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import typer
 
@@ -20,9 +21,24 @@ from fleetpatch.cli.options import (
 )
 from fleetpatch.errors import UsageError
 from fleetpatch.model.fields import Json
+from fleetpatch.model.plan.problems import TreePath
 
 if TYPE_CHECKING:
-    from fleetpatch.model.plan.schema import Plan
+    from fleetpatch.model.plan.load import PlanFile
+
+_ARGUMENTS: Final[Mapping[TreePath, str]] = MappingProxyType(
+    {
+        ("targets", 0, "kinds"): "KINDS",
+        ("targets", 0, "namespaces"): "-n",
+        ("targets", 0, "selector"): "-l",
+        ("targets", 0, "fieldSelector"): "--field-selector",
+        ("fleet", 0, "context"): "--context",
+        ("pace", "rate"): "--rate",
+        ("pace", "concurrency"): "--concurrency",
+        ("guards", "allowKeys"): "--allow-key",
+    }
+)
+"""The argument that sets each value of the plan."""
 
 KindsArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="KINDS", help="One or several, with commas: jobs.batch,tfjobs.")
@@ -38,7 +54,9 @@ FieldSelectorOption: TypeAlias = Annotated[
 ]
 NamespaceOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--namespace", "-n", help="A namespace or a glob; may be repeated."),
+    typer.Option(
+        "--namespace", "-n", metavar="NAMESPACE", help="A namespace or a glob; may be repeated."
+    ),
 ]
 AllNamespacesOption: TypeAlias = Annotated[
     bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")
@@ -88,7 +106,9 @@ def _command(
         from fleetpatch.cli.execute import carry_out, expand_with_progress
         from fleetpatch.cli.output import WarnOnce
 
-        if all_namespaces == bool(namespace):
+        if namespace and all_namespaces:
+            raise UsageError("-n and -A cannot be combined: use -n for some namespaces, -A for all")
+        if not namespace and not all_namespaces:
             raise UsageError("name the namespaces: -n NAMESPACE (or a glob), or -A for all of them")
         # Without a fleet a plan means the current context.
         plan = _plan(
@@ -116,17 +136,24 @@ def _command(
     return command
 
 
-def _plan(verb: str, **sections: Json) -> "Plan":
+def _plan(verb: str, **sections: Json) -> "PlanFile":
     """Build a plan, and check it like one that is read from a file.
 
     Its name is derived from its content. So the same arguments are the same plan, which only one
     process at a time may apply, and other arguments are another plan, which may run concurrently.
     """
-    from fleetpatch.model.plan.load import plan_from
+    from fleetpatch.model.plan.load import plan_file_from
 
     content = json.dumps(sections, sort_keys=True).encode()
     name = f"{verb}-{hashlib.blake2s(content, digest_size=4).hexdigest()}"
-    return plan_from({"metadata": {"name": name}, **_without_empty(**sections)})
+    mapping = {"metadata": {"name": name}, **_without_empty(**sections)}
+    return plan_file_from(mapping, "fleetpatch", {**_ARGUMENTS, **_keys(sections["patch"])})
+
+
+def _keys(patch: Json) -> dict[TreePath, str]:
+    """Name each label or annotation of the patch by its key, as the arguments do."""
+    parts = patch.items() if isinstance(patch, dict) else ()
+    return {("patch", part, key): key for part, values in parts for key in values}
 
 
 def _without_empty(**values: Json) -> dict[str, Json]:
@@ -150,7 +177,5 @@ def _changes(changes: Sequence[str]) -> dict[str, str | None]:
     return parsed
 
 
-command = _command(
-    "label", "labels", "Set and remove labels on many objects, as kubectl would on one."
-)
+command = _command("label", "labels", "Set and remove labels on many objects.")
 annotate = _command("annotate", "annotations", "Set and remove annotations on many objects.")

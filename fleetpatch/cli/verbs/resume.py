@@ -10,6 +10,7 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    RunArgument,
     StateDirOption,
     TimeoutOption,
     WaitOption,
@@ -21,13 +22,16 @@ from fleetpatch.model.run import RunState
 
 
 def command(
-    run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    run: RunArgument,
     failed: Annotated[
         bool, typer.Option("--failed", help="Retry the failed targets as well.")
     ] = False,
     reason: Annotated[
         list[Reason] | None,
-        typer.Option(help="With --failed: only targets with this reason; may be repeated."),
+        typer.Option(
+            metavar="REASON",
+            help="With --failed: only targets with this reason; may be repeated.",
+        ),
     ] = None,
     promote: Annotated[
         bool,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.cli.options import Output, OutputOption, StateDirOption
+from fleetpatch.cli.options import Output, OutputOption, RunArgument, StateDirOption
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
 
@@ -13,12 +13,20 @@ _PENDING = (Standing.PENDING, Standing.IN_DOUBT)
 
 
 def command(
-    run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    run: RunArgument,
     outcome: Annotated[
-        list[Standing] | None, typer.Option(help="Only targets with this outcome; may be repeated.")
+        list[Standing] | None,
+        typer.Option(
+            metavar="OUTCOME",
+            help=f"Only targets with this outcome; may be repeated: {', '.join(Standing)}.",
+        ),
     ] = None,
     reason: Annotated[
-        list[Reason] | None, typer.Option(help="Only targets with this reason; may be repeated.")
+        list[Reason] | None,
+        typer.Option(
+            metavar="REASON",
+            help="Only targets with this reason, as it is listed; may be repeated.",
+        ),
     ] = None,
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,

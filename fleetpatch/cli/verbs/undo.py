@@ -1,13 +1,10 @@
 """`fleetpatch undo`: put back what a run changed."""
 
-from typing import Annotated
-
-import typer
-
 from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    RunArgument,
     RunFileOption,
     StateDirOption,
     TimeoutOption,
@@ -16,7 +13,7 @@ from fleetpatch.cli.options import (
 
 
 def command(
-    run: Annotated[str, typer.Argument(metavar="RUN", show_default=False)],
+    run: RunArgument,
     yes: YesOption = False,
     run_file: RunFileOption = None,
     output: OutputOption = Output.TEXT,

@@ -16,6 +16,8 @@ has no cookies and no tracing, and timeouts are set once for the session.
 
 import asyncio
 import json
+import os
+import re
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -169,7 +171,8 @@ def no_answer(error: BaseException) -> NoAnswer:
                 clean(f"the server's certificate is not trusted: {error.certificate_error}"),
             )
         case aiohttp.ClientConnectorError():
-            return NoAnswer(Silence.UNREACHABLE, clean(f"cannot connect: {error.os_error}"))
+            reason = _system_error(error.os_error)
+            return NoAnswer(Silence.UNREACHABLE, clean(f"cannot connect: {reason}"))
         case aiohttp.ClientHttpProxyError() | aiohttp.InvalidURL() | UnicodeError():
             return NoAnswer(Silence.UNREACHABLE, _no_route(error))
         # The total timeout. aiohttp does not report whether the connection was made by then, so
@@ -186,6 +189,13 @@ def no_answer(error: BaseException) -> NoAnswer:
             return NoAnswer(Silence.RESET, clean(f"the connection broke: {reason}"))
         case _:
             return NoAnswer(Silence.RESET, f"the connection broke ({type(error).__name__})")
+
+
+def _system_error(error: OSError) -> str:
+    """Describe an error of the operating system in its words, without Python's notation."""
+    # For several addresses the message has the errors of all of them.
+    numbers = dict.fromkeys(map(int, re.findall(r"\[Errno (\d+)\]", str(error))))
+    return ", ".join(map(os.strerror, numbers)) or str(error.strerror or error)
 
 
 def _no_route(error: BaseException) -> str:

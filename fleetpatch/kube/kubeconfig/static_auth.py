@@ -189,8 +189,9 @@ def _as_file(pem: Pem, where: str) -> Iterator[str]:
     try:
         file = tempfile.NamedTemporaryFile(prefix="fleetpatch-")  # noqa: SIM115 - closed below
     except OSError as error:
+        reason = clean(str(error.strerror or error))
         raise KubeconfigError(
-            f"{where}: no temporary file for its certificates ({clean(str(error))}); set TMPDIR"
+            f"{where}: no temporary file for its certificates ({reason}); set TMPDIR"
         ) from None
     with file:
         file.write(pem)

@@ -18,10 +18,16 @@ from fleetpatch.model.plan.checks.fleet import check_fleet
 from fleetpatch.model.plan.checks.keys import check_keys
 from fleetpatch.model.plan.checks.operations import check_operations
 from fleetpatch.model.plan.checks.patch import check_labels, check_parts, check_sizes
-from fleetpatch.model.plan.checks.provider import Discovered, check_clusters, check_providers
+from fleetpatch.model.plan.checks.provider import (
+    Discovered,
+    Unresolved,
+    check_clusters,
+    check_providers,
+    check_resolved,
+)
 from fleetpatch.model.plan.checks.sections import check_sections
 from fleetpatch.model.plan.checks.values import check_encodable, check_plain
-from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem
+from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem, TreePath
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
 from fleetpatch.model.plan.window import window_warnings
@@ -72,14 +78,28 @@ class PlanFile:
         placed = [self.document.problem(finding) for finding in found]
         return [replace(one, what=f"warning: {one.what}") for one in placed]
 
-    def refuse_unsupported(self, clusters: Iterable[Discovered], *, dry_run: bool) -> None:
-        """Raise PlanError if a cluster does not take the plan, or (`dry_run`) has no dry run."""
-        self.refuse(check_clusters(self.document.tree, clusters, dry_run=dry_run))
+    def refuse_unsupported(
+        self,
+        clusters: Iterable[Discovered],
+        unresolved: Iterable[Unresolved] = (),
+        *,
+        dry_run: bool,
+    ) -> None:
+        """Raise PlanError if a cluster does not take the plan, or (`dry_run`) has no dry run.
 
-    def refuse(self, findings: Iterable[Finding]) -> None:
-        """Raise PlanError with the findings and their places, if there are any."""
+        `unresolved` has the names of kinds that the clusters do not resolve.
+        """
+        tree = self.document.tree
+        findings = [
+            *check_resolved(tree, unresolved),
+            *check_clusters(tree, clusters, dry_run=dry_run),
+        ]
+        self.refuse(findings)
+
+    def refuse(self, findings: Iterable[Finding], error: type[PlanError] = PlanError) -> None:
+        """Raise `error` with the findings and their places, if there are any."""
         if problems := _placed(self.document, findings):
-            raise PlanError(problems)
+            raise error(problems)
 
 
 def load_plan(path: str | Path) -> PlanFile:
@@ -111,8 +131,18 @@ def plan_from(mapping: Mapping[str, Json], source: str = "command line") -> Plan
 
     Raises PlanError, whose problems name `source` instead of a place.
     """
+    return plan_file_from(mapping, source, {}).plan
+
+
+def plan_file_from(
+    mapping: Mapping[str, Json], source: str, names: Mapping[TreePath, str]
+) -> PlanFile:
+    """Check a plan as `plan_from`; later problems have their places as well.
+
+    `names` has the words for values of the plan that people gave in another form, by path.
+    """
     tree = {"apiVersion": API_VERSION, "kind": "Plan", **mapping}
-    return _checked(Document(source, None, tree)).plan
+    return _checked(Document(source, None, tree, names=names))
 
 
 def _checked(document: Document) -> PlanFile:

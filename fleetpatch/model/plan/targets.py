@@ -28,8 +28,8 @@ def _kind(text: str) -> str:
     # The core group has no name, so an unambiguous name in it ends with a dot: pods.v1.
     if problem_of_dns_subdomain(text.removesuffix(".")):
         raise ValueError(
-            f"{show(text)} is not a valid kind; write one name for each entry, as for"
-            " kubectl: jobs, jobs.batch or a short name, in lower case"
+            f"{show(text)} is not a valid kind; write one name for each entry, as for kubectl"
+            " (jobs, jobs.batch or a short name), in lower case and without the name of an object"
         )
     return text
 
@@ -75,7 +75,7 @@ class TargetBlock(Section):
     """A selection of objects. A plan's targets are the union of its blocks, each object once."""
 
     kinds: ListOf[Kind]
-    """Resources, as resource, resource.group or short name: jobs.batch, tfjobs, vcjob."""
+    """Resources, as resource, resource.group, singular or short name: jobs.batch, tfjobs, vcjob."""
     namespaces: ListOf[NamespacePattern] = ()
     """Names and globs; ! in front excludes. Absent: all namespaces."""
     selector: LabelSelector = Selector()

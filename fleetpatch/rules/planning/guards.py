@@ -3,21 +3,25 @@
 An override turns off one guard and leaves the others on. That is why there is no `--force`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fleetpatch.errors import NothingMatched, Refused
+from fleetpatch.model.plan.problems import Finding
 from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 
 
-def refuse_unselective(selectors: Sequence[Selector | FieldSelector], *, everything: bool) -> None:
-    """Refuse an empty selector, which matches every object, unless `everything` (--all) is set."""
-    # Checked before the survey: with such a plan it would list the whole fleet first.
+def find_unselective(selectors: Sequence[Selector | FieldSelector]) -> Iterator[Finding]:
+    """Find blocks with an empty selector, which match every object; `--all` allows them.
+
+    Checked before the survey: with such a plan it would list the whole fleet first.
+    """
     for position, selector in enumerate(selectors):
-        if selector.is_empty and not everything:
-            raise Refused(
-                f"targets[{position}] has no selector and would match every object of its kinds; "
-                "add a selector or a field selector, or pass --all if you mean all of them"
+        if selector.is_empty:
+            yield Finding(
+                ("targets", position, "selector"),
+                "is missing, so every object of the kinds would match; add a selector or a field "
+                "selector, or pass --all if you mean all of them",
             )
 
 

@@ -172,8 +172,9 @@ def load_chaos(name: str) -> Chaos:
     try:
         content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageError(
-            f"chaos {name!r} is not a profile, and cannot be read as a file: {error}; use one of"
+            f"chaos {name!r} is not a profile, and cannot be read as a file: {why}; use one of"
             f" {', '.join(PROFILES)}, or a file"
         ) from error
     except YAMLError as error:

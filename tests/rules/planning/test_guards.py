@@ -1,28 +1,26 @@
 """The guards that refuse a plan. Covered: each refusal, each override, and their messages."""
 
-from contextlib import nullcontext
-
 import pytest
 
-from fleetpatch.errors import Exit, Refused
+from fleetpatch.errors import Exit, PlanError, Refused, UnselectiveError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.rules.planning.guards import (
+    find_unselective,
     refuse_clashes,
     refuse_none,
     refuse_too_many,
-    refuse_unselective,
 )
 
 SOME, ALL = Selector.parse("app=etl"), Selector.parse("")
 
 
 def test_an_empty_selector_is_refused_and_its_block_named() -> None:
-    with pytest.raises(Refused, match=r"targets\[1\].*--all") as refused:
-        refuse_unselective([SOME, ALL], everything=False)
+    (found,) = find_unselective([SOME, ALL])
 
-    assert refused.value.exit_code is Exit.USAGE
+    assert found.path == ("targets", 1, "selector")
+    assert "--all" in found.what
 
 
 @pytest.mark.parametrize(
@@ -46,13 +44,18 @@ def test_a_field_selector_counts_as_a_selector(block: dict[str, Json], is_enough
         }
     )
 
-    with nullcontext() if is_enough else pytest.raises(Refused, match="add a selector or a field"):
-        refuse_unselective([block.narrowing for block in plan.targets], everything=False)
+    found = list(find_unselective([block.narrowing for block in plan.targets]))
+
+    assert (not found) is is_enough
+    assert all("add a selector or a field" in one.what for one in found)
 
 
-def test_the_option_all_allows_an_empty_selector() -> None:
-    refuse_unselective([SOME, ALL], everything=True)
-    refuse_unselective([SOME], everything=False)
+def test_the_error_about_empty_selectors_is_a_refusal_and_has_places() -> None:
+    error = UnselectiveError([])
+
+    assert isinstance(error, Refused)
+    assert isinstance(error, PlanError)
+    assert error.exit_code is Exit.USAGE
 
 
 def test_one_more_than_max_targets_is_refused_with_both_counts() -> None:

@@ -47,7 +47,25 @@ _TOP_LEVEL: Final = (*TYPE_META, "metadata", "spec")
 
 
 Discovered: TypeAlias = tuple[ProviderName, Mapping[str, Resource]]
-"""A cluster's provider, and the resource that each of the plan's names of kinds means there."""
+"""A cluster's provider, and the resources that the plan's names of kinds mean there."""
+
+
+Unresolved: TypeAlias = tuple[str, Mapping[str, str]]
+"""A cluster's name, and what is wrong with each name of a kind that it does not resolve."""
+
+
+def check_resolved(tree: Json, clusters: Iterable[Unresolved]) -> Iterator[Finding]:
+    """Find the names of kinds that clusters do not resolve, with the clusters."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for cluster, problems in clusters:
+        for name, problem in problems.items():
+            where.setdefault((name, problem), []).append(cluster)
+    for block in sections(tree, ("targets",)):
+        for place, name in texts_at(tree, (*block, "kinds")):
+            for (wrong, problem), names in where.items():
+                if wrong == name:
+                    noun = "cluster" if len(names) == 1 else "clusters"
+                    yield Finding(place, f"on {noun} {', '.join(names)} {problem}")
 
 
 def check_providers(tree: Json) -> Iterator[Finding]:
@@ -72,11 +90,14 @@ def check_clusters(
         for block in sections(tree, ("targets",)):
             selects_namespaces = bool(list_at(tree, (*block, "namespaces")))
             for place, name in texts_at(tree, (*block, "kinds")):
-                if selects_namespaces and not kinds[name].namespaced:
-                    yield Finding(place, _CLUSTER_SCOPED.format(kind=kinds[name].name))
-                yield from check_kind(tree, place, provider, kinds[name])
+                # `check_resolved` finds the names that mean nothing there.
+                if (kind := kinds.get(name)) is None:
+                    continue
+                if selects_namespaces and not kind.namespaced:
+                    yield Finding(place, _CLUSTER_SCOPED.format(kind=kind.name))
+                yield from check_kind(tree, place, provider, kind)
                 if dry_run:
-                    yield from _dry_run(place, provider, kinds[name])
+                    yield from _dry_run(place, provider, kind)
 
 
 def check_kind(

@@ -1,5 +1,6 @@
 """A plan file's text as a plain tree, with the line and column of each path in it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -40,13 +41,15 @@ class Document:
     """The content of a text: `tree` of dict, list, str, int, float, bool and None.
 
     `problems` are those of the text itself; if they leave no tree, `tree` is None. `root` is None
-    then, and also if the tree was not read from a text.
+    then, and also if the tree was not read from a text. `names` has words by which problems call
+    the values at these paths, such as an option (`-l`); they call others by their path.
     """
 
     file: str
     root: Node | None = field(repr=False)
     tree: Json = field(repr=False)
     problems: tuple[Problem, ...] = ()
+    names: Mapping[TreePath, str] = field(default_factory=dict)
 
     @property
     def is_unreadable(self) -> bool:
@@ -58,8 +61,12 @@ class Document:
 
         If the path does not exist, it is the place of the innermost mapping or list that does.
         """
-        what = f"{show_path(finding.path)}: {finding.what}" if finding.path else finding.what
+        what = f"{self._name(finding.path)}: {finding.what}" if finding.path else finding.what
         return Problem(self.file, what, self._place(finding) if self.root else None)
+
+    def _name(self, path: TreePath) -> str:
+        prefixes = (path[:length] for length in range(len(path), 0, -1))
+        return next((self.names[one] for one in prefixes if one in self.names), show_path(path))
 
     def source(self, path: TreePath) -> str | None:
         """Return the scalar at `path` as it was written, without quotes, or None."""
