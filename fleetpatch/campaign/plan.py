@@ -119,7 +119,11 @@ async def _kinds(
     source: PlanFile, clusters: Sequence[ApiServer], *, dry_run: bool
 ) -> Sequence[Mapping[str, Resource]]:
     """Resolve the plan's kinds on each cluster. Raises PlanError with all that are wrong."""
-    names = dict.fromkeys(name for block in source.plan.targets for name in block.kinds)
+    waves = source.plan.waves
+    # Those of the check as well: otherwise a wrong one would halt the run after its first wave.
+    checked = waves.check.kinds if waves and waves.check else ()
+    selected = (name for block in source.plan.targets for name in block.kinds)
+    names = dict.fromkeys((*selected, *checked))
     looked_up = [await look_up_kinds(cluster, names) for cluster in clusters]
     kinds = [found for found, _ in looked_up]
     # Discovery has shown the resources: the provider's table can be checked before any list.

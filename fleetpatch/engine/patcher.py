@@ -8,6 +8,8 @@ another attempt is followed by that attempt, whose guard detects a change that w
 same. Each attempt ends in a `Settlement`, in `Retryable` or in `Deferred`.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, Unjudged
@@ -39,6 +41,9 @@ from fleetpatch.rules.answers.verdicts import (
 from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.planning.planner import goal
 from fleetpatch.rules.running.backoff import retry_after
+
+_UNREACHABLE: Final = "the server cannot be reached"
+_UNREADABLE: Final = "could not be read after it may have been applied"
 
 
 class TargetPatcher:
@@ -173,10 +178,12 @@ class TargetPatcher:
                 case Deferred() as deferred if deferred.stops_lane or overdue:
                     return deferred
                 case Retryable(reply=reply) if self._must_stay_open(last, reply):
-                    cause = f"could not be read after it may have been applied: {one_line(reply)}"
+                    # Where the server cannot be reached, the object is not the cause.
+                    unreachable = is_unreachable(reply)
+                    what = _UNREACHABLE if unreachable else _UNREADABLE
                     return Deferred(
-                        cause,
-                        stops_lane=is_unreachable(reply),
+                        f"{what}: {one_line(reply)}",
+                        stops_lane=unreachable,
                         unanswered=last.verdict is Verdict.IN_DOUBT,
                     )
                 case None if overdue and may_send and self._has_attempts_left:
@@ -192,7 +199,7 @@ class TargetPatcher:
                 cause = f"spent its last attempt on credentials that were stale: {said}"
                 return Deferred(cause, in_doubt=self._doubt.remains)
             case Verdict.RETRY if is_unreachable(last.reply):
-                cause = f"the server cannot be reached: {said}"
+                cause = f"{_UNREACHABLE}: {said}"
                 return Deferred(cause, stops_lane=True, in_doubt=self._doubt.remains)
             case Verdict.CONFLICT:
                 return self._settle(End(Reason.CONFLICT, said))

@@ -88,7 +88,7 @@ def _explained(reason: str, count: int, meaning: str) -> str:
 def _usage(summary: Summary) -> str:
     usage = summary.usage
     return (
-        f"{number(usage.patch)} PATCH, {number(usage.get)} GET and {number(usage.list)} LIST "
+        f"Tried {number(usage.patch)} PATCH, {number(usage.get)} GET and {number(usage.list)} LIST "
         f"requests, {number(usage.retries)} of them retries, in {duration(usage.elapsed)} "
         f"({number(usage.patch / usage.elapsed)} PATCH/s)."
     )

@@ -137,6 +137,20 @@ def test_a_kind_that_several_clusters_do_not_serve_is_one_problem(
     assert all("]: on clusters a, b '" in line for line in lines)
 
 
+def test_a_wrong_kind_of_a_check_is_reported_before_the_first_wave(
+    call: Caller, tool: Tool, server: SandboxServer
+) -> None:
+    waves = {"sizes": [1], "check": {"kinds": ["jobz"], "condition": "Complete"}}
+    block = {"kinds": ["jobs.batch"], "selector": "app=etl"}
+    path = tool.write("waves.yaml", plan("waves", block, patch={"labels": {"a": "b"}}, waves=waves))
+    sent = server.sent()
+
+    ended = call("apply", path, "--yes")
+
+    assert (ended.code, server.sent()) == (2, sent)
+    assert "waves.check.kinds[0]: on cluster sandbox 'jobz' is not served" in ended.err
+
+
 def test_every_block_without_a_selector_is_reported_with_its_place(
     call: Caller, tool: Tool
 ) -> None:

@@ -88,6 +88,15 @@ def test_without_a_failure_of_that_reason_the_message_names_the_reason(
     assert finished.endswith(f"`fleetpatch resume {run_file} --failed` retries the failed targets.")
 
 
+def test_a_filter_that_no_target_passes_is_answered_with_a_sentence(
+    call: Caller, run_file: Path
+) -> None:
+    for words in (("--outcome", "skipped"), ("--reason", "gone"), ("--outcome", "in-doubt")):
+        ended = call("targets", run_file, *words)
+        assert (ended.code, ended.out) == (0, "The run has no such targets.\n")
+        assert not call("targets", run_file, *words, "-o", "json").out
+
+
 def test_a_finished_run_is_reported_as_such(call: Caller, run_file: Path) -> None:
     for words in (("resume", "paint"), ("apply", run_file)):
         ended = call(*words)
@@ -118,6 +127,7 @@ def test_a_plan_that_was_changed_under_way_is_refused_with_both_digests(
     ended = call("apply", "plan.yaml", "--yes")
 
     refused(ended, 2, rf"the plan was changed .*{first}.*fleetpatch resume paint-")
+    assert ended.err.endswith("or use --new to start another run beside it\n")
     assert len(set(re.findall(r"sha256:[0-9a-f]{64}", ended.err))) == 2
     assert server.sent() == sent
 

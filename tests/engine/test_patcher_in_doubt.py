@@ -325,7 +325,10 @@ async def test_a_server_that_cannot_be_reached_for_reading_stops_the_lane_too() 
     scripted = ScriptedPatcher().will(RESET)
     scripted.cluster.reads = always(UNREACHABLE)
 
-    assert (await scripted.defer()).stops_lane
+    deferred = await scripted.defer()
+
+    assert deferred.stops_lane
+    assert deferred.cause == "the server cannot be reached: unreachable: connection refused"
 
 
 async def test_after_a_read_that_succeeds_again_one_patch_follows_the_last_attempt() -> None:

@@ -1,6 +1,7 @@
 """`fleetpatch targets`: list the targets of a run with their outcomes."""
 
 import sys
+from itertools import chain
 from typing import Annotated
 
 import typer
@@ -47,7 +48,14 @@ def command(
         standings = {one for chosen in outcome for one in _standings_of(chosen)}
     lines = target_json_lines if output is Output.JSON else target_lines
     with open_for_reading(path) as journal:
-        write(lines(queries.targets(journal, standings, *reason or ())), sys.stdout)
+        listed = queries.targets(journal, standings, *reason or ())
+        first = next(listed, None)
+        if first is not None:
+            write(lines(chain([first], listed)), sys.stdout)
+        elif output is Output.TEXT:
+            typer.echo(
+                "The run has no such targets." if outcome or reason else "It has no targets."
+            )
 
 
 def _standings_of(standing: Standing) -> tuple[Standing, ...]:

@@ -60,7 +60,7 @@ def check_resolved(tree: Json, clusters: Iterable[Unresolved]) -> Iterator[Findi
     for cluster, problems in clusters:
         for name, problem in problems.items():
             where.setdefault((name, problem), []).append(cluster)
-    for block in sections(tree, ("targets",)):
+    for block in (*sections(tree, ("targets",)), ("waves", "check")):
         for place, name in texts_at(tree, (*block, "kinds")):
             for (wrong, problem), names in where.items():
                 if wrong == name:
