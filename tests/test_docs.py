@@ -2,7 +2,8 @@
 
 Covered: each module and test that a page names exists (`folder/module`, with or without `.py`,
 below fleetpatch/, and `tests/...`); the table of file names is complete; docs/reference.md has
-every verb. Left out: links between pages, which the documentation site checks.
+every verb; the example for Python catches errors. Left out: links between pages, which the
+documentation site checks.
 """
 
 import re
@@ -54,3 +55,14 @@ def test_every_module_of_the_verbs_is_a_verb() -> None:
     modules = {path.stem for path in (ROOT / "fleetpatch/cli/verbs").glob("[!_]*.py")}
 
     assert modules <= VERBS.keys()
+
+
+def test_the_example_for_python_ends_with_a_message_where_its_plan_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(SystemExit, match=r"^relabel: relabel-ml-teams\.yaml: no such plan file"):
+        exec(example, {})  # the documented text

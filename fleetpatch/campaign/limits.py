@@ -64,7 +64,7 @@ class RunLimits:
         late = f"; {more} of these ended while the run was stopping" if more else ""
         return (
             f"{self._failures} targets failed and limits.maxFailures allows {allowed}{late};"
-            " look at them, then continue with `fleetpatch resume`"
+            " look at them before you resume the run"
         )
 
     def settled(self, target: Target, settlement: Settlement) -> None:

@@ -50,7 +50,9 @@ def _call(app: typer.Typer, arguments: list[str]) -> int | None:
 def _one_line(error: Exception) -> str:
     """Return in one line what is wrong with the command line, and how to show its help."""
     message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
-    message = message.replace("Value error, ", "").rstrip(".")  # a prefix of pydantic's
+    # Words of pydantic, which checks the values.
+    message = message.replace("Value error, ", "").replace("Input should be", "must be")
+    message = message.rstrip(".")
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "fleetpatch"
     # A suggestion ends with a question mark.

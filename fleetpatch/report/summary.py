@@ -112,6 +112,9 @@ def _continuing(summary: Summary) -> str:
         return f"{command('apply', summary.run_file)}  (begins the run)"
     if summary.awaits_promotion:
         return f"{resume} --promote  (begins the next wave)"
+    if summary.state is RunState.HALTED and not summary.tally.failed:
+        # Without a failure it was the check of a wave that halted the run.
+        return f"{resume}  (repeats the check, and continues with the pending targets)"
     if summary.state is RunState.HALTED:
         return f"{resume}  (continues with the pending targets, and accepts the failures so far)"
     return f"{resume}  (continues with the pending targets)"

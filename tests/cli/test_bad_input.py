@@ -41,9 +41,9 @@ USAGE = [
     ("plan good.yaml --request-timeout 0s", r"'0s' leaves no time for an answer"),
     ("targets paint --outcome lost", r"'lost' is not one of 'pending', 'in-doubt', 'applied'"),
     ("targets paint --reason bad-luck", r"'bad-luck' is not one of"),
-    ("sandbox --port 99999", r"'--port': Input should be less than or equal to 65535"),
-    ("sandbox --jobs many", r"'--jobs': Input should be a valid integer"),
-    ("demo --jobs 0", r"'--jobs': Input should be greater than or equal to 1"),
+    ("sandbox --port 99999", r"'--port': must be less than or equal to 65535"),
+    ("sandbox --jobs many", r"'--jobs': must be a valid integer"),
+    ("demo --jobs 0", r"'--jobs': must be greater than or equal to 1"),
 ]
 
 NAMES = [
@@ -85,7 +85,7 @@ WORDS = [
     ("label jobs.batch a=1 -n nix-* -l app=etl", r"no namespace matches"),
     ("label jobs a=1 -A -l app=etl", r"KINDS: .*'jobs' is ambiguous; write one of these: jobs\.b"),
     ("label cronjobs a=1 -A -l app=etl", r"KINDS: on cluster \S+ 'cronjobs' is not served"),
-    (f"{LABEL} --concurrency 0", r"'--concurrency': Input should be greater"),
+    (f"{LABEL} --concurrency 0", r"'--concurrency': must be greater"),
     (f"{LABEL} --run-file good.yaml", r"good\.yaml exists already"),
     (LABEL, r"there is no terminal to ask on; use --yes"),
 ]

@@ -98,6 +98,7 @@ def test_the_next_command_does_what_its_run_needs() -> None:
         replace(PAUSED, state=RunState.HALTED),
         replace(PAUSED, state=RunState.PLANNED),
     )
+    continuing = "continues with the pending targets"
     accepting = "continues with the pending targets, and accepts the failures so far"
     for one, command_line in (
         (PAUSED, f"fleetpatch resume {RUN_FILE}  (continues with the pending targets)"),
@@ -107,6 +108,10 @@ def test_the_next_command_does_what_its_run_needs() -> None:
             f"fleetpatch resume {RUN_FILE} --promote  (begins the next wave)",
         ),
         (halted, f"fleetpatch resume {RUN_FILE}  ({accepting})"),
+        (
+            replace(halted, tally=Tally(applied=1, pending=3)),
+            f"fleetpatch resume {RUN_FILE}  (repeats the check, and {continuing})",
+        ),
     ):
         assert list(summary_lines(one))[-1] == f"Next:     {command_line}"
 

@@ -53,9 +53,8 @@ def command(
         if first is not None:
             write(lines(chain([first], listed)), sys.stdout)
         elif output is Output.TEXT:
-            typer.echo(
-                "The run has no such targets." if outcome or reason else "It has no targets."
-            )
+            such = " such" if outcome or reason else ""
+            typer.echo(f"The run has no{such} targets.")
 
 
 def _standings_of(standing: Standing) -> tuple[Standing, ...]:
