@@ -9,6 +9,7 @@ and TLS (test_tls).
 import asyncio
 import inspect
 import socket
+import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -426,6 +427,37 @@ def test_every_error_of_aiohttp_is_a_silence(kind: type[Exception]) -> None:
     no_way = (aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
     unreachable = issubclass(kind, (*connection_made, *no_way))
     assert (silence is Silence.UNREACHABLE) == unreachable
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (OSError(111, "Connect call failed ('127.0.0.1', 1)"), "Connection refused"),
+        (
+            OSError(
+                "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0),"
+                " [Errno 111] Connect call failed ('127.0.0.1', 1)"
+            ),
+            "Connection refused",
+        ),
+        (
+            OSError("Multiple exceptions: [Errno 101] x, [Errno 111] y"),
+            "Network is unreachable, Connection refused",
+        ),
+        (socket.gaierror(-2, "Name or service not known"), "Name or service not known"),
+        (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), "[SSL: WRONG_VERS"),
+    ],
+)
+def test_a_failed_connection_is_described_in_the_words_of_the_system(
+    error: OSError, shown: str
+) -> None:
+    failed = aiohttp.ClientConnectorError.__new__(aiohttp.ClientConnectorError)
+    failed._os_error = error
+
+    detail = no_answer(failed).detail
+
+    assert detail.startswith(f"cannot connect: {shown}")
+    assert "Errno" not in detail
 
 
 def test_aiohttp_is_imported_by_the_transport_alone() -> None:
