@@ -28,6 +28,7 @@ from fleetpatch.rules.running.backoff import retry_after
 _LONGEST_PAUSE = 30.0
 _UNBOUNDED = 1_000_000
 _TUNING = Tuning()
+_TROUBLE = frozenset({ReplySignal.REFUSED, ReplySignal.LATE})
 
 
 class _Waiter:
@@ -95,11 +96,11 @@ class Pacer:
         """Give a permit back with what came for it."""
         now = self._clock.monotonic()
         signal, wait = signal_of(reply), 0.0
-        if isinstance(reply, Answer) and signal is ReplySignal.REFUSED:
+        if isinstance(reply, Answer) and signal in _TROUBLE:
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
         self._governor.answered(permit, signal, now, wait)
         self._call_first()
-        if signal is ReplySignal.REFUSED or self._report.is_due(now):
+        if signal in _TROUBLE or self._report.is_due(now):
             self._report.note(self._governor.pace(now), now)
 
     def unused(self) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.model.answer import Answer
+from fleetpatch.model.answer import Answer, NoAnswer, Silence
 from fleetpatch.model.pace import Pace, PaceCause
 from tests.fakes import VirtualClock, failure, ok, seen_job
 
@@ -227,3 +227,15 @@ async def test_a_pause_holds_for_a_waiter_that_was_called_right_before_it() -> N
 
     assert admitted
     assert admitted[0] >= 5.0
+
+
+async def test_without_the_adaptive_pace_a_silent_server_delays_no_request() -> None:
+    clock = VirtualClock()
+    pacer, shutdown = Pacer(clock, concurrency=64), Shutdown(clock)
+
+    for _ in range(100):
+        permit = await pacer.admit(shutdown)
+        assert permit is not None
+        pacer.answered(permit, NoAnswer(Silence.TIMEOUT))
+
+    assert clock.monotonic() == 0.0

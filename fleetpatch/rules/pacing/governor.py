@@ -75,6 +75,11 @@ class Governor:
         self, permit: Permit, signal: ReplySignal, now: float, retry_after: float = 0.0
     ) -> None:
         """Learn from an answer; `retry_after` is in seconds."""
+        if signal is ReplySignal.LATE:
+            # Fewer requests may help a server that is too slow. Without the adaptive pace a pause
+            # would only delay the end of the targets of a silent one.
+            adaptive = self._ceilings.adaptive
+            signal = ReplySignal.REFUSED if adaptive else ReplySignal.NOTHING
         refused = signal is ReplySignal.REFUSED
         if refused and self._ceilings.adaptive:
             # It counts as in flight for as long as an accepted request is. Otherwise a server that

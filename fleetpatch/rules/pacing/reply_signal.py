@@ -1,18 +1,20 @@
 """What a reply says about how loaded the server is; for the pace alone, not for the target.
 
-HTTP 429 and 503 are refusals, whatever the plan retries. So is a time-out, our own or one on the
-way (408, 504): the server is far too slow. A broken connection, a 500 or a 502 says nothing.
+HTTP 429 and 503 are refusals, whatever the plan retries. A time-out, our own or one on the way
+(408, 504), is late: the server is far too slow, or does not answer at all. A broken connection, a
+500 or a 502 says nothing.
 """
 
 from enum import Enum
 
 from fleetpatch.model.answer import Answer, Reply, Silence
 
-_REFUSALS = frozenset({408, 429, 503, 504})
+_REFUSALS = frozenset({429, 503})
+_TIMEOUTS = frozenset({408, 504})
 _SERVER_ERRORS = 500
 
 
-ReplySignal = Enum("ReplySignal", "ACCEPTED REFUSED NOTHING")
+ReplySignal = Enum("ReplySignal", "ACCEPTED REFUSED LATE NOTHING")
 """What a reply says."""
 
 
@@ -21,5 +23,7 @@ def signal_of(reply: Reply) -> ReplySignal:
     if isinstance(reply, Answer):
         if reply.status in _REFUSALS:
             return ReplySignal.REFUSED
+        if reply.status in _TIMEOUTS:
+            return ReplySignal.LATE
         return ReplySignal.NOTHING if reply.status >= _SERVER_ERRORS else ReplySignal.ACCEPTED
-    return ReplySignal.REFUSED if reply.silence is Silence.TIMEOUT else ReplySignal.NOTHING
+    return ReplySignal.LATE if reply.silence is Silence.TIMEOUT else ReplySignal.NOTHING

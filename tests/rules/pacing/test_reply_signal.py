@@ -13,9 +13,9 @@ from fleetpatch.rules.pacing.reply_signal import ReplySignal, signal_of
         (Answer(409), ReplySignal.ACCEPTED),
         (Answer(429), ReplySignal.REFUSED),
         (Answer(503), ReplySignal.REFUSED),
-        (Answer(504), ReplySignal.REFUSED),
+        (Answer(504), ReplySignal.LATE),
         (Answer(500), ReplySignal.NOTHING),
-        (NoAnswer(Silence.TIMEOUT), ReplySignal.REFUSED),
+        (NoAnswer(Silence.TIMEOUT), ReplySignal.LATE),
         (NoAnswer(Silence.RESET), ReplySignal.NOTHING),
     ],
 )
