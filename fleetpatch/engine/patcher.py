@@ -8,8 +8,6 @@ another attempt is followed by that attempt, whose guard detects a change that w
 same. Each attempt ends in a `Settlement`, in `Retryable` or in `Deferred`.
 """
 
-from typing import Final
-
 from msgspec.structs import replace
 
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, Unjudged
@@ -42,8 +40,8 @@ from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.planning.planner import goal
 from fleetpatch.rules.running.backoff import retry_after
 
-_UNREACHABLE: Final = "the server cannot be reached"
-_UNREADABLE: Final = "could not be read after it may have been applied"
+_UNREACHABLE = "the server cannot be reached"
+_UNREADABLE = "could not be read after it may have been applied"
 
 
 class TargetPatcher:
