@@ -141,7 +141,9 @@ async def test_a_plugin_ends_when_the_call_is_cancelled(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cause", ["time limit", "cancellation", "flood"])
 async def test_the_event_loop_continues_while_a_plugin_is_ended(tmp_path: Path, cause: str) -> None:
-    stubborn = f"trap ': >asked' TERM; {NUMBERED} {'yes;' if cause == 'flood' else ''} {FOREVER}"
+    # Not before the child has its file: the flood ends the group, and the child does not trap it.
+    flood = "until [ -e child ]; do sleep 0.01; done; yes;" if cause == "flood" else ""
+    stubborn = f"trap ': >asked' TERM; {NUMBERED} {flood} {FOREVER}"
     limit = 1 if cause == "time limit" else 60
 
     async def run_to_its_end() -> None:
