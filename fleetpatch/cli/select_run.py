@@ -1,6 +1,7 @@
 """Selects the run that `apply PLAN` carries out: an unfinished run of the plan, or a new one."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,9 +95,9 @@ def unfinished_run(
 
     Raises UsageError if the plan was changed while a run of its former text is unfinished.
     """
-    runs, here = settings.runs, servers.matches
-    unfinished = catalog.unfinished(runs, plan.digest, dry_run=dry_run)
-    undone = catalog.undos(runs) if unfinished else {}
+    entries, here = list(catalog.listing(settings.runs)), servers.matches
+    unfinished = catalog.unfinished(entries, plan.digest, dry_run=dry_run)
+    undone = catalog.undos(entries)
     if unfinished and (undo := undone.get(unfinished[0].run)):
         sys.stderr.write(
             f"Not resuming the unfinished run {unfinished[0].run}: it was undone by {undo};"
@@ -105,8 +106,8 @@ def unfinished_run(
     unfinished = [entry for entry in unfinished if entry.run not in undone]
     found = [entry for entry in unfinished if entry.info and here(entry.info)]
     # A newer run that is finished has included the targets that an older one left open.
-    if not found or catalog.finished(runs, plan.digest, dry_run=dry_run, here=here):
-        _refuse_changed(plan, settings, servers)
+    if not found or catalog.finished(entries, plan.digest, dry_run=dry_run, here=here):
+        _refuse_changed(plan, entries, servers)
         if not found and unfinished:
             _explain_difference(unfinished[0], servers)
         return None
@@ -148,8 +149,8 @@ def new_run(
         )
     except NothingMatched:
         # A plan that changes a label of its own selector matches nothing after it was carried out.
-        here = servers.matches
-        done = catalog.finished(settings.runs, plan.digest, dry_run=dry_run, here=here)
+        entries, here = list(catalog.listing(settings.runs)), servers.matches
+        done = catalog.finished(entries, plan.digest, dry_run=dry_run, here=here)
         if done is None:
             raise
     sys.stderr.write(
@@ -160,8 +161,10 @@ def new_run(
 
 def require_not_undone(planned: Summary, settings: Settings) -> None:
     """Raise UsageError if the run was undone: its applied targets were put back, and stay so."""
-    undo = catalog.undos(settings.runs).get(planned.info.run)
-    if undo is not None:
+    # Without a planned undo the other run files need not be read.
+    if not planned.undone_by:
+        return
+    if undo := catalog.undos(list(catalog.listing(settings.runs))).get(planned.info.run):
         raise UsageError(
             f"{planned.info.run}: this run was undone by {undo} and cannot be continued; apply its "
             "plan again, which makes a new run"
@@ -177,12 +180,14 @@ def _explain_difference(elsewhere: catalog.RunEntry, servers: ServerComparison) 
         )
 
 
-def _refuse_changed(plan: PlanFile, settings: Settings, servers: ServerComparison) -> None:
+def _refuse_changed(
+    plan: PlanFile, entries: Sequence[catalog.RunEntry], servers: ServerComparison
+) -> None:
     """Raise UsageError if a run of an earlier text of the plan is unfinished.
 
     Two runs of one plan would then change the same objects in different ways.
     """
-    started = catalog.started(settings.runs, plan.plan.name, here=servers.overlaps)
+    started = catalog.started(entries, plan.plan.name, here=servers.overlaps)
     if started is None or started.info is None or started.info.plan_digest == plan.digest:
         return
     raise UsageError(

@@ -9,7 +9,7 @@ the ids of one plan sort by age.
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,7 +133,7 @@ def run_files(runs: Path) -> list[Path]:
 def find(runs: Path, text: str) -> Path:
     """Find a run by its path, its id, its plan's name (the latest run), or the start of its id.
 
-    Raises UsageError if there is no such run, or if several ids start with `text`, and as
+    Raises UsageError if no run is found, or if several ids start with `text`, and as
     `run_files`.
     """
     # A link is followed here, and only here: a person named it.
@@ -170,18 +170,23 @@ def listing(runs: Path) -> Iterator[RunEntry]:
     return map(_entry, run_files(runs))
 
 
-def unfinished(runs: Path, plan_digest: str, *, dry_run: bool = False) -> list[RunEntry]:
+# The functions below take the entries of a `listing`, so that all run files are read only once.
+
+
+def unfinished(
+    entries: Sequence[RunEntry], plan_digest: str, *, dry_run: bool = False
+) -> list[RunEntry]:
     """Return the unfinished runs with this plan digest, newest first."""
     return [
         entry
-        for entry in listing(runs)
+        for entry in entries
         if entry.info is not None
         and entry.state in UNFINISHED
         and (entry.info.plan_digest, entry.info.dry_run) == (plan_digest, dry_run)
     ]
 
 
-def undos(runs: Path) -> dict[str, str]:
+def undos(entries: Sequence[RunEntry]) -> dict[str, str]:
     """Map the id of each run that was undone to that of its newest undo.
 
     Such a run is not resumed: its applied targets do not hold the change any more. An undo that was
@@ -189,7 +194,7 @@ def undos(runs: Path) -> dict[str, str]:
     """
     begun = [
         (entry.info.undo_of, entry.run)
-        for entry in listing(runs)
+        for entry in entries
         if entry.info is not None
         and entry.info.undo_of
         and not entry.info.dry_run
@@ -200,29 +205,35 @@ def undos(runs: Path) -> dict[str, str]:
 
 
 def finished(
-    runs: Path, plan_digest: str, *, dry_run: bool = False, here: RunPredicate = _always
+    entries: Sequence[RunEntry],
+    plan_digest: str,
+    *,
+    dry_run: bool = False,
+    here: RunPredicate = _always,
 ) -> RunEntry | None:
     """Return the newest run with this plan digest for which `here` is true, if it is finished."""
-    for entry in listing(runs):
+    for entry in entries:
         info = entry.info
         if info and (info.plan_digest, info.dry_run) == (plan_digest, dry_run) and here(info):
             return entry if entry.state is RunState.FINISHED else None
     return None
 
 
-def started(runs: Path, plan_name: str, *, here: RunPredicate = _always) -> RunEntry | None:
+def started(
+    entries: Sequence[RunEntry], plan_name: str, *, here: RunPredicate = _always
+) -> RunEntry | None:
     """Return the newest run of the plan of this name for which `here` is true.
 
     Only if it has begun to send and is unfinished.
     """
     begun = UNFINISHED - {RunState.PLANNED}
-    for entry in listing(runs):
+    for entry in entries:
         info = entry.info
         if info is None or info.plan_name != plan_name or info.dry_run or info.undo_of:
             continue
         # Only the newest counts: an older one was superseded by it.
         if here(info):
-            return entry if entry.state in begun and entry.run not in undos(runs) else None
+            return entry if entry.state in begun and entry.run not in undos(entries) else None
     return None
 
 

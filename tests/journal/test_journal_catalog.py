@@ -133,8 +133,10 @@ def test_unfinished_runs_are_those_of_the_same_plan_that_can_be_resumed(runs: Pa
     RunFile.create(runs / "cut.run", info()).close()
     make(runs / "dry.run", many(1), info("dry", dry_run=True)).close()
     make(runs / "edited.run", many(1), replace(info("edited"), plan_digest="sha256:1")).close()
-    assert [entry.run for entry in catalog.unfinished(runs, "sha256:0a0b")] == [
+    entries = list(catalog.listing(runs))
+
+    assert [entry.run for entry in catalog.unfinished(entries, "sha256:0a0b")] == [
         "relabel-ml-20260302T000000Z-000003",
         "relabel-20260301T000000Z-000001",
     ]
-    assert [e.run for e in catalog.unfinished(runs, "sha256:0a0b", dry_run=True)] == ["dry"]
+    assert [e.run for e in catalog.unfinished(entries, "sha256:0a0b", dry_run=True)] == ["dry"]
