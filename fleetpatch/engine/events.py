@@ -32,31 +32,24 @@ class FailsafeLog:
 
     def info(self, event: str, **fields: Any) -> None:
         """Write a line, if the log still works."""
-        if not self._failed:
-            try:
-                self._events.info(event, **fields)
-            except LogError as error:
-                self._give_up(error)
+        self._try(self._events.info, event, **fields)
 
     def warning(self, event: str, **fields: Any) -> None:
         """Write a line that a person should look at, if the log still works."""
-        if not self._failed:
-            try:
-                self._events.warning(event, **fields)
-            except LogError as error:
-                self._give_up(error)
+        self._try(self._events.warning, event, **fields)
 
     def flush(self) -> None:
         """Write all lines to the operating system, if the log still works."""
-        if not self._failed:
-            try:
-                self._events.flush()
-            except LogError as error:
-                self._give_up(error)
+        self._try(self._events.flush)
 
-    def _give_up(self, error: LogError) -> None:
-        self._failed = True
-        self._on_failure(str(error))
+    def _try(self, write: Callable[..., Any], *words: str, **fields: Any) -> None:
+        if self._failed:
+            return
+        try:
+            write(*words, **fields)
+        except LogError as error:
+            self._failed = True
+            self._on_failure(str(error))
 
 
 # The run
