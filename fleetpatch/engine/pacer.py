@@ -21,14 +21,13 @@ from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.ports import Clock
 from fleetpatch.rules.pacing.governor import Governor, Permit
-from fleetpatch.rules.pacing.reply_signal import ReplySignal, signal_of
+from fleetpatch.rules.pacing.reply_signal import TROUBLE, signal_of
 from fleetpatch.rules.pacing.tuning import Tuning
 from fleetpatch.rules.running.backoff import retry_after
 
 _LONGEST_PAUSE = 30.0
 _UNBOUNDED = 1_000_000
 _TUNING = Tuning()
-_TROUBLE = frozenset({ReplySignal.REFUSED, ReplySignal.LATE})
 
 
 class _Waiter:
@@ -41,7 +40,7 @@ class _Waiter:
 
 
 def _silent(_old: Pace, _new: Pace) -> None:
-    """Say nothing."""
+    """Do nothing."""
 
 
 class Pacer:
@@ -76,54 +75,54 @@ class Pacer:
 
     @property
     def pace(self) -> Pace:
-        """How fast it goes, and what limits it at the moment."""
+        """The pace at the moment, and what limits it."""
         return self._governor.pace(self._clock.monotonic())
 
-    async def admit(self, halt: Shutdown) -> Permit | None:
-        """Wait until the next request may go; None where `halt` is called before that.
+    async def admit(self, shutdown: Shutdown) -> Permit | None:
+        """Wait until the next request may be sent; return None if the shutdown comes first.
 
-        Whoever gets a permit sends at once, and gives it to `answered`.
+        The caller sends at once and returns the permit: to `answered`, or by `unused`.
         """
-        if halt.requested:
+        if shutdown.requested:
             return None
         if not self._line:
-            turn = self._governor.admit(self._clock.monotonic())
-            if isinstance(turn, Permit):
-                return turn
-        return await self._wait_in_line(halt)
+            admitted = self._governor.admit(self._clock.monotonic())
+            if isinstance(admitted, Permit):
+                return admitted
+        return await self._wait_in_line(shutdown)
 
     def answered(self, permit: Permit, reply: Reply) -> None:
-        """Give a permit back with what came for it."""
+        """Return a permit with the reply to its request."""
         now = self._clock.monotonic()
         signal, wait = signal_of(reply), 0.0
-        if isinstance(reply, Answer) and signal in _TROUBLE:
+        if isinstance(reply, Answer) and signal in TROUBLE:
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
         self._governor.answered(permit, signal, now, wait)
         self._call_first()
-        if signal in _TROUBLE or self._report.is_due(now):
+        if signal in TROUBLE or self._report.is_due(now):
             self._report.note(self._governor.pace(now), now)
 
     def unused(self) -> None:
-        """Take a permit back for which nothing was sent."""
+        """Return a permit with which nothing was sent."""
         self._governor.unused(self._clock.monotonic())
         self._call_first()
 
-    async def _wait_in_line(self, halt: Shutdown) -> Permit | None:
+    async def _wait_in_line(self, shutdown: Shutdown) -> Permit | None:
         waiter = _Waiter()
         self._line.append(waiter)
         try:
-            while not halt.requested:
+            while not shutdown.requested:
                 wait = inf
                 if self._line[0] is waiter:
-                    turn = self._governor.admit(self._clock.monotonic())
-                    if isinstance(turn, Permit):
-                        return turn
-                    wait = turn
+                    admitted = self._governor.admit(self._clock.monotonic())
+                    if isinstance(admitted, Permit):
+                        return admitted
+                    wait = admitted
                 if wait < inf:
-                    await halt.sleep(wait)
+                    await shutdown.sleep(wait)
                 else:
                     waiter.called = anyio.Event()
-                    await halt.wait_for(waiter.called)
+                    await shutdown.wait_for(waiter.called)
             return None
         finally:
             self._line.remove(waiter)

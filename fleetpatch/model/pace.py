@@ -17,13 +17,13 @@ class Ceilings:
 class PaceCause(StrEnum):
     """What limits the pace."""
 
-    STARTING = "starting"  # it still doubles
+    STARTING = "starting"  # the requests in flight still double
     LATENCY = "latency"  # more in flight would only make the server slower
     REFUSALS = "refusals"  # more would be refused
-    RETRY_AFTER = "retry-after"  # nearly everything is refused, and everybody pauses
+    RETRY_AFTER = "retry-after"  # nearly everything is refused, and all requests pause
     RATE = "rate"  # the plan's ceiling
     CONCURRENCY = "concurrency"  # the plan's ceiling
-    WORK = "work"  # nothing: there is not more to do
+    WORK = "work"  # nothing: too few requests wait
 
 
 @dataclass(frozen=True, slots=True)

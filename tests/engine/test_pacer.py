@@ -66,7 +66,7 @@ def test_who_comes_first_passes_first(rate: float, burst: int, arrivals: list[fl
     assert order == sorted(order)
 
 
-async def test_nobody_waits_longer_than_the_rate_demands() -> None:
+async def test_no_request_waits_longer_than_the_rate_demands() -> None:
     passed = await passes(2.0, 2, [1.0] * 5)
 
     assert [(number, round(at, 6)) for number, at in passed] == [
@@ -90,7 +90,7 @@ async def test_without_a_rate_everybody_passes_at_once() -> None:
     assert times == [1.0] * 1000
 
 
-async def test_a_waiter_that_is_cancelled_keeps_nobody_from_passing() -> None:
+async def test_a_waiter_that_is_cancelled_stops_no_other_one() -> None:
     clock = VirtualClock()
     pacer, halt = Pacer(clock, 1.0), Shutdown(clock)
     assert await pacer.admit(halt)
@@ -178,7 +178,7 @@ async def test_where_everything_is_refused_everybody_pauses_and_they_come_back_o
     assert len(sent) - len(during) == 64
 
 
-async def test_a_refusal_delays_nobody_but_its_own_target() -> None:
+async def test_a_refusal_delays_only_its_own_target() -> None:
     clock = VirtualClock()
     pacer, halt = Pacer(clock, concurrency=4, adaptive=True), Shutdown(clock)
     permit = await pacer.admit(halt)

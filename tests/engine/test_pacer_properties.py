@@ -2,7 +2,7 @@
 
 In virtual time, as properties: the plan's rate in every window, retries included; its ceiling of
 requests in flight; nothing sent in a pause of all; first come, first served;
-nobody left in line for ever. Left out: how well it does (tests/rules/pacing).
+no request left in line for ever. Left out: how well it does (tests/rules/pacing).
 """
 
 import asyncio
@@ -137,7 +137,7 @@ async def _cancel_after(clock: VirtualClock, seconds: float, scope: anyio.Cancel
     concurrency=st.integers(1, 20),
     adaptive=st.booleans(),
 )
-def test_whatever_happens_the_ceilings_and_pauses_hold_and_nobody_is_left(
+def test_whatever_happens_the_ceilings_and_pauses_hold_and_no_request_is_left(
     visits: list[Visit], rate: float | None, burst: int, concurrency: int, adaptive: bool
 ) -> None:
     record = asyncio.run(happen(visits, rate, burst, concurrency, adaptive=adaptive))

@@ -1,6 +1,6 @@
 """A token bucket: in any span of t seconds at most `burst + rate * t` requests pass.
 
-It starts with one token: a program that has just begun has saved up nothing.
+It starts with one token, since a program that has just begun has saved none.
 """
 
 from math import inf
@@ -14,7 +14,7 @@ class TokenBucket:
         self._tokens, self._filled_at = 1.0, now
 
     def delay(self, now: float) -> float:
-        """Seconds until there is a token; 0 where there is one."""
+        """Return the seconds until the next token; 0 if a token is there."""
         if self.rate == inf:
             return 0.0
         self._tokens = min(self.burst, self._tokens + (now - self._filled_at) * self.rate)

@@ -14,7 +14,7 @@ from fleetpatch.model.pace import Ceilings, Pace, PaceCause
 from fleetpatch.rules.pacing.bucket import TokenBucket
 from fleetpatch.rules.pacing.hill_climb import HillClimb, Phase
 from fleetpatch.rules.pacing.refusals import RefusalLimit
-from fleetpatch.rules.pacing.reply_signal import ReplySignal
+from fleetpatch.rules.pacing.reply_signal import TROUBLE, ReplySignal
 from fleetpatch.rules.pacing.tuning import Tuning
 
 
@@ -75,13 +75,12 @@ class Governor:
         self, permit: Permit, signal: ReplySignal, now: float, retry_after: float = 0.0
     ) -> None:
         """Learn from an answer; `retry_after` is in seconds."""
-        if signal is ReplySignal.LATE:
-            # Fewer requests may help a server that is too slow. Without the adaptive pace a pause
-            # would only delay the end of the targets of a silent one.
-            adaptive = self._ceilings.adaptive
-            signal = ReplySignal.REFUSED if adaptive else ReplySignal.NOTHING
-        refused = signal is ReplySignal.REFUSED
-        if refused and self._ceilings.adaptive:
+        adaptive = self._ceilings.adaptive
+        if signal is ReplySignal.LATE and not adaptive:
+            # A pause would only delay the end of the targets of a server that is silent.
+            signal = ReplySignal.NOTHING
+        refused = signal in TROUBLE
+        if refused and adaptive:
             # It counts as in flight for as long as an accepted request is. Otherwise a server that
             # is full refuses the next one at once, and far more requests than exceed its limit.
             self._refused.append(max(now, permit.sent_at + self._refusals.latency))

@@ -17,6 +17,9 @@ _SERVER_ERRORS = 500
 ReplySignal = Enum("ReplySignal", "ACCEPTED REFUSED LATE NOTHING")
 """What a reply says."""
 
+TROUBLE = frozenset({ReplySignal.REFUSED, ReplySignal.LATE})
+"""The signals of a server that has too much to do."""
+
 
 def signal_of(reply: Reply) -> ReplySignal:
     """Read a reply."""

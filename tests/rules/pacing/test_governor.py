@@ -34,7 +34,7 @@ def refuse_all(governor: Governor, wait: float = 0.0, number: int = 16) -> float
 
 
 @pytest.mark.parametrize("adaptive", [True, False])
-def test_a_single_refusal_with_retry_after_pauses_nobody_else(adaptive: bool) -> None:
+def test_a_single_refusal_with_retry_after_pauses_no_other_request(adaptive: bool) -> None:
     one = governor(adaptive=adaptive)
     one.answered(send(one, 0.0), ReplySignal.REFUSED, 0.01, 30.0)
 
