@@ -15,18 +15,18 @@ from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import BodyPatch, PatchType, PlanChange
 from fleetpatch.model.fields import Json, label
 from fleetpatch.model.outcome import Reason, Settlement
-from fleetpatch.model.target import EarlierWrite, Target, TargetId
+from fleetpatch.model.target import EarlierWrite, Target
 from fleetpatch.rules.planning.planner import NeedsPatch, need
 from fleetpatch.rules.planning.undo import values_to_restore
 from tests.engine.scripted import CHANGE, TARGET, ScriptedPatcher, always_matches
 from tests.fakes import (
-    JOBS,
     Call,
     DocumentStore,
     document,
     failure,
     seen_job,
     seen_whole,
+    target_with,
 )
 from tests.values import replace
 
@@ -56,18 +56,7 @@ def planned(change: PlanChange, store: DocumentStore) -> Target:
     seen = seen_whole(store.documents["etl-1"])
     found = need(change, seen)
     assert isinstance(found, NeedsPatch)
-    return Target(
-        TargetId(1),
-        "prod-a",
-        JOBS,
-        seen.namespace,
-        seen.name,
-        seen.uid,
-        seen.resource_version,
-        found.before,
-        frozenset({0}),
-        found.wanted,
-    )
+    return target_with(seen, found.before, found.wanted)
 
 
 def store() -> DocumentStore:

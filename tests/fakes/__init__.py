@@ -11,7 +11,7 @@ from .cluster import Answerer, Call, FakeCluster, always, in_turn
 from .documents import DocumentStore, document, seen_whole
 from .journal import FakeJournal
 from .recorders import FakeEvents, FakeProgress
-from .samples import JOB_RULES, JOBS, failure, ok, seen_job, target_of
+from .samples import JOB_RULES, JOBS, failure, ok, seen_job, target_of, target_with
 from .store import ObjectStore
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "seen_job",
     "seen_whole",
     "target_of",
+    "target_with",
 ]

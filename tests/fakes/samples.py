@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import MetadataChange
+from fleetpatch.model.fields import Fields
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target, TargetId
 from fleetpatch.rules.patching.merge_rules import merge_rules
@@ -29,6 +30,18 @@ def target_of(
 ) -> Target:
     """Return the target that a survey makes of `seen`."""
     before = {path: seen.value(path) for path in change.touched}
+    return target_with(seen, before, number=number, cluster=cluster)
+
+
+def target_with(
+    seen: Seen,
+    before: Fields,
+    wanted: Fields | None = None,
+    *,
+    number: int = 1,
+    cluster: str = "prod-a",
+) -> Target:
+    """Return a target of this object with the values before the change and, if given, after it."""
     return Target(
         TargetId(number),
         cluster,
@@ -39,6 +52,7 @@ def target_of(
         seen.resource_version,
         before,
         frozenset({0}),
+        wanted,
     )
 
 

@@ -27,7 +27,7 @@ from fleetpatch.model.change import (
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Json
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
-from fleetpatch.model.target import Seen, Target, TargetId
+from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.settlement import after_patch, after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Send
 from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
@@ -36,7 +36,7 @@ from fleetpatch.rules.patching.patch_body import request
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from fleetpatch.rules.planning.planner import NeedsPatch, goal, need
 from fleetpatch.rules.planning.undo import values_to_restore
-from tests.fakes import JOB_RULES, JOBS, document, seen_whole
+from tests.fakes import JOB_RULES, document, seen_whole, target_with
 
 # Few keys and values, so that objects, patches and other writers often meet in the same fields.
 KEYS = st.sampled_from("abcd")
@@ -138,20 +138,6 @@ CHANGES: dict[str, Callable[[Json], st.SearchStrategy[PlanChange]]] = {
 }
 
 
-def target_of(seen: Seen, before: Any, wanted: Any) -> Target:
-    return Target(
-        TargetId(1),
-        "prod-a",
-        JOBS,
-        seen.namespace,
-        seen.name,
-        seen.uid,
-        seen.resource_version,
-        before,
-        wanted=wanted,
-    )
-
-
 def planned(change: PlanChange, whole: Json) -> Target:
     """The target that a survey makes of an object; an object that needs no patch is rejected."""
     found = need(change, seen_whole(whole), JOB_RULES)
@@ -159,7 +145,7 @@ def planned(change: PlanChange, whole: Json) -> Target:
         reject()
     # As in the run file: wanted values that follow from those before are not stored.
     kept = None if isinstance(change, MetadataChange) else found.wanted
-    return target_of(seen_whole(whole), found.before, kept)
+    return target_with(seen_whole(whole), found.before, kept)
 
 
 def pruned(value: Any) -> Any:
@@ -224,7 +210,7 @@ def undo_of(change: Change, target: Target, settlement: Settlement) -> tuple[Res
     assert left.keys() == before.keys()
     assert not any(deep_equal(left[path], before[path]) for path in left)
     seen = Seen(target.namespace, target.name, target.uid, settlement.resource_version or "")
-    return Restoration(reads_whole(change)), target_of(seen, left, before)
+    return Restoration(reads_whole(change)), target_with(seen, left, before)
 
 
 def without_version(whole: Json) -> Json:
@@ -336,7 +322,7 @@ def test_undo_restores_the_values_that_an_overwriting_run_replaced(
         return
     basis = target
     if step.replaces is not None:
-        basis = target_of(seen_whole(drifted), step.replaces, step.goal)
+        basis = target_with(seen_whole(drifted), step.replaces, step.goal)
     try:
         after, settlement = sent(change, basis, step, drifted)
     except InapplicableError:
