@@ -81,7 +81,7 @@ def _tests() -> Mapping[str, str]:
 
 
 def mutants() -> int:
-    """Print who notices which change; return how many nobody does."""
+    """Print which tests fail for each change; return the number of changes that no test notices."""
     context, survivors, tests = get_context("fork"), 0, _tests()
     for name, default in asdict(Tuning()).items():
         for factor in _FACTORS:

@@ -51,8 +51,7 @@ async def expand(
     `everything` allows selectors that match every object; `dry_run` marks the run as a dry run.
 
     Raises PlanError if kinds are not served or do not take the patch, before anything is listed;
-    Refused if a
-    guard refuses the plan (then there is no run file); ClusterError, CredentialsError,
+    Refused if a guard refuses the plan (then no run file is left); ClusterError, CredentialsError,
     KubeconfigError and RunFileError.
     """
     settings = settings or Settings()

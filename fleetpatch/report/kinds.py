@@ -45,7 +45,7 @@ def _as_json(capability: Capability) -> dict[str, Json]:
 
 
 def _facts(capability: Capability) -> Iterator[tuple[str, str]]:
-    # None means that there is no list of updatable fields, so any may change.
+    # None means that the provider lists no updatable fields, so any may change.
     fields = _fields(capability)
     yield "path", capability.path
     yield "patches", ", ".join(map(_name, capability.patch_types))

@@ -149,7 +149,7 @@ class Sandbox:
             namespace_count=options.namespaces,
             seed=options.seed,
         )
-        # The files are written when the server listens: whoever reads them can connect.
+        # The files are written when the server listens, so that their reader can connect at once.
         async with AsyncExitStack() as stack:
             server = await sandbox._listen(stack)
             kubeconfig = sandbox._write_kubeconfig(stack, server)

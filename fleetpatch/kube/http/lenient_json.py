@@ -54,7 +54,7 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
 
 
 def repair(body: bytes) -> bytes:
-    """Rewrite what fails here but not in Go; returns `body` itself if there is no such part."""
+    """Rewrite what fails here but not in Go; returns `body` itself if nothing does."""
     body = with_whole_characters(body)
     # The depth cannot exceed the number of opening brackets, and counting them is cheap.
     if body.count(b"[") + body.count(b"{") > KEPT_DEPTH:

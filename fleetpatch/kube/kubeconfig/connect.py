@@ -2,7 +2,7 @@
 
 `context` finds and merges the files and selects one context. Its user logs in by `static_auth`, or
 by an exec plugin (`exec_auth`) if the kubeconfig has no other credentials. The service account of
-the pod that we run in is used if $KUBECONFIG is not set and there is no default kubeconfig.
+the pod that we run in is used if $KUBECONFIG is not set and no default kubeconfig exists.
 """
 
 import os

@@ -94,7 +94,7 @@ class Context:
 
 
 def find_files(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return the kubeconfig files; empty if $KUBECONFIG is not set and there is no default one.
+    """Return the kubeconfig files; empty if $KUBECONFIG is not set and no default one exists.
 
     Raises KubeconfigError if $KUBECONFIG names files and none of them exists.
     """

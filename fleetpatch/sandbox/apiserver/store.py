@@ -76,7 +76,7 @@ class Store:
         collection = self._collections[resource]
         for document in documents:
             self.version += 1
-            # In place, because nobody else has these documents yet: it saves a copy of each.
+            # In place, since no other code has these documents yet; this saves a copy of each.
             metadata = document["metadata"]
             metadata["resourceVersion"] = str(self.version)
             collection.documents[key_of(metadata.get("namespace", ""), metadata["name"])] = document

@@ -96,7 +96,7 @@ def test_the_values_before_include_removed_and_added_fields() -> None:
     )
 
 
-def test_an_apply_is_not_needed_if_the_values_hold_whoever_owns_them() -> None:
+def test_an_apply_is_not_needed_if_the_values_hold_under_any_owner() -> None:
     configuration = {"apiVersion": "batch/v1", "kind": "Job", "spec": {"suspend": True}}
 
     assert isinstance(need_of(job({"a": "1"}), configuration), Unchanged)
