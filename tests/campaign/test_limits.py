@@ -13,12 +13,12 @@ import pytest
 from fleetpatch.campaign.limits import RunLimits
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.model.outcome import Reason, Settlement
-from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.run import Tally
 from fleetpatch.model.target import TargetId
 from fleetpatch.rules.answers.verdicts import Verdict
 from tests.engine.scripted import TARGET
 from tests.fakes import VirtualClock
+from tests.plans import plan_from
 
 
 class Watched:

@@ -6,8 +6,8 @@ Left out: the pace itself (tests/rules/pacing).
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.wiring import pacer_of
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.model.plan.load import plan_from
 from tests.fakes import FakeEvents, FakeProgress, VirtualClock, failure
+from tests.plans import plan_from
 
 
 async def test_a_pause_of_all_is_logged_and_shown_in_plain_words() -> None:

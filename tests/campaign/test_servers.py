@@ -16,11 +16,11 @@ from fleetpatch.errors import UsageError
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.kubeconfig.connect import server_of_context
 from fleetpatch.model.plan.digest import canonical
-from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import ClusterInfo
 from tests.journal.makers import info
 from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig
+from tests.plans import plan_from
 
 ADDRESS = "https://cci.example.com"
 

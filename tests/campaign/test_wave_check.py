@@ -17,10 +17,10 @@ from fleetpatch.engine.clock import SystemClock
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection, Grant
-from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.waves import CheckSection
 from tests.e2e.stubs import KIND, stub
+from tests.plans import plan_from
 
 
 def a_plan() -> Plan:

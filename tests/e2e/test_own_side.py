@@ -23,11 +23,11 @@ from fleetpatch.campaign.apply import apply
 from fleetpatch.campaign.plan import expand
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.clock import SystemClock
-from fleetpatch.model.plan.load import plan_from
 from tests.cli.calling import Ended
 from tests.e2e.disks import mounted
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan, without_bytecode
+from tests.plans import plan_from
 
 JOBS = 2000
 BATCH_JOBS = JOBS // 5

@@ -18,10 +18,10 @@ from fleetpatch.campaign.plan import expand
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.undo import undo
 from fleetpatch.engine.clock import SystemClock
-from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.run import RunState
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
+from tests.plans import plan_from
 
 JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
 COUNT = 60

@@ -22,11 +22,11 @@ from fleetpatch.errors import FleetpatchError, RunFileError
 from fleetpatch.journal import catalog, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import canonical, digest_of
-from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.run import RunState, Summary, as_json
 from fleetpatch.report.summary import summary_lines
 from fleetpatch.report.targets import target_json_lines, target_lines
 from tests.journal.makers import info, make, many, settle
+from tests.plans import plan_from
 
 DEEP = 10_000
 

@@ -126,20 +126,13 @@ def parse_plan(text: str | bytes, file: str) -> PlanFile:
     return _checked(read(data, file))
 
 
-def plan_from(mapping: Mapping[str, Json], source: str = "command line") -> Plan:
-    """Check a plan given as values with the file's keys; `apiVersion` and `kind` may be missing.
-
-    Raises PlanError, whose problems name `source` instead of a place.
-    """
-    return plan_file_from(mapping, source, {}).plan
-
-
 def plan_file_from(
     mapping: Mapping[str, Json], source: str, names: Mapping[TreePath, str]
 ) -> PlanFile:
-    """Check a plan as `plan_from`; later problems have their places as well.
+    """Check a plan given as values with the file's keys; `apiVersion` and `kind` may be missing.
 
-    `names` has the words for values of the plan that people gave in another form, by path.
+    Raises PlanError, whose problems name `source` instead of a place. `names` has the words for
+    values that people gave in another form, by their path in the plan.
     """
     tree = {"apiVersion": API_VERSION, "kind": "Plan", **mapping}
     return _checked(Document(source, None, tree, names=names))

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from fleetpatch.errors import PlanError
 from fleetpatch.model.plan.digest import canonical
-from fleetpatch.model.plan.load import parse_plan, plan_from
+from fleetpatch.model.plan.load import parse_plan
 from tests.model.plans import MINIMAL, SIGN_INS, on_cci, problems_of
+from tests.plans import plan_from
 
 LINE = MINIMAL.count("\n") + 1
 """The first line after the minimal plan; a patch in flow style takes one line less."""

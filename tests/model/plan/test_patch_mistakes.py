@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from fleetpatch.errors import PlanError
-from fleetpatch.model.plan.load import parse_plan, plan_from
+from fleetpatch.model.plan.load import parse_plan
 from tests.model.plans import problems_of, with_patch
+from tests.plans import plan_from
 
 ALONG = "would change all labels or annotations"
 

@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from fleetpatch.model.change import BodyPatch, MetadataChange, PatchOptions, PatchType
 from fleetpatch.model.plan.digest import canonical, digest, restore
-from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
+from fleetpatch.model.plan.load import load_plan, parse_plan
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Percent
 from tests.model.plans import FULL, MINIMAL, SIGN_INS, VALID, on_cci, with_patch
+from tests.plans import plan_from
 
 DEMO = Path(__file__).parents[3] / "plans" / "demo-relabel.yaml"
 

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from fleetpatch.errors import PlanError, UsageError
 from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.load import load_plan, parse_plan, plan_from
+from fleetpatch.model.plan.load import load_plan, parse_plan
 from tests.model.plans import FULL, MINIMAL, problems_of
+from tests.plans import plan_from
 
 MORE = MINIMAL.count("\n") + 1
 """The line of what is added after the minimal plan."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from fleetpatch.errors import PlanError
 from fleetpatch.model.plan.checks.patch import BODIES, METADATA_PARTS, OPTIONS
 from fleetpatch.model.plan.checks.provider import check_kind, check_providers
-from fleetpatch.model.plan.load import PlanFile, parse_plan, plan_from
+from fleetpatch.model.plan.load import PlanFile, parse_plan
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.providers.tables import (
     BATCH_JOB,
@@ -28,6 +28,7 @@ from fleetpatch.model.providers.tables import (
 )
 from fleetpatch.model.resource import Resource
 from tests.model.plans import MINIMAL, on_cci, problems_of, with_patch
+from tests.plans import plan_from
 
 LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 POD = Resource("", "v1", "pods", "Pod")

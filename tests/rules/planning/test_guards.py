@@ -4,7 +4,6 @@ import pytest
 
 from fleetpatch.errors import Exit, PlanError, Refused, UnselectiveError
 from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.load import plan_from
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.rules.planning.guards import (
     find_unselective,
@@ -12,6 +11,7 @@ from fleetpatch.rules.planning.guards import (
     refuse_none,
     refuse_too_many,
 )
+from tests.plans import plan_from
 
 SOME, ALL = Selector.parse("app=etl"), Selector.parse("")
 
