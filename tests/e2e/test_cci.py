@@ -363,13 +363,14 @@ def test_a_run_outlives_its_tokens_with_one_login_for_all_workers(
         assert counted["logins"] - before == 1 + len(unlucky)
 
 
-def test_tokens_that_live_for_a_second_are_renewed_before_they_expire(
+def test_tokens_with_a_short_life_are_renewed_before_they_expire(
     call: Caller, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sandbox(tool, provider="cci", jobs=500, token_lifetime=1) as cloud:
+    # A token is used for 4 s of its 5 s, so neither process may lose the CPU for the last second.
+    with sandbox(tool, provider="cci", jobs=500, token_lifetime=5) as cloud:
         know(cloud, monkeypatch)
         document = on(cloud, the_patch(TFJOBS, "merge"), TFJOBS, way="iam")
-        document["pace"] = {"rate": "40/s", "burst": 1, "concurrency": 32}
+        document["pace"] = {"rate": "10/s", "burst": 1, "concurrency": 32}
         assert call("plan", tool.write("plan.yaml", document)).code == 0
         before = cloud.counters()["logins"]
 
@@ -378,8 +379,8 @@ def test_tokens_that_live_for_a_second_are_renewed_before_they_expire(
         assert ends_well(applied, 100)
         counted = cloud.counters()
         assert "401" not in counted["statuses"]
-        # 2.5 s of work, a token for 0.8 s of it each.
-        assert 3 <= counted["logins"] - before <= 6
+        # 10 s of work, a token for 4 s of it each.
+        assert 2 <= counted["logins"] - before <= 4
 
 
 def test_answers_that_are_no_api_servers_are_shown_as_what_they_are(
