@@ -36,6 +36,7 @@ class Exit(IntEnum):
     HALTED = 4
     PAUSED = 5
     LOCKED = 6
+    TROUBLE = 7
 
 
 class FleetpatchError(Exception):
