@@ -68,6 +68,7 @@ class Lane:
     _last_claimed: int = 0
     _queued: dict[TargetId, Target] = field(default_factory=dict)
     _untouched: list[Target] = field(default_factory=list)
+    _start_worker: Callable[[], None] | None = None
 
     @property
     def cluster(self) -> str:
@@ -92,6 +93,16 @@ class Lane:
         self.causes.add(cause)
         self._shutdown.request()
 
+    def widen(self, concurrency: int) -> None:
+        """Have at least so many workers, at once and in later calls of `run`.
+
+        Fewer are never needed: the pacer limits the requests in flight.
+        """
+        more, self.concurrency = concurrency - self.concurrency, max(concurrency, self.concurrency)
+        if self._start_worker is not None:
+            for _ in range(more):
+                self._start_worker()
+
     async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
         """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
         # The next chunk is claimed while one is in the stream, so that workers do not wait for the
@@ -102,11 +113,17 @@ class Lane:
         async with outbox:
             async with anyio.create_task_group() as bound:
                 bound.start_soon(self._cancel_after_drain, bound.cancel_scope)
-                async with anyio.create_task_group() as workers:
+                # `items` stays open until all workers are done, for those that `widen` adds.
+                async with items, anyio.create_task_group() as workers:
                     workers.start_soon(self._feed, feed, chunk)
-                    for _ in range(self.concurrency):
+
+                    def start_worker() -> None:
                         workers.start_soon(self._work, items.clone(), outbox.clone())
-                    items.close()
+
+                    self._start_worker = start_worker
+                    for _ in range(self.concurrency):
+                        start_worker()
+                self._start_worker = None
                 # All workers are done, so the task that waits for the drain time is not needed.
                 bound.cancel_scope.cancel()
             # Targets whose requests were cancelled are in neither list, so they stay claimed.

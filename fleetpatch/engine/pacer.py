@@ -26,6 +26,8 @@ from fleetpatch.rules.pacing.tuning import Tuning
 from fleetpatch.rules.running.backoff import retry_after
 
 _LONGEST_PAUSE = 30.0
+_LONGEST_SLEEP = 1.0
+"""Seconds after which the first in line asks again: the ceilings may have been raised."""
 _UNBOUNDED = 1_000_000
 _TUNING = Tuning()
 
@@ -78,6 +80,19 @@ class Pacer:
         """The pace at the moment, and what limits it."""
         return self._governor.pace(self._clock.monotonic())
 
+    @property
+    def in_flight(self) -> int:
+        """The number of requests that are not answered yet."""
+        return self._governor.at_server
+
+    def change(self, ceilings: Ceilings) -> None:
+        """Replace the ceilings; what the server has shown is kept.
+
+        The first in line follows within a second. More workers are the caller's business.
+        """
+        self._governor.change(ceilings, self._clock.monotonic())
+        self._call_first()
+
     async def admit(self, shutdown: Shutdown) -> Permit | None:
         """Wait until the next request may be sent; return None if the shutdown comes first.
 
@@ -119,7 +134,7 @@ class Pacer:
                         return admitted
                     wait = admitted
                 if wait < inf:
-                    await shutdown.sleep(wait)
+                    await shutdown.sleep(min(wait, _LONGEST_SLEEP))
                 else:
                     waiter.called = anyio.Event()
                     await shutdown.wait_for(waiter.called)

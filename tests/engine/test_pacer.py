@@ -2,7 +2,8 @@
 
 Covered: the plan's rate as a property over any arrivals, the order of the line, the burst, no rate,
 waiters that are cancelled or halted, the ceiling of requests in flight, the pause of all where
-everything is refused, what is reported of changes. Left out: what a server's answers do to the pace
+everything is refused, what is reported of changes, ceilings that change while
+requests are sent. Left out: what a server's answers do to the pace
 (tests/rules/pacing), how it is shared by the tasks of a lane (test_pipeline.py).
 """
 
@@ -10,13 +11,14 @@ import asyncio
 from collections.abc import Sequence
 
 import anyio
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
-from fleetpatch.model.pace import Pace, PaceCause
+from fleetpatch.model.pace import Ceilings, Pace, PaceCause
 from tests.fakes import VirtualClock, failure, ok, seen_job
 
 FINE = ok(seen_job())
@@ -239,3 +241,102 @@ async def test_without_the_adaptive_pace_a_silent_server_delays_no_request() -> 
         pacer.answered(permit, NoAnswer(Silence.TIMEOUT))
 
     assert clock.monotonic() == 0.0
+
+
+async def sent_with_a_change(before: Ceilings, after: Ceilings, at: float) -> list[float]:
+    """When 60 requests were sent; each is answered after a second, and the ceilings change."""
+    clock = VirtualClock()
+    pacer = Pacer(clock, before.rate, before.burst, before.concurrency)
+    halt, sent = Shutdown(clock), list[float]()
+
+    async def send() -> None:
+        permit = await pacer.admit(halt)
+        assert permit is not None
+        sent.append(clock.monotonic())
+        await clock.sleep(1)
+        pacer.answered(permit, FINE)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(60):
+            tasks.start_soon(send)
+        await clock.sleep(at)
+        pacer.change(after)
+    return sent
+
+
+async def test_a_lower_rate_holds_from_the_moment_of_the_change() -> None:
+    sent = await sent_with_a_change(
+        Ceilings(10.0, 1, 100, adaptive=False), Ceilings(2.0, 1, 100, adaptive=False), at=2.05
+    )
+
+    later = [at for at in sent if at > 2.05]
+    assert len(sent) - len(later) == 21
+    assert later[0] == pytest.approx(2.55)
+    assert later[-1] - later[0] == pytest.approx((len(later) - 1) / 2.0)
+
+
+async def test_a_higher_rate_is_followed_within_a_second_by_a_request_that_waits_for_an_hour() -> (
+    None
+):
+    sent = await sent_with_a_change(
+        Ceilings(1 / 3600, 1, 100, adaptive=False), Ceilings(50.0, 1, 100, adaptive=False), at=10.5
+    )
+
+    assert sent[0] == 0.0
+    assert 10.5 <= sent[1] <= 11.5
+    assert sent[-1] <= 11.5 + 60 / 50.0
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 10), (10, 2), (10, 1)])
+async def test_another_concurrency_holds_as_soon_as_requests_are_answered(
+    before: int, after: int
+) -> None:
+    sent = await sent_with_a_change(
+        Ceilings(None, 1, before, adaptive=False), Ceilings(None, 1, after, adaptive=False), at=2.5
+    )
+
+    assert [sent.count(second) for second in (0.0, 1.0, 2.0)] == [before] * 3
+    # Each takes a second, so as many are sent in a second as may be in flight.
+    assert sum(4.0 <= at < 5.0 for at in sent) == after
+
+
+async def test_an_adaptive_pace_never_exceeds_a_ceiling_that_was_lowered() -> None:
+    clock = VirtualClock()
+    pacer, halt = Pacer(clock, concurrency=64, adaptive=True), Shutdown(clock)
+    in_flight, most = 0, 0
+
+    async def send() -> None:
+        nonlocal in_flight, most
+        permit = await pacer.admit(halt)
+        assert permit is not None
+        in_flight += 1
+        most = max(most, in_flight)
+        await clock.sleep(0.1)
+        in_flight -= 1
+        pacer.answered(permit, FINE)
+
+    async def send_many(count: int) -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(send)
+
+    await send_many(500)
+    assert most > 5
+    pacer.change(Ceilings(None, 1, 5, adaptive=True))
+    most = 0
+    await send_many(500)
+
+    assert most == 5
+
+
+async def test_the_requests_in_flight_can_be_counted() -> None:
+    clock = VirtualClock()
+    pacer, halt = Pacer(clock, concurrency=4), Shutdown(clock)
+    first, second = await pacer.admit(halt), await pacer.admit(halt)
+    assert pacer.in_flight == 2
+
+    assert first is not None
+    assert second is not None
+    pacer.answered(first, FINE)
+    pacer.unused()
+    assert pacer.in_flight == 0

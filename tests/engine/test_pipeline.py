@@ -107,6 +107,22 @@ async def test_a_lane_s_workers_share_its_pacer() -> None:
     assert times == pytest.approx([number / 10 for number in range(50)])
 
 
+async def test_a_lane_that_is_widened_while_it_runs_has_more_in_flight() -> None:
+    fleet = Fleet()
+    cluster = fleet.add(100, concurrency=2)
+    (lane,) = fleet.lanes
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(fleet.run)
+        await fleet.clock.sleep(1.0)
+        before = cluster.most_in_flight
+        lane.widen(6)
+    lane.widen(3)
+
+    assert (before, cluster.most_in_flight, lane.concurrency) == (2, 6, 6)
+    assert fleet.settled(Outcome.APPLIED) == 100
+
+
 async def test_lanes_run_side_by_side() -> None:
     fleet = Fleet()
     slow, fast = fleet.add(10, name="slow", concurrency=1), fleet.add(10, name="fast")

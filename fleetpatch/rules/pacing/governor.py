@@ -49,6 +49,11 @@ class Governor:
         self._refresh(now)
 
     @property
+    def at_server(self) -> int:
+        """The number of requests that are not answered yet."""
+        return self._in_flight - len(self._refused)
+
+    @property
     def needs_answer(self) -> bool:
         """Whether only an answer, and not time, can make room for another request."""
         at_server = self._in_flight > len(self._refused)
@@ -69,7 +74,7 @@ class Governor:
         self._in_flight += 1
         if self._in_flight >= self._allowed:
             self._full_at = now
-        return Permit(now, self._in_flight, self._in_flight - len(self._refused))
+        return Permit(now, self._in_flight, self.at_server)
 
     def answered(
         self, permit: Permit, signal: ReplySignal, now: float, retry_after: float = 0.0
@@ -93,6 +98,13 @@ class Governor:
     def unused(self, now: float) -> None:
         """Take back a permit with which nothing was sent."""
         self._in_flight -= 1
+        self._refresh(now)
+
+    def change(self, ceilings: Ceilings, now: float) -> None:
+        """Replace the ceilings; `adaptive` stays as it is."""
+        self._ceilings = ceilings
+        self._planned.change(ceilings.rate or inf, ceilings.burst, now)
+        self._climb.change_ceiling(ceilings.concurrency, adaptive=ceilings.adaptive, now=now)
         self._refresh(now)
 
     def pace(self, now: float) -> Pace:

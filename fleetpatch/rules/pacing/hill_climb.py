@@ -57,6 +57,14 @@ class HillClimb:
         self._throughput = 0.0
         self._begin_round(self.settled, now)
 
+    def change_ceiling(self, ceiling: int, *, adaptive: bool, now: float) -> None:
+        """Replace the ceiling; a limit that does not climb (not `adaptive`) is the ceiling."""
+        self._ceiling = ceiling
+        self.settled = min(self.settled, ceiling) if adaptive else ceiling
+        if self.phase is Phase.COMPARISON:
+            self.phase = Phase.STEADY
+        self._begin_round(self.settled, now)
+
     def _judge(self, throughput: float, now: float) -> None:
         gain = log(throughput / self._throughput) if self._throughput else inf
         price = log(self.limit / self.settled)
