@@ -2,12 +2,14 @@
 
 anyio's `send` and `receive` yield to the event loop even if they need not wait. At three such
 yields for each target that costs as much CPU as the HTTP exchange. Other tasks still run: a worker
-awaits its server for each target, and a feeder waits for room in its stream.
+awaits its server for each target, and a feeder waits for room in its stream. `anyio.Event` looks up
+its backend at each creation, so a worker that waits for each request has a `Wakeup` instead.
 
 A task group wraps even a single error in an ExceptionGroup. Callers handle the first error, which
 keeps its own cause.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Self, TypeVar
@@ -42,6 +44,26 @@ class EagerReceiver(AsyncIterator[T]):
             return await self._stream.__anext__()
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
+
+
+class Wakeup:
+    """Wakes one task, any number of times; `set` has no effect while the task does not wait."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        """Let `wait` return."""
+        # Done: it was set before, or the task was cancelled while it waited.
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for the next `set`."""
+        self._waiting = asyncio.get_running_loop().create_future()
+        await self._waiting
 
 
 @contextmanager

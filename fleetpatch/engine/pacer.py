@@ -13,8 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
-import anyio
-
+from fleetpatch.engine.concurrency import Wakeup
 from fleetpatch.engine.pace_report import PaceReport
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply
@@ -30,15 +29,6 @@ _LONGEST_SLEEP = 1.0
 """Seconds after which the first in line asks again: the ceilings may have been raised."""
 _UNBOUNDED = 1_000_000
 _TUNING = Tuning()
-
-
-class _Waiter:
-    """A request in line; `called` is set when it should ask again, and None before it waits."""
-
-    __slots__ = ("called",)
-
-    def __init__(self) -> None:
-        self.called: anyio.Event | None = None
 
 
 def _silent(_old: Pace, _new: Pace) -> None:
@@ -72,7 +62,7 @@ class Pacer:
         now = clock.monotonic()
         ceilings = Ceilings(rate, burst, concurrency, adaptive)
         self._governor = Governor(ceilings, now, random, tuning)
-        self._line: deque[_Waiter] = deque()
+        self._line: deque[Wakeup] = deque()
         self._report = PaceReport(self._governor.pace(now), tuning, on_change)
 
     @property
@@ -123,12 +113,12 @@ class Pacer:
         self._call_first()
 
     async def _wait_in_line(self, shutdown: Shutdown) -> Permit | None:
-        waiter = _Waiter()
-        self._line.append(waiter)
+        wakeup = Wakeup()
+        self._line.append(wakeup)
         try:
             while not shutdown.requested:
                 wait = inf
-                if self._line[0] is waiter:
+                if self._line[0] is wakeup:
                     admitted = self._governor.admit(self._clock.monotonic())
                     if isinstance(admitted, Permit):
                         return admitted
@@ -136,16 +126,15 @@ class Pacer:
                 if wait < inf:
                     await shutdown.sleep(min(wait, _LONGEST_SLEEP))
                 else:
-                    waiter.called = anyio.Event()
-                    await shutdown.wait_for(waiter.called)
+                    await shutdown.wait_for(wakeup)
             return None
         finally:
-            self._line.remove(waiter)
+            self._line.remove(wakeup)
             # If only an answer makes room, the next one would wake for nothing.
             if not self._governor.needs_answer:
                 self._call_first()
 
     def _call_first(self) -> None:
         """Let the first in line ask again."""
-        if self._line and self._line[0].called is not None:
-            self._line[0].called.set()
+        if self._line:
+            self._line[0].set()

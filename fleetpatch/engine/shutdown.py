@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import anyio
 
+from fleetpatch.engine.concurrency import Wakeup
 from fleetpatch.model.ports import Clock
 
 DRAIN = 4.0
@@ -30,9 +31,9 @@ class Shutdown:
         self.clock = clock
         self._guards = guards
         # Waits end when the shutdown is requested, without polling: sleeps are cancelled, and
-        # events are set.
+        # tasks are woken.
         self._sleepers: set[anyio.CancelScope] = set()
-        self._awaited: set[anyio.Event] = set()
+        self._awaited: set[Wakeup] = set()
         self._is_requested = False
         self._requested = anyio.Event()
 
@@ -50,8 +51,8 @@ class Shutdown:
         self._requested.set()
         for sleeper in self._sleepers:
             sleeper.cancel()
-        for event in self._awaited:
-            event.set()
+        for wakeup in self._awaited:
+            wakeup.set()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for `seconds`, or until the shutdown is requested."""
@@ -64,15 +65,15 @@ class Shutdown:
             finally:
                 self._sleepers.discard(sleeper)
 
-    async def wait_for(self, event: anyio.Event) -> None:
-        """Wait for `event`, which `request` sets as well."""
+    async def wait_for(self, wakeup: Wakeup) -> None:
+        """Wait for `wakeup`, which `request` sets as well."""
         if self.requested:
             return
-        self._awaited.add(event)
+        self._awaited.add(wakeup)
         try:
-            await event.wait()
+            await wakeup.wait()
         finally:
-            self._awaited.discard(event)
+            self._awaited.discard(wakeup)
 
     async def drained(self) -> None:
         """Wait until `DRAIN` seconds have passed since the request."""
