@@ -50,9 +50,14 @@ class RefusalLimit:
             self._measure(now - sent_at, now)
         if sent_at < self._since or now < self._test.start:
             return False
-        self._test.count(in_flight, refused=refused)
         if self.state is State.TRIAL:
+            self._test.count(in_flight, refused=refused)
             return self._judge(now)
+        if not refused and not self._test.refusals and now < self._until:
+            # Most answers: an excess begins with a refusal.
+            self._test.start = now
+            return False
+        self._test.count(in_flight, refused=refused)
         if now >= self._until:
             self._enter(State.UNLIMITED, now)
         elif self._test.evidence <= 0.0:
