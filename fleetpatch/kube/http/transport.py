@@ -120,7 +120,7 @@ class Transport:
             headers.update(signature.headers)
             secrets = (*secrets, signature.secret)
         try:
-            async with self._session.request(
+            response = await self._session.request(
                 template.method,
                 url,
                 data=body,
@@ -128,18 +128,23 @@ class Transport:
                 allow_redirects=False,
                 ssl=self._tls,
                 server_hostname=self._connection.server_name,
-            ) as response:
+            )
+            # Not `async with`: an answer that was read to its end has released its connection.
+            try:
                 if response.status == _UNAUTHORIZED:
                     self.credentials.note_refusal(grant)
                 limit = template.limit if response.status < _FIRST_FAILURE else ERROR_LIMIT
                 content, is_complete = await _read_limited(response, limit)
-                raw = Raw(response.status, content, is_complete, response.headers, secrets)
-                if aiohttp.hdrs.WARNING in response.headers:
-                    self.warnings.note(response.headers.getall(aiohttp.hdrs.WARNING), raw.mask)
-                return raw
+            except BaseException:
+                response.close()
+                raise
         # UnicodeError: the resolver raises it for a host name that it cannot encode.
         except (TimeoutError, OSError, UnicodeError, aiohttp.ClientError) as error:
             return no_answer(error)
+        raw = Raw(response.status, content, is_complete, response.headers, secrets)
+        if aiohttp.hdrs.WARNING in response.headers:
+            self.warnings.note(response.headers.getall(aiohttp.hdrs.WARNING), raw.mask)
+        return raw
 
     def _use(self, grant: Grant) -> None:
         """Send `grant` from now on, and drop the headers that were built for another one."""
