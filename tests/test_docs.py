@@ -10,8 +10,10 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from fleetpatch.cli.app import VERBS
+from fleetpatch.cli.parser import build
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["docs/architecture.md", "docs/decisions/trust.md", "CONTRIBUTING.md", "docs/testing.md"]
@@ -49,6 +51,23 @@ def test_the_reference_has_every_verb() -> None:
 
     commands = text.partition("## Commands\n")[2].partition("RUN is a run file")[0]
     assert [verb for verb in VERBS if not re.search(rf"`{verb}\b", commands)] == []
+
+
+def options_of_all_verbs() -> set[str]:
+    commands = typer.main.get_command(build(VERBS, VERBS)).commands  # type: ignore[attr-defined]
+    params = [param for command in commands.values() for param in command.params]
+    return {name for param in params for name in param.opts if name.startswith("--")} - {"--help"}
+
+
+def test_the_reference_has_the_options_of_the_verbs_and_no_others() -> None:
+    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    section = text.partition("## Commands\n")[2].partition("\n## ")[0]
+    # The dashes of a table's rule are not an option.
+    documented = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", section))
+
+    assert options_of_all_verbs() - documented == set()
+    of_others = {"--install-completion", "--show-completion", "--version"}
+    assert documented - options_of_all_verbs() - of_others == set()
 
 
 def test_every_module_of_the_verbs_is_a_verb() -> None:
