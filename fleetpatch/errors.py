@@ -27,7 +27,11 @@ from typing import Protocol
 
 
 class Exit(IntEnum):
-    """The process's exit codes; an interface (README, "Exit codes")."""
+    """The process's exit codes; an interface (README, "Exit codes").
+
+    PAUSED is as planned, and the next call continues. TROUBLE is a pause that a person should look
+    at. `model/cause.py` says which cause leads to which of them.
+    """
 
     OK = 0
     BROKEN = 1

@@ -2,8 +2,8 @@
 
 Covered: each module and test that a page names exists (`folder/module`, with or without `.py`,
 below fleetpatch/, and `tests/...`); the table of file names is complete; docs/reference.md has
-every verb; the example for Python catches errors. Left out: links between pages, which the
-documentation site checks.
+every verb and every cause code; the exit codes are those of the code; the example for Python
+catches errors. Left out: links between pages, which the documentation site checks.
 """
 
 import re
@@ -14,6 +14,9 @@ import typer
 
 from fleetpatch.cli.app import VERBS
 from fleetpatch.cli.parser import build
+from fleetpatch.cli.verbs import apply
+from fleetpatch.errors import Exit
+from fleetpatch.model.cause import EXIT_OF
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["docs/architecture.md", "docs/decisions/trust.md", "CONTRIBUTING.md", "docs/testing.md"]
@@ -44,6 +47,24 @@ def test_the_table_of_file_names_lists_every_file_of_such_a_name() -> None:
         found = (ROOT / "fleetpatch").rglob(name)
         listed = {path for path in PATHS.findall(row) if path.endswith(f"/{name}")}
         assert listed == {str(path.relative_to(ROOT / "fleetpatch")) for path in found}
+
+
+def test_the_table_of_cause_codes_is_that_of_the_code() -> None:
+    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
+    section = text.partition("## Cause codes\n")[2].partition("\n## ")[0]
+
+    rows = re.findall(r"^\| (\d) \| `([a-z-]+)` \|", section, re.MULTILINE)
+    assert {code: int(exit_code) for exit_code, code in rows} == dict(EXIT_OF)
+    assert len(rows) == len(EXIT_OF)
+
+
+def test_the_exit_codes_of_the_readme_and_of_apply_are_those_of_the_code() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Exit codes\n")[2].partition("\n## ")[0]
+    (helped,) = re.findall(r"Exit codes:(.*)", str(apply.command.__doc__), re.DOTALL)
+
+    assert [int(code) for code in re.findall(r"^\| (\d) \|", section, re.MULTILINE)] == [*Exit]
+    assert [int(code) for code in re.findall(r"\b\d\b", helped)] == [*Exit]
 
 
 def test_the_reference_has_every_verb() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.clock import sleep_monotonic
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import LimitsSection
 from fleetpatch.model.ports import Clock
@@ -42,7 +43,7 @@ class RunLimits:
     tally: Tally
     planned: int
     accepted: int
-    stop: Callable[[str], None]
+    stop: Callable[[Cause], None]
     retries: int = 0
     _counted: int = 0
     _unanswered: Counter[str] = field(default_factory=Counter)
@@ -55,16 +56,17 @@ class RunLimits:
         self._failures = max(0, self.tally.failed - self.accepted)
 
     @property
-    def halted(self) -> str:
-        """The reason why the run is halted, in one line; empty if it is not."""
+    def halted(self) -> Cause | None:
+        """Why the run is halted; None if it is not."""
         allowed = self._allowed
         if allowed is None or self._failures <= allowed:
-            return ""
+            return None
         more = self._failures - allowed - 1
         late = f"; {more} of these ended while the run was stopping" if more else ""
-        return (
+        return Cause(
+            CauseCode.MAX_FAILURES,
             f"{self._failures} targets failed and limits.maxFailures allows {allowed}{late};"
-            " look at them before you resume the run"
+            " look at them before you resume the run",
         )
 
     def settled(self, target: Target, settlement: Settlement) -> None:
@@ -75,9 +77,9 @@ class RunLimits:
         if settlement.outcome is not Outcome.FAILED:
             return
         self._failures += 1
-        if self.halted and not self._is_over:
+        if (halted := self.halted) and not self._is_over:
             self._is_over = True
-            self.stop(self.halted)
+            self.stop(halted)
 
     def retried(self, record: RetryRecord, sent: int) -> None:
         """Count a retry; more than the budget allows for `sent` requests pauses the run."""
@@ -98,16 +100,18 @@ class RunLimits:
         if self._is_spent or self._counted <= retries_allowed(self.budget, sent, self.tally.open):
             return
         self._is_spent = True
-        self.stop(
+        text = (
             f"the retry budget is used up: {self._counted} of {sent} requests were retries"
             f" ({self.budget} allowed), the last after: {record.reply_line}"
         )
+        self.stop(Cause(CauseCode.RETRY_BUDGET_SPENT, text))
 
     async def deadline(self, clock: Clock) -> None:
         """Stop the session at its deadline; returns at once if it has none."""
         if self.limits is not None and self.limits.deadline is not None:
             await sleep_monotonic(clock, self.limits.deadline)
-            self.stop(f"the deadline of {duration(self.limits.deadline)} has passed")
+            text = f"the deadline of {duration(self.limits.deadline)} has passed"
+            self.stop(Cause(CauseCode.DEADLINE_PASSED, text))
 
     @property
     def _allowed(self) -> int | None:

@@ -34,9 +34,10 @@ from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.cause import Cause, CauseCode, by_gravity
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary
-from fleetpatch.rules.running.run_state import final_state
+from fleetpatch.rules.running.run_state import LEFT_OPEN, final_state
 
 
 class Session:
@@ -84,11 +85,11 @@ class Session:
             return self._end([])
         window = self._window_guard()
         if window is not None and not await self._is_open(window):
-            return self._end([self._stop.cause or self._closed(window)])
+            return self._end(self._stopped or [self._closed(window)])
         async with AsyncExitStack() as stack:
             opened = await self._open_fleet(stack)
             if opened is None:
-                return self._end([self._stop.cause])
+                return self._end(self._stopped)
             fleet, missing = opened
             lease = self._lease_holder(fleet)
             guards = [guard.holds for guard in (lease, window) if guard is not None]
@@ -108,18 +109,23 @@ class Session:
             return None
         return window_guard_of(self._plan, self._settings, self._stop)
 
-    def _closed(self, window: WindowGuard) -> str:
+    @property
+    def _stopped(self) -> list[Cause]:
+        return [self._stop.cause] if self._stop.cause else []
+
+    def _closed(self, window: WindowGuard) -> Cause:
         cause = window.cause(window.status())
         if self._options.promote:
-            cause += "; --promote had no effect; repeat it when the window opens"
+            more = "; --promote had no effect; repeat it when the window opens"
+            return Cause(cause.code, cause.text + more)
         return cause
 
     async def _is_open(self, window: WindowGuard) -> bool:
         """Return whether the window is open, after a wait for it if the options allow that."""
         if self._options.wait_for_window and not window.status().may_send:
             cause = window.cause(window.status())
-            events.window_awaited(self._log, cause)
-            self._settings.progress.limited("", cause)
+            events.window_awaited(self._log, cause.text)
+            self._settings.progress.limited("", cause.text)
             await window.wait(self._shutdown)
         return window.status().may_send
 
@@ -187,7 +193,9 @@ class Session:
         journal = self._journal
         # Left by a process that was killed: any other end changes the state.
         crashed = journal.state is RunState.RUNNING
-        journal.set_state(RunState.RUNNING)
+        # A session that only reads leaves a halted run halted.
+        if not self._read_only:
+            journal.set_state(RunState.RUNNING)
         log_start(self._log, journal.info, fleet)
         log_server_warnings(self._log, fleet, known=queries.summary(journal).warnings)
         if crashed:
@@ -247,26 +255,40 @@ class Session:
     def _conclude(self, lanes: Sequence[Lane], missing: Missing, hold: WaveHold | None) -> Summary:
         if hold is not None:
             return self._end([hold.cause], state=hold.state)
-        causes = sorted({cause for lane in lanes for cause in lane.causes})
-        causes += [f"{name}: {cause}" for name, cause in missing.items()]
+        causes = [cause for lane in lanes for cause in lane.causes]
+        causes += [
+            Cause(CauseCode.CREDENTIALS_REFUSED, f"{name}: {error}")
+            for name, error in missing.items()
+        ]
         # The run counts as partly done if clusters were given up and nothing else is open.
         some_ended = any(not lane.given_up for lane in lanes)
+        if self._cut_short and some_ended and not self._stop.requested:
+            causes = [self._wave_incomplete(causes)]
         waits = (
             self._stop.requested or self._cut_short or any(lane.has_unreadable for lane in lanes)
         )
         return self._end(causes, partly=some_ended and not waits)
 
+    def _wave_incomplete(self, causes: Sequence[Cause]) -> Cause:
+        """Say which wave is held open, and what left its targets open."""
+        first, *_ = by_gravity(causes) or [LEFT_OPEN]
+        waves = len(self._journal.waves)
+        number = next(n for n in range(waves) if self._journal.wave(n).open)
+        text = f"wave {number + 1} of {waves} has open targets, so the next one does not begin"
+        return Cause(CauseCode.WAVE_INCOMPLETE, f"{text}: {first}")
+
     def _end(
-        self, causes: Sequence[str], *, partly: bool = False, state: RunState = RunState.PAUSED
+        self, causes: Sequence[Cause], *, partly: bool = False, state: RunState = RunState.PAUSED
     ) -> Summary:
         """Record how the session ended; `state` is used if the run can be resumed."""
-        tally = queries.summary(self._journal).tally
+        tally, was = queries.summary(self._journal).tally, self._journal.state
         ended, cause = final_state(tally, causes, self._limits.halted)
         # `partly` describes an open run; a finished or halted one is complete in itself.
         partly = partly and ended is RunState.PAUSED
         if ended is RunState.PAUSED:
             ended = state
-        self._journal.set_state(ended, cause, partly=partly)
+        if not (self._read_only and ended is RunState.PAUSED and was is RunState.HALTED):
+            self._journal.set_state(ended, cause, partly=partly)
         summary = queries.summary(self._journal)
         events.run_finished(self._log, summary)
         return summary

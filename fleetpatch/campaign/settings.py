@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.journal.catalog import log_path, runs_dir, state_dir
+from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Clock, Progress
 
@@ -93,19 +94,23 @@ class Stop:
     `Shutdown` does the same for one lane; a Stop requests it for all of them, with a cause.
     """
 
-    requested: bool = False
-    cause: str = ""
-    _listeners: list[Callable[[str], None]] = field(default_factory=list)
+    cause: Cause | None = None
+    _listeners: list[Callable[[Cause], None]] = field(default_factory=list)
 
-    def request(self, cause: str) -> None:
-        """Request the stop, with the cause in one line. Safe to call more than once."""
-        self.requested, self.cause = True, cause
+    @property
+    def requested(self) -> bool:
+        """Whether the stop was requested."""
+        return self.cause is not None
+
+    def request(self, cause: Cause) -> None:
+        """Request the stop. Safe to call more than once."""
+        self.cause = cause
         for listener in self._listeners:
             listener(cause)
 
-    def listen(self, listener: Callable[[str], None]) -> None:
+    def listen(self, listener: Callable[[Cause], None]) -> None:
         """Call `listener` with the cause when the stop is requested; at once if it was already."""
         self._listeners.append(listener)
         # A lane that is built after a signal must stop, too.
-        if self.requested:
+        if self.cause is not None:
             listener(self.cause)

@@ -17,6 +17,7 @@ from fleetpatch.engine import events
 from fleetpatch.engine.clock import sleep_monotonic
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.ports import Clock, Events, Progress
 from fleetpatch.model.run import RunState
@@ -28,7 +29,7 @@ class WaveHold:
     """Why the next wave must not begin: the state that the run gets, and the cause."""
 
     state: RunState
-    cause: str
+    cause: Cause
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Rollout:
         return None
 
     @asynccontextmanager
-    async def deadline(self, stop: Callable[[str], None]) -> AsyncIterator[None]:
+    async def deadline(self, stop: Callable[[Cause], None]) -> AsyncIterator[None]:
         """Call `stop` if the block, which is one wave, exceeds the deadline of a wave."""
         async with anyio.create_task_group() as tasks:
             if self.waves.deadline is not None:
@@ -84,16 +85,15 @@ class Rollout:
             events.wave_promoted(self.log, wave=number + 1, of=self._count)
             return None
         if self.waves.promote == "manual":
-            return WaveHold(RunState.PAUSED, f"{done} is done; {promote}")
+            due = Cause(CauseCode.PROMOTION_DUE, f"{done} is done; {promote}")
+            return WaveHold(RunState.PAUSED, due)
         await self._pause(number)
         if self.shutdown.requested:
             return None
         # The result of a check that was ended early is meaningless.
         if (why := await self.check()) and not self.shutdown.requested:
-            return WaveHold(
-                RunState.HALTED,
-                f"the check after {done} failed: {why}; {promote} without the check",
-            )
+            text = f"the check after {done} failed: {why}; {promote} without the check"
+            return WaveHold(RunState.HALTED, Cause(CauseCode.CHECK_FAILED, text))
         return None
 
     async def _pause(self, number: int) -> None:
@@ -109,6 +109,7 @@ class Rollout:
         # Bounded: a wall clock that is set back must not make the pause longer than planned.
         await self.shutdown.sleep(min(seconds, self.waves.pause))
 
-    async def _expire(self, seconds: float, stop: Callable[[str], None]) -> None:
+    async def _expire(self, seconds: float, stop: Callable[[Cause], None]) -> None:
         await sleep_monotonic(self.clock, seconds)
-        stop(f"the wave did not end within {duration(seconds)}")
+        text = f"the wave did not end within {duration(seconds)}"
+        stop(Cause(CauseCode.WAVE_DEADLINE_PASSED, text))

@@ -22,6 +22,7 @@ import anyio
 
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.cli import signals
+from fleetpatch.model.cause import Cause, CauseCode
 
 T = TypeVar("T")
 
@@ -82,7 +83,7 @@ async def interruptible(work: Callable[[Stop], Awaitable[T]], advice: str = "") 
         sys.stderr.write(
             f"{number.name}: stopping; waiting for requests in flight (once more: exit at once)\n"
         )
-        stop.request(f"interrupted by {number.name}")
+        stop.request(Cause(CauseCode.INTERRUPTED, f"interrupted by {number.name}"))
 
     with on_signal(request, advice):
         return await work(stop)

@@ -71,7 +71,9 @@ def carry_out(
         # Deferred: after the session its exit code is final, and a late signal must not replace it.
         with signals.deferred():
             summary = _apply(planned, settings, lock, options)
-            code = exit_code(summary.state, summary.tally, partly=summary.partly)
+            code = exit_code(
+                summary.state, summary.tally, partly=summary.partly, cause_code=summary.cause_code
+            )
             signals.set_exit_code(code)
     except signals.Interrupted:
         sys.stderr.write(_nothing_sent(planned))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from fleetpatch.model.answer import Reply
+from fleetpatch.model.cause import Cause
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target
@@ -14,12 +15,12 @@ from fleetpatch.rules.answers.verdicts import Verdict
 class Deferred:
     """The target stays open, until the run is resumed.
 
-    `cause` is empty if a shutdown was requested. `stops_lane`: no other target of the cluster can
+    `cause` is None if a shutdown was requested. `stops_lane`: no other target of the cluster can
     be patched either. `in_doubt`: a PATCH of ours may have reached the server. `unanswered`: the
     server did not answer, or failed, at every attempt.
     """
 
-    cause: str = ""
+    cause: Cause | None = None
     stops_lane: bool = False
     in_doubt: bool = True
     unanswered: bool = False

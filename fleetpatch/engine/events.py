@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.errors import LogError
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.pace import Pace
 from fleetpatch.model.ports import Events
@@ -19,13 +20,13 @@ from fleetpatch.model.target import Target
 
 
 class FailsafeLog:
-    """Wraps another `Events`; `on_failure` is called with its first error, in one line.
+    """Wraps another `Events`; `on_failure` is called with its first error, as a cause.
 
     After that error nothing more is written. Requests that are in flight when the log fails must
     still be recorded in the run file, so the error is not raised where events are emitted.
     """
 
-    def __init__(self, events: Events, on_failure: Callable[[str], None]) -> None:
+    def __init__(self, events: Events, on_failure: Callable[[Cause], None]) -> None:
         self._events = events
         self._on_failure = on_failure
         self._failed = False
@@ -49,7 +50,7 @@ class FailsafeLog:
             write(*words, **fields)
         except LogError as error:
             self._failed = True
-            self._on_failure(str(error))
+            self._on_failure(Cause(CauseCode.LOG_FAILED, str(error)))
 
 
 # The run

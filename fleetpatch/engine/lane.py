@@ -18,6 +18,7 @@ from fleetpatch.engine.concurrency import EagerReceiver, put
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, Settled
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.answers.verdicts import SERVER_FAULTS
@@ -58,7 +59,7 @@ class Lane:
     writer: JournalWriter
     concurrency: int
     last: int | None = None
-    causes: set[str] = field(default_factory=set)
+    causes: set[Cause] = field(default_factory=set)
     on_settled: Callable[[Target, Settlement], None] = _ignore_settled
     on_retried: Callable[[RetryRecord], None] = _ignore_retried
     breaker: Breaker = field(default_factory=Breaker)
@@ -88,7 +89,7 @@ class Lane:
         """
         return self.cluster_stopped or (self._unanswered and not self.has_unreadable)
 
-    def stop(self, cause: str) -> None:
+    def stop(self, cause: Cause) -> None:
         """Send nothing new; requests in flight are awaited for a bounded time."""
         self.causes.add(cause)
         self._shutdown.request()
@@ -127,7 +128,9 @@ class Lane:
                 # All workers are done, so the task that waits for the drain time is not needed.
                 bound.cancel_scope.cancel()
             # Targets whose requests were cancelled are in neither list, so they stay claimed.
-            self.causes.update(f"{self.cluster}: {cause}" for cause in self.breaker.causes())
+            self.causes.update(
+                self._here(CauseCode.PATCHES_REFUSED, cause) for cause in self.breaker.causes()
+            )
             self._untouched.extend(self._queued.values())
             self._queued.clear()
             await self._release()
@@ -216,7 +219,7 @@ class Lane:
         if record.verdict in SERVER_FAULTS:
             now = self.patcher.context.clock.monotonic()
             if cause := self.breaker.retried(now, record.reply_line):
-                self._stop_cluster(cause)
+                self._stop_cluster(CauseCode.CLUSTER_FAILING, cause)
         self.on_retried(record)
 
     def _note_settled(self, target: Target, settlement: Settlement) -> None:
@@ -226,21 +229,26 @@ class Lane:
             # The cluster answers other requests, so single objects are the cause.
             self.has_unreadable = True
         if cause := self.breaker.settled(target, settlement):
-            self._stop_cluster(cause)
+            self._stop_cluster(CauseCode.CLUSTER_FAILING, cause)
 
-    def _stop_cluster(self, cause: str) -> None:
+    def _stop_cluster(self, code: CauseCode, text: str) -> None:
         self.cluster_stopped = True
-        self.stop(f"{self.cluster}: {cause}")
+        self.stop(self._here(code, text))
+
+    def _here(self, code: CauseCode, text: str) -> Cause:
+        return Cause(code, f"{self.cluster}: {text}")
 
     def _defer(self, target: Target, deferred: Deferred) -> None:
-        if not deferred.cause:  # a shutdown, whose cause is recorded where it was requested
+        cause = deferred.cause
+        if cause is None:  # a shutdown, whose cause is recorded where it was requested
             return
         if deferred.stops_lane:
-            self._stop_cluster(deferred.cause)
+            self._stop_cluster(cause.code, cause.text)
             return
         if deferred.unanswered:
             self._unanswered = True
         else:
             self.has_unreadable = True
         if len(self.causes) < _CAUSES_KEPT:
-            self.causes.add(f"{self.cluster}: {target.namespace}/{target.name} {deferred.cause}")
+            text = f"{target.namespace}/{target.name} {cause.text}"
+            self.causes.add(self._here(cause.code, text))

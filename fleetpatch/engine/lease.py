@@ -32,6 +32,7 @@ from fleetpatch.engine import events
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import ClusterError, Locked
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
 from fleetpatch.model.ports import Clock, Events, Leases
 
@@ -89,7 +90,7 @@ class _Watch(NamedTuple):
 class LeaseHolder:
     """Holds one Lease: `acquire` it, work within `renewing`, and ask `holds` before each PATCH.
 
-    `on_lost` is called once, with the cause in one line, when nothing may be sent any more.
+    `on_lost` is called once, with the cause, when nothing may be sent any more.
     `shutdown` ends the wait for a Lease that another process holds.
     """
 
@@ -100,7 +101,7 @@ class LeaseHolder:
         clock: Clock,
         log: Events,
         shutdown: Shutdown,
-        on_lost: Callable[[str], None],
+        on_lost: Callable[[Cause], None],
     ) -> None:
         self._config = config
         self._leases = leases
@@ -301,7 +302,7 @@ class LeaseHolder:
         self._held = False
         cause = f"the lease {self._config.lease} {how}"
         events.lease_lost(self._log, self._config.lease, cause)
-        self._on_lost(cause)
+        self._on_lost(Cause(CauseCode.LEASE_LOST, cause))
 
     def _micro_time(self) -> str:
         """Return the wall clock's time as a Kubernetes MicroTime."""

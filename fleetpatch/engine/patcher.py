@@ -10,6 +10,7 @@ same. Each attempt ends in a `Settlement`, in `Retryable` or in `Deferred`.
 
 from msgspec.structs import replace
 
+from fleetpatch.engine import causes
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, Unjudged
 from fleetpatch.engine.doubt import Doubt
 from fleetpatch.engine.policy import PatchContext
@@ -39,9 +40,6 @@ from fleetpatch.rules.answers.verdicts import (
 from fleetpatch.rules.pacing.governor import Permit
 from fleetpatch.rules.planning.planner import goal
 from fleetpatch.rules.running.backoff import retry_after
-
-_UNREACHABLE = "the server cannot be reached"
-_UNREADABLE = "could not be read after it may have been applied"
 
 
 class TargetPatcher:
@@ -178,9 +176,8 @@ class TargetPatcher:
                 case Retryable(reply=reply) if self._must_stay_open(last, reply):
                     # Where the server cannot be reached, the object is not the cause.
                     unreachable = is_unreachable(reply)
-                    what = _UNREACHABLE if unreachable else _UNREADABLE
                     return Deferred(
-                        f"{what}: {one_line(reply)}",
+                        causes.unreachable(reply) if unreachable else causes.not_read(reply),
                         stops_lane=unreachable,
                         unanswered=last.verdict is Verdict.IN_DOUBT,
                     )
@@ -190,19 +187,18 @@ class TargetPatcher:
                     if not isinstance(result, Retryable):
                         return result
                     return await self.give_up(result, may_send=False)
-        said = one_line(last.reply)
         match last.verdict:
             # Neither says anything about the object, so the target is not called failed.
             case Verdict.RENEW:
-                cause = f"spent its last attempt on credentials that were stale: {said}"
+                cause = causes.credentials_stale(last.reply)
                 return Deferred(cause, in_doubt=self._doubt.remains)
             case Verdict.RETRY if is_unreachable(last.reply):
-                cause = f"{_UNREACHABLE}: {said}"
+                cause = causes.unreachable(last.reply)
                 return Deferred(cause, stops_lane=True, in_doubt=self._doubt.remains)
             case Verdict.CONFLICT:
-                return self._settle(End(Reason.CONFLICT, said))
+                return self._settle(End(Reason.CONFLICT, one_line(last.reply)))
             case _:
-                return self._settle(End(last.reason, said))
+                return self._settle(End(last.reason, one_line(last.reply)))
 
     async def _send(self, permit: Permit) -> Settlement | Unjudged:
         policy = self._policy
@@ -329,7 +325,8 @@ class TargetPatcher:
                 return self._settle(refused)
             # Unlike a 404 this says nothing about the object: the target stays open.
             case Answer(status=403) if not unready:
-                return Deferred(f"may not be read: {one_line(reply)}", in_doubt=self._doubt.remains)
+                cause = causes.may_not_be_read(reply)
+                return Deferred(cause, in_doubt=self._doubt.remains)
             case _:
                 return Retryable(reply, Verdict.IN_DOUBT)
 
@@ -373,7 +370,7 @@ class TargetPatcher:
         The request is repeated even if the credentials are the same: a 401 may be a passing fault.
         """
         if self._renewed:
-            cause = f"the server does not accept our credentials: {one_line(reply)}"
+            cause = causes.credentials_refused(reply)
             return Deferred(cause, stops_lane=True, in_doubt=self._doubt.remains)
         self._renewed = True
         # Returns at once where another worker has renewed them since.

@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.window import Window
 from fleetpatch.rules.running.window import WindowStatus, window_status
@@ -20,9 +21,9 @@ _MAX_SLEEP: Final = 30.0
 
 
 class WindowGuard:
-    """Open while `window` is; `close` is called, with a cause in one line, when it closes."""
+    """Open while `window` is; `close` is called, with the cause, when it closes."""
 
-    def __init__(self, window: Window, clock: Clock, close: Callable[[str], None]) -> None:
+    def __init__(self, window: Window, clock: Clock, close: Callable[[Cause], None]) -> None:
         self._window = window
         self._clock = clock
         self._close = close
@@ -57,11 +58,14 @@ class WindowGuard:
             await shutdown.sleep(min(_MAX_SLEEP, max(seen.opens_at - seen.now, 0.001)))
         return True
 
-    def cause(self, seen: WindowStatus) -> str:
+    def cause(self, seen: WindowStatus) -> Cause:
         """Describe in one line that the window is closed, and when it opens."""
         if seen.opens_at is None:
-            return "the window is closed and does not open again; correct the plan's window"
-        return f"the window is closed; it opens next at {_local(seen.opens_at, self._window.zone)}"
+            text = "the window is closed and does not open again; correct the plan's window"
+        else:
+            opens = _local(seen.opens_at, self._window.zone)
+            text = f"the window is closed; it opens next at {opens}"
+        return Cause(CauseCode.WINDOW_CLOSED, text)
 
     def _look(self, now: float) -> WindowStatus:
         seen = window_status(self._window, now)

@@ -40,6 +40,7 @@ class RunEntry:
     info: RunInfo | None = None
     state: RunState | None = None
     cause: str = ""
+    cause_code: str = ""
     problem: str = ""
 
     @property

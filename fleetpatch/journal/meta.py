@@ -12,6 +12,7 @@ from fleetpatch.journal.errors import DAMAGED, as_run_file_error, run_file_error
 from fleetpatch.journal.rows import ClusterRow
 from fleetpatch.journal.schema import APPLICATION_ID, EARLIER_WRITES, FORMAT_VERSION, TABLES
 from fleetpatch.model.answer import add_warnings
+from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
 
@@ -51,7 +52,8 @@ def create_tables(database: Database, info: RunInfo) -> None:
         database.put([("routes", msgspec.json.encode(routes).decode())])
         # A row for each counter: `_ADD` would skip a missing one without an error.
         database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
-        database.put([("state", RunState.PLANNING.value), ("cause", ""), ("undone_by", "")])
+        put_state(database, RunState.PLANNING, None)
+        database.put([("undone_by", "")])
 
 
 def add_missing(database: Database, *, write: bool) -> None:
@@ -116,10 +118,17 @@ def clusters(database: Database) -> list[ClusterRow]:
         return [codec.cluster(row) for row in rows]
 
 
-def state(database: Database) -> tuple[RunState, str]:
-    """Read the state of the run, and its cause."""
+def state(database: Database) -> tuple[RunState, str, str]:
+    """Read the state of the run, its cause and the code of the cause."""
     meta = database.meta()
-    return meta["state"], meta["cause"]
+    # Run files of earlier versions have no code.
+    return meta["state"], meta["cause"], meta.get("cause_code") or ""
+
+
+def put_state(database: Database, state: RunState, cause: Cause | None) -> None:
+    """Store the state of the run and its cause, within a transaction."""
+    code, text = (cause.code.value, cause.text) if cause else ("", "")
+    database.put([("state", state.value), ("cause", text), ("cause_code", code)])
 
 
 def undone_by(database: Database) -> str:

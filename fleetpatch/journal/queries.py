@@ -43,7 +43,7 @@ def summary(run: RunFile) -> Summary:
     database = run.database
     # One snapshot: counts that are read one after the other would not add up in a live run.
     with database.snapshot(), database.decoding():
-        state, cause = meta.state(database)
+        state, cause, cause_code = meta.state(database)
         started, ended = map(codec.moment, next(database.rows(_SPAN)))
         counts = _Counts(run)
         counts.fold(database.rows(_CELLS))
@@ -53,6 +53,7 @@ def summary(run: RunFile) -> Summary:
             run_file=str(run.path),
             state=state,
             cause=cause,
+            cause_code=cause_code,
             tally=Tally.of(counts.all.items()),
             reasons=_by_outcome(counts.reasons),
             by_cluster=_tallies(counts.clusters),

@@ -47,6 +47,7 @@ class Meta(TypedDict):
     undo_of: str
     state: RunState
     cause: str
+    cause_code: NotRequired[str]
     undone_by: str
     writing: int | str
     patch: Count

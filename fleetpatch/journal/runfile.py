@@ -25,6 +25,7 @@ from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import SurveyTable
 from fleetpatch.journal.waves import WaveProgress
 from fleetpatch.model.answer import NO_WARNINGS
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
@@ -44,6 +45,7 @@ INSERT OR REPLACE INTO earlier_writes
 SELECT target, wrote, coalesce(replaced, (SELECT before FROM targets WHERE id = target))
 FROM outcomes WHERE wrote IS NOT NULL AND {_REOPENED}
 """  # noqa: S608 # of our own constants
+_REOPENED_CAUSE: Final = Cause(CauseCode.FAILED_REOPENED, "failed targets were reopened")
 _IN_DOUBT: Final = f"""
 SELECT {codec.TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
 WHERE k.first BETWEEN ? AND ? AND t.id > ?
@@ -178,14 +180,17 @@ class RunFile:
         """The state of the run."""
         return meta.state(self.database)[0]
 
-    def set_state(self, state: RunState, cause: str = "", *, partly: bool = False) -> None:
-        """Store the state of the run, with its cause in one line. Raises RunFileError if unsealed.
+    def set_state(
+        self, state: RunState, cause: Cause | None = None, *, partly: bool = False
+    ) -> None:
+        """Store the state of the run, with its cause. Raises RunFileError if unsealed.
 
         `partly` means that the run is unfinished only because breakers gave clusters up.
         """
         self._refuse_unsealed()
         with self.database.transaction():
-            self.database.put([("state", state.value), ("cause", cause), ("partly", int(partly))])
+            meta.put_state(self.database, state, cause)
+            self.database.put([("partly", int(partly))])
 
     @property
     def accepted_failures(self) -> int:
@@ -322,7 +327,7 @@ class RunFile:
             reopened = connection.execute(_REOPEN, (" ".join(wanted),)).rowcount
             meta.add_to_row_count(self.database, "outcomes", -reopened)
             if reopened:
-                self.database.put([("state", RunState.PAUSED.value), ("cause", "failed reopened")])
+                meta.put_state(self.database, RunState.PAUSED, _REOPENED_CAUSE)
         return reopened
 
     def wave(self, number: int) -> WaveProgress:

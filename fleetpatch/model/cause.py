@@ -1,14 +1,13 @@
 """Why a run is not finished, or not finished well: a code for programs and a line for people.
 
 `CauseCode` is a closed set and an interface: the run file, the log, `status` and JSON have it
-(`causeCode`), docs/reference.md lists it, and docs/operating.md says how to answer each code. A
-test compares all of them.
+(`causeCode`), docs/reference.md lists it, and a test compares both.
 
 `EXIT_OF` says how serious a cause is. Exit 5 is *as planned*: the next call continues the run by
 itself. Exit 7 is *trouble*: a person should look first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -50,7 +49,7 @@ class CauseCode(StrEnum):
     """A cluster accepted nothing for a while. Look at its server, then resume the run."""
     PATCHES_REFUSED = "patches-refused"
     """A kind in a namespace was refused many times in a row. Mend rights or plan, then resume."""
-    TARGETS_UNREADABLE = "targets-unreadable"
+    TARGETS_OPEN = "targets-open"
     """Single targets could not be read or settled. Look at the named object, then resume."""
     WAVE_INCOMPLETE = "wave-incomplete"
     """Open targets of a wave hold the next wave, as of a lost cluster. Mend it, then resume."""
@@ -69,7 +68,7 @@ class CauseCode(StrEnum):
     """The log cannot be written. Make room for it, then resume the run."""
 
 
-EXIT_OF: Final = MappingProxyType(
+EXIT_OF: Final[Mapping[str, Exit]] = MappingProxyType(
     {
         CauseCode.WINDOW_CLOSED: Exit.PAUSED,
         CauseCode.PROMOTION_DUE: Exit.PAUSED,
@@ -84,7 +83,7 @@ EXIT_OF: Final = MappingProxyType(
         CauseCode.CREDENTIALS_REFUSED: Exit.TROUBLE,
         CauseCode.CLUSTER_FAILING: Exit.TROUBLE,
         CauseCode.PATCHES_REFUSED: Exit.TROUBLE,
-        CauseCode.TARGETS_UNREADABLE: Exit.TROUBLE,
+        CauseCode.TARGETS_OPEN: Exit.TROUBLE,
         CauseCode.WAVE_INCOMPLETE: Exit.TROUBLE,
         CauseCode.RETRY_BUDGET_SPENT: Exit.TROUBLE,
         CauseCode.DEADLINE_PASSED: Exit.TROUBLE,

@@ -143,6 +143,7 @@ class ListedTarget:
 class Summary:
     """The summary of a run file.
 
+    - `cause`, `cause_code`: why the run is not finished; empty if it is.
     - `reasons`: the number of each reason, by outcome.
     - `by_cluster`: in the fleet's order, with clusters that have no targets.
     - `by_kind` (with keys such as `jobs.batch`), `by_namespace`: sorted by name.
@@ -173,6 +174,7 @@ class Summary:
     outdated: bool = False
     partly: bool = False
     awaits_promotion: bool = False
+    cause_code: str = ""
 
 
 def as_json(summary: Summary) -> dict[str, Json]:
@@ -187,6 +189,7 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "plan": {"name": info.plan_name, "digest": info.plan_digest},
         "state": summary.state.value,
         "cause": summary.cause,
+        "causeCode": summary.cause_code,
         "targets": tally.total,
         "outcomes": {
             "applied": tally.applied,

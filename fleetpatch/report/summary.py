@@ -16,7 +16,8 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
     """Yield state, outcomes with their reasons, usage, files, and the next commands."""
     yield _headline(summary)
     if summary.cause:
-        yield f"Cause: {clean(summary.cause)}"
+        code = f" ({clean(summary.cause_code)})" if summary.cause_code else ""
+        yield f"Cause: {clean(summary.cause)}{code}"
     if summary.outdated:
         yield (
             "Warning: this file was copied while it was written, without its -wal file; it shows "

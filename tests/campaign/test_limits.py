@@ -12,6 +12,7 @@ import pytest
 
 from fleetpatch.campaign.limits import RunLimits
 from fleetpatch.engine.attempt import RetryRecord
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.run import Tally
 from fleetpatch.model.target import TargetId
@@ -35,7 +36,7 @@ class Watched:
                 **sections,
             }
         )
-        self.causes: list[str] = []
+        self.causes: list[Cause] = []
         self.requests = requests
         self.limits = RunLimits(
             plan.retry.budget,
@@ -45,6 +46,10 @@ class Watched:
             accepted,
             self.causes.append,
         )
+
+    @property
+    def texts(self) -> list[str]:
+        return [cause.text for cause in self.causes]
 
     def fail(self, count: int) -> None:
         for _ in range(count):
@@ -60,10 +65,10 @@ def test_one_failure_more_than_allowed_halts(limit: int | str, allowed: int) -> 
     watched = Watched(limits={"maxFailures": limit})
 
     watched.fail(allowed)
-    assert (watched.causes, watched.limits.halted) == ([], "")
+    assert (watched.causes, watched.limits.halted) == ([], None)
     watched.fail(1)
 
-    (cause,) = watched.causes
+    (cause,) = watched.texts
     assert cause.startswith(
         f"{allowed + 1} targets failed and limits.maxFailures allows {allowed};"
     )
@@ -75,8 +80,8 @@ def test_failures_in_flight_are_counted_and_reported_separately() -> None:
     watched.fail(5)
 
     assert len(watched.causes) == 1
-    assert "5 targets failed" in watched.limits.halted
-    assert "3 of these ended while the run was stopping" in watched.limits.halted
+    assert "5 targets failed" in str(watched.limits.halted)
+    assert "3 of these ended while the run was stopping" in str(watched.limits.halted)
 
 
 def test_other_outcomes_are_no_failures() -> None:
@@ -105,7 +110,7 @@ def test_a_spent_retry_budget_stops_the_run_once_and_names_the_cause() -> None:
     assert watched.causes == []
     watched.retry(2)
 
-    (cause,) = watched.causes
+    (cause,) = watched.texts
     assert "501 of 5000 requests were retries (10% allowed), the last after: 429 busy" in cause
 
 
@@ -145,7 +150,7 @@ def test_unanswered_requests_count_when_their_cluster_answers_again() -> None:
     assert watched.causes == []
     watched.retry(1)
 
-    (cause,) = watched.causes
+    (cause,) = watched.texts
     assert "101 of 0 requests were retries" in cause
 
 
@@ -185,7 +190,8 @@ async def test_the_deadline_stops_the_session() -> None:
 
     await watched.limits.deadline(clock)
 
-    assert (clock.monotonic(), watched.causes) == (7200, ["the deadline of 2 h 0 min has passed"])
+    passed = Cause(CauseCode.DEADLINE_PASSED, "the deadline of 2 h 0 min has passed")
+    assert (clock.monotonic(), watched.causes) == (7200, [passed])
 
 
 async def test_the_deadline_counts_the_time_that_a_machine_sleeps() -> None:

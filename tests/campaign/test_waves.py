@@ -17,6 +17,7 @@ import pytest
 from fleetpatch.campaign.waves import Rollout, WaveHold
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.run import RunState
@@ -27,6 +28,11 @@ from tests.values import replace
 
 SIZES = [1, 2, 3]
 PROMOTE = f"`fleetpatch resume {info().run} --promote` begins the next one"
+
+
+def hold_for_promotion(done: int) -> WaveHold:
+    due = Cause(CauseCode.PROMOTION_DUE, f"wave {done} of 3 is done; {PROMOTE}")
+    return WaveHold(RunState.PAUSED, due)
 
 
 @dataclass
@@ -199,7 +205,7 @@ async def test_with_manual_promotion_each_wave_waits_for_a_person(steps: Steps) 
 
     held = await steps.rollout(promote="manual", pause="10s").before(1)
 
-    assert held == WaveHold(RunState.PAUSED, f"wave 1 of 3 is done; {PROMOTE}")
+    assert held == hold_for_promotion(1)
     assert (steps.clock.slept, steps.checked_at, steps.logged()) == ([], [], [])
 
 
@@ -213,7 +219,7 @@ async def test_a_promotion_is_for_one_wave_and_spares_it_pause_and_check(steps: 
     assert (steps.clock.slept, steps.checked_at) == ([], [])
     assert steps.logged() == ["wave.promoted", "wave.started"]
     steps.finish(1)
-    assert await rollout.before(2) == WaveHold(RunState.PAUSED, f"wave 2 of 3 is done; {PROMOTE}")
+    assert await rollout.before(2) == hold_for_promotion(2)
 
 
 async def test_a_promotion_is_not_used_up_by_a_wave_that_had_begun(steps: Steps) -> None:
@@ -242,7 +248,7 @@ async def test_a_check_that_fails_halts_the_run_and_is_made_again_next_time(step
     held = await rollout.before(1)
 
     cause = f"the check after wave 1 of 3 failed: the queue is long; {PROMOTE} without the check"
-    assert held == WaveHold(RunState.HALTED, cause)
+    assert held == WaveHold(RunState.HALTED, Cause(CauseCode.CHECK_FAILED, cause))
     assert steps.logged() == []
     steps.said = ""
     assert await rollout.before(1) is None
@@ -301,7 +307,7 @@ async def test_a_finished_wave_is_passed_over(steps: Steps) -> None:
 
 
 async def test_a_wave_that_takes_too_long_is_stopped(steps: Steps) -> None:
-    stops: list[str] = []
+    stops: list[Cause] = []
 
     async with steps.rollout(deadline="90s").deadline(stops.append):
         await steps.clock.sleep(89)
@@ -309,12 +315,13 @@ async def test_a_wave_that_takes_too_long_is_stopped(steps: Steps) -> None:
         await steps.clock.sleep(2)
 
     (cause,) = stops
-    assert cause.startswith("the wave did not end within ")
+    assert cause.code is CauseCode.WAVE_DEADLINE_PASSED
+    assert cause.text.startswith("the wave did not end within ")
 
 
 @pytest.mark.parametrize("deadline", ["90s", "1h"])
 async def test_a_wave_in_time_is_not_stopped(steps: Steps, deadline: str) -> None:
-    stops: list[str] = []
+    stops: list[Cause] = []
 
     async with steps.rollout(deadline=deadline).deadline(stops.append):
         await steps.clock.sleep(80)

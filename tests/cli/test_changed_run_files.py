@@ -150,7 +150,7 @@ def test_a_dry_run_does_not_become_a_real_run(
 ) -> None:
     dry = paint("dry", pace={"rate": "1/s", "burst": 1}, limits={"deadline": "1ms"})
     ended = call("apply", tool.write("plan.yaml", dry), "--dry-run", "--yes", "-o", "json")
-    assert ended.code == 5, ended.err
+    assert ended.code == 7, ended.err
     run_file = Path(ended.json["runFile"])
     sent = server.sent()
     change(run_file, "UPDATE meta SET value = 0 WHERE key = 'dry_run'")

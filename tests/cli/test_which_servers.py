@@ -216,7 +216,7 @@ def test_a_changed_plan_is_refused_only_where_its_unfinished_run_is(
     tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     tool.write("plan.yaml", paint(**SHORT))
-    assert call("apply", "plan.yaml", "--yes").code == 5
+    assert call("apply", "plan.yaml", "--yes").code == 7
     tool.write("plan.yaml", paint())
 
     assert "the plan was changed" in call("apply", "plan.yaml", "--yes").err

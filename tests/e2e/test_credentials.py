@@ -138,7 +138,7 @@ def test_refused_credentials_pause_the_run_which_resumes_with_fresh_ones(
         rotating.expire()
         ended = end(process, timeout=15)
 
-    assert ended.code == 5, ended.err
+    assert (ended.code, ended.json["causeCode"]) == (7, "credentials-refused"), ended.err
     assert "does not accept our credentials: 401 Unauthorized" in ended.json["cause"]
     counts = ended.json["outcomes"]
     assert (counts["failed"], counts["skipped"]) == (0, 0)

@@ -176,7 +176,7 @@ def test_a_holder_that_was_suspended_sends_nothing_when_it_wakes(
         process.send_signal(signal.SIGCONT)
         ended = end(process)
 
-        assert ended.code == 5, ended.err
+        assert (ended.code, ended.json["causeCode"]) == (7, "lease-lost"), ended.err
         assert "was not renewed in time" in ended.json["cause"]
         assert ended.json["outcomes"]["failed"] == 0
         assert end(successor).code == 0
@@ -203,7 +203,7 @@ def test_a_lost_lease_pauses_the_run_which_can_be_resumed(
             cluster.plane.request("PATCH", cluster.path, {"spec": spec}, merge)
         ended = end(process, timeout=10)
 
-    assert ended.code == 5, ended.err
+    assert (ended.code, ended.json["causeCode"]) == (7, "lease-lost"), ended.err
     words = "was deleted" if way == "deleted" else "was taken over by somebody"
     cause = f"the lease {cluster.namespace}/relabel in cluster control-plane {words}"
     assert ended.json["cause"] == cause

@@ -79,7 +79,7 @@ def test_a_server_that_is_busy_for_ever_pauses_the_run(tool: Tool) -> None:
         document = plan("busy", JOBS, patch=PATCH, retry=retry, pace=pace)
         ended = tool.run("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
 
-    assert ended.code == 5
+    assert ended.code == 7
     assert ended.json["state"] == "paused"
     assert ended.json["outcomes"]["pending"] > 0
     assert "429" in ended.json["cause"]
@@ -91,7 +91,7 @@ def test_the_deadline_pauses_the_run(tool: Tool) -> None:
         ended = tool.run("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
         sent = server.sent()
 
-    assert ended.code == 5
+    assert (ended.code, ended.json["causeCode"]) == (7, "deadline-passed")
     assert ended.json["cause"] == "the deadline of 1.0 s has passed"
     assert 5 <= sent <= 15
     assert ended.json["outcomes"]["pending"] == 60 - sent

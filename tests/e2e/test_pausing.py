@@ -71,7 +71,7 @@ def test_credentials_refused_for_good_pause_the_run_and_fail_nothing(tool: Tool)
         ended = tool.run("apply", file, "--yes")
         assert 1 <= len(server.patches()) <= 2 * 4, "the rest is not even tried"
 
-    assert ended.code == 5
+    assert ended.code == 7
     assert "does not accept our credentials: 401" in ended.out
     run_file = says_how_to_go_on(ended)
     counts = outcomes(tool, run_file)
@@ -96,7 +96,7 @@ def test_a_server_that_dies_pauses_the_run_soon_which_resumes_on_the_next_one(
         server.kill()
         ended = end(process, timeout=10)
 
-    assert ended.code == 5, ended.err
+    assert ended.code == 7, ended.err
     assert "unreachable: cannot connect" in ended.out
     run_file = says_how_to_go_on(ended)
     counts = outcomes(tool, run_file)

@@ -146,7 +146,7 @@ def test_the_output_of_a_failing_plugin_is_in_no_file_of_ours(
     server.sandbox.change_token(ADMIN, "another")
     ended = end(process)
 
-    assert ended.code == 5, ended.err
+    assert ended.code == 7, ended.err
     assert f"refused: {secret}" in ended.err, "the person sees it as the plugin wrote it"
     assert secret not in ended.out
     files = [path for path in tool.state.rglob("*") if path.is_file()]

@@ -49,9 +49,9 @@ def test_the_exit_code_beside_a_cluster_that_finishes_is_3(tool: Tool, count: in
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_the_exit_code_of_a_silent_cluster_alone_is_5(tool: Tool, count: int) -> None:
+def test_the_exit_code_of_a_silent_cluster_alone_is_7(tool: Tool, count: int) -> None:
     with stub(objects(count)) as silent:
         ended = applied(tool, silent, silent=silent)
 
-    assert ended.code == 5, ended
+    assert ended.code == 7, ended
     assert ended.json["outcomes"]["pending"] == count

@@ -46,7 +46,9 @@ def test_a_cluster_that_was_missing_receives_its_targets_wave_by_wave(tool: Tool
         tool.kubeconfig.write_text(json.dumps(config))
         whole = tool.run("resume", "stepwise", "-o", "json")
 
-    assert (cut.code, cut.json["state"], alone) == (5, "paused", (2, 0, False))
+    assert (cut.code, cut.json["state"], alone) == (7, "paused", (2, 0, False))
+    assert cut.json["causeCode"] == "wave-incomplete"
+    assert "wave 1 of 2 has open targets" in cut.json["cause"]
     assert whole.code == 0, whole.err
     assert checked.read_text() == "\n"
     waves: list[Counter[str]] = [Counter()]
@@ -122,10 +124,10 @@ def test_an_undo_is_bound_by_no_limit(tool: Tool) -> None:
     with sandbox(tool, jobs=JOBS) as server:
         cut = tool.run("apply", file, "--yes")
         whole = tool.run("apply", file, "--yes")
-        while whole.code == 5:
+        while whole.code == 7:
             whole = tool.run("apply", file, "--yes")
         undone = tool.run("undo", "stepwise", "--yes", "-o", "json")
         assert server.sent() == 2 * BATCH_JOBS
 
-    assert (cut.code, whole.code, undone.code) == (5, 0, 0)
+    assert (cut.code, whole.code, undone.code) == (7, 0, 0)
     assert undone.json["outcomes"]["applied"] == BATCH_JOBS

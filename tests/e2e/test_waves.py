@@ -113,7 +113,7 @@ def test_a_wave_that_takes_too_long_pauses_the_run(tool: Tool) -> None:
         file = tool.write("plan.yaml", wavy(deadline="300ms"))
         ended = tool.run("apply", file, "--yes", "-o", "json")
 
-    assert ended.code == 5
+    assert (ended.code, ended.json["causeCode"]) == (7, "wave-deadline-passed")
     assert ended.json["cause"].startswith("the wave did not end within 0.3 s")
 
 

@@ -177,7 +177,7 @@ class InjectedFault:
     """
 
     inject: Callable[["Popen[str]"], None]
-    codes: tuple[int, ...] = (-signal.SIGKILL, Exit.PAUSED)
+    codes: tuple[int, ...] = (-signal.SIGKILL, Exit.PAUSED, Exit.TROUBLE)
     allowed: float = 60
     doubt: bool = True
     while_starting: bool = False
@@ -312,7 +312,7 @@ class Trial:
         standings = run.note()
         result.in_doubt += standings["in-doubt"]
         if not hit:
-            if ended.code not in (*_FINISHED, Exit.PAUSED):
+            if ended.code not in (*_FINISHED, Exit.PAUSED, Exit.TROUBLE):
                 result.violations.append(f"{words[0]}: exit {ended.code}: {ended.err}")
             return
         took = time.monotonic() - began

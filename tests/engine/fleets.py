@@ -10,6 +10,7 @@ from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.outcome import Outcome
 from tests.fakes import (
@@ -26,11 +27,12 @@ from tests.fakes import (
 CHANGE = MetadataChange(labels={"team": "red"})
 POLICY = PatchPolicy(CHANGE, lambda _target, _seen: True)
 LATENCY = 0.1
+INTERRUPTED = Cause(CauseCode.INTERRUPTED, "interrupted")
 
 
 def causes_of(lanes: Sequence[Lane]) -> tuple[str, ...]:
     """Return the causes of open targets, sorted."""
-    return tuple(sorted({cause for lane in lanes for cause in lane.causes}))
+    return tuple(sorted({cause.text for lane in lanes for cause in lane.causes}))
 
 
 @dataclass

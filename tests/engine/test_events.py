@@ -16,6 +16,7 @@ import pytest
 from fleetpatch.engine import events
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.errors import LogError
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Summary, Tally, Usage
@@ -159,10 +160,10 @@ def test_a_log_that_fails_is_reported_once_and_raises_nothing() -> None:
     def broken(_line: dict[str, object]) -> None:
         raise LogError("no space left")
 
-    causes: list[str] = []
+    causes: list[Cause] = []
     log = events.FailsafeLog(FakeEvents(on_event=broken), causes.append)
 
     events.lease_released(log, "l")
     events.lease_released(log, "l")
 
-    assert causes == ["no space left"]
+    assert causes == [Cause(CauseCode.LOG_FAILED, "no space left")]

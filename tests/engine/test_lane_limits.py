@@ -12,11 +12,12 @@ import pytest
 
 from fleetpatch.engine.breaker import Breaker
 from fleetpatch.model.answer import Reply
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount, Percent
 from fleetpatch.rules.running.limits import failures_allowed
-from tests.engine.fleets import Fleet
+from tests.engine.fleets import INTERRUPTED, Fleet
 from tests.fakes import Call, FakeCluster, failure
 
 TARGETS = 300
@@ -41,7 +42,7 @@ def limiting(fleet: Fleet, allowed: int) -> Callable[[Target, Settlement], None]
         nonlocal failures
         failures += settlement.outcome is Outcome.FAILED
         if failures > allowed:
-            fleet.lanes[0].stop("too many failures")
+            fleet.lanes[0].stop(Cause(CauseCode.MAX_FAILURES, "too many failures"))
 
     return settled
 
@@ -120,7 +121,7 @@ async def test_only_sent_targets_of_a_server_that_hangs_stay_in_doubt() -> None:
 
     async def interrupt() -> None:
         await fleet.clock.sleep(2)
-        fleet.lanes[0].stop("interrupted")
+        fleet.lanes[0].stop(INTERRUPTED)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(interrupt)

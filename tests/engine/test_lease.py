@@ -17,6 +17,7 @@ from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import ClusterError, Locked
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.change import MetadataChange
 from fleetpatch.model.lease import LeaseRecord, LeaseReply, LeaseTrouble
 from tests.fakes import FakeCluster, FakeEvents, ObjectStore, VirtualClock, seen_job, target_of
@@ -56,7 +57,7 @@ class Machine:
         self.leases = FakeLeases(server)
         self.events = FakeEvents()
         self.shutdown = Shutdown(self.clock)
-        self.causes: list[str] = []
+        self.causes: list[Cause] = []
         self.lease_holder = LeaseHolder(
             LeaseConfig("ops/relabel in cluster prod", name, 30),
             self.leases,
@@ -290,7 +291,7 @@ async def test_a_holder_that_cannot_renew_stops_before_another_may_take_over(
         await server.clock.sleep(19.9)
         assert first.causes == []
         await server.clock.sleep(0.2)
-        (cause,) = first.causes
+        (cause,) = [lost.text for lost in first.causes]
         assert await second.lease_holder.acquire()
 
     assert cause.endswith("cluster prod was not renewed in time: unreachable: connection refused")
@@ -307,7 +308,7 @@ async def test_a_server_that_never_answers_does_not_hold_up_the_end(server: Leas
         tasks.start_soon(machine.work, 30)
         await watching(server, 20.5, lambda: None)
         assert len(machine.causes) == 1
-        assert "no answer within the time allowed" in machine.causes[0]
+        assert "no answer within the time allowed" in machine.causes[0].text
 
 
 async def test_an_unanswered_release_does_not_delay_the_end_either(server: LeaseServer) -> None:
@@ -346,7 +347,7 @@ async def test_a_process_that_finds_another_holder_stops_at_once(
         await server.clock.sleep(6)
 
         assert not machine.lease_holder.holds()
-        assert machine.causes == [
+        assert [lost.text for lost in machine.causes] == [
             "the lease ops/relabel in cluster prod was taken over by "
             + (usurper or "another process")
         ]
@@ -361,7 +362,8 @@ async def test_a_lease_that_is_deleted_is_lost(server: LeaseServer) -> None:
 
     await machine.work(15)
 
-    assert machine.causes == ["the lease ops/relabel in cluster prod was deleted"]
+    deleted = "the lease ops/relabel in cluster prod was deleted"
+    assert machine.causes == [Cause(CauseCode.LEASE_LOST, deleted)]
     assert server.lease is None
 
 
@@ -446,7 +448,7 @@ async def test_a_holder_that_was_suspended_sends_nothing_when_it_resumes(
     assert max(sent) <= 5.1, "nothing, once it was woken up"
     assert second.logged == ["lease.awaited", "lease.acquired", "lease.released"]
     assert all(at <= 5 for at, verb in first.leases.requests if verb == "update")
-    assert "was not renewed in time: this process was suspended" in first.causes[0]
+    assert "was not renewed in time: this process was suspended" in first.causes[0].text
 
 
 async def test_the_guard_holds_even_where_no_task_renews_or_watches(server: LeaseServer) -> None:

@@ -15,6 +15,7 @@ from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.change import BodyPatch, PatchOptions, PatchType
 from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
@@ -304,7 +305,10 @@ async def test_a_conflict_that_cannot_be_looked_into_at_last_stays_open() -> Non
     left = await scripted.defer()
 
     assert left == Deferred(
-        "could not be read after it may have been applied: 503 ServiceUnavailable"
+        Cause(
+            CauseCode.TARGETS_OPEN,
+            "could not be read after it may have been applied: 503 ServiceUnavailable",
+        )
     )
 
 

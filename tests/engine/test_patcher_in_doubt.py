@@ -11,6 +11,7 @@ import pytest
 from fleetpatch.engine.attempt import Deferred
 from fleetpatch.engine.breaker import STARTUP_SECONDS
 from fleetpatch.model.answer import Answer, NoAnswer, Silence
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason, Settlement
 from tests.engine.scripted import (
     BUSY,
@@ -31,6 +32,10 @@ from tests.engine.scripted import (
 )
 from tests.fakes import always, failure, in_turn, ok
 from tests.values import replace
+
+REFUSED_CONNECTION = Cause(
+    CauseCode.UNREACHABLE, "the server cannot be reached: unreachable: connection refused"
+)
 
 # Doubt
 
@@ -84,7 +89,7 @@ async def test_a_target_whose_answers_are_all_about_another_object_stays_in_doub
     deferred = await scripted.defer()
 
     assert deferred.in_doubt
-    assert "misdirected: the answer is about team-a/another" in deferred.cause
+    assert "misdirected: the answer is about team-a/another" in str(deferred.cause)
     assert scripted.cluster.verbs.count("PATCH") <= POLICY.attempts
 
 
@@ -165,7 +170,7 @@ async def test_a_target_that_stays_in_doubt_stays_open() -> None:
     deferred = await scripted.defer()
 
     cause = "could not be read after it may have been applied: 500 boom"
-    assert deferred == Deferred(cause, unanswered=True)
+    assert deferred == Deferred(Cause(CauseCode.TARGETS_OPEN, cause), unanswered=True)
     assert len(scripted.cluster.patched) == 1
 
 
@@ -189,7 +194,7 @@ async def test_a_target_that_may_not_be_read_stays_in_doubt() -> None:
     )
 
     assert not deferred.stops_lane
-    assert "may not be read" in deferred.cause
+    assert "may not be read" in str(deferred.cause)
 
 
 @pytest.mark.parametrize("refusal", [FORBIDDEN, NOT_SERVED])
@@ -237,7 +242,7 @@ async def test_a_404_without_a_status_does_not_mean_that_an_object_in_doubt_is_g
     scripted = ScriptedPatcher().will(RESET)
     scripted.cluster.reads = always(Answer(404, message="404 page not found"))
 
-    assert (await scripted.defer()).cause.endswith("404 404 page not found")
+    assert str((await scripted.defer()).cause).endswith("404 404 page not found")
 
 
 async def test_a_target_left_in_doubt_by_an_earlier_process_is_read_first() -> None:
@@ -307,7 +312,7 @@ async def test_a_401_to_the_last_attempt_fails_no_target_either() -> None:
     deferred = await scripted.defer()
 
     assert not deferred.stops_lane
-    assert "credentials" in deferred.cause
+    assert "credentials" in str(deferred.cause)
 
 
 async def test_a_server_that_cannot_be_reached_stops_the_lane() -> None:
@@ -315,7 +320,7 @@ async def test_a_server_that_cannot_be_reached_stops_the_lane() -> None:
     scripted.cluster.patches = always(UNREACHABLE)
 
     assert await scripted.defer() == Deferred(
-        "the server cannot be reached: unreachable: connection refused",
+        REFUSED_CONNECTION,
         stops_lane=True,
         in_doubt=False,
     )
@@ -328,7 +333,7 @@ async def test_a_server_that_cannot_be_reached_for_reading_stops_the_lane_too() 
     deferred = await scripted.defer()
 
     assert deferred.stops_lane
-    assert deferred.cause == "the server cannot be reached: unreachable: connection refused"
+    assert deferred.cause == REFUSED_CONNECTION
 
 
 async def test_after_a_read_that_succeeds_again_one_patch_follows_the_last_attempt() -> None:

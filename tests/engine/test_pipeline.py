@@ -20,7 +20,7 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.target import Target
-from tests.engine.fleets import Fleet
+from tests.engine.fleets import INTERRUPTED, Fleet
 from tests.fakes import (
     Call,
     FakeCluster,
@@ -183,7 +183,7 @@ async def test_a_stopped_lane_records_what_is_in_flight_and_releases_the_rest() 
 
     def look(_call: Call) -> None:
         if len(cluster.calls) == 40:
-            fleet.lanes[0].stop("interrupted")
+            fleet.lanes[0].stop(INTERRUPTED)
 
     before_each(cluster, look)
 
@@ -198,7 +198,7 @@ async def test_a_stopped_lane_records_what_is_in_flight_and_releases_the_rest() 
 async def test_a_lane_stopped_before_it_starts_claims_and_sends_nothing() -> None:
     fleet = Fleet()
     cluster = fleet.add(10)
-    fleet.lanes[0].stop("interrupted")
+    fleet.lanes[0].stop(INTERRUPTED)
 
     await fleet.run()
 

@@ -16,6 +16,7 @@ from fleetpatch.engine.shutdown import DRAIN, Shutdown
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.change import MetadataChange
+from tests.engine.fleets import INTERRUPTED
 from tests.fakes import (
     FakeCluster,
     FakeEvents,
@@ -68,7 +69,7 @@ class Stopped:
 
         async def stop() -> None:
             await self.clock.sleep(stop_at)
-            self.lane.stop("interrupted")
+            self.lane.stop(INTERRUPTED)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop)
@@ -82,7 +83,7 @@ async def test_a_worker_in_a_long_backoff_leaves_its_target_in_doubt_at_once() -
 
     assert await run.run(stop_at=1.0) < 0.2
 
-    assert run.lane.causes == {"interrupted"}
+    assert run.lane.causes == {INTERRUPTED}
     assert len(run.journal.doubtful) == len(run.cluster.patched) > 0
     assert len(run.journal.pending) == 10 - len(run.cluster.patched)
     assert "GET" not in run.cluster.verbs, "the server asked for a pause"
@@ -124,7 +125,7 @@ async def test_targets_that_may_have_been_patched_are_read_before_the_lane_ends(
         return NoAnswer(Silence.RESET)
 
     run.cluster.patches = lost
-    run.lane.on_retried = lambda _record: run.lane.stop("interrupted")
+    run.lane.on_retried = lambda _record: run.lane.stop(INTERRUPTED)
 
     await run.run(stop_at=60.0)
 

@@ -27,7 +27,11 @@ class SteppedClock(VirtualClock):
 def guard_of(clock: VirtualClock, closed: list[str], **window: object) -> WindowGuard:
     """Open from 08:30 to 09:30 UTC; the virtual clock starts at 08:00."""
     section = {"opens": "30 8 * * *", "lasts": "1h", "drain": "1m", **window}
-    return WindowGuard(WindowSection.model_validate(section).window(), clock, closed.append)
+    return WindowGuard(
+        WindowSection.model_validate(section).window(),
+        clock,
+        lambda cause: closed.append(cause.text),
+    )
 
 
 async def test_it_lets_pass_from_the_opening_to_the_cutoff() -> None:

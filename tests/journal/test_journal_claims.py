@@ -14,6 +14,7 @@ import pytest
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.run import RunState, Standing, Usage
 from tests.journal.makers import draft, make, many, names, settle
@@ -115,9 +116,10 @@ def test_usage_adds_up_over_sessions(run: RunFile) -> None:
 
 def test_the_state_moves_with_its_cause(run: RunFile) -> None:
     assert run.state is RunState.PLANNED
-    run.set_state(RunState.PAUSED, "interrupted")
+    run.set_state(RunState.PAUSED, Cause(CauseCode.INTERRUPTED, "interrupted"))
     summary = queries.summary(run)
     assert (summary.state, summary.cause) == (RunState.PAUSED, "interrupted")
+    assert summary.cause_code == CauseCode.INTERRUPTED
 
 
 def test_a_second_writer_is_never_given_the_same_target(run: RunFile) -> None:

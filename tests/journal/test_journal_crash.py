@@ -17,6 +17,7 @@ import pytest
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.run import RunState, Tally
 from tests.journal.makers import in_process, info, make, many, settle
 
@@ -194,6 +195,6 @@ def test_the_message_for_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
     pages = next(run.database.rows("PRAGMA page_count"))[0]
     run.database.connection.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(RunFileError, match="is full; make room, then resume") as caught:
-        run.set_state(RunState.PAUSED, "x" * 100_000)
+        run.set_state(RunState.PAUSED, Cause(CauseCode.INTERRUPTED, "x" * 100_000))
     assert "\n" not in str(caught.value)
     run.close()

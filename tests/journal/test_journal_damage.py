@@ -21,6 +21,7 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.journal import queries
 from fleetpatch.journal.errors import advice
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.run import RunState, Summary
 from tests.journal.makers import in_process, info, make, many, settle
 
@@ -30,7 +31,7 @@ def finished(tmp_path: Path) -> Path:
     path = tmp_path / "x.run"
     with make(path, many(300)) as run:
         run.record(settle(run.claim("north", 200)))
-        run.set_state(RunState.PAUSED, "window closed")
+        run.set_state(RunState.PAUSED, Cause(CauseCode.WINDOW_CLOSED, "window closed"))
     return path
 
 

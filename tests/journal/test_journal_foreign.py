@@ -21,6 +21,7 @@ from fleetpatch.campaign.view import preview, summaries
 from fleetpatch.errors import FleetpatchError, RunFileError
 from fleetpatch.journal import catalog, queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.plan.digest import canonical, digest_of
 from fleetpatch.model.run import RunState, Summary, as_json
 from fleetpatch.report.summary import summary_lines
@@ -88,7 +89,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     planned = replace(info(), plan=plan, plan_digest=digest_of(plan))
     with make(path, many(20), planned) as run:
         run.record(settle(run.claim("north", 10)))
-        run.set_state(RunState.PAUSED, "window closed")
+        run.set_state(RunState.PAUSED, Cause(CauseCode.WINDOW_CLOSED, "window closed"))
     return path
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Standing, Tally, Usage, as_json
 from tests.journal.makers import NOON, TFJOBS, draft, info, make, many, settle
@@ -34,7 +35,7 @@ def run(tmp_path: Path) -> Iterator[RunFile]:
         made.record(settle(claimed[1:3], Reason.GONE))
         made.record(settle(claimed[3:4], Reason.REJECTED))
         made.record(settle(claimed[4:5], Reason.SETTLED_BY_READING))
-        made.set_state(RunState.PAUSED, "interrupted")
+        made.set_state(RunState.PAUSED, Cause(CauseCode.INTERRUPTED, "interrupted"))
         yield made
 
 
@@ -88,6 +89,7 @@ def test_the_json_of_apply_is_as_documented(run: RunFile) -> None:
         "plan": {"name": "relabel", "digest": "sha256:0a0b"},
         "state": "paused",
         "cause": "interrupted",
+        "causeCode": "interrupted",
         "targets": 8,
         "outcomes": {"applied": 2, "unchanged": 1, "skipped": 2, "failed": 1, "pending": 2},
         "reasons": {

@@ -48,9 +48,10 @@ def command(
     """Carry out a plan file, or a run that was planned before.
 
     A plan file is expanded first, unless a run of the same plan is unfinished: that one is resumed.
-    Exit codes: 0 done, 3 some targets failed, 4 halted, 5 paused (see resume), 6 another process
-    applies the plan; 2 bad usage or not confirmed, nothing was sent; 1 the disk, the network or the
-    credentials failed.
+    Exit codes: 0 done; 1 our own surroundings failed (disk, kubeconfig), or before there is a run a
+    server; 2 bad usage or not confirmed, nothing was sent; 3 some targets failed; 4 halted;
+    5 paused as planned, the next call continues; 6 another process applies the plan; 7 paused by
+    trouble, a person should look.
     """
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
