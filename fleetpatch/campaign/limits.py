@@ -7,7 +7,8 @@ as many; the cause of the halt has their number.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.clock import sleep_monotonic
@@ -24,8 +25,7 @@ from fleetpatch.rules.answers.verdicts import SERVER_FAULTS, Verdict
 from fleetpatch.rules.running.limits import failures_allowed, retries_allowed
 
 
-@dataclass(slots=True)
-class RunLimits:
+class RunLimits(msgspec.Struct):
     """Watches one session of a run; `stop` is called once for each limit that is exceeded.
 
     `limits` are the plan's, or None for an undo: a mistake must be undone as a whole.
@@ -46,7 +46,7 @@ class RunLimits:
     stop: Callable[[Cause], None]
     retries: int = 0
     _counted: int = 0
-    _unanswered: Counter[str] = field(default_factory=Counter)
+    _unanswered: Counter[str] = msgspec.field(default_factory=Counter)
     _failures: int = 0
     _is_over: bool = False
     _is_spent: bool = False

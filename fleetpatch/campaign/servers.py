@@ -6,9 +6,10 @@ URLs and by the rest of the route (`proxy-url`, `tls-server-name`), and for CCI 
 since one URL serves many. Nothing is sent, and no credentials are needed.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.view import open_for_reading
@@ -24,8 +25,7 @@ from fleetpatch.model.providers.tables import PROVIDERS
 from fleetpatch.model.run import RunInfo, Summary
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(msgspec.Struct, frozen=True):
     """One API server: its normalized URL, its project if the provider has projects, its route.
 
     The route is `Connection.route`: one URL leads to different servers through different proxies.

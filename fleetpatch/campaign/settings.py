@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.journal.catalog import log_path, runs_dir, state_dir
@@ -32,8 +33,7 @@ def _discard(_warning: str) -> None:
     """Do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """State folder, log file, request timeout, progress, clock and warnings of a campaign.
 
     `state_dir` None means `$FLEETPATCH_STATE_DIR`, else `$XDG_STATE_HOME/fleetpatch`, else
@@ -45,8 +45,8 @@ class Settings:
     state_dir: Path | None = None
     log_file: Path | None = None
     request_timeout: float = 30.0
-    progress: Progress = field(default_factory=NoProgress)
-    clock: Clock = field(default_factory=SystemClock)
+    progress: Progress = msgspec.field(default_factory=NoProgress)
+    clock: Clock = msgspec.field(default_factory=SystemClock)
     warn: Callable[[str], None] = _discard
 
     @property
@@ -74,8 +74,7 @@ def whoami() -> str:
     return f"{user}@{os.uname().nodename}"
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyOptions:
+class ApplyOptions(msgspec.Struct, frozen=True):
     """What a session may do beyond its plan.
 
     `resume_halted` resumes a halted run and accepts its failures so far. `promote` begins the next
@@ -87,15 +86,14 @@ class ApplyOptions:
     wait_for_window: bool = False
 
 
-@dataclass(slots=True)
-class Stop:
+class Stop(msgspec.Struct):
     """Stops a session from outside: nothing new is sent, and requests in flight are recorded.
 
     `Shutdown` does the same for one lane; a Stop requests it for all of them, with a cause.
     """
 
     cause: Cause | None = None
-    _listeners: list[Callable[[Cause], None]] = field(default_factory=list)
+    _listeners: list[Callable[[Cause], None]] = []
 
     @property
     def requested(self) -> bool:

@@ -8,10 +8,10 @@ again.
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import anyio
+import msgspec
 
 from fleetpatch.engine import events
 from fleetpatch.engine.clock import sleep_monotonic
@@ -24,16 +24,14 @@ from fleetpatch.model.run import RunState
 from fleetpatch.report.wording import duration
 
 
-@dataclass(frozen=True, slots=True)
-class WaveHold:
+class WaveHold(msgspec.Struct, frozen=True):
     """Why the next wave must not begin: the state that the run gets, and the cause."""
 
     state: RunState
     cause: Cause
 
 
-@dataclass(slots=True)
-class Rollout:
+class Rollout(msgspec.Struct):
     """The waves of one run; with `promote` the next one begins without pause and check.
 
     `check` returns why the check failed, or '' if it passed. `shutdown` ends a pause.

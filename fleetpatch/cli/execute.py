@@ -4,11 +4,11 @@ While a plan is expanded or a run is carried out, stderr shows the progress if i
 """
 
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import typer
+from msgspec.structs import replace
 
 from fleetpatch.campaign.apply import PlanLock, apply
 from fleetpatch.campaign.plan import expand

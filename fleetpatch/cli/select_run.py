@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from fleetpatch.campaign.apply import plan_lock
 from fleetpatch.campaign.plan import require_open_window
@@ -21,8 +22,7 @@ from fleetpatch.model.run import Summary
 from fleetpatch.report.summary import not_continued
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """The options of `apply` that choose the run: the values of its command line."""
 
     digest: str | None

@@ -1,7 +1,8 @@
 """The results of one attempt at a target: it settles or defers the target, or can be repeated."""
 
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from fleetpatch.model.answer import Reply
 from fleetpatch.model.cause import Cause
@@ -11,8 +12,7 @@ from fleetpatch.model.target import Target
 from fleetpatch.rules.answers.verdicts import Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Deferred:
+class Deferred(msgspec.Struct, frozen=True):
     """The target stays open, until the run is resumed.
 
     `cause` is None if a shutdown was requested. `stops_lane`: no other target of the cluster can
@@ -26,8 +26,7 @@ class Deferred:
     unanswered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Retryable:
+class Retryable(msgspec.Struct, frozen=True):
     """The attempt settled nothing and may be repeated.
 
     `reason` is how the target ends if no attempt is left. `pause` is the least first wait, in
@@ -50,8 +49,7 @@ class Unjudged(NamedTuple):
 AttemptResult: TypeAlias = Settlement | Deferred | Retryable
 
 
-@dataclass(frozen=True, slots=True)
-class RetryRecord:
+class RetryRecord(msgspec.Struct, frozen=True):
     """An attempt that will be repeated after `wait` seconds, for log, progress and limits.
 
     `attempt` counts from 1. `reason` is how the target ends if no attempt is left.

@@ -14,8 +14,9 @@ as they do when a process dies. One or two are common network errors; a refusal 
 """
 
 from collections import Counter, deque
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
@@ -35,16 +36,14 @@ _NOT_ACCEPTED: Final = frozenset({Reason.EXHAUSTED, Reason.WEBHOOK_UNREACHABLE})
 """Reasons that do not show that the server accepts requests."""
 
 
-@dataclass(slots=True)
-class _Streak:
+class _Streak(msgspec.Struct):
     """Identical refusals in a row."""
 
     refusal: str = ""
     count: int = 0
 
 
-@dataclass(slots=True)
-class Breaker:
+class Breaker(msgspec.Struct):
     """Counts the settled targets and the retries of one lane, which asks it before each target.
 
     It opens for a part after `refusals` in a row, and for the cluster after `exhausted_targets` in
@@ -53,9 +52,9 @@ class Breaker:
 
     refusals: int = REFUSALS_IN_A_ROW
     exhausted_targets: int = EXHAUSTED_IN_A_ROW
-    not_tried: Counter[Part] = field(default_factory=Counter)
-    _streaks: dict[Part, _Streak] = field(default_factory=dict)
-    _open: dict[Part, str] = field(default_factory=dict)
+    not_tried: Counter[Part] = msgspec.field(default_factory=Counter)
+    _streaks: dict[Part, _Streak] = {}
+    _open: dict[Part, str] = {}
     _exhausted: int = 0
     _busy: int = 0
     _busy_since: float = 0.0

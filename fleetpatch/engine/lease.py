@@ -20,13 +20,14 @@ it names, its holder is dead, and the Lease is taken over. If it changes, the ho
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
 from typing import Final, NamedTuple
 
 import anyio
+import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.engine import events
 from fleetpatch.engine.concurrency import unwrapped_group
@@ -48,8 +49,7 @@ _RELEASE_TIMEOUT: Final = 1.0
 _SUSPENDED: Final = "this process was suspended"
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseConfig:
+class LeaseConfig(msgspec.Struct, frozen=True):
     """The Lease to hold: its name for messages, the identity of this process, a duration.
 
     `duration` is in whole seconds. The periods have the names of client-go's leader election.

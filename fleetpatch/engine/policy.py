@@ -1,9 +1,10 @@
 """The policy by which the targets of a run are patched, and the objects that its attempts share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
+
+import msgspec
 
 from fleetpatch.engine.breaker import OutageTracker
 from fleetpatch.engine.pacer import Pacer
@@ -17,9 +18,8 @@ from fleetpatch.rules.patching.patch_body import RequestBuilder
 from fleetpatch.rules.running.backoff import Backoff
 
 
-# Without slots, for the cached properties: the policy is asked for them at each target.
-@dataclass(frozen=True)
-class PatchPolicy:
+# `dict=True` is for the cached properties: the policy is asked for them at each target.
+class PatchPolicy(msgspec.Struct, frozen=True, dict=True):
     """How the targets of a run are patched; the same for all of them.
 
     `matches` returns whether an object is still selected by the blocks that selected the target.
@@ -38,11 +38,11 @@ class PatchPolicy:
     guarded: bool = True
     attempts: int = 6
     deadline: float = inf
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = msgspec.field(default_factory=Backoff)
     retried: frozenset[int] = frozenset(DEFAULT_STATUSES)
     dry_run: bool = False
     read_only: bool = False
-    options: PatchOptions = field(default_factory=PatchOptions)
+    options: PatchOptions = msgspec.field(default_factory=PatchOptions)
     release: str = ""
     managers: frozenset[str] = frozenset({FIELD_MANAGER})
 
@@ -62,8 +62,7 @@ class PatchPolicy:
         return RequestBuilder(self.change)
 
 
-@dataclass(frozen=True, slots=True)
-class PatchContext:
+class PatchContext(msgspec.Struct, frozen=True):
     """What the attempts at all targets of one cluster share."""
 
     cluster: Cluster
@@ -71,4 +70,4 @@ class PatchContext:
     pacer: Pacer
     shutdown: Shutdown
     clock: Clock
-    outages: OutageTracker = field(default_factory=OutageTracker)
+    outages: OutageTracker = msgspec.field(default_factory=OutageTracker)

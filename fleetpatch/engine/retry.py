@@ -6,8 +6,8 @@ tenacity to the caller.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 from tenacity.stop import stop_base
 from tenacity.wait import wait_base
@@ -26,8 +26,7 @@ def _ignore(_record: RetryRecord) -> None:
     """Do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterPatcher:
+class ClusterPatcher(msgspec.Struct, frozen=True):
     """Patches targets of one cluster; shared by the workers of its lane.
 
     `random` is uniform in [0, 1) and spreads the waits.

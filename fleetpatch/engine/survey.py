@@ -6,9 +6,9 @@ the fleet. Several queries run concurrently, so that a slow list does not delay 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import anyio
+import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
 
 from fleetpatch.engine.concurrency import unwrapped_group
@@ -26,8 +26,7 @@ CONCURRENT_LISTS = 4
 """Lists at a time on one cluster: enough to hide its latency, too few to burden its other users."""
 
 
-@dataclass(frozen=True, slots=True)
-class ListQuery:
+class ListQuery(msgspec.Struct, frozen=True):
     """A list to request; `block` is its index in the plan's `targets`, `namespace` None is all."""
 
     cluster: Cluster

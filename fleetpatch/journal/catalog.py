@@ -10,10 +10,11 @@ the ids of one plan sort by age.
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
+
+import msgspec
 
 from fleetpatch import files
 from fleetpatch.errors import RunFileError, SurroundingsError, UsageError
@@ -32,8 +33,7 @@ RunPredicate: TypeAlias = Callable[[RunInfo], bool]
 """Returns whether a run is one of those looked for."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunEntry:
+class RunEntry(msgspec.Struct, frozen=True):
     """A run file in the list of runs; `problem` says in one line why it cannot be read."""
 
     path: Path

@@ -1,10 +1,10 @@
 """The facts of a run as a whole: the tables `meta`, `clusters` and `reasons`."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import asdict, fields
 
 from fleetpatch.journal import codec
 from fleetpatch.journal.database import Database

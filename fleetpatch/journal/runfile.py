@@ -12,10 +12,12 @@ A cluster that is not one of the run raises KeyError.
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
+
+import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import claims, codec, meta, seal, sqlite_file, waves
@@ -54,8 +56,7 @@ ORDER BY k.first, t.id LIMIT ?
 """  # noqa: S608 # of our own constants alone
 
 
-@dataclass(slots=True)
-class _ClusterRange:
+class _ClusterRange(msgspec.Struct):
     """The target ids of one cluster: `first` to `last`; no target before `next` is pending.
 
     `next` only saves time: without it each claim would search the whole range again.

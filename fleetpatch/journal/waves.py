@@ -8,7 +8,6 @@ between two waves cannot make it wrong.
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import msgspec
@@ -60,8 +59,7 @@ class _Plan(msgspec.Struct):
 _plan: Final = msgspec.json.Decoder(_Plan)
 
 
-@dataclass(frozen=True, slots=True)
-class WaveProgress:
+class WaveProgress(msgspec.Struct, frozen=True):
     """The progress of a wave: targets without an outcome, claimed targets, time of its end.
 
     Targets that needed no patch are not counted. `over_at` is the time of the last success, or of

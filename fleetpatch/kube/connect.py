@@ -3,7 +3,8 @@
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fleetpatch.kube.cci.connect import connect_to_cci
 from fleetpatch.kube.client import ApiServer

@@ -8,23 +8,25 @@ instead.
 import math
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final, Self, TypeAlias
+from typing import ClassVar, Final, Self, TypeAlias
 
+import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.providers.capability import ProviderName
 
 _LOG_IN: Final = "log in again, or correct the user in the kubeconfig"
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(PartialRepr, frozen=True):
     """The headers that sign one request; `secret` is the part of them that must not be shown."""
 
-    headers: Mapping[str, str] = field(repr=False)
-    secret: str = field(repr=False)
+    _printed: ClassVar = ()
+
+    headers: Mapping[str, str]
+    secret: str
 
 
 Sign: TypeAlias = Callable[[str, URL, bytes, str], Signature]
@@ -34,8 +36,7 @@ Raises CredentialsError if the request cannot be signed.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(PartialRepr, frozen=True):
     """The credentials that identify us to a server, in the form in which requests need them.
 
     `headers` are sent with every request and are secret; a header may occur several times. `sign`
@@ -44,12 +45,13 @@ class Grant:
     number of seconds after which the grant is renewed although it is still accepted.
     """
 
-    headers: CIMultiDict[str] = field(default_factory=CIMultiDict, repr=False)
+    _printed: ClassVar = ("tls", "fresh_for")
+
+    headers: CIMultiDict[str] = msgspec.field(default_factory=CIMultiDict)
     tls: ssl.SSLContext | None = None
-    sign: Sign | None = field(default=None, repr=False)
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    # Not compared: a plugin may return the same token with less time left.
-    fresh_for: float = field(default=math.inf, compare=False)
+    sign: Sign | None = None
+    secrets: tuple[str, ...] = ()
+    fresh_for: float = math.inf
 
     @classmethod
     def authorizing(
@@ -69,13 +71,23 @@ class Grant:
         secret = authorization.partition(" ")[2]
         return cls(headers, tls, None, (secret,), fresh_for)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grant) and self._credentials == other._credentials
+
+    def __hash__(self) -> int:
+        return hash((self.tls, self.secrets))
+
+    @property
+    def _credentials(self) -> tuple[object, ...]:
+        # Without `fresh_for`: a plugin may return the same token with less time left.
+        return self.headers, self.tls, self.sign, self.secrets
+
 
 Renewal: TypeAlias = Callable[[], Awaitable[Grant]]
 """Logs in again and returns a new grant. Raises KubeconfigError or CredentialsError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(PartialRepr, frozen=True):
     """A server and how to reach it, from a kubeconfig context, a pod or a plan.
 
     `insecure` reports that the kubeconfig switches the verification of the server off. `renewal` is
@@ -85,13 +97,15 @@ class Connection:
     URL that determine which server answers; equal texts mean the same route.
     """
 
+    _printed: ClassVar = ("context", "cluster", "server", "grant", "provider", "route")
+
     context: str
     cluster: str
     server: str
-    grant: Grant = field(default_factory=Grant)
+    grant: Grant = msgspec.field(default_factory=Grant)
     insecure: bool = False
     server_name: str | None = None
-    proxy: str | None = field(default=None, repr=False)
+    proxy: str | None = None
     renewal: Renewal | None = None
     provider: ProviderName = ProviderName.KUBERNETES
     remedy: str = _LOG_IN

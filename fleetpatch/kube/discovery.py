@@ -6,8 +6,6 @@ count; subresources (`jobs/status`) do not. Null is the same as absent; entries 
 left out.
 """
 
-from dataclasses import dataclass
-
 import msgspec
 
 from fleetpatch.kube.http.lenient_json import decode
@@ -18,8 +16,7 @@ from fleetpatch.rules.patching.merge_rules import release
 _NEEDED_VERBS = frozenset({"list", "patch"})
 
 
-@dataclass(frozen=True, slots=True)
-class GroupVersion:
+class GroupVersion(msgspec.Struct, frozen=True):
     """One version of one group; the core group's name is empty."""
 
     group: str

@@ -22,8 +22,10 @@ duplicates.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.errors import ClusterError
 from fleetpatch.kube.http.decoding import (
@@ -93,8 +95,7 @@ _TOO_LARGE: Final = re.compile(r"too large|larger than max|resource ?exhausted",
 """Texts of etcd and gRPC in a 500 for a page that exceeds their message size."""
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """The next page to request, and counts of what has happened to the list so far.
 
     `expiries` counts all 410s. Since the list was last started, `new_pages` counts the pages with
@@ -116,8 +117,7 @@ class Position:
         return self.limit <= SMALLEST_PAGE
 
 
-@dataclass(frozen=True, slots=True)
-class NextStep:
+class NextStep(msgspec.Struct, frozen=True):
     """The page that an answer contained, if any, and the next position; None at the end.
 
     `pauses` is the number of pauses for the same reason, including the one before the next request;

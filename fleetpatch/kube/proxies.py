@@ -10,9 +10,10 @@ with credentials must not take a route that was not intended. SOCKS proxies are 
 import ipaddress
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.model.addresses import AddressError, IpAddress, is_loopback, parse, parse_ip
@@ -78,8 +79,7 @@ def _checked(url: str, what: str, remedy: str) -> str:
     return parts._replace(path="", query="", fragment="").geturl()
 
 
-@dataclass(frozen=True, slots=True)
-class _Exclusion:
+class _Exclusion(msgspec.Struct, frozen=True):
     """One entry of NO_PROXY: a network, an address, or a domain; `port` None means any."""
 
     network: _Network | None = None

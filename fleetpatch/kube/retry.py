@@ -15,9 +15,9 @@ no connection                      only if the server has answered before; other
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
 from fleetpatch.errors import ClusterError, CredentialsError
@@ -28,8 +28,7 @@ from fleetpatch.model.ports import Clock
 from fleetpatch.rules.running.backoff import Backoff
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, frozen=True):
     """The highest number of requests, and the waits between them."""
 
     attempts: int
@@ -49,8 +48,7 @@ _BUSY: Final = frozenset({429, 503})
 _UNAUTHORIZED: Final = 401
 
 
-@dataclass(frozen=True, slots=True)
-class Retrier:
+class Retrier(msgspec.Struct, frozen=True):
     """Repeats requests, with waits on `clock`; `random` is uniform in [0, 1) and spreads them."""
 
     clock: Clock

@@ -5,13 +5,13 @@ Both are values and not exceptions, a 404 as well as a connection reset: the ver
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import msgspec
 
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.target import Seen
 
 REASONS: Final = frozenset(
@@ -25,7 +25,7 @@ REASONS: Final = frozenset(
 """The reasons of a Status that the Kubernetes API defines (metav1.StatusReason)."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(PartialRepr, frozen=True):
     """A complete HTTP answer.
 
     - `seen`: the object, if the body was one.
@@ -44,6 +44,8 @@ class Answer(msgspec.Struct, frozen=True):
     `unmasked`, `causes`, `owners` and `about...` are for decisions only, and must never be shown.
     """
 
+    _printed: ClassVar = ("status", "seen", "reason", "message")
+
     status: int
     seen: Seen | None = None
     reason: str = ""
@@ -58,14 +60,6 @@ class Answer(msgspec.Struct, frozen=True):
     about_group: str = ""
     about_name: str = ""
     secrets: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"Answer({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        # Only what may be shown, since pytest and tracebacks print values. A Struct shows all.
-        shown = ("status", "seen", "reason", "message")
-        return [(name, getattr(self, name)) for name in shown]
 
     @property
     def wording(self) -> str:
@@ -86,8 +80,7 @@ class Silence(StrEnum):
     """An answer came, but about another object than the request's."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoAnswer:
+class NoAnswer(msgspec.Struct, frozen=True):
     """The request got no complete answer; `detail` is one line for people."""
 
     silence: Silence

@@ -6,7 +6,6 @@ target.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, TypeAlias
@@ -28,20 +27,19 @@ class PatchType(StrEnum):
     APPLY = "application/apply-patch+yaml"
 
 
-@dataclass(frozen=True)
-class MetadataChange:
+class MetadataChange(msgspec.Struct, frozen=True, dict=True):
     """Labels and annotations to set (None removes), and labels to rename or to copy.
 
     A renamed or copied label keeps each object's own value; an object without it is not changed.
     No key is written twice; `fleetpatch.model.plan.checks.patch` refuses such plans.
     """
 
-    labels: Mapping[str, str | None] = field(default_factory=dict)
-    annotations: Mapping[str, str | None] = field(default_factory=dict)
-    rename_labels: Mapping[str, str] = field(default_factory=dict)
-    copy_labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str | None] = {}
+    annotations: Mapping[str, str | None] = {}
+    rename_labels: Mapping[str, str] = {}
+    copy_labels: Mapping[str, str] = {}
 
-    # Without slots, because `cached_property` needs a `__dict__`. These values are the same for all
+    # `dict=True`, because `cached_property` needs a `__dict__`. These values are the same for all
     # objects, and a run uses them for each object, so they are computed once.
     @cached_property
     def touched(self) -> tuple[Path, ...]:
@@ -71,8 +69,7 @@ class MetadataChange:
         return bool(self.rename_labels or self.copy_labels)
 
 
-@dataclass(frozen=True, slots=True)
-class BodyPatch:
+class BodyPatch(msgspec.Struct, frozen=True):
     """A patch body from the plan: a document, or for JSON Patch a list of operations.
 
     `manager` is the field manager of the request. It is a part of the change, because an apply
@@ -84,8 +81,7 @@ class BodyPatch:
     manager: str = FIELD_MANAGER
 
 
-@dataclass(frozen=True, slots=True)
-class Restoration:
+class Restoration(msgspec.Struct, frozen=True):
     """Restores each target's `wanted` values; `whole` if some of them are outside of metadata."""
 
     whole: bool = False

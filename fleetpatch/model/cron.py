@@ -12,9 +12,10 @@ which field is wrong and what to write instead. A schedule has no time zone: it 
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date, time
 from typing import Final, Self
+
+import msgspec
 
 _MONTHS: Final = (
     *("JAN", "FEB", "MAR", "APR", "MAY", "JUN"),
@@ -33,8 +34,7 @@ _WEEK: Final = 7
 """Days; also turns Sunday, which is 0 and 7, into 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(msgspec.Struct, frozen=True):
     """A cron expression, as the days that match and the times on each of them.
 
     `times` ascend. `weekdays` count from Sunday, 0, to Saturday, 6. `either` is set if a match of
@@ -94,8 +94,7 @@ class Schedule:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class CronField:
+class CronField(msgspec.Struct, frozen=True):
     """One of the five fields: its name, its range of numbers, and the words for them."""
 
     name: str

@@ -5,13 +5,13 @@ shown to people. Whether the holder is alive is decided by watching the record c
 does, because the clocks of two machines may differ.
 """
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TypeAlias
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class LeaseRecord:
+
+class LeaseRecord(msgspec.Struct, frozen=True):
     """A Lease's `spec`.
 
     `holder` is empty if the Lease is not held. `seconds` is how long others wait after they last
@@ -26,8 +26,7 @@ class LeaseRecord:
     transitions: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """A Lease on the server; `version` is the resourceVersion that the next write must carry."""
 
     record: LeaseRecord
@@ -43,8 +42,7 @@ class LeaseMiss(Enum):
     """It was not written, because its resourceVersion has changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseTrouble:
+class LeaseTrouble(msgspec.Struct, frozen=True):
     """The state of the Lease is unknown; a write may have been stored.
 
     `detail` is one line for people. `passing` is set if another request may succeed.

@@ -1,11 +1,11 @@
 """The pace of one cluster: what a plan allows, and what it is at the moment."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Ceilings:
+
+class Ceilings(msgspec.Struct, frozen=True):
     """What a plan allows: requests a second with `burst` at once, and requests in flight."""
 
     rate: float | None
@@ -26,8 +26,7 @@ class PaceCause(StrEnum):
     WORK = "work"  # nothing: too few requests wait
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """Requests in flight and a second at most (None: any number); `until`: when a pause ends."""
 
     concurrency: int

@@ -6,13 +6,13 @@ unless it names the key in `guards.allowKeys`. docs/reference.md contains the ta
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class KeyOwner:
+
+class KeyOwner(msgspec.Struct, frozen=True):
     """An owner of label and annotation keys.
 
     A key that ends in `/*` means all keys with that prefix. `why` says what the owner uses them

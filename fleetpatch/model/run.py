@@ -4,9 +4,10 @@ All of it is read from the run file (`fleetpatch.journal`); no counters are kept
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
+
+import msgspec
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
@@ -44,8 +45,7 @@ class Standing(StrEnum):
     FAILED = Outcome.FAILED.value
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterInfo:
+class ClusterInfo(msgspec.Struct, frozen=True):
     """One cluster of a run's fleet, as resolved when the run was planned.
 
     `route` is what else decides which server answers, apart from the URL; see `kube.connection`.
@@ -57,8 +57,7 @@ class ClusterInfo:
     route: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RunInfo:
+class RunInfo(msgspec.Struct, frozen=True):
     """The properties of a run that never change.
 
     `run` is its id, `plan` the canonical JSON of the plan, `plan_digest` its digest, `created_at`
@@ -78,8 +77,7 @@ class RunInfo:
     undo_of: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Requests by verb, the retries among them, and elapsed seconds."""
 
     patch: int = 0
@@ -99,8 +97,7 @@ class Usage:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(msgspec.Struct, frozen=True):
     """The number of targets in each state."""
 
     pending: int = 0
@@ -130,8 +127,7 @@ class Tally:
         return self.pending + self.in_doubt
 
 
-@dataclass(frozen=True, slots=True)
-class ListedTarget:
+class ListedTarget(msgspec.Struct, frozen=True):
     """One target and its state; `settlement` is None while it has no outcome."""
 
     target: Target
@@ -139,8 +135,7 @@ class ListedTarget:
     settlement: Settlement | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """The summary of a run file.
 
     - `cause`, `cause_code`: why the run is not finished; empty if it is.
@@ -166,8 +161,8 @@ class Summary:
     by_kind: Mapping[str, Tally]
     by_namespace: Mapping[str, Tally]
     usage: Usage
-    warnings: Mapping[str, int] = field(default_factory=dict)
-    inconsistent: tuple[str, ...] = field(default=())
+    warnings: Mapping[str, int] = {}
+    inconsistent: tuple[str, ...] = msgspec.field(default=())
     started: float | None = None
     ended: float | None = None
     undone_by: str = ""

@@ -5,7 +5,6 @@ of the same size takes fifteen times as long to make.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NewType
 
 import msgspec
@@ -61,8 +60,7 @@ class Seen(msgspec.Struct, frozen=True):
         return {"metadata": {"labels": self.labels, "annotations": self.annotations}}
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierWrite:
+class EarlierWrite(msgspec.Struct, frozen=True):
     """The values that an earlier attempt stored; kept when `resume --failed` removes its outcome.
 
     `wrote` are the values that it stored, `replaced` the values that the fields had before. Undo

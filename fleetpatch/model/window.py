@@ -4,10 +4,11 @@
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from typing import Final, Self
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from fleetpatch.model.cron import Schedule
 
@@ -19,8 +20,7 @@ _YEARS: Final = range(1970, 3000)
 """Years that a timestamp of the system clock can be in; others are typing errors."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(msgspec.Struct, frozen=True):
     """Opens whenever local time in `zone` matches `schedule`, for `lasts` elapsed seconds."""
 
     schedule: Schedule
@@ -28,8 +28,7 @@ class Opening:
     zone: ZoneInfo
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Days:
+class Days(msgspec.Struct, frozen=True, order=True):
     """Whole days, from `first` to `last`, both included."""
 
     first: date
@@ -54,8 +53,7 @@ class Days:
         return f"{self.first}..{self.last}" if self.first < self.last else str(self.first)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """A window is open while any of its openings is, except on `blackouts`, days in `zone`.
 
     `drain` are the last seconds before it closes, in which no new request is sent.

@@ -6,7 +6,6 @@ question shows the servers and the number of objects.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -38,16 +37,14 @@ PreviewPlace: TypeAlias = tuple[str, str, str]
 """Cluster, kind (`jobs.batch`) and namespace."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """One target and its values after the change; `after` may omit fields that do not change."""
 
     target: Target
     after: Fields
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(msgspec.Struct, frozen=True):
     """A sealed run file with its targets counted by place, in the order of the plan."""
 
     summary: Summary

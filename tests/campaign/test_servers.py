@@ -5,11 +5,11 @@ of its project; the pod's own server; runs whose plan cannot be read. Left out: 
 (tests/cli/test_which_servers.py).
 """
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from fleetpatch.campaign.servers import Server, ServerComparison, require_same_servers, servers_of
 from fleetpatch.errors import UsageError

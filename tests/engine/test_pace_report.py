@@ -1,6 +1,6 @@
 """Which changes of the pace are reported."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from fleetpatch.engine.pace_report import PaceReport
 from fleetpatch.model.pace import Pace, PaceCause

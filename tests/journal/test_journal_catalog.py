@@ -5,11 +5,11 @@ listing with a damaged file among them, unfinished runs of a plan.
 Not covered: the lock beside a run file.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetpatch.errors import UsageError
 from fleetpatch.journal import catalog

@@ -9,13 +9,13 @@ import os
 import shutil
 import socket
 import sqlite3
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fleetpatch.campaign.view import preview, summaries
 from fleetpatch.errors import FleetpatchError, RunFileError

@@ -8,10 +8,10 @@ Not covered: memory over 200,000 targets (bench/).
 import os
 import random
 import stat
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import queries, seal

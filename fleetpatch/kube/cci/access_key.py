@@ -8,8 +8,7 @@ Nothing else of that package is used.
 """
 
 import time
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
 from yarl import URL
@@ -17,6 +16,7 @@ from yarl import URL
 from fleetpatch.errors import CredentialsError
 from fleetpatch.kube.cci.environment import LoginEnvironment
 from fleetpatch.kube.connection import Grant, Signature
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.plan.auth import AkSkAuth
 
 LARGEST_BODY: Final = 12 * 1024 * 1024
@@ -36,12 +36,13 @@ def grant(auth: AkSkAuth, environment: LoginEnvironment) -> Grant:
     return Grant(tls=environment.tls, sign=signer.sign, secrets=(secret, access))
 
 
-@dataclass(frozen=True, slots=True)
-class _KeyPair:
+class _KeyPair(PartialRepr, frozen=True):
     """The access key in the form that the package's signer reads."""
 
-    ak: str = field(repr=False)
-    sk: str = field(repr=False)
+    _printed: ClassVar = ()
+
+    ak: str
+    sk: str
 
 
 class _Signer:

@@ -4,10 +4,10 @@ import math
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from multidict import CIMultiDict
 
 from fleetpatch.files import expand_home
@@ -51,8 +51,7 @@ async def connect_to_cci(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _LogIn:
+class _LogIn(msgspec.Struct, frozen=True):
     """One way to log in; `can_change`: `grant` may return other credentials when called again.
 
     `remedy` says what to do if a server refuses them.

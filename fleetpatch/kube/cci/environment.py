@@ -5,25 +5,27 @@ Most of them are secret, so no message quotes a value.
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import ClassVar
 
 from fleetpatch.errors import CredentialsError
 from fleetpatch.files import expand_home
 from fleetpatch.kube.credentials import is_token, read_secret
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.ports import Clock
 
 
-@dataclass(frozen=True, slots=True)
-class LoginEnvironment:
+class LoginEnvironment(PartialRepr, frozen=True):
     """The environment variables, a clock, and the TLS context for CCI (None for plain HTTP).
 
     `where` is the beginning of each message, such as `cluster cci-north`. In the methods `what`
     names the value in messages, such as "the password".
     """
 
+    _printed: ClassVar = ("where", "tls")
+
     where: str
     clock: Clock
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
     tls: ssl.SSLContext | None = None
 
     def read_variable(self, name: str, what: str) -> str:

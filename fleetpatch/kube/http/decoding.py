@@ -13,7 +13,7 @@ people are masked here.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from fleetpatch.kube.http.lenient_json import UNDECODABLE, decode, describe_body
 from fleetpatch.model.answer import REASONS, Answer, NoAnswer
 from fleetpatch.model.fields import ABSENT, MAX_DEPTH, TOO_DEEP, Json, is_deeper, look_up
 from fleetpatch.model.masking import mask_known
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
 
@@ -32,25 +33,20 @@ _CAUSES: Final = 20
 """Causes that are read of one Status; a webhook may add one for each of its rules."""
 
 
-class Raw(msgspec.Struct, frozen=True):
+class Raw(PartialRepr, frozen=True):
     """An answer, undecoded. `is_complete` is False where the body was cut at the limit.
 
     `headers` ignore the case of names. `secrets` are those of the request.
     """
+
+    # Body and headers may quote the secrets of the request.
+    _printed: ClassVar = ("status",)
 
     status: int
     body: bytes
     is_complete: bool = True
     headers: Mapping[str, str] = {}
     secrets: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        # Body and headers may quote the secrets of the request.
-        return f"Raw(status={self.status})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        # A Struct has one that shows all fields.
-        return [("status", self.status)]
 
     def mask(self, text: str) -> str:
         """Mask the request's secrets in `text`, which came with the answer."""

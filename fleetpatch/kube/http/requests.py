@@ -1,8 +1,9 @@
 """Templates of requests: method, headers, and the size limit of the answer."""
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.change import PatchType
 
@@ -15,8 +16,7 @@ _METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{_JSON}
 _METADATA_LIST: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_JSON}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RequestTemplate:
+class RequestTemplate(msgspec.Struct, frozen=True, eq=False):
     """What all requests of one kind have in common.
 
     There is one instance for each kind of request, compared by identity, so that it is a cheap key.

@@ -7,9 +7,10 @@ the first one counts. A relative path is relative to the file that it is in.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
+
+import msgspec
 
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.files import expand_home
@@ -17,20 +18,22 @@ from fleetpatch.kube.kubeconfig.file import SECTIONS, KubeconfigEntry, Kubeconfi
 from fleetpatch.kube.kubeconfig.keys import check_entry
 from fleetpatch.kube.proxies import proxy_for
 from fleetpatch.model.addresses import AddressError, is_host, normalized, parse
+from fleetpatch.model.partial_repr import PartialRepr
 
 _SCHEMES: Final = ("https", "http")
 _CLUSTER_PATHS: Final = ("certificate-authority",)
 _USER_PATHS: Final = ("client-certificate", "client-key", "tokenFile")
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(PartialRepr, frozen=True):
     """One context with its cluster and user, all paths absolute. `user` contains secrets."""
+
+    _printed: ClassVar = ("name", "cluster_name", "cluster", "where", "warnings")
 
     name: str
     cluster_name: str
     cluster: KubeconfigEntry
-    user: KubeconfigEntry = field(repr=False)
+    user: KubeconfigEntry
     where: str
     """The beginning of messages: `context 'prod' in ~/.kube/config`."""
     warnings: tuple[str, ...] = ()
@@ -142,8 +145,7 @@ def choose_context(documents: Sequence[KubeconfigFile], name: str | None) -> Con
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """An entry of a section, and the file that it is in."""
 
     section: str

@@ -11,11 +11,10 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from ssl import SSLContext
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import anyio
 import msgspec
@@ -27,6 +26,7 @@ from fleetpatch.kube.kubeconfig.context import Context
 from fleetpatch.kube.kubeconfig.exec_info import exec_info
 from fleetpatch.kube.kubeconfig.static_auth import KeyPair, tls_of
 from fleetpatch.model.masking import mask_strictly
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.text import clean
 
 TIME_LIMIT: Final = 120.0
@@ -78,11 +78,12 @@ class _ExecCredential(msgspec.Struct, rename="camel"):
     status: _Status | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Credential:
+class _Credential(PartialRepr, frozen=True):
     """A checked answer of a plugin; `expires` is in seconds since the epoch."""
 
-    token: str = field(repr=False)
+    _printed: ClassVar = ("key_pair", "expires")
+
+    token: str
     key_pair: KeyPair | None
     expires: float | None
 

@@ -17,11 +17,12 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
-from typing import IO, Final
+from typing import IO, ClassVar, Final
 
 import anyio
+
+from fleetpatch.model.partial_repr import PartialRepr
 
 OUTPUT_LIMIT: Final = 1024 * 1024
 """Bytes of stdout that a plugin may write, and bytes of its stderr that are passed on."""
@@ -38,17 +39,18 @@ _CUT: Final = b"\n[fleetpatch: more output of the credential plugin is not shown
 _WATCHDOG: Final = 'read -r _; kill -s KILL -- "-$1"'
 
 
-@dataclass(frozen=True, slots=True)
-class PluginResult:
+class PluginResult(PartialRepr, frozen=True):
     """The exit code of a plugin (negative for a signal), its stdout, and the end of its stderr.
 
     Both may contain secrets; `stderr_end` begins with a whole word, so that a secret in it can be
     recognized. `is_cut` reports that stdout was larger than OUTPUT_LIMIT.
     """
 
+    _printed: ClassVar = ("exit_code", "is_cut")
+
     exit_code: int
-    stdout: bytes = field(repr=False)
-    stderr_end: bytes = field(repr=False)
+    stdout: bytes
+    stderr_end: bytes
     is_cut: bool
 
 

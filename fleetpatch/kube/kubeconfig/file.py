@@ -9,9 +9,8 @@ here have only the place of a mistake, not the parser's message.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
@@ -19,6 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.model.masking import mask_strictly
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.text import clean
 
 SECTIONS: Final = {"clusters": "cluster", "users": "user", "contexts": "context"}
@@ -34,13 +34,14 @@ _YAML_VERSIONS: Final = (b"1.1", b"1.2")
 KubeconfigEntry: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class KubeconfigFile:
+class KubeconfigFile(PartialRepr, frozen=True):
     """One file: its current context, and its entries by section and name. Contains secrets."""
+
+    _printed: ClassVar = ("file", "current_context", "warnings")
 
     file: Path
     current_context: str
-    entries: Mapping[str, Mapping[str, KubeconfigEntry]] = field(repr=False)
+    entries: Mapping[str, Mapping[str, KubeconfigEntry]]
     warnings: tuple[str, ...] = ()
 
 

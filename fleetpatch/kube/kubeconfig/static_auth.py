@@ -11,10 +11,9 @@ import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from fleetpatch.errors import CredentialsError, KubeconfigError
 from fleetpatch.kube.connection import Grant
@@ -23,18 +22,20 @@ from fleetpatch.kube.kubeconfig import impersonation
 from fleetpatch.kube.kubeconfig.context import Context
 from fleetpatch.kube.kubeconfig.file import KubeconfigEntry
 from fleetpatch.kube.tls import tls_context
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.text import clean
 
 Pem: TypeAlias = Path | bytes
 """A file in PEM format, or the content of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPair:
+class KeyPair(PartialRepr, frozen=True):
     """A client certificate and its private key."""
 
+    _printed: ClassVar = ("certificate",)
+
     certificate: Pem
-    key: Pem = field(repr=False)
+    key: Pem
 
 
 class StaticAuth:

@@ -29,16 +29,25 @@ class _PlanFileSchema(GenerateJsonSchema):
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         described = super().model_schema(schema)
-        for alias, docstring in _docstrings(schema["cls"]):
-            described["properties"][alias]["description"] = docstring
+        properties, section = described["properties"], schema["cls"]
+        for alias, docstring in _docstrings(section):
+            properties[alias]["description"] = docstring
+        for alias, default in _defaults(section):
+            properties[alias]["default"] = default
         return described
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        described = super().default_schema(schema)
+        # Without the default, which would have the form that it has in Python.
+        return self.generate_inner(schema["schema"])
+
+
+def _defaults(section: type[Section]) -> Iterator[tuple[str, Any]]:
+    """Yield the alias and the default of each field that has one, as it is written in a file."""
+    defaults = section.model_construct().model_dump(mode="json", by_alias=True, exclude_none=True)
+    for alias, default in defaults.items():
         # Editors would insert these defaults, but an empty value is not valid in a file.
-        if described.get("default") in (None, [], {}, ""):
-            described.pop("default", None)
-        return described
+        if default not in ([], {}, ""):
+            yield alias, default
 
 
 def _docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:

@@ -5,13 +5,15 @@ order of the file.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Final, Self
+
+from msgspec.structs import replace
 
 from fleetpatch.errors import PlanError, UsageError
 from fleetpatch.model.fields import Json
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.plan import digest
 from fleetpatch.model.plan.checks.documents import check_documents
 from fleetpatch.model.plan.checks.fleet import check_fleet
@@ -51,13 +53,14 @@ The order does not matter: every check accepts any tree, and problems are sorted
 """
 
 
-@dataclass(frozen=True, slots=True)
-class PlanFile:
+class PlanFile(PartialRepr, frozen=True):
     """A plan, with the file that it was read from."""
+
+    _printed: ClassVar = ("file", "plan")
 
     file: str
     plan: Plan
-    document: Document = field(repr=False, compare=False)
+    document: Document
 
     @classmethod
     def of(cls, plan: Plan) -> Self:

@@ -5,8 +5,9 @@ text, and turns findings into `Problem`s with line and column.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+import msgspec
 
 from fleetpatch.model.text import is_unicode
 
@@ -20,16 +21,14 @@ TreePath: TypeAlias = tuple[str | int, ...]
 _SIMPLE: Final = re.compile(r"[\w-]+")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, order=True):
     """A place in a text; line and column count from 1, columns in characters."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True):
     """A mistake at `path`: `what` says what is wrong, and what to do.
 
     `of_key` is set if the key is wrong and not its value. `offset` is the position in the text at
@@ -43,8 +42,7 @@ class Finding:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """`file:line:column: what, and what to do`; without line and column if there is no text."""
 
     file: str

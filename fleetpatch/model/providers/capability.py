@@ -1,8 +1,9 @@
 """The types of the capability tables: what a PATCH of a kind may contain, by provider."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import Path
@@ -25,8 +26,7 @@ class QueryParameter(StrEnum):
     PRETTY = "pretty"
 
 
-@dataclass(frozen=True, slots=True)
-class Capability:
+class Capability(msgspec.Struct, frozen=True):
     """What a PATCH of one kind may contain.
 
     `updatable` are the fields that may change, each with everything below it; None means any field
@@ -53,8 +53,7 @@ class Capability:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(msgspec.Struct, frozen=True):
     """A provider: its job kinds, how to sign in, and what its documentation says about retries.
 
     - `is_closed`: only `kinds` are served; otherwise `tables.capability` knows about other kinds.

@@ -6,8 +6,9 @@ or value. Only the server knows which fields of a kind it can select on; it answ
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.names import show
 from fleetpatch.model.selectors.requirement import SelectorError
@@ -19,8 +20,7 @@ _OPERATOR: Final = re.compile(r"!=|==|=")
 _SPECIAL: Final = re.compile(r"[\\,=]")
 
 
-@dataclass(frozen=True, slots=True)
-class FieldTerm:
+class FieldTerm(msgspec.Struct, frozen=True):
     """One comparison; `value` is unescaped, `equal` is set for `=` and unset for `!=`."""
 
     key: str
@@ -32,8 +32,7 @@ class FieldTerm:
         return f"{self.key}{'=' if self.equal else '!='}{value}"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldSelector:
+class FieldSelector(msgspec.Struct, frozen=True):
     """A field selector; without terms it matches everything. Terms are sorted and distinct."""
 
     terms: tuple[FieldTerm, ...] = ()

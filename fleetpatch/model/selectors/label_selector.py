@@ -17,10 +17,11 @@ a NUL character ends the text; here it is refused.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.names import problem_of_label_key, problem_of_label_value, show
 from fleetpatch.model.selectors.requirement import Operator, Requirement, SelectorError, int64
@@ -55,8 +56,7 @@ _HINTS: Final = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(msgspec.Struct, frozen=True):
     """A label selector; without requirements it matches everything.
 
     `requirements` are sorted by key, operator and values, without duplicates.
@@ -92,8 +92,7 @@ class _Kind(Enum):
     END = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(msgspec.Struct, frozen=True):
     kind: _Kind
     text: str
     offset: int

@@ -6,9 +6,10 @@ key; `>` and `<` match only if both sides are base-10 int64.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+import msgspec
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _INT64: Final = range(-(2**63), 2**63)
@@ -57,8 +58,7 @@ def int64(text: str) -> int | None:
     return number if number in _INT64 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True):
     """A term such as `tier notin (gold,std)`.
 
     `values` are sorted and without duplicates: none for `exists` and `!`, exactly one for `=`,

@@ -5,8 +5,9 @@ and the selectors are checked again for every object, as far as the answer conta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.fields import look_up
 from fleetpatch.model.providers.tables import is_built_in
@@ -23,8 +24,7 @@ _QUOTED: Final = 200
 practice."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(msgspec.Struct, frozen=True):
     """The objects that a list may contain; `namespace` None means all namespaces."""
 
     resource: Resource

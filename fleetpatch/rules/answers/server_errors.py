@@ -10,9 +10,10 @@ Each phrase names its source. docs/reference.md shows the same table; a test com
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.text import ELLIPSIS
@@ -28,8 +29,7 @@ class Meaning(Enum):
     MAY_BE_STORED = "in doubt: the object is read"
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(msgspec.Struct, frozen=True):
     """A part of the message of a 500, in lower case, its meaning, and the code that writes it."""
 
     text: str

@@ -8,10 +8,11 @@ target is in doubt and is read.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.change import PatchType
@@ -48,8 +49,7 @@ the usual backoff are fractions of a second and would use up all attempts before
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(msgspec.Struct, frozen=True):
     """A verdict, and how a target with it ends.
 
     - `reason`: of the end, at once for STOP, otherwise when the attempts are used up.
@@ -61,8 +61,7 @@ class Ruling:
     pause: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class StatusRow:
+class StatusRow(msgspec.Struct, frozen=True):
     """Statuses with the same ruling; `shown` and `meaning` are a row of docs/reference.md."""
 
     shown: str

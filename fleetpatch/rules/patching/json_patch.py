@@ -18,8 +18,9 @@ spelling, and passes scalars that are spelled differently as values of its own t
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import deep_equal, has_null_entry
@@ -63,8 +64,7 @@ def json_patched(
     return document
 
 
-@dataclass(slots=True)
-class _Copier:
+class _Copier(msgspec.Struct):
     """Makes the copies of one patch and limits their total size."""
 
     copy: Callable[[Json], Json]

@@ -7,9 +7,10 @@ the rule is certain, and where they differ only the server knows (`undecided`).
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from fleetpatch.model.fields import Json, Path
 from fleetpatch.model.providers.tables import is_built_in
@@ -43,8 +44,7 @@ _POD_TEMPLATE: Final = "api.core.v1.PodTemplateSpec"
 _JOB_TEMPLATES: Final = ("api.batch.v1.JobTemplateSpec", "api.batch.v1beta1.JobTemplateSpec")
 
 
-@dataclass(frozen=True, slots=True)
-class MergeRules:
+class MergeRules(msgspec.Struct, frozen=True):
     """How the objects of one kind merge on one server.
 
     - `strategic`, `structured`: the rules of a whole object for strategic merges and for applies,

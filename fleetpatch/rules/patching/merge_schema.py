@@ -7,13 +7,14 @@ server publishes the tags at `/openapi/v2`. `scripts/merge-table` makes a table 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias
 
 import msgspec
+
+from fleetpatch.model.partial_repr import PartialRepr
 
 
 class MergeType(Enum):
@@ -27,23 +28,23 @@ class MergeType(Enum):
     """A map with arbitrary keys: values are merged key by key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keyed:
+class Keyed(msgspec.Struct, frozen=True):
     """A list of maps; two maps with the same values of all `keys` are one entry and merge."""
 
     keys: tuple[str, ...]
     entry: "Rule | None" = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Struct:
+class Struct(PartialRepr, frozen=True, eq=False):
     """A map whose fields have their own rules; `rest` is the rule of fields not in `fields`.
 
     It is compared by identity and shown without its fields: each table has it once, and an object's
     type is a tree of hundreds of fields.
     """
 
-    fields: Mapping[str, "Rule"] = field(repr=False)
+    _printed: ClassVar = ("rest",)
+
+    fields: Mapping[str, "Rule"]
     rest: "Rule | None" = None
 
 

@@ -8,8 +8,9 @@ A merged list has the entries of the patch in the order of the patch (or of `$se
 An entry that only the document has is put before the first entry that follows it in the document.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from fleetpatch.model.fields import ABSENT, Json, Value
 from fleetpatch.rules.patching.json_patch import InapplicableError
@@ -35,8 +36,7 @@ def strategic_patched(document: Json, patch: Json, rules: MergeRules) -> Json:
     return _Merge(rules.legacy).maps(current, patch, rules.by_patch)
 
 
-@dataclass(frozen=True, slots=True)
-class _Merge:
+class _Merge(msgspec.Struct, frozen=True):
     """The merge as a server does it: a current one, or a `legacy` one (see `MergeRules`)."""
 
     legacy: bool

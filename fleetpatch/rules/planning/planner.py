@@ -8,10 +8,10 @@ A patch carries every field that the plan names, also fields that already have t
 this is noticed as a conflict, or the field is set again; the change is never left half done.
 """
 
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.model.change import (
     BodyPatch,

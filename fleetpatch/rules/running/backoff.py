@@ -5,7 +5,7 @@ backoff and jitter", 2015). If the server asks for a wait as well, the longer on
 capped, so that a Retry-After of a day cannot stop a run.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from fleetpatch.model.answer import Answer, Reply
 from fleetpatch.model.units import seconds_of_http_date
@@ -14,8 +14,7 @@ _LONGEST = 366 * 86_400
 """Seconds, a year. Longer waits are cut to it: a very large integer does not fit into a float."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True):
     """Seconds: `base` is the ceiling of the first wait, `cap` that of every wait.
 
     The ceiling doubles with each attempt. The cap lets a worker try again soon after a server has

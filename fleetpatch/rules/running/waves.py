@@ -23,10 +23,11 @@ any machine. The memory that is needed grows with clusters, namespaces and waves
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain, repeat
 from typing import Final, TypeAlias, TypeVar
+
+import msgspec
 
 from fleetpatch.errors import Refused
 from fleetpatch.model.units import Amount, Percent
@@ -46,8 +47,7 @@ Percentages are added up as integers, because the sums of binary fractions are n
 _Part = TypeVar("_Part")
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True):
     """The ends of all waves: the number of finished targets after each, in total and in each part.
 
     Each sequence ascends and has one element for every wave. The sequences of the clusters add up

@@ -12,13 +12,14 @@ may be set, and the machine may be suspended, so the caller asks again right bef
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from heapq import merge
 from itertools import chain
 from operator import attrgetter
 from typing import Final
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from fleetpatch.model.window import Days, Opening, Window
 
@@ -34,8 +35,7 @@ A window may never close, so the search needs an end. Callers ask again in time.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class WindowStatus:
+class WindowStatus(msgspec.Struct, frozen=True):
     """The status of a window at the moment `now`; all times are in seconds since the epoch.
 
     - `closes_at`: when it closes; None while it is closed.
@@ -74,8 +74,7 @@ def window_status(window: Window, now: float) -> WindowStatus:
     return WindowStatus(now, closes, closes - window.drain, opens)
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
+class _Span(msgspec.Struct, frozen=True):
     """A half-open interval in seconds since the epoch: `closes` does not belong to it."""
 
     opens: float

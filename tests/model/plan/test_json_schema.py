@@ -89,3 +89,19 @@ def test_every_key_is_described_and_in_camel_case() -> None:
         for key, described in section["properties"].items():
             assert "_" not in key
             assert described.get("description") or "$ref" in described, key
+
+
+def test_every_default_is_valid_in_a_file() -> None:
+    schema = json_schema()
+    defaults = {}
+    for section in (schema, *schema["$defs"].values()):
+        for key, described in section["properties"].items():
+            if "default" in described:
+                defaults[key] = described["default"]
+                VALIDATOR.evolve(schema={**described, "$defs": schema["$defs"]}).validate(
+                    described["default"]
+                )
+
+    assert defaults["maxDelay"] == "30s"
+    assert defaults["budget"] == "10%"
+    assert "selector" not in defaults

@@ -5,8 +5,9 @@ that writes a whole map is found elsewhere (`documents`, `operations`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.fields import ABSENT, Json, Value
 from fleetpatch.model.names import (
@@ -23,8 +24,7 @@ from fleetpatch.model.protected import owner_of
 _MAPS: Final = ("labels", "annotations")
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(msgspec.Struct, frozen=True):
     """A key that is written in `map`, and its new value; ABSENT if the value is unknown."""
 
     path: TreePath

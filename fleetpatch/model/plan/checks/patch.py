@@ -6,9 +6,10 @@ twice would have an arbitrary value.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import Json
@@ -44,8 +45,7 @@ _DOES: Final = MappingProxyType({"renameLabels": "renames", "copyLabels": "copie
 _DONE: Final = MappingProxyType({"renameLabels": "renamed", "copyLabels": "copied"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Move:
+class _Move(msgspec.Struct, frozen=True):
     """One entry of renameLabels or copyLabels."""
 
     part: str

@@ -6,9 +6,10 @@ found elsewhere (`server_fields`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, TypeAlias
+
+import msgspec
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import ABSENT, Json, Path, look_up, show
@@ -125,8 +126,7 @@ def _dry_run(place: TreePath, provider: ProviderName, resource: Resource) -> Ite
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _PatchCheck:
+class _PatchCheck(msgspec.Struct, frozen=True):
     """Compares one patch with the capability of one kind."""
 
     tree: Json

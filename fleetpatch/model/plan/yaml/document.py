@@ -1,12 +1,12 @@
 """A plan file's text as a plain tree, with the line and column of each path in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from typing import ClassVar, Final
 
 from ruamel.yaml.error import YAMLError
 
 from fleetpatch.model.fields import Json
+from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.plan.problems import (
     API_VERSION,
     Finding,
@@ -36,8 +36,7 @@ Nested aliases multiply: a file of a few lines could expand to billions of value
 _START: Final = Place(1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(PartialRepr, frozen=True):
     """The content of a text: `tree` of dict, list, str, int, float, bool and None.
 
     `problems` are those of the text itself; if they leave no tree, `tree` is None. `root` is None
@@ -45,11 +44,13 @@ class Document:
     the values at these paths, such as an option (`-l`); they call others by their path.
     """
 
+    _printed: ClassVar = ("file", "problems", "names")
+
     file: str
-    root: Node | None = field(repr=False)
-    tree: Json = field(repr=False)
+    root: Node | None
+    tree: Json
     problems: tuple[Problem, ...] = ()
-    names: Mapping[TreePath, str] = field(default_factory=dict)
+    names: Mapping[TreePath, str] = {}
 
     @property
     def is_unreadable(self) -> bool:

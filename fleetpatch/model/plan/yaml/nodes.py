@@ -13,9 +13,10 @@ counts the values when it expands the aliases.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
+import msgspec
+from msgspec.structs import replace
 from ruamel.yaml import YAML
 from ruamel.yaml.events import (
     AliasEvent,
@@ -39,8 +40,7 @@ _VERSION: Final = "1.2"
 _SURROGATE_PAIR: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarNode:
+class ScalarNode(msgspec.Struct, frozen=True):
     """A scalar. `source` is its text without quotes.
 
     `is_plain` is set if it has neither quotes nor a tag, so that its value depends on its text.
@@ -54,28 +54,25 @@ class ScalarNode:
     is_plain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SequenceNode:
+class SequenceNode(msgspec.Struct, frozen=True):
     """A list."""
 
     place: Place
-    items: list["Node"] = field(default_factory=list)
+    items: list["Node"] = []
 
 
-@dataclass(frozen=True, slots=True)
-class MappingEntry:
+class MappingEntry(msgspec.Struct, frozen=True):
     """A key of a mapping and its value."""
 
     key: ScalarNode
     node: "Node"
 
 
-@dataclass(frozen=True, slots=True)
-class MappingNode:
+class MappingNode(msgspec.Struct, frozen=True):
     """A mapping from the text of each key to its entry."""
 
     place: Place
-    entries: dict[str, MappingEntry] = field(default_factory=dict)
+    entries: dict[str, MappingEntry] = {}
 
 
 Node: TypeAlias = ScalarNode | SequenceNode | MappingNode

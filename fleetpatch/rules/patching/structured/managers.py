@@ -8,9 +8,10 @@ fields would have to be converted first.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from fleetpatch.model.fields import Json
 from fleetpatch.rules.patching.structured import fieldsets
@@ -26,8 +27,7 @@ class Operation(StrEnum):
     UPDATE = "Update"
 
 
-@dataclass(frozen=True, slots=True)
-class Manager:
+class Manager(msgspec.Struct, frozen=True):
     """A client that owns fields."""
 
     name: str
@@ -51,8 +51,7 @@ class Manager:
         return f"{name} using {self.api_version}" if self.operation is Operation.UPDATE else name
 
 
-@dataclass(frozen=True, slots=True)
-class OwnedFields:
+class OwnedFields(msgspec.Struct, frozen=True):
     """The fields that a manager owns, and when they changed last (RFC 3339), if known."""
 
     fields: FieldSet

@@ -1,9 +1,10 @@
 """Who owns which field: the changes between two states of an object, and their effect on owners."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, TypeVar
+
+import msgspec
 
 from fleetpatch.model.fields import Json
 from fleetpatch.rules.patching.merge_schema import Rule
@@ -22,8 +23,7 @@ Owners: TypeAlias = dict[Manager, FieldSet]
 Owner = TypeVar("Owner")
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(msgspec.Struct, frozen=True):
     """A field that an apply would change, and the other manager that owns it."""
 
     manager: Manager
@@ -38,8 +38,7 @@ class ConflictError(ValueError):
         self.conflicts = conflicts
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(msgspec.Struct, frozen=True):
     """The fields that were added or modified, and those that were removed."""
 
     changed: FieldSet
