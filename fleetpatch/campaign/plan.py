@@ -21,8 +21,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import UnselectiveError, WindowClosed
-from fleetpatch.journal import catalog, queries
-from fleetpatch.journal.catalog import run_id
+from fleetpatch.journal import catalog, queries, run_names
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import canonical, digest
@@ -204,7 +203,7 @@ async def require_open_window(
 
 
 def new_run(
-    id_prefix: str,
+    campaign: str,
     settings: Settings,
     *,
     plan_name: str,
@@ -214,11 +213,11 @@ def new_run(
     dry_run: bool = False,
     undo_of: str = "",
 ) -> RunInfo:
-    """Create the RunInfo of a run that is planned now; its id starts with `id_prefix`."""
+    """Create the RunInfo of a run of `campaign` that is planned now."""
     now = datetime.fromtimestamp(settings.clock.wall(), UTC)
     return RunInfo(
         # Random bits, since two runs of a plan may be planned at the same moment.
-        run=run_id(id_prefix, now, secrets.randbits(12)),
+        run=run_names.compose(campaign, now, secrets.randbits(8)),
         plan_name=plan_name,
         plan_digest=plan_digest,
         plan=plan,

@@ -19,7 +19,7 @@ from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.errors import Refused
-from fleetpatch.journal import queries
+from fleetpatch.journal import campaigns, queries
 from fleetpatch.journal.catalog import run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import undo_digest
@@ -84,7 +84,7 @@ def _require_changes(journal: RunFile, planned: RunFile) -> None:
 
 def _info(undone: RunInfo, settings: Settings) -> RunInfo:
     return new_run(
-        f"undo-{undone.plan_name}",
+        campaigns.name_of_undo(undone),
         settings,
         plan_name=undone.plan_name,
         plan_digest=undo_digest(undone.run, undone.plan, ""),

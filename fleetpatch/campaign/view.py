@@ -8,7 +8,8 @@ from fleetpatch import files
 from fleetpatch.campaign.change import change_of, undecided_of
 from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
-from fleetpatch.journal import catalog, queries
+from fleetpatch.journal import campaigns, catalog, queries
+from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.sqlite_file import is_database
 from fleetpatch.model.run import Summary
@@ -29,18 +30,18 @@ def is_plan_file(path: Path) -> bool:
     return files.is_folder(path)
 
 
-def find_run(runs: Path, text: str) -> Path:
-    """Find a run by path, id or plan name.
+def find_run(runs: Path, text: str) -> Path | Campaign:
+    """Find a run by path or name, or a campaign by the name of its plan.
 
-    Raises UsageError if no run or more than one fits, and RunFileError if the file cannot be read.
+    Raises UsageError if none or more than one fits, and RunFileError if the file cannot be read.
     """
-    path = catalog.find(runs, text)
-    if not is_database(path):
+    found = campaigns.find(runs, text)
+    if isinstance(found, Path) and not is_database(found):
         raise UsageError(
             f"{text}: is not a run file; name a run that was made from a plan: "
-            "`fleetpatch status` lists them"
+            "`fleetpatch runs` lists them"
         )
-    return path
+    return found
 
 
 def summarize(run_file: Path | str) -> Summary:

@@ -16,10 +16,12 @@ from fleetpatch.cli.execute import carry_out, expand_with_progress
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.output import print_warnings
 from fleetpatch.errors import NothingMatched, UsageError
-from fleetpatch.journal import catalog
+from fleetpatch.journal import campaigns
+from fleetpatch.journal.catalog import RunEntry
 from fleetpatch.model.plan.load import PlanFile, load_plan
 from fleetpatch.model.run import Summary
 from fleetpatch.report.summary import not_continued
+from fleetpatch.report.wording import command
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -91,13 +93,13 @@ def apply_plan(
 def unfinished_run(
     plan: PlanFile, settings: Settings, servers: ServerComparison, *, dry_run: bool
 ) -> Summary | None:
-    """Return the unfinished run of the plan on the servers that it leads to now, or None.
+    """Return the started, unfinished run of the plan on the servers that it leads to now, or None.
 
     Raises UsageError if the plan was changed while a run of its former text is unfinished.
     """
-    entries, here = list(catalog.listing(settings.runs)), servers.matches
-    unfinished = catalog.unfinished(entries, plan.digest, dry_run=dry_run)
-    undone = catalog.undos(entries)
+    entries, here = _entries(settings, plan.plan.name), servers.matches
+    unfinished = campaigns.unfinished(entries, plan.digest, dry_run=dry_run)
+    undone = campaigns.undos(entries)
     if unfinished and (undo := undone.get(unfinished[0].run)):
         sys.stderr.write(
             f"Not resuming the unfinished run {unfinished[0].run}: it was undone by {undo};"
@@ -106,7 +108,7 @@ def unfinished_run(
     unfinished = [entry for entry in unfinished if entry.run not in undone]
     found = [entry for entry in unfinished if entry.info and here(entry.info)]
     # A newer run that is finished has included the targets that an older one left open.
-    if not found or catalog.finished(entries, plan.digest, dry_run=dry_run, here=here):
+    if not found or campaigns.finished(entries, plan.digest, dry_run=dry_run, here=here):
         _refuse_changed(plan, entries, servers)
         if not found and unfinished:
             _explain_difference(unfinished[0], servers)
@@ -118,6 +120,12 @@ def unfinished_run(
         f"{verb} the unfinished run {found[0].run} (use --new to plan again instead).\n"
     )
     return planned
+
+
+def _entries(settings: Settings, plan_name: str) -> list[RunEntry]:
+    """Read the runs of a plan, newest first, and their undos."""
+    campaign = campaigns.read(settings.runs, plan_name)
+    return [*campaign.runs, *campaign.undos]
 
 
 def new_run(
@@ -149,8 +157,8 @@ def new_run(
         )
     except NothingMatched:
         # A plan that changes a label of its own selector matches nothing after it was carried out.
-        entries, here = list(catalog.listing(settings.runs)), servers.matches
-        done = catalog.finished(entries, plan.digest, dry_run=dry_run, here=here)
+        entries, here = _entries(settings, plan.plan.name), servers.matches
+        done = campaigns.finished(entries, plan.digest, dry_run=dry_run, here=here)
         if done is None:
             raise
     sys.stderr.write(
@@ -164,14 +172,15 @@ def require_not_undone(planned: Summary, settings: Settings) -> None:
     # Without a planned undo the other run files need not be read.
     if not planned.undone_by:
         return
-    if undo := catalog.undos(list(catalog.listing(settings.runs))).get(planned.info.run):
+    campaign = campaigns.read(settings.runs, campaigns.name_of(planned.info.run))
+    if undo := campaigns.undos([*campaign.runs, *campaign.undos]).get(planned.info.run):
         raise UsageError(
             f"{planned.info.run}: this run was undone by {undo} and cannot be continued; apply its "
             "plan again, which makes a new run"
         )
 
 
-def _explain_difference(elsewhere: catalog.RunEntry, servers: ServerComparison) -> None:
+def _explain_difference(elsewhere: RunEntry, servers: ServerComparison) -> None:
     """Print why an unfinished run is not resumed: it was planned on other servers."""
     if elsewhere.info is not None:
         difference = servers.difference(elsewhere.info)
@@ -180,18 +189,17 @@ def _explain_difference(elsewhere: catalog.RunEntry, servers: ServerComparison) 
         )
 
 
-def _refuse_changed(
-    plan: PlanFile, entries: Sequence[catalog.RunEntry], servers: ServerComparison
-) -> None:
+def _refuse_changed(plan: PlanFile, entries: Sequence[RunEntry], servers: ServerComparison) -> None:
     """Raise UsageError if a run of an earlier text of the plan is unfinished.
 
     Two runs of one plan would then change the same objects in different ways.
     """
-    started = catalog.started(entries, plan.plan.name, here=servers.overlaps)
+    started = campaigns.under_way(entries, plan.plan.name, here=servers.overlaps)
     if started is None or started.info is None or started.info.plan_digest == plan.digest:
         return
     raise UsageError(
         f"{plan.file}: the plan was changed while its run {started.run} is unfinished: its digest "
         f"is {plan.digest}, the run's is {started.info.plan_digest}; continue that run "
-        f"(`fleetpatch resume {started.run}`), or use --new to start another run beside it"
+        f"(`{command('resume', started.run)}`), end it (`{command('cancel', started.run)}`), or "
+        "use --new to start another run beside it"
     )

@@ -1,56 +1,59 @@
-"""The run files of a state folder: their paths, the ids of runs, and the search for a run.
+"""The run files of a state folder: their paths, and the list of runs.
 
-    STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.run
-    STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.jsonl
+    STATE/runs/relabel-ml-teams-20260301T0200Z-4f9a1c.run
+    STATE/runs/relabel-ml-teams-20260301T0200Z-4f9a1c.jsonl
 
-A run's id is the name of its file without `.run`. It contains the time of planning, in UTC, so that
-the ids of one plan sort by age.
+The name of a run is that of its file without `.run` (`fleetpatch.journal.run_names`).
 """
 
-import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 
 from fleetpatch import files
-from fleetpatch.errors import RunFileError, SurroundingsError, UsageError
-from fleetpatch.journal import flock, meta
+from fleetpatch.errors import RunFileError, SurroundingsError
+from fleetpatch.journal import flock, meta, run_names
+from fleetpatch.journal.run_names import Age
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.model.run import UNFINISHED, RunInfo, RunState
-from fleetpatch.model.text import clean
+from fleetpatch.model.cause import CauseCode
+from fleetpatch.model.run import STARTED, UNFINISHED, RunInfo, RunState
 
 _SUFFIX: Final = ".run"
-_TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
-_ID: Final = re.compile(r"(?P<plan>.+)-(?P<stamp>\d{8}T\d{6}Z)-(?P<salt>[0-9a-f]{6})")
-_SHOWN: Final = 5
-"""Runs that a message about an ambiguous name lists at most."""
-
-RunPredicate: TypeAlias = Callable[[RunInfo], bool]
-"""Returns whether a run is one of those looked for."""
+_BEFORE_ALL: Final[Age] = ("", 0.0)
 
 
 class RunEntry(msgspec.Struct, frozen=True):
-    """A run file in the list of runs; `problem` says in one line why it cannot be read."""
+    """A run file in the list of runs; `problem` says in one line why it cannot be read.
+
+    `patches` is the number of PATCHes that its sessions have counted.
+    """
 
     path: Path
     info: RunInfo | None = None
     state: RunState | None = None
-    cause: str = ""
     cause_code: str = ""
+    patches: int = 0
     problem: str = ""
 
     @property
     def run(self) -> str:
-        """The run's id."""
+        """The run's name."""
         return self.info.run if self.info else self.path.stem
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the run was carried out, at least in part; a preview was not."""
+        return self.state in STARTED
 
-def _always(_info: RunInfo) -> bool:
-    return True
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether the run was started and can be continued; a cancelled run is not."""
+        return (
+            self.is_started and self.state in UNFINISHED and self.cause_code != CauseCode.CANCELLED
+        )
 
 
 def state_dir(option: Path | None, environ: Mapping[str, str], home: Path | None) -> Path:
@@ -94,18 +97,8 @@ def runs_dir(state: Path) -> Path:
     return state / "runs"
 
 
-def run_id(plan: str, moment: datetime, salt: int) -> str:
-    """Return the id of a new run; `moment` is aware, and `salt` is a random number of 12 bits.
-
-    Three hexadecimal digits are the fraction of the second, so that the ids of runs which a script
-    plans within one second sort by their age; three are `salt`.
-    """
-    fraction = moment.microsecond * 0x1000 // 1_000_000
-    return f"{plan}-{moment.astimezone(UTC):{_TIME_FORMAT}}-{fraction:03x}{salt & 0xFFF:03x}"
-
-
 def run_path(runs: Path, run: str) -> Path:
-    """Return the path of the run file of this id."""
+    """Return the path of the run file of this name."""
     return runs / f"{run}{_SUFFIX}"
 
 
@@ -131,140 +124,31 @@ def run_files(runs: Path) -> list[Path]:
     return sorted(found, key=_age, reverse=True)
 
 
-def find(runs: Path, text: str) -> Path:
-    """Find a run by its path, its id, its plan's name (the latest run), or the start of its id.
-
-    Raises UsageError if no run is found, or if several ids start with `text`, and as
-    `run_files`.
-    """
-    # A link is followed here, and only here: a person named it.
-    as_path = Path(text)
-    if files.is_regular(as_path):
-        return as_path.resolve() if as_path.is_symlink() else as_path
-    paths = run_files(runs)
-    # Names only: a run is found even if its file is damaged, so that the error is about that.
-    # An id or a plan's name takes precedence over ids that only start with it.
-    for fits in (_is_id, _is_plan):
-        if found := [path for path in paths if fits(path, text)]:
-            return found[0]
-    started = [path for path in paths if path.name.startswith(text)] if text else []
-    match started:
-        case [only]:
-            return only
-        case []:
-            raise UsageError(_unknown(runs, text))
-    names = ", ".join(path.stem for path in started[:_SHOWN])
-    more = f" and {len(started) - _SHOWN} more" if len(started) > _SHOWN else ""
-    raise UsageError(f"run {text!r} is ambiguous: {names}{more}; give more of its name")
-
-
-def _unknown(runs: Path, text: str) -> str:
-    what = "no regular file" if os.path.lexists(text) else "no such file"
-    return (
-        f"run {clean(text)!r}: {what}, and no such run in {runs}; `fleetpatch status` lists the"
-        " runs"
-    )
-
-
 def listing(runs: Path) -> Iterator[RunEntry]:
     """Read all run files of a folder, newest first; an entry of a damaged file has a `problem`."""
-    return map(_entry, run_files(runs))
+    return map(read_entry, run_files(runs))
 
 
-# The functions below take the entries of a `listing`, so that all run files are read only once.
-
-
-def unfinished(
-    entries: Sequence[RunEntry], plan_digest: str, *, dry_run: bool = False
-) -> list[RunEntry]:
-    """Return the unfinished runs with this plan digest, newest first."""
-    return [
-        entry
-        for entry in entries
-        if entry.info is not None
-        and entry.state in UNFINISHED
-        and (entry.info.plan_digest, entry.info.dry_run) == (plan_digest, dry_run)
-    ]
-
-
-def undos(entries: Sequence[RunEntry]) -> dict[str, str]:
-    """Map the id of each run that was undone to that of its newest undo.
-
-    Such a run is not resumed: its applied targets do not hold the change any more. An undo that was
-    planned and never begun has put nothing back, and does not count.
-    """
-    begun = [
-        (entry.info.undo_of, entry.run)
-        for entry in entries
-        if entry.info is not None
-        and entry.info.undo_of
-        and not entry.info.dry_run
-        and entry.state not in {RunState.PLANNING, RunState.PLANNED}
-    ]
-    # The newest one is listed first, and the last one of a dict's pairs counts.
-    return dict(reversed(begun))
-
-
-def finished(
-    entries: Sequence[RunEntry],
-    plan_digest: str,
-    *,
-    dry_run: bool = False,
-    here: RunPredicate = _always,
-) -> RunEntry | None:
-    """Return the newest run with this plan digest for which `here` is true, if it is finished."""
-    for entry in entries:
-        info = entry.info
-        if info and (info.plan_digest, info.dry_run) == (plan_digest, dry_run) and here(info):
-            return entry if entry.state is RunState.FINISHED else None
-    return None
-
-
-def started(
-    entries: Sequence[RunEntry], plan_name: str, *, here: RunPredicate = _always
-) -> RunEntry | None:
-    """Return the newest run of the plan of this name for which `here` is true.
-
-    Only if it has begun to send and is unfinished.
-    """
-    begun = UNFINISHED - {RunState.PLANNED}
-    for entry in entries:
-        info = entry.info
-        if info is None or info.plan_name != plan_name or info.dry_run or info.undo_of:
-            continue
-        # Only the newest counts: an older one was superseded by it.
-        if here(info):
-            return entry if entry.state in begun and entry.run not in undos(entries) else None
-    return None
-
-
-def _entry(path: Path) -> RunEntry:
+def read_entry(path: Path) -> RunEntry:
+    """Read what a list of runs needs of a run file; the entry of a damaged file has a `problem`."""
     try:
         # Without `check`, which would read all of each file.
         with RunFile.open(path, check=False) as run:
-            return RunEntry(path, run.info, *meta.state(run.database))
+            state, _, cause_code = meta.state(run.database)
+            return RunEntry(path, run.info, state, cause_code, meta.usage(run.database).patch)
     except RunFileError as error:
         return RunEntry(path, problem=str(error))
 
 
-def _is_id(path: Path, text: str) -> bool:
-    return text in (path.stem, path.name)
-
-
-def _is_plan(path: Path, text: str) -> bool:
-    parts = _ID.fullmatch(path.stem)
-    return parts is not None and parts["plan"] == text
-
-
-def _age(path: Path) -> tuple[str, str]:
+def _age(path: Path) -> tuple[Age, str]:
     """Return a sort key: the time in the name, or that of the last write if there is none."""
-    parts = _ID.fullmatch(path.stem)
-    return (parts["stamp"] if parts is not None else _written(path)), path.name
+    name = run_names.parse(path.stem)
+    return (name.planned if name else _written(path)), path.name
 
 
-def _written(path: Path) -> str:
-    """Return the time of the last write, in the format of ids; empty if that is not known."""
+def _written(path: Path) -> Age:
+    """Return the time of the last write; before all others if that is not known."""
     try:
-        return f"{datetime.fromtimestamp(path.lstat().st_mtime, UTC):{_TIME_FORMAT}}"
+        return run_names.age_of(datetime.fromtimestamp(path.lstat().st_mtime, UTC))
     except (OSError, ValueError, OverflowError):  # a file system may hold any number as a time
-        return ""
+        return _BEFORE_ALL

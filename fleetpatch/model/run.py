@@ -31,6 +31,9 @@ class RunState(StrEnum):
 UNFINISHED = frozenset({RunState.PLANNED, RunState.RUNNING, RunState.PAUSED, RunState.HALTED})
 """The states from which a run can be resumed."""
 
+STARTED = frozenset({RunState.RUNNING, RunState.PAUSED, RunState.HALTED, RunState.FINISHED})
+"""The states of a run that was carried out, at least in part. Any other run is a preview."""
+
 
 class Standing(StrEnum):
     """The state of a target: its outcome, or that it has none."""

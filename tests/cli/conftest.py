@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +43,14 @@ def call(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Caller:
 def paint(name: str = "paint", **more: Any) -> dict[str, Any]:
     """Return a plan that sets a label on some of the jobs."""
     return plan(name, ETL, patch={"labels": {"colour": "red"}}, **more)
+
+
+def pause(run_file: Path) -> None:
+    """Make a previewed run one that was started, and paused before anything was sent."""
+    connection = sqlite3.connect(run_file)
+    with connection:
+        connection.execute("UPDATE meta SET value = 'paused' WHERE key = 'state'")
+    connection.close()
 
 
 @contextmanager

@@ -47,8 +47,8 @@ USAGE = [
 ]
 
 NAMES = [
-    ("apply nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch status`"),
-    ("status nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch status`"),
+    ("apply nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch runs`"),
+    ("status nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch runs`"),
     ("targets nowhere", r"run 'nowhere': no such file"),
     ("status good.yaml", r"good\.yaml: is not a run file; name a run"),
     ("targets good.yaml", r"good\.yaml: is not a run file; name a run"),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Caller, Ended
-from tests.cli.conftest import paint
+from tests.cli.conftest import paint, pause
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool
 
@@ -114,6 +114,7 @@ def test_a_plan_does_not_go_on_with_its_own_run_once_that_was_changed(
     call: Caller, run_file: Path, server: SandboxServer
 ) -> None:
     sent = server.sent()
+    pause(run_file)
     replan(run_file, patch={"labels": {"colour": "green"}})
 
     refused(call("apply", "plan.yaml", "--yes"), "its plan was changed")

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Caller, Ended
-from tests.cli.conftest import as_anybody, paint
+from tests.cli.conftest import as_anybody, paint, pause
 from tests.control_plane.processes import free_ports
 from tests.e2e.disks import mounted
 from tests.e2e.sandboxes import SandboxServer
@@ -204,6 +204,7 @@ def test_odd_entries_among_the_runs_are_named_and_stop_nothing(tool: Tool) -> No
     runs = tool.state / "runs"
     tool.run("plan", "plan.yaml")
     (sound,) = runs.glob("*.run")
+    pause(sound)
     os.mkfifo(runs / "pipe.run")
     (runs / "dangling.run").symlink_to("nowhere")
     (runs / "loop.run").symlink_to("loop.run")

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Caller, Ended
+from tests.cli.conftest import pause
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
@@ -66,6 +67,13 @@ def paint(name: str = "paint", **more: Any) -> dict[str, Any]:
     return plan(name, ETL, patch={"labels": {"colour": "red"}}, **more)
 
 
+def started(tool: Tool, call: Caller, **more: Any) -> str:
+    """Plan a run, and mark it as one that was started."""
+    run = planned(tool, call, **more)
+    pause(tool.state / "runs" / f"{run}.run")
+    return run
+
+
 def planned(tool: Tool, call: Caller, **more: Any) -> str:
     ended = call("plan", tool.write("plan.yaml", paint(**more)), "-o", "json")
     assert ended.code == 0, ended.err
@@ -83,7 +91,7 @@ def refused(ended: Ended, *servers: SandboxServer) -> None:
 def test_a_plan_is_planned_again_where_the_context_was_switched(
     tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
-    run = planned(tool, call)
+    run = started(tool, call)
     switch(tool, "b")
 
     ended = call("apply", "plan.yaml", "--yes", "-o", "json")
@@ -150,7 +158,7 @@ def test_a_failed_target_is_not_reopened_for_another_server(
 def test_contexts_may_be_renamed_as_long_as_they_lead_to_the_same_server(
     tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
-    run = planned(tool, call)
+    run = started(tool, call)
     configure(tool, {"renamed": served["a"], "a": served["b"]}, current="renamed")
 
     ended = call("apply", "plan.yaml", "--yes", "-o", "json")
@@ -187,7 +195,7 @@ def test_another_kubeconfig_leads_elsewhere(
 def test_another_spelling_of_a_url_is_the_same_server(
     tool: Tool, call: Caller, served: dict[str, SandboxServer], spelling: str
 ) -> None:
-    run = planned(tool, call)
+    run = started(tool, call)
     document = json.loads((tool.folder / "kubeconfig").read_text())
     document["clusters"][0]["cluster"]["server"] = spelling.format(served["a"].port)
     tool.write("kubeconfig", document)
@@ -201,7 +209,7 @@ def test_a_fleet_of_which_one_cluster_moved_is_planned_again(
     tool: Tool, call: Caller, served: dict[str, SandboxServer]
 ) -> None:
     fleet = [{"name": "first", "context": "a"}, {"name": "second", "context": "b"}]
-    run = planned(tool, call, fleet=fleet)
+    run = started(tool, call, fleet=fleet)
     configure(tool, {"a": served["b"], "b": served["a"]}, current="a")
 
     refused(call("resume", run), *served.values())

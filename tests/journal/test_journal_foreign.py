@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from fleetpatch.campaign.view import preview, summaries
 from fleetpatch.errors import FleetpatchError, RunFileError
-from fleetpatch.journal import catalog, queries
+from fleetpatch.journal import campaigns, catalog, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.plan.digest import canonical, digest_of
@@ -300,7 +300,7 @@ def test_a_link_to_a_run_file_can_be_read_and_is_not_written_through(
 def test_a_link_that_a_person_names_is_followed(sound: Path, tmp_path: Path) -> None:
     (tmp_path / "latest").symlink_to(sound)
 
-    assert catalog.find(tmp_path, str(tmp_path / "latest")) == sound
+    assert campaigns.find(tmp_path, str(tmp_path / "latest")) == sound
 
 
 def test_a_new_run_file_is_not_made_beside_what_another_one_left(tmp_path: Path) -> None:

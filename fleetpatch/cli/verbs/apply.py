@@ -47,7 +47,8 @@ def command(
 ) -> None:
     """Carry out a plan file, or a run that was planned before.
 
-    A plan file is expanded first, unless a run of the same plan is unfinished: that one is resumed.
+    A plan file is expanded afresh, unless a run of the same plan was started and is unfinished:
+    that one is continued. A previewed run is carried out by its name.
     Exit codes: 0 done; 1 our own surroundings failed (disk, kubeconfig), or before there is a run a
     server; 2 bad usage or not confirmed, nothing was sent; 3 some targets failed; 4 halted;
     5 paused as planned, the next call continues; 6 another process applies the plan; 7 paused by
@@ -56,6 +57,7 @@ def command(
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run, is_plan_file
+    from fleetpatch.cli.choose_run import to_apply
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import (
@@ -73,7 +75,7 @@ def command(
     if is_plan_file(Path(what)):
         apply_plan(Path(what), settings, options, choice, output, yes=yes)
     else:
-        planned = summarize_to_resume(find_run(settings.runs, what))
+        planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
         require_not_undone(planned, settings)
         require_digest(planned.info.plan_digest, digest, what)
         require_run_options(what, planned, choice)

@@ -53,6 +53,7 @@ def command(
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run, summarize
+    from fleetpatch.cli.choose_run import to_resume
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import require_not_undone
@@ -64,7 +65,7 @@ def command(
             raise UsageError(f"--reason {one}: is not the reason of a failure; use {failures}")
         if not failed:
             raise UsageError(f"--reason {one}: is only for --failed; add --failed")
-    path = find_run(settings.runs, run)
+    path = to_resume(find_run(settings.runs, run), failed=failed)
     summary = summarize_to_resume(path)
     require_not_undone(summary, settings)
     if failed:

@@ -26,13 +26,15 @@ def command(
     """
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.view import find_run, summaries, summarize
+    from fleetpatch.cli.choose_run import to_read
     from fleetpatch.cli.output import print_summary
     from fleetpatch.report.summary import run_lines
     from fleetpatch.report.terminal import write
 
     settings = Settings(state_dir=state_dir)
     if run is not None:
-        print_summary(summarize(find_run(settings.runs, run)), settings, output)
+        path = to_read(find_run(settings.runs, run))[0]
+        print_summary(summarize(path), settings, output)
         return
     found = list(summaries(settings.runs))
     readable = [one for one in found if isinstance(one, Summary)]

@@ -38,11 +38,12 @@ def command(
     """
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.view import find_run, open_for_reading
+    from fleetpatch.cli.choose_run import to_read
     from fleetpatch.journal import queries
     from fleetpatch.report.targets import target_json_lines, target_lines
     from fleetpatch.report.terminal import write
 
-    path = find_run(Settings(state_dir=state_dir).runs, run)
+    path = to_read(find_run(Settings(state_dir=state_dir).runs, run))[0]
     standings = None
     if outcome:
         standings = {one for chosen in outcome for one in _standings_of(chosen)}

@@ -30,10 +30,11 @@ def command(
     from fleetpatch.campaign.undo import undo
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli import event_loop
+    from fleetpatch.cli.choose_run import to_read
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
-    path = find_run(settings.runs, run)
+    path = to_read(find_run(settings.runs, run))[0]
     planned = event_loop.run(lambda: undo(path, settings, new_file=run_file))
     carry_out(planned, settings, output, yes=yes)
