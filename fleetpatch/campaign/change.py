@@ -16,7 +16,7 @@ from fleetpatch.rules.patching.merge_rules import merge_rules, undecided
 
 def change_of(info: RunInfo, plan: Plan) -> Change:
     """Return what a run changes: its plan's patch, or the restoration of the run that it undoes."""
-    change = plan.patch.change()
+    change = plan.change()
     return Restoration(reads_whole(change)) if info.undo_of else change
 
 

@@ -47,7 +47,7 @@ def require_as_planned(journal: RunFile) -> None:
             journal, f"the name of its plan is {plan.name}, not {journal.info.plan_name}"
         )
     # The values of a metadata change follow from the plan; stored ones would override it.
-    follows = isinstance(plan.patch.change(), MetadataChange) and not journal.info.undo_of
+    follows = isinstance(plan.change(), MetadataChange) and not journal.info.undo_of
     if follows and journal.has_wanted_values():
         raise _changed(journal, "its targets hold values that do not follow from its plan")
 

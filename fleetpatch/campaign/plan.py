@@ -108,7 +108,7 @@ async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, s
 
     The run file keeps it: what was planned by a version's rules is carried out by them.
     """
-    if not depends_on_version(plan.patch.change()):
+    if not depends_on_version(plan.change()):
         return {}
     return {cluster.name: await cluster.release() for cluster in clusters}
 
@@ -142,7 +142,7 @@ async def _fill(
     journal: RunFile, plan: Plan, list_queries: Sequence[ListQuery], settings: Settings
 ) -> None:
     survey = Survey(
-        plan.patch.change(),
+        plan.change(),
         JournalWriter(journal),
         settings.progress,
         max_targets=plan.guards.max_targets,
@@ -152,7 +152,8 @@ async def _fill(
     # After the survey, so that the message has the number of all clashes.
     if plan.guards.on_clash == "refuse":
         refuse_clashes(survey.clashes, survey.first_clash)
-    refuse_none(survey.found, [str(query) for query in list_queries])
+    # Once each: there is a query for each name of an object.
+    refuse_none(survey.found, list(dict.fromkeys(map(str, list_queries))))
     for name in survey.inconsistent:
         journal.mark_inconsistent(name)
 

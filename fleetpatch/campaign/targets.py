@@ -74,8 +74,9 @@ async def list_queries_of(
                     kinds[name],
                     namespace,
                     str(block.selector),
-                    str(block.field_selector),
+                    str(field_selector),
                 )
                 for namespace in namespaces
+                for field_selector in block.field_selectors
             ]
     return list_queries

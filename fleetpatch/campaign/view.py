@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fleetpatch import files
 from fleetpatch.campaign.change import change_of, undecided_of
+from fleetpatch.campaign.coverage import missing_objects
 from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import campaigns, catalog, queries
@@ -61,6 +62,12 @@ def preview(run_file: Path) -> Preview:
         places = queries.places(journal)
         undecided = undecided_of(change, journal.resources.values(), journal.releases.values())
         return Preview(queries.summary(journal), places, samples, undecided)
+
+
+def names_not_found(run_file: Path) -> list[str]:
+    """Describe the objects that the plan of a run names, and that were not found."""
+    with RunFile.open(run_file) as journal:
+        return [str(one) for one in missing_objects(journal)]
 
 
 @contextmanager

@@ -4,6 +4,7 @@ While a plan is expanded or a run is carried out, stderr shows the progress if i
 """
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def expand_with_progress(
         )
 
 
+def code_of(summary: Summary) -> Exit:
+    """Return the exit code of a command that carried out the run."""
+    return exit_code(
+        summary.state, summary.tally, partly=summary.partly, cause_code=summary.cause_code
+    )
+
+
 def carry_out(
     planned: Summary,
     settings: Settings,
@@ -55,8 +63,11 @@ def carry_out(
     yes: bool,
     lock: PlanLock | None = None,
     options: ApplyOptions | None = None,
+    code_of: Callable[[Summary], Exit] = code_of,
 ) -> None:
     """Ask unless `yes`, carry a run out, print its summary, and raise typer.Exit with its code.
+
+    `code_of` returns the exit code for a summary.
 
     A run that this command does not continue is only summarized, after a line that says so.
     """
@@ -65,15 +76,13 @@ def carry_out(
     if left:
         sys.stderr.write(f"{left}\n")
     try:
-        # Without an open target nothing will be sent, so there is no question to ask.
-        if planned.tally.open and not left and not yes:
+        # There is no question to ask where nothing will be sent, or nothing will be stored.
+        if planned.tally.open and not left and not yes and not planned.info.dry_run:
             _confirm(planned)
         # Deferred: after the session its exit code is final, and a late signal must not replace it.
         with signals.deferred():
             summary = _apply(planned, settings, lock, options)
-            code = exit_code(
-                summary.state, summary.tally, partly=summary.partly, cause_code=summary.cause_code
-            )
+            code = code_of(summary)
             signals.set_exit_code(code)
     except signals.Interrupted:
         sys.stderr.write(_nothing_sent(planned))

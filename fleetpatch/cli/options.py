@@ -16,6 +16,16 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class DryRun(StrEnum):
+    """How much of a rehearsal is done; the values are those of kubectl."""
+
+    NONE = "none"
+    SERVER = "server"
+    """The servers check each patch and store nothing."""
+    CLIENT = "client"
+    """The objects are listed, and no patch is sent."""
+
+
 def _duration(text: str | float) -> float:
     if isinstance(text, float):
         return text  # the default passes here as well
@@ -32,6 +42,13 @@ def _new_file(path: Path | None) -> Path | None:
     # Checked before the survey, which may take minutes; creating the file checks it again.
     if path is not None and path.exists():
         raise typer.BadParameter(f"{path} exists already; name another file")
+    return path
+
+
+def existing_file(path: Path | None) -> Path | None:
+    """Refuse a path at which there is nothing."""
+    if path is not None and not path.exists():
+        raise typer.BadParameter(f"{path}: no such file; check the path")
     return path
 
 
@@ -92,9 +109,16 @@ AllOption: TypeAlias = Annotated[
 YesOption: TypeAlias = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask; for cron and scripts.")
 ]
+DRY_RUN = "--dry-run"
 DryRunOption: TypeAlias = Annotated[
-    bool,
-    typer.Option("--dry-run", help="The server checks each patch and stores nothing."),
+    DryRun,
+    typer.Option(
+        DRY_RUN,
+        metavar="[=server|client|none]",
+        help="server: the servers check each patch and store nothing; client: only the objects are"
+        " listed; without a value: server.",
+        show_default=False,
+    ),
 ]
 WaitOption: TypeAlias = Annotated[
     bool, typer.Option("--wait", help="Wait until the plan's window is open.")

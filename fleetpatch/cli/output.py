@@ -11,9 +11,12 @@ from pathlib import Path
 import typer
 
 from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.view import preview
 from fleetpatch.cli.options import Output
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.run import Summary, as_json
+from fleetpatch.report.preview import as_json as preview_as_json
+from fleetpatch.report.preview import preview_lines
 from fleetpatch.report.summary import summary_lines
 from fleetpatch.report.terminal import write
 
@@ -25,6 +28,15 @@ def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
     else:
         log_file = str(settings.log_of(Path(summary.run_file)))
         write(summary_lines(summary, log_file=log_file), sys.stdout)
+
+
+def print_preview(planned: Summary, output: Output) -> None:
+    """Print what a planned run would change: the output of `plan`."""
+    view = preview(Path(planned.run_file))
+    if output is Output.JSON:
+        typer.echo(json.dumps(preview_as_json(view)))
+    else:
+        write(preview_lines(view), sys.stdout)
 
 
 def print_warnings(plan: PlanFile) -> None:

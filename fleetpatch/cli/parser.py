@@ -3,7 +3,7 @@
 typer would draw a box around a usage error; here every error is one line.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, Final
@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from fleetpatch._version import __version__
+from fleetpatch.cli.options import DRY_RUN, DryRun
 from fleetpatch.errors import UsageError
 from fleetpatch.model.text import is_unicode
 
@@ -119,12 +120,52 @@ class Command(TyperCommand):
             raise
 
     def _parse(self, ctx: Any, args: list[str]) -> list[str]:
+        args = _with_dry_run_values(args, self.get_params(ctx))
         if not ctx.resilient_parsing:  # set while a half-written command line is completed
             values, _, order = self.make_parser(ctx).parse_args(args=list(args))
             for option in self.get_params(ctx):
                 if isinstance(option, TyperOption):
                     _check(option, order.count(option), values.get(str(option.name)))
         return super().parse_args(ctx, args)
+
+
+def _with_dry_run_values(args: list[str], params: Iterable[Any]) -> list[str]:
+    """Write a bare `--dry-run` as `--dry-run=server`, so that it never takes the next argument.
+
+    As in kubectl, whose option has a value only after `=`.
+    """
+    taking = {name for one in params if not _is_flag(one) for name in one.opts}
+    if DRY_RUN not in taking:
+        return args
+    written: list[str] = []
+    awaits_value = False
+    for position, argument in enumerate(args):
+        if argument == "--" and not awaits_value:
+            return [*written, *args[position:]]
+        if argument == DRY_RUN and not awaits_value:
+            # `--dry-run "$MODE"` with an unset variable: no argument of a verb is empty.
+            if args[position + 1 : position + 2] == [""]:
+                raise UsageError(f"{DRY_RUN} is empty; give a value, or leave the option out")
+            written.append(f"{DRY_RUN}={DryRun.SERVER}")
+            continue
+        awaits_value = not awaits_value and _takes_next(argument, taking)
+        written.append(argument)
+    return written
+
+
+def _is_flag(param: Any) -> bool:
+    return not isinstance(param, TyperOption) or param.is_flag
+
+
+def _takes_next(argument: str, taking: Collection[str]) -> bool:
+    """Report whether the value of an option is the argument after it."""
+    if argument.startswith("--"):
+        return argument in taking
+    # In a group of short options (`-yn`), the first that takes a value takes the rest of the group.
+    for at, letter in enumerate(argument[1:], 2):
+        if argument.startswith("-") and f"-{letter}" in taking:
+            return at == len(argument)
+    return False
 
 
 def _check(option: TyperOption, times: int, value: object) -> None:

@@ -10,11 +10,12 @@ from fleetpatch.campaign.apply import plan_lock
 from fleetpatch.campaign.plan import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
-from fleetpatch.campaign.view import summarize
+from fleetpatch.campaign.view import find_run, is_plan_file, summarize
+from fleetpatch.cli.choose_run import to_apply
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.execute import carry_out, expand_with_progress
 from fleetpatch.cli.options import Output
-from fleetpatch.cli.output import print_warnings
+from fleetpatch.cli.output import print_preview, print_warnings
 from fleetpatch.errors import NothingMatched, UsageError
 from fleetpatch.journal import campaigns
 from fleetpatch.journal.catalog import RunEntry
@@ -88,6 +89,22 @@ def apply_plan(
                 dry_run=choice.dry_run,
             )
         carry_out(planned, settings, output, yes=yes, lock=lock, options=options)
+
+
+def rehearse(what: str, settings: Settings, choice: Choice, output: Output) -> None:
+    """Show what a plan file or a run would change, and send no patch (`--dry-run=client`)."""
+    if is_plan_file(Path(what)):
+        plan = load_plan(Path(what))
+        require_digest(plan.digest, choice.digest, what)
+        print_warnings(plan)
+        planned = expand_with_progress(
+            plan, settings, run_file=choice.run_file, everything=choice.everything
+        )
+    else:
+        planned = summarize(to_apply(find_run(settings.runs, what)))
+        require_digest(planned.info.plan_digest, choice.digest, what)
+        require_run_options(what, planned, choice)
+    print_preview(planned, output)
 
 
 def unfinished_run(

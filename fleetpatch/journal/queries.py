@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, zip_longest
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from fleetpatch.journal import codec, meta, waves
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.schema import CLAIMED
@@ -22,6 +24,11 @@ GROUP BY 1, 2, 3, 4, 5
 """
 _LISTED: Final = f"""
 SELECT {CLAIMED}, {codec.OUTCOME_COLUMNS}, {codec.TARGET_COLUMNS} {_JOINED}
+"""
+# A list of JSON, since SQLite limits the number of parameters.
+_NAMED: Final = """
+SELECT cluster, resource, namespace, name FROM targets
+WHERE name IN (SELECT value FROM json_each(?))
 """
 # A claimed target was to be patched, too, even if it has ended since.
 _SAMPLES: Final = f"""
@@ -100,6 +107,14 @@ def targets(
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
             ended = None if outcome[0] is None else codec.settlement(outcome)
             yield ListedTarget(target, _standing(ended.reason if ended else None, claimed), ended)
+
+
+def named(run: RunFile, names: Iterable[str]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield cluster, kind (`jobs.batch`), namespace and name of the targets with these names."""
+    rows = run.database.rows(_NAMED, msgspec.json.encode(sorted(names)).decode())
+    with run.database.decoding():
+        for cluster, resource, namespace, name in rows:
+            yield run.clusters[cluster], run.resources[resource].name, str(namespace), str(name)
 
 
 def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:

@@ -31,13 +31,15 @@ class MetadataChange(msgspec.Struct, frozen=True, dict=True):
     """Labels and annotations to set (None removes), and labels to rename or to copy.
 
     A renamed or copied label keeps each object's own value; an object without it is not changed.
-    No key is written twice; `fleetpatch.model.plan.checks.patch` refuses such plans.
+    No key is written twice; `fleetpatch.model.plan.checks.patch` refuses such plans. With
+    `keeps_existing` an object that has another value for a key to set is not changed at all.
     """
 
     labels: Mapping[str, str | None] = {}
     annotations: Mapping[str, str | None] = {}
     rename_labels: Mapping[str, str] = {}
     copy_labels: Mapping[str, str] = {}
+    keeps_existing: bool = False
 
     # `dict=True`, because `cached_property` needs a `__dict__`. These values are the same for all
     # objects, and a run uses them for each object, so they are computed once.

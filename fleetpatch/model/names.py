@@ -11,6 +11,7 @@ wrong and what would be right. The rules are those of `k8s.io/apimachinery/pkg/u
 | annotation values | any text; all keys and values of an object together at most 256 KiB |
 | DNS label | up to 63 of `[a-z0-9-]`, starting and ending with a letter or digit |
 | DNS subdomain | DNS labels joined by dots, up to 253; its parts may be longer than 63 |
+| name of an object | one segment of a URL's path: not `.` or `..`, without `/` and `%` |
 | field manager | up to 128 bytes of printable characters; here, at least one |
 
 Lengths are bytes of UTF-8. Names are measured in characters, because the patterns accept ASCII
@@ -101,6 +102,15 @@ def problem_of_field_manager(name: str) -> str | None:
         return f"{show(name)} is not a valid field manager: {size}"
     if not name.isprintable():
         return f"{show(name)} is not a valid field manager: only printable characters are allowed"
+    return None
+
+
+def problem_of_object_name(name: str) -> str | None:
+    """Return what is wrong with `name` as a segment of a path, which every object's name is."""
+    if not name or name in (".", "..") or "/" in name or "%" in name or not name.isprintable():
+        return f"{show(name)} is not a valid name of an object: it cannot be a part of a URL"
+    if len(name) > MAX_SUBDOMAIN:
+        return f"{show(name)} is not a valid name of an object: {_too_long(name, MAX_SUBDOMAIN)}"
     return None
 
 

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     DRIFTED = "drifted"
     NO_LONGER_MATCHES = "no-longer-matches"
     CLASH = "clash"
+    EXISTS = "exists"
     INAPPLICABLE = "inapplicable"
     OWNED = "owned"
     UNREADABLE = "unreadable"
@@ -59,6 +60,7 @@ OUTCOME_OF = MappingProxyType(
         Reason.DRIFTED: Outcome.SKIPPED,
         Reason.NO_LONGER_MATCHES: Outcome.SKIPPED,
         Reason.CLASH: Outcome.SKIPPED,
+        Reason.EXISTS: Outcome.SKIPPED,
         Reason.INAPPLICABLE: Outcome.SKIPPED,
         Reason.OWNED: Outcome.SKIPPED,
         Reason.UNREADABLE: Outcome.SKIPPED,

@@ -42,8 +42,8 @@ class Draft(msgspec.Struct, frozen=True):
     """A target that the survey found, before the journal gives it an id.
 
     `ends` is None for a target to be patched. A target that needs no patch, or cannot have one,
-    ends when it is planned: then `ends` is the reason (`already-set`, `clash`, `inapplicable`,
-    `unreadable`) and `detail` explains it.
+    ends when it is planned: then `ends` is the reason (`already-set`, `clash`, `exists`,
+    `inapplicable`, `unreadable`) and `detail` explains it.
     """
 
     cluster: str

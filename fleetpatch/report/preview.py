@@ -27,6 +27,7 @@ NAMESPACES_SHOWN = 3
 _UNFIT = MappingProxyType(
     {
         Reason.CLASH: "cannot be relabelled: they have the new label already, with another value",
+        Reason.EXISTS: "are skipped: they have another value already, which is kept",
         Reason.INAPPLICABLE: "cannot be patched: the operations do not fit their content",
         Reason.UNREADABLE: "cannot be patched: they are nested too deep or cannot be decoded",
     }
@@ -242,15 +243,13 @@ def confirmation_lines(summary: Summary) -> Iterator[str]:
         tally = summary.by_cluster[cluster.name]
         rows.append((cluster.name, cluster.server, tally.open, tally.unchanged, tally.skipped))
     open_ = several(summary.tally.open, "object")
-    verb = "try" if summary.info.dry_run else "patch"
-    suffix = ", and store nothing (dry run)" if summary.info.dry_run else ""
     info = summary.info
     what = f"The undo of {clean(info.undo_of)}" if info.undo_of else clean(info.plan_name)
-    yield f"{what} is about to {verb} {open_}{suffix}:"
+    yield f"{what} is about to patch {open_}:"
     header = ("CLUSTER", "SERVER", "TO PATCH", "UNCHANGED", "SKIPPED")
     yield from table(header, rows, indent="  ")
 
 
 def is_yes(answer: str) -> bool:
-    """Return whether the answer is "yes". A single key must not start a run by accident."""
-    return answer.strip().lower() == "yes"
+    """Return whether the answer is "y" or "yes", in any case."""
+    return answer.strip().lower() in ("y", "yes")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from fleetpatch.model.outcome import Outcome, Reason
-from fleetpatch.model.run import UNFINISHED, RunState, Summary
+from fleetpatch.model.run import UNFINISHED, RunState, Summary, Tally
 from fleetpatch.model.text import clean
 from fleetpatch.report.table import TableRow, table
 from fleetpatch.report.wording import STATE, command, duration, meaning, number, several
@@ -53,13 +53,19 @@ def warning_lines(summary: Summary) -> Iterator[str]:
 
 def _headline(summary: Summary) -> str:
     tally, info = summary.tally, summary.info
-    dry = " (dry run: the servers stored nothing)" if info.dry_run else ""
+    dry = f"; {_rehearsed(tally)}" if info.dry_run else ""
     ends = [several(tally.total, "target")]
     if tally.failed:
         ends.append(f"{number(tally.failed)} failed")
     if tally.open:
         ends.append(f"{number(tally.open)} pending")
     return f"Run {clean(info.run)} is {STATE[summary.state]}: {', '.join(ends)}{dry}."
+
+
+def _rehearsed(tally: Tally) -> str:
+    return (
+        f"{several(tally.applied, 'object')} would be patched (dry run: the servers stored nothing)"
+    )
 
 
 def _outcomes(summary: Summary) -> Iterator[str]:

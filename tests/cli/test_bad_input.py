@@ -24,7 +24,7 @@ USAGE = [
     ("--frobnicate", r"no such option: --frobnicate; see `fleetpatch --help`"),
     ("get jobs", r"no such command 'get'\. Did you mean 'targets'\? See `fleetpatch --help`"),
     ("aply x", r"no such command 'aply'\. Did you mean 'apply'\? See `fleetpatch --help`"),
-    ("label jobs a=1 --dry-run=server", r"not take a value; see `fleetpatch label --help`"),
+    ("label jobs a=1 --dry-run=both", r"--dry-run.*'both' is not one of 'none', 'server', 'cl"),
     ("apply x --yes=no", r"not take a value; see `fleetpatch apply --help`"),
     ("plan x --run-file", r"requires an argument; see `fleetpatch plan --help`"),
     ("validate", r"missing argument 'PLAN\.\.\.'; see `fleetpatch validate --help`"),

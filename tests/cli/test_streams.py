@@ -136,9 +136,10 @@ def _at_hand(terminal: int) -> bytes:
         return b""
 
 
-def test_yes_typed_on_a_terminal_sets_it_off(own: Tool) -> None:
+@pytest.mark.parametrize("answer", ["yes\n", "y\n"])
+def test_yes_typed_on_a_terminal_sets_it_off(own: Tool, answer: str) -> None:
     with sandbox(own, jobs=50) as server:
-        ended = on_a_terminal(own, "yes\n", "apply", "plan.yaml", "-o", "json")
+        ended = on_a_terminal(own, answer, "apply", "plan.yaml", "-o", "json")
 
         assert ended.code == 0, ended.err
         assert server.sent() == ended.json["outcomes"]["applied"] > 0
@@ -146,7 +147,7 @@ def test_yes_typed_on_a_terminal_sets_it_off(own: Tool) -> None:
     assert "paint is about to patch" in ended.err
 
 
-@pytest.mark.parametrize("answer", ["no\n", "y\n", "\n", "\x04", "yes please\n"])
+@pytest.mark.parametrize("answer", ["no\n", "ye\n", "\n", "\x04", "yes please\n"])
 def test_anything_but_yes_sends_nothing_and_keeps_the_plan(
     tool: Tool, server: SandboxServer, answer: str
 ) -> None:

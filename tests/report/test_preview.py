@@ -182,12 +182,12 @@ def test_the_question_names_every_cluster_its_server_and_the_counts() -> None:
     )
 
 
-@pytest.mark.parametrize("answer", ["yes", " Yes\n", "YES"])
+@pytest.mark.parametrize("answer", ["yes", " Yes\n", "YES", "y", "Y\n"])
 def test_yes_is_yes(answer: str) -> None:
     assert is_yes(answer)
 
 
-@pytest.mark.parametrize("answer", ["", "\n", "y", "ja", "yes please", "no"])
+@pytest.mark.parametrize("answer", ["", "\n", "ye", "ja", "yes please", "no"])
 def test_any_other_answer_is_no(answer: str) -> None:
     assert not is_yes(answer)
 

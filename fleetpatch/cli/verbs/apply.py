@@ -7,6 +7,7 @@ import typer
 
 from fleetpatch.cli.options import (
     AllOption,
+    DryRun,
     DryRunOption,
     LogFileOption,
     Output,
@@ -33,7 +34,7 @@ def command(
         str | None,
         typer.Option(metavar="SHA256", help="Refuse any plan but the one with this digest."),
     ] = None,
-    dry_run: DryRunOption = False,
+    dry_run: DryRunOption = DryRun.NONE,
     new: Annotated[
         bool, typer.Option("--new", help="Plan again, even if an unfinished run can be resumed.")
     ] = False,
@@ -63,6 +64,7 @@ def command(
     from fleetpatch.cli.select_run import (
         Choice,
         apply_plan,
+        rehearse,
         require_digest,
         require_not_undone,
         require_run_options,
@@ -70,9 +72,17 @@ def command(
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
     options = ApplyOptions(wait_for_window=wait)
-    choice = Choice(digest, dry_run=dry_run, new=new, run_file=run_file, everything=everything)
+    choice = Choice(
+        digest,
+        dry_run=dry_run is DryRun.SERVER,
+        new=new,
+        run_file=run_file,
+        everything=everything,
+    )
     # Any file that is not a run file counts as a plan file; other names are looked up as runs.
-    if is_plan_file(Path(what)):
+    if dry_run is DryRun.CLIENT:
+        rehearse(what, settings, choice, output)
+    elif is_plan_file(Path(what)):
         apply_plan(Path(what), settings, options, choice, output, yes=yes)
     else:
         planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))

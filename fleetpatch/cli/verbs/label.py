@@ -2,14 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import typer
 
+from fleetpatch.cli.object_arguments import ObjectArguments, parse
 from fleetpatch.cli.options import (
     AllOption,
+    DryRun,
     DryRunOption,
     LogFileOption,
     Output,
@@ -18,6 +22,7 @@ from fleetpatch.cli.options import (
     StateDirOption,
     TimeoutOption,
     YesOption,
+    existing_file,
 )
 from fleetpatch.errors import UsageError
 from fleetpatch.model.fields import Json
@@ -25,6 +30,7 @@ from fleetpatch.model.plan.problems import TreePath
 
 if TYPE_CHECKING:
     from fleetpatch.model.plan.load import PlanFile
+
 
 _ARGUMENTS: Final[Mapping[TreePath, str]] = MappingProxyType(
     {
@@ -41,10 +47,19 @@ _ARGUMENTS: Final[Mapping[TreePath, str]] = MappingProxyType(
 """The argument that sets each value of the plan."""
 
 KindsArgument: TypeAlias = Annotated[
-    str, typer.Argument(metavar="KINDS", help="One or several, with commas: jobs.batch,tfjobs.")
+    str,
+    typer.Argument(
+        metavar="KINDS",
+        help="One or several, with commas: jobs.batch,tfjobs; or one object: KIND/NAME.",
+    ),
 ]
-ChangesArgument: TypeAlias = Annotated[
-    list[str], typer.Argument(metavar="KEY=VALUE|KEY-...", help="KEY- removes.")
+WordsArgument: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[NAME...] KEY=VALUE|KEY-...",
+        help="Names of objects of one kind; then what to set (KEY=VALUE) and to remove (KEY-).",
+        show_default=False,
+    ),
 ]
 SelectorOption: TypeAlias = Annotated[
     str, typer.Option("--selector", "-l", help="A label selector.", show_default=False)
@@ -60,6 +75,22 @@ NamespaceOption: TypeAlias = Annotated[
 ]
 AllNamespacesOption: TypeAlias = Annotated[
     bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")
+]
+OverwriteOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Also set keys that have another value; without it such objects are skipped.",
+    ),
+]
+KubeconfigOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--kubeconfig",
+        callback=existing_file,
+        help="The kubeconfig [$KUBECONFIG or ~/.kube/config].",
+        show_default=False,
+    ),
 ]
 ContextOption: TypeAlias = Annotated[
     str | None, typer.Option("--context", help="The kubeconfig's context [the current one].")
@@ -84,18 +115,20 @@ def _command(
 
     def command(
         kinds: KindsArgument,
-        changes: ChangesArgument,
+        words: WordsArgument = None,
         selector: SelectorOption = "",
         field_selector: FieldSelectorOption = "",
         namespace: NamespaceOption = None,
         all_namespaces: AllNamespacesOption = False,
+        overwrite: OverwriteOption = False,
+        kubeconfig: KubeconfigOption = None,
         context: ContextOption = None,
         rate: RateOption = None,
         concurrency: ConcurrencyOption = None,
         allow_key: AllowKeysOption = None,
         everything: AllOption = False,
         yes: YesOption = False,
-        dry_run: DryRunOption = False,
+        dry_run: DryRunOption = DryRun.NONE,
         run_file: RunFileOption = None,
         output: OutputOption = Output.TEXT,
         state_dir: StateDirOption = None,
@@ -103,37 +136,72 @@ def _command(
         request_timeout: TimeoutOption = 30.0,
     ) -> None:
         from fleetpatch.campaign.settings import Settings
-        from fleetpatch.cli.execute import carry_out, expand_with_progress
+        from fleetpatch.cli.ad_hoc import carry_out, rehearse
         from fleetpatch.cli.output import WarnOnce
 
+        arguments = parse([kinds, *(words or ())])
+        _check_arguments(verb, arguments, selector, field_selector)
         if namespace and all_namespaces:
             raise UsageError("-n and -A cannot be combined: use -n for some namespaces, -A for all")
         if not namespace and not all_namespaces:
             raise UsageError("name the namespaces: -n NAMESPACE (or a glob), or -A for all of them")
+        if kubeconfig is not None:
+            # As if it were set for this command: exec plugins read it, too.
+            os.environ["KUBECONFIG"] = str(kubeconfig)
         # Without a fleet a plan means the current context.
         plan = _plan(
             verb,
             fleet=[{"name": "cluster", "context": context}] if context else None,
             targets=[
                 _without_empty(
-                    kinds=[kind for kind in kinds.split(",") if kind],
+                    kinds=list(of_kinds),
+                    names=list(names),
                     namespaces=namespace,
                     selector=selector,
                     fieldSelector=field_selector,
                 )
+                for of_kinds, names in arguments.objects.items()
             ],
-            patch={what: _changes(changes)},
-            guards=_without_empty(allowKeys=allow_key),
+            patch={what: dict(arguments.changes)},
+            guards=_without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip"),
             pace=_without_empty(concurrency=concurrency, rate=rate),
         )
         settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
-        planned = expand_with_progress(
-            plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
-        )
-        carry_out(planned, settings, output, yes=yes)
+        if dry_run is DryRun.CLIENT:
+            rehearse(plan, settings, output, run_file=run_file, everything=everything)
+        else:
+            carry_out(
+                plan,
+                settings,
+                output,
+                run_file=run_file,
+                everything=everything,
+                dry_run=dry_run is DryRun.SERVER,
+                yes=yes,
+            )
 
     command.__doc__ = summary
     return command
+
+
+def _check_arguments(
+    verb: str, arguments: ObjectArguments, selector: str, field_selector: str
+) -> None:
+    """Raise UsageError without a change, and for arguments that kubectl does not combine either."""
+    if not arguments.changes:
+        last = next((f"{names[-1]!r}: " for names in arguments.objects.values() if names), "")
+        raise UsageError(
+            f"{last}write KEY=VALUE to set, or KEY- to remove"
+            if last
+            else f"missing argument 'KEY=VALUE|KEY-...'; see `fleetpatch {verb} --help`"
+        )
+    option = "-l" if selector else "--field-selector"
+    if arguments.has_names and (selector or field_selector):
+        kinds, names = next(iter(arguments.objects.items()))
+        raise UsageError(
+            f"KINDS: {'/'.join((*kinds, names[0]))!r} is a kind and the name of an object, which"
+            f" cannot be combined with {option}; leave one of the two out"
+        )
 
 
 def _plan(verb: str, **sections: Json) -> "PlanFile":
@@ -159,22 +227,6 @@ def _keys(patch: Json) -> dict[TreePath, str]:
 def _without_empty(**values: Json) -> dict[str, Json]:
     """Leave out empty values, so that the plan's own defaults apply."""
     return {key: value for key, value in values.items() if value not in (None, "", [], {})}
-
-
-def _changes(changes: Sequence[str]) -> dict[str, str | None]:
-    """Parse `KEY=VALUE` and `KEY-`, which removes (None). Raises UsageError."""
-    parsed: dict[str, str | None] = {}
-    for change in changes:
-        # kubectl's syntax. A value may end with "-", so "=" decides.
-        key, equals, value = change.partition("=")
-        if not equals:
-            if not change.endswith("-"):
-                raise UsageError(f"{change!r}: write KEY=VALUE to set, or KEY- to remove")
-            key = change.removesuffix("-")
-        if key in parsed:
-            raise UsageError(f"{key!r} is given twice; give it once")
-        parsed[key] = value if equals else None
-    return parsed
 
 
 command = _command("label", "labels", "Set and remove labels on many objects.")

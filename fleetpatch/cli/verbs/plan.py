@@ -1,7 +1,5 @@
 """`fleetpatch plan`: expand a plan file into a run file, and show what would change."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,19 +30,12 @@ def command(
     Nothing is patched. The targets are written to a run file; `apply` patches exactly those.
     """
     from fleetpatch.campaign.settings import Settings
-    from fleetpatch.campaign.view import preview
     from fleetpatch.cli.execute import expand_with_progress
-    from fleetpatch.cli.output import WarnOnce, print_warnings
+    from fleetpatch.cli.output import WarnOnce, print_preview, print_warnings
     from fleetpatch.model.plan.load import load_plan
-    from fleetpatch.report.preview import as_json, preview_lines
-    from fleetpatch.report.terminal import write
 
     loaded = load_plan(plan)
     print_warnings(loaded)
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
-    summary = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
-    view = preview(Path(summary.run_file))
-    if output is Output.JSON:
-        typer.echo(json.dumps(as_json(view)))
-    else:
-        write(preview_lines(view), sys.stdout)
+    planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
+    print_preview(planned, output)

@@ -19,7 +19,12 @@ from fleetpatch.model.plan.checks.documents import check_documents
 from fleetpatch.model.plan.checks.fleet import check_fleet
 from fleetpatch.model.plan.checks.keys import check_keys
 from fleetpatch.model.plan.checks.operations import check_operations
-from fleetpatch.model.plan.checks.patch import check_labels, check_parts, check_sizes
+from fleetpatch.model.plan.checks.patch import (
+    check_existing,
+    check_labels,
+    check_parts,
+    check_sizes,
+)
 from fleetpatch.model.plan.checks.provider import (
     Discovered,
     Unresolved,
@@ -42,6 +47,7 @@ _CHECKS: Final = (
     check_sections,
     check_parts,
     check_labels,
+    check_existing,
     check_documents,
     check_operations,
     check_keys,

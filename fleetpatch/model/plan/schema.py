@@ -8,6 +8,7 @@ are only wrong in combination are found in `fleetpatch.model.plan.checks`.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+from msgspec.structs import replace
 from pydantic import Field
 
 from fleetpatch.model.change import (
@@ -106,6 +107,8 @@ class GuardsSection(Section):
     """If a touched field changed since the plan: skip the object, or overwrite the field."""
     conflicts: Literal["version", "none"] = "version"
     """version: each patch carries the planned resourceVersion; none: only the uid."""
+    on_existing: Literal["overwrite", "skip"] = "overwrite"
+    """If a label or annotation to set has another value: overwrite it, or skip the object."""
     on_clash: Literal["skip", "refuse"] = "skip"
     """If an object has the new label with another value: skip the object, or refuse the plan."""
     max_targets: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
@@ -177,6 +180,13 @@ class Plan(Section):
     def name(self) -> str:
         """The plan's name."""
         return self.metadata.name
+
+    def change(self) -> PlanChange:
+        """Return the change, independent of the plan file."""
+        change = self.patch.change()
+        if isinstance(change, MetadataChange) and self.guards.on_existing == "skip":
+            return replace(change, keeps_existing=True)
+        return change
 
     def retried(self, cluster: str) -> frozenset[int]:
         """Return the HTTP statuses that are retried on the cluster of that name."""

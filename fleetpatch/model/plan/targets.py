@@ -5,7 +5,12 @@ from typing import Annotated, Final, TypeAlias
 
 from pydantic import AfterValidator, Strict, WithJsonSchema
 
-from fleetpatch.model.names import problem_of_dns_label, problem_of_dns_subdomain, show
+from fleetpatch.model.names import (
+    problem_of_dns_label,
+    problem_of_dns_subdomain,
+    problem_of_object_name,
+    show,
+)
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.plan.retry import ClusterRetrySection
 from fleetpatch.model.plan.section import (
@@ -15,9 +20,10 @@ from fleetpatch.model.plan.section import (
     ListOf,
     ObjectFieldSelector,
     Section,
+    valid,
 )
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.model.selectors.field_selector import FieldSelector
+from fleetpatch.model.selectors.field_selector import FieldSelector, FieldTerm
 from fleetpatch.model.selectors.label_selector import Selector
 
 _WILDCARDS: Final = re.compile(r"\*|\?|\[!?[^\]]+\]")
@@ -47,6 +53,7 @@ def _namespace_pattern(text: str) -> str:
 
 Kind: TypeAlias = Annotated[str, AfterValidator(_kind)]
 NamespacePattern: TypeAlias = Annotated[str, AfterValidator(_namespace_pattern)]
+ObjectName: TypeAlias = Annotated[str, valid(problem_of_object_name)]
 _Provider: TypeAlias = Annotated[
     ProviderName,
     Strict(strict=False),  # a plan contains the name; a strict enum accepts only its members
@@ -78,6 +85,8 @@ class TargetBlock(Section):
     """Resources, as resource, resource.group, singular or short name: jobs.batch, tfjobs, vcjob."""
     namespaces: ListOf[NamespacePattern] = ()
     """Names and globs; ! in front excludes. Absent: all namespaces."""
+    names: ListOf[ObjectName] = ()
+    """Names of objects. Absent: all that the selectors match."""
     selector: LabelSelector = Selector()
     """A label selector, as for kubectl -l. Absent: every object of the kinds."""
     field_selector: ObjectFieldSelector = FieldSelector()
@@ -86,4 +95,11 @@ class TargetBlock(Section):
     @property
     def narrowing(self) -> Selector | FieldSelector:
         """The selector that limits the block to some objects of its kinds, or an empty one."""
-        return self.field_selector if self.selector.is_empty else self.selector
+        return self.field_selectors[0] if self.selector.is_empty else self.selector
+
+    @property
+    def field_selectors(self) -> tuple[FieldSelector, ...]:
+        """The field selector of each list: one for each of `names`, which it includes."""
+        terms = self.field_selector.terms
+        named = (FieldTerm("metadata.name", name) for name in self.names)
+        return tuple(FieldSelector((term, *terms)) for term in named) or (self.field_selector,)

@@ -16,6 +16,11 @@ def exact(patterns: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(sorted(set(patterns)))
 
 
+def named(patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the patterns that are names of single namespaces: no glob and no exclusion."""
+    return tuple(p for p in patterns if not p.startswith("!") and not _WILD & set(p))
+
+
 def select(patterns: Sequence[str], names: Iterable[str]) -> tuple[str, ...]:
     """Return the `names` that a pattern includes and that no pattern excludes, sorted.
 

@@ -27,6 +27,7 @@ from fleetpatch.model.fields import (
     Json,
     Path,
     Value,
+    annotation,
     label,
     look_up,
     show,
@@ -39,6 +40,9 @@ from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.merge_rules import UNTYPED, MergeRules, stored
 from fleetpatch.rules.patching.server_side_apply import applied
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
+
+_CHANGE_CAUSE: Final = annotation("kubernetes.io/change-cause")
+"""`kubectl annotate` always overwrites it: it describes the latest change."""
 
 _TYPE_META: Final = frozenset({"apiVersion", "kind"})
 
@@ -112,6 +116,8 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     before = {path: look_up(document, path) for path in change.touched}
     if clash := _clash(change, before):
         return DoesNotFit(Reason.CLASH, before, clash)
+    if change.keeps_existing and (existing := _existing(change, before)):
+        return DoesNotFit(Reason.EXISTS, before, existing)
     values = wanted(change, before)
     for path, value in values.items():
         if not deep_equal(before[path], value):
@@ -130,6 +136,23 @@ def _clash(change: MetadataChange, before: Fields) -> str:
         if ABSENT not in (kept, taken) and not deep_equal(kept, taken):
             return f"{show(label(new))} is already {taken!r}, but {old} is {kept!r}"
     return ""
+
+
+def _existing(change: MetadataChange, before: Fields) -> str:
+    """Describe the keys to set that have another value; empty if there are none.
+
+    As in `kubectl label` without `--overwrite`, a key to remove may have any value.
+    """
+    return "; ".join(
+        f"{show(path)} is already {before[path]!r}"
+        for path, value in change.values.items()
+        if path != _CHANGE_CAUSE and not _is_free(before[path], value)
+    )
+
+
+def _is_free(current: Value, value: Value) -> bool:
+    """Report whether `value` can be set without overwriting another one."""
+    return ABSENT in (current, value) or deep_equal(current, value)
 
 
 def _need_of_body(change: BodyPatch, seen: Seen, rules: MergeRules) -> Need:

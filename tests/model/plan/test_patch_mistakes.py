@@ -26,6 +26,12 @@ PARTS: list[tuple[str, str, str]] = [
     ("{merge: {spec: {a: b}}, apply: {spec: {a: b}}}", "8:32", "cannot be combined with merge"),
     ("{labels: {a: b}, force: true}", "8:25", "is for apply only"),
     ("{merge: 5}", "8:16", "must be a mapping"),
+    (
+        "{merge: {spec: {a: b}}}\nguards: {onExisting: skip}",
+        "9:10",
+        "is for patch.labels",
+    ),
+    ("{copyLabels: {a: b}}\nguards: {onExisting: skip}", "9:10", "see guards.onClash"),
     ("{annotations: {a: " + "x" * 262_144 + "}}", "8:9", "the annotations take 262145 bytes"),
 ]
 

@@ -225,3 +225,28 @@ def test_fields_that_only_name_the_kind_are_not_a_change() -> None:
     listed = Seen("n", "j", "u", "1", whole={"metadata": {"labels": {"team": "red"}}})
 
     assert isinstance(need(change, listed), Unchanged)
+
+
+def keeping(**labels: str | None) -> MetadataChange:
+    return MetadataChange(labels=labels, keeps_existing=True)
+
+
+def test_an_object_that_has_another_value_does_not_fit_a_change_that_keeps_it() -> None:
+    found = need(keeping(team="red", tier="gold"), seen_job({"team": "blue"}))
+
+    assert isinstance(found, DoesNotFit)
+    assert found.reason is Reason.EXISTS
+    assert found.detail == "metadata.labels.team is already 'blue'"
+
+
+def test_absent_and_equal_values_and_removals_fit_a_change_that_keeps_values() -> None:
+    seen = seen_job({"same": "x", "old": "y"})
+
+    found = need(keeping(new="1", same="x", old=None), seen)
+
+    assert isinstance(found, NeedsPatch)
+    assert found.wanted == {label("new"): "1", label("same"): "x", label("old"): ABSENT}
+
+
+def test_an_empty_label_is_another_value() -> None:
+    assert isinstance(need(keeping(team="red"), seen_job({"team": ""})), DoesNotFit)

@@ -132,6 +132,19 @@ def check_parts(tree: Json) -> Iterator[Finding]:
         yield Finding(("patch", "force"), "is for apply only; remove it", of_key=True)
 
 
+def check_existing(tree: Json) -> Iterator[Finding]:
+    """Find `guards.onExisting: skip` beside a patch for which it has no meaning."""
+    if mapping_at(tree, ("guards",)).get("onExisting") != "skip":
+        return
+    patch = mapping_at(tree, ("patch",))
+    if patch and "labels" not in patch and "annotations" not in patch:
+        what = (
+            "is for patch.labels and patch.annotations, and the patch has neither; remove it"
+            " (for renameLabels and copyLabels see guards.onClash)"
+        )
+        yield Finding(("guards", "onExisting"), what, of_key=True)
+
+
 def check_sizes(tree: Json) -> Iterator[Finding]:
     """Find a body that is too large to be signed, if a cluster needs signed requests."""
     if not any("aksk" in mapping_at(tree, (*path, "auth")) for path in sections(tree, ("fleet",))):

@@ -14,6 +14,7 @@ def check_sections(tree: Json) -> Iterator[Finding]:
     for block in sections(tree, ("targets",)):
         yield from _repeated(tree, (*block, "kinds"))
         yield from _repeated(tree, (*block, "namespaces"))
+        yield from _repeated(tree, (*block, "names"))
     yield from _pace(tree)
     for retry in (("retry",), *((*path, "retry") for path in sections(tree, ("fleet",)))):
         yield from _statuses(tree, (*retry, "statuses"))

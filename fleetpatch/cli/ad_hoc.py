@@ -1,0 +1,65 @@
+"""Carries out the plan that `label` and `annotate` make of their arguments."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.view import names_not_found
+from fleetpatch.cli import execute
+from fleetpatch.cli.options import Output
+from fleetpatch.errors import Exit
+from fleetpatch.model.outcome import Outcome, Reason
+from fleetpatch.model.plan.load import PlanFile
+from fleetpatch.model.run import Summary
+from fleetpatch.report.wording import several
+
+
+def carry_out(
+    plan: PlanFile,
+    settings: Settings,
+    output: Output,
+    *,
+    run_file: Path | None,
+    everything: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Expand the plan, ask unless `yes`, carry the run out, and exit with its code.
+
+    As in kubectl the command fails, with exit code 3, for objects that were named and do not exist,
+    and for objects that were kept because `--overwrite` is missing. The others are changed.
+    """
+    planned = execute.expand_with_progress(
+        plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+    )
+    missing = names_not_found(Path(planned.run_file))
+    _warn_of(missing)
+
+    def code_of(summary: Summary) -> Exit:
+        code = execute.code_of(summary)
+        kept = summary.reasons.get(Outcome.SKIPPED, {}).get(Reason.EXISTS, 0)
+        if kept:
+            sys.stderr.write(
+                f"{several(kept, 'object')} had another value already and kept it"
+                f" (skipped: {Reason.EXISTS}); use --overwrite to replace it\n"
+            )
+        return Exit.SOME_FAILED if code is Exit.OK and (kept or missing) else code
+
+    execute.carry_out(planned, settings, output, yes=yes, code_of=code_of)
+
+
+def rehearse(
+    plan: PlanFile, settings: Settings, output: Output, *, run_file: Path | None, everything: bool
+) -> None:
+    """Expand the plan and show what it would change; no patch is sent (`--dry-run=client`)."""
+    from fleetpatch.cli.output import print_preview
+
+    planned = execute.expand_with_progress(plan, settings, run_file=run_file, everything=everything)
+    _warn_of(names_not_found(Path(planned.run_file)))
+    print_preview(planned, output)
+
+
+def _warn_of(missing: Sequence[str]) -> None:
+    for name in missing:
+        sys.stderr.write(f"warning: {name} was not found\n")
