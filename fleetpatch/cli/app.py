@@ -24,6 +24,8 @@ VERBS = MappingProxyType(
         "resume": "Continue a run, or retry its failed targets.",
         "undo": "Put back what a run changed, unless it was changed again since.",
         "status": "Show the state of runs.",
+        "runs": "List the runs, newest first.",
+        "forget": "Remove the run files and logs of runs that are over.",
         "targets": "List the targets of a run.",
         "label": "Set and remove labels on many objects.",
         "annotate": "Set and remove annotations on many objects.",

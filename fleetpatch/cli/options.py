@@ -1,12 +1,13 @@
 """Options that several verbs share."""
 
+import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
-from fleetpatch.model.units import read_duration
+from fleetpatch.model.units import read_age, read_duration, read_since
 
 
 class Output(StrEnum):
@@ -36,6 +37,20 @@ def _duration(text: str | float) -> float:
     if not seconds:
         raise typer.BadParameter(f"{text!r} leaves no time for an answer; use a longer duration")
     return seconds
+
+
+def _since(text: str) -> float:
+    try:
+        return read_since(text, time.time())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _age(text: str) -> float:
+    try:
+        return read_age(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _new_file(path: Path | None) -> Path | None:
@@ -100,6 +115,26 @@ TimeoutOption: TypeAlias = Annotated[
         parser=_duration,
         metavar="DURATION",
         help="The timeout of one request [30s].",
+        show_default=False,
+    ),
+]
+SinceOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--since",
+        parser=_since,
+        metavar="WHEN",
+        help="Only runs since then: a date or time in UTC, or an age such as 12h or 2d.",
+        show_default=False,
+    ),
+]
+OlderThanOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--older-than",
+        parser=_age,
+        metavar="AGE",
+        help="Only runs that were planned longer ago, as 90d or 12h.",
         show_default=False,
     ),
 ]

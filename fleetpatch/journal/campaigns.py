@@ -179,6 +179,27 @@ def undos(entries: Iterable[RunEntry]) -> dict[str, str]:
     return dict(reversed(begun))
 
 
+def put_back(entries: Iterable[RunEntry]) -> dict[str, str]:
+    """Map the name of each run whose changes were put back to that of the undo that did it.
+
+    An undo counts once it is finished, none of its targets failed, and it was not undone itself.
+    """
+    finished = [
+        (entry.info.undo_of, entry.run)
+        for entry in entries
+        if entry.info is not None
+        and entry.info.undo_of
+        and not entry.info.dry_run
+        and (entry.state, entry.cause_code) == (RunState.FINISHED, "")
+    ]
+    found: dict[str, str] = {}
+    # Newest first: whether an undo was undone is known before the run that it has undone is seen.
+    for undone, undo in finished:
+        if undo not in found:
+            found[undone] = undo
+    return found
+
+
 def _always(_info: RunInfo) -> bool:
     return True
 

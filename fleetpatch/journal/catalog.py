@@ -22,7 +22,7 @@ from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.run import STARTED, UNFINISHED, RunInfo, RunState
 
 _SUFFIX: Final = ".run"
-_BEFORE_ALL: Final[Age] = ("", 0.0)
+_BEFORE_ALL: Final[Age] = ("19700101T0000", 0.0)
 
 
 class RunEntry(msgspec.Struct, frozen=True):
@@ -140,10 +140,14 @@ def read_entry(path: Path) -> RunEntry:
         return RunEntry(path, problem=str(error))
 
 
-def _age(path: Path) -> tuple[Age, str]:
-    """Return a sort key: the time in the name, or that of the last write if there is none."""
+def planned(path: Path) -> Age:
+    """Return when a run was planned, or the last write to a file whose name does not say it."""
     name = run_names.parse(path.stem)
-    return (name.planned if name else _written(path)), path.name
+    return name.planned if name else _written(path)
+
+
+def _age(path: Path) -> tuple[Age, str]:
+    return planned(path), path.name
 
 
 def _written(path: Path) -> Age:

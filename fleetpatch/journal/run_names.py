@@ -52,3 +52,9 @@ def age_of(moment: datetime) -> Age:
     """Return the age that a run has which was planned at `moment`, which is aware."""
     utc = moment.astimezone(UTC)
     return f"{utc:{_MINUTE}}", utc.second + utc.microsecond / 1e6
+
+
+def seconds_of(age: Age) -> float:
+    """Return an age in seconds since the epoch."""
+    minute, seconds = age
+    return datetime.strptime(f"{minute}+0000", f"{_MINUTE}%z").timestamp() + seconds

@@ -21,6 +21,9 @@ _LONGEST: Final = 10 * 366 * 86_400.0
 """Seconds; ten years, so that adding a duration to any timestamp cannot overflow."""
 _DURATION: Final = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h))+")
 _DURATION_PART: Final = re.compile(rf"({_NUMBER})(ms|s|m|h)")
+_AGES: Final = MappingProxyType({"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0})
+_AGE: Final = re.compile(r"(?:[0-9]{1,6}[smhdw])+")
+_AGE_PART: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _RATE: Final = re.compile(rf"({_NUMBER})/(s|m|h)")
 _PERCENT: Final = re.compile(rf"({_NUMBER})%")
 
@@ -53,6 +56,28 @@ def read_duration(text: str) -> float:
     if seconds > _LONGEST:
         raise ValueError(f"{text!r} is longer than ten years; leave it out to set no limit")
     return seconds
+
+
+def read_age(text: str) -> float:
+    """Return the seconds of an age: `90d`, `2w`, `12h` or `1d12h`."""
+    if not _AGE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a valid age; write it as 90d, 2w or 12h")
+    return sum(float(number) * _AGES[unit] for number, unit in _AGE_PART.findall(text))
+
+
+def read_since(text: str, now: float) -> float:
+    """Return seconds since the epoch of a moment: RFC 3339, a date, or an age before `now`.
+
+    Without a time zone the moment is in UTC, as in the names of runs.
+    """
+    moment = seconds_of_rfc3339(text)
+    if moment is None and _AGE.fullmatch(text):
+        moment = now - read_age(text)
+    if moment is None:
+        raise ValueError(
+            f"{text!r} is not a valid moment; write it as 2026-01-26, 2026-01-26T01:30 or 12h"
+        )
+    return moment
 
 
 def write_duration(seconds: float) -> str:

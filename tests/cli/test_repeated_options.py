@@ -94,7 +94,7 @@ def test_lists_are_lists_in_every_verb_that_has_them() -> None:
     names = {name for _, name in SEVERAL}
 
     assert {(verb, option.name) for verb, option in options() if option.name in names} == SEVERAL
-    assert {"reason", "outcome", "namespace", "allow_key"} == names
+    assert {"reason", "outcome", "namespace", "allow_key", "plan", "state"} == names
 
 
 def test_a_flag_may_be_repeated(call: Caller) -> None:

@@ -1,0 +1,145 @@
+"""Removes the run files and logs of runs that are over.
+
+A run file is the record of what was changed, and without it nothing can be put back. So a run is
+kept if it is unfinished, or if it changed something that was not put back. An undo is kept as long
+as the run that it has undone: otherwise that run would seem not to be undone.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.errors import Refused, UsageError
+from fleetpatch.journal import campaigns, catalog, flock, queries, run_names, sqlite_file
+from fleetpatch.journal.campaigns import Campaign
+from fleetpatch.journal.catalog import RunEntry
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.run import RunState
+
+
+class Forgotten(msgspec.Struct):
+    """The names of the runs that were removed, and of those that were kept, with the reasons."""
+
+    removed: list[str] = msgspec.field(default_factory=list)
+    kept: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+def forget(
+    found: Iterable[Path | Campaign],
+    settings: Settings,
+    *,
+    older_than: float | None = None,
+    keep: int = 0,
+    force: bool = False,
+) -> Forgotten:
+    """Remove runs, and of campaigns all that are over.
+
+    `older_than` (seconds) and `keep` (the newest ones of each campaign) leave runs out. A run that
+    must be kept is kept with its reason; if it was named itself, nothing is removed at all and
+    Refused is raised. `force` removes any run but one that is being carried out, which raises
+    Locked.
+    """
+    named, of_campaigns = _selected(found, keep)
+    if older_than is not None:
+        before = settings.clock.wall() - older_than
+        named, of_campaigns = (
+            [one for one in entries if _planned(one) < before] for entries in (named, of_campaigns)
+        )
+    selected = {entry.path: entry for entry in (*named, *of_campaigns)}
+    _refuse_foreign(selected.values(), settings.runs)
+    reasons = {} if force else _reasons(list(selected.values()))
+    if refused := [one for one in named if one.path in reasons]:
+        why = "; ".join(f"{one.run}: {reasons[one.path]}" for one in refused)
+        raise Refused(f"{why}; nothing was removed; --force removes it all the same")
+    forgotten = Forgotten(kept={selected[path].run: why for path, why in reasons.items()})
+    with ExitStack() as stack:
+        removable = [one for path, one in selected.items() if path not in reasons]
+        # All of them before the first is removed: a run that is carried out now raises Locked.
+        for entry in removable:
+            stack.enter_context(flock.hold(flock.beside(entry.path), str(entry.path)))
+        for entry in removable:
+            _remove(entry.path)
+            forgotten.removed.append(entry.run)
+    return forgotten
+
+
+def _selected(found: Iterable[Path | Campaign], keep: int) -> tuple[list[RunEntry], list[RunEntry]]:
+    """Return the runs that were named themselves, and those of campaigns."""
+    named: list[RunEntry] = []
+    of_campaigns: list[RunEntry] = []
+    for one in found:
+        if isinstance(one, Path):
+            named.append(catalog.read_entry(one))
+            continue
+        kept = one.runs[:keep]
+        of_campaigns += one.runs[keep:]
+        of_kept = {entry.run for entry in kept}
+        of_campaigns += [
+            undo for undo in one.undos if undo.info and undo.info.undo_of not in of_kept
+        ]
+    return named, of_campaigns
+
+
+def _refuse_foreign(entries: Iterable[RunEntry], runs: Path) -> None:
+    """Raise UsageError for a file that is not a run file; a damaged one lies with the others."""
+    for entry in entries:
+        if entry.problem and entry.path.parent.resolve() != runs.resolve():
+            raise UsageError(f"{entry.problem}; nothing was removed")
+
+
+def _planned(entry: RunEntry) -> float:
+    return run_names.seconds_of(catalog.planned(entry.path))
+
+
+def _reasons(selected: Sequence[RunEntry]) -> dict[Path, str]:
+    """Say for each run that must be kept why."""
+    folders = {entry.path.parent for entry in selected}
+    names = {campaigns.name_of(entry.run).removeprefix("undo-") for entry in selected}
+    related = [campaigns.read(folder, name) for folder in folders for name in sorted(names)]
+    known = [entry for one in related for entry in (*one.undos, *one.runs)]
+    put_back = campaigns.put_back(known)
+    found = {entry.path: _reason(entry, put_back) for entry in selected}
+    # An undo last: it may go if the run that it has undone goes, too.
+    going = {entry.run for entry in selected if not found[entry.path]}
+    staying = {entry.run for entry in known} - going
+    for entry in selected:
+        if not found[entry.path]:
+            found[entry.path] = _reason_of_undo(entry, staying)
+    return {path: why for path, why in found.items() if why}
+
+
+def _reason(entry: RunEntry, put_back: Collection[str]) -> str:
+    """Say why a run must be kept; empty if it may be removed."""
+    if entry.problem:
+        return "it cannot be read"
+    if not entry.is_started or entry.run in put_back:
+        return ""
+    if entry.is_unfinished:
+        return "it is unfinished"
+    is_undo = entry.info is not None and entry.info.undo_of
+    if entry.info is None or entry.info.dry_run or is_undo or not _has_applied(entry):
+        return ""
+    return "it is not undone"
+
+
+def _reason_of_undo(entry: RunEntry, staying: Collection[str]) -> str:
+    if entry.info is None or entry.state is not RunState.FINISHED:
+        return ""
+    if entry.info.undo_of not in staying:
+        return ""
+    return f"it has undone {entry.info.undo_of}, which is kept"
+
+
+def _has_applied(entry: RunEntry) -> bool:
+    with RunFile.open(entry.path, check=False) as run:
+        return queries.summary(run).tally.applied > 0
+
+
+def _remove(run_file: Path) -> None:
+    sqlite_file.erase(run_file)
+    for suffix in (".jsonl", ".control.json", ".status.json"):
+        catalog.log_path(run_file).with_suffix(suffix).unlink(missing_ok=True)
+    flock.beside(run_file).unlink(missing_ok=True)

@@ -1,0 +1,49 @@
+"""`fleetpatch forget`: remove the run files and logs of runs that are over."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from fleetpatch.cli.options import OlderThanOption, StateDirOption
+
+
+def command(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN|NAME...",
+            help="Run files, runs' names or their beginnings, or plans' names.",
+            show_default=False,
+        ),
+    ],
+    older_than: OlderThanOption = None,
+    keep: Annotated[
+        int,
+        typer.Option("--keep", min=0, metavar="N", help="Keep the newest N runs of each plan [0]."),
+    ] = 0,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Remove also what is unfinished, or not undone."),
+    ] = False,
+    state_dir: StateDirOption = None,
+) -> None:
+    """Remove the run files and logs of runs that are over.
+
+    A run that is unfinished, or that changed something and was not undone, is kept: without its
+    run file it cannot be continued or undone. Of a plan, all other runs are removed, previews
+    included. A run that is being carried out is never removed.
+    """
+    from fleetpatch.campaign.forget import forget
+    from fleetpatch.campaign.settings import Settings
+    from fleetpatch.journal import campaigns
+    from fleetpatch.report.wording import several
+
+    settings = Settings(state_dir=state_dir)
+    found = [campaigns.find(settings.runs, text) for text in runs]
+    forgotten = forget(found, settings, older_than=older_than, keep=keep, force=force)
+    for run, reason in forgotten.kept.items():
+        sys.stderr.write(f"Kept {run}: {reason} (--force removes it).\n")
+    typer.echo(f"Removed {several(len(forgotten.removed), 'run')}.")
+    for run in forgotten.removed:
+        typer.echo(f"  {run}")

@@ -1,0 +1,61 @@
+"""`fleetpatch runs`: the list of runs, newest first."""
+
+import json
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from fleetpatch.cli.options import Output, OutputOption, SinceOption, StateDirOption
+from fleetpatch.model.run import RunState, as_json
+
+
+def command(
+    plan: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plan",
+            metavar="NAME",
+            help="Only runs of this plan; may be repeated.",
+        ),
+    ] = None,
+    state: Annotated[
+        list[RunState] | None,
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help=f"Only runs in this state; may be repeated: {', '.join(RunState)}.",
+        ),
+    ] = None,
+    since: SinceOption = None,
+    limit: Annotated[
+        int, typer.Option("--limit", min=0, metavar="N", help="The most runs to list; 0 lists all.")
+    ] = 20,
+    output: OutputOption = Output.TEXT,
+    state_dir: StateDirOption = None,
+) -> None:
+    """List the runs, newest first.
+
+    A run that is planned was previewed and not started.
+    """
+    from fleetpatch.campaign.settings import Settings
+    from fleetpatch.journal.run_list import RunFilter, newest
+    from fleetpatch.report.runs import run_lines
+    from fleetpatch.report.terminal import write
+
+    folder = Settings(state_dir=state_dir).runs
+    chosen = RunFilter(frozenset(plan or ()), frozenset(state or ()), since)
+    listed = newest(folder, chosen, limit or None)
+    for problem in listed.problems:
+        sys.stderr.write(f"{problem}\n")
+    if output is Output.JSON:
+        typer.echo(json.dumps([as_json(summary) for summary in listed.runs]))
+    elif listed.runs:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        write(run_lines(listed.runs, width), sys.stdout)
+        if listed.has_more:
+            sys.stderr.write("There are more runs; --limit 0 lists all.\n")
+    else:
+        such = " such" if plan or state or since is not None else ""
+        typer.echo(f"There are no{such} runs in {folder}.")

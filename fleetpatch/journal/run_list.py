@@ -1,0 +1,73 @@
+"""The list of runs: only the run files that are shown are read as a whole.
+
+A state folder may hold thousands of runs. Their names say plan and age, so a list of the newest
+ones opens no others.
+"""
+
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+import msgspec
+
+from fleetpatch.errors import RunFileError
+from fleetpatch.journal import catalog, meta, queries, run_names
+from fleetpatch.journal.campaigns import name_of
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.run import RunState, Summary
+
+
+class RunFilter(msgspec.Struct, frozen=True):
+    """The runs to list; an empty set means all. `since` is in seconds since the epoch."""
+
+    plans: AbstractSet[str] = frozenset()
+    states: AbstractSet[RunState] = frozenset()
+    since: float | None = None
+
+
+class RunList(msgspec.Struct):
+    """The runs of a list, newest first; `problems` has a line for each file that is not readable.
+
+    `has_more`: further runs match the filter.
+    """
+
+    runs: list[Summary] = msgspec.field(default_factory=list)
+    problems: list[str] = msgspec.field(default_factory=list)
+    has_more: bool = False
+
+
+def newest(runs: Path, chosen: RunFilter, limit: int | None = None) -> RunList:
+    """Read the newest runs of a folder that `chosen` selects, at most `limit`."""
+    listed = RunList()
+    for path in catalog.run_files(runs):
+        if chosen.since is not None and run_names.seconds_of(catalog.planned(path)) < chosen.since:
+            break
+        parts = run_names.parse(path.stem)
+        if parts is not None and chosen.plans and not _is_of(chosen, parts.campaign):
+            continue
+        try:
+            summary = _summary(path, chosen)
+        except RunFileError as error:
+            listed.problems.append(str(error))
+            continue
+        if summary is None:
+            continue
+        if len(listed.runs) == limit:
+            listed.has_more = True
+            break
+        listed.runs.append(summary)
+    return listed
+
+
+def _is_of(chosen: RunFilter, campaign: str) -> bool:
+    return campaign in chosen.plans or campaign.removeprefix("undo-") in chosen.plans
+
+
+def _summary(path: Path, chosen: RunFilter) -> Summary | None:
+    """Summarize a run file; None if the filter excludes it."""
+    # Without `check`, which would read all of each file.
+    with RunFile.open(path, check=False) as run:
+        if chosen.plans and not _is_of(chosen, name_of(run.info.run)):
+            return None
+        if chosen.states and meta.state(run.database)[0] not in chosen.states:
+            return None
+        return queries.summary(run)
