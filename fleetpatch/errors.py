@@ -12,7 +12,8 @@
     |-- SurroundingsError      the tool's surroundings broke                        exit 1
     |   |-- KubeconfigError    a kubeconfig that is missing, broken or unfit
     |   |-- CredentialsError   credentials that are missing or not accepted
-    |   |-- ClusterError       a server that cannot be reached or makes no sense
+    |   |-- ClusterError       a server whose answers make no sense
+    |   |   `-- UnreachableError   a server that does not answer
     |   |-- RunFileError       a run file that is missing, damaged, foreign or full
     |   `-- LogError           a log that cannot be opened or written
     `-- Locked                 another run holds the lock                           exit 6
@@ -44,15 +45,20 @@ class Exit(IntEnum):
 
 
 class FleetpatchError(Exception):
-    """Root of all errors here; `exit_code` is what the process ends with."""
+    """Root of all errors here; `exit_code` is what the process ends with.
+
+    `cause_code` is a `fleetpatch.model.cause.CauseCode`, for programs.
+    """
 
     exit_code: Exit = Exit.BROKEN
+    cause_code: str = "surroundings"
 
 
 class UsageError(FleetpatchError):
     """The arguments are not valid; nothing was sent."""
 
     exit_code = Exit.USAGE
+    cause_code = "usage"
 
 
 class Placed(Protocol):
@@ -73,10 +79,13 @@ class Refused(FleetpatchError):
     """A guard refused the plan; the message has counts, threshold and what to do."""
 
     exit_code = Exit.USAGE
+    cause_code = "guard-refused"
 
 
 class UnselectiveError(PlanError, Refused):
     """Blocks of the plan have no selector, and would match every object of their kinds."""
+
+    cause_code = "guard-refused"
 
 
 class NothingMatched(Refused):
@@ -87,6 +96,7 @@ class WindowClosed(FleetpatchError):
     """The plan's window is closed; the message names its next opening."""
 
     exit_code = Exit.PAUSED
+    cause_code = "window-closed"
 
 
 class SurroundingsError(FleetpatchError):
@@ -100,9 +110,19 @@ class KubeconfigError(SurroundingsError):
 class CredentialsError(SurroundingsError):
     """The API server does not accept our credentials, or they cannot be obtained."""
 
+    cause_code = "credentials-refused"
+
 
 class ClusterError(SurroundingsError):
-    """An API server cannot be reached, or its answers cannot be understood."""
+    """An API server refuses what a plan needs, or its answers cannot be understood."""
+
+    cause_code = "cluster-failing"
+
+
+class UnreachableError(ClusterError):
+    """An API server does not answer."""
+
+    cause_code = "unreachable"
 
 
 class RunFileError(SurroundingsError):
@@ -112,8 +132,11 @@ class RunFileError(SurroundingsError):
 class LogError(SurroundingsError):
     """The log cannot be opened or written; nothing is patched without one."""
 
+    cause_code = "log-failed"
+
 
 class Locked(FleetpatchError):
     """Another run holds the lock; the message names its holder."""
 
     exit_code = Exit.LOCKED
+    cause_code = "locked"

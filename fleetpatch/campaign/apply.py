@@ -9,6 +9,7 @@ from fleetpatch.campaign.log import open_log_of
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
+from fleetpatch.engine import events
 from fleetpatch.journal import catalog, flock, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason
@@ -66,19 +67,21 @@ async def apply(
     is left as it is, and so is a halted run, unless `options` resume it. `lock` is the lock of the
     plan, if the caller holds it.
 
-    Raises Locked, RunFileError, LogError, KubeconfigError and CredentialsError; UsageError if the
-    run was planned on other servers than its plan leads to now; ClusterError if the plan's Lease
-    cannot be acquired. Other failures of a server are in the summary instead.
+    Raises Locked, RunFileError, LogError and KubeconfigError, and UsageError if the run was planned
+    on other servers than its plan leads to now. What servers refuse is in the summary instead.
     """
     run_file, settings = Path(run_file), settings or Settings()
     options = options or ApplyOptions()
     with open_for_writing(run_file, settings, lock) as journal:
         summary = queries.summary(journal)
-        if summary.state is RunState.FINISHED:
+        if summary.state is RunState.FINISHED or (
+            summary.state is RunState.HALTED and not options.resume_halted
+        ):
+            # One line for a nightly call that had nothing to do.
+            with open_log_of(run_file, journal.info.run, settings) as log:
+                events.run_finished(log, summary)
             return summary
         if summary.state is RunState.HALTED:
-            if not options.resume_halted:
-                return summary
             require_same_servers(journal.info, plan_of(journal))
             # A person who resumes a halted run has seen the failures and accepts them.
             journal.accept_failures(summary.tally.failed)

@@ -4,18 +4,20 @@ A module of its own because planning, applying and undoing use it, and undoing i
 """
 
 import os
-from collections.abc import Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from fleetpatch._version import __version__
 from fleetpatch.campaign.settings import Settings, whoami
 from fleetpatch.engine import events
+from fleetpatch.errors import FleetpatchError, LogError
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.answer import MAX_WARNING_TEXTS
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo
 from fleetpatch.report.logs import Log, open_log
@@ -25,6 +27,26 @@ def open_log_of(run_file: Path, run: str, settings: Settings) -> AbstractContext
     """Open the log of the run with the id `run`. Raises as `fleetpatch.report.logs`."""
     ours = settings.log_file is None
     return open_log(settings.log_of(run_file), run=run, ours=ours, now=settings.clock.wall)
+
+
+@contextmanager
+def refusals_logged(plan_file: Path, settings: Settings) -> Iterator[None]:
+    """Log an error that ends the block before there is a run, if a person named a log.
+
+    Without a run the log has no other place.
+    """
+    try:
+        yield
+    except FleetpatchError as error:
+        cause = Cause(CauseCode(error.cause_code), str(error))
+        # The error of the block is the one to be seen.
+        with suppress(LogError):
+            if settings.log_file is not None:
+                with open_log_of(plan_file, "", settings) as log:
+                    events.apply_refused(
+                        log, plan=str(plan_file), cause=cause, exit_code=error.exit_code
+                    )
+        raise
 
 
 def log_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> None:

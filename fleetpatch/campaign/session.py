@@ -14,10 +14,10 @@ from fleetpatch.campaign.log import log_latest_outcomes, log_server_warnings, lo
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
 from fleetpatch.campaign.waves import Rollout, WaveHold
 from fleetpatch.campaign.wiring import (
-    holding_lease,
     lease_holder_of,
     pacer_of,
     patch_policy_of,
+    renewing,
     window_guard_of,
 )
 from fleetpatch.engine import events, pipeline
@@ -31,6 +31,7 @@ from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
+from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
@@ -87,13 +88,22 @@ class Session:
         if window is not None and not await self._is_open(window):
             return self._end(self._stopped or [self._closed(window)])
         async with AsyncExitStack() as stack:
-            opened = await self._open_fleet(stack)
+            try:
+                opened = await self._open_fleet(stack)
+            except CredentialsError as error:
+                if self._read_only:
+                    raise
+                return self._end([Cause(CauseCode.CREDENTIALS_REFUSED, str(error))])
             if opened is None:
                 return self._end(self._stopped)
             fleet, missing = opened
             lease = self._lease_holder(fleet)
             guards = [guard.holds for guard in (lease, window) if guard is not None]
-            async with holding_lease(lease), self._watched(window):
+            try:
+                acquired = lease if lease and await lease.acquire() else None
+            except ClusterError as error:
+                return self._end([Cause(CauseCode.LEASE_UNAVAILABLE, str(error))])
+            async with renewing(acquired), self._watched(window):
                 # Only now: a wait for the Lease is not part of the session's usage.
                 meter = UsageMeter(fleet, self._settings.clock, self._limits)
                 lanes = [self._lane(cluster, guards, meter) for cluster in fleet]

@@ -134,13 +134,13 @@ def lease_holder_of(
 
 
 @asynccontextmanager
-async def holding_lease(lease_holder: LeaseHolder | None) -> AsyncIterator[None]:
-    """Hold the Lease while the block runs, if the plan asks for one.
+async def renewing(lease_holder: LeaseHolder | None) -> AsyncIterator[None]:
+    """Renew the Lease while the block runs; None if the plan needs none, or it was not acquired.
 
-    If the run is stopped before the Lease is acquired, the block runs without it, and its lanes
-    send nothing, since they are stopped. Raises Locked and ClusterError.
+    If the run was stopped before the Lease was acquired, the block runs without it, and its lanes
+    send nothing, since they are stopped.
     """
-    if lease_holder is None or not await lease_holder.acquire():
+    if lease_holder is None:
         yield
         return
     async with lease_holder.renewing():

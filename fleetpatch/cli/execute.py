@@ -14,13 +14,13 @@ from msgspec.structs import replace
 from fleetpatch.campaign.apply import PlanLock, apply
 from fleetpatch.campaign.plan import expand
 from fleetpatch.campaign.settings import ApplyOptions, Settings
-from fleetpatch.campaign.view import preview
+from fleetpatch.campaign.view import preview, summarize
 from fleetpatch.cli import signals
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.output import print_summary
 from fleetpatch.cli.streams import ignoring_broken_pipe
-from fleetpatch.errors import Exit, UsageError
+from fleetpatch.errors import Exit, RunFileError, SurroundingsError, UsageError
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import Summary
@@ -28,7 +28,7 @@ from fleetpatch.report.preview import QUESTION, confirmation_lines, is_yes, prev
 from fleetpatch.report.progress import watch_applying, watch_planning
 from fleetpatch.report.summary import not_continued
 from fleetpatch.report.terminal import write
-from fleetpatch.report.wording import command
+from fleetpatch.report.wording import command, several
 from fleetpatch.rules.running.run_state import exit_code
 
 
@@ -87,6 +87,8 @@ def carry_out(
     except signals.Interrupted:
         sys.stderr.write(_nothing_sent(planned))
         raise
+    except SurroundingsError as error:
+        raise type(error)(f"{error}; {_how_far(planned)}") from error
     # The outcome is recorded, so a closed stdout does not make the command fail.
     with ignoring_broken_pipe():
         print_summary(summary, settings, output)
@@ -105,6 +107,18 @@ def _apply(
         )
         advice = f"; continue with `{command('resume', planned.run_file)}`"
         return run(lambda: interruptible(lambda stop: work(stop=stop), advice))
+
+
+def _how_far(planned: Summary) -> str:
+    """Say how far a run got that an error of our own surroundings ended."""
+    run_file = planned.run_file
+    try:
+        tally = summarize(run_file).tally
+    except RunFileError:
+        return f"how far the run got cannot be read from {run_file}"
+    ended = f"{tally.total - tally.open} of {several(tally.total, 'target')} have ended"
+    sent = f", {tally.in_doubt} more may have been sent" if tally.in_doubt else ""
+    return f"run {planned.info.run}: {ended}{sent}; continue with `{command('resume', run_file)}`"
 
 
 def _confirm(planned: Summary) -> None:

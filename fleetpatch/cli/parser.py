@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperOption
 
 from fleetpatch._version import __version__
 from fleetpatch.cli.options import DRY_RUN, DryRun
-from fleetpatch.errors import UsageError
+from fleetpatch.errors import FleetpatchError, UsageError
 from fleetpatch.model.text import is_unicode
 
 _UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
@@ -119,6 +119,17 @@ class Command(TyperCommand):
                 error.ctx = ctx  # type: ignore[attr-defined] # typer's errors have it
             raise
 
+    def invoke(self, ctx: Any) -> Any:
+        """Call the verb; with `-o json` stdout also gets the error that ended it, as an object."""
+        try:
+            return super().invoke(ctx)
+        except FleetpatchError as error:
+            if ctx.params.get("output") == "json":
+                import json
+
+                typer.echo(json.dumps(error_as_json(error)))
+            raise
+
     def _parse(self, ctx: Any, args: list[str]) -> list[str]:
         args = _with_dry_run_values(args, self.get_params(ctx))
         if not ctx.resilient_parsing:  # set while a half-written command line is completed
@@ -166,6 +177,15 @@ def _takes_next(argument: str, taking: Collection[str]) -> bool:
         if argument.startswith("-") and f"-{letter}" in taking:
             return at == len(argument)
     return False
+
+
+def error_as_json(error: FleetpatchError) -> dict[str, str | int]:
+    """Render an error that ended a verb; an interface (docs/reference.md)."""
+    return {
+        "cause": str(error),
+        "causeCode": error.cause_code,
+        "exitCode": int(error.exit_code),
+    }
 
 
 def _check(option: TyperOption, times: int, value: object) -> None:

@@ -2,11 +2,13 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
 from fleetpatch.campaign.apply import plan_lock
+from fleetpatch.campaign.log import refusals_logged
 from fleetpatch.campaign.plan import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
@@ -68,26 +70,28 @@ def apply_plan(
     yes: bool,
 ) -> None:
     """Carry out the plan file at `path`, by its unfinished run or a new one; exit with its code."""
-    plan = load_plan(path)
-    require_digest(plan.digest, choice.digest, str(path))
-    print_warnings(plan)
-    servers = ServerComparison(plan.plan)
-    # Locked before the run is selected, so that two processes cannot both make a new one.
-    with plan_lock(plan.plan.name, settings) as lock:
-        planned = None
-        # `--run-file` names the file of a new run.
-        if not (choice.new or choice.run_file):
-            planned = unfinished_run(plan, settings, servers, dry_run=choice.dry_run)
-        if planned is None:
-            planned = new_run(
-                plan,
-                settings,
-                options,
-                servers,
-                run_file=choice.run_file,
-                everything=choice.everything,
-                dry_run=choice.dry_run,
-            )
+    with ExitStack() as stack:
+        with refusals_logged(path, settings):
+            plan = load_plan(path)
+            require_digest(plan.digest, choice.digest, str(path))
+            print_warnings(plan)
+            servers = ServerComparison(plan.plan)
+            # Locked before the run is selected, so that two processes cannot both make a new one.
+            lock = stack.enter_context(plan_lock(plan.plan.name, settings))
+            planned = None
+            # `--run-file` names the file of a new run.
+            if not (choice.new or choice.run_file):
+                planned = unfinished_run(plan, settings, servers, dry_run=choice.dry_run)
+            if planned is None:
+                planned = new_run(
+                    plan,
+                    settings,
+                    options,
+                    servers,
+                    run_file=choice.run_file,
+                    everything=choice.everything,
+                    dry_run=choice.dry_run,
+                )
         carry_out(planned, settings, output, yes=yes, lock=lock, options=options)
 
 

@@ -91,6 +91,13 @@ def run_started(
     )
 
 
+def apply_refused(log: Events, *, plan: str, cause: Cause, exit_code: int) -> None:
+    """A plan was not carried out, for a cause from before there was a run."""
+    log.warning(
+        "apply.refused", plan=plan, cause=cause.text, cause_code=cause.code, exit_code=exit_code
+    )
+
+
 def run_finished(log: Events, summary: Summary) -> None:
     """A session ended, in whatever state."""
     # A warning is an event that a person should look at: every other state needs one to continue.

@@ -14,7 +14,7 @@ from typing import Final, Self
 import anyio
 from msgspec.structs import replace
 
-from fleetpatch.errors import ClusterError, SurroundingsError
+from fleetpatch.errors import ClusterError, SurroundingsError, UnreachableError
 from fleetpatch.kube import discovery, listing
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.http import requests
@@ -243,7 +243,8 @@ class ApiServer:
         if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
             return raw.body
         reply = describe(raw if isinstance(raw, NoAnswer) else decode_answer(raw))
-        raise ClusterError(
+        error = UnreachableError if isinstance(raw, NoAnswer) else ClusterError
+        raise error(
             f"{self._reader.where}: cannot read {path} ({reply}); "
             "check the server's address, the network and your rights"
         )

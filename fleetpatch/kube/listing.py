@@ -27,7 +27,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from fleetpatch.errors import ClusterError
+from fleetpatch.errors import ClusterError, UnreachableError
 from fleetpatch.kube.http.decoding import (
     Raw,
     RawReply,
@@ -222,7 +222,9 @@ def _refused(raw: RawReply, what: str) -> ClusterError:
     shown = describe(reply)
     match raw:
         case NoAnswer():
-            return ClusterError(f"{what}: no answer ({shown}); check the address and the network")
+            return UnreachableError(
+                f"{what}: no answer ({shown}); check the address and the network"
+            )
         case Raw(status=200):
             return ClusterError(f"{what}: even {SMALLEST_PAGE} objects are too many bytes to read")
         case Raw(status=400):

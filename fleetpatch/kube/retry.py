@@ -20,7 +20,7 @@ from typing import Final
 import msgspec
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
-from fleetpatch.errors import ClusterError, CredentialsError
+from fleetpatch.errors import CredentialsError, UnreachableError
 from fleetpatch.kube.credentials import Credentials
 from fleetpatch.kube.http.decoding import RawReply, decode_answer, describe
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
@@ -98,7 +98,7 @@ class RetryingReader:
     ) -> RawReply:
         """Send until a reply is neither transient nor a 401, and return it.
 
-        Raises ClusterError when the attempts of `policy` are used up, and CredentialsError on a
+        Raises UnreachableError when the attempts of `policy` are used up, and CredentialsError on a
         401 that new credentials do not cure.
         """
         renewed = False
@@ -123,7 +123,7 @@ class RetryingReader:
         raw = await self._retrier.retry(send_authorized, policy=policy, is_transient=is_transient)
         # The reply is still transient, so the attempts are used up.
         if is_transient(raw):
-            raise ClusterError(
+            raise UnreachableError(
                 f"{self.where}: gave up after {policy.attempts} tries ({describe(reply_of(raw))});"
                 " try again when the server is available"
             )

@@ -1,4 +1,4 @@
-"""Why a run is not finished, or not finished well: a code for programs and a line for people.
+"""Why a command did not do all that was asked: a code for programs and a line for people.
 
 `CauseCode` is a closed set and an interface: the run file, the log, `status` and JSON have it
 (`causeCode`), docs/reference.md lists it, and a test compares both.
@@ -66,6 +66,14 @@ class CauseCode(StrEnum):
 
     LOG_FAILED = "log-failed"
     """The log cannot be written. Make room for it, then resume the run."""
+    SURROUNDINGS = "surroundings"
+    """A disk, a run file or a kubeconfig is in disorder. Mend it, then repeat the command."""
+    USAGE = "usage"
+    """The arguments or the plan are not valid, or the answer was not yes. Nothing was sent."""
+    GUARD_REFUSED = "guard-refused"
+    """A guard refused the plan. Nothing was sent. Correct the plan, or its guards."""
+    LOCKED = "locked"
+    """Another process works on the plan. Wait until it ends, or look at the holder named."""
 
 
 EXIT_OF: Final[Mapping[str, Exit]] = MappingProxyType(
@@ -91,11 +99,27 @@ EXIT_OF: Final[Mapping[str, Exit]] = MappingProxyType(
         CauseCode.LEASE_LOST: Exit.TROUBLE,
         CauseCode.LEASE_UNAVAILABLE: Exit.TROUBLE,
         CauseCode.LOG_FAILED: Exit.BROKEN,
+        CauseCode.SURROUNDINGS: Exit.BROKEN,
+        CauseCode.USAGE: Exit.USAGE,
+        CauseCode.GUARD_REFUSED: Exit.USAGE,
+        CauseCode.LOCKED: Exit.LOCKED,
     }
 )
-"""The exit code of a session that each cause ended."""
+"""The exit code that each cause leads to.
 
-_GRAVITY: Final = (Exit.BROKEN, Exit.HALTED, Exit.TROUBLE, Exit.SOME_FAILED, Exit.PAUSED)
+Before there is a run, the exit code is that of the error (`fleetpatch.errors`): then it is 1 if a
+cluster cannot be reached, since no run is paused.
+"""
+
+_GRAVITY: Final = (
+    Exit.BROKEN,
+    Exit.HALTED,
+    Exit.TROUBLE,
+    Exit.USAGE,
+    Exit.LOCKED,
+    Exit.SOME_FAILED,
+    Exit.PAUSED,
+)
 
 
 class Cause(msgspec.Struct, frozen=True, order=True):

@@ -86,7 +86,7 @@ def test_a_run_file_that_cannot_grow_ends_the_run_with_its_record_intact(tool: T
 
         ended = end(without_bytecode(tool).start(*words, under=limited))
 
-        broke(ended, r"run file \S+\.run: .*(size limit|disk is full).*resume")
+        broke(ended, r"run file \S+\.run: .*(size limit|disk is full).*targets have ended.*resume")
         goes_on(tool, server)
 
 
@@ -101,7 +101,10 @@ def test_a_run_file_on_a_full_disk_ends_the_run_with_its_record_intact(
 
         ended = tool.run("apply", run_file, "--yes", "--log-file", "/dev/null")
 
-        broke(ended, r"run file \S+\.run: .*disk.*resume")
+        broke(
+            ended,
+            r"run file \S+\.run: .*disk.*run paint-\S+: [1-9]\d* of \d+ targets have ended.*resume",
+        )
         assert tool.run("status", run_file, "-o", "json").json["targets"] == BATCH_JOBS
         (small_disk / "ballast").unlink()
         assert 0 < server.sent() < BATCH_JOBS
@@ -123,7 +126,9 @@ def test_a_log_on_a_full_disk_stops_the_run_and_what_was_sent_is_on_record(
 
         ended = tool.run("apply", file, "--yes", "--log-file", small_disk / "log.jsonl")
 
-        broke(ended, r"log\.jsonl: the log cannot be written \(No space left.*--log-file")
+        broke(
+            ended, r"log\.jsonl: the log cannot be written \(No space left.*--log-file.*have ended"
+        )
         status = tool.run("status", "paint", "-o", "json").json
         assert status["state"] == "paused"
         assert "the log cannot be written" in status["cause"]

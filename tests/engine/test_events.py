@@ -50,6 +50,9 @@ SAMPLES: dict[str, Callable[[FakeEvents], None]] = {
     "run_started": lambda log: events.run_started(
         log, INFO, by="me@here", pid=1, version="1", servers={"a": "https://a"}
     ),
+    "apply_refused": lambda log: events.apply_refused(
+        log, plan="p.yaml", cause=Cause(CauseCode.WINDOW_CLOSED, "closed"), exit_code=5
+    ),
     "run_finished": lambda log: events.run_finished(log, summary_in(RunState.FINISHED)),
     "cluster_insecure": lambda log: events.cluster_insecure(log, "a", "https://a"),
     "kubeconfig_warning": lambda log: events.kubeconfig_warning(log, "a", "x"),
