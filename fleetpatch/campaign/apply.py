@@ -9,6 +9,7 @@ from fleetpatch.campaign.log import open_log_of
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
+from fleetpatch.campaign.undone import noted_in_undone
 from fleetpatch.engine import events
 from fleetpatch.journal import catalog, flock, queries
 from fleetpatch.journal.runfile import RunFile
@@ -85,7 +86,10 @@ async def apply(
             require_same_servers(journal.info, plan_of(journal))
             # A person who resumes a halted run has seen the failures and accepts them.
             journal.accept_failures(summary.tally.failed)
-        with open_log_of(run_file, journal.info.run, settings) as log:
+        with (
+            noted_in_undone(journal, settings),
+            open_log_of(run_file, journal.info.run, settings) as log,
+        ):
             return await Session(journal, settings, log, stop or Stop(), options).run()
 
 

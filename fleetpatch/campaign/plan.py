@@ -78,9 +78,9 @@ async def expand(
             await _fill(journal, plan, list_queries, settings)
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             elapsed = settings.clock.monotonic() - started
-            journal.count(_usage(clusters, elapsed), _warnings(clusters))
+            journal.count(usage_of(clusters, elapsed), warnings_of(clusters))
         with journal:
-            return _log_expansion(journal, clusters, settings)
+            return log_expansion(journal, clusters, settings)
 
 
 def _new_path(settings: Settings, run: str) -> Path:
@@ -158,13 +158,14 @@ async def _fill(
         journal.mark_inconsistent(name)
 
 
-def _usage(clusters: Sequence[ApiServer], elapsed: float) -> Usage:
+def usage_of(clusters: Sequence[ApiServer], elapsed: float) -> Usage:
+    """Count the requests of a survey."""
     lists = sum(cluster.requests["list"] for cluster in clusters)
     gets = sum(cluster.requests["get"] for cluster in clusters)
     return Usage(get=gets, list=lists, elapsed=elapsed)
 
 
-def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
+def warnings_of(clusters: Sequence[ApiServer]) -> Counter[str]:
     """Count the warnings of all servers by text."""
     counts: Counter[str] = Counter()
     for cluster in clusters:
@@ -172,7 +173,7 @@ def _warnings(clusters: Sequence[ApiServer]) -> Counter[str]:
     return counts
 
 
-def _log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
+def log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
     """Log the expansion, and each target that needs no patch."""
     summary = queries.summary(journal)
     with open_log_of(journal.path, summary.info.run, settings) as log:

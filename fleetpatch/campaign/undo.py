@@ -3,33 +3,28 @@
 Each target that the run changed gets its values before the change back, absences included, if the
 fields still have the values that the run left; the others end as `skipped: drifted`. This includes
 targets that failed while part of the change was stored. Targets in doubt are read first, so that a
-change that was applied and never confirmed is undone as well.
+change that was applied and never confirmed is undone as well. Then all objects are read
+(`fleetpatch.campaign.undo_survey`), so that only those are sent that are not back already.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from fleetpatch.campaign.apply import open_for_writing
 from fleetpatch.campaign.change import change_of
+from fleetpatch.campaign.fleet import reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.log import open_log_of
-from fleetpatch.campaign.plan import new_run
+from fleetpatch.campaign.plan import log_expansion, new_run, usage_of, warnings_of
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.campaign.undo_survey import UndoSurvey
 from fleetpatch.errors import Refused
 from fleetpatch.journal import campaigns, queries
 from fleetpatch.journal.catalog import run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import undo_digest
-from fleetpatch.model.ports import Draft
-from fleetpatch.model.run import RunInfo, Standing, Summary
-from fleetpatch.model.target import Seen
-from fleetpatch.rules.planning.undo import values_to_restore
-
-_MAY_BE_CHANGED: Final = frozenset(Standing) - {Standing.UNCHANGED}
-"""Targets that were skipped, failed or reopened may have part of the change."""
+from fleetpatch.model.run import RunInfo, Summary
 
 
 async def undo(
@@ -45,7 +40,7 @@ async def undo(
         if journal.info.dry_run:
             raise Refused(f"{run_file}: it was a dry run and changed nothing to undo")
         await _settle_doubtful(journal, settings)
-        return _plan(journal, settings, new_file)
+        return await _plan(journal, settings, new_file)
 
 
 async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
@@ -61,20 +56,28 @@ async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
         )
 
 
-def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summary:
-    info = _info(journal.info, settings)
+async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> Summary:
+    info, plan, started = (
+        _info(journal.info, settings),
+        plan_of(journal),
+        settings.clock.monotonic(),
+    )
     path = new_file or run_path(settings.runs, info.run)
-    planned = RunFile.create(path, info, now=settings.clock.wall)
-    with planned.planning():
-        planned.add(_drafts(journal))
-        _require_changes(journal, planned)
-        planned.seal()
-        # The digest of an undo covers the seal, which is known only now.
-        planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
-    with planned:
-        # Only now: a run must not name an undo that was refused.
-        journal.note_undo(info.run)
-        return queries.summary(planned)
+    async with reopen_fleet(journal.info, plan, settings) as (clusters, _):
+        planned = RunFile.create(path, info, now=settings.clock.wall)
+        with planned.planning():
+            survey = UndoSurvey(journal, planned, change_of(journal.info, plan), settings)
+            names = [cluster.name for cluster in journal.info.clusters]
+            await survey.run(clusters, names, plan.pace.in_flight)
+            _require_changes(journal, planned)
+            planned.seal()
+            # The digest of an undo covers the seal, which is known only now.
+            planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
+            elapsed = settings.clock.monotonic() - started
+            planned.count(usage_of(clusters, elapsed), warnings_of(clusters))
+            planned.note_undone(journal.path)
+        with planned:
+            return log_expansion(planned, clusters, settings)
 
 
 def _require_changes(journal: RunFile, planned: RunFile) -> None:
@@ -92,17 +95,3 @@ def _info(undone: RunInfo, settings: Settings) -> RunInfo:
         clusters=undone.clusters,
         undo_of=undone.run,
     )
-
-
-def _drafts(journal: RunFile) -> Iterator[Draft]:
-    change = change_of(journal.info, plan_of(journal))
-    for listed in queries.targets(journal, _MAY_BE_CHANGED):
-        target, settlement = listed.target, listed.settlement
-        left, before = values_to_restore(change, target, settlement)
-        # Without values to restore the run has not changed this object.
-        if before:
-            # The version after our PATCH, so that the first PATCH of the undo has no conflict.
-            known = settlement and settlement.resource_version
-            version = known or target.resource_version
-            seen = Seen(target.namespace, target.name, target.uid, version)
-            yield Draft(target.cluster, target.resource, seen, left, 0, before)

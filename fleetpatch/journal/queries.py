@@ -101,12 +101,22 @@ def targets(
     # Read row by row: a run may have hundreds of thousands of targets.
     where, values = _conditions(standings, reasons)
     rows = run.database.rows(f"{_LISTED} WHERE {where} ORDER BY t.id", *values)
+    return _listed(run, rows)
+
+
+def _listed(run: RunFile, rows: Iterable[codec.Row]) -> Iterator[ListedTarget]:
     with run.database.decoding():
         for row in rows:
             claimed, outcome = row[0], row[1:_TARGET_FROM]
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
             ended = None if outcome[0] is None else codec.settlement(outcome)
             yield ListedTarget(target, _standing(ended.reason if ended else None, claimed), ended)
+
+
+def by_id(run: RunFile, ids: Sequence[int]) -> Iterator[ListedTarget]:
+    """Stream the targets with these ids, in the order of the plan."""
+    where = f"t.id IN ({', '.join('?' * len(ids))}) ORDER BY t.id"
+    return _listed(run, run.database.rows(f"{_LISTED} WHERE {where}", *ids))
 
 
 def named(run: RunFile, names: Iterable[str]) -> Iterator[tuple[str, str, str, str]]:

@@ -58,6 +58,7 @@ class Meta(TypedDict):
     targets: Count
     claims: Count
     outcomes: Count
+    file_of_undone: NotRequired[str]
     partly: NotRequired[Literal[0, 1]]
     pardoned: NotRequired[Count]
     recorded: NotRequired[Moment]

@@ -119,6 +119,19 @@ class ApiServer:
         raw = await self._transport.send(template, self._urls.read(target))
         return self._reply(raw, whole=whole, managed=True)
 
+    async def current(self, target: Target, *, whole: bool = False) -> Reply:
+        """GET the object, and repeat that as a list is repeated.
+
+        Raises ClusterError and CredentialsError where the server fails as a whole.
+        """
+        url, template = self._urls.read(target), requests.for_get(whole=whole)
+
+        async def send() -> RawReply:
+            self.requests["get"] += 1
+            return await self._transport.send(template, url)
+
+        return self._reply(await self._reader.get(send), whole=whole)
+
     async def renew(self) -> bool:
         """Renew the credentials after a 401, once for all workers that call this together.
 

@@ -30,9 +30,13 @@ _UNFIT = MappingProxyType(
         Reason.EXISTS: "are skipped: they have another value already, which is kept",
         Reason.INAPPLICABLE: "cannot be patched: the operations do not fit their content",
         Reason.UNREADABLE: "cannot be patched: they are nested too deep or cannot be decoded",
+        Reason.DRIFTED: "will keep a later value: a field has drifted since the run",
+        Reason.GONE: "cannot be put back: deleted since the run",
+        Reason.REPLACED: "cannot be put back: deleted and created again since the run",
     }
 )
-"""Why an object that matches is not patched; follows a number of objects in a sentence."""
+"""Why an object is not patched; follows a number of objects in a sentence. The last three are
+found by an undo."""
 
 PreviewPlace: TypeAlias = tuple[str, str, str]
 """Cluster, kind (`jobs.batch`) and namespace."""
@@ -168,6 +172,9 @@ def _sample(sample: Sample) -> Iterator[str]:
 
 
 def _warnings(summary: Summary) -> Iterator[str]:
+    if summary.info.undo_of and summary.tally.unchanged:
+        yield ""
+        yield f"Back already: {several(summary.tally.unchanged, 'object')}; nothing will be sent."
     for reason, count in summary.reasons.get(Outcome.SKIPPED, {}).items():
         if reason in _UNFIT:
             yield ""

@@ -143,18 +143,86 @@ def test_a_target_that_another_writer_changed_since_is_skipped_and_listed(tool: 
         assert server.metadata(second)["labels"]["other"] == "theirs"
 
 
-def test_a_second_undo_has_nothing_to_do(tool: Tool) -> None:
+def test_a_second_undo_reads_and_sends_nothing(tool: Tool) -> None:
     with sandbox(tool, jobs=50) as server:
         run = tool.run("apply", tool.write("plan.yaml", paint()), "--yes", "-o", "json").json["run"]
-        assert tool.run("undo", run, "--yes").code == 0
-        restored = labels_of(tool, server, run)
+        first = tool.run("undo", run, "--yes", "-o", "json").json["run"]
+        restored, sent = labels_of(tool, server, run), server.sent()
 
+        asked = tool.run("undo", run)
         again = tool.run("undo", run, "--yes", "-o", "json")
 
-        assert again.code == 0
-        # We set the values by hand, and the tool cannot know that no PATCH of its own did.
-        assert again.json["reasons"] == {"applied": {"settled-by-reading": 10}}
+        assert (asked.code, again.code, server.sent()) == (0, 0, sent)
+        assert "unchanged         10" in asked.out
+        assert again.json["reasons"] == {"unchanged": {"already-set": 10}}
+        assert again.json["requests"] == {"patch": 0, "get": 10, "list": 0}
         assert labels_of(tool, server, run) == restored
+        # The undo that has put something back is named, and not the one that had nothing to do.
+        assert f"Undone:   by {first}" in tool.run("status", run).out
+
+
+def test_the_preview_of_an_undo_shows_what_has_drifted_and_what_is_back_already(
+    tool: Tool,
+) -> None:
+    with sandbox(tool, jobs=50) as server:
+        assert tool.run("apply", tool.write("plan.yaml", paint()), "--yes").code == 0
+        drifted, back, gone, *_ = tool.targets("paint")
+        labelled(server, drifted, cost="theirs")
+        labelled(server, back, cost=None, team=back["before"]["metadata.labels.team"])
+        path = f"/apis/batch/v1/namespaces/{gone['namespace']}/jobs/{gone['name']}"
+        assert server.client.request("DELETE", path).status == 200
+        sent = server.sent()
+
+        asked = tool.run("undo", "paint")
+
+        assert (asked.code, server.sent()) == (2, sent)
+        assert "Back already: 1 object; nothing will be sent." in asked.err
+        assert "1 object will keep a later value: a field has drifted" in asked.err
+        assert "1 object cannot be put back: deleted" in asked.err
+        assert "is about to patch 7 objects" in asked.err
+        assert "Undone:" not in tool.run("status", "paint").out
+
+
+def test_many_objects_of_a_namespace_are_listed_and_not_read_one_by_one(tool: Tool) -> None:
+    with sandbox(tool, jobs=1000, namespaces=1) as server:
+        run = tool.run("apply", tool.write("plan.yaml", paint()), "--yes", "-o", "json").json["run"]
+        drifted, gone, *others = tool.targets(run)
+        assert len(others) > 100
+        labelled(server, drifted, cost="theirs")
+        path = f"/apis/batch/v1/namespaces/{gone['namespace']}/jobs/{gone['name']}"
+        assert server.client.request("DELETE", path).status == 200
+
+        ended = tool.run("undo", run, "--yes", "-o", "json")
+
+        assert ended.code == 0, ended.err
+        assert ended.json["reasons"] == {
+            "applied": {"patched": len(others)},
+            "skipped": {"drifted": 1, "gone": 1},
+        }
+        # What the list does not show is read, and nothing else is.
+        assert ended.json["requests"] == {"patch": len(others), "get": 1, "list": 1}
+
+
+def test_an_undo_that_finds_only_drift_does_not_count_as_the_undo(tool: Tool) -> None:
+    with sandbox(tool, jobs=50) as server:
+        assert tool.run("apply", tool.write("plan.yaml", paint()), "--yes").code == 0
+        for target in tool.targets("paint"):
+            labelled(server, target, cost="theirs")
+
+        assert tool.run("undo", "paint", "--yes").code == 0
+
+        assert "Undone:" not in tool.run("status", "paint").out
+
+
+def test_what_cannot_be_read_is_put_back_all_the_same(tool: Tool) -> None:
+    unreadable = {"status": 403, "methods": ["GET"], "names": ["*-job-*"]}
+    with sandbox(tool, jobs=50, chaos={"rules": [unreadable]}):
+        assert tool.run("apply", tool.write("plan.yaml", paint()), "--yes").code == 0
+
+        ended = tool.run("undo", "paint", "--yes", "-o", "json")
+
+        assert ended.code == 0, ended.err
+        assert ended.json["reasons"] == {"applied": {"patched": 10}}
 
 
 def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_included(

@@ -1,0 +1,75 @@
+"""The targets of a run whose objects an undo has not read yet.
+
+They are kept in SQLite's temporary database, so that memory holds one page of them. A target is
+taken by the uid of an object that was listed, or in the order of the plan.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from fleetpatch.journal import queries
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.run import ListedTarget
+
+_CREATE: Final = """
+CREATE TEMP TABLE IF NOT EXISTS unread (
+    cluster INTEGER, uid TEXT, target INTEGER UNIQUE, PRIMARY KEY (cluster, uid)
+) WITHOUT ROWID
+"""
+# An object that needed no patch was not changed.
+_FILL: Final = """
+INSERT INTO unread SELECT t.cluster, t.uid, t.id FROM targets t
+LEFT JOIN outcomes o ON o.target = t.id LEFT JOIN reasons r ON r.reason = o.reason
+WHERE coalesce(r.outcome, '') <> 'unchanged'
+"""
+_PLACES: Final = """
+SELECT t.resource, t.namespace, count(*) FROM unread u JOIN targets t ON t.id = u.target
+WHERE u.cluster = ? GROUP BY 1, 2 ORDER BY 1, 2
+"""
+_REST: Final = "SELECT target FROM unread WHERE cluster = ? ORDER BY target LIMIT ?"
+
+
+class Place(NamedTuple):
+    """A kind in a namespace, and the number of its targets."""
+
+    resource: Resource
+    namespace: str
+    targets: int
+
+
+class UnreadTargets:
+    """The targets of `run` that may be changed; each is taken once."""
+
+    def __init__(self, run: RunFile) -> None:
+        self._run = run
+        self._ids = {name: number for number, name in run.clusters.items()}
+        with run.database.transaction() as connection:
+            for statement in (_CREATE, "DELETE FROM unread", _FILL):
+                connection.execute(statement)
+
+    def places(self, cluster: str) -> list[Place]:
+        """Count the unread targets of a cluster by kind and namespace."""
+        rows = self._run.database.rows(_PLACES, self._ids[cluster])
+        return [Place(self._run.resources[number], space, count) for number, space, count in rows]
+
+    def take(self, cluster: str, uids: Sequence[str]) -> list[ListedTarget]:
+        """Take the targets with these uids; other uids are ignored."""
+        query = f"SELECT target FROM unread WHERE cluster = ? AND uid IN ({_marks(uids)})"  # noqa: S608 # question marks
+        return self._taken(list(self._run.database.rows(query, self._ids[cluster], *uids)))
+
+    def rest(self, cluster: str, size: int) -> Iterator[list[ListedTarget]]:
+        """Take all that are left, up to `size` at a time, in the order of the plan."""
+        while rows := list(self._run.database.rows(_REST, self._ids[cluster], size)):
+            yield self._taken(rows)
+
+    def _taken(self, rows: list[tuple[int]]) -> list[ListedTarget]:
+        ids = [number for (number,) in rows]
+        with self._run.database.transaction() as connection:
+            query = f"DELETE FROM unread WHERE target IN ({_marks(ids)})"  # noqa: S608 # question marks
+            connection.execute(query, ids)
+        return list(queries.by_id(self._run, ids))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
