@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from msgspec.structs import replace
 
-from fleetpatch.kube.cci.connect import connect_to_cci
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
 from fleetpatch.model.plan.auth import Auth
@@ -57,6 +56,9 @@ async def open_cci(
     No request is sent, except to IAM if `auth` names it. Raises CredentialsError, and
     KubeconfigError for a proxy that cannot be used.
     """
+    # Deferred: only clusters of this provider need its log-ins.
+    from fleetpatch.kube.cci.connect import connect_to_cci  # noqa: PLC0415 - see above
+
     connection = await connect_to_cci(name, server, auth, clock=clock, environ=environ)
     async with ApiServer(
         name, connection, clock=clock, concurrency=concurrency, timeout=timeout

@@ -9,13 +9,12 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from fleetpatch.errors import KubeconfigError
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.kubeconfig.context import Context, choose_context, find_files
-from fleetpatch.kube.kubeconfig.exec_auth import ExecAuth
 from fleetpatch.kube.kubeconfig.file import read_file
 from fleetpatch.kube.kubeconfig.in_cluster import (
     SERVICE_ACCOUNT,
@@ -26,6 +25,9 @@ from fleetpatch.kube.kubeconfig.static_auth import StaticAuth, is_static
 from fleetpatch.kube.proxies import proxy_for
 from fleetpatch.model.addresses import is_loopback
 from fleetpatch.model.text import clean
+
+if TYPE_CHECKING:
+    from fleetpatch.kube.kubeconfig.exec_auth import ExecAuth
 
 _SECRETS: Final = ("token", "tokenFile", "username", "password", "exec")
 """Keys of a user with which each request carries a secret."""
@@ -113,12 +115,15 @@ def _refuse_unencrypted_secrets(context: Context, proxy: str | None) -> None:
         )
 
 
-def _log_in(context: Context, now: Callable[[], float]) -> StaticAuth | ExecAuth:
+def _log_in(context: Context, now: Callable[[], float]) -> "StaticAuth | ExecAuth":
     """Return the log-in of the user of a context. Raises KubeconfigError."""
     if (provider := context.user.get("auth-provider")) is not None:
         raise _removed_provider(context, provider)
     if context.user.get("exec") is None:
         return StaticAuth(context)
+    # Deferred: most users have no plugin, and need not wait for the modules that run one.
+    from fleetpatch.kube.kubeconfig.exec_auth import ExecAuth  # noqa: PLC0415 - see above
+
     # As in kubectl, a plugin runs only if the user has no other credentials. ExecAuth is made in
     # any case, so that an `exec` that is not valid is an error.
     plugin = ExecAuth(context, now)

@@ -9,6 +9,7 @@ here have only the place of a mistake, not the parser's message.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Final, TypeAlias
 
@@ -47,7 +48,13 @@ class KubeconfigFile(PartialRepr, frozen=True):
 
 def read_file(file: Path) -> KubeconfigFile:
     """Read one file. Raises KubeconfigError if it cannot be read or is not a kubeconfig."""
-    content, warnings = _decode(file, _read_bytes(file))
+    return _parse(file, _read_bytes(file))
+
+
+@lru_cache(maxsize=8)
+def _parse(file: Path, text: bytes) -> KubeconfigFile:
+    """Parse the text of a file, which is read several times for each cluster of a fleet."""
+    content, warnings = _decode(file, text)
     # kubectl accepts an empty file, too.
     if content is None:
         content = {}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fleetpatch.errors import CredentialsError, KubeconfigError
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
-from fleetpatch.kube.kubeconfig.file import KubeconfigEntry
+from fleetpatch.kube.kubeconfig.file import KubeconfigEntry, read_file
 from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig
 
 TOKEN = "s3cr3t-of-the-file"
@@ -312,3 +312,18 @@ async def test_arbitrary_entries_are_a_connection_or_an_error(
     file = kubeconfig(tmp_path / "config", the_cluster=the_cluster, user=user)
 
     assert "\n" not in await shown(file)
+
+
+def test_a_file_is_parsed_once_until_it_changes(tmp_path: Path) -> None:
+    file = written(tmp_path / "config", VALID)
+    first = read_file(file)
+
+    assert read_file(file) is first
+    written(file, VALID.replace("current-context: prod", "current-context: dev"))
+    assert read_file(file).current_context == "dev"
+
+
+def test_the_same_text_in_two_files_belongs_to_each(tmp_path: Path) -> None:
+    files = [written(tmp_path / name, VALID) for name in ("a", "b")]
+
+    assert [read_file(file).file for file in files] == files
