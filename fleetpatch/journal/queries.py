@@ -25,7 +25,10 @@ GROUP BY 1, 2, 3, 4, 5
 _LISTED: Final = f"""
 SELECT {CLAIMED}, {codec.OUTCOME_COLUMNS}, {codec.TARGET_COLUMNS} {_JOINED}
 """
-# A list of JSON, since SQLite limits the number of parameters.
+# The values are one JSON list, since SQLite limits the number of parameters.
+_IN_CLUSTERS: Final = "t.cluster IN (SELECT value FROM json_each(?))"
+_OF_KINDS: Final = "t.resource IN (SELECT value FROM json_each(?))"
+_IN_NAMESPACES: Final = "t.namespace IN (SELECT value FROM json_each(?))"
 _NAMED: Final = """
 SELECT cluster, resource, namespace, name FROM targets
 WHERE name IN (SELECT value FROM json_each(?))
@@ -89,17 +92,29 @@ def _awaits_promotion(run: RunFile) -> bool:
     return False
 
 
+class Places(msgspec.Struct, frozen=True):
+    """Clusters, kinds (`jobs.batch`) and namespaces of targets; None means all."""
+
+    clusters: Collection[str] | None = None
+    kinds: Collection[str] | None = None
+    namespaces: Collection[str] | None = None
+
+
 def targets(
     run: RunFile,
     standings: Collection[Standing] | None = None,
     *reasons: Reason | None,
+    places: Places = Places(),  # noqa: B008 - immutable
 ) -> Iterator[ListedTarget]:
-    """Stream the targets in the order of the plan, filtered by standing and reason.
+    """Stream the targets in the order of the plan, filtered by standing, reason and place.
 
     `standings` None means all, and so do no reasons; reasons that are None are ignored.
     """
     # Read row by row: a run may have hundreds of thousands of targets.
     where, values = _conditions(standings, reasons)
+    for condition, allowed in _allowed(run, places):
+        where += f" AND {condition}"
+        values.append(msgspec.json.encode(allowed).decode())
     rows = run.database.rows(f"{_LISTED} WHERE {where} ORDER BY t.id", *values)
     return _listed(run, rows)
 
@@ -125,6 +140,24 @@ def named(run: RunFile, names: Iterable[str]) -> Iterator[tuple[str, str, str, s
     with run.database.decoding():
         for cluster, resource, namespace, name in rows:
             yield run.clusters[cluster], run.resources[resource].name, str(namespace), str(name)
+
+
+def _allowed(run: RunFile, places: Places) -> Iterator[tuple[str, list[Any]]]:
+    """Yield an SQL condition for each column that `places` restricts, with the allowed values."""
+    if places.clusters is not None:
+        ids = [number for number, name in run.clusters.items() if name in places.clusters]
+        yield _IN_CLUSTERS, ids
+    if places.kinds is not None:
+        ids = [number for number, one in run.resources.items() if one.name in places.kinds]
+        yield _OF_KINDS, ids
+    if places.namespaces is not None:
+        yield _IN_NAMESPACES, sorted(places.namespaces)
+
+
+def namespaces(run: RunFile) -> list[str]:
+    """List the namespaces of the targets."""
+    rows = run.database.rows("SELECT DISTINCT namespace FROM targets ORDER BY 1")
+    return [str(namespace) for (namespace,) in rows]
 
 
 def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:

@@ -9,7 +9,7 @@ from typing import Self
 
 import msgspec
 
-from fleetpatch.model.fields import Json
+from fleetpatch.model.fields import Fields, Json
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.target import Target
 
@@ -131,11 +131,16 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class ListedTarget(msgspec.Struct, frozen=True):
-    """One target and its state; `settlement` is None while it has no outcome."""
+    """One target and its state; `settlement` is None while it has no outcome.
+
+    `run` is the name of its run and `after` its values after the run, where they are listed.
+    """
 
     target: Target
     standing: Standing
     settlement: Settlement | None = None
+    run: str = ""
+    after: Fields | None = None
 
 
 class Summary(msgspec.Struct, frozen=True):

@@ -1,14 +1,17 @@
-"""The targets of a run, one on each line: a table for people, JSON Lines for programs.
+"""The targets of runs, one on each line: a table for people, other formats for programs.
 
-Both are streamed, since a run may have hundreds of thousands of targets.
+All are streamed, since a run may have hundreds of thousands of targets.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 
 from fleetpatch.model.fields import Json
+from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ListedTarget, Standing
+from fleetpatch.report.formats import csv_lines, json_array, json_lines
 from fleetpatch.report.preview import as_object
 from fleetpatch.report.table import TableRow, table
 
@@ -17,27 +20,66 @@ _HEADER = ("CLUSTER", "KIND", "NAMESPACE", "NAME", "OUTCOME", "REASON", "HTTP", 
 _OPEN = frozenset({Standing.PENDING, Standing.IN_DOUBT})
 
 
-def target_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
-    """Yield a table, in the order given."""
-    return table(_HEADER, map(_row, listed))
+def target_lines(listed: Iterable[ListedTarget], *, runs: bool = False) -> Iterator[str]:
+    """Yield a table, in the order given; with `runs` the first column is the run."""
+    if not runs:
+        return table(_HEADER, map(_row, listed))
+    return table(("RUN", *_HEADER), ((one.run, *_row(one)) for one in listed))
 
 
 def target_json_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
     """Yield a JSON object for each target, without line ends; an interface (docs/reference.md)."""
+    return json_lines(map(as_json, listed))
+
+
+def target_json_array(listed: Iterable[ListedTarget]) -> Iterator[str]:
+    """Yield an array of the same objects."""
+    return json_array(map(as_json, listed))
+
+
+_COLUMNS: Final = (
+    *("run", "cluster", "kind", "namespace", "name", "uid", "outcome", "reason", "httpStatus"),
+    *("attempts", "elapsedMs", "detail", "before", "after"),
+)
+
+
+def target_csv_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
+    """Yield a header and a row for each target; `before` and `after` are JSON."""
+    return csv_lines(_COLUMNS, map(_csv_row, listed))
+
+
+def target_name_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
+    """Yield names as `kubectl -o name` prints them: `job.batch/etl-7`."""
     for one in listed:
-        yield msgspec.json.encode(as_json(one)).decode()
+        yield name_for_kubectl(one.target.resource, one.target.name)
+
+
+def name_for_kubectl(resource: Resource, name: str) -> str:
+    """Return the name of an object with its kind, as kubectl prints and reads it."""
+    kind = resource.kind.lower()
+    return f"{kind}.{resource.group}/{name}" if resource.group else f"{kind}/{name}"
+
+
+def _csv_row(listed: ListedTarget) -> list[object]:
+    values = as_json(listed)
+    for column in ("before", "after"):
+        values[column] = msgspec.json.encode(values.get(column, {})).decode()
+    return [values.get(column) for column in _COLUMNS]
 
 
 def as_json(listed: ListedTarget) -> dict[str, Json]:
     """Return one target; `inDoubt` is true for a pending one that may have been sent."""
     target, end = listed.target, listed.settlement
+    after = {} if listed.after is None else {"after": as_object(listed.after)}
     return {
+        **({"run": listed.run} if listed.run else {}),
         "cluster": target.cluster,
         "kind": target.resource.name,
         "namespace": target.namespace,
         "name": target.name,
         "uid": target.uid,
         "before": as_object(target.before),
+        **after,
         "outcome": Standing.PENDING if listed.standing in _OPEN else listed.standing,
         "inDoubt": listed.standing is Standing.IN_DOUBT,
         "reason": end and end.reason,

@@ -86,7 +86,7 @@ def test_json_stays_json_in_an_encoding_that_lacks_a_character(
     narrow = in_encoding(tool, encoding)
 
     planned = narrow.run("plan", odd_plan, "-o", "json")
-    listed = narrow.run("targets", "odd", "-o", "json")
+    listed = narrow.run("targets", "odd", "-o", "jsonl")
 
     assert planned.json["samples"][0]["after"] == {"metadata.annotations.note": ODD}
     assert all(json.loads(line) for line in listed.out.splitlines())

@@ -94,7 +94,16 @@ def test_lists_are_lists_in_every_verb_that_has_them() -> None:
     names = {name for _, name in SEVERAL}
 
     assert {(verb, option.name) for verb, option in options() if option.name in names} == SEVERAL
-    assert {"reason", "outcome", "namespace", "allow_key", "plan", "state"} == names
+    assert {
+        "reason",
+        "outcome",
+        "namespace",
+        "allow_key",
+        "plan",
+        "state",
+        "cluster",
+        "kind",
+    } == names
 
 
 def test_a_flag_may_be_repeated(call: Caller) -> None:
@@ -113,7 +122,7 @@ def run(call: Caller, tool: Tool) -> str:
 
 def test_several_outcomes_and_reasons_are_taken_together(call: Caller, run: str) -> None:
     def listed(*words: str) -> int:
-        return len(call("targets", run, "-o", "json", *words).out.splitlines())
+        return len(call("targets", run, "-o", "jsonl", *words).out.splitlines())
 
     total = listed()
     assert total > 0

@@ -94,7 +94,7 @@ def test_a_filter_that_no_target_passes_is_answered_with_a_sentence(
     for words in (("--outcome", "skipped"), ("--reason", "gone"), ("--outcome", "in-doubt")):
         ended = call("targets", run_file, *words)
         assert (ended.code, ended.out) == (0, "The run has no such targets.\n")
-        assert not call("targets", run_file, *words, "-o", "json").out
+        assert not call("targets", run_file, *words, "-o", "jsonl").out
 
 
 def test_a_finished_run_is_reported_as_such(call: Caller, run_file: Path) -> None:

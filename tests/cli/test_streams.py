@@ -45,7 +45,7 @@ def test_answers_for_programs_are_one_json_value_alone_on_stdout(call: Caller) -
         ended = call(*words)
         assert (ended.code, ended.err) == (0, ""), words
         json.loads(ended.out)
-    lines = call("targets", "paint", "-o", "json").out.splitlines()
+    lines = call("targets", "paint", "-o", "jsonl").out.splitlines()
     assert len(lines) == call("plan", "plan.yaml", "-o", "json").json["targets"]
     assert all(json.loads(line)["outcome"] == "pending" for line in lines)
 

@@ -77,8 +77,8 @@ class Tool:
         return path
 
     def targets(self, run: object, *words: object) -> list[Any]:
-        """Return the objects that `fleetpatch targets RUN -o json` prints."""
-        ended = self.run("targets", run, "-o", "json", *words)
+        """Return the objects that `fleetpatch targets RUN -o jsonl` prints."""
+        ended = self.run("targets", run, "-o", "jsonl", *words)
         assert ended.code == 0, ended.err
         return [json.loads(line) for line in ended.out.splitlines()]
 

@@ -1,20 +1,51 @@
-"""`fleetpatch targets`: list the targets of a run with their outcomes."""
+"""`fleetpatch targets`: list the targets of a run, or of a campaign, with their outcomes."""
 
 import sys
-from itertools import chain
-from typing import Annotated
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fleetpatch.cli.options import Output, OutputOption, RunArgument, StateDirOption
+from fleetpatch.cli.options import RunArgument, StateDirOption
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
+
+if TYPE_CHECKING:
+    from fleetpatch.model.run import ListedTarget
 
 _PENDING = (Standing.PENDING, Standing.IN_DOUBT)
 
 
+class Format(StrEnum):
+    """The format of the list."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    NAME = "name"
+
+
 def command(
     run: RunArgument,
+    cluster: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CLUSTER", help="Only targets of this cluster; may be repeated."),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND", help="Only targets of this kind; may be repeated."),
+    ] = None,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--namespace",
+            "-n",
+            metavar="NAMESPACE",
+            help="Only targets of this namespace, or of those of a glob; may be repeated.",
+        ),
+    ] = None,
     outcome: Annotated[
         list[Standing] | None,
         typer.Option(
@@ -29,35 +60,92 @@ def command(
             help="Only targets with this reason, as it is listed; may be repeated.",
         ),
     ] = None,
-    output: OutputOption = Output.TEXT,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", min=0, metavar="N", help="The most targets to list; 0 lists all."),
+    ] = 0,
+    output: Annotated[
+        Format,
+        typer.Option(
+            "--output",
+            "-o",
+            help="text; json: an array; jsonl: an object a line; csv; name: for kubectl.",
+        ),
+    ] = Format.TEXT,
     state_dir: StateDirOption = None,
 ) -> None:
     """List the targets of a run.
 
-    With -o json, one JSON object a line.
+    For the name of a plan, those of all its runs, each with its latest outcome.
     """
     from fleetpatch.campaign.settings import Settings
-    from fleetpatch.campaign.view import find_run, open_for_reading
+    from fleetpatch.campaign.target_list import TargetFilter, list_targets
+    from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_read
-    from fleetpatch.journal import queries
-    from fleetpatch.report.targets import target_json_lines, target_lines
+    from fleetpatch.journal.campaigns import Campaign
+    from fleetpatch.report import targets as report
     from fleetpatch.report.terminal import write
 
-    path = to_read(find_run(Settings(state_dir=state_dir).runs, run))[0]
-    standings = None
-    if outcome:
-        standings = {one for chosen in outcome for one in _standings_of(chosen)}
-    lines = target_json_lines if output is Output.JSON else target_lines
-    with open_for_reading(path) as journal:
-        listed = queries.targets(journal, standings, *reason or ())
-        first = next(listed, None)
-        if first is not None:
-            write(lines(chain([first], listed)), sys.stdout)
-        elif output is Output.TEXT:
-            such = " such" if outcome or reason else ""
-            typer.echo(f"The run has no{such} targets.")
+    found = find_run(Settings(state_dir=state_dir).runs, run)
+    chosen = TargetFilter(
+        frozenset(cluster or ()),
+        frozenset(kind or ()),
+        tuple(namespace or ()),
+        frozenset(one for standing in outcome or () for one in _standings_of(standing)),
+        frozenset(reason or ()),
+    )
+    listed = _Limited(list_targets(to_read(found), chosen), limit)
+    lines = {
+        Format.TEXT: lambda: report.target_lines(listed, runs=isinstance(found, Campaign)),
+        Format.JSON: lambda: report.target_json_array(listed),
+        Format.JSONL: lambda: report.target_json_lines(listed),
+        Format.CSV: lambda: report.target_csv_lines(listed),
+        Format.NAME: lambda: report.target_name_lines(listed),
+    }[output]()
+    if output is Format.TEXT and listed.is_empty():
+        such = " such" if chosen != TargetFilter() else ""
+        typer.echo(f"The run has no{such} targets.")
+        return
+    write(lines, sys.stdout)
+    if listed.has_more:
+        sys.stderr.write("There are more targets; --limit 0 lists all.\n")
+    if output is Format.NAME and len(listed.places) > 1:
+        sys.stderr.write(
+            "warning: these objects are in several namespaces or clusters, and kubectl takes one:"
+            " use --namespace and --cluster\n"
+        )
 
 
 def _standings_of(standing: Standing) -> tuple[Standing, ...]:
     # People count a target in doubt as pending, too: it has no outcome either.
     return _PENDING if standing is Standing.PENDING else (standing,)
+
+
+class _Limited:
+    """The first targets of a list, at most `limit`, 0 for all; remembers what it has seen."""
+
+    def __init__(self, listed: "Iterator[ListedTarget]", limit: int) -> None:
+        self._listed = listed
+        self._limit = limit
+        self._first = next(listed, None)
+        self.has_more = False
+        self.places: set[tuple[str, str]] = set()
+
+    def is_empty(self) -> bool:
+        """Report whether there is no target at all."""
+        return self._first is None
+
+    def __iter__(self) -> "Iterator[ListedTarget]":
+        if self._first is None:
+            return
+        for count, one in enumerate(_chained(self._first, self._listed)):
+            if self._limit and count == self._limit:
+                self.has_more = True
+                return
+            self.places.add((one.target.cluster, one.target.namespace))
+            yield one
+
+
+def _chained(first: "ListedTarget", rest: "Iterable[ListedTarget]") -> "Iterator[ListedTarget]":
+    yield first
+    yield from rest

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from fleetpatch.model.change import Change, MetadataChange, Restoration
+from fleetpatch.model.change import Change, Restoration
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Outcome, Settlement
@@ -10,7 +10,7 @@ from fleetpatch.model.ports import Draft
 from fleetpatch.model.target import Seen, Target, TargetId
 from fleetpatch.rules.answers.settlement import after_read
 from fleetpatch.rules.answers.steps import End, OnDrift
-from fleetpatch.rules.planning.planner import goal, wanted
+from fleetpatch.rules.planning.result import applied_values, values_before
 
 
 def draft_of(change: Change, target: Target, settlement: Settlement | None) -> Draft | None:
@@ -73,23 +73,11 @@ def _written(
     """The values that we wrote, and the values before of at least the same fields."""
     if settlement is None:
         return (target.earlier.wrote, target.earlier.replaced) if target.earlier else ({}, {})
-    # If the patch overwrote drift, those values are restored, not the planned ones.
-    before = target.before if settlement.replaced is None else settlement.replaced
+    before = values_before(target, settlement)
     match settlement.outcome:
         case Outcome.APPLIED:
-            return _applied(change, target, settlement, before), before
+            return applied_values(change, target, settlement), before
         case Outcome.SKIPPED | Outcome.FAILED:
             return settlement.wrote or {}, before
         case _:
             return {}, {}
-
-
-def _applied(change: Change, target: Target, settlement: Settlement, before: Fields) -> Fields:
-    # The server may have stored other values than we sent.
-    if settlement.wrote is not None:
-        return settlement.wrote
-    # Computed from `before` and not from the target: if drift was overwritten, the wanted values
-    # followed from the replaced values, and not from the planned ones.
-    if isinstance(change, MetadataChange):
-        return wanted(change, before)
-    return goal(change, target)
