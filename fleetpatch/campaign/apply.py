@@ -86,6 +86,8 @@ async def apply(
             require_same_servers(journal.info, plan_of(journal))
             # A person who resumes a halted run has seen the failures and accepts them.
             journal.accept_failures(summary.tally.failed)
+        if settings.reason:
+            journal.set_reason(settings.reason)
         with (
             noted_in_undone(journal, settings),
             open_log_of(run_file, journal.info.run, settings) as log,

@@ -22,15 +22,18 @@ Missing: TypeAlias = Mapping[str, str]
 
 
 @asynccontextmanager
-async def open_fleet(plan: Plan, settings: Settings) -> AsyncIterator[Sequence[ApiServer]]:
+async def open_fleet(
+    plan: Plan, settings: Settings, *, run: str
+) -> AsyncIterator[Sequence[ApiServer]]:
     """Open the clusters of `plan.fleet`, in its order. Only log-ins to IAM are sent.
 
+    Requests name the run `run` as their User-Agent.
     Without a fleet that is the current context, under its own name. Raises KubeconfigError and
     CredentialsError.
     """
     names: list[str | None] = [ref.name for ref in plan.fleet] or [None]
     async with AsyncExitStack() as stack:
-        yield [await _enter(stack, _open(name, plan, settings), settings) for name in names]
+        yield [await _enter(stack, _open(name, plan, settings, run), settings) for name in names]
 
 
 @asynccontextmanager
@@ -47,7 +50,9 @@ async def reopen_fleet(
         missing: dict[str, CredentialsError] = {}
         for cluster in info.clusters:
             try:
-                server = await _enter(stack, _open(cluster.name, plan, settings), settings)
+                server = await _enter(
+                    stack, _open(cluster.name, plan, settings, info.run), settings
+                )
             except CredentialsError as error:
                 missing[cluster.name] = error
                 continue
@@ -79,7 +84,7 @@ async def _enter(
 
 
 def _open(
-    name: str | None, plan: Plan, settings: Settings
+    name: str | None, plan: Plan, settings: Settings, run: str
 ) -> AbstractAsyncContextManager[ApiServer]:
     """Open one cluster: by the plan's server and auth if it is CCI, else by its context."""
     clock, timeout, concurrency = settings.clock, settings.request_timeout, plan.pace.in_flight
@@ -93,4 +98,4 @@ def _open(
             opening = partial(open_cluster, name, context, provider=provider)
         case None:
             opening = partial(open_cluster, name)
-    return opening(clock=clock, concurrency=concurrency, timeout=timeout)
+    return opening(clock=clock, concurrency=concurrency, timeout=timeout, run=run)

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from fleetpatch._version import __version__
-from fleetpatch.campaign.settings import Settings, whoami
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.whoami import whoami
 from fleetpatch.engine import events
 from fleetpatch.errors import FleetpatchError, LogError
 from fleetpatch.journal import queries

@@ -9,12 +9,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from fleetpatch._version import __version__
 from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.log import log_server_warnings, open_log_of
-from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop, whoami
+from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
 from fleetpatch.campaign.targets import list_queries_of, look_up_kinds
+from fleetpatch.campaign.whoami import whoami
 from fleetpatch.campaign.wiring import window_guard_of
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
@@ -61,8 +64,10 @@ async def expand(
         narrowing = [block.narrowing for block in plan.targets]
         source.refuse(find_unselective(narrowing), UnselectiveError)
     started = settings.clock.monotonic()
-    async with open_fleet(plan, settings) as clusters:
-        info = _info(plan, clusters, settings, dry_run=dry_run)
+    info = _info(plan, settings, dry_run=dry_run)
+    async with open_fleet(plan, settings, run=info.run) as clusters:
+        known = tuple(ClusterInfo(c.name, c.server, c.context, c.route) for c in clusters)
+        info = replace(info, clusters=known)
         path = run_file or _new_path(settings, info.run)
         kinds = await _kinds(source, clusters, dry_run=dry_run)
         list_queries = [
@@ -89,16 +94,17 @@ def _new_path(settings: Settings, run: str) -> Path:
     return catalog.run_path(settings.runs, run)
 
 
-def _info(
-    plan: Plan, clusters: Sequence[ApiServer], settings: Settings, *, dry_run: bool
-) -> RunInfo:
+def _info(plan: Plan, settings: Settings, *, dry_run: bool) -> RunInfo:
+    """Return the RunInfo without clusters, which are not open yet."""
     return new_run(
         plan.name,
         settings,
         plan_name=plan.name,
         plan_digest=digest(plan),
         plan=canonical(plan),
-        clusters=[ClusterInfo(c.name, c.server, c.context, c.route) for c in clusters],
+        clusters=(),
+        description=plan.metadata.description,
+        annotations=plan.metadata.annotations,
         dry_run=dry_run,
     )
 
@@ -212,6 +218,8 @@ def new_run(
     plan_digest: str,
     plan: str,
     clusters: Sequence[ClusterInfo],
+    description: str,
+    annotations: Mapping[str, str],
     dry_run: bool = False,
     undo_of: str = "",
 ) -> RunInfo:
@@ -229,4 +237,7 @@ def new_run(
         clusters=tuple(clusters),
         dry_run=dry_run,
         undo_of=undo_of,
+        reason=settings.reason,
+        description=description,
+        annotations=dict(annotations),
     )

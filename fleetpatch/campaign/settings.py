@@ -39,7 +39,8 @@ class Settings(msgspec.Struct, frozen=True):
     `state_dir` None means `$FLEETPATCH_STATE_DIR`, else `$XDG_STATE_HOME/fleetpatch`, else
     `~/.local/state/fleetpatch`. `log_file` None means beside the run file. `request_timeout` is in
     seconds. The kubeconfig is `$KUBECONFIG`, else `~/.kube/config`, else the pod's own account.
-    `warn` is called with each line that the person should read; the log has it, too.
+    `warn` is called with each line that the person should read; the log has it, too. `reason` says
+    why the run is made; it is kept in the run.
     """
 
     state_dir: Path | None = None
@@ -48,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True):
     progress: Progress = msgspec.field(default_factory=NoProgress)
     clock: Clock = msgspec.field(default_factory=SystemClock)
     warn: Callable[[str], None] = _discard
+    reason: str = ""
 
     @property
     def runs(self) -> Path:
@@ -65,13 +67,6 @@ def _home() -> Path | None:
         return Path.home()
     except RuntimeError:
         return None
-
-
-def whoami() -> str:
-    """Return `user@host` for the run file; the uid if the user has no name."""
-    # sudo replaces USER, but the run file should name the person.
-    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
-    return f"{user}@{os.uname().nodename}"
 
 
 class ApplyOptions(msgspec.Struct, frozen=True):

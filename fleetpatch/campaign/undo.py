@@ -93,5 +93,7 @@ def _info(undone: RunInfo, settings: Settings) -> RunInfo:
         plan_digest=undo_digest(undone.run, undone.plan, ""),
         plan=undone.plan,
         clusters=undone.clusters,
+        description=undone.description,
+        annotations=undone.annotations,
         undo_of=undone.run,
     )

@@ -138,6 +138,15 @@ OlderThanOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+ReasonOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--reason",
+        metavar="TEXT",
+        help="Why this is done; kept in the run, and shown by status and log.",
+        show_default=False,
+    ),
+]
 AllOption: TypeAlias = Annotated[
     bool, typer.Option("--all", help="Allow a selector that matches every object of its kinds.")
 ]

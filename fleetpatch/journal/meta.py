@@ -16,7 +16,7 @@ from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
 
-_INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name != "clusters")
+_INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name not in {"clusters", "annotations"})
 _USAGE: Final = tuple(f.name for f in fields(Usage))
 
 _warnings: Final = msgspec.json.Decoder(dict[str, int])
@@ -50,6 +50,7 @@ def create_tables(database: Database, info: RunInfo) -> None:
         database.put((key, values[key]) for key in _INFO)
         routes = {cluster.name: cluster.route for cluster in info.clusters if cluster.route}
         database.put([("routes", msgspec.json.encode(routes).decode())])
+        database.put([("annotations", msgspec.json.encode(info.annotations).decode())])
         # A row for each counter: `_ADD` would skip a missing one without an error.
         database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
         put_state(database, RunState.PLANNING, None)
@@ -91,9 +92,10 @@ def _outcomes_of_reasons() -> list[tuple[str, str]]:
 def info(database: Database) -> RunInfo:
     """Read the facts that are fixed when the run is created."""
     meta = database.meta()
-    # Run files of earlier versions do not have `routes`.
+    # Run files of earlier versions have neither `routes` nor what people wrote about the run.
     with database.decoding():
         routes = msgspec.json.decode(meta.get("routes", "{}"), type=dict[str, str])
+        annotations = msgspec.json.decode(meta.get("annotations", "{}"), type=dict[str, str])
     return RunInfo(
         run=meta["run"],
         plan_name=meta["plan_name"],
@@ -108,6 +110,9 @@ def info(database: Database) -> RunInfo:
         ),
         dry_run=bool(meta["dry_run"]),
         undo_of=meta["undo_of"],
+        reason=meta.get("reason", ""),
+        description=meta.get("description", ""),
+        annotations=annotations,
     )
 
 

@@ -45,6 +45,9 @@ class Meta(TypedDict):
     tool_version: str
     dry_run: Literal[0, 1]
     undo_of: str
+    reason: NotRequired[str]
+    description: NotRequired[str]
+    annotations: NotRequired[str]
     state: RunState
     cause: str
     cause_code: NotRequired[str]

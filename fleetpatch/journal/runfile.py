@@ -258,6 +258,12 @@ class RunFile:
             self.database.put([("plan_digest", digest)])
         self.info = replace(self.info, plan_digest=digest)
 
+    def set_reason(self, reason: str) -> None:
+        """Replace the reason why the run is made."""
+        with self.database.transaction():
+            self.database.put([("reason", reason)])
+        self.info = replace(self.info, reason=reason)
+
     def has_wanted_values(self) -> bool:
         """Return whether a target has wanted values of its own."""
         query = "SELECT EXISTS (SELECT 1 FROM targets WHERE wanted IS NOT NULL)"

@@ -43,8 +43,8 @@ class ApiServer:
     """One API server, to be used in `async with`.
 
     `name` is the fleet's name for it. `timeout` and `connect_timeout` are seconds for a request
-    and for making its connection; `page_size` is the limit of a list's first page; `random` is
-    uniform in [0, 1) and spreads waits.
+    and for making its connection; `page_size` is the limit of a list's first page; `run` is the run
+    that the requests are for; `random` is uniform in [0, 1) and spreads waits.
 
     `requests` counts what was sent: "patch", "get" and "list". `insecure` reports that the
     kubeconfig switches TLS verification off, which the caller should warn of, as it should of
@@ -62,6 +62,7 @@ class ApiServer:
         timeout: float = 30.0,
         connect_timeout: float = 10.0,
         page_size: int = listing.PAGE,
+        run: str = "",
         random: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
@@ -79,6 +80,7 @@ class ApiServer:
             concurrency=concurrency,
             timeout=timeout,
             connect_timeout=connect_timeout,
+            user_agent=requests.user_agent(run),
         )
         self._page_size = page_size
         self._urls = Urls(connection.server, connection.provider)

@@ -22,10 +22,12 @@ async def open_cluster(
     clock: Clock,
     concurrency: int = 32,
     timeout: float = 30.0,  # noqa: ASYNC109 - seconds for each request, not for this function
+    run: str = "",
 ) -> AsyncIterator[ApiServer]:
     """Open the cluster of a kubeconfig context, by default the current one.
 
-    `name` is the fleet's name for it, by default the name of its context. No request is sent to the
+    `name` is the fleet's name for it, by default the name of its context. `run` is the run that
+    the requests are for, which their User-Agent names. No request is sent to the
     API server. Raises KubeconfigError and CredentialsError.
     """
     connection = await connect_to_context(context, now=clock.wall)
@@ -36,6 +38,7 @@ async def open_cluster(
         clock=clock,
         concurrency=concurrency,
         timeout=timeout,
+        run=run,
     ) as server:
         yield server
 
@@ -49,6 +52,7 @@ async def open_cci(
     clock: Clock,
     concurrency: int = 32,
     timeout: float = 30.0,  # noqa: ASYNC109 - seconds for each request, not for this function
+    run: str = "",
     environ: Mapping[str, str] = os.environ,
 ) -> AsyncIterator[ApiServer]:
     """Open the cluster of CCI that the fleet calls `name`, at the URL `server`.
@@ -59,8 +63,8 @@ async def open_cci(
     # Deferred: only clusters of this provider need its log-ins.
     from fleetpatch.kube.cci.connect import connect_to_cci  # noqa: PLC0415 - see above
 
-    connection = await connect_to_cci(name, server, auth, clock=clock, environ=environ)
+    connection = await connect_to_cci(name, server, auth, clock=clock, environ=environ, run=run)
     async with ApiServer(
-        name, connection, clock=clock, concurrency=concurrency, timeout=timeout
+        name, connection, clock=clock, concurrency=concurrency, timeout=timeout, run=run
     ) as opened:
         yield opened

@@ -65,7 +65,8 @@ class RunInfo(msgspec.Struct, frozen=True):
 
     `run` is its id, `plan` the canonical JSON of the plan, `plan_digest` its digest, `created_at`
     RFC 3339 in UTC, `created_by` `user@host`; `clusters` are in the fleet's order. `undo_of` is the
-    id of the run that this one undoes, or empty.
+    id of the run that this one undoes, or empty. `description` and `annotations` are those of the
+    plan's metadata. `reason` says why the run is made, and is replaced by that of a later call.
     """
 
     run: str
@@ -78,6 +79,9 @@ class RunInfo(msgspec.Struct, frozen=True):
     clusters: tuple[ClusterInfo, ...]
     dry_run: bool = False
     undo_of: str = ""
+    reason: str = ""
+    description: str = ""
+    annotations: Mapping[str, str] = {}
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -190,6 +194,7 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "run": info.run,
         "runFile": summary.run_file,
         "plan": {"name": info.plan_name, "digest": info.plan_digest},
+        **notes_as_json(info),
         "state": summary.state.value,
         "cause": summary.cause,
         "causeCode": summary.cause_code,
@@ -209,6 +214,15 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "retries": usage.retries,
         "warnings": warnings_as_json(summary),
         "elapsedSeconds": round(usage.elapsed, 3),  # milliseconds: more digits are noise
+    }
+
+
+def notes_as_json(info: RunInfo) -> dict[str, Json]:
+    """Render what people wrote about the run."""
+    return {
+        "description": info.description,
+        "reason": info.reason,
+        "annotations": dict(info.annotations),
     }
 
 

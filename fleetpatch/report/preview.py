@@ -14,10 +14,10 @@ import msgspec
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value, show
 from fleetpatch.model.outcome import Outcome, Reason
-from fleetpatch.model.run import RunInfo, Summary, Tally, warnings_as_json
+from fleetpatch.model.run import RunInfo, Summary, Tally, notes_as_json, warnings_as_json
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
-from fleetpatch.report.summary import warning_lines
+from fleetpatch.report.summary import note_lines, warning_lines
 from fleetpatch.report.table import TableRow, table
 from fleetpatch.report.wording import command, number, several
 
@@ -91,6 +91,7 @@ def as_json(preview: Preview) -> dict[str, Json]:
         "run": summary.info.run,
         "runFile": summary.run_file,
         "plan": {"name": summary.info.plan_name, "digest": summary.info.plan_digest},
+        **notes_as_json(summary.info),
         "targets": summary.tally.total,
         "outcomes": _outcomes(summary.tally),
         "counts": [
@@ -122,6 +123,7 @@ def _header(info: RunInfo) -> Iterator[str]:
     yield f"Plan     {clean(info.plan_name)}"
     if info.undo_of:
         yield f"Undoes   {clean(info.undo_of)}"
+    yield from note_lines(info)
     yield f"Digest   {info.plan_digest}"
     for cluster in info.clusters:
         yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from fleetpatch.model.outcome import Outcome, Reason
-from fleetpatch.model.run import UNFINISHED, RunState, Summary, Tally
+from fleetpatch.model.run import UNFINISHED, RunInfo, RunState, Summary, Tally
 from fleetpatch.model.text import clean
 from fleetpatch.report.table import TableRow, table
 from fleetpatch.report.wording import STATE, command, duration, meaning, number, several
@@ -23,6 +23,7 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
             "Warning: this file was copied while it was written, without its -wal file; it shows "
             "an earlier state of the run; copy both files to see the latest"
         )
+    yield from note_lines(summary.info)
     yield ""
     yield from _outcomes(summary)
     # A run file of which the planning was interrupted has no usage.
@@ -40,6 +41,16 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
         status = command("status", summary.undone_by)
         yield f"Undone:   by {clean(summary.undone_by)}  ({status} shows its state)"
     yield from _next(summary)
+
+
+def note_lines(info: RunInfo) -> Iterator[str]:
+    """Yield what people wrote about the run: description, annotations and reason."""
+    if info.description:
+        yield f"About    {clean(info.description)}"
+    for key, value in info.annotations.items():
+        yield f"Note     {clean(key)}: {clean(value)}"
+    if info.reason:
+        yield f"Reason   {clean(info.reason)}"
 
 
 def warning_lines(summary: Summary) -> Iterator[str]:

@@ -30,6 +30,8 @@ class Spy:
     def __init__(self, server: str) -> None:
         self.server = server
         self.tokens: set[str] = set()
+        self.agents: set[str] = set()
+        """The User-Agents of all requests."""
         self.echoed = 0
         """The number of requests that were answered with an echo."""
 
@@ -89,6 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self._note(self.headers)
+        self.spy.agents.add(self.headers["User-Agent"])
         if type(self).echoes(self.command, self.path.partition("?")[0]):
             self.spy.echoed += 1
             shown = [self.headers[name] for name in _CREDENTIALS if name in self.headers]

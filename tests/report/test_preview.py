@@ -121,6 +121,9 @@ def test_the_json_has_the_same_content() -> None:
         "run": INFO.run,
         "runFile": RUN_FILE,
         "plan": {"name": "relabel-ml-teams", "digest": "sha256:0f1e2d"},
+        "description": "",
+        "reason": "",
+        "annotations": {},
         "targets": 1256,
         "outcomes": {"pending": 1234, "unchanged": 20, "skipped": 2},
         "counts": [

@@ -12,6 +12,7 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    ReasonOption,
     RunFileOption,
     StateDirOption,
     TimeoutOption,
@@ -42,6 +43,7 @@ def command(
     run_file: RunFileOption = None,
     everything: AllOption = False,
     output: OutputOption = Output.TEXT,
+    reason: ReasonOption = "",
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
@@ -70,7 +72,7 @@ def command(
         require_run_options,
     )
 
-    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
+    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
     options = ApplyOptions(wait_for_window=wait)
     choice = Choice(
         digest,

@@ -18,6 +18,7 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    ReasonOption,
     RunFileOption,
     StateDirOption,
     TimeoutOption,
@@ -131,6 +132,7 @@ def _command(
         dry_run: DryRunOption = DryRun.NONE,
         run_file: RunFileOption = None,
         output: OutputOption = Output.TEXT,
+        reason: ReasonOption = "",
         state_dir: StateDirOption = None,
         log_file: LogFileOption = None,
         request_timeout: TimeoutOption = 30.0,
@@ -166,7 +168,7 @@ def _command(
             guards=_without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip"),
             pace=_without_empty(concurrency=concurrency, rate=rate),
         )
-        settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
+        settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
         if dry_run is DryRun.CLIENT:
             rehearse(plan, settings, output, run_file=run_file, everything=everything)
         else:

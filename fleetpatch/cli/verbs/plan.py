@@ -10,6 +10,7 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    ReasonOption,
     RunFileOption,
     StateDirOption,
     TimeoutOption,
@@ -21,6 +22,7 @@ def command(
     run_file: RunFileOption = None,
     everything: AllOption = False,
     output: OutputOption = Output.TEXT,
+    reason: ReasonOption = "",
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
@@ -36,6 +38,6 @@ def command(
 
     loaded = load_plan(plan)
     print_warnings(loaded)
-    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
+    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
     print_preview(planned, output)

@@ -4,6 +4,7 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    ReasonOption,
     RunArgument,
     RunFileOption,
     StateDirOption,
@@ -17,6 +18,7 @@ def command(
     yes: YesOption = False,
     run_file: RunFileOption = None,
     output: OutputOption = Output.TEXT,
+    reason: ReasonOption = "",
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
@@ -34,7 +36,7 @@ def command(
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
 
-    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
+    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
     path = to_read(find_run(settings.runs, run))[0]
     planned = event_loop.run(lambda: undo(path, settings, new_file=run_file))
     carry_out(planned, settings, output, yes=yes)

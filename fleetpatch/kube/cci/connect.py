@@ -30,6 +30,7 @@ async def connect_to_cci(
     *,
     clock: Clock,
     environ: Mapping[str, str] = os.environ,
+    run: str = "",
 ) -> Connection:
     """Log in to the cluster that the fleet calls `name`, at the URL `server`.
 
@@ -38,7 +39,7 @@ async def connect_to_cci(
     """
     server = server.rstrip("/")  # paths are appended to it
     where = f"cluster {name}"
-    log_in = _log_in(auth, LoginEnvironment(where, clock, environ, tls_for(server, where)))
+    log_in = _log_in(auth, LoginEnvironment(where, clock, environ, tls_for(server, where), run))
     return Connection(
         context="",
         cluster=name,

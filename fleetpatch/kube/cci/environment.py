@@ -17,8 +17,8 @@ from fleetpatch.model.ports import Clock
 class LoginEnvironment(PartialRepr, frozen=True):
     """The environment variables, a clock, and the TLS context for CCI (None for plain HTTP).
 
-    `where` is the beginning of each message, such as `cluster cci-north`. In the methods `what`
-    names the value in messages, such as "the password".
+    `where` is the beginning of each message, such as `cluster cci-north`; `run` is the run that the
+    log-in is for. In the methods `what` names the value in messages, such as "the password".
     """
 
     _printed: ClassVar = ("where", "tls")
@@ -27,6 +27,7 @@ class LoginEnvironment(PartialRepr, frozen=True):
     clock: Clock
     environ: Mapping[str, str]
     tls: ssl.SSLContext | None = None
+    run: str = ""
 
     def read_variable(self, name: str, what: str) -> str:
         """Return the value of a variable. Raises CredentialsError if it is not set."""

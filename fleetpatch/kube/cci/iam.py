@@ -119,6 +119,7 @@ class IamLogIn:
             concurrency=1,
             timeout=_TIMEOUT,
             connect_timeout=_TIMEOUT,
+            user_agent=requests.user_agent(self._environment.run),
         ) as transport:
             return await self._retrier.retry(
                 partial(transport.send, requests.POST_JSON, url, body),

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from fleetpatch._version import __version__
 from fleetpatch.model.change import PatchType
 
 _MIB: Final = 1024 * 1024
@@ -38,6 +39,11 @@ class RequestTemplate(msgspec.Struct, frozen=True, eq=False):
             "Accept-Encoding": "gzip" if self.compressed else "identity",
         }
         return headers | ({"Content-Type": self.content_type} if self.content_type else {})
+
+
+def user_agent(run: str = "") -> str:
+    """Return the User-Agent of requests for a run, which leads from an audit log to the run."""
+    return f"fleetpatch/{__version__} (run {run})" if run else f"fleetpatch/{__version__}"
 
 
 GET_DOCUMENT: Final = RequestTemplate("GET", _JSON, 8 * _MIB, compressed=True)

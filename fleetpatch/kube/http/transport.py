@@ -27,7 +27,6 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from fleetpatch._version import __version__
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import Credentials
 from fleetpatch.kube.http.decoding import Raw, RawReply
@@ -64,10 +63,12 @@ class Transport:
         concurrency: int,
         timeout: float,
         connect_timeout: float,
+        user_agent: str,
     ) -> None:
         self.credentials = Credentials(connection, clock)
         self.warnings = ServerWarnings()
         self._connection = connection
+        self._user_agent = user_agent
         self._limit = concurrency + _SPARE_CONNECTIONS
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
         self._session: aiohttp.ClientSession | None = None
@@ -151,7 +152,7 @@ class Transport:
         self._grant = grant
         self._tls = True if grant.tls is None else grant.tls
         self._secrets = tuple(_quoted_forms(grant.secrets))
-        self._common: Headers = CIMultiDict({"User-Agent": f"fleetpatch/{__version__}"})
+        self._common: Headers = CIMultiDict({"User-Agent": self._user_agent})
         self._common.extend(grant.headers)
         self._headers: dict[RequestTemplate, Headers] = {}
 

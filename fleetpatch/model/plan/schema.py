@@ -42,12 +42,14 @@ from fleetpatch.model.plan.window import WindowSection
 
 
 class MetadataSection(Section):
-    """The plan's name and description."""
+    """The plan's name, description and notes."""
 
     name: DnsLabel
     """The plan's name, a DNS label; runs are named after it."""
     description: str = ""
     """Text for the people who review it."""
+    annotations: Mapping[Annotated[str, Field(min_length=1)], str] = {}
+    """Notes with free keys, such as a ticket; they are kept in the run."""
 
 
 class PatchSection(Section):
