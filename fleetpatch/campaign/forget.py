@@ -13,7 +13,7 @@ import msgspec
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import Refused, UsageError
-from fleetpatch.journal import campaigns, catalog, flock, queries, run_names, sqlite_file
+from fleetpatch.journal import campaigns, catalog, flock, queries, sqlite_file
 from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.journal.catalog import RunEntry
 from fleetpatch.journal.runfile import RunFile
@@ -46,7 +46,8 @@ def forget(
     if older_than is not None:
         before = settings.clock.wall() - older_than
         named, of_campaigns = (
-            [one for one in entries if _planned(one) < before] for entries in (named, of_campaigns)
+            [one for one in entries if catalog.planned_at(one.path) < before]
+            for entries in (named, of_campaigns)
         )
     selected = {entry.path: entry for entry in (*named, *of_campaigns)}
     _refuse_foreign(selected.values(), settings.runs)
@@ -88,10 +89,6 @@ def _refuse_foreign(entries: Iterable[RunEntry], runs: Path) -> None:
     for entry in entries:
         if entry.problem and entry.path.parent.resolve() != runs.resolve():
             raise UsageError(f"{entry.problem}; nothing was removed")
-
-
-def _planned(entry: RunEntry) -> float:
-    return run_names.seconds_of(catalog.planned(entry.path))
 
 
 def _reasons(selected: Sequence[RunEntry]) -> dict[Path, str]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from fleetpatch.campaign.view import summarize
 from fleetpatch.errors import UsageError
 from fleetpatch.journal.campaigns import Campaign
-from fleetpatch.journal.catalog import RunEntry
-from fleetpatch.model.run import RunState
+from fleetpatch.journal.campaigns import put_back as put_back_by
+from fleetpatch.journal.catalog import RunEntry, planned_at
+from fleetpatch.model.outcome import Outcome, Reason
+from fleetpatch.model.run import RunState, Summary
 from fleetpatch.report.wording import command
 
 
@@ -52,13 +54,42 @@ def to_read(found: Path | Campaign) -> list[Path]:
     """
     if isinstance(found, Path):
         return [found]
-    for entry in (*found.runs, *found.undos):
-        if entry.problem:
-            sys.stderr.write(f"{entry.problem}\n")
+    _report_problems(found)
     shown = found.shown
     if not shown:
         raise UsageError(f"{found.name}: no run of it can be read")
     return [one.path for one in shown]
+
+
+def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
+    """Return the runs that `undo` puts back, newest first: those with targets that are not back.
+
+    Of a campaign that was put back already, that is its latest run, whose undo sends nothing.
+    Raises UsageError if no run has changed anything.
+    """
+    if isinstance(found, Path):
+        return [summarize(found)]
+    _report_problems(found)
+    put_back = put_back_by([*found.undos, *found.runs])
+    started = [one for one in found.started if since is None or planned_at(one.path) >= since]
+    changed = [one for entry in started if _has_changed(one := summarize(entry.path))]
+    if not changed:
+        when = "" if since is None else " since then"
+        raise UsageError(f"{found.name}: no run of it has changed anything{when}; nothing to undo")
+    return [one for one in changed if one.info.run not in put_back] or changed[:1]
+
+
+def _has_changed(summary: Summary) -> bool:
+    """Return whether a run may have changed objects."""
+    failed = summary.reasons.get(Outcome.FAILED, {})
+    tally = summary.tally
+    return bool(tally.applied or tally.in_doubt or Reason.NOT_EFFECTIVE in failed)
+
+
+def _report_problems(campaign: Campaign) -> None:
+    for entry in (*campaign.runs, *campaign.undos):
+        if entry.problem:
+            sys.stderr.write(f"{entry.problem}\n")
 
 
 def _latest(campaign: Campaign) -> Path:

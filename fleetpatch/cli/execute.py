@@ -71,6 +71,26 @@ def carry_out(
 
     A run that this command does not continue is only summarized, after a line that says so.
     """
+    raise typer.Exit(
+        finish(planned, settings, output, yes=yes, lock=lock, options=options, code_of=code_of)
+    )
+
+
+def finish(
+    planned: Summary,
+    settings: Settings,
+    output: Output,
+    *,
+    yes: bool,
+    lock: PlanLock | None = None,
+    options: ApplyOptions | None = None,
+    code_of: Callable[[Summary], Exit] = code_of,
+    is_last: bool = True,
+) -> Exit:
+    """Do what `carry_out` does, and return the exit code.
+
+    After the last run of a command the code is final, and a late signal does not change it.
+    """
     options = options or ApplyOptions()
     left = not_continued(planned, resume_halted=options.resume_halted, promote=options.promote)
     if left:
@@ -83,7 +103,8 @@ def carry_out(
         with signals.deferred():
             summary = _apply(planned, settings, lock, options)
             code = code_of(summary)
-            signals.set_exit_code(code)
+            if is_last:
+                signals.set_exit_code(code)
     except signals.Interrupted:
         sys.stderr.write(_nothing_sent(planned))
         raise
@@ -93,7 +114,7 @@ def carry_out(
     with ignoring_broken_pipe():
         print_summary(summary, settings, output)
         sys.stdout.flush()
-    raise typer.Exit(code)
+    return code
 
 
 def _apply(
@@ -125,15 +146,22 @@ def _confirm(planned: Summary) -> None:
     """Show what would be sent, and ask. Exits unless the answer is yes."""
     write(preview_lines(preview(Path(planned.run_file)), advise=False), sys.stderr)
     write(confirmation_lines(planned), sys.stderr)
+    ask(kept=f" (the plan is kept: {planned.run_file})", declined=_nothing_sent(planned))
+
+
+def ask(*, kept: str = "", declined: str = "Nothing was sent.\n") -> None:
+    """Ask whether to continue. Exits with `declined` unless the answer is yes.
+
+    Raises UsageError if there is no terminal; `kept` is the end of its message.
+    """
     if not sys.stdin.isatty():
         raise UsageError(
-            "there is no terminal to ask on; use --yes to continue without a question "
-            f"(the plan is kept: {planned.run_file})"
+            f"there is no terminal to ask on; use --yes to continue without a question{kept}"
         )
     sys.stderr.write(QUESTION)
     sys.stderr.flush()
     if not is_yes(_answer()):
-        sys.stderr.write(_nothing_sent(planned))
+        sys.stderr.write(declined)
         raise typer.Exit(Exit.USAGE)
 
 

@@ -146,6 +146,11 @@ def planned(path: Path) -> Age:
     return name.planned if name else _written(path)
 
 
+def planned_at(path: Path) -> float:
+    """Return what `planned` does, in seconds since the epoch."""
+    return run_names.seconds_of(planned(path))
+
+
 def _age(path: Path) -> tuple[Age, str]:
     return planned(path), path.name
 

@@ -39,7 +39,7 @@ def newest(runs: Path, chosen: RunFilter, limit: int | None = None) -> RunList:
     """Read the newest runs of a folder that `chosen` selects, at most `limit`."""
     listed = RunList()
     for path in catalog.run_files(runs):
-        if chosen.since is not None and run_names.seconds_of(catalog.planned(path)) < chosen.since:
+        if chosen.since is not None and catalog.planned_at(path) < chosen.since:
             break
         parts = run_names.parse(path.stem)
         if parts is not None and chosen.plans and not _is_of(chosen, parts.campaign):

@@ -5,6 +5,7 @@ several runs of one plan in `status`, `targets`, `resume` and `undo`.
 Left out: how runs are found by name (tests/journal/test_campaigns.py).
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,24 @@ def server(tmp_path: Path) -> Iterator[SandboxServer]:
 
 def write(tool: Tool, colour: str = "red", **more: Any) -> Path:
     return tool.write("plan.yaml", plan("paint", ETL, patch={"labels": {"colour": colour}}, **more))
+
+
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
+
+
+def create(server: SandboxServer, name: str) -> None:
+    """Create a job of etl."""
+    pod = {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
+    metadata = {"name": name, "labels": {"app": "etl"}}
+    job = {"metadata": metadata, "spec": {"template": {"spec": pod}}}
+    assert server.client.request("POST", JOBS, job).status == 201
+
+
+def colours(server: SandboxServer) -> dict[str, str | None]:
+    """Return the label of each job of etl."""
+    listed = server.client.request("GET", "/apis/batch/v1/jobs").body["items"]
+    labels = {one["metadata"]["name"]: one["metadata"]["labels"] for one in listed}
+    return {name: has.get("colour") for name, has in labels.items() if has.get("app") == "etl"}
 
 
 def previewed(call: Caller, *words: object) -> str:
@@ -65,11 +84,7 @@ def test_apply_expands_the_plan_afresh_and_finds_what_was_created_since_the_prev
 ) -> None:
     write(tool)
     run = previewed(call)
-    pod = {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
-    metadata = {"name": "late", "labels": {"app": "etl"}}
-    job = {"metadata": metadata, "spec": {"template": {"spec": pod}}}
-    path = "/apis/batch/v1/namespaces/default/jobs"
-    assert server.client.request("POST", path, job).status == 201
+    create(server, "late")
 
     late = tool.targets(applied(call, "plan.yaml"))
 
@@ -139,3 +154,131 @@ def test_a_plans_name_carries_out_the_only_preview_and_refuses_several(
     two, three = previewed(call), previewed(call)
 
     refused(call("apply", "paint", "--yes"), f"2 of its runs are previews: {three}, {two}; name")
+
+
+@pytest.fixture
+def nights(tool: Tool, call: Caller, server: SandboxServer) -> list[str]:
+    """Three runs of one plan, the newest first; each night there was a new job."""
+    write(tool)
+    runs: list[str] = []
+    for night in ("one", "two", "three"):
+        create(server, f"job-of-night-{night}")
+        runs.insert(0, applied(call, "plan.yaml"))
+    assert set(colours(server).values()) == {"red"}
+    return runs
+
+
+def test_three_nights_are_undone_by_one_command_newest_first(
+    call: Caller, server: SandboxServer, nights: list[str]
+) -> None:
+    ended = call("undo", "paint", "--yes", "--all-runs", "-o", "json")
+
+    assert ended.code == 0, ended.err
+    undone = [json.loads(line) for line in ended.out.splitlines()]
+    assert [re.sub("^undo-", "", one["run"])[:5] for one in undone] == ["paint"] * 3
+    assert set(colours(server).values()) == {None}
+    for run, undo in zip(nights, undone, strict=True):
+        assert f"Undone:   by {undo['run']}" in call("status", run).out
+
+
+def test_three_nights_are_not_undone_by_yes_alone(
+    call: Caller, server: SandboxServer, nights: list[str]
+) -> None:
+    sent = server.sent()
+
+    refused(
+        call("undo", "paint", "--yes"),
+        f"3 of its runs are not undone: {', '.join(nights)}; undo all of them with"
+        " `fleetpatch undo paint --yes --all-runs`",
+    )
+    assert server.sent() == sent
+
+
+def test_the_question_before_an_undo_of_several_runs_lists_them(
+    call: Caller, server: SandboxServer, nights: list[str]
+) -> None:
+    sent = server.sent()
+
+    ended = call("undo", "paint")
+
+    assert ended.code == 2
+    first, _, *listed, no_terminal = ended.err.splitlines()
+    assert first.startswith("The undo of paint puts back 3 runs with ")
+    assert [line.split()[0] for line in listed] == nights
+    assert "there is no terminal to ask on" in no_terminal
+    assert server.sent() == sent
+
+
+def test_an_undo_since_a_moment_leaves_earlier_runs(
+    tool: Tool, call: Caller, server: SandboxServer, nights: list[str]
+) -> None:
+    newest, *earlier = nights
+    for run in earlier:
+        old = re.sub(r"-\d{8}T\d{4}Z-", "-20260101T0000Z-", run)
+        (tool.state / "runs" / f"{run}.run").rename(tool.state / "runs" / f"{old}.run")
+
+    assert call("undo", "paint", "--yes", "--since", "1d").code == 0
+
+    found = colours(server)
+    assert found.pop("job-of-night-three") is None
+    assert set(found.values()) == {"red"}
+    refused(call("undo", newest, "--since", "1d"), "are for the name of a plan")
+
+
+def test_what_is_undone_already_is_left_out_and_a_second_undo_sends_nothing(
+    call: Caller, server: SandboxServer, nights: list[str]
+) -> None:
+    assert call("undo", nights[1], "--yes").code == 0
+    assert call("undo", "paint", "--yes", "--all-runs").code == 0
+    assert set(colours(server).values()) == {None}
+    sent = server.sent()
+
+    again = call("undo", "paint", "--yes", "-o", "json")
+
+    assert (again.code, again.json["requests"]["patch"], server.sent()) == (0, 0, sent)
+
+
+def test_a_run_whose_undo_was_undone_is_undone_again(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    write(tool)
+    applied(call, "plan.yaml")
+    undo = call("undo", "paint", "--yes", "-o", "json").json["run"]
+    assert call("undo", undo, "--yes").code == 0
+    assert set(colours(server).values()) == {"red"}
+
+    assert call("undo", "paint", "--yes").code == 0
+
+    assert set(colours(server).values()) == {None}
+
+
+def test_a_later_run_of_the_same_objects_is_put_back_before_the_earlier_one(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    write(tool)
+    applied(call, "plan.yaml")
+    write(tool, "green")
+    applied(call, "plan.yaml")
+    assert set(colours(server).values()) == {"green"}
+
+    assert call("undo", "paint", "--yes", "--all-runs").code == 0
+
+    assert set(colours(server).values()) == {None}
+
+
+def test_a_campaign_that_changed_nothing_has_nothing_to_undo(tool: Tool, call: Caller) -> None:
+    write(tool)
+    previewed(call)
+    refused(call("undo", "paint", "--yes"), "no run of it has changed anything; nothing to undo")
+
+
+def test_several_unfinished_runs_are_listed_by_resume(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    write(tool, **BY_HAND)
+    one = applied(call, "plan.yaml", code=5)
+    two = applied(call, "plan.yaml", "--new", code=5)
+    sent = server.sent()
+
+    refused(call("resume", "paint", "--promote"), f"2 of its runs are unfinished: {two}, {one}; ")
+    assert server.sent() == sent

@@ -1,5 +1,9 @@
 """`fleetpatch undo`: put back what a run changed."""
 
+from typing import Annotated
+
+import typer
+
 from fleetpatch.cli.options import (
     LogFileOption,
     Output,
@@ -7,6 +11,7 @@ from fleetpatch.cli.options import (
     ReasonOption,
     RunArgument,
     RunFileOption,
+    SinceOption,
     StateDirOption,
     TimeoutOption,
     YesOption,
@@ -16,6 +21,13 @@ from fleetpatch.cli.options import (
 def command(
     run: RunArgument,
     yes: YesOption = False,
+    all_runs: Annotated[
+        bool,
+        typer.Option(
+            "--all-runs", help="With --yes: undo all runs of the plan that are not undone."
+        ),
+    ] = False,
+    since: SinceOption = None,
     run_file: RunFileOption = None,
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
@@ -25,18 +37,19 @@ def command(
 ) -> None:
     """Put back what a run changed, unless it was changed again since.
 
+    A plan's name means all its runs that are not undone, newest first, after one question. With
+    --yes and more than one such run, --all-runs or --since is required.
     An undo is a run of its own, which can be resumed and undone. Values that another writer changed
     since then stay as they are (skipped: drifted).
     """
     from fleetpatch.campaign.settings import Settings
-    from fleetpatch.campaign.undo import undo
     from fleetpatch.campaign.view import find_run
-    from fleetpatch.cli import event_loop
-    from fleetpatch.cli.choose_run import to_read
-    from fleetpatch.cli.execute import carry_out
+    from fleetpatch.cli.choose_run import to_undo
     from fleetpatch.cli.output import WarnOnce
+    from fleetpatch.cli.undo_runs import Extent, undo_runs
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
-    path = to_read(find_run(settings.runs, run))[0]
-    planned = event_loop.run(lambda: undo(path, settings, new_file=run_file))
-    carry_out(planned, settings, output, yes=yes)
+    found = find_run(settings.runs, run)
+    extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)
+    extent.require_fitting(found)
+    undo_runs(to_undo(found, since), settings, output, extent, yes=yes)

@@ -1,0 +1,105 @@
+"""Undoes one run, or several of a campaign: the newest first, each read after the one before it.
+
+A later run may have changed what an earlier one had changed. So the undo of the earlier run is
+planned only when that of the later run has ended.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import typer
+from msgspec.structs import replace
+
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.undo import undo
+from fleetpatch.cli.event_loop import run
+from fleetpatch.cli.execute import ask, code_of, finish
+from fleetpatch.cli.options import Output
+from fleetpatch.errors import Exit, Refused, UsageError
+from fleetpatch.journal.campaigns import Campaign
+from fleetpatch.model.run import Summary
+from fleetpatch.report.progress import watch_planning
+from fleetpatch.report.runs import run_lines
+from fleetpatch.report.terminal import write
+from fleetpatch.report.wording import command, several
+
+
+class Extent(msgspec.Struct, frozen=True):
+    """The words of the command line that say what is undone: `what` is a run or a plan's name."""
+
+    what: str
+    all_runs: bool
+    since: float | None
+    run_file: Path | None
+
+    def require_fitting(self, found: Path | Campaign) -> None:
+        """Raise UsageError if options for a plan's name are used with a run."""
+        if isinstance(found, Path) and (self.all_runs or self.since is not None):
+            raise UsageError(
+                f"{self.what}: --all-runs and --since are for the name of a plan, and this is a"
+                " run; leave them out"
+            )
+
+
+def undo_runs(
+    runs: Sequence[Summary], settings: Settings, output: Output, extent: Extent, *, yes: bool
+) -> None:
+    """Undo the runs in the order given, and raise typer.Exit with the gravest exit code.
+
+    It ends with the first undo that is not finished. Raises UsageError if several runs are not
+    confirmed.
+    """
+    if len(runs) == 1:
+        raise typer.Exit(finish(_planned(runs[0], settings, extent), settings, output, yes=yes))
+    _confirm(runs, extent, yes=yes)
+    worst = Exit.OK
+    for one in runs:
+        try:
+            planned = _planned(one, settings, extent)
+        except Refused as nothing_to_undo:
+            sys.stderr.write(f"{nothing_to_undo}\n")
+            continue
+
+        def gravest(summary: Summary, worst: Exit = worst) -> Exit:
+            return max(worst, code_of(summary))
+
+        is_last = one is runs[-1]
+        worst = finish(planned, settings, output, yes=True, code_of=gravest, is_last=is_last)
+        if worst not in (Exit.OK, Exit.SOME_FAILED):
+            break
+    raise typer.Exit(worst)
+
+
+def _planned(undone: Summary, settings: Settings, extent: Extent) -> Summary:
+    """Plan the undo of one run, with progress."""
+    with watch_planning(sys.stderr) as progress:
+        watched = replace(settings, progress=progress)
+        work = partial(undo, undone.run_file, watched, new_file=extent.run_file)
+        return run(work)
+
+
+def _confirm(runs: Sequence[Summary], extent: Extent, *, yes: bool) -> None:
+    if extent.run_file is not None:
+        raise UsageError(
+            f"{extent.what}: --run-file names one file, and {len(runs)} runs are to be undone;"
+            " leave it out, or name one run"
+        )
+    if yes and not extent.all_runs and extent.since is None:
+        names = ", ".join(one.info.run for one in runs)
+        raise UsageError(
+            f"{extent.what}: {len(runs)} of its runs are not undone: {names}; undo all of them with"
+            f" `{command('undo', extent.what, '--yes', '--all-runs')}`, those since a moment with"
+            " --since, or name one run"
+        )
+    if not yes:
+        write(_question_lines(runs, extent.what), sys.stderr)
+        ask()
+
+
+def _question_lines(runs: Sequence[Summary], name: str) -> Iterator[str]:
+    applied = several(sum(one.tally.applied for one in runs), "applied target")
+    yield f"The undo of {name} puts back {len(runs)} runs with {applied}, the newest first:"
+    yield from run_lines(runs)
