@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from fleetpatch.cli.dry_run import DRY_RUN, DryRun
 from fleetpatch.model.units import read_age, read_duration, read_since
 
 
@@ -15,16 +16,6 @@ class Output(StrEnum):
 
     TEXT = "text"
     JSON = "json"
-
-
-class DryRun(StrEnum):
-    """How much of a rehearsal is done; the values are those of kubectl."""
-
-    NONE = "none"
-    SERVER = "server"
-    """The servers check each patch and store nothing."""
-    CLIENT = "client"
-    """The objects are listed, and no patch is sent."""
 
 
 def _duration(text: str | float) -> float:
@@ -153,7 +144,6 @@ AllOption: TypeAlias = Annotated[
 YesOption: TypeAlias = Annotated[
     bool, typer.Option("--yes", "-y", help="Do not ask; for cron and scripts.")
 ]
-DRY_RUN = "--dry-run"
 DryRunOption: TypeAlias = Annotated[
     DryRun,
     typer.Option(

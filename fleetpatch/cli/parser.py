@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 from fleetpatch._version import __version__
-from fleetpatch.cli.options import DRY_RUN, DryRun
+from fleetpatch.cli.dry_run import DRY_RUN, DryRun
 from fleetpatch.errors import FleetpatchError, UsageError
 from fleetpatch.model.text import is_unicode
 

@@ -6,12 +6,13 @@ so their readers return None instead of raising an error.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from typing import Final, TypeAlias
+
+import msgspec
 
 # Bounded lengths: a longer number is a mistake, and float() of it may be infinite.
 _NUMBER: Final = r"[0-9]{1,9}(?:\.[0-9]{1,20})?"
@@ -33,9 +34,7 @@ SLOWEST: Final = 1 / 3600
 """The slowest rate that a plan can ask for: one an hour, as a rate per second."""
 
 
-# No Struct: `fleetpatch --help` imports this module, and need not wait for msgspec.
-@dataclass(frozen=True, slots=True, order=True)
-class Percent:
+class Percent(msgspec.Struct, frozen=True, order=True):
     """A percentage, more than 0 and at most 100."""
 
     value: float

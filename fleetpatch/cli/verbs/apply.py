@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from fleetpatch.cli.dry_run import DryRun
 from fleetpatch.cli.options import (
     AllOption,
-    DryRun,
     DryRunOption,
     LogFileOption,
     Output,

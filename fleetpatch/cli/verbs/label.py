@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 
 import typer
 
+from fleetpatch.cli.dry_run import DryRun
 from fleetpatch.cli.object_arguments import ObjectArguments, parse
 from fleetpatch.cli.options import (
     AllOption,
-    DryRun,
     DryRunOption,
     LogFileOption,
     Output,
