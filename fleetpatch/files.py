@@ -10,7 +10,9 @@ A function that refuses raises OSError, whose `strerror` says what is wrong and 
 
 import errno
 import os
+import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +51,34 @@ def open_own(path: Path, flags: int) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def replace_own(path: Path, content: bytes) -> None:
+    """Write a small file of ours as a whole: a reader sees the content before or the new one."""
+    refuse_foreign(path)
+    # A hidden name, which no listing of the folder takes for a file of a run.
+    draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    descriptor = open_own(draft, os.O_WRONLY)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        draft.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            draft.unlink()
+        raise
+
+
+def read_own(path: Path, largest: int) -> bytes:
+    """Read one of our files of at most `largest` bytes; links are not followed."""
+    refuse_foreign(path)
+    descriptor = os.open(path, os.O_RDONLY | _SAFELY)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        _check(path, found)
+        if found.st_size > largest:
+            raise OSError(errno.EFBIG, f"is larger than {largest} bytes", str(path))
+        return file.read(largest)
 
 
 def refuse_foreign(path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from fleetpatch.campaign import steering
 from fleetpatch.campaign.integrity import plan_of, require_as_planned
 from fleetpatch.campaign.log import open_log_of
 from fleetpatch.campaign.servers import require_same_servers
@@ -43,6 +44,7 @@ def open_for_writing(
         if lock is None:
             stack.enter_context(plan_lock(_plan_name(run_file), settings))
         stack.enter_context(flock.hold(flock.beside(run_file), str(run_file)))
+        stack.enter_context(steering.holding(run_file))
         opened = RunFile.open(run_file, write=True, now=settings.clock.wall)
         journal = stack.enter_context(opened)
         require_as_planned(journal)

@@ -127,7 +127,7 @@ class UsageMeter:
         self._fleet = fleet
         self._clock = clock
         self._limits = limits
-        self._reported_at = clock.monotonic()
+        self._began_at = self._reported_at = clock.monotonic()
         self._reported: Counter[str] = Counter()
         self._reported_warnings: Counter[str] = Counter()
 
@@ -136,15 +136,24 @@ class UsageMeter:
         """The number of PATCHes and GETs so far."""
         return sum(one.requests["patch"] + one.requests["get"] for one in self._fleet)
 
+    def usage(self) -> Usage:
+        """Return the usage of the session so far."""
+        sent = self._sent()
+        elapsed = self._clock.monotonic() - self._began_at
+        return Usage(sent["patch"], sent["get"], sent["list"], sent["retries"], elapsed)
+
     def new_usage(self) -> Usage:
         """Return the usage since the last call."""
-        now = self._clock.monotonic()
-        sent = Counter({"retries": self._limits.retries})
-        for cluster in self._fleet:
-            sent.update(cluster.requests)
+        now, sent = self._clock.monotonic(), self._sent()
         new, elapsed = sent - self._reported, now - self._reported_at
         self._reported, self._reported_at = sent, now
         return Usage(new["patch"], new["get"], new["list"], new["retries"], elapsed)
+
+    def _sent(self) -> Counter[str]:
+        sent = Counter({"retries": self._limits.retries})
+        for cluster in self._fleet:
+            sent.update(cluster.requests)
+        return sent
 
     def new_warnings(self) -> Counter[str]:
         """Return the warnings of the fleet's servers since the last call, counted by text."""

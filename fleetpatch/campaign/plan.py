@@ -83,7 +83,7 @@ async def expand(
             await _fill(journal, plan, list_queries, settings)
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             elapsed = settings.clock.monotonic() - started
-            journal.count(usage_of(clusters, elapsed), warnings_of(clusters))
+            journal.count_planning(usage_of(clusters, elapsed), warnings_of(clusters))
         with journal:
             return log_expansion(journal, clusters, settings)
 

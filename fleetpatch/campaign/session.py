@@ -5,19 +5,24 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
+from msgspec.structs import replace
 
 from fleetpatch.campaign import wave_check
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.limits import RunLimits, UsageMeter
+from fleetpatch.campaign.live import LiveCounts
 from fleetpatch.campaign.log import log_latest_outcomes, log_server_warnings, log_start
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
+from fleetpatch.campaign.steering import Steering
 from fleetpatch.campaign.waves import Rollout, WaveHold
 from fleetpatch.campaign.wiring import (
+    ceilings_of,
     lease_holder_of,
     pacer_of,
     patch_policy_of,
     renewing,
+    set_pace,
     window_guard_of,
 )
 from fleetpatch.engine import events, pipeline
@@ -36,8 +41,11 @@ from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.cause import Cause, CauseCode, by_gravity
+from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary
+from fleetpatch.model.steering import PaceInForce
+from fleetpatch.model.target import Target
 from fleetpatch.rules.running.run_state import LEFT_OPEN, final_state
 
 
@@ -69,18 +77,34 @@ class Session:
         # Ends what the session waits for outside of its lanes: the window, a wave's pause or check.
         self._shutdown = Shutdown(settings.clock)
         stop.listen(lambda _cause: self._shutdown.request())
+        summary = queries.summary(journal)
         self._limits = RunLimits(
             self._plan.retry.budget,
             None if journal.info.undo_of else self._plan.limits,
-            queries.summary(journal).tally,
+            summary.tally,
             queries.planned(journal),
             journal.accepted_failures,
             stop.request,
         )
         self._cut_short = False
+        self._lanes: Sequence[Lane] = ()
+        self._pace = PaceInForce()
+        self._counts = LiveCounts(
+            summary, self._plan, settings.clock, settings.progress, lambda: self._pace
+        )
+        self._settings = replace(settings, progress=self._counts)
+        self._steering = Steering(
+            journal, self._writer, self._log, stop, self._counts, self._set_pace
+        )
 
     async def run(self) -> Summary:
         """Patch the open targets, and record how the session ended. Raises as `apply`."""
+        if self._read_only:
+            return await self._carry_out()
+        async with self._steering.following(self._options):
+            return await self._carry_out()
+
+    async def _carry_out(self) -> Summary:
         if self._limits.halted and not self._read_only:
             # An earlier session passed the limit, and was killed before it could record that.
             return self._end([])
@@ -107,11 +131,18 @@ class Session:
                 # Only now: a wait for the Lease is not part of the session's usage.
                 meter = UsageMeter(fleet, self._settings.clock, self._limits)
                 lanes = [self._lane(cluster, guards, meter) for cluster in fleet]
+                self._lanes = lanes
+                self._counts.watch(lanes, meter.usage)
                 for lane in lanes:
                     # If the stop was requested already, this stops the lane at once.
                     self._stop.listen(lane.stop)
                 hold = await self._patch_all(lanes, fleet, meter)
         return self._conclude(lanes, missing, hold)
+
+    def _set_pace(self, in_force: PaceInForce) -> None:
+        """Set the pace of this session; lanes that are built later have it, too."""
+        self._pace = in_force
+        set_pace(self._lanes, self._plan.pace, in_force)
 
     def _window_guard(self) -> WindowGuard | None:
         # A dry run changes nothing, and a mistake must be undone at any time.
@@ -137,6 +168,7 @@ class Session:
             events.window_awaited(self._log, cause.text)
             self._settings.progress.limited("", cause.text)
             await window.wait(self._shutdown)
+            self._settings.progress.limited("", "")
         return window.status().may_send
 
     async def _open_fleet(
@@ -179,9 +211,13 @@ class Session:
             release=journal.releases.get(cluster.name, ""),
             read_only=self._read_only,
         )
-        pacer = pacer_of(plan, self._settings, cluster.name, self._log)
+        pacer = pacer_of(plan, self._settings, cluster.name, self._log, lambda: self._pace)
         # One for each lane: a breaker stops its own cluster only.
         shutdown = Shutdown(clock, *guards)
+
+        def settled(target: Target, settlement: Settlement) -> None:
+            self._limits.settled(target, settlement)
+            self._counts.ended(target, settlement)
 
         def retried(record: RetryRecord) -> None:
             self._settings.progress.retried()
@@ -191,8 +227,8 @@ class Session:
         return Lane(
             ClusterPatcher(PatchContext(cluster, policy, pacer, shutdown, clock), random.random),
             self._writer,
-            plan.pace.in_flight,
-            on_settled=self._limits.settled,
+            ceilings_of(plan.pace, self._pace).concurrency,
+            on_settled=settled,
             on_retried=retried,
         )
 
@@ -292,7 +328,9 @@ class Session:
     ) -> Summary:
         """Record how the session ended; `state` is used if the run can be resumed."""
         tally, was = queries.summary(self._journal).tally, self._journal.state
-        ended, cause = final_state(tally, causes, self._limits.halted)
+        # Cancelled after its last target has ended, the run is finished all the same.
+        cancelled = self._steering.cancelled if tally.open else None
+        ended, cause = final_state(tally, causes, cancelled or self._limits.halted)
         # `partly` describes an open run; a finished or halted one is complete in itself.
         partly = partly and ended is RunState.PAUSED
         if ended is RunState.PAUSED:

@@ -9,6 +9,7 @@ import msgspec
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.journal.catalog import log_path, runs_dir, state_dir
 from fleetpatch.model.cause import Cause
+from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Clock, Progress
 
@@ -26,6 +27,12 @@ class NoProgress:
         """Do nothing."""
 
     def limited(self, place: str, what: str) -> None:
+        """Do nothing."""
+
+    def wave(self, number: int, of: int, starts_at: float | None) -> None:
+        """Do nothing."""
+
+    def reported(self, report: Report) -> None:
         """Do nothing."""
 
 
@@ -73,12 +80,15 @@ class ApplyOptions(msgspec.Struct, frozen=True):
     """What a session may do beyond its plan.
 
     `resume_halted` resumes a halted run and accepts its failures so far. `promote` begins the next
-    wave without its pause and check. `wait_for_window` waits until the window opens.
+    wave without its pause and check. `wait_for_window` waits until the window opens. `rate` (per
+    second) and `concurrency` set the pace of the run in place of the plan's, as `pace` does.
     """
 
     resume_halted: bool = False
     promote: bool = False
     wait_for_window: bool = False
+    rate: float | None = None
+    concurrency: int | None = None
 
 
 class Stop(msgspec.Struct):

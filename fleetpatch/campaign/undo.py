@@ -74,7 +74,7 @@ async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> 
             # The digest of an undo covers the seal, which is known only now.
             planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
             elapsed = settings.clock.monotonic() - started
-            planned.count(usage_of(clusters, elapsed), warnings_of(clusters))
+            planned.count_planning(usage_of(clusters, elapsed), warnings_of(clusters))
             planned.note_undone(journal.path)
         with planned:
             return log_expansion(planned, clusters, settings)

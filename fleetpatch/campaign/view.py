@@ -1,21 +1,27 @@
 """Reads run files, for the report and the command line. Nothing here changes a run file."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from fleetpatch import files
 from fleetpatch.campaign.change import change_of, undecided_of
 from fleetpatch.campaign.coverage import missing_objects
 from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
-from fleetpatch.journal import campaigns, catalog, queries
+from fleetpatch.journal import campaigns, catalog, heartbeat, queries
 from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.sqlite_file import is_database
-from fleetpatch.model.run import Summary
+from fleetpatch.model.live import Status
+from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.run import Summary, WindowState
 from fleetpatch.report.preview import Preview, Sample
 from fleetpatch.rules.planning.planner import goal
+from fleetpatch.rules.running.window import MAX_LOOKAHEAD, window_status
 
 SAMPLES = 5
 """Targets that a preview shows with their values before and after."""
@@ -50,6 +56,46 @@ def summarize(run_file: Path | str) -> Summary:
     with RunFile.open(Path(run_file)) as journal:
         require_digest(journal)
         return queries.summary(journal)
+
+
+def status(run_file: Path) -> Status:
+    """Return the status of a run: what its session reports, or what its file says.
+
+    Raises RunFileError, and Locked if the file is in use on another machine and its session has
+    not reported anything yet.
+    """
+    now = time.time()
+    beat = heartbeat.live(run_file, now)
+    report = beat.report if beat else None
+    if beat is not None and report is not None:
+        summary, live, samples = report.summary, report.live, report.samples
+        # The session may know the file by another path.
+        summary = replace(with_window(summary, now), run_file=str(run_file))
+        return Status(summary, beat.holder, live, beat.age(now), samples)
+    with RunFile.open(run_file) as journal:
+        require_digest(journal)
+        summary = with_window(queries.summary(journal), now)
+        samples = queries.reason_samples(journal)
+    if beat is not None:
+        return Status(summary, beat.holder, None, beat.age(now), samples)
+    return Status(summary, samples=samples)
+
+
+def with_window(summary: Summary, now: float) -> Summary:
+    """Return a summary with the state of its plan's window at the moment `now`."""
+    try:
+        plan = restore(summary.info.plan)
+    except (ValueError, RecursionError):
+        return summary  # a plan that cannot be read has no window that can be shown
+    if plan.window is None:
+        return summary
+    window = plan.window.window()
+    seen = window_status(window, now)
+    # One that is open for longer than the rules look ahead has no closing that can be shown.
+    is_near = seen.closes_at is not None and seen.closes_at < now + MAX_LOOKAHEAD
+    closes_at = seen.closes_at if is_near else None
+    state = WindowState(seen.may_send, window.zone.key, closes_at, seen.opens_at)
+    return replace(summary, window=state)
 
 
 def preview(run_file: Path) -> Preview:

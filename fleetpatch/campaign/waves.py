@@ -59,7 +59,7 @@ class Rollout(msgspec.Struct):
         if self.shutdown.requested:
             return None
         events.wave_started(self.log, wave=number + 1, of=self._count, targets=wave.open)
-        self.progress.limited("", f"wave {number + 1} of {self._count}")
+        self.progress.wave(number + 1, self._count, None)
         return None
 
     @asynccontextmanager
@@ -103,7 +103,7 @@ class Rollout(msgspec.Struct):
             return
         shown = datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
         events.wave_paused(self.log, wave=number, of=self._count, until=shown)
-        self.progress.limited("", f"wave {number} of {self._count} is over; the next at {shown}")
+        self.progress.wave(number + 1, self._count, until)
         # Bounded: a wall clock that is set back must not make the pause longer than planned.
         await self.shutdown.sleep(min(seconds, self.waves.pause))
 

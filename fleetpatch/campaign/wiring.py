@@ -3,14 +3,14 @@
 import math
 import os
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from math import inf
-from typing import Final
 
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine import events
+from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.lease import LeaseConfig, LeaseHolder
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.policy import PatchPolicy
@@ -18,14 +18,16 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.change import FIELD_MANAGER
-from fleetpatch.model.pace import Pace, PaceCause
+from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.plan.lease import LockSection
-from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.schema import PaceSection, Plan
 from fleetpatch.model.ports import Clock, Events
 from fleetpatch.model.providers.tables import PROVIDERS
 from fleetpatch.model.run import RunInfo
+from fleetpatch.model.steering import PaceInForce
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
+from fleetpatch.report.pace import limit_in_words
 from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.running.backoff import Backoff
 
@@ -71,48 +73,57 @@ def _managers(plan: Plan, cluster: str) -> frozenset[str]:
     return frozenset({named} if takes_name else {named, FIELD_MANAGER})
 
 
-_LIMITS: Final = {
-    PaceCause.STARTING: "",
-    PaceCause.LATENCY: "more requests in flight would not be faster",
-    PaceCause.REFUSALS: "the server refuses more requests",
-    PaceCause.RETRY_AFTER: "the server refuses nearly everything, so all requests wait",
-    PaceCause.RATE: "the plan's rate",
-    PaceCause.CONCURRENCY: "the plan's concurrency",
-    PaceCause.WORK: "",
-}
-"""What limits the pace, for people; empty if nothing does."""
+def ceilings_of(pace: PaceSection, in_force: PaceInForce) -> Ceilings:
+    """Return the ceilings of each cluster: those that people have set, else the plan's.
+
+    The default burst is what the rate allows in a second.
+    """
+    rate = in_force.rate or pace.rate
+    burst = max(1, math.ceil(rate)) if rate else 1
+    return Ceilings(
+        rate,
+        # The plan's burst is for the plan's rate; with a lower one it would exceed it for long.
+        min(burst, pace.burst) if pace.burst and in_force.rate else pace.burst or burst,
+        in_force.concurrency or pace.in_flight,
+        pace.adaptive,
+    )
 
 
-def pacer_of(plan: Plan, settings: Settings, cluster: str, log: Events) -> Pacer:
-    """Create the pacer of one cluster; the default burst is what the rate allows in a second.
+def pacer_of(
+    plan: Plan,
+    settings: Settings,
+    cluster: str,
+    log: Events,
+    in_force: Callable[[], PaceInForce] = PaceInForce,
+) -> Pacer:
+    """Create the pacer of one cluster; `in_force` returns the pace that people have set.
 
     Changes of the pace are logged as `pace.changed` and shown by the progress.
     """
-    pace, clock = plan.pace, settings.clock
-    burst = pace.burst or (max(1, math.ceil(pace.rate)) if pace.rate else 1)
+    clock = settings.clock
+    ceilings = ceilings_of(plan.pace, in_force())
 
     def changed(old: Pace, new: Pace) -> None:
-        settings.progress.limited(cluster, _in_words(new))
+        settings.progress.limited(cluster, limit_in_words(new, in_force()))
         events.pace_changed(log, cluster, old, new, clock.monotonic())
 
     return Pacer(
         clock,
-        pace.rate,
-        burst,
-        pace.in_flight,
-        adaptive=pace.adaptive,
+        ceilings.rate,
+        ceilings.burst,
+        ceilings.concurrency,
+        adaptive=ceilings.adaptive,
         longest_pause=plan.retry.max_delay,
         on_change=changed,
     )
 
 
-def _in_words(pace: Pace) -> str:
-    """Describe what limits the pace, for the progress line; empty if nothing does."""
-    words = _LIMITS[pace.cause]
-    if not words:
-        return ""
-    rate = "" if pace.rate is None else f", {pace.rate:.0f}/s"
-    return f"{words} ({pace.concurrency} in flight{rate})"
+def set_pace(lanes: Sequence[Lane], pace: PaceSection, in_force: PaceInForce) -> None:
+    """Give lanes that run the ceilings that are in force now, and the workers to reach them."""
+    ceilings = ceilings_of(pace, in_force)
+    for lane in lanes:
+        lane.patcher.context.pacer.change(ceilings)
+        lane.widen(ceilings.concurrency)
 
 
 def lease_holder_of(

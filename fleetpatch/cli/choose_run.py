@@ -47,6 +47,18 @@ def to_resume(found: Path | Campaign, *, failed: bool) -> Path:
     return _latest(found)
 
 
+def to_steer(found: Path | Campaign, verb: str) -> Path:
+    """Return the run that `pause`, `cancel` or `pace` changes. Raises UsageError unless it is one.
+
+    A preview is changed by its own name only.
+    """
+    if isinstance(found, Path):
+        return found
+    if not found.unfinished:
+        raise UsageError(f"{found.name}: no run of it is unfinished, so there is none to {verb}")
+    return _only(verb, found.name, found.unfinished, "unfinished")
+
+
 def to_read(found: Path | Campaign) -> list[Path]:
     """Return the runs that `status` and `targets` show, the one under way first.
 

@@ -8,7 +8,8 @@ from typing import Annotated, TypeAlias
 import typer
 
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
-from fleetpatch.model.units import read_age, read_duration, read_since
+from fleetpatch.model.steering import MAX_CONCURRENCY
+from fleetpatch.model.units import read_age, read_duration, read_rate, read_since
 
 
 class Output(StrEnum):
@@ -28,6 +29,13 @@ def _duration(text: str | float) -> float:
     if not seconds:
         raise typer.BadParameter(f"{text!r} leaves no time for an answer; use a longer duration")
     return seconds
+
+
+def _rate(text: str) -> float:
+    try:
+        return read_rate(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _since(text: str) -> float:
@@ -151,6 +159,27 @@ DryRunOption: TypeAlias = Annotated[
         metavar="[=server|client|none]",
         help="server: the servers check each patch and store nothing; client: only the objects are"
         " listed; without a value: server.",
+        show_default=False,
+    ),
+]
+RateOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--rate",
+        parser=_rate,
+        metavar="RATE",
+        help="Requests to each cluster at most, as 50/s; in place of the plan's.",
+        show_default=False,
+    ),
+]
+ConcurrencyOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        min=1,
+        max=MAX_CONCURRENCY,
+        metavar="N",
+        help="Requests in flight to each cluster at most; in place of the plan's.",
         show_default=False,
     ),
 ]

@@ -5,13 +5,14 @@ Warnings do not affect the exit code.
 
 import json
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.view import preview
+from fleetpatch.campaign.view import preview, with_window
 from fleetpatch.cli.options import Output
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.run import Summary, as_json
@@ -24,7 +25,7 @@ from fleetpatch.report.terminal import write
 def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
     """Print the summary of a run: the output of `status RUN`, and the last output of `apply`."""
     if output is Output.JSON:
-        typer.echo(json.dumps(as_json(summary)))
+        typer.echo(json.dumps(as_json(with_window(summary, time.time()))))
     else:
         log_file = str(settings.log_of(Path(summary.run_file)))
         write(summary_lines(summary, log_file=log_file), sys.stdout)

@@ -13,7 +13,7 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.undo import undo
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.execute import ask, code_of, finish
@@ -45,7 +45,13 @@ class Extent(msgspec.Struct, frozen=True):
 
 
 def undo_runs(
-    runs: Sequence[Summary], settings: Settings, output: Output, extent: Extent, *, yes: bool
+    runs: Sequence[Summary],
+    settings: Settings,
+    output: Output,
+    extent: Extent,
+    options: ApplyOptions,
+    *,
+    yes: bool,
 ) -> None:
     """Undo the runs in the order given, and raise typer.Exit with the gravest exit code.
 
@@ -53,7 +59,8 @@ def undo_runs(
     confirmed.
     """
     if len(runs) == 1:
-        raise typer.Exit(finish(_planned(runs[0], settings, extent), settings, output, yes=yes))
+        planned = _planned(runs[0], settings, extent)
+        raise typer.Exit(finish(planned, settings, output, yes=yes, options=options))
     _confirm(runs, extent, yes=yes)
     worst = Exit.OK
     for one in runs:
@@ -67,7 +74,15 @@ def undo_runs(
             return max(worst, code_of(summary))
 
         is_last = one is runs[-1]
-        worst = finish(planned, settings, output, yes=True, code_of=gravest, is_last=is_last)
+        worst = finish(
+            planned,
+            settings,
+            output,
+            yes=True,
+            options=options,
+            code_of=gravest,
+            is_last=is_last,
+        )
         if worst not in (Exit.OK, Exit.SOME_FAILED):
             break
     raise typer.Exit(worst)

@@ -16,6 +16,7 @@ from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.pace import Pace
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo, RunState, Summary, as_json
+from fleetpatch.model.steering import Request
 from fleetpatch.model.target import Target
 
 
@@ -102,11 +103,37 @@ def apply_refused(log: Events, *, plan: str, cause: Cause, exit_code: int) -> No
     )
 
 
+_TABLES: Final = frozenset({"byCluster", "byKind", "byNamespace", "clusters", "waves"})
+"""What a line of the log leaves out of a summary: it may have thousands of entries."""
+
+
 def run_finished(log: Events, summary: Summary) -> None:
     """A session ended, in whatever state."""
     # A warning is an event that a person should look at: every other state needs one to continue.
     write = log.info if summary.state is RunState.FINISHED else log.warning
-    write("run.finished", **as_json(summary) | {"run": summary.info.run})
+    fields = {key: value for key, value in as_json(summary).items() if key not in _TABLES}
+    write("run.finished", **fields | {"run": summary.info.run})
+
+
+def run_steered(log: Events, request: Request) -> None:
+    """The session follows the request of a person: to pause, to cancel, or to change the pace."""
+    log.warning(
+        "run.steered",
+        action=request.action,
+        by=request.by,
+        at=request.at,
+        reason=request.reason,
+        rate=request.rate,
+        concurrency=request.concurrency,
+        reset=request.reset,
+    )
+    log.flush()
+
+
+def control_failed(log: Events, detail: str) -> None:
+    """Requests cannot be read, or the heartbeat cannot be written; the run goes on."""
+    log.warning("control.failed", detail=detail)
+    log.flush()
 
 
 # Clusters

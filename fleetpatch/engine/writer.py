@@ -57,6 +57,11 @@ class JournalWriter:
         """See `Journal.record`."""
         await self._write(lambda: self._journal.record(settlements))
 
+    async def between_writes(self, change: Callable[[], T]) -> T:
+        """Call `change` on the event loop's thread, while no write of a thread is under way."""
+        async with self._lock:
+            return change()
+
     async def _write(self, change: Callable[[], T]) -> T:
         async with self._lock:
             # Not abandoned on cancellation: the thread would still run when the next call begins.

@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from fleetpatch import files
-from fleetpatch.errors import RunFileError, SurroundingsError
-from fleetpatch.journal import flock, meta, run_names
+from fleetpatch.errors import Locked, RunFileError, SurroundingsError
+from fleetpatch.journal import flock, heartbeat, meta, run_names
 from fleetpatch.journal.run_names import Age
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import CauseCode
@@ -131,12 +131,16 @@ def listing(runs: Path) -> Iterator[RunEntry]:
 
 def read_entry(path: Path) -> RunEntry:
     """Read what a list of runs needs of a run file; the entry of a damaged file has a `problem`."""
+    # In use on another machine, where the file must not be opened: its session reports the run.
+    if elsewhere := heartbeat.report_elsewhere(path):
+        summary = elsewhere.summary
+        return RunEntry(path, summary.info, RunState.RUNNING, patches=summary.usage.patch)
     try:
         # Without `check`, which would read all of each file.
         with RunFile.open(path, check=False) as run:
             state, _, cause_code = meta.state(run.database)
             return RunEntry(path, run.info, state, cause_code, meta.usage(run.database).patch)
-    except RunFileError as error:
+    except (Locked, RunFileError) as error:
         return RunEntry(path, problem=str(error))
 
 

@@ -22,6 +22,8 @@ from fleetpatch.model.text import clean
 
 _HOLDER_TIMEOUT: Final = 0.5
 """Seconds to wait for the holder's name, which it writes right after it has got the lock."""
+_LOOK_TIMEOUT: Final = 0.1
+"""Seconds to wait for a process that only looks whether the lock is held."""
 _POLL_INTERVAL: Final = 0.01
 """Seconds."""
 
@@ -41,6 +43,25 @@ def of_plan(state: Path, name: str) -> Path:
     return folder(state) / f"{name}.lock"
 
 
+def is_held(lock_file: Path) -> bool | None:
+    """Return whether a process of this machine holds a lock; None if that cannot be found out."""
+    try:
+        lock = os.open(lock_file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        # Shared, so that two who ask do not see each other. `hold` waits for the moment it takes.
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return None
+    else:
+        return False
+    finally:
+        os.close(lock)
+
+
 @contextmanager
 def hold(lock_file: Path, what: str) -> Iterator[None]:
     """Hold a lock while the block runs. Raises Locked, naming the holder and `what` it holds."""
@@ -50,12 +71,8 @@ def hold(lock_file: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise RunFileError(f"{lock_file}: the lock cannot be opened ({error.strerror})") from error
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Locked(
-                f"{what}: {_holder(lock)} is applying it; wait until it has ended"
-            ) from None
+        if not _lock(lock):
+            raise Locked(f"{what}: {_holder(lock)} is applying it; wait until it has ended")
         _write_holder(lock)
         try:
             yield
@@ -64,6 +81,20 @@ def hold(lock_file: Path, what: str) -> Iterator[None]:
             os.ftruncate(lock, 0)
     finally:
         os.close(lock)
+
+
+def _lock(lock: int) -> bool:
+    """Lock a file; return False if another process holds it, and not only looks (`is_held`)."""
+    until = time.monotonic() + _LOOK_TIMEOUT
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_POLL_INTERVAL)
+        else:
+            return True
 
 
 def _write_holder(lock: int) -> None:

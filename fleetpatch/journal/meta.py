@@ -15,11 +15,13 @@ from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
+from fleetpatch.model.steering import Request
 
 _INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name not in {"clusters", "annotations"})
 _USAGE: Final = tuple(f.name for f in fields(Usage))
 
 _warnings: Final = msgspec.json.Decoder(dict[str, int])
+_steering: Final = msgspec.json.Decoder(tuple[Request, ...])
 
 _TABLES: Final = ("targets", "claims", "outcomes")
 _LENGTHS: Final = """
@@ -160,6 +162,30 @@ def releases(database: Database) -> Mapping[str, str]:
     """Read the Kubernetes version of each cluster; clusters of unknown version are missing."""
     with database.decoding():
         return msgspec.json.decode(database.meta().get("releases", "{}"), type=dict[str, str])
+
+
+def steering(database: Database) -> tuple[Request, ...]:
+    """Read the requests that sessions of the run have followed, in their order."""
+    with database.decoding():
+        return _steering.decode(database.meta().get("steering", "[]"))
+
+
+def add_steering(database: Database, requests: Iterable[Request]) -> None:
+    """Add requests that were followed, within a transaction; those that are known are left out."""
+    known = steering(database)
+    ids = {one.id for one in known}
+    followed = (*known, *(one for one in requests if one.id not in ids))
+    database.put([("steering", msgspec.json.encode(followed).decode())])
+
+
+def planning(database: Database) -> float:
+    """Read the seconds that planning took, a part of the usage; 0 in files of earlier versions."""
+    return database.meta().get("planning", 0.0)
+
+
+def note_planning(database: Database, seconds: float) -> None:
+    """Note how long planning took, within a transaction."""
+    database.put([("planning", seconds)])
 
 
 def usage(database: Database) -> Usage:

@@ -13,6 +13,7 @@ import msgspec
 from fleetpatch.journal import codec, meta, waves
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.schema import CLAIMED
+from fleetpatch.model.live import Sample
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.run import ListedTarget, Standing, Summary, Tally
 from fleetpatch.model.target import Target
@@ -78,6 +79,9 @@ def summary(run: RunFile) -> Summary:
             outdated=database.outdated,
             partly=meta.partly(database),
             awaits_promotion=_awaits_promotion(run),
+            waves=tuple(map(run.wave, range(len(run.waves)))),
+            steering=run.steering,
+            planning=meta.planning(database),
         )
 
 
@@ -174,6 +178,21 @@ def planned(run: RunFile) -> int:
     """Count the targets to be patched: all but those that needed no patch when planned."""
     ((count,),) = run.database.rows(_PLANNED)
     return int(count)
+
+
+def reason_samples(run: RunFile) -> dict[Reason, Sample]:
+    """Return for each reason the first target in plan order that ended with it."""
+    firsts = run.database.rows("SELECT min(target) FROM outcomes GROUP BY reason")
+    found: dict[Reason, Sample] = {}
+    for (first,) in list(firsts):
+        for row in run.database.rows(f"{_LISTED} WHERE t.id = ?", first):
+            with run.database.decoding():
+                target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
+                ended = codec.settlement(row[1:_TARGET_FROM])
+            found[ended.reason] = Sample(
+                target.cluster, target.resource.name, target.namespace, target.name, ended.detail
+            )
+    return found
 
 
 def samples(run: RunFile, count: int) -> Sequence[Target]:

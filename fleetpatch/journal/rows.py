@@ -70,6 +70,8 @@ class Meta(TypedDict):
     releases: NotRequired[str]
     routes: NotRequired[str]
     warnings: NotRequired[str]
+    steering: NotRequired[str]
+    planning: NotRequired[Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]]
 
 
 class ClusterRow(msgspec.Struct, array_like=True, gc=False):

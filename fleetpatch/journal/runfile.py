@@ -20,18 +20,18 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import claims, codec, meta, seal, sqlite_file, waves
+from fleetpatch.journal import claims, codec, heartbeat, meta, seal, sqlite_file, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import SurveyTable
-from fleetpatch.journal.waves import WaveProgress
 from fleetpatch.model.answer import NO_WARNINGS
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.run import RunInfo, RunState, Usage
+from fleetpatch.model.run import RunInfo, RunState, Usage, WaveProgress
+from fleetpatch.model.steering import Request
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount
 
@@ -119,8 +119,9 @@ class RunFile:
 
         `check` False does not read the whole file, which is faster where many are listed. Raises
         RunFileError if the file is missing, is not a run file, has a newer format or is damaged,
-        and with `write` if its survey was interrupted.
+        and with `write` if its survey was interrupted; Locked if it is in use on another machine.
         """
+        heartbeat.refuse_elsewhere(path)
         opened = (
             sqlite_file.open_to_write(path)
             if write
@@ -192,6 +193,11 @@ class RunFile:
         with self.database.transaction():
             meta.put_state(self.database, state, cause)
             self.database.put([("partly", int(partly))])
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a person has cancelled the run."""
+        return meta.state(self.database)[2] == CauseCode.CANCELLED
 
     @property
     def accepted_failures(self) -> int:
@@ -315,6 +321,13 @@ class RunFile:
         # After the transaction, since a checkpoint cannot run within one.
         self.database.trim()
 
+    def count_planning(self, usage: Usage, warnings: Mapping[str, int]) -> None:
+        """Add what planning the run has used; its time is kept apart, too."""
+        with self.database.transaction():
+            meta.add_usage(self.database, usage)
+            meta.count_warnings(self.database, warnings)
+            meta.note_planning(self.database, usage.elapsed)
+
     def count(self, usage: Usage, warnings: Mapping[str, int] = NO_WARNINGS) -> None:
         """Add usage and server warnings to the totals of the run, over all its sessions."""
         with self.database.transaction():
@@ -359,6 +372,16 @@ class RunFile:
         """Store the name of the run that put this one back; empty if none has."""
         with self.database.transaction():
             self.database.put([("undone_by", run)])
+
+    @property
+    def steering(self) -> tuple[Request, ...]:
+        """The requests of people that sessions of the run have followed, in their order."""
+        return meta.steering(self.database)
+
+    def note_steering(self, *requests: Request) -> None:
+        """Store requests that are followed; one that is known already stays as it is."""
+        with self.database.transaction():
+            meta.add_steering(self.database, requests)
 
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
         """Return claimed targets without an outcome, by id, with ids greater than `after`."""

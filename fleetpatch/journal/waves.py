@@ -16,6 +16,7 @@ from fleetpatch.journal import codec
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.model.outcome import Outcome
+from fleetpatch.model.run import WaveProgress
 from fleetpatch.model.units import Amount
 from fleetpatch.rules.running.waves import shuffle_key, spread
 
@@ -41,7 +42,7 @@ FROM drafts WHERE ends IS NULL
 # Targets that needed no patch when planned have an outcome without attempts and reads. They are not
 # counted: a wave that consists of them alone needs no pause.
 _PROGRESS: Final = f"""
-SELECT count(*) FILTER (WHERE o.target IS NULL), count(*) FILTER (WHERE {CLAIMED}),
+SELECT count(*) FILTER (WHERE o.target IS NULL), count(*) FILTER (WHERE {CLAIMED}), count(*),
     max(o.settled_at) FILTER (WHERE e.outcome = ?), max(o.settled_at)
 FROM targets t LEFT JOIN outcomes o ON o.target = t.id LEFT JOIN reasons e ON e.reason = o.reason
 WHERE t.id BETWEEN ? AND ? AND (o.target IS NULL OR o.attempts + o.reads > 0)
@@ -57,18 +58,6 @@ class _Plan(msgspec.Struct):
 
 
 _plan: Final = msgspec.json.Decoder(_Plan)
-
-
-class WaveProgress(msgspec.Struct, frozen=True):
-    """The progress of a wave: targets without an outcome, claimed targets, time of its end.
-
-    Targets that needed no patch are not counted. `over_at` is the time of the last success, or of
-    the last outcome if nothing succeeded, in seconds since the epoch; None if nothing has ended.
-    """
-
-    open: int
-    claimed: int
-    over_at: float | None
 
 
 def draw(
@@ -134,15 +123,18 @@ def are_promoted_by_hand(plan: str) -> bool:
 
 def progress(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveProgress:
     """Query the wave that consists of these ranges of ids, one for each cluster."""
-    open_targets = claimed = 0
+    open_targets = claimed = targets = 0
     successes: list[float] = []
     ends: list[float] = []
     for first, last in ranges:
         (row,) = database.rows(_PROGRESS, Outcome.APPLIED.value, first, last)
-        open_targets, claimed = open_targets + row[0], claimed + row[1]
+        open_targets += row[0]
+        claimed += row[1]
+        targets += row[2]
         with database.decoding():
-            success, end = codec.moment(row[2]), codec.moment(row[3])
+            success, end = codec.moment(row[3]), codec.moment(row[4])
         successes += [success] if success is not None else []
         ends += [end] if end is not None else []
     # A wave in which everything failed or was skipped has no success to count the pause from.
-    return WaveProgress(open_targets, claimed, max(successes or ends, default=None))
+    over_at = max(successes or ends, default=None)
+    return WaveProgress(open_targets, claimed, targets, over_at)

@@ -19,6 +19,7 @@ from fleetpatch.model.answer import Reply
 from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.lease import LeaseRecord, LeaseReply
+from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
@@ -207,5 +208,13 @@ class Progress(Protocol):
         ...
 
     def limited(self, place: str, what: str) -> None:
-        """Show what limits `place` (a cluster, or "" for the run); an empty `what` clears it."""
+        """Show what limits a cluster, or ("") what the run waits for; empty: nothing does."""
+        ...
+
+    def wave(self, number: int, of: int, starts_at: float | None) -> None:
+        """A wave begins, or is awaited until `starts_at` (seconds since the epoch)."""
+        ...
+
+    def reported(self, report: Report) -> None:
+        """About once a second: the status of the run."""
         ...

@@ -4,13 +4,16 @@ All of it is read from the run file (`fleetpatch.journal`); no counters are kept
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Self
 
 import msgspec
 
+from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.fields import Fields, Json
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
+from fleetpatch.model.steering import Request, pace_in_force
 from fleetpatch.model.target import Target
 
 
@@ -123,6 +126,17 @@ class Tally(msgspec.Struct, frozen=True):
             totals[key] = totals.get(key, 0) + count
         return cls(**totals)
 
+    def __add__(self, other: Self) -> "Tally":
+        """Return the sum of both."""
+        return Tally(
+            self.pending + other.pending,
+            self.in_doubt + other.in_doubt,
+            self.applied + other.applied,
+            self.unchanged + other.unchanged,
+            self.skipped + other.skipped,
+            self.failed + other.failed,
+        )
+
     @property
     def total(self) -> int:
         """The number of all targets."""
@@ -147,6 +161,33 @@ class ListedTarget(msgspec.Struct, frozen=True):
     after: Fields | None = None
 
 
+class WaveProgress(msgspec.Struct, frozen=True):
+    """The progress of a wave: targets without an outcome, claimed ones, all, time of its end.
+
+    Targets that needed no patch when planned are not counted. `over_at` is the time of the last
+    success, or of the last outcome if nothing succeeded, in seconds since the epoch; None if
+    nothing has ended.
+    """
+
+    open: int
+    claimed: int
+    targets: int
+    over_at: float | None = None
+
+
+class WindowState(msgspec.Struct, frozen=True):
+    """A window at one moment; times are in seconds since the epoch, `timezone` an IANA name.
+
+    `closes_at` is None while it is closed, `opens_at` while it is open for longer than a week, or
+    does not open again.
+    """
+
+    is_open: bool
+    timezone: str
+    closes_at: float | None = None
+    opens_at: float | None = None
+
+
 class Summary(msgspec.Struct, frozen=True):
     """The summary of a run file.
 
@@ -161,6 +202,10 @@ class Summary(msgspec.Struct, frozen=True):
     - `outdated`: the file was copied without its write-ahead log, and may show an earlier state.
     - `partly`: a paused run has targets left only because of circuit breakers.
     - `awaits_promotion`: the next wave begins only with `resume --promote`.
+    - `waves`: the waves of the run, in their order; empty if it has none.
+    - `window`: the plan's window at the moment of the summary; None if it has none.
+    - `steering`: the requests of people that were followed, in their order.
+    - `planning`: the seconds of `usage.elapsed` that planning took.
     """
 
     info: RunInfo
@@ -182,6 +227,21 @@ class Summary(msgspec.Struct, frozen=True):
     partly: bool = False
     awaits_promotion: bool = False
     cause_code: str = ""
+    waves: tuple[WaveProgress, ...] = ()
+    window: WindowState | None = None
+    steering: tuple[Request, ...] = ()
+    planning: float = 0.0
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a person has cancelled the run: `apply PLAN` does not continue it."""
+        return self.state is RunState.HALTED and self.cause_code == CauseCode.CANCELLED
+
+    @property
+    def rate(self) -> float:
+        """PATCHes a second, planning apart; 0 before the first."""
+        seconds = self.usage.elapsed - self.planning
+        return self.usage.patch / seconds if seconds > 0.0 else 0.0
 
 
 def as_json(summary: Summary) -> dict[str, Json]:
@@ -189,7 +249,8 @@ def as_json(summary: Summary) -> dict[str, Json]:
 
     `pending` includes targets in doubt, so that the outcomes always add up to `targets`.
     """
-    tally, usage, info = summary.tally, summary.usage, summary.info
+    info, usage = summary.info, summary.usage
+    in_force = pace_in_force(summary.steering)
     return {
         "run": info.run,
         "runFile": summary.run_file,
@@ -198,14 +259,13 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "state": summary.state.value,
         "cause": summary.cause,
         "causeCode": summary.cause_code,
-        "targets": tally.total,
-        "outcomes": {
-            "applied": tally.applied,
-            "unchanged": tally.unchanged,
-            "skipped": tally.skipped,
-            "failed": tally.failed,
-            "pending": tally.open,
-        },
+        "createdAt": info.created_at,
+        "createdBy": info.created_by,
+        "dryRun": info.dry_run,
+        "undoOf": info.undo_of or None,
+        "undoneBy": summary.undone_by or None,
+        "targets": summary.tally.total,
+        "outcomes": _outcomes(summary.tally),
         "reasons": {
             outcome.value: {reason.value: count for reason, count in reasons.items()}
             for outcome, reasons in summary.reasons.items()
@@ -214,6 +274,17 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "retries": usage.retries,
         "warnings": warnings_as_json(summary),
         "elapsedSeconds": round(usage.elapsed, 3),  # milliseconds: more digits are noise
+        "planningSeconds": round(summary.planning, 3),
+        "startedAt": rfc3339(summary.started),
+        "endedAt": rfc3339(summary.ended),
+        "pace": {"rate": in_force.rate, "concurrency": in_force.concurrency},
+        "steering": [msgspec.to_builtins(one) for one in summary.steering],
+        "clusters": [{"name": one.name, "server": one.server} for one in info.clusters],
+        "waves": [_wave_as_json(number, one) for number, one in enumerate(summary.waves, 1)],
+        "window": summary.window and _window_as_json(summary.window),
+        "byCluster": _by(summary.by_cluster),
+        "byKind": _by(summary.by_kind),
+        "byNamespace": _by(summary.by_namespace),
     }
 
 
@@ -224,6 +295,45 @@ def notes_as_json(info: RunInfo) -> dict[str, Json]:
         "reason": info.reason,
         "annotations": dict(info.annotations),
     }
+
+
+def _outcomes(tally: Tally) -> dict[str, Json]:
+    return {
+        "applied": tally.applied,
+        "unchanged": tally.unchanged,
+        "skipped": tally.skipped,
+        "failed": tally.failed,
+        "pending": tally.open,
+    }
+
+
+def _by(tallies: Mapping[str, Tally]) -> dict[str, Json]:
+    return {name: _outcomes(tally) for name, tally in tallies.items()}
+
+
+def _wave_as_json(number: int, wave: WaveProgress) -> dict[str, Json]:
+    return {
+        "wave": number,
+        "targets": wave.targets,
+        "pending": wave.open,
+        "lastSuccessAt": rfc3339(wave.over_at),
+    }
+
+
+def _window_as_json(window: WindowState) -> dict[str, Json]:
+    return {
+        "open": window.is_open,
+        "timezone": window.timezone,
+        "closesAt": rfc3339(window.closes_at),
+        "opensAt": rfc3339(window.opens_at),
+    }
+
+
+def rfc3339(seconds: float | None) -> str | None:
+    """Return seconds since the epoch as `2026-11-26T20:15:00Z`; None stays None."""
+    if seconds is None:
+        return None
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def warnings_as_json(summary: Summary) -> list[Json]:

@@ -3,11 +3,12 @@
 rich detects what the terminal supports, and respects NO_COLOR and TERM=dumb.
 """
 
-from collections.abc import Iterable
-from typing import TextIO
+from collections.abc import Iterable, Sequence
+from typing import Self, TextIO
 
 from rich.console import Console
 from rich.highlighter import RegexHighlighter
+from rich.live import Live
 from rich.text import Text
 from rich.theme import Theme
 
@@ -37,10 +38,39 @@ class _Words(RegexHighlighter):
     )
 
 
+_WORDS = _Words()
+
+
 def write_coloured(lines: Iterable[str], stream: TextIO) -> None:
     """Write lines, which have no control characters, as they come; the terminal wraps long ones."""
     # `highlight` would also colour numbers and quoted text, by rich's own patterns.
     console = Console(file=stream, theme=_STYLES, highlight=False)
-    words = _Words()
     for line in lines:
-        console.print(words(Text(line)), soft_wrap=True)
+        console.print(_WORDS(Text(line)), soft_wrap=True)
+
+
+class Screen:
+    """The part of a terminal that is redrawn; a context manager, which removes it at its end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        console = Console(file=stream, theme=_STYLES, highlight=False)
+        self._height = console.height
+        self._live = Live(
+            console=console, auto_refresh=False, transient=True, redirect_stdout=False
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._live.stop()
+
+    def draw(self, lines: Sequence[str]) -> None:
+        """Draw these lines in place of the ones before; lines have no control characters."""
+        # What does not fit would scroll away, and could not be removed.
+        height = self._height - 1
+        shown = lines if len(lines) <= height else [*lines[: height - 1], "..."]
+        text = Text("\n").join(_WORDS(Text(line)) for line in shown)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        self._live.update(text, refresh=True)

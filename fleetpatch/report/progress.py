@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome
+from fleetpatch.report.wording import moment
 
 
 class ProgressCounters:
@@ -20,6 +22,7 @@ class ProgressCounters:
         self.retries = 0
         self.outcomes: Counter[Outcome] = Counter()
         self.limits: dict[str, str] = {}
+        self.report: Report | None = None
 
     def planned(self, found: int) -> None:
         """Count objects that the survey has found."""
@@ -36,6 +39,15 @@ class ProgressCounters:
     def limited(self, place: str, what: str) -> None:
         """Set what limits the pace of the cluster `place` now; empty if nothing does."""
         self.limits[place] = what
+
+    def wave(self, number: int, of: int, starts_at: float | None) -> None:
+        """Set the wave that is under way, or awaited."""
+        begins = f" begins at {moment(starts_at)}" if starts_at is not None else ""
+        self.limits[""] = f"wave {number} of {of}{begins}"
+
+    def reported(self, report: Report) -> None:
+        """Keep the status of the session."""
+        self.report = report
 
 
 @contextmanager

@@ -14,7 +14,15 @@ _REASON_WIDTH = max(map(len, Reason))
 
 def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[str]:
     """Yield state, outcomes with their reasons, usage, files, and the next commands."""
-    yield _headline(summary)
+    yield from head_lines(summary)
+    yield ""
+    yield from outcome_lines(summary)
+    yield from foot_lines(summary, log_file=log_file)
+
+
+def head_lines(summary: Summary, *, is_live: bool = False) -> Iterator[str]:
+    """Yield the state and its cause; `is_live` is known where a session reports the run."""
+    yield _headline(summary, is_live=is_live)
     if summary.cause:
         code = f" ({clean(summary.cause_code)})" if summary.cause_code else ""
         yield f"Cause: {clean(summary.cause)}{code}"
@@ -24,8 +32,12 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
             "an earlier state of the run; copy both files to see the latest"
         )
     yield from note_lines(summary.info)
-    yield ""
-    yield from _outcomes(summary)
+
+
+def foot_lines(
+    summary: Summary, *, log_file: str | None = None, is_live: bool = False
+) -> Iterator[str]:
+    """Yield usage, warnings, files, and the next commands."""
     # A run file of which the planning was interrupted has no usage.
     if summary.usage.elapsed:
         yield ""
@@ -40,7 +52,7 @@ def summary_lines(summary: Summary, *, log_file: str | None = None) -> Iterator[
     if summary.undone_by:
         status = command("status", summary.undone_by)
         yield f"Undone:   by {clean(summary.undone_by)}  ({status} shows its state)"
-    yield from _next(summary)
+    yield from _steer(summary) if is_live else _next(summary)
 
 
 def note_lines(info: RunInfo) -> Iterator[str]:
@@ -62,7 +74,7 @@ def warning_lines(summary: Summary) -> Iterator[str]:
             yield f"{number(count):>20}  {clean(text)}"
 
 
-def _headline(summary: Summary) -> str:
+def _headline(summary: Summary, *, is_live: bool) -> str:
     tally, info = summary.tally, summary.info
     dry = f"; {_rehearsed(tally)}" if info.dry_run else ""
     ends = [several(tally.total, "target")]
@@ -70,7 +82,10 @@ def _headline(summary: Summary) -> str:
         ends.append(f"{number(tally.failed)} failed")
     if tally.open:
         ends.append(f"{number(tally.open)} pending")
-    return f"Run {clean(info.run)} is {STATE[summary.state]}: {', '.join(ends)}{dry}."
+    state = "being applied" if is_live else STATE[summary.state]
+    if summary.is_cancelled:
+        state = "cancelled"
+    return f"Run {clean(info.run)} is {state}: {', '.join(ends)}{dry}."
 
 
 def _rehearsed(tally: Tally) -> str:
@@ -79,7 +94,8 @@ def _rehearsed(tally: Tally) -> str:
     )
 
 
-def _outcomes(summary: Summary) -> Iterator[str]:
+def outcome_lines(summary: Summary) -> Iterator[str]:
+    """Yield the number of targets of each outcome, with the reasons."""
     tally = summary.tally
     for outcome, count in (
         (Outcome.APPLIED, tally.applied),
@@ -108,8 +124,15 @@ def _usage(summary: Summary) -> str:
     return (
         f"Tried {number(usage.patch)} PATCH, {number(usage.get)} GET and {number(usage.list)} LIST "
         f"requests, {number(usage.retries)} of them retries, in {duration(usage.elapsed)} "
-        f"({number(usage.patch / usage.elapsed)} PATCH/s)."
+        f"({number(summary.rate)} PATCH/s)."
     )
+
+
+def _steer(summary: Summary) -> Iterator[str]:
+    """Yield the commands that steer a live run."""
+    run = summary.info.run
+    yield f"Next:     {command('pace', run, '--rate', '50/s')}  (changes the pace)"
+    yield f"Next:     {command('pause', run)}  (`resume` continues it)"
 
 
 def _next(summary: Summary) -> Iterator[str]:

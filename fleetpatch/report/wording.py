@@ -1,11 +1,14 @@
 """Formats numbers and durations, and explains each state and each reason code."""
 
 import shlex
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState
+from fleetpatch.model.steering import Action, Request
+from fleetpatch.model.text import clean
 
 MEANING: Final = MappingProxyType(
     {
@@ -75,6 +78,42 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min"
 
 
+def moment(seconds: float) -> str:
+    """Return seconds since the epoch as `2026-11-26T20:15:00Z`."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    return text.replace("+00:00", "Z")
+
+
 def command(*words: str) -> str:
     """Return a command for the shell, quoted if needed: `fleetpatch apply RUN`."""
     return shlex.join(("fleetpatch", *words))
+
+
+_STEERED: Final = MappingProxyType({Action.PAUSE: "paused", Action.CANCEL: "cancelled"})
+
+
+def steered(request: Request) -> str:
+    """Return what a request changes: `paused by ann@ops: REASON`, `pace set by ann@ops: 50/s`."""
+    if request.action is Action.PACE:
+        what = "reset to the plan's" if request.reset else "set"
+        parts = [] if request.rate is None else [rate(request.rate)]
+        if request.concurrency is not None:
+            parts.append(f"{number(request.concurrency)} in flight at most")
+        values = f": {', '.join(parts)}" if parts else ""
+        text = f"pace {what} by {request.by}{values}"
+    else:
+        text = f"{_STEERED[request.action]} by {request.by}"
+    return clean(f"{text}: {request.reason}" if request.reason else text)
+
+
+def rate(per_second: float) -> str:
+    """Return a rate as `200/s`, or as `12/m` or `2.5/h` if it is less than one a second."""
+    for unit, seconds in (("s", 1.0), ("m", 60.0)):
+        if per_second * seconds >= 1.0:
+            return f"{_decimal(per_second * seconds)}/{unit}"
+    return f"{_decimal(per_second * 3600.0)}/h"
+
+
+def _decimal(count: float) -> str:
+    """Return a number with one digit after the point if it is small and not whole."""
+    return number(count) if count >= 10.0 or round(count, 1) == round(count) else f"{count:.1f}"  # noqa: PLR2004

@@ -109,7 +109,7 @@ async def test_the_first_wave_begins_at_once(steps: Steps) -> None:
     assert steps.events.lines == [
         {"level": "info", "event": "wave.started", "wave": 1, "of": 3, "targets": 1}
     ]
-    assert steps.progress.limits == {"": "wave 1 of 3"}
+    assert steps.progress.waves == [(1, 3, None)]
 
 
 # The pause

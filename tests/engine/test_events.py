@@ -20,6 +20,7 @@ from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Summary, Tally, Usage
+from fleetpatch.model.steering import Action, Request
 from fleetpatch.model.target import TargetId
 from fleetpatch.rules.answers.verdicts import Verdict
 from tests.engine.scripted import TARGET
@@ -54,6 +55,8 @@ SAMPLES: dict[str, Callable[[FakeEvents], None]] = {
         log, plan="p.yaml", cause=Cause(CauseCode.WINDOW_CLOSED, "closed"), exit_code=5
     ),
     "run_finished": lambda log: events.run_finished(log, summary_in(RunState.FINISHED)),
+    "run_steered": lambda log: events.run_steered(log, Request("i", "t", "b", Action.PAUSE)),
+    "control_failed": lambda log: events.control_failed(log, "x"),
     "cluster_insecure": lambda log: events.cluster_insecure(log, "a", "https://a"),
     "kubeconfig_warning": lambda log: events.kubeconfig_warning(log, "a", "x"),
     "server_warning": lambda log: events.server_warning(log, "a", "x"),

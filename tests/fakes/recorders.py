@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome
 
 
@@ -42,6 +43,8 @@ class FakeProgress:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     retries: int = 0
     limits: dict[str, str] = field(default_factory=dict)
+    waves: list[tuple[int, int, float | None]] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
 
     def planned(self, found: int) -> None:
         self.found += found
@@ -54,3 +57,9 @@ class FakeProgress:
 
     def limited(self, place: str, what: str) -> None:
         self.limits[place] = what
+
+    def wave(self, number: int, of: int, starts_at: float | None) -> None:
+        self.waves.append((number, of, starts_at))
+
+    def reported(self, report: Report) -> None:
+        self.reports.append(report)

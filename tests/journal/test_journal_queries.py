@@ -81,6 +81,18 @@ def test_the_summary_has_reasons_and_times(run: RunFile) -> None:
     assert summary.info == info()
 
 
+def counts(
+    applied: int = 0, unchanged: int = 0, skipped: int = 0, failed: int = 0, pending: int = 0
+) -> dict[str, int]:
+    return {
+        "applied": applied,
+        "unchanged": unchanged,
+        "skipped": skipped,
+        "failed": failed,
+        "pending": pending,
+    }
+
+
 def test_the_json_of_apply_is_as_documented(run: RunFile) -> None:
     printed = as_json(queries.summary(run))
     assert json.loads(json.dumps(printed)) == {
@@ -93,6 +105,11 @@ def test_the_json_of_apply_is_as_documented(run: RunFile) -> None:
         "state": "paused",
         "cause": "interrupted",
         "causeCode": "interrupted",
+        "createdAt": "2026-03-01T12:00:00Z",
+        "createdBy": "ann@desk",
+        "dryRun": False,
+        "undoOf": None,
+        "undoneBy": None,
         "targets": 8,
         "outcomes": {"applied": 2, "unchanged": 1, "skipped": 2, "failed": 1, "pending": 2},
         "reasons": {
@@ -105,6 +122,23 @@ def test_the_json_of_apply_is_as_documented(run: RunFile) -> None:
         "retries": 1,
         "warnings": [],
         "elapsedSeconds": 1.235,
+        "planningSeconds": 0.0,
+        "startedAt": "2026-03-01T12:00:00Z",
+        "endedAt": "2026-03-01T12:00:00Z",
+        "pace": {"rate": None, "concurrency": None},
+        "steering": [],
+        "clusters": [
+            {"name": "north", "server": "https://north.example:6443"},
+            {"name": "south", "server": "https://south.example:6443"},
+        ],
+        "waves": [],
+        "window": None,
+        "byCluster": {"north": counts(2, 1, 2, 1, 2), "south": counts()},
+        "byKind": {
+            "jobs.batch": counts(1, 1, 2, 1, 0),
+            "tfjobs.kubeflow.org": counts(1, 0, 0, 0, 2),
+        },
+        "byNamespace": {"team-a": counts(1, 1, 0, 0, 2), "team-b": counts(1, 0, 2, 1, 0)},
     }
 
 

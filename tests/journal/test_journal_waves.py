@@ -14,9 +14,9 @@ import pytest
 from fleetpatch.errors import Refused
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.journal.waves import WaveProgress
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Draft
+from fleetpatch.model.run import WaveProgress
 from fleetpatch.model.units import Amount, Percent
 from tests.journal.makers import NOON, draft, info, names, settle
 from tests.values import replace
@@ -83,14 +83,14 @@ def test_a_claim_stops_at_the_end_of_the_wave_and_continues_from_there(tmp_path:
 
 def test_a_wave_is_open_until_its_last_target_has_ended(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", 10, 90) as run:
-        assert run.wave(0) == WaveProgress(10, 0, None)
+        assert run.wave(0) == WaveProgress(10, 0, 10)
         north = run.claim("north", 100, run.waves[0]["north"])
-        assert run.wave(0) == WaveProgress(10, 6, None)
+        assert run.wave(0) == WaveProgress(10, 6, 10)
         run.record(settle(north))
         south = run.claim("south", 100, run.waves[0]["south"])
         run.record(settle(south, Reason.REJECTED))
-        assert run.wave(0) == WaveProgress(0, 10, NOON)
-        assert run.wave(1) == WaveProgress(90, 0, None)
+        assert run.wave(0) == WaveProgress(0, 10, 10, NOON)
+        assert run.wave(1) == WaveProgress(90, 0, 90)
 
 
 def test_waves_are_loaded_when_the_file_is_opened_again(tmp_path: Path) -> None:

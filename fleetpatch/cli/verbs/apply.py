@@ -8,10 +8,12 @@ import typer
 from fleetpatch.cli.dry_run import DryRun
 from fleetpatch.cli.options import (
     AllOption,
+    ConcurrencyOption,
     DryRunOption,
     LogFileOption,
     Output,
     OutputOption,
+    RateOption,
     ReasonOption,
     RunFileOption,
     StateDirOption,
@@ -42,6 +44,8 @@ def command(
     wait: WaitOption = False,
     run_file: RunFileOption = None,
     everything: AllOption = False,
+    rate: RateOption = None,
+    concurrency: ConcurrencyOption = None,
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
@@ -73,7 +77,7 @@ def command(
     )
 
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
-    options = ApplyOptions(wait_for_window=wait)
+    options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     choice = Choice(
         digest,
         dry_run=dry_run is DryRun.SERVER,

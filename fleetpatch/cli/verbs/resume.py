@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from fleetpatch.cli.options import (
+    ConcurrencyOption,
     LogFileOption,
     Output,
     OutputOption,
+    RateOption,
     RunArgument,
     StateDirOption,
     TimeoutOption,
@@ -39,6 +41,8 @@ def command(
     ] = False,
     wait: WaitOption = False,
     yes: YesOption = False,
+    rate: RateOption = None,
+    concurrency: ConcurrencyOption = None,
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,
@@ -72,7 +76,13 @@ def command(
         number = reopen_failed(path, settings, *reason or ())
         sys.stderr.write(_reopened(number, reason or ()))
         summary = summarize(path)
-    options = ApplyOptions(resume_halted=True, promote=promote, wait_for_window=wait)
+    options = ApplyOptions(
+        resume_halted=True,
+        promote=promote,
+        wait_for_window=wait,
+        rate=rate,
+        concurrency=concurrency,
+    )
     # A person must agree before a run sends for the first time; a run that has begun was agreed to.
     begun = summary.state is not RunState.PLANNED
     carry_out(summary, settings, output, yes=yes or begun, options=options)

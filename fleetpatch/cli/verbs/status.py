@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from fleetpatch.cli.options import Output, OutputOption, StateDirOption
+from fleetpatch.errors import UsageError
 from fleetpatch.model.run import Summary, as_json
 
 
@@ -17,25 +18,34 @@ def command(
             metavar="[RUN]", help="A run file, a run's name or its beginning, or a plan's name."
         ),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", "-w", help="Show it every second, until no process carries the run out."
+        ),
+    ] = False,
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
 ) -> None:
     """Show the state of runs.
 
-    With RUN its full summary, without it a table of all runs.
+    With RUN its full status, without it a table of all runs. The status of a live run is what its
+    process reports every second: rate, what limits it, wave, window, expected end.
     """
     from fleetpatch.campaign.settings import Settings
-    from fleetpatch.campaign.view import find_run, summaries, summarize
+    from fleetpatch.campaign.view import find_run, summaries
     from fleetpatch.cli.choose_run import to_read
-    from fleetpatch.cli.output import print_summary
+    from fleetpatch.cli.watch import show, show_until_ended
     from fleetpatch.report.summary import run_lines
     from fleetpatch.report.terminal import write
 
     settings = Settings(state_dir=state_dir)
     if run is not None:
         path = to_read(find_run(settings.runs, run))[0]
-        print_summary(summarize(path), settings, output)
+        (show_until_ended if watch else show)(path, settings, output)
         return
+    if watch:
+        raise UsageError("--watch needs a run: `fleetpatch status RUN --watch`")
     found = list(summaries(settings.runs))
     readable = [one for one in found if isinstance(one, Summary)]
     for problem in found:

@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from fleetpatch.cli.options import (
+    ConcurrencyOption,
     LogFileOption,
     Output,
     OutputOption,
+    RateOption,
     ReasonOption,
     RunArgument,
     RunFileOption,
@@ -29,6 +31,8 @@ def command(
     ] = False,
     since: SinceOption = None,
     run_file: RunFileOption = None,
+    rate: RateOption = None,
+    concurrency: ConcurrencyOption = None,
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
@@ -42,7 +46,7 @@ def command(
     An undo is a run of its own, which can be resumed and undone. Values that another writer changed
     since then stay as they are (skipped: drifted).
     """
-    from fleetpatch.campaign.settings import Settings
+    from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_undo
     from fleetpatch.cli.output import WarnOnce
@@ -52,4 +56,5 @@ def command(
     found = find_run(settings.runs, run)
     extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)
     extent.require_fitting(found)
-    undo_runs(to_undo(found, since), settings, output, extent, yes=yes)
+    options = ApplyOptions(rate=rate, concurrency=concurrency)
+    undo_runs(to_undo(found, since), settings, output, extent, options, yes=yes)

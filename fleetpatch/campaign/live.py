@@ -1,0 +1,247 @@
+"""Counts how a session gets on, for its heartbeat, for `status` and for the lines of progress.
+
+The counts begin with those of the run file and are raised as targets end, so that a second of
+status costs the same for a thousand targets and for a million. The run file stays the evidence: a
+session that has ended is summarized from it.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
+
+from fleetpatch.engine.lane import Lane
+from fleetpatch.model.live import Live, Report, Sample, Wave
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.ports import Clock, Progress
+from fleetpatch.model.run import RunState, Standing, Summary, Tally, Usage, WaveProgress
+from fleetpatch.model.steering import PaceInForce, Request
+from fleetpatch.model.target import Target
+from fleetpatch.report.pace import limit_in_words
+from fleetpatch.rules.running.eta import expected_end
+
+_SPAN: Final = 10.0
+"""Seconds over which the rate now is measured."""
+
+_Cell: TypeAlias = tuple[str, str, str, Reason]
+"""Cluster, kind, namespace and reason."""
+
+
+@dataclass(slots=True)
+class _Rates:
+    """Rates of targets that ended: over the last seconds, and without waits."""
+
+    _marks: deque[tuple[float, int]] = field(default_factory=deque)
+    _active: float = 0.0
+
+    def look(self, now: float, done: int, *, waits: bool) -> tuple[float, float]:
+        """Return the rate now and the rate overall, where `done` targets have ended so far."""
+        marks = self._marks
+        if waits:
+            # What was measured before a wait says nothing about the time after it.
+            marks.clear()
+        elif marks:
+            self._active += now - marks[-1][0]
+        marks.append((now, done))
+        while marks[0][0] < now - _SPAN:
+            marks.popleft()
+        (since, before) = marks[0]
+        rate = (done - before) / (now - since) if now > since else 0.0
+        return rate, done / self._active if self._active else 0.0
+
+
+@dataclass(slots=True)
+class LiveCounts:
+    """The port `Progress` of a session: passes its calls on to `shown`, and keeps what they say.
+
+    `base` is the summary at the start of the session. `in_force` returns the ceilings that people
+    have set, `steering` the requests that were followed.
+    """
+
+    base: Summary
+    plan: Plan
+    clock: Clock
+    shown: Progress
+    in_force: Callable[[], PaceInForce] = PaceInForce
+    steering: Sequence[Request] = ()
+    _lanes: Sequence[Lane] = ()
+    _usage: Callable[[], Usage] = Usage
+    _ended: Counter[_Cell] = field(default_factory=Counter)
+    _samples: dict[Reason, Sample] = field(default_factory=dict)
+    _wave: Wave | None = None
+    _waits_for: str = ""
+    _began_at: float | None = None
+    _rates: _Rates = field(default_factory=_Rates)
+
+    def watch(self, lanes: Sequence[Lane], usage: Callable[[], Usage]) -> None:
+        """Report on these lanes, and the usage of the session that `usage` returns."""
+        self._lanes, self._usage = lanes, usage
+
+    def ended(self, target: Target, settlement: Settlement) -> None:
+        """Count a target that has ended."""
+        if self._began_at is None:
+            self._began_at = self.clock.wall()
+        reason = settlement.reason
+        cell = (target.cluster, target.resource.name, target.namespace, reason)
+        self._ended[cell] += 1
+        if reason not in self._samples:
+            self._samples[reason] = Sample(*cell[:3], target.name, settlement.detail)
+
+    # The port `Progress`
+
+    def planned(self, found: int) -> None:
+        """Pass it on."""
+        self.shown.planned(found)
+
+    def settled(self, outcome: Outcome, count: int) -> None:
+        """Pass it on."""
+        self.shown.settled(outcome, count)
+
+    def retried(self) -> None:
+        """Pass it on."""
+        self.shown.retried()
+
+    def limited(self, place: str, what: str) -> None:
+        """Keep what the session waits for ("")."""
+        if not place:
+            self._waits_for = what
+        self.shown.limited(place, what)
+
+    def wave(self, number: int, of: int, starts_at: float | None) -> None:
+        """Keep which wave is under way, or is awaited."""
+        self._wave = Wave(number, of, starts_at)
+        self._waits_for = ""
+        self.shown.wave(number, of, starts_at)
+
+    def reported(self, report: Report) -> None:
+        """Pass it on."""
+        self.shown.reported(report)
+
+    def report(self) -> Report:
+        """Return the status at this moment; called about once a second."""
+        waits = bool(self._waits_for) or (
+            self._wave is not None and self._wave.starts_at is not None
+        )
+        now, overall = self._rates.look(self.clock.monotonic(), self._ended.total(), waits=waits)
+        summary = self._summary()
+        next_at, ends_at = self._expected(now or overall, summary.tally.open)
+        wave = self._wave
+        live = Live(
+            rate_now=now,
+            rate_overall=overall,
+            in_flight=sum(lane.patcher.context.pacer.in_flight for lane in self._lanes),
+            limited_by=self._limits(),
+            waits_for=self._waits_for,
+            wave=wave and Wave(wave.number, wave.of, wave.starts_at, next_at),
+            ends_at=ends_at,
+        )
+        return Report(summary, live, dict(self._samples))
+
+    def _limits(self) -> dict[str, str]:
+        """Return what limits the pace of each cluster that something limits."""
+        in_force = self.in_force()
+        limits = {
+            lane.cluster: limit_in_words(lane.patcher.context.pacer.pace, in_force)
+            for lane in self._lanes
+        }
+        return {cluster: words for cluster, words in limits.items() if words}
+
+    def _expected(self, rate: float, open_targets: int) -> tuple[float | None, float | None]:
+        """Return when the next wave is expected to begin, and when the run is expected to end."""
+        section, info = self.plan.waves, self.base.info
+        pause = section.pause if section else 0.0
+        by_hand = section is not None and section.promote == "manual"
+        # A dry run and an undo ignore the window.
+        planned = None if info.dry_run or info.undo_of else self.plan.window
+        window = planned.window() if planned else None
+        number = self._wave.number if self._wave else len(self.base.waves)
+        later = [wave.open for wave in self.base.waves[number:]]
+        now, starts_at = self.clock.wall(), self._wave.starts_at if self._wave else None
+        first = max(0, open_targets - sum(later))
+        waves = [first, *later]
+        ends = expected_end(
+            now, rate, waves, pause=pause, starts_at=starts_at, by_hand=by_hand, window=window
+        )
+        if not later or by_hand:
+            return None, ends
+        this = expected_end(now, rate, [first], starts_at=starts_at, window=window)
+        return None if this is None else this + pause, ends
+
+    def _summary(self) -> Summary:
+        base = self.base
+        new = [
+            (cell, Standing(OUTCOME_OF[cell[3]].value), count)
+            for cell, count in self._ended.items()
+        ]
+        return replace(
+            base,
+            # The reader knows its path, which may have bytes that JSON cannot have.
+            run_file="",
+            state=RunState.RUNNING,
+            cause="",
+            cause_code="",
+            tally=_raised(base.tally, ((standing, count) for _, standing, count in new)),
+            reasons=_raised_reasons(base.reasons, self._ended),
+            by_cluster=_raised_by(base.by_cluster, ((c[0], s, n) for c, s, n in new)),
+            by_kind=_raised_by(base.by_kind, ((c[1], s, n) for c, s, n in new)),
+            by_namespace=_raised_by(base.by_namespace, ((c[2], s, n) for c, s, n in new)),
+            usage=base.usage + self._usage(),
+            started=base.started or self._began_at,
+            steering=tuple(self.steering),
+            waves=self._waves(base.tally.open - self._ended.total()),
+        )
+
+    def _waves(self, open_targets: int) -> tuple[WaveProgress, ...]:
+        """Return the waves: those before the one under way have no open targets any more."""
+        waves = self.base.waves
+        if self._wave is None:
+            return waves
+        number = self._wave.number - 1
+        this = max(0, open_targets - sum(wave.open for wave in waves[number + 1 :]))
+        return (
+            *(replace(wave, open=0) for wave in waves[:number]),
+            replace(waves[number], open=this),
+            *waves[number + 1 :],
+        )
+
+
+def _raised(tally: Tally, new: Iterable[tuple[Standing, int]]) -> Tally:
+    """Return a tally with targets that have ended since; all others that are open are pending."""
+    counts = Counter(
+        {
+            Standing.APPLIED: tally.applied,
+            Standing.UNCHANGED: tally.unchanged,
+            Standing.SKIPPED: tally.skipped,
+            Standing.FAILED: tally.failed,
+        }
+    )
+    for standing, count in new:
+        counts[standing] += count
+    return Tally.of([*counts.items(), (Standing.PENDING, tally.total - counts.total())])
+
+
+def _raised_by(
+    tallies: Mapping[str, Tally], new: Iterable[tuple[str, Standing, int]]
+) -> dict[str, Tally]:
+    ended: dict[str, list[tuple[Standing, int]]] = {place: [] for place in tallies}
+    for place, standing, count in new:
+        ended[place].append((standing, count))
+    return {place: _raised(tally, ended[place]) for place, tally in tallies.items()}
+
+
+def _raised_reasons(
+    reasons: Mapping[Outcome, Mapping[Reason, int]], new: Mapping[_Cell, int]
+) -> dict[Outcome, dict[Reason, int]]:
+    counts: Counter[Reason] = Counter()
+    for inner in reasons.values():
+        counts.update(inner)
+    for (*_, reason), count in new.items():
+        counts[reason] += count
+    return {
+        outcome: inner
+        for outcome in Outcome
+        if (inner := {r: counts[r] for r in Reason if counts[r] and OUTCOME_OF[r] is outcome})
+    }

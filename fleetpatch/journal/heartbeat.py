@@ -1,0 +1,160 @@
+"""The heartbeat of a session: a small file beside the run file that says who carries it out.
+
+    STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.status.json
+
+A session replaces the file once a second and removes it at its end, so its age shows whether the
+session is alive. It carries the status of the run, too: SQLite's write-ahead log is shared memory
+of one machine, so a run file that is in use on another machine must not even be read.
+
+| the session runs | alive |
+|---|---|
+| on this machine | while it holds the lock of the run file, whatever its heartbeat says |
+| on another machine | until it has been silent for `GONE_AFTER`, by our clock and by observation |
+
+Machines are told apart by the boot id of their kernel, so containers of one machine are the same
+machine, and share its file locks.
+"""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from fleetpatch import files
+from fleetpatch.errors import Locked
+from fleetpatch.journal import flock
+from fleetpatch.model.live import Holder, Report
+
+INTERVAL: Final = 1.0
+"""Seconds between two heartbeats."""
+FRESH: Final = 10.0
+"""Seconds: a younger heartbeat shows a living session where the lock cannot be looked at."""
+GONE_AFTER: Final = 60.0
+"""Seconds after which a silent session on another machine counts as dead."""
+
+_OBSERVED: Final = 3.0
+"""Seconds in which a living session must have written again, whatever its clock shows."""
+_POLL: Final = 0.2
+_LARGEST: Final = 16 << 20
+"""Bytes; a status of a thousand namespaces has a hundredth of them."""
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
+    """One heartbeat, the `beat`-th of its session; `written_at` in seconds since the epoch.
+
+    `status` is the session's report as JSON, and null before it has begun.
+    `followed` are the ids of the requests that it has followed.
+    """
+
+    holder: Holder
+    beat: int
+    written_at: float
+    status: msgspec.Raw = msgspec.Raw(b"null")
+    followed: tuple[str, ...] = ()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the session runs on this machine."""
+        return self.holder.machine == machine()
+
+    @property
+    def report(self) -> Report | None:
+        """What the session reports; None before it has begun, or if another version wrote it."""
+        try:
+            return _report.decode(self.status)
+        except msgspec.DecodeError:
+            return None
+
+    def age(self, now: float) -> float:
+        """Return the seconds since it was written, by the clock that shows `now`."""
+        return abs(now - self.written_at)
+
+
+_report: Final[msgspec.json.Decoder[Report | None]] = msgspec.json.Decoder(Report | None)
+_decoder: Final = msgspec.json.Decoder(Heartbeat)
+
+
+def beside(run_file: Path) -> Path:
+    """Return the path of the heartbeat of a run."""
+    stem = run_file.stem if run_file.suffix == ".run" else run_file.name
+    return run_file.with_name(f"{stem}.status.json")
+
+
+def machine() -> str:
+    """Return what tells this machine from others: its boot id, or its name if it has none."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return os.uname().nodename
+
+
+def write(run_file: Path, heartbeat: Heartbeat) -> None:
+    """Replace the heartbeat of a run. Raises OSError."""
+    files.replace_own(beside(run_file), msgspec.json.encode(heartbeat))
+
+
+def remove(run_file: Path) -> None:
+    """Remove the heartbeat of a run, at the end of its session; one that is missing is fine."""
+    with suppress(OSError):
+        beside(run_file).unlink()
+
+
+def read(run_file: Path) -> Heartbeat | None:
+    """Read the heartbeat of a run; None if there is none that can be trusted and understood."""
+    try:
+        return _decoder.decode(files.read_own(beside(run_file), _LARGEST))
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def live(run_file: Path, now: float | None = None) -> Heartbeat | None:
+    """Return the heartbeat of the session that carries a run out now; None if there is none.
+
+    May take seconds, but only after a session on another machine ended without a word.
+    """
+    found = read(run_file)
+    if found is None:
+        return None
+    age = found.age(time.time() if now is None else now)
+    if found.is_here:
+        is_held = flock.is_held(flock.beside(run_file))
+        return found if (age < FRESH if is_held is None else is_held) else None
+    return found if age < GONE_AFTER else _observed(run_file, found)
+
+
+def _observed(run_file: Path, silent: Heartbeat) -> Heartbeat | None:
+    """Return the next heartbeat after a `silent` one; None if there is none for a while."""
+    until = time.monotonic() + _OBSERVED
+    while time.monotonic() < until:
+        time.sleep(_POLL)
+        found = read(run_file)
+        if found is None or _identity(found) != _identity(silent):
+            return found
+    return None
+
+
+def _identity(heartbeat: Heartbeat) -> tuple[Any, ...]:
+    return heartbeat.holder.session, heartbeat.beat
+
+
+def report_elsewhere(run_file: Path) -> Report | None:
+    """Return the report of a session on another machine; None if there is none."""
+    found = read(run_file)
+    if found is None or found.is_here or (now := live(run_file)) is None:
+        return None
+    return now.report
+
+
+def refuse_elsewhere(run_file: Path) -> None:
+    """Raise Locked if a session on another machine carries the run out."""
+    found = read(run_file)
+    if found is None or found.is_here or live(run_file) is None:
+        return
+    raise Locked(
+        f"{run_file}: {found.holder} carries it out, on another machine, so the file is not opened"
+        " here; `fleetpatch status` shows its progress, and pause, cancel and pace reach it"
+    )

@@ -1,0 +1,166 @@
+"""The heartbeat beside a run file, on real files.
+
+Covered: what is written is read; which session counts as alive, here and on another machine, with
+clocks that are wrong; files that are damaged, foreign or of another kind; a run file that is in use
+elsewhere. Left out: what the session reports (tests/campaign/test_live.py).
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fleetpatch.errors import Locked
+from fleetpatch.journal import flock, heartbeat
+from fleetpatch.journal.heartbeat import Heartbeat
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.live import Holder
+
+NOW = 1_800_000_000.0
+HERE = heartbeat.machine()
+
+
+def beat(number: int = 1, *, machine: str = HERE, at: float = NOW, session: str = "s") -> Heartbeat:
+    holder = Holder(session, "ann", "host-7", 4711, "2027-01-15T08:00:00Z", machine, "0.2")
+    return Heartbeat(holder, number, at)
+
+
+@pytest.fixture
+def run_file(tmp_path: Path) -> Path:
+    return tmp_path / "paint-1.run"
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Observe a silent session for a moment only."""
+    monkeypatch.setattr(heartbeat, "_OBSERVED", 0.05)
+    monkeypatch.setattr(heartbeat, "_POLL", 0.001)
+
+
+def test_what_is_written_is_read_and_replaced_as_a_whole(run_file: Path) -> None:
+    heartbeat.write(run_file, beat(1))
+    heartbeat.write(run_file, beat(2))
+
+    assert heartbeat.read(run_file) == beat(2)
+    assert [path.name for path in run_file.parent.iterdir()] == ["paint-1.status.json"]
+    assert heartbeat.beside(run_file).stat().st_mode & 0o077 == 0
+
+
+def test_without_a_file_nobody_is_alive(run_file: Path) -> None:
+    assert heartbeat.live(run_file, NOW) is None
+    heartbeat.remove(run_file)
+
+
+@pytest.mark.parametrize("age", [0.0, 9.0, 1000.0])
+def test_a_session_of_this_machine_is_alive_while_it_holds_the_lock(
+    run_file: Path, age: float
+) -> None:
+    heartbeat.write(run_file, beat())
+    with flock.hold(flock.beside(run_file), "the run"):
+        assert heartbeat.live(run_file, NOW + age)
+
+    assert heartbeat.live(run_file, NOW + age) is None
+
+
+def test_where_the_lock_cannot_be_looked_at_a_fresh_heartbeat_shows_a_living_session(
+    run_file: Path,
+) -> None:
+    heartbeat.write(run_file, beat())
+
+    assert heartbeat.live(run_file, NOW + 9)
+    assert heartbeat.live(run_file, NOW + 11) is None
+
+
+def test_a_look_at_a_lock_does_not_keep_others_from_it(run_file: Path) -> None:
+    lock = flock.beside(run_file)
+    assert flock.is_held(lock) is None
+    with flock.hold(lock, "the run"):
+        assert flock.is_held(lock)
+    assert flock.is_held(lock) is False
+    with flock.hold(lock, "the run"):
+        pass
+
+
+def test_a_session_of_another_machine_may_be_silent_for_a_minute(run_file: Path) -> None:
+    heartbeat.write(run_file, beat(machine="other"))
+
+    assert heartbeat.live(run_file, NOW + 59)
+    assert heartbeat.live(run_file, NOW + 61) is None
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_session_whose_clock_is_hours_away_is_alive_as_long_as_it_writes(
+    run_file: Path, hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "_OBSERVED", 60.0)
+    at = NOW + 3600 * hours
+    heartbeat.write(run_file, beat(1, machine="other", at=at))
+    with _writing(run_file, lambda number: beat(number, machine="other", at=at)):
+        assert heartbeat.live(run_file, NOW)
+
+
+@contextmanager
+def _writing(run_file: Path, make: Callable[[int], Heartbeat]) -> Iterator[None]:
+    ended = threading.Event()
+
+    def write() -> None:
+        number = 1
+        while not ended.wait(0.005):
+            number += 1
+            heartbeat.write(run_file, make(number))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"holder": 1}', b"\xff\xfe", b'{"beat":' + b"9" * 400 + b"}"]
+)
+def test_a_damaged_heartbeat_is_none(run_file: Path, content: bytes) -> None:
+    heartbeat.beside(run_file).write_bytes(content)
+
+    assert heartbeat.read(run_file) is None
+
+
+def test_a_link_or_a_pipe_is_not_followed(run_file: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere.run"
+    heartbeat.write(elsewhere, beat())
+    heartbeat.beside(run_file).symlink_to(heartbeat.beside(elsewhere))
+    assert heartbeat.read(run_file) is None
+
+    heartbeat.beside(run_file).unlink()
+    os.mkfifo(heartbeat.beside(run_file))
+    assert heartbeat.read(run_file) is None
+
+
+def test_a_heartbeat_of_a_later_version_still_says_who_is_alive(run_file: Path) -> None:
+    written = msgspec.json.decode(msgspec.json.encode(beat()))
+    later = written | {"status": {"somethingNew": 1}, "further": True}
+    heartbeat.beside(run_file).write_bytes(msgspec.json.encode(later))
+
+    found = heartbeat.read(run_file)
+
+    assert found is not None
+    assert found.holder == beat().holder
+    assert found.report is None
+
+
+def test_a_run_file_in_use_on_another_machine_is_never_opened(run_file: Path) -> None:
+    run_file.write_bytes(b"opening this would be an error of another kind")
+    found = beat(machine="other", at=time.time())
+    heartbeat.write(run_file, found)
+
+    with pytest.raises(Locked, match=r"process 4711 of ann on host-7 .* another machine"):
+        RunFile.open(run_file)
+    with pytest.raises(Locked):
+        RunFile.open(run_file, write=True)
