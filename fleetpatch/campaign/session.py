@@ -330,7 +330,10 @@ class Session:
         tally, was = queries.summary(self._journal).tally, self._journal.state
         # Cancelled after its last target has ended, the run is finished all the same.
         cancelled = self._steering.cancelled if tally.open else None
-        ended, cause = final_state(tally, causes, cancelled or self._limits.halted)
+        info = self._journal.info
+        # An undo puts back all that its run has changed, whatever that run left out.
+        missing = {} if info.undo_of else info.missing
+        ended, cause = final_state(tally, causes, cancelled or self._limits.halted, missing)
         # `partly` describes an open run; a finished or halted one is complete in itself.
         partly = partly and ended is RunState.PAUSED
         if ended is RunState.PAUSED:

@@ -55,12 +55,15 @@ class ClusterInfo(msgspec.Struct, frozen=True):
     """One cluster of a run's fleet, as resolved when the run was planned.
 
     `route` is what else decides which server answers, apart from the URL; see `kube.connection`.
+    `missing` says why the cluster could not be reached when the plan was expanded, if it was
+    skipped: the run has no targets of it.
     """
 
     name: str
     server: str
     context: str = ""
     route: str = ""
+    missing: str = ""
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -85,6 +88,11 @@ class RunInfo(msgspec.Struct, frozen=True):
     reason: str = ""
     description: str = ""
     annotations: Mapping[str, str] = {}
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """The clusters that were skipped, with the reason."""
+        return {one.name: one.missing for one in self.clusters if one.missing}
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -289,11 +297,12 @@ def as_json(summary: Summary) -> dict[str, Json]:
 
 
 def notes_as_json(info: RunInfo) -> dict[str, Json]:
-    """Render what people wrote about the run."""
+    """Render what people wrote about the run, and the clusters that it leaves out."""
     return {
         "description": info.description,
         "reason": info.reason,
         "annotations": dict(info.annotations),
+        "missingClusters": dict(info.missing),
     }
 
 

@@ -127,6 +127,8 @@ def _header(info: RunInfo) -> Iterator[str]:
     yield f"Digest   {info.plan_digest}"
     for cluster in info.clusters:
         yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"
+    for name, why in info.missing.items():
+        yield f"Warning: cluster {clean(name)} is left out: {clean(why)}"
 
 
 def _counts(preview: Preview) -> Iterator[str]:

@@ -124,6 +124,7 @@ def test_the_json_has_the_same_content() -> None:
         "description": "",
         "reason": "",
         "annotations": {},
+        "missingClusters": {},
         "targets": 1256,
         "outcomes": {"pending": 1234, "unchanged": 20, "skipped": 2},
         "counts": [
