@@ -14,6 +14,7 @@ from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import campaigns, catalog, heartbeat, queries
 from fleetpatch.journal.campaigns import Campaign
+from fleetpatch.journal.run_digest import run_digest
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.sqlite_file import is_database
 from fleetpatch.model.live import Status
@@ -107,7 +108,13 @@ def preview(run_file: Path) -> Preview:
         ]
         places = queries.places(journal)
         undecided = undecided_of(change, journal.resources.values(), journal.releases.values())
-        return Preview(queries.summary(journal), places, samples, undecided)
+        return Preview(queries.summary(journal), places, samples, undecided, run_digest(journal))
+
+
+def digest_of_run(run_file: Path) -> str:
+    """Compute the digest of a run from what its file holds. Raises RunFileError."""
+    with RunFile.open(run_file) as journal:
+        return run_digest(journal)
 
 
 def names_not_found(run_file: Path) -> list[str]:

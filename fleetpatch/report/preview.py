@@ -57,11 +57,13 @@ class Preview(msgspec.Struct, frozen=True):
     samples: Sequence[Sample] = ()
     undecided: Sequence[str] = ()
     """Fields, with their kinds, whose merge only the server can decide."""
+    digest: str = ""
+    """The digest of the run, over its targets and their values."""
 
 
 def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
     """Yield what the plan would do, and with `advise` the next command."""
-    yield from _header(preview.summary.info)
+    yield from _header(preview.summary.info, preview.digest)
     yield ""
     yield from _counts(preview)
     if preview.samples:
@@ -89,6 +91,7 @@ def as_json(preview: Preview) -> dict[str, Json]:
     summary = preview.summary
     return {
         "run": summary.info.run,
+        "runDigest": preview.digest,
         "runFile": summary.run_file,
         "plan": {"name": summary.info.plan_name, "digest": summary.info.plan_digest},
         **notes_as_json(summary.info),
@@ -119,12 +122,15 @@ def _outcomes(tally: Tally) -> dict[str, Json]:
     return {"pending": tally.open, "unchanged": tally.unchanged, "skipped": tally.skipped}
 
 
-def _header(info: RunInfo) -> Iterator[str]:
+def _header(info: RunInfo, digest: str) -> Iterator[str]:
     yield f"Plan     {clean(info.plan_name)}"
     if info.undo_of:
         yield f"Undoes   {clean(info.undo_of)}"
     yield from note_lines(info)
     yield f"Digest   {info.plan_digest}"
+    yield f"Run      {clean(info.run)}"
+    if digest:
+        yield f"Digest   {digest}"
     for cluster in info.clusters:
         yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"
     for name, why in info.missing.items():

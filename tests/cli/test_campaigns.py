@@ -282,3 +282,47 @@ def test_several_unfinished_runs_are_listed_by_resume(
 
     refused(call("resume", "paint", "--promote"), f"2 of its runs are unfinished: {two}, {one}; ")
     assert server.sent() == sent
+
+
+def test_a_reviewed_run_is_carried_out_by_its_digest_and_no_other(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    write(tool)
+    reviewed = call("plan", "plan.yaml", "-o", "json").json
+    create(server, "late")
+    other = call("plan", "plan.yaml", "-o", "json").json
+
+    assert f"\nDigest   {other['runDigest']}\n" in call("plan", "plan.yaml").out
+    words = ("--digest", reviewed["runDigest"], "--yes")
+    refused(call("apply", other["run"], *words), "it is not the one that was reviewed")
+    assert server.sent() == 0
+    assert call("apply", reviewed["run"], *words).code == 0
+
+
+def test_the_digest_of_a_plan_does_not_stand_for_that_of_a_run(tool: Tool, call: Caller) -> None:
+    write(tool)
+    planned = call("plan", "plan.yaml", "-o", "json").json
+    digest = planned["plan"]["digest"]
+
+    refused(
+        call("apply", planned["run"], "--digest", digest, "--yes"),
+        "this is the digest of its plan, which says nothing about the targets",
+    )
+    assert call("apply", "plan.yaml", "--digest", digest, "--yes").code == 0
+
+
+def test_two_previews_of_an_unchanged_fleet_have_one_digest(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    write(tool)
+    create(server, "late")
+    one, two = (call("plan", "plan.yaml", "-o", "json").json for _ in range(2))
+    assert one["run"] != two["run"]
+    assert one["runDigest"] == two["runDigest"]
+
+    change = {"metadata": {"labels": {"colour": "blue"}}}
+    path = f"{JOBS}/late"
+    kind = "application/merge-patch+json"
+    assert server.client.request("PATCH", path, change, kind).status == 200
+
+    assert call("plan", "plan.yaml", "-o", "json").json["runDigest"] != one["runDigest"]

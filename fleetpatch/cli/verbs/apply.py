@@ -35,7 +35,9 @@ def command(
     yes: YesOption = False,
     digest: Annotated[
         str | None,
-        typer.Option(metavar="SHA256", help="Refuse any plan but the one with this digest."),
+        typer.Option(
+            metavar="SHA256", help="Refuse any plan, or any run, but the one with this digest."
+        ),
     ] = None,
     dry_run: DryRunOption = DryRun.NONE,
     new: Annotated[
@@ -71,8 +73,8 @@ def command(
         Choice,
         apply_plan,
         rehearse,
-        require_digest,
         require_not_undone,
+        require_run_digest,
         require_run_options,
     )
 
@@ -93,6 +95,6 @@ def command(
     else:
         planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
         require_not_undone(planned, settings)
-        require_digest(planned.info.plan_digest, digest, what)
+        require_run_digest(planned, digest, what)
         require_run_options(what, planned, choice)
         carry_out(planned, settings, output, yes=yes, options=options)
