@@ -66,7 +66,7 @@ async def expand(
         narrowing = [block.narrowing for block in plan.targets]
         source.refuse(find_unselective(narrowing), UnselectiveError)
     started = settings.clock.monotonic()
-    info = _info(plan, settings, dry_run=dry_run)
+    info = _info(source, settings, dry_run=dry_run)
     async with open_fleet(plan, settings, run=info.run) as clusters:
         path = run_file or _new_path(settings, info.run)
         reach = Reach(plan)
@@ -91,8 +91,9 @@ def _new_path(settings: Settings, run: str) -> Path:
     return catalog.run_path(settings.runs, run)
 
 
-def _info(plan: Plan, settings: Settings, *, dry_run: bool) -> RunInfo:
+def _info(source: PlanFile, settings: Settings, *, dry_run: bool) -> RunInfo:
     """Return the RunInfo without clusters, which are not open yet."""
+    plan = source.plan
     return new_run(
         plan.name,
         settings,
@@ -102,6 +103,7 @@ def _info(plan: Plan, settings: Settings, *, dry_run: bool) -> RunInfo:
         clusters=(),
         description=plan.metadata.description,
         annotations=plan.metadata.annotations,
+        plan_folder=source.folder,
         dry_run=dry_run,
     )
 
@@ -237,6 +239,7 @@ def new_run(
     clusters: Sequence[ClusterInfo],
     description: str,
     annotations: Mapping[str, str],
+    plan_folder: str,
     dry_run: bool = False,
     undo_of: str = "",
 ) -> RunInfo:
@@ -257,4 +260,5 @@ def new_run(
         reason=settings.reason,
         description=description,
         annotations=dict(annotations),
+        plan_folder=plan_folder,
     )

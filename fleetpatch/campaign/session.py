@@ -8,6 +8,7 @@ import anyio
 from msgspec.structs import replace
 
 from fleetpatch.campaign import wave_check
+from fleetpatch.campaign.check_command import check_environment
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.limits import RunLimits, UsageMeter
@@ -282,10 +283,17 @@ class Session:
         if waves is None:
             raise AssertionError("only a plan with waves makes a run with waves")
 
-        async def check() -> str:
+        async def check(wave: int) -> str:
             if waves.check is None:
                 return ""
-            return await wave_check.failure(waves.check, self._plan, fleet, self._shutdown)
+            return await wave_check.failure(
+                waves.check,
+                self._plan,
+                fleet,
+                self._shutdown,
+                folder=self._journal.info.plan_folder,
+                environment=check_environment(queries.summary(self._journal), self._plan, wave),
+            )
 
         return Rollout(
             waves,

@@ -119,6 +119,7 @@ def info(database: Database) -> RunInfo:
         reason=meta.get("reason", ""),
         description=meta.get("description", ""),
         annotations=annotations,
+        plan_folder=meta.get("plan_folder", ""),
     )
 
 

@@ -49,6 +49,7 @@ class Meta(TypedDict):
     description: NotRequired[str]
     annotations: NotRequired[str]
     missing: NotRequired[str]
+    plan_folder: NotRequired[str]
     state: RunState
     cause: str
     cause_code: NotRequired[str]

@@ -17,7 +17,7 @@ _UNSEALED: Final = frozenset({"0.1.0"})
 _FACTS: Final = """
 SELECT key, value FROM meta WHERE key IN ('run', 'plan_name', 'plan', 'created_at', 'created_by',
     'tool_version', 'dry_run', 'undo_of', 'waves', 'releases', 'description', 'annotations',
-    'missing')
+    'missing', 'plan_folder')
 ORDER BY key
 """
 _FIXED: Final = (

@@ -72,7 +72,8 @@ class RunInfo(msgspec.Struct, frozen=True):
     `run` is its id, `plan` the canonical JSON of the plan, `plan_digest` its digest, `created_at`
     RFC 3339 in UTC, `created_by` `user@host`; `clusters` are in the fleet's order. `undo_of` is the
     id of the run that this one undoes, or empty. `description` and `annotations` are those of the
-    plan's metadata. `reason` says why the run is made, and is replaced by that of a later call.
+    plan's metadata; `plan_folder` is the folder of the plan file, or empty. `reason` says why the
+    run is made, and is replaced by that of a later call.
     """
 
     run: str
@@ -88,6 +89,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     reason: str = ""
     description: str = ""
     annotations: Mapping[str, str] = {}
+    plan_folder: str = ""
 
     @property
     def missing(self) -> Mapping[str, str]:
@@ -273,7 +275,7 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "undoOf": info.undo_of or None,
         "undoneBy": summary.undone_by or None,
         "targets": summary.tally.total,
-        "outcomes": _outcomes(summary.tally),
+        "outcomes": outcomes_as_json(summary.tally),
         "reasons": {
             outcome.value: {reason.value: count for reason, count in reasons.items()}
             for outcome, reasons in summary.reasons.items()
@@ -306,7 +308,8 @@ def notes_as_json(info: RunInfo) -> dict[str, Json]:
     }
 
 
-def _outcomes(tally: Tally) -> dict[str, Json]:
+def outcomes_as_json(tally: Tally) -> dict[str, Json]:
+    """Render the number of targets by outcome; `pending` includes targets in doubt."""
     return {
         "applied": tally.applied,
         "unchanged": tally.unchanged,
@@ -317,7 +320,7 @@ def _outcomes(tally: Tally) -> dict[str, Json]:
 
 
 def _by(tallies: Mapping[str, Tally]) -> dict[str, Json]:
-    return {name: _outcomes(tally) for name, tally in tallies.items()}
+    return {name: outcomes_as_json(tally) for name, tally in tallies.items()}
 
 
 def _wave_as_json(number: int, wave: WaveProgress) -> dict[str, Json]:
