@@ -53,7 +53,12 @@ def find_run(runs: Path, text: str) -> Path | Campaign:
 
 
 def summarize(run_file: Path | str) -> Summary:
-    """Return the summary of a run file. Raises RunFileError."""
+    """Return the summary of a run file; of one in use elsewhere what its session reports.
+
+    Raises RunFileError.
+    """
+    if elsewhere := heartbeat.report_elsewhere(Path(run_file)):
+        return replace(elsewhere.summary, run_file=str(run_file))
     with RunFile.open(Path(run_file)) as journal:
         require_digest(journal)
         return queries.summary(journal)
