@@ -13,6 +13,8 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    ProgressOption,
+    QuietOption,
     RateOption,
     ReasonOption,
     RunFileOption,
@@ -48,6 +50,8 @@ def command(
     everything: AllOption = False,
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
+    progress: ProgressOption = None,
+    quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
@@ -78,7 +82,14 @@ def command(
         require_run_options,
     )
 
-    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
+    settings = Settings(
+        state_dir,
+        log_file,
+        request_timeout,
+        warn=WarnOnce(),
+        reason=reason,
+        progress_every=progress,
+    )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     choice = Choice(
         digest,
