@@ -3,52 +3,87 @@
 Such a name is often misspelled, or the object was deleted, so the preview lists them.
 """
 
-from collections.abc import Iterator
-
-import msgspec
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from fleetpatch.campaign.integrity import plan_of
+from fleetpatch.errors import Refused
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.targets import TargetBlock
 from fleetpatch.model.resource import resources_named
+from fleetpatch.report.places import PreviewPlace
 from fleetpatch.rules.planning.namespaces import named
 
-Place = tuple[str, str, str, str]
+
+def check_coverage(journal: RunFile, warn: Callable[[str], None]) -> None:
+    """Warn of names of the plan for which nothing was found, or refuse them (`guards.onEmpty`).
+
+    Raises Refused.
+    """
+    missing = [f"nothing matches in {_described(one)}" for one in empty_places(journal)]
+    missing += missing_objects(journal)
+    if missing and plan_of(journal).guards.on_empty == "refuse":
+        raise Refused(
+            f"guards.onEmpty refuses the plan: {'; '.join(missing)}; correct these names, or leave"
+            " out onEmpty"
+        )
+    for text in missing:
+        warn(text)
 
 
-class MissingObject(msgspec.Struct, frozen=True):
-    """An object that the plan names; `kind` is as the plan writes it, `namespace` may be empty."""
+def empty_places(journal: RunFile) -> list[PreviewPlace]:
+    """List the namespaces that the plan names and the clusters in which nothing matches.
 
-    cluster: str
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        place = f" in namespace {self.namespace}" if self.namespace else ""
-        return f"{self.kind} {self.name}{place} of cluster {self.cluster}"
-
-
-def missing_objects(journal: RunFile) -> list[MissingObject]:
-    """List the objects that the plan names, and that the survey did not find."""
-    blocks = [block for block in plan_of(journal).targets if block.names]
-    if not blocks:
+    The namespace of a cluster is empty, and so is the kind if the plan has several there.
+    """
+    if journal.info.undo_of:
         return []
-    names = {name for block in blocks for name in block.names}
-    found = set(queries.named(journal, names))
+    found = {(cluster, namespace) for cluster, _, namespace in queries.places(journal)}
+    clusters = {cluster for cluster, _ in found}
+    kinds = _kinds_by_namespace(plan_of(journal).targets)
+    empty: list[PreviewPlace] = []
+    for cluster in journal.clusters.values():
+        missing = [one for one in kinds if (cluster, one) not in found]
+        for namespace in missing:
+            kind = next(iter(kinds[namespace])) if len(kinds[namespace]) == 1 else ""
+            empty.append((cluster, kind, namespace))
+        if cluster not in clusters and not missing:
+            empty.append((cluster, "", ""))
+    return empty
+
+
+def _kinds_by_namespace(blocks: Iterable[TargetBlock]) -> dict[str, frozenset[str]]:
+    """Return the namespaces that the plan names, with the kinds that it selects there."""
+    kinds: dict[str, frozenset[str]] = {}
+    for block in blocks:
+        for namespace in named(block.namespaces):
+            kinds[namespace] = kinds.get(namespace, frozenset()) | frozenset(block.kinds)
+    return kinds
+
+
+def _described(place: PreviewPlace) -> str:
+    """Return `namespace team-a of cluster prod` or `cluster prod`."""
+    cluster, _, namespace = place
+    return f"namespace {namespace} of cluster {cluster}" if namespace else f"cluster {cluster}"
+
+
+def missing_objects(journal: RunFile) -> list[str]:
+    """Describe the objects that the plan names, and that the survey did not find."""
+    blocks = [block for block in plan_of(journal).targets if block.names]
+    if not blocks or journal.info.undo_of:
+        return []
+    found = set(queries.named(journal, {name for block in blocks for name in block.names}))
     return [one for block in blocks for one in _missing(journal, block, found)]
 
 
-def _missing(journal: RunFile, block: TargetBlock, found: set[Place]) -> Iterator[MissingObject]:
-    anywhere = {(cluster, kind, "", name) for cluster, kind, _, name in found}
+def _missing(
+    journal: RunFile, block: TargetBlock, found: Collection[tuple[str, str, str]]
+) -> Iterator[str]:
+    where = f"{', '.join(block.namespaces)} of " if block.namespaces else ""
     for cluster in journal.clusters.values():
         for kind in block.kinds:
             # Resources without any target are not in the run file, so nothing of them was found.
             known = [one.name for one in resources_named(kind, list(journal.resources.values()))]
-            # A name under a glob may be in any of the namespaces that it matches.
-            for namespace in named(block.namespaces) or ("",):
-                for name in block.names:
-                    places = {(cluster, one, namespace, name) for one in known}
-                    if places.isdisjoint(found if namespace else anywhere):
-                        yield MissingObject(cluster, kind, namespace, name)
+            for name in block.names:
+                if not any((cluster, one, name) in found for one in known):
+                    yield f"{kind} {name} was not found in {where}cluster {cluster}"

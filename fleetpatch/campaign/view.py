@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from fleetpatch import files
 from fleetpatch.campaign.change import change_of, undecided_of
-from fleetpatch.campaign.coverage import missing_objects
+from fleetpatch.campaign.coverage import empty_places, missing_objects
+from fleetpatch.campaign.forecast import forecast_of
 from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import campaigns, catalog, heartbeat, queries
 from fleetpatch.journal.campaigns import Campaign
-from fleetpatch.journal.run_digest import run_digest
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.sqlite_file import is_database
 from fleetpatch.model.live import Status
@@ -53,12 +53,7 @@ def find_run(runs: Path, text: str) -> Path | Campaign:
 
 
 def summarize(run_file: Path | str) -> Summary:
-    """Return the summary of a run file; of one in use elsewhere what its session reports.
-
-    Raises RunFileError.
-    """
-    if elsewhere := heartbeat.report_elsewhere(Path(run_file)):
-        return replace(elsewhere.summary, run_file=str(run_file))
+    """Return the summary of a run file. Raises RunFileError."""
     with RunFile.open(Path(run_file)) as journal:
         require_digest(journal)
         return queries.summary(journal)
@@ -104,8 +99,8 @@ def with_window(summary: Summary, now: float) -> Summary:
     return replace(summary, window=state)
 
 
-def preview(run_file: Path) -> Preview:
-    """Return what a planned run would do. Raises RunFileError."""
+def preview(run_file: Path, now: float | None = None) -> Preview:
+    """Return what a planned run would do if it began at `now`. Raises RunFileError."""
     with RunFile.open(run_file) as journal:
         change = change_of(journal.info, plan_of(journal))
         samples = [
@@ -113,19 +108,22 @@ def preview(run_file: Path) -> Preview:
         ]
         places = queries.places(journal)
         undecided = undecided_of(change, journal.resources.values(), journal.releases.values())
-        return Preview(queries.summary(journal), places, samples, undecided, run_digest(journal))
-
-
-def digest_of_run(run_file: Path) -> str:
-    """Compute the digest of a run from what its file holds. Raises RunFileError."""
-    with RunFile.open(run_file) as journal:
-        return run_digest(journal)
+        now = time.time() if now is None else now
+        summary = with_window(queries.summary(journal), now)
+        return Preview(
+            summary,
+            places,
+            samples,
+            undecided,
+            empty_places(journal),
+            forecast_of(journal, summary.window, now),
+        )
 
 
 def names_not_found(run_file: Path) -> list[str]:
     """Describe the objects that the plan of a run names, and that were not found."""
     with RunFile.open(run_file) as journal:
-        return [str(one) for one in missing_objects(journal)]
+        return missing_objects(journal)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Carries out the plan that `label` and `annotate` make of their arguments."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from fleetpatch.campaign.settings import Settings
@@ -34,7 +33,6 @@ def carry_out(
         plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
     )
     missing = names_not_found(Path(planned.run_file))
-    _warn_of(missing)
 
     def code_of(summary: Summary) -> Exit:
         code = execute.code_of(summary)
@@ -56,10 +54,4 @@ def rehearse(
     from fleetpatch.cli.output import print_preview
 
     planned = execute.expand_with_progress(plan, settings, run_file=run_file, everything=everything)
-    _warn_of(names_not_found(Path(planned.run_file)))
     print_preview(planned, output)
-
-
-def _warn_of(missing: Sequence[str]) -> None:
-    for name in missing:
-        sys.stderr.write(f"warning: {name} was not found\n")

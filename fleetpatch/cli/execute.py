@@ -19,7 +19,6 @@ from fleetpatch.cli import signals
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.output import print_summary
-from fleetpatch.cli.quiet import is_quiet
 from fleetpatch.cli.streams import ignoring_broken_pipe
 from fleetpatch.errors import Exit, RunFileError, SurroundingsError, UsageError
 from fleetpatch.model.plan.load import PlanFile
@@ -28,7 +27,7 @@ from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import QUESTION, confirmation_lines, is_yes, preview_lines
 from fleetpatch.report.progress import watch_applying, watch_planning
 from fleetpatch.report.summary import not_continued
-from fleetpatch.report.terminal import write
+from fleetpatch.report.terminal import width_of, write
 from fleetpatch.report.wording import command, several
 from fleetpatch.rules.running.run_state import exit_code
 
@@ -96,8 +95,6 @@ def finish(
     left = not_continued(planned, resume_halted=options.resume_halted, promote=options.promote)
     if left:
         sys.stderr.write(f"{left}\n")
-    if left or not planned.tally.open:
-        settings = replace(settings, progress_every=0.0)
     try:
         # There is no question to ask where nothing will be sent, or nothing will be stored.
         if planned.tally.open and not left and not yes and not planned.info.dry_run:
@@ -125,15 +122,12 @@ def _apply(
 ) -> Summary:
     """Carry the run out. Raises Interrupted if a signal was received before it began."""
     run_file = Path(planned.run_file)
-    total, every = planned.tally.open, settings.progress_every
-    with watch_applying(sys.stderr, total=total, run=planned.info.run, every=every) as progress:
+    with watch_applying(sys.stderr, total=planned.tally.open) as progress:
         work = partial(
             apply, run_file, replace(settings, progress=progress), lock=lock, options=options
         )
         advice = f"; continue with `{command('resume', planned.run_file)}`"
-        summary = run(lambda: interruptible(lambda stop: work(stop=stop), advice))
-        progress.ended(summary)
-        return summary
+        return run(lambda: interruptible(lambda stop: work(stop=stop), advice))
 
 
 def _how_far(planned: Summary) -> str:
@@ -150,7 +144,8 @@ def _how_far(planned: Summary) -> str:
 
 def _confirm(planned: Summary) -> None:
     """Show what would be sent, and ask. Exits unless the answer is yes."""
-    write(preview_lines(preview(Path(planned.run_file)), advise=False), sys.stderr)
+    view = preview(Path(planned.run_file))
+    write(preview_lines(view, advise=False, width=width_of(sys.stderr)), sys.stderr)
     write(confirmation_lines(planned), sys.stderr)
     ask(kept=f" (the plan is kept: {planned.run_file})", declined=_nothing_sent(planned))
 
@@ -160,8 +155,6 @@ def ask(*, kept: str = "", declined: str = "Nothing was sent.\n") -> None:
 
     Raises UsageError if there is no terminal; `kept` is the end of its message.
     """
-    if is_quiet():
-        raise UsageError(f"--quiet shows no question; add --yes, or leave --quiet out{kept}")
     if not sys.stdin.isatty():
         raise UsageError(
             f"there is no terminal to ask on; use --yes to continue without a question{kept}"

@@ -13,13 +13,14 @@ import typer
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import preview, with_window
-from fleetpatch.cli.options import Output
+from fleetpatch.cli.options import Output, PreviewFormat
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.run import Summary, as_json
 from fleetpatch.report.preview import as_json as preview_as_json
 from fleetpatch.report.preview import preview_lines
+from fleetpatch.report.preview_markdown import markdown_lines
 from fleetpatch.report.summary import summary_lines
-from fleetpatch.report.terminal import write
+from fleetpatch.report.terminal import width_of, write
 
 
 def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
@@ -31,13 +32,19 @@ def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
         write(summary_lines(summary, log_file=log_file), sys.stdout)
 
 
-def print_preview(planned: Summary, output: Output) -> None:
+def print_preview(
+    planned: Summary, output: Output | PreviewFormat, *, all_namespaces: bool = False
+) -> None:
     """Print what a planned run would change: the output of `plan`."""
     view = preview(Path(planned.run_file))
-    if output is Output.JSON:
-        typer.echo(json.dumps(preview_as_json(view)))
-    else:
-        write(preview_lines(view), sys.stdout)
+    match output.value:
+        case PreviewFormat.JSON:
+            typer.echo(json.dumps(preview_as_json(view)))
+        case PreviewFormat.MARKDOWN:
+            write(markdown_lines(view, all_namespaces=all_namespaces), sys.stdout)
+        case _:
+            lines = preview_lines(view, all_namespaces=all_namespaces, width=width_of(sys.stdout))
+            write(lines, sys.stdout)
 
 
 def print_warnings(plan: PlanFile) -> None:

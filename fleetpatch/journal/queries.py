@@ -31,7 +31,7 @@ _IN_CLUSTERS: Final = "t.cluster IN (SELECT value FROM json_each(?))"
 _OF_KINDS: Final = "t.resource IN (SELECT value FROM json_each(?))"
 _IN_NAMESPACES: Final = "t.namespace IN (SELECT value FROM json_each(?))"
 _NAMED: Final = """
-SELECT cluster, resource, namespace, name FROM targets
+SELECT DISTINCT cluster, resource, name FROM targets
 WHERE name IN (SELECT value FROM json_each(?))
 """
 # A claimed target was to be patched, too, even if it has ended since.
@@ -138,12 +138,12 @@ def by_id(run: RunFile, ids: Sequence[int]) -> Iterator[ListedTarget]:
     return _listed(run, run.database.rows(f"{_LISTED} WHERE {where}", *ids))
 
 
-def named(run: RunFile, names: Iterable[str]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield cluster, kind (`jobs.batch`), namespace and name of the targets with these names."""
+def named(run: RunFile, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield cluster, kind (`jobs.batch`) and name of the targets with these names."""
     rows = run.database.rows(_NAMED, msgspec.json.encode(sorted(names)).decode())
     with run.database.decoding():
-        for cluster, resource, namespace, name in rows:
-            yield run.clusters[cluster], run.resources[resource].name, str(namespace), str(name)
+        for cluster, resource, name in rows:
+            yield run.clusters[cluster], run.resources[resource].name, str(name)
 
 
 def _allowed(run: RunFile, places: Places) -> Iterator[tuple[str, list[Any]]]:
@@ -193,6 +193,17 @@ def reason_samples(run: RunFile) -> dict[Reason, Sample]:
                 target.cluster, target.resource.name, target.namespace, target.name, ended.detail
             )
     return found
+
+
+def wave_sizes(run: RunFile) -> list[dict[str, int]]:
+    """Count the targets of each wave in each cluster; empty for a run without waves."""
+    rows = run.database.rows("SELECT name, first - 1 FROM clusters")
+    starts: dict[str, int] = dict(rows)
+    sizes = []
+    for ends in run.waves:
+        sizes.append({name: last - starts[name] for name, last in ends.items()})
+        starts |= ends
+    return sizes
 
 
 def samples(run: RunFile, count: int) -> Sequence[Target]:

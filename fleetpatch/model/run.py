@@ -55,15 +55,12 @@ class ClusterInfo(msgspec.Struct, frozen=True):
     """One cluster of a run's fleet, as resolved when the run was planned.
 
     `route` is what else decides which server answers, apart from the URL; see `kube.connection`.
-    `missing` says why the cluster could not be reached when the plan was expanded, if it was
-    skipped: the run has no targets of it.
     """
 
     name: str
     server: str
     context: str = ""
     route: str = ""
-    missing: str = ""
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -72,8 +69,7 @@ class RunInfo(msgspec.Struct, frozen=True):
     `run` is its id, `plan` the canonical JSON of the plan, `plan_digest` its digest, `created_at`
     RFC 3339 in UTC, `created_by` `user@host`; `clusters` are in the fleet's order. `undo_of` is the
     id of the run that this one undoes, or empty. `description` and `annotations` are those of the
-    plan's metadata; `plan_folder` is the folder of the plan file, or empty. `reason` says why the
-    run is made, and is replaced by that of a later call.
+    plan's metadata. `reason` says why the run is made, and is replaced by that of a later call.
     """
 
     run: str
@@ -89,12 +85,6 @@ class RunInfo(msgspec.Struct, frozen=True):
     reason: str = ""
     description: str = ""
     annotations: Mapping[str, str] = {}
-    plan_folder: str = ""
-
-    @property
-    def missing(self) -> Mapping[str, str]:
-        """The clusters that were skipped, with the reason."""
-        return {one.name: one.missing for one in self.clusters if one.missing}
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -275,7 +265,7 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "undoOf": info.undo_of or None,
         "undoneBy": summary.undone_by or None,
         "targets": summary.tally.total,
-        "outcomes": outcomes_as_json(summary.tally),
+        "outcomes": _outcomes(summary.tally),
         "reasons": {
             outcome.value: {reason.value: count for reason, count in reasons.items()}
             for outcome, reasons in summary.reasons.items()
@@ -290,26 +280,24 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "pace": {"rate": in_force.rate, "concurrency": in_force.concurrency},
         "steering": [msgspec.to_builtins(one) for one in summary.steering],
         "clusters": [{"name": one.name, "server": one.server} for one in info.clusters],
-        "waves": [_wave_as_json(number, one) for number, one in enumerate(summary.waves, 1)],
-        "window": summary.window and _window_as_json(summary.window),
-        "byCluster": _by(summary.by_cluster),
-        "byKind": _by(summary.by_kind),
-        "byNamespace": _by(summary.by_namespace),
+        "waves": waves_as_json(summary),
+        "window": summary.window and window_as_json(summary.window),
+        "byCluster": tallies_as_json(summary.by_cluster),
+        "byKind": tallies_as_json(summary.by_kind),
+        "byNamespace": tallies_as_json(summary.by_namespace),
     }
 
 
 def notes_as_json(info: RunInfo) -> dict[str, Json]:
-    """Render what people wrote about the run, and the clusters that it leaves out."""
+    """Render what people wrote about the run."""
     return {
         "description": info.description,
         "reason": info.reason,
         "annotations": dict(info.annotations),
-        "missingClusters": dict(info.missing),
     }
 
 
-def outcomes_as_json(tally: Tally) -> dict[str, Json]:
-    """Render the number of targets by outcome; `pending` includes targets in doubt."""
+def _outcomes(tally: Tally) -> dict[str, Json]:
     return {
         "applied": tally.applied,
         "unchanged": tally.unchanged,
@@ -319,8 +307,14 @@ def outcomes_as_json(tally: Tally) -> dict[str, Json]:
     }
 
 
-def _by(tallies: Mapping[str, Tally]) -> dict[str, Json]:
-    return {name: outcomes_as_json(tally) for name, tally in tallies.items()}
+def tallies_as_json(tallies: Mapping[str, Tally]) -> dict[str, Json]:
+    """Render the outcomes of each entry; `pending` includes targets in doubt."""
+    return {name: _outcomes(tally) for name, tally in tallies.items()}
+
+
+def waves_as_json(summary: Summary) -> list[Json]:
+    """Render the waves of the run, in their order."""
+    return [_wave_as_json(number, one) for number, one in enumerate(summary.waves, 1)]
 
 
 def _wave_as_json(number: int, wave: WaveProgress) -> dict[str, Json]:
@@ -332,7 +326,8 @@ def _wave_as_json(number: int, wave: WaveProgress) -> dict[str, Json]:
     }
 
 
-def _window_as_json(window: WindowState) -> dict[str, Json]:
+def window_as_json(window: WindowState) -> dict[str, Json]:
+    """Render the state of a window."""
     return {
         "open": window.is_open,
         "timezone": window.timezone,

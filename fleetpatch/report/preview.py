@@ -4,25 +4,32 @@ It shows counts by place and some changes of fields as before -> after. Before t
 question shows the servers and the number of objects.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeAlias
 
 import msgspec
 
-from fleetpatch.model.equality import deep_equal
-from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value, show
+from fleetpatch.model.fields import Fields, Json
 from fleetpatch.model.outcome import Outcome, Reason
-from fleetpatch.model.run import RunInfo, Summary, Tally, notes_as_json, warnings_as_json
+from fleetpatch.model.run import (
+    RunInfo,
+    Summary,
+    Tally,
+    notes_as_json,
+    tallies_as_json,
+    warnings_as_json,
+    waves_as_json,
+    window_as_json,
+)
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
+from fleetpatch.report.changes import as_object, change_lines
+from fleetpatch.report.forecast import Forecast, forecast_lines
+from fleetpatch.report.forecast import as_json as forecast_as_json
+from fleetpatch.report.places import PLACE_HEADER, PreviewPlace, place_rows
 from fleetpatch.report.summary import note_lines, warning_lines
-from fleetpatch.report.table import TableRow, table
+from fleetpatch.report.table import table
 from fleetpatch.report.wording import command, number, several
-
-NAMESPACES_SHOWN = 3
-"""Namespaces that are listed for each kind of each cluster; the others share one row."""
 
 _UNFIT = MappingProxyType(
     {
@@ -37,9 +44,6 @@ _UNFIT = MappingProxyType(
 )
 """Why an object is not patched; follows a number of objects in a sentence. The last three are
 found by an undo."""
-
-PreviewPlace: TypeAlias = tuple[str, str, str]
-"""Cluster, kind (`jobs.batch`) and namespace."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -57,29 +61,40 @@ class Preview(msgspec.Struct, frozen=True):
     samples: Sequence[Sample] = ()
     undecided: Sequence[str] = ()
     """Fields, with their kinds, whose merge only the server can decide."""
-    digest: str = ""
-    """The digest of the run, over its targets and their values."""
+    empty: Sequence[PreviewPlace] = ()
+    """Clusters and named namespaces in which nothing matches; the kind and the rest may be ""."""
+    forecast: Forecast | None = None
 
 
-def preview_lines(preview: Preview, *, advise: bool = True) -> Iterator[str]:
-    """Yield what the plan would do, and with `advise` the next command."""
-    yield from _header(preview.summary.info, preview.digest)
+def preview_lines(
+    preview: Preview,
+    *,
+    advise: bool = True,
+    all_namespaces: bool = False,
+    width: int | None = None,
+) -> Iterator[str]:
+    """Yield what the plan would do, and with `advise` the next command.
+
+    Without `all_namespaces` the small ones of each kind share one row. Long sentences are folded to
+    `width` columns.
+    """
+    yield from _header(preview.summary.info)
+    if preview.forecast:
+        yield from forecast_lines(preview.forecast, width)
     yield ""
-    yield from _counts(preview)
+    summary = preview.summary
+    yield from table(
+        PLACE_HEADER, place_rows(summary, preview.places, preview.empty, all_namespaces)
+    )
     if preview.samples:
         yield ""
         yield "For example:"
         for sample in preview.samples:
             yield from _sample(sample)
-    yield from _warnings(preview.summary)
-    yield from warning_lines(preview.summary)
-    if preview.undecided:
+    for warning in warnings(preview):
         yield ""
-        yield (
-            "Note: the server decides how these fields merge: "
-            f"{clean(', '.join(preview.undecided))}; "
-            "the result may differ from what is shown here; apply with --dry-run to check"
-        )
+        yield warning
+    yield from warning_lines(preview.summary)
     yield ""
     # Not above the question whether to apply the run.
     if advise:
@@ -91,16 +106,33 @@ def as_json(preview: Preview) -> dict[str, Json]:
     summary = preview.summary
     return {
         "run": summary.info.run,
-        "runDigest": preview.digest,
         "runFile": summary.run_file,
         "plan": {"name": summary.info.plan_name, "digest": summary.info.plan_digest},
         **notes_as_json(summary.info),
+        "createdAt": summary.info.created_at,
+        "createdBy": summary.info.created_by,
+        "dryRun": summary.info.dry_run,
+        "undoOf": summary.info.undo_of or None,
+        "undoneBy": summary.undone_by or None,
         "targets": summary.tally.total,
         "outcomes": _outcomes(summary.tally),
         "counts": [
             {"cluster": cluster, "kind": kind, "namespace": namespace, **_outcomes(tally)}
-            for (cluster, kind, namespace), tally in preview.places.items()
+            for (cluster, kind, namespace), tally in _with_empty(preview).items()
         ],
+        "empty": [
+            {"cluster": cluster, "namespace": namespace} for cluster, _, namespace in preview.empty
+        ],
+        "clusters": [
+            {"name": one.name, "server": one.server, **_outcomes(summary.by_cluster[one.name])}
+            for one in summary.info.clusters
+        ],
+        "byCluster": tallies_as_json(summary.by_cluster),
+        "byKind": tallies_as_json(summary.by_kind),
+        "byNamespace": tallies_as_json(summary.by_namespace),
+        "waves": waves_as_json(summary),
+        "window": summary.window and window_as_json(summary.window),
+        **(forecast_as_json(preview.forecast) if preview.forecast else {}),
         "samples": [
             {
                 "cluster": sample.target.cluster,
@@ -118,59 +150,22 @@ def as_json(preview: Preview) -> dict[str, Json]:
     }
 
 
+def _with_empty(preview: Preview) -> dict[PreviewPlace, Tally]:
+    return {**preview.places, **dict.fromkeys(preview.empty, Tally())}
+
+
 def _outcomes(tally: Tally) -> dict[str, Json]:
     return {"pending": tally.open, "unchanged": tally.unchanged, "skipped": tally.skipped}
 
 
-def _header(info: RunInfo, digest: str) -> Iterator[str]:
+def _header(info: RunInfo) -> Iterator[str]:
     yield f"Plan     {clean(info.plan_name)}"
     if info.undo_of:
         yield f"Undoes   {clean(info.undo_of)}"
     yield from note_lines(info)
     yield f"Digest   {info.plan_digest}"
-    yield f"Run      {clean(info.run)}"
-    if digest:
-        yield f"Digest   {digest}"
     for cluster in info.clusters:
         yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"
-    for name, why in info.missing.items():
-        yield f"Warning: cluster {clean(name)} is left out: {clean(why)}"
-
-
-def _counts(preview: Preview) -> Iterator[str]:
-    # The total is from the summary, which counts all places, and not from the rows that are shown.
-    total = preview.summary.tally
-    header = ("CLUSTER", "KIND", "NAMESPACE", "TO PATCH", "UNCHANGED", "SKIPPED")
-    yield from table(header, [*_rows(preview.places), _row("in all", "", "", total)])
-
-
-def _rows(places: Mapping[PreviewPlace, Tally]) -> Iterator[TableRow]:
-    """Yield a row for each namespace, the largest first; all after the first few share one."""
-    groups: dict[tuple[str, str], list[tuple[str, Tally]]] = defaultdict(list)
-    for (cluster, kind, namespace), tally in places.items():
-        groups[cluster, kind].append((namespace, tally))
-    for (cluster, kind), found in groups.items():
-        # By name where counts are equal, so that equal plans have equal previews.
-        found.sort(key=lambda one: (-one[1].open, -one[1].total, one[0]))
-        # A single further namespace is named, since "and 1 more" would take the same space.
-        shown = len(found) if len(found) == NAMESPACES_SHOWN + 1 else NAMESPACES_SHOWN
-        for namespace, tally in found[:shown]:
-            yield _row(cluster, kind, namespace, tally)
-        if rest := found[shown:]:
-            yield _row(cluster, kind, f"and {len(rest)} more", _sum(tally for _, tally in rest))
-
-
-def _row(cluster: str, kind: str, namespace: str, tally: Tally) -> TableRow:
-    return (cluster, kind, namespace, tally.open, tally.unchanged, tally.skipped)
-
-
-def _sum(tallies: Iterable[Tally]) -> Tally:
-    pending = unchanged = skipped = 0
-    for tally in tallies:
-        pending += tally.open
-        unchanged += tally.unchanged
-        skipped += tally.skipped
-    return Tally(pending=pending, unchanged=unchanged, skipped=skipped)
 
 
 def _sample(sample: Sample) -> Iterator[str]:
@@ -181,23 +176,28 @@ def _sample(sample: Sample) -> Iterator[str]:
         yield f"    {line}"
 
 
-def _warnings(summary: Summary) -> Iterator[str]:
+def warnings(preview: Preview) -> Iterator[str]:
+    """Yield what a person should know before the run is carried out, each in one line."""
+    summary = preview.summary
     if summary.info.undo_of and summary.tally.unchanged:
-        yield ""
         yield f"Back already: {several(summary.tally.unchanged, 'object')}; nothing will be sent."
     for reason, count in summary.reasons.get(Outcome.SKIPPED, {}).items():
         if reason in _UNFIT:
-            yield ""
             yield (
                 f"Warning: {several(count, 'object')} {_UNFIT[reason]}: "
                 f"{command('targets', summary.run_file, '--reason', reason)}"
             )
     if summary.inconsistent:
-        yield ""
         yield (
             f"Warning: the list of {clean(', '.join(summary.inconsistent))} was cut by the server "
             "and continued at a newer version: objects created or relabelled meanwhile may be "
             "missing; plan again to include them"
+        )
+    if preview.undecided:
+        yield (
+            "Note: the server decides how these fields merge: "
+            f"{clean(', '.join(preview.undecided))}; "
+            "the result may differ from what is shown here; apply with --dry-run to check"
         )
 
 
@@ -214,39 +214,6 @@ def _the_objects(tally: Tally) -> str:
     """Return `the 998 objects`, or `1 of the 998 objects` if the others need no patch."""
     objects = f"the {several(tally.total, 'object')}"
     return objects if tally.open == tally.total else f"{number(tally.open)} of {objects}"
-
-
-VALUE_LIMIT = 80
-"""Characters of a value that are shown; an annotation may have 256 KiB."""
-
-
-def change_lines(before: Fields, after: Fields) -> Iterator[str]:
-    """Yield `team: "ml" -> (absent)` for each field that changes, in the order of `before`."""
-    for path, old in before.items():
-        new = after.get(path, old)
-        if not deep_equal(new, old):
-            yield f"{_name(path)}: {_value(old)} -> {_value(new)}"
-
-
-def as_object(fields: Fields) -> dict[str, Json]:
-    """Return fields as a JSON object keyed by dotted path; absent is null."""
-    return {show(path): None if value is ABSENT else value for path, value in fields.items()}
-
-
-def _name(path: Path) -> str:
-    match path:
-        case ("metadata", "labels", key):
-            return clean(key)
-        case ("metadata", "annotations", key):
-            return f"annotation {clean(key)}"
-        case _:
-            return clean(show(path))
-
-
-def _value(value: Value) -> str:
-    return (
-        "(absent)" if value is ABSENT else clean(msgspec.json.encode(value).decode(), VALUE_LIMIT)
-    )
 
 
 QUESTION = "Continue? Type yes: "

@@ -8,12 +8,12 @@ import msgspec
 from fleetpatch.model.fields import Json
 from fleetpatch.model.live import Live, Sample, Status
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.model.run import Summary, Tally, WindowState, as_json, rfc3339
+from fleetpatch.model.run import Summary, Tally, as_json, rfc3339
 from fleetpatch.model.steering import PaceInForce, pace_in_force
 from fleetpatch.model.text import clean
 from fleetpatch.report.summary import foot_lines, head_lines, outcome_lines
 from fleetpatch.report.table import table
-from fleetpatch.report.wording import command, duration, moment, number, rate, steered
+from fleetpatch.report.wording import command, duration, moment, number, rate, steered, window_text
 
 PLACES_SHOWN: Final = 10
 """Rows of a table of places; the others share the last one."""
@@ -55,7 +55,7 @@ def _facts(status: Status, now: float) -> Iterator[str]:
         yield f"Steered:  {steered(one)} ({clean(one.at)})"
     yield from _wave(summary, live)
     if summary.window is not None:
-        yield f"Window:   {_window(summary.window)}"
+        yield f"Window:   {window_text(summary.window)}"
     if live is not None:
         yield f"Ends:     {_end(live, now)}"
 
@@ -93,16 +93,6 @@ def _wave(summary: Summary, live: Live | None) -> Iterator[str]:
     elif summary.waves:
         done = sum(not wave.open for wave in summary.waves)
         yield f"Wave:     {number(done)} of {number(len(summary.waves))} done"
-
-
-def _window(window: WindowState) -> str:
-    zone = clean(window.timezone)
-    if window.is_open:
-        until = f" until {moment(window.closes_at)}" if window.closes_at is not None else ""
-        return f"open{until} ({zone})"
-    if window.opens_at is None:
-        return "closed, and does not open again"
-    return f"closed; it opens at {moment(window.opens_at)} ({zone})"
 
 
 def _end(live: Live, now: float) -> str:

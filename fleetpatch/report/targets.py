@@ -11,8 +11,8 @@ import msgspec
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ListedTarget, Standing
+from fleetpatch.report.changes import as_object
 from fleetpatch.report.formats import csv_lines, json_array, json_lines
-from fleetpatch.report.preview import as_object
 from fleetpatch.report.table import TableRow, table
 
 _HEADER = ("CLUSTER", "KIND", "NAMESPACE", "NAME", "OUTCOME", "REASON", "HTTP", "DETAIL")

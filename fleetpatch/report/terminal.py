@@ -1,9 +1,15 @@
 """Writes lines to a stream: coloured on a terminal, plain everywhere else; the text is the same."""
 
+import shutil
 from collections.abc import Iterable
 from typing import TextIO
 
 from fleetpatch.model.text import visible
+
+
+def width_of(stream: TextIO) -> int | None:
+    """Return the columns of a terminal; None if `stream` is not a terminal."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 def write(lines: Iterable[str], stream: TextIO) -> None:

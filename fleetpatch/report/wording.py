@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.run import RunState
+from fleetpatch.model.run import RunState, WindowState
 from fleetpatch.model.steering import Action, Request
 from fleetpatch.model.text import clean
 
@@ -82,6 +82,17 @@ def moment(seconds: float) -> str:
     """Return seconds since the epoch as `2026-11-26T20:15:00Z`."""
     text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
     return text.replace("+00:00", "Z")
+
+
+def window_text(window: WindowState) -> str:
+    """Return `open until TIME (ZONE)`, `closed; it opens at TIME (ZONE)` and so on."""
+    zone = clean(window.timezone)
+    if window.is_open:
+        until = f" until {moment(window.closes_at)}" if window.closes_at is not None else ""
+        return f"open{until} ({zone})"
+    if window.opens_at is None:
+        return "closed, and does not open again"
+    return f"closed; it opens at {moment(window.opens_at)} ({zone})"
 
 
 def command(*words: str) -> str:

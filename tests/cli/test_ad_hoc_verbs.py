@@ -81,7 +81,7 @@ def test_a_named_object_that_does_not_exist_is_named_and_the_others_are_changed(
     ended = call("label", "jobs.batch", name, "nope", "x=1", "-n", "platform", "-y")
 
     assert ended.code == 3
-    assert "warning: jobs.batch nope in namespace platform of cluster sandbox was not" in ended.err
+    assert "warning: jobs.batch nope was not found in platform of cluster sandbox" in ended.err
     assert values(jobs, "x")[name] == "1"
 
 
@@ -94,7 +94,7 @@ def test_a_name_that_exists_in_another_namespace_only_is_not_found(
     ended = call("label", "jobs.batch", here, elsewhere, "x=1", "-n", "platform", "-y")
 
     assert ended.code == 3
-    assert f"{elsewhere} in namespace platform" in ended.err
+    assert f"{elsewhere} was not found in platform" in ended.err
     assert values(jobs, "x")[elsewhere] is None
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Tally
+from fleetpatch.report.places import PreviewPlace
 from fleetpatch.report.preview import (
     Preview,
-    PreviewPlace,
     Sample,
     as_json,
     confirmation_lines,
@@ -28,34 +28,29 @@ PLACES: Mapping[PreviewPlace, Tally] = {
 }
 TOTAL = Tally(pending=1234, unchanged=20, skipped=2)
 SKIPPED = {Outcome.SKIPPED: {Reason.CLASH: 2}}
-PREVIEW = Preview(
-    a_summary(RunState.PLANNED, TOTAL, SKIPPED),
-    PLACES,
-    [Sample(a_target(), AFTER)],
-    digest="sha256:9c8b7a",
-)
+NONE = dict.fromkeys(("applied", "unchanged", "skipped", "failed", "pending"), 0)
+PREVIEW = Preview(a_summary(RunState.PLANNED, TOTAL, SKIPPED), PLACES, [Sample(a_target(), AFTER)])
 
 
 def test_a_preview_reads_so() -> None:
     assert "\n".join(preview_lines(PREVIEW)) == (
         "Plan     relabel-ml-teams\n"
         "Digest   sha256:0f1e2d\n"
-        "Run      relabel-ml-teams-7f3a\n"
-        "Digest   sha256:9c8b7a\n"
         "Cluster  prod-a at https://10.0.0.1:6443\n"
         "Cluster  prod-b at https://10.0.0.2:6443\n"
         "\n"
         "CLUSTER  KIND                 NAMESPACE  TO PATCH  UNCHANGED  SKIPPED\n"
         "prod-a   jobs.batch           team-a        1,200         20        0\n"
         "prod-a   jobs.batch           team-b            3          0        0\n"
+        "prod-a   in all                             1,234         20        2\n"
         "prod-b   tfjobs.kubeflow.org  team-a           31          0        2\n"
         "in all                                      1,234         20        2\n"
         "\n"
         "For example:\n"
         "  prod-a jobs.batch team-a/etl-0001\n"
         '    annotation example.com/campaign: (absent) -> "q4"\n'
-        '    cost-centre: (absent) -> "4711"\n'
-        '    team: "ml" -> (absent)\n'
+        '    label cost-centre: (absent) -> "4711"\n'
+        '    label team: "ml" -> (absent)\n'
         "\n"
         "Warning: 2 objects cannot be relabelled: they have the new label already, with another "
         "value: "
@@ -79,6 +74,28 @@ def test_the_largest_namespaces_are_named_and_the_others_summed_up() -> None:
     assert " team-02            98          1 " in shown
     assert "team-03" not in shown
     assert " and 17 more     1,513         17 " in shown
+
+
+def test_all_namespaces_are_named_where_a_person_asks_for_them() -> None:
+    places = {
+        ("prod-a", "jobs.batch", f"team-{number:02}"): Tally(pending=1) for number in range(20)
+    }
+    preview = Preview(a_summary(RunState.PLANNED), places)
+
+    shown = "\n".join(preview_lines(preview, all_namespaces=True))
+
+    assert all(f" team-{number:02} " in shown for number in range(20))
+    assert "more" not in shown
+
+
+def test_a_place_without_an_object_is_a_row_with_zeros() -> None:
+    empty = [("prod-a", "jobs.batch", "team-x"), ("prod-b", "", "")]
+    preview = Preview(a_summary(RunState.PLANNED, TOTAL), PLACES, empty=empty)
+
+    lines = [line.split() for line in preview_lines(preview)]
+
+    assert ["prod-a", "jobs.batch", "team-x", "0", "0", "0"] in lines
+    assert ["prod-b", "0", "0", "0"] in lines
 
 
 def test_a_single_namespace_is_never_summed_up() -> None:
@@ -126,13 +143,11 @@ def test_values_with_escape_codes_and_long_ones_do_no_harm() -> None:
 def test_the_json_has_the_same_content() -> None:
     assert as_json(PREVIEW) == {
         "run": INFO.run,
-        "runDigest": "sha256:9c8b7a",
         "runFile": RUN_FILE,
         "plan": {"name": "relabel-ml-teams", "digest": "sha256:0f1e2d"},
         "description": "",
         "reason": "",
         "annotations": {},
-        "missingClusters": {},
         "targets": 1256,
         "outcomes": {"pending": 1234, "unchanged": 20, "skipped": 2},
         "counts": [
@@ -161,6 +176,36 @@ def test_the_json_has_the_same_content() -> None:
                 "skipped": 2,
             },
         ],
+        "createdAt": "2024-03-01T02:00:00Z",
+        "createdBy": "olga@bastion",
+        "dryRun": False,
+        "undoOf": None,
+        "undoneBy": None,
+        "byCluster": {
+            "prod-a": {**NONE, "unchanged": 20, "skipped": 2, "pending": 1234},
+            "prod-b": NONE,
+        },
+        "byKind": {},
+        "byNamespace": {},
+        "empty": [],
+        "clusters": [
+            {
+                "name": "prod-a",
+                "server": "https://10.0.0.1:6443",
+                "pending": 1234,
+                "unchanged": 20,
+                "skipped": 2,
+            },
+            {
+                "name": "prod-b",
+                "server": "https://10.0.0.2:6443",
+                "pending": 0,
+                "unchanged": 0,
+                "skipped": 0,
+            },
+        ],
+        "waves": [],
+        "window": None,
         "samples": [
             {
                 "cluster": "prod-a",

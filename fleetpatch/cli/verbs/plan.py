@@ -1,27 +1,41 @@
 """`fleetpatch plan`: expand a plan file into a run file, and show what would change."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from fleetpatch.cli.options import (
     AllOption,
     LogFileOption,
-    Output,
-    OutputOption,
+    PreviewFormat,
     ReasonOption,
     RunFileOption,
     StateDirOption,
     TimeoutOption,
 )
 
+_CHANGES: Final = 8
+"""The exit code of `plan --exit-code` if there is something to patch."""
+
 
 def command(
     plan: Annotated[Path, typer.Argument(metavar="PLAN", show_default=False)],
     run_file: RunFileOption = None,
     everything: AllOption = False,
-    output: OutputOption = Output.TEXT,
+    namespaces: Annotated[
+        bool, typer.Option("--namespaces", help="Show every namespace, also the small ones.")
+    ] = False,
+    show_code: Annotated[
+        bool,
+        typer.Option("--exit-code", help="End with 8 if there is something to patch, else with 0."),
+    ] = False,
+    output: Annotated[
+        PreviewFormat,
+        typer.Option(
+            "--output", "-o", help="text; json for programs; markdown for a pull request."
+        ),
+    ] = PreviewFormat.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,
@@ -40,4 +54,6 @@ def command(
     print_warnings(loaded)
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
-    print_preview(planned, output)
+    print_preview(planned, output, all_namespaces=namespaces)
+    if show_code and planned.tally.open:
+        raise typer.Exit(_CHANGES)

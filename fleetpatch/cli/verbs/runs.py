@@ -1,7 +1,6 @@
 """`fleetpatch runs`: the list of runs, newest first."""
 
 import json
-import shutil
 import sys
 from typing import Annotated
 
@@ -42,7 +41,7 @@ def command(
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.journal.run_list import RunFilter, newest
     from fleetpatch.report.runs import run_lines
-    from fleetpatch.report.terminal import write
+    from fleetpatch.report.terminal import width_of, write
 
     folder = Settings(state_dir=state_dir).runs
     chosen = RunFilter(frozenset(plan or ()), frozenset(state or ()), since)
@@ -52,8 +51,7 @@ def command(
     if output is Output.JSON:
         typer.echo(json.dumps([as_json(summary) for summary in listed.runs]))
     elif listed.runs:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        write(run_lines(listed.runs, width), sys.stdout)
+        write(run_lines(listed.runs, width_of(sys.stdout)), sys.stdout)
         if listed.has_more:
             sys.stderr.write("There are more runs; --limit 0 lists all.\n")
     else:

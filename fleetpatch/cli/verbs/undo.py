@@ -9,8 +9,6 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
-    ProgressOption,
-    QuietOption,
     RateOption,
     ReasonOption,
     RunArgument,
@@ -35,8 +33,6 @@ def command(
     run_file: RunFileOption = None,
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
-    progress: ProgressOption = None,
-    quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
@@ -56,14 +52,7 @@ def command(
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.undo_runs import Extent, undo_runs
 
-    settings = Settings(
-        state_dir,
-        log_file,
-        request_timeout,
-        warn=WarnOnce(),
-        reason=reason,
-        progress_every=progress,
-    )
+    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
     found = find_run(settings.runs, run)
     extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)
     extent.require_fitting(found)

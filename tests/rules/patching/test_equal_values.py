@@ -15,7 +15,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.target import Seen, Target, TargetId
-from fleetpatch.report.preview import change_lines
+from fleetpatch.report.changes import change_lines
 from fleetpatch.rules.answers.settlement import after_patch, after_read
 from fleetpatch.rules.answers.steps import End, OnDrift, Send
 from fleetpatch.rules.patching.diff import difference
