@@ -5,12 +5,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fleetpatch.campaign import steering
+from fleetpatch.campaign.check_command import require_check_program
 from fleetpatch.campaign.integrity import plan_of, require_as_planned
 from fleetpatch.campaign.log import open_log_of
 from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
 from fleetpatch.campaign.undone import noted_in_undone
+from fleetpatch.campaign.waves import awaits_a_wave
 from fleetpatch.engine import events
 from fleetpatch.journal import catalog, flock, queries
 from fleetpatch.journal.runfile import RunFile
@@ -84,6 +86,9 @@ async def apply(
             with open_log_of(run_file, journal.info.run, settings) as log:
                 events.run_finished(log, summary)
             return summary
+        # Now, and not when a wave has been sent.
+        if awaits_a_wave(journal):
+            require_check_program(journal.info, plan_of(journal))
         if summary.state is RunState.HALTED:
             require_same_servers(journal.info, plan_of(journal))
             # A person who resumes a halted run has seen the failures and accepts them.

@@ -49,6 +49,8 @@ async def reopen_fleet(
         opened: list[ApiServer] = []
         missing: dict[str, CredentialsError] = {}
         for cluster in info.clusters:
+            if cluster.missing:  # the run has no targets of it
+                continue
             try:
                 server = await _enter(
                     stack, _open(cluster.name, plan, settings, info.run), settings

@@ -16,6 +16,7 @@ from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.coverage import check_coverage
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.log import log_server_warnings, open_log_of
+from fleetpatch.campaign.reach import Reach
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
 from fleetpatch.campaign.targets import list_queries_of, look_up_kinds
 from fleetpatch.campaign.whoami import whoami
@@ -28,6 +29,7 @@ from fleetpatch.errors import UnselectiveError, WindowClosed
 from fleetpatch.journal import catalog, queries, run_names
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.plan.checks.provider import Unresolved
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
@@ -65,18 +67,13 @@ async def expand(
         narrowing = [block.narrowing for block in plan.targets]
         source.refuse(find_unselective(narrowing), UnselectiveError)
     started = settings.clock.monotonic()
-    info = _info(plan, settings, dry_run=dry_run)
+    info = _info(source, settings, dry_run=dry_run)
     async with open_fleet(plan, settings, run=info.run) as clusters:
-        known = tuple(ClusterInfo(c.name, c.server, c.context, c.route) for c in clusters)
-        info = replace(info, clusters=known)
         path = run_file or _new_path(settings, info.run)
-        kinds = await _kinds(source, clusters, dry_run=dry_run)
-        list_queries = [
-            query
-            for cluster, known in zip(clusters, kinds, strict=True)
-            for query in await list_queries_of(plan, cluster, known)
-        ]
-        releases = await _releases(plan, clusters)
+        reach = Reach(plan)
+        kinds = await _kinds(source, clusters, reach, dry_run=dry_run)
+        list_queries, releases = await _queries(plan, reach.reached(clusters), kinds, reach)
+        info = replace(info, clusters=reach.infos(clusters))
         journal = RunFile.create(path, info, now=settings.clock.wall)
         # Removes the file again if anything in the block raises: a refused plan leaves no run.
         with journal.planning():
@@ -96,8 +93,9 @@ def _new_path(settings: Settings, run: str) -> Path:
     return catalog.run_path(settings.runs, run)
 
 
-def _info(plan: Plan, settings: Settings, *, dry_run: bool) -> RunInfo:
+def _info(source: PlanFile, settings: Settings, *, dry_run: bool) -> RunInfo:
     """Return the RunInfo without clusters, which are not open yet."""
+    plan = source.plan
     return new_run(
         plan.name,
         settings,
@@ -107,35 +105,56 @@ def _info(plan: Plan, settings: Settings, *, dry_run: bool) -> RunInfo:
         clusters=(),
         description=plan.metadata.description,
         annotations=plan.metadata.annotations,
+        plan_folder=source.folder,
         dry_run=dry_run,
     )
 
 
-async def _releases(plan: Plan, clusters: Sequence[ApiServer]) -> Mapping[str, str]:
-    """Return the version of each cluster, if versions merge the plan's patch differently.
+async def _queries(
+    plan: Plan,
+    clusters: Sequence[ApiServer],
+    kinds: Mapping[str, Mapping[str, Resource]],
+    reach: Reach,
+) -> tuple[Sequence[ListQuery], Mapping[str, str]]:
+    """Return the list queries, and the version of each cluster if the plan's patch needs it.
 
-    The run file keeps it: what was planned by a version's rules is carried out by them.
+    The run file keeps the versions: what was planned by a version's rules is carried out by them.
     """
-    if not depends_on_version(plan.change()):
-        return {}
-    return {cluster.name: await cluster.release() for cluster in clusters}
+    list_queries: list[ListQuery] = []
+    releases: dict[str, str] = {}
+    for cluster in clusters:
+        with reach.of(cluster):
+            found = await list_queries_of(plan, cluster, kinds[cluster.name])
+            if depends_on_version(plan.change()):
+                releases[cluster.name] = await cluster.release()
+            list_queries += found
+    reach.reached(clusters)
+    return list_queries, releases
 
 
 async def _kinds(
-    source: PlanFile, clusters: Sequence[ApiServer], *, dry_run: bool
-) -> Sequence[Mapping[str, Resource]]:
+    source: PlanFile, clusters: Sequence[ApiServer], reach: Reach, *, dry_run: bool
+) -> Mapping[str, Mapping[str, Resource]]:
     """Resolve the plan's kinds on each cluster. Raises PlanError with all that are wrong."""
     waves = source.plan.waves
     # Those of the check as well: otherwise a wrong one would halt the run after its first wave.
     checked = waves.check.kinds if waves and waves.check else ()
     selected = (name for block in source.plan.targets for name in block.kinds)
     names = dict.fromkeys((*selected, *checked))
-    looked_up = [await look_up_kinds(cluster, names) for cluster in clusters]
-    kinds = [found for found, _ in looked_up]
+    kinds: dict[str, Mapping[str, Resource]] = {}
+    unresolved: list[Unresolved] = []
+    for cluster in clusters:
+        with reach.of(cluster):
+            kinds[cluster.name], wrong = await look_up_kinds(cluster, names)
+            unresolved.append((cluster.name, wrong))
     # Discovery has shown the resources: the provider's table can be checked before any list.
     source.refuse_unsupported(
-        zip(_providers(source.plan), kinds, strict=True),
-        [(cluster.name, wrong) for cluster, (_, wrong) in zip(clusters, looked_up, strict=True)],
+        [
+            (provider, kinds[cluster.name])
+            for cluster, provider in zip(clusters, _providers(source.plan), strict=True)
+            if cluster.name in kinds
+        ],
+        unresolved,
         dry_run=dry_run,
     )
     return kinds
@@ -222,6 +241,7 @@ def new_run(
     clusters: Sequence[ClusterInfo],
     description: str,
     annotations: Mapping[str, str],
+    plan_folder: str,
     dry_run: bool = False,
     undo_of: str = "",
 ) -> RunInfo:
@@ -242,4 +262,5 @@ def new_run(
         reason=settings.reason,
         description=description,
         annotations=dict(annotations),
+        plan_folder=plan_folder,
     )

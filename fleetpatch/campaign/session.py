@@ -8,6 +8,7 @@ import anyio
 from msgspec.structs import replace
 
 from fleetpatch.campaign import wave_check
+from fleetpatch.campaign.check_command import check_environment
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.limits import RunLimits, UsageMeter
@@ -282,10 +283,17 @@ class Session:
         if waves is None:
             raise AssertionError("only a plan with waves makes a run with waves")
 
-        async def check() -> str:
+        async def check(wave: int) -> str:
             if waves.check is None:
                 return ""
-            return await wave_check.failure(waves.check, self._plan, fleet, self._shutdown)
+            return await wave_check.failure(
+                waves.check,
+                self._plan,
+                fleet,
+                self._shutdown,
+                folder=self._journal.info.plan_folder,
+                environment=check_environment(queries.summary(self._journal), self._plan, wave),
+            )
 
         return Rollout(
             waves,
@@ -330,7 +338,10 @@ class Session:
         tally, was = queries.summary(self._journal).tally, self._journal.state
         # Cancelled after its last target has ended, the run is finished all the same.
         cancelled = self._steering.cancelled if tally.open else None
-        ended, cause = final_state(tally, causes, cancelled or self._limits.halted)
+        info = self._journal.info
+        # An undo puts back all that its run has changed, whatever that run left out.
+        missing = {} if info.undo_of else info.missing
+        ended, cause = final_state(tally, causes, cancelled or self._limits.halted, missing)
         # `partly` describes an open run; a finished or halted one is complete in itself.
         partly = partly and ended is RunState.PAUSED
         if ended is RunState.PAUSED:

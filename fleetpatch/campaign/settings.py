@@ -47,7 +47,8 @@ class Settings(msgspec.Struct, frozen=True):
     `~/.local/state/fleetpatch`. `log_file` None means beside the run file. `request_timeout` is in
     seconds. The kubeconfig is `$KUBECONFIG`, else `~/.kube/config`, else the pod's own account.
     `warn` is called with each line that the person should read; the log has it, too. `reason` says
-    why the run is made; it is kept in the run.
+    why the run is made; it is kept in the run. `progress_every` are the seconds between two lines
+    of progress, 0 for none; None: a bar on a terminal, lines elsewhere.
     """
 
     state_dir: Path | None = None
@@ -57,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True):
     clock: Clock = msgspec.field(default_factory=SystemClock)
     warn: Callable[[str], None] = _discard
     reason: str = ""
+    progress_every: float | None = None
 
     @property
     def runs(self) -> Path:

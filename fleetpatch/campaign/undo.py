@@ -95,5 +95,6 @@ def _info(undone: RunInfo, settings: Settings) -> RunInfo:
         clusters=undone.clusters,
         description=undone.description,
         annotations=undone.annotations,
+        plan_folder=undone.plan_folder,
         undo_of=undone.run,
     )

@@ -15,6 +15,7 @@ from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal import campaigns, catalog, heartbeat, queries
 from fleetpatch.journal.campaigns import Campaign
+from fleetpatch.journal.run_digest import run_digest
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.sqlite_file import is_database
 from fleetpatch.model.live import Status
@@ -53,7 +54,12 @@ def find_run(runs: Path, text: str) -> Path | Campaign:
 
 
 def summarize(run_file: Path | str) -> Summary:
-    """Return the summary of a run file. Raises RunFileError."""
+    """Return the summary of a run file; of one in use elsewhere what its session reports.
+
+    Raises RunFileError.
+    """
+    if elsewhere := heartbeat.report_elsewhere(Path(run_file)):
+        return replace(elsewhere.summary, run_file=str(run_file))
     with RunFile.open(Path(run_file)) as journal:
         require_digest(journal)
         return queries.summary(journal)
@@ -115,9 +121,16 @@ def preview(run_file: Path, now: float | None = None) -> Preview:
             places,
             samples,
             undecided,
+            run_digest(journal),
             empty_places(journal),
             forecast_of(journal, summary.window, now),
         )
+
+
+def digest_of_run(run_file: Path) -> str:
+    """Compute the digest of a run from what its file holds. Raises RunFileError."""
+    with RunFile.open(run_file) as journal:
+        return run_digest(journal)
 
 
 def names_not_found(run_file: Path) -> list[str]:

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import IO, Final
 
@@ -14,6 +14,7 @@ from fleetpatch.campaign.targets import kinds_of, namespaces_of
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import FleetpatchError
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.plan.programs import program_path
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.waves import CheckSection
 from fleetpatch.model.target import Seen
@@ -32,20 +33,30 @@ _PIPE_CAPACITY: Final = 65536
 
 
 async def failure(
-    check: CheckSection, plan: Plan, fleet: Sequence[ApiServer], shutdown: Shutdown
+    check: CheckSection,
+    plan: Plan,
+    fleet: Sequence[ApiServer],
+    shutdown: Shutdown,
+    *,
+    folder: str = "",
+    environment: Mapping[str, str] | None = None,
 ) -> str:
     """Run the check; return why it failed, in one line, or '' if it passed.
 
+    A command is looked up from `folder`, and has `environment`, by default our own.
     `shutdown` ends it early, and the result is meaningless then. An error of a cluster is not
     raised: it fails the check.
     """
     if check.command is not None:
-        return await _command(check.command, check.timeout, shutdown)
+        program, *arguments = check.command
+        words = [program_path(program, folder), *arguments]
+        return await _command(words, environment, check.timeout, shutdown)
     return await _await_condition(check, plan, fleet, shutdown)
 
 
 async def _command(
     command: Sequence[str],
+    environment: Mapping[str, str] | None,
     timeout: float,  # noqa: ASYNC109 - the check's
     shutdown: Shutdown,
 ) -> str:
@@ -54,7 +65,7 @@ async def _command(
     output = bytearray()
     async with _time_limit(timeout, shutdown):
         try:
-            ended = await _exit_code(command, output)
+            ended = await _exit_code(command, environment, output)
         except (OSError, ValueError) as error:
             return f"{what} cannot be run: {getattr(error, 'strerror', None) or error}"
     if ended is None:
@@ -66,7 +77,9 @@ async def _command(
     return f"{what} ended with {ended}{shown}"
 
 
-async def _exit_code(command: Sequence[str], output: bytearray) -> int:
+async def _exit_code(
+    command: Sequence[str], environment: Mapping[str, str] | None, output: bytearray
+) -> int:
     """Run a command in a session of its own; keep the end of its output in `output`.
 
     A background process of the command cannot write to the output after the command has ended.
@@ -77,6 +90,7 @@ async def _exit_code(command: Sequence[str], output: bytearray) -> int:
         try:
             process = await anyio.open_process(
                 list(command),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=writing,
                 stderr=subprocess.STDOUT,

@@ -24,6 +24,12 @@ from fleetpatch.model.run import RunState
 from fleetpatch.report.wording import duration
 
 
+def awaits_a_wave(journal: RunFile) -> bool:
+    """Return whether a wave after the first one has not begun yet, so that a check comes first."""
+    waves = [journal.wave(number) for number in range(1, len(journal.waves))]
+    return any(wave.open and not wave.claimed for wave in waves)
+
+
 class WaveHold(msgspec.Struct, frozen=True):
     """Why the next wave must not begin: the state that the run gets, and the cause."""
 
@@ -34,7 +40,8 @@ class WaveHold(msgspec.Struct, frozen=True):
 class Rollout(msgspec.Struct):
     """The waves of one run; with `promote` the next one begins without pause and check.
 
-    `check` returns why the check failed, or '' if it passed. `shutdown` ends a pause.
+    `check` is called with the number of the wave that has ended, from 1, and returns why the check
+    failed, or '' if it passed. `shutdown` ends a pause.
     """
 
     waves: WavesSection
@@ -42,7 +49,7 @@ class Rollout(msgspec.Struct):
     clock: Clock
     log: Events
     shutdown: Shutdown
-    check: Callable[[], Awaitable[str]]
+    check: Callable[[int], Awaitable[str]]
     progress: Progress
     promote: bool = False
 
@@ -89,7 +96,7 @@ class Rollout(msgspec.Struct):
         if self.shutdown.requested:
             return None
         # The result of a check that was ended early is meaningless.
-        if (why := await self.check()) and not self.shutdown.requested:
+        if (why := await self.check(number)) and not self.shutdown.requested:
             text = f"the check after {done} failed: {why}; {promote} without the check"
             return WaveHold(RunState.HALTED, Cause(CauseCode.CHECK_FAILED, text))
         return None

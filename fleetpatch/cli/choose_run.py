@@ -60,7 +60,7 @@ def to_steer(found: Path | Campaign, verb: str) -> Path:
 
 
 def to_read(found: Path | Campaign) -> list[Path]:
-    """Return the runs that `status` and `targets` show, the one under way first.
+    """Return the runs that `status` and `targets` show, newest first.
 
     A campaign of which no run was started is its latest preview.
     """

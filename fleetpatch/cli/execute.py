@@ -19,6 +19,7 @@ from fleetpatch.cli import signals
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.output import print_summary
+from fleetpatch.cli.quiet import is_quiet
 from fleetpatch.cli.streams import ignoring_broken_pipe
 from fleetpatch.errors import Exit, RunFileError, SurroundingsError, UsageError
 from fleetpatch.model.plan.load import PlanFile
@@ -95,6 +96,8 @@ def finish(
     left = not_continued(planned, resume_halted=options.resume_halted, promote=options.promote)
     if left:
         sys.stderr.write(f"{left}\n")
+    if left or not planned.tally.open:
+        settings = replace(settings, progress_every=0.0)
     try:
         # There is no question to ask where nothing will be sent, or nothing will be stored.
         if planned.tally.open and not left and not yes and not planned.info.dry_run:
@@ -122,12 +125,15 @@ def _apply(
 ) -> Summary:
     """Carry the run out. Raises Interrupted if a signal was received before it began."""
     run_file = Path(planned.run_file)
-    with watch_applying(sys.stderr, total=planned.tally.open) as progress:
+    total, every = planned.tally.open, settings.progress_every
+    with watch_applying(sys.stderr, total=total, run=planned.info.run, every=every) as progress:
         work = partial(
             apply, run_file, replace(settings, progress=progress), lock=lock, options=options
         )
         advice = f"; continue with `{command('resume', planned.run_file)}`"
-        return run(lambda: interruptible(lambda stop: work(stop=stop), advice))
+        summary = run(lambda: interruptible(lambda stop: work(stop=stop), advice))
+        progress.ended(summary)
+        return summary
 
 
 def _how_far(planned: Summary) -> str:
@@ -155,6 +161,8 @@ def ask(*, kept: str = "", declined: str = "Nothing was sent.\n") -> None:
 
     Raises UsageError if there is no terminal; `kept` is the end of its message.
     """
+    if is_quiet():
+        raise UsageError(f"--quiet shows no question; add --yes, or leave --quiet out{kept}")
     if not sys.stdin.isatty():
         raise UsageError(
             f"there is no terminal to ask on; use --yes to continue without a question{kept}"

@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
+from fleetpatch.cli.quiet import keep_quiet
 from fleetpatch.model.steering import MAX_CONCURRENCY
 from fleetpatch.model.units import read_age, read_duration, read_rate, read_since
 
@@ -37,6 +38,10 @@ def _duration(text: str | float) -> float:
     if not seconds:
         raise typer.BadParameter(f"{text!r} leaves no time for an answer; use a longer duration")
     return seconds
+
+
+def _progress(text: str) -> float:
+    return 0.0 if text == "off" else _duration(text)
 
 
 def _rate(text: str) -> float:
@@ -168,6 +173,22 @@ DryRunOption: TypeAlias = Annotated[
         help="server: the servers check each patch and store nothing; client: only the objects are"
         " listed; without a value: server.",
         show_default=False,
+    ),
+]
+ProgressOption: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--progress",
+        parser=_progress,
+        metavar="DURATION|off",
+        help="How often a line of progress is written, or off [a bar; without a terminal 30s].",
+        show_default=False,
+    ),
+]
+QuietOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", callback=keep_quiet, help="Print the result alone, and errors; with --yes."
     ),
 ]
 RateOption: TypeAlias = Annotated[

@@ -12,7 +12,7 @@ from fleetpatch.campaign.log import refusals_logged
 from fleetpatch.campaign.plan import require_open_window
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
-from fleetpatch.campaign.view import find_run, is_plan_file, summarize
+from fleetpatch.campaign.view import digest_of_run, find_run, is_plan_file, summarize
 from fleetpatch.cli.choose_run import to_apply
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.execute import carry_out, expand_with_progress
@@ -38,12 +38,24 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def require_digest(found: str, wanted: str | None, what: str) -> None:
-    """Raise UsageError if `--digest` was given and is not that of the plan or run `what`."""
+    """Raise UsageError if `--digest` was given and is not `found`, that of `what`."""
     if wanted is not None and wanted.removeprefix("sha256:") != found.removeprefix("sha256:"):
         raise UsageError(
-            f"{what}: its digest is {found}, not {wanted}: it is not the plan that was reviewed; "
+            f"{what}: its digest is {found}, not {wanted}: it is not the one that was reviewed; "
             "read it again and give its new digest"
         )
+
+
+def require_run_digest(planned: Summary, wanted: str | None, what: str) -> None:
+    """Raise UsageError if `--digest` was given and is not that of the run, as its file holds it."""
+    if wanted is None:
+        return
+    if wanted.removeprefix("sha256:") == planned.info.plan_digest.removeprefix("sha256:"):
+        raise UsageError(
+            f"{what}: this is the digest of its plan, which says nothing about the targets; give "
+            "the digest of the run, which `plan` prints below the name of the run"
+        )
+    require_digest(digest_of_run(Path(planned.run_file)), wanted, what)
 
 
 def require_run_options(what: str, planned: Summary, choice: Choice) -> None:

@@ -73,6 +73,7 @@ def plan_expanded(log: Events, summary: Summary) -> None:
         unchanged=tally.unchanged,
         skipped=tally.skipped,
         inconsistent=summary.inconsistent,
+        missing=info.missing,
         dry_run=info.dry_run,
     )
 

@@ -47,12 +47,11 @@ class Campaign(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> list[RunEntry]:
-        """The runs that the campaign's name means where they are only read.
+        """The runs that the campaign's name means where they are only read, newest first.
 
-        Those are the started ones, the one under way first; without any, the latest preview.
+        Those are the started ones; without any, the latest preview.
         """
-        started = sorted(self.started, key=lambda one: not one.is_unfinished)
-        return started or [one for one in self.runs if one.info][:1]
+        return self.started or [one for one in self.runs if one.info][:1]
 
 
 def name_of(run: str) -> str:

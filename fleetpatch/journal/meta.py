@@ -52,6 +52,7 @@ def create_tables(database: Database, info: RunInfo) -> None:
         database.put((key, values[key]) for key in _INFO)
         routes = {cluster.name: cluster.route for cluster in info.clusters if cluster.route}
         database.put([("routes", msgspec.json.encode(routes).decode())])
+        database.put([("missing", msgspec.json.encode(info.missing).decode())])
         database.put([("annotations", msgspec.json.encode(info.annotations).decode())])
         # A row for each counter: `_ADD` would skip a missing one without an error.
         database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
@@ -97,6 +98,7 @@ def info(database: Database) -> RunInfo:
     # Run files of earlier versions have neither `routes` nor what people wrote about the run.
     with database.decoding():
         routes = msgspec.json.decode(meta.get("routes", "{}"), type=dict[str, str])
+        missing = msgspec.json.decode(meta.get("missing", "{}"), type=dict[str, str])
         annotations = msgspec.json.decode(meta.get("annotations", "{}"), type=dict[str, str])
     return RunInfo(
         run=meta["run"],
@@ -107,7 +109,9 @@ def info(database: Database) -> RunInfo:
         created_by=meta["created_by"],
         tool_version=meta["tool_version"],
         clusters=tuple(
-            ClusterInfo(c.name, c.server, c.context, routes.get(c.name, ""))
+            ClusterInfo(
+                c.name, c.server, c.context, routes.get(c.name, ""), missing.get(c.name, "")
+            )
             for c in clusters(database)
         ),
         dry_run=bool(meta["dry_run"]),
@@ -115,6 +119,7 @@ def info(database: Database) -> RunInfo:
         reason=meta.get("reason", ""),
         description=meta.get("description", ""),
         annotations=annotations,
+        plan_folder=meta.get("plan_folder", ""),
     )
 
 

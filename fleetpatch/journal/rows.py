@@ -48,6 +48,8 @@ class Meta(TypedDict):
     reason: NotRequired[str]
     description: NotRequired[str]
     annotations: NotRequired[str]
+    missing: NotRequired[str]
+    plan_folder: NotRequired[str]
     state: RunState
     cause: str
     cause_code: NotRequired[str]

@@ -8,9 +8,10 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import catalog, meta, queries, run_names
+from fleetpatch.journal import catalog, heartbeat, meta, queries, run_names
 from fleetpatch.journal.campaigns import name_of
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import RunState, Summary
@@ -64,6 +65,11 @@ def _is_of(chosen: RunFilter, campaign: str) -> bool:
 
 def _summary(path: Path, chosen: RunFilter) -> Summary | None:
     """Summarize a run file; None if the filter excludes it."""
+    # A file in use on another machine must not be opened: its session reports the run.
+    if elsewhere := heartbeat.report_elsewhere(path):
+        summary = replace(elsewhere.summary, run_file=str(path))
+        is_chosen = not chosen.states or summary.state in chosen.states
+        return summary if is_chosen else None
     # Without `check`, which would read all of each file.
     with RunFile.open(path, check=False) as run:
         if chosen.plans and not _is_of(chosen, name_of(run.info.run)):

@@ -16,7 +16,8 @@ _UNSEALED: Final = frozenset({"0.1.0"})
 """The versions of fleetpatch (`meta.tool_version`) of which some builds wrote no checksum."""
 _FACTS: Final = """
 SELECT key, value FROM meta WHERE key IN ('run', 'plan_name', 'plan', 'created_at', 'created_by',
-    'tool_version', 'dry_run', 'undo_of', 'waves', 'releases', 'description', 'annotations')
+    'tool_version', 'dry_run', 'undo_of', 'waves', 'releases', 'description', 'annotations',
+    'missing', 'plan_folder')
 ORDER BY key
 """
 _FIXED: Final = (

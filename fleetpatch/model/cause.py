@@ -34,6 +34,9 @@ class CauseCode(StrEnum):
     TARGETS_FAILED = "targets-failed"
     """All targets have ended, some of them failed. List them, and retry them when mended."""
 
+    CLUSTERS_MISSING = "clusters-missing"
+    """The run left out clusters that could not be reached. Mend them, then apply the plan again."""
+
     MAX_FAILURES = "max-failures"
     """More targets failed than `limits.maxFailures` allows. Look at them; `resume` accepts them."""
     CHECK_FAILED = "check-failed"
@@ -84,6 +87,7 @@ EXIT_OF: Final[Mapping[str, Exit]] = MappingProxyType(
         CauseCode.PAUSE_REQUESTED: Exit.PAUSED,
         CauseCode.FAILED_REOPENED: Exit.PAUSED,
         CauseCode.TARGETS_FAILED: Exit.SOME_FAILED,
+        CauseCode.CLUSTERS_MISSING: Exit.SOME_FAILED,
         CauseCode.MAX_FAILURES: Exit.HALTED,
         CauseCode.CHECK_FAILED: Exit.HALTED,
         CauseCode.CANCELLED: Exit.HALTED,

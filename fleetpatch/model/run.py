@@ -55,12 +55,15 @@ class ClusterInfo(msgspec.Struct, frozen=True):
     """One cluster of a run's fleet, as resolved when the run was planned.
 
     `route` is what else decides which server answers, apart from the URL; see `kube.connection`.
+    `missing` says why the cluster could not be reached when the plan was expanded, if it was
+    skipped: the run has no targets of it.
     """
 
     name: str
     server: str
     context: str = ""
     route: str = ""
+    missing: str = ""
 
 
 class RunInfo(msgspec.Struct, frozen=True):
@@ -69,7 +72,8 @@ class RunInfo(msgspec.Struct, frozen=True):
     `run` is its id, `plan` the canonical JSON of the plan, `plan_digest` its digest, `created_at`
     RFC 3339 in UTC, `created_by` `user@host`; `clusters` are in the fleet's order. `undo_of` is the
     id of the run that this one undoes, or empty. `description` and `annotations` are those of the
-    plan's metadata. `reason` says why the run is made, and is replaced by that of a later call.
+    plan's metadata; `plan_folder` is the folder of the plan file, or empty. `reason` says why the
+    run is made, and is replaced by that of a later call.
     """
 
     run: str
@@ -85,6 +89,12 @@ class RunInfo(msgspec.Struct, frozen=True):
     reason: str = ""
     description: str = ""
     annotations: Mapping[str, str] = {}
+    plan_folder: str = ""
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        """The clusters that were skipped, with the reason."""
+        return {one.name: one.missing for one in self.clusters if one.missing}
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -265,7 +275,7 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "undoOf": info.undo_of or None,
         "undoneBy": summary.undone_by or None,
         "targets": summary.tally.total,
-        "outcomes": _outcomes(summary.tally),
+        "outcomes": outcomes_as_json(summary.tally),
         "reasons": {
             outcome.value: {reason.value: count for reason, count in reasons.items()}
             for outcome, reasons in summary.reasons.items()
@@ -289,15 +299,17 @@ def as_json(summary: Summary) -> dict[str, Json]:
 
 
 def notes_as_json(info: RunInfo) -> dict[str, Json]:
-    """Render what people wrote about the run."""
+    """Render what people wrote about the run, and the clusters that it leaves out."""
     return {
         "description": info.description,
         "reason": info.reason,
         "annotations": dict(info.annotations),
+        "missingClusters": dict(info.missing),
     }
 
 
-def _outcomes(tally: Tally) -> dict[str, Json]:
+def outcomes_as_json(tally: Tally) -> dict[str, Json]:
+    """Render the number of targets by outcome; `pending` includes targets in doubt."""
     return {
         "applied": tally.applied,
         "unchanged": tally.unchanged,
@@ -309,7 +321,7 @@ def _outcomes(tally: Tally) -> dict[str, Json]:
 
 def tallies_as_json(tallies: Mapping[str, Tally]) -> dict[str, Json]:
     """Render the outcomes of each entry; `pending` includes targets in doubt."""
-    return {name: _outcomes(tally) for name, tally in tallies.items()}
+    return {name: outcomes_as_json(tally) for name, tally in tallies.items()}
 
 
 def waves_as_json(summary: Summary) -> list[Json]:

@@ -61,6 +61,8 @@ class Preview(msgspec.Struct, frozen=True):
     samples: Sequence[Sample] = ()
     undecided: Sequence[str] = ()
     """Fields, with their kinds, whose merge only the server can decide."""
+    digest: str = ""
+    """The digest of the run, over its targets and their values."""
     empty: Sequence[PreviewPlace] = ()
     """Clusters and named namespaces in which nothing matches; the kind and the rest may be ""."""
     forecast: Forecast | None = None
@@ -78,7 +80,7 @@ def preview_lines(
     Without `all_namespaces` the small ones of each kind share one row. Long sentences are folded to
     `width` columns.
     """
-    yield from _header(preview.summary.info)
+    yield from _header(preview.summary.info, preview.digest)
     if preview.forecast:
         yield from forecast_lines(preview.forecast, width)
     yield ""
@@ -106,6 +108,7 @@ def as_json(preview: Preview) -> dict[str, Json]:
     summary = preview.summary
     return {
         "run": summary.info.run,
+        "runDigest": preview.digest,
         "runFile": summary.run_file,
         "plan": {"name": summary.info.plan_name, "digest": summary.info.plan_digest},
         **notes_as_json(summary.info),
@@ -158,14 +161,19 @@ def _outcomes(tally: Tally) -> dict[str, Json]:
     return {"pending": tally.open, "unchanged": tally.unchanged, "skipped": tally.skipped}
 
 
-def _header(info: RunInfo) -> Iterator[str]:
+def _header(info: RunInfo, digest: str) -> Iterator[str]:
     yield f"Plan     {clean(info.plan_name)}"
     if info.undo_of:
         yield f"Undoes   {clean(info.undo_of)}"
     yield from note_lines(info)
     yield f"Digest   {info.plan_digest}"
+    yield f"Run      {clean(info.run)}"
+    if digest:
+        yield f"Digest   {digest}"
     for cluster in info.clusters:
         yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"
+    for name, why in info.missing.items():
+        yield f"Warning: cluster {clean(name)} is left out: {clean(why)}"
 
 
 def _sample(sample: Sample) -> Iterator[str]:

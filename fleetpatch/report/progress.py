@@ -11,6 +11,7 @@ from typing import TextIO
 
 from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome
+from fleetpatch.model.run import Summary
 from fleetpatch.report.wording import moment
 
 
@@ -49,6 +50,9 @@ class ProgressCounters:
         """Keep the status of the session."""
         self.report = report
 
+    def ended(self, summary: Summary) -> None:
+        """Do nothing: the summary follows."""
+
 
 @contextmanager
 def watch_planning(stream: TextIO) -> Iterator[ProgressCounters]:
@@ -66,12 +70,24 @@ def watch_planning(stream: TextIO) -> Iterator[ProgressCounters]:
 
 
 @contextmanager
-def watch_applying(stream: TextIO, *, total: int) -> Iterator[ProgressCounters]:
-    """Show on `stream` how many of `total` open targets have ended, with outcomes and rate."""
-    counters = ProgressCounters()
-    if not stream.isatty():
-        yield counters
+def watch_applying(
+    stream: TextIO, *, total: int, run: str = "the run", every: float | None = None
+) -> Iterator[ProgressCounters]:
+    """Show on `stream` how many of `total` open targets of a run have ended, and how fast.
+
+    A terminal shows a bar. Elsewhere, or if `every` is given, lines are written, one every so many
+    seconds; 0 shows nothing.
+    """
+    if every == 0.0:
+        yield ProgressCounters()
         return
+    if every is not None or not stream.isatty():
+        from fleetpatch.report.progress_lines import EVERY, ProgressLines  # noqa: PLC0415 - as above
+
+        with ProgressLines(stream, run, total, every=every or EVERY) as lines:
+            yield lines
+        return
+    counters = ProgressCounters()
     from fleetpatch.report import progress_bar  # noqa: PLC0415 - as above
 
     with progress_bar.applying(stream, counters, total=total):

@@ -5,13 +5,27 @@ from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.cause import CauseCode
-from fleetpatch.model.run import Summary
+from fleetpatch.model.run import Summary, Tally
 from fleetpatch.report.table import table
 
 
 def _state(run: Summary) -> str:
     state = "cancelled" if run.cause_code == CauseCode.CANCELLED else run.state.value
+    if run.undone_by:
+        state = f"{state}, undone"
     return f"{state} (dry run)" if run.info.dry_run else state
+
+
+def _total(column: str, total: Tally) -> str | int:
+    counts = {
+        "TARGETS": total.total,
+        "APPLIED": total.applied,
+        "UNCHANGED": total.unchanged,
+        "SKIPPED": total.skipped,
+        "FAILED": total.failed,
+        "PENDING": total.open,
+    }
+    return counts.get(column, "in all" if column == "RUN" else "")
 
 
 _COLUMNS: Final = MappingProxyType[str, Callable[[Summary], str | int]](
@@ -32,14 +46,18 @@ _FIRST_TO_GO: Final = ("BY", "CREATED", "UNCHANGED", "TARGETS", "SKIPPED", "PEND
 """The columns that are left out where the terminal is narrow, in this order."""
 
 
-def run_lines(summaries: Sequence[Summary], width: int | None = None) -> list[str]:
+def run_lines(
+    summaries: Sequence[Summary], width: int | None = None, total: Tally | None = None
+) -> list[str]:
     """Return a table with a row for each run, in the order given, at most `width` wide if it can.
 
-    `width` None sets no limit.
+    `width` None sets no limit. `total` adds a row.
     """
     columns = dict(_COLUMNS)
     for column in (*_FIRST_TO_GO, None):
         rows = [[value(one) for value in columns.values()] for one in summaries]
+        if total is not None:
+            rows.append([_total(name, total) for name in columns])
         lines = list(table(tuple(columns), rows))
         if column is None or width is None or max(map(len, lines)) <= width:
             return lines

@@ -90,7 +90,7 @@ class Steps:
         await self.clock.sleep(seconds)
         self.shutdown.request()
 
-    async def _check(self) -> str:
+    async def _check(self, _wave: int) -> str:
         self.checked_at.append(self.clock.monotonic())
         return self.said
 
@@ -258,7 +258,7 @@ async def test_a_check_that_fails_halts_the_run_and_is_made_again_next_time(step
 async def test_a_check_that_is_cut_short_is_not_held_against_the_run(steps: Steps) -> None:
     steps.finish(0)
 
-    async def cut_short() -> str:
+    async def cut_short(_wave: int) -> str:
         steps.shutdown.request()
         return "it was not finished"
 

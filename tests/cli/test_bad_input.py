@@ -22,7 +22,7 @@ LABEL = "label jobs.batch a=1 -A -l app=etl"
 USAGE = [
     ("frobnicate", r"no such command 'frobnicate'; see `fleetpatch --help`"),
     ("--frobnicate", r"no such option: --frobnicate; see `fleetpatch --help`"),
-    ("get jobs", r"no such command 'get'\. Did you mean 'targets'\? See `fleetpatch --help`"),
+    ("get jobs", r"no such command 'get'\. Did you mean .*'targets'\? See `fleetpatch --help`"),
     ("aply x", r"no such command 'aply'\. Did you mean 'apply'\? See `fleetpatch --help`"),
     ("label jobs a=1 --dry-run=both", r"--dry-run.*'both' is not one of 'none', 'server', 'cl"),
     ("apply x --yes=no", r"not take a value; see `fleetpatch apply --help`"),
@@ -66,7 +66,7 @@ NAMES = [
     ("sandbox --chaos broken.yaml", r"broken\.yaml: not valid YAML; correct the file"),
     ("plan good.yaml --run-file good.yaml", r"good\.yaml exists already; name another"),
     ("plan good.yaml --log-file no/log", r"there is no folder no; make it, or name another"),
-    ("apply good.yaml --digest abc --yes", r"its digest is sha256:\w+, not abc: it is not the"),
+    ("apply good.yaml --digest abc --yes", r"its digest is sha256:\w+, not abc: it is not the one"),
 ]
 
 WORDS = [
@@ -209,7 +209,7 @@ def test_a_run_that_was_refused_by_its_digest_can_still_be_applied(call: Caller)
     ended = call("apply", "paint", "--digest", "sha256:abc", "--yes")
 
     assert ended.code == 2
-    assert "it is not the plan that was reviewed" in ended.err
+    assert "it is not the one that was reviewed" in ended.err
     assert "planned" in call("status").out
 
 
@@ -234,3 +234,40 @@ def test_a_plan_file_that_may_not_be_read_is_named(call: Caller, tool: Tool) -> 
             ended = call(verb, "good.yaml")
         assert ended.code in {1, 2}
         assert "good.yaml: " in ended.err
+
+
+def test_validate_reports_for_programs_each_problem_with_its_place(
+    call: Caller, tool: Tool
+) -> None:
+    tool.write("good.yaml", paint())
+    # A cron expression that is valid, and opens on either of two days.
+    odd = paint("odd", window={"opens": "0 2 13 * FRI", "lasts": "1h", "timezone": "UTC"})
+    tool.write("odd.yaml", odd)
+    wrong = "apiVersion: fleetpatch/v1\nkind: Plan\nmetadata: {name: Wrong}\npath: {}\n"
+    tool.write("wrong.yaml", wrong)
+
+    files = ("good.yaml", "odd.yaml", "wrong.yaml", "nowhere.yaml")
+    ended = call("validate", *files, "-o", "json")
+
+    assert (ended.code, ended.err) == (2, "")
+    good, odd, wrong, nowhere = ended.json
+    assert [one["file"] for one in ended.json] == list(files)
+    assert [one["valid"] for one in ended.json] == [True, True, False, False]
+    assert good["plan"]["digest"].startswith("sha256:")
+    assert (good["problems"], good["warnings"], wrong["plan"]) == ([], [], None)
+    assert "opens on day of month 13 and also" in odd["warnings"][0]["message"]
+    (name,) = [one for one in wrong["problems"] if "Wrong" in one["message"]]
+    assert (name["file"], name["line"], name["column"]) == ("wrong.yaml", 3, 18)
+    assert nowhere["problems"] == [
+        {
+            "file": "nowhere.yaml",
+            "line": None,
+            "column": None,
+            "message": "no such plan file; check the path",
+        }
+    ]
+    text = call("validate", *files)
+    assert text.code == 2
+    assert len(text.err.splitlines()) == sum(
+        len(one["problems"]) + len(one["warnings"]) for one in ended.json
+    )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Caller, Ended
+from tests.cli.conftest import pause
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
@@ -282,3 +283,93 @@ def test_several_unfinished_runs_are_listed_by_resume(
 
     refused(call("resume", "paint", "--promote"), f"2 of its runs are unfinished: {two}, {one}; ")
     assert server.sent() == sent
+
+
+def test_a_reviewed_run_is_carried_out_by_its_digest_and_no_other(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    write(tool)
+    reviewed = call("plan", "plan.yaml", "-o", "json").json
+    create(server, "late")
+    other = call("plan", "plan.yaml", "-o", "json").json
+
+    assert f"\nDigest   {other['runDigest']}\n" in call("plan", "plan.yaml").out
+    words = ("--digest", reviewed["runDigest"], "--yes")
+    refused(call("apply", other["run"], *words), "it is not the one that was reviewed")
+    assert server.sent() == 0
+    assert call("apply", reviewed["run"], *words).code == 0
+
+
+def test_the_digest_of_a_plan_does_not_stand_for_that_of_a_run(tool: Tool, call: Caller) -> None:
+    write(tool)
+    planned = call("plan", "plan.yaml", "-o", "json").json
+    digest = planned["plan"]["digest"]
+
+    refused(
+        call("apply", planned["run"], "--digest", digest, "--yes"),
+        "this is the digest of its plan, which says nothing about the targets",
+    )
+    assert call("apply", "plan.yaml", "--digest", digest, "--yes").code == 0
+
+
+def test_two_previews_of_an_unchanged_fleet_have_one_digest(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    write(tool)
+    create(server, "late")
+    one, two = (call("plan", "plan.yaml", "-o", "json").json for _ in range(2))
+    assert one["run"] != two["run"]
+    assert one["runDigest"] == two["runDigest"]
+
+    change = {"metadata": {"labels": {"colour": "blue"}}}
+    path = f"{JOBS}/late"
+    kind = "application/merge-patch+json"
+    assert server.client.request("PATCH", path, change, kind).status == 200
+
+    assert call("plan", "plan.yaml", "-o", "json").json["runDigest"] != one["runDigest"]
+
+
+def test_the_status_of_a_campaign_shows_its_runs_together_with_totals(
+    call: Caller, nights: list[str]
+) -> None:
+    document = call("status", "paint", "-o", "json").json
+    lines = call("status", "paint").out.splitlines()
+
+    assert (document["campaign"], document["run"]) == ("paint", nights[0])
+    assert [one["run"] for one in document["runs"]] == nights
+    sums = [
+        sum(one["outcomes"][key] for one in document["runs"]) for key in ("applied", "unchanged")
+    ]
+    outcomes = document["totals"]["outcomes"]
+    assert [outcomes["applied"], outcomes["unchanged"]] == sums
+    assert lines[0] == "Plan paint has 3 runs:"
+    assert [line.split()[0] for line in lines[2:5]] == nights
+    assert lines[5].split()[:4] == ["in", "all", str(document["totals"]["targets"]), str(sums[0])]
+    assert lines[7].startswith(f"Run {nights[0]} is finished")
+
+
+def test_the_run_that_is_under_way_is_shown_first(tool: Tool, call: Caller) -> None:
+    write(tool, **BY_HAND)
+    waiting = applied(call, "plan.yaml", code=5)
+    newer = applied(call, "plan.yaml", "--new", code=5)
+    assert call("resume", newer, "--promote", "-o", "json").json["state"] == "finished"
+
+    document = call("status", "paint", "-o", "json").json
+
+    assert [one["run"] for one in document["runs"]] == [waiting, newer]
+    assert (document["run"], document["state"]) == (waiting, "paused")
+
+
+def test_an_undo_that_is_under_way_is_named(tool: Tool, call: Caller) -> None:
+    write(tool)
+    run = applied(call, "plan.yaml")
+    asked = call("undo", run)
+    undo = re.search(r"undo-paint-\S+(?=\.run)", asked.err)
+    assert undo is not None
+    pause(tool.state / "runs" / f"{undo[0]}.run")
+
+    shown = call("status", "paint")
+
+    assert shown.out.startswith(f"Undo under way: {undo[0]}  (fleetpatch status {undo[0]}")
+    assert call("resume", "paint", "-o", "json").json["run"] == undo[0]
+    assert "undone" in call("runs", "--limit", "2").out

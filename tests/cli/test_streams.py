@@ -69,7 +69,7 @@ def test_a_reader_of_only_the_first_line_gets_it_without_an_error(own: Tool) -> 
         own.run("plan", "plan.yaml")
         listing = own.start("targets", "paint")
         assert listing.stdout is not None
-        assert listing.stdout.readline().startswith("CLUSTER")
+        assert listing.stdout.readline().startswith("RUN ")
         listing.stdout.close()
         with listing:
             assert listing.stderr is not None

@@ -97,7 +97,7 @@ def test_the_digest_of_a_reviewed_plan_lets_that_plan_through_and_no_other(
     refused = tool.run("apply", file, "--yes", "--digest", digest)
 
     assert refused.code == 2
-    assert "it is not the plan that was reviewed" in refused.err
+    assert "it is not the one that was reviewed" in refused.err
     assert versions(snapshot(control_plane, [space])) == before
     paint["patch"]["labels"]["team"] = "red"
     tool.write("plan.yaml", paint)

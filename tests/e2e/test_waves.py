@@ -76,8 +76,8 @@ def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
     [
         ({"command": [sys.executable, "-c", "print('ill'); exit(3)"]}, "ended with 3: ill"),
         (
-            {"command": ["/no/such/program"]},
-            "program` cannot be run: No such file or",
+            {"command": ["./orphan"]},
+            "orphan` cannot be run: No such file or",
         ),
         ({"command": ["sleep", "60"], "timeout": "200ms"}, "did not end within 0.2 s"),
         ({"condition": "Complete", "timeout": "100ms"}, "has Complete="),
@@ -87,6 +87,9 @@ def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
 def test_a_check_that_fails_halts_the_run_until_it_is_promoted(
     tool: Tool, check: dict[str, Any], why: str
 ) -> None:
+    # A script that is found, and whose interpreter is not.
+    (tool.folder / "orphan").write_text("#!/no/such/interpreter\n")
+    (tool.folder / "orphan").chmod(0o755)
     with sandbox(tool, jobs=5 * COUNT) as server:
         ended = tool.run("apply", tool.write("plan.yaml", wavy(check=check)), "--yes", "-o", "json")
         assert (ended.code, server.sent()) == (4, 1), ended.err

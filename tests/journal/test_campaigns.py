@@ -151,10 +151,9 @@ def test_without_a_started_run_a_campaign_is_its_latest_preview(tmp_path: Path) 
     assert names(campaign(tmp_path).shown) == [LAST]
 
 
-def test_the_run_that_is_under_way_is_shown_first(runs: Path) -> None:
-    with RunFile.open(catalog.run_path(runs, LAST), write=True) as run:
-        run.set_state(RunState.FINISHED)
-    assert names(campaign(runs).shown) == [FIRST, LAST]
+def test_a_campaign_is_shown_by_its_started_runs_newest_first(runs: Path) -> None:
+    add(runs, "relabel-20260304T0000Z-000001")
+    assert names(campaign(runs).shown) == [LAST, FIRST]
 
 
 def undo(runs: Path, name: str, state: RunState, of: str, patches: int) -> None:

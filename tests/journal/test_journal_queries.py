@@ -102,6 +102,7 @@ def test_the_json_of_apply_is_as_documented(run: RunFile) -> None:
         "description": "",
         "reason": "",
         "annotations": {},
+        "missingClusters": {},
         "state": "paused",
         "cause": "interrupted",
         "causeCode": "interrupted",

@@ -29,13 +29,20 @@ PLACES: Mapping[PreviewPlace, Tally] = {
 TOTAL = Tally(pending=1234, unchanged=20, skipped=2)
 SKIPPED = {Outcome.SKIPPED: {Reason.CLASH: 2}}
 NONE = dict.fromkeys(("applied", "unchanged", "skipped", "failed", "pending"), 0)
-PREVIEW = Preview(a_summary(RunState.PLANNED, TOTAL, SKIPPED), PLACES, [Sample(a_target(), AFTER)])
+PREVIEW = Preview(
+    a_summary(RunState.PLANNED, TOTAL, SKIPPED),
+    PLACES,
+    [Sample(a_target(), AFTER)],
+    digest="sha256:9c8b7a",
+)
 
 
 def test_a_preview_reads_so() -> None:
     assert "\n".join(preview_lines(PREVIEW)) == (
         "Plan     relabel-ml-teams\n"
         "Digest   sha256:0f1e2d\n"
+        "Run      relabel-ml-teams-7f3a\n"
+        "Digest   sha256:9c8b7a\n"
         "Cluster  prod-a at https://10.0.0.1:6443\n"
         "Cluster  prod-b at https://10.0.0.2:6443\n"
         "\n"
@@ -143,11 +150,13 @@ def test_values_with_escape_codes_and_long_ones_do_no_harm() -> None:
 def test_the_json_has_the_same_content() -> None:
     assert as_json(PREVIEW) == {
         "run": INFO.run,
+        "runDigest": "sha256:9c8b7a",
         "runFile": RUN_FILE,
         "plan": {"name": "relabel-ml-teams", "digest": "sha256:0f1e2d"},
         "description": "",
         "reason": "",
         "annotations": {},
+        "missingClusters": {},
         "targets": 1256,
         "outcomes": {"pending": 1234, "unchanged": 20, "skipped": 2},
         "counts": [

@@ -140,9 +140,29 @@ def test_nothing_is_drawn_without_a_terminal() -> None:
     stream = io.StringIO()
     with watch_planning(stream) as progress:
         progress.planned(5)
+    assert not stream.getvalue()
+
     with watch_applying(stream, total=5) as progress:
         progress.settled(Outcome.APPLIED, 5)
-    assert not stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+    assert stream.getvalue().endswith(" applying the run: 5 targets\n")
+
+
+def test_lines_are_written_on_a_terminal_if_somebody_asks_for_them() -> None:
+    screen = Screen()
+    with terminal(screen) as stream, watch_applying(stream, total=5, every=10.0):
+        pass
+    assert "applying the run: 5 targets" in screen.text
+    assert b"\x1b[?25l" not in screen.raw
+
+
+def test_nothing_is_shown_where_progress_is_off() -> None:
+    stream, screen = io.StringIO(), Screen()
+    with watch_applying(stream, total=5, every=0.0):
+        pass
+    with terminal(screen) as shown, watch_applying(shown, total=5, every=0.0):
+        pass
+    assert (stream.getvalue(), screen.raw) == ("", b"")
 
 
 def test_counters_keep_the_port_and_count() -> None:

@@ -13,6 +13,8 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    ProgressOption,
+    QuietOption,
     RateOption,
     ReasonOption,
     RunFileOption,
@@ -35,7 +37,9 @@ def command(
     yes: YesOption = False,
     digest: Annotated[
         str | None,
-        typer.Option(metavar="SHA256", help="Refuse any plan but the one with this digest."),
+        typer.Option(
+            metavar="SHA256", help="Refuse any plan, or any run, but the one with this digest."
+        ),
     ] = None,
     dry_run: DryRunOption = DryRun.NONE,
     new: Annotated[
@@ -46,6 +50,8 @@ def command(
     everything: AllOption = False,
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
+    progress: ProgressOption = None,
+    quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
@@ -71,12 +77,19 @@ def command(
         Choice,
         apply_plan,
         rehearse,
-        require_digest,
         require_not_undone,
+        require_run_digest,
         require_run_options,
     )
 
-    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
+    settings = Settings(
+        state_dir,
+        log_file,
+        request_timeout,
+        warn=WarnOnce(),
+        reason=reason,
+        progress_every=progress,
+    )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     choice = Choice(
         digest,
@@ -93,6 +106,6 @@ def command(
     else:
         planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
         require_not_undone(planned, settings)
-        require_digest(planned.info.plan_digest, digest, what)
+        require_run_digest(planned, digest, what)
         require_run_options(what, planned, choice)
         carry_out(planned, settings, output, yes=yes, options=options)

@@ -11,6 +11,8 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    ProgressOption,
+    QuietOption,
     RateOption,
     RunArgument,
     StateDirOption,
@@ -43,6 +45,8 @@ def command(
     yes: YesOption = False,
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
+    progress: ProgressOption = None,
+    quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,
@@ -62,7 +66,13 @@ def command(
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import require_not_undone
 
-    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce())
+    settings = Settings(
+        state_dir,
+        log_file,
+        request_timeout,
+        warn=WarnOnce(),
+        progress_every=progress,
+    )
     for one in reason or ():
         if OUTCOME_OF[one] is not Outcome.FAILED:
             failures = ", ".join(r for r in Reason if OUTCOME_OF[r] is Outcome.FAILED)

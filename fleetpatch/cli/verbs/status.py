@@ -29,20 +29,27 @@ def command(
 ) -> None:
     """Show the state of runs.
 
-    With RUN its full status, without it a table of all runs. The status of a live run is what its
+    With RUN its full status, with the name of a plan that of all its runs, the one under way first,
+    without it a table of all runs. The status of a live run is what its
     process reports every second: rate, what limits it, wave, window, expected end.
     """
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.view import find_run, summaries
     from fleetpatch.cli.choose_run import to_read
+    from fleetpatch.cli.show_campaign import show_campaign, under_way_first
     from fleetpatch.cli.watch import show, show_until_ended
+    from fleetpatch.journal.campaigns import Campaign
     from fleetpatch.report.summary import run_lines
     from fleetpatch.report.terminal import write
 
     settings = Settings(state_dir=state_dir)
     if run is not None:
-        path = to_read(find_run(settings.runs, run))[0]
-        (show_until_ended if watch else show)(path, settings, output)
+        named = find_run(settings.runs, run)
+        paths = to_read(named)
+        if isinstance(named, Campaign) and not watch:
+            show_campaign(named, paths, settings, output)
+        else:
+            (show_until_ended if watch else show)(under_way_first(paths)[0], settings, output)
         return
     if watch:
         raise UsageError("--watch needs a run: `fleetpatch status RUN --watch`")

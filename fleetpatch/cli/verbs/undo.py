@@ -9,6 +9,8 @@ from fleetpatch.cli.options import (
     LogFileOption,
     Output,
     OutputOption,
+    ProgressOption,
+    QuietOption,
     RateOption,
     ReasonOption,
     RunArgument,
@@ -33,6 +35,8 @@ def command(
     run_file: RunFileOption = None,
     rate: RateOption = None,
     concurrency: ConcurrencyOption = None,
+    progress: ProgressOption = None,
+    quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
@@ -52,7 +56,14 @@ def command(
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.undo_runs import Extent, undo_runs
 
-    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
+    settings = Settings(
+        state_dir,
+        log_file,
+        request_timeout,
+        warn=WarnOnce(),
+        reason=reason,
+        progress_every=progress,
+    )
     found = find_run(settings.runs, run)
     extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)
     extent.require_fitting(found)

@@ -1,34 +1,35 @@
 """`fleetpatch validate`: check plan files without a cluster."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fleetpatch.errors import Exit, UsageError
+from fleetpatch.cli.options import Output, OutputOption
+from fleetpatch.errors import Exit
 
 
 def command(
     plans: Annotated[list[Path], typer.Argument(metavar="PLAN...", show_default=False)],
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Check plan files without a cluster.
 
     Every problem of every file is reported, as file:line:column: what is wrong, and what to do. A
     plan with warnings is valid, but may not do what is expected.
     """
-    from fleetpatch.cli.output import print_warnings
-    from fleetpatch.model.plan.load import load_plan
+    from fleetpatch.cli.validation import check, json_of
 
-    valid = True
-    for path in plans:
-        try:
-            plan = load_plan(path)
-        except UsageError as error:
-            sys.stderr.write(f"{error}\n")
-            valid = False
-        else:
-            print_warnings(plan)
-            typer.echo(f"{path}: valid ({plan.plan.name}, {plan.digest})")
-    if not valid:
+    checked = [check(path) for path in plans]
+    if output is Output.JSON:
+        typer.echo(json.dumps([json_of(one) for one in checked]))
+    else:
+        for one in checked:
+            for problem in (*one.problems, *one.warnings):
+                sys.stderr.write(f"{problem}\n")
+            if one.plan is not None:
+                typer.echo(f"{one.file}: valid ({one.plan.plan.name}, {one.plan.digest})")
+    if any(one.plan is None for one in checked):
         raise typer.Exit(Exit.USAGE)

@@ -35,6 +35,7 @@ from fleetpatch.model.plan.checks.provider import (
 from fleetpatch.model.plan.checks.sections import check_sections
 from fleetpatch.model.plan.checks.values import check_encodable, check_plain
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem, TreePath
+from fleetpatch.model.plan.programs import check_program
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
 from fleetpatch.model.plan.window import window_warnings
@@ -67,6 +68,8 @@ class PlanFile(PartialRepr, frozen=True):
     file: str
     plan: Plan
     document: Document
+    folder: str = ""
+    """The folder of the file, an absolute path; empty for a plan that was not read from a file."""
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
@@ -126,7 +129,8 @@ def load_plan(path: str | Path) -> PlanFile:
     except (OSError, ValueError) as error:  # ValueError: the path contains a NUL
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: the plan file cannot be read: {reason}") from error
-    return _checked(read(data, str(path)))
+    # Not resolved: what lies beside a link to the plan is meant.
+    return _checked(read(data, str(path)), str(Path(path).absolute().parent))
 
 
 def parse_plan(text: str | bytes, file: str) -> PlanFile:
@@ -147,12 +151,14 @@ def plan_file_from(
     return _checked(Document(source, None, tree, names=names))
 
 
-def _checked(document: Document) -> PlanFile:
+def _checked(document: Document, folder: str = "") -> PlanFile:
+    """Check a plan; the program of its check is looked up only if its `folder` is known."""
     # Without a tree the other checks would only find that everything is missing.
     if document.is_unreadable:
         raise PlanError(document.problems)
     plan, findings = check_shape(document.tree, document.source)
     findings += tuple(found for check in _CHECKS for found in check(document.tree))
+    findings += tuple(check_program(document.tree, folder)) if folder else ()
     # One finding per place: the shape's message is the more precise one.
     wrong = {finding.path for finding in findings}
     written = (*check_plain(document.root), *check_encodable(document.tree))
@@ -162,7 +168,7 @@ def _checked(document: Document) -> PlanFile:
     problems = _placed(document, findings)
     if plan is None or problems:
         raise PlanError(problems)
-    return PlanFile(document.file, plan, document)
+    return PlanFile(document.file, plan, document, folder)
 
 
 def _unless_reported(found: Iterable[Finding], reported: Iterable[Finding]) -> Iterator[Finding]:

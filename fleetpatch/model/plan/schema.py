@@ -113,6 +113,8 @@ class GuardsSection(Section):
     """If a label or annotation to set has another value: overwrite it, or skip the object."""
     on_clash: Literal["skip", "refuse"] = "skip"
     """If an object has the new label with another value: skip the object, or refuse the plan."""
+    on_unreachable: Literal["refuse", "skip"] = "refuse"
+    """If a cluster cannot be reached when the plan is expanded: refuse, or plan the others."""
     on_empty: Literal["warn", "refuse"] = "warn"
     """If nothing matches in a cluster or a named namespace, or a named object is missing."""
     max_targets: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None

@@ -79,3 +79,11 @@ def test_a_pause_as_planned_ends_with_5_and_one_by_trouble_with_7(
 def test_a_run_whose_other_clusters_are_done_ends_with_3_whatever_stopped_the_lost_one() -> None:
     cause = CauseCode.UNREACHABLE
     assert exit_code(RunState.PAUSED, OPEN, partly=True, cause_code=cause) is Exit.SOME_FAILED
+
+
+def test_a_finished_run_that_left_a_cluster_out_ends_with_3() -> None:
+    state, cause = final_state(DONE, [], missing={"b": "no answer", "c": "no answer"})
+
+    assert (state, cause and cause.code) == (RunState.FINISHED, CauseCode.CLUSTERS_MISSING)
+    assert str(cause).endswith("reached: no answer (and 1 more)")
+    assert exit_code(state, DONE, cause_code=CauseCode.CLUSTERS_MISSING) is Exit.SOME_FAILED

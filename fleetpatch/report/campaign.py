@@ -1,0 +1,70 @@
+"""The status of a campaign: a row for each run with totals, and the first run in full."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fleetpatch.model.fields import Json
+from fleetpatch.model.live import Status
+from fleetpatch.model.run import Standing, Tally
+from fleetpatch.model.text import clean
+from fleetpatch.report.runs import run_lines
+from fleetpatch.report.status import status_as_json, status_lines
+from fleetpatch.report.wording import command
+
+
+def campaign_lines(
+    name: str,
+    runs: Sequence[Status],
+    undos: Sequence[str],
+    *,
+    now: float,
+    width: int | None = None,
+    log_file: str | None = None,
+) -> Iterator[str]:
+    """Yield the status of a campaign as text; a campaign of one run is that run.
+
+    `undos` are the names of undos that are unfinished.
+    """
+    if len(runs) > 1:
+        summaries = [one.summary for one in runs]
+        yield f"Plan {clean(name)} has {len(runs)} runs:"
+        yield from run_lines(summaries, width, _total(runs))
+        yield ""
+    for undo in undos:
+        yield f"Undo under way: {clean(undo)}  ({command('status', undo)} shows its state)"
+    yield from status_lines(runs[0], now, log_file=log_file)
+
+
+def campaign_as_json(name: str, runs: Sequence[Status], undos: Sequence[str]) -> dict[str, Json]:
+    """Return the object of `status NAME --output json`; an interface (docs/reference.md).
+
+    It is the object of the first run, with the other runs and the totals added.
+    """
+    total = _total(runs)
+    return {
+        **status_as_json(runs[0]),
+        "campaign": name,
+        "runs": [status_as_json(one) for one in runs],
+        "undosUnderWay": list(undos),
+        "totals": {
+            "runs": len(runs),
+            "targets": total.total,
+            "outcomes": {
+                "applied": total.applied,
+                "unchanged": total.unchanged,
+                "skipped": total.skipped,
+                "failed": total.failed,
+                "pending": total.open,
+            },
+        },
+    }
+
+
+def _total(runs: Sequence[Status]) -> Tally:
+    """Add up the targets of all runs; an object of several runs counts in each of them."""
+    counts: Counter[Standing] = Counter()
+    for one in runs:
+        tally = one.summary.tally
+        for standing in Standing:
+            counts[standing] += getattr(tally, standing.name.lower())
+    return Tally.of(counts.items())
