@@ -23,7 +23,7 @@ PATCH = {"labels": {"cost": "new"}}
 STAYING: list[tuple[int, str, str, int, int]] = [
     # Status and body, how the target ends, exit code, number of PATCHes.
     (400, "gateway", "rejected", 3, 1),
-    (401, "gateway", "pending", 5, 2),
+    (401, "gateway", "pending", 7, 2),
     (403, "gateway", "forbidden", 3, 1),
     (404, "status", "gone", 0, 1),
     (404, "gateway", "rejected", 3, 1),

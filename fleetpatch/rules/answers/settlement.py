@@ -77,7 +77,9 @@ def after_read(
     if not seen.is_readable_at({*values, *target.before}):
         return End(Reason.UNREADABLE, _unreadable(seen, sent=sent))
     found = _found(values, seen)
-    if not (missing := _missing(values, found, covers)):
+    # An undo wants the whole value of before: a map with further keys was not put back.
+    holds = deep_equal if isinstance(change, Restoration) else covers
+    if not (missing := _missing(values, found, holds)):
         return _end_with_wanted(target, values, found, seen, writers)
     repeatable = is_repeatable(change)
     ours = _ours(target, change, values, seen, writers, lost=lost)

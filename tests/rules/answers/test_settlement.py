@@ -8,8 +8,8 @@ Left out: 404s as answers to a PATCH (test_verdicts.py).
 
 import pytest
 
-from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType
-from fleetpatch.model.fields import ABSENT, Fields, label
+from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, Restoration
+from fleetpatch.model.fields import ABSENT, Fields, Path, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.target import EarlierWrite, Seen, Target, TargetId
 from fleetpatch.rules.answers.settlement import after_patch, after_read, outweighs_refusal
@@ -414,3 +414,16 @@ def test_a_version_that_an_earlier_patch_of_ours_may_have_made_is_not_unchanged(
 )
 def test_a_refusal_is_kept_unless_the_object_shows_more(read: Step, outweighs: bool) -> None:
     assert outweighs_refusal(read, Reason.FORBIDDEN) is outweighs
+
+
+def test_a_map_that_an_undo_is_to_shrink_was_not_put_back() -> None:
+    path: Path = ("spec", "nodeSelector")
+    left = {"zone": "a", "pool": "gpu"}
+    now = replace(PLANNED, resource_version="11", whole={"spec": {"nodeSelector": left}})
+    target = replace(target_of(RELABEL, PLANNED), before={path: left}, wanted={path: {"zone": "a"}})
+
+    ended = after_read(
+        target, Restoration(whole=True), now, matches=True, sent=True, on_drift=OnDrift.SKIP
+    )
+
+    assert ended == Send({path: {"zone": "a"}}, "11")
