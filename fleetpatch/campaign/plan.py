@@ -97,7 +97,7 @@ def _info(source: PlanFile, settings: Settings, *, dry_run: bool) -> RunInfo:
     """Return the RunInfo without clusters, which are not open yet."""
     plan = source.plan
     return new_run(
-        plan.name,
+        source.campaign or plan.name,
         settings,
         plan_name=plan.name,
         plan_digest=digest(plan),

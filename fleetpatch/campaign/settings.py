@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from fleetpatch.engine.clock import SystemClock
-from fleetpatch.journal.catalog import log_path, runs_dir, state_dir
+from fleetpatch.journal.catalog import home, log_path, runs_dir, state_dir
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome
@@ -63,19 +63,11 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def runs(self) -> Path:
         """The folder of the run files."""
-        return runs_dir(state_dir(self.state_dir, os.environ, _home()))
+        return runs_dir(state_dir(self.state_dir, os.environ, home()))
 
     def log_of(self, run_file: Path) -> Path:
         """Return the path of the log of a run."""
         return self.log_file or log_path(run_file)
-
-
-def _home() -> Path | None:
-    """Return the home folder, or None for a uid without an account and without $HOME."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
 
 
 class ApplyOptions(msgspec.Struct, frozen=True):

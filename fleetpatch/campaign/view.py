@@ -59,7 +59,7 @@ def summarize(run_file: Path | str) -> Summary:
     Raises RunFileError.
     """
     if elsewhere := heartbeat.report_elsewhere(Path(run_file)):
-        return replace(elsewhere.summary, run_file=str(run_file))
+        return at(elsewhere.summary, Path(run_file))
     with RunFile.open(Path(run_file)) as journal:
         require_digest(journal)
         return queries.summary(journal)
@@ -77,7 +77,7 @@ def status(run_file: Path) -> Status:
     if beat is not None and report is not None:
         summary, live, samples = report.summary, report.live, report.samples
         # The session may know the file by another path.
-        summary = replace(with_window(summary, now), run_file=str(run_file))
+        summary = at(with_window(summary, now), run_file)
         return Status(summary, beat.holder, live, beat.age(now), samples)
     with RunFile.open(run_file) as journal:
         require_digest(journal)
@@ -86,6 +86,11 @@ def status(run_file: Path) -> Status:
     if beat is not None:
         return Status(summary, beat.holder, None, beat.age(now), samples)
     return Status(summary, samples=samples)
+
+
+def at(summary: Summary, run_file: Path) -> Summary:
+    """Return what a session reports with the path by which this process knows the run file."""
+    return replace(summary, run_file=str(run_file), reference=catalog.reference(run_file))
 
 
 def with_window(summary: Summary, now: float) -> Summary:

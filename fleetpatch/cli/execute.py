@@ -130,7 +130,7 @@ def _apply(
         work = partial(
             apply, run_file, replace(settings, progress=progress), lock=lock, options=options
         )
-        advice = f"; continue with `{command('resume', planned.run_file)}`"
+        advice = f"; continue with `{command('resume', *planned.words)}`"
         summary = run(lambda: interruptible(lambda stop: work(stop=stop), advice))
         progress.ended(summary)
         return summary
@@ -145,7 +145,8 @@ def _how_far(planned: Summary) -> str:
         return f"how far the run got cannot be read from {run_file}"
     ended = f"{tally.total - tally.open} of {several(tally.total, 'target')} have ended"
     sent = f", {tally.in_doubt} more may have been sent" if tally.in_doubt else ""
-    return f"run {planned.info.run}: {ended}{sent}; continue with `{command('resume', run_file)}`"
+    resume = command("resume", *planned.words)
+    return f"run {planned.info.run}: {ended}{sent}; continue with `{resume}`"
 
 
 def _confirm(planned: Summary) -> None:

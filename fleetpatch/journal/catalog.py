@@ -6,6 +6,7 @@
 The name of a run is that of its file without `.run` (`fleetpatch.journal.run_names`).
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.run import STARTED, UNFINISHED, RunInfo, RunState
 
 _SUFFIX: Final = ".run"
+_RUNS: Final = "runs"
 _BEFORE_ALL: Final[Age] = ("19700101T0000", 0.0)
 
 
@@ -77,6 +79,14 @@ def state_dir(option: Path | None, environ: Mapping[str, str], home: Path | None
     return home / ".local" / "state" / "fleetpatch"
 
 
+def home() -> Path | None:
+    """Return the home folder, or None for a uid without an account and without $HOME."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def prepare(state: Path) -> None:
     """Create the state folder and the folders in it if they are missing, only for their owner.
 
@@ -94,12 +104,28 @@ def prepare(state: Path) -> None:
 
 def runs_dir(state: Path) -> Path:
     """Return the folder of run files within the state folder."""
-    return state / "runs"
+    return state / _RUNS
 
 
 def run_path(runs: Path, run: str) -> Path:
     """Return the path of the run file of this name."""
     return runs / f"{run}{_SUFFIX}"
+
+
+def reference(run_file: Path) -> tuple[str, ...]:
+    """Return how a command line names a run: by its name where it lies in the state directory.
+
+    In another directory of state that is named as well. Anywhere else it is named by its path.
+    """
+    path = run_file.absolute()
+    runs, name = path.parent, run_names.parse(path.stem)
+    if name is None or runs.name != _RUNS or path.suffix != _SUFFIX:
+        return (str(run_file),)
+    try:
+        is_default = runs_dir(state_dir(None, os.environ, home())).absolute() == runs
+    except SurroundingsError:  # without a home folder and without a variable
+        is_default = False
+    return (path.stem,) if is_default else (path.stem, "--state-dir", str(runs.parent))
 
 
 def log_path(run_file: Path) -> Path:

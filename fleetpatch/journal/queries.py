@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from fleetpatch.journal import codec, meta, waves
+from fleetpatch.journal import catalog, codec, meta, waves
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.model.live import Sample
@@ -62,6 +62,7 @@ def summary(run: RunFile) -> Summary:
         return Summary(
             info=run.info,
             run_file=str(run.path),
+            reference=catalog.reference(run.path),
             state=state,
             cause=cause,
             cause_code=cause_code,

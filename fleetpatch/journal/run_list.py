@@ -67,7 +67,8 @@ def _summary(path: Path, chosen: RunFilter) -> Summary | None:
     """Summarize a run file; None if the filter excludes it."""
     # A file in use on another machine must not be opened: its session reports the run.
     if elsewhere := heartbeat.report_elsewhere(path):
-        summary = replace(elsewhere.summary, run_file=str(path))
+        reference = catalog.reference(path)
+        summary = replace(elsewhere.summary, run_file=str(path), reference=reference)
         is_chosen = not chosen.states or summary.state in chosen.states
         return summary if is_chosen else None
     # Without `check`, which would read all of each file.

@@ -212,6 +212,7 @@ class Summary(msgspec.Struct, frozen=True):
     - `outdated`: the file was copied without its write-ahead log, and may show an earlier state.
     - `partly`: a paused run has targets left only because of circuit breakers.
     - `awaits_promotion`: the next wave begins only with `resume --promote`.
+    - `reference`: how a command line names the run, from where this process runs; see `words`.
     - `waves`: the waves of the run, in their order; empty if it has none.
     - `window`: the plan's window at the moment of the summary; None if it has none.
     - `steering`: the requests of people that were followed, in their order.
@@ -241,6 +242,12 @@ class Summary(msgspec.Struct, frozen=True):
     window: WindowState | None = None
     steering: tuple[Request, ...] = ()
     planning: float = 0.0
+    reference: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of a command line that name the run, options included."""
+        return self.reference or (self.run_file,)
 
     @property
     def is_cancelled(self) -> bool:

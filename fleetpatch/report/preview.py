@@ -193,7 +193,7 @@ def warnings(preview: Preview) -> Iterator[str]:
         if reason in _UNFIT:
             yield (
                 f"Warning: {several(count, 'object')} {_UNFIT[reason]}: "
-                f"{command('targets', summary.run_file, '--reason', reason)}"
+                f"{command('targets', *summary.words, '--reason', reason)}"
             )
     if summary.inconsistent:
         yield (
@@ -212,7 +212,7 @@ def warnings(preview: Preview) -> Iterator[str]:
 def _next(summary: Summary) -> Iterator[str]:
     yield f"Run file {clean(summary.run_file)}"
     if summary.tally.open:
-        apply = command("apply", summary.run_file)
+        apply = command("apply", *summary.words)
         yield f"Nothing was sent. To patch {_the_objects(summary.tally)}: {apply}"
     else:
         yield "Nothing to do: no object needs the patch."

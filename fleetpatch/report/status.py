@@ -146,10 +146,10 @@ def _reasons(status: Status) -> Iterator[str]:
 
 def go_on_with(summary: Summary, reason: Reason) -> str:
     """Return the command that retries the targets with a reason, or lists them."""
-    run = summary.run_file
+    words = summary.words
     if OUTCOME_OF[reason] is Outcome.FAILED:
-        return command("resume", run, "--failed", "--reason", reason)
-    return command("targets", run, "--reason", reason)
+        return command("resume", *words, "--failed", "--reason", reason)
+    return command("targets", *words, "--reason", reason)
 
 
 def status_as_json(status: Status) -> dict[str, Json]:

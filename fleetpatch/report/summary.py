@@ -50,7 +50,7 @@ def foot_lines(
     if summary.info.undo_of:
         yield f"Undoes:   {clean(summary.info.undo_of)}"
     if summary.undone_by:
-        status = command("status", summary.undone_by)
+        status = command("status", summary.undone_by, *summary.words[1:])
         yield f"Undone:   by {clean(summary.undone_by)}  ({status} shows its state)"
     yield from _steer(summary) if is_live else _next(summary)
 
@@ -130,16 +130,17 @@ def _usage(summary: Summary) -> str:
 
 def _steer(summary: Summary) -> Iterator[str]:
     """Yield the commands that steer a live run."""
-    run = summary.info.run
-    yield f"Next:     {command('pace', run, '--rate', '50/s')}  (changes the pace)"
-    yield f"Next:     {command('pause', run)}  (`resume` continues it)"
+    words = summary.words
+    yield f"Next:     {command('pace', *words, '--rate', '50/s')}  (changes the pace)"
+    yield f"Next:     {command('pause', *words)}  (`resume` continues it)"
 
 
 def _next(summary: Summary) -> Iterator[str]:
-    run_file, failed = summary.run_file, summary.tally.failed
-    if failed:
-        targets = command("targets", run_file, "--outcome", "failed")
+    if summary.tally.failed:
+        targets = command("targets", *summary.words, "--outcome", "failed")
         yield f"Next:     {targets}  (what failed, and why)"
+    elif summary.tally.total:
+        yield f"More:     {command('targets', *summary.words)}"
     if summary.state is RunState.PLANNING:
         yield "Next:     plan again; this file can be deleted"
     elif summary.state in UNFINISHED and summary.tally.open:
@@ -148,9 +149,9 @@ def _next(summary: Summary) -> Iterator[str]:
 
 def _continuing(summary: Summary) -> str:
     """Return the command that continues an unfinished run, and what it does."""
-    resume = command("resume", summary.run_file)
+    resume = command("resume", *summary.words)
     if summary.state is RunState.PLANNED:
-        return f"{command('apply', summary.run_file)}  (begins the run)"
+        return f"{command('apply', *summary.words)}  (begins the run)"
     if summary.awaits_promotion:
         return f"{resume} --promote  (begins the next wave)"
     if summary.state is RunState.HALTED and not summary.tally.failed:
@@ -166,15 +167,15 @@ def not_continued(summary: Summary, *, resume_halted: bool, promote: bool) -> st
 
     `resume_halted` and `promote` are what the command asks for.
     """
-    run, run_file = clean(summary.info.run), summary.run_file
+    run, words = clean(summary.info.run), summary.words
     if summary.state is RunState.FINISHED:
-        retry = f"; `{command('resume', run_file, '--failed')}` retries the failed targets"
+        retry = f"; `{command('resume', *words, '--failed')}` retries the failed targets"
         return f"Run {run} is finished; nothing was sent{retry if summary.tally.failed else ''}."
     if summary.awaits_promotion and not promote:
-        resume = command("resume", run_file, "--promote")
+        resume = command("resume", *words, "--promote")
         return f"Run {run} is not continued: its next wave begins only with `{resume}`."
     if summary.state is RunState.HALTED and not resume_halted:
-        return f"Run {run} is halted, and is continued only by `{command('resume', run_file)}`."
+        return f"Run {run} is halted, and is continued only by `{command('resume', *words)}`."
     return ""
 
 

@@ -373,3 +373,38 @@ def test_an_undo_that_is_under_way_is_named(tool: Tool, call: Caller) -> None:
     assert shown.out.startswith(f"Undo under way: {undo[0]}  (fleetpatch status {undo[0]}")
     assert call("resume", "paint", "-o", "json").json["run"] == undo[0]
     assert "undone" in call("runs", "--limit", "2").out
+
+
+@pytest.mark.parametrize(
+    ("verb", "changes", "campaign"),
+    [
+        ("label", ["cost-centre=4711"], "label-cost-centre"),
+        ("label", ["example.com/Cost_Centre=1", "team-"], "label-cost-centre-team"),
+        ("annotate", ["a=1", *(f"note-{n}=x" for n in range(20))], "annotate-a-note-0-note-1-"),
+    ],
+)
+def test_runs_of_the_command_line_are_named_after_what_they_change(
+    call: Caller, verb: str, changes: list[str], campaign: str
+) -> None:
+    words = ("jobs.batch", *changes, "-l", "app=etl", "-A", "--yes", "-o", "json")
+    one = call(verb, *words).json
+
+    assert one["run"].startswith(campaign)
+    name = str(one["run"]).rsplit("-", 2)[0]
+    assert len(name) <= 40
+    for text in (name, one["plan"]["name"]):
+        assert call("status", text, "-o", "json").json["run"] == one["run"]
+    undo = call("undo", name, "--yes", "-o", "json").json
+    assert undo["run"].startswith(f"undo-{name}-")
+
+
+def test_other_arguments_are_another_plan_of_the_same_campaign(call: Caller) -> None:
+    words = ("-l", "app=etl", "-A", "--yes", "-o", "json")
+    plans = {
+        call("label", "jobs.batch", f"team={team}", "--overwrite", *words).json["plan"]["name"]
+        for team in ("red", "blue")
+    }
+
+    assert len(plans) == 2
+    refused(call("undo", "label-team", "--yes"), "2 of its runs are not undone")
+    assert call("undo", "label-team", "--yes", "--all-runs").code == 0

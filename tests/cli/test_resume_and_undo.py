@@ -85,7 +85,9 @@ def test_without_a_failure_of_that_reason_the_message_names_the_reason(
 
     none, finished = ended.err.splitlines()
     assert none.endswith("targets: the run has none with the reason conflict or exhausted.")
-    assert finished.endswith(f"`fleetpatch resume {run_file} --failed` retries the failed targets.")
+    assert finished.endswith(
+        f"`fleetpatch resume {run_file.stem} --failed` retries the failed targets."
+    )
 
 
 def test_a_filter_that_no_target_passes_is_answered_with_a_sentence(
@@ -174,4 +176,4 @@ def test_status_shows_both_runs_and_the_next_command(call: Caller, run_file: Pat
     shown = call("status", run_file.stem).out
     assert "is finished: 20 targets, 2 failed." in shown
     assert f"Undone:   by {undone}" in shown
-    assert f"fleetpatch targets {run_file} --outcome failed" in shown
+    assert f"fleetpatch targets {run_file.stem} --outcome failed" in shown

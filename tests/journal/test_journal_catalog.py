@@ -75,3 +75,26 @@ def test_a_damaged_file_is_listed_with_its_problem(runs: Path) -> None:
     assert damaged.run == "relabel-20260304T0000Z-000004"
     assert "is not a run file" in damaged.problem
     assert [entry.state for entry in others] == [RunState.PLANNED] * 3
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("state/runs/relabel-20260301T0000Z-000001.run", ["relabel-20260301T0000Z-000001"]),
+        (
+            "other/runs/relabel-20260301T0000Z-000001.run",
+            ["relabel-20260301T0000Z-000001", "--state-dir", "other"],
+        ),
+        ("state/relabel-20260301T0000Z-000001.run", None),
+        ("state/runs/mine.run", None),
+        ("state/runs/relabel-20260301T0000Z-000001.db", None),
+    ],
+)
+def test_commands_name_a_run_by_its_name_where_it_lies_in_a_state_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, words: list[str] | None
+) -> None:
+    monkeypatch.setenv("FLEETPATCH_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    expected = [str(tmp_path / word) if word == "other" else word for word in words or [path]]
+
+    assert catalog.reference(Path(path)) == tuple(expected)

@@ -77,11 +77,19 @@ def test_a_summary_reads_so() -> None:
     )
 
 
-def test_a_good_end_leaves_nothing_to_type() -> None:
+def test_a_good_end_says_how_to_see_more() -> None:
     done = a_summary(RunState.FINISHED, Tally(applied=1), {Outcome.APPLIED: {Reason.PATCHED: 1}})
     shown = list(summary_lines(done))
     assert shown[0] == "Run relabel-ml-teams-7f3a is finished: 1 target."
-    assert shown[-1] == f"Run file: {RUN_FILE}"
+    assert shown[-1] == f"More:     fleetpatch targets {RUN_FILE}"
+
+
+def test_commands_name_a_run_as_it_is_found_here() -> None:
+    words = ("relabel-7f3a", "--state-dir", "/srv/state")
+    failed = a_summary(RunState.PAUSED, Tally(failed=1, pending=1))
+    shown = list(summary_lines(replace(failed, reference=words)))
+    assert shown[-2].startswith(f"Next:     fleetpatch targets {' '.join(words)} --outcome failed")
+    assert shown[-1].startswith(f"Next:     fleetpatch resume {' '.join(words)}  (")
 
 
 def test_the_summary_of_a_dry_run_reports_that_nothing_was_stored() -> None:

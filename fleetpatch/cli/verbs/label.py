@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
@@ -109,6 +110,10 @@ AllowKeysOption: TypeAlias = Annotated[
 ]
 
 
+_LONGEST: Final = 40
+"""Characters of the name of a command's runs; a plan's name has 63 at most."""
+
+
 def _command(
     verb: str, what: Literal["labels", "annotations"], summary: str
 ) -> Callable[..., None]:
@@ -209,15 +214,28 @@ def _check_arguments(
 def _plan(verb: str, **sections: Json) -> "PlanFile":
     """Build a plan, and check it like one that is read from a file.
 
-    Its name is derived from its content. So the same arguments are the same plan, which only one
-    process at a time may apply, and other arguments are another plan, which may run concurrently.
+    Its runs are named after the keys that it changes. Its own name is derived from its content. So
+    the same arguments are the same plan, which only one process at a time may apply, and other
+    arguments are another plan, which may run concurrently.
     """
+    from msgspec.structs import replace
+
     from fleetpatch.model.plan.load import plan_file_from
 
+    keys = _keys(sections["patch"])
     content = json.dumps(sections, sort_keys=True).encode()
-    name = f"{verb}-{hashlib.blake2s(content, digest_size=4).hexdigest()}"
+    campaign = _campaign(verb, keys.values())
+    name = f"{campaign}-{hashlib.blake2s(content, digest_size=4).hexdigest()}"
     mapping = {"metadata": {"name": name}, **_without_empty(**sections)}
-    return plan_file_from(mapping, "fleetpatch", {**_ARGUMENTS, **_keys(sections["patch"])})
+    plan = plan_file_from(mapping, "fleetpatch", {**_ARGUMENTS, **keys})
+    return replace(plan, campaign=campaign)
+
+
+def _campaign(verb: str, keys: Iterable[str]) -> str:
+    """Return `label-cost-centre-team` for these keys, without their prefixes, cut to 40 letters."""
+    names = "-".join(key.rpartition("/")[2].lower() for key in keys)
+    words = re.sub("[^a-z0-9]+", "-", f"{verb}-{names}")
+    return words[:_LONGEST].strip("-")
 
 
 def _keys(patch: Json) -> dict[TreePath, str]:

@@ -70,6 +70,8 @@ class PlanFile(PartialRepr, frozen=True):
     document: Document
     folder: str = ""
     """The folder of the file, an absolute path; empty for a plan that was not read from a file."""
+    campaign: str = ""
+    """What the runs are named after, if not after the plan."""
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
