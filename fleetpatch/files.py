@@ -98,6 +98,11 @@ def expand_home(name: str) -> Path:
         return Path(name)
 
 
+def is_stdout(path: Path | None) -> bool:
+    """Return whether `path` is `-`, which means stdout, as for other tools."""
+    return path == Path("-")
+
+
 def is_regular(path: Path) -> bool:
     """Whether a path leads to a regular file; False for a path that no file can have."""
     return stat.S_ISREG(_mode(path))

@@ -3,14 +3,17 @@
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
 import typer
 
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
 from fleetpatch.cli.quiet import keep_quiet
+from fleetpatch.errors import UsageError
 from fleetpatch.model.steering import MAX_CONCURRENCY
 from fleetpatch.model.units import read_age, read_duration, read_rate, read_since
+
+T = TypeVar("T")
 
 
 class Output(StrEnum):
@@ -86,6 +89,26 @@ def _log_file(path: Path | None) -> Path | None:
     return path
 
 
+def named_once(argument: T | None, option: T | None, *, what: str, verb: str) -> T:
+    """Return the file that an argument or `-f` names. Raises UsageError for none and for both."""
+    if argument is not None and option is not None:
+        raise UsageError(f"{what} and -f name the same thing; give one of them")
+    named = option if argument is None else argument
+    if named is None:
+        raise UsageError(f"missing argument '{what}'; see `fleetpatch {verb} --help`")
+    return named
+
+
+FilenameOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "-f",
+        "--filename",
+        metavar="PLAN",
+        help="The plan file.",
+        show_default=False,
+    ),
+]
 RunArgument: TypeAlias = Annotated[
     str,
     typer.Argument(
@@ -110,7 +133,7 @@ LogFileOption: TypeAlias = Annotated[
     typer.Option(
         "--log-file",
         callback=_log_file,
-        help="The structured log [beside the run file, .jsonl].",
+        help="The structured log [beside the run file, .jsonl]; - is stdout.",
         show_default=False,
     ),
 ]

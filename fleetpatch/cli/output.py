@@ -14,6 +14,7 @@ import typer
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import preview, with_window
 from fleetpatch.cli.options import Output, PreviewFormat
+from fleetpatch.files import is_stdout
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.run import Summary, as_json
 from fleetpatch.report.preview import as_json as preview_as_json
@@ -28,7 +29,8 @@ def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
     if output is Output.JSON:
         typer.echo(json.dumps(as_json(with_window(summary, time.time()))))
     else:
-        log_file = str(settings.log_of(Path(summary.run_file)))
+        log = settings.log_of(Path(summary.run_file))
+        log_file = "stdout" if is_stdout(log) else str(log)
         write(summary_lines(summary, log_file=log_file), sys.stdout)
 
 

@@ -3,7 +3,9 @@
 typer would draw a box around a usage error; here every error is one line.
 """
 
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import redirect_stdout
 from functools import partial
 from importlib import import_module
 from typing import Annotated, Any, Final
@@ -14,6 +16,7 @@ from typer.core import TyperCommand, TyperOption
 from fleetpatch._version import __version__
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
 from fleetpatch.errors import FleetpatchError, UsageError
+from fleetpatch.files import is_stdout
 from fleetpatch.model.text import is_unicode
 
 _UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
@@ -120,11 +123,23 @@ class Command(TyperCommand):
             raise
 
     def invoke(self, ctx: Any) -> Any:
-        """Call the verb; with `-o json` stdout also gets the error that ended it, as an object."""
+        """Call the verb; with `-o json` stdout also gets the error that ended it, as an object.
+
+        With `--log-file -` stdout is the log's, and all text is written to stderr.
+        """
+        output = ctx.params.get("output")
         try:
-            return super().invoke(ctx)
+            if not is_stdout(ctx.params.get("log_file")):
+                return super().invoke(ctx)
+            if output not in {None, "text"}:
+                raise UsageError(
+                    f"--log-file - writes the log to stdout, and so does -o {output} the result;"
+                    " name a file for the log, or leave -o out"
+                )
+            with redirect_stdout(sys.stderr):
+                return super().invoke(ctx)
         except FleetpatchError as error:
-            if ctx.params.get("output") == "json":
+            if output == "json":
                 import json
 
                 typer.echo(json.dumps(error_as_json(error)))

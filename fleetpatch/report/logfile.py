@@ -1,7 +1,7 @@
 """The file of a log: opened safely, written in whole lines, and opened again when it was rotated.
 
 At its default path the log is a file of ours (`fleetpatch.files`). The path that a person names may
-also be a device, a pipe, a terminal or `/dev/stdout`: those are opened as they are.
+also be a device, a pipe, a terminal or `/dev/stdout`: those are opened as they are. `-` is stdout.
 
 Before each write it is checked whether the file was renamed or removed (logrotate, mv, rm). Then
 the path is opened again, so that new lines are in the file that readers of the path see. The check
@@ -16,7 +16,9 @@ from typing import Final
 
 from fleetpatch import files
 from fleetpatch.errors import LogError
+from fleetpatch.files import is_stdout
 
+_STDOUT: Final = 1
 FLUSH_SIZE: Final = 64 * 1024
 """Bytes; a larger buffer is flushed. A write of that size costs little for each line."""
 
@@ -33,12 +35,13 @@ class LogFile:
 
     def __init__(self, path: Path, *, ours: bool = False) -> None:
         self._path = path
-        self._is_plain = ours or _is_plain(path)
+        self._is_stdout = is_stdout(path) and not ours
+        self._is_plain = ours or (not self._is_stdout and _is_plain(path))
         self._waiting = bytearray()
         try:
             self._file = self._open()
             # Half a line would make the line that is appended to it unreadable, too.
-            if _ends_torn(self._file, path):
+            if not self._is_stdout and _ends_torn(self._file, path):
                 self._waiting += b"\n"
         except OSError as error:
             raise self._fault("cannot be opened", error) from error
@@ -71,6 +74,9 @@ class LogFile:
             os.close(self._file)
 
     def _open(self) -> int:
+        if self._is_stdout:
+            # Not /dev/stdout, which cannot be opened if it is a socket, as it is for systemd.
+            return os.dup(_STDOUT)
         # A device or pipe: not created, and a terminal does not become our controlling one.
         if not self._is_plain:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOCTTY
@@ -100,8 +106,9 @@ class LogFile:
         return (found.st_dev, found.st_ino) != (ours.st_dev, ours.st_ino)
 
     def _fault(self, what: str, error: OSError) -> LogError:
+        place = "stdout" if self._is_stdout else self._path
         return LogError(
-            f"{self._path}: the log {what} ({error.strerror}); fleetpatch sends nothing without a "
+            f"{place}: the log {what} ({error.strerror}); fleetpatch sends nothing without a "
             "log: free space on the disk or name another file with --log-file, then resume the run"
         )
 

@@ -53,6 +53,11 @@ def pause(run_file: Path) -> None:
     connection.close()
 
 
+def marking(name: str, **more: Any) -> dict[str, Any]:
+    """Return a plan that sets a label of its own, so that no other test finds it set."""
+    return plan(name, ETL, patch={"labels": {name: "yes"}}, **more)
+
+
 @contextmanager
 def as_anybody(folder: Path) -> Iterator[None]:
     """Run the block as a user that is subject to permissions, who owns `folder`.

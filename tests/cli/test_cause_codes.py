@@ -15,7 +15,7 @@ import pytest
 from fleetpatch.errors import FleetpatchError
 from fleetpatch.model.cause import CauseCode
 from tests.cli.calling import Caller, Ended
-from tests.cli.conftest import paint
+from tests.cli.conftest import marking
 from tests.control_plane.processes import free_ports
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool
@@ -67,7 +67,10 @@ def test_each_kind_of_error_has_a_cause_code_of_the_closed_set(
 def test_outside_of_the_window_a_nightly_apply_ends_with_5_and_one_line_in_its_log(
     call: Caller, tool: Tool, tmp_path: Path
 ) -> None:
-    file, log = tool.write("plan.yaml", paint(window=closed_now())), tmp_path / "nightly.jsonl"
+    file, log = (
+        tool.write("plan.yaml", marking("closed", window=closed_now())),
+        tmp_path / "nightly.jsonl",
+    )
 
     ended = call("apply", file, "--yes", "-o", "json", "--log-file", log)
 
@@ -81,13 +84,13 @@ def test_outside_of_the_window_a_nightly_apply_ends_with_5_and_one_line_in_its_l
 
 
 def test_a_guard_ends_with_2(call: Caller, tool: Tool) -> None:
-    file = tool.write("plan.yaml", paint(guards={"maxTargets": 1}))
+    file = tool.write("plan.yaml", marking("guarded", guards={"maxTargets": 1}))
 
     refused(call("apply", file, "--yes", "-o", "json"), 2, "guard-refused")
 
 
 def test_a_plan_that_is_not_valid_ends_with_2(call: Caller, tool: Tool) -> None:
-    file = tool.write("plan.yaml", paint(speed="fast"))
+    file = tool.write("plan.yaml", marking("fast", speed="fast"))
 
     refused(call("plan", file, "-o", "json"), 2, "usage")
 
@@ -97,7 +100,7 @@ def test_before_there_is_a_run_a_cluster_that_cannot_be_reached_ends_with_1(
 ) -> None:
     (port,) = free_ports(1)
     monkeypatch.setenv("KUBECONFIG", kubeconfig(tool, server=f"http://127.0.0.1:{port}"))
-    file = tool.write("plan.yaml", paint())
+    file = tool.write("plan.yaml", marking("plain"))
 
     refused(call("apply", file, "--yes", "-o", "json"), 1, "unreachable")
     assert not list(tool.state.rglob("*.run"))
@@ -108,13 +111,15 @@ def test_before_there_is_a_run_refused_credentials_end_with_1(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", kubeconfig(tool, user={"token": "wrong"}))
 
-    refused(call("apply", tool.write("p.yaml", paint()), "--yes", "-o", "json"), 1, REFUSED)
+    refused(
+        call("apply", tool.write("p.yaml", marking("plain")), "--yes", "-o", "json"), 1, REFUSED
+    )
 
 
 def test_a_run_whose_credentials_are_refused_is_paused_by_trouble(
     call: Caller, tool: Tool, server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert call("plan", tool.write("plan.yaml", paint("tokens"))).code == 0
+    assert call("plan", tool.write("plan.yaml", marking("tokens"))).code == 0
     monkeypatch.setenv("KUBECONFIG", kubeconfig(tool, user={"tokenFile": "/not/there"}))
     sent = server.sent()
 
@@ -128,7 +133,7 @@ def test_a_run_whose_credentials_are_refused_is_paused_by_trouble(
 def test_a_cause_is_in_json_and_log_and_status_and_text_with_its_code(
     call: Caller, tool: Tool
 ) -> None:
-    ended = call("apply", tool.write("plan.yaml", paint("slow", **SHORT)), "--yes", "-o", "json")
+    ended = call("apply", tool.write("plan.yaml", marking("slow", **SHORT)), "--yes", "-o", "json")
     run_file = Path(ended.json["runFile"])
 
     assert (ended.code, ended.json["causeCode"]) == (7, "deadline-passed")
@@ -138,7 +143,7 @@ def test_a_cause_is_in_json_and_log_and_status_and_text_with_its_code(
 
 
 def test_a_finished_run_has_no_cause(call: Caller, tool: Tool) -> None:
-    ended = call("apply", tool.write("plan.yaml", paint("done")), "--yes", "-o", "json")
+    ended = call("apply", tool.write("plan.yaml", marking("done")), "--yes", "-o", "json")
 
     assert (ended.code, ended.json["cause"], ended.json["causeCode"]) == (0, "", "")
 
@@ -148,7 +153,7 @@ def test_a_call_with_nothing_left_to_do_ends_with_0_and_one_line_in_its_log(
 ) -> None:
     patch = {"labels": {"nothing-left": "red"}}
     blocks = [{"kinds": ["jobs.batch"], "selector": "app=etl,!nothing-left"}]
-    file = tool.write("plan.yaml", {**paint("nightly"), "targets": blocks, "patch": patch})
+    file = tool.write("plan.yaml", {**marking("nightly"), "targets": blocks, "patch": patch})
     log = tmp_path / "nightly.jsonl"
     assert call("apply", file, "--yes").code == 0
 

@@ -13,9 +13,9 @@ import pytest
 
 from fleetpatch.campaign.check_command import check_environment
 from tests.cli.calling import Caller
-from tests.cli.conftest import ETL
+from tests.cli.conftest import marking
 from tests.e2e.sandboxes import SandboxServer
-from tests.e2e.tool import Tool, plan
+from tests.e2e.tool import Tool
 from tests.plans import plan_from
 from tests.report.samples import a_summary
 
@@ -24,7 +24,7 @@ ASKED = '#!/bin/sh\nenv > "$(dirname "$0")/asked"\n'
 
 def in_waves(name: str, *command: str) -> dict[str, Any]:
     waves = {"sizes": [5, 100], "check": {"command": list(command)}}
-    return plan(name, ETL, patch={"labels": {name: "yes"}}, waves=waves)
+    return marking(name, waves=waves)
 
 
 def script(folder: Path, mode: int = 0o755) -> Path:

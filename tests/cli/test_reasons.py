@@ -12,10 +12,10 @@ import pytest
 
 from fleetpatch._version import __version__
 from tests.cli.calling import Caller
-from tests.cli.conftest import ETL, paint
+from tests.cli.conftest import marking
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.spies import spying
-from tests.e2e.tool import Tool, plan
+from tests.e2e.tool import Tool
 
 NOTES = {"ticket": "OPS-4711", "who asked": "the ML team"}
 METADATA = {"description": "Move to the new cost centres.", "annotations": NOTES}
@@ -23,7 +23,7 @@ METADATA = {"description": "Move to the new cost centres.", "annotations": NOTES
 
 def described(name: str) -> dict[str, Any]:
     """A plan with notes that sets a label of its own."""
-    document = plan(name, ETL, patch={"labels": {name: "yes"}})
+    document = marking(name)
     return document | {"metadata": document["metadata"] | METADATA}
 
 
@@ -70,7 +70,7 @@ def test_a_later_call_may_say_another_reason(call: Caller, tool: Tool) -> None:
 
 
 def test_without_a_reason_the_former_one_stays(call: Caller, tool: Tool) -> None:
-    assert call("plan", tool.write("plan.yaml", paint("stays")), "--reason", "approved").code == 0
+    assert call("plan", tool.write("plan.yaml", marking("stays")), "--reason", "approved").code == 0
 
     assert call("apply", "stays", "--yes", "-o", "json").json["reason"] == "approved"
 
@@ -95,7 +95,7 @@ def test_a_label_command_takes_a_reason(call: Caller) -> None:
 def test_an_annotation_that_is_no_text_is_named_with_its_place(
     call: Caller, tool: Tool, value: object
 ) -> None:
-    document = paint("typed")
+    document = marking("typed")
     document["metadata"]["annotations"] = {"ticket": value}
 
     ended = call("validate", tool.write("plan.yaml", document))

@@ -148,10 +148,10 @@ def slow(own: Tool) -> Iterator[SandboxServer]:
         yield server
 
 
-def plans(tool: Tool, server: SandboxServer, **how: Sequence[str]) -> subprocess.Popen[str]:
+def plans(tool: Tool, server: SandboxServer, under: Sequence[str] = ()) -> subprocess.Popen[str]:
     """Start a command that sends without asking, and wait until it lists."""
     words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
-    process = tool.start(*words, **how)
+    process = tool.start(*words, under=under)
     eventually(lambda: server.requests("list") > 0, "the survey")
     return process
 

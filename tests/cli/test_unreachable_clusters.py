@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Caller
-from tests.cli.conftest import ETL
+from tests.cli.conftest import marking
 from tests.control_plane.processes import free_ports
 from tests.e2e.sandboxes import SandboxServer
-from tests.e2e.tool import Tool, plan
+from tests.e2e.tool import Tool
 
 JOBS = 20
 """Jobs of the sandbox with the label app=etl."""
@@ -41,7 +41,7 @@ def fleet(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Tool:
 
 def over(name: str, *contexts: str, **more: Any) -> dict[str, Any]:
     entries = [{"name": one, "context": one} for one in contexts]
-    return plan(name, ETL, patch={"labels": {name: "yes"}}, fleet=entries, **more)
+    return marking(name, fleet=entries, **more)
 
 
 SKIP = {"guards": {"onUnreachable": "skip"}}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest.mock import patch
 
 import msgspec
@@ -47,17 +48,23 @@ class Tool:
             own["KUBECONFIG"] = str(self.kubeconfig)
         return kept | own | dict(self.variables)
 
-    def start(self, *words: object, under: Sequence[str] = ()) -> subprocess.Popen[str]:
+    def start(
+        self,
+        *words: object,
+        under: Sequence[str] = (),
+        stdout: int | IO[str] | socket.socket = subprocess.PIPE,
+    ) -> subprocess.Popen[str]:
         """Start a command as a process; its streams are pipes, and stdin is at its end.
 
-        `under` is the beginning of a command line that runs another, such as `nohup`.
+        `stdout` may be another file. `under` is the beginning of a command line that runs another,
+        such as `nohup`.
         """
         return subprocess.Popen(
             [*under, *self.words(*words)],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout if isinstance(stdout, int) else stdout.fileno(),
             stderr=subprocess.PIPE,
             text=True,
         )

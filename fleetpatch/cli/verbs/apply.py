@@ -10,6 +10,7 @@ from fleetpatch.cli.options import (
     AllOption,
     ConcurrencyOption,
     DryRunOption,
+    FilenameOption,
     LogFileOption,
     Output,
     OutputOption,
@@ -22,18 +23,20 @@ from fleetpatch.cli.options import (
     TimeoutOption,
     WaitOption,
     YesOption,
+    named_once,
 )
 
 
 def command(
     what: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="PLAN|RUN",
             help="A plan file; or a run file, a run's name or its beginning, or a plan's name.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    filename: FilenameOption = None,
     yes: YesOption = False,
     digest: Annotated[
         str | None,
@@ -98,10 +101,12 @@ def command(
         run_file=run_file,
         everything=everything,
     )
+    path = None if filename is None else str(filename)
+    what = named_once(what, path, what="PLAN|RUN", verb="apply")
     # Any file that is not a run file counts as a plan file; other names are looked up as runs.
     if dry_run is DryRun.CLIENT:
         rehearse(what, settings, choice, output)
-    elif is_plan_file(Path(what)):
+    elif filename is not None or is_plan_file(Path(what)):
         apply_plan(Path(what), settings, options, choice, output, yes=yes)
     else:
         planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))

@@ -7,12 +7,14 @@ import typer
 
 from fleetpatch.cli.options import (
     AllOption,
+    FilenameOption,
     LogFileOption,
     PreviewFormat,
     ReasonOption,
     RunFileOption,
     StateDirOption,
     TimeoutOption,
+    named_once,
 )
 
 _CHANGES: Final = 8
@@ -20,7 +22,8 @@ _CHANGES: Final = 8
 
 
 def command(
-    plan: Annotated[Path, typer.Argument(metavar="PLAN", show_default=False)],
+    plan: Annotated[Path | None, typer.Argument(metavar="PLAN", show_default=False)] = None,
+    filename: FilenameOption = None,
     run_file: RunFileOption = None,
     everything: AllOption = False,
     namespaces: Annotated[
@@ -50,7 +53,7 @@ def command(
     from fleetpatch.cli.output import WarnOnce, print_preview, print_warnings
     from fleetpatch.model.plan.load import load_plan
 
-    loaded = load_plan(plan)
+    loaded = load_plan(named_once(plan, filename, what="PLAN", verb="plan"))
     print_warnings(loaded)
     settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)

@@ -8,11 +8,17 @@ from typing import Annotated
 import typer
 
 from fleetpatch.cli.options import Output, OutputOption
-from fleetpatch.errors import Exit
+from fleetpatch.errors import Exit, UsageError
 
 
 def command(
-    plans: Annotated[list[Path], typer.Argument(metavar="PLAN...", show_default=False)],
+    plans: Annotated[
+        list[Path] | None, typer.Argument(metavar="PLAN...", show_default=False)
+    ] = None,
+    filename: Annotated[
+        list[Path] | None,
+        typer.Option("-f", "--filename", metavar="PLAN", help="A plan file; may be repeated."),
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Check plan files without a cluster.
@@ -22,7 +28,10 @@ def command(
     """
     from fleetpatch.cli.validation import check, json_of
 
-    checked = [check(path) for path in plans]
+    files = [*(plans or ()), *(filename or ())]
+    if not files:
+        raise UsageError("missing argument 'PLAN...'; see `fleetpatch validate --help`")
+    checked = [check(path) for path in files]
     if output is Output.JSON:
         typer.echo(json.dumps([json_of(one) for one in checked]))
     else:
