@@ -13,7 +13,7 @@ import msgspec
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import Refused, UsageError
-from fleetpatch.journal import campaigns, catalog, flock, queries, sqlite_file
+from fleetpatch.journal import campaigns, catalog, flock, heartbeat, queries, sqlite_file
 from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.journal.catalog import RunEntry
 from fleetpatch.journal.runfile import RunFile
@@ -60,6 +60,7 @@ def forget(
         removable = [one for path, one in selected.items() if path not in reasons]
         # All of them before the first is removed: a run that is carried out now raises Locked.
         for entry in removable:
+            heartbeat.refuse_elsewhere(entry.path)
             stack.enter_context(flock.hold(flock.beside(entry.path), str(entry.path)))
         for entry in removable:
             _remove(entry.path)
