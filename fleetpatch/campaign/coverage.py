@@ -42,7 +42,7 @@ def empty_places(journal: RunFile) -> list[PreviewPlace]:
     clusters = {cluster for cluster, _ in found}
     kinds = _kinds_by_namespace(plan_of(journal).targets)
     empty: list[PreviewPlace] = []
-    for cluster in journal.clusters.values():
+    for cluster in _reached(journal):
         missing = [one for one in kinds if (cluster, one) not in found]
         for namespace in missing:
             kind = next(iter(kinds[namespace])) if len(kinds[namespace]) == 1 else ""
@@ -59,6 +59,11 @@ def _kinds_by_namespace(blocks: Iterable[TargetBlock]) -> dict[str, frozenset[st
         for namespace in named(block.namespaces):
             kinds[namespace] = kinds.get(namespace, frozenset()) | frozenset(block.kinds)
     return kinds
+
+
+def _reached(journal: RunFile) -> list[str]:
+    """Return the clusters that were listed; the preview names the others as missing."""
+    return [one.name for one in journal.info.clusters if not one.missing]
 
 
 def _described(place: PreviewPlace) -> str:
@@ -80,7 +85,7 @@ def _missing(
     journal: RunFile, block: TargetBlock, found: Collection[tuple[str, str, str]]
 ) -> Iterator[str]:
     where = f"{', '.join(block.namespaces)} of " if block.namespaces else ""
-    for cluster in journal.clusters.values():
+    for cluster in _reached(journal):
         for kind in block.kinds:
             # Resources without any target are not in the run file, so nothing of them was found.
             known = [one.name for one in resources_named(kind, list(journal.resources.values()))]

@@ -69,6 +69,7 @@ def test_with_skip_the_others_are_changed_and_the_exit_code_is_3(call: Caller, f
     assert ended.json["causeCode"] == "clusters-missing"
     assert ended.json["outcomes"]["applied"] == ended.json["targets"] == JOBS
     assert list(ended.json["missingClusters"]) == ["gone"]
+    assert "nothing matches" not in ended.err
     assert "Connection refused" in ended.json["missingClusters"]["gone"]
 
 
