@@ -3,21 +3,35 @@
 import sys
 from pathlib import Path
 
+import typer
+
+from fleetpatch.campaign.listing import list_objects
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import names_not_found
 from fleetpatch.cli import execute
-from fleetpatch.cli.options import Output
+from fleetpatch.cli.event_loop import run
+from fleetpatch.cli.options import ResultFormat
+from fleetpatch.cli.output import print_preview
 from fleetpatch.errors import Exit
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.run import Summary
+from fleetpatch.report.objects import (
+    What,
+    object_csv_lines,
+    object_json_lines,
+    object_lines,
+    object_name_lines,
+    object_yaml_lines,
+)
+from fleetpatch.report.terminal import write
 from fleetpatch.report.wording import several
 
 
 def carry_out(
     plan: PlanFile,
     settings: Settings,
-    output: Output,
+    output: ResultFormat,
     *,
     run_file: Path | None,
     everything: bool,
@@ -48,10 +62,35 @@ def carry_out(
 
 
 def rehearse(
-    plan: PlanFile, settings: Settings, output: Output, *, run_file: Path | None, everything: bool
+    plan: PlanFile,
+    settings: Settings,
+    output: ResultFormat,
+    *,
+    run_file: Path | None,
+    everything: bool,
 ) -> None:
     """Expand the plan and show what it would change; no patch is sent (`--dry-run=client`)."""
-    from fleetpatch.cli.output import print_preview
-
     planned = execute.expand_with_progress(plan, settings, run_file=run_file, everything=everything)
     print_preview(planned, output)
+
+
+def show(plan: PlanFile, settings: Settings, output: ResultFormat, what: What) -> None:
+    """Print the labels or annotations of the objects that the plan selects (`--list`).
+
+    Exits with 3 if an object that is named does not exist; the others are shown.
+    """
+    found, missing = run(lambda: list_objects(plan.plan, settings))
+    for text in missing:
+        settings.warn(text)
+    lines = {
+        ResultFormat.TEXT: lambda: object_lines(found, what),
+        ResultFormat.JSON: lambda: object_json_lines(found, what),
+        ResultFormat.YAML: lambda: object_yaml_lines(found, what),
+        ResultFormat.CSV: lambda: object_csv_lines(found, what),
+        ResultFormat.NAME: lambda: object_name_lines(found),
+    }[output]()
+    write(lines, sys.stdout)
+    if not found:
+        sys.stderr.write("No object matches.\n")
+    if missing:
+        raise typer.Exit(Exit.SOME_FAILED)

@@ -17,7 +17,7 @@ from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import preview, summarize
 from fleetpatch.cli import signals
 from fleetpatch.cli.event_loop import interruptible, run
-from fleetpatch.cli.options import Output
+from fleetpatch.cli.options import Output, ResultFormat
 from fleetpatch.cli.output import print_summary
 from fleetpatch.cli.quiet import is_quiet
 from fleetpatch.cli.streams import ignoring_broken_pipe
@@ -59,7 +59,7 @@ def code_of(summary: Summary) -> Exit:
 def carry_out(
     planned: Summary,
     settings: Settings,
-    output: Output,
+    output: Output | ResultFormat,
     *,
     yes: bool,
     lock: PlanLock | None = None,
@@ -80,7 +80,7 @@ def carry_out(
 def finish(
     planned: Summary,
     settings: Settings,
-    output: Output,
+    output: Output | ResultFormat,
     *,
     yes: bool,
     lock: PlanLock | None = None,

@@ -23,6 +23,16 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class ResultFormat(StrEnum):
+    """The format of what `label` and `annotate` print: the summary, or the objects."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+    CSV = "csv"
+    NAME = "name"
+
+
 class PreviewFormat(StrEnum):
     """The format of a preview."""
 

@@ -7,42 +7,76 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import typer
 
 from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.target_list import TargetFilter, list_targets
 from fleetpatch.campaign.view import preview, with_window
-from fleetpatch.cli.options import Output, PreviewFormat
+from fleetpatch.cli.options import Output, PreviewFormat, ResultFormat
 from fleetpatch.files import is_stdout
 from fleetpatch.model.plan.load import PlanFile
-from fleetpatch.model.run import Summary, as_json
+from fleetpatch.model.run import Standing, Summary, as_json
+from fleetpatch.report.formats import yaml_lines
 from fleetpatch.report.preview import as_json as preview_as_json
 from fleetpatch.report.preview import preview_lines
 from fleetpatch.report.preview_markdown import markdown_lines
 from fleetpatch.report.summary import summary_lines
+from fleetpatch.report.targets import target_csv_lines, target_name_lines
 from fleetpatch.report.terminal import width_of, write
 
 
-def print_summary(summary: Summary, settings: Settings, output: Output) -> None:
+def print_summary(summary: Summary, settings: Settings, output: Output | ResultFormat) -> None:
     """Print the summary of a run: the output of `status RUN`, and the last output of `apply`."""
-    if output is Output.JSON:
-        typer.echo(json.dumps(as_json(with_window(summary, time.time()))))
+    match output.value:
+        case ResultFormat.JSON:
+            typer.echo(json.dumps(as_json(with_window(summary, time.time()))))
+        case ResultFormat.YAML:
+            write(yaml_lines(as_json(with_window(summary, time.time()))), sys.stdout)
+        case ResultFormat.CSV | ResultFormat.NAME:
+            _print_targets(summary, output)
+        case _:
+            log = settings.log_of(Path(summary.run_file))
+            log_file = "stdout" if is_stdout(log) else str(log)
+            write(summary_lines(summary, log_file=log_file), sys.stdout)
+
+
+_HAVE_IT: Final = frozenset({Standing.APPLIED, Standing.UNCHANGED})
+
+
+def _print_targets(summary: Summary, output: Output | ResultFormat) -> None:
+    """Print all targets as CSV, or the names of those that have the wanted values."""
+    run = [Path(summary.run_file)]
+    if output.value == ResultFormat.CSV:
+        write(target_csv_lines(list_targets(run, TargetFilter())), sys.stdout)
     else:
-        log = settings.log_of(Path(summary.run_file))
-        log_file = "stdout" if is_stdout(log) else str(log)
-        write(summary_lines(summary, log_file=log_file), sys.stdout)
+        chosen = TargetFilter(standings=_HAVE_IT)
+        write(target_name_lines(list_targets(run, chosen)), sys.stdout)
 
 
 def print_preview(
-    planned: Summary, output: Output | PreviewFormat, *, all_namespaces: bool = False
+    planned: Summary,
+    output: Output | PreviewFormat | ResultFormat,
+    *,
+    all_namespaces: bool = False,
 ) -> None:
     """Print what a planned run would change: the output of `plan`."""
     view = preview(Path(planned.run_file))
+    listed = partial(list_targets, [Path(planned.run_file)])
     match output.value:
-        case PreviewFormat.JSON:
+        case "json":
             typer.echo(json.dumps(preview_as_json(view)))
-        case PreviewFormat.MARKDOWN:
+        case "yaml":
+            write(yaml_lines(preview_as_json(view)), sys.stdout)
+        case "csv":
+            write(target_csv_lines(listed(TargetFilter())), sys.stdout)
+        case "name":
+            chosen = TargetFilter(standings=frozenset({Standing.PENDING}))
+            write(target_name_lines(listed(chosen)), sys.stdout)
+        case "markdown":
             write(markdown_lines(view, all_namespaces=all_namespaces), sys.stdout)
         case _:
             lines = preview_lines(view, all_namespaces=all_namespaces, width=width_of(sys.stdout))

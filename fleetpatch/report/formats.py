@@ -1,4 +1,4 @@
-"""Formats for programs: a JSON array, JSON Lines and CSV, each streamed line by line."""
+"""Formats for programs: a JSON array, JSON Lines, CSV and YAML; all but YAML are streamed."""
 
 import csv
 import io
@@ -23,6 +23,19 @@ def json_array(objects: Iterable[Mapping[str, Json]]) -> Iterator[str]:
         yield f"{opening}{line}"
         opening = ","
     yield "[]" if opening == "[" else "]"
+
+
+def yaml_lines(value: Json) -> Iterator[str]:
+    """Yield the lines of a YAML document."""
+    # Deferred: ruamel loads in 30 ms, and only this format needs it.
+    from ruamel.yaml import YAML  # noqa: PLC0415 - see above
+
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment] # its stub says None
+    text = io.StringIO()
+    yaml.dump(value, text)
+    yield from text.getvalue().splitlines()
 
 
 def csv_lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:

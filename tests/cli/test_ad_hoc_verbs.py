@@ -5,11 +5,14 @@ Covered: names of objects in both forms, kinds by every name, other values kept 
 Left out: wrong command lines (test_bad_input), what a run does (tests/e2e).
 """
 
+import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.cli.calling import Caller
 from tests.e2e.sandboxes import SandboxServer, sandbox
@@ -190,7 +193,7 @@ def test_another_value_is_kept_and_the_exit_code_and_the_message_say_so(
 def test_with_overwrite_another_value_is_replaced(call: Caller, jobs: SandboxServer) -> None:
     ended = call("label", "jobs.batch", "owner=zoe", "-A", "-l", "app", "--overwrite", "-y")
 
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, "--overwrite" in ended.err) == (0, False)
     assert set(values(jobs, "owner").values()) == {"zoe"}
 
 
@@ -261,7 +264,7 @@ def test_a_rehearsal_asks_nothing_stores_nothing_and_says_what_would_be_patched(
 
     ended = call("label", "jobs.batch", "x=1", "-A", "-l", "app", option)
 
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, "Continue?" in ended.err) == (0, False)
     assert f"{len(before)} objects would be patched" in ended.out
     assert batch(jobs) == before
     assert jobs.sent() == len(before)
@@ -355,3 +358,83 @@ def test_a_field_selector_counts_as_a_selector(call: Caller, jobs: SandboxServer
     ended = call("label", *words, "-y", "-o", "json")
 
     assert (ended.code, ended.json["targets"]) == (0, 1)
+
+
+# What is printed.
+
+
+def test_list_shows_the_labels_and_changes_nothing(call: Caller, jobs: SandboxServer) -> None:
+    one = batch(jobs, team="platform")[0]
+
+    ended = call("label", "jobs.batch", one["name"], "-n", "platform", "--list")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.splitlines() == [
+        f"{key}={one['labels'][key]}" for key in sorted(one["labels"])
+    ]
+    assert jobs.sent() == 0
+    assert "no runs" in call("status").out
+
+
+def test_list_names_each_of_several_objects(call: Caller, jobs: SandboxServer) -> None:
+    ended = call("label", "jobs.batch", "-A", "-l", "team=platform", "--list")
+
+    heads = [line for line in ended.out.splitlines() if not line.startswith(" ")]
+    assert heads == [
+        f"Listing labels for Job.batch platform/{one['name']} of sandbox:"
+        for one in sorted(batch(jobs, team="platform"), key=lambda one: str(one["name"]))
+    ]
+
+
+def test_list_has_formats_for_programs(call: Caller, jobs: SandboxServer) -> None:
+    one = batch(jobs, team="platform")[0]
+    words = ("label", f"job.batch/{one['name']}", "-n", "platform", "--list", "-o")
+    place = {"cluster": "sandbox", "kind": "jobs.batch", "namespace": "platform"}
+    expected = [{**place, "name": one["name"], "labels": one["labels"]}]
+
+    assert call(*words, "json").json == expected
+    assert YAML(typ="safe").load(call(*words, "yaml").out) == expected
+    assert call(*words, "name").out == f"job.batch/{one['name']}\n"
+    rows = list(csv.DictReader(io.StringIO(call(*words, "csv").out)))
+    assert {row["key"]: row["value"] for row in rows} == one["labels"]
+
+
+def test_annotations_are_listed_by_annotate(call: Caller, jobs: SandboxServer) -> None:
+    words = ("annotate", "jobs.batch", batch(jobs, team="platform")[0]["name"], "-n", "platform")
+    assert call(*words, "why=a b", "-y").code == 0
+
+    assert call(*words, "--list").out == "why=a b\n"
+
+
+def test_list_says_what_is_missing(call: Caller, jobs: SandboxServer) -> None:
+    name = batch(jobs, team="platform")[0]["name"]
+
+    some = call("label", "jobs.batch", name, "nope", "-n", "platform", "--list", "-o", "name")
+    none = call("label", "jobs.batch", "-A", "-l", "app=nix", "--list")
+
+    assert (some.code, some.out) == (3, f"job.batch/{name}\n")
+    assert "warning: jobs.batch nope was not found in cluster sandbox" in some.err
+    assert (none.code, none.out, none.err) == (0, "", "No object matches.\n")
+
+
+def test_list_and_a_change_cannot_be_combined(call: Caller) -> None:
+    ended = call("label", "jobs.batch", "x=1", "-A", "-l", "app", "--list")
+
+    assert ended.code == 2
+    assert "--list changes nothing: leave the change of 'x' out, or --list" in ended.err
+
+
+def test_the_result_has_formats_for_programs(call: Caller, jobs: SandboxServer) -> None:
+    def label(value: str, *words: str) -> Any:
+        return call("label", "jobs.batch", f"x={value}", "-A", "-l", "app", "-y", *words)
+
+    everyone = {f"job.batch/{one['name']}" for one in batch(jobs)}
+    assert set(label("1", "--dry-run=client", "-o", "name").out.splitlines()) == everyone
+    assert set(label("1", "-o", "name").out.splitlines()) == everyone
+    kept = label("2", "-o", "name")
+    assert (kept.code, kept.out) == (3, "")
+    rows = list(csv.DictReader(io.StringIO(label("1", "-o", "csv").out)))
+    assert {row["reason"] for row in rows} == {"already-set"}
+    summary = YAML(typ="safe").load(label("1", "-o", "yaml").out)
+    assert summary["reasons"] == {"unchanged": {"already-set": len(everyone)}}
+    assert list(summary)[:2] == ["run", "runFile"]

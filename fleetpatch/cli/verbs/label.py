@@ -17,9 +17,8 @@ from fleetpatch.cli.options import (
     AllOption,
     DryRunOption,
     LogFileOption,
-    Output,
-    OutputOption,
     ReasonOption,
+    ResultFormat,
     RunFileOption,
     StateDirOption,
     TimeoutOption,
@@ -85,6 +84,17 @@ OverwriteOption: TypeAlias = Annotated[
         help="Also set keys that have another value; without it such objects are skipped.",
     ),
 ]
+ListOption: TypeAlias = Annotated[
+    bool, typer.Option("--list", help="Show them, and change nothing.")
+]
+FormatOption: TypeAlias = Annotated[
+    ResultFormat,
+    typer.Option(
+        "--output",
+        "-o",
+        help="text; json or yaml: the summary; csv: the targets; name: objects that have it now.",
+    ),
+]
 KubeconfigOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
@@ -127,6 +137,7 @@ def _command(
         namespace: NamespaceOption = None,
         all_namespaces: AllNamespacesOption = False,
         overwrite: OverwriteOption = False,
+        listing: ListOption = False,
         kubeconfig: KubeconfigOption = None,
         context: ContextOption = None,
         rate: RateOption = None,
@@ -136,18 +147,18 @@ def _command(
         yes: YesOption = False,
         dry_run: DryRunOption = DryRun.NONE,
         run_file: RunFileOption = None,
-        output: OutputOption = Output.TEXT,
+        output: FormatOption = ResultFormat.TEXT,
         reason: ReasonOption = "",
         state_dir: StateDirOption = None,
         log_file: LogFileOption = None,
         request_timeout: TimeoutOption = 30.0,
     ) -> None:
         from fleetpatch.campaign.settings import Settings
-        from fleetpatch.cli.ad_hoc import carry_out, rehearse
+        from fleetpatch.cli.ad_hoc import carry_out, rehearse, show
         from fleetpatch.cli.output import WarnOnce
 
         arguments = parse([kinds, *(words or ())])
-        _check_arguments(verb, arguments, selector, field_selector)
+        _check_arguments(verb, arguments, selector, field_selector, listing=listing)
         if namespace and all_namespaces:
             raise UsageError("-n and -A cannot be combined: use -n for some namespaces, -A for all")
         if not namespace and not all_namespaces:
@@ -169,12 +180,15 @@ def _command(
                 )
                 for of_kinds, names in arguments.objects.items()
             ],
-            patch={what: dict(arguments.changes)},
+            # A plan changes something; `--list` does not use it.
+            patch={what: dict(arguments.changes) or {"none": None}},
             guards=_without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip"),
             pace=_without_empty(concurrency=concurrency, rate=rate),
         )
         settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
-        if dry_run is DryRun.CLIENT:
+        if listing:
+            show(plan, settings, output, what)
+        elif dry_run is DryRun.CLIENT:
             rehearse(plan, settings, output, run_file=run_file, everything=everything)
         else:
             carry_out(
@@ -192,10 +206,13 @@ def _command(
 
 
 def _check_arguments(
-    verb: str, arguments: ObjectArguments, selector: str, field_selector: str
+    verb: str, arguments: ObjectArguments, selector: str, field_selector: str, *, listing: bool
 ) -> None:
     """Raise UsageError without a change, and for arguments that kubectl does not combine either."""
-    if not arguments.changes:
+    if listing and arguments.changes:
+        key = next(iter(arguments.changes))
+        raise UsageError(f"--list changes nothing: leave the change of {key!r} out, or --list")
+    if not (arguments.changes or listing):
         last = next((f"{names[-1]!r}: " for names in arguments.objects.values() if names), "")
         raise UsageError(
             f"{last}write KEY=VALUE to set, or KEY- to remove"
