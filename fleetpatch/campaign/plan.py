@@ -36,7 +36,12 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
-from fleetpatch.rules.planning.guards import find_unselective, refuse_clashes, refuse_none
+from fleetpatch.rules.planning.guards import (
+    find_unselective,
+    refuse_clashes,
+    refuse_none,
+    refuse_shared,
+)
 
 _ENDED = frozenset({Standing.UNCHANGED, Standing.SKIPPED})
 """The outcomes that a target can have once it is planned."""
@@ -176,6 +181,9 @@ async def _fill(
         releases=journal.releases,
     )
     await survey.run(list_queries)
+    if shared := journal.shared():
+        place = f"{shared.namespace}/{shared.name}" if shared.namespace else shared.name
+        refuse_shared(shared.clusters, f"{shared.resource.name} {place} (uid {shared.uid})")
     # After the survey, so that the message has the number of all clashes.
     if plan.guards.on_clash == "refuse":
         refuse_clashes(survey.clashes, survey.first_clash)

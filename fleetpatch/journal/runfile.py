@@ -24,7 +24,7 @@ from fleetpatch.journal import claims, codec, heartbeat, meta, seal, sqlite_file
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
 from fleetpatch.journal.schema import CLAIMED
-from fleetpatch.journal.survey import SurveyTable
+from fleetpatch.journal.survey import SharedObject, SurveyTable
 from fleetpatch.model.answer import NO_WARNINGS
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
@@ -226,6 +226,10 @@ class RunFile:
     def found(self) -> int:
         """Count the objects that were added, each once; before the seal only."""
         return self._open_survey().count()
+
+    def shared(self) -> SharedObject | None:
+        """Return an object that two clusters contain, if there is any; before the seal only."""
+        return self._open_survey().shared()
 
     def mark_inconsistent(self, cluster: str) -> None:
         """Store that the survey of `cluster` read pages of more than one version of a list."""

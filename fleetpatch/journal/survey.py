@@ -6,6 +6,7 @@ outcomes of those that need no patch.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import codec, meta, seal, waves
@@ -51,6 +52,26 @@ WHERE d.ends IS NOT NULL ORDER BY t.id
 """
 
 
+# One uid in two clusters. The names are those of the first such object in the plan's order.
+_SHARED = """
+SELECT d.resource, d.namespace, d.name, d.uid, min(o.cluster), max(o.cluster)
+FROM drafts d JOIN drafts o ON o.uid = d.uid
+WHERE d.uid = (SELECT uid FROM drafts GROUP BY uid HAVING count(*) > 1
+               ORDER BY min(cluster), namespace, name LIMIT 1)
+GROUP BY d.uid
+"""
+
+
+class SharedObject(NamedTuple):
+    """An object that two clusters of the fleet contain, by its uid."""
+
+    clusters: tuple[str, str]
+    resource: Resource
+    namespace: str
+    name: str
+    uid: str
+
+
 class SurveyTable:
     """The drafts of one run file, until they are sealed.
 
@@ -71,6 +92,19 @@ class SurveyTable:
     def count(self) -> int:
         """Count the distinct objects found so far."""
         return int(next(self._database.rows("SELECT count(*) FROM drafts"))[0])
+
+    def shared(self) -> SharedObject | None:
+        """Return an object that two clusters contain, if there is any."""
+        if len(self._clusters) == 1:
+            return None
+        found = next(iter(self._database.rows(_SHARED)), None)
+        if found is None:
+            return None
+        resource, namespace, name, uid, first, second = found
+        names = {number: cluster for cluster, number in self._clusters.items()}
+        resources = {number: one for one, number in self._resources.items()}
+        clusters = names[first], names[second]
+        return SharedObject(clusters, resources[resource], namespace, name, uid)
 
     def seal(self, now: float, sizes: Sequence[Amount] = (), seed: str = "") -> None:
         """Number the targets, end those that need no patch, and set the state to `planned`.

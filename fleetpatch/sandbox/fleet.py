@@ -1,6 +1,7 @@
 """The sample fleet: jobs of the five kinds in a number of namespaces, made from a seed.
 
-The same numbers and the same seed make the same fleet, uids included. Every job has the labels
+The same numbers and the same seed make the same fleet. The uids also depend on its place, since
+those of two clusters are never the same. Every job has the labels
 `app` (etl, train, serve), `tier` (gold, std) and `team`. Five in six have an `owner`, one in four
 has annotations. Namespaces are named `team-WORD-NN`. If there are three or more, two of them are
 `team-legacy` and `platform`, which the globs of a plan are likely to exclude.
@@ -26,12 +27,24 @@ _NO_OWNER: Final = 1 / 6
 _ANNOTATED: Final = 1 / 4
 _SPECIAL: Final = ("team-legacy", "platform")
 _ALWAYS: Final = "default"
+_UUID_BITS: Final = 128
 _CREATED: Final = "2026-03-01T{hour:02d}:{minute:02d}:00Z"
 
 
-def fill(store: Store, *, job_count: int, namespace_count: int, seed: int) -> None:
-    """Load the fleet into an empty store."""
-    random = Random(seed)  # noqa: S311 -- a reproducible fleet, no secrets
+class _Source(Random):
+    """The source of all that is random in a fleet; `salt` changes the uids alone."""
+
+    salt: int = 0
+
+    def uid(self) -> str:
+        """Make the uid of the next object."""
+        return _uuid(self.getrandbits(_UUID_BITS) ^ self.salt)
+
+
+def fill(store: Store, *, job_count: int, namespace_count: int, seed: int, place: str = "") -> None:
+    """Load the fleet into an empty store; `place` is where it is served."""
+    random = _Source(seed)  # a reproducible fleet, no secrets
+    random.salt = Random(place).getrandbits(_UUID_BITS) if place else 0  # noqa: S311 -- likewise
     names = namespace_names(namespace_count)
     store.load(NAMESPACES, [_namespace(random, name) for name in (_ALWAYS, *names)])
     # Collected by kind, because `Store.load` is called once for each.
@@ -52,17 +65,21 @@ def namespace_names(count: int) -> list[str]:
 
 def new_uid(random: Random) -> str:
     """Make a uid, a version 4 UUID."""
-    return str(uuid.UUID(int=random.getrandbits(128), version=4))
+    return _uuid(random.getrandbits(_UUID_BITS))
 
 
-def _jobs(random: Random, count: int, names: list[str]) -> Iterator[tuple[Resource, StoredObject]]:
+def _uuid(number: int) -> str:
+    return str(uuid.UUID(int=number, version=4))
+
+
+def _jobs(random: _Source, count: int, names: list[str]) -> Iterator[tuple[Resource, StoredObject]]:
     for number in range(count):
         # In turn instead of at random, so that small fleets have all kinds.
         kind = JOB_KINDS[number % len(JOB_KINDS)]
         yield kind, _job(random, kind, random.choice(names), number)
 
 
-def _job(random: Random, kind: Resource, namespace: str, number: int) -> StoredObject:
+def _job(random: _Source, kind: Resource, namespace: str, number: int) -> StoredObject:
     app = random.choice(_APPS)
     metadata = _metadata(random, f"{app}-{kind.kind.lower()}-{number:06d}")
     metadata["namespace"] = namespace
@@ -87,15 +104,15 @@ def _labels(random: Random, app: str, namespace: str) -> dict[str, str]:
     return labels
 
 
-def _namespace(random: Random, name: str) -> StoredObject:
+def _namespace(random: _Source, name: str) -> StoredObject:
     metadata = _metadata(random, name)
     spec, status = {"finalizers": ["kubernetes"]}, {"phase": "Active"}
     return {**_typed(NAMESPACES), "metadata": metadata, "spec": spec, "status": status}
 
 
-def _metadata(random: Random, name: str) -> dict[str, Any]:
+def _metadata(random: _Source, name: str) -> dict[str, Any]:
     created = _CREATED.format(hour=random.randrange(24), minute=random.randrange(60))
-    return {"name": name, "uid": new_uid(random), "creationTimestamp": created}
+    return {"name": name, "uid": random.uid(), "creationTimestamp": created}
 
 
 def _typed(resource: Resource) -> Json:

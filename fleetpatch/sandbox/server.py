@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import secrets
+import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -94,14 +95,15 @@ class Sandbox:
     def __init__(self, options: SandboxOptions) -> None:
         self._options = options
         self._tokens = {user: secrets.token_hex(16) for user in (ADMIN, GUEST)}
-        uids = Random(f"uids of {options.seed}")  # noqa: S311 -- reproducible, and no secrets
+        # Of objects that are created later; reproducible, and no secrets.
+        self._uids = Random(f"uids of {options.seed}")  # noqa: S311 -- see above
         self.store = Store(discovery.SERVED)
         self.counters = RequestCounters()
         # The same dict is used by Access, so that `change_token` takes effect at once.
         self._users = {token: user for user, token in self._tokens.items()}
         self._writes = Writes(
             self.store,
-            lambda: fleet.new_uid(uids),
+            lambda: fleet.new_uid(self._uids),
             takes_strategic=partial(_takes_strategic, options.provider),
         )
         self.credentials = IssuedCredentials.generate()
@@ -143,37 +145,37 @@ class Sandbox:
         Raises SurroundingsError if the port is in use or a file cannot be written.
         """
         sandbox = cls(options)
-        fleet.fill(
-            sandbox.store,
-            job_count=options.jobs,
-            namespace_count=options.namespaces,
-            seed=options.seed,
-        )
-        # The files are written when the server listens, so that their reader can connect at once.
+        # Bound first, since the uids depend on the address; connections are refused until it
+        # listens. The files are written after that, so that their reader can connect at once.
         async with AsyncExitStack() as stack:
-            server = await sandbox._listen(stack)
+            bound = stack.enter_context(_bound(options.port))
+            place = f"port {bound.getsockname()[1]}"
+            sandbox._uids.seed(f"uids of {options.seed} at {place}")
+            fleet.fill(
+                sandbox.store,
+                job_count=options.jobs,
+                namespace_count=options.namespaces,
+                seed=options.seed,
+                place=place,
+            )
+            server = await sandbox._listen(bound, stack)
             kubeconfig = sandbox._write_kubeconfig(stack, server)
             credentials = sandbox._write_credentials(kubeconfig.parent)
             sandbox.ready = Ready(server, kubeconfig, os.getpid(), credentials)
             yield sandbox
 
-    async def _listen(self, stack: AsyncExitStack) -> str:
+    async def _listen(self, bound: socket.socket, stack: AsyncExitStack) -> str:
         runner = web.ServerRunner(
             web.Server(self._handler, access_log=None, request_factory=_request),
             shutdown_timeout=_GRACE_SECONDS,
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        port = self._options.port
-        try:
-            await web.TCPSite(runner, LOOPBACK, port, backlog=_BACKLOG).start()
-        except OSError as error:
-            raise SurroundingsError(
-                f"port {port}: cannot listen: {os.strerror(error.errno or 0)};"
-                " choose another port with --port, or 0 for any free one"
-            ) from error
+        # Another process may have bound the port as well, and listened first.
+        with _port_errors(self._options.port):
+            await web.SockSite(runner, bound, backlog=_BACKLOG).start()
         # With port 0 only the socket knows the port.
-        return f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+        return f"http://{LOOPBACK}:{bound.getsockname()[1]}"
 
     def _write_kubeconfig(self, stack: AsyncExitStack, server: str) -> Path:
         path = self._options.kubeconfig
@@ -191,6 +193,28 @@ class Sandbox:
         with _writing(path):
             write_credentials(path, self.credentials)
         return path
+
+
+@contextmanager
+def _bound(port: int) -> Iterator[socket.socket]:
+    """Bind a port until the block ends. Raises SurroundingsError if it is in use."""
+    with socket.socket() as bound:
+        # As asyncio does: a port of a server that has just ended can be bound again.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with _port_errors(port):
+            bound.bind((LOOPBACK, port))
+        yield bound
+
+
+@contextmanager
+def _port_errors(port: int) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SurroundingsError(
+            f"port {port}: cannot listen: {os.strerror(error.errno or 0)};"
+            " choose another port with --port, or 0 for any free one"
+        ) from error
 
 
 def _takes_strategic(provider: ProviderName, resource: Resource) -> bool:

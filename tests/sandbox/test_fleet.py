@@ -24,6 +24,23 @@ def test_the_same_numbers_make_the_same_fleet() -> None:
     assert list(fleet(200, 6, 1)) != list(fleet(200, 6, 2))
 
 
+def test_two_places_have_the_same_objects_with_uids_of_their_own() -> None:
+    def at(place: str) -> Store:
+        store = Store(SERVED)
+        fill(store, job_count=60, namespace_count=6, seed=1, place=place)
+        return store
+
+    def names(store: Store) -> list[str]:
+        return [document["metadata"]["name"] for _, document in store]
+
+    def uids(store: Store) -> set[str]:
+        return {document["metadata"]["uid"] for _, document in store}
+
+    assert names(at("here")) == names(at("there"))
+    assert not uids(at("here")) & uids(at("there"))
+    assert list(at("here")) == list(at("here"))
+
+
 def test_all_kinds_have_equal_shares() -> None:
     kinds = Counter(resource for resource, _ in fleet(200, 6, 1))
 

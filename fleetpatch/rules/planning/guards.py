@@ -38,6 +38,18 @@ def refuse_too_many(found: int, limit: int | None) -> None:
         )
 
 
+def refuse_shared(clusters: tuple[str, str], what: str) -> None:
+    """Refuse a fleet of which two entries lead to the same objects; `what` is one of them.
+
+    One address with two projects or two tenants is no such case: their objects differ.
+    """
+    first, second = clusters
+    raise Refused(
+        f"the entries {first} and {second} of the fleet lead to the same objects: both contain "
+        f"{what}; remove one of the entries, since each object would be changed twice"
+    )
+
+
 def refuse_clashes(count: int, first: str) -> None:
     """Apply `guards.onClash: refuse` to renamed and copied labels whose new key has a value.
 
