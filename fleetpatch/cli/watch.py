@@ -14,9 +14,9 @@ from fleetpatch.campaign.view import status
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.streams import ignoring_broken_pipe
 from fleetpatch.model.live import Status
-from fleetpatch.model.text import visible
+from fleetpatch.report.fitting import fit
 from fleetpatch.report.status import status_as_json, status_lines
-from fleetpatch.report.terminal import write
+from fleetpatch.report.terminal import columns, write
 
 INTERVAL: Final = 1.0
 """Seconds between two looks at a live run."""
@@ -61,7 +61,7 @@ def _redraw(run_file: Path, settings: Settings) -> None:
     with Screen(sys.stdout) as screen:
         for last in _statuses(run_file):
             lines = status_lines(last, time.time(), log_file=_log_of(last, settings))
-            screen.draw([visible(line) for line in lines])
+            screen.draw(list(fit(lines, columns())))
     if last is not None:
         _print(last, settings, Output.TEXT)
 

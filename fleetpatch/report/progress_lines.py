@@ -31,8 +31,9 @@ _LAST_WORDS: Final = 1.0
 class ProgressLines(ProgressCounters):
     """Implements the port `Progress`; a context manager, in which lines are written.
 
-    A line is written at the start, every `every` seconds, and at each wave and wait. `total` is the
-    number of open targets of the run named `run`. `monotonic` and `wall` are clocks, in seconds.
+    A line is written when the session begins, every `every` seconds, and at each wave and wait.
+    `total` is the number of open targets of the run named `run`. `monotonic` and `wall` are clocks,
+    in seconds.
     """
 
     def __init__(
@@ -49,13 +50,13 @@ class ProgressLines(ProgressCounters):
         self._stream, self._run, self._total, self._every = stream, run, total, every
         self._monotonic, self._wall = monotonic, wall
         self._due = monotonic() + every
+        self._has_begun = False
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         # A daemon: the process must be able to exit while the thread waits for its reader.
         self._writer = threading.Thread(target=self._write, daemon=True)
 
     def __enter__(self) -> Self:
         self._writer.start()
-        self._say(f"applying {clean(self._run)}: {several(self._total, 'target')}")
         return self
 
     def __exit__(
@@ -82,6 +83,7 @@ class ProgressLines(ProgressCounters):
     def reported(self, report: Report) -> None:
         """Write how far the run is, if it is time for that."""
         super().reported(report)
+        self._begin()
         now = self._monotonic()
         if now >= self._due:
             self._due = now + self._every
@@ -89,11 +91,19 @@ class ProgressLines(ProgressCounters):
 
     def ended(self, summary: Summary) -> None:
         """Write that the run was paused or halted, and why."""
+        self._begin()
         if summary.state is not RunState.FINISHED:
             code = f" ({clean(summary.cause_code)})" if summary.cause_code else ""
             self._say(f"{STATE[summary.state]}: {clean(summary.cause)}{code}")
 
+    def _begin(self) -> None:
+        """Write the first line; not before the session reports, since it may be refused."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._say(f"applying {clean(self._run)}: {several(self._total, 'target')}")
+
     def _say(self, text: str) -> None:
+        self._begin()
         self._lines.put(f"{moment(self._wall())} {text}\n")
 
     def _write(self) -> None:

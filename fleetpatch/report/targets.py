@@ -16,6 +16,8 @@ from fleetpatch.report.formats import csv_lines, json_array, json_lines
 from fleetpatch.report.table import TableRow, table
 
 _HEADER = ("CLUSTER", "KIND", "NAMESPACE", "NAME", "OUTCOME", "REASON", "HTTP", "DETAIL")
+_FIRST_TO_GO = ("HTTP", "CLUSTER", "KIND")
+"""Columns that are left out on a narrow terminal, in this order."""
 
 _OPEN = frozenset({Standing.PENDING, Standing.IN_DOUBT})
 
@@ -23,8 +25,9 @@ _OPEN = frozenset({Standing.PENDING, Standing.IN_DOUBT})
 def target_lines(listed: Iterable[ListedTarget], *, runs: bool = False) -> Iterator[str]:
     """Yield a table, in the order given; with `runs` the first column is the run."""
     if not runs:
-        return table(_HEADER, map(_row, listed))
-    return table(("RUN", *_HEADER), ((one.run, *_row(one)) for one in listed))
+        return table(_HEADER, map(_row, listed), first_to_go=_FIRST_TO_GO)
+    rows = ((one.run, *_row(one)) for one in listed)
+    return table(("RUN", *_HEADER), rows, first_to_go=("RUN", *_FIRST_TO_GO))
 
 
 def target_json_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from fleetpatch.model.text import visible
+from fleetpatch.report.fitting import fit
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -13,16 +14,20 @@ def width_of(stream: TextIO) -> int | None:
 
 
 def write(lines: Iterable[str], stream: TextIO) -> None:
-    """Write lines as they come, each with a newline; the terminal wraps long lines.
+    """Write lines as they come, each with a newline; on a terminal they are fitted to its width.
 
     Control characters are replaced first: a run file is untrusted input, and an escape sequence
     could change what a terminal shows.
     """
-    shown = map(visible, lines)
     if not stream.isatty():
-        stream.writelines(f"{line}\n" for line in shown)
+        stream.writelines(f"{visible(line)}\n" for line in lines)
         return
     # Deferred: rich loads in 30 ms, and only a terminal needs it.
     from fleetpatch.report.colours import write_coloured  # noqa: PLC0415 - see above
 
-    write_coloured(shown, stream)
+    write_coloured(fit(lines, columns()), stream)
+
+
+def columns() -> int:
+    """Return the width of the terminal; `$COLUMNS` takes precedence."""
+    return shutil.get_terminal_size().columns

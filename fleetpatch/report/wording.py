@@ -120,7 +120,7 @@ def steered(request: Request) -> str:
 def rate(per_second: float) -> str:
     """Return a rate as `200/s`, or as `12/m` or `2.5/h` if it is less than one a second."""
     for unit, seconds in (("s", 1.0), ("m", 60.0)):
-        if per_second * seconds >= 1.0:
+        if per_second * seconds >= 1.0 or not per_second:
             return f"{_decimal(per_second * seconds)}/{unit}"
     return f"{_decimal(per_second * 3600.0)}/h"
 

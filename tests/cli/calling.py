@@ -7,6 +7,7 @@ on the process (signals, streams, encodings, limits, kills) is tested with `Tool
 import atexit
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from unittest.mock import patch
 
 from fleetpatch.cli import app, signals
 
+_PROGRESS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ .*\n", re.MULTILINE)
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -27,6 +30,11 @@ class Ended:
     code: int
     out: str
     err: str
+
+    @property
+    def notes(self) -> str:
+        """What it wrote to stderr, without the lines of progress."""
+        return _PROGRESS.sub("", self.err)
 
     @property
     def json(self) -> Any:

@@ -79,7 +79,7 @@ def test_nothing_but_the_state_directory_and_the_kubeconfig_is_needed(tool: Tool
         ("--help",),
     ):
         ended = without_home(tool, *words)
-        assert (ended.code, ended.err) == (0, "")
+        assert (ended.code, ended.notes) == (0, "")
 
 
 @pytest.mark.parametrize("words", [("status",), ("plan", "plan.yaml"), ("demo",), ("undo", "x")])

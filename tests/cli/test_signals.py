@@ -189,7 +189,7 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(
     process.send_signal(number)
     ended = end(process)
 
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.notes) == (0, "")
     assert slow.sent() == BATCH_JOBS
 
 
@@ -326,4 +326,4 @@ def test_a_signal_while_the_interpreter_shuts_down_changes_no_exit_code(
 
     ended = end(python(tool, program, "--version"))
 
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.notes) == (0, "")

@@ -49,7 +49,7 @@ def shell(script: str) -> Sequence[str]:
 
 def broke(ended: Ended, message: str) -> None:
     assert ended.code == 1, ended
-    assert ONE_LINE.fullmatch(ended.err), ended.err
+    assert ONE_LINE.fullmatch(ended.notes), ended.err
     assert re.search(message, ended.err), ended.err
 
 
@@ -183,7 +183,7 @@ def test_a_run_does_not_depend_on_the_reader_of_its_output(tool: Tool, script: s
 
         ended = end(tool.start("apply", file, "--yes", under=shell(script)))
 
-        assert (ended.code, ended.err) == (0, "")
+        assert (ended.code, ended.notes) == (0, "")
         assert server.sent() == 20
         assert tool.run("status", "paint", "-o", "json").json["outcomes"]["applied"] == 20
 

@@ -124,7 +124,7 @@ def test_a_signal_ends_the_run_in_good_order_and_a_resume_repeats_nothing(
         ended = end(process, timeout=10)
 
         assert ended.code == 5, ended.err
-        assert ended.err.startswith(f"{number.name}: stopping; waiting for requests in flight")
+        assert ended.notes.startswith(f"{number.name}: stopping; waiting for requests in flight")
         assert f"Cause: interrupted by {number.name}" in ended.out
         run_file = says_how_to_go_on(ended)
         counts = outcomes(tool, run_file)
@@ -157,6 +157,7 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
         assert process.stderr is not None
         eventually(lambda: any(LOST.search(path) for path in server.patches()), "a lost answer")
         process.send_signal(signal.SIGTERM)
+        assert "applying slowly" in process.stderr.readline()
         assert process.stderr.readline().startswith("SIGTERM: stopping")
         process.send_signal(signal.SIGTERM)
         ended = end(process, timeout=5)

@@ -20,6 +20,7 @@ import pytest
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Progress
 from fleetpatch.report.progress import ProgressCounters, watch_applying, watch_planning
+from tests.report.samples import a_summary
 
 
 class Screen:
@@ -144,14 +145,15 @@ def test_nothing_is_drawn_without_a_terminal() -> None:
 
     with watch_applying(stream, total=5) as progress:
         progress.settled(Outcome.APPLIED, 5)
+        progress.ended(a_summary())
     assert "\x1b" not in stream.getvalue()
     assert stream.getvalue().endswith(" applying the run: 5 targets\n")
 
 
 def test_lines_are_written_on_a_terminal_if_somebody_asks_for_them() -> None:
     screen = Screen()
-    with terminal(screen) as stream, watch_applying(stream, total=5, every=10.0):
-        pass
+    with terminal(screen) as stream, watch_applying(stream, total=5, every=10.0) as progress:
+        progress.ended(a_summary())
     assert "applying the run: 5 targets" in screen.text
     assert b"\x1b[?25l" not in screen.raw
 

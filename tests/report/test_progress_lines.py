@@ -49,11 +49,19 @@ def a_report(**more: object) -> Report:
     return Report(summary, replace(live, **more))
 
 
-def test_a_run_begins_with_a_line() -> None:
+def test_a_run_begins_with_a_line_as_soon_as_its_session_reports() -> None:
+    with lines(Clock()) as (progress, stream):
+        progress.reported(a_report())
+        progress.reported(a_report())
+
+    assert stream.getvalue() == f"{AT}applying paint-1: 12,000 targets\n"
+
+
+def test_a_run_that_is_refused_before_it_begins_has_no_line() -> None:
     with lines(Clock()) as (_, stream):
         pass
 
-    assert stream.getvalue() == f"{AT}applying paint-1: 12,000 targets\n"
+    assert not stream.getvalue()
 
 
 def test_a_line_follows_every_thirty_seconds_and_no_more_often() -> None:
