@@ -3,7 +3,10 @@
 Another user who may write to a folder can put a link, a pipe or a file of their own at the path of
 ours. So our files are opened without following links, and each must be a regular file with one name
 (no hard link) that belongs to us, to root or to the owner of its folder, who could replace it
-anyway. Folders are created with mode 0700, whatever the umask is.
+anyway. Folders are created with mode 0700 and files with 0600, whatever the umask is.
+
+A folder that is made for a group (setgid, and writable by the group) has files and folders for its
+group: 0660 and 2770. There a file may also belong to another member of the group.
 
 A function that refuses raises OSError, whose `strerror` says what is wrong and what to do.
 """
@@ -20,6 +23,8 @@ from typing import Final
 _SAFELY: Final = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _PRIVATE_FILE: Final = 0o600
 _PRIVATE_FOLDER: Final = 0o700
+_GROUP_FILE: Final = 0o660
+_GROUP_FOLDER: Final = 0o2770
 
 _KINDS: Final = (
     (stat.S_ISDIR, "Is a directory"),
@@ -32,18 +37,19 @@ _KINDS: Final = (
 
 
 def open_own(path: Path, flags: int) -> int:
-    """Open one of our files to write it; it is created with mode 0600 if it is missing.
+    """Open one of our files to write it; it is created with `mode_of_new` if it is missing.
 
     `flags` are those of `os.open`, without O_CREAT and O_TRUNC. Returns the descriptor.
     """
+    mode = mode_of_new(path)
     try:
-        descriptor = os.open(path, flags | _SAFELY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
+        descriptor = os.open(path, flags | _SAFELY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         # Checked by name first, since opening a device may already have an effect.
         refuse_foreign(path)
         descriptor = os.open(path, flags | _SAFELY)
     else:
-        os.fchmod(descriptor, _PRIVATE_FILE)
+        os.fchmod(descriptor, mode)
     try:
         # Checked again as opened: the name may have been replaced between the two calls.
         _check(path, os.fstat(descriptor))
@@ -133,19 +139,34 @@ def read_start(path: Path, size: int) -> tuple[bytes, int]:
         return file.read(size), found.st_size
 
 
-def make_folder(folder: Path) -> None:
-    """Create a folder and its missing parents, each with mode 0700."""
+def mode_of_new(path: Path) -> int:
+    """Return the mode of a new file: 0660 in a folder that is made for a group, else 0600."""
+    return _GROUP_FILE if is_for_group(path.parent) else _PRIVATE_FILE
+
+
+def is_for_group(folder: Path) -> bool:
+    """Whether a folder is made for a group: it is setgid, and the group may write to it."""
+    wanted = stat.S_ISGID | stat.S_IWGRP
+    return _mode(folder) & wanted == wanted
+
+
+def make_folder(folder: Path, *, shared: bool = False) -> None:
+    """Create a folder and its missing parents, each with mode 0700.
+
+    With `shared`, or in a folder that is made for a group, it is made for the group as well.
+    """
     if folder.is_dir():
         return
     if folder.parent != folder:
         make_folder(folder.parent)
+    mode = _GROUP_FOLDER if shared or is_for_group(folder.parent) else _PRIVATE_FOLDER
     try:
-        folder.mkdir(_PRIVATE_FOLDER)
+        folder.mkdir(mode)
     except FileExistsError:
         if not folder.is_dir():
             raise
     else:
-        folder.chmod(_PRIVATE_FOLDER)  # a umask may have taken the owner's rights, too
+        folder.chmod(mode)  # a umask may have taken the owner's rights, too
 
 
 def refuse_shared(folder: Path) -> None:
@@ -185,8 +206,10 @@ def _check(path: Path, found: os.stat_result) -> None:
             " or name another file",
             str(path),
         )
-    trusted = (os.geteuid(), 0, path.parent.stat().st_uid)
-    if found.st_uid not in trusted:
+    folder = path.parent.stat()
+    trusted = (os.geteuid(), 0, folder.st_uid)
+    of_group = is_for_group(path.parent) and found.st_gid == folder.st_gid
+    if found.st_uid not in trusted and not of_group:
         raise OSError(
             errno.EPERM,
             f"belongs to another user (uid {found.st_uid}); name another file",

@@ -163,3 +163,54 @@ def test_only_the_start_of_a_regular_file_is_read(tmp_path: Path) -> None:
 def test_a_path_that_no_file_can_have_is_no_file(text: str) -> None:
     assert not files.is_regular(Path(text))
     assert not files.is_folder(Path(text))
+
+
+# Folders for a group
+
+
+def folder_for_group(tmp_path: Path) -> Path:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o2770)
+    return folder
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077, 0o777])
+def test_what_is_made_in_a_folder_for_a_group_is_for_the_group(tmp_path: Path, mask: int) -> None:
+    folder = folder_for_group(tmp_path)
+
+    with umask(mask):
+        files.make_folder(folder / "a" / "b")
+        os.close(files.open_own(folder / "a" / "file", os.O_WRONLY))
+        files.replace_own(folder / "a" / "small", b"content")
+
+    assert (folder / "a" / "b").stat().st_mode & 0o7777 == 0o2770
+    assert (folder / "a" / "file").stat().st_mode & 0o7777 == 0o660
+    assert (folder / "a" / "small").stat().st_mode & 0o7777 == 0o660
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o750, 0o755, 0o2750, 0o2755, 0o1777])
+def test_other_folders_stay_private_inside(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "private"
+    folder.mkdir()
+    folder.chmod(mode)
+
+    files.make_folder(folder / "a")
+    os.close(files.open_own(folder / "a" / "file", os.O_WRONLY))
+
+    assert (folder / "a").stat().st_mode & 0o777 == 0o700
+    assert (folder / "a" / "file").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_member_is_accepted_and_one_of_another_group_refused(
+    tmp_path: Path,
+) -> None:
+    folder = folder_for_group(tmp_path)
+    path = folder / "file"
+    path.touch()
+    os.chown(path, 65534, -1)
+    os.close(files.open_own(path, os.O_WRONLY))
+
+    os.chown(path, 65534, 65534)
+    assert "belongs to another user (uid 65534)" in refusal(path)

@@ -27,7 +27,7 @@ class PlanLock:
 @contextmanager
 def plan_lock(name: str, settings: Settings) -> Iterator[PlanLock]:
     """Lock a plan against other processes of this machine. Raises Locked, RunFileError."""
-    catalog.prepare(settings.runs.parent)
+    catalog.prepare(settings.runs.parent, shared=settings.shared)
     with flock.hold(flock.of_plan(settings.runs.parent, name), f"plan {name}"):
         yield PlanLock()
 

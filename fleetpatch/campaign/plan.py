@@ -94,7 +94,7 @@ async def expand(
 
 def _new_path(settings: Settings, run: str) -> Path:
     """Return the path of a new run file in the state folder."""
-    catalog.prepare(settings.runs.parent)
+    catalog.prepare(settings.runs.parent, shared=settings.shared)
     return catalog.run_path(settings.runs, run)
 
 

@@ -48,7 +48,8 @@ class Settings(msgspec.Struct, frozen=True):
     seconds. The kubeconfig is `$KUBECONFIG`, else `~/.kube/config`, else the pod's own account.
     `warn` is called with each line that the person should read; the log has it, too. `reason` says
     why the run is made; it is kept in the run. `progress_every` are the seconds between two lines
-    of progress, 0 for none; None: a bar on a terminal, lines elsewhere.
+    of progress, 0 for none; None: a bar on a terminal, lines elsewhere. `shared` makes a new state
+    folder for its group.
     """
 
     state_dir: Path | None = None
@@ -58,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True):
     clock: Clock = msgspec.field(default_factory=SystemClock)
     warn: Callable[[str], None] = _discard
     reason: str = ""
+    shared: bool = False
     progress_every: float | None = None
 
     @property

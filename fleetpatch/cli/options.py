@@ -138,6 +138,12 @@ StateDirOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+SharedOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--shared", help="Make a new state directory for its group: others can read and go on."
+    ),
+]
 LogFileOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from fleetpatch import files
-from fleetpatch.errors import Locked, RunFileError, SurroundingsError
+from fleetpatch.errors import Locked, RunFileError, SurroundingsError, UsageError
 from fleetpatch.journal import flock, heartbeat, meta, run_names
 from fleetpatch.journal.run_names import Age
 from fleetpatch.journal.runfile import RunFile
@@ -87,14 +87,21 @@ def home() -> Path | None:
         return None
 
 
-def prepare(state: Path) -> None:
+def prepare(state: Path, *, shared: bool = False) -> None:
     """Create the state folder and the folders in it if they are missing, only for their owner.
 
-    Raises RunFileError if they cannot be created, or if other users may replace files in them.
+    With `shared`, or if the state folder is made for a group, they are made for its group. Raises
+    RunFileError if they cannot be created, or if other users may replace files in them, and
+    UsageError with `shared` for a folder that exists and is private.
     """
     for folder in (state, runs_dir(state), flock.folder(state)):
         try:
-            files.make_folder(folder)
+            files.make_folder(folder, shared=shared)
+            if shared and not files.is_for_group(folder):
+                raise UsageError(
+                    f"{folder}: exists and is private; leave --shared out, name another with"
+                    f" --state-dir, or open it to its group with: chmod 2770 {folder}"
+                )
             files.refuse_shared(folder)
         except OSError as error:
             raise RunFileError(

@@ -60,7 +60,10 @@ def is_database(path: Path) -> bool:
 
 
 def create(path: Path) -> sqlite3.Connection:
-    """Create an empty database, readable only by its owner, and its folder if that is missing.
+    """Create an empty database, and its folder if that is missing.
+
+    It is readable only by its owner, or by the group that its folder is made for. SQLite gives the
+    files beside it the same mode.
 
     Raises RunFileError if something of that name exists, or if it cannot be created.
     """
@@ -72,12 +75,13 @@ def create(path: Path) -> sqlite3.Connection:
                 raise run_file_error(
                     path, f"{leftover.name} exists beside it; remove it, or name another"
                 )
+        mode = files.mode_of_new(path)
         try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
         except FileExistsError:
             raise run_file_error(path, "exists already; name another, or resume it") from None
         try:
-            os.fchmod(handle, 0o600)  # the umask may have taken rights from the owner
+            os.fchmod(handle, mode)  # the umask may have taken rights from the owner
         finally:
             os.close(handle)
     try:

@@ -19,6 +19,7 @@ from fleetpatch.cli.options import (
     RateOption,
     ReasonOption,
     RunFileOption,
+    SharedOption,
     StateDirOption,
     TimeoutOption,
     WaitOption,
@@ -58,6 +59,7 @@ def command(
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
+    shared: SharedOption = False,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
 ) -> None:
@@ -91,6 +93,7 @@ def command(
         request_timeout,
         warn=WarnOnce(),
         reason=reason,
+        shared=shared,
         progress_every=progress,
     )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)

@@ -20,6 +20,7 @@ from fleetpatch.cli.options import (
     ReasonOption,
     ResultFormat,
     RunFileOption,
+    SharedOption,
     StateDirOption,
     TimeoutOption,
     YesOption,
@@ -150,6 +151,7 @@ def _command(
         output: FormatOption = ResultFormat.TEXT,
         reason: ReasonOption = "",
         state_dir: StateDirOption = None,
+        shared: SharedOption = False,
         log_file: LogFileOption = None,
         request_timeout: TimeoutOption = 30.0,
     ) -> None:
@@ -185,7 +187,9 @@ def _command(
             guards=_without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip"),
             pace=_without_empty(concurrency=concurrency, rate=rate),
         )
-        settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
+        settings = Settings(
+            state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason, shared=shared
+        )
         if listing:
             show(plan, settings, output, what)
         elif dry_run is DryRun.CLIENT:

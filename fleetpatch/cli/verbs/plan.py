@@ -12,6 +12,7 @@ from fleetpatch.cli.options import (
     PreviewFormat,
     ReasonOption,
     RunFileOption,
+    SharedOption,
     StateDirOption,
     TimeoutOption,
     named_once,
@@ -41,6 +42,7 @@ def command(
     ] = PreviewFormat.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
+    shared: SharedOption = False,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
 ) -> None:
@@ -55,7 +57,9 @@ def command(
 
     loaded = load_plan(named_once(plan, filename, what="PLAN", verb="plan"))
     print_warnings(loaded)
-    settings = Settings(state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason)
+    settings = Settings(
+        state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason, shared=shared
+    )
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
     print_preview(planned, output, all_namespaces=namespaces)
     if show_code and planned.tally.open:

@@ -15,6 +15,7 @@ from fleetpatch.cli.options import (
     ReasonOption,
     RunArgument,
     RunFileOption,
+    SharedOption,
     SinceOption,
     StateDirOption,
     TimeoutOption,
@@ -40,6 +41,7 @@ def command(
     output: OutputOption = Output.TEXT,
     reason: ReasonOption = "",
     state_dir: StateDirOption = None,
+    shared: SharedOption = False,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
 ) -> None:
@@ -62,6 +64,7 @@ def command(
         request_timeout,
         warn=WarnOnce(),
         reason=reason,
+        shared=shared,
         progress_every=progress,
     )
     found = find_run(settings.runs, run)

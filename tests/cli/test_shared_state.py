@@ -1,0 +1,111 @@
+"""A state directory of a group, and a private one.
+
+Covered: the modes of all files of a run, `--shared`, another member of the group who sees a run,
+goes on with it and undoes it. Left out: single files (tests/test_files.py).
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calling import Caller
+from tests.cli.conftest import marking
+from tests.e2e.tool import Tool
+
+MEMBER, GROUP = 61234, 61235
+SHORT = {"pace": {"rate": "20/s", "burst": 1}, "limits": {"deadline": "200ms"}}
+
+
+def modes(state: Path) -> dict[str, int]:
+    """The mode of each file and folder, by its suffix or name."""
+    return {path.suffix or path.name: path.stat().st_mode & 0o7777 for path in state.rglob("*")}
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_with_shared_all_files_of_a_run_are_for_the_group(
+    call: Caller, tool: Tool, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        ended = call("apply", tool.write("plan.yaml", marking("for-group")), "--yes", "--shared")
+    finally:
+        os.umask(before)
+
+    assert ended.code == 0, ended.err
+    found = modes(tool.state)
+    assert tool.state.stat().st_mode & 0o7777 == 0o2770
+    assert {found[name] for name in ("runs", "locks")} == {0o2770}
+    assert {found[suffix] for suffix in (".run", ".jsonl", ".lock")} == {0o660}
+
+
+def test_without_it_they_are_private(call: Caller, tool: Tool) -> None:
+    assert call("apply", tool.write("plan.yaml", marking("private")), "--yes").code == 0
+
+    found = modes(tool.state)
+    assert {found[name] for name in ("runs", "locks")} == {0o700}
+    assert {found[suffix] for suffix in (".run", ".jsonl", ".lock")} == {0o600}
+
+
+def test_a_private_state_directory_is_not_opened_by_shared(call: Caller, tool: Tool) -> None:
+    file = tool.write("plan.yaml", marking("closed"))
+    assert call("plan", file).code == 0
+
+    ended = call("plan", file, "--shared")
+
+    assert ended.code == 2
+    assert f"{tool.state}: exists and is private" in ended.err
+    assert "chmod 2770" in ended.err
+
+
+@contextmanager
+def as_member(folder: Path) -> Iterator[None]:
+    """Run the block as a user who may write to `folder` only as a member of its group."""
+    closed = {path: path.stat().st_mode for path in folder.parents if not path.stat().st_mode & 1}
+    groups = os.getgroups()
+    try:
+        for path, mode in closed.items():
+            path.chmod(mode | 0o011)
+        os.setgroups([GROUP])
+        os.setegid(MEMBER)
+        os.seteuid(MEMBER)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+        for path, mode in closed.items():
+            path.chmod(mode)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_member_sees_a_run_and_goes_on_with_it_and_undoes_it(
+    call: Caller, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool.state.mkdir()
+    os.chown(tool.state, 0, GROUP)
+    tool.state.chmod(0o2770)
+    assert tool.kubeconfig is not None
+    config = tool.folder / "member.kubeconfig"
+    config.write_text(tool.kubeconfig.read_text())
+    config.chmod(0o644)
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    file = tool.write("plan.yaml", marking("handed-over", **SHORT))
+    begun = call("apply", file, "--yes", "-o", "json")
+    assert (begun.code, begun.json["causeCode"]) == (7, "deadline-passed"), begun.err
+
+    with as_member(tool.state):
+        seen = call("status", begun.json["run"], "-o", "json")
+        assert seen.code == 0, seen.err
+        assert seen.json["outcomes"] == begun.json["outcomes"]
+        while (ended := call("resume", begun.json["run"], "-o", "json")).code == 7:
+            pass
+        assert ended.code == 0, ended.err
+        assert ended.json["outcomes"]["applied"] == 20
+        undone = call("undo", ended.json["run"], "--yes", "-o", "json")
+        assert undone.code == 0, undone.err
+        assert undone.json["outcomes"]["applied"] == 20
+
+    assert call("status", undone.json["run"]).code == 0
