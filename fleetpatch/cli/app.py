@@ -41,6 +41,9 @@ VERBS = MappingProxyType(
 
 # A string and not an import statement: typer may be imported only after `signals.install`.
 _PARSER = "fleetpatch.cli.parser"
+_COMPLETION = "fleetpatch.cli.completion"
+_COMPLETE = "_FLEETPATCH_COMPLETE"
+"""The variable with which the scripts of typer ask for a completion."""
 
 
 def main() -> NoReturn:
@@ -63,6 +66,9 @@ def _call(arguments: list[str]) -> int:
     gc.disable()
     try:
         refuse_undecodable(arguments)
+        if (completed := _completed()) is not None:
+            streams.flush()
+            return completed
         code = _load(arguments)(arguments or ["--help"])
         streams.flush()
     except PlanError as error:
@@ -88,6 +94,15 @@ def _call(arguments: list[str]) -> int:
     return code or (Exit.OK if arguments else Exit.USAGE)
 
 
+def _completed() -> int | None:
+    """Complete a command line, if a shell asks for it; return the exit code, else None."""
+    instruction = os.environ.get(_COMPLETE, "")
+    if not instruction.startswith("complete_"):
+        return None
+    code: int | None = import_module(_COMPLETION).complete_for_shell(VERBS, instruction)
+    return code
+
+
 def refuse_undecodable(arguments: Sequence[str]) -> None:
     """Raise UsageError for the first argument that is not valid in the locale's encoding.
 
@@ -110,8 +125,8 @@ def _load(arguments: Sequence[str]) -> Callable[[list[str]], int | None]:
     """Import the module of the verb among `arguments`, and of no other verb."""
     words = [argument for argument in arguments if not argument.startswith("-")]
     verb = words[0] if words and words[0] in VERBS else None
-    # Shell completion needs the options of every verb.
-    completing = "_FLEETPATCH_COMPLETE" in os.environ
+    # A shell that only typer completes (PowerShell) needs the options of every verb.
+    completing = _COMPLETE in os.environ
     parser = import_module(_PARSER)
     call: Callable[[list[str]], int | None] = parser.command_line(
         VERBS, VERBS if completing else {verb}

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import redirect_stdout
 from functools import partial
-from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,6 +14,7 @@ from typer.core import TyperCommand, TyperOption
 
 from fleetpatch._version import __version__
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
+from fleetpatch.cli.verb_modules import function_of
 from fleetpatch.errors import FleetpatchError, UsageError
 from fleetpatch.files import is_stdout
 from fleetpatch.model.text import is_unicode
@@ -24,9 +24,6 @@ _UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
 
 _JOINED: Final = frozenset({"selector", "field_selector"})
 """Options that cannot be repeated, but take several terms, joined with a comma."""
-
-_MODULES: Final = {"annotate": "label"}
-"""The modules of verbs that do not have a module of their own name."""
 
 
 def command_line(
@@ -75,15 +72,9 @@ def build(verbs: Mapping[str, str], loaded: Collection[str | None]) -> typer.Typ
     )
     app.callback()(_root)
     for verb, summary in verbs.items():
-        command = _command_of(verb) if verb in loaded else _not_loaded
+        command = function_of(verb) if verb in loaded else _not_loaded
         app.command(verb, cls=Command, help=None if verb in loaded else summary)(command)
     return app
-
-
-def _command_of(verb: str) -> Callable[..., None]:
-    module = import_module(f"fleetpatch.cli.verbs.{_MODULES.get(verb, verb)}")
-    command: Callable[..., None] = getattr(module, verb if verb in _MODULES else "command")
-    return command
 
 
 def _not_loaded() -> None:

@@ -7,7 +7,7 @@ The name of a run is that of its file without `.run` (`fleetpatch.journal.run_na
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,13 +17,13 @@ import msgspec
 from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError, SurroundingsError, UsageError
 from fleetpatch.journal import flock, heartbeat, meta, run_names
+from fleetpatch.journal.folders import RUNS, home, runs_dir, state_dir
 from fleetpatch.journal.run_names import Age
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.run import STARTED, UNFINISHED, RunInfo, RunState
 
 _SUFFIX: Final = ".run"
-_RUNS: Final = "runs"
 _BEFORE_ALL: Final[Age] = ("19700101T0000", 0.0)
 
 
@@ -58,35 +58,6 @@ class RunEntry(msgspec.Struct, frozen=True):
         )
 
 
-def state_dir(option: Path | None, environ: Mapping[str, str], home: Path | None) -> Path:
-    """Return `--state-dir`, else `$FLEETPATCH_STATE_DIR`, else the user's XDG state folder.
-
-    Raises SurroundingsError if the home folder is needed and there is none.
-    """
-    if option is not None:
-        return option
-    if chosen := environ.get("FLEETPATCH_STATE_DIR"):
-        return Path(chosen)
-    base = Path(environ.get("XDG_STATE_HOME", ""))
-    # The XDG specification: a relative path is not valid and must be ignored.
-    if base.is_absolute():
-        return base / "fleetpatch"
-    if home is None:
-        raise SurroundingsError(
-            "there is no home folder for run files; name a folder with --state-dir or"
-            " $FLEETPATCH_STATE_DIR"
-        )
-    return home / ".local" / "state" / "fleetpatch"
-
-
-def home() -> Path | None:
-    """Return the home folder, or None for a uid without an account and without $HOME."""
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
-
-
 def prepare(state: Path, *, shared: bool = False) -> None:
     """Create the state folder and the folders in it if they are missing, only for their owner.
 
@@ -109,11 +80,6 @@ def prepare(state: Path, *, shared: bool = False) -> None:
             ) from error
 
 
-def runs_dir(state: Path) -> Path:
-    """Return the folder of run files within the state folder."""
-    return state / _RUNS
-
-
 def run_path(runs: Path, run: str) -> Path:
     """Return the path of the run file of this name."""
     return runs / f"{run}{_SUFFIX}"
@@ -126,7 +92,7 @@ def reference(run_file: Path) -> tuple[str, ...]:
     """
     path = run_file.absolute()
     runs, name = path.parent, run_names.parse(path.stem)
-    if name is None or runs.name != _RUNS or path.suffix != _SUFFIX:
+    if name is None or runs.name != RUNS or path.suffix != _SUFFIX:
         return (str(run_file),)
     try:
         is_default = runs_dir(state_dir(None, os.environ, home())).absolute() == runs

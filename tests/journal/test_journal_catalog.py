@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from fleetpatch.journal import catalog, run_names
+from fleetpatch.journal import catalog, folders, run_names
 from fleetpatch.model.run import RunState
 from tests.journal.makers import info, make, many
 
@@ -30,7 +30,7 @@ HOME = Path("/home/ann")
 def test_the_state_folder_follows_option_variable_and_xdg(
     option: Path | None, environ: dict[str, str], expected: str
 ) -> None:
-    assert catalog.state_dir(option, environ, HOME) == Path(expected)
+    assert folders.state_dir(option, environ, HOME) == Path(expected)
 
 
 def test_a_runs_place_follows_from_its_name() -> None:

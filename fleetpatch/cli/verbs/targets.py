@@ -82,6 +82,7 @@ def command(
     from fleetpatch.campaign.target_list import TargetFilter, list_targets
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_read
+    from fleetpatch.journal.campaigns import Campaign
     from fleetpatch.report import targets as report
     from fleetpatch.report.terminal import write
 
@@ -93,10 +94,9 @@ def command(
         frozenset(one for standing in outcome or () for one in _standings_of(standing)),
         frozenset(reason or ()),
     )
-    runs = to_read(found)
-    listed = _Limited(list_targets(runs, chosen), limit)
+    listed = _Limited(list_targets(to_read(found), chosen), limit)
     lines = {
-        Format.TEXT: lambda: report.target_lines(listed, runs=len(runs) > 1),
+        Format.TEXT: lambda: report.target_lines(listed, runs=isinstance(found, Campaign)),
         Format.JSON: lambda: report.target_json_array(listed),
         Format.JSONL: lambda: report.target_json_lines(listed),
         Format.CSV: lambda: report.target_csv_lines(listed),

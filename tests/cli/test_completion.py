@@ -1,0 +1,259 @@
+"""Completion for shells and for `kubectl fleetpatch`.
+
+Covered: verbs, options, values that are fixed, and those of this machine (runs, plans, contexts,
+kinds, namespaces, clusters); the protocols of bash, zsh, fish and kubectl; the entry points; that
+neither typer's parser nor a client is imported. Left out: the scripts of the shells, which are
+typer's.
+"""
+
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.cli import kubectl_completion
+from fleetpatch.cli.app import VERBS
+from fleetpatch.cli.completion import complete
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.run import Standing
+from tests.cli.calling import Caller
+from tests.e2e.tool import Tool, plan
+
+ROOT = Path(__file__).parents[2]
+
+KUBECONFIG = """\
+apiVersion: v1
+clusters:
+- cluster: {server: "https://10.0.0.1"}
+  name: not-a-context
+contexts:
+- context:
+    cluster: a
+    name: nested
+    namespace: team-blue
+    user: u
+  name: prod-a
+- name: "arn:aws:eks:eu:1:cluster/b"
+  context: {cluster: b, user: u}
+current-context: prod-a
+users:
+- name: u
+"""
+
+
+def completed(*line: str) -> list[str]:
+    """Return the values for the last word of the line."""
+    return [one.value for one in complete(VERBS, line[:-1], line[-1])]
+
+
+@pytest.fixture
+def run(call: Caller, tool: Tool) -> str:
+    """The name of a run of batch Jobs that was planned."""
+    block = {"kinds": ["jobs.batch"], "selector": "app"}
+    file = tool.write("paint.yaml", plan("paint", block, patch={"labels": {"colour": "red"}}))
+    ended = call("plan", file, "-o", "json")
+    assert ended.code == 0, ended.err
+    return str(ended.json["run"])
+
+
+def test_every_verb_is_a_first_word() -> None:
+    assert completed("") == [*VERBS, "--help", "--version"]
+    assert completed("ta") == ["targets"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_completes_its_options(verb: str) -> None:
+    options = completed(verb, "-")
+
+    assert "--help" in options
+    assert all(option.startswith("-") for option in options)
+
+
+def test_an_unknown_verb_completes_nothing() -> None:
+    assert completed("get", "") == completed("get", "-") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        (("targets", "x", "--reason", ""), list(Reason)),
+        (("resume", "x", "--failed", "--reason", "ex"), ["exists", "exhausted"]),
+        (("targets", "x", "--outcome", ""), list(Standing)),
+        (("targets", "x", "-o", ""), ["text", "json", "jsonl", "csv", "name"]),
+        (("plan", "x", "--output=m"), ["--output=markdown"]),
+        (("plan", "x", "--output", "=", "m"), ["markdown"]),
+        (("label", "jobs", "--dry-run=c"), ["--dry-run=client"]),
+        (("kinds", "--provider", ""), ["kubernetes", "cci"]),
+        (("label", "tfj"), ["tfjobs.kubeflow.org"]),
+        (("label", "jobs.batch,mx"), ["jobs.batch,mxjobs.kubeflow.org"]),
+        (("label", "--dry-run", "mx"), ["mxjobs.kubeflow.org"]),
+    ],
+)
+def test_fixed_values_are_completed(line: tuple[str, ...], values: list[str]) -> None:
+    assert completed(*line) == values
+
+
+@pytest.mark.parametrize("verb", ["status", "targets", "resume", "undo", "forget", "pause"])
+def test_runs_are_completed_by_the_names_of_their_plans_and_their_own(verb: str, run: str) -> None:
+    assert completed(verb, "pa") == ["paint", run]
+
+
+def test_runs_of_another_state_folder_are_completed(run: str, tool: Tool, tmp_path: Path) -> None:
+    assert completed("status", "--state-dir", str(tmp_path / "none"), "") == []
+    assert completed("status", "--state-dir", str(tool.state), "") == ["paint", run]
+
+
+def test_plan_files_and_folders_are_completed(call: Caller, tool: Tool, run: str) -> None:
+    assert call("status").code == 0
+    (tool.folder / "plans").mkdir()
+    (tool.folder / "plans" / "night.yaml").touch()
+    (tool.folder / "notes.txt").touch()
+
+    assert completed("plan", "pa") == ["paint.yaml"]
+    assert completed("validate", "plans/") == ["plans/night.yaml"]
+    assert completed("apply", "pa") == ["paint.yaml", "paint", run]
+    assert completed("apply", "-f", "pl") == ["plans/"]
+    assert "notes.txt" not in completed("plan", "")
+    assert completed("runs", "--plan", "") == ["paint"]
+
+
+def test_namespaces_clusters_and_kinds_are_those_of_the_run(call: Caller, run: str) -> None:
+    listed = call("targets", run, "-o", "json").json
+    spaces = {one["namespace"] for one in listed}
+
+    assert set(completed("targets", run, "-n", "")) == spaces
+    assert set(completed("targets", "paint", "--namespace", "")) == spaces
+    assert completed("targets", run, "--cluster", "") == ["sandbox"]
+    assert completed("targets", run, "--kind", "") == ["jobs.batch"]
+    assert set(completed("label", "jobs.batch", "-n", "")) == spaces
+
+
+def test_contexts_and_their_namespaces_are_those_of_the_kubeconfig(
+    call: Caller, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert call("status").code == 0
+    assert completed("label", "jobs", "--context", "") == ["sandbox"]
+    other = tool.write("other", KUBECONFIG)
+    contexts = ["arn:aws:eks:eu:1:cluster/b", "prod-a"]
+    assert completed("label", "jobs", "--kubeconfig", str(other), "--context", "") == contexts
+    monkeypatch.setenv("KUBECONFIG", f"{other}:{tool.kubeconfig}:{tool.folder}/missing")
+    assert completed("label", "jobs", "--context", "") == [*contexts, "sandbox"]
+    assert "team-blue" in completed("label", "jobs", "-n", "")
+
+
+def test_what_cannot_be_read_completes_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FLEETPATCH_STATE_DIR", str(tmp_path))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "missing"))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "odd-20260101T0000Z-aaaaaa.run").write_text("damaged")
+
+    assert completed("label", "jobs", "--context", "") == []
+    assert completed("label", "jobs", "-n", "") == []
+    assert completed("targets", "odd", "-n", "") == []
+    assert completed("plan", "no/such/folder/") == []
+
+
+# The protocols.
+
+
+def asked(call: Caller, monkeypatch: pytest.MonkeyPatch, shell: str, **variables: str) -> Any:
+    monkeypatch.setenv("_FLEETPATCH_COMPLETE", f"complete_{shell}")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return call()
+
+
+def test_bash_gets_a_value_a_line(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "fleetpatch targets --outcome = "
+
+    ended = asked(call, monkeypatch, "bash", COMP_WORDS=line, COMP_CWORD="3")
+
+    assert (ended.code, ended.out.split()) == (0, list(Standing))
+
+
+def test_bash_may_have_an_open_quotation(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "fleetpatch label 'jo"
+
+    assert asked(call, monkeypatch, "bash", COMP_WORDS=line, COMP_CWORD="2").code == 0
+
+
+def test_zsh_gets_a_command(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = asked(call, monkeypatch, "zsh", _TYPER_COMPLETE_ARGS="fleetpatch plan x -o ")
+    files = asked(call, monkeypatch, "zsh", _TYPER_COMPLETE_ARGS="fleetpatch plan x --log-file ")
+
+    assert (ended.code, ended.out) == (0, "compadd -- text json markdown\n")
+    assert files.out == "_files\n"
+
+
+def test_fish_gets_values_with_their_meaning(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = {"_TYPER_COMPLETE_ARGS": "fleetpatch targ"}
+
+    some = asked(call, monkeypatch, "fish", **line, _TYPER_COMPLETE_FISH_ACTION="get-args")
+    is_any = asked(call, monkeypatch, "fish", **line, _TYPER_COMPLETE_FISH_ACTION="is-args")
+
+    assert some.out == f"targets\t{VERBS['targets']}\n"
+    assert is_any.code == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "printed"),
+    [
+        (("tar",), [f"targets\t{VERBS['targets']}", ":4"]),
+        (("kinds", "--provider", "c"), ["cci", ":4"]),
+        (("plan", "--log-file", ""), [":0"]),
+        ((), None),
+    ],
+)
+def test_kubectl_gets_values_and_a_directive(
+    line: tuple[str, ...],
+    printed: list[str] | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["kubectl_complete-fleetpatch", *line])
+
+    kubectl_completion.main()
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == printed or (printed is None and len(lines) == len(VERBS) + 3)
+
+
+def test_a_folder_is_completed_without_a_blank_after_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plans").mkdir()
+    monkeypatch.setattr(sys, "argv", ["kubectl_complete-fleetpatch", "plan", f"{tmp_path}/"])
+
+    kubectl_completion.main()
+
+    assert capsys.readouterr().out == f"{tmp_path}/plans/\n:6\n"
+
+
+def test_the_entry_points_of_kubectl_are_functions() -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+
+    assert {"fleetpatch", "kubectl-fleetpatch", "kubectl_complete-fleetpatch"} == scripts.keys()
+    for target in scripts.values():
+        module, _, function = target.partition(":")
+        assert callable(getattr(import_module(module), function))
+
+
+def test_a_completion_imports_neither_the_parser_nor_a_client() -> None:
+    program = (
+        "import sys; from fleetpatch.cli.app import VERBS;"
+        "from fleetpatch.cli.completion import complete;"
+        "complete(VERBS, ['label', 'jobs.batch', '--context'], '');"
+        "print(*sorted({'aiohttp', 'pydantic', 'rich', 'ruamel', 'sqlite3', 'anyio'}"
+        " & sys.modules.keys()))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout.strip() == ""
