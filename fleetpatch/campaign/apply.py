@@ -46,10 +46,11 @@ def open_for_writing(
         if lock is None:
             stack.enter_context(plan_lock(_plan_name(run_file), settings))
         stack.enter_context(flock.hold(flock.beside(run_file), str(run_file)))
-        stack.enter_context(steering.holding(run_file))
+        heartbeats = stack.enter_context(steering.holding(run_file))
         opened = RunFile.open(run_file, write=True, now=settings.clock.wall)
         journal = stack.enter_context(opened)
         require_as_planned(journal)
+        journal.heartbeats = heartbeats
         yield journal
 
 

@@ -6,12 +6,14 @@
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from fleetpatch._version import __version__
+from fleetpatch.campaign import steering
 from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.coverage import check_coverage
 from fleetpatch.campaign.fleet import open_fleet
@@ -73,7 +75,8 @@ async def expand(
         source.refuse(find_unselective(narrowing), UnselectiveError)
     started = settings.clock.monotonic()
     info = _info(source, settings, dry_run=dry_run)
-    async with open_fleet(plan, settings, run=info.run) as clusters:
+    async with AsyncExitStack() as stack:
+        clusters = await stack.enter_async_context(open_fleet(plan, settings, run=info.run))
         path = run_file or _new_path(settings, info.run)
         reach = Reach(plan)
         kinds = await _kinds(source, clusters, reach, dry_run=dry_run)
@@ -82,6 +85,7 @@ async def expand(
         journal = RunFile.create(path, info, now=settings.clock.wall)
         # Removes the file again if anything in the block raises: a refused plan leaves no run.
         with journal.planning():
+            stack.enter_context(steering.holding(path))
             journal.note_releases(releases)
             await _fill(journal, plan, list_queries, settings)
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)

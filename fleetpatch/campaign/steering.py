@@ -1,9 +1,9 @@
 """Lets people steer a live run: reads their requests, and reports to them by the heartbeat.
 
-A task beside the session looks for requests (`fleetpatch.journal.control`) twice a second and
-writes the heartbeat (`fleetpatch.journal.heartbeat`) once a second, both in a thread, so that a
-slow disk delays neither requests nor answers. It sleeps real time, also where the session's clock
-is another one: people wait for it.
+A task beside the session looks for requests (`fleetpatch.journal.control`) twice a second, in a
+thread, and reports once a second to the heartbeats (`fleetpatch.journal.heartbeat`), which have a
+thread of their own. So a slow disk delays neither requests nor answers. The task sleeps real time,
+also where the session's clock is another one: people wait for it.
 
 A request that is followed is stored in the run file before it takes effect, so it is followed once,
 and a change of the pace holds for later sessions.
@@ -13,7 +13,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -32,10 +32,10 @@ from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import control, heartbeat
-from fleetpatch.journal.heartbeat import Heartbeat
+from fleetpatch.journal.heartbeat import Heartbeats
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
-from fleetpatch.model.live import Holder, Report
+from fleetpatch.model.live import Holder
 from fleetpatch.model.ports import Events
 from fleetpatch.model.steering import Action, PaceInForce, Request, pace_in_force
 from fleetpatch.report.wording import steered
@@ -65,24 +65,23 @@ def cause_of(request: Request) -> Cause:
 
 
 @contextmanager
-def holding(run_file: Path) -> Iterator[None]:
-    """Show by a heartbeat that this process uses a run file for writing, while the block runs.
+def holding(run_file: Path) -> Iterator[Heartbeats]:
+    """Show by heartbeats that this process uses a run file for writing, while the block runs.
 
-    The caller has the lock of the run file. Raises Locked if a session on another machine uses it,
-    and RunFileError if the heartbeat cannot be written.
+    The caller has the lock of the run file, unless it makes the file. Raises Locked if a session on
+    another machine uses it, and RunFileError if the heartbeat cannot be written.
     """
     heartbeat.refuse_elsewhere(run_file)
-    try:
-        heartbeat.write(run_file, Heartbeat(_holder(), time.monotonic_ns(), time.time()))
-    except OSError as error:
-        raise RunFileError(
-            f"{heartbeat.beside(run_file)}: {error.strerror}; nothing was sent: check the path and"
-            " the rights on its folder"
-        ) from error
-    try:
-        yield
-    finally:
-        heartbeat.remove(run_file)
+    beating = Heartbeats(run_file, _holder())
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(beating)
+        except OSError as error:
+            raise RunFileError(
+                f"{heartbeat.beside(run_file)}: {error.strerror}; nothing was sent: check the path"
+                " and the rights on its folder"
+            ) from error
+        yield beating
 
 
 def _holder() -> Holder:
@@ -110,7 +109,7 @@ class Steering:
     ) -> None:
         self._journal, self._writer, self._log, self._stop = journal, writer, log, stop
         self._counts, self._set_pace = counts, set_pace
-        self._holder = _holder()
+        self._heartbeats = journal.heartbeats
         self._followed = list(journal.steering)
         counts.steering = self._followed
         self._problem = self._logged = ""
@@ -141,7 +140,9 @@ class Steering:
                 beat_at = time.monotonic() + heartbeat.INTERVAL
                 report = self._counts.report()
                 self._counts.reported(report)
-                await to_thread.run_sync(partial(self._beat, report))
+                if self._heartbeats is not None:
+                    self._heartbeats.report(report, [one.id for one in self._followed])
+                    self._problem = self._problem or self._heartbeats.problem
             if self._problem not in ("", self._logged):
                 self._logged = self._problem
                 events.control_failed(self._log, self._problem)
@@ -157,11 +158,7 @@ class Steering:
     def _new(self, requests: Sequence[Request]) -> list[Request]:
         """Return the requests that are not followed yet, and are for this session."""
         known = {one.id for one in self._followed}
-        return [
-            one
-            for one in requests
-            if one.id not in known and one.session in ("", self._holder.session)
-        ]
+        return [one for one in requests if one.id not in known and one.session in ("", _SESSION)]
 
     async def _follow(self, requests: Sequence[Request]) -> None:
         for one in requests:
@@ -175,20 +172,6 @@ class Steering:
             if one.action is Action.CANCEL:
                 self.cancelled = cause
             self._stop.request(cause)
-
-    def _beat(self, report: Report) -> None:
-        """Write the heartbeat; an error does not stop the run, which does not need it."""
-        beat = Heartbeat(
-            self._holder,
-            time.monotonic_ns(),
-            time.time(),
-            msgspec.Raw(msgspec.json.encode(report)),
-            tuple(one.id for one in self._followed),
-        )
-        try:
-            heartbeat.write(self._journal.path, beat)
-        except OSError as error:
-            self._problem = f"{heartbeat.beside(self._journal.path)}: {error.strerror}"
 
 
 def _of_options(options: ApplyOptions) -> list[Request]:

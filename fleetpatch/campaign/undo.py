@@ -7,8 +7,10 @@ change that was applied and never confirmed is undone as well. Then all objects 
 (`fleetpatch.campaign.undo_survey`), so that only those are sent that are not back already.
 """
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+from fleetpatch.campaign import steering
 from fleetpatch.campaign.apply import open_for_writing
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.fleet import reopen_fleet
@@ -63,9 +65,11 @@ async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> 
         settings.clock.monotonic(),
     )
     path = new_file or run_path(settings.runs, info.run)
-    async with reopen_fleet(journal.info, plan, settings) as (clusters, _):
+    async with AsyncExitStack() as stack:
+        clusters, _ = await stack.enter_async_context(reopen_fleet(journal.info, plan, settings))
         planned = RunFile.create(path, info, now=settings.clock.wall)
         with planned.planning():
+            stack.enter_context(steering.holding(path))
             survey = UndoSurvey(journal, planned, change_of(journal.info, plan), settings)
             names = [cluster.name for cluster in journal.info.clusters]
             await survey.run(clusters, names, plan.pace.in_flight)

@@ -2,9 +2,10 @@
 
     STATE/runs/relabel-ml-teams-20260301T020000Z-4f9a1c.status.json
 
-A session replaces the file once a second and removes it at its end, so its age shows whether the
-session is alive. It carries the status of the run, too: SQLite's write-ahead log is shared memory
-of one machine, so a run file that is in use on another machine must not even be read.
+Who writes a run file (`Heartbeats`) replaces the file once a second and removes it at the end, so
+its age shows whether the session is alive. It carries the status of the run, too: SQLite's
+write-ahead log is shared memory of one machine, so a run file that is in use on another machine
+must not even be read.
 
 | the session runs | alive |
 |---|---|
@@ -16,10 +17,13 @@ machine, and share its file locks.
 """
 
 import os
+import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -38,6 +42,8 @@ GONE_AFTER: Final = 60.0
 _OBSERVED: Final = 3.0
 """Seconds in which a living session must have written again, whatever its clock shows."""
 _POLL: Final = 0.2
+_LAST: Final = 5.0
+"""Seconds to wait for a heartbeat that is being written at the end."""
 _LARGEST: Final = 16 << 20
 """Bytes; a status of a thousand namespaces has a hundredth of them."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -109,6 +115,63 @@ def read(run_file: Path) -> Heartbeat | None:
         return _decoder.decode(files.read_own(beside(run_file), _LARGEST))
     except (OSError, msgspec.DecodeError):
         return None
+
+
+class Heartbeats:
+    """Writes the heartbeat of this process once a second while its block runs, from a thread.
+
+    A thread also writes while the event loop is busy for long, as it is while objects are listed.
+    Entering the block raises OSError if the first heartbeat cannot be written. Later errors are in
+    `problem`: a run does not need its heartbeat.
+    """
+
+    def __init__(self, run_file: Path, holder: Holder) -> None:
+        self.holder = holder
+        self.problem = ""
+        self._run_file = run_file
+        self._status, self._followed = msgspec.Raw(b"null"), tuple[str, ...]()
+        self._due, self._is_over = threading.Event(), False
+        # A daemon: a disk that hangs must not keep the process from ending.
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._write()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_over = True
+        self._due.set()
+        self._thread.join(_LAST)
+        remove(self._run_file)
+
+    def report(self, report: Report, followed: Iterable[str]) -> None:
+        """Write this report with the next heartbeats, the first of them now."""
+        self._status = msgspec.Raw(msgspec.json.encode(report))
+        self._followed = tuple(followed)
+        self._due.set()
+
+    def _beat(self) -> None:
+        while not self._is_over:
+            self._due.wait(INTERVAL)
+            self._due.clear()
+            if self._is_over:
+                return
+            try:
+                self._write()
+            except OSError as error:
+                self.problem = f"{beside(self._run_file)}: {error.strerror}"
+
+    def _write(self) -> None:
+        write(
+            self._run_file,
+            Heartbeat(self.holder, time.monotonic_ns(), time.time(), self._status, self._followed),
+        )
 
 
 def live(run_file: Path, now: float | None = None) -> Heartbeat | None:

@@ -23,6 +23,7 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.journal import claims, codec, heartbeat, meta, seal, sqlite_file, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
+from fleetpatch.journal.heartbeat import Heartbeats
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import SharedObject, SurveyTable
 from fleetpatch.model.answer import NO_WARNINGS
@@ -76,6 +77,7 @@ class RunFile:
     `new_usage` and `new_warnings` are set by the session; each returns what is new since its last
     call, and `record` adds that to the file together with the outcomes. `waves` holds, wave by
     wave, the id of the last target in each cluster; it is empty for a run without waves.
+    `heartbeats` show others that the file is in use; who opens it for a session sets them.
     """
 
     def __init__(self, database: Database, info: RunInfo, now: Callable[[], float]) -> None:
@@ -86,6 +88,7 @@ class RunFile:
         self._now = now
         self.new_usage: Callable[[], Usage] = Usage
         self.new_warnings: Callable[[], Mapping[str, int]] = dict
+        self.heartbeats: Heartbeats | None = None
         self._survey: SurveyTable | None = None
         self._load()
 

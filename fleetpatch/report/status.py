@@ -27,7 +27,7 @@ _AS_PLANNED: Final = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 def status_lines(status: Status, now: float, *, log_file: str | None = None) -> Iterator[str]:
     """Yield the status as text; `now` is in seconds since the epoch."""
     summary = status.summary
-    is_live = status.holder is not None
+    is_live = status.live is not None
     yield from head_lines(summary, is_live=is_live)
     yield from _facts(status, now)
     yield ""

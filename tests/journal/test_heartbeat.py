@@ -19,7 +19,9 @@ from fleetpatch.errors import Locked
 from fleetpatch.journal import flock, heartbeat
 from fleetpatch.journal.heartbeat import Heartbeat
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.model.live import Holder
+from fleetpatch.model.live import Holder, Live, Report
+from tests.e2e.tool import eventually
+from tests.report.samples import a_summary
 
 NOW = 1_800_000_000.0
 HERE = heartbeat.machine()
@@ -164,3 +166,56 @@ def test_a_run_file_in_use_on_another_machine_is_never_opened(run_file: Path) ->
         RunFile.open(run_file)
     with pytest.raises(Locked):
         RunFile.open(run_file, write=True)
+
+
+def holder() -> Holder:
+    return beat().holder
+
+
+def test_who_holds_a_run_file_writes_again_and_again_and_removes_the_file_at_the_end(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.001)
+    seen = set[int]()
+
+    def has_seen(number: int) -> bool:
+        found = heartbeat.read(run_file)
+        seen.update([found.beat] if found else [])
+        return len(seen) >= number
+
+    with heartbeat.Heartbeats(run_file, holder()):
+        eventually(lambda: has_seen(3), "three heartbeats")
+    assert not heartbeat.beside(run_file).exists()
+
+
+def test_a_report_is_written_at_once(run_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat, "INTERVAL", 3600.0)
+    report = Report(a_summary(), Live(1.5, 1.0, 3, {"prod-a": "the plan's rate"}))
+
+    def shown() -> bool:
+        found = heartbeat.read(run_file)
+        return found is not None and found.report == report and found.followed == ("id-1",)
+
+    with heartbeat.Heartbeats(run_file, holder()) as beating:
+        beating.report(report, ["id-1"])
+        eventually(shown, "the report")
+
+
+def test_a_heartbeat_that_cannot_be_written_any_more_is_a_problem_and_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.001)
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    with heartbeat.Heartbeats(folder / "paint-1.run", holder()) as beating:
+        folder.rename(tmp_path / "moved")
+        eventually(lambda: bool(beating.problem), "the problem")
+    assert beating.problem.endswith("paint-1.status.json: No such file or directory")
+
+
+def test_a_first_heartbeat_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(FileNotFoundError),
+        heartbeat.Heartbeats(tmp_path / "missing" / "paint-1.run", holder()),
+    ):
+        pass
