@@ -2,12 +2,14 @@
 
 Covered: each module and test that a page names exists (`folder/module`, with or without `.py`,
 below fleetpatch/, and `tests/...`); the table of file names is complete; docs/reference.md has
-every verb and every cause code; the exit codes are those of the code; the example for Python
-catches errors. Left out: links between pages, which the documentation site checks.
+every verb and every cause code; the exit codes are those of the code; docs/operating.md has an
+answer to each code, and valid commands; the example for Python catches errors. Left out: links
+between pages, which the documentation site checks; the line for cron (tests/e2e/test_nightly.py).
 """
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -17,6 +19,7 @@ from fleetpatch.cli.parser import build
 from fleetpatch.cli.verbs import apply
 from fleetpatch.errors import Exit
 from fleetpatch.model.cause import EXIT_OF
+from fleetpatch.model.plan.load import parse_plan
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["docs/architecture.md", "docs/decisions/trust.md", "CONTRIBUTING.md", "docs/testing.md"]
@@ -49,9 +52,16 @@ def test_the_table_of_file_names_lists_every_file_of_such_a_name() -> None:
         assert listed == {str(path.relative_to(ROOT / "fleetpatch")) for path in found}
 
 
-def test_the_table_of_cause_codes_is_that_of_the_code() -> None:
-    text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
-    section = text.partition("## Cause codes\n")[2].partition("\n## ")[0]
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [
+        ("docs/reference.md", "## Cause codes\n"),
+        ("docs/operating.md", "## How to answer each cause code\n"),
+    ],
+)
+def test_the_tables_of_cause_codes_are_those_of_the_code(page: str, heading: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    section = text.partition(heading)[2].partition("\n## ")[0]
 
     rows = re.findall(r"^\| (\d) \| `([a-z-]+)` \|", section, re.MULTILINE)
     assert {code: int(exit_code) for exit_code, code in rows} == dict(EXIT_OF)
@@ -67,6 +77,42 @@ def test_the_exit_codes_of_the_readme_and_of_apply_are_those_of_the_code() -> No
     assert [int(code) for code in re.findall(r"\b\d\b", helped)] == [*Exit]
 
 
+def test_the_operating_guide_says_what_to_alert_on_for_each_exit_code_of_apply() -> None:
+    text = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    section = text.partition("## What to alert on\n")[2].partition("\n## ")[0]
+
+    rows = re.findall(r"^\| ([\d, ]+) \|", section, re.MULTILINE)
+    codes = [int(code) for row in rows for code in row.split(", ")]
+    assert sorted(codes) == sorted({Exit.OK, *EXIT_OF.values()})
+
+
+def test_the_commands_of_the_operating_guide_exist() -> None:
+    text = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    calls = re.findall(r"fleetpatch ([a-z]+)((?: [^`\n|;#]+)?)", text)
+
+    called = [(verb, option) for verb, rest in calls for option in re.findall(r"--[a-z-]+", rest)]
+    assert called
+    assert [verb for verb, _ in calls if verb not in VERBS] == []
+    known = {
+        (verb, name)
+        for verb, command in commands_of_all_verbs().items()
+        for param in command.params
+        for name in param.opts
+    }
+    assert [call for call in called if call not in known] == []
+
+
+def test_the_plan_of_the_operating_guide_is_valid() -> None:
+    text = (ROOT / "docs/operating.md").read_text(encoding="utf-8")
+    (excerpt,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    rest = (
+        "apiVersion: fleetpatch/v1\nkind: Plan\n"
+        "targets: [{kinds: [jobs.batch], selector: app}]\npatch: {labels: {a: b}}\n"
+    )
+
+    assert parse_plan(excerpt + rest, "operating.md").plan.name == "relabel"
+
+
 def test_the_reference_has_every_verb() -> None:
     text = (ROOT / "docs/reference.md").read_text(encoding="utf-8")
 
@@ -74,9 +120,13 @@ def test_the_reference_has_every_verb() -> None:
     assert [verb for verb in VERBS if not re.search(rf"`{verb}\b", commands)] == []
 
 
+def commands_of_all_verbs() -> dict[str, Any]:
+    commands: dict[str, Any] = typer.main.get_command(build(VERBS, VERBS)).commands  # type: ignore[attr-defined]
+    return commands
+
+
 def options_of_all_verbs() -> set[str]:
-    commands = typer.main.get_command(build(VERBS, VERBS)).commands  # type: ignore[attr-defined]
-    params = [param for command in commands.values() for param in command.params]
+    params = [param for command in commands_of_all_verbs().values() for param in command.params]
     return {name for param in params for name in param.opts if name.startswith("--")} - {"--help"}
 
 

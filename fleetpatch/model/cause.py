@@ -1,7 +1,8 @@
 """Why a command did not do all that was asked: a code for programs and a line for people.
 
 `CauseCode` is a closed set and an interface: the run file, the log, `status` and JSON have it
-(`causeCode`), docs/reference.md lists it, and a test compares both.
+(`causeCode`), docs/reference.md lists it, and docs/operating.md says how to answer each code. A
+test compares all of them.
 
 `EXIT_OF` says how serious a cause is. Exit 5 is *as planned*: the next call continues the run by
 itself. Exit 7 is *trouble*: a person should look first.

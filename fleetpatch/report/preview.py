@@ -172,8 +172,6 @@ def _header(info: RunInfo, digest: str) -> Iterator[str]:
         yield f"Digest   {digest}"
     for cluster in info.clusters:
         yield f"Cluster  {clean(cluster.name)} at {clean(cluster.server)}"
-    for name, why in info.missing.items():
-        yield f"Warning: cluster {clean(name)} is left out: {clean(why)}"
 
 
 def _sample(sample: Sample) -> Iterator[str]:

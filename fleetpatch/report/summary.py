@@ -56,13 +56,15 @@ def foot_lines(
 
 
 def note_lines(info: RunInfo) -> Iterator[str]:
-    """Yield what people wrote about the run: description, annotations and reason."""
+    """Yield what people wrote about the run, and the clusters that it leaves out."""
     if info.description:
         yield f"About    {clean(info.description)}"
     for key, value in info.annotations.items():
         yield f"Note     {clean(key)}: {clean(value)}"
     if info.reason:
         yield f"Reason   {clean(info.reason)}"
+    for name, why in info.missing.items():
+        yield f"Missing  {clean(name)}: {clean(why)}"
 
 
 def warning_lines(summary: Summary) -> Iterator[str]:
