@@ -152,6 +152,8 @@ def _next(summary: Summary) -> Iterator[str]:
 def _continuing(summary: Summary) -> str:
     """Return the command that continues an unfinished run, and what it does."""
     resume = command("resume", *summary.words)
+    if summary.is_cancelled:
+        return f"{command('undo', *summary.words)}  (puts back what the run changed)"
     if summary.state is RunState.PLANNED:
         return f"{command('apply', *summary.words)}  (begins the run)"
     if summary.awaits_promotion:
@@ -173,6 +175,9 @@ def not_continued(summary: Summary, *, resume_halted: bool, promote: bool) -> st
     if summary.state is RunState.FINISHED:
         retry = f"; `{command('resume', *words, '--failed')}` retries the failed targets"
         return f"Run {run} is finished; nothing was sent{retry if summary.tally.failed else ''}."
+    if summary.is_cancelled and not resume_halted:
+        resume = command("resume", *words)
+        return f"Run {run} is cancelled, and is continued only by `{resume}`."
     if summary.awaits_promotion and not promote:
         resume = command("resume", *words, "--promote")
         return f"Run {run} is not continued: its next wave begins only with `{resume}`."
