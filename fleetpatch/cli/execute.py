@@ -28,7 +28,7 @@ from fleetpatch.model.run import Summary
 from fleetpatch.report.preview import QUESTION, confirmation_lines, is_yes, preview_lines
 from fleetpatch.report.progress import watch_applying, watch_planning
 from fleetpatch.report.summary import not_continued
-from fleetpatch.report.terminal import width_of, write
+from fleetpatch.report.terminal import write
 from fleetpatch.report.wording import command, several
 from fleetpatch.rules.running.run_state import exit_code
 
@@ -152,7 +152,7 @@ def _how_far(planned: Summary) -> str:
 def _confirm(planned: Summary) -> None:
     """Show what would be sent, and ask. Exits unless the answer is yes."""
     view = preview(Path(planned.run_file))
-    write(preview_lines(view, advise=False, width=width_of(sys.stderr)), sys.stderr)
+    write(preview_lines(view, advise=False), sys.stderr)
     write(confirmation_lines(planned), sys.stderr)
     ask(kept=f" (the plan is kept: {planned.run_file})", declined=_nothing_sent(planned))
 

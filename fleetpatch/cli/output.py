@@ -26,7 +26,7 @@ from fleetpatch.report.preview import preview_lines
 from fleetpatch.report.preview_markdown import markdown_lines
 from fleetpatch.report.summary import summary_lines
 from fleetpatch.report.targets import target_csv_lines, target_name_lines
-from fleetpatch.report.terminal import width_of, write
+from fleetpatch.report.terminal import write
 
 
 def print_summary(summary: Summary, settings: Settings, output: Output | ResultFormat) -> None:
@@ -79,8 +79,7 @@ def print_preview(
         case "markdown":
             write(markdown_lines(view, all_namespaces=all_namespaces), sys.stdout)
         case _:
-            lines = preview_lines(view, all_namespaces=all_namespaces, width=width_of(sys.stdout))
-            write(lines, sys.stdout)
+            write(preview_lines(view, all_namespaces=all_namespaces), sys.stdout)
 
 
 def print_warnings(plan: PlanFile) -> None:

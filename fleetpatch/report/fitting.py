@@ -5,6 +5,7 @@
 | of a table | its columns of text are cut (`TableLine.fitted`) |
 | with a path | the path loses its beginning: its name, which commands take, stays whole |
 | `Next:` with a command | what the command does goes to a line of its own |
+| that ends with a command | the command goes to a line of its own |
 | any other | is broken between words, and indented below its first line |
 
 A word that is longer than the line, such as a command, stays as it is.
@@ -20,7 +21,10 @@ from fleetpatch.report.table import CUT, TableLine
 
 _PATH: Final = re.compile(r"((?:Run file|Log):? +)(/.*)")
 _COMMAND: Final = re.compile(r"(Next: +\S.*?)  (\(.*\))")
-_HANGING: Final = re.compile(r" *(?:[A-Z][A-Za-z ]{1,10}[:] +|[A-Z][a-z]{1,8} {2,}| {2,})?")
+_ENDING: Final = re.compile(r"(.*:) (fleetpatch [^`]*)")
+_HANGING: Final = re.compile(
+    r" *(?:[A-Z][A-Za-z ]{1,10}[:] +|[A-Z][a-z]{1,8} {2,}|Expected | {2,})?"
+)
 _LEAST: Final = 20
 """Characters of a line that are left beside its indentation at least."""
 
@@ -42,6 +46,9 @@ def _broken(line: str, width: int) -> Iterator[str]:
     elif command := _COMMAND.fullmatch(line):
         yield command[1]
         yield from _wrapped(f"{' ' * 10}{command[2]}", width, " " * 11)
+    elif ending := _ENDING.fullmatch(line):
+        yield from _wrapped(ending[1], width, "  ")
+        yield f"  {ending[2]}"
     else:
         found = _HANGING.match(line)
         indent = found.end() if found else 0

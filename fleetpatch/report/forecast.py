@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from textwrap import wrap
 from typing import Final
 
 import msgspec
@@ -56,22 +55,10 @@ class Forecast(msgspec.Struct, frozen=True):
         return self.waves.pause * (len(self.waves.sizes) - 1) if self.waves else 0.0
 
 
-def forecast_lines(forecast: Forecast, width: int | None = None) -> Iterator[str]:
-    """Yield each part, as `Waves    3: 1, 10, 89 objects`; folded to `width` unless it is None."""
+def forecast_lines(forecast: Forecast) -> Iterator[str]:
+    """Yield a line for each part, as `Waves    3: 1, 10, 89 objects`."""
     for name, text in forecast_parts(forecast):
-        line = f"{name:<8} {text}"
-        yield from [line] if width is None else _folded(line, width)
-
-
-def _folded(line: str, width: int) -> list[str]:
-    # A command must stay one word that can be copied.
-    return wrap(
-        line,
-        width,
-        subsequent_indent=" " * 9,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+        yield f"{name:<8} {text}"
 
 
 def forecast_parts(forecast: Forecast) -> Iterator[tuple[str, str]]:

@@ -69,20 +69,15 @@ class Preview(msgspec.Struct, frozen=True):
 
 
 def preview_lines(
-    preview: Preview,
-    *,
-    advise: bool = True,
-    all_namespaces: bool = False,
-    width: int | None = None,
+    preview: Preview, *, advise: bool = True, all_namespaces: bool = False
 ) -> Iterator[str]:
     """Yield what the plan would do, and with `advise` the next command.
 
-    Without `all_namespaces` the small ones of each kind share one row. Long sentences are folded to
-    `width` columns.
+    Without `all_namespaces` the small ones of each kind share one row.
     """
     yield from _header(preview.summary.info, preview.digest)
     if preview.forecast:
-        yield from forecast_lines(preview.forecast, width)
+        yield from forecast_lines(preview.forecast)
     yield ""
     summary = preview.summary
     yield from table(

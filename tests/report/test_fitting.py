@@ -76,7 +76,9 @@ def test_what_a_command_does_goes_to_a_line_of_its_own() -> None:
     ]
 
 
-@pytest.mark.parametrize("begin", ["Cause: ", "Warning: ", "    patched       5  ", "Limit:    "])
+@pytest.mark.parametrize(
+    "begin", ["Cause: ", "Warning: ", "    patched       5  ", "Limit:    ", "Expected "]
+)
 def test_a_sentence_is_broken_between_words_and_indented(begin: str) -> None:
     words = " ".join(["paused because of something"] * 5)
 
@@ -86,6 +88,16 @@ def test_a_sentence_is_broken_between_words_and_indented(begin: str) -> None:
     assert all(line.startswith(" ") for line in others)
     assert all(len(line) <= 60 for line in (first, *others))
     assert " ".join(f"{first} {' '.join(others)}".split()) == " ".join((begin + words).split())
+
+
+def test_a_command_at_the_end_of_a_sentence_stays_in_one_piece() -> None:
+    command = "fleetpatch apply relabel-ml-teams-20260301T0200Z-4f9a1c"
+    line = f"Nothing was sent. To patch 1,234 of the 1,256 objects: {command}"
+
+    assert in_room(line, 80) == [
+        "Nothing was sent. To patch 1,234 of the 1,256 objects:",
+        f"  {command}",
+    ]
 
 
 def test_control_characters_never_arrive() -> None:

@@ -86,11 +86,3 @@ def test_limits_are_named_where_there_are_any() -> None:
 
 def test_a_run_without_an_open_target_takes_no_time() -> None:
     assert "Expected" not in lines(replace(PLAIN, sending=0.0))
-
-
-def test_on_a_narrow_terminal_sentences_are_folded_below_their_text() -> None:
-    folded = list(forecast_lines(replace(PLAIN, waves=WAVES), 60))
-
-    assert max(map(len, folded)) <= 60
-    assert folded[0].startswith("Waves    3: 1, 124")
-    assert folded[1].startswith(" " * 9)
