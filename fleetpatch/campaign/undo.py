@@ -22,7 +22,7 @@ from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.campaign.undo_survey import UndoSurvey
 from fleetpatch.errors import Refused
-from fleetpatch.journal import campaigns, queries
+from fleetpatch.journal import campaigns, meta, queries
 from fleetpatch.journal.catalog import run_path
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import undo_digest
@@ -79,7 +79,8 @@ async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> 
             planned.set_digest(undo_digest(journal.info.run, info.plan, planned.sealed))
             elapsed = settings.clock.monotonic() - started
             planned.count_planning(usage_of(clusters, elapsed), warnings_of(clusters))
-            planned.note_undone(journal.path)
+            with planned.database.transaction():
+                meta.note_file_of_undone(planned.database, journal.path)
         with planned:
             return log_expansion(planned, clusters, settings)
 

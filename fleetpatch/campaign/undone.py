@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import catalog, flock, queries
+from fleetpatch.journal import catalog, flock, meta, queries
 from fleetpatch.journal.runfile import RunFile
 
 
@@ -38,7 +38,10 @@ def _file_of_undone(undo: RunFile, settings: Settings) -> Path | None:
     if not name:
         return None
     folders = (undo.path.parent, settings.runs)
-    for path in (Path(undo.file_of_undone), *(catalog.run_path(one, name) for one in folders)):
+    for path in (
+        Path(meta.file_of_undone(undo.database)),
+        *(catalog.run_path(one, name) for one in folders),
+    ):
         if path.is_file() and catalog.read_entry(path).run == name:
             return path
     return None

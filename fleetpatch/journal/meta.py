@@ -1,6 +1,7 @@
 """The facts of a run as a whole: the tables `meta`, `clusters` and `reasons`."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -146,6 +147,16 @@ def put_state(database: Database, state: RunState, cause: Cause | None) -> None:
 def undone_by(database: Database) -> str:
     """Read the id of the run that undid this one; empty if there is none."""
     return database.meta()["undone_by"]
+
+
+def file_of_undone(database: Database) -> str:
+    """Read the path of the run file that this undo undoes; empty if it is not known."""
+    return database.meta().get("file_of_undone", "")
+
+
+def note_file_of_undone(database: Database, run_file: Path) -> None:
+    """Note the path of the run file that this undo undoes, within a transaction."""
+    database.put([("file_of_undone", str(run_file.absolute()))])
 
 
 def partly(database: Database) -> bool:

@@ -365,16 +365,6 @@ class RunFile:
         firsts = {name: before.get(name, self._ranges[name].first - 1) + 1 for name in ends}
         return waves.progress(self.database, [(firsts[name], last) for name, last in ends.items()])
 
-    @property
-    def file_of_undone(self) -> str:
-        """The path of the run file that this undo undoes; empty if it is not known."""
-        return self.database.meta().get("file_of_undone", "")
-
-    def note_undone(self, run_file: Path) -> None:
-        """Store the path of the run file that this undo undoes."""
-        with self.database.transaction():
-            self.database.put([("file_of_undone", str(run_file.absolute()))])
-
     def note_undo(self, run: str) -> None:
         """Store the name of the run that put this one back; empty if none has."""
         with self.database.transaction():
