@@ -118,7 +118,7 @@ def _reason(entry: RunEntry, put_back: Collection[str]) -> str:
     if entry.is_unfinished:
         return "it is unfinished"
     is_undo = entry.info is not None and entry.info.undo_of
-    if entry.info is None or entry.info.dry_run or is_undo or not _has_applied(entry):
+    if entry.info is None or entry.info.dry_run or is_undo or not _may_have_changed(entry):
         return ""
     return "it is not undone"
 
@@ -131,9 +131,9 @@ def _reason_of_undo(entry: RunEntry, staying: Collection[str]) -> str:
     return f"it has undone {entry.info.undo_of}, which is kept"
 
 
-def _has_applied(entry: RunEntry) -> bool:
+def _may_have_changed(entry: RunEntry) -> bool:
     with RunFile.open(entry.path, check=False) as run:
-        return queries.summary(run).tally.applied > 0
+        return queries.summary(run).may_have_changed
 
 
 def _remove(run_file: Path) -> None:

@@ -13,7 +13,6 @@ from fleetpatch.errors import UsageError
 from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.journal.campaigns import put_back as put_back_by
 from fleetpatch.journal.catalog import RunEntry, planned_at
-from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Summary
 from fleetpatch.report.wording import command
 
@@ -84,18 +83,11 @@ def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
     _report_problems(found)
     put_back = put_back_by([*found.undos, *found.runs])
     started = [one for one in found.started if since is None or planned_at(one.path) >= since]
-    changed = [one for entry in started if _has_changed(one := summarize(entry.path))]
+    changed = [one for entry in started if (one := summarize(entry.path)).may_have_changed]
     if not changed:
         when = "" if since is None else " since then"
         raise UsageError(f"{found.name}: no run of it has changed anything{when}; nothing to undo")
     return [one for one in changed if one.info.run not in put_back] or changed[:1]
-
-
-def _has_changed(summary: Summary) -> bool:
-    """Return whether a run may have changed objects."""
-    failed = summary.reasons.get(Outcome.FAILED, {})
-    tally = summary.tally
-    return bool(tally.applied or tally.in_doubt or Reason.NOT_EFFECTIVE in failed)
 
 
 def _report_problems(campaign: Campaign) -> None:

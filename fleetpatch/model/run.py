@@ -245,6 +245,13 @@ class Summary(msgspec.Struct, frozen=True):
     reference: tuple[str, ...] = ()
 
     @property
+    def may_have_changed(self) -> bool:
+        """Whether there may be something to undo; a target that failed may be changed in part."""
+        failed = self.reasons.get(Outcome.FAILED, {})
+        tally = self.tally
+        return bool(tally.applied or tally.in_doubt or Reason.NOT_EFFECTIVE in failed)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The words of a command line that name the run, options included."""
         return self.reference or (self.run_file,)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from typing import Annotated
 
 import typer
@@ -49,7 +50,10 @@ def command(
     for problem in listed.problems:
         sys.stderr.write(f"{problem}\n")
     if output is Output.JSON:
-        typer.echo(json.dumps([as_json(summary) for summary in listed.runs]))
+        from fleetpatch.campaign.view import with_window
+
+        now = time.time()
+        typer.echo(json.dumps([as_json(with_window(one, now)) for one in listed.runs]))
     elif listed.runs:
         write(run_lines(listed.runs, width_of(sys.stdout)), sys.stdout)
         if listed.has_more:
