@@ -203,8 +203,8 @@ def test_a_second_signal_shows_the_cursor_again_and_names_the_run(own: Tool) -> 
             process.wait()
 
     (run_file,) = own.state.rglob("*.run")
-    said = f"\x1b[?25h\r\nSIGINT: exited at once; continue with `fleetpatch resume {run_file}`\r\n"
-    assert seen.endswith(said.encode())
+    advice = f"continue with `fleetpatch resume {run_file.stem}`\r\n"
+    assert seen.endswith(f"\x1b[?25h\r\nSIGINT: exited at once; {advice}".encode())
 
 
 def test_the_token_is_in_nothing_that_is_written(own: Tool) -> None:

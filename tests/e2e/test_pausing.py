@@ -10,7 +10,6 @@ import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
@@ -23,7 +22,7 @@ from tests.e2e.tool import Tool, end, eventually, plan
 JOBS = 300
 BATCH_JOBS = JOBS // 5
 LOST = re.compile("-job-0000[03]")
-GOES_ON = re.compile(r"^Next: +fleetpatch resume (\S+\.run)  \(continues", re.MULTILINE)
+GOES_ON = re.compile(r"^Next: +fleetpatch resume (\S+)  \(continues", re.MULTILINE)
 
 
 def slowly(rate: str) -> dict[str, Any]:
@@ -41,10 +40,10 @@ def outcomes(tool: Tool, run: object) -> dict[str, int]:
     return counts
 
 
-def says_how_to_go_on(ended: Ended) -> Path:
+def says_how_to_go_on(ended: Ended) -> str:
     found = GOES_ON.search(ended.out)
     assert found, ended.out
-    return Path(found[1])
+    return found[1]
 
 
 @contextmanager
@@ -73,12 +72,12 @@ def test_credentials_refused_for_good_pause_the_run_and_fail_nothing(tool: Tool)
 
     assert ended.code == 7
     assert "does not accept our credentials: 401" in ended.out
-    run_file = says_how_to_go_on(ended)
-    counts = outcomes(tool, run_file)
+    run = says_how_to_go_on(ended)
+    counts = outcomes(tool, run)
     assert (counts["failed"], counts["pending"]) == (0, BATCH_JOBS)
 
     with sandbox(tool, jobs=JOBS, port=port) as server:
-        again = tool.run("apply", run_file, "--yes", "-o", "json")
+        again = tool.run("apply", run, "--yes", "-o", "json")
 
         assert again.code == 0, again.err
         assert again.json["outcomes"]["applied"] == BATCH_JOBS
@@ -98,15 +97,15 @@ def test_a_server_that_dies_pauses_the_run_soon_which_resumes_on_the_next_one(
 
     assert ended.code == 7, ended.err
     assert "unreachable: cannot connect" in ended.out
-    run_file = says_how_to_go_on(ended)
-    counts = outcomes(tool, run_file)
+    run = says_how_to_go_on(ended)
+    counts = outcomes(tool, run)
     assert counts["failed"] == 0
     assert counts["applied"] >= 1
     assert counts["pending"] == BATCH_JOBS - counts["applied"]
 
     # The same fleet again, as it was before the first run.
     with sandbox(tool, jobs=JOBS, port=port) as next_one:
-        again = tool.run("apply", run_file, "--yes", "-o", "json")
+        again = tool.run("apply", run, "--yes", "-o", "json")
 
         assert again.code == 0, again.err
         assert again.json["outcomes"]["applied"] == BATCH_JOBS
@@ -126,15 +125,15 @@ def test_a_signal_ends_the_run_in_good_order_and_a_resume_repeats_nothing(
         assert ended.code == 5, ended.err
         assert ended.notes.startswith(f"{number.name}: stopping; waiting for requests in flight")
         assert f"Cause: interrupted by {number.name}" in ended.out
-        run_file = says_how_to_go_on(ended)
-        counts = outcomes(tool, run_file)
+        run = says_how_to_go_on(ended)
+        counts = outcomes(tool, run)
         assert counts["applied"] == server.sent(), "what was sent is on record"
         assert counts["pending"] == BATCH_JOBS - counts["applied"] > 0
 
         again = tool.run("apply", what, "--yes", "-o", "json")
 
         assert again.code == 0, again.err
-        assert again.json["run"] == run_file.stem
+        assert again.json["run"] == run
         assert again.json["outcomes"]["applied"] == BATCH_JOBS
         assert again.json["requests"]["patch"] == BATCH_JOBS
         assert set(server.patches().values()) == {1}
@@ -163,7 +162,7 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
         ended = end(process, timeout=5)
         assert ended.code == 5
         (run_file,) = tool.state.rglob("*.run")
-        said = f"SIGTERM: exited at once; continue with `fleetpatch resume {run_file}`\n"
+        said = f"SIGTERM: exited at once; continue with `fleetpatch resume {run_file.stem}`\n"
         assert ended.err.endswith(said)
         in_doubt = {one["uid"] for one in tool.targets("slowly") if one["inDoubt"]}
         assert in_doubt
