@@ -11,6 +11,7 @@ private.
 | `await undo(run_file)` | plans the undo of a run; returns the summary of a new run |
 | `summarize(run_file)` | returns the summary of a run file |
 | `Settings`, `Stop` | where state is kept; how to end a run early |
+| `Cause`, `CauseCode` | why a run ended early: a code and a line for people |
 
 All errors are `FleetpatchError`s. Names are imported when they are first used, since
 `fleetpatch --help` must not wait for the HTTP client.
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     from fleetpatch.campaign.settings import Settings, Stop
     from fleetpatch.campaign.undo import undo
     from fleetpatch.campaign.view import summarize
+    from fleetpatch.model.cause import Cause, CauseCode
     from fleetpatch.model.plan.load import load_plan
 
 __all__ = [
+    "Cause",
+    "CauseCode",
     "FleetpatchError",
     "Settings",
     "Stop",
@@ -43,6 +47,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Cause": "fleetpatch.model.cause",
+    "CauseCode": "fleetpatch.model.cause",
     "Settings": "fleetpatch.campaign.settings",
     "Stop": "fleetpatch.campaign.settings",
     "apply": "fleetpatch.campaign.apply",

@@ -14,8 +14,9 @@ from typer.core import TyperCommand, TyperOption
 
 from fleetpatch._version import __version__
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
+from fleetpatch.cli.signals import Interrupted
 from fleetpatch.cli.verb_modules import function_of
-from fleetpatch.errors import FleetpatchError, UsageError
+from fleetpatch.errors import Exit, FleetpatchError, UsageError
 from fleetpatch.files import is_stdout
 from fleetpatch.model.text import is_unicode
 
@@ -129,7 +130,7 @@ class Command(TyperCommand):
                 )
             with redirect_stdout(sys.stderr):
                 return super().invoke(ctx)
-        except FleetpatchError as error:
+        except (FleetpatchError, Interrupted) as error:
             if output == "json":
                 import json
 
@@ -185,8 +186,11 @@ def _takes_next(argument: str, taking: Collection[str]) -> bool:
     return False
 
 
-def error_as_json(error: FleetpatchError) -> dict[str, str | int]:
-    """Render an error that ended a verb; an interface (docs/reference.md)."""
+def error_as_json(error: FleetpatchError | Interrupted) -> dict[str, str | int]:
+    """Render an error or a signal that ended a verb; an interface (docs/reference.md)."""
+    if isinstance(error, Interrupted):
+        code = "interrupted"
+        return {"cause": code, "causeCode": code, "exitCode": int(Exit.PAUSED)}
     return {
         "cause": str(error),
         "causeCode": error.cause_code,

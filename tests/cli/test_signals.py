@@ -148,10 +148,12 @@ def slow(own: Tool) -> Iterator[SandboxServer]:
         yield server
 
 
-def plans(tool: Tool, server: SandboxServer, under: Sequence[str] = ()) -> subprocess.Popen[str]:
+def plans(
+    tool: Tool, server: SandboxServer, *more: str, under: Sequence[str] = ()
+) -> subprocess.Popen[str]:
     """Start a command that sends without asking, and wait until it lists."""
     words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
-    process = tool.start(*words, under=under)
+    process = tool.start(*words, *more, under=under)
     eventually(lambda: server.requests("list") > 0, "the survey")
     return process
 
@@ -170,6 +172,18 @@ def test_sigterm_ends_the_planning_whatever_the_parent_ignores(
     process.terminate()
 
     nothing_was_done(own, slow, end(process, timeout=20))
+
+
+def test_with_json_the_signal_that_ended_the_planning_is_a_cause(
+    own: Tool, slow: SandboxServer
+) -> None:
+    process = plans(own, slow, "-o", "json")
+    process.terminate()
+    ended = end(process, timeout=20)
+
+    found = {"cause": "interrupted", "causeCode": "interrupted", "exitCode": 5}
+    assert (ended.code, ended.json) == (5, found)
+    assert slow.sent() == 0
 
 
 def test_a_background_job_of_a_shell_is_ended_by_kill(own: Tool, slow: SandboxServer) -> None:

@@ -161,3 +161,22 @@ def test_a_closed_run_file_raises_a_clear_error(run: RunFile) -> None:
     run.close()
     with pytest.raises(RunFileError, match="closed"):
         run.claim("north", 1)
+
+
+def test_a_run_file_of_an_earlier_version_lacks_what_people_wrote_and_opens(
+    run: RunFile,
+) -> None:
+    later = ("cause_code", "reason", "description", "annotations", "missing", "plan_folder")
+    with run.database.transaction() as connection:
+        found = connection.execute(
+            f"DELETE FROM meta WHERE key IN ({','.join('?' * len(later))})",
+            later,
+        )
+        assert found.rowcount == len(later)
+    path = run.path
+    run.close()
+
+    with RunFile.open(path) as opened:
+        summary = queries.summary(opened)
+    assert (summary.cause_code, summary.info.reason, summary.info.description) == ("", "", "")
+    assert (summary.info.annotations, summary.info.missing) == ({}, {})
