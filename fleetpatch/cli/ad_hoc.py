@@ -11,7 +11,7 @@ from fleetpatch.campaign.view import names_not_found
 from fleetpatch.cli import execute
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.options import ResultFormat
-from fleetpatch.cli.output import print_preview
+from fleetpatch.cli.output import print_rehearsal
 from fleetpatch.errors import Exit
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.plan.load import PlanFile
@@ -71,7 +71,7 @@ def rehearse(
 ) -> None:
     """Expand the plan and show what it would change; no patch is sent (`--dry-run=client`)."""
     planned = execute.expand_with_progress(plan, settings, run_file=run_file, everything=everything)
-    print_preview(planned, output)
+    print_rehearsal(planned, output)
 
 
 def show(plan: PlanFile, settings: Settings, output: ResultFormat, what: What) -> None:

@@ -27,6 +27,7 @@ from fleetpatch.report.preview_markdown import markdown_lines
 from fleetpatch.report.summary import summary_lines
 from fleetpatch.report.targets import target_csv_lines, target_name_lines
 from fleetpatch.report.terminal import write
+from fleetpatch.report.wording import several
 
 
 def print_summary(summary: Summary, settings: Settings, output: Output | ResultFormat) -> None:
@@ -80,6 +81,14 @@ def print_preview(
             write(markdown_lines(view, all_namespaces=all_namespaces), sys.stdout)
         case _:
             write(preview_lines(view, all_namespaces=all_namespaces), sys.stdout)
+
+
+def print_rehearsal(planned: Summary, output: Output | ResultFormat) -> None:
+    """Print what a run would change that is not carried out (`--dry-run=client`)."""
+    print_preview(planned, output)
+    if output.value == "text":
+        objects = several(planned.tally.open, "object")
+        write([f"{objects} would be patched (dry run: no patch was sent)."], sys.stdout)
 
 
 def print_warnings(plan: PlanFile) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import redirect_stdout
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -40,13 +41,18 @@ def command_line(
 
 def _call(app: typer.Typer, arguments: list[str]) -> int | None:
     try:
-        code: int | None = app(arguments, prog_name="fleetpatch", standalone_mode=False)
+        code: int | None = app(arguments, prog_name=_program(), standalone_mode=False)
     except SystemExit as end:
         # typer exits by itself if the reader of stdout has exited, and after a shell completion.
         return end.code if isinstance(end.code, int) else None
     except _UsageProblem as error:
         raise UsageError(_one_line(error)) from error
     return code
+
+
+def _program() -> str:
+    """Return how this program was called; kubectl calls it `kubectl-fleetpatch`."""
+    return "kubectl fleetpatch" if Path(sys.argv[0]).stem == "kubectl-fleetpatch" else "fleetpatch"
 
 
 def _one_line(error: Exception) -> str:

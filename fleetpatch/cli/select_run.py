@@ -17,7 +17,7 @@ from fleetpatch.cli.choose_run import to_apply
 from fleetpatch.cli.event_loop import interruptible, run
 from fleetpatch.cli.execute import carry_out, expand_with_progress
 from fleetpatch.cli.options import Output
-from fleetpatch.cli.output import print_preview, print_warnings
+from fleetpatch.cli.output import print_rehearsal, print_warnings
 from fleetpatch.errors import NothingMatched, UsageError
 from fleetpatch.journal import campaigns
 from fleetpatch.journal.catalog import RunEntry
@@ -118,9 +118,9 @@ def rehearse(what: str, settings: Settings, choice: Choice, output: Output) -> N
         )
     else:
         planned = summarize(to_apply(find_run(settings.runs, what)))
-        require_digest(planned.info.plan_digest, choice.digest, what)
+        require_run_digest(planned, choice.digest, what)
         require_run_options(what, planned, choice)
-    print_preview(planned, output)
+    print_rehearsal(planned, output)
 
 
 def unfinished_run(

@@ -58,9 +58,14 @@ def _facts(preview: Preview) -> Iterator[str]:
         yield f"- **Reason** {_text(info.reason)}"
     for key, value in info.annotations.items():
         yield f"- **{_text(key)}** {_text(value)}"
-    yield f"- **Digest** {_code(info.plan_digest)}"
+    yield f"- **Plan digest** {_code(info.plan_digest)}"
+    yield f"- **Run** {_code(info.run)}"
+    if preview.digest:
+        yield f"- **Run digest** {_code(preview.digest)}"
     for cluster in info.clusters:
         yield f"- **Cluster** {_text(cluster.name)} at {_code(cluster.server)}"
+    for missing, why in info.missing.items():
+        yield f"- **Left out** {_text(missing)}: {_text(why)}"
     for name, text in forecast_parts(preview.forecast) if preview.forecast else ():
         yield f"- **{name}** {_text(text)}"
 
@@ -101,9 +106,11 @@ def _diff(sample: Sample) -> Iterator[str]:
 
 
 def _next(preview: Preview) -> Iterator[str]:
-    run = preview.summary.info.run
+    apply = ["apply", preview.summary.info.run]
+    # The digest covers the targets and their values: what was reviewed is carried out.
+    apply += ["--digest", preview.digest] if preview.digest else []
     if preview.summary.tally.open:
-        yield f"Nothing was sent. To patch exactly these objects: {_code(command('apply', run))}"
+        yield f"Nothing was sent. To patch exactly these objects: {_code(command(*apply))}"
     else:
         yield "Nothing to do: no object needs the patch."
 

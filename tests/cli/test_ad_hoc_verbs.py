@@ -281,8 +281,16 @@ def test_a_rehearsal_of_the_client_sends_no_patch_and_shows_the_plan(
     for words in (("label", "jobs.batch", "x=1", "-A", "-l", "app"), ("apply", file)):
         ended = call(*words, "--dry-run=client")
         assert ended.code == 0, ended.err
-        assert f"To patch the {found} objects" in ended.out
+        assert f"{found} objects would be patched (dry run: no patch was sent)." in ended.out
     assert jobs.sent() == 0
+
+
+def test_apply_rehearses_without_a_question(call: Caller, tool: Tool, jobs: SandboxServer) -> None:
+    block = {"kinds": ["jobs.batch"], "selector": "app"}
+    ended = call("apply", tool.write("paint.yaml", plan("p", block, patch=X)), "--dry-run")
+
+    assert ended.code == 0, ended.err
+    assert f"{len(batch(jobs))} objects would be patched" in ended.out
 
 
 X = {"labels": {"x": "1"}}
@@ -296,7 +304,11 @@ def test_a_run_can_be_rehearsed_by_the_client(
     )
     run = call("plan", file, "-o", "json").json["run"]
 
-    assert call("apply", run, "--dry-run=client", "-o", "json").json["run"] == run
+    words = ("apply", run, "--dry-run=client", "-o", "json")
+    digest = call(*words).json["runDigest"]
+
+    assert call(*words, "--digest", digest).json["run"] == run
+    assert call(*words, "--digest", "0" * 64).code == 2
     assert jobs.sent() == 0
 
 

@@ -257,3 +257,17 @@ def test_a_completion_imports_neither_the_parser_nor_a_client() -> None:
     )
 
     assert ended.stdout.strip() == ""
+
+
+def test_the_plugin_calls_itself_as_kubectl_does(tool: Tool) -> None:
+    program = "import sys; sys.argv[0] = 'kubectl-fleetpatch'; from fleetpatch.cli.app import main;"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"{program} main()", "targets"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=tool.environment,
+    )
+
+    assert ended.returncode == 2
+    assert "see `kubectl fleetpatch targets --help`" in ended.stderr

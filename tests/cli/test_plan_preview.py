@@ -183,5 +183,6 @@ def test_markdown_names_the_run_that_carries_out_what_was_reviewed(tool: Tool) -
 
     assert shown.startswith("## m: 60 of 60 objects to patch\n\nPaint them.\n")
     assert "| cluster | kind | namespace | to patch |" in shown
-    run = shown.rstrip().rpartition("`fleetpatch apply ")[2].rstrip("`")
-    assert tool.run("status", run).code == 0
+    words = shown.rstrip().rpartition("`fleetpatch ")[2].rstrip("`").split()
+    assert words[:1] + words[2:3] == ["apply", "--digest"]
+    assert tool.run(*words, "--dry-run=client").code == 0

@@ -11,7 +11,9 @@ from tests.values import replace
 
 SUMMARY = a_summary(RunState.PLANNED, TOTAL, info=replace(INFO, description="See <the> plan."))
 FORECAST = Forecast(100.0, 128, adaptive=True, sending=12.3, waves=WaveForecast((1, 1233)))
-PREVIEW = Preview(SUMMARY, PLACES, [Sample(a_target(), AFTER)], forecast=FORECAST)
+PREVIEW = Preview(
+    SUMMARY, PLACES, [Sample(a_target(), AFTER)], digest="sha256:9c8b7a", forecast=FORECAST
+)
 
 
 def test_it_reads_so() -> None:
@@ -20,7 +22,9 @@ def test_it_reads_so() -> None:
         "\n"
         "See \\<the\\> plan.\n"
         "\n"
-        "- **Digest** `sha256:0f1e2d`\n"
+        "- **Plan digest** `sha256:0f1e2d`\n"
+        "- **Run** `relabel-ml-teams-7f3a`\n"
+        "- **Run digest** `sha256:9c8b7a`\n"
         "- **Cluster** prod-a at `https://10.0.0.1:6443`\n"
         "- **Cluster** prod-b at `https://10.0.0.2:6443`\n"
         "- **Waves** 2: 1, 1,233 objects\n"
@@ -48,7 +52,7 @@ def test_it_reads_so() -> None:
         "</details>\n"
         "\n"
         "Nothing was sent. To patch exactly these objects: "
-        "`fleetpatch apply relabel-ml-teams-7f3a`"
+        "`fleetpatch apply relabel-ml-teams-7f3a --digest sha256:9c8b7a`"
     )
 
 
