@@ -367,7 +367,7 @@ def test_tokens_with_a_short_life_are_renewed_before_they_expire(
     call: Caller, tool: Tool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A token is used for 4 s of its 5 s, so neither process may lose the CPU for the last second.
-    with sandbox(tool, provider="cci", jobs=500, token_lifetime=5) as cloud:
+    with sandbox(tool, provider="cci", jobs=300, token_lifetime=5) as cloud:
         know(cloud, monkeypatch)
         document = on(cloud, the_patch(TFJOBS, "merge"), TFJOBS, way="iam")
         document["pace"] = {"rate": "10/s", "burst": 1, "concurrency": 32}
@@ -376,11 +376,11 @@ def test_tokens_with_a_short_life_are_renewed_before_they_expire(
 
         applied = call("apply", "on-cci", "--yes", "-o", "json")
 
-        assert ends_well(applied, 100)
+        assert ends_well(applied, 60)
         counted = cloud.counters()
         assert "401" not in counted["statuses"]
-        # 10 s of work, a token for 4 s of it each.
-        assert 2 <= counted["logins"] - before <= 4
+        # 6 s of work, a token for 4 s of it each.
+        assert 2 <= counted["logins"] - before <= 3
 
 
 def test_answers_that_are_no_api_servers_are_shown_as_what_they_are(
