@@ -87,7 +87,10 @@ async def expand(
         with journal.planning():
             stack.enter_context(steering.holding(path))
             journal.note_releases(releases)
-            await _fill(journal, plan, list_queries, settings)
+            await _fill(journal, plan, list_queries, settings, reach)
+            # Also those that were lost while they were listed: some of their objects are unknown.
+            reach.reached(clusters)
+            journal.leave_out(reach.infos(clusters))
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             check_coverage(journal, settings.warn)
             elapsed = settings.clock.monotonic() - started
@@ -175,7 +178,11 @@ def _providers(plan: Plan) -> list[ProviderName]:
 
 
 async def _fill(
-    journal: RunFile, plan: Plan, list_queries: Sequence[ListQuery], settings: Settings
+    journal: RunFile,
+    plan: Plan,
+    list_queries: Sequence[ListQuery],
+    settings: Settings,
+    reach: Reach,
 ) -> None:
     survey = Survey(
         plan.change(),
@@ -183,6 +190,7 @@ async def _fill(
         settings.progress,
         max_targets=plan.guards.max_targets,
         releases=journal.releases,
+        on_unreachable=reach.lose,
     )
     await survey.run(list_queries)
     if shared := journal.shared():

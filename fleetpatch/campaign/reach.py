@@ -28,12 +28,16 @@ class Reach:
         try:
             yield
         except UnreachableError as error:
-            if cluster.name == self._first:
-                raise UnreachableError(f"{error}; the plan's Lease is in this cluster") from error
-            if not self._skips:
-                advice = "; guards.onUnreachable: skip plans the others" if self._has_others else ""
-                raise UnreachableError(f"{error}{advice}") from error
-            self._missing[cluster.name] = error
+            self.lose(cluster.name, error)
+
+    def lose(self, cluster: str, error: UnreachableError) -> None:
+        """Leave a cluster out that does not answer. Raises as `of`."""
+        if cluster == self._first:
+            raise UnreachableError(f"{error}; the plan's Lease is in this cluster") from error
+        if not self._skips:
+            advice = "; guards.onUnreachable: skip plans the others" if self._has_others else ""
+            raise UnreachableError(f"{error}{advice}") from error
+        self._missing[cluster] = error
 
     def reached(self, clusters: Sequence[ApiServer]) -> Sequence[ApiServer]:
         """Return the clusters without the missing ones. Raises UnreachableError if none is left."""

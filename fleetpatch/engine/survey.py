@@ -5,7 +5,7 @@ the fleet. Several queries run concurrently, so that a slow list does not delay 
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 import msgspec
@@ -13,6 +13,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
+from fleetpatch.errors import UnreachableError
 from fleetpatch.model.change import BodyPatch, MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Cluster, Draft, Page, Progress
@@ -46,6 +47,8 @@ class Survey:
 
     `found` counts the objects listed, `inconsistent` the inconsistent pages by cluster, `clashes`
     the objects whose values clash with the patch; `first_clash` names the first, and the cause.
+    `on_unreachable` is called with a cluster that stops to answer, and may raise. If it does not,
+    the cluster is `lost`, and its drafts are not complete.
     """
 
     def __init__(
@@ -56,12 +59,15 @@ class Survey:
         *,
         max_targets: int | None,
         releases: Mapping[str, str] | None = None,
+        on_unreachable: Callable[[str, UnreachableError], None] | None = None,
     ) -> None:
         self._change = change
         self._releases = releases or {}
         self._writer = writer
         self._progress = progress
         self._max_targets = max_targets
+        self._on_unreachable = on_unreachable
+        self.lost: set[str] = set()
         self.found = 0
         self.inconsistent: Counter[str] = Counter()
         self.clashes = 0
@@ -80,6 +86,8 @@ class Survey:
 
     async def _run_query(self, query: ListQuery, limiter: anyio.CapacityLimiter) -> None:
         async with limiter, anyio.create_task_group() as tasks:
+            if query.cluster.name in self.lost:
+                return
             # Unbuffered: one page is written while the next one waits, and no third is requested.
             listed, pages = anyio.create_memory_object_stream[Page]()
             tasks.start_soon(self._list, query, listed)
@@ -89,15 +97,22 @@ class Survey:
 
     async def _list(self, query: ListQuery, listed: MemoryObjectSendStream[Page]) -> None:
         """Send page by page; the next page is requested while this one is written."""
+        pages = query.cluster.pages(
+            query.resource,
+            namespace=query.namespace,
+            selector=query.selector,
+            field_selector=query.field_selector,
+            whole=reads_whole(self._change),
+        )
         async with listed:
-            async for page in query.cluster.pages(
-                query.resource,
-                namespace=query.namespace,
-                selector=query.selector,
-                field_selector=query.field_selector,
-                whole=reads_whole(self._change),
-            ):
-                await listed.send(page)
+            try:
+                async for page in pages:
+                    await listed.send(page)
+            except UnreachableError as error:
+                if self._on_unreachable is None:
+                    raise
+                self._on_unreachable(query.cluster.name, error)
+                self.lost.add(query.cluster.name)
 
     async def _add_page(self, query: ListQuery, page: Page) -> None:
         if page.inconsistent:

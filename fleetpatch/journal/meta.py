@@ -53,7 +53,7 @@ def create_tables(database: Database, info: RunInfo) -> None:
         database.put((key, values[key]) for key in _INFO)
         routes = {cluster.name: cluster.route for cluster in info.clusters if cluster.route}
         database.put([("routes", msgspec.json.encode(routes).decode())])
-        database.put([("missing", msgspec.json.encode(info.missing).decode())])
+        note_missing(database, info)
         database.put([("annotations", msgspec.json.encode(info.annotations).decode())])
         # A row for each counter: `_ADD` would skip a missing one without an error.
         database.put((key, 0) for key in (*_USAGE, *_TABLES, "writing"))
@@ -167,6 +167,11 @@ def partly(database: Database) -> bool:
 def accepted_failures(database: Database) -> int:
     """Read the number of failures that a person accepted by resuming a halted run."""
     return database.meta().get("pardoned", 0)
+
+
+def note_missing(database: Database, info: RunInfo) -> None:
+    """Note the clusters that the run leaves out, within a transaction."""
+    database.put([("missing", msgspec.json.encode(info.missing).decode())])
 
 
 def note_releases(database: Database, releases: Mapping[str, str]) -> None:

@@ -31,7 +31,7 @@ from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.run import RunInfo, RunState, Usage, WaveProgress
+from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage, WaveProgress
 from fleetpatch.model.steering import Request
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount
@@ -233,6 +233,16 @@ class RunFile:
     def shared(self) -> SharedObject | None:
         """Return an object that two clusters contain, if there is any; before the seal only."""
         return self._open_survey().shared()
+
+    def leave_out(self, clusters: Sequence[ClusterInfo]) -> None:
+        """Remove the drafts of the missing ones among the run's `clusters`, and store why."""
+        survey = self._open_survey()
+        for cluster in clusters:
+            if cluster.missing:
+                survey.remove(cluster.name)
+        self.info = replace(self.info, clusters=tuple(clusters))
+        with self.database.transaction():
+            meta.note_missing(self.database, self.info)
 
     def mark_inconsistent(self, cluster: str) -> None:
         """Store that the survey of `cluster` read pages of more than one version of a list."""

@@ -93,6 +93,11 @@ class SurveyTable:
         """Count the distinct objects found so far."""
         return int(next(self._database.rows("SELECT count(*) FROM drafts"))[0])
 
+    def remove(self, cluster: str) -> None:
+        """Remove the drafts of a cluster that could not be listed to the end."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM drafts WHERE cluster = ?", (self._clusters[cluster],))
+
     def shared(self) -> SharedObject | None:
         """Return an object that two clusters contain, if there is any."""
         if len(self._clusters) == 1:

@@ -234,3 +234,19 @@ def test_the_versions_are_sealed_with_the_plan(tmp_path: Path) -> None:
 
     assert seal.compute(run.database) != seal.stored(run.database)
     run.close()
+
+
+def test_what_was_found_on_a_cluster_that_is_left_out_is_no_target(tmp_path: Path) -> None:
+    path = tmp_path / "x.run"
+    run = RunFile.create(path, info())
+    run.add([draft("a", cluster="north"), draft("b", cluster="south"), draft("c", cluster="south")])
+
+    north, south = run.info.clusters
+    run.leave_out([north, replace(south, missing="no answer")])
+    run.seal()
+    run.close()
+
+    with RunFile.open(path) as opened:
+        assert opened.is_as_sealed()
+        assert opened.info.missing == {"south": "no answer"}
+        assert queries.summary(opened).tally.total == 1
