@@ -36,11 +36,12 @@ def empty_places(journal: RunFile) -> list[PreviewPlace]:
 
     The namespace of a cluster is empty, and so is the kind if the plan has several there.
     """
-    if journal.info.undo_of:
+    kinds = _kinds_by_namespace(plan_of(journal).targets)
+    # A plan that matches nothing at all is refused before.
+    if journal.info.undo_of or not (kinds or len(journal.info.clusters) > 1):
         return []
     found = {(cluster, namespace) for cluster, _, namespace in queries.places(journal)}
     clusters = {cluster for cluster, _ in found}
-    kinds = _kinds_by_namespace(plan_of(journal).targets)
     empty: list[PreviewPlace] = []
     for cluster in _reached(journal):
         missing = [one for one in kinds if (cluster, one) not in found]

@@ -7,23 +7,23 @@ from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.waves import CheckSection, WavesSection
-from fleetpatch.model.run import WindowState
+from fleetpatch.model.run import Summary
 from fleetpatch.model.units import Amount
 from fleetpatch.report.forecast import ASSUMED_RATE, Forecast, WaveForecast
 from fleetpatch.rules.running.eta import expected_end
 
 
-def forecast_of(journal: RunFile, state: WindowState | None, now: float) -> Forecast:
+def forecast_of(journal: RunFile, summary: Summary, now: float) -> Forecast:
     """Forecast a sealed run that begins at `now`, in seconds since the epoch.
 
-    `state` is the state of the plan's window at that moment.
+    `summary` is that of the run, with the state of its plan's window at that moment.
 
     An undo has no waves, no window and no limits, and a dry run has no window.
     """
     plan, info = plan_of(journal), journal.info
     is_undo = bool(info.undo_of)
     limits = None if is_undo else plan.limits
-    open_targets = {name: one.open for name, one in queries.summary(journal).by_cluster.items()}
+    open_targets = {name: one.open for name, one in summary.by_cluster.items()}
     # All waves, with the targets of each cluster.
     sizes = queries.wave_sizes(journal) or [open_targets]
     window = plan.window.window() if plan.window and not (is_undo or info.dry_run) else None
@@ -45,7 +45,7 @@ def forecast_of(journal: RunFile, state: WindowState | None, now: float) -> Fore
         adaptive=plan.pace.adaptive,
         sending=sum(largest) / rate,
         waves=waves,
-        window=state if window else None,
+        window=summary.window if window else None,
         ends_at=ends_at,
         max_failures="" if limits is None else _amount(limits.max_failures),
         deadline=None if limits is None else limits.deadline,

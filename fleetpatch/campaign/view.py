@@ -128,7 +128,7 @@ def preview(run_file: Path, now: float | None = None) -> Preview:
             undecided,
             run_digest(journal),
             empty_places(journal),
-            forecast_of(journal, summary.window, now),
+            forecast_of(journal, summary, now),
         )
 
 
