@@ -129,7 +129,7 @@ def _read(path: Path, what: str) -> list[str]:
         with RunFile.open(path, check=False) as journal:
             match what:
                 case "namespaces":
-                    return [name for name in queries.namespaces(journal) if name]
+                    return [name for name in queries.some_namespaces(journal) if name]
                 case "clusters":
                     return list(journal.clusters.values())
                 case _:

@@ -213,3 +213,9 @@ def test_planned_counts_what_was_to_be_patched_whatever_became_of_it(tmp_path: P
         run.record(settle(claimed[2:], Reason.DRIFTED))
 
         assert queries.planned(run) == 6
+
+
+def test_some_namespaces_are_those_of_a_sample(tmp_path: Path) -> None:
+    with make(tmp_path / "r.run", many(30)) as run:
+        assert queries.some_namespaces(run) == queries.namespaces(run)
+        assert queries.some_namespaces(run, rows=1) == queries.namespaces(run)[:1]
