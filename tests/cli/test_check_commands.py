@@ -6,6 +6,7 @@ code of a command (tests/campaign/test_wave_check.py).
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,19 @@ def test_a_link_to_a_plan_means_the_folder_of_the_link(call: Caller, tool: Tool)
 
     assert call("validate", link).code == 0
     assert call("validate", target).code == 2
+
+
+def test_the_program_of_a_plan_from_a_pipe_is_looked_up_from_the_working_directory(
+    call: Caller, tool: Tool
+) -> None:
+    script(tool.folder)
+    reading, writing = os.pipe()
+    with os.fdopen(reading), os.fdopen(writing, "w") as pipe:
+        json.dump(in_waves("piped", "./healthy.sh"), pipe)
+        pipe.close()
+        ended = call("validate", f"/dev/fd/{reading}")
+
+    assert ended.code == 0, ended.err
 
 
 def test_a_check_does_not_get_the_secrets_of_a_log_in() -> None:

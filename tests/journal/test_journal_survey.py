@@ -250,3 +250,19 @@ def test_what_was_found_on_a_cluster_that_is_left_out_is_no_target(tmp_path: Pat
         assert opened.is_as_sealed()
         assert opened.info.missing == {"south": "no answer"}
         assert queries.summary(opened).tally.total == 1
+
+
+def test_the_files_beside_a_run_file_of_a_group_are_for_the_group(tmp_path: Path) -> None:
+    """A member goes on with a run of another one that was killed, and left its log."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o2770)
+    before = os.umask(0o077)
+    try:
+        with make(folder / "x.run", many(3)) as run:
+            run.claim("north", 1)
+            found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    finally:
+        os.umask(before)
+
+    assert found == dict.fromkeys(("x.run", "x.run-wal", "x.run-shm"), 0o660)

@@ -11,6 +11,7 @@ from typing import ClassVar, Final, Self
 
 from msgspec.structs import replace
 
+from fleetpatch import files
 from fleetpatch.errors import PlanError, UsageError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.partial_repr import PartialRepr
@@ -131,8 +132,16 @@ def load_plan(path: str | Path) -> PlanFile:
     except (OSError, ValueError) as error:  # ValueError: the path contains a NUL
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{path}: the plan file cannot be read: {reason}") from error
+    return _checked(read(data, str(path)), _folder(Path(path)))
+
+
+def _folder(path: Path) -> str:
+    """Return the folder from which the programs of a plan file are looked up."""
+    # A pipe, such as that of `plan <(template)`, lies in no folder of the plan.
+    if not files.is_regular(path):
+        return str(Path.cwd())
     # Not resolved: what lies beside a link to the plan is meant.
-    return _checked(read(data, str(path)), str(Path(path).absolute().parent))
+    return str(path.absolute().parent)
 
 
 def parse_plan(text: str | bytes, file: str) -> PlanFile:
