@@ -24,7 +24,7 @@ from fleetpatch.report.objects import (
     object_name_lines,
     object_yaml_lines,
 )
-from fleetpatch.report.terminal import write
+from fleetpatch.report.terminal import write, write_data
 from fleetpatch.report.wording import several
 
 
@@ -89,7 +89,7 @@ def show(plan: PlanFile, settings: Settings, output: ResultFormat, what: What) -
         ResultFormat.CSV: lambda: object_csv_lines(found, what),
         ResultFormat.NAME: lambda: object_name_lines(found),
     }[output]()
-    write(lines, sys.stdout)
+    (write if output is ResultFormat.TEXT else write_data)(lines, sys.stdout)
     if not found:
         sys.stderr.write("No object matches.\n")
     if missing:

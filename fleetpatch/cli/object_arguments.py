@@ -30,7 +30,9 @@ class ObjectArguments(msgspec.Struct, frozen=True):
 
 def parse(words: Sequence[str]) -> ObjectArguments:
     """Parse the arguments after the verb, without its options. Raises UsageError."""
-    # The first one is always of an object, as in `label jobs.batch`.
+    # The first word is a kind in any case: `jobs-` is a wrong one, and not a change.
+    if "=" in words[0]:
+        raise UsageError(f"{words[0]!r}: kinds and names of objects come before the first change")
     first = next((at for at, word in enumerate(words) if at and _is_change(word)), len(words))
     changes = words[first:]
     for word in changes:

@@ -26,7 +26,7 @@ from fleetpatch.report.preview import preview_lines
 from fleetpatch.report.preview_markdown import markdown_lines
 from fleetpatch.report.summary import summary_lines
 from fleetpatch.report.targets import target_csv_lines, target_name_lines
-from fleetpatch.report.terminal import write
+from fleetpatch.report.terminal import write, write_data
 from fleetpatch.report.wording import several
 
 
@@ -36,7 +36,7 @@ def print_summary(summary: Summary, settings: Settings, output: Output | ResultF
         case ResultFormat.JSON:
             typer.echo(json.dumps(as_json(with_window(summary, time.time()))))
         case ResultFormat.YAML:
-            write(yaml_lines(as_json(with_window(summary, time.time()))), sys.stdout)
+            write_data(yaml_lines(as_json(with_window(summary, time.time()))), sys.stdout)
         case ResultFormat.CSV | ResultFormat.NAME:
             _print_targets(summary, output)
         case _:
@@ -52,10 +52,10 @@ def _print_targets(summary: Summary, output: Output | ResultFormat) -> None:
     """Print all targets as CSV, or the names of those that have the wanted values."""
     run = [Path(summary.run_file)]
     if output.value == ResultFormat.CSV:
-        write(target_csv_lines(list_targets(run, TargetFilter())), sys.stdout)
+        write_data(target_csv_lines(list_targets(run, TargetFilter())), sys.stdout)
     else:
         chosen = TargetFilter(standings=_HAVE_IT)
-        write(target_name_lines(list_targets(run, chosen)), sys.stdout)
+        write_data(target_name_lines(list_targets(run, chosen)), sys.stdout)
 
 
 def print_preview(
@@ -71,14 +71,14 @@ def print_preview(
         case "json":
             typer.echo(json.dumps(preview_as_json(view)))
         case "yaml":
-            write(yaml_lines(preview_as_json(view)), sys.stdout)
+            write_data(yaml_lines(preview_as_json(view)), sys.stdout)
         case "csv":
-            write(target_csv_lines(listed(TargetFilter())), sys.stdout)
+            write_data(target_csv_lines(listed(TargetFilter())), sys.stdout)
         case "name":
             chosen = TargetFilter(standings=frozenset({Standing.PENDING}))
-            write(target_name_lines(listed(chosen)), sys.stdout)
+            write_data(target_name_lines(listed(chosen)), sys.stdout)
         case "markdown":
-            write(markdown_lines(view, all_namespaces=all_namespaces), sys.stdout)
+            write_data(markdown_lines(view, all_namespaces=all_namespaces), sys.stdout)
         case _:
             write(preview_lines(view, all_namespaces=all_namespaces), sys.stdout)
 

@@ -20,12 +20,17 @@ def write(lines: Iterable[str], stream: TextIO) -> None:
     could change what a terminal shows.
     """
     if not stream.isatty():
-        stream.writelines(f"{visible(line)}\n" for line in lines)
+        write_data(lines, stream)
         return
     # Deferred: rich loads in 30 ms, and only a terminal needs it.
     from fleetpatch.report.colours import write_coloured  # noqa: PLC0415 - see above
 
     write_coloured(fit(lines, columns()), stream)
+
+
+def write_data(lines: Iterable[str], stream: TextIO) -> None:
+    """Write lines for programs: as `write`, but a terminal neither folds nor colours them."""
+    stream.writelines(f"{visible(line)}\n" for line in lines)
 
 
 def columns() -> int:

@@ -125,6 +125,7 @@ def test_if_no_named_object_exists_nothing_is_planned(call: Caller) -> None:
         ("jobs.batch/a/b a=1 -A", "'jobs.batch/a/b': write one kind and one name"),
         ("jobs.batch/ a=1 -A", "'jobs.batch/': write one kind and one name"),
         ("jobs.batch a=1 etl-7 -A", "'etl-7': write KEY=VALUE to set, or KEY- to remove; names of"),
+        ("a=1 jobs.batch etl-7 -A", "'a=1': kinds and names of objects come before the first"),
         ("jobs.batch/etl-7 -A", "'etl-7': write KEY=VALUE to set, or KEY- to remove"),
         ("jobs.batch etl%2F7 a=1 -A", "is not a valid name of an object"),
     ],
@@ -450,3 +451,12 @@ def test_the_result_has_formats_for_programs(call: Caller, jobs: SandboxServer) 
     summary = YAML(typ="safe").load(label("1", "-o", "yaml").out)
     assert summary["reasons"] == {"unchanged": {"already-set": len(everyone)}}
     assert list(summary)[:2] == ["run", "runFile"]
+
+
+def test_quiet_prints_the_result_alone(call: Caller) -> None:
+    words = ("jobs.batch", "x=1", "-A", "-l", "app", "-y", "-q", "-o", "name")
+
+    ended = call("label", *words)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert len(ended.out.splitlines()) == 12

@@ -17,6 +17,8 @@ from fleetpatch.cli.options import (
     AllOption,
     DryRunOption,
     LogFileOption,
+    ProgressOption,
+    QuietOption,
     ReasonOption,
     ResultFormat,
     RunFileOption,
@@ -148,6 +150,8 @@ def _command(
         yes: YesOption = False,
         dry_run: DryRunOption = DryRun.NONE,
         run_file: RunFileOption = None,
+        progress: ProgressOption = None,
+        quiet: QuietOption = False,  # noqa: ARG001 - its callback has acted
         output: FormatOption = ResultFormat.TEXT,
         reason: ReasonOption = "",
         state_dir: StateDirOption = None,
@@ -188,7 +192,13 @@ def _command(
             pace=_without_empty(concurrency=concurrency, rate=rate),
         )
         settings = Settings(
-            state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason, shared=shared
+            state_dir,
+            log_file,
+            request_timeout,
+            warn=WarnOnce(),
+            reason=reason,
+            shared=shared,
+            progress_every=progress,
         )
         if listing:
             show(plan, settings, output, what)

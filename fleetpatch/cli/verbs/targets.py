@@ -84,7 +84,7 @@ def command(
     from fleetpatch.cli.choose_run import to_read
     from fleetpatch.journal.campaigns import Campaign
     from fleetpatch.report import targets as report
-    from fleetpatch.report.terminal import write
+    from fleetpatch.report.terminal import write, write_data
 
     found = find_run(Settings(state_dir=state_dir).runs, run)
     chosen = TargetFilter(
@@ -106,7 +106,7 @@ def command(
         such = " such" if chosen != TargetFilter() else ""
         typer.echo(f"The run has no{such} targets.")
         return
-    write(lines, sys.stdout)
+    (write if output is Format.TEXT else write_data)(lines, sys.stdout)
     if listed.has_more:
         sys.stderr.write("There are more targets; --limit 0 lists all.\n")
     if output is Format.NAME and len(listed.places) > 1:
