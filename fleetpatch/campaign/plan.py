@@ -226,7 +226,9 @@ def log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Set
     with open_log_of(journal.path, summary.info.run, settings) as log:
         events.plan_expanded(log, summary)
         log_server_warnings(log, clusters, known=())
-        for listed in queries.targets(journal, _ENDED):
+        # A nightly call that finds nothing left to do does not log each object of the fleet.
+        ended = _ENDED if summary.tally.open else frozenset({Standing.SKIPPED})
+        for listed in queries.targets(journal, ended):
             if listed.settlement is not None:
                 events.target_settled(log, listed.target, listed.settlement)
     return summary

@@ -148,6 +148,18 @@ def test_a_finished_run_has_no_cause(call: Caller, tool: Tool) -> None:
     assert (ended.code, ended.json["cause"], ended.json["causeCode"]) == (0, "", "")
 
 
+def test_a_call_that_finds_all_objects_unchanged_does_not_log_each_of_them(
+    call: Caller, tool: Tool, tmp_path: Path
+) -> None:
+    file, log = tool.write("plan.yaml", marking("again")), tmp_path / "nightly.jsonl"
+    assert call("apply", file, "--yes").code == 0
+
+    assert call("apply", file, "--yes", "--log-file", log).code == 0
+
+    events = [line["event"] for line in log_lines(log)]
+    assert events == ["plan.expanded", "run.started", "run.finished"]
+
+
 def test_a_call_with_nothing_left_to_do_ends_with_0_and_one_line_in_its_log(
     call: Caller, tool: Tool, tmp_path: Path
 ) -> None:
