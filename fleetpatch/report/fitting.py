@@ -4,8 +4,8 @@
 |---|---|
 | of a table | its columns of text are cut (`TableLine.fitted`) |
 | with a path | the path loses its beginning: its name, which commands take, stays whole |
-| `Next:` with a command | what the command does goes to a line of its own |
-| that ends with a command | the command goes to a line of its own |
+| with a command at its end | the command goes to a line of its own, so that it can be copied |
+| `Next:` with a command | what the command does goes to a line of its own, too |
 | any other | is broken between words, and indented below its first line |
 
 A word that is longer than the line, such as a command, stays as it is.
@@ -20,8 +20,8 @@ from fleetpatch.model.text import visible
 from fleetpatch.report.table import CUT, TableLine
 
 _PATH: Final = re.compile(r"((?:Run file|Log):? +)(/.*)")
-_COMMAND: Final = re.compile(r"(Next: +\S.*?)  (\(.*\))")
-_ENDING: Final = re.compile(r"(.*:) (fleetpatch [^`]*)")
+_NEXT: Final = re.compile(r"((?:Next|More): +)(\S.*?)(?:  (\(.*\)))?")
+_COMMAND: Final = re.compile(r"(?:(.*:) | *)(fleetpatch [^`]*)")
 _HANGING: Final = re.compile(
     r" *(?:[A-Z][A-Za-z ]{1,10}[:] +|[A-Z][a-z]{1,8} {2,}|Expected | {2,})?"
 )
@@ -43,16 +43,23 @@ def fit(lines: Iterable[str], width: int) -> Iterator[str]:
 def _broken(line: str, width: int) -> Iterator[str]:
     if path := _PATH.fullmatch(line):
         yield path[1] + _tail(path[2], width - len(path[1]))
-    elif command := _COMMAND.fullmatch(line):
-        yield command[1]
-        yield from _wrapped(f"{' ' * 10}{command[2]}", width, " " * 11)
-    elif ending := _ENDING.fullmatch(line):
-        yield from _wrapped(ending[1], width, "  ")
-        yield f"  {ending[2]}"
+    elif following := _NEXT.fullmatch(line):
+        label, command, what = following.groups()
+        whole = label + command
+        yield from [whole] if len(whole) <= width else [label.rstrip(), _indented(command, width)]
+        yield from _wrapped(f"{' ' * len(label)}{what}", width, " " * len(label)) if what else ()
+    elif ending := _COMMAND.fullmatch(line):
+        yield from _wrapped(ending[1], width, "  ") if ending[1] else ()
+        yield _indented(ending[2], width)
     else:
         found = _HANGING.match(line)
         indent = found.end() if found else 0
         yield from _wrapped(line, width, " " * (indent if width - indent >= _LEAST else 0))
+
+
+def _indented(command: str, width: int) -> str:
+    """Return a command on a line of its own, which is not broken."""
+    return f"  {command}" if len(command) + 2 <= width else command
 
 
 def _tail(path: str, room: int) -> str:

@@ -76,6 +76,24 @@ def test_what_a_command_does_goes_to_a_line_of_its_own() -> None:
     ]
 
 
+def test_a_command_that_does_not_fit_beside_its_label_has_a_line_of_its_own() -> None:
+    command = "fleetpatch targets paint-20261126T2029Z-e545e0 --outcome failed"
+
+    assert in_room(f"Next:     {command}  (what failed, and why)", 66) == [
+        "Next:",
+        f"  {command}",
+        "          (what failed, and why)",
+    ]
+    assert in_room(f"More:     {command}", 66) == ["More:", f"  {command}"]
+
+
+def test_a_line_that_is_a_command_loses_its_indentation_and_is_not_broken() -> None:
+    command = "fleetpatch apply relabel-ml-teams-20261126T2120Z-fb6a0c"
+
+    assert in_room(f"    {command}", 57) == [f"  {command}"]
+    assert in_room(f"    {command}", 20) == [command]
+
+
 @pytest.mark.parametrize(
     "begin", ["Cause: ", "Warning: ", "    patched       5  ", "Limit:    ", "Expected "]
 )
