@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from fleetpatch.campaign.apply import open_for_writing
-from fleetpatch.campaign.log import open_log_of
+from fleetpatch.campaign.log import log_latest_outcomes, open_log_of
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.steering import cause_of
 from fleetpatch.engine import events
@@ -88,10 +88,13 @@ def _without_session(run_file: Path, request: Request, settings: Settings) -> Fo
             return Followed()  # by a session that has ended since
         if not _may_change(journal, request):
             return Followed(changed=False)
+        crashed = journal.state is RunState.RUNNING
         journal.note_steering(request)
         if state := _STATE_AFTER.get(request.action):
             journal.set_state(state, cause_of(request))
         with open_log_of(run_file, journal.info.run, settings) as log:
+            if crashed:
+                log_latest_outcomes(log, journal)
             events.run_steered(log, request)
         return Followed()
 

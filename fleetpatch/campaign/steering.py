@@ -112,7 +112,7 @@ class Steering:
         self._heartbeats = journal.heartbeats
         self._followed = list(journal.steering)
         counts.steering = self._followed
-        self._problem = self._logged = ""
+        self._unread = self._logged = ""
         self.cancelled: Cause | None = None
 
     @asynccontextmanager
@@ -126,7 +126,7 @@ class Steering:
                 yield
                 tasks.cancel_scope.cancel()
         # Requests that were not followed are kept for the next session.
-        if not self._problem and not self._new(self._read()):
+        if not self._new(self._read()) and not self._unread:
             control.remove(self._journal.path)
 
     async def _watch(self) -> None:
@@ -142,18 +142,27 @@ class Steering:
                 self._counts.reported(report)
                 if self._heartbeats is not None:
                     self._heartbeats.report(report, [one.id for one in self._followed])
-                    self._problem = self._problem or self._heartbeats.problem
-            if self._problem not in ("", self._logged):
-                self._logged = self._problem
-                events.control_failed(self._log, self._problem)
+            self._look_at_heartbeats()
             await anyio.sleep(LOOK)
+
+    def _look_at_heartbeats(self) -> None:
+        """Log a new problem. Raises Locked if another session has taken the run over."""
+        problem = self._unread
+        if self._heartbeats is not None:
+            self._heartbeats.refuse_taken_over()
+            problem = problem or self._heartbeats.problem
+        if problem not in ("", self._logged):
+            events.control_failed(self._log, problem)
+        self._logged = problem
 
     def _read(self) -> Sequence[Request]:
         try:
-            return control.read(self._journal.path)
+            found = control.read(self._journal.path)
         except RunFileError as error:
-            self._problem = str(error)
+            self._unread = str(error)
             return ()
+        self._unread = ""
+        return found
 
     def _new(self, requests: Sequence[Request]) -> list[Request]:
         """Return the requests that are not followed yet, and are for this session."""

@@ -12,7 +12,7 @@ from fleetpatch.campaign.change import change_of, undecided_of
 from fleetpatch.campaign.coverage import empty_places, missing_objects
 from fleetpatch.campaign.forecast import forecast_of
 from fleetpatch.campaign.integrity import plan_of, require_digest
-from fleetpatch.errors import RunFileError, UsageError
+from fleetpatch.errors import Locked, RunFileError, UsageError
 from fleetpatch.journal import campaigns, catalog, heartbeat, queries
 from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.journal.run_digest import run_digest
@@ -156,5 +156,5 @@ def summaries(runs: Path) -> Iterator[Summary | str]:
     for path in catalog.run_files(runs):
         try:
             yield summarize(path)
-        except RunFileError as error:
+        except (Locked, RunFileError) as error:
             yield str(error)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from fleetpatch import files
-from fleetpatch.errors import UsageError
+from fleetpatch.errors import Locked, UsageError
 from fleetpatch.journal import catalog, run_names
 from fleetpatch.journal.catalog import RunEntry
 from fleetpatch.model.run import RunInfo, RunState
@@ -104,13 +104,19 @@ def find(runs: Path, text: str) -> Path | Campaign:
 
 
 def read(runs: Path, name: str) -> Campaign:
-    """Read the run files of a campaign, and those of its undos."""
+    """Read the run files of a campaign, and those of its undos.
+
+    Raises Locked if a session on another machine has not reported yet on one of them: a campaign
+    without that run would seem to be over.
+    """
     found: dict[str, list[RunEntry]] = {name: [], f"{_UNDO}{name}": []}
     for path in catalog.run_files(runs):
         parts = run_names.parse(path.stem)
         if parts is not None and parts.campaign not in found:
             continue
         entry = catalog.read_entry(path)
+        if entry.is_in_use and parts is not None:
+            raise Locked(entry.problem)
         # A run file that a person has named holds the name of its run.
         found.get(name_of(entry.run), []).append(entry)
     undos_of, ours = found[f"{_UNDO}{name}"], found[name]

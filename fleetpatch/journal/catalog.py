@@ -30,7 +30,8 @@ _BEFORE_ALL: Final[Age] = ("19700101T0000", 0.0)
 class RunEntry(msgspec.Struct, frozen=True):
     """A run file in the list of runs; `problem` says in one line why it cannot be read.
 
-    `patches` is the number of PATCHes that its sessions have counted.
+    `patches` is the number of PATCHes that its sessions have counted. `is_in_use`: a session on
+    another machine carries the run out, and has not reported on it yet.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class RunEntry(msgspec.Struct, frozen=True):
     cause_code: str = ""
     patches: int = 0
     problem: str = ""
+    is_in_use: bool = False
 
     @property
     def run(self) -> str:
@@ -130,16 +132,18 @@ def listing(runs: Path) -> Iterator[RunEntry]:
 
 def read_entry(path: Path) -> RunEntry:
     """Read what a list of runs needs of a run file; the entry of a damaged file has a `problem`."""
-    # In use on another machine, where the file must not be opened: its session reports the run.
-    if elsewhere := heartbeat.report_elsewhere(path):
-        summary = elsewhere.summary
-        return RunEntry(path, summary.info, RunState.RUNNING, patches=summary.usage.patch)
     try:
+        # In use on another machine, where the file must not be opened: its session reports the run.
+        if elsewhere := heartbeat.report_elsewhere(path):
+            summary = elsewhere.summary
+            return RunEntry(path, summary.info, RunState.RUNNING, patches=summary.usage.patch)
         # Without `check`, which would read all of each file.
         with RunFile.open(path, check=False) as run:
             state, _, cause_code = meta.state(run.database)
             return RunEntry(path, run.info, state, cause_code, meta.usage(run.database).patch)
-    except (Locked, RunFileError) as error:
+    except Locked as error:
+        return RunEntry(path, problem=str(error), is_in_use=True)
+    except RunFileError as error:
         return RunEntry(path, problem=str(error))
 
 

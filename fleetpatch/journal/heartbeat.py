@@ -12,6 +12,9 @@ must not even be read.
 | on this machine | while it holds the lock of the run file, whatever its heartbeat says |
 | on another machine | until it has been silent for `GONE_AFTER`, by our clock and by observation |
 
+A heartbeat that cannot be read (foreign, damaged, of another kind) may be that of another machine.
+It counts as one whose holder is unknown, and which was written when its file was.
+
 Machines are told apart by the boot id of their kernel, so containers of one machine are the same
 machine, and share its file locks.
 """
@@ -46,6 +49,7 @@ _LAST: Final = 5.0
 """Seconds to wait for a heartbeat that is being written at the end."""
 _LARGEST: Final = 16 << 20
 """Bytes; a status of a thousand namespaces has a hundredth of them."""
+_UNKNOWN: Final = Holder("", "", "", 0, "", "", "")
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -103,10 +107,12 @@ def write(run_file: Path, heartbeat: Heartbeat) -> None:
     files.replace_own(beside(run_file), msgspec.json.encode(heartbeat))
 
 
-def remove(run_file: Path) -> None:
-    """Remove the heartbeat of a run, at the end of its session; one that is missing is fine."""
-    with suppress(OSError):
-        beside(run_file).unlink()
+def remove(run_file: Path, session: str) -> None:
+    """Remove the heartbeat of a session at its end, unless another session has replaced it."""
+    found = read(run_file)
+    if found is not None and found.holder.session == session:
+        with suppress(OSError):
+            beside(run_file).unlink()
 
 
 def read(run_file: Path) -> Heartbeat | None:
@@ -122,7 +128,8 @@ class Heartbeats:
 
     A thread also writes while the event loop is busy for long, as it is while objects are listed.
     Entering the block raises OSError if the first heartbeat cannot be written. Later errors are in
-    `problem`: a run does not need its heartbeat.
+    `problem`: a run does not need its heartbeat. It does not write over that of another session,
+    which has taken the run over: `refuse_taken_over` raises Locked then.
     """
 
     def __init__(self, run_file: Path, holder: Holder) -> None:
@@ -130,6 +137,8 @@ class Heartbeats:
         self.problem = ""
         self._run_file = run_file
         self._status, self._followed = msgspec.Raw(b"null"), tuple[str, ...]()
+        self._written_at = 0.0
+        self._taken_over: Locked | None = None
         self._due, self._is_over = threading.Event(), False
         # A daemon: a disk that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._beat, daemon=True)
@@ -148,7 +157,7 @@ class Heartbeats:
         self._is_over = True
         self._due.set()
         self._thread.join(_LAST)
-        remove(self._run_file)
+        remove(self._run_file, self.holder.session)
 
     def report(self, report: Report, followed: Iterable[str]) -> None:
         """Write this report with the next heartbeats, the first of them now."""
@@ -156,22 +165,66 @@ class Heartbeats:
         self._followed = tuple(followed)
         self._due.set()
 
+    def refuse_taken_over(self) -> None:
+        """Raise Locked if another session has taken the run over."""
+        if self._taken_over is not None:
+            raise self._taken_over
+
     def _beat(self) -> None:
         while not self._is_over:
             self._due.wait(INTERVAL)
             self._due.clear()
             if self._is_over:
                 return
+            # By the wall clock: other machines go on while this one is suspended.
+            silent = time.time() - self._written_at
             try:
+                refuse_taken_over(self._run_file, self.holder.session, silent)
                 self._write()
+            except Locked as error:
+                self._taken_over = error
+                return
             except OSError as error:
                 self.problem = f"{beside(self._run_file)}: {error.strerror}"
+            else:
+                self.problem = ""
 
     def _write(self) -> None:
+        now = time.time()
         write(
             self._run_file,
-            Heartbeat(self.holder, time.monotonic_ns(), time.time(), self._status, self._followed),
+            Heartbeat(self.holder, time.monotonic_ns(), now, self._status, self._followed),
         )
+        self._written_at = now
+
+
+def refuse_taken_over(run_file: Path, session: str, silent: float) -> None:
+    """Raise Locked if another session has taken over a run since the last heartbeat of `session`.
+
+    That may happen after `GONE_AFTER`, for example if the machine of `session` was suspended, and
+    if two machines begin at the same moment. `silent` is the age of the last heartbeat in seconds.
+    """
+    found = _seen(run_file)
+    if found is None and silent < GONE_AFTER:
+        return  # no other session can have taken it over, and ended, in this time
+    if found is not None and (found.holder == _UNKNOWN or found.holder.session == session):
+        return
+    who = str(found.holder) if found else "another process"
+    raise Locked(
+        f"{run_file}: {who} has taken the run over, since this process was silent or began at the"
+        " same moment; it sends nothing more, and `fleetpatch status` shows the run"
+    )
+
+
+def _seen(run_file: Path) -> Heartbeat | None:
+    """Read the heartbeat of a run; if it cannot be read, return one with an unknown holder."""
+    if found := read(run_file):
+        return found
+    try:
+        file = beside(run_file).lstat()
+    except OSError:
+        return None
+    return Heartbeat(_UNKNOWN, file.st_mtime_ns ^ file.st_ino, file.st_mtime)
 
 
 def live(run_file: Path, now: float | None = None) -> Heartbeat | None:
@@ -179,7 +232,7 @@ def live(run_file: Path, now: float | None = None) -> Heartbeat | None:
 
     May take seconds, but only after a session on another machine ended without a word.
     """
-    found = read(run_file)
+    found = _seen(run_file)
     if found is None:
         return None
     age = found.age(time.time() if now is None else now)
@@ -194,7 +247,7 @@ def _observed(run_file: Path, silent: Heartbeat) -> Heartbeat | None:
     until = time.monotonic() + _OBSERVED
     while time.monotonic() < until:
         time.sleep(_POLL)
-        found = read(run_file)
+        found = _seen(run_file)
         if found is None or _identity(found) != _identity(silent):
             return found
     return None
@@ -205,19 +258,46 @@ def _identity(heartbeat: Heartbeat) -> tuple[Any, ...]:
 
 
 def report_elsewhere(run_file: Path) -> Report | None:
-    """Return the report of a session on another machine; None if there is none."""
-    found = read(run_file)
-    if found is None or found.is_here or (now := live(run_file)) is None:
+    """Return the report of a session on another machine; None if there is none.
+
+    Raises Locked if the session has not reported yet, or if its report cannot be read.
+    """
+    found = _elsewhere(run_file)
+    if found is None:
         return None
-    return now.report
+    if report := found.report:
+        return report
+    raise _in_use(run_file, found)
 
 
 def refuse_elsewhere(run_file: Path) -> None:
     """Raise Locked if a session on another machine carries the run out."""
-    found = read(run_file)
-    if found is None or found.is_here or live(run_file) is None:
-        return
-    raise Locked(
+    if found := _elsewhere(run_file):
+        raise _in_use(run_file, found)
+
+
+def _elsewhere(run_file: Path) -> Heartbeat | None:
+    """Return the heartbeat of a session on another machine that is alive; None if there is none."""
+    found = _seen(run_file)
+    if found is None or found.is_here:
+        return None
+    now = live(run_file)
+    return None if now is None or now.is_here else now
+
+
+def _in_use(run_file: Path, found: Heartbeat) -> Locked:
+    if found.holder == _UNKNOWN:
+        return Locked(
+            f"{beside(run_file)}: cannot be read, and was written a moment ago, so the run may be"
+            " carried out on another machine, and its file is not opened here; check the file, or"
+            " try again in a minute"
+        )
+    more = (
+        "`fleetpatch status` shows its progress, and pause, cancel and pace reach it"
+        if found.report
+        else "its status cannot be read yet: try again later"
+    )
+    return Locked(
         f"{run_file}: {found.holder} carries it out, on another machine, so the file is not opened"
-        " here; `fleetpatch status` shows its progress, and pause, cancel and pace reach it"
+        f" here; {more}"
     )

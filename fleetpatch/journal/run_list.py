@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from fleetpatch.errors import RunFileError
+from fleetpatch.errors import Locked, RunFileError
 from fleetpatch.journal import catalog, heartbeat, meta, queries, run_names
 from fleetpatch.journal.campaigns import name_of
 from fleetpatch.journal.runfile import RunFile
@@ -47,7 +47,7 @@ def newest(runs: Path, chosen: RunFilter, limit: int | None = None) -> RunList:
             continue
         try:
             summary = _summary(path, chosen)
-        except RunFileError as error:
+        except (Locked, RunFileError) as error:
             listed.problems.append(str(error))
             continue
         if summary is None:

@@ -24,6 +24,8 @@ class Holder(msgspec.Struct, frozen=True, rename="camel"):
     version: str
 
     def __str__(self) -> str:
+        if not self.pid:
+            return "an unknown process"
         return clean(f"process {self.pid} of {self.user} on {self.host} (since {self.since})")
 
 

@@ -264,6 +264,40 @@ def test_after_a_kill_nobody_holds_the_run_and_a_pace_is_kept_for_the_next_sessi
     assert not heartbeat.beside(Path(resumed.json["runFile"])).exists()
 
 
+def test_a_run_that_is_paused_after_a_kill_logs_what_was_recorded_last(
+    tool: Tool, server: SandboxServer
+) -> None:
+    with applying(tool, server) as process:
+        eventually(lambda: status(tool)["outcomes"]["applied"] > 0, "some outcomes")
+        process.kill()
+        end(process)
+    # As if the process had been killed between a commit and its lines in the log.
+    (log,) = (tool.state / "runs").glob("paint-*.jsonl")
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(line for line in lines if '"target.applied"' not in line))
+
+    assert tool.run("pause", "paint").code == 0
+
+    assert events(tool, "target.applied")
+
+
+def test_a_damaged_file_of_requests_is_logged_and_steering_works_once_it_is_removed(
+    tool: Tool, server: SandboxServer
+) -> None:
+    with applying(tool, server) as process:
+        run_file = Path(status(tool)["runFile"])
+        requests = control.beside(run_file)
+        requests.write_bytes(b"{")
+        eventually(lambda: len(events(tool, "control.failed")) == 1, "the log says it")
+        assert tool.run("pace", "paint", "--rate", "1000/s").code == 1
+
+        requests.unlink()
+        assert tool.run("pace", "paint", "--rate", "1000/s").code == 0
+        assert ended(process).code == 0
+
+    assert not requests.exists()
+
+
 @contextmanager
 def elsewhere(run_file: Path) -> Iterator[None]:
     """A session on another machine: it reports every few milliseconds, and follows requests."""
@@ -290,7 +324,7 @@ def elsewhere(run_file: Path) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-        heartbeat.remove(run_file)
+        heartbeat.remove(run_file, "s")
 
 
 def test_a_run_on_another_machine_is_seen_and_steered_and_its_file_is_never_opened(

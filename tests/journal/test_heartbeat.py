@@ -55,7 +55,7 @@ def test_what_is_written_is_read_and_replaced_as_a_whole(run_file: Path) -> None
 
 def test_without_a_file_nobody_is_alive(run_file: Path) -> None:
     assert heartbeat.live(run_file, NOW) is None
-    heartbeat.remove(run_file)
+    heartbeat.remove(run_file, "s")
 
 
 @pytest.mark.parametrize("age", [0.0, 9.0, 1000.0])
@@ -219,3 +219,89 @@ def test_a_first_heartbeat_that_cannot_be_written_is_an_error(tmp_path: Path) ->
         heartbeat.Heartbeats(tmp_path / "missing" / "paint-1.run", holder()),
     ):
         pass
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"holder": 1}'])
+def test_a_heartbeat_that_cannot_be_read_may_be_that_of_another_machine(
+    run_file: Path, content: bytes
+) -> None:
+    run_file.write_bytes(b"opening this would be an error of another kind")
+    heartbeat.beside(run_file).write_bytes(content)
+
+    with pytest.raises(Locked, match=r"status\.json: cannot be read"):
+        RunFile.open(run_file)
+
+
+def test_a_heartbeat_of_another_kind_may_be_that_of_another_machine(run_file: Path) -> None:
+    os.mkfifo(heartbeat.beside(run_file))
+    assert heartbeat.live(run_file)
+
+    heartbeat.beside(run_file).unlink()
+    heartbeat.beside(run_file).symlink_to("elsewhere")
+    assert heartbeat.live(run_file)
+
+
+def test_a_heartbeat_that_cannot_be_read_and_is_not_replaced_hinders_nobody(
+    run_file: Path,
+) -> None:
+    heartbeat.beside(run_file).write_bytes(b"{")
+    os.utime(heartbeat.beside(run_file), (NOW, NOW))
+
+    assert heartbeat.live(run_file, NOW + 61) is None
+    heartbeat.refuse_elsewhere(run_file)
+
+
+def test_a_session_that_has_not_reported_yet_is_not_taken_for_none(run_file: Path) -> None:
+    heartbeat.write(run_file, beat(machine="other", at=time.time()))
+
+    with pytest.raises(Locked, match="cannot be read yet"):
+        heartbeat.report_elsewhere(run_file)
+
+
+def test_a_session_goes_on_beside_its_own_heartbeat_and_beside_none(run_file: Path) -> None:
+    heartbeat.refuse_taken_over(run_file, "s", silent=59)
+    heartbeat.write(run_file, beat(session="s"))
+    heartbeat.refuse_taken_over(run_file, "s", silent=1000)
+
+
+def test_a_session_ends_where_another_one_has_taken_the_run_over(run_file: Path) -> None:
+    heartbeat.write(run_file, beat(machine="other", session="t"))
+
+    with pytest.raises(Locked, match=r"process 4711 of ann on host-7 .* taken the run over"):
+        heartbeat.refuse_taken_over(run_file, "s", silent=1)
+
+
+def test_a_session_ends_where_another_one_may_have_come_and_gone(run_file: Path) -> None:
+    with pytest.raises(Locked, match="another process has taken the run over"):
+        heartbeat.refuse_taken_over(run_file, "s", silent=61)
+
+
+def test_a_session_removes_no_heartbeat_of_another_one(run_file: Path) -> None:
+    heartbeat.write(run_file, beat(session="t"))
+
+    heartbeat.remove(run_file, "s")
+    assert heartbeat.read(run_file) == beat(session="t")
+
+    heartbeat.remove(run_file, "t")
+    assert heartbeat.read(run_file) is None
+
+
+def test_a_session_does_not_write_over_the_heartbeat_of_one_that_has_taken_over(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.001)
+    other = beat(machine="other", session="t")
+
+    def is_taken_over() -> bool:
+        # Again, since the two may write at the same moment.
+        heartbeat.write(run_file, other)
+        try:
+            beating.refuse_taken_over()
+        except Locked:
+            return True
+        return False
+
+    with heartbeat.Heartbeats(run_file, holder()) as beating:
+        beating.refuse_taken_over()
+        eventually(is_taken_over, "the session has noticed it")
+    assert heartbeat.read(run_file) == other

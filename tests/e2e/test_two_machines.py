@@ -1,0 +1,132 @@
+"""Two machines share a state directory: one of them carries a run out, or believes that it does.
+
+Covered, with processes: a session elsewhere that has not reported yet, one whose heartbeat cannot
+be read, and one that has taken a run over from this machine. Left out: a session elsewhere that
+reports (test_steering.py), the heartbeat file itself (tests/journal/test_heartbeat.py).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fleetpatch.journal import heartbeat
+from fleetpatch.journal.heartbeat import Heartbeat
+from fleetpatch.model.live import Holder
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, end, eventually, plan
+
+FAST = ("--yes", "--rate", "1000/s")
+BATCH_JOBS = 20
+
+
+@pytest.fixture
+def server(tool: Tool) -> Iterator[SandboxServer]:
+    """A sandbox of 20 batch Jobs, and the plan that paints them slowly."""
+    block = {"kinds": ["jobs.batch"], "selector": "app"}
+    pace = {"rate": "1/s", "burst": 1}
+    tool.write("plan.yaml", plan("paint", block, patch={"labels": {"colour": "red"}}, pace=pace))
+    with sandbox(tool, jobs=5 * BATCH_JOBS) as served:
+        yield served
+
+
+@pytest.fixture
+def run_file(tool: Tool, server: SandboxServer) -> Path:
+    """The run file of a run that has changed some targets, and was killed."""
+    process = tool.start("apply", "plan.yaml", "--yes")
+    eventually(lambda: server.sent() > 2, "some patches")
+    process.kill()
+    end(process)
+    (found,) = (tool.state / "runs").glob("*.run")
+    return found
+
+
+@contextmanager
+def repeating(write: Callable[[], None]) -> Iterator[None]:
+    write()
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(0.05):
+            write()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def write_beat(run_file: Path) -> None:
+    """Write a heartbeat of another machine that reports nothing, as in its first second."""
+    holder = Holder("t", "ann", "host-7", 4711, "2027-01-15T08:00:00Z", "another-machine", "0.2")
+    heartbeat.write(run_file, Heartbeat(holder, time.monotonic_ns(), time.time()))
+
+
+def write_rubbish(run_file: Path) -> None:
+    """Write a heartbeat that cannot be read, such as that of another user or a later version."""
+    draft = run_file.with_name("draft")
+    draft.write_bytes(b"{")
+    draft.replace(heartbeat.beside(run_file))
+
+
+@pytest.mark.parametrize("write", [write_beat, write_rubbish])
+def test_a_run_on_another_machine_that_has_not_reported_is_neither_doubled_nor_removed(
+    tool: Tool, server: SandboxServer, run_file: Path, write: Callable[[Path], None]
+) -> None:
+    sent = server.sent()
+    with repeating(lambda: write(run_file)):
+        for words in (
+            ("apply", "plan.yaml", *FAST),
+            ("resume", "paint", *FAST),
+            ("resume", run_file.stem, *FAST),
+            ("undo", "paint", *FAST),
+            ("undo", run_file.stem, *FAST),
+            ("forget", "paint", "--force"),
+            ("forget", run_file.stem, "--force"),
+            ("status", "paint"),
+            ("status", run_file.stem),
+            ("targets", "paint"),
+        ):
+            refused = tool.run(*words)
+            assert (refused.code, "another machine" in refused.err) == (6, True), (words, refused)
+    assert server.sent() == sent
+    assert run_file.exists()
+
+
+def test_a_run_on_another_machine_that_has_not_reported_hides_no_other_run(
+    tool: Tool, run_file: Path
+) -> None:
+    assert tool.run("plan", "plan.yaml").code == 0
+    with repeating(lambda: write_beat(run_file)):
+        listed = tool.run("runs")
+
+    assert listed.code == 0, listed.err
+    assert listed.out.count("planned") == 1
+    assert "host-7" in listed.err
+
+
+def test_a_session_sends_nothing_more_once_another_machine_has_taken_the_run_over(
+    tool: Tool, server: SandboxServer
+) -> None:
+    process = tool.start("apply", "plan.yaml", "--yes")
+    eventually(lambda: server.sent() > 2, "some patches")
+    (run_file,) = (tool.state / "runs").glob("*.run")
+
+    write_beat(run_file)
+    ended = end(process)
+
+    assert (ended.code, "host-7" in ended.err) == (6, True), ended.err
+    assert server.sent() < BATCH_JOBS
+    found = heartbeat.read(run_file)
+    assert found is not None
+    assert found.holder.host == "host-7"
+    # Nobody is there any more, so the run goes on here.
+    heartbeat.beside(run_file).unlink()
+    resumed = tool.run("resume", "paint", *FAST, "-o", "json")
+    assert (resumed.code, resumed.json["outcomes"]["applied"]) == (0, BATCH_JOBS), resumed.err
