@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import catalog, flock, meta, queries
+from fleetpatch.journal import catalog, flock, heartbeat, meta, queries
 from fleetpatch.journal.runfile import RunFile
 
 
@@ -49,6 +49,7 @@ def _file_of_undone(undo: RunFile, settings: Settings) -> Path | None:
 
 def _note(run_file: Path, undo: str, settings: Settings) -> str:
     """Note the undo in a run file; return the one that was noted before."""
+    heartbeat.refuse_elsewhere(run_file)
     with flock.hold(flock.beside(run_file), str(run_file)):
         try:
             with RunFile.open(run_file, write=True, now=settings.clock.wall) as run:

@@ -25,7 +25,7 @@ from fleetpatch.kube.http.urls import Urls
 from fleetpatch.kube.lease import LeaseApi
 from fleetpatch.kube.listing import ListProgress
 from fleetpatch.kube.retry import DISCOVERY_RETRIES, Retrier, RetryingReader
-from fleetpatch.model.answer import NoAnswer, Reply
+from fleetpatch.model.answer import NoAnswer, Reply, is_unreachable
 from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
@@ -132,7 +132,13 @@ class ApiServer:
             self.requests["get"] += 1
             return await self._transport.send(template, url)
 
-        return self._reply(await self._reader.get(send), whole=whole)
+        reply = self._reply(await self._reader.get(send), whole=whole)
+        if is_unreachable(reply):
+            raise ClusterError(
+                f"{self._reader.where}: cannot be reached ({describe(reply)}); check the address"
+                " and the network"
+            )
+        return reply
 
     async def renew(self) -> bool:
         """Renew the credentials after a 401, once for all workers that call this together.

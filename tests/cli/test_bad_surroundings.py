@@ -10,6 +10,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -190,7 +191,9 @@ def test_a_log_that_cannot_be_written_stops_the_run_before_the_first_patch(
 
     ended = call("apply", "paint", "--yes", "--log-file", "/dev/full")
 
-    reports_in_one_line(ended, r"/dev/full: the log cannot be written .*--log-file")
+    # Below the line that says that the run begins.
+    last = replace(ended, err=ended.err.splitlines(keepends=True)[-1])
+    reports_in_one_line(last, r"/dev/full: the log cannot be written .*--log-file")
     assert server.sent() == before
 
 

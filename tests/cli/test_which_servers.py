@@ -245,3 +245,25 @@ def test_a_finished_run_is_not_called_finished_elsewhere(
 
     refused(call("apply", run, "--yes"), *served.values())
     refused(call("resume", run), *served.values())
+
+
+def test_an_undo_puts_back_what_it_reaches_and_warns_of_the_rest(
+    tool: Tool, call: Caller, served: dict[str, SandboxServer]
+) -> None:
+    fleet = [{"name": "first", "context": "a"}, {"name": "second", "context": "b"}]
+    run = planned(tool, call, fleet=fleet)
+    applied = call("apply", run, "--yes", "-o", "json").json
+    mine = applied["byCluster"]["first"]["applied"]
+    served["b"].stop()
+
+    ended = call("undo", "paint", "--yes", "-o", "json")
+
+    assert ended.code == 3, ended.err
+    assert "its objects are read when they are put back" in ended.err
+    assert ended.json["outcomes"]["applied"] == mine > 0
+    assert ended.json["outcomes"]["pending"] == applied["targets"] - mine
+
+    served["a"].stop()
+    again = call("undo", run, "--yes")
+    assert (again.code, again.out) == (1, "")
+    assert len(list(tool.state.glob("runs/undo-*.run"))) == 1
