@@ -117,5 +117,5 @@ def _only(verb: str, name: str, entries: Sequence[RunEntry], what: str) -> Path:
     runs = ", ".join(one.run for one in entries)
     raise UsageError(
         f"{name}: {len(entries)} of its runs are {what}: {runs}; name one of them: "
-        f"`{command(verb, entries[0].run)}`"
+        f"`{command(verb, *entries[0].words)}`"
     )

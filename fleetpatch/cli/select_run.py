@@ -230,9 +230,10 @@ def _refuse_changed(plan: PlanFile, entries: Sequence[RunEntry], servers: Server
     started = campaigns.under_way(entries, plan.plan.name, here=servers.overlaps)
     if started is None or started.info is None or started.info.plan_digest == plan.digest:
         return
+    resume, cancel = (command(verb, *started.words) for verb in ("resume", "cancel"))
     raise UsageError(
         f"{plan.file}: the plan was changed while its run {started.run} is unfinished: its digest "
         f"is {plan.digest}, the run's is {started.info.plan_digest}; continue that run "
-        f"(`{command('resume', started.run)}`), end it (`{command('cancel', started.run)}`), or "
+        f"(`{resume}`), end it (`{cancel}`), or "
         "use --new to start another run beside it"
     )

@@ -48,6 +48,11 @@ class RunEntry(msgspec.Struct, frozen=True):
         return self.info.run if self.info else self.path.stem
 
     @property
+    def words(self) -> tuple[str, ...]:
+        """The words of a command line that name the run, options included."""
+        return reference(self.path)
+
+    @property
     def is_started(self) -> bool:
         """Whether the run was carried out, at least in part; a preview was not."""
         return self.state in STARTED

@@ -1,7 +1,7 @@
 """The status of a campaign: a row for each run with totals, and the first run in full."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.live import Status
@@ -15,7 +15,7 @@ from fleetpatch.report.wording import command
 def campaign_lines(
     name: str,
     runs: Sequence[Status],
-    undos: Sequence[str],
+    undos: Mapping[str, Sequence[str]],
     *,
     now: float,
     width: int | None = None,
@@ -23,19 +23,19 @@ def campaign_lines(
 ) -> Iterator[str]:
     """Yield the status of a campaign as text; a campaign of one run is that run.
 
-    `undos` are the names of undos that are unfinished.
+    `undos` are the undos that are unfinished, with the words that name them in a command.
     """
     if len(runs) > 1:
         summaries = [one.summary for one in runs]
         yield f"Plan {clean(name)} has {len(runs)} runs:"
         yield from run_lines(summaries, width, _total(runs))
         yield ""
-    for undo in undos:
-        yield f"Undo under way: {clean(undo)}  ({command('status', undo)} shows its state)"
+    for undo, words in undos.items():
+        yield f"Undo under way: {clean(undo)}  ({command('status', *words)} shows its state)"
     yield from status_lines(runs[0], now, log_file=log_file)
 
 
-def campaign_as_json(name: str, runs: Sequence[Status], undos: Sequence[str]) -> dict[str, Json]:
+def campaign_as_json(name: str, runs: Sequence[Status], undos: Iterable[str]) -> dict[str, Json]:
     """Return the object of `status NAME --output json`; an interface (docs/reference.md).
 
     It is the object of the first run, with the other runs and the totals added.
