@@ -49,14 +49,8 @@ def carry_out(
     missing = names_not_found(Path(planned.run_file))
 
     def code_of(summary: Summary) -> Exit:
-        code = execute.code_of(summary)
-        kept = summary.reasons.get(Outcome.SKIPPED, {}).get(Reason.EXISTS, 0)
-        if kept:
-            sys.stderr.write(
-                f"{several(kept, 'object')} had another value already and kept it"
-                f" (skipped: {Reason.EXISTS}); use --overwrite to replace it\n"
-            )
-        return Exit.SOME_FAILED if code is Exit.OK and (kept or missing) else code
+        code, incomplete = execute.code_of(summary), _warn_of_kept(summary) or missing
+        return Exit.SOME_FAILED if code is Exit.OK and incomplete else code
 
     execute.carry_out(planned, settings, output, yes=yes, code_of=code_of)
 
@@ -69,9 +63,25 @@ def rehearse(
     run_file: Path | None,
     everything: bool,
 ) -> None:
-    """Expand the plan and show what it would change; no patch is sent (`--dry-run=client`)."""
+    """Expand the plan and show what it would change; no patch is sent (`--dry-run=client`).
+
+    Exits with 3 where `carry_out` would.
+    """
     planned = execute.expand_with_progress(plan, settings, run_file=run_file, everything=everything)
     print_rehearsal(planned, output)
+    if _warn_of_kept(planned) or names_not_found(Path(planned.run_file)):
+        raise typer.Exit(Exit.SOME_FAILED)
+
+
+def _warn_of_kept(summary: Summary) -> int:
+    """Return the number of objects that kept another value, after a line that says so."""
+    kept = summary.reasons.get(Outcome.SKIPPED, {}).get(Reason.EXISTS, 0)
+    if kept:
+        sys.stderr.write(
+            f"{several(kept, 'object')} had another value already and kept it"
+            f" (skipped: {Reason.EXISTS}); use --overwrite to replace it\n"
+        )
+    return kept
 
 
 def show(plan: PlanFile, settings: Settings, output: ResultFormat, what: What) -> None:

@@ -286,6 +286,16 @@ def test_a_rehearsal_of_the_client_sends_no_patch_and_shows_the_plan(
     assert jobs.sent() == 0
 
 
+def test_a_rehearsal_of_the_client_ends_as_the_command_would(call: Caller) -> None:
+    words = ("-A", "-l", "app", "--dry-run=client")
+
+    kept = call("label", "jobs.batch", "team=red", *words)
+    replaced = call("label", "jobs.batch", "team=red", *words, "--overwrite")
+
+    assert (kept.code, replaced.code) == (3, 0)
+    assert "use --overwrite to replace it" in kept.err
+
+
 def test_apply_rehearses_without_a_question(call: Caller, tool: Tool, jobs: SandboxServer) -> None:
     block = {"kinds": ["jobs.batch"], "selector": "app"}
     ended = call("apply", tool.write("paint.yaml", plan("p", block, patch=X)), "--dry-run")
