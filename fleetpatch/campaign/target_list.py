@@ -41,7 +41,7 @@ class TargetFilter(msgspec.Struct, frozen=True):
 
 
 def list_targets(runs: Sequence[Path], chosen: TargetFilter) -> Iterator[ListedTarget]:
-    """Stream the targets of run files, the newest run first.
+    """Stream the targets of run files, those of the run with the latest outcomes first.
 
     An object of several runs is listed once: with its latest outcome, or as pending if no run has
     one. Raises RunFileError, and UsageError for a cluster or kind that no run has.
@@ -50,9 +50,10 @@ def list_targets(runs: Sequence[Path], chosen: TargetFilter) -> Iterator[ListedT
     if len(runs) == 1:
         yield from _of_run(runs[0], chosen, chosen.standings or None, *chosen.reasons)
         return
+    latest = sorted(runs, key=_recorded_at, reverse=True)
     seen: set[str] = set()
     for has_outcome in (True, False):
-        for run in runs:
+        for run in latest:
             standings = _ENDED if has_outcome else _OPEN
             for listed in _of_run(run, chosen, standings):
                 if listed.target.uid not in seen:
@@ -63,6 +64,12 @@ def list_targets(runs: Sequence[Path], chosen: TargetFilter) -> Iterator[ListedT
 
 _OPEN = frozenset({Standing.PENDING, Standing.IN_DOUBT})
 _ENDED = frozenset(Standing) - _OPEN
+
+
+def _recorded_at(run: Path) -> float:
+    # A run that was planned earlier may have been carried out, or continued, later.
+    with open_for_reading(run) as journal:
+        return queries.recorded_at(journal) or 0.0
 
 
 def _of_run(

@@ -186,6 +186,11 @@ def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
             yield target, codec.settlement(row[1:_TARGET_FROM])
 
 
+def recorded_at(run: RunFile) -> float | None:
+    """Return when the last outcomes were recorded, in seconds since the epoch; None before."""
+    return meta.latest_group(run.database)
+
+
 def planned(run: RunFile) -> int:
     """Count the targets to be patched: all but those that needed no patch when planned."""
     ((count,),) = run.database.rows(_PLANNED)

@@ -185,3 +185,15 @@ def test_a_campaign_lists_each_object_once_with_its_latest_outcome_and_the_run(t
     assert names(tool.run("targets", "c", "--outcome", "unchanged", "-o", "json").json) == names(
         listed, outcome="unchanged"
     )
+
+
+def test_the_latest_outcome_is_of_the_run_that_was_carried_out_last(tool: Tool) -> None:
+    block = {"kinds": ["jobs.batch"], "selector": "app"}
+    file = tool.write("d.yaml", plan("d", block, patch={"labels": {"shape": "round"}}))
+    earlier = tool.run("plan", file, "-o", "json").json["run"]
+    assert tool.run("apply", file, "--yes", "--new").code == 0
+    assert tool.run("apply", earlier, "--yes").code == 0
+
+    listed = tool.run("targets", "d", "-o", "json").json
+
+    assert {one["run"] for one in listed} == {earlier}
