@@ -6,13 +6,12 @@ changes: `KEY=VALUE` sets, `KEY-` removes. The rules are those of kubectl (`GetR
 """
 
 from collections.abc import Mapping, Sequence
-
-import msgspec
+from typing import NamedTuple
 
 from fleetpatch.errors import UsageError
 
 
-class ObjectArguments(msgspec.Struct, frozen=True):
+class ObjectArguments(NamedTuple):
     """What the arguments say.
 
     - `objects`: kinds with the names of their objects; without names all that the selectors match.
