@@ -53,7 +53,7 @@ def pointing_to(server: str, token: str = TOKEN) -> str:
 
 def reports_in_one_line(ended: Ended, message: str) -> None:
     assert (ended.code, ended.out) == (1, ""), ended.err
-    assert re.match(r"fleetpatch: [^\n]*\n\Z", ended.err), ended.err
+    assert re.match(r"fleetpatch: [^\n]*\n\Z", ended.notes), ended.err
     assert re.search(message, ended.err), ended.err
     assert TOKEN not in ended.err
 

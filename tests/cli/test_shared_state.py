@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -60,14 +61,24 @@ def test_a_private_state_directory_is_not_opened_by_shared(call: Caller, tool: T
     assert "chmod 2770" in ended.err
 
 
+@pytest.fixture
+def folder_of_group() -> Iterator[Path]:
+    """A folder for a group, in one that all users may enter; that of a test is closed to them."""
+    with TemporaryDirectory() as name:
+        around = Path(name)
+        around.chmod(0o711)
+        folder = around / "state"
+        folder.mkdir()
+        os.chown(folder, 0, GROUP)
+        folder.chmod(0o2770)
+        yield folder
+
+
 @contextmanager
-def as_member(folder: Path) -> Iterator[None]:
-    """Run the block as a user who may write to `folder` only as a member of its group."""
-    closed = {path: path.stat().st_mode for path in folder.parents if not path.stat().st_mode & 1}
+def as_member() -> Iterator[None]:
+    """Run the block as another user, who is a member of the group."""
     groups = os.getgroups()
     try:
-        for path, mode in closed.items():
-            path.chmod(mode | 0o011)
         os.setgroups([GROUP])
         os.setegid(MEMBER)
         os.seteuid(MEMBER)
@@ -76,27 +87,23 @@ def as_member(folder: Path) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
-        for path, mode in closed.items():
-            path.chmod(mode)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_another_member_sees_a_run_and_goes_on_with_it_and_undoes_it(
-    call: Caller, tool: Tool, monkeypatch: pytest.MonkeyPatch
+    call: Caller, tool: Tool, folder_of_group: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tool.state.mkdir()
-    os.chown(tool.state, 0, GROUP)
-    tool.state.chmod(0o2770)
     assert tool.kubeconfig is not None
-    config = tool.folder / "member.kubeconfig"
+    config = folder_of_group.parent / "kubeconfig"
     config.write_text(tool.kubeconfig.read_text())
     config.chmod(0o644)
     monkeypatch.setenv("KUBECONFIG", str(config))
+    monkeypatch.setenv("FLEETPATCH_STATE_DIR", str(folder_of_group))
     file = tool.write("plan.yaml", marking("handed-over", **SHORT))
     begun = call("apply", file, "--yes", "-o", "json")
     assert (begun.code, begun.json["causeCode"]) == (7, "deadline-passed"), begun.err
 
-    with as_member(tool.state):
+    with as_member():
         seen = call("status", begun.json["run"], "-o", "json")
         assert seen.code == 0, seen.err
         assert seen.json["outcomes"] == begun.json["outcomes"]
