@@ -53,6 +53,8 @@ def meaning(reason: Reason, *, undo: bool) -> str:
 
     An undo compares the objects with what the run that it undoes has left.
     """
+    if undo and reason is Reason.ALREADY_SET:
+        return "was back already; nothing was sent"
     text = MEANING[reason]
     return text.replace("since the plan", "since the run that is undone") if undo else text
 

@@ -154,6 +154,7 @@ def test_a_second_undo_reads_and_sends_nothing(tool: Tool) -> None:
 
         assert (asked.code, again.code, server.sent()) == (0, 0, sent)
         assert "unchanged         10" in asked.out
+        assert "was back already; nothing was sent" in asked.out
         assert again.json["reasons"] == {"unchanged": {"already-set": 10}}
         assert again.json["requests"] == {"patch": 0, "get": 10, "list": 0}
         assert labels_of(tool, server, run) == restored
