@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperOption
 
 from fleetpatch._version import __version__
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
+from fleetpatch.cli.quiet import unmuted
 from fleetpatch.cli.signals import Interrupted
 from fleetpatch.cli.verb_modules import function_of
 from fleetpatch.errors import Exit, FleetpatchError, UsageError
@@ -134,7 +135,7 @@ class Command(TyperCommand):
                     f"--log-file - writes the log to stdout, and so does -o {output} the result;"
                     " name a file for the log, or leave -o out"
                 )
-            with redirect_stdout(sys.stderr):
+            with redirect_stdout(unmuted()):
                 return super().invoke(ctx)
         except (FleetpatchError, Interrupted) as error:
             if output == "json":

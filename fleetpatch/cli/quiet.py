@@ -3,12 +3,17 @@
 import io
 import sys
 from contextlib import redirect_stderr
+from typing import TextIO
 
 import typer
 
 
 class _Nowhere(io.TextIOBase):
-    """A stream that drops what is written."""
+    """A stream that drops what is written; `replaced` is the one in whose place it is."""
+
+    def __init__(self, replaced: TextIO) -> None:
+        super().__init__()
+        self.replaced = replaced
 
     def write(self, text: str) -> int:
         return len(text)
@@ -17,8 +22,13 @@ class _Nowhere(io.TextIOBase):
 def keep_quiet(context: typer.Context, quiet: bool) -> bool:
     """Drop notes, warnings and progress until the verb ends, if `quiet`; the option's callback."""
     if quiet and not context.resilient_parsing:
-        context.with_resource(redirect_stderr(_Nowhere()))
+        context.with_resource(redirect_stderr(_Nowhere(sys.stderr)))
     return quiet
+
+
+def unmuted() -> TextIO:
+    """Return stderr, as it is without `--quiet`: for a result that cannot go to stdout."""
+    return sys.stderr.replaced if isinstance(sys.stderr, _Nowhere) else sys.stderr
 
 
 def is_quiet() -> bool:

@@ -5,6 +5,7 @@ reader that exits; the plan by `-f`. Left out: logs in files (tests/report/test_
 """
 
 import json
+import re
 import socket
 
 import pytest
@@ -32,6 +33,15 @@ def test_the_log_is_on_stdout_and_all_text_on_stderr(tool: Tool) -> None:
     assert "is finished: 20 targets" in ended.err
     assert "Log:      stdout" in ended.err
     assert not list(tool.state.rglob("*.jsonl"))
+
+
+def test_with_quiet_the_result_alone_is_on_stderr(tool: Tool) -> None:
+    file = tool.write("plan.yaml", marking("quiet"))
+
+    ended = end(tool.start("apply", file, "--yes", "--quiet", "--log-file", "-"))
+
+    assert events(ended.out)[-1] == "run.finished"
+    assert re.match(r"Run quiet-\S+ is finished: 20 targets", ended.err)
 
 
 def test_a_preview_is_on_stderr_beside_the_log(tool: Tool) -> None:
