@@ -130,7 +130,9 @@ def _limits(forecast: Forecast) -> Iterator[str]:
 def _expected(forecast: Forecast) -> str:
     rate = write_rate(forecast.rate or ASSUMED_RATE)
     basis = f"at {rate}" if forecast.rate else f"if each cluster takes {rate}"
-    text = f"about {duration(forecast.sending)} of requests {basis}"
+    short = forecast.sending < 1.0
+    sending = "less than a second" if short else f"about {duration(forecast.sending)}"
+    text = f"{sending} of requests {basis}"
     if forecast.waves and forecast.waves.by_hand:
         return f"{text}, and the time until each wave is promoted"
     if forecast.pauses:

@@ -86,3 +86,7 @@ def test_limits_are_named_where_there_are_any() -> None:
 
 def test_a_run_without_an_open_target_takes_no_time() -> None:
     assert "Expected" not in lines(replace(PLAIN, sending=0.0))
+
+
+def test_less_than_a_second_is_not_measured() -> None:
+    assert lines(replace(PLAIN, sending=0.04))["Expected"].startswith("less than a second of req")
