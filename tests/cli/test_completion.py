@@ -271,3 +271,23 @@ def test_the_plugin_calls_itself_as_kubectl_does(tool: Tool) -> None:
 
     assert ended.returncode == 2
     assert "see `kubectl fleetpatch targets --help`" in ended.stderr
+
+
+def test_the_script_for_bash_completes_a_line(tool: Tool) -> None:
+    program = tool.folder / "fleetpatch"
+    program.write_text(f"#!{sys.executable}\nfrom fleetpatch.cli.app import main\nmain()\n")
+    program.chmod(0o755)
+    script = """\
+eval "$(fleetpatch --show-completion bash)"
+COMP_WORDS=(fleetpatch targets --reason ex) COMP_CWORD=3
+_fleetpatch_completion fleetpatch
+echo "${COMPREPLY[@]}"
+"""
+    environment = tool.environment
+    environment["PATH"] = f"{tool.folder}:{environment['PATH']}"
+
+    ended = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=False, env=environment
+    )
+
+    assert ended.stdout == "exists exhausted\n", ended.stderr
