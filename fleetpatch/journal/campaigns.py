@@ -164,11 +164,11 @@ def unfinished(
     ]
 
 
-def undos(entries: Iterable[RunEntry]) -> dict[str, str]:
+def undos(entries: Sequence[RunEntry]) -> dict[str, str]:
     """Map the name of each run that was undone to that of its newest undo.
 
     Such a run is not resumed: its applied targets do not hold the change any more. An undo that has
-    sent nothing has put nothing back, and does not count.
+    sent nothing has put nothing back, and does not count. One whose file was removed does.
     """
     begun = [
         (entry.info.undo_of, entry.run)
@@ -181,13 +181,20 @@ def undos(entries: Iterable[RunEntry]) -> dict[str, str]:
         and (entry.patches or entry.state is RunState.RUNNING)
     ]
     # The newest one is listed first, and the last one of a dict's pairs counts.
-    return dict(reversed(begun))
+    return _removed_undos(entries) | dict(reversed(begun))
 
 
-def put_back(entries: Iterable[RunEntry]) -> dict[str, str]:
+def _removed_undos(entries: Sequence[RunEntry]) -> dict[str, str]:
+    """Map the runs that name an undo of which there is no run file to that undo."""
+    known = {"", *(entry.run for entry in entries)}
+    return {one.run: one.undone_by for one in entries if one.undone_by not in known}
+
+
+def put_back(entries: Sequence[RunEntry]) -> dict[str, str]:
     """Map the name of each run whose changes were put back to that of the undo that did it.
 
     An undo counts once it is finished, none of its targets failed, and it was not undone itself.
+    One whose file was removed counts, too.
     """
     finished = [
         (entry.info.undo_of, entry.run)
@@ -197,7 +204,7 @@ def put_back(entries: Iterable[RunEntry]) -> dict[str, str]:
         and not entry.info.dry_run
         and (entry.state, entry.cause_code) == (RunState.FINISHED, "")
     ]
-    found: dict[str, str] = {}
+    found = _removed_undos(entries)
     # Newest first: whether an undo was undone is known before the run that it has undone is seen.
     for undone, undo in finished:
         if undo not in found:

@@ -31,7 +31,8 @@ class RunEntry(msgspec.Struct, frozen=True):
     """A run file in the list of runs; `problem` says in one line why it cannot be read.
 
     `patches` is the number of PATCHes that its sessions have counted. `is_in_use`: a session on
-    another machine carries the run out, and has not reported on it yet.
+    another machine carries the run out, and has not reported on it yet. `undone_by` is the undo
+    that the run file names.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class RunEntry(msgspec.Struct, frozen=True):
     patches: int = 0
     problem: str = ""
     is_in_use: bool = False
+    undone_by: str = ""
 
     @property
     def run(self) -> str:
@@ -145,7 +147,8 @@ def read_entry(path: Path) -> RunEntry:
         # Without `check`, which would read all of each file.
         with RunFile.open(path, check=False) as run:
             state, _, cause_code = meta.state(run.database)
-            return RunEntry(path, run.info, state, cause_code, meta.usage(run.database).patch)
+            patches, undone_by = meta.usage(run.database).patch, meta.undone_by(run.database)
+            return RunEntry(path, run.info, state, cause_code, patches, undone_by=undone_by)
     except Locked as error:
         return RunEntry(path, problem=str(error), is_in_use=True)
     except RunFileError as error:

@@ -166,6 +166,13 @@ def test_a_run_that_was_undone_is_not_continued_but_its_unfinished_undo_is(runs:
     assert names(campaign(runs).unfinished) == ["undo-relabel-20260304T0000Z-000001", FIRST]
 
 
+def test_a_run_stays_undone_if_the_run_file_of_its_undo_was_removed(runs: Path) -> None:
+    with RunFile.open(catalog.run_path(runs, LAST), write=True) as run:
+        run.note_undo("undo-relabel-20260304T0000Z-000001")
+    assert names(campaign(runs).unfinished) == [FIRST]
+    assert list(campaigns.put_back(campaign(runs).runs)) == [LAST]
+
+
 @pytest.mark.parametrize(
     ("state", "patches"), [(RunState.PLANNED, 0), (RunState.FINISHED, 0), (RunState.PAUSED, 0)]
 )
