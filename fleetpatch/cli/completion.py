@@ -91,11 +91,12 @@ def _parsed(
     values: dict[str, str] = {}
     arguments: list[str] = []
     awaiting: tuple[str, _Parameter] | None = None
-    for word in words:
+    for previous, word in zip(("", *words), words, strict=False):
         name, equals, value = word.partition("=")
         if word == "=":  # bash makes a word of it, so that `--output=json` arrives as three
-            continue
-        if awaiting is not None:
+            if previous in options:
+                awaiting = options[previous].names[0], options[previous]
+        elif awaiting is not None:
             values[awaiting[0]], awaiting = word, None
         elif word.startswith("-") and name in options:
             if equals:

@@ -28,7 +28,7 @@ def _run_files(line: Line) -> list[Path]:
     named = line.values.get("--state-dir")
     try:
         folder = runs_dir(state_dir(Path(named) if named else None, os.environ, home()))
-        found = [(one.stat().st_mtime, one.path) for one in os.scandir(folder)]
+        found = [(one.stat(follow_symlinks=False).st_mtime, one.path) for one in os.scandir(folder)]
     except (OSError, FleetpatchError):
         return []
     return [Path(path) for _, path in sorted(found, reverse=True) if path.endswith(".run")]

@@ -87,6 +87,8 @@ def test_an_unknown_verb_completes_nothing() -> None:
         (("plan", "x", "--output=m"), ["--output=markdown"]),
         (("plan", "x", "--output", "=", "m"), ["markdown"]),
         (("label", "jobs", "--dry-run=c"), ["--dry-run=client"]),
+        (("label", "jobs", "--dry-run", "=", "c"), ["client"]),
+        (("targets", "-o", "=", "js"), ["json", "jsonl"]),
         (("kinds", "--provider", ""), ["kubernetes", "cci"]),
         (("label", "tfj"), ["tfjobs.kubeflow.org"]),
         (("label", "jobs.batch,mx"), ["jobs.batch,mxjobs.kubeflow.org"]),
