@@ -115,9 +115,10 @@ def _reason(entry: RunEntry, put_back: Collection[str]) -> str:
         return "it cannot be read"
     if not entry.is_started or entry.run in put_back:
         return ""
-    if entry.is_unfinished:
-        return "it is unfinished"
     is_undo = entry.info is not None and entry.info.undo_of
+    if entry.is_unfinished:
+        # Another undo may have finished its work.
+        return "" if is_undo in put_back else "it is unfinished"
     if entry.info is None or entry.info.dry_run or is_undo or not _may_have_changed(entry):
         return ""
     return "it is not undone"

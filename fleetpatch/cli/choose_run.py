@@ -75,7 +75,8 @@ def to_read(found: Path | Campaign) -> list[Path]:
 def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
     """Return the runs that `undo` puts back, newest first: those with targets that are not back.
 
-    Of a campaign that was put back already, that is its latest run, whose undo sends nothing.
+    Of a campaign that was put back already, that is its earliest run, whose undo sends nothing: the
+    values from before it are there, whatever later runs have changed and put back.
     Raises UsageError if no run has changed anything.
     """
     if isinstance(found, Path):
@@ -87,7 +88,7 @@ def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
     if not changed:
         when = "" if since is None else " since then"
         raise UsageError(f"{found.name}: no run of it has changed anything{when}; nothing to undo")
-    return [one for one in changed if one.info.run not in put_back] or changed[:1]
+    return [one for one in changed if one.info.run not in put_back] or changed[-1:]
 
 
 def _report_problems(campaign: Campaign) -> None:

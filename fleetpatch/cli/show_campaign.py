@@ -29,7 +29,7 @@ def show_campaign(
 ) -> None:
     """Print the status of all runs of a campaign. Raises as `view.status`."""
     runs = [status(path) for path in under_way_first(paths)]
-    undos = {one.run: one.words for one in campaign.undos if one.is_unfinished}
+    undos = {one.run: one.words for one in campaign.unfinished_undos}
     if output is Output.JSON:
         typer.echo(json.dumps(campaign_as_json(campaign.name, runs, undos)))
         return

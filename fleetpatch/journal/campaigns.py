@@ -40,10 +40,27 @@ class Campaign(msgspec.Struct, frozen=True):
 
     @property
     def unfinished(self) -> list[RunEntry]:
-        """The started runs and undos that can be continued; not a run that was undone."""
+        """The started runs and undos that can be continued.
+
+        Not a run that was undone, nor an undo whose work another undo has finished since.
+        """
         undone = undos([*self.undos, *self.runs])
-        entries = (*self.undos, *self.started)
-        return [one for one in entries if one.is_unfinished and one.run not in undone]
+        started = [one for one in self.started if one.is_unfinished and one.run not in undone]
+        return [*self.unfinished_undos, *started]
+
+    @property
+    def unfinished_undos(self) -> list[RunEntry]:
+        """The undos that can be continued."""
+        entries = [*self.undos, *self.runs]
+        undone, back = undos(entries), put_back(entries)
+        return [
+            one
+            for one in self.undos
+            if one.is_unfinished
+            and one.run not in undone
+            and one.info
+            and one.info.undo_of not in back
+        ]
 
     @property
     def shown(self) -> list[RunEntry]:

@@ -267,6 +267,38 @@ def test_a_later_run_of_the_same_objects_is_put_back_before_the_earlier_one(
     assert set(colours(server).values()) == {None}
 
 
+def test_a_second_undo_of_runs_that_changed_the_same_objects_finds_everything_back(
+    tool: Tool, call: Caller, server: SandboxServer
+) -> None:
+    for colour in ("red", "green", "blue"):
+        write(tool, colour)
+        applied(call, "plan.yaml")
+    assert call("undo", "paint", "--yes", "--all-runs").code == 0
+    sent = server.sent()
+
+    again = call("undo", "paint", "--yes", "-o", "json")
+
+    assert (again.code, server.sent()) == (0, sent)
+    assert again.json["outcomes"]["unchanged"] == again.json["targets"]
+
+
+def test_an_undo_that_was_interrupted_is_over_once_another_one_has_put_everything_back(
+    tool: Tool, call: Caller
+) -> None:
+    write(tool)
+    applied(call, "plan.yaml")
+    interrupted = re.search(r"undo-paint-\S+(?=\.run)", call("undo", "paint").err)
+    assert interrupted is not None
+    pause(tool.state / "runs" / f"{interrupted[0]}.run")
+    assert call("status", "paint", "-o", "json").json["undosUnderWay"] == [interrupted[0]]
+
+    assert call("undo", "paint", "--yes").code == 0
+
+    assert call("status", "paint", "-o", "json").json["undosUnderWay"] == []
+    refused(call("pause", "paint"), "no run of it is unfinished")
+    assert call("forget", "paint").out.startswith("Removed 3 runs.")
+
+
 def test_a_campaign_that_changed_nothing_has_nothing_to_undo(tool: Tool, call: Caller) -> None:
     write(tool)
     previewed(call)
