@@ -11,7 +11,7 @@ from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.targets import TargetBlock
 from fleetpatch.model.resource import resources_named
-from fleetpatch.report.places import PreviewPlace
+from fleetpatch.report.places import PreviewPlace, described
 from fleetpatch.rules.planning.namespaces import named
 
 
@@ -20,7 +20,7 @@ def check_coverage(journal: RunFile, warn: Callable[[str], None]) -> None:
 
     Raises Refused.
     """
-    missing = [f"nothing matches in {_described(one)}" for one in empty_places(journal)]
+    missing = [f"nothing matches in {described(one)}" for one in empty_places(journal)]
     missing += missing_objects(journal)
     if missing and plan_of(journal).guards.on_empty == "refuse":
         raise Refused(
@@ -65,12 +65,6 @@ def _kinds_by_namespace(blocks: Iterable[TargetBlock]) -> dict[str, frozenset[st
 def _reached(journal: RunFile) -> list[str]:
     """Return the clusters that were listed; the preview names the others as missing."""
     return [one.name for one in journal.info.clusters if not one.missing]
-
-
-def _described(place: PreviewPlace) -> str:
-    """Return `namespace team-a of cluster prod` or `cluster prod`."""
-    cluster, _, namespace = place
-    return f"namespace {namespace} of cluster {cluster}" if namespace else f"cluster {cluster}"
 
 
 def missing_objects(journal: RunFile) -> list[str]:

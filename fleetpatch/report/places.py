@@ -16,6 +16,12 @@ PreviewPlace: TypeAlias = tuple[str, str, str]
 """Cluster, kind (`jobs.batch`) and namespace."""
 
 
+def described(place: PreviewPlace) -> str:
+    """Return `namespace team-a of cluster prod` or `cluster prod`."""
+    cluster, _, namespace = place
+    return f"namespace {namespace} of cluster {cluster}" if namespace else f"cluster {cluster}"
+
+
 def place_rows(
     summary: Summary,
     places: Mapping[PreviewPlace, Tally],

@@ -11,7 +11,7 @@ from typing import Final
 from fleetpatch.model.text import clean
 from fleetpatch.report.changes import changes
 from fleetpatch.report.forecast import forecast_parts
-from fleetpatch.report.places import PLACE_HEADER, place_rows
+from fleetpatch.report.places import PLACE_HEADER, described, place_rows
 from fleetpatch.report.preview import Preview, Sample, warnings
 from fleetpatch.report.table import TableRow
 from fleetpatch.report.wording import command, number, several
@@ -35,11 +35,20 @@ def markdown_lines(preview: Preview, *, all_namespaces: bool = False) -> Iterato
     if preview.samples:
         yield ""
         yield from _examples(preview.samples)
-    for warning in warnings(preview):
+    for warning in _warnings(preview):
         yield ""
         yield f"> {_text(warning)}"
     yield ""
     yield from _next(preview)
+
+
+def _warnings(preview: Preview) -> Iterator[str]:
+    # On a terminal stderr has the first of these; a pull request shows nothing of it.
+    for place in preview.empty:
+        yield f"Warning: nothing matches in {described(place)}"
+    yield from warnings(preview)
+    for text, count in preview.summary.warnings.items():
+        yield f"Warning from the servers, {number(count)} times: {text}"
 
 
 def _headline(preview: Preview) -> str:

@@ -76,3 +76,13 @@ def test_a_plan_without_a_change_says_so() -> None:
 
     assert lines[0] == "## relabel-ml-teams: nothing to do"
     assert lines[-1] == "Nothing to do: no object needs the patch."
+
+
+def test_places_without_an_object_and_warnings_of_servers_are_quoted() -> None:
+    summary = replace(SUMMARY, warnings={"batch/v1beta1 is deprecated": 2})
+    preview = replace(PREVIEW, summary=summary, empty=[("prod-a", "", "team-x")])
+
+    lines = list(markdown_lines(preview))
+
+    assert "> Warning: nothing matches in namespace team-x of cluster prod-a" in lines
+    assert "> Warning from the servers, 2 times: batch/v1beta1 is deprecated" in lines
