@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.calling import Caller
 from tests.cli.conftest import marking
-from tests.e2e.tool import Tool
+from tests.e2e.tool import Tool, end, eventually
 
 MEMBER, GROUP = 61234, 61235
 SHORT = {"pace": {"rate": "20/s", "burst": 1}, "limits": {"deadline": "200ms"}}
@@ -116,3 +116,32 @@ def test_another_member_sees_a_run_and_goes_on_with_it_and_undoes_it(
         assert undone.json["outcomes"]["applied"] == 20
 
     assert call("status", undone.json["run"]).code == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_member_watches_a_live_run_slows_it_down_and_pauses_it(
+    call: Caller, tool: Tool
+) -> None:
+    tool.state.mkdir()
+    os.chown(tool.state, 0, GROUP)
+    tool.state.chmod(0o2770)
+    slow = {"pace": {"rate": "2/s", "burst": 1}}
+    applying = tool.start("apply", tool.write("plan.yaml", marking("live", **slow)), "--yes")
+    try:
+        eventually(lambda: bool(list(tool.state.rglob("*.status.json"))), "a heartbeat")
+        (run_file,) = tool.state.rglob("*.run")
+        eventually(lambda: bool(call("status", run_file.stem, "-o", "json").json["holder"]), "live")
+        with as_member(tool.state):
+            seen = call("status", run_file.stem)
+            paced = call("pace", run_file.stem, "--rate", "1/s")
+            paused = call("pause", run_file.stem, "--reason", "not so fast")
+        code = applying.wait(60)
+    finally:
+        if applying.returncode is None:
+            applying.kill()
+        ended = end(applying)
+
+    assert f"process {applying.pid} of" in seen.out
+    assert (paced.code, paused.code) == (0, 0), paced.err + paused.err
+    assert code == 5
+    assert "not so fast" in ended.out
