@@ -18,6 +18,7 @@ from fleetpatch.campaign.target_list import TargetFilter, list_targets
 from fleetpatch.campaign.view import preview, with_window
 from fleetpatch.cli.options import Output, PreviewFormat, ResultFormat
 from fleetpatch.files import is_stdout
+from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.run import Standing, Summary, as_json
 from fleetpatch.report.formats import yaml_lines
@@ -34,9 +35,9 @@ def print_summary(summary: Summary, settings: Settings, output: Output | ResultF
     """Print the summary of a run: the output of `status RUN`, and the last output of `apply`."""
     match output.value:
         case ResultFormat.JSON:
-            typer.echo(json.dumps(as_json(with_window(summary, time.time()))))
+            typer.echo(json.dumps(_as_json(summary, settings)))
         case ResultFormat.YAML:
-            write_data(yaml_lines(as_json(with_window(summary, time.time()))), sys.stdout)
+            write_data(yaml_lines(_as_json(summary, settings)), sys.stdout)
         case ResultFormat.CSV | ResultFormat.NAME:
             _print_targets(summary, output)
         case _:
@@ -56,6 +57,11 @@ def _print_targets(summary: Summary, output: Output | ResultFormat) -> None:
     else:
         chosen = TargetFilter(standings=_HAVE_IT)
         write_data(target_name_lines(list_targets(run, chosen)), sys.stdout)
+
+
+def _as_json(summary: Summary, settings: Settings) -> dict[str, Json]:
+    log_file = str(settings.log_of(Path(summary.run_file)))
+    return as_json(with_window(summary, time.time())) | {"logFile": log_file}
 
 
 def print_preview(

@@ -68,7 +68,7 @@ def _redraw(run_file: Path, settings: Settings) -> None:
 
 def _print(seen: Status, settings: Settings, output: Output) -> None:
     if output is Output.JSON:
-        typer.echo(json.dumps(status_as_json(seen)))
+        typer.echo(json.dumps(status_as_json(seen) | {"logFile": _log_of(seen, settings)}))
     else:
         write(status_lines(seen, time.time(), log_file=_log_of(seen, settings)), sys.stdout)
 

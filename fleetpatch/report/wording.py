@@ -1,12 +1,11 @@
 """Formats numbers and durations, and explains each state and each reason code."""
 
 import shlex
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.run import RunState, WindowState
+from fleetpatch.model.run import RunState, WindowState, rfc3339
 from fleetpatch.model.steering import Action, Request
 from fleetpatch.model.text import clean
 
@@ -82,8 +81,7 @@ def duration(seconds: float) -> str:
 
 def moment(seconds: float) -> str:
     """Return seconds since the epoch as `2026-11-26T20:15:00Z`."""
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-    return text.replace("+00:00", "Z")
+    return str(rfc3339(seconds))
 
 
 def window_text(window: WindowState) -> str:

@@ -120,18 +120,16 @@ def test_another_member_sees_a_run_and_goes_on_with_it_and_undoes_it(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_another_member_watches_a_live_run_slows_it_down_and_pauses_it(
-    call: Caller, tool: Tool
+    call: Caller, tool: Tool, folder_of_group: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tool.state.mkdir()
-    os.chown(tool.state, 0, GROUP)
-    tool.state.chmod(0o2770)
-    slow = {"pace": {"rate": "2/s", "burst": 1}}
-    applying = tool.start("apply", tool.write("plan.yaml", marking("live", **slow)), "--yes")
+    monkeypatch.setenv("FLEETPATCH_STATE_DIR", str(folder_of_group))
+    file = tool.write("plan.yaml", marking("live", pace={"rate": "2/s", "burst": 1}))
+    applying = tool.start("apply", file, "--yes", "--state-dir", folder_of_group)
     try:
-        eventually(lambda: bool(list(tool.state.rglob("*.status.json"))), "a heartbeat")
-        (run_file,) = tool.state.rglob("*.run")
+        eventually(lambda: bool(list(folder_of_group.rglob("*.status.json"))), "a heartbeat")
+        (run_file,) = folder_of_group.rglob("*.run")
         eventually(lambda: bool(call("status", run_file.stem, "-o", "json").json["holder"]), "live")
-        with as_member(tool.state):
+        with as_member():
             seen = call("status", run_file.stem)
             paced = call("pace", run_file.stem, "--rate", "1/s")
             paused = call("pause", run_file.stem, "--reason", "not so fast")
