@@ -4,6 +4,7 @@ It supports discovery, lists, GET, merge patches and one operation of a JSON Pat
 """
 
 import json
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,7 +44,9 @@ class Stub:
         self.ended = threading.Event()
         self._version = 0
         for name, fields in objects.items():
-            metadata: dict[str, Any] = {"name": name, "namespace": "ns", "uid": f"uid-{name}"}
+            # Servers never share a uid.
+            uid = f"uid-{name}-{secrets.token_hex(4)}"
+            metadata: dict[str, Any] = {"name": name, "namespace": "ns", "uid": uid}
             metadata["labels"] = {"app": "x"}
             head = {"apiVersion": f"{GROUP}/v1", "kind": "Training", "metadata": metadata}
             self.write(name, head | dict(fields))
