@@ -16,6 +16,7 @@ import msgspec
 
 from fleetpatch import files
 from fleetpatch.errors import RunFileError
+from fleetpatch.journal.rows import UNREADABLE
 from fleetpatch.model.steering import Request
 
 _LARGEST: Final = 1 << 20
@@ -48,7 +49,7 @@ def read(run_file: Path) -> tuple[Request, ...]:
         return ()
     except OSError as error:
         raise RunFileError(f"{path}: {error.strerror}; check the file, or remove it") from error
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise RunFileError(f"{path}: is not a list of requests ({error}); remove it") from error
 
 

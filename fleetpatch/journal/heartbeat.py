@@ -33,6 +33,7 @@ import msgspec
 from fleetpatch import files
 from fleetpatch.errors import Locked
 from fleetpatch.journal import flock
+from fleetpatch.journal.rows import UNREADABLE
 from fleetpatch.model.live import Holder, Report
 
 INTERVAL: Final = 1.0
@@ -76,7 +77,7 @@ class Heartbeat(msgspec.Struct, frozen=True, rename="camel"):
         """What the session reports; None before it has begun, or if another version wrote it."""
         try:
             return _report.decode(self.status)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             return None
 
     def age(self, now: float) -> float:
@@ -119,7 +120,7 @@ def read(run_file: Path) -> Heartbeat | None:
     """Read the heartbeat of a run; None if there is none that can be trusted and understood."""
     try:
         return _decoder.decode(files.read_own(beside(run_file), _LARGEST))
-    except (OSError, msgspec.DecodeError):
+    except (OSError, *UNREADABLE):
         return None
 
 

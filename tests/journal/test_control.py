@@ -47,7 +47,17 @@ def test_old_requests_are_dropped_before_the_file_gets_long(run_file: Path) -> N
     assert [one.id for one in control.read(run_file)][:1] == ["id-30"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"requests": [1]}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b'{"requests": [1]}',
+        b"\xff",
+        b'{"requests": [{"id": "\xff"}]}',
+        b'{"later": ' + b"[" * 100_000,
+    ],
+)
 def test_a_damaged_file_is_an_error_that_names_it(run_file: Path, content: bytes) -> None:
     control.beside(run_file).write_bytes(content)
 

@@ -125,8 +125,21 @@ def _writing(run_file: Path, make: Callable[[int], Heartbeat]) -> Iterator[None]
         thread.join()
 
 
+NESTED = b"[" * 100_000
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"holder": 1}', b"\xff\xfe", b'{"beat":' + b"9" * 400 + b"}"]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"holder": 1}',
+        b"\xff\xfe",
+        b'{"beat":' + b"9" * 400 + b"}",
+        b'{"holder": {"session": "\xff"}}',
+        b'{"status": ' + NESTED,
+    ],
 )
 def test_a_damaged_heartbeat_is_none(run_file: Path, content: bytes) -> None:
     heartbeat.beside(run_file).write_bytes(content)
@@ -155,6 +168,29 @@ def test_a_heartbeat_of_a_later_version_still_says_who_is_alive(run_file: Path) 
     assert found is not None
     assert found.holder == beat().holder
     assert found.report is None
+
+
+@pytest.mark.parametrize("status", [b'{"summary": {"run": "\xff"}}', b'"\xff"'])
+def test_a_report_that_is_no_text_is_none(run_file: Path, status: bytes) -> None:
+    written = msgspec.json.encode(beat()).replace(b'"status":null', b'"status":' + status)
+    heartbeat.beside(run_file).write_bytes(written)
+
+    found = heartbeat.read(run_file)
+
+    assert found is None or found.report is None
+
+
+def test_a_damaged_heartbeat_does_not_end_the_thread_that_writes(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "INTERVAL", 0.001)
+
+    def is_replaced() -> bool:
+        return heartbeat.read(run_file) is not None
+
+    with heartbeat.Heartbeats(run_file, holder()):
+        heartbeat.beside(run_file).write_bytes(b'{"status": ' + NESTED)
+        eventually(is_replaced, "the heartbeat is written again")
 
 
 def test_a_run_file_in_use_on_another_machine_is_never_opened(run_file: Path) -> None:
