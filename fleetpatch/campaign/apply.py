@@ -41,10 +41,20 @@ def open_for_writing(
     Raises Locked, and RunFileError also if the file is not as it was planned.
     """
     with ExitStack() as stack:
-        # The lock of the plan excludes other runs of the plan; that of the file excludes other
-        # sessions of this run, which may be under another state folder.
+        # Excludes other runs of the plan, which would change the same objects.
         if lock is None:
             stack.enter_context(plan_lock(_plan_name(run_file), settings))
+        yield stack.enter_context(open_alone(run_file, settings))
+
+
+@contextmanager
+def open_alone(run_file: Path, settings: Settings) -> Iterator[RunFile]:
+    """Open a run file for writing, with its own lock only; for callers that send nothing.
+
+    That lock excludes other sessions of this run, which may be under another state folder. Raises
+    as `open_for_writing`.
+    """
+    with ExitStack() as stack:
         stack.enter_context(flock.hold(flock.beside(run_file), str(run_file)))
         heartbeats = stack.enter_context(steering.holding(run_file))
         opened = RunFile.open(run_file, write=True, now=settings.clock.wall)

@@ -1,7 +1,8 @@
 """Asks a run to pause, to end, or to change its pace; from any process that can write beside it.
 
 A live session is asked through the control file, wherever it runs, until its heartbeat says that it
-has followed the request. A run without a session is changed in its run file, under its locks.
+has followed the request. A run without a session is changed in its run file, under the file's lock.
+The lock of the plan is not needed, since nothing is sent: another run of the plan may be live.
 """
 
 import time
@@ -10,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from fleetpatch.campaign.apply import open_for_writing
+from fleetpatch.campaign.apply import open_alone
 from fleetpatch.campaign.log import log_latest_outcomes, open_log_of
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.steering import cause_of
@@ -47,7 +48,7 @@ def ask(
     """Have a request followed.
 
     Raises UsageError where the state of the run does not allow it, SurroundingsError if a session
-    does not answer (it follows the request when it goes on), and as `open_for_writing`.
+    does not answer (it follows the request when it goes on), and as `open_alone`.
     """
     until = time.monotonic() + patience
     while True:
@@ -83,7 +84,7 @@ def _unanswered(run_file: Path, beat: Heartbeat | None, patience: float) -> str:
 
 
 def _without_session(run_file: Path, request: Request, settings: Settings) -> Followed:
-    with open_for_writing(run_file, settings) as journal:
+    with open_alone(run_file, settings) as journal:
         if any(one.id == request.id for one in journal.steering):
             return Followed()  # by a session that has ended since
         if not _may_change(journal, request):

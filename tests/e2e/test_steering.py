@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from fleetpatch.campaign.requests import PATIENCE
 from fleetpatch.journal import control, heartbeat, queries
 from fleetpatch.journal.heartbeat import Heartbeat
 from fleetpatch.journal.runfile import RunFile
@@ -48,13 +49,14 @@ def server(tool: Tool) -> Iterator[SandboxServer]:
 
 
 @contextmanager
-def applying(tool: Tool, server: SandboxServer, **more: Any) -> Iterator[Popen[str]]:
+def applying(tool: Tool, server: SandboxServer, *words: str, **more: Any) -> Iterator[Popen[str]]:
     """A run at 5/s that has sent some of its patches."""
+    sent = server.sent()
     process = tool.start(
-        "apply", tool.write("plan.yaml", paint("5/s", **more)), "--yes", "-o", "json"
+        "apply", tool.write("plan.yaml", paint("5/s", **more)), "--yes", "-o", "json", *words
     )
     try:
-        eventually(lambda: server.sent() >= 2, "some patches")
+        eventually(lambda: server.sent() >= sent + 2, "some patches")
         yield process
     finally:
         if process.returncode is None:
@@ -198,6 +200,37 @@ def test_a_planned_run_is_cancelled_and_cannot_be_paused(tool: Tool, server: San
     assert tool.run("apply", run, "--yes").code == 4
     assert tool.run("cancel", run).out.startswith("Nothing was changed")
     assert server.sent() == 0
+
+
+def test_a_preview_is_cancelled_while_another_run_of_its_plan_is_live(
+    tool: Tool, server: SandboxServer
+) -> None:
+    plan_file = tool.write("plan.yaml", paint("5/s"))
+    preview = tool.run("plan", plan_file, "-o", "json").json["run"]
+    with applying(tool, server) as process:
+        asked_at = time.monotonic()
+        cancelled = tool.run("cancel", preview)
+        assert (cancelled.code, time.monotonic() - asked_at < PATIENCE) == (0, True), cancelled.err
+        assert tool.run("pace", "paint", "--rate", "1000/s").code == 0
+        assert ended(process).code == 0
+
+    assert status(tool, preview)["causeCode"] == "cancelled"
+    assert not control.beside(tool.state / "runs" / f"{preview}.run").exists()
+
+
+def test_a_paused_run_is_steered_while_another_run_of_its_plan_is_live(
+    tool: Tool, server: SandboxServer
+) -> None:
+    with applying(tool, server) as process:
+        first = str(status(tool)["run"])
+        assert tool.run("pause", first).code == 0
+        assert ended(process).code == 5
+    with applying(tool, server, "--new"):
+        paused_again = tool.run("pause", first)
+        assert paused_again.out.startswith("Nothing was changed"), paused_again.err
+        assert tool.run("pace", first, "--rate", "900/s").code == 0
+
+    assert status(tool, first)["pace"]["rate"] == 900.0
 
 
 def test_a_finished_run_cannot_be_steered(tool: Tool, server: SandboxServer) -> None:
