@@ -7,7 +7,8 @@
     |   `-- PlanError          a plan file with problems, each placed               exit 2
     |       `-- UnselectiveError   also Refused: a block would match every object
     |-- Refused                a guard refused before anything was sent             exit 2
-    |   `-- NothingMatched     no object is selected by the plan                    exit 2
+    |   |-- NothingMatched     no object is selected by the plan                    exit 2
+    |   `-- NothingToUndo      the run has changed nothing                          exit 2
     |-- WindowClosed           outside of the plan's window; nothing was sent       exit 5
     |-- SurroundingsError      the tool's surroundings broke                        exit 1
     |   |-- KubeconfigError    a kubeconfig that is missing, broken or unfit
@@ -90,6 +91,10 @@ class UnselectiveError(PlanError, Refused):
 
 class NothingMatched(Refused):
     """The plan selects no object."""
+
+
+class NothingToUndo(Refused):
+    """The run has changed nothing that an undo could put back."""
 
 
 class WindowClosed(FleetpatchError):

@@ -21,7 +21,7 @@ from fleetpatch.campaign.servers import require_same_servers
 from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.campaign.undo_survey import UndoSurvey
-from fleetpatch.errors import Refused
+from fleetpatch.errors import NothingToUndo, Refused
 from fleetpatch.journal import campaigns, meta, queries
 from fleetpatch.journal.catalog import run_path
 from fleetpatch.journal.runfile import RunFile
@@ -34,13 +34,13 @@ async def undo(
 ) -> Summary:
     """Plan the undo of `run_file`; return the summary of a new run for `apply`.
 
-    Raises Refused if there is nothing to undo, and as `apply`, since targets in doubt are read.
+    Raises NothingToUndo, Refused if a target in doubt cannot be read, and as `apply`.
     """
     run_file, settings = Path(run_file), settings or Settings()
     with open_for_writing(run_file, settings) as journal:
         require_same_servers(journal.info, plan_of(journal))
         if journal.info.dry_run:
-            raise Refused(f"{run_file}: it was a dry run and changed nothing to undo")
+            raise NothingToUndo(f"{run_file}: it was a dry run and changed nothing to undo")
         await _settle_doubtful(journal, settings)
         return await _plan(journal, settings, new_file)
 
@@ -87,7 +87,9 @@ async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> 
 
 def _require_changes(journal: RunFile, planned: RunFile) -> None:
     if not (planned.found() or queries.summary(journal).tally.applied):
-        raise Refused(f"{journal.path}: no target of it was applied; there is nothing to undo")
+        raise NothingToUndo(
+            f"{journal.path}: no target of it was applied; there is nothing to undo"
+        )
 
 
 def _info(undone: RunInfo, settings: Settings) -> RunInfo:

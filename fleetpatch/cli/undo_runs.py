@@ -18,7 +18,7 @@ from fleetpatch.campaign.undo import undo
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.execute import ask, code_of, finish
 from fleetpatch.cli.options import Output
-from fleetpatch.errors import Exit, Refused, UsageError
+from fleetpatch.errors import Exit, NothingToUndo, UsageError
 from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.model.run import Summary
 from fleetpatch.report.progress import watch_planning
@@ -66,8 +66,9 @@ def undo_runs(
     for one in runs:
         try:
             planned = _planned(one, settings, extent)
-        except Refused as nothing_to_undo:
-            sys.stderr.write(f"{nothing_to_undo}\n")
+        except NothingToUndo as error:
+            # Its targets in doubt were read, and none of them was changed.
+            sys.stderr.write(f"{error}\n")
             continue
 
         def gravest(summary: Summary, worst: Exit = worst) -> Exit:

@@ -7,10 +7,13 @@ Left out: which values go back in every case (tests/rules/planning/test_undo.py)
 """
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.model.run import RunState
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan
@@ -253,6 +256,25 @@ def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_in
             found = server.metadata(one)["labels"]
             assert "cost" not in found
             assert found.get("team") == one["before"]["metadata.labels.team"]
+
+
+def test_an_earlier_run_is_not_put_back_while_a_later_one_cannot_be_read(tool: Tool) -> None:
+    unreadable = {"status": 403, "methods": ["GET"], "names": ["*-job-*"]}
+    with sandbox(tool, jobs=50, chaos={"rules": [unreadable]}) as server:
+        file = tool.write("plan.yaml", paint())
+        assert tool.run("apply", file, "--yes").code == 0
+        newer = paint() | {"patch": {"labels": {"cost": "newer"}}}
+        later = tool.run("plan", tool.write("plan.yaml", newer), "-o", "json").json
+        # As if its process had been killed while a PATCH was in flight.
+        with RunFile.open(Path(later["runFile"]), write=True) as run:
+            run.set_state(RunState.RUNNING)
+            assert run.claim("sandbox", 1)
+        sent = server.sent()
+
+        ended = tool.run("undo", "paint", "--yes", "--all-runs")
+
+        assert (ended.code, "1 targets may have been changed" in ended.err) == (2, True)
+        assert server.sent() == sent
 
 
 def test_undo_restores_the_values_of_others_that_a_run_overwrote(tool: Tool) -> None:
