@@ -39,8 +39,8 @@ def forget(
 
     `older_than` (seconds) and `keep` (the newest ones of each campaign) leave runs out. A run that
     must be kept is kept with its reason; if it was named itself, nothing is removed at all and
-    Refused is raised. `force` removes any run but one that is being carried out, which raises
-    Locked.
+    Refused is raised. `force` removes any run but one that is being carried out or undone, which
+    raises Locked.
     """
     named, of_campaigns = _selected(found, keep)
     if older_than is not None:
@@ -51,7 +51,8 @@ def forget(
         )
     selected = {entry.path: entry for entry in (*named, *of_campaigns)}
     _refuse_foreign(selected.values(), settings.runs)
-    reasons = {} if force else _reasons(list(selected.values()))
+    known = _related(list(selected.values()))
+    reasons = {} if force else _reasons(list(selected.values()), known)
     if refused := [one for one in named if one.path in reasons]:
         why = "; ".join(f"{one.run}: {reasons[one.path]}" for one in refused)
         raise Refused(f"{why}; nothing was removed; --force removes it all the same")
@@ -59,7 +60,7 @@ def forget(
     with ExitStack() as stack:
         removable = [one for path, one in selected.items() if path not in reasons]
         # All of them before the first is removed: a run that is carried out now raises Locked.
-        for entry in removable:
+        for entry in _with_undos(removable, known):
             heartbeat.refuse_elsewhere(entry.path)
             stack.enter_context(flock.hold(flock.beside(entry.path), str(entry.path)))
         for entry in removable:
@@ -92,12 +93,23 @@ def _refuse_foreign(entries: Iterable[RunEntry], runs: Path) -> None:
             raise UsageError(f"{entry.problem}; nothing was removed")
 
 
-def _reasons(selected: Sequence[RunEntry]) -> dict[Path, str]:
-    """Say for each run that must be kept why."""
+def _related(selected: Sequence[RunEntry]) -> list[RunEntry]:
+    """Read all runs and undos of the campaigns of these runs."""
     folders = {entry.path.parent for entry in selected}
     names = {campaigns.name_of(entry.run).removeprefix("undo-") for entry in selected}
     related = [campaigns.read(folder, name) for folder in folders for name in sorted(names)]
-    known = [entry for one in related for entry in (*one.undos, *one.runs)]
+    return [entry for one in related for entry in (*one.undos, *one.runs)]
+
+
+def _with_undos(removable: Sequence[RunEntry], known: Sequence[RunEntry]) -> list[RunEntry]:
+    """Return runs together with their unfinished undos, which need them as long as they go on."""
+    paths, runs = {one.path for one in removable}, {one.run for one in removable}
+    undos = [one for one in known if one.is_unfinished and one.info and one.info.undo_of in runs]
+    return [*removable, *(one for one in undos if one.path not in paths)]
+
+
+def _reasons(selected: Sequence[RunEntry], known: Sequence[RunEntry]) -> dict[Path, str]:
+    """Say for each run that must be kept why; `known` are the runs of their campaigns."""
     put_back = campaigns.put_back(known)
     found = {entry.path: _reason(entry, put_back) for entry in selected}
     # An undo last: it may go if the run that it has undone goes, too.

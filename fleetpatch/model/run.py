@@ -6,7 +6,7 @@ All of it is read from the run file (`fleetpatch.journal`); no counters are kept
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
@@ -362,11 +362,19 @@ def window_as_json(window: WindowState) -> dict[str, Json]:
     }
 
 
+_LAST_SECOND: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+
+
 def rfc3339(seconds: float | None) -> str | None:
-    """Return seconds since the epoch as `2026-11-26T20:15:00Z`; None stays None."""
+    """Return seconds since the epoch as `2026-11-26T20:15:00Z`; None stays None.
+
+    A time that RFC 3339 does not have, as a damaged file or the estimate for a run of thousands of
+    years may have it, becomes the nearest one.
+    """
     if seconds is None:
         return None
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    nearest = min(max(seconds, 0.0), _LAST_SECOND)
+    return f"{datetime.fromtimestamp(nearest, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def warnings_as_json(summary: Summary) -> list[Json]:

@@ -228,6 +228,21 @@ def test_a_run_that_is_being_carried_out_is_never_removed(
     assert listed(call) == [preview, run]
 
 
+@pytest.mark.parametrize("name", ["the run", "paint"])
+def test_a_run_that_is_being_undone_is_never_removed(
+    call: Caller, made: Made, runs: Path, name: str
+) -> None:
+    run = made("paint", 2)
+    undo = made("paint", 1, RunState.RUNNING, undo_of=run)
+    with flock.hold(flock.beside(catalog.run_path(runs, undo)), "the undo"):
+        refused = call("forget", run if name == "the run" else name, "--force")
+    assert (refused.code, f"{undo}.run: process" in refused.err) == (6, True), refused.err
+    assert listed(call) == [undo, run]
+
+    assert call("forget", run, "--force").code == 0
+    assert listed(call) == [undo]
+
+
 def test_a_file_that_is_not_a_run_file_is_never_removed(call: Caller, tool: Tool) -> None:
     precious = tool.write("precious.yaml", "text")
 
