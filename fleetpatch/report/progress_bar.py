@@ -23,10 +23,15 @@ from rich.text import Text
 
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.text import clean
+from fleetpatch.report import terminal
 from fleetpatch.report.progress import ProgressCounters
 
 REDRAWS = 5
 """Redraws per second; the load is negligible."""
+
+_BAR = 24
+"""Columns of the bar on a terminal of 80; it has more on a wider one."""
+_BESIDE_THE_BAR = 56
 
 _LIMITS_SHOWN = 2
 """Clusters whose limit is shown; two fit into a line of 80 columns."""
@@ -44,7 +49,7 @@ def applying(
     """Draw how many of `total` open targets have ended, with outcomes and rate."""
     columns = (
         TextColumn("Applying"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=max(_BAR, min(4 * _BAR, terminal.columns() - _BESIDE_THE_BAR))),
         _Done(),
         TimeRemainingColumn(compact=True),
     )
