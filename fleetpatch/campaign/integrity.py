@@ -5,6 +5,7 @@ run is applied or resumed, its seal is checked, too: facts, servers, targets and
 """
 
 from fleetpatch.errors import RunFileError
+from fleetpatch.journal import queries
 from fleetpatch.journal.errors import run_file_error
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.change import MetadataChange
@@ -48,7 +49,7 @@ def require_as_planned(journal: RunFile) -> None:
         )
     # The values of a metadata change follow from the plan; stored ones would override it.
     follows = isinstance(plan.change(), MetadataChange) and not journal.info.undo_of
-    if follows and journal.has_wanted_values():
+    if follows and queries.has_wanted_values(journal):
         raise _changed(journal, "its targets hold values that do not follow from its plan")
 
 

@@ -3,19 +3,47 @@
 A claim is usually one row, since targets are claimed in the order of their ids. Its range may
 include targets that have an outcome already, which stays valid. `release` cuts holes into ranges,
 and a later claim across such holes is stored as several rows.
+
+A target without a claim and without an outcome is pending; one with a claim only is in doubt.
 """
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from fleetpatch.journal import meta
+from fleetpatch.journal.codec import TARGET_COLUMNS, Row
 from fleetpatch.journal.database import Database
+from fleetpatch.journal.schema import CLAIMED
 
+_PENDING: Final = f"""
+SELECT {TARGET_COLUMNS} FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
+AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id) ORDER BY t.id LIMIT ?
+"""  # noqa: S608 # of our own constants alone
+_IN_DOUBT: Final = f"""
+SELECT {TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
+WHERE k.first BETWEEN ? AND ? AND t.id > ?
+AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
+ORDER BY k.first, t.id LIMIT ?
+"""  # noqa: S608 # of our own constants alone
 _BETWEEN: Final = "SELECT EXISTS (SELECT 1 FROM claims WHERE first BETWEEN ? AND ?)"
 _AROUND: Final = (
     "SELECT first, last, claimed_at FROM claims WHERE first <= ? ORDER BY 1 DESC LIMIT 1"
 )
 _INSERT: Final = "INSERT INTO claims VALUES (?, ?, ?)"
+
+
+def pending(connection: sqlite3.Connection, first: int, last: int, limit: int) -> list[Row]:
+    """Return the rows of pending targets with ids from `first` to `last`, within a transaction."""
+    return connection.execute(_PENDING, (first, last, limit)).fetchall()
+
+
+def in_doubt(database: Database, first: int, last: int, after: int, limit: int) -> Iterator[Row]:
+    """Return the rows of targets in doubt, by id, with ids greater than `after`.
+
+    `first` and `last` are the ids of the first and the last target of a cluster.
+    """
+    return database.rows(_IN_DOUBT, first, last, after, limit)
 
 
 def add(database: Database, ids: Sequence[int], now: float) -> None:

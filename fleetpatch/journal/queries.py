@@ -197,6 +197,13 @@ def planned(run: RunFile) -> int:
     return int(count)
 
 
+def has_wanted_values(run: RunFile) -> bool:
+    """Return whether a target has wanted values of its own."""
+    query = "SELECT EXISTS (SELECT 1 FROM targets WHERE wanted IS NOT NULL)"
+    ((found,),) = run.database.rows(query)
+    return bool(found)
+
+
 def reason_samples(run: RunFile) -> dict[Reason, Sample]:
     """Return for each reason the first target in plan order that ended with it."""
     firsts = run.database.rows("SELECT min(target) FROM outcomes GROUP BY reason")

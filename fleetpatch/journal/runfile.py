@@ -14,17 +14,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import msgspec
 from msgspec.structs import replace
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import claims, codec, heartbeat, meta, seal, sqlite_file, waves
+from fleetpatch.journal import claims, codec, heartbeat, meta, outcomes, seal, sqlite_file, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
 from fleetpatch.journal.heartbeat import Heartbeats
-from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.journal.survey import SharedObject, SurveyTable
 from fleetpatch.model.answer import NO_WARNINGS
 from fleetpatch.model.cause import Cause, CauseCode
@@ -35,26 +34,6 @@ from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage, WaveProg
 from fleetpatch.model.steering import Request
 from fleetpatch.model.target import Target
 from fleetpatch.model.units import Amount
-
-_NEXT: Final = f"""
-SELECT {codec.TARGET_COLUMNS} FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
-AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id) ORDER BY t.id LIMIT ?
-"""  # noqa: S608 # of our own constants alone
-_SETTLE: Final = "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_REOPENED: Final = "attempts > 0 AND instr(' ' || ? || ' ', ' ' || reason || ' ')"
-_REOPEN: Final = f"DELETE FROM outcomes WHERE {_REOPENED}"  # noqa: S608 # of our own constants
-_KEEP_WRITES: Final = f"""
-INSERT OR REPLACE INTO earlier_writes
-SELECT target, wrote, coalesce(replaced, (SELECT before FROM targets WHERE id = target))
-FROM outcomes WHERE wrote IS NOT NULL AND {_REOPENED}
-"""  # noqa: S608 # of our own constants
-_REOPENED_CAUSE: Final = Cause(CauseCode.FAILED_REOPENED, "failed targets were reopened")
-_IN_DOUBT: Final = f"""
-SELECT {codec.TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
-WHERE k.first BETWEEN ? AND ? AND t.id > ?
-AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
-ORDER BY k.first, t.id LIMIT ?
-"""  # noqa: S608 # of our own constants alone
 
 
 class _ClusterRange(msgspec.Struct):
@@ -270,10 +249,7 @@ class RunFile:
 
     def is_as_sealed(self) -> bool:
         """Return whether what the seal covers is unchanged. Reads all targets."""
-        if not self.sealed:
-            # A file without a checksum is accepted only from versions that did not write one.
-            return not seal.is_required(self.info.tool_version)
-        return self.sealed == seal.compute(self.database)
+        return seal.is_intact(self.database, self.info.tool_version)
 
     def set_digest(self, digest: str) -> None:
         """Replace the digest by one that covers the seal."""
@@ -287,12 +263,6 @@ class RunFile:
             self.database.put([("reason", reason)])
         self.info = replace(self.info, reason=reason)
 
-    def has_wanted_values(self) -> bool:
-        """Return whether a target has wanted values of its own."""
-        query = "SELECT EXISTS (SELECT 1 FROM targets WHERE wanted IS NOT NULL)"
-        ((found,),) = self.database.rows(query)
-        return bool(found)
-
     def claim(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
@@ -304,8 +274,7 @@ class RunFile:
         first = max(span.next, after + 1)
         last = span.last if last is None else min(last, span.last)
         with self.database.transaction() as connection:
-            rows = connection.execute(_NEXT, (first, last, limit)).fetchall()
-            targets = self.targets(rows)
+            targets = self.targets(claims.pending(connection, first, last, limit))
             if targets:
                 claims.add(self.database, [target.id for target in targets], self._now())
         # With a greater `after`, targets before it may still be pending, so `next` stays.
@@ -328,10 +297,10 @@ class RunFile:
         Raises RunFileError, and writes nothing, if one of the targets has an outcome already.
         """
         now = self._now()
-        rows = [codec.settlement_row(settlement, now) for settlement in settlements]
-        with self.database.transaction() as connection:
-            connection.executemany(_SETTLE, rows)
-            meta.add_to_row_count(self.database, "outcomes", len(rows))
+        # Encoded before the transaction, so that it holds the write lock for a short time.
+        rows = outcomes.rows_of(settlements, now)
+        with self.database.transaction():
+            outcomes.add(self.database, rows)
             meta.note_group(self.database, now)
             meta.add_usage(self.database, self.new_usage())
             meta.count_warnings(self.database, self.new_warnings())
@@ -358,14 +327,8 @@ class RunFile:
         sent again. What the server stored of the change is kept in `earlier_writes`.
         """
         failures = [one for one in Reason if OUTCOME_OF[one] is Outcome.FAILED]
-        wanted = [one.value for one in reasons or failures]
-        with self.database.transaction() as connection:
-            connection.execute(_KEEP_WRITES, (" ".join(wanted),))
-            reopened = connection.execute(_REOPEN, (" ".join(wanted),)).rowcount
-            meta.add_to_row_count(self.database, "outcomes", -reopened)
-            if reopened:
-                meta.put_state(self.database, RunState.PAUSED, _REOPENED_CAUSE)
-        return reopened
+        with self.database.transaction():
+            return outcomes.reopen(self.database, reasons or failures)
 
     def wave(self, number: int) -> WaveProgress:
         """Return the progress of the wave `number`, counted from 0."""
@@ -393,7 +356,7 @@ class RunFile:
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
         """Return claimed targets without an outcome, by id, with ids greater than `after`."""
         span = self._ranges[cluster]
-        return self.targets(self.database.rows(_IN_DOUBT, span.first, span.last, after, limit))
+        return self.targets(claims.in_doubt(self.database, span.first, span.last, after, limit))
 
     def targets(self, rows: Iterable[codec.Row]) -> list[Target]:
         """Build the targets of rows of `codec.TARGET_COLUMNS`."""

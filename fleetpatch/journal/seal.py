@@ -50,6 +50,9 @@ def stored(database: Database) -> str:
     return str(database.meta().get(_KEY, ""))
 
 
-def is_required(tool_version: str) -> bool:
-    """Return whether a run file that this version planned must have a checksum."""
-    return tool_version not in _UNSEALED
+def is_intact(database: Database, tool_version: str) -> bool:
+    """Return whether a file that this version planned has the checksum of what it holds now."""
+    if checksum := stored(database):
+        return checksum == compute(database)
+    # A file without a checksum is accepted only from versions that did not write one.
+    return tool_version in _UNSEALED
