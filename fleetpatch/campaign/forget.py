@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.errors import Refused, UsageError
+from fleetpatch.errors import Locked, Refused, UsageError
 from fleetpatch.journal import campaigns, catalog, flock, heartbeat, queries, sqlite_file
 from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.journal.catalog import RunEntry
@@ -39,8 +39,8 @@ def forget(
 
     `older_than` (seconds) and `keep` (the newest ones of each campaign) leave runs out. A run that
     must be kept is kept with its reason; if it was named itself, nothing is removed at all and
-    Refused is raised. `force` removes any run but one that is being carried out or undone, which
-    raises Locked.
+    Refused is raised. `force` removes any run but one that is being carried out or undone. Raises
+    Locked for such a run, and without `force` for one that was carried out or undone meanwhile.
     """
     named, of_campaigns = _selected(found, keep)
     if older_than is not None:
@@ -63,6 +63,11 @@ def forget(
         for entry in _with_undos(removable, known):
             heartbeat.refuse_elsewhere(entry.path)
             stack.enter_context(flock.hold(flock.beside(entry.path), str(entry.path)))
+            # A session may have begun and ended since the file was read, before the lock.
+            if not force and catalog.read_entry(entry.path) != entry:
+                raise Locked(
+                    f"{entry.path}: was in use a moment ago; nothing was removed: try again"
+                )
         for entry in removable:
             _remove(entry.path)
             forgotten.removed.append(entry.run)

@@ -4,7 +4,8 @@ Covered: the order, the filters and the limit of the list, its width, a folder o
 what is removed, what is kept and why, runs that are being carried out, files that are no run files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -241,6 +242,30 @@ def test_a_run_that_is_being_undone_is_never_removed(
 
     assert call("forget", run, "--force").code == 0
     assert listed(call) == [undo]
+
+
+def test_a_run_that_was_carried_out_since_it_was_looked_at_is_not_removed(
+    call: Caller, made: Made, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, other = made("paint", 2, RunState.PLANNED), made("paint", 1, RunState.PLANNED)
+    path, hold = catalog.run_path(runs, run), flock.hold
+
+    @contextmanager
+    def hold_after_a_session(lock_file: Path, what: str) -> Iterator[None]:
+        if lock_file == flock.beside(path):
+            with RunFile.open(path, write=True) as session:
+                session.record(settle(session.claim("north", 2)))
+                session.set_state(RunState.FINISHED)
+        with hold(lock_file, what):
+            yield
+
+    monkeypatch.setattr(flock, "hold", hold_after_a_session)
+
+    ended = call("forget", "paint")
+
+    assert ended.code == 6
+    assert "was in use a moment ago; nothing was removed" in ended.err
+    assert listed(call) == [other, run]
 
 
 def test_a_file_that_is_not_a_run_file_is_never_removed(call: Caller, tool: Tool) -> None:
