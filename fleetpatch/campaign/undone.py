@@ -29,7 +29,7 @@ def noted_in_undone(undo: RunFile, settings: Settings) -> Iterator[None]:
     try:
         yield
     finally:
-        if not queries.summary(undo).tally.applied:
+        if former is not None and not queries.summary(undo).tally.applied:
             _note(undone, former, settings)
 
 
@@ -47,8 +47,8 @@ def _file_of_undone(undo: RunFile, settings: Settings) -> Path | None:
     return None
 
 
-def _note(run_file: Path, undo: str, settings: Settings) -> str:
-    """Note the undo in a run file; return the one that was noted before."""
+def _note(run_file: Path, undo: str, settings: Settings) -> str | None:
+    """Note the undo in a run file; return the one that was noted before, None if that fails."""
     heartbeat.refuse_elsewhere(run_file)
     with flock.hold(flock.beside(run_file), str(run_file)):
         try:
@@ -58,4 +58,4 @@ def _note(run_file: Path, undo: str, settings: Settings) -> str:
                 return former
         except RunFileError as error:
             settings.warn(f"{error}: the undo cannot be noted there")
-            return ""
+            return None

@@ -21,7 +21,7 @@ from fleetpatch.cli.options import Output, ResultFormat
 from fleetpatch.cli.output import print_summary
 from fleetpatch.cli.quiet import is_quiet
 from fleetpatch.cli.streams import ignoring_broken_pipe
-from fleetpatch.errors import Exit, RunFileError, SurroundingsError, UsageError
+from fleetpatch.errors import Exit, Locked, RunFileError, SurroundingsError, UsageError
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import Summary
@@ -141,7 +141,7 @@ def _how_far(planned: Summary) -> str:
     run_file = planned.run_file
     try:
         tally = summarize(run_file).tally
-    except RunFileError:
+    except (Locked, RunFileError):
         return f"how far the run got cannot be read from {run_file}"
     ended = f"{tally.total - tally.open} of {several(tally.total, 'target')} have ended"
     sent = f", {tally.in_doubt} more may have been sent" if tally.in_doubt else ""
