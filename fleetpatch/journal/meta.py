@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 import msgspec
 from msgspec.structs import asdict, fields
@@ -151,12 +152,14 @@ def undone_by(database: Database) -> str:
 
 def file_of_undone(database: Database) -> str:
     """Read the path of the run file that this undo undoes; empty if it is not known."""
-    return database.meta().get("file_of_undone", "")
+    return unquote(database.meta().get("file_of_undone", ""), errors="surrogateescape")
 
 
 def note_file_of_undone(database: Database, run_file: Path) -> None:
     """Note the path of the run file that this undo undoes, within a transaction."""
-    database.put([("file_of_undone", str(run_file.absolute()))])
+    # Quoted as in a URL: a path may have bytes that are not text, which SQLite does not take.
+    quoted = quote(str(run_file.absolute()), errors="surrogateescape")
+    database.put([("file_of_undone", quoted)])
 
 
 def partly(database: Database) -> bool:

@@ -21,7 +21,7 @@ from fleetpatch.cli.app import VERBS
 from tests.cli.calling import Ended
 from tests.cli.conftest import ETL
 from tests.e2e.sandboxes import SandboxServer
-from tests.e2e.tool import Tool, plan
+from tests.e2e.tool import Tool, end, plan
 
 ODD = "a\U0001f600\u202e\xe9\x1bx"
 """An emoji, a right-to-left override, an accent and an escape character."""
@@ -176,3 +176,17 @@ def test_a_state_directory_whose_name_is_not_utf8_works(tool: Tool, odd_plan: Pa
 
     assert tried.code == 0, tried.err
     assert tried.json["outcomes"]["applied"] > 0
+
+
+@pytest.mark.usefixtures("server")
+def test_a_run_in_a_state_directory_whose_name_is_not_utf8_is_undone(
+    tool: Tool, odd_plan: Path
+) -> None:
+    odd = replace(tool, variables={"FLEETPATCH_STATE_DIR": f"{tool.folder}/\udcff"})
+    assert end(odd.start("apply", odd_plan, "--yes")).code == 0
+
+    undone = end(odd.start("undo", "odd", "--yes", "-o", "json"))
+
+    assert undone.code == 0, undone.err
+    assert undone.json["outcomes"]["applied"] > 0
+    assert f"Undone:   by {undone.json['run']}" in end(odd.start("status", "odd")).out
