@@ -1,6 +1,7 @@
 """Options that several verbs share."""
 
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
@@ -41,13 +42,18 @@ class PreviewFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
+def _read(read: Callable[[str], float], text: str) -> float:
+    """Return what `read` makes of an option's value; an error of it is one of the command line."""
+    try:
+        return read(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
 def _duration(text: str | float) -> float:
     if isinstance(text, float):
         return text  # the default passes here as well
-    try:
-        seconds = read_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    seconds = _read(read_duration, text)
     if not seconds:
         raise typer.BadParameter(f"{text!r} leaves no time for an answer; use a longer duration")
     return seconds
@@ -58,24 +64,15 @@ def _progress(text: str) -> float:
 
 
 def _rate(text: str) -> float:
-    try:
-        return read_rate(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    return _read(read_rate, text)
 
 
 def _since(text: str) -> float:
-    try:
-        return read_since(text, time.time())
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    return _read(lambda since: read_since(since, time.time()), text)
 
 
 def _age(text: str) -> float:
-    try:
-        return read_age(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+    return _read(read_age, text)
 
 
 def _new_file(path: Path | None) -> Path | None:

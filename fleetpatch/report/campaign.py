@@ -1,11 +1,10 @@
 """The status of a campaign: a row for each run with totals, and the first run in full."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.live import Status
-from fleetpatch.model.run import Standing, Tally
+from fleetpatch.model.run import Tally, outcomes_as_json
 from fleetpatch.model.text import clean
 from fleetpatch.report.runs import run_lines
 from fleetpatch.report.status import status_as_json, status_lines
@@ -49,22 +48,11 @@ def campaign_as_json(name: str, runs: Sequence[Status], undos: Iterable[str]) ->
         "totals": {
             "runs": len(runs),
             "targets": total.total,
-            "outcomes": {
-                "applied": total.applied,
-                "unchanged": total.unchanged,
-                "skipped": total.skipped,
-                "failed": total.failed,
-                "pending": total.open,
-            },
+            "outcomes": outcomes_as_json(total),
         },
     }
 
 
 def _total(runs: Sequence[Status]) -> Tally:
     """Add up the targets of all runs; an object of several runs counts in each of them."""
-    counts: Counter[Standing] = Counter()
-    for one in runs:
-        tally = one.summary.tally
-        for standing in Standing:
-            counts[standing] += getattr(tally, standing.name.lower())
-    return Tally.of(counts.items())
+    return sum((one.summary.tally for one in runs), Tally())

@@ -20,6 +20,9 @@ PLACES_SHOWN: Final = 10
 REASONS_SHOWN: Final = 5
 STEERING_SHOWN: Final = 3
 
+_LATE: Final = 5.0
+"""Seconds without a heartbeat after which a reader should know it."""
+
 _AS_PLANNED: Final = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 """Outcomes whose reasons need no sample: there is nothing to look at."""
 
@@ -58,10 +61,6 @@ def _facts(status: Status, now: float) -> Iterator[str]:
         yield f"Window:   {window_text(summary.window)}"
     if live is not None:
         yield f"Ends:     {_end(live, now)}"
-
-
-_LATE: Final = 5.0
-"""Seconds without a heartbeat after which a reader should know it."""
 
 
 def _live(live: Live) -> Iterator[str]:
