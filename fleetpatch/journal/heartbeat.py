@@ -43,6 +43,11 @@ FRESH: Final = 10.0
 GONE_AFTER: Final = 60.0
 """Seconds after which a silent session on another machine counts as dead."""
 
+_LONG_GONE: Final = 3600.0
+"""Seconds after which a silent session is not observed any more, if the file is as old by its time.
+
+That is set by the machine that has the file: the clock of the session may be wrong by any time.
+"""
 _OBSERVED: Final = 3.0
 """Seconds in which a living session must have written again, whatever its clock shows."""
 _POLL: Final = 0.2
@@ -240,7 +245,19 @@ def live(run_file: Path, now: float | None = None) -> Heartbeat | None:
     if found.is_here:
         is_held = flock.is_held(flock.beside(run_file))
         return found if (age < FRESH if is_held is None else is_held) else None
-    return found if age < GONE_AFTER else _observed(run_file, found)
+    if age < GONE_AFTER:
+        return found
+    if age > _LONG_GONE and _seconds_since_written(run_file) > _LONG_GONE:
+        return None
+    return _observed(run_file, found)
+
+
+def _seconds_since_written(run_file: Path) -> float:
+    """Return the age of the heartbeat's file, by its time; 0 if it is gone."""
+    try:
+        return abs(time.time() - beside(run_file).lstat().st_mtime)
+    except OSError:
+        return 0.0
 
 
 def _observed(run_file: Path, silent: Heartbeat) -> Heartbeat | None:

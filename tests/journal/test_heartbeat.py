@@ -106,6 +106,20 @@ def test_a_session_whose_clock_is_hours_away_is_alive_as_long_as_it_writes(
         assert heartbeat.live(run_file, NOW)
 
 
+def test_a_session_that_has_been_silent_for_hours_is_not_waited_for(
+    run_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def observe(*_arguments: object) -> None:
+        pytest.fail("waited for a heartbeat")
+
+    monkeypatch.setattr(heartbeat, "_observed", observe)
+    long_ago = time.time() - 2 * 3600
+    heartbeat.write(run_file, beat(machine="other", at=long_ago))
+    os.utime(heartbeat.beside(run_file), (long_ago, long_ago))
+
+    assert heartbeat.live(run_file) is None
+
+
 @contextmanager
 def _writing(run_file: Path, make: Callable[[int], Heartbeat]) -> Iterator[None]:
     ended = threading.Event()
