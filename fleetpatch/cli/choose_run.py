@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fleetpatch.campaign.view import summarize
-from fleetpatch.errors import UsageError
+from fleetpatch.errors import RunFileError, UsageError
 from fleetpatch.journal.campaigns import Campaign
 from fleetpatch.journal.campaigns import put_back as put_back_by
 from fleetpatch.journal.catalog import RunEntry, planned_at
@@ -77,13 +77,15 @@ def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
 
     Of a campaign that was put back already, that is its earliest run, whose undo sends nothing: the
     values from before it are there, whatever later runs have changed and put back.
-    Raises UsageError if no run has changed anything.
+    Raises UsageError if no run has changed anything, and RunFileError if one cannot be read.
     """
     if isinstance(found, Path):
         return [summarize(found)]
+    since_then = [one for one in found.runs if since is None or planned_at(one.path) >= since]
+    _require_readable(since_then)
     _report_problems(found)
     put_back = put_back_by([*found.undos, *found.runs])
-    started = [one for one in found.started if since is None or planned_at(one.path) >= since]
+    started = [one for one in found.started if one in since_then]
     changed = [one for entry in started if (one := summarize(entry.path)).may_have_changed]
     if not changed:
         when = "" if since is None else " since then"
@@ -95,6 +97,16 @@ def _report_problems(campaign: Campaign) -> None:
     for entry in (*campaign.runs, *campaign.undos):
         if entry.problem:
             sys.stderr.write(f"{entry.problem}\n")
+
+
+def _require_readable(runs: Sequence[RunEntry]) -> None:
+    """Raise RunFileError if a run file cannot be read: that run may have to be put back first."""
+    for entry in runs:
+        if entry.problem:
+            raise RunFileError(
+                f"{entry.problem}; nothing was sent, since this run may have to be undone before"
+                " others: restore the file, or undo the others by their names"
+            )
 
 
 def _latest(campaign: Campaign) -> Path:

@@ -239,6 +239,23 @@ def test_what_is_undone_already_is_left_out_and_a_second_undo_sends_nothing(
     assert (again.code, again.json["requests"]["patch"], server.sent()) == (0, 0, sent)
 
 
+def test_a_campaign_with_a_run_that_cannot_be_read_is_not_undone_in_part(
+    tool: Tool, call: Caller, server: SandboxServer, nights: list[str]
+) -> None:
+    newest, *_, oldest = nights
+    damaged = tool.state / "runs" / f"{newest}.run"
+    damaged.write_bytes(b"damaged")
+    sent = server.sent()
+
+    ended = call("undo", "paint", "--yes", "--all-runs")
+
+    assert ended.code == 1
+    assert str(damaged) in ended.err
+    assert "nothing was sent" in ended.err
+    assert server.sent() == sent
+    assert call("undo", oldest, "--yes").code == 0
+
+
 def test_a_run_whose_undo_was_undone_is_undone_again(
     tool: Tool, call: Caller, server: SandboxServer
 ) -> None:
