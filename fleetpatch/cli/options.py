@@ -60,7 +60,12 @@ def _duration(text: str | float) -> float:
 
 
 def _progress(text: str) -> float:
-    return 0.0 if text == "off" else _duration(text)
+    if text == "off":
+        return 0.0
+    seconds = _read(read_duration, text)
+    if not seconds:
+        raise typer.BadParameter(f"{text!r} is no time between two lines; use 10s, or off")
+    return seconds
 
 
 def _rate(text: str) -> float:

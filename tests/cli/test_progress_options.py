@@ -45,12 +45,16 @@ def test_quiet_says_with_what_error_a_command_ends_and_asks_nothing(call: Caller
     assert asked.err.startswith("fleetpatch: --quiet shows no question; add --yes")
 
 
-@pytest.mark.parametrize("value", ["often", "0s", "-1s", ""])
-def test_a_progress_that_makes_no_sense_is_refused(call: Caller, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [("often", "often"), ("0s", "use 10s, or off"), ("-1s", "-1s"), ("", "is empty")],
+)
+def test_a_progress_that_makes_no_sense_is_refused(call: Caller, value: str, problem: str) -> None:
     ended = call("apply", "paint.yaml", "--yes", f"--progress={value}")
 
     assert ended.code == 2
     assert "--progress" in ended.err
+    assert problem in ended.err
 
 
 def test_a_run_that_waits_for_its_next_wave_by_hand_says_why_it_ends(
