@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.view import open_for_reading
 from fleetpatch.errors import UsageError
 from fleetpatch.journal import queries
+from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.kubeconfig.connect import server_of_context
 from fleetpatch.model.addresses import normalized
 from fleetpatch.model.plan.auth import AkSkAuth, Auth, IamAuth
@@ -84,7 +84,7 @@ def summarize_to_resume(run_file: Path) -> Summary:
 
     Raises RunFileError, KubeconfigError, and UsageError as `require_same_servers`.
     """
-    with open_for_reading(run_file) as journal:
+    with RunFile.open(run_file) as journal:
         require_same_servers(journal.info, plan_of(journal))
         return queries.summary(journal)
 

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.view import open_for_reading
 from fleetpatch.errors import UsageError
 from fleetpatch.journal import queries
 from fleetpatch.journal.queries import Places
@@ -68,14 +67,14 @@ _ENDED = frozenset(Standing) - _OPEN
 
 def _recorded_at(run: Path) -> float:
     # A run that was planned earlier may have been carried out, or continued, later.
-    with open_for_reading(run) as journal:
+    with RunFile.open(run) as journal:
         return queries.recorded_at(journal) or 0.0
 
 
 def _of_run(
     run: Path, chosen: TargetFilter, standings: frozenset[Standing] | None, *reasons: Reason
 ) -> Iterator[ListedTarget]:
-    with open_for_reading(run) as journal:
+    with RunFile.open(run) as journal:
         change = change_of(journal.info, plan_of(journal))
         places = _places(journal, chosen)
         for one in queries.targets(journal, standings, *reasons, places=places):
@@ -106,7 +105,7 @@ def _check_names(runs: Sequence[Path], chosen: TargetFilter) -> None:
     kinds: set[str] = set()
     unknown = set(chosen.kinds)
     for run in runs:
-        with open_for_reading(run) as journal:
+        with RunFile.open(run) as journal:
             clusters.update(journal.clusters.values())
             kinds.update(one.name for one in journal.resources.values())
             unknown -= {name for name in unknown if _kinds(journal, frozenset({name}))}

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -59,7 +58,7 @@ def summarize(run_file: Path | str) -> Summary:
     Raises RunFileError.
     """
     if elsewhere := heartbeat.report_elsewhere(Path(run_file)):
-        return at(elsewhere.summary, Path(run_file))
+        return catalog.located(elsewhere.summary, Path(run_file))
     with RunFile.open(Path(run_file)) as journal:
         require_digest(journal)
         return queries.summary(journal)
@@ -76,8 +75,7 @@ def status(run_file: Path) -> Status:
     report = beat.report if beat else None
     if beat is not None and report is not None:
         summary, live, samples = report.summary, report.live, report.samples
-        # The session may know the file by another path.
-        summary = at(with_window(summary, now), run_file)
+        summary = catalog.located(with_window(summary, now), run_file)
         return Status(summary, beat.holder, live, beat.age(now), samples)
     with RunFile.open(run_file) as journal:
         require_digest(journal)
@@ -86,11 +84,6 @@ def status(run_file: Path) -> Status:
     if beat is not None:
         return Status(summary, beat.holder, None, beat.age(now), samples)
     return Status(summary, samples=samples)
-
-
-def at(summary: Summary, run_file: Path) -> Summary:
-    """Return what a session reports with the path by which this process knows the run file."""
-    return replace(summary, run_file=str(run_file), reference=catalog.reference(run_file))
 
 
 def with_window(summary: Summary, now: float) -> Summary:
@@ -142,13 +135,6 @@ def names_not_found(run_file: Path) -> list[str]:
     """Describe the objects that the plan of a run names, and that were not found."""
     with RunFile.open(run_file) as journal:
         return missing_objects(journal)
-
-
-@contextmanager
-def open_for_reading(run_file: Path) -> Iterator[RunFile]:
-    """Open a run file to read it. Raises RunFileError."""
-    with RunFile.open(run_file) as journal:
-        yield journal
 
 
 def summaries(runs: Path) -> Iterator[Summary | str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError, SurroundingsError, UsageError
@@ -21,7 +22,7 @@ from fleetpatch.journal.folders import RUNS, home, runs_dir, state_dir
 from fleetpatch.journal.run_names import Age
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import CauseCode
-from fleetpatch.model.run import STARTED, UNFINISHED, RunInfo, RunState
+from fleetpatch.model.run import STARTED, UNFINISHED, RunInfo, RunState, Summary
 
 _SUFFIX: Final = ".run"
 _BEFORE_ALL: Final[Age] = ("19700101T0000", 0.0)
@@ -108,6 +109,14 @@ def reference(run_file: Path) -> tuple[str, ...]:
     except SurroundingsError:  # without a home folder and without a variable
         is_default = False
     return (path.stem,) if is_default else (path.stem, "--state-dir", str(runs.parent))
+
+
+def located(summary: Summary, run_file: Path) -> Summary:
+    """Return the summary that a session reports, with the path of its run file as given here.
+
+    The session may know the file by another path, such as that of a mount on another machine.
+    """
+    return replace(summary, run_file=str(run_file), reference=reference(run_file))
 
 
 def log_path(run_file: Path) -> Path:

@@ -2,8 +2,8 @@
 
 A lock is an advisory lock of the operating system (flock) on a file. It ends with the process that
 holds it, so there are no stale locks. The file's content names the holder, for the message to other
-processes. The file is never removed: otherwise one process could hold the lock of the removed file,
-and another one that of a new file.
+processes. The file is not removed with the lock: otherwise one process could hold the lock of the
+removed file, and another one that of a new file. Only `forget` removes it, after its run file.
 """
 
 import fcntl

@@ -8,7 +8,6 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import replace
 
 from fleetpatch.errors import Locked, RunFileError
 from fleetpatch.journal import catalog, heartbeat, meta, queries, run_names
@@ -67,8 +66,7 @@ def _summary(path: Path, chosen: RunFilter) -> Summary | None:
     """Summarize a run file; None if the filter excludes it."""
     # A file in use on another machine must not be opened: its session reports the run.
     if elsewhere := heartbeat.report_elsewhere(path):
-        reference = catalog.reference(path)
-        summary = replace(elsewhere.summary, run_file=str(path), reference=reference)
+        summary = catalog.located(elsewhere.summary, path)
         is_chosen = not chosen.states or summary.state in chosen.states
         return summary if is_chosen else None
     # Without `check`, which would read all of each file.
