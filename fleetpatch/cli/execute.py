@@ -109,7 +109,7 @@ def finish(
             if is_last:
                 signals.set_exit_code(code)
     except signals.Interrupted:
-        sys.stderr.write(_nothing_sent(planned))
+        sys.stderr.write(_nothing_sent(_kept(planned)))
         raise
     except SurroundingsError as error:
         raise type(error)(f"{error}; {_how_far(planned)}") from error
@@ -154,7 +154,8 @@ def _confirm(planned: Summary) -> None:
     view = preview(Path(planned.run_file))
     write(preview_lines(view, advise=False), sys.stderr)
     write(confirmation_lines(planned), sys.stderr)
-    ask(kept=f" (the plan is kept: {planned.run_file})", declined=_nothing_sent(planned))
+    kept = _kept(planned)
+    ask(kept=f" ({kept})", declined=_nothing_sent(kept))
 
 
 def ask(*, kept: str = "", declined: str = "Nothing was sent.\n") -> None:
@@ -187,5 +188,9 @@ def _answer() -> str:
     return answer
 
 
-def _nothing_sent(planned: Summary) -> str:
-    return f"Nothing was sent. The plan is kept: {planned.run_file}\n"
+def _kept(planned: Summary) -> str:
+    return f"the run is kept: `{command('apply', *planned.words)}` carries it out"
+
+
+def _nothing_sent(kept: str) -> str:
+    return f"Nothing was sent; {kept}.\n"

@@ -101,7 +101,7 @@ def _write_holder(lock: int) -> None:
     holder = {
         "host": os.uname().nodename,
         "pid": os.getpid(),
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "since": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     }
     os.ftruncate(lock, 0)
     os.pwrite(lock, json.dumps(holder).encode(), 0)

@@ -9,7 +9,8 @@ from fleetpatch.model.run import Summary, Tally
 from fleetpatch.report.table import table
 
 
-def _state(run: Summary) -> str:
+def state_of(run: Summary) -> str:
+    """Return the state of a run as the tables of runs name it, such as `finished, undone`."""
     state = "cancelled" if run.cause_code == CauseCode.CANCELLED else run.state.value
     if run.undone_by:
         state = f"{state}, undone"
@@ -31,7 +32,7 @@ def _total(column: str, total: Tally) -> str | int:
 _COLUMNS: Final = MappingProxyType[str, Callable[[Summary], str | int]](
     {
         "RUN": lambda run: run.info.run,
-        "STATE": _state,
+        "STATE": state_of,
         "TARGETS": lambda run: run.tally.total,
         "APPLIED": lambda run: run.tally.applied,
         "UNCHANGED": lambda run: run.tally.unchanged,

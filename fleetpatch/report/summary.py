@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import UNFINISHED, RunInfo, RunState, Summary, Tally
 from fleetpatch.model.text import clean
+from fleetpatch.report.runs import state_of
 from fleetpatch.report.table import TableRow, table
 from fleetpatch.report.wording import STATE, command, duration, meaning, number, several
 
@@ -210,7 +211,7 @@ def _row(summary: Summary) -> TableRow:
     return (
         info.run,
         info.plan_name,
-        f"{summary.state} (dry run)" if info.dry_run else summary.state,
+        state_of(summary),
         tally.total,
         tally.applied,
         tally.unchanged,

@@ -180,7 +180,7 @@ def test_without_a_terminal_nothing_goes_without_yes_but_the_plan_is_kept(
     (run_file,) = tool.state.rglob("*.run")
     assert ended.err.endswith(
         "there is no terminal to ask on; use --yes to continue without a question "
-        f"(the plan is kept: {run_file})\n"
+        f"(the run is kept: `fleetpatch apply {run_file.stem}` carries it out)\n"
     )
 
 

@@ -157,7 +157,7 @@ def test_anything_but_yes_sends_nothing_and_keeps_the_plan(
 
     assert (ended.code, ended.out) == (2, "")
     (run_file,) = tool.state.rglob("*.run")
-    assert f"\nNothing was sent. The plan is kept: {run_file}" in ended.err
+    assert f"\nNothing was sent; the run is kept: `fleetpatch apply {run_file.stem}` c" in ended.err
     assert server.sent() == before
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.run import ListedTarget, RunState, Standing, Summary, Tally, Usage
 from fleetpatch.model.target import TargetId
@@ -168,6 +169,15 @@ def test_runs_are_listed_in_a_table() -> None:
         "r2                     relabel-ml-teams  paused (dry run)    1,239    1,200         20"
         "       11       3        5  2024-03-01T02:00:00Z"
     )
+
+
+def test_the_table_of_all_runs_names_the_states_as_the_list_of_runs_does() -> None:
+    undone = replace(PAUSED, undone_by="undo-relabel-ml-teams-20240302T0200Z-a1b2c3")
+    cancelled = replace(PAUSED, state=RunState.HALTED, cause_code=CauseCode.CANCELLED)
+
+    _, *rows = run_lines([undone, cancelled])
+
+    assert [" paused, undone " in rows[0], " cancelled " in rows[1]] == [True, True]
 
 
 def test_targets_are_listed_in_a_table() -> None:

@@ -20,7 +20,7 @@ def command(
     older_than: OlderThanOption = None,
     keep: Annotated[
         int,
-        typer.Option("--keep", min=0, metavar="N", help="Keep the newest N runs of each plan [0]."),
+        typer.Option("--keep", min=0, metavar="N", help="Keep the newest N runs of each plan."),
     ] = 0,
     force: Annotated[
         bool,

@@ -115,7 +115,8 @@ RateOption: TypeAlias = Annotated[
     typer.Option("--rate", metavar="RATE", help="The highest rate of requests, as 100/s."),
 ]
 ConcurrencyOption: TypeAlias = Annotated[
-    int | None, typer.Option("--concurrency", min=1, help="The most requests in flight.")
+    int | None,
+    typer.Option("--concurrency", min=1, metavar="N", help="The most requests in flight."),
 ]
 AllowKeysOption: TypeAlias = Annotated[
     list[str] | None,
