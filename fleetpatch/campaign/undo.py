@@ -40,7 +40,7 @@ async def undo(
     with open_for_writing(run_file, settings) as journal:
         require_same_servers(journal.info, plan_of(journal))
         if journal.info.dry_run:
-            raise NothingToUndo(f"{run_file}: it was a dry run and changed nothing to undo")
+            raise NothingToUndo(f"{journal.info.run}: it was a dry run and changed nothing to undo")
         await _settle_doubtful(journal, settings)
         return await _plan(journal, settings, new_file)
 
@@ -88,7 +88,7 @@ async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> 
 def _require_changes(journal: RunFile, planned: RunFile) -> None:
     if not (planned.found() or queries.summary(journal).tally.applied):
         raise NothingToUndo(
-            f"{journal.path}: no target of it was applied; there is nothing to undo"
+            f"{journal.info.run}: no target of it was applied; there is nothing to undo"
         )
 
 

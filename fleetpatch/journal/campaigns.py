@@ -22,6 +22,8 @@ _UNDO: Final = "undo-"
 _SHOWN: Final = 5
 """Runs that a message about an ambiguous name lists at most."""
 
+_PLAN_SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
+
 RunPredicate: TypeAlias = Callable[[RunInfo], bool]
 """Returns whether a run is one of those looked for."""
 
@@ -160,6 +162,8 @@ def _by_plan_name(runs: Path, text: str) -> Campaign:
     ]
     if not entries:
         what = "no regular file" if os.path.lexists(text) else "no such file"
+        if Path(text).suffix in _PLAN_SUFFIXES and what == "no such file":
+            raise UsageError(f"{clean(text)}: no such plan file; check the path")
         raise UsageError(
             f"run {clean(text)!r}: {what}, and no such run in {runs}; `fleetpatch runs`"
             " lists the runs"

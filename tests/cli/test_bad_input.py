@@ -48,6 +48,8 @@ USAGE = [
 
 NAMES = [
     ("apply nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch runs`"),
+    ("apply nowhere.yml", r"nowhere\.yml: no such plan file; check the path"),
+    ("apply no/where.yaml --yes", r"no/where\.yaml: no such plan file; check the path"),
     ("status nowhere", r"run 'nowhere': no such file, and no such run in .*; `fleetpatch runs`"),
     ("targets nowhere", r"run 'nowhere': no such file"),
     ("status good.yaml", r"good\.yaml: is not a run file; name a run"),
@@ -81,7 +83,7 @@ WORDS = [
     ("annotate jobs.batch a=1 -n x -n y -A", r"-n and -A cannot be combined"),
     ("label jobs.batch a=1 -A", r"-l: is missing, so every object .* pass --all"),
     ("annotate jobs.batch a=1 -A", r"-l: is missing, so every object .* pass --all"),
-    ("label jobs.batch a=1 -A -l app=nix", r"does not match any object; check its selector"),
+    ("label jobs.batch a=1 -A -l app=nix", r"does not match any object; check its names"),
     ("label jobs.batch a=1 -n nix-* -l app=etl", r"no namespace matches"),
     ("label jobs a=1 -A -l app=etl", r"KINDS: .*'jobs' is ambiguous; write one of these: jobs\.b"),
     ("label cronjobs a=1 -A -l app=etl", r"KINDS: on cluster \S+ 'cronjobs' is not served"),

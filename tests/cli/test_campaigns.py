@@ -304,7 +304,7 @@ def test_an_undo_that_was_interrupted_is_over_once_another_one_has_put_everythin
 ) -> None:
     write(tool)
     applied(call, "plan.yaml")
-    interrupted = re.search(r"undo-paint-\S+(?=\.run)", call("undo", "paint").err)
+    interrupted = re.search(r"undo-paint-[\w-]+(?=`)", call("undo", "paint").err)
     assert interrupted is not None
     pause(tool.state / "runs" / f"{interrupted[0]}.run")
     assert call("status", "paint", "-o", "json").json["undosUnderWay"] == [interrupted[0]]
@@ -413,7 +413,7 @@ def test_an_undo_that_is_under_way_is_named(tool: Tool, call: Caller) -> None:
     write(tool)
     run = applied(call, "plan.yaml")
     asked = call("undo", run)
-    undo = re.search(r"undo-paint-\S+(?=\.run)", asked.err)
+    undo = re.search(r"undo-paint-[\w-]+(?=`)", asked.err)
     assert undo is not None
     pause(tool.state / "runs" / f"{undo[0]}.run")
 

@@ -302,6 +302,7 @@ def test_a_dry_run_and_a_run_without_effect_cannot_be_undone(tool: Tool) -> None
         for run, message in ((tried, "was a dry run"), (planned, "no target of it was applied")):
             refused = tool.run("undo", run, "--yes")
             assert refused.code == 2
+            assert refused.err.startswith(f"fleetpatch: {run}: ")
             assert message in refused.err
             assert len(refused.err.splitlines()) == 1
 

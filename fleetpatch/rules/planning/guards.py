@@ -66,6 +66,6 @@ def refuse_none(found: int, looked_at: Sequence[str]) -> None:
     """Refuse a plan that matches nothing: the cause is usually a typing mistake."""
     if found == 0:
         raise NothingMatched(
-            "the plan does not match any object; check its selector, kinds and namespaces "
+            "the plan does not match any object; check its names, selectors, kinds and namespaces "
             f"(looked at {', '.join(looked_at) or 'nothing: no namespace matches'})"
         )
