@@ -83,6 +83,24 @@ def test_outside_of_the_window_a_nightly_apply_ends_with_5_and_one_line_in_its_l
     )
 
 
+@pytest.mark.parametrize("name", ["moved.yaml", "no-such-run"])
+def test_a_nightly_apply_of_something_that_is_not_there_has_one_line_in_its_log(
+    call: Caller, tmp_path: Path, name: str
+) -> None:
+    log = tmp_path / "nightly.jsonl"
+
+    ended = call("apply", name, "--yes", "--log-file", log)
+
+    assert ended.code == 2
+    (line,) = log_lines(log)
+    assert (line["event"], line["plan"], line["cause_code"], line["exit_code"]) == (
+        "apply.refused",
+        name,
+        "usage",
+        2,
+    )
+
+
 def test_a_guard_ends_with_2(call: Caller, tool: Tool) -> None:
     file = tool.write("plan.yaml", marking("guarded", guards={"maxTargets": 1}))
 

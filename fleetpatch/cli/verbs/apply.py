@@ -73,6 +73,7 @@ def command(
     5 paused as planned, the next call continues; 6 another process applies the plan; 7 paused by
     trouble, a person should look.
     """
+    from fleetpatch.campaign.log import refusals_logged
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run, is_plan_file
@@ -113,8 +114,10 @@ def command(
     elif filename is not None or is_plan_file(Path(what)):
         apply_plan(Path(what), settings, options, choice, output, yes=yes)
     else:
-        planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
-        require_not_undone(planned, settings)
-        require_run_digest(planned, digest, what)
-        require_run_options(what, planned, choice)
+        # A name that leads to nothing is logged as well: cron may have a wrong path.
+        with refusals_logged(Path(what), settings):
+            planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
+            require_not_undone(planned, settings)
+            require_run_digest(planned, digest, what)
+            require_run_options(what, planned, choice)
         carry_out(planned, settings, output, yes=yes, options=options)
