@@ -27,7 +27,7 @@ from fleetpatch.report.changes import as_object, change_lines
 from fleetpatch.report.forecast import Forecast, forecast_lines
 from fleetpatch.report.forecast import as_json as forecast_as_json
 from fleetpatch.report.places import PLACE_HEADER, PreviewPlace, place_rows
-from fleetpatch.report.summary import note_lines, warning_lines
+from fleetpatch.report.summary import notes_of, warning_lines
 from fleetpatch.report.table import table
 from fleetpatch.report.wording import command, number, several
 
@@ -160,7 +160,7 @@ def _header(info: RunInfo, digest: str) -> Iterator[str]:
     yield f"Plan     {clean(info.plan_name)}"
     if info.undo_of:
         yield f"Undoes   {clean(info.undo_of)}"
-    yield from note_lines(info)
+    yield from (f"{label:<9}{text}" for label, text in notes_of(info))
     yield f"Digest   {info.plan_digest}"
     yield f"Run      {clean(info.run)}"
     if digest:

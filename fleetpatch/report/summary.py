@@ -32,7 +32,8 @@ def head_lines(summary: Summary, *, is_live: bool = False) -> Iterator[str]:
             "Warning: this file was copied while it was written, without its -wal file; it shows "
             "an earlier state of the run; copy both files to see the latest"
         )
-    yield from note_lines(summary.info)
+    for label, text in notes_of(summary.info):
+        yield f"{label + ':':<10}{text}"
 
 
 def foot_lines(
@@ -56,16 +57,16 @@ def foot_lines(
     yield from _steer(summary) if is_live else _next(summary)
 
 
-def note_lines(info: RunInfo) -> Iterator[str]:
-    """Yield what people wrote about the run, and the clusters that it leaves out."""
+def notes_of(info: RunInfo) -> Iterator[tuple[str, str]]:
+    """Yield what people wrote about the run, and the clusters that it leaves out, with labels."""
     if info.description:
-        yield f"About    {clean(info.description)}"
+        yield "About", clean(info.description)
     for key, value in info.annotations.items():
-        yield f"Note     {clean(key)}: {clean(value)}"
+        yield "Note", f"{clean(key)}: {clean(value)}"
     if info.reason:
-        yield f"Reason   {clean(info.reason)}"
+        yield "Reason", clean(info.reason)
     for name, why in info.missing.items():
-        yield f"Missing  {clean(name)}: {clean(why)}"
+        yield "Missing", f"{clean(name)}: {clean(why)}"
 
 
 def warning_lines(summary: Summary) -> Iterator[str]:

@@ -80,7 +80,7 @@ def test_preview_status_and_log_name_the_missing_cluster(call: Caller, fleet: To
     ended = call("apply", file, "--yes", "-o", "json").json
 
     assert f"Missing  gone: cluster gone {LOST}" in planned.out
-    assert f"Missing  gone: cluster gone {LOST}" in call("status", ended["run"]).out
+    assert f"Missing:  gone: cluster gone {LOST}" in call("status", ended["run"]).out
     assert "cluster gone was left out" in call("status", ended["run"]).out
     log = Path(ended["runFile"]).with_suffix(".jsonl").read_text().splitlines()
     assert list(json.loads(log[0])["missing"]) == ["gone"]

@@ -98,6 +98,14 @@ def test_the_summary_of_a_dry_run_reports_that_nothing_was_stored() -> None:
     assert "(dry run: the servers stored nothing)" in next(summary_lines(dry))
 
 
+def test_what_people_wrote_has_labels_as_the_other_lines_of_a_summary() -> None:
+    info = replace(INFO, description="Move it.", annotations={"ticket": "OPS-1"}, reason="nightly")
+
+    shown = list(summary_lines(replace(PAUSED, info=info)))
+
+    assert {"About:    Move it.", "Note:     ticket: OPS-1", "Reason:   nightly"} <= set(shown)
+
+
 def test_a_run_cut_while_planning_is_to_be_planned_again() -> None:
     assert list(summary_lines(a_summary(RunState.PLANNING)))[-1].startswith("Next:     plan again")
 
