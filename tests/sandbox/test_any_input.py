@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.sandbox.apiserver.access import ADMIN, Access
@@ -71,6 +71,9 @@ def test_any_json_is_answered_as_a_patch(kind: Any, content_type: str, body: Any
 
 @settings(max_examples=200, deadline=None)
 @given(kind=KINDS, method=st.sampled_from(["POST", "PUT", "DELETE"]), body=BODIES)
+@example(
+    kind=BATCH, method="POST", body={"spec": {"template": None, "selector": {"matchLabels": None}}}
+)
 def test_any_json_is_answered_as_an_object(kind: Any, method: str, body: Any) -> None:
     path = kind.path(NAMESPACE, None if method == "POST" else "one")
     answered(ApiRequest(method, path, {}, body=encode(body)))

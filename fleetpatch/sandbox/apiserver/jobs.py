@@ -123,7 +123,7 @@ def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any
     # Go writes the zero time of the template as null.
     metadata = {"creationTimestamp": None, **template.get("metadata", {})}
     labels = {**own, **(metadata.get("labels") or {})}
-    selected = {"controller-uid": uid, **spec.get("selector", {}).get("matchLabels", {})}
+    selected = {"controller-uid": uid, **(spec.get("selector", {}).get("matchLabels") or {})}
     return {
         **spec,
         "selector": {**spec.get("selector", {}), "matchLabels": selected},
