@@ -90,9 +90,10 @@ def _without_session(run_file: Path, request: Request, settings: Settings) -> Fo
         if not _may_change(journal, request):
             return Followed(changed=False)
         crashed = journal.state is RunState.RUNNING
-        journal.note_steering(request)
+        # Noted last: a request that is noted counts as followed, also after a crash in between.
         if state := _STATE_AFTER.get(request.action):
             journal.set_state(state, cause_of(request))
+        journal.note_steering(request)
         with open_log_of(run_file, journal.info.run, settings) as log:
             if crashed:
                 log_latest_outcomes(log, journal)

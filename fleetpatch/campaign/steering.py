@@ -37,6 +37,7 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.live import Holder
 from fleetpatch.model.ports import Events
+from fleetpatch.model.run import RunState
 from fleetpatch.model.steering import Action, PaceInForce, Request, pace_in_force
 from fleetpatch.report.wording import steered
 
@@ -171,7 +172,7 @@ class Steering:
 
     async def _follow(self, requests: Sequence[Request]) -> None:
         for one in requests:
-            await self._writer.between_writes(partial(self._journal.note_steering, one))
+            await self._writer.between_writes(partial(self._store, one))
             self._followed.append(one)
             events.run_steered(self._log, one)
             if one.action is Action.PACE:
@@ -181,6 +182,16 @@ class Steering:
             if one.action is Action.CANCEL:
                 self.cancelled = cause
             self._stop.request(cause)
+
+    def _store(self, request: Request) -> None:
+        """Store a request before it is followed and answered.
+
+        The state of a cancelled run is stored now, too: if this process is killed while it waits
+        for requests in flight, the run must not be continued.
+        """
+        if request.action is Action.CANCEL:
+            self._journal.set_state(RunState.HALTED, cause_of(request))
+        self._journal.note_steering(request)
 
 
 def _of_options(options: ApplyOptions) -> list[Request]:

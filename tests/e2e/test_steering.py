@@ -202,6 +202,21 @@ def test_a_planned_run_is_cancelled_and_cannot_be_paused(tool: Tool, server: San
     assert server.sent() == 0
 
 
+def test_a_cancellation_holds_if_the_process_is_killed_before_it_has_ended(tool: Tool) -> None:
+    lost = {"action": "hang", "when": "after", "methods": ["PATCH"], "times": 1}
+    with sandbox(tool, jobs=JOBS, chaos={"rules": [lost]}) as server:
+        with applying(tool, server) as process:
+            first = status(tool)["run"]
+            # One answer never comes, so the process waits for it after it has followed.
+            assert tool.run("cancel", "paint").code == 0
+            assert process.poll() is None
+            process.kill()
+            end(process)
+
+        assert status(tool, first)["causeCode"] == "cancelled"
+        assert tool.run("apply", first, "--yes").code == 4
+
+
 def test_a_preview_is_cancelled_while_another_run_of_its_plan_is_live(
     tool: Tool, server: SandboxServer
 ) -> None:
