@@ -24,10 +24,10 @@ from fleetpatch._version import __version__
 from fleetpatch.errors import FleetpatchError
 
 if TYPE_CHECKING:
-    from fleetpatch.campaign.apply import apply
-    from fleetpatch.campaign.plan import expand
+    from fleetpatch.campaign.planning.plan import expand
+    from fleetpatch.campaign.planning.undo import undo
+    from fleetpatch.campaign.running.apply import apply
     from fleetpatch.campaign.settings import Settings, Stop
-    from fleetpatch.campaign.undo import undo
     from fleetpatch.campaign.view import summarize
     from fleetpatch.model.cause import Cause, CauseCode
     from fleetpatch.model.plan.load import load_plan
@@ -51,11 +51,11 @@ _HOMES = {
     "CauseCode": "fleetpatch.model.cause",
     "Settings": "fleetpatch.campaign.settings",
     "Stop": "fleetpatch.campaign.settings",
-    "apply": "fleetpatch.campaign.apply",
-    "expand": "fleetpatch.campaign.plan",
+    "apply": "fleetpatch.campaign.running.apply",
+    "expand": "fleetpatch.campaign.planning.plan",
     "load_plan": "fleetpatch.model.plan.load",
     "summarize": "fleetpatch.campaign.view",
-    "undo": "fleetpatch.campaign.undo",
+    "undo": "fleetpatch.campaign.planning.undo",
 }
 
 

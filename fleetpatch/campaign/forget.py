@@ -13,10 +13,11 @@ import msgspec
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import Locked, Refused, UsageError
-from fleetpatch.journal import campaigns, catalog, flock, heartbeat, queries, sqlite_file
-from fleetpatch.journal.campaigns import Campaign
-from fleetpatch.journal.catalog import RunEntry
+from fleetpatch.journal import flock, queries, sqlite_file
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import campaigns, catalog, heartbeat
+from fleetpatch.journal.runs.campaigns import Campaign
+from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.run import RunState
 
 

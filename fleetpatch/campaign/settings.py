@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from fleetpatch.engine.clock import SystemClock
-from fleetpatch.journal.catalog import log_path
-from fleetpatch.journal.folders import home, runs_dir, state_dir
+from fleetpatch.journal.runs.catalog import log_path
+from fleetpatch.journal.runs.folders import home, runs_dir, state_dir
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome

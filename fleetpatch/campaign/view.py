@@ -8,14 +8,15 @@ from msgspec.structs import replace
 
 from fleetpatch import files
 from fleetpatch.campaign.change import change_of, undecided_of
-from fleetpatch.campaign.coverage import empty_places, missing_objects
-from fleetpatch.campaign.forecast import forecast_of
 from fleetpatch.campaign.integrity import plan_of, require_digest
+from fleetpatch.campaign.planning.coverage import empty_places, missing_objects
+from fleetpatch.campaign.planning.forecast import forecast_of
 from fleetpatch.errors import Locked, RunFileError, UsageError
-from fleetpatch.journal import campaigns, catalog, heartbeat, queries
-from fleetpatch.journal.campaigns import Campaign
+from fleetpatch.journal import queries
 from fleetpatch.journal.run_digest import run_digest
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import campaigns, catalog, heartbeat
+from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.journal.sqlite_file import is_database
 from fleetpatch.model.live import Status
 from fleetpatch.model.plan.digest import restore

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from fleetpatch.campaign.listing import list_objects
+from fleetpatch.campaign.planning.listing import list_objects
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import names_not_found
 from fleetpatch.cli import execute

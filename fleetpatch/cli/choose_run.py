@@ -10,9 +10,9 @@ from pathlib import Path
 
 from fleetpatch.campaign.view import summarize
 from fleetpatch.errors import RunFileError, UsageError
-from fleetpatch.journal.campaigns import Campaign
-from fleetpatch.journal.campaigns import put_back as put_back_by
-from fleetpatch.journal.catalog import RunEntry, planned_at
+from fleetpatch.journal.runs.campaigns import Campaign
+from fleetpatch.journal.runs.campaigns import put_back as put_back_by
+from fleetpatch.journal.runs.catalog import RunEntry, planned_at
 from fleetpatch.model.run import RunState, Summary
 from fleetpatch.report.wording import command
 

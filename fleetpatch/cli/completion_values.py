@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from fleetpatch.errors import FleetpatchError
-from fleetpatch.journal import run_names
-from fleetpatch.journal.folders import home, runs_dir, state_dir
+from fleetpatch.journal.runs import run_names
+from fleetpatch.journal.runs.folders import home, runs_dir, state_dir
 from fleetpatch.kube.kubeconfig.scan import contexts_of
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import typer
 from msgspec.structs import replace
 
-from fleetpatch.campaign.apply import PlanLock, apply
-from fleetpatch.campaign.plan import expand
+from fleetpatch.campaign.planning.plan import expand
+from fleetpatch.campaign.running.apply import PlanLock, apply
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import preview, summarize
 from fleetpatch.cli import signals

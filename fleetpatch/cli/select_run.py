@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from fleetpatch.campaign.apply import plan_lock
-from fleetpatch.campaign.log import refusals_logged
-from fleetpatch.campaign.plan import require_open_window
+from fleetpatch.campaign.planning.plan import require_open_window
+from fleetpatch.campaign.running.apply import plan_lock
+from fleetpatch.campaign.running.log import refusals_logged
 from fleetpatch.campaign.servers import ServerComparison
 from fleetpatch.campaign.settings import ApplyOptions, Settings
 from fleetpatch.campaign.view import digest_of_run, find_run, is_plan_file, summarize
@@ -19,8 +19,8 @@ from fleetpatch.cli.execute import carry_out, expand_with_progress
 from fleetpatch.cli.options import Output
 from fleetpatch.cli.output import print_rehearsal, print_warnings
 from fleetpatch.errors import NothingMatched, UsageError
-from fleetpatch.journal import campaigns
-from fleetpatch.journal.catalog import RunEntry
+from fleetpatch.journal.runs import campaigns
+from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.plan.load import PlanFile, load_plan
 from fleetpatch.model.run import Summary
 from fleetpatch.report.summary import not_continued

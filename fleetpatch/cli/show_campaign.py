@@ -12,8 +12,8 @@ import typer
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import status
 from fleetpatch.cli.options import Output
-from fleetpatch.journal import catalog
-from fleetpatch.journal.campaigns import Campaign
+from fleetpatch.journal.runs import catalog
+from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.report.campaign import campaign_as_json, campaign_lines
 from fleetpatch.report.terminal import write
 

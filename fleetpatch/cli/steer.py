@@ -11,9 +11,9 @@ from fleetpatch.model.steering import Action
 
 def steer(run: str, action: Action, output: Output, state_dir: Path | None, **more: object) -> None:
     """Have the run follow a request, and print what was changed; `more` are fields of a Request."""
-    from fleetpatch.campaign.requests import ask
+    from fleetpatch.campaign.running.requests import ask
+    from fleetpatch.campaign.running.steering import new_request
     from fleetpatch.campaign.settings import Settings
-    from fleetpatch.campaign.steering import new_request
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_steer
     from fleetpatch.report.wording import command, steered

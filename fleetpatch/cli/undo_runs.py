@@ -13,13 +13,13 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
+from fleetpatch.campaign.planning.undo import undo
 from fleetpatch.campaign.settings import ApplyOptions, Settings
-from fleetpatch.campaign.undo import undo
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.execute import ask, code_of, finish
 from fleetpatch.cli.options import Output
 from fleetpatch.errors import Exit, NothingToUndo, UsageError
-from fleetpatch.journal.campaigns import Campaign
+from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.model.run import Summary
 from fleetpatch.report.progress import watch_planning
 from fleetpatch.report.runs import run_lines

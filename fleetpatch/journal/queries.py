@@ -10,8 +10,9 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from fleetpatch.journal import catalog, codec, meta, waves
+from fleetpatch.journal import codec, meta, waves
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import catalog
 from fleetpatch.journal.schema import CLAIMED
 from fleetpatch.model.live import Sample
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement

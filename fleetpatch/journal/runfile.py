@@ -20,10 +20,11 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import claims, codec, heartbeat, meta, outcomes, seal, sqlite_file, waves
+from fleetpatch.journal import claims, codec, meta, outcomes, seal, sqlite_file, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
-from fleetpatch.journal.heartbeat import Heartbeats
+from fleetpatch.journal.runs import heartbeat
+from fleetpatch.journal.runs.heartbeat import Heartbeats
 from fleetpatch.journal.survey import SharedObject, SurveyTable
 from fleetpatch.model.answer import NO_WARNINGS
 from fleetpatch.model.cause import Cause, CauseCode

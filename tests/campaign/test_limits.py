@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from fleetpatch.campaign.limits import RunLimits
+from fleetpatch.campaign.running.limits import RunLimits
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason, Settlement

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.live import LiveCounts
+from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import RunState, Summary, Tally, WaveProgress

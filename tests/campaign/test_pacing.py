@@ -3,8 +3,8 @@
 Left out: the pace itself (tests/rules/pacing).
 """
 
+from fleetpatch.campaign.running.wiring import pacer_of
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.wiring import pacer_of
 from fleetpatch.engine.shutdown import Shutdown
 from tests.fakes import FakeEvents, FakeProgress, VirtualClock, failure
 from tests.plans import plan_from

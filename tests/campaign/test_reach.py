@@ -13,7 +13,7 @@ import pytest
 
 from fleetpatch import Settings, expand
 from fleetpatch.errors import UnreachableError
-from fleetpatch.journal.catalog import run_files
+from fleetpatch.journal.runs.catalog import run_files
 from tests.e2e.sandboxes import sandbox
 from tests.e2e.tool import Tool
 from tests.kube.peers import VirtualClock

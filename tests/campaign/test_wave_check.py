@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign import wave_check
+from fleetpatch.campaign.running import wave_check
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.kube.client import ApiServer

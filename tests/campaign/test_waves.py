@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from fleetpatch.campaign.waves import Rollout, WaveHold
+from fleetpatch.campaign.running.waves import Rollout, WaveHold
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode

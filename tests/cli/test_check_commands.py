@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.check_command import check_environment
+from fleetpatch.campaign.running.check_command import check_environment
 from tests.cli.calling import Caller
 from tests.cli.conftest import marking
 from tests.e2e.sandboxes import SandboxServer

@@ -13,8 +13,9 @@ from typing import TypeAlias
 import pytest
 from msgspec.structs import replace
 
-from fleetpatch.journal import catalog, flock, run_names
+from fleetpatch.journal import flock
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.model.run import RunState
 from tests.cli.calling import Caller
 from tests.e2e.tool import Tool

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.apply import reopen_failed
+from fleetpatch.campaign.running.apply import reopen_failed
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.model.change import PatchType
 from tests.e2e.sandboxes import SandboxServer, sandbox

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.apply import apply
-from fleetpatch.campaign.plan import expand
+from fleetpatch.campaign.planning.plan import expand
+from fleetpatch.campaign.running.apply import apply
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.clock import SystemClock
 from tests.cli.calling import Ended

@@ -18,10 +18,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetpatch.campaign.requests import PATIENCE
-from fleetpatch.journal import control, heartbeat, queries
-from fleetpatch.journal.heartbeat import Heartbeat
+from fleetpatch.campaign.running.requests import PATIENCE
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import control, heartbeat
+from fleetpatch.journal.runs.heartbeat import Heartbeat
 from fleetpatch.model.live import Holder, Live, Report
 from fleetpatch.model.run import RunState
 from tests.cli.calling import Ended

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetpatch.journal import heartbeat
-from fleetpatch.journal.heartbeat import Heartbeat
+from fleetpatch.journal.runs import heartbeat
+from fleetpatch.journal.runs.heartbeat import Heartbeat
 from fleetpatch.model.live import Holder
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan

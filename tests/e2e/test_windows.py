@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.campaign.apply import apply
-from fleetpatch.campaign.plan import expand
+from fleetpatch.campaign.planning.plan import expand
+from fleetpatch.campaign.planning.undo import undo
+from fleetpatch.campaign.running.apply import apply
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.undo import undo
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.model.run import RunState
 from tests.e2e.sandboxes import SandboxServer, sandbox

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fleetpatch.errors import UsageError
-from fleetpatch.journal import campaigns, catalog, run_names
-from fleetpatch.journal.campaigns import Campaign
-from fleetpatch.journal.catalog import RunEntry
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import campaigns, catalog, run_names
+from fleetpatch.journal.runs.campaigns import Campaign
+from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.run import RunInfo, RunState, Usage
 from tests.journal.makers import info, make, many
 

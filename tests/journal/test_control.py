@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import control
+from fleetpatch.journal.runs import control
 from fleetpatch.model.steering import Action, Request
 
 

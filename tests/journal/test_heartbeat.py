@@ -16,9 +16,10 @@ import msgspec
 import pytest
 
 from fleetpatch.errors import Locked
-from fleetpatch.journal import flock, heartbeat
-from fleetpatch.journal.heartbeat import Heartbeat
+from fleetpatch.journal import flock
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import heartbeat
+from fleetpatch.journal.runs.heartbeat import Heartbeat
 from fleetpatch.model.live import Holder, Live, Report
 from tests.e2e.tool import eventually
 from tests.report.samples import a_summary

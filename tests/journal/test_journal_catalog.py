@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from fleetpatch.journal import catalog, folders, run_names
+from fleetpatch.journal.runs import catalog, folders, run_names
 from fleetpatch.model.run import RunState
 from tests.journal.makers import info, make, many
 

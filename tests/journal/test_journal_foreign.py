@@ -19,8 +19,9 @@ from msgspec.structs import replace
 
 from fleetpatch.campaign.view import preview, summaries
 from fleetpatch.errors import FleetpatchError, RunFileError
-from fleetpatch.journal import campaigns, catalog, queries
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import campaigns, catalog
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.plan.digest import canonical, digest_of
 from fleetpatch.model.run import RunState, Summary, as_json

@@ -73,7 +73,7 @@ def command(
     5 paused as planned, the next call continues; 6 another process applies the plan; 7 paused by
     trouble, a person should look.
     """
-    from fleetpatch.campaign.log import refusals_logged
+    from fleetpatch.campaign.running.log import refusals_logged
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run, is_plan_file

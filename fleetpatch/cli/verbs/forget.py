@@ -36,7 +36,7 @@ def command(
     """
     from fleetpatch.campaign.forget import forget
     from fleetpatch.campaign.settings import Settings
-    from fleetpatch.journal import campaigns
+    from fleetpatch.journal.runs import campaigns
     from fleetpatch.report.wording import several
 
     settings = Settings(state_dir=state_dir)

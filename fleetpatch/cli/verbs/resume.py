@@ -57,7 +57,7 @@ def command(
     Targets in doubt are read before anything is sent. A finished run is left as it is; a halted run
     is continued, and its failures so far are accepted. If the run has not begun, resume asks first.
     """
-    from fleetpatch.campaign.apply import reopen_failed
+    from fleetpatch.campaign.running.apply import reopen_failed
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run, summarize

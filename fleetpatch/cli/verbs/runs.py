@@ -40,7 +40,7 @@ def command(
     A run that is planned was previewed and not started.
     """
     from fleetpatch.campaign.settings import Settings
-    from fleetpatch.journal.run_list import RunFilter, newest
+    from fleetpatch.journal.runs.run_list import RunFilter, newest
     from fleetpatch.report.runs import run_lines
     from fleetpatch.report.terminal import width_of, write
 

@@ -38,7 +38,7 @@ def command(
     from fleetpatch.cli.choose_run import to_read
     from fleetpatch.cli.show_campaign import show_campaign, under_way_first
     from fleetpatch.cli.watch import show, show_until_ended
-    from fleetpatch.journal.campaigns import Campaign
+    from fleetpatch.journal.runs.campaigns import Campaign
     from fleetpatch.report.summary import run_lines
     from fleetpatch.report.terminal import write
 

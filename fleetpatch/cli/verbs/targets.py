@@ -82,7 +82,7 @@ def command(
     from fleetpatch.campaign.target_list import TargetFilter, list_targets
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_read
-    from fleetpatch.journal.campaigns import Campaign
+    from fleetpatch.journal.runs.campaigns import Campaign
     from fleetpatch.report import targets as report
     from fleetpatch.report.terminal import write, write_data
 

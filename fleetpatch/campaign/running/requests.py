@@ -11,15 +11,15 @@ from typing import Final
 
 import msgspec
 
-from fleetpatch.campaign.apply import open_alone
-from fleetpatch.campaign.log import log_latest_outcomes, open_log_of
+from fleetpatch.campaign.running.apply import open_alone
+from fleetpatch.campaign.running.log import log_latest_outcomes, open_log_of
+from fleetpatch.campaign.running.steering import cause_of
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.steering import cause_of
 from fleetpatch.engine import events
 from fleetpatch.errors import Locked, SurroundingsError, UsageError
-from fleetpatch.journal import control, heartbeat
-from fleetpatch.journal.heartbeat import Heartbeat
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import control, heartbeat
+from fleetpatch.journal.runs.heartbeat import Heartbeat
 from fleetpatch.model.live import Holder
 from fleetpatch.model.run import RunState
 from fleetpatch.model.steering import Action, Request

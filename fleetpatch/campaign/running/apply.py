@@ -4,18 +4,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from fleetpatch.campaign import steering
-from fleetpatch.campaign.check_command import require_check_program
 from fleetpatch.campaign.integrity import plan_of, require_as_planned
-from fleetpatch.campaign.log import open_log_of
+from fleetpatch.campaign.running import steering
+from fleetpatch.campaign.running.check_command import require_check_program
+from fleetpatch.campaign.running.log import open_log_of
+from fleetpatch.campaign.running.session import Session
+from fleetpatch.campaign.running.undone import noted_in_undone
+from fleetpatch.campaign.running.waves import awaits_a_wave
 from fleetpatch.campaign.servers import require_same_servers
-from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
-from fleetpatch.campaign.undone import noted_in_undone
-from fleetpatch.campaign.waves import awaits_a_wave
 from fleetpatch.engine import events
-from fleetpatch.journal import catalog, flock, queries
+from fleetpatch.journal import flock, queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import catalog
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState, Summary
 

@@ -4,27 +4,28 @@ Each target that the run changed gets its values before the change back, absence
 fields still have the values that the run left; the others end as `skipped: drifted`. This includes
 targets that failed while part of the change was stored. Targets in doubt are read first, so that a
 change that was applied and never confirmed is undone as well. Then all objects are read
-(`fleetpatch.campaign.undo_survey`), so that only those are sent that are not back already.
+(`fleetpatch.campaign.planning.undo_survey`), so that only those are sent that are not back already.
 """
 
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from fleetpatch.campaign import steering
-from fleetpatch.campaign.apply import open_for_writing
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.fleet import reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.log import open_log_of
-from fleetpatch.campaign.plan import log_expansion, new_run, usage_of, warnings_of
+from fleetpatch.campaign.planning.plan import log_expansion, new_run, usage_of, warnings_of
+from fleetpatch.campaign.planning.undo_survey import UndoSurvey
+from fleetpatch.campaign.running import steering
+from fleetpatch.campaign.running.apply import open_for_writing
+from fleetpatch.campaign.running.log import open_log_of
+from fleetpatch.campaign.running.session import Session
 from fleetpatch.campaign.servers import require_same_servers
-from fleetpatch.campaign.session import Session
 from fleetpatch.campaign.settings import Settings, Stop
-from fleetpatch.campaign.undo_survey import UndoSurvey
 from fleetpatch.errors import NothingToUndo, Refused
-from fleetpatch.journal import campaigns, meta, queries
-from fleetpatch.journal.catalog import run_path
+from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import campaigns
+from fleetpatch.journal.runs.catalog import run_path
 from fleetpatch.model.plan.digest import undo_digest
 from fleetpatch.model.run import RunInfo, Summary
 

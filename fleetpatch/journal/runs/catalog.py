@@ -3,7 +3,7 @@
     STATE/runs/relabel-ml-teams-20260301T0200Z-4f9a1c.run
     STATE/runs/relabel-ml-teams-20260301T0200Z-4f9a1c.jsonl
 
-The name of a run is that of its file without `.run` (`fleetpatch.journal.run_names`).
+The name of a run is that of its file without `.run` (`fleetpatch.journal.runs.run_names`).
 """
 
 import os
@@ -17,10 +17,11 @@ from msgspec.structs import replace
 
 from fleetpatch import files
 from fleetpatch.errors import Locked, RunFileError, SurroundingsError, UsageError
-from fleetpatch.journal import flock, heartbeat, meta, run_names
-from fleetpatch.journal.folders import RUNS, home, runs_dir, state_dir
-from fleetpatch.journal.run_names import Age
+from fleetpatch.journal import flock, meta
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import heartbeat, run_names
+from fleetpatch.journal.runs.folders import RUNS, home, runs_dir, state_dir
+from fleetpatch.journal.runs.run_names import Age
 from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.run import STARTED, UNFINISHED, RunInfo, RunState, Summary
 

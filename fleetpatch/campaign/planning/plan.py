@@ -13,23 +13,24 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fleetpatch._version import __version__
-from fleetpatch.campaign import steering
 from fleetpatch.campaign.change import depends_on_version
-from fleetpatch.campaign.coverage import check_coverage
 from fleetpatch.campaign.fleet import open_fleet
-from fleetpatch.campaign.log import log_server_warnings, open_log_of
-from fleetpatch.campaign.reach import Reach
+from fleetpatch.campaign.planning.coverage import check_coverage
+from fleetpatch.campaign.planning.reach import Reach
+from fleetpatch.campaign.running import steering
+from fleetpatch.campaign.running.log import log_server_warnings, open_log_of
+from fleetpatch.campaign.running.wiring import window_guard_of
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
 from fleetpatch.campaign.targets import list_queries_of, look_up_kinds
 from fleetpatch.campaign.whoami import whoami
-from fleetpatch.campaign.wiring import window_guard_of
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import UnselectiveError, WindowClosed
-from fleetpatch.journal import catalog, queries, run_names
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.checks.provider import Unresolved
 from fleetpatch.model.plan.digest import canonical, digest

@@ -13,8 +13,8 @@ import msgspec
 
 from fleetpatch import files
 from fleetpatch.errors import Locked, UsageError
-from fleetpatch.journal import catalog, run_names
-from fleetpatch.journal.catalog import RunEntry
+from fleetpatch.journal.runs import catalog, run_names
+from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.run import RunInfo, RunState
 from fleetpatch.model.text import clean
 

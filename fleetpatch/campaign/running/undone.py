@@ -10,8 +10,9 @@ from pathlib import Path
 
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import catalog, flock, heartbeat, meta, queries
+from fleetpatch.journal import flock, meta, queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import catalog, heartbeat
 
 
 @contextmanager

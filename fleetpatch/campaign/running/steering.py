@@ -1,9 +1,9 @@
 """Lets people steer a live run: reads their requests, and reports to them by the heartbeat.
 
-A task beside the session looks for requests (`fleetpatch.journal.control`) twice a second, in a
-thread, and reports once a second to the heartbeats (`fleetpatch.journal.heartbeat`), which have a
-thread of their own. So a slow disk delays neither requests nor answers. The task sleeps real time,
-also where the session's clock is another one: people wait for it.
+A task beside the session looks for requests (`journal.runs.control`) twice a second, in a thread,
+and reports once a second to the heartbeats (`journal.runs.heartbeat`), which have a thread of their
+own. So a slow disk delays neither requests nor answers. The task sleeps real time, also where the
+session's clock is another one: people wait for it.
 
 A request that is followed is stored in the run file before it takes effect, so it is followed once,
 and a change of the pace holds for later sessions.
@@ -24,16 +24,16 @@ import msgspec
 from anyio import to_thread
 
 from fleetpatch._version import __version__
-from fleetpatch.campaign.live import LiveCounts
+from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.settings import ApplyOptions, Stop
 from fleetpatch.campaign.whoami import whoami
 from fleetpatch.engine import events
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import control, heartbeat
-from fleetpatch.journal.heartbeat import Heartbeats
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import control, heartbeat
+from fleetpatch.journal.runs.heartbeat import Heartbeats
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.live import Holder
 from fleetpatch.model.ports import Events

@@ -7,17 +7,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import anyio
 from msgspec.structs import replace
 
-from fleetpatch.campaign import wave_check
-from fleetpatch.campaign.check_command import check_environment
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.limits import RunLimits, UsageMeter
-from fleetpatch.campaign.live import LiveCounts
-from fleetpatch.campaign.log import log_latest_outcomes, log_server_warnings, log_start
-from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
-from fleetpatch.campaign.steering import Steering
-from fleetpatch.campaign.waves import Rollout, WaveHold
-from fleetpatch.campaign.wiring import (
+from fleetpatch.campaign.running import wave_check
+from fleetpatch.campaign.running.check_command import check_environment
+from fleetpatch.campaign.running.limits import RunLimits, UsageMeter
+from fleetpatch.campaign.running.live import LiveCounts
+from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warnings, log_start
+from fleetpatch.campaign.running.steering import Steering
+from fleetpatch.campaign.running.waves import Rollout, WaveHold
+from fleetpatch.campaign.running.wiring import (
     ceilings_of,
     lease_holder_of,
     pacer_of,
@@ -26,6 +25,7 @@ from fleetpatch.campaign.wiring import (
     set_pace,
     window_guard_of,
 )
+from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
 from fleetpatch.engine import events, pipeline
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.concurrency import unwrapped_group

@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 
 from fleetpatch.errors import Locked, RunFileError
-from fleetpatch.journal import catalog, heartbeat, meta, queries, run_names
-from fleetpatch.journal.campaigns import name_of
+from fleetpatch.journal import meta, queries
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import catalog, heartbeat, run_names
+from fleetpatch.journal.runs.campaigns import name_of
 from fleetpatch.model.run import RunState, Summary
 
 
