@@ -5,11 +5,14 @@ import pwd
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 
+import fleetpatch
 from tests.cli.calling import Caller, call_main
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
@@ -59,6 +62,26 @@ def marking(name: str, **more: Any) -> dict[str, Any]:
 
 
 @contextmanager
+def as_user(user: int, group: int = -1) -> Iterator[None]:
+    """Run the block of a test of root's as another user; with `group` as a member of that only."""
+    # As root: the modules that a verb imports may lie where the user cannot read.
+    for module in walk_packages(fleetpatch.__path__, "fleetpatch."):
+        if not module.name.endswith("__main__"):
+            import_module(module.name)
+    groups = os.getgroups()
+    try:
+        if group >= 0:
+            os.setgroups([group])
+            os.setegid(user)
+        os.seteuid(user)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+@contextmanager
 def as_anybody(folder: Path) -> Iterator[None]:
     """Run the block as a user that is subject to permissions, who owns `folder`.
 
@@ -74,9 +97,8 @@ def as_anybody(folder: Path) -> Iterator[None]:
     try:
         for path, mode in closed.items():
             path.chmod(mode | 0o011)
-        os.seteuid(nobody)
-        yield
+        with as_user(nobody):
+            yield
     finally:
-        os.seteuid(0)
         for path, mode in closed.items():
             path.chmod(mode)

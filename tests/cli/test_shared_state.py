@@ -6,17 +6,13 @@ goes on with it and undoes it. Left out: single files (tests/test_files.py).
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from pkgutil import walk_packages
 from tempfile import TemporaryDirectory
 
 import pytest
 
-import fleetpatch
 from tests.cli.calling import Caller
-from tests.cli.conftest import marking
+from tests.cli.conftest import as_user, marking
 from tests.e2e.tool import Tool, end, eventually
 
 MEMBER, GROUP = 61234, 61235
@@ -77,25 +73,6 @@ def folder_of_group() -> Iterator[Path]:
         yield folder
 
 
-@contextmanager
-def as_member() -> Iterator[None]:
-    """Run the block as another user, who is a member of the group."""
-    # As root: the modules that a verb imports may lie where the member cannot read.
-    for module in walk_packages(fleetpatch.__path__, "fleetpatch."):
-        if not module.name.endswith("__main__"):
-            import_module(module.name)
-    groups = os.getgroups()
-    try:
-        os.setgroups([GROUP])
-        os.setegid(MEMBER)
-        os.seteuid(MEMBER)
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_another_member_sees_a_run_and_goes_on_with_it_and_undoes_it(
     call: Caller, tool: Tool, folder_of_group: Path, monkeypatch: pytest.MonkeyPatch
@@ -110,7 +87,7 @@ def test_another_member_sees_a_run_and_goes_on_with_it_and_undoes_it(
     begun = call("apply", file, "--yes", "-o", "json")
     assert (begun.code, begun.json["causeCode"]) == (7, "deadline-passed"), begun.err
 
-    with as_member():
+    with as_user(MEMBER, GROUP):
         seen = call("status", begun.json["run"], "-o", "json")
         assert seen.code == 0, seen.err
         assert seen.json["outcomes"] == begun.json["outcomes"]
@@ -136,7 +113,7 @@ def test_another_member_watches_a_live_run_slows_it_down_and_pauses_it(
         eventually(lambda: bool(list(folder_of_group.rglob("*.status.json"))), "a heartbeat")
         (run_file,) = folder_of_group.rglob("*.run")
         eventually(lambda: bool(call("status", run_file.stem, "-o", "json").json["holder"]), "live")
-        with as_member():
+        with as_user(MEMBER, GROUP):
             seen = call("status", run_file.stem)
             paced = call("pace", run_file.stem, "--rate", "1/s")
             paused = call("pause", run_file.stem, "--reason", "not so fast")
