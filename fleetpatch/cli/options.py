@@ -64,7 +64,7 @@ def _progress(text: str) -> float:
         return 0.0
     seconds = _read(read_duration, text)
     if not seconds:
-        raise typer.BadParameter(f"{text!r} is no time between two lines; use 10s, or off")
+        raise typer.BadParameter(f"{text!r} is not a valid time between two lines; use 10s, or off")
     return seconds
 
 

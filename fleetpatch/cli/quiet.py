@@ -32,5 +32,5 @@ def unmuted() -> TextIO:
 
 
 def is_quiet() -> bool:
-    """Return whether nobody can see a question on stderr."""
+    """Return whether a question on stderr would not be shown."""
     return isinstance(sys.stderr, _Nowhere)

@@ -4,7 +4,7 @@
     2026-11-26T20:15:30Z 4,200 of 12,000: 4,190 applied, 10 failed; 140/s now, 140/s overall
     2026-11-26T20:16:02Z wave 2 of 5 begins at 2026-11-26T20:21:02Z
 
-A thread writes them: a pipe that nobody reads must not hold up the run.
+A thread writes them: a pipe without a reader must not hold up the run.
 """
 
 import queue

@@ -66,7 +66,7 @@ def test_a_user_without_a_name_is_named_by_its_number(monkeypatch: pytest.Monkey
     "token",
     ["opaque", "a.b", "a.\x00.c", "a.!!!!.c", "e30.bm90IGpzb24.c", token_of(4711), token_of(None)],
 )
-def test_a_token_that_names_nobody_is_no_error(
+def test_a_token_without_a_name_is_not_an_error(
     tmp_path: Path, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pwd, "getpwuid", without_account)

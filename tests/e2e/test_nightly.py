@@ -102,7 +102,7 @@ def test_a_night_that_finishes_and_one_with_nothing_left_print_nothing_and_log_o
     assert started["by"].partition("@")[0] in {"nightly", os.environ.get("USER")}
 
 
-def test_outside_of_the_window_nobody_is_woken(campaign: Tool) -> None:
+def test_outside_of_the_window_no_alert_is_raised(campaign: Tool) -> None:
     opened = datetime.now(UTC) - timedelta(hours=1)
     window = {"opens": f"{opened.minute} {opened.hour} * * *", "lasts": "1m"}
     campaign.write("relabel.yaml", PLAN | {"window": window})

@@ -297,7 +297,7 @@ def test_the_options_of_apply_set_the_pace_and_leave_the_digest(
     assert server.sent() == BATCH_JOBS
 
 
-def test_after_a_kill_nobody_holds_the_run_and_a_pace_is_kept_for_the_next_session(
+def test_after_a_kill_the_run_has_no_holder_and_a_pace_is_kept_for_the_next_session(
     tool: Tool, server: SandboxServer
 ) -> None:
     with applying(tool, server) as process:

@@ -54,7 +54,7 @@ def test_what_is_written_is_read_and_replaced_as_a_whole(run_file: Path) -> None
     assert heartbeat.beside(run_file).stat().st_mode & 0o077 == 0
 
 
-def test_without_a_file_nobody_is_alive(run_file: Path) -> None:
+def test_without_a_file_no_session_is_alive(run_file: Path) -> None:
     assert heartbeat.live(run_file, NOW) is None
     heartbeat.remove(run_file, "s")
 
@@ -292,7 +292,7 @@ def test_a_heartbeat_of_another_kind_may_be_that_of_another_machine(run_file: Pa
     assert heartbeat.live(run_file)
 
 
-def test_a_heartbeat_that_cannot_be_read_and_is_not_replaced_hinders_nobody(
+def test_a_heartbeat_that_cannot_be_read_and_is_not_replaced_stops_no_session(
     run_file: Path,
 ) -> None:
     heartbeat.beside(run_file).write_bytes(b"{")

@@ -108,7 +108,7 @@ def test_a_pause_has_a_line_with_its_cause_and_the_end_of_a_finished_run_has_non
 
 
 class Full(io.StringIO):
-    """A pipe that nobody reads, until `emptied` is set."""
+    """A pipe without a reader, until `emptied` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class Full(io.StringIO):
         return super().write(text)
 
 
-def test_a_pipe_that_nobody_reads_does_not_hold_up_the_run(
+def test_a_pipe_without_a_reader_does_not_hold_up_the_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(progress_lines, "_LAST_WORDS", 0.0)

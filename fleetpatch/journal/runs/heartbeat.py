@@ -15,7 +15,7 @@ must not even be read.
 A heartbeat that cannot be read (foreign, damaged, of another kind) may be that of another machine.
 It counts as one whose holder is unknown, and which was written when its file was.
 
-Machines are told apart by the boot id of their kernel, so containers of one machine are the same
+Machines are distinguished by the boot id of their kernel, so containers of one machine are the same
 machine, and share its file locks.
 """
 

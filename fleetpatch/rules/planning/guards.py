@@ -41,7 +41,7 @@ def refuse_too_many(found: int, limit: int | None) -> None:
 def refuse_shared(clusters: tuple[str, str], what: str) -> None:
     """Refuse a fleet of which two entries lead to the same objects; `what` is one of them.
 
-    One address with two projects or two tenants is no such case: their objects differ.
+    One address with two projects or two tenants is allowed: their objects differ.
     """
     first, second = clusters
     raise Refused(
