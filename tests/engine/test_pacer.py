@@ -125,26 +125,36 @@ async def test_a_halt_empties_the_line_at_once() -> None:
     assert clock.monotonic() == 5
 
 
+class InFlight:
+    """Sends requests that take `seconds` each; `most` of them were in flight at once."""
+
+    def __init__(self, pacer: Pacer, clock: VirtualClock, seconds: float) -> None:
+        self._pacer, self._clock, self._seconds = pacer, clock, seconds
+        self._halt = Shutdown(clock)
+        self._now = self.most = 0
+
+    async def send(self, count: int) -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(self._send)
+
+    async def _send(self) -> None:
+        permit = await self._pacer.admit(self._halt)
+        assert permit is not None
+        self._now += 1
+        self.most = max(self.most, self._now)
+        await self._clock.sleep(self._seconds)
+        self._now -= 1
+        self._pacer.answered(permit, FINE)
+
+
 async def test_no_more_are_in_flight_than_the_ceiling_allows() -> None:
     clock = VirtualClock()
-    pacer, halt = Pacer(clock, concurrency=3), Shutdown(clock)
-    in_flight, most = 0, 0
+    requests = InFlight(Pacer(clock, concurrency=3), clock, 1.0)
 
-    async def send() -> None:
-        nonlocal in_flight, most
-        permit = await pacer.admit(halt)
-        assert permit is not None
-        in_flight += 1
-        most = max(most, in_flight)
-        await clock.sleep(1)
-        in_flight -= 1
-        pacer.answered(permit, FINE)
+    await requests.send(12)
 
-    async with anyio.create_task_group() as tasks:
-        for _ in range(12):
-            tasks.start_soon(send)
-
-    assert (most, clock.monotonic()) == (3, 4)
+    assert (requests.most, clock.monotonic()) == (3, 4)
 
 
 async def storm(pacer: Pacer, clock: VirtualClock, targets: int, until: float) -> list[float]:
@@ -302,31 +312,16 @@ async def test_another_concurrency_holds_as_soon_as_requests_are_answered(
 
 async def test_an_adaptive_pace_never_exceeds_a_ceiling_that_was_lowered() -> None:
     clock = VirtualClock()
-    pacer, halt = Pacer(clock, concurrency=64, adaptive=True), Shutdown(clock)
-    in_flight, most = 0, 0
+    pacer = Pacer(clock, concurrency=64, adaptive=True)
+    requests = InFlight(pacer, clock, 0.1)
 
-    async def send() -> None:
-        nonlocal in_flight, most
-        permit = await pacer.admit(halt)
-        assert permit is not None
-        in_flight += 1
-        most = max(most, in_flight)
-        await clock.sleep(0.1)
-        in_flight -= 1
-        pacer.answered(permit, FINE)
-
-    async def send_many(count: int) -> None:
-        async with anyio.create_task_group() as tasks:
-            for _ in range(count):
-                tasks.start_soon(send)
-
-    await send_many(500)
-    assert most > 5
+    await requests.send(500)
+    assert requests.most > 5
     pacer.change(Ceilings(None, 1, 5, adaptive=True))
-    most = 0
-    await send_many(500)
+    requests.most = 0
+    await requests.send(500)
 
-    assert most == 5
+    assert requests.most == 5
 
 
 async def test_the_requests_in_flight_can_be_counted() -> None:
