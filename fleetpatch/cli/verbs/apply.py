@@ -1,7 +1,7 @@
 """`fleetpatch apply`: carry out a plan file, or a run that was planned before."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -27,28 +27,36 @@ from fleetpatch.cli.options import (
     named_once,
 )
 
+if TYPE_CHECKING:
+    from fleetpatch.campaign.settings import ApplyOptions, Settings
+    from fleetpatch.cli.select_run import Choice
+
+WhatArgument: TypeAlias = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PLAN|RUN",
+        help="A plan file; or a run file, a run's name or its beginning, or a plan's name.",
+        show_default=False,
+    ),
+]
+DigestOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHA256", help="Refuse any plan, or any run, but the one with this digest."
+    ),
+]
+NewOption: TypeAlias = Annotated[
+    bool, typer.Option("--new", help="Plan again, even if an unfinished run can be resumed.")
+]
+
 
 def command(
-    what: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PLAN|RUN",
-            help="A plan file; or a run file, a run's name or its beginning, or a plan's name.",
-            show_default=False,
-        ),
-    ] = None,
+    what: WhatArgument = None,
     filename: FilenameOption = None,
     yes: YesOption = False,
-    digest: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SHA256", help="Refuse any plan, or any run, but the one with this digest."
-        ),
-    ] = None,
+    digest: DigestOption = None,
     dry_run: DryRunOption = DryRun.NONE,
-    new: Annotated[
-        bool, typer.Option("--new", help="Plan again, even if an unfinished run can be resumed.")
-    ] = False,
+    new: NewOption = False,
     wait: WaitOption = False,
     run_file: RunFileOption = None,
     everything: AllOption = False,
@@ -73,21 +81,10 @@ def command(
     5 paused as planned, the next call continues; 6 another process applies the plan; 7 paused by
     trouble, a person should look.
     """
-    from fleetpatch.campaign.running.log import refusals_logged
-    from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
-    from fleetpatch.campaign.view import find_run, is_plan_file
-    from fleetpatch.cli.choose_run import to_apply
-    from fleetpatch.cli.execute import carry_out
+    from fleetpatch.campaign.view import is_plan_file
     from fleetpatch.cli.output import WarnOnce
-    from fleetpatch.cli.select_run import (
-        Choice,
-        apply_plan,
-        rehearse,
-        require_not_undone,
-        require_run_digest,
-        require_run_options,
-    )
+    from fleetpatch.cli.select_run import Choice, apply_plan, rehearse
 
     settings = Settings(
         state_dir,
@@ -99,13 +96,8 @@ def command(
         progress_every=progress,
     )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
-    choice = Choice(
-        digest,
-        dry_run=dry_run is DryRun.SERVER,
-        new=new,
-        run_file=run_file,
-        everything=everything,
-    )
+    on_server = dry_run is DryRun.SERVER
+    choice = Choice(digest, dry_run=on_server, new=new, run_file=run_file, everything=everything)
     path = None if filename is None else str(filename)
     what = named_once(what, path, what="PLAN|RUN", verb="apply")
     # Any file that is not a run file counts as a plan file; other names are looked up as runs.
@@ -114,10 +106,30 @@ def command(
     elif filename is not None or is_plan_file(Path(what)):
         apply_plan(Path(what), settings, options, choice, output, yes=yes)
     else:
-        # A name that leads to nothing is logged as well: cron may have a wrong path.
-        with refusals_logged(Path(what), settings):
-            planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
-            require_not_undone(planned, settings)
-            require_run_digest(planned, digest, what)
-            require_run_options(what, planned, choice)
-        carry_out(planned, settings, output, yes=yes, options=options)
+        _apply_run(what, settings, options, choice, output, yes=yes)
+
+
+def _apply_run(
+    what: str,
+    settings: "Settings",
+    options: "ApplyOptions",
+    choice: "Choice",
+    output: Output,
+    *,
+    yes: bool,
+) -> None:
+    """Carry out a run that was planned before; exit with its code."""
+    from fleetpatch.campaign.running.log import refusals_logged
+    from fleetpatch.campaign.servers import summarize_to_resume
+    from fleetpatch.campaign.view import find_run
+    from fleetpatch.cli import select_run
+    from fleetpatch.cli.choose_run import to_apply
+    from fleetpatch.cli.execute import carry_out
+
+    # A name that leads to nothing is logged as well: cron may have a wrong path.
+    with refusals_logged(Path(what), settings):
+        planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
+        select_run.require_not_undone(planned, settings)
+        select_run.require_run_digest(planned, choice.digest, what)
+        select_run.require_run_options(what, planned, choice)
+    carry_out(planned, settings, output, yes=yes, options=options)

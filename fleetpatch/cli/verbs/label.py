@@ -166,10 +166,7 @@ def _command(
 
         arguments = parse([kinds, *(words or ())])
         _check_arguments(verb, arguments, selector, field_selector, listing=listing)
-        if namespace and all_namespaces:
-            raise UsageError("-n and -A cannot be combined: use -n for some namespaces, -A for all")
-        if not namespace and not all_namespaces:
-            raise UsageError("name the namespaces: -n NAMESPACE (or a glob), or -A for all of them")
+        _check_namespaces(namespace, all_namespaces=all_namespaces)
         if kubeconfig is not None:
             # As if it were set for this command: exec plugins read it, too.
             os.environ["KUBECONFIG"] = str(kubeconfig)
@@ -177,16 +174,7 @@ def _command(
         plan = _plan(
             verb,
             fleet=[{"name": "cluster", "context": context}] if context else None,
-            targets=[
-                _without_empty(
-                    kinds=list(of_kinds),
-                    names=list(names),
-                    namespaces=namespace,
-                    selector=selector,
-                    fieldSelector=field_selector,
-                )
-                for of_kinds, names in arguments.objects.items()
-            ],
+            targets=_targets(arguments, namespace, selector, field_selector),
             # A plan changes something; `--list` does not use it.
             patch={what: dict(arguments.changes) or {"none": None}},
             guards=_without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip"),
@@ -218,6 +206,33 @@ def _command(
 
     command.__doc__ = summary
     return command
+
+
+def _targets(
+    arguments: ObjectArguments,
+    namespaces: list[str] | None,
+    selector: str,
+    field_selector: str,
+) -> list[Json]:
+    """Return the target blocks of the plan that the command makes."""
+    return [
+        _without_empty(
+            kinds=list(kinds),
+            names=list(names),
+            namespaces=namespaces,
+            selector=selector,
+            fieldSelector=field_selector,
+        )
+        for kinds, names in arguments.objects.items()
+    ]
+
+
+def _check_namespaces(namespaces: list[str] | None, *, all_namespaces: bool) -> None:
+    """Raise UsageError unless either some namespaces are named, or all."""
+    if namespaces and all_namespaces:
+        raise UsageError("-n and -A cannot be combined: use -n for some namespaces, -A for all")
+    if not namespaces and not all_namespaces:
+        raise UsageError("name the namespaces: -n NAMESPACE (or a glob), or -A for all of them")
 
 
 def _check_arguments(

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -24,23 +24,27 @@ from fleetpatch.errors import UsageError
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import RunState
 
+FailedOption: TypeAlias = Annotated[
+    bool, typer.Option("--failed", help="Retry the failed targets as well.")
+]
+ReasonsOption: TypeAlias = Annotated[
+    list[Reason] | None,
+    typer.Option(
+        "--reason",
+        metavar="REASON",
+        help="With --failed: only targets with this reason; may be repeated.",
+    ),
+]
+PromoteOption: TypeAlias = Annotated[
+    bool, typer.Option("--promote", help="Begin the next wave without its pause and check.")
+]
+
 
 def command(
     run: RunArgument,
-    failed: Annotated[
-        bool, typer.Option("--failed", help="Retry the failed targets as well.")
-    ] = False,
-    reason: Annotated[
-        list[Reason] | None,
-        typer.Option(
-            metavar="REASON",
-            help="With --failed: only targets with this reason; may be repeated.",
-        ),
-    ] = None,
-    promote: Annotated[
-        bool,
-        typer.Option("--promote", help="Begin the next wave without its pause and check."),
-    ] = False,
+    failed: FailedOption = False,
+    reason: ReasonsOption = None,
+    promote: PromoteOption = False,
     wait: WaitOption = False,
     yes: YesOption = False,
     rate: RateOption = None,
@@ -67,11 +71,7 @@ def command(
     from fleetpatch.cli.select_run import require_not_undone
 
     settings = Settings(
-        state_dir,
-        log_file,
-        request_timeout,
-        warn=WarnOnce(),
-        progress_every=progress,
+        state_dir, log_file, request_timeout, warn=WarnOnce(), progress_every=progress
     )
     for one in reason or ():
         if OUTCOME_OF[one] is not Outcome.FAILED:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -27,51 +27,64 @@ class Format(StrEnum):
     NAME = "name"
 
 
+ClustersOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cluster", metavar="CLUSTER", help="Only targets of this cluster; may be repeated."
+    ),
+]
+KindsOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--kind", metavar="KIND", help="Only targets of this kind; may be repeated."),
+]
+NamespacesOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="NAMESPACE",
+        help="Only targets of this namespace, or of those of a glob; may be repeated.",
+    ),
+]
+OutcomesOption: TypeAlias = Annotated[
+    list[Standing] | None,
+    typer.Option(
+        "--outcome",
+        metavar="OUTCOME",
+        help=f"Only targets with this outcome; may be repeated: {', '.join(Standing)}.",
+    ),
+]
+ReasonsOption: TypeAlias = Annotated[
+    list[Reason] | None,
+    typer.Option(
+        "--reason",
+        metavar="REASON",
+        help="Only targets with this reason, as it is listed; may be repeated.",
+    ),
+]
+LimitOption: TypeAlias = Annotated[
+    int,
+    typer.Option("--limit", min=0, metavar="N", help="The most targets to list; 0 lists all."),
+]
+FormatOption: TypeAlias = Annotated[
+    Format,
+    typer.Option(
+        "--output",
+        "-o",
+        help="text; json: an array; jsonl: an object a line; csv; name: for kubectl.",
+    ),
+]
+
+
 def command(
     run: RunArgument,
-    cluster: Annotated[
-        list[str] | None,
-        typer.Option(metavar="CLUSTER", help="Only targets of this cluster; may be repeated."),
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND", help="Only targets of this kind; may be repeated."),
-    ] = None,
-    namespace: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--namespace",
-            "-n",
-            metavar="NAMESPACE",
-            help="Only targets of this namespace, or of those of a glob; may be repeated.",
-        ),
-    ] = None,
-    outcome: Annotated[
-        list[Standing] | None,
-        typer.Option(
-            metavar="OUTCOME",
-            help=f"Only targets with this outcome; may be repeated: {', '.join(Standing)}.",
-        ),
-    ] = None,
-    reason: Annotated[
-        list[Reason] | None,
-        typer.Option(
-            metavar="REASON",
-            help="Only targets with this reason, as it is listed; may be repeated.",
-        ),
-    ] = None,
-    limit: Annotated[
-        int,
-        typer.Option("--limit", min=0, metavar="N", help="The most targets to list; 0 lists all."),
-    ] = 0,
-    output: Annotated[
-        Format,
-        typer.Option(
-            "--output",
-            "-o",
-            help="text; json: an array; jsonl: an object a line; csv; name: for kubectl.",
-        ),
-    ] = Format.TEXT,
+    cluster: ClustersOption = None,
+    kind: KindsOption = None,
+    namespace: NamespacesOption = None,
+    outcome: OutcomesOption = None,
+    reason: ReasonsOption = None,
+    limit: LimitOption = 0,
+    output: FormatOption = Format.TEXT,
     state_dir: StateDirOption = None,
 ) -> None:
     """List the targets of a run.
