@@ -17,9 +17,10 @@ from fleetpatch.engine.breaker import Breaker
 from fleetpatch.engine.concurrency import EagerReceiver, put
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.engine.writer import JournalWriter, Settled
+from fleetpatch.engine.writer import LaneJournal, Settled
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.target import Target, TargetId
 from fleetpatch.rules.answers.verdicts import SERVER_FAULTS
 
@@ -56,7 +57,7 @@ class Lane:
     """
 
     patcher: ClusterPatcher
-    writer: JournalWriter
+    writer: LaneJournal
     concurrency: int
     last: int | None = None
     causes: set[Cause] = field(default_factory=set)
@@ -77,6 +78,16 @@ class Lane:
         return self.patcher.context.cluster.name
 
     @property
+    def in_flight(self) -> int:
+        """The number of requests that are not answered yet."""
+        return self.patcher.context.pacer.in_flight
+
+    @property
+    def pace(self) -> Pace:
+        """The pace at the moment, and what limits it."""
+        return self.patcher.context.pacer.pace
+
+    @property
     def _shutdown(self) -> Shutdown:
         return self.patcher.context.shutdown
 
@@ -93,6 +104,11 @@ class Lane:
         """Send nothing new; requests in flight are awaited for a bounded time."""
         self.causes.add(cause)
         self._shutdown.request()
+
+    def set_ceilings(self, ceilings: Ceilings) -> None:
+        """Follow other ceilings from now on, with the workers that they need."""
+        self.patcher.context.pacer.change(ceilings)
+        self.widen(ceilings.concurrency)
 
     def widen(self, concurrency: int) -> None:
         """Have at least so many workers, at once and in later calls of `run`.

@@ -7,20 +7,67 @@
         `---------- writer <----------'
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
 import anyio
+from anyio.streams.memory import MemoryObjectSendStream
 
 from fleetpatch.engine.concurrency import unwrapped_group
-from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.writer import OutcomeWriter, Settled
+from fleetpatch.model.cause import Cause
+from fleetpatch.model.pace import Ceilings, Pace
 
 _OUTBOX = 1024
 """Outcomes that may wait for the writer; more than one commit interval had at any measured rate."""
 
 
-async def run(lanes: Sequence[Lane], writer: OutcomeWriter) -> None:
-    """Run all lanes; afterwards `Lane.causes` says why targets are still open.
+class RunLane(Protocol):
+    """A lane of a run, here (`engine.lane`) or on a worker; `Lane` documents the attributes."""
+
+    last: int | None
+    has_unreadable: bool
+
+    @property
+    def cluster(self) -> str:
+        """The name of the lane's cluster."""
+        ...
+
+    @property
+    def causes(self) -> Collection[Cause]:
+        """Why targets are still open after `run`."""
+        ...
+
+    @property
+    def given_up(self) -> bool:
+        """Whether targets are open because of the cluster, not because of single objects."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """The number of requests that are not answered yet."""
+        ...
+
+    @property
+    def pace(self) -> Pace:
+        """The pace at the moment, and what limits it."""
+        ...
+
+    def set_ceilings(self, ceilings: Ceilings) -> None:
+        """Follow other ceilings from now on, with the workers that they need."""
+        ...
+
+    def stop(self, cause: Cause) -> None:
+        """Send nothing new; requests in flight are awaited for a bounded time."""
+        ...
+
+    async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
+        """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
+        ...
+
+
+async def run(lanes: Sequence[RunLane], writer: OutcomeWriter) -> None:
+    """Run all lanes; afterwards their `causes` say why targets are still open.
 
     Raises RunFileError, which cancels all lanes: without a record nothing may be sent.
     """

@@ -10,7 +10,7 @@ the next group. A crash leaves at most one group in doubt, whose targets are rea
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -22,6 +22,27 @@ from fleetpatch.model.ports import Clock, Draft, Events, Journal, Progress
 from fleetpatch.model.target import Target
 
 T = TypeVar("T")
+
+
+class LaneJournal(Protocol):
+    """What a lane uses of the run file; see the methods of `Journal` with these names.
+
+    `JournalWriter` calls it in this process. A lane of another process calls its coordinator.
+    """
+
+    async def claim(
+        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+    ) -> Sequence[Target]:
+        """See `Journal.claim`."""
+        ...
+
+    async def release(self, targets: Sequence[Target]) -> None:
+        """See `Journal.release`."""
+        ...
+
+    async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
+        """See `Journal.in_doubt`."""
+        ...
 
 
 class JournalWriter:

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from fleetpatch.engine.lane import Lane
+from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.model.live import Live, Report, Sample, Wave
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import Plan
@@ -67,7 +67,7 @@ class LiveCounts:
     shown: Progress
     in_force: Callable[[], PaceInForce] = PaceInForce
     steering: Sequence[Request] = ()
-    _lanes: Sequence[Lane] = ()
+    _lanes: Sequence[RunLane] = ()
     _usage: Callable[[], Usage] = Usage
     _ended: Counter[_Cell] = field(default_factory=Counter)
     _samples: dict[Reason, Sample] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class LiveCounts:
     _began_at: float | None = None
     _rates: _Rates = field(default_factory=_Rates)
 
-    def watch(self, lanes: Sequence[Lane], usage: Callable[[], Usage]) -> None:
+    def watch(self, lanes: Sequence[RunLane], usage: Callable[[], Usage]) -> None:
         """Report on these lanes, and the usage of the session that `usage` returns."""
         self._lanes, self._usage = lanes, usage
 
@@ -132,7 +132,7 @@ class LiveCounts:
         live = Live(
             rate_now=now,
             rate_overall=overall,
-            in_flight=sum(lane.patcher.context.pacer.in_flight for lane in self._lanes),
+            in_flight=sum(lane.in_flight for lane in self._lanes),
             limited_by=self._limits(),
             waits_for=self._waits_for,
             wave=wave and Wave(wave.number, wave.of, wave.starts_at, next_at),
@@ -143,10 +143,7 @@ class LiveCounts:
     def _limits(self) -> dict[str, str]:
         """Return what limits the pace of each cluster that something limits."""
         in_force = self.in_force()
-        limits = {
-            lane.cluster: limit_in_words(lane.patcher.context.pacer.pace, in_force)
-            for lane in self._lanes
-        }
+        limits = {lane.cluster: limit_in_words(lane.pace, in_force) for lane in self._lanes}
         return {cluster: words for cluster, words in limits.items() if words}
 
     def _expected(self, rate: float, open_targets: int) -> tuple[float | None, float | None]:

@@ -32,6 +32,7 @@ from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.events import FailsafeLog
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.lease import LeaseHolder
+from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
@@ -88,7 +89,7 @@ class Session:
             stop.request,
         )
         self._cut_short = False
-        self._lanes: Sequence[Lane] = ()
+        self._lanes: Sequence[RunLane] = ()
         self._pace = PaceInForce()
         self._counts = LiveCounts(
             summary, self._plan, settings.clock, settings.progress, lambda: self._pace
@@ -234,7 +235,7 @@ class Session:
         )
 
     async def _patch_all(
-        self, lanes: Sequence[Lane], fleet: Sequence[ApiServer], meter: UsageMeter
+        self, lanes: Sequence[RunLane], fleet: Sequence[ApiServer], meter: UsageMeter
     ) -> WaveHold | None:
         """Run the lanes, wave by wave if the run has waves; return what holds the next wave."""
         journal = self._journal
@@ -257,13 +258,13 @@ class Session:
             # Usage since the last commit: reads, waits, and requests without an outcome.
             journal.count(meter.new_usage(), meter.new_warnings())
 
-    async def _run(self, lanes: Sequence[Lane]) -> None:
+    async def _run(self, lanes: Sequence[RunLane]) -> None:
         settings = self._settings
         await pipeline.run(
             lanes, OutcomeWriter(self._writer, settings.clock, self._log, settings.progress)
         )
 
-    async def _roll_out(self, lanes: Sequence[Lane], rollout: Rollout) -> WaveHold | None:
+    async def _roll_out(self, lanes: Sequence[RunLane], rollout: Rollout) -> WaveHold | None:
         for number, ends in enumerate(self._journal.waves):
             if hold := await rollout.before(number):
                 return hold
@@ -306,7 +307,9 @@ class Session:
             self._options.promote,
         )
 
-    def _conclude(self, lanes: Sequence[Lane], missing: Missing, hold: WaveHold | None) -> Summary:
+    def _conclude(
+        self, lanes: Sequence[RunLane], missing: Missing, hold: WaveHold | None
+    ) -> Summary:
         if hold is not None:
             return self._end([hold.cause], state=hold.state)
         causes = [cause for lane in lanes for cause in lane.causes]

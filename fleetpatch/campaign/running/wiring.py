@@ -10,9 +10,9 @@ from math import inf
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine import events
-from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.lease import LeaseConfig, LeaseHolder
 from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.policy import PatchPolicy
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
@@ -118,12 +118,11 @@ def pacer_of(
     )
 
 
-def set_pace(lanes: Sequence[Lane], pace: PaceSection, in_force: PaceInForce) -> None:
+def set_pace(lanes: Sequence[RunLane], pace: PaceSection, in_force: PaceInForce) -> None:
     """Give lanes that run the ceilings that are in force now, and the workers to reach them."""
     ceilings = ceilings_of(pace, in_force)
     for lane in lanes:
-        lane.patcher.context.pacer.change(ceilings)
-        lane.widen(ceilings.concurrency)
+        lane.set_ceilings(ceilings)
 
 
 def lease_holder_of(
