@@ -11,14 +11,16 @@ from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-import anyio
 from msgspec.structs import replace
 
-from fleetpatch.errors import ClusterError, SurroundingsError, UnreachableError
-from fleetpatch.kube import discovery, listing
+from fleetpatch.errors import ClusterError, UnreachableError
+from fleetpatch.kube import listing
 from fleetpatch.kube.connection import Connection
+from fleetpatch.kube.discovery.discover import discover
+from fleetpatch.kube.discovery.documents import release_of
 from fleetpatch.kube.http import requests
 from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
+from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.kube.http.transport import Transport
 from fleetpatch.kube.http.urls import Urls
@@ -34,8 +36,6 @@ from fleetpatch.model.text import clean
 from fleetpatch.rules.answers.scope import Scope
 
 _NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
-_DISCOVERY_CONCURRENCY: Final = 8
-"""Requests at a time; a server has about 30 group versions, and a run discovers them once."""
 _UNAUTHORIZED: Final = 401
 
 
@@ -200,24 +200,9 @@ class ApiServer:
         that is down, is left out and noted in `unavailable`. Raises ClusterError or
         CredentialsError where the server fails as a whole.
         """
-        body = await self._document("/apis")
-        versions = discovery.group_versions(body)
-        if versions is None:
-            raise ClusterError(
-                f"{self._reader.where}: /apis is not a Kubernetes API; check the address"
-            )
-        # `/apis` does not list the core group.
-        versions.insert(0, discovery.CORE)
-        if groups is not None:
-            versions = [version for version in versions if version.group in groups]
-        self.unavailable = {}
-        limiter = anyio.CapacityLimiter(_DISCOVERY_CONCURRENCY)
-        found: dict[discovery.GroupVersion, list[Resource]] = {}
-        async with anyio.create_task_group() as group:
-            for version in versions:
-                group.start_soon(self._discover, version, found, limiter)
-        # Answers arrive in any order, but plans must be deterministic.
-        return tuple(resource for version in versions for resource in found.get(version, ()))
+        found = await discover(self._document, groups, self._reader.where)
+        self.unavailable = found.unavailable
+        return found.resources
 
     async def release(self) -> str:
         """Return the server's version of Kubernetes ("1.20"); empty where it is not known.
@@ -225,10 +210,11 @@ class ApiServer:
         Raises ClusterError and CredentialsError where the server fails as a whole.
         """
         if self._release is None:
-            raw = await self._reader.get(partial(self._get, "/version"), policy=DISCOVERY_RETRIES)
+            send = partial(self._get, requests.GET_DOCUMENT, "/version")
+            raw = await self._reader.get(send, policy=DISCOVERY_RETRIES)
             self._release = ""
             if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
-                self._release = discovery.release_of(raw.body)
+                self._release = release_of(raw.body)
         return self._release
 
     def _reply(self, raw: RawReply, *, whole: bool, managed: bool = False) -> Reply:
@@ -241,26 +227,9 @@ class ApiServer:
             return replace(answer, message=clean(f"{answer.message}; {error}"))
         return answer
 
-    async def _discover(
-        self,
-        version: discovery.GroupVersion,
-        found: dict[discovery.GroupVersion, list[Resource]],
-        limiter: anyio.CapacityLimiter,
-    ) -> None:
-        async with limiter:
-            try:
-                body = await self._document(version.path)
-            except SurroundingsError as error:
-                self.unavailable[str(version)] = str(error)
-                return
-        resources = discovery.resources(body, version)
-        if resources is None:
-            self.unavailable[str(version)] = "the answer is not a list of resources"
-        else:
-            found[version] = resources
-
-    async def _document(self, path: str) -> bytes:
-        raw = await self._reader.get(partial(self._get, path), policy=DISCOVERY_RETRIES)
+    async def _document(self, template: RequestTemplate, path: str) -> bytes:
+        send = partial(self._get, template, path)
+        raw = await self._reader.get(send, policy=DISCOVERY_RETRIES)
         if isinstance(raw, Raw) and raw.status == 200:  # noqa: PLR2004 - OK
             return raw.body
         reply = describe(raw if isinstance(raw, NoAnswer) else decode_answer(raw))
@@ -270,9 +239,9 @@ class ApiServer:
             "check the server's address, the network and your rights"
         )
 
-    async def _get(self, path: str) -> RawReply:
+    async def _get(self, template: RequestTemplate, path: str) -> RawReply:
         self.requests["get"] += 1
-        return await self._transport.send(requests.GET_DOCUMENT, self._urls.path(path))
+        return await self._transport.send(template, self._urls.path(path))
 
     async def _list(
         self, resource: Resource, namespace: str | None, query: dict[str, str], *, whole: bool

@@ -14,6 +14,11 @@ _MIB: Final = 1024 * 1024
 _JSON: Final = "application/json"
 # Plain JSON is the second choice, for servers that do not know PartialObjectMetadata.
 _METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{_JSON}"
+# The newest form first; servers before Kubernetes 1.26 send the plain list of their groups.
+_DISCOVERY: Final = (
+    f"{_JSON};g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    f"{_JSON};g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,{_JSON}"
+)
 _METADATA_LIST: Final = f"{_JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{_JSON}"
 
 
@@ -47,6 +52,7 @@ def user_agent(run: str = "") -> str:
 
 
 GET_DOCUMENT: Final = RequestTemplate("GET", _JSON, 8 * _MIB, compressed=True)
+GET_DISCOVERY: Final = RequestTemplate("GET", _DISCOVERY, 8 * _MIB, compressed=True)
 POST_JSON: Final = RequestTemplate("POST", _JSON, 8 * _MIB, content_type=_JSON)
 
 

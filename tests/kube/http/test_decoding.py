@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.errors import CredentialsError, FleetpatchError
-from fleetpatch.kube import discovery
 from fleetpatch.kube.cci.iam import lifetime
 from fleetpatch.kube.connect import open_cci
+from fleetpatch.kube.discovery import aggregated, documents
 from fleetpatch.kube.http import decoding
 from fleetpatch.kube.http.decoding import Raw, continue_token, decode_answer, decode_page
 from fleetpatch.kube.http.lenient_json import KEPT_DEPTH, describe_body, repair
@@ -130,11 +130,11 @@ def test_null_in_discovery_is_absent() -> None:
     resource = {"name": "jobs", "kind": "Job", "verbs": ["list", "patch", None]}
     odd = {"namespaced": None, "singularName": None, "shortNames": [None], "group": None}
 
-    found = discovery.group_versions(json.dumps({"groups": groups}).encode())
-    assert found == [discovery.GroupVersion("batch", "v1")]
+    found = documents.group_versions(json.dumps({"groups": groups}).encode())
+    assert found == [documents.GroupVersion("batch", "v1")]
     for resources in ([None, resource | odd], [resource, {"name": None, "kind": "X"}]):
         body = json.dumps({"resources": resources}).encode()
-        [job] = discovery.resources(body, found[0]) or []
+        [job] = documents.resources(body, found[0]) or []
         assert (job.plural, job.singular, job.short_names) == ("jobs", "job", ())
 
 
@@ -261,8 +261,8 @@ def test_discovery_accepts_deep_documents() -> None:
         {"resources": [{"name": "jobs", "kind": "Job", "verbs": ["list", "patch"], "x": "@"}]}
     )
 
-    [version] = discovery.group_versions(groups) or []
-    [job] = discovery.resources(resources, version) or []
+    [version] = documents.group_versions(groups) or []
+    [job] = documents.resources(resources, version) or []
 
     assert job.plural == "jobs"
 
@@ -273,7 +273,7 @@ def test_a_deep_body_of_no_type_is_an_answer_without_an_object(body: bytes) -> N
         assert decode_answer(raw(body), whole=whole).seen is None
         assert decode_page(raw(body), whole=whole) is None
     assert not decode_answer(raw(body, 404)).is_status
-    assert discovery.group_versions(body) is None
+    assert documents.group_versions(body) is None
     assert lifetime(raw(body), now=0.0) == math.inf
 
 
@@ -505,8 +505,10 @@ def test_any_body_becomes_a_value(body: bytes, status: int, secret: str, header:
             if seen is not None:
                 json.dumps([seen.document(), dict(seen.labels)]).encode()
     assert isinstance(continue_token(came), str)
-    for found in (discovery.group_versions(body), discovery.resources(body, discovery.CORE)):
+    for found in (documents.group_versions(body), documents.resources(body, documents.CORE)):
         assert found is None or isinstance(found, list)
+    served = aggregated.served(body)
+    assert served is None or isinstance(served, aggregated.Served)
     assert lifetime(came, now=0.0) > 0.0
 
 

@@ -1,4 +1,4 @@
-"""Decodes discovery documents: the groups of a server, their versions, and their resources.
+"""Decodes one discovery document a group version, and the list of the groups.
 
 The preferred version of a group comes first, so that the first match for a resource is the version
 that the server prefers among those that have it. Only resources that can be listed and patched
@@ -13,7 +13,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.merge_rules import release
 
 # The survey lists, and the engine patches.
-_NEEDED_VERBS = frozenset({"list", "patch"})
+NEEDED_VERBS = frozenset({"list", "patch"})
 
 
 class GroupVersion(msgspec.Struct, frozen=True):
@@ -102,7 +102,7 @@ def resources(body: bytes, where: GroupVersion) -> list[Resource] | None:
         for resource in served.resources or ()
         if resource is not None and resource.name and resource.kind
         # `jobs/status` is a subresource of `jobs`.
-        if "/" not in resource.name and set(resource.verbs or ()) >= _NEEDED_VERBS
+        if "/" not in resource.name and set(resource.verbs or ()) >= NEEDED_VERBS
     ]
 
 
