@@ -16,6 +16,7 @@ from fleetpatch.errors import PlanError, UsageError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.plan import digest
+from fleetpatch.model.plan.beside import Folder
 from fleetpatch.model.plan.checks.documents import check_documents
 from fleetpatch.model.plan.checks.fleet import check_fleet
 from fleetpatch.model.plan.checks.keys import check_keys
@@ -39,6 +40,8 @@ from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem,
 from fleetpatch.model.plan.programs import check_program
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
+from fleetpatch.model.plan.tables.section import TablesRead
+from fleetpatch.model.plan.tables.table import Table
 from fleetpatch.model.plan.window import window_warnings
 from fleetpatch.model.plan.yaml.document import Document, read
 
@@ -73,13 +76,22 @@ class PlanFile(PartialRepr, frozen=True):
     """The folder of the file, an absolute path; empty for a plan that was not read from a file."""
     campaign: str = ""
     """What the runs are named after, if not after the plan."""
+    tables: Mapping[str, Table] = {}
+    """The rows of the plan's tables, by their names in expressions."""
 
     @classmethod
     def of(cls, plan: Plan) -> Self:
-        """Wrap a plan that was not read from a file."""
+        """Wrap a plan that was not read from a file; its tables are in the working directory.
+
+        Raises PlanError if they cannot be read.
+        """
         name = f"plan {plan.name}"
         tree = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return cls(name, plan, Document(name, None, tree))
+        read = TablesRead(tree, Folder("", ""))
+        document = Document(name, None, tree)
+        if problems := [*_placed(document, read.findings), *read.problems]:
+            raise PlanError(problems)
+        return cls(name, _with_digests(plan, read), document, tables=read.tables)
 
     @property
     def digest(self) -> str:
@@ -170,16 +182,29 @@ def _checked(document: Document, folder: str = "") -> PlanFile:
     plan, findings = check_shape(document.tree, document.source)
     findings += tuple(found for check in _CHECKS for found in check(document.tree))
     findings += tuple(check_program(document.tree, folder)) if folder else ()
+    read = TablesRead(document.tree, Folder(folder, document.file if folder else ""))
+    findings += tuple(read.findings)
     # One finding per place: the shape's message is the more precise one.
     wrong = {finding.path for finding in findings}
     written = (*check_plain(document.root), *check_encodable(document.tree))
     findings += tuple(one for one in written if one.path not in wrong)
     # After the others: what a provider does not accept may follow from another mistake.
     findings += tuple(_unless_reported(check_providers(document.tree), findings))
-    problems = _placed(document, findings)
+    problems = [*_placed(document, findings), *read.problems]
     if plan is None or problems:
         raise PlanError(problems)
-    return PlanFile(document.file, plan, document, folder)
+    return PlanFile(document.file, _with_digests(plan, read), document, folder, tables=read.tables)
+
+
+def _with_digests(plan: Plan, read: TablesRead) -> Plan:
+    """Add the digest of each table's content to the plan."""
+    if not plan.tables:
+        return plan
+    tables = {
+        name: table.model_copy(update={"digest": read.digests[name]})
+        for name, table in plan.tables.items()
+    }
+    return plan.model_copy(update={"tables": tables})
 
 
 def _unless_reported(found: Iterable[Finding], reported: Iterable[Finding]) -> Iterator[Finding]:

@@ -36,6 +36,7 @@ from fleetpatch.model.plan.section import (
     Seconds,
     Section,
 )
+from fleetpatch.model.plan.tables.section import Identifier, TableSection
 from fleetpatch.model.plan.targets import ClusterRef, TargetBlock
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.plan.window import WindowSection
@@ -165,6 +166,8 @@ class Plan(Section):
     """The clusters. Absent: the one of the kubeconfig's current context."""
     targets: ListOf[TargetBlock]
     """The objects: the union of these blocks."""
+    tables: Annotated[Mapping[Identifier, TableSection], Field(min_length=1)] = {}
+    """Tables beside the plan, by the names that expressions give them."""
     patch: PatchSection
     """What to change in each object."""
     guards: GuardsSection = GuardsSection()

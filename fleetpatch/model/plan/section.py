@@ -4,8 +4,9 @@ A type reads the value in the file, writes it in canonical form, and describes i
 Its reader raises ValueError (or SelectorError) with a sentence for people; `shape` adds the place.
 """
 
+import re
 from collections.abc import Callable
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -26,6 +27,8 @@ from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount, Percent
 
 _T = TypeVar("_T")
+
+DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 
 NO_VALUE = "has no value; add one, or remove the key"
 
@@ -79,6 +82,12 @@ def _read_amount(value: object) -> Amount:
 
 def _write_amount(value: Amount) -> int | str:
     return str(value) if isinstance(value, Percent) else value
+
+
+def _content_digest(text: str) -> str:
+    if not DIGEST.fullmatch(text):
+        raise ValueError("must be sha256: and 64 hexadecimal digits in lower case")
+    return text
 
 
 def _text_schema(pattern: str, *examples: str) -> WithJsonSchema:
@@ -163,6 +172,13 @@ FieldManager: TypeAlias = Annotated[
 ]
 AnnotationKey: TypeAlias = Annotated[str, valid(names.problem_of_annotation_key)]
 AnnotationValue: TypeAlias = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
+
+ContentDigest: TypeAlias = Annotated[
+    str,
+    AfterValidator(_content_digest),
+    WithJsonSchema({"type": "string", "pattern": f"^{DIGEST.pattern}$"}),
+]
+"""The digest of a file's content."""
 
 ListOf: TypeAlias = Annotated[tuple[_T, ...], Strict(strict=False), Field(min_length=1)]
 """A list that is not empty, as a tuple; pydantic's strict tuples would refuse lists."""

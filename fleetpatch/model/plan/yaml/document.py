@@ -115,7 +115,7 @@ def read(data: bytes, file: str) -> Document:
         return _unreadable(file, place_of(text, found.start()), what)
     try:
         root = compose(text, lambda place, what: problems.append(Problem(file, what, place)))
-        tree = _unfold(root) if root else None
+        tree = unfold(root) if root else None
     except YAMLError as error:
         return _unreadable(file, *describe(error, text))
     except ValueError as error:
@@ -139,21 +139,21 @@ def _step(node: Node | None, step: str | int) -> Node | None:
     return None
 
 
-def _unfold(root: Node) -> Json:
+def unfold(root: Node) -> Json:
     """Expand the aliases. Raises ValueError if there are too many values."""
     count = 0
 
-    def unfold(node: Node) -> Json:
+    def expand(node: Node) -> Json:
         nonlocal count
         count += 1
         if count > MOST_NODES:
-            raise ValueError(f"the plan contains more than {MOST_NODES} values; split it")
+            raise ValueError(f"the file contains more than {MOST_NODES} values; split it")
         match node:
             case ScalarNode(value=value):
                 return value
             case SequenceNode(items=items):
-                return [unfold(item) for item in items]
+                return [expand(item) for item in items]
             case MappingNode(entries=entries):
-                return {key: unfold(entry.node) for key, entry in entries.items()}
+                return {key: expand(entry.node) for key, entry in entries.items()}
 
-    return unfold(root)
+    return expand(root)
