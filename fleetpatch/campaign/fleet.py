@@ -1,6 +1,6 @@
 """Opens the clusters of a plan or of a run."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TypeAlias
@@ -38,10 +38,11 @@ async def open_fleet(
 
 @asynccontextmanager
 async def reopen_fleet(
-    info: RunInfo, plan: Plan, settings: Settings
+    info: RunInfo, plan: Plan, settings: Settings, only: Collection[str] | None = None
 ) -> AsyncIterator[tuple[Sequence[ApiServer], Missing]]:
     """Open the clusters that a run was planned on, by the addresses that its plan has now.
 
+    With `only`, the clusters with these names.
     Clusters that refuse the credentials are missing, unless all do. Raises as `open_fleet` if all
     are missing, and UsageError if a cluster is not the server that it was when planned.
     """
@@ -50,6 +51,8 @@ async def reopen_fleet(
         missing: dict[str, CredentialsError] = {}
         for cluster in info.clusters:
             if cluster.missing:  # the run has no targets of it
+                continue
+            if only is not None and cluster.name not in only:
                 continue
             try:
                 server = await _enter(

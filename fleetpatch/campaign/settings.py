@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +14,10 @@ from fleetpatch.model.cause import Cause
 from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Clock, Progress
+
+if TYPE_CHECKING:
+    # It imports the engine, which commands that only read run files need not do.
+    from fleetpatch.campaign.workers import WorkerPool
 
 
 class NoProgress:
@@ -50,7 +55,7 @@ class Settings(msgspec.Struct, frozen=True):
     `warn` is called with each line that the person should read; the log has it, too. `reason` says
     why the run is made; it is kept in the run. `progress_every` are the seconds between two lines
     of progress, 0 for none; None: a bar on a terminal, lines elsewhere. `shared` makes a new state
-    folder for its group.
+    folder for its group. `workers` send the requests; None: this process does.
     """
 
     state_dir: Path | None = None
@@ -62,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True):
     reason: str = ""
     shared: bool = False
     progress_every: float | None = None
+    workers: "WorkerPool | None" = None
 
     @property
     def runs(self) -> Path:

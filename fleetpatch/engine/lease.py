@@ -122,6 +122,10 @@ class LeaseHolder:
             self._lose(f"was not renewed in time: {self._trouble}")
         return self._held
 
+    def left(self) -> float:
+        """Return for how many seconds this process may send, if nothing is renewed meanwhile."""
+        return self._deadline - self._clock.monotonic() if self.holds() else 0.0
+
     async def acquire(self) -> bool:
         """Acquire the Lease, after a wait if its holder is dead; False if a stop was requested.
 

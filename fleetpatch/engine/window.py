@@ -39,6 +39,10 @@ class WindowGuard:
             self._close(self.cause(seen))
         return seen.may_send
 
+    def left(self) -> float:
+        """Return for how many seconds requests may be sent; calls `close` if none may be."""
+        return self._until - self._clock.wall() if self.holds() else 0.0
+
     def status(self) -> WindowStatus:
         """Evaluate the window at this moment."""
         return self._look(self._clock.wall())

@@ -95,15 +95,26 @@ COMMIT_INTERVAL = 0.1
 """Seconds between group commits: ten a second take 2 % of a core, whatever the rate of outcomes."""
 
 
+def _ignore(_group: Sequence[Settled]) -> None:
+    """Do nothing."""
+
+
 class OutcomeWriter:
     """Records outcomes until the last worker has closed its stream.
 
-    An error of the run file or of the log is raised, and ends the run.
+    `on_recorded` is called with each group that the run file has. An error of the run file or of
+    the log is raised, and ends the run.
     """
 
     def __init__(
-        self, writer: JournalWriter, clock: Clock, log: Events, progress: Progress
+        self,
+        writer: JournalWriter,
+        clock: Clock,
+        log: Events,
+        progress: Progress,
+        on_recorded: Callable[[Sequence[Settled]], None] = _ignore,
     ) -> None:
+        self._on_recorded = on_recorded
         self._writer = writer
         self._clock = clock
         self._log = log
@@ -116,6 +127,7 @@ class OutcomeWriter:
                 group = [first, *_ready_items(inbox)]
                 # The order: a line in the log promises that the outcome is durable.
                 await self._writer.record([settlement for _, settlement in group])
+                self._on_recorded(group)
                 self._report(group)
                 # Once for each group: a system call costs more than a line.
                 self._log.flush()

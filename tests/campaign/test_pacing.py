@@ -3,9 +3,12 @@
 Left out: the pace itself (tests/rules/pacing).
 """
 
-from fleetpatch.campaign.running.wiring import pacer_of
+from functools import partial
+
+from fleetpatch.campaign.running.wiring import ceilings_of, pace_shown, pacer_of
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.model.steering import PaceInForce
 from tests.fakes import FakeEvents, FakeProgress, VirtualClock, failure
 from tests.plans import plan_from
 
@@ -19,7 +22,9 @@ async def test_a_pause_of_all_is_logged_and_shown_in_plain_words() -> None:
             "patch": {"labels": {"a": "1"}},
         }
     )
-    pacer = pacer_of(plan, Settings(clock=clock, progress=progress), "prod-a", events)
+    show = pace_shown(Settings(clock=clock, progress=progress), events)
+    ceilings = ceilings_of(plan.pace, PaceInForce())
+    pacer = pacer_of(plan, clock, ceilings, partial(show, "prod-a"))
 
     while pacer.pace.until is None:
         permit = await pacer.admit(Shutdown(clock))

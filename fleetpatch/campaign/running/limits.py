@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from fleetpatch.campaign.running.lanes import Member
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.clock import sleep_monotonic
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import LimitsSection
@@ -123,7 +123,7 @@ class RunLimits(msgspec.Struct):
 class UsageMeter:
     """Measures requests, retries, warnings and time of a session; reports differences."""
 
-    def __init__(self, fleet: Sequence[ApiServer], clock: Clock, limits: RunLimits) -> None:
+    def __init__(self, fleet: Sequence[Member], clock: Clock, limits: RunLimits) -> None:
         self._fleet = fleet
         self._clock = clock
         self._limits = limits

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from fleetpatch._version import __version__
+from fleetpatch.campaign.running.lanes import Member
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.whoami import whoami
 from fleetpatch.engine import events
 from fleetpatch.errors import FleetpatchError, LogError
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.answer import MAX_WARNING_TEXTS
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.ports import Events
@@ -50,7 +50,7 @@ def refusals_logged(plan_file: Path, settings: Settings) -> Iterator[None]:
         raise
 
 
-def log_start(log: Events, info: RunInfo, fleet: Sequence[ApiServer]) -> None:
+def log_start(log: Events, info: RunInfo, fleet: Sequence[Member]) -> None:
     """Log that a session of a run begins, and what is noteworthy about its clusters."""
     servers = {cluster.name: cluster.server for cluster in fleet}
     events.run_started(
@@ -76,7 +76,7 @@ def log_latest_outcomes(log: Events, journal: RunFile) -> None:
     log.flush()
 
 
-def log_server_warnings(log: Events, fleet: Sequence[ApiServer], known: Collection[str]) -> None:
+def log_server_warnings(log: Events, fleet: Sequence[Member], known: Collection[str]) -> None:
     """Log each text that a server warns with, so far and from now on, once.
 
     `known` are the texts that were logged before. At most `MAX_WARNING_TEXTS` are logged in all.

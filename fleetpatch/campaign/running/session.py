@@ -1,26 +1,26 @@
 """One session of a run: what `apply` does between opening the run file and closing it."""
 
-import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 from msgspec.structs import replace
 
-from fleetpatch.campaign.fleet import Missing, reopen_fleet
+from fleetpatch.campaign.fleet import Missing
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.running import wave_check
 from fleetpatch.campaign.running.check_command import check_environment
+from fleetpatch.campaign.running.lanes import Listeners, RunOrder
 from fleetpatch.campaign.running.limits import RunLimits, UsageMeter
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warnings, log_start
+from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
 from fleetpatch.campaign.running.steering import Steering
 from fleetpatch.campaign.running.waves import Rollout, WaveHold
 from fleetpatch.campaign.running.wiring import (
     ceilings_of,
     lease_holder_of,
-    pacer_of,
-    patch_policy_of,
+    pace_shown,
     renewing,
     set_pace,
     window_guard_of,
@@ -30,11 +30,8 @@ from fleetpatch.engine import events, pipeline
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.events import FailsafeLog
-from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.lease import LeaseHolder
 from fleetpatch.engine.pipeline import RunLane
-from fleetpatch.engine.policy import PatchContext
-from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
@@ -122,24 +119,29 @@ class Session:
                 return self._end([Cause(CauseCode.CREDENTIALS_REFUSED, str(error))])
             if opened is None:
                 return self._end(self._stopped)
-            fleet, missing = opened
-            lease = self._lease_holder(fleet)
-            guards = [guard.holds for guard in (lease, window) if guard is not None]
+            fleet = opened
+            lease = self._lease_holder(fleet.home)
+            guards = [guard for guard in (lease, window) if guard is not None]
             try:
                 acquired = lease if lease and await lease.acquire() else None
             except ClusterError as error:
                 return self._end([Cause(CauseCode.LEASE_UNAVAILABLE, str(error))])
             async with renewing(acquired), self._watched(window):
                 # Only now: a wait for the Lease is not part of the session's usage.
-                meter = UsageMeter(fleet, self._settings.clock, self._limits)
-                lanes = [self._lane(cluster, guards, meter) for cluster in fleet]
+                meter = UsageMeter(fleet.members, self._settings.clock, self._limits)
+                listeners = self._listeners(meter)
+                ceilings = ceilings_of(self._plan.pace, self._pace)
+                lanes = [
+                    fleet.lanes.lane(member.name, guards, ceilings, listeners)
+                    for member in fleet.members
+                ]
                 self._lanes = lanes
                 self._counts.watch(lanes, meter.usage)
                 for lane in lanes:
                     # If the stop was requested already, this stops the lane at once.
                     self._stop.listen(lane.stop)
                 hold = await self._patch_all(lanes, fleet, meter)
-        return self._conclude(lanes, missing, hold)
+        return self._conclude(lanes, fleet.missing, hold)
 
     def _set_pace(self, in_force: PaceInForce) -> None:
         """Set the pace of this session; lanes that are built later have it, too."""
@@ -173,16 +175,28 @@ class Session:
             self._settings.progress.limited("", "")
         return window.status().may_send
 
-    async def _open_fleet(
-        self, stack: AsyncExitStack
-    ) -> tuple[Sequence[ApiServer], Missing] | None:
+    async def _open_fleet(self, stack: AsyncExitStack) -> SessionFleet | None:
         """Open the clusters until `stack` ends; None if a stop was requested meanwhile."""
+        journal = self._journal
+        order = RunOrder(
+            journal.info,
+            self._plan,
+            journal.releases,
+            self._read_only,
+            # Left by a process that was killed: any other end changes the state.
+            journal.state is RunState.RUNNING,
+            self._settings.request_timeout,
+            self._writer,
+            self._settings.clock,
+            self._log,
+            self._stop.request,
+            self._settings.warn,
+        )
+        work = {name: tally.open for name, tally in self._counts.base.by_cluster.items()}
         with anyio.CancelScope() as opening:
             # A log-in may wait for a person. No PATCH is in flight yet, so it can be cancelled.
             self._stop.listen(lambda _cause: opening.cancel())
-            return await stack.enter_async_context(
-                reopen_fleet(self._journal.info, self._plan, self._settings)
-            )
+            return await stack.enter_async_context(session_fleet(order, self._settings, work))
         return None
 
     def _lease_holder(self, fleet: Sequence[ApiServer]) -> LeaseHolder | None:
@@ -202,21 +216,7 @@ class Session:
                 yield
                 tasks.cancel_scope.cancel()
 
-    def _lane(
-        self, cluster: ApiServer, guards: Sequence[Callable[[], bool]], meter: UsageMeter
-    ) -> Lane:
-        clock, plan, journal = self._settings.clock, self._plan, self._journal
-        policy = patch_policy_of(
-            journal.info,
-            plan,
-            cluster.name,
-            release=journal.releases.get(cluster.name, ""),
-            read_only=self._read_only,
-        )
-        pacer = pacer_of(plan, self._settings, cluster.name, self._log, lambda: self._pace)
-        # One for each lane: a breaker stops its own cluster only.
-        shutdown = Shutdown(clock, *guards)
-
+    def _listeners(self, meter: UsageMeter) -> Listeners:
         def settled(target: Target, settlement: Settlement) -> None:
             self._limits.settled(target, settlement)
             self._counts.ended(target, settlement)
@@ -226,16 +226,11 @@ class Session:
             events.attempt_retried(self._log, record)
             self._limits.retried(record, meter.requests)
 
-        return Lane(
-            ClusterPatcher(PatchContext(cluster, policy, pacer, shutdown, clock), random.random),
-            self._writer,
-            ceilings_of(plan.pace, self._pace).concurrency,
-            on_settled=settled,
-            on_retried=retried,
-        )
+        shown = pace_shown(self._settings, self._log, lambda: self._pace)
+        return Listeners(settled, retried, shown)
 
     async def _patch_all(
-        self, lanes: Sequence[RunLane], fleet: Sequence[ApiServer], meter: UsageMeter
+        self, lanes: Sequence[RunLane], fleet: SessionFleet, meter: UsageMeter
     ) -> WaveHold | None:
         """Run the lanes, wave by wave if the run has waves; return what holds the next wave."""
         journal = self._journal
@@ -244,34 +239,36 @@ class Session:
         # A session that only reads leaves a halted run halted.
         if not self._read_only:
             journal.set_state(RunState.RUNNING)
-        log_start(self._log, journal.info, fleet)
-        log_server_warnings(self._log, fleet, known=queries.summary(journal).warnings)
+        log_start(self._log, journal.info, fleet.members)
+        log_server_warnings(self._log, fleet.members, known=queries.summary(journal).warnings)
         if crashed:
             log_latest_outcomes(self._log, journal)
         journal.new_usage, journal.new_warnings = meter.new_usage, meter.new_warnings
         try:
             if journal.waves and not self._read_only:
-                return await self._roll_out(lanes, self._rollout(fleet))
-            await self._run(lanes)
+                return await self._roll_out(lanes, fleet)
+            await self._run(lanes, fleet)
             return None
         finally:
             # Usage since the last commit: reads, waits, and requests without an outcome.
             journal.count(meter.new_usage(), meter.new_warnings())
 
-    async def _run(self, lanes: Sequence[RunLane]) -> None:
+    async def _run(self, lanes: Sequence[RunLane], fleet: SessionFleet) -> None:
         settings = self._settings
-        await pipeline.run(
-            lanes, OutcomeWriter(self._writer, settings.clock, self._log, settings.progress)
+        writer = OutcomeWriter(
+            self._writer, settings.clock, self._log, settings.progress, fleet.lanes.recorded
         )
+        await pipeline.run(lanes, writer)
 
-    async def _roll_out(self, lanes: Sequence[RunLane], rollout: Rollout) -> WaveHold | None:
+    async def _roll_out(self, lanes: Sequence[RunLane], fleet: SessionFleet) -> WaveHold | None:
+        rollout = self._rollout(fleet.home)
         for number, ends in enumerate(self._journal.waves):
             if hold := await rollout.before(number):
                 return hold
             for lane in lanes:
                 lane.last = ends.get(lane.cluster, 0)
             async with rollout.deadline(self._stop.request):
-                await self._run(lanes)
+                await self._run(lanes, fleet)
             # The next wave does not begin while targets of this one are open: later a cluster would
             # receive all that it missed at once, without pause and check.
             if self._journal.wave(number).open:

@@ -90,23 +90,9 @@ def ceilings_of(pace: PaceSection, in_force: PaceInForce) -> Ceilings:
 
 
 def pacer_of(
-    plan: Plan,
-    settings: Settings,
-    cluster: str,
-    log: Events,
-    in_force: Callable[[], PaceInForce] = PaceInForce,
+    plan: Plan, clock: Clock, ceilings: Ceilings, on_change: Callable[[Pace, Pace], None]
 ) -> Pacer:
-    """Create the pacer of one cluster; `in_force` returns the pace that people have set.
-
-    Changes of the pace are logged as `pace.changed` and shown by the progress.
-    """
-    clock = settings.clock
-    ceilings = ceilings_of(plan.pace, in_force())
-
-    def changed(old: Pace, new: Pace) -> None:
-        settings.progress.limited(cluster, limit_in_words(new, in_force()))
-        events.pace_changed(log, cluster, old, new, clock.monotonic())
-
+    """Create the pacer of one cluster; see `Pacer` for `on_change`."""
     return Pacer(
         clock,
         ceilings.rate,
@@ -114,8 +100,23 @@ def pacer_of(
         ceilings.concurrency,
         adaptive=ceilings.adaptive,
         longest_pause=plan.retry.max_delay,
-        on_change=changed,
+        on_change=on_change,
     )
+
+
+def pace_shown(
+    settings: Settings, log: Events, in_force: Callable[[], PaceInForce] = PaceInForce
+) -> Callable[[str, Pace, Pace], None]:
+    """Return what logs a change of a cluster's pace as `pace.changed`, and shows it.
+
+    `in_force` returns the pace that people have set.
+    """
+
+    def show(cluster: str, old: Pace, new: Pace) -> None:
+        settings.progress.limited(cluster, limit_in_words(new, in_force()))
+        events.pace_changed(log, cluster, old, new, settings.clock.monotonic())
+
+    return show
 
 
 def set_pace(lanes: Sequence[RunLane], pace: PaceSection, in_force: PaceInForce) -> None:

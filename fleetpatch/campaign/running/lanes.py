@@ -1,0 +1,117 @@
+"""Builds the lane of one cluster, in the process that sends its requests."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from fleetpatch.campaign.running.wiring import pacer_of, patch_policy_of
+from fleetpatch.engine.attempt import RetryRecord
+from fleetpatch.engine.lane import Lane
+from fleetpatch.engine.policy import PatchContext
+from fleetpatch.engine.retry import ClusterPatcher
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.writer import LaneJournal
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.kube.http.server_warnings import ServerWarnings
+from fleetpatch.model.cause import Cause
+from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.pace import Ceilings, Pace
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.ports import Clock, Events
+from fleetpatch.model.run import RunInfo
+from fleetpatch.model.target import Target
+
+
+class Guard(Protocol):
+    """Says whether requests may be sent: a Lease, or a window."""
+
+    def holds(self) -> bool:
+        """Return whether a request may be sent now; stop the run if not."""
+        ...
+
+    def left(self) -> float:
+        """Return for how many seconds `holds` stays true at least; 0 or less: it is not."""
+        ...
+
+
+class Listeners(msgspec.Struct, frozen=True):
+    """What a session is told by its lanes, before anything else is sent.
+
+    `paced` is called with the cluster, and its reported and new pace.
+    """
+
+    settled: Callable[[Target, Settlement], None]
+    retried: Callable[[RetryRecord], None]
+    paced: Callable[[str, Pace, Pace], None]
+
+
+class Member(Protocol):
+    """A cluster of a run, as a session sees it; `ApiServer` documents the attributes."""
+
+    name: str
+    server: str
+    insecure: bool
+    requests: dict[str, int]
+
+    @property
+    def kubeconfig_warnings(self) -> Sequence[str]:
+        """What the kubeconfig has and is ignored, a line each."""
+        ...
+
+    @property
+    def warnings(self) -> ServerWarnings:
+        """The warnings of the server so far."""
+        ...
+
+
+class RunOrder(msgspec.Struct, frozen=True):
+    """A run that is to be carried out, and what its lanes use of its session.
+
+    `releases` are the versions of its servers, if known. `read_only`: see `PatchPolicy`.
+    `was_running`: an earlier session may have crashed, and its workers may still send. `stop` and
+    `warn` are those of the session.
+    """
+
+    info: RunInfo
+    plan: Plan
+    releases: Mapping[str, str]
+    read_only: bool
+    was_running: bool
+    request_timeout: float
+    journal: LaneJournal
+    clock: Clock
+    log: Events
+    stop: Callable[[Cause], None]
+    warn: Callable[[str], None]
+
+
+def lane_of(
+    order: RunOrder,
+    cluster: ApiServer,
+    shutdown: Shutdown,
+    ceilings: Ceilings,
+    listeners: Listeners,
+) -> Lane:
+    """Create the lane of `cluster`; `shutdown` is its own, since a breaker stops one cluster."""
+    plan, clock = order.plan, order.clock
+    policy = patch_policy_of(
+        order.info,
+        plan,
+        cluster.name,
+        release=order.releases.get(cluster.name, ""),
+        read_only=order.read_only,
+    )
+
+    def paced(old: Pace, new: Pace) -> None:
+        listeners.paced(cluster.name, old, new)
+
+    pacer = pacer_of(plan, clock, ceilings, paced)
+    return Lane(
+        ClusterPatcher(PatchContext(cluster, policy, pacer, shutdown, clock), random.random),
+        order.journal,
+        ceilings.concurrency,
+        on_settled=listeners.settled,
+        on_retried=listeners.retried,
+    )

@@ -1,0 +1,90 @@
+"""The clusters of a session: their requests are sent by this process, or by workers."""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import msgspec
+
+from fleetpatch.campaign.fleet import Missing, reopen_fleet
+from fleetpatch.campaign.running.lanes import Guard, Listeners, Member, RunOrder, lane_of
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.engine.lane import Lane
+from fleetpatch.engine.pipeline import RunLane
+from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.engine.writer import Settled
+from fleetpatch.kube.client import ApiServer
+from fleetpatch.model.pace import Ceilings
+from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.run import RunInfo
+
+
+class Lanes(Protocol):
+    """Makes the lanes of a session; `campaign.workers.WorkerFleet` documents the methods."""
+
+    def lane(
+        self, cluster: str, guards: Sequence[Guard], ceilings: Ceilings, listeners: Listeners
+    ) -> RunLane:
+        """Create the lane of one cluster."""
+        ...
+
+    def recorded(self, group: Sequence[Settled]) -> None:
+        """The run file has these outcomes now."""
+        ...
+
+
+class SessionFleet(msgspec.Struct, frozen=True):
+    """The clusters of a session.
+
+    `home` are those to which this process sends requests of its own: all, unless workers send the
+    others. `missing` refuse the credentials.
+    """
+
+    members: Sequence[Member]
+    home: Sequence[ApiServer]
+    missing: Missing
+    lanes: Lanes
+
+
+class LocalLanes:
+    """Makes lanes that send from this process."""
+
+    def __init__(self, order: RunOrder, fleet: Sequence[ApiServer]) -> None:
+        self._order = order
+        self._fleet = {cluster.name: cluster for cluster in fleet}
+
+    def lane(
+        self, cluster: str, guards: Sequence[Guard], ceilings: Ceilings, listeners: Listeners
+    ) -> Lane:
+        """Create the lane of one cluster."""
+        shutdown = Shutdown(self._order.clock, *(guard.holds for guard in guards))
+        return lane_of(self._order, self._fleet[cluster], shutdown, ceilings, listeners)
+
+    def recorded(self, group: Sequence[Settled]) -> None:
+        """Do nothing."""
+
+
+@asynccontextmanager
+async def session_fleet(
+    order: RunOrder, settings: Settings, open_targets: Mapping[str, int]
+) -> AsyncIterator[SessionFleet]:
+    """Open the clusters of a run. Raises as `reopen_fleet` and `WorkerPool.fleet`."""
+    if settings.workers is None:
+        async with reopen_fleet(order.info, order.plan, settings) as (fleet, missing):
+            yield SessionFleet(fleet, fleet, missing, LocalLanes(order, fleet))
+        return
+    names = _home(order.info, order.plan)
+    async with (
+        reopen_fleet(order.info, order.plan, settings, names) as (home, _),
+        settings.workers.fleet(order, open_targets) as remote,
+    ):
+        yield SessionFleet(remote.members, home, {}, remote)
+
+
+def _home(info: RunInfo, plan: Plan) -> Collection[str]:
+    """Return the clusters that the coordinator of workers uses itself: for Lease and checks."""
+    names = [cluster.name for cluster in info.clusters if not cluster.missing]
+    check = plan.waves.check if plan.waves else None
+    if check is not None and check.command is None:
+        return names
+    return names[:1] if plan.lock else ()

@@ -1,0 +1,41 @@
+"""The port through which a session reaches its workers; `fleetpatch.workers` implements it."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from fleetpatch.campaign.running.lanes import Guard, Listeners, Member, RunOrder
+from fleetpatch.engine.pipeline import RunLane
+from fleetpatch.engine.writer import Settled
+from fleetpatch.model.pace import Ceilings
+
+
+class WorkerFleet(Protocol):
+    """The clusters of a run whose requests workers send."""
+
+    members: Sequence[Member]
+
+    def lane(
+        self, cluster: str, guards: Sequence[Guard], ceilings: Ceilings, listeners: Listeners
+    ) -> RunLane:
+        """Create the lane of one cluster."""
+        ...
+
+    def recorded(self, group: Sequence[Settled]) -> None:
+        """The run file has these outcomes now."""
+        ...
+
+
+class WorkerPool(Protocol):
+    """Worker processes."""
+
+    def fleet(
+        self, order: RunOrder, open_targets: Mapping[str, int]
+    ) -> AbstractAsyncContextManager[WorkerFleet]:
+        """Let workers carry out a run until the block ends.
+
+        `open_targets` is the work that is left in each cluster. Raises UnreachableError if there
+        are no workers, and UsageError if their versions differ from ours or they lack the
+        credentials of a cluster.
+        """
+        ...
