@@ -5,14 +5,15 @@ for which whole objects are read; and a restoration (undo), whose wanted values 
 target.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
 from typing import Final, TypeAlias
 
 import msgspec
 
-from fleetpatch.model.fields import ABSENT, Fields, Json, Path, annotation, label
+from fleetpatch.model.fields import ABSENT, Fields, Json, Path, annotation, label, look_up
+from fleetpatch.model.patterns import beginning
 
 FIELD_MANAGER: Final = "fleetpatch"
 """The default field manager: the name under which a server records our changes."""
@@ -28,11 +29,12 @@ class PatchType(StrEnum):
 
 
 class MetadataChange(msgspec.Struct, frozen=True, dict=True):
-    """Labels and annotations to set (None removes), and labels to rename or to copy.
+    """Labels and annotations to set (None removes), to rename and to copy; patterns to remove.
 
-    A renamed or copied label keeps each object's own value; an object without it is not changed.
-    No key is written twice; `fleetpatch.model.plan.checks.patch` refuses such plans. With
-    `keeps_existing` an object that has another value for a key to set is not changed at all.
+    A renamed or copied key keeps each object's own value; an object without it is not changed. No
+    key is written twice; `fleetpatch.model.plan.checks.patch` refuses such plans. A pattern removes
+    the keys that an object has and that match it, except those that the change names otherwise.
+    With `keeps_existing` an object that has another value for a key to set is not changed at all.
     """
 
     labels: Mapping[str, str | None] = {}
@@ -40,20 +42,26 @@ class MetadataChange(msgspec.Struct, frozen=True, dict=True):
     rename_labels: Mapping[str, str] = {}
     copy_labels: Mapping[str, str] = {}
     keeps_existing: bool = False
+    rename_annotations: Mapping[str, str] = {}
+    copy_annotations: Mapping[str, str] = {}
+    label_patterns: tuple[str, ...] = ()
+    annotation_patterns: tuple[str, ...] = ()
 
     # `dict=True`, because `cached_property` needs a `__dict__`. These values are the same for all
     # objects, and a run uses them for each object, so they are computed once.
     @cached_property
     def touched(self) -> tuple[Path, ...]:
-        """The fields that the change may write, sorted."""
+        """The fields that the change names, sorted; patterns touch further ones (`touched_of`)."""
         # Also the sources of copies: their values decide what is written, so a change of one is
         # drift.
-        kept = {**self.rename_labels, **self.copy_labels}
-        names = {*self.labels, *kept.keys(), *self.rename_labels.values(), *kept.values()}
-        return (
-            *(annotation(key) for key in sorted(self.annotations)),
-            *(label(key) for key in sorted(names)),
-        )
+        moves = (self.renames, self.copies)
+        moved = {path for of_kind in moves for pair in of_kind.items() for path in pair}
+        return tuple(sorted({*self.values, *moved}))
+
+    @cached_property
+    def named(self) -> frozenset[Path]:
+        """The fields of `touched`, to find out which ones only a pattern touches."""
+        return frozenset(self.touched)
 
     @cached_property
     def values(self) -> Fields:
@@ -66,9 +74,53 @@ class MetadataChange(msgspec.Struct, frozen=True, dict=True):
         }
 
     @cached_property
-    def keeps_values(self) -> bool:
-        """Whether some wanted values of an object are its own values before the change."""
-        return bool(self.rename_labels or self.copy_labels)
+    def renames(self) -> Mapping[Path, Path]:
+        """The new field of each renamed one."""
+        return _moves(self.rename_labels, self.rename_annotations)
+
+    @cached_property
+    def copies(self) -> Mapping[Path, Path]:
+        """The new field of each copied one."""
+        return _moves(self.copy_labels, self.copy_annotations)
+
+    @cached_property
+    def varies(self) -> bool:
+        """Whether the wanted values of an object depend on its own values before the change."""
+        return bool(self.renames or self.copies or self._patterns)
+
+    @cached_property
+    def _patterns(self) -> Mapping[str, tuple[str, ...]]:
+        """The beginnings of the keys to remove, for each of the two maps that has any."""
+        both = {"labels": self.label_patterns, "annotations": self.annotation_patterns}
+        return {
+            name: tuple(beginning(pattern) for pattern in patterns)
+            for name, patterns in both.items()
+            if patterns
+        }
+
+    def touched_of(self, document: Json) -> tuple[Path, ...]:
+        """The fields of an object that the change may write."""
+        if not self._patterns:
+            return self.touched
+        matching = (
+            ("metadata", name, key)
+            for name, beginnings in self._patterns.items()
+            for key in _keys(document, name)
+            if key.startswith(beginnings)
+        )
+        return tuple(sorted({*self.named, *matching}))
+
+
+def _moves(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Mapping[Path, Path]:
+    return {
+        **{label(old): label(new) for old, new in labels.items()},
+        **{annotation(old): annotation(new) for old, new in annotations.items()},
+    }
+
+
+def _keys(document: Json, name: str) -> Iterable[str]:
+    found = look_up(document, ("metadata", name))
+    return found if isinstance(found, Mapping) else ()
 
 
 class BodyPatch(msgspec.Struct, frozen=True):

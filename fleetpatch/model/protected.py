@@ -184,3 +184,12 @@ def owner_of(key: str) -> KeyOwner | None:
 def is_protected(key: str) -> bool:
     """Report whether the label or annotation `key` belongs to a controller or a tool."""
     return owner_of(key) is not None
+
+
+def owned_within(beginning: str) -> Iterator[tuple[str, KeyOwner]]:
+    """Yield the protected keys, and prefixes (`helm.sh/*`), of which some begin with this text."""
+    for key, owner in _OWNER_OF.items():
+        prefix = key.removesuffix("*")
+        is_prefix = prefix != key
+        if prefix.startswith(beginning) or (is_prefix and beginning.startswith(prefix)):
+            yield key, owner

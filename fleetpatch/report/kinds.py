@@ -67,7 +67,7 @@ def _notes(provider: Provider) -> Iterator[str]:
         yield "Other kinds are refused."
     else:
         yield "Other kinds: the server's own take all four patches, custom ones all but strategic."
-    yield "labels, annotations, renameLabels and copyLabels are sent as merge."
+    yield "labels and annotations, set, renamed or copied, are sent as merge."
     for status, why in provider.not_retried.items():
         yield (
             f"Status {status}: {why}. fleetpatch does retry it, unless retry.statuses or the"

@@ -29,7 +29,7 @@ def target_of(
     change: MetadataChange, seen: Seen, *, number: int = 1, cluster: str = "prod-a"
 ) -> Target:
     """Return the target that a survey makes of `seen`."""
-    before = {path: seen.value(path) for path in change.touched}
+    before = {path: seen.value(path) for path in change.touched_of(seen.document())}
     return target_with(seen, before, number=number, cluster=cluster)
 
 

@@ -20,10 +20,10 @@ from fleetpatch.model.plan.beside import Folder
 from fleetpatch.model.plan.checks.documents import check_documents
 from fleetpatch.model.plan.checks.fleet import check_fleet
 from fleetpatch.model.plan.checks.keys import check_keys
+from fleetpatch.model.plan.checks.moves import check_moves
 from fleetpatch.model.plan.checks.operations import check_operations
 from fleetpatch.model.plan.checks.patch import (
     check_existing,
-    check_labels,
     check_parts,
     check_sizes,
 )
@@ -51,7 +51,7 @@ _CHECKS: Final = (
     check_fleet,
     check_sections,
     check_parts,
-    check_labels,
+    check_moves,
     check_existing,
     check_documents,
     check_operations,

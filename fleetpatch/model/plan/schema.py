@@ -19,10 +19,12 @@ from fleetpatch.model.change import (
     PatchType,
     PlanChange,
 )
+from fleetpatch.model.patterns import is_pattern
 from fleetpatch.model.plan.lease import LockSection
 from fleetpatch.model.plan.retry import RetrySection
 from fleetpatch.model.plan.section import (
     AnnotationKey,
+    AnnotationPattern,
     AnnotationValue,
     AnyOf,
     CountOrPercentage,
@@ -30,6 +32,7 @@ from fleetpatch.model.plan.section import (
     FieldManager,
     Given,
     LabelKey,
+    LabelPattern,
     LabelValue,
     ListOf,
     PerSecond,
@@ -53,17 +56,29 @@ class MetadataSection(Section):
     """Notes with free keys, such as a ticket; they are kept in the run."""
 
 
+def _keys(values: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    return {key: value for key, value in values.items() if not is_pattern(key)}
+
+
+def _patterns(values: Mapping[str, str | None]) -> tuple[str, ...]:
+    return tuple(sorted(filter(is_pattern, values)))
+
+
 class PatchSection(Section):
     """What to change: labels and annotations, or one patch body; and how it is sent."""
 
-    labels: Annotated[Mapping[LabelKey, LabelValue], Field(min_length=1)] = {}
-    """Labels to set; null removes."""
+    labels: Annotated[Mapping[LabelPattern, LabelValue], Field(min_length=1)] = {}
+    """Labels to set; null removes. prefix/* with null removes all keys with the prefix."""
     rename_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
     """Labels to rename, old key to new key; each object keeps its value."""
     copy_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
     """Labels to copy, old key to new key; each object keeps the old label, too."""
-    annotations: Annotated[Mapping[AnnotationKey, AnnotationValue], Field(min_length=1)] = {}
-    """Annotations to set; null removes."""
+    annotations: Annotated[Mapping[AnnotationPattern, AnnotationValue], Field(min_length=1)] = {}
+    """Annotations to set; null removes. prefix/* with null removes all keys with the prefix."""
+    rename_annotations: Annotated[Mapping[AnnotationKey, AnnotationKey], Field(min_length=1)] = {}
+    """Annotations to rename, old key to new key; each object keeps its value."""
+    copy_annotations: Annotated[Mapping[AnnotationKey, AnnotationKey], Field(min_length=1)] = {}
+    """Annotations to copy, old key to new key; each object keeps the old annotation, too."""
     merge: Annotated[Mapping[str, Any] | None, Given] = None
     """A JSON merge patch (RFC 7386)."""
     json_patch: Annotated[ListOf[Mapping[str, Any]] | None, Given] = Field(None, alias="json")
@@ -92,10 +107,14 @@ class PatchSection(Section):
             if body is not None:
                 return BodyPatch(patch_type, body, self.field_manager)
         return MetadataChange(
-            labels=self.labels,
-            annotations=self.annotations,
+            labels=_keys(self.labels),
+            annotations=_keys(self.annotations),
             rename_labels=self.rename_labels,
             copy_labels=self.copy_labels,
+            rename_annotations=self.rename_annotations,
+            copy_annotations=self.copy_annotations,
+            label_patterns=_patterns(self.labels),
+            annotation_patterns=_patterns(self.annotations),
         )
 
     def options(self) -> PatchOptions:

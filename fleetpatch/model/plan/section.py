@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from fleetpatch.model import names, units
+from fleetpatch.model import names, patterns, units
 from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount, Percent
@@ -155,6 +155,8 @@ DnsLabel: TypeAlias = Annotated[
     _text_schema("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
 ]
 LabelKey: TypeAlias = Annotated[str, valid(names.problem_of_label_key)]
+LabelPattern: TypeAlias = Annotated[str, valid(patterns.problem_of_label_pattern)]
+"""The key of a label, or a pattern of keys."""
 LabelValue: TypeAlias = Annotated[
     Annotated[str, valid(names.problem_of_label_value)] | None,
     WithJsonSchema(
@@ -171,6 +173,8 @@ FieldManager: TypeAlias = Annotated[
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": names.MAX_FIELD_MANAGER}),
 ]
 AnnotationKey: TypeAlias = Annotated[str, valid(names.problem_of_annotation_key)]
+AnnotationPattern: TypeAlias = Annotated[str, valid(patterns.problem_of_annotation_pattern)]
+"""The key of an annotation, or a pattern of keys."""
 AnnotationValue: TypeAlias = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
 
 ContentDigest: TypeAlias = Annotated[

@@ -39,7 +39,7 @@ class RequestBuilder:
         self._change = change
         self._shared: Fields | None = None
         self._head = b""
-        if isinstance(change, MetadataChange) and change.values and not change.keeps_values:
+        if isinstance(change, MetadataChange) and change.values and not change.varies:
             self._shared = change.values
             # `{"metadata":{"labels":{...}}}` without its last two braces: the guard is appended.
             self._head = encode(_document(change.values, {}))[:-2] + b","

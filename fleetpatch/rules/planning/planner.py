@@ -28,7 +28,6 @@ from fleetpatch.model.fields import (
     Path,
     Value,
     annotation,
-    label,
     look_up,
     show,
 )
@@ -96,24 +95,26 @@ def goal(change: Change, target: Target) -> Fields:
 
 
 def wanted(change: MetadataChange, before: Fields) -> Fields:
-    """The values that must hold after the change; `before` has every field of `change.touched`."""
-    if not change.keeps_values:
+    """The values that must hold after the change; `before` has every field that it touches."""
+    if not change.varies:
         return change.values
-    values: dict[Path, Value] = dict(change.values)
-    # The later entries win. An object without the old label is not touched by a copy or a rename.
-    for old, new in change.copy_labels.items():
-        if (kept := before[label(old)]) is not ABSENT:
-            values[label(new)] = kept
-    for old, new in change.rename_labels.items():
-        if (kept := before[label(old)]) is not ABSENT:
-            values[label(old)] = ABSENT
-            values[label(new)] = kept
+    # What only a pattern touches is removed. The later entries win.
+    values: dict[Path, Value] = {path: ABSENT for path in before if path not in change.named}
+    values |= change.values
+    # An object without the old key is not touched by a copy or a rename.
+    for old, new in change.copies.items():
+        if (kept := before[old]) is not ABSENT:
+            values[new] = kept
+    for old, new in change.renames.items():
+        if (kept := before[old]) is not ABSENT:
+            values[old] = ABSENT
+            values[new] = kept
     return values
 
 
 def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
     document = seen.document()
-    before = {path: look_up(document, path) for path in change.touched}
+    before = {path: look_up(document, path) for path in change.touched_of(document)}
     if clash := _clash(change, before):
         return DoesNotFit(Reason.CLASH, before, clash)
     if change.keeps_existing and (existing := _existing(change, before)):
@@ -126,15 +127,15 @@ def _need_of_metadata(change: MetadataChange, seen: Seen) -> Need:
 
 
 def _clash(change: MetadataChange, before: Fields) -> str:
-    """Describe a label whose value a rename or a copy would overwrite; empty if there is none."""
-    if not change.keeps_values:
+    """Describe a key whose value a rename or a copy would overwrite; empty if there is none."""
+    if not change.varies:
         return ""
-    for old, new in (*change.rename_labels.items(), *change.copy_labels.items()):
-        kept, taken = before[label(old)], before[label(new)]
+    for old, new in (*change.renames.items(), *change.copies.items()):
+        kept, taken = before[old], before[new]
         # The new key has another value: one of the two would be lost, and only people can decide
         # which. Equal values are fine; a rename then only removes the old key.
         if ABSENT not in (kept, taken) and not deep_equal(kept, taken):
-            return f"{show(label(new))} is already {taken!r}, but {old} is {kept!r}"
+            return f"{show(new)} is already {taken!r}, but {old[-1]} is {kept!r}"
     return ""
 
 

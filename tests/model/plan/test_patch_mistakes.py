@@ -51,6 +51,28 @@ LABELS: list[tuple[str, str, str]] = [
     ("{labels: {a: null}, renameLabels: {a: b}}", "8:43", "'a' is removed under patch.labels"),
     ("{labels: {a: null}, copyLabels: {a: b}}", "8:41", "'a' is removed under patch.labels"),
     ("{labels: {team: x}, copyLabels: {b: team}}", "8:44", "'team' is set under patch.labels"),
+    ("{renameAnnotations: {a: a}}", "8:32", "renames 'a' to itself"),
+    ("{copyAnnotations: {a: b, c: b}}", "8:36", "'a' is copied to 'b' already"),
+    ("{copyAnnotations: {a: b}, renameAnnotations: {c: a}}", "8:57", "'a' is copied, too"),
+    (
+        "{annotations: {a: x}, copyAnnotations: {b: a}}",
+        "8:51",
+        "'a' is set under patch.annotations",
+    ),
+    (
+        "{renameAnnotations: {a: b}, merge: {spec: {a: b}}}",
+        "8:36",
+        "cannot be combined with renameAnnotations",
+    ),
+    ("{renameAnnotations: {a b: c}}", "8:29", "is not a valid annotation key"),
+    ('{labels: {"old.x/*": gone}}', "8:18", "a pattern only removes keys; write null"),
+    ('{annotations: {"old.x/*": ""}}', "8:23", "a pattern only removes keys; write null"),
+    ('{labels: {"*": null}}', "8:18", "'*' would remove every key"),
+    ('{labels: {"*-old": null}}', "8:18", "only one '*' is allowed, and at the end"),
+    ('{labels: {"a*b*": null}}', "8:18", "only one '*' is allowed, and at the end"),
+    ('{labels: {"-a*": null}}', "8:18", "cannot match a key"),
+    ('{labels: {"a b/*": null}}', "8:18", "cannot match a key"),
+    ('{copyLabels: {"a/*": b}}', "8:22", "is not a valid label key"),
 ]
 
 DOCUMENTS: list[tuple[str, str, str]] = [

@@ -121,3 +121,31 @@ def test_the_reference_contains_the_table() -> None:
     assert [(re.findall("`(.*?)`", keys), owner, why) for keys, owner, why in rows] == [
         (list(owner.keys), owner.name, owner.why) for owner in OWNERS
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "key"),
+    [
+        ("batch.kubernetes.io/*", "batch.kubernetes.io/*"),
+        ("batch.kubernetes.io/job-*", "batch.kubernetes.io/*"),
+        ("batch.*", "batch.kubernetes.io/*"),
+        ("job-*", "job-name"),
+        ("app.kubernetes.io/*", "app.kubernetes.io/instance"),
+    ],
+)
+def test_a_pattern_that_may_remove_protected_keys_is_refused(pattern: str, key: str) -> None:
+    (problem,) = problems_of(with_patch(f'{{labels: {{"{pattern}": null}}}}'))
+
+    assert f"'{pattern}' includes {key}, which belongs to " in problem
+    assert "write a longer prefix, or the keys to remove" in problem
+
+
+def test_a_pattern_is_accepted_if_each_protected_key_that_it_includes_is_allowed() -> None:
+    patch = '{annotations: {"job-n*": null}}\nguards: {allowKeys: [job-name]}\n'
+
+    parse_plan(with_patch(patch), "plan.yaml")
+
+
+@pytest.mark.parametrize("pattern", ["app.kubernetes.io/p*", "old.example.com/*", "team-*", "jo/*"])
+def test_a_pattern_that_only_looks_protected_is_accepted(pattern: str) -> None:
+    parse_plan(with_patch(f'{{labels: {{"{pattern}": null}}}}'), "plan.yaml")

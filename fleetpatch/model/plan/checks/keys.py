@@ -15,11 +15,12 @@ from fleetpatch.model.names import (
     problem_of_label_key,
     problem_of_label_value,
 )
+from fleetpatch.model.patterns import beginning, is_pattern
 from fleetpatch.model.plan.checks.operations import operations, written
-from fleetpatch.model.plan.checks.patch import DOCUMENTS, LABEL_MOVES
+from fleetpatch.model.plan.checks.patch import DOCUMENTS, MOVES
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import mapping_at, texts_at
-from fleetpatch.model.protected import owner_of
+from fleetpatch.model.protected import owned_within, owner_of
 
 _MAPS: Final = ("labels", "annotations")
 
@@ -53,14 +54,14 @@ def _set(tree: Json) -> Iterator[_Written]:
 
 
 def _moved(tree: Json) -> Iterator[_Written]:
-    for part in LABEL_MOVES:
+    for part, name in MOVES.items():
         path = ("patch", part)
         for old, new in mapping_at(tree, path).items():
-            # A copy only reads the old label; a rename removes it.
-            if part == "renameLabels":
-                yield _Written((*path, old), "labels", old, ABSENT)
+            # A copy only reads the old key; a rename removes it.
+            if part.startswith("rename"):
+                yield _Written((*path, old), name, old, ABSENT)
             if isinstance(new, str):
-                yield _Written((*path, old), "labels", new, ABSENT, of_key=False)
+                yield _Written((*path, old), name, new, ABSENT, of_key=False)
 
 
 def _in_documents(tree: Json) -> Iterator[_Written]:
@@ -85,6 +86,9 @@ def _in_operations(tree: Json) -> Iterator[_Written]:
 
 
 def _protected(one: _Written, allowed: set[str]) -> Iterator[Finding]:
+    if is_pattern(one.key):
+        yield from _protected_within(one, allowed)
+        return
     owner = owner_of(one.key)
     if owner is not None and one.key not in allowed:
         what = (
@@ -92,6 +96,20 @@ def _protected(one: _Written, allowed: set[str]) -> Iterator[Finding]:
             " guards.allowKeys (--allow-key)"
         )
         yield Finding(one.path, what, of_key=one.of_key)
+
+
+def _protected_within(one: _Written, allowed: set[str]) -> Iterator[Finding]:
+    """Find a pattern that may remove protected keys: which ones is known only for each object."""
+    begins = beginning(one.key)
+    for key, owner in owned_within(begins):
+        # A '*' alone is not a valid pattern, which the shape reports.
+        if begins and key not in allowed:
+            what = (
+                f"{one.key!r} includes {key}, which belongs to {owner.name}: {owner.why}; write a"
+                " longer prefix, or the keys to remove"
+            )
+            yield Finding(one.path, what, of_key=one.of_key)
+            return
 
 
 def _valid(one: _Written) -> Iterator[Finding]:

@@ -1,26 +1,26 @@
-"""Check the parts of a patch: combinations, keys that are written twice, and sizes.
-
-Labels and annotations are sent as one merge patch. Its keys have no order, so a key that is written
-twice would have an arbitrary value.
-"""
+"""Check the parts of a patch: which can be combined, and how large a body may be."""
 
 import json
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import Json
-from fleetpatch.model.names import problem_of_annotations
-from fleetpatch.model.plan.problems import Finding, TreePath
+from fleetpatch.model.plan.problems import Finding
 from fleetpatch.model.plan.tree import mapping_at, sections
 
-LABEL_MOVES: Final = ("renameLabels", "copyLabels")
-"""The parts that move or copy each object's own value to another key."""
+MOVES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "renameLabels": "labels",
+        "copyLabels": "labels",
+        "renameAnnotations": "annotations",
+        "copyAnnotations": "annotations",
+    }
+)
+"""The parts that move or copy each object's own value to another key, and the map of the keys."""
 
-METADATA_PARTS: Final = ("labels", "annotations", *LABEL_MOVES)
+METADATA_PARTS: Final = ("labels", "annotations", *MOVES)
 """The parts of a patch that can be combined; they are sent as one merge patch."""
 
 DOCUMENTS: Final = MappingProxyType(
@@ -40,77 +40,6 @@ OPTIONS: Final = ("fieldManager", "force", "pretty")
 
 LARGEST_SIGNED: Final = 12 * 1024 * 1024
 """The maximum size of the body of a signed request, in bytes (docs/reference.md)."""
-
-_DOES: Final = MappingProxyType({"renameLabels": "renames", "copyLabels": "copies"})
-_DONE: Final = MappingProxyType({"renameLabels": "renamed", "copyLabels": "copied"})
-
-
-class _Move(msgspec.Struct, frozen=True):
-    """One entry of renameLabels or copyLabels."""
-
-    part: str
-    old: str
-    new: str
-
-    @property
-    def path(self) -> TreePath:
-        return ("patch", self.part, self.old)
-
-    @property
-    def done(self) -> str:
-        return _DONE[self.part]
-
-
-def check_labels(tree: Json) -> Iterator[Finding]:
-    """Find label keys that are written twice, or moved and written, and too large annotations."""
-    moves = list(_moves(tree))
-    yield from _conflicting_moves(moves)
-    yield from _also_set(mapping_at(tree, ("patch", "labels")), moves)
-    yield from _annotations(tree)
-
-
-def _moves(tree: Json) -> Iterator[_Move]:
-    for part in LABEL_MOVES:
-        for old, new in mapping_at(tree, ("patch", part)).items():
-            if isinstance(new, str):
-                yield _Move(part, old, new)
-
-
-def _conflicting_moves(moves: list[_Move]) -> Iterator[Finding]:
-    # If a key is renamed and copied, messages name the rename, because it removes the key. Renames
-    # come first in `moves`, and the last entry of a dict wins.
-    sources = {move.old: move for move in reversed(moves)}
-    taken: dict[str, _Move] = {}
-    for move in moves:
-        if move.old == move.new:
-            yield Finding(move.path, f"{_DOES[move.part]} {move.old!r} to itself; remove it")
-        elif move.new in sources:
-            done = sources[move.new].done
-            yield Finding(move.path, f"{move.new!r} is {done}, too; make two plans")
-        if sources[move.old].part != move.part:
-            what = f"{move.old!r} is {sources[move.old].done}, too; make two plans"
-            yield Finding(move.path, what, of_key=True)
-        if move.new in taken:
-            first = taken[move.new]
-            what = f"{first.old!r} is {first.done} to {move.new!r} already; remove one"
-            yield Finding(move.path, what)
-        taken.setdefault(move.new, move)
-
-
-def _also_set(labels: Mapping[str, Json], moves: list[_Move]) -> Iterator[Finding]:
-    for move in moves:
-        for key, of_key in ((move.old, True), (move.new, False)):
-            if key in labels:
-                does = "removed" if labels[key] is None else "set"
-                what = f"{key!r} is {does} under patch.labels, too; remove one of the two"
-                yield Finding(move.path, what, of_key=of_key)
-
-
-def _annotations(tree: Json) -> Iterator[Finding]:
-    path = ("patch", "annotations")
-    texts = {key: value for key, value in mapping_at(tree, path).items() if isinstance(value, str)}
-    if problem := problem_of_annotations(texts):
-        yield Finding(path, problem, of_key=True)
 
 
 def check_parts(tree: Json) -> Iterator[Finding]:
@@ -140,7 +69,7 @@ def check_existing(tree: Json) -> Iterator[Finding]:
     if patch and "labels" not in patch and "annotations" not in patch:
         what = (
             "is for patch.labels and patch.annotations, and the patch has neither; remove it"
-            " (for renameLabels and copyLabels see guards.onClash)"
+            " (for renamed and copied keys see guards.onClash)"
         )
         yield Finding(("guards", "onExisting"), what, of_key=True)
 

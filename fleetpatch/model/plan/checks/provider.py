@@ -15,7 +15,7 @@ from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import ABSENT, Json, Path, look_up, show
 from fleetpatch.model.names import show as quote
 from fleetpatch.model.plan.checks.operations import operations, written
-from fleetpatch.model.plan.checks.patch import BODIES, DOCUMENTS, METADATA_PARTS
+from fleetpatch.model.plan.checks.patch import BODIES, DOCUMENTS, METADATA_PARTS, MOVES
 from fleetpatch.model.plan.checks.server_fields import TYPE_META
 from fleetpatch.model.plan.problems import Finding, TreePath
 from fleetpatch.model.plan.tree import list_at, mapping_at, sections, texts_at
@@ -36,7 +36,7 @@ _QUERIES: Final = MappingProxyType(
 )
 _LABELS: Final[Path] = ("metadata", "labels")
 _METADATA_FIELDS: Final[Mapping[str, Path]] = MappingProxyType(
-    {**dict.fromkeys(METADATA_PARTS, _LABELS), "annotations": ("metadata", "annotations")}
+    {part: ("metadata", MOVES.get(part, part)) for part in METADATA_PARTS}
 )
 _GENERATE_NAME: Final = ("metadata", "generateName")
 _CLUSTER_SCOPED: Final = (
