@@ -16,12 +16,13 @@ from fleetpatch._version import __version__
 from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.planning.coverage import check_coverage
+from fleetpatch.campaign.planning.kinds import resolve_kinds
 from fleetpatch.campaign.planning.reach import Reach
 from fleetpatch.campaign.running import steering
 from fleetpatch.campaign.running.log import log_server_warnings, open_log_of
 from fleetpatch.campaign.running.wiring import window_guard_of
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
-from fleetpatch.campaign.targets import list_queries_of, look_up_kinds
+from fleetpatch.campaign.targets import list_queries_of
 from fleetpatch.campaign.whoami import whoami
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
@@ -32,11 +33,9 @@ from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.model.plan.checks.provider import Unresolved
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.rules.planning.guards import (
@@ -80,7 +79,7 @@ async def expand(
         clusters = await stack.enter_async_context(open_fleet(plan, settings, run=info.run))
         path = run_file or _new_path(settings, info.run)
         reach = Reach(plan)
-        kinds = await _kinds(source, clusters, reach, dry_run=dry_run)
+        kinds = await resolve_kinds(source, clusters, reach, dry_run=dry_run)
         list_queries, releases = await _queries(plan, reach.reached(clusters), kinds, reach)
         info = replace(info, clusters=reach.infos(clusters))
         journal = RunFile.create(path, info, now=settings.clock.wall)
@@ -143,39 +142,6 @@ async def _queries(
             list_queries += found
     reach.reached(clusters)
     return list_queries, releases
-
-
-async def _kinds(
-    source: PlanFile, clusters: Sequence[ApiServer], reach: Reach, *, dry_run: bool
-) -> Mapping[str, Mapping[str, Resource]]:
-    """Resolve the plan's kinds on each cluster. Raises PlanError with all that are wrong."""
-    waves = source.plan.waves
-    # Those of the check as well: otherwise a wrong one would halt the run after its first wave.
-    checked = waves.check.kinds if waves and waves.check else ()
-    selected = (name for block in source.plan.targets for name in block.kinds)
-    names = dict.fromkeys((*selected, *checked))
-    kinds: dict[str, Mapping[str, Resource]] = {}
-    unresolved: list[Unresolved] = []
-    for cluster in clusters:
-        with reach.of(cluster):
-            kinds[cluster.name], wrong = await look_up_kinds(cluster, names)
-            unresolved.append((cluster.name, wrong))
-    # Discovery has shown the resources: the provider's table can be checked before any list.
-    source.refuse_unsupported(
-        [
-            (provider, kinds[cluster.name])
-            for cluster, provider in zip(clusters, _providers(source.plan), strict=True)
-            if cluster.name in kinds
-        ],
-        unresolved,
-        dry_run=dry_run,
-    )
-    return kinds
-
-
-def _providers(plan: Plan) -> list[ProviderName]:
-    """Return the provider of each cluster, in the fleet's order."""
-    return [ref.provider for ref in plan.fleet] or [ProviderName.KUBERNETES]
 
 
 async def _fill(
