@@ -7,6 +7,7 @@
     |   `-- PlanError          a plan file with problems, each placed               exit 2
     |       `-- UnselectiveError   also Refused: a block would match every object
     |-- Refused                a guard refused before anything was sent             exit 2
+    |   |-- ExpressionError    expressions have no valid value for some objects     exit 2
     |   |-- NothingMatched     no object is selected by the plan                    exit 2
     |   `-- NothingToUndo      the run has changed nothing                          exit 2
     |-- WindowClosed           outside of the plan's window; nothing was sent       exit 5
@@ -81,6 +82,20 @@ class Refused(FleetpatchError):
 
     exit_code = Exit.USAGE
     cause_code = "guard-refused"
+
+
+class ExpressionError(Refused):
+    """Expressions have no valid value for `count` objects, and `guards.onError` refuses the plan.
+
+    `missing_keys` has `(table, key, lookups)` for each key that is in no row of a table.
+    """
+
+    def __init__(
+        self, message: str, count: int, missing_keys: Sequence[tuple[str, str, int]]
+    ) -> None:
+        super().__init__(message)
+        self.count = count
+        self.missing_keys = tuple(missing_keys)
 
 
 class UnselectiveError(PlanError, Refused):

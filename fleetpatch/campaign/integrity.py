@@ -48,7 +48,9 @@ def require_as_planned(journal: RunFile) -> None:
             journal, f"the name of its plan is {plan.name}, not {journal.info.plan_name}"
         )
     # The values of a metadata change follow from the plan; stored ones would override it.
-    follows = isinstance(plan.change(), MetadataChange) and not journal.info.undo_of
+    change = plan.change()
+    is_literal = isinstance(change, MetadataChange) and not change.expressions
+    follows = is_literal and not journal.info.undo_of
     if follows and queries.has_wanted_values(journal):
         raise _changed(journal, "its targets hold values that do not follow from its plan")
 

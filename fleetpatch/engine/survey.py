@@ -10,16 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 import anyio
 import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
+from msgspec.structs import replace
 
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import UnreachableError
 from fleetpatch.model.change import BodyPatch, MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.ports import Cluster, Draft, Page, Progress
+from fleetpatch.model.ports import Cluster, Draft, Evaluated, Expressions, Page, Progress
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
+from fleetpatch.rules.patching.computed import with_literals
 from fleetpatch.rules.patching.merge_rules import UNTYPED, MergeRules, merge_rules
+from fleetpatch.rules.planning.computed import (
+    ExpressionErrors,
+    problem_of_values,
+    subject_of,
+)
 from fleetpatch.rules.planning.guards import refuse_too_many
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, need
 
@@ -47,6 +54,8 @@ class Survey:
 
     `found` counts the objects listed, `inconsistent` the inconsistent pages by cluster, `clashes`
     the objects whose values clash with the patch; `first_clash` names the first, and the cause.
+    `expressions` are evaluated for the objects of each page, before what they need is decided;
+    `errors` collects the objects for which that fails.
     `on_unreachable` is called with a cluster that stops to answer, and may raise. If it does not,
     the cluster is `lost`, and its drafts are not complete.
     """
@@ -60,6 +69,7 @@ class Survey:
         max_targets: int | None,
         releases: Mapping[str, str] | None = None,
         on_unreachable: Callable[[str, UnreachableError], None] | None = None,
+        expressions: Expressions | None = None,
     ) -> None:
         self._change = change
         self._releases = releases or {}
@@ -67,6 +77,8 @@ class Survey:
         self._progress = progress
         self._max_targets = max_targets
         self._on_unreachable = on_unreachable
+        self._expressions = expressions
+        self.errors = ExpressionErrors()
         self.lost: set[str] = set()
         self.found = 0
         self.inconsistent: Counter[str] = Counter()
@@ -97,12 +109,14 @@ class Survey:
 
     async def _list(self, query: ListQuery, listed: MemoryObjectSendStream[Page]) -> None:
         """Send page by page; the next page is requested while this one is written."""
+        computed = self._expressions
         pages = query.cluster.pages(
             query.resource,
             namespace=query.namespace,
             selector=query.selector,
             field_selector=query.field_selector,
-            whole=reads_whole(self._change),
+            whole=reads_whole(self._change) or bool(computed and computed.reads_whole(query.block)),
+            metadata=computed is not None,
         )
         async with listed:
             try:
@@ -117,20 +131,58 @@ class Survey:
     async def _add_page(self, query: ListQuery, page: Page) -> None:
         if page.inconsistent:
             self.inconsistent[query.cluster.name] += 1
+        if self._expressions is None:
+            drafts = [self._draft(query, seen, self._change) for seen in page.items]
+        else:
+            drafts = await self._computed_drafts(query, page.items, self._expressions)
         # Written before it is counted, so that the progress never shows more than is recorded.
-        await self._writer.add([self._draft(query, seen) for seen in page.items])
-        self.found += len(page.items)
-        self._progress.planned(len(page.items))
+        await self._writer.add(drafts)
+        self.found += len(drafts)
+        self._progress.planned(len(drafts))
         if self._max_targets is not None and self.found > self._max_targets:
             # Blocks may overlap, so `found` may count an object twice; the journal counts it once.
             refuse_too_many(await self._writer.found(), self._max_targets)
 
-    def _draft(self, query: ListQuery, seen: Seen) -> Draft:
+    async def _computed_drafts(
+        self, query: ListQuery, items: Sequence[Seen], expressions: Expressions
+    ) -> list[Draft]:
+        """Return the drafts of the objects that match; those whose expressions fail have ended."""
+        subjects = [subject_of(query.resource, seen) for seen in items]
+        results = await expressions.evaluate(query.cluster.name, query.block, subjects)
+        return [
+            self._computed_draft(query, seen, result)
+            for seen, result in zip(items, results, strict=True)
+            if result.matches or result.error
+        ]
+
+    def _computed_draft(self, query: ListQuery, seen: Seen, result: Evaluated) -> Draft:
+        problem = result.error or problem_of_values(self._change, seen, result.values)
+        if problem:
+            name = f"{seen.namespace}/{seen.name}" if seen.namespace else seen.name
+            where = f"{query.resource.name} {name} in cluster {query.cluster.name}"
+            self.errors.add(where, problem, result.missing_keys)
+            return Draft(
+                query.cluster.name,
+                query.resource,
+                seen,
+                {},
+                query.block,
+                ends=Reason.INAPPLICABLE,
+                detail=problem,
+            )
+        draft = self._draft(query, seen, with_literals(self._change, result.values))
+        if isinstance(self._change, BodyPatch) and self._change.expressions and not draft.ends:
+            return replace(draft, computed=result.values)
+        return draft
+
+    def _draft(self, query: ListQuery, seen: Seen, change: PlanChange) -> Draft:
         cluster, resource, block = query.cluster.name, query.resource, query.block
-        match need(self._change, seen, self._rules(query)):
+        match need(change, seen, self._rules(query)):
             case NeedsPatch(before=before, wanted=wanted):
-                # The wanted values of a metadata change are not stored: they follow from `before`.
-                kept = None if isinstance(self._change, MetadataChange) else wanted
+                # The wanted values of a literal metadata change are not stored: they follow from
+                # the plan and `before`.
+                follow = isinstance(change, MetadataChange) and not self._change.expressions
+                kept = None if follow else wanted
                 return Draft(cluster, resource, seen, before, block, kept)
             case Unchanged(before=before):
                 return Draft(cluster, resource, seen, before, block, ends=Reason.ALREADY_SET)

@@ -37,7 +37,8 @@ MAX_BLOCKS: Final = 63
 TARGET_COLUMNS: Final = (
     "t.id, t.cluster, t.resource, t.namespace, t.name, t.uid, t.resource_version, t.blocks,"
     " t.before, t.wanted, (SELECT wrote FROM earlier_writes WHERE target = t.id),"
-    " (SELECT replaced FROM earlier_writes WHERE target = t.id)"
+    " (SELECT replaced FROM earlier_writes WHERE target = t.id),"
+    " (SELECT fields FROM computed WHERE target = t.id)"
 )
 """The columns of a row for `target`, in this order; `t` is `targets`."""
 
@@ -113,6 +114,7 @@ def draft_row(draft: Draft, cluster: int, resource: int) -> Row:
         # The reason of an object that needs no patch: the seal makes it an outcome.
         draft.ends and draft.ends.value,
         draft.detail,
+        None if draft.computed is None else text_of(draft.computed),
     )
 
 
@@ -158,6 +160,7 @@ def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resour
         blocks(read.blocks),
         None if read.wanted is None else fields_of(read.wanted),
         _earlier(read.earlier_wrote, read.earlier_replaced),
+        None if read.computed is None else fields_of(read.computed),
     )
 
 

@@ -12,7 +12,13 @@ from fleetpatch.journal import codec
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import DAMAGED, as_run_file_error, run_file_error
 from fleetpatch.journal.rows import ClusterRow
-from fleetpatch.journal.schema import APPLICATION_ID, EARLIER_WRITES, FORMAT_VERSION, TABLES
+from fleetpatch.journal.schema import (
+    APPLICATION_ID,
+    COMPUTED,
+    EARLIER_WRITES,
+    FIRST_VERSION,
+    TABLES,
+)
 from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import OUTCOME_OF
@@ -25,6 +31,7 @@ _USAGE: Final = tuple(f.name for f in fields(Usage))
 _warnings: Final = msgspec.json.Decoder(dict[str, int])
 _steering: Final = msgspec.json.Decoder(tuple[Request, ...])
 
+_ADDED: Final = (("earlier_writes", EARLIER_WRITES), ("computed", COMPUTED))
 _TABLES: Final = ("targets", "claims", "outcomes")
 _LENGTHS: Final = """
 SELECT (SELECT coalesce(max(id), 0) FROM targets), (SELECT count(*) FROM claims),
@@ -42,10 +49,10 @@ def create_tables(database: Database, info: RunInfo) -> None:
     # One transaction: a crash leaves an empty file, which is refused, and never half of the tables.
     with database.transaction() as connection:
         # Not executescript, which commits a pending transaction first.
-        for statement in (TABLES + EARLIER_WRITES).split(";"):
+        for statement in (TABLES + EARLIER_WRITES + COMPUTED).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+        connection.execute(f"PRAGMA user_version = {FIRST_VERSION}")
         connection.executemany(_REASON, _outcomes_of_reasons())
         connection.executemany(
             _CLUSTER,
@@ -63,22 +70,23 @@ def create_tables(database: Database, info: RunInfo) -> None:
 
 
 def add_missing(database: Database, *, write: bool) -> None:
-    """Create what run files of earlier versions lack: a table, and with `write` reasons.
+    """Create what run files of earlier versions lack: tables, and with `write` reasons.
 
-    So queries need not distinguish old files. A file that is only read stays unchanged: its table
-    is a temporary one, and it has no outcomes with reasons that it lacks.
+    So queries need not distinguish old files. A file that is only read stays unchanged: its tables
+    are temporary ones, and it has no outcomes with reasons that it lacks.
     """
     if write:
         _add_missing_reasons(database)
-    known = "SELECT 1 FROM sqlite_master WHERE name = 'earlier_writes'"
-    if next(iter(database.rows(known)), None) is not None:
-        return
-    if write:
-        with database.transaction() as connection:
-            connection.execute(EARLIER_WRITES)
-    else:
-        with as_run_file_error(database.path):
-            database.connection.execute(EARLIER_WRITES.replace("TABLE", "TEMP TABLE"))
+    known = {name for (name,) in database.rows("SELECT name FROM sqlite_master")}
+    for name, statement in _ADDED:
+        if name in known:
+            continue
+        if write:
+            with database.transaction() as connection:
+                connection.execute(statement)
+        else:
+            with as_run_file_error(database.path):
+                database.connection.execute(statement.replace("TABLE", "TEMP TABLE"))
 
 
 def _add_missing_reasons(database: Database) -> None:

@@ -125,6 +125,7 @@ class TargetRow(msgspec.Struct, array_like=True, gc=False):
     wanted: str | None
     earlier_wrote: str | None
     earlier_replaced: str | None
+    computed: str | None
 
 
 class OutcomeRow(msgspec.Struct, array_like=True, gc=False):

@@ -1,4 +1,4 @@
-"""The run file's format, version 1, and its guarantees.
+"""The run file's format, versions 1 and 2, and its guarantees.
 
 Format
     A run file is one SQLite database for one run, from planning to report. Its header contains
@@ -12,6 +12,7 @@ Format
     | `targets` | one object to patch, with its version and before-values | once, by the seal |
     | `claims` | a range of targets, `first..last`, that may have been sent | before they are sent |
     | `outcomes` | a target that has ended, and how | after it has ended |
+    | `computed` | a target's values of the expressions in a patch body | once, by the seal |
     | `earlier_writes` | the `wrote` and `replaced` of an outcome that was deleted | at that time |
     | `reasons` | the outcome that each reason belongs to | at creation, and by later versions |
 
@@ -75,14 +76,18 @@ Writers
 
 Versions
     A newer tool reads every older version. A change that an older tool would misread raises
-    `FORMAT_VERSION`; a new key in `meta` does not.
+    `FORMAT_VERSION`; a new key in `meta` does not. Version 2 is that of files with rows in
+    `computed`: an older tool would send the expressions of a body as they are written. All others
+    have version 1.
 """
 
 import re
 from typing import Final
 
 APPLICATION_ID: Final = int.from_bytes(b"flpt")
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+FIRST_VERSION: Final = 1
+"""The version of a run file without rows in `computed`, which older versions of the tool read."""
 
 # By itself, since run files of version 0.1.0 lack it, and it is added when one is opened.
 EARLIER_WRITES: Final = """
@@ -90,6 +95,15 @@ CREATE TABLE earlier_writes (
     target INTEGER PRIMARY KEY REFERENCES targets,
     wrote TEXT NOT NULL,
     replaced TEXT NOT NULL
+);
+"""
+
+# The values of the expressions in a patch body, in the shape of `before`. By itself, since run
+# files of earlier versions lack it.
+COMPUTED: Final = """
+CREATE TABLE computed (
+    target INTEGER PRIMARY KEY REFERENCES targets,
+    fields TEXT NOT NULL
 );
 """
 
@@ -187,6 +201,7 @@ CREATE TEMP TABLE drafts (
     wanted TEXT,
     ends TEXT,
     detail TEXT NOT NULL,
+    computed TEXT,
     UNIQUE (cluster, uid)
 );
 """

@@ -25,6 +25,7 @@ _FIXED: Final = (
     "SELECT id, name, server, context, first, last FROM clusters ORDER BY id",
     "SELECT * FROM resources ORDER BY id",
     "SELECT * FROM targets ORDER BY id",
+    "SELECT * FROM computed ORDER BY target",
 )
 """What never changes after the seal. `plan_digest` is left out, since that of an undo is computed
 from the seal."""

@@ -12,7 +12,7 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.journal import codec, meta, seal, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import run_file_error
-from fleetpatch.journal.schema import STAGING
+from fleetpatch.journal.schema import FORMAT_VERSION, STAGING
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunState
@@ -20,7 +20,7 @@ from fleetpatch.model.units import Amount
 
 # An object that several blocks select, or that two pages show, is one target.
 _DRAFT = """
-INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO drafts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (cluster, uid) DO UPDATE SET blocks = blocks | excluded.blocks
 """
 
@@ -49,6 +49,13 @@ INSERT INTO outcomes
 SELECT t.id, d.ends, NULL, 0, 0, 0.0, NULL, d.detail, NULL, NULL, ?
 FROM targets t JOIN drafts d ON d.cluster = t.cluster AND d.uid = t.uid
 WHERE d.ends IS NOT NULL ORDER BY t.id
+"""
+
+_COMPUTED = """
+INSERT INTO computed
+SELECT t.id, d.computed
+FROM targets t JOIN drafts d ON d.cluster = t.cluster AND d.uid = t.uid
+WHERE d.computed IS NOT NULL AND d.ends IS NULL ORDER BY t.id
 """
 
 
@@ -131,6 +138,8 @@ class SurveyTable:
             # From here on targets have ids: clusters, waves and outcomes refer to them.
             targets = connection.execute(_TARGETS).rowcount
             connection.execute(_RANGES)
+            if connection.execute(_COMPUTED).rowcount:
+                connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             waves.store(self._database, done)
             ended = connection.execute(_ENDS, (now,)).rowcount
             meta.add_to_row_count(self._database, "targets", targets)

@@ -159,8 +159,11 @@ class ApiServer:
         selector: str,
         field_selector: str,
         whole: bool = False,
+        metadata: bool = False,
     ) -> AsyncIterator[Page]:
-        """List page by page, metadata or whole objects; `namespace` None lists all namespaces.
+        """List page by page, labels and annotations or whole objects.
+
+        `metadata` keeps all metadata but managedFields. `namespace` None lists all namespaces.
 
         Raises CredentialsError, and ClusterError where the list cannot be read to its end, is
         forbidden, or contains objects that were not asked for.
@@ -169,7 +172,8 @@ class ApiServer:
         if namespace is not None:
             what += f" in {namespace}"
         selectors = {"labelSelector": selector, "fieldSelector": field_selector}
-        position: listing.Position | None = listing.Position(self._page_size, whole=whole)
+        kept = listing.Kept(whole=whole, metadata=metadata)
+        position: listing.Position | None = listing.Position(self._page_size, kept=kept)
         progress = ListProgress()
         while position is not None:
             query = selectors | {"limit": str(position.limit), "continue": position.token}

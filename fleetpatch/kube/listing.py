@@ -95,6 +95,13 @@ _TOO_LARGE: Final = re.compile(r"too large|larger than max|resource ?exhausted",
 """Texts of etcd and gRPC in a 500 for a page that exceeds their message size."""
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What is kept of each object: labels and annotations, or all `metadata`, or the `whole`."""
+
+    whole: bool = False
+    metadata: bool = False
+
+
 class Position(msgspec.Struct, frozen=True):
     """The next page to request, and counts of what has happened to the list so far.
 
@@ -109,7 +116,7 @@ class Position(msgspec.Struct, frozen=True):
     new_pages: int = 0
     repeated_pages: int = 0
     inconsistent: bool = False
-    whole: bool = False
+    kept: Kept = msgspec.field(default_factory=Kept)
 
     @property
     def is_smallest(self) -> bool:
@@ -146,7 +153,7 @@ def next_step(position: Position, progress: ListProgress, raw: RawReply, what: s
 
 
 def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> NextStep:
-    page = decode_page(raw, whole=position.whole)
+    page = decode_page(raw, whole=position.kept.whole, metadata=position.kept.metadata)
     if page is None:
         problem = unreadable_item(raw) or decode_answer(raw).message or "of objects"
         raise ClusterError(
@@ -196,7 +203,7 @@ def _after_expiry(position: Position, progress: ListProgress, raw: Raw, what: st
         restarts=restarts,
         expiries=expiries,
         inconsistent=True,
-        whole=position.whole,
+        kept=position.kept,
     )
     return NextStep(None, first, restarts)
 

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from fleetpatch.model.computed import Expression, expressions_in
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, annotation, label, look_up
 from fleetpatch.model.patterns import beginning
 
@@ -35,6 +36,8 @@ class MetadataChange(msgspec.Struct, frozen=True, dict=True):
     key is written twice; `fleetpatch.model.plan.checks.patch` refuses such plans. A pattern removes
     the keys that an object has and that match it, except those that the change names otherwise.
     With `keeps_existing` an object that has another value for a key to set is not changed at all.
+    `expressions` compute the values of further labels and annotations for each object. Patterns
+    leave the fields in `spared` alone.
     """
 
     labels: Mapping[str, str | None] = {}
@@ -46,6 +49,8 @@ class MetadataChange(msgspec.Struct, frozen=True, dict=True):
     copy_annotations: Mapping[str, str] = {}
     label_patterns: tuple[str, ...] = ()
     annotation_patterns: tuple[str, ...] = ()
+    expressions: Mapping[Path, Expression] = {}
+    spared: frozenset[Path] = frozenset()
 
     # `dict=True`, because `cached_property` needs a `__dict__`. These values are the same for all
     # objects, and a run uses them for each object, so they are computed once.
@@ -56,7 +61,7 @@ class MetadataChange(msgspec.Struct, frozen=True, dict=True):
         # drift.
         moves = (self.renames, self.copies)
         moved = {path for of_kind in moves for pair in of_kind.items() for path in pair}
-        return tuple(sorted({*self.values, *moved}))
+        return tuple(sorted({*self.values, *moved, *self.expressions}))
 
     @cached_property
     def named(self) -> frozenset[Path]:
@@ -106,7 +111,7 @@ class MetadataChange(msgspec.Struct, frozen=True, dict=True):
             ("metadata", name, key)
             for name, beginnings in self._patterns.items()
             for key in _keys(document, name)
-            if key.startswith(beginnings)
+            if key.startswith(beginnings) and ("metadata", name, key) not in self.spared
         )
         return tuple(sorted({*self.named, *matching}))
 
@@ -123,7 +128,7 @@ def _keys(document: Json, name: str) -> Iterable[str]:
     return found if isinstance(found, Mapping) else ()
 
 
-class BodyPatch(msgspec.Struct, frozen=True):
+class BodyPatch(msgspec.Struct, frozen=True, dict=True):
     """A patch body from the plan: a document, or for JSON Patch a list of operations.
 
     `manager` is the field manager of the request. It is a part of the change, because an apply
@@ -133,6 +138,11 @@ class BodyPatch(msgspec.Struct, frozen=True):
     type: PatchType
     body: Json
     manager: str = FIELD_MANAGER
+
+    @cached_property
+    def expressions(self) -> Mapping[Path, Expression]:
+        """The expressions in the body; a JSON Patch has none."""
+        return {} if self.type is PatchType.JSON else expressions_in(self.body)
 
 
 class Restoration(msgspec.Struct, frozen=True):

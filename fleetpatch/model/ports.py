@@ -3,6 +3,7 @@
 | port | implemented by |
 |---|---|
 | `Cluster` | `fleetpatch.kube.client` |
+| `Expressions` | `fleetpatch.evaluation.evaluator` |
 | `Journal` | `fleetpatch.journal.runfile` |
 | `Leases` | `fleetpatch.kube.lease` |
 | `Clock` | `fleetpatch.engine.clock` |
@@ -17,7 +18,7 @@ import msgspec
 
 from fleetpatch.model.answer import Reply
 from fleetpatch.model.change import PatchRequest
-from fleetpatch.model.fields import Fields
+from fleetpatch.model.fields import Fields, Json
 from fleetpatch.model.lease import LeaseRecord, LeaseReply
 from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
@@ -44,7 +45,8 @@ class Draft(msgspec.Struct, frozen=True):
 
     `ends` is None for a target to be patched. A target that needs no patch, or cannot have one,
     ends when it is planned: then `ends` is the reason (`already-set`, `clash`, `exists`,
-    `inapplicable`, `unreadable`) and `detail` explains it.
+    `inapplicable`, `unreadable`) and `detail` explains it. `computed` has the values of the
+    expressions in a patch body.
     """
 
     cluster: str
@@ -55,6 +57,56 @@ class Draft(msgspec.Struct, frozen=True):
     wanted: Fields | None = None
     ends: Reason | None = None
     detail: str = ""
+    computed: Fields | None = None
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """An object that expressions are evaluated for, and (of a dependent) the object that owns it.
+
+    Both are in the shape of the API: whole, or with `apiVersion`, `kind` and `metadata` alone.
+    """
+
+    namespace: str
+    object: Json
+    owner: Json = None
+
+
+class MissingKey(msgspec.Struct, frozen=True):
+    """A key that an expression looked up in a table, and that has no row there."""
+
+    table: str
+    key: str
+
+
+class Evaluated(msgspec.Struct, frozen=True):
+    """What the expressions of a plan yield for one object.
+
+    `matches` is the value of the block's `where`; if it is False, `values` is empty. `values` has
+    the value of each expression of the patch, ABSENT for an absent optional. If `error` is set, it
+    says why an expression has no valid value, and the others do not count.
+    """
+
+    matches: bool = True
+    values: Fields = {}
+    error: str = ""
+    missing_keys: tuple[MissingKey, ...] = ()
+
+
+class Expressions(Protocol):
+    """Evaluates the expressions of one plan, away from this process."""
+
+    def reads_whole(self, block: int) -> bool:
+        """Report whether an expression for the block's objects reads more than their metadata."""
+        ...
+
+    async def evaluate(
+        self, cluster: str, block: int, subjects: Sequence[Subject]
+    ) -> Sequence[Evaluated]:
+        """Evaluate the block's `where` and the values of the patch for each object, in order.
+
+        Never raises for what an expression does, only for the surroundings: SurroundingsError.
+        """
+        ...
 
 
 class Cluster(Protocol):
@@ -79,8 +131,11 @@ class Cluster(Protocol):
         selector: str,
         field_selector: str,
         whole: bool,
+        metadata: bool = False,
     ) -> AsyncIterator[Page]:
-        """List page by page: metadata, or (`whole`) whole objects; `namespace` None lists all.
+        """List page by page: labels and annotations, or (`whole`) whole objects.
+
+        `metadata` keeps all metadata of each object but managedFields. `namespace` None lists all.
 
         Raises ClusterError or CredentialsError.
         """

@@ -26,6 +26,7 @@ class Seen(msgspec.Struct, frozen=True):
     - `api_version`, `kind`: the object's own, which may be empty.
     - `managed_fields`: `metadata.managedFields`, which shows who wrote which field; only a GET
       requests it.
+    - `metadata`: the metadata without managedFields, if a LIST requested it.
     """
 
     namespace: str
@@ -39,6 +40,7 @@ class Seen(msgspec.Struct, frozen=True):
     api_version: str = ""
     kind: str = ""
     managed_fields: Json = None
+    metadata: Json = None
 
     def is_readable_at(self, paths: Iterable[Path]) -> bool:
         """Report whether the values at these paths are known completely."""
@@ -78,6 +80,7 @@ class Target(msgspec.Struct, frozen=True):
     - `blocks`: the positions, in the plan's `targets`, of the blocks that selected it.
     - `wanted`: the values after the patch, if they do not follow from `before` alone.
     - `earlier`: what an earlier attempt stored, if that was not what was wanted.
+    - `computed`: the values of the expressions in a patch body, by their paths in it.
     """
 
     id: TargetId
@@ -91,3 +94,4 @@ class Target(msgspec.Struct, frozen=True):
     blocks: frozenset[int] = frozenset()
     wanted: Fields | None = None
     earlier: EarlierWrite | None = None
+    computed: Fields | None = None

@@ -16,6 +16,7 @@ from fleetpatch._version import __version__
 from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.planning.coverage import check_coverage
+from fleetpatch.campaign.planning.expressions import expressions_of
 from fleetpatch.campaign.planning.kinds import resolve_kinds
 from fleetpatch.campaign.planning.reach import Reach
 from fleetpatch.campaign.running import steering
@@ -36,11 +37,13 @@ from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.ports import Expressions
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.rules.planning.guards import (
     find_unselective,
     refuse_clashes,
+    refuse_errors,
     refuse_none,
     refuse_shared,
 )
@@ -73,6 +76,7 @@ async def expand(
     if not everything:
         narrowing = [block.narrowing for block in plan.targets]
         source.refuse(find_unselective(narrowing), UnselectiveError)
+    expressions = expressions_of(plan)
     started = settings.clock.monotonic()
     info = _info(source, settings, dry_run=dry_run)
     async with AsyncExitStack() as stack:
@@ -87,7 +91,7 @@ async def expand(
         with journal.planning():
             stack.enter_context(steering.holding(path))
             journal.note_releases(releases)
-            await _fill(journal, plan, list_queries, settings, reach)
+            await _fill(journal, plan, list_queries, settings, reach, expressions)
             # Also those that were lost while they were listed: some of their objects are unknown.
             reach.reached(clusters)
             journal.leave_out(reach.infos(clusters))
@@ -150,6 +154,7 @@ async def _fill(
     list_queries: Sequence[ListQuery],
     settings: Settings,
     reach: Reach,
+    expressions: Expressions | None,
 ) -> None:
     survey = Survey(
         plan.change(),
@@ -158,6 +163,7 @@ async def _fill(
         max_targets=plan.guards.max_targets,
         releases=journal.releases,
         on_unreachable=reach.lose,
+        expressions=expressions,
     )
     await survey.run(list_queries)
     if shared := journal.shared():
@@ -166,6 +172,8 @@ async def _fill(
     # After the survey, so that the message has the number of all clashes.
     if plan.guards.on_clash == "refuse":
         refuse_clashes(survey.clashes, survey.first_clash)
+    if plan.guards.on_error == "refuse":
+        refuse_errors(survey.errors)
     # Once each: there is a query for each name of an object.
     refuse_none(survey.found, list(dict.fromkeys(map(str, list_queries))))
     for name in survey.inconsistent:

@@ -101,6 +101,23 @@ class _ManagedObject(_Object, rename="camel", gc=False):
     metadata: _ManagedMetadata
 
 
+class _DetailedMetadata(_Metadata, rename="camel", gc=False):
+    """All metadata but managedFields, which take most of the bytes and are for servers."""
+
+    creation_timestamp: Any = None
+    deletion_timestamp: Any = None
+    deletion_grace_period_seconds: Any = None
+    finalizers: Any = None
+    generate_name: Any = None
+    generation: Any = None
+    owner_references: Any = None
+    self_link: Any = None
+
+
+class _DetailedObject(_Object, rename="camel", gc=False):
+    metadata: _DetailedMetadata
+
+
 class _ListMetadata(msgspec.Struct, gc=False):
     token: str | None = msgspec.field(name="continue", default=None)
 
@@ -113,6 +130,10 @@ class _AnyList(msgspec.Struct, rename="camel", gc=False, kw_only=True):
 
 class _List(_AnyList, gc=False):
     items: list[_Object] | None
+
+
+class _DetailedList(_AnyList, gc=False):
+    items: list[_DetailedObject] | None
 
 
 # Items stay undecoded, so that one damaged object does not make the whole page undecodable.
@@ -142,10 +163,14 @@ class _Status(msgspec.Struct):
     metadata: _ListMetadata | None = None
 
 
+_CAMEL: Final = {
+    field.name: field.encode_name for field in msgspec.structs.fields(_DetailedMetadata)
+}
 _objects: Final = msgspec.json.Decoder(_Object)
 _named: Final = msgspec.json.Decoder(_Named)
 _managed_objects: Final = msgspec.json.Decoder(_ManagedObject)
 _lists: Final = msgspec.json.Decoder(_List)
+_detailed_lists: Final = msgspec.json.Decoder(_DetailedList)
 _raw_lists: Final = msgspec.json.Decoder(_RawList)
 _statuses: Final = msgspec.json.Decoder(_Status)
 
@@ -191,13 +216,19 @@ def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> An
     )
 
 
-def decode_page(raw: Raw, *, whole: bool = False) -> ListPage | None:
+def decode_page(raw: Raw, *, whole: bool = False, metadata: bool = False) -> ListPage | None:
     """Decode a page; None where the body is not a list of objects.
 
-    `Seen.unreadable` says why an object could not be decoded as a whole.
+    `Seen.unreadable` says why an object could not be decoded as a whole. With `metadata`, objects
+    that are not decoded as a whole keep all their metadata but managedFields.
     """
     if whole:
         return _whole_page(raw.body)
+    if metadata:
+        detailed = decode(_detailed_lists, raw.body)
+        if detailed is None:
+            return None
+        return _page(detailed, tuple(_seen_detailed(item) for item in detailed.items or ()))
     page = decode(_lists, raw.body)
     if page is None:
         return None
@@ -320,6 +351,15 @@ def _seen(shown: _Object, whole: Json = None, *, unreadable: str = "") -> Seen:
         shown.api_version or "",
         shown.kind or "",
     )
+
+
+def _seen_detailed(shown: _DetailedObject) -> Seen:
+    known = {
+        _CAMEL[name]: value
+        for name in shown.metadata.__struct_fields__
+        if (value := getattr(shown.metadata, name)) is not None
+    }
+    return replace(_seen(shown), metadata=known)
 
 
 def _strings(values: dict[str, str | None] | None) -> Mapping[str, str]:

@@ -17,6 +17,7 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.plan import digest
 from fleetpatch.model.plan.beside import Folder
+from fleetpatch.model.plan.checks.computed import check_computed, with_placeholders
 from fleetpatch.model.plan.checks.documents import check_documents
 from fleetpatch.model.plan.checks.fleet import check_fleet
 from fleetpatch.model.plan.checks.keys import check_keys
@@ -116,7 +117,7 @@ class PlanFile(PartialRepr, frozen=True):
 
         `unresolved` has the names of kinds that the clusters do not resolve.
         """
-        tree = self.document.tree
+        tree = with_placeholders(self.document.tree)
         findings = [
             *check_resolved(tree, unresolved),
             *check_clusters(tree, clusters, dry_run=dry_run),
@@ -180,7 +181,9 @@ def _checked(document: Document, folder: str = "") -> PlanFile:
     if document.is_unreadable:
         raise PlanError(document.problems)
     plan, findings = check_shape(document.tree, document.source)
-    findings += tuple(found for check in _CHECKS for found in check(document.tree))
+    literal = with_placeholders(document.tree)
+    findings += tuple(found for check in _CHECKS for found in check(literal))
+    findings += tuple(check_computed(document.tree))
     findings += tuple(check_program(document.tree, folder)) if folder else ()
     read = TablesRead(document.tree, Folder(folder, document.file if folder else ""))
     findings += tuple(read.findings)
@@ -189,7 +192,7 @@ def _checked(document: Document, folder: str = "") -> PlanFile:
     written = (*check_plain(document.root), *check_encodable(document.tree))
     findings += tuple(one for one in written if one.path not in wrong)
     # After the others: what a provider does not accept may follow from another mistake.
-    findings += tuple(_unless_reported(check_providers(document.tree), findings))
+    findings += tuple(_unless_reported(check_providers(literal), findings))
     problems = [*_placed(document, findings), *read.problems]
     if plan is None or problems:
         raise PlanError(problems)

@@ -5,8 +5,8 @@ a value that could be written into the file, which changes nothing, not even the
 are only wrong in combination are found in `fleetpatch.model.plan.checks`.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec.structs import replace
 from pydantic import Field
@@ -19,6 +19,8 @@ from fleetpatch.model.change import (
     PatchType,
     PlanChange,
 )
+from fleetpatch.model.computed import Expression
+from fleetpatch.model.fields import Path, annotation, label
 from fleetpatch.model.patterns import is_pattern
 from fleetpatch.model.plan.lease import LockSection
 from fleetpatch.model.plan.retry import RetrySection
@@ -27,6 +29,7 @@ from fleetpatch.model.plan.section import (
     AnnotationPattern,
     AnnotationValue,
     AnyOf,
+    CelText,
     CountOrPercentage,
     DnsLabel,
     FieldManager,
@@ -56,11 +59,22 @@ class MetadataSection(Section):
     """Notes with free keys, such as a ticket; they are kept in the run."""
 
 
-def _keys(values: Mapping[str, str | None]) -> Mapping[str, str | None]:
-    return {key: value for key, value in values.items() if not is_pattern(key)}
+_Values: TypeAlias = Mapping[str, str | Expression | None]
 
 
-def _patterns(values: Mapping[str, str | None]) -> tuple[str, ...]:
+def _literal(values: _Values) -> dict[str, str | None]:
+    return {
+        key: value
+        for key, value in values.items()
+        if not (isinstance(value, Expression) or is_pattern(key))
+    }
+
+
+def _computed(values: _Values, path: Callable[[str], Path]) -> dict[Path, Expression]:
+    return {path(key): value for key, value in values.items() if isinstance(value, Expression)}
+
+
+def _patterns(values: _Values) -> tuple[str, ...]:
     return tuple(sorted(filter(is_pattern, values)))
 
 
@@ -68,13 +82,15 @@ class PatchSection(Section):
     """What to change: labels and annotations, or one patch body; and how it is sent."""
 
     labels: Annotated[Mapping[LabelPattern, LabelValue], Field(min_length=1)] = {}
-    """Labels to set; null removes. prefix/* with null removes all keys with the prefix."""
+    """Labels to set: text, or {cel: EXPRESSION}. null removes; prefix/* with null removes all keys
+    with the prefix."""
     rename_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
     """Labels to rename, old key to new key; each object keeps its value."""
     copy_labels: Annotated[Mapping[LabelKey, LabelKey], Field(min_length=1)] = {}
     """Labels to copy, old key to new key; each object keeps the old label, too."""
     annotations: Annotated[Mapping[AnnotationPattern, AnnotationValue], Field(min_length=1)] = {}
-    """Annotations to set; null removes. prefix/* with null removes all keys with the prefix."""
+    """Annotations to set: text, or {cel: EXPRESSION}. null removes; prefix/* with null removes all
+    keys with the prefix."""
     rename_annotations: Annotated[Mapping[AnnotationKey, AnnotationKey], Field(min_length=1)] = {}
     """Annotations to rename, old key to new key; each object keeps its value."""
     copy_annotations: Annotated[Mapping[AnnotationKey, AnnotationKey], Field(min_length=1)] = {}
@@ -107,14 +123,18 @@ class PatchSection(Section):
             if body is not None:
                 return BodyPatch(patch_type, body, self.field_manager)
         return MetadataChange(
-            labels=_keys(self.labels),
-            annotations=_keys(self.annotations),
+            labels=_literal(self.labels),
+            annotations=_literal(self.annotations),
             rename_labels=self.rename_labels,
             copy_labels=self.copy_labels,
             rename_annotations=self.rename_annotations,
             copy_annotations=self.copy_annotations,
             label_patterns=_patterns(self.labels),
             annotation_patterns=_patterns(self.annotations),
+            expressions={
+                **_computed(self.labels, label),
+                **_computed(self.annotations, annotation),
+            },
         )
 
     def options(self) -> PatchOptions:
@@ -137,6 +157,8 @@ class GuardsSection(Section):
     """If a cluster cannot be reached when the plan is expanded: refuse, or plan the others."""
     on_empty: Literal["warn", "refuse"] = "warn"
     """If nothing matches in a cluster or a named namespace, or a named object is missing."""
+    on_error: Literal["refuse", "skip"] = "refuse"
+    """If an expression fails on an object, or has no valid value: refuse the plan, or skip it."""
     max_targets: Annotated[Annotated[int, Field(ge=1)] | None, Given] = None
     """Refuse a plan that matches more objects. Absent: no limit."""
     allow_keys: AnyOf[AnnotationKey] = ()
@@ -187,6 +209,8 @@ class Plan(Section):
     """The objects: the union of these blocks."""
     tables: Annotated[Mapping[Identifier, TableSection], Field(min_length=1)] = {}
     """Tables beside the plan, by the names that expressions give them."""
+    variables: Mapping[Identifier, CelText] = {}
+    """CEL expressions that others use as variables.NAME."""
     patch: PatchSection
     """What to change in each object."""
     guards: GuardsSection = GuardsSection()
@@ -208,6 +232,11 @@ class Plan(Section):
     def name(self) -> str:
         """The plan's name."""
         return self.metadata.name
+
+    @property
+    def has_expressions(self) -> bool:
+        """Whether objects are evaluated by expressions when the plan is expanded."""
+        return any(block.where for block in self.targets) or bool(self.change().expressions)
 
     def change(self) -> PlanChange:
         """Return the change, independent of the plan file."""

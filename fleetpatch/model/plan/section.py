@@ -6,7 +6,7 @@ Its reader raises ValueError (or SelectorError) with a sentence for people; `sha
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Final, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -20,8 +20,10 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticKnownError
 
 from fleetpatch.model import names, patterns, units
+from fleetpatch.model.computed import KEY, Expression, expression_of
 from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount, Percent
@@ -157,11 +159,53 @@ DnsLabel: TypeAlias = Annotated[
 LabelKey: TypeAlias = Annotated[str, valid(names.problem_of_label_key)]
 LabelPattern: TypeAlias = Annotated[str, valid(patterns.problem_of_label_pattern)]
 """The key of a label, or a pattern of keys."""
-LabelValue: TypeAlias = Annotated[
-    Annotated[str, valid(names.problem_of_label_value)] | None,
-    WithJsonSchema(
+
+
+def _computable(problem_of: Callable[[str], str | None]) -> PlainValidator:
+    """Make a validator of a value that is text, null, or an expression."""
+
+    def check(value: object) -> str | Expression | None:
+        if value is None:
+            return None
+        if isinstance(value, Expression):
+            return value
+        if expression := expression_of(value):
+            return expression
+        if not isinstance(value, str):
+            raise PydanticKnownError("string_type")
+        if problem := problem_of(value):
+            raise ValueError(problem)
+        return value
+
+    return PlainValidator(check)
+
+
+def _write_computable(value: str | Expression | None) -> Any:
+    return {KEY: value.text} if isinstance(value, Expression) else value
+
+
+def _computable_schema(text: dict[str, Any]) -> WithJsonSchema:
+    return WithJsonSchema(
         {
-            "type": ["string", "null"],
+            "anyOf": [
+                {"type": ["string", "null"], **text},
+                {
+                    "type": "object",
+                    "properties": {KEY: {"type": "string"}},
+                    "required": [KEY],
+                    "additionalProperties": False,
+                },
+            ]
+        }
+    )
+
+
+LabelValue: TypeAlias = Annotated[
+    str | Expression | None,
+    _computable(names.problem_of_label_value),
+    PlainSerializer(_write_computable),
+    _computable_schema(
+        {
             "maxLength": names.MAX_NAME,
             "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
         }
@@ -175,7 +219,14 @@ FieldManager: TypeAlias = Annotated[
 AnnotationKey: TypeAlias = Annotated[str, valid(names.problem_of_annotation_key)]
 AnnotationPattern: TypeAlias = Annotated[str, valid(patterns.problem_of_annotation_pattern)]
 """The key of an annotation, or a pattern of keys."""
-AnnotationValue: TypeAlias = Annotated[str | None, WithJsonSchema({"type": ["string", "null"]})]
+AnnotationValue: TypeAlias = Annotated[
+    str | Expression | None,
+    _computable(lambda _: None),
+    PlainSerializer(_write_computable),
+    _computable_schema({}),
+]
+CelText: TypeAlias = Annotated[str, Field(min_length=1)]
+"""A CEL expression; `fleetpatch.model.plan.checks.expressions` compiles it."""
 
 ContentDigest: TypeAlias = Annotated[
     str,

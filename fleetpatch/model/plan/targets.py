@@ -14,6 +14,7 @@ from fleetpatch.model.names import (
 from fleetpatch.model.plan.auth import Auth
 from fleetpatch.model.plan.retry import ClusterRetrySection
 from fleetpatch.model.plan.section import (
+    CelText,
     DnsLabel,
     Given,
     LabelSelector,
@@ -91,6 +92,8 @@ class TargetBlock(Section):
     """A label selector, as for kubectl -l. Absent: every object of the kinds."""
     field_selector: ObjectFieldSelector = FieldSelector()
     """A field selector, as for kubectl --field-selector."""
+    where: Annotated[CelText | None, Given] = None
+    """A CEL expression over each listed object; only those for which it is true are targets."""
 
     @property
     def narrowing(self) -> Selector | FieldSelector:

@@ -41,6 +41,7 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.covering import covers, is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
+from fleetpatch.rules.patching.computed import change_of_target
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, goal, need
 
@@ -89,7 +90,8 @@ def after_read(
         if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
             return End(Reason.DRIFTED, drift, wrote=ours or None)
         rules = merge_rules(target.resource, release)
-        step = _overwrite(change, seen, rules, matches=matches, writers=writers)
+        own = change_of_target(change, target)
+        step = _overwrite(own, seen, rules, matches=matches, writers=writers)
         return _with_ours(step, ours, target.before)
     if ours and not repeatable:
         # It was carried out in part. Sending it again would apply that part twice.

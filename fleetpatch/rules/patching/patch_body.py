@@ -24,6 +24,7 @@ from fleetpatch.model.change import (
 from fleetpatch.model.encoding import encode
 from fleetpatch.model.fields import ABSENT, Fields, Json, Value
 from fleetpatch.model.target import Target
+from fleetpatch.rules.patching.computed import body_of_target
 
 _DEFAULT_OPTIONS: Final = PatchOptions()
 
@@ -39,7 +40,7 @@ class RequestBuilder:
         self._change = change
         self._shared: Fields | None = None
         self._head = b""
-        if isinstance(change, MetadataChange) and change.values and not change.varies:
+        if isinstance(change, MetadataChange) and _are_shared(change):
             self._shared = change.values
             # `{"metadata":{"labels":{...}}}` without its last two braces: the guard is appended.
             self._head = encode(_document(change.values, {}))[:-2] + b","
@@ -55,6 +56,11 @@ class RequestBuilder:
         return PatchRequest(PatchType.MERGE, self._head + guard[1:] + b"}", options)
 
 
+def _are_shared(change: MetadataChange) -> bool:
+    """Report whether all objects get the same values."""
+    return bool(change.values) and not (change.varies or change.expressions)
+
+
 def request(
     change: Change,
     target: Target,
@@ -64,13 +70,13 @@ def request(
 ) -> PatchRequest:
     """Make the PATCH that sets the fields to `goal`; with `version` None, only the uid guards it.
 
-    A BodyPatch is sent as written in the plan. Any other change is sent as a merge patch that is
-    made of `goal`.
+    A BodyPatch is sent as written in the plan, with the target's values of its expressions. Any
+    other change is sent as a merge patch that is made of `goal`.
     """
     if not isinstance(change, BodyPatch):
         document = _guarded(_document(goal, target.before), target, version)
         return PatchRequest(PatchType.MERGE, encode(document), options)
-    body = encode(_body(change, target, version))
+    body = encode(_body(body_of_target(change, target), target, version))
     return PatchRequest(change.type, body, options)
 
 

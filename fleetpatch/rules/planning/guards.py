@@ -4,11 +4,16 @@ An override turns off one guard and leaves the others on. That is why there is n
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-from fleetpatch.errors import NothingMatched, Refused
+from fleetpatch.errors import ExpressionError, NothingMatched, Refused
 from fleetpatch.model.plan.problems import Finding
 from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
+from fleetpatch.rules.planning.computed import ExpressionErrors
+
+_KEYS: Final = 10
+"""Keys without a row that a refusal names."""
 
 
 def find_unselective(selectors: Sequence[Selector | FieldSelector]) -> Iterator[Finding]:
@@ -60,6 +65,24 @@ def refuse_clashes(count: int, first: str) -> None:
             f"{count} of the objects already have another value for the new label ({first}); "
             "check them, and narrow the selector or leave them out with guards.onClash: skip"
         )
+
+
+def refuse_errors(errors: ExpressionErrors) -> None:
+    """Apply `guards.onError: refuse` to objects for which an expression has no valid value."""
+    if not errors.count:
+        return
+    keys = errors.keys()
+    shown = ", ".join(f"{table}[{key!r}] ({count})" for table, key, count in keys[:_KEYS])
+    more = f" and {len(keys) - _KEYS} more" if len(keys) > _KEYS else ""
+    raise ExpressionError(
+        f"the expressions of the plan have no valid value for {errors.count} of the objects:"
+        f" {'; '.join(errors.first)}"
+        + (f"; keys without a row: {shown}{more}" if keys else "")
+        + "; correct the expressions or the tables, or leave these objects out with"
+        " guards.onError: skip",
+        errors.count,
+        keys,
+    )
 
 
 def refuse_none(found: int, looked_at: Sequence[str]) -> None:

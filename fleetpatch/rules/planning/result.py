@@ -35,6 +35,6 @@ def applied_values(change: Change, target: Target, settlement: Settlement) -> Fi
         return settlement.wrote
     # Computed from the replaced values and not from the target: if drift was overwritten, the
     # wanted values followed from them, and not from the planned ones.
-    if isinstance(change, MetadataChange):
+    if isinstance(change, MetadataChange) and target.wanted is None:
         return wanted(change, values_before(target, settlement))
     return goal(change, target)

@@ -10,14 +10,21 @@ arguments and values from Python may.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from fleetpatch.model.computed import KEY
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.auth_findings import is_in_auth
 from fleetpatch.model.plan.checks.patch import BODIES
 from fleetpatch.model.plan.problems import Finding, TreePath
-from fleetpatch.model.plan.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from fleetpatch.model.plan.yaml.nodes import (
+    MappingEntry,
+    MappingNode,
+    Node,
+    ScalarNode,
+    SequenceNode,
+)
 from fleetpatch.model.plan.yaml.scalars import ambiguity
 from fleetpatch.model.text import is_unicode
 
@@ -56,6 +63,9 @@ def _plain(node: Node, path: TreePath) -> Iterator[Finding]:
         case SequenceNode(items=items):
             for position, item in enumerate(items):
                 yield from _plain(item, (*path, position))
+        # The text of an expression is text, whatever it looks like.
+        case MappingNode(entries=entries) if _is_any_json(path) and _is_expression(entries):
+            return
         case MappingNode(entries=entries):
             for key, entry in entries.items():
                 here = (*path, key)
@@ -77,6 +87,11 @@ def _scalar(node: ScalarNode, path: TreePath) -> Iterator[Finding]:
     # `team:` would remove the label team: null must be written to mean it.
     if not node.source and (_is_any_json(path) or _is_label_or_annotation(path)):
         yield Finding(path, _EMPTY, of_key=True)
+
+
+def _is_expression(entries: Mapping[str, MappingEntry]) -> bool:
+    value = entries[KEY].node if entries.keys() == {KEY} else None
+    return isinstance(value, ScalarNode) and isinstance(value.value, str)
 
 
 def _is_any_json(path: TreePath) -> bool:
