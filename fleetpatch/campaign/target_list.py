@@ -15,6 +15,7 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.resource import resources_named
 from fleetpatch.model.run import ListedTarget, Standing
+from fleetpatch.model.target import Target
 from fleetpatch.rules.planning.namespaces import select
 from fleetpatch.rules.planning.result import values_after
 
@@ -50,15 +51,20 @@ def list_targets(runs: Sequence[Path], chosen: TargetFilter) -> Iterator[ListedT
         yield from _of_run(runs[0], chosen, chosen.standings or None, *chosen.reasons)
         return
     latest = sorted(runs, key=_recorded_at, reverse=True)
-    seen: set[str] = set()
+    seen: set[object] = set()
     for has_outcome in (True, False):
         for run in latest:
             standings = _ENDED if has_outcome else _OPEN
             for listed in _of_run(run, chosen, standings):
-                if listed.target.uid not in seen:
-                    seen.add(listed.target.uid)
+                if (identity := _identity(listed.target)) not in seen:
+                    seen.add(identity)
                     if chosen.allows(listed):
                         yield listed
+
+
+def _identity(target: Target) -> object:
+    """Return what tells objects apart: the uid, or the name of an object that was not found."""
+    return target.uid or (target.cluster, target.resource.name, target.namespace, target.name)
 
 
 _OPEN = frozenset({Standing.PENDING, Standing.IN_DOUBT})

@@ -1,12 +1,15 @@
 """Resolves the kinds and namespaces of a plan on one cluster, and makes list queries of them."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from fleetpatch.engine.survey import ListQuery
 from fleetpatch.errors import UsageError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.resolve import resolve
+from fleetpatch.model.plan.objects import ReadList
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.targets import TargetBlock
 from fleetpatch.model.resource import Resource, groups_named
 from fleetpatch.rules.planning.namespaces import exact, select
 
@@ -60,11 +63,20 @@ async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence
 
 
 async def list_queries_of(
-    plan: Plan, cluster: ApiServer, kinds: Mapping[str, Resource]
+    plan: Plan,
+    cluster: ApiServer,
+    kinds: Mapping[str, Resource],
+    lists: Mapping[int, ReadList],
 ) -> list[ListQuery]:
-    """Return the list queries for one cluster, in a fixed order. Raises as `namespaces_of`."""
+    """Return the list queries for one cluster, in a fixed order. Raises as `namespaces_of`.
+
+    `lists` are the lists of objects of the plan's blocks.
+    """
     list_queries = []
     for position, block in enumerate(plan.targets):
+        if position in lists:
+            list_queries += _queries_of_list(cluster, position, block, kinds, lists[position])
+            continue
         namespaces = await namespaces_of(cluster, block.namespaces)
         for name in block.kinds:
             list_queries += [
@@ -80,3 +92,30 @@ async def list_queries_of(
                 for field_selector in block.field_selectors
             ]
     return list_queries
+
+
+def _queries_of_list(
+    cluster: ApiServer,
+    position: int,
+    block: TargetBlock,
+    kinds: Mapping[str, Resource],
+    listed: ReadList,
+) -> list[ListQuery]:
+    """Return a query for each kind in each namespace of a list; `position` is that of its block."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for one in listed.objects:
+        if one.cluster in {"", cluster.name}:
+            names[one.namespace].add(one.name)
+    return [
+        ListQuery(
+            cluster,
+            position,
+            kinds[kind],
+            namespace,
+            str(block.selector),
+            str(block.field_selector),
+            frozenset(names[namespace]),
+        )
+        for kind in block.kinds
+        for namespace in sorted(names)
+    ]

@@ -89,7 +89,7 @@ def show(plan: PlanFile, settings: Settings, output: ResultFormat, what: What) -
 
     Exits with 3 if an object that is named does not exist; the others are shown.
     """
-    found, missing = run(lambda: list_objects(plan.plan, settings))
+    found, missing = run(lambda: list_objects(plan, settings))
     for text in missing:
         settings.warn(text)
     lines = {

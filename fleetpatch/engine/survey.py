@@ -6,6 +6,7 @@ the fleet. Several queries run concurrently, so that a slow list does not delay 
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import anyio
 import msgspec
@@ -33,9 +34,19 @@ from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged,
 CONCURRENT_LISTS = 4
 """Lists at a time on one cluster: enough to hide its latency, too few to burden its other users."""
 
+FEW: Final = 100
+"""Named objects of a kind in a namespace up to which each has a request of its own.
+
+A page has 500 objects and takes a server several times as long as one object. So above this number
+a list costs less, unless the namespace has tens of thousands of other objects.
+"""
+
 
 class ListQuery(msgspec.Struct, frozen=True):
-    """A list to request; `block` is its index in the plan's `targets`, `namespace` None is all."""
+    """A list to request; `block` is its index in the plan's `targets`, `namespace` None is all.
+
+    With `names` only these objects are wanted.
+    """
 
     cluster: Cluster
     block: int
@@ -43,6 +54,22 @@ class ListQuery(msgspec.Struct, frozen=True):
     namespace: str | None
     selector: str
     field_selector: str
+    names: frozenset[str] = frozenset()
+
+    @property
+    def field_selectors(self) -> Sequence[str]:
+        """The field selector of each request: one for each of a few names.
+
+        A server answers a list of one name from its key, as it answers a GET.
+        """
+        if not self.names or len(self.names) > FEW:
+            return (self.field_selector,)
+        own = (self.field_selector,) if self.field_selector else ()
+        return [",".join((f"metadata.name={name}", *own)) for name in sorted(self.names)]
+
+    def wants(self, seen: Seen) -> bool:
+        """Report whether an object of the list is wanted."""
+        return not self.names or seen.name in self.names
 
     def __str__(self) -> str:
         place = f"namespace {self.namespace}" if self.namespace else "all namespaces"
@@ -52,6 +79,7 @@ class ListQuery(msgspec.Struct, frozen=True):
 class Survey:
     """Runs list queries; `releases` are the known versions of the clusters ("1.20"), by name.
 
+    `named` has block, cluster, namespace and name of the objects found by queries with names.
     `found` counts the objects listed, `inconsistent` the inconsistent pages by cluster, `clashes`
     the objects whose values clash with the patch; `first_clash` names the first, and the cause.
     `expressions` are evaluated for the objects of each page, before what they need is decided;
@@ -81,6 +109,7 @@ class Survey:
         self.errors = ExpressionErrors()
         self.lost: set[str] = set()
         self.found = 0
+        self.named: set[tuple[int, str, str, str]] = set()
         self.inconsistent: Counter[str] = Counter()
         self.clashes = 0
         self.first_clash = ""
@@ -110,23 +139,34 @@ class Survey:
     async def _list(self, query: ListQuery, listed: MemoryObjectSendStream[Page]) -> None:
         """Send page by page; the next page is requested while this one is written."""
         computed = self._expressions
-        pages = query.cluster.pages(
-            query.resource,
-            namespace=query.namespace,
-            selector=query.selector,
-            field_selector=query.field_selector,
-            whole=reads_whole(self._change) or bool(computed and computed.reads_whole(query.block)),
-            metadata=computed is not None,
-        )
         async with listed:
             try:
-                async for page in pages:
-                    await listed.send(page)
+                for field_selector in query.field_selectors:
+                    pages = query.cluster.pages(
+                        query.resource,
+                        namespace=query.namespace,
+                        selector=query.selector,
+                        field_selector=field_selector,
+                        whole=reads_whole(self._change)
+                        or bool(computed and computed.reads_whole(query.block)),
+                        metadata=computed is not None,
+                    )
+                    async for page in pages:
+                        await listed.send(self._wanted(query, page))
             except UnreachableError as error:
                 if self._on_unreachable is None:
                     raise
                 self._on_unreachable(query.cluster.name, error)
                 self.lost.add(query.cluster.name)
+
+    def _wanted(self, query: ListQuery, page: Page) -> Page:
+        """Return the page without the objects that a query with names does not want."""
+        if not query.names:
+            return page
+        items = [seen for seen in page.items if query.wants(seen)]
+        for seen in items:
+            self.named.add((query.block, query.cluster.name, seen.namespace, seen.name))
+        return replace(page, items=items)
 
     async def _add_page(self, query: ListQuery, page: Page) -> None:
         if page.inconsistent:

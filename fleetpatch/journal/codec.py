@@ -106,7 +106,7 @@ def draft_row(draft: Draft, cluster: int, resource: int) -> Row:
         resource,
         seen.namespace,
         seen.name,
-        seen.uid,
+        seen.uid or _name_of_missing(draft),
         seen.resource_version,
         1 << draft.block,
         text_of(draft.before),
@@ -116,6 +116,12 @@ def draft_row(draft: Draft, cluster: int, resource: int) -> Row:
         draft.detail,
         None if draft.computed is None else text_of(draft.computed),
     )
+
+
+def _name_of_missing(draft: Draft) -> str:
+    """Return what a listed object that does not exist has in place of a uid in `drafts`."""
+    seen = draft.seen
+    return f"{draft.resource.name}/{seen.namespace}/{seen.name}"
 
 
 def meta(facts: Mapping[str, Any]) -> Meta:

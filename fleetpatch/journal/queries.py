@@ -34,6 +34,12 @@ _IN_NAMESPACES: Final = "t.namespace IN (SELECT value FROM json_each(?))"
 _NAMESPACES_OF: Final = """
 SELECT DISTINCT namespace FROM targets WHERE id IN (SELECT value FROM json_each(?)) ORDER BY 1
 """
+# Only what was not found has no uid.
+_NOT_FOUND: Final = """
+SELECT o.detail FROM targets t JOIN outcomes o ON o.target = t.id WHERE t.uid = ''
+ORDER BY t.id LIMIT ?
+"""
+_COUNT_NOT_FOUND: Final = "SELECT count(*) FROM targets WHERE uid = ''"
 _NAMED: Final = """
 SELECT DISTINCT cluster, resource, name FROM targets
 WHERE name IN (SELECT value FROM json_each(?))
@@ -149,6 +155,17 @@ def named(run: RunFile, names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     with run.database.decoding():
         for cluster, resource, name in rows:
             yield run.clusters[cluster], run.resources[resource].name, str(name)
+
+
+def not_found(run: RunFile, limit: int) -> Iterator[str]:
+    """Yield the details of up to `limit` listed objects that did not exist, in their order."""
+    for (detail,) in run.database.rows(_NOT_FOUND, limit):
+        yield str(detail)
+
+
+def count_not_found(run: RunFile) -> int:
+    """Count the listed objects that did not exist when the run was planned."""
+    return int(next(run.database.rows(_COUNT_NOT_FOUND))[0])
 
 
 def _allowed(run: RunFile, places: Places) -> Iterator[tuple[str, list[Any]]]:

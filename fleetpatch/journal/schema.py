@@ -32,7 +32,8 @@ Format
     replaced, if they were not as planned, and those that it made, if they are not as wanted. For a
     target that failed or was skipped, `wrote` is the part of the change that was stored.
     `earlier_writes` keeps both while such a target is tried again. `blocks` is a bit mask of
-    positions in the plan's `targets`. Times are seconds since the epoch.
+    positions in the plan's `targets`. `uid` and `resource_version` are empty for an object that the
+    plan lists by name and that did not exist. Times are seconds since the epoch.
 
 Planning
     During a survey, drafts are kept in SQLite's temporary database (in `SQLITE_TMPDIR`, else

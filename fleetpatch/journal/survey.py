@@ -31,8 +31,8 @@ _RESOURCE = "INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _TARGETS = """
 INSERT INTO targets (cluster, resource, namespace, name, uid, resource_version, blocks,
     before, wanted)
-SELECT d.cluster, r.id, namespace, name, d.uid, resource_version, blocks, before,
-    wanted
+SELECT d.cluster, r.id, namespace, name, iif(resource_version = '', '', d.uid),
+    resource_version, blocks, before, wanted
 FROM drafts d JOIN ranks r ON r.found = d.resource
 LEFT JOIN draft_waves w ON w.cluster = d.cluster AND w.uid = d.uid
 ORDER BY d.cluster, w.wave IS NULL, w.wave, r.id, namespace, name, d.uid
@@ -49,6 +49,16 @@ INSERT INTO outcomes
 SELECT t.id, d.ends, NULL, 0, 0, 0.0, NULL, d.detail, NULL, NULL, ?
 FROM targets t JOIN drafts d ON d.cluster = t.cluster AND d.uid = t.uid
 WHERE d.ends IS NOT NULL ORDER BY t.id
+"""
+
+# Of a listed object that does not exist only the name is known.
+_ENDS_OF_MISSING = """
+INSERT INTO outcomes
+SELECT t.id, d.ends, NULL, 0, 0, 0.0, NULL, d.detail, NULL, NULL, ?
+FROM drafts d JOIN ranks r ON r.found = d.resource
+JOIN targets t ON t.cluster = d.cluster AND t.resource = r.id AND t.namespace = d.namespace
+    AND t.name = d.name AND t.uid = ''
+WHERE d.resource_version = '' ORDER BY t.id
 """
 
 _COMPUTED = """
@@ -142,6 +152,7 @@ class SurveyTable:
                 connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             waves.store(self._database, done)
             ended = connection.execute(_ENDS, (now,)).rowcount
+            ended += connection.execute(_ENDS_OF_MISSING, (now,)).rowcount
             meta.add_to_row_count(self._database, "targets", targets)
             meta.add_to_row_count(self._database, "outcomes", ended)
             self._database.put([("state", RunState.PLANNED.value)])

@@ -17,11 +17,11 @@ CREATE TEMP TABLE IF NOT EXISTS unread (
     cluster INTEGER, uid TEXT, target INTEGER UNIQUE, PRIMARY KEY (cluster, uid)
 ) WITHOUT ROWID
 """
-# An object that needed no patch was not changed.
+# An object that needed no patch was not changed, and one without a uid was not found.
 _FILL: Final = """
 INSERT INTO unread SELECT t.cluster, t.uid, t.id FROM targets t
 LEFT JOIN outcomes o ON o.target = t.id LEFT JOIN reasons r ON r.reason = o.reason
-WHERE coalesce(r.outcome, '') <> 'unchanged'
+WHERE coalesce(r.outcome, '') <> 'unchanged' AND t.uid <> ''
 """
 _PLACES: Final = """
 SELECT t.resource, t.namespace, count(*) FROM unread u JOIN targets t ON t.id = u.target

@@ -59,7 +59,7 @@ def test_a_summary_reads_so() -> None:
         "unchanged         20\n"
         "    already-set                20  had the wanted values already; nothing was sent\n"
         "skipped           11\n"
-        "    gone                        2  deleted since the plan; not created again\n"
+        "    gone                        2  it does not exist; it is not created\n"
         "    drifted                     9  the same field was changed since the plan;"
         " that value was kept\n"
         "failed             3\n"

@@ -4,6 +4,7 @@ Such a name is often misspelled, or the object was deleted, so the preview lists
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import Final
 
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.errors import Refused
@@ -13,6 +14,9 @@ from fleetpatch.model.plan.targets import TargetBlock
 from fleetpatch.model.resource import resources_named
 from fleetpatch.report.places import PreviewPlace, described
 from fleetpatch.rules.planning.namespaces import named
+
+MOST_LISTED: Final = 20
+"""Missing objects of lists that are named; a list may have thousands."""
 
 
 def check_coverage(journal: RunFile, warn: Callable[[str], None]) -> None:
@@ -70,10 +74,18 @@ def _reached(journal: RunFile) -> list[str]:
 def missing_objects(journal: RunFile) -> list[str]:
     """Describe the objects that the plan names, and that the survey did not find."""
     blocks = [block for block in plan_of(journal).targets if block.names]
+    missing = [*_missing_of_lists(journal)]
     if not blocks or journal.info.undo_of:
-        return []
+        return missing
     found = set(queries.named(journal, {name for block in blocks for name in block.names}))
-    return [one for block in blocks for one in _missing(journal, block, found)]
+    return [one for block in blocks for one in _missing(journal, block, found)] + missing
+
+
+def _missing_of_lists(journal: RunFile) -> Iterator[str]:
+    """Describe the first entries of lists of objects that were not found, and count the others."""
+    yield from queries.not_found(journal, MOST_LISTED)
+    if (others := queries.count_not_found(journal) - MOST_LISTED) > 0:
+        yield f"{others} more objects of the lists were not found"
 
 
 def _missing(

@@ -18,6 +18,7 @@ from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.planning.coverage import check_coverage
 from fleetpatch.campaign.planning.expressions import expressions_of
 from fleetpatch.campaign.planning.kinds import resolve_kinds
+from fleetpatch.campaign.planning.object_lists import missing_drafts
 from fleetpatch.campaign.planning.reach import Reach
 from fleetpatch.campaign.running import steering
 from fleetpatch.campaign.running.log import log_server_warnings, open_log_of
@@ -74,8 +75,7 @@ async def expand(
     plan = source.plan
     # Before any request, since this guard needs only the plan.
     if not everything:
-        narrowing = [block.narrowing for block in plan.targets]
-        source.refuse(find_unselective(narrowing), UnselectiveError)
+        source.refuse(find_unselective(plan.targets), UnselectiveError)
     expressions = expressions_of(plan)
     started = settings.clock.monotonic()
     info = _info(source, settings, dry_run=dry_run)
@@ -84,16 +84,17 @@ async def expand(
         path = run_file or _new_path(settings, info.run)
         reach = Reach(plan)
         kinds = await resolve_kinds(source, clusters, reach, dry_run=dry_run)
-        list_queries, releases = await _queries(plan, reach.reached(clusters), kinds, reach)
+        list_queries, releases = await _queries(source, reach.reached(clusters), kinds, reach)
         info = replace(info, clusters=reach.infos(clusters))
         journal = RunFile.create(path, info, now=settings.clock.wall)
         # Removes the file again if anything in the block raises: a refused plan leaves no run.
         with journal.planning():
             stack.enter_context(steering.holding(path))
             journal.note_releases(releases)
-            await _fill(journal, plan, list_queries, settings, reach, expressions)
+            survey = await _fill(journal, source, list_queries, settings, reach, expressions)
             # Also those that were lost while they were listed: some of their objects are unknown.
-            reach.reached(clusters)
+            reached = [cluster.name for cluster in reach.reached(clusters)]
+            journal.add(missing_drafts(source, survey, kinds, reached))
             journal.leave_out(reach.infos(clusters))
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             check_coverage(journal, settings.warn)
@@ -127,7 +128,7 @@ def _info(source: PlanFile, settings: Settings, *, dry_run: bool) -> RunInfo:
 
 
 async def _queries(
-    plan: Plan,
+    source: PlanFile,
     clusters: Sequence[ApiServer],
     kinds: Mapping[str, Mapping[str, Resource]],
     reach: Reach,
@@ -136,11 +137,12 @@ async def _queries(
 
     The run file keeps the versions: what was planned by a version's rules is carried out by them.
     """
+    plan = source.plan
     list_queries: list[ListQuery] = []
     releases: dict[str, str] = {}
     for cluster in clusters:
         with reach.of(cluster):
-            found = await list_queries_of(plan, cluster, kinds[cluster.name])
+            found = await list_queries_of(plan, cluster, kinds[cluster.name], source.objects)
             if depends_on_version(plan.change()):
                 releases[cluster.name] = await cluster.release()
             list_queries += found
@@ -150,12 +152,14 @@ async def _queries(
 
 async def _fill(
     journal: RunFile,
-    plan: Plan,
+    source: PlanFile,
     list_queries: Sequence[ListQuery],
     settings: Settings,
     reach: Reach,
     expressions: Expressions | None,
-) -> None:
+) -> Survey:
+    """List the objects and add their drafts. Raises Refused if a guard refuses the plan."""
+    plan = source.plan
     survey = Survey(
         plan.change(),
         JournalWriter(journal),
@@ -178,6 +182,7 @@ async def _fill(
     refuse_none(survey.found, list(dict.fromkeys(map(str, list_queries))))
     for name in survey.inconsistent:
         journal.mark_inconsistent(name)
+    return survey
 
 
 def usage_of(clusters: Sequence[ApiServer], elapsed: float) -> Usage:

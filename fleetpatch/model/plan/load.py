@@ -7,12 +7,12 @@ order of the file.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 
 from msgspec.structs import replace
 
 from fleetpatch import files
-from fleetpatch.errors import PlanError, UsageError
+from fleetpatch.errors import Placed, PlanError, UsageError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.plan import digest
@@ -37,6 +37,7 @@ from fleetpatch.model.plan.checks.provider import (
 )
 from fleetpatch.model.plan.checks.sections import check_sections
 from fleetpatch.model.plan.checks.values import check_encodable, check_plain
+from fleetpatch.model.plan.objects import ObjectLists, ReadList
 from fleetpatch.model.plan.problems import API_VERSION, Finding, Place, Problem, TreePath
 from fleetpatch.model.plan.programs import check_program
 from fleetpatch.model.plan.schema import Plan
@@ -79,20 +80,22 @@ class PlanFile(PartialRepr, frozen=True):
     """What the runs are named after, if not after the plan."""
     tables: Mapping[str, Table] = {}
     """The rows of the plan's tables, by their names in expressions."""
+    objects: Mapping[int, ReadList] = {}
+    """The lists of objects, by the positions of their blocks in `plan.targets`."""
 
     @classmethod
-    def of(cls, plan: Plan) -> Self:
-        """Wrap a plan that was not read from a file; its tables are in the working directory.
+    def of(cls, plan: Plan) -> "PlanFile":
+        """Wrap a plan that was not read from a file; its files are in the working directory.
 
         Raises PlanError if they cannot be read.
         """
         name = f"plan {plan.name}"
         tree = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        read = TablesRead(tree, Folder("", ""))
+        beside = _FilesBeside(tree, Folder("", ""))
         document = Document(name, None, tree)
-        if problems := [*_placed(document, read.findings), *read.problems]:
+        if problems := [*_placed(document, beside.findings), *beside.problems]:
             raise PlanError(problems)
-        return cls(name, _with_digests(plan, read), document, tables=read.tables)
+        return beside.added_to(cls(name, plan, document))
 
     @property
     def digest(self) -> str:
@@ -185,29 +188,54 @@ def _checked(document: Document, folder: str = "") -> PlanFile:
     findings += tuple(found for check in _CHECKS for found in check(literal))
     findings += tuple(check_computed(document.tree))
     findings += tuple(check_program(document.tree, folder)) if folder else ()
-    read = TablesRead(document.tree, Folder(folder, document.file if folder else ""))
-    findings += tuple(read.findings)
+    beside = _FilesBeside(document.tree, Folder(folder, document.file if folder else ""))
+    findings += beside.findings
     # One finding per place: the shape's message is the more precise one.
     wrong = {finding.path for finding in findings}
     written = (*check_plain(document.root), *check_encodable(document.tree))
     findings += tuple(one for one in written if one.path not in wrong)
     # After the others: what a provider does not accept may follow from another mistake.
     findings += tuple(_unless_reported(check_providers(literal), findings))
-    problems = [*_placed(document, findings), *read.problems]
+    problems = [*_placed(document, findings), *beside.problems]
     if plan is None or problems:
         raise PlanError(problems)
-    return PlanFile(document.file, _with_digests(plan, read), document, folder, tables=read.tables)
+    return beside.added_to(PlanFile(document.file, plan, document, folder))
 
 
-def _with_digests(plan: Plan, read: TablesRead) -> Plan:
-    """Add the digest of each table's content to the plan."""
-    if not plan.tables:
-        return plan
-    tables = {
-        name: table.model_copy(update={"digest": read.digests[name]})
-        for name, table in plan.tables.items()
-    }
-    return plan.model_copy(update={"tables": tables})
+class _FilesBeside:
+    """The files beside a plan, and what is wrong with them."""
+
+    def __init__(self, tree: Json, folder: Folder) -> None:
+        self._tables = TablesRead(tree, folder)
+        self._objects = ObjectLists(tree, folder)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Mistakes in the plan."""
+        return (*self._tables.findings, *self._objects.findings)
+
+    @property
+    def problems(self) -> tuple[Placed, ...]:
+        """Mistakes in the files."""
+        return (*self._tables.problems, *self._objects.problems)
+
+    def added_to(self, source: PlanFile) -> PlanFile:
+        """Add the contents of the files, and their digests to the plan."""
+        plan = source.plan
+        if not (plan.tables or self._objects.lists):
+            return source
+        tables = {
+            name: table.model_copy(update={"digest": self._tables.digests[name]})
+            for name, table in plan.tables.items()
+        }
+        digests = self._objects.digests
+        blocks = tuple(
+            block.with_digest(digests[position]) if position in digests else block
+            for position, block in enumerate(plan.targets)
+        )
+        plan = plan.model_copy(update={"tables": tables, "targets": blocks})
+        lists = self._objects.lists
+        return replace(source, plan=plan, tables=self._tables.tables, objects=lists)
 
 
 def _unless_reported(found: Iterable[Finding], reported: Iterable[Finding]) -> Iterator[Finding]:

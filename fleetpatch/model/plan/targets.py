@@ -1,8 +1,9 @@
 """The plan's `fleet` and `targets`: clusters, kinds, namespaces and selectors."""
 
 import re
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 
+from msgspec.structs import replace
 from pydantic import AfterValidator, Strict, WithJsonSchema
 
 from fleetpatch.model.names import (
@@ -12,6 +13,7 @@ from fleetpatch.model.names import (
     show,
 )
 from fleetpatch.model.plan.auth import Auth
+from fleetpatch.model.plan.objects import Objects
 from fleetpatch.model.plan.retry import ClusterRetrySection
 from fleetpatch.model.plan.section import (
     CelText,
@@ -88,6 +90,8 @@ class TargetBlock(Section):
     """Names and globs; ! in front excludes. Absent: all namespaces."""
     names: ListOf[ObjectName] = ()
     """Names of objects. Absent: all that the selectors match."""
+    objects: Objects = None
+    """Objects by namespace/name or cluster/namespace/name: a list, or {file: FILE}, one a line."""
     selector: LabelSelector = Selector()
     """A label selector, as for kubectl -l. Absent: every object of the kinds."""
     field_selector: ObjectFieldSelector = FieldSelector()
@@ -95,10 +99,16 @@ class TargetBlock(Section):
     where: Annotated[CelText | None, Given] = None
     """A CEL expression over each listed object; only those for which it is true are targets."""
 
+    def with_digest(self, digest: str) -> Self:
+        """Return the block with the digest of the file of its `objects`."""
+        objects = self.objects and replace(self.objects, digest=digest)
+        return self.model_copy(update={"objects": objects})
+
     @property
-    def narrowing(self) -> Selector | FieldSelector:
-        """The selector that limits the block to some objects of its kinds, or an empty one."""
-        return self.field_selectors[0] if self.selector.is_empty else self.selector
+    def is_unselective(self) -> bool:
+        """Whether every object of the kinds matches."""
+        selects = self.names or self.objects or self.where
+        return not selects and self.selector.is_empty and self.field_selector.is_empty
 
     @property
     def field_selectors(self) -> tuple[FieldSelector, ...]:

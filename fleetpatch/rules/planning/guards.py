@@ -8,21 +8,20 @@ from typing import Final
 
 from fleetpatch.errors import ExpressionError, NothingMatched, Refused
 from fleetpatch.model.plan.problems import Finding
-from fleetpatch.model.selectors.field_selector import FieldSelector
-from fleetpatch.model.selectors.label_selector import Selector
+from fleetpatch.model.plan.targets import TargetBlock
 from fleetpatch.rules.planning.computed import ExpressionErrors
 
 _KEYS: Final = 10
 """Keys without a row that a refusal names."""
 
 
-def find_unselective(selectors: Sequence[Selector | FieldSelector]) -> Iterator[Finding]:
-    """Find blocks with an empty selector, which match every object; `--all` allows them.
+def find_unselective(blocks: Sequence[TargetBlock]) -> Iterator[Finding]:
+    """Find blocks without any selector, which match every object; `--all` allows them.
 
     Checked before the survey: with such a plan it would list the whole fleet first.
     """
-    for position, selector in enumerate(selectors):
-        if selector.is_empty:
+    for position, block in enumerate(blocks):
+        if block.is_unselective:
             yield Finding(
                 ("targets", position, "selector"),
                 "is missing, so every object of the kinds would match; add a selector or a field "

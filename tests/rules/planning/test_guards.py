@@ -4,7 +4,7 @@ import pytest
 
 from fleetpatch.errors import Exit, PlanError, Refused, UnselectiveError
 from fleetpatch.model.fields import Json
-from fleetpatch.model.selectors.label_selector import Selector
+from fleetpatch.model.plan.schema import Plan
 from fleetpatch.rules.planning.guards import (
     find_unselective,
     refuse_clashes,
@@ -13,11 +13,19 @@ from fleetpatch.rules.planning.guards import (
 )
 from tests.plans import plan_from
 
-SOME, ALL = Selector.parse("app=etl"), Selector.parse("")
+
+def plan_of(*blocks: dict[str, Json]) -> Plan:
+    return plan_from(
+        {
+            "metadata": {"name": "x"},
+            "targets": [{"kinds": ["jobs.batch"], **block} for block in blocks],
+            "patch": {"labels": {"a": "b"}},
+        }
+    )
 
 
 def test_an_empty_selector_is_refused_and_its_block_named() -> None:
-    (found,) = find_unselective([SOME, ALL])
+    (found,) = find_unselective(plan_of({"selector": "app=etl"}, {}).targets)
 
     assert found.path == ("targets", 1, "selector")
     assert "--all" in found.what
@@ -30,21 +38,20 @@ def test_an_empty_selector_is_refused_and_its_block_named() -> None:
         ({"fieldSelector": "metadata.name=x"}, True),
         ({"fieldSelector": "status.successful!=1"}, True),
         ({"selector": "app", "fieldSelector": "metadata.name=x"}, True),
+        ({"names": ["etl-7"]}, True),
+        ({"objects": ["a/etl-7"]}, True),
+        ({"where": "object.metadata.name != 'x'"}, True),
         ({}, False),
         ({"selector": "", "fieldSelector": ""}, False),
         ({"namespaces": ["a"]}, False),
     ],
 )
-def test_a_field_selector_counts_as_a_selector(block: dict[str, Json], is_enough: bool) -> None:
-    plan = plan_from(
-        {
-            "metadata": {"name": "x"},
-            "targets": [{"kinds": ["jobs.batch"], **block}],
-            "patch": {"labels": {"a": "b"}},
-        }
-    )
+def test_what_names_or_filters_objects_counts_as_a_selector(
+    block: dict[str, Json], is_enough: bool
+) -> None:
+    plan = plan_of(block)
 
-    found = list(find_unselective([block.narrowing for block in plan.targets]))
+    found = list(find_unselective(plan.targets))
 
     assert (not found) is is_enough
     assert all("add a selector or a field" in one.what for one in found)
