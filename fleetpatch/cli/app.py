@@ -32,6 +32,7 @@ VERBS = MappingProxyType(
         "targets": "List the targets of a run.",
         "label": "Set and remove labels on many objects.",
         "annotate": "Set and remove annotations on many objects.",
+        "rbac": "Print the least rights that a plan needs, as roles.",
         "kinds": "Show which patches the job kinds of a provider accept.",
         "schema": "Print the JSON Schema of plan files, for editors.",
         "sandbox": "Serve the embedded API server with a sample fleet.",
