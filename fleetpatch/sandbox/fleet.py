@@ -15,7 +15,13 @@ from typing import Any, Final
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox.apiserver import jobs
-from fleetpatch.sandbox.apiserver.discovery import BATCH_JOBS, JOB_KINDS, NAMESPACES, is_custom
+from fleetpatch.sandbox.apiserver.discovery import (
+    BATCH_JOBS,
+    JOB_KINDS,
+    NAMESPACES,
+    PODS,
+    is_custom,
+)
 from fleetpatch.sandbox.apiserver.store import Store, StoredObject
 from fleetpatch.sandbox.samples import MODELS
 
@@ -41,16 +47,28 @@ class _Source(Random):
         return _uuid(self.getrandbits(_UUID_BITS) ^ self.salt)
 
 
-def fill(store: Store, *, job_count: int, namespace_count: int, seed: int, place: str = "") -> None:
-    """Load the fleet into an empty store; `place` is where it is served."""
+def fill(
+    store: Store,
+    *,
+    job_count: int,
+    namespace_count: int,
+    seed: int,
+    place: str = "",
+    pods: int = 0,
+) -> None:
+    """Load the fleet into an empty store; `place` is where it is served.
+
+    Each job owns `pods` pods. They do not change the rest of the fleet.
+    """
     random = _Source(seed)  # a reproducible fleet, no secrets
     random.salt = Random(place).getrandbits(_UUID_BITS) if place else 0  # noqa: S311 -- likewise
     names = namespace_names(namespace_count)
     store.load(NAMESPACES, [_namespace(random, name) for name in (_ALWAYS, *names)])
     # Collected by kind, because `Store.load` is called once for each.
-    made: dict[Resource, list[StoredObject]] = {kind: [] for kind in JOB_KINDS}
+    made: dict[Resource, list[StoredObject]] = {kind: [] for kind in (*JOB_KINDS, PODS)}
     for kind, document in _jobs(random, job_count, names):
         made[kind].append(document)
+        made[PODS] += [_pod(document, number) for number in range(pods)]
     for kind, documents in made.items():
         store.load(kind, documents)
 
@@ -94,6 +112,30 @@ def _job(random: _Source, kind: Resource, namespace: str, number: int) -> Stored
     if kind == BATCH_JOBS:
         spec = jobs.with_selector(spec, metadata["name"], metadata["uid"])
     return {**_typed(kind), "metadata": metadata, "spec": spec, "status": model.status}
+
+
+def _pod(job: StoredObject, number: int) -> StoredObject:
+    """A pod that a job owns, as the job's controller makes it; without the labels of the job."""
+    owner = job["metadata"]
+    reference = {
+        "apiVersion": job["apiVersion"],
+        "kind": job["kind"],
+        "name": owner["name"],
+        "uid": owner["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    metadata = {
+        "name": f"{owner['name']}-{number}",
+        "namespace": owner["namespace"],
+        # Of the job's uid, so that the source of all that is random stays as it is.
+        "uid": str(uuid.uuid5(uuid.UUID(owner["uid"]), str(number))),
+        "creationTimestamp": owner["creationTimestamp"],
+        "labels": {"controller-uid": owner["uid"], "job-name": owner["name"]},
+        "ownerReferences": [reference],
+    }
+    spec = {"containers": [{"name": "main", "image": "registry.example.com/ml/main:3.28"}]}
+    return {**_typed(PODS), "metadata": metadata, "spec": spec, "status": {"phase": "Running"}}
 
 
 def _labels(random: Random, app: str, namespace: str) -> dict[str, str]:

@@ -72,8 +72,8 @@ class Handler:
         self, incoming: web.BaseRequest, request: ApiRequest, call: Call | None
     ) -> ApiReply | None:
         """Return the reply, or None if the connection was broken."""
-        # Discovery, namespaces and Leases have no faults: the profiles are about job objects.
-        if call is None or call.route.resource not in discovery.JOB_KINDS:
+        # Discovery, namespaces and Leases have no faults: the profiles are about workloads.
+        if call is None or call.route.resource not in discovery.WORKLOADS:
             return self._answer(request)
         if call.route.name and self.load.is_limited:
             return await self.load.handle(lambda: self._with_faults(incoming, request, call))

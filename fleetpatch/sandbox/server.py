@@ -60,6 +60,7 @@ class SandboxOptions:
     """The options of `fleetpatch sandbox`.
 
     - `port`: 0 means any free one.
+    - `pods`: how many pods each job owns.
     - `kubeconfig`: None means a file in a temporary directory, which is removed at the end.
     - `anonymous`: accept requests without credentials (`Access`); CCI never does.
     - `token_lifetime`: of IAM's tokens, in seconds (CCI mode).
@@ -68,6 +69,7 @@ class SandboxOptions:
     port: int = 0
     jobs: int = 2000
     namespaces: int = 20
+    pods: int = 0
     seed: int = 0
     chaos: Chaos = field(default_factory=Chaos)
     kubeconfig: Path | None = None
@@ -157,6 +159,7 @@ class Sandbox:
                 namespace_count=options.namespaces,
                 seed=options.seed,
                 place=place,
+                pods=options.pods,
             )
             server = await sandbox._listen(bound, stack)
             kubeconfig = sandbox._write_kubeconfig(stack, server)

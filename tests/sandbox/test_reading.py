@@ -149,7 +149,7 @@ def test_a_path_that_is_not_served_is_a_plain_404(running: SandboxThread, path: 
 
 
 def test_a_built_in_group_without_the_kind_is_a_status(running: SandboxThread) -> None:
-    missing = running.client.request("GET", "/apis/batch/v1/cronjobs")
+    missing = running.client.request("GET", "/apis/batch/v1/cronbooks")
 
     assert (missing.status, missing.body["reason"]) == (404, "NotFound")
 

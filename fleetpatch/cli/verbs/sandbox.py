@@ -26,6 +26,7 @@ def command(
     ] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Jobs of the sample fleet.")] = 2000,
     namespaces: Annotated[int, typer.Option(min=1, help="Namespaces of the sample fleet.")] = 20,
+    pods: Annotated[int, typer.Option(min=0, help="Pods that each job owns.")] = 0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same fleet.")] = 0,
     provider: Annotated[
         ProviderName, typer.Option(help="The provider whose API is served.")
@@ -63,6 +64,7 @@ def command(
         port=port,
         jobs=jobs,
         namespaces=namespaces,
+        pods=pods,
         seed=seed,
         kubeconfig=kubeconfig,
         chaos=load_chaos(chaos),

@@ -16,6 +16,8 @@ NAMESPACES: Final = Resource(
     "", "v1", "namespaces", "Namespace", short_names=("ns",), namespaced=False
 )
 BATCH_JOBS: Final = Resource("batch", "v1", "jobs", "Job")
+CRON_JOBS: Final = Resource("batch", "v1beta1", "cronjobs", "CronJob", short_names=("cj",))
+PODS: Final = Resource("", "v1", "pods", "Pod", short_names=("po",))
 JOB_KINDS: Final = (
     BATCH_JOBS,
     Resource("batch.volcano.sh", "v1alpha1", "jobs", "Job", "job", ("vcjob", "vj")),
@@ -24,7 +26,9 @@ JOB_KINDS: Final = (
     Resource("kubeflow.org", "v1", "tfjobs", "TFJob", "tfjob"),
 )
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", "lease")
-SERVED: Final = (NAMESPACES, *JOB_KINDS, LEASES)
+WORKLOADS: Final = (*JOB_KINDS, CRON_JOBS, PODS)
+"""Jobs, and what owns them and what they own."""
+SERVED: Final = (NAMESPACES, *WORKLOADS, LEASES)
 VERSION: Final = "v1.20.2"
 
 _PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -82,27 +86,33 @@ def _resource_list(api_version: str, resources: Iterable[Resource]) -> Json:
     }
 
 
-def _group(resource: Resource) -> Json:
-    version = {"groupVersion": resource.api_version, "version": resource.version}
-    return {"name": resource.group, "versions": [version], "preferredVersion": version}
+def _group(name: str, resources: Iterable[Resource]) -> Json:
+    """The entry of a group; its first version is the preferred one."""
+    versions = [
+        {"groupVersion": f"{name}/{version}", "version": version}
+        for version in dict.fromkeys(resource.version for resource in resources)
+    ]
+    return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
 def _documents() -> dict[str, ApiReply]:
     """The answers to all paths outside the resources."""
-    in_groups = (*JOB_KINDS, LEASES)
-    groups = {resource.group: _group(resource) for resource in in_groups}
+    in_groups = [resource for resource in (*JOB_KINDS, CRON_JOBS, LEASES) if resource.group]
+    names = dict.fromkeys(resource.group for resource in in_groups)
+    of_group = {name: [one for one in in_groups if one.group == name] for name in names}
+    groups = {name: _group(name, resources) for name, resources in of_group.items()}
     documents: dict[str, Json] = {
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": list(groups.values())},
-        "/api/v1": _resource_list("v1", [NAMESPACES]),
+        "/api/v1": _resource_list("v1", [NAMESPACES, PODS]),
         "/version": {"major": "1", "minor": "20", "gitVersion": VERSION, "platform": "sandbox"},
     }
-    # Each group has a document for its versions, and one for the resources of its only version.
+    # Each group has a document for its versions, and one for the resources of each version.
     for name, group in groups.items():
         documents[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **group}
-        of_group = [resource for resource in in_groups if resource.group == name]
-        api_version = of_group[0].api_version
-        documents[f"/apis/{api_version}"] = _resource_list(api_version, of_group)
+        for version in dict.fromkeys(resource.api_version for resource in of_group[name]):
+            resources = [one for one in of_group[name] if one.api_version == version]
+            documents[f"/apis/{version}"] = _resource_list(version, resources)
     documents["/"] = {"paths": sorted(documents)}
     replies = {path: ok(content) for path, content in documents.items()}
     health = {path: text(200, "ok") for path in ("/healthz", "/livez", "/readyz")}

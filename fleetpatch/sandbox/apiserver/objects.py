@@ -2,9 +2,9 @@
 
 *Decoding* keeps the fields of the kind and fails as a whole. *Preparing* restores the fields that
 only the server may set. *Checking* compares with the stored object, in the real server's order:
-kind, name, version, validity. Batch Jobs and Leases have their own rules
-(`fleetpatch.sandbox.apiserver.jobs` and `lease`). Custom kinds keep any `spec`, and count its
-changes in `metadata.generation`.
+kind, name, version, validity. Batch Jobs, Pods and Leases have their own rules
+(`fleetpatch.sandbox.apiserver.jobs`, `pods` and `lease`). Other kinds keep any `spec`, and custom
+kinds count its changes in `metadata.generation`.
 """
 
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata
+from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata, pods
 from fleetpatch.sandbox.apiserver.decoding import stored
 from fleetpatch.sandbox.apiserver.routes import Route
 from fleetpatch.sandbox.apiserver.statuses import (
@@ -26,6 +26,8 @@ from fleetpatch.sandbox.apiserver.statuses import (
 from fleetpatch.sandbox.apiserver.store import StoredObject
 
 _KEPT: Final = ("namespace", "creationTimestamp", "generation", "resourceVersion")
+_UNCONDITIONAL: Final = (discovery.BATCH_JOBS, discovery.CRON_JOBS, discovery.PODS)
+"""The kinds whose strategy has `AllowUnconditionalUpdate`."""
 _NO_VERSION: Final = Cause(
     "metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update"
 )
@@ -179,11 +181,10 @@ def version_of(found: dict[str, Any]) -> int:
 
 
 def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) -> None:
-    """Check the version of a request against the stored one; only batch Jobs may leave it out."""
+    """Check the version of a request against the stored one; some kinds may leave it out."""
     resource, version = route.resource, version_of(found)
-    # Batch Jobs allow unconditional updates (`AllowUnconditionalUpdate` of their strategy).
     if version == 0:
-        if resource != discovery.BATCH_JOBS:
+        if resource not in _UNCONDITIONAL:
             raise invalid(resource.group, resource.plural, route.name, [_NO_VERSION])
     elif version != int(stored["resourceVersion"]):
         raise conflict(resource, route.name)
@@ -216,6 +217,8 @@ def _spec_problems(
         return [*jobs.problems(spec, own.get("name", ""), own["uid"]), *changes]
     if resource == discovery.LEASES:
         return list(lease.problems(spec))
+    if resource == discovery.PODS and current:
+        return list(pods.change_problems(spec, current.get("spec")))
     if isinstance(spec, dict):
         return []
     what = "string" if isinstance(spec, str) else type(spec).__name__

@@ -239,6 +239,10 @@ class Writes:
                 prepared |= {"spec": spec, "status": {}}
             case discovery.NAMESPACES:
                 prepared |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+            case discovery.PODS:
+                prepared |= {"status": {"phase": "Pending", "qosClass": "BestEffort"}}
+            case discovery.CRON_JOBS:
+                prepared |= {"status": {}}
             case discovery.LEASES:
                 pass  # a Lease has neither a status nor a generation
             case _:

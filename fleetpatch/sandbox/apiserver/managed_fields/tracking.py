@@ -56,9 +56,16 @@ _UNOWNED: Final = frozenset(
         *((field_step("metadata"), field_step(name)) for name in _IDENTITY),
     }
 )
-_POD: Final = {"metadata": {"creationTimestamp": None}, "spec": {"containers": None}}
+_NO_TIME: Final = {"creationTimestamp": None}
+_POD: Final = {"metadata": _NO_TIME, "spec": {"containers": None}}
 _EMPTY: Final[Mapping[Resource, StoredObject]] = {
     discovery.BATCH_JOBS: {"metadata": {}, "spec": {"template": _POD}, "status": {}},
+    discovery.CRON_JOBS: {
+        "metadata": {},
+        "spec": {"jobTemplate": {"metadata": _NO_TIME, "spec": {"template": _POD}}},
+        "status": {},
+    },
+    discovery.PODS: {"metadata": {}, "spec": {"containers": None}, "status": {}},
     discovery.LEASES: {"metadata": {}, "spec": {}},
     discovery.NAMESPACES: {"metadata": {}, "spec": {}, "status": {}},
 }
