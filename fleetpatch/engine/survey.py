@@ -41,6 +41,10 @@ A page has 500 objects and takes a server several times as long as one object. S
 a list costs less, unless the namespace has tens of thousands of other objects.
 """
 
+_LISTS_IN_ALL = 64
+"""Lists at a time on all clusters of a large fleet: each holds up to two pages in memory. Each
+cluster has one in any case, so that a slow cluster does not delay another one."""
+
 
 class ListQuery(msgspec.Struct, frozen=True):
     """A list to request; `block` is its index in the plan's `targets`, `namespace` None is all.
@@ -104,6 +108,8 @@ class Survey:
         self._writer = writer
         self._progress = progress
         self._max_targets = max_targets
+        self._allowed = max_targets or 0
+        self._counting = anyio.Lock()
         self._on_unreachable = on_unreachable
         self._expressions = expressions
         self.errors = ExpressionErrors()
@@ -118,11 +124,13 @@ class Survey:
         """Run all queries. Raises as cluster and journal do, and Refused above `max_targets`."""
         # One for each cluster: a slow cluster must not delay the lists of another one.
         limiters: dict[str, anyio.CapacityLimiter] = {}
+        names = {query.cluster.name for query in list_queries}
+        lists = max(1, min(CONCURRENT_LISTS, _LISTS_IN_ALL // max(1, len(names))))
         with unwrapped_group():
             async with anyio.create_task_group() as tasks:
                 for query in list_queries:
                     name = query.cluster.name
-                    limiter = limiters.setdefault(name, anyio.CapacityLimiter(CONCURRENT_LISTS))
+                    limiter = limiters.setdefault(name, anyio.CapacityLimiter(lists))
                     tasks.start_soon(self._run_query, query, limiter)
 
     async def _run_query(self, query: ListQuery, limiter: anyio.CapacityLimiter) -> None:
@@ -179,9 +187,17 @@ class Survey:
         await self._writer.add(drafts)
         self.found += len(drafts)
         self._progress.planned(len(drafts))
-        if self._max_targets is not None and self.found > self._max_targets:
-            # Blocks may overlap, so `found` may count an object twice; the journal counts it once.
-            refuse_too_many(await self._writer.found(), self._max_targets)
+        if self._max_targets is not None:
+            await self._refuse_more_than(self._max_targets)
+
+    async def _refuse_more_than(self, max_targets: int) -> None:
+        async with self._counting:
+            if self.found > self._allowed:
+                # Blocks may overlap, so `found` may count an object twice; the journal does not.
+                distinct = await self._writer.found()
+                refuse_too_many(distinct, max_targets)
+                # Counting reads all, so it is repeated only when there can be too many.
+                self._allowed = self.found + max_targets - distinct
 
     async def _computed_drafts(
         self, query: ListQuery, items: Sequence[Seen], expressions: Expressions

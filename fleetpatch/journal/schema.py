@@ -38,7 +38,8 @@ Format
 Planning
     During a survey, drafts are kept in SQLite's temporary database (in `SQLITE_TMPDIR`, else
     `TMPDIR`, else `/var/tmp`): pages come in any order, may repeat objects, and are many. The seal
-    sorts the drafts into `targets` in one transaction that also sets the state to `planned`. So an
+    sorts the drafts, merges those of one object, and fills `targets` in one transaction that also
+    sets the state to `planned`. So an
     interrupted survey leaves a run file in state `planning` that has no targets and can be deleted,
     and Python's memory holds one page.
 
@@ -191,6 +192,7 @@ CLAIMED: Final = (
 
 STAGING: Final = """
 CREATE TEMP TABLE drafts (
+    id INTEGER PRIMARY KEY,
     cluster INTEGER NOT NULL,
     resource INTEGER NOT NULL,
     namespace TEXT NOT NULL,
@@ -202,7 +204,6 @@ CREATE TEMP TABLE drafts (
     wanted TEXT,
     ends TEXT,
     detail TEXT NOT NULL,
-    computed TEXT,
-    UNIQUE (cluster, uid)
+    computed TEXT
 );
 """

@@ -38,7 +38,7 @@ _SETTINGS: Final = (
     "PRAGMA trusted_schema = OFF",
     # Memory stays bounded for any number of targets: drafts on the disk, caches in KiB.
     "PRAGMA temp_store = FILE",
-    "PRAGMA main.cache_size = -2000",
+    "PRAGMA main.cache_size = -8000",
     "PRAGMA temp.cache_size = -4000",
     # `Database` decides when: a copy that is made during a checkpoint is useless.
     "PRAGMA wal_autocheckpoint = 0",

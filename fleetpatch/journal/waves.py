@@ -29,15 +29,13 @@ _STRATA: Final = (
     "SELECT cluster, namespace, count(*) FROM drafts WHERE ends IS NULL GROUP BY cluster, namespace"
 )
 # Temporary, since the ids of the targets show the waves once they are numbered.
-_DRAFT_WAVES: Final = """
-CREATE TEMP TABLE draft_waves (cluster INTEGER, uid TEXT, wave INTEGER, PRIMARY KEY (cluster, uid))
-WITHOUT ROWID
-"""
+_DRAFT_WAVES: Final = "CREATE TEMP TABLE draft_waves (draft INTEGER PRIMARY KEY, wave INTEGER)"
+# Sorted by the key: inserts in a random order would change another page for each draft.
 _DRAW: Final = """
 INSERT INTO draft_waves
-SELECT cluster, uid, wave_of(cluster, namespace, row_number() OVER (
+SELECT id, wave_of(cluster, namespace, row_number() OVER (
     PARTITION BY cluster, namespace ORDER BY shuffle_key(uid), uid) - 1)
-FROM drafts WHERE ends IS NULL
+FROM drafts WHERE ends IS NULL ORDER BY id
 """
 # Targets that needed no patch when planned have an outcome without attempts and reads. They are not
 # counted: a wave that consists of them alone needs no pause.

@@ -184,3 +184,27 @@ async def test_all_calls_of_the_progress_are_passed_on() -> None:
     shown = session.shown
     assert (shown.found, shown.outcomes, shown.retries) == (3, {Outcome.APPLIED: 4}, 1)
     assert (shown.waves, shown.reports) == ([(1, 2, None)], [report])
+
+
+def test_places_are_added_up_each_by_itself() -> None:
+    session = Session(
+        replace(
+            at_the_start(),
+            by_kind={"jobs.batch": Tally(pending=50), "tfjobs.kubeflow.org": Tally(pending=50)},
+            by_namespace={"team-a": Tally(pending=60), "team-b": Tally(pending=40)},
+        )
+    )
+    session.settle(2, target=a_target())
+    session.settle(3, Reason.DRIFTED, replace(a_target(resource=TFJOBS), namespace="team-b"))
+    session.counts.report()
+    session.settle(4, target=a_target(resource=TFJOBS))
+    summary = session.counts.report().summary
+    assert summary.by_kind == {
+        "jobs.batch": Tally(pending=48, applied=2),
+        "tfjobs.kubeflow.org": Tally(pending=43, applied=4, skipped=3),
+    }
+    assert summary.by_namespace == {
+        "team-a": Tally(pending=54, applied=6),
+        "team-b": Tally(pending=37, skipped=3),
+    }
+    assert (summary.tally.applied, summary.tally.skipped) == (11, 3)

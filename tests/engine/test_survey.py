@@ -165,6 +165,24 @@ async def test_an_object_that_two_blocks_list_counts_once_against_max_targets() 
     assert expedition.journal.found() == 1
 
 
+async def test_distinct_objects_are_counted_again_only_when_there_can_be_too_many() -> None:
+    # Four blocks list the same 100 objects, one a page; 200 are allowed.
+    pages = [Page([replace(TO_PATCH, uid=f"uid-{number}")]) for number in range(100)]
+    expedition = Expedition({block: list(pages) for block in "abcd"}, max_targets=200)
+    counted = 0
+    count = expedition.journal.found
+
+    def found() -> int:
+        nonlocal counted
+        counted += 1
+        return count()
+
+    expedition.journal.found = found  # type: ignore[method-assign] # counts the calls
+    await expedition.run()
+    assert expedition.survey.found == 400
+    assert 1 <= counted <= 4
+
+
 async def test_an_error_of_one_query_is_raised_as_it_is_and_stops_the_others() -> None:
     gone = ClusterError("prod-a: the list of jobs.batch broke off")
     pages: list[Page | Exception] = [Page([TO_PATCH])] * 5

@@ -1,8 +1,9 @@
 """Counts how a session gets on, for its heartbeat, for `status` and for the lines of progress.
 
 The counts begin with those of the run file and are raised as targets end, so that a second of
-status costs the same for a thousand targets and for a million. The run file stays the evidence: a
-session that has ended is summarized from it.
+status costs the same for a thousand targets and for a million. They are added up by cluster, by
+kind and by namespace, and not for each combination of these, of which a large fleet has hundreds of
+thousands. The run file stays the evidence: a session that has ended is summarized from it.
 """
 
 from collections import Counter, deque
@@ -28,6 +29,36 @@ _SPAN: Final = 10.0
 
 _Cell: TypeAlias = tuple[str, str, str, Reason]
 """Cluster, kind, namespace and reason."""
+
+_Counts: TypeAlias = Counter[tuple[str, Standing]]
+"""Numbers of targets by place and standing."""
+
+
+@dataclass(slots=True)
+class _Ended:
+    """Counts of the targets that have ended in this session."""
+
+    total: int = 0
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    clusters: _Counts = field(default_factory=Counter)
+    kinds: _Counts = field(default_factory=Counter)
+    namespaces: _Counts = field(default_factory=Counter)
+    _new: Counter[_Cell] = field(default_factory=Counter)
+
+    def add(self, cell: _Cell) -> None:
+        """Count a target; `fold` adds it to the other counts."""
+        self.total += 1
+        self._new[cell] += 1
+
+    def fold(self) -> None:
+        """Add up what is new. Once a second, since it costs more than `add`."""
+        for (cluster, kind, namespace, reason), count in self._new.items():
+            standing = Standing(OUTCOME_OF[reason].value)
+            self.reasons[reason] += count
+            self.clusters[cluster, standing] += count
+            self.kinds[kind, standing] += count
+            self.namespaces[namespace, standing] += count
+        self._new.clear()
 
 
 @dataclass(slots=True)
@@ -69,7 +100,7 @@ class LiveCounts:
     steering: Sequence[Request] = ()
     _lanes: Sequence[RunLane] = ()
     _usage: Callable[[], Usage] = Usage
-    _ended: Counter[_Cell] = field(default_factory=Counter)
+    _ended: _Ended = field(default_factory=_Ended)
     _samples: dict[Reason, Sample] = field(default_factory=dict)
     _wave: Wave | None = None
     _waits_for: str = ""
@@ -86,7 +117,7 @@ class LiveCounts:
             self._began_at = self.clock.wall()
         reason = settlement.reason
         cell = (target.cluster, target.resource.name, target.namespace, reason)
-        self._ended[cell] += 1
+        self._ended.add(cell)
         if reason not in self._samples:
             self._samples[reason] = Sample(*cell[:3], target.name, settlement.detail)
 
@@ -125,7 +156,7 @@ class LiveCounts:
         waits = bool(self._waits_for) or (
             self._wave is not None and self._wave.starts_at is not None
         )
-        now, overall = self._rates.look(self.clock.monotonic(), self._ended.total(), waits=waits)
+        now, overall = self._rates.look(self.clock.monotonic(), self._ended.total, waits=waits)
         summary = self._summary()
         next_at, ends_at = self._expected(now or overall, summary.tally.open)
         wave = self._wave
@@ -168,11 +199,8 @@ class LiveCounts:
         return None if this is None else this + pause, ends
 
     def _summary(self) -> Summary:
-        base = self.base
-        new = [
-            (cell, Standing(OUTCOME_OF[cell[3]].value), count)
-            for cell, count in self._ended.items()
-        ]
+        base, ended = self.base, self._ended
+        ended.fold()
         return replace(
             base,
             # The reader knows its path, which may have bytes that JSON cannot have.
@@ -180,15 +208,16 @@ class LiveCounts:
             state=RunState.RUNNING,
             cause="",
             cause_code="",
-            tally=_raised(base.tally, ((standing, count) for _, standing, count in new)),
-            reasons=_raised_reasons(base.reasons, self._ended),
-            by_cluster=_raised_by(base.by_cluster, ((c[0], s, n) for c, s, n in new)),
-            by_kind=_raised_by(base.by_kind, ((c[1], s, n) for c, s, n in new)),
-            by_namespace=_raised_by(base.by_namespace, ((c[2], s, n) for c, s, n in new)),
+            # Few kinds have few counts, and each target is in one of them.
+            tally=_raised(base.tally, ((key[1], count) for key, count in ended.kinds.items())),
+            reasons=_raised_reasons(base.reasons, ended.reasons),
+            by_cluster=_raised_by(base.by_cluster, ended.clusters),
+            by_kind=_raised_by(base.by_kind, ended.kinds),
+            by_namespace=_raised_by(base.by_namespace, ended.namespaces),
             usage=base.usage + self._usage(),
             started=base.started or self._began_at,
             steering=tuple(self.steering),
-            waves=self._waves(base.tally.open - self._ended.total()),
+            waves=self._waves(base.tally.open - ended.total),
         )
 
     def _waves(self, open_targets: int) -> tuple[WaveProgress, ...]:
@@ -220,23 +249,19 @@ def _raised(tally: Tally, new: Iterable[tuple[Standing, int]]) -> Tally:
     return Tally.of([*counts.items(), (Standing.PENDING, tally.total - counts.total())])
 
 
-def _raised_by(
-    tallies: Mapping[str, Tally], new: Iterable[tuple[str, Standing, int]]
-) -> dict[str, Tally]:
-    ended: dict[str, list[tuple[Standing, int]]] = {place: [] for place in tallies}
-    for place, standing, count in new:
-        ended[place].append((standing, count))
-    return {place: _raised(tally, ended[place]) for place, tally in tallies.items()}
+def _raised_by(tallies: Mapping[str, Tally], new: _Counts) -> dict[str, Tally]:
+    ended: dict[str, list[tuple[Standing, int]]] = {}
+    for (place, standing), count in new.items():
+        ended.setdefault(place, []).append((standing, count))
+    return {place: _raised(tally, ended.get(place, ())) for place, tally in tallies.items()}
 
 
 def _raised_reasons(
-    reasons: Mapping[Outcome, Mapping[Reason, int]], new: Mapping[_Cell, int]
+    reasons: Mapping[Outcome, Mapping[Reason, int]], new: Mapping[Reason, int]
 ) -> dict[Outcome, dict[Reason, int]]:
-    counts: Counter[Reason] = Counter()
+    counts: Counter[Reason] = Counter(new)
     for inner in reasons.values():
         counts.update(inner)
-    for (*_, reason), count in new.items():
-        counts[reason] += count
     return {
         outcome: inner
         for outcome in Outcome
