@@ -2,4 +2,6 @@
 
 from fleetpatch.cli.app import main
 
-main()
+# Worker processes import the main module of the process that starts them.
+if __name__ == "__main__":
+    main()

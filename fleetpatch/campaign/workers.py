@@ -31,10 +31,11 @@ class WorkerPool(Protocol):
 
     def fleet(
         self, order: RunOrder, open_targets: Mapping[str, int]
-    ) -> AbstractAsyncContextManager[WorkerFleet]:
+    ) -> AbstractAsyncContextManager[WorkerFleet | None]:
         """Let workers carry out a run until the block ends.
 
-        `open_targets` is the work that is left in each cluster. Raises UnreachableError if there
+        `open_targets` is the work that is left in each cluster. Yields None if a stop is requested
+        before the workers are ready. Raises UnreachableError if there
         are no workers, and UsageError if their versions differ from ours or they lack the
         credentials of a cluster.
         """

@@ -10,6 +10,7 @@ import typer
 
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
 from fleetpatch.cli.quiet import keep_quiet
+from fleetpatch.cli.workers import read_workers
 from fleetpatch.errors import UsageError
 from fleetpatch.model.steering import MAX_CONCURRENCY
 from fleetpatch.model.units import read_age, read_duration, read_rate, read_since
@@ -78,6 +79,15 @@ def _since(text: str) -> float:
 
 def _age(text: str) -> float:
     return _read(read_age, text)
+
+
+def _workers(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            read_workers(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+    return text
 
 
 def _new_file(path: Path | None) -> Path | None:
@@ -250,6 +260,29 @@ ConcurrencyOption: TypeAlias = Annotated[
         max=MAX_CONCURRENCY,
         metavar="N",
         help="Requests in flight to each cluster at most; in place of the plan's.",
+        show_default=False,
+    ),
+]
+WorkersOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--workers",
+        callback=_workers,
+        envvar="FLEETPATCH_WORKERS",
+        metavar="N|ADDRESS",
+        help="Processes that send the requests: a number, or the scheduler of a Dask cluster"
+        " (tcp://HOST:8786, tls://HOST:8786).",
+        show_default=False,
+        show_envvar=False,
+    ),
+]
+WorkerTimeoutOption: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        "--worker-timeout",
+        parser=_duration,
+        metavar="DURATION",
+        help="Silence after which a worker loses its clusters to another [15s].",
         show_default=False,
     ),
 ]

@@ -54,6 +54,19 @@ class FailsafeLog:
             self._on_failure(Cause(CauseCode.LOG_FAILED, str(error)))
 
 
+class SilentEvents:
+    """Implements the port `Events` and writes nothing: a worker's coordinator has the log."""
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Do nothing."""
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
 # The run
 
 
@@ -172,6 +185,30 @@ def pace_changed(log: Events, cluster: str, old: Pace, new: Pace, now: float) ->
 def _pace_fields(pace: Pace) -> dict[str, Any]:
     rate = None if pace.rate is None else round(pace.rate, 1)
     return {"concurrency": pace.concurrency, "rate": rate, "cause": pace.cause}
+
+
+# Workers
+
+
+def worker_joined(log: Events, worker: str, *, address: str) -> None:
+    """A worker takes part in the session; `address` is its own in the Dask cluster."""
+    log.info("worker.joined", worker=worker, address=address)
+
+
+def worker_refused(log: Events, worker: str, *, detail: str) -> None:
+    """A worker that came during the session cannot take part."""
+    log.warning("worker.refused", worker=worker, detail=detail)
+
+
+def worker_lost(log: Events, worker: str, *, detail: str, clusters: int) -> None:
+    """A worker is silent or gone; others continue its `clusters`."""
+    log.warning("worker.lost", worker=worker, detail=detail, clusters=clusters)
+    log.flush()
+
+
+def shard_started(log: Events, cluster: str, *, worker: str) -> None:
+    """A worker sends the requests of a cluster from now on."""
+    log.info("shard.started", cluster=cluster, worker=worker)
 
 
 # What a session waits for. Events before a wait are flushed, so that a reader of the log sees why

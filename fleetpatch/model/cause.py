@@ -63,6 +63,8 @@ class CauseCode(StrEnum):
     """The run took longer than `limits.deadline`. Find out why, then resume the run."""
     WAVE_DEADLINE_PASSED = "wave-deadline-passed"
     """A wave took longer than `waves.deadline`. Find out why, then resume the run."""
+    WORKERS_LOST = "workers-lost"
+    """There was no worker for a minute. Look at the Dask cluster, then resume the run."""
     LEASE_LOST = "lease-lost"
     """The Lease was lost. Find out who has it, then resume the run."""
     LEASE_UNAVAILABLE = "lease-unavailable"
@@ -101,6 +103,7 @@ EXIT_OF: Final[Mapping[str, Exit]] = MappingProxyType(
         CauseCode.RETRY_BUDGET_SPENT: Exit.TROUBLE,
         CauseCode.DEADLINE_PASSED: Exit.TROUBLE,
         CauseCode.WAVE_DEADLINE_PASSED: Exit.TROUBLE,
+        CauseCode.WORKERS_LOST: Exit.TROUBLE,
         CauseCode.LEASE_LOST: Exit.TROUBLE,
         CauseCode.LEASE_UNAVAILABLE: Exit.TROUBLE,
         CauseCode.LOG_FAILED: Exit.BROKEN,

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from fleetpatch.campaign.running.wiring import pacer_of, patch_policy_of
+from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.policy import PatchContext
@@ -15,7 +16,6 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import LaneJournal
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.http.server_warnings import ServerWarnings
-from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.pace import Ceilings, Pace
 from fleetpatch.model.plan.schema import Plan
@@ -83,7 +83,7 @@ class RunOrder(msgspec.Struct, frozen=True):
     journal: LaneJournal
     clock: Clock
     log: Events
-    stop: Callable[[Cause], None]
+    stop: Stop
     warn: Callable[[str], None]
 
 

@@ -189,15 +189,11 @@ class Session:
             self._writer,
             self._settings.clock,
             self._log,
-            self._stop.request,
+            self._stop,
             self._settings.warn,
         )
         work = {name: tally.open for name, tally in self._counts.base.by_cluster.items()}
-        with anyio.CancelScope() as opening:
-            # A log-in may wait for a person. No PATCH is in flight yet, so it can be cancelled.
-            self._stop.listen(lambda _cause: opening.cancel())
-            return await stack.enter_async_context(session_fleet(order, self._settings, work))
-        return None
+        return await stack.enter_async_context(session_fleet(order, self._settings, work))
 
     def _lease_holder(self, fleet: Sequence[ApiServer]) -> LeaseHolder | None:
         lock = self._plan.lock

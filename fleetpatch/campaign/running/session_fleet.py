@@ -1,9 +1,10 @@
 """The clusters of a session: their requests are sent by this process, or by workers."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
+import anyio
 import msgspec
 
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
@@ -67,18 +68,30 @@ class LocalLanes:
 @asynccontextmanager
 async def session_fleet(
     order: RunOrder, settings: Settings, open_targets: Mapping[str, int]
-) -> AsyncIterator[SessionFleet]:
-    """Open the clusters of a run. Raises as `reopen_fleet` and `WorkerPool.fleet`."""
-    if settings.workers is None:
-        async with reopen_fleet(order.info, order.plan, settings) as (fleet, missing):
-            yield SessionFleet(fleet, fleet, missing, LocalLanes(order, fleet))
-        return
-    names = _home(order.info, order.plan)
-    async with (
-        reopen_fleet(order.info, order.plan, settings, names) as (home, _),
-        settings.workers.fleet(order, open_targets) as remote,
-    ):
-        yield SessionFleet(remote.members, home, {}, remote)
+) -> AsyncIterator[SessionFleet | None]:
+    """Open the clusters of a run; yields None if a stop is requested meanwhile.
+
+    Raises as `reopen_fleet` and `WorkerPool.fleet`.
+    """
+    pool = settings.workers
+    names = None if pool is None else _home(order.info, order.plan)
+    async with AsyncExitStack() as stack:
+        opened: tuple[Sequence[ApiServer], Missing] | None = None
+        with anyio.CancelScope() as opening:
+            # A log-in may wait for a person. No PATCH is in flight yet, so it can be cancelled.
+            order.stop.listen(lambda _cause: opening.cancel())
+            opened = await stack.enter_async_context(
+                reopen_fleet(order.info, order.plan, settings, names)
+            )
+        if opened is None:
+            yield None
+            return
+        home, missing = opened
+        if pool is None:
+            yield SessionFleet(home, home, missing, LocalLanes(order, home))
+            return
+        workers = await stack.enter_async_context(pool.fleet(order, open_targets))
+        yield None if workers is None else SessionFleet(workers.members, home, missing, workers)
 
 
 def _home(info: RunInfo, plan: Plan) -> Collection[str]:

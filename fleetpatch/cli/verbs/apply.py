@@ -23,6 +23,8 @@ from fleetpatch.cli.options import (
     StateDirOption,
     TimeoutOption,
     WaitOption,
+    WorkersOption,
+    WorkerTimeoutOption,
     YesOption,
     named_once,
 )
@@ -70,6 +72,8 @@ def command(
     shared: SharedOption = False,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
+    workers: WorkersOption = None,
+    worker_timeout: WorkerTimeoutOption = 15.0,
 ) -> None:
     """Carry out a plan file, or a run that was planned before.
 
@@ -85,6 +89,7 @@ def command(
     from fleetpatch.campaign.view import is_plan_file
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import Choice, apply_plan, rehearse
+    from fleetpatch.cli.workers import pool_of
 
     settings = Settings(
         state_dir,
@@ -94,6 +99,7 @@ def command(
         reason=reason,
         shared=shared,
         progress_every=progress,
+        workers=pool_of(workers, worker_timeout),
     )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     on_server = dry_run is DryRun.SERVER

@@ -15,6 +15,8 @@ from fleetpatch.cli.options import (
     SharedOption,
     StateDirOption,
     TimeoutOption,
+    WorkersOption,
+    WorkerTimeoutOption,
     named_once,
 )
 
@@ -45,6 +47,8 @@ def command(
     shared: SharedOption = False,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
+    workers: WorkersOption = None,
+    worker_timeout: WorkerTimeoutOption = 15.0,
 ) -> None:
     """Expand a plan file into targets and show what would change.
 
@@ -53,12 +57,19 @@ def command(
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.cli.execute import expand_with_progress
     from fleetpatch.cli.output import WarnOnce, print_preview, print_warnings
+    from fleetpatch.cli.workers import pool_of
     from fleetpatch.model.plan.load import load_plan
 
     loaded = load_plan(named_once(plan, filename, what="PLAN", verb="plan"))
     print_warnings(loaded)
     settings = Settings(
-        state_dir, log_file, request_timeout, warn=WarnOnce(), reason=reason, shared=shared
+        state_dir,
+        log_file,
+        request_timeout,
+        warn=WarnOnce(),
+        reason=reason,
+        shared=shared,
+        workers=pool_of(workers, worker_timeout),
     )
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
     print_preview(planned, output, all_namespaces=namespaces)

@@ -18,6 +18,8 @@ from fleetpatch.cli.options import (
     StateDirOption,
     TimeoutOption,
     WaitOption,
+    WorkersOption,
+    WorkerTimeoutOption,
     YesOption,
 )
 from fleetpatch.errors import UsageError
@@ -55,6 +57,8 @@ def command(
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
+    workers: WorkersOption = None,
+    worker_timeout: WorkerTimeoutOption = 15.0,
 ) -> None:
     """Continue a run, or retry its failed targets.
 
@@ -69,9 +73,15 @@ def command(
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import require_not_undone
+    from fleetpatch.cli.workers import pool_of
 
     settings = Settings(
-        state_dir, log_file, request_timeout, warn=WarnOnce(), progress_every=progress
+        state_dir,
+        log_file,
+        request_timeout,
+        warn=WarnOnce(),
+        progress_every=progress,
+        workers=pool_of(workers, worker_timeout),
     )
     for one in reason or ():
         if OUTCOME_OF[one] is not Outcome.FAILED:

@@ -19,6 +19,8 @@ from fleetpatch.cli.options import (
     SinceOption,
     StateDirOption,
     TimeoutOption,
+    WorkersOption,
+    WorkerTimeoutOption,
     YesOption,
 )
 
@@ -44,6 +46,8 @@ def command(
     shared: SharedOption = False,
     log_file: LogFileOption = None,
     request_timeout: TimeoutOption = 30.0,
+    workers: WorkersOption = None,
+    worker_timeout: WorkerTimeoutOption = 15.0,
 ) -> None:
     """Put back what a run changed, unless it was changed again since.
 
@@ -57,6 +61,7 @@ def command(
     from fleetpatch.cli.choose_run import to_undo
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.undo_runs import Extent, undo_runs
+    from fleetpatch.cli.workers import pool_of
 
     settings = Settings(
         state_dir,
@@ -66,6 +71,7 @@ def command(
         reason=reason,
         shared=shared,
         progress_every=progress,
+        workers=pool_of(workers, worker_timeout),
     )
     found = find_run(settings.runs, run)
     extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)

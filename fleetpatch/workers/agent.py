@@ -1,0 +1,162 @@
+"""The part of a session that runs on a worker: follows orders, runs shards and reports.
+
+It runs in a thread of the Dask worker, with an event loop of its own, so that it shares nothing
+with Dask but the process. It ends with the session, or when its coordinator cannot be reached.
+"""
+
+import secrets
+from typing import Final
+
+import anyio
+import anyio.abc
+from msgspec.structs import replace
+
+from fleetpatch.campaign.fleet import reopen_fleet
+from fleetpatch.campaign.running.lanes import RunOrder
+from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.engine.events import SilentEvents
+from fleetpatch.errors import FleetpatchError
+from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.ports import Clock
+from fleetpatch.workers.connection import Connect, Connection
+from fleetpatch.workers.messages import (
+    REPORT_INTERVAL,
+    Checked,
+    Epoch,
+    FoundCluster,
+    Hello,
+    Order,
+    Orders,
+    Welcome,
+    Work,
+)
+from fleetpatch.workers.remote_journal import RemoteJournal
+from fleetpatch.workers.right import Right
+from fleetpatch.workers.shard import Shard
+
+_GATHER: Final = 0.05
+"""Seconds in which news are gathered for one report, unless they are urgent."""
+
+
+async def serve(connect: Connect, session: str, worker: str, name: str, clock: Clock) -> None:
+    """Take part in a session until it is over.
+
+    After a dismissal for silence the worker begins again, as another member.
+    """
+    while True:
+        hello = Hello(session, secrets.token_hex(8), worker, name)
+        if await Membership(connect, hello, clock).run():
+            return
+
+
+class Membership:
+    """One membership of a worker in a session."""
+
+    def __init__(self, connect: Connect, hello: Hello, clock: Clock) -> None:
+        self._clock = clock
+        self._right = Right(clock, self._interrupt)
+        self._connection = Connection(connect, hello, self._right, clock, self._take)
+        self._work: Work | None = None
+        self._run_order: RunOrder | None = None
+        self._shards: dict[Epoch, tuple[Shard, anyio.CancelScope]] = {}
+        self._news, self._urgent = anyio.Event(), anyio.Event()
+        self._tasks: anyio.abc.TaskGroup | None = None
+
+    async def run(self) -> bool:
+        """Follow orders until the session is over; see `Connection.run` for the result."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            tasks.start_soon(self._report)
+            is_over = await self._connection.run()
+            tasks.cancel_scope.cancel()
+        return is_over
+
+    def _take(self, message: Welcome | Orders) -> None:
+        if isinstance(message, Orders):
+            self._follow(message)
+        elif self._work is None and self._tasks is not None:
+            self._work = message.work
+            self._tasks.start_soon(self._check, message.work)
+
+    async def _check(self, work: Work) -> None:
+        """Open each cluster as a shard would, and say what is missing. Sends only log-ins."""
+        plan = restore(work.info.plan)
+        self._run_order = RunOrder(
+            work.info,
+            plan,
+            work.releases,
+            work.read_only,
+            was_running=False,
+            request_timeout=work.request_timeout,
+            journal=RemoteJournal(0, self._connection.call),
+            clock=self._clock,
+            log=SilentEvents(),
+            stop=Stop(),
+            warn=_ignore_warning,
+        )
+        settings = Settings(request_timeout=work.request_timeout, clock=self._clock)
+        found = []
+        for cluster in work.info.clusters:
+            if cluster.missing:
+                continue
+            try:
+                async with reopen_fleet(work.info, plan, settings, {cluster.name}) as (servers, _):
+                    server = servers[0]
+                    found.append(
+                        FoundCluster(
+                            cluster.name,
+                            insecure=server.insecure,
+                            warnings=tuple(server.kubeconfig_warnings),
+                        )
+                    )
+            except FleetpatchError as error:
+                found.append(FoundCluster(cluster.name, str(error)))
+        await self._connection.checked(Checked(tuple(found)))
+
+    def _follow(self, orders: Orders) -> None:
+        ordered = {order.epoch: order for order in orders.shards}
+        for epoch in [one for one in self._shards if one not in ordered]:
+            _, scope = self._shards.pop(epoch)
+            scope.cancel()
+        for epoch, order in ordered.items():
+            if epoch in self._shards:
+                self._shards[epoch][0].follow(order)
+            # Without a right the lane would end at once.
+            elif self._right.holds():
+                self._begin(order)
+
+    def _begin(self, order: Order) -> None:
+        if self._run_order is None or self._tasks is None:
+            return
+        journal = RemoteJournal(order.epoch, self._connection.call)
+        run = replace(self._run_order, journal=journal)
+        shard, scope = Shard(order, run, self._right, self._note_news), anyio.CancelScope()
+        self._shards[order.epoch] = shard, scope
+        self._tasks.start_soon(self._run_shard, shard, scope)
+
+    async def _run_shard(self, shard: Shard, scope: anyio.CancelScope) -> None:
+        with scope:
+            await shard.run()
+
+    def _interrupt(self) -> None:
+        """The right to send is over: all shards end, to be continued when they are given again."""
+        for shard, _ in self._shards.values():
+            shard.interrupt()
+
+    def _note_news(self, urgent: bool) -> None:
+        self._news.set()
+        if urgent:
+            self._urgent.set()
+
+    async def _report(self) -> None:
+        while True:
+            self._news, self._urgent = anyio.Event(), anyio.Event()
+            await self._connection.report(tuple(one.report() for one, _ in self._shards.values()))
+            with anyio.move_on_after(_GATHER):
+                await self._urgent.wait()
+            with anyio.move_on_after(REPORT_INTERVAL):
+                await self._news.wait()
+
+
+def _ignore_warning(_warning: str) -> None:
+    """Do nothing: the coordinator has the warnings from the check."""

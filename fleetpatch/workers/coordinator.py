@@ -1,0 +1,340 @@
+"""The coordinator: gives shards to workers, renews their right to send, and notices their silence.
+
+A *right* is bounded in time. The worker counts it from when it sent the report that the coordinator
+has answered; the coordinator counts it from its answer, which is later. So a worker that hears
+nothing stops before the coordinator gives its shards to another one. A worker loses its shards when
+its right is over and it was silent for `timeout` seconds, or its connection is closed. What it has
+in flight then is harmless, by the guards that every PATCH carries.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import anyio
+import anyio.abc
+import msgspec
+
+from fleetpatch.campaign.running.lanes import RunOrder
+from fleetpatch.engine import events
+from fleetpatch.model.cause import Cause, CauseCode
+from fleetpatch.workers.channel import Channel, DisconnectedError
+from fleetpatch.workers.messages import (
+    Answer,
+    Checked,
+    Claim,
+    Dismissed,
+    Epoch,
+    FromCoordinator,
+    FromWorker,
+    Hello,
+    InDoubt,
+    Orders,
+    Release,
+    Report,
+    Welcome,
+    Work,
+    decode_from_worker,
+    encode,
+)
+from fleetpatch.workers.remote_lane import RemoteLane
+
+RIGHT: Final = 5.0
+"""Seconds for which a worker may send after a report, at most."""
+
+WITHOUT_WORKERS: Final = 60.0
+"""Seconds without any worker after which the run is paused."""
+
+_LOOK: Final = 0.25
+"""Seconds between two looks for silent and for idle workers."""
+
+_WORTH_MOVING: Final = 500
+"""Open targets of a shard that is moved to an idle worker, at least."""
+
+_GREETING: Final = 10.0
+"""Seconds within which a connection must say which worker it is of."""
+
+
+class Worker:
+    """One worker, as the coordinator sees it; times are on the coordinator's monotonic clock."""
+
+    def __init__(self, hello: Hello, now: float) -> None:
+        self.agent, self.address = hello.agent, hello.worker
+        self.name = hello.name
+        self.channel: Channel | None = None
+        self.heard_at = self.right_until = now
+        self.checked: Checked | None = None
+        self.taken = self.answers = 0
+        self.is_ordered = False
+        self.lanes: list[RemoteLane] = []
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be given shards."""
+        return self.channel is not None and self.checked is not None and not self.problems
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What it lacks of the clusters, a line each."""
+        found = self.checked.clusters if self.checked else ()
+        return [f"cluster {one.name}: {one.problem}" for one in found if one.problem]
+
+    @property
+    def running(self) -> list[RemoteLane]:
+        """Its lanes with a round under way."""
+        return [lane for lane in self.lanes if lane.is_running]
+
+    @property
+    def load(self) -> int:
+        """The open targets of its lanes."""
+        return sum(lane.weight for lane in self.running)
+
+
+class Coordinator:
+    """Serves the workers of one session. `limits` return for how many seconds requests may be sent.
+
+    `timeout` is in seconds. `run` must be running while connections are served.
+    """
+
+    def __init__(self, order: RunOrder, work: Work, timeout: float) -> None:
+        self.session = secrets.token_hex(16)
+        self.workers: dict[str, Worker] = {}
+        self.lanes: list[RemoteLane] = []
+        self.limits: Sequence[Callable[[], float]] = ()
+        self._order, self._work, self._timeout = order, work, timeout
+        self._clock, self._log = order.clock, order.log
+        # A third, so that a worker notices the end of its right before it loses its shards.
+        self._right = min(RIGHT, timeout / 3)
+        self._shards: dict[Epoch, tuple[RemoteLane, Worker]] = {}
+        self._epoch = 0
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._lost: set[str] = set()
+        self._looked = anyio.Event()
+        self._without_since = self._clock.monotonic()
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Serve until cancelled. Raises RunFileError."""
+        async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
+            task_status.started()
+            while True:
+                self._look()
+                await self._clock.sleep(_LOOK)
+
+    def serve(self, channel: Channel) -> None:
+        """Serve a connection of a worker until it is closed."""
+        if self._tasks is None:
+            channel.close()
+        else:
+            self._tasks.start_soon(self._serve, channel)
+
+    async def looked(self) -> None:
+        """Wait until something of a worker has changed."""
+        await self._looked.wait()
+
+    async def dismiss(self) -> None:
+        """End the session for all workers."""
+        self._tasks = None
+        for worker in self.workers.values():
+            await self._send(worker, Dismissed(ended=True))
+            if worker.channel is not None:
+                worker.channel.close()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing more is to be sent."""
+        return bool(self.lanes) and all(lane.stopped_at is not None for lane in self.lanes)
+
+    def add(self, lane: RemoteLane) -> None:
+        """Take a lane, which `changed` may give to a worker."""
+        self.lanes.append(lane)
+
+    def changed(self, lane: RemoteLane) -> None:
+        """Give a lane to a worker, or tell its worker what to do now."""
+        owner = self._shards.get(lane.epoch)
+        if owner is None:
+            if lane.is_running and lane.stopped_at is not None:
+                lane.end()
+            self._forget(lane)
+            self._spread()
+        else:
+            self._order_soon(owner[1])
+
+    # Connections
+
+    async def _serve(self, channel: Channel) -> None:
+        worker: Worker | None = None
+        try:
+            with anyio.fail_after(_GREETING):
+                worker = await self._greet(channel)
+            while worker is not None:
+                await self._take(worker, decode_from_worker(await channel.receive()))
+        except (DisconnectedError, TimeoutError, msgspec.MsgspecError):
+            pass
+        finally:
+            channel.close()
+            if worker is not None and worker.channel is channel:
+                worker.channel = None
+                self._note_change()
+
+    async def _greet(self, channel: Channel) -> Worker | None:
+        hello = decode_from_worker(await channel.receive())
+        if not isinstance(hello, Hello) or hello.session != self.session:
+            await channel.send(encode(Dismissed(ended=True)))
+            return None
+        if hello.agent in self._lost:
+            await channel.send(encode(Dismissed(ended=False)))
+            return None
+        worker = self.workers.get(hello.agent)
+        if worker is None:
+            worker = self.workers[hello.agent] = Worker(hello, self._clock.monotonic())
+        former, worker.channel = worker.channel, channel
+        if former is not None:
+            former.close()
+        await channel.send(encode(Welcome(self._work)))
+        return worker
+
+    async def _take(self, worker: Worker, message: FromWorker) -> None:
+        worker.heard_at = self._clock.monotonic()
+        match message:
+            case Claim() | InDoubt() | Release() if self._tasks is not None:
+                self._tasks.start_soon(self._answer, worker, message)
+            case Report():
+                await self._take_report(worker, message)
+            case Checked():
+                worker.checked = message
+                self._note_change()
+                self._spread()
+
+    async def _take_report(self, worker: Worker, report: Report) -> None:
+        # Before its settlements, which may wait for the disk: the right counts from its sending.
+        worker.answers = report.sent
+        if report.sequence > worker.taken:
+            worker.taken = report.sequence
+            for one in report.shards:
+                lane, owner = self._shards.get(one.epoch, (None, None))
+                if lane is not None and owner is worker:
+                    await lane.take(one)
+        await self._send_orders(worker)
+
+    async def _answer(self, worker: Worker, call: Claim | InDoubt | Release) -> None:
+        lane, owner = self._shards.get(call.epoch, (None, None))
+        if lane is None or owner is not worker:
+            await self._send(worker, Answer(call.call, refused=True))
+            return
+        await self._send(worker, await lane.answer(call))
+
+    async def _send_orders(self, worker: Worker) -> None:
+        worker.is_ordered = False
+        if worker.agent in self._lost:
+            await self._send(worker, Dismissed(ended=False))
+            return
+        right = self._right_now()
+        now = self._clock.monotonic()
+        worker.right_until = max(worker.right_until, now + right)
+        orders = tuple(lane.order for lane in worker.lanes)
+        await self._send(worker, Orders(worker.answers, worker.taken, right, orders))
+
+    def _order_soon(self, worker: Worker) -> None:
+        # Once for all that changes in this moment.
+        if self._tasks is not None and not worker.is_ordered:
+            worker.is_ordered = True
+            self._tasks.start_soon(self._send_orders, worker)
+
+    async def _send(self, worker: Worker, message: FromCoordinator) -> None:
+        if worker.channel is None:
+            return
+        try:
+            await worker.channel.send(encode(message))
+        except DisconnectedError:
+            # The worker connects again, and repeats what has no answer.
+            worker.channel.close()
+
+    def _right_now(self) -> float:
+        if self.is_stopped:
+            return 0.0
+        return max(0.0, min([self._right, *(left() for left in self.limits)]))
+
+    # Shards
+
+    def _spread(self) -> None:
+        """Give each lane without a worker to the one with the least work, the largest first."""
+        ready = [worker for worker in self.workers.values() if worker.is_ready]
+        if not ready:
+            return
+        waiting = [lane for lane in self.lanes if lane.is_running and not lane.epoch]
+        for lane in sorted(waiting, key=lambda one: (-one.weight, one.cluster)):
+            worker = min(ready, key=lambda one: (one.load, len(one.lanes)))
+            self._epoch += 1
+            lane.begin(self._epoch)
+            self._shards[self._epoch] = lane, worker
+            worker.lanes.append(lane)
+            events.shard_started(self._log, lane.cluster, worker=worker.name)
+            self._order_soon(worker)
+
+    def _forget(self, lane: RemoteLane) -> None:
+        """Take a lane from its worker, if it has one."""
+        for epoch, (one, worker) in list(self._shards.items()):
+            if one is lane:
+                del self._shards[epoch]
+                worker.lanes.remove(lane)
+                self._order_soon(worker)
+
+    def _look(self) -> None:
+        now = self._clock.monotonic()
+        for worker in list(self.workers.values()):
+            silent = now - worker.heard_at
+            if now >= worker.right_until and (worker.channel is None or silent >= self._timeout):
+                self._lose(worker, silent)
+        for lane in self.lanes:
+            lane_of = self._shards.get(lane.epoch)
+            right_until = lane_of[1].right_until if lane_of else now
+            if lane.is_running and now >= max(lane.give_up_at(), right_until):
+                self._forget(lane)
+                lane.end()
+        self._relieve()
+        self._require_workers(now)
+
+    def _lose(self, worker: Worker, silent: float) -> None:
+        """Take all shards from a worker that is silent or gone."""
+        self._lost.add(worker.agent)
+        del self.workers[worker.agent]
+        how = "its connection was closed" if worker.channel is None else "it is silent"
+        running = worker.running
+        events.worker_lost(
+            self._log,
+            worker.name,
+            detail=f"{how}; last heard {silent:.1f} s ago",
+            clusters=len(running),
+        )
+        if worker.channel is not None:
+            worker.channel.close()
+        for lane in list(worker.lanes):
+            self._forget(lane)
+            lane.begin(0)
+            self.changed(lane)
+        self._note_change()
+
+    def _relieve(self) -> None:
+        """Let an idle worker continue a shard of the one with the most work."""
+        ready = [worker for worker in self.workers.values() if worker.is_ready]
+        idle = [worker for worker in ready if not worker.running]
+        if not idle or any(lane.is_leaving for lane in self.lanes):
+            return
+        busy = max(ready, key=lambda one: one.load)
+        # One shard cannot be divided, and its worker keeps the largest.
+        movable = sorted(busy.running, key=lambda one: one.weight)[:-1]
+        if movable and movable[-1].weight >= _WORTH_MOVING:
+            movable[-1].is_leaving = True
+            self._order_soon(busy)
+
+    def _require_workers(self, now: float) -> None:
+        if any(worker.is_ready for worker in self.workers.values()):
+            self._without_since = now
+        elif now - self._without_since >= WITHOUT_WORKERS and not self.is_stopped:
+            text = f"there was no worker for {WITHOUT_WORKERS:.0f} s; look at the Dask cluster"
+            self._order.stop.request(Cause(CauseCode.WORKERS_LOST, text))
+
+    def _note_change(self) -> None:
+        self._looked.set()
+        self._looked = anyio.Event()

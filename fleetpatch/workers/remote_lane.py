@@ -1,0 +1,257 @@
+"""A lane whose requests a worker sends: the coordinator's part of a shard.
+
+It serves the calls of the worker's lane to the run file, and takes its settlements. What it has
+given to the worker of one epoch and has no outcome yet is *handed out*. When the shard gets another
+worker nothing is handed out any more, so that what the former worker still reports is ignored; the
+run file has those targets as in doubt, and the next worker reads them first.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+
+from fleetpatch.campaign.running.lanes import Listeners
+from fleetpatch.engine.concurrency import put
+from fleetpatch.engine.shutdown import DRAIN
+from fleetpatch.engine.writer import LaneJournal, Settled
+from fleetpatch.kube.http.server_warnings import ServerWarnings
+from fleetpatch.model.answer import add_warnings
+from fleetpatch.model.cause import Cause
+from fleetpatch.model.pace import Ceilings, Pace, PaceCause
+from fleetpatch.model.ports import Clock
+from fleetpatch.model.run import ClusterInfo
+from fleetpatch.model.target import Target
+from fleetpatch.workers.messages import (
+    Answer,
+    Claim,
+    Epoch,
+    FoundCluster,
+    InDoubt,
+    Order,
+    Release,
+    RoundEnd,
+    ShardReport,
+)
+from fleetpatch.workers.wire import answer_of, retry_of, settlement_of
+
+_GRACE: Final = 2.0
+"""Seconds after `DRAIN` in which a worker that was stopped reports its last outcomes."""
+
+
+class RemoteMember:
+    """A cluster whose requests workers send; implements `campaign.running.lanes.Member`."""
+
+    def __init__(self, info: ClusterInfo, found: FoundCluster) -> None:
+        self.name, self.server = info.name, info.server
+        self.insecure = found.insecure
+        self.kubeconfig_warnings: Sequence[str] = found.warnings
+        self.requests = {"patch": 0, "get": 0, "list": 0}
+        self.warnings = ServerWarnings()
+
+    def add(self, report: ShardReport) -> None:
+        """Count what a worker has sent, and what the server has warned of."""
+        for verb, count in report.requests.items():
+            self.requests[verb] = self.requests.get(verb, 0) + count
+        for text, count in report.warnings.items():
+            is_new = text not in self.warnings.counts
+            self.warnings.counts = add_warnings(self.warnings.counts, {text: count})
+            if is_new and text in self.warnings.counts:
+                self.warnings.on_new(text)
+
+
+class RemoteLane:
+    """Implements `RunLane`. `on_change` is called when its worker has something else to do.
+
+    `weight` is the number of targets that are still open, for the spreading over workers.
+    """
+
+    def __init__(
+        self,
+        member: RemoteMember,
+        journal: LaneJournal,
+        listeners: Listeners,
+        ceilings: Ceilings,
+        clock: Clock,
+        weight: int,
+        on_change: Callable[["RemoteLane"], None],
+    ) -> None:
+        self.member = member
+        self.weight = weight
+        self.last: int | None = None
+        self.causes: set[Cause] = set()
+        self.has_unreadable = False
+        self.given_up = False
+        self.in_flight = 0
+        self.pace = Pace(ceilings.concurrency, ceilings.rate, PaceCause.WORK)
+        self.epoch: Epoch = 0
+        self.is_leaving = False
+        self.stopped_at: float | None = None
+        self._journal, self._listeners, self._clock = journal, listeners, clock
+        self._ceilings = ceilings
+        self._on_change = on_change
+        self._round = 0
+        self._is_stopped = False
+        self._outbox: MemoryObjectSendStream[Settled] | None = None
+        self._over = anyio.Event()
+        # Calls of one shard are served one after another: what an old epoch has begun ends before
+        # the next epoch reads what is in doubt.
+        self._serving = anyio.Lock()
+        self._handed_out: dict[int, Target] = {}
+        self._last_claim: tuple[int, Sequence[Target]] | None = None
+        self._unrecorded = 0
+        self._all_recorded = anyio.Event()
+
+    @property
+    def cluster(self) -> str:
+        """The name of the lane's cluster."""
+        return self.member.name
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a round is under way."""
+        return self._outbox is not None
+
+    @property
+    def order(self) -> Order:
+        """What the worker has to do."""
+        return Order(
+            self.cluster,
+            self.epoch,
+            self._round,
+            self.last,
+            self._ceilings,
+            stop=self.stopped_at is not None,
+            leave=self.is_leaving,
+        )
+
+    def set_ceilings(self, ceilings: Ceilings) -> None:
+        """Follow other ceilings from now on."""
+        self._ceilings = ceilings
+        self._on_change(self)
+
+    def stop(self, cause: Cause) -> None:
+        """Send nothing new; requests in flight are awaited for a bounded time."""
+        self.causes.add(cause)
+        if self.stopped_at is None:
+            self.stopped_at = self._clock.monotonic()
+            self._is_stopped = True
+            self._on_change(self)
+
+    async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
+        """Have a worker work until no target is pending or the lane is stopped."""
+        async with outbox:
+            if self._is_stopped:
+                return
+            self._round += 1
+            self._outbox, self._over = outbox, anyio.Event()
+            self._on_change(self)
+            try:
+                await self._over.wait()
+            finally:
+                self._outbox = None
+                self.in_flight = 0
+
+    def recorded(self, count: int) -> None:
+        """The run file has `count` more outcomes of this lane."""
+        self._unrecorded -= count
+        if not self._unrecorded:
+            self._all_recorded.set()
+
+    # For the coordinator
+
+    def begin(self, epoch: Epoch) -> None:
+        """Begin an epoch: the calls of earlier ones are void."""
+        self.epoch, self.is_leaving = epoch, False
+        self._handed_out.clear()
+        self._last_claim = None
+        self.in_flight = 0
+
+    def give_up_at(self) -> float:
+        """Return when a lane that was stopped ends, even if its worker has not reported that."""
+        return float("inf") if self.stopped_at is None else self.stopped_at + DRAIN + _GRACE
+
+    def end(self) -> None:
+        """End the round; what was handed out stays in doubt."""
+        self.begin(0)
+        self._over.set()
+
+    async def answer(self, call: Claim | InDoubt | Release) -> Answer:
+        """Serve a call of the worker. Raises RunFileError."""
+        async with self._serving:
+            if call.epoch != self.epoch:
+                return Answer(call.call, refused=True)
+            match call:
+                case Claim():
+                    return await self._claim(call)
+                case InDoubt():
+                    return await self._in_doubt(call)
+                case Release():
+                    handed_out = (self._handed_out.pop(one, None) for one in call.targets)
+                    await self._journal.release([one for one in handed_out if one is not None])
+                    return Answer(call.call)
+
+    async def take(self, report: ShardReport) -> None:
+        """Take what the worker reports, in the order in which it happened."""
+        if report.epoch != self.epoch:
+            return
+        self.member.add(report)
+        now = self._clock.monotonic()
+        self.in_flight, self.pace = report.in_flight, report.pace.pace(now)
+        for old, new in report.paces:
+            self._listeners.paced(self.cluster, old.pace(now), new.pace(now))
+        for retry in report.retries:
+            if record := retry_of(retry, self._handed_out):
+                self._listeners.retried(record)
+        for one in report.settlements:
+            target = self._handed_out.pop(one.target, None)
+            # A report that was sent twice, or a target of an earlier epoch: the call below waits.
+            if target is not None and self._outbox is not None:
+                settlement = settlement_of(one)
+                self.weight -= 1
+                self._unrecorded += 1
+                self._listeners.settled(target, settlement)
+                await put(self._outbox, (target, settlement))
+        if report.ended is not None and report.round == self._round and self.is_running:
+            self._take_end(report.ended, report.epoch)
+
+    def _take_end(self, ended: RoundEnd, epoch: Epoch) -> None:
+        if epoch != self.epoch:
+            return
+        self.causes.update(ended.causes)
+        self.given_up, self.has_unreadable = ended.given_up, ended.has_unreadable
+        if ended.unfinished and not self._is_stopped:
+            # Another worker continues, or this one when it is heard again.
+            self.begin(0)
+            self._on_change(self)
+            return
+        self._is_stopped = self._is_stopped or ended.is_stopped
+        self._over.set()
+
+    async def _claim(self, call: Claim) -> Answer:
+        if not self.is_running or self._is_stopped or self.is_leaving:
+            return Answer(call.call)
+        if self._last_claim is not None and self._last_claim[0] == call.after:
+            # The answer to this claim was lost: a lane claims above the last target that it has.
+            return answer_of(call.call, self._last_claim[1])
+        claimed = await self._journal.claim(self.cluster, call.limit, call.last, call.after)
+        if call.epoch != self.epoch:
+            # The shard has another worker since, and nothing was sent for these targets.
+            await self._journal.release(claimed)
+            return Answer(call.call, refused=True)
+        # Without targets the next claim of the lane, in the next wave, is for the same ones.
+        self._last_claim = (call.after, claimed) if claimed else None
+        self._handed_out.update((target.id, target) for target in claimed)
+        return answer_of(call.call, claimed)
+
+    async def _in_doubt(self, call: InDoubt) -> Answer:
+        # Outcomes that the former worker has reported may be on their way to the run file.
+        while self._unrecorded:
+            self._all_recorded = anyio.Event()
+            await self._all_recorded.wait()
+        doubtful = await self._journal.in_doubt(self.cluster, call.after, call.limit)
+        if call.epoch != self.epoch:
+            return Answer(call.call, refused=True)
+        self._handed_out.update((target.id, target) for target in doubtful)
+        return answer_of(call.call, doubtful)

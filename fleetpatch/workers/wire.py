@@ -1,0 +1,127 @@
+"""Converts targets, settlements and retries to what is sent between processes, and back.
+
+Fields are encoded as in the run file: they have tuples as keys, and values that may be absent.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from fleetpatch.engine.attempt import RetryRecord
+from fleetpatch.journal.codec import fields_of, text_of
+from fleetpatch.model.fields import Fields
+from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.target import EarlierWrite, Target, TargetId
+from fleetpatch.workers.messages import Answer, WireRetry, WireSettlement, WireTarget
+
+
+def answer_of(call: int, targets: Sequence[Target]) -> Answer:
+    """Make the answer to a call that returns targets; each resource is sent once."""
+    positions: dict[str, int] = {}
+    resources: list[Resource] = []
+    wired = []
+    for target in targets:
+        name = target.resource.name
+        position = positions.get(name)
+        if position is None:
+            position = positions[name] = len(resources)
+            resources.append(target.resource)
+        earlier = target.earlier
+        wired.append(
+            WireTarget(
+                target.id,
+                position,
+                target.namespace,
+                target.name,
+                target.uid,
+                target.resource_version,
+                text_of(target.before),
+                tuple(target.blocks),
+                _text(target.wanted),
+                None if earlier is None else text_of(earlier.wrote),
+                None if earlier is None else text_of(earlier.replaced),
+            )
+        )
+    return Answer(call, tuple(resources), tuple(wired))
+
+
+def targets_of(cluster: str, answer: Answer, known: dict[str, Resource]) -> list[Target]:
+    """Return the targets of an answer; `known` keeps the resources that answers had so far.
+
+    Targets of one resource share it, as those of a run file do.
+    """
+    resources = [known.setdefault(one.name, one) for one in answer.resources]
+    return [
+        Target(
+            TargetId(one.id),
+            cluster,
+            resources[one.resource],
+            one.namespace,
+            one.name,
+            one.uid,
+            one.resource_version,
+            fields_of(one.before),
+            frozenset(one.blocks),
+            _fields(one.wanted),
+            None
+            if one.wrote is None or one.replaced is None
+            else EarlierWrite(fields_of(one.wrote), fields_of(one.replaced)),
+        )
+        for one in answer.targets
+    ]
+
+
+def wire_settlement(one: Settlement) -> WireSettlement:
+    """Convert the settlement of a target."""
+    return WireSettlement(
+        one.target,
+        one.reason,
+        one.http_status,
+        one.attempts,
+        one.reads,
+        one.elapsed_ms,
+        one.resource_version,
+        one.detail,
+        _text(one.replaced),
+        _text(one.wrote),
+    )
+
+
+def settlement_of(one: WireSettlement) -> Settlement:
+    """Convert back what `wire_settlement` made."""
+    return Settlement(
+        TargetId(one.target),
+        one.reason,
+        one.http_status,
+        one.attempts,
+        one.reads,
+        one.elapsed_ms,
+        one.resource_version,
+        one.detail,
+        _fields(one.replaced),
+        _fields(one.wrote),
+    )
+
+
+def wire_retry(one: RetryRecord) -> WireRetry:
+    """Convert the record of a retry."""
+    return WireRetry(
+        one.target.id, one.attempt, one.http_status, one.verdict, one.detail, one.wait, one.reason
+    )
+
+
+def retry_of(one: WireRetry, targets: Mapping[int, Target]) -> RetryRecord | None:
+    """Convert back what `wire_retry` made; None for a target that is not in `targets`."""
+    target = targets.get(one.target)
+    if target is None:
+        return None
+    return RetryRecord(
+        target, one.attempt, one.http_status, one.verdict, one.detail, one.wait, one.reason
+    )
+
+
+def _text(fields: Fields | None) -> str | None:
+    return None if fields is None else text_of(fields)
+
+
+def _fields(text: str | None) -> Fields | None:
+    return None if text is None else fields_of(text)

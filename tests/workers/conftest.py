@@ -1,0 +1,99 @@
+"""A Dask cluster for all tests of this folder, and clusters of Jobs that its workers reach."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, end, plan
+
+JOBS = 50
+"""Objects of each sandbox; a fifth of them are batch Jobs."""
+
+
+@dataclass(frozen=True)
+class Dask:
+    """A running Dask cluster of two workers, 0 and 1; they read `kubeconfig`."""
+
+    address: str
+    kubeconfig: Path
+
+
+@pytest.fixture(scope="session")
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    """Two workers, as processes. They take seconds to start, so all tests share them."""
+    kubeconfig = tmp_path_factory.mktemp("dask") / "kubeconfig"
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("dask_cluster.py"))],
+        env=os.environ | {"KUBECONFIG": str(kubeconfig), "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address.startswith("tcp://")
+        yield Dask(address, kubeconfig)
+    finally:
+        process.communicate()
+        end(process)
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    """The command line, with the kubeconfig in `tmp_path / "kubeconfig"`."""
+    return Tool(tmp_path, tmp_path / "kubeconfig")
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Three sandboxes with the contexts a, b and c, and a plan for their batch Jobs."""
+
+    tool: Tool
+    servers: dict[str, SandboxServer]
+    targets: int
+
+    def plan(self, value: str, **more: Any) -> Path:
+        """Write a plan that sets a label; `more` are further sections of it."""
+        fleet = [{"name": name, "context": name} for name in self.servers]
+        block = {"kinds": ["jobs.batch"], "selector": "app"}
+        written = plan("spread", block, patch={"labels": {"cost": value}}, fleet=fleet, **more)
+        return self.tool.write("plan.yaml", written)
+
+    def sent(self) -> list[int]:
+        """Return how many PATCHes each object received, of those that received any."""
+        return [count for one in self.servers.values() for count in one.patches().values()]
+
+    def log(self) -> list[dict[str, Any]]:
+        """Return the log of the newest run."""
+        newest = max(self.tool.state.glob("runs/*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+        return [json.loads(line) for line in newest.read_text().splitlines()]
+
+
+@pytest.fixture
+def clusters(dask: Dask, tool: Tool, tmp_path: Path) -> Iterator[Clusters]:
+    """Three sandboxes, in the kubeconfig that the workers and the command read."""
+    document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
+    document |= {"clusters": [], "users": [], "contexts": []}
+    servers = {}
+    with ExitStack() as stack:
+        for name in ("a", "b", "c"):
+            (tmp_path / name).mkdir()
+            one = stack.enter_context(sandbox(Tool(tmp_path / name), jobs=JOBS, namespaces=2))
+            servers[name] = one
+            config = json.loads(one.kubeconfig.read_text())
+            document["clusters"].append(config["clusters"][0] | {"name": name})
+            document["users"].append(config["users"][0] | {"name": name})
+            document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
+        dask.kubeconfig.write_text(json.dumps(document))
+        tool.write("kubeconfig", document)
+        yield Clusters(tool, servers, 3 * JOBS // 5)
