@@ -54,6 +54,7 @@ class WireTarget(msgspec.Struct, frozen=True, array_like=True):
     wanted: str | None = None
     wrote: str | None = None
     replaced: str | None = None
+    computed: str | None = None
 
 
 class WireSettlement(msgspec.Struct, frozen=True, array_like=True):

@@ -39,6 +39,7 @@ def answer_of(call: int, targets: Sequence[Target]) -> Answer:
                 _text(target.wanted),
                 None if earlier is None else text_of(earlier.wrote),
                 None if earlier is None else text_of(earlier.replaced),
+                _text(target.computed),
             )
         )
     return Answer(call, tuple(resources), tuple(wired))
@@ -65,6 +66,7 @@ def targets_of(cluster: str, answer: Answer, known: dict[str, Resource]) -> list
             None
             if one.wrote is None or one.replaced is None
             else EarlierWrite(fields_of(one.wrote), fields_of(one.replaced)),
+            _fields(one.computed),
         )
         for one in answer.targets
     ]
