@@ -172,10 +172,10 @@ async def apply(run_file: Path) -> dict[str, float]:
     return spent
 
 
-def measure_size(folder: Path, targets: int, start: Figures) -> Figures:
+def measure_size(folder: Path, targets: int, start: Figures, temporary: Path) -> Figures:
     """Plan and apply a run of this size, and call the commands on it.
 
-    `start` has the CPU seconds that the same commands take for a run with few targets.
+    SQLite sorts in the folder `temporary`. `start` has the CPU seconds that the same commands take for a run with few targets.
     """
     figures = Figures()
     run_file = folder / "state" / "runs" / f"{_RUN}.run"
@@ -183,7 +183,7 @@ def measure_size(folder: Path, targets: int, start: Figures) -> Figures:
     environment = {
         "KUBECONFIG": str(folder / "kubeconfig"),
         "FLEETPATCH_STATE_DIR": str(folder / "state"),
-        "SQLITE_TMPDIR": str(folder),
+        "SQLITE_TMPDIR": str(temporary),
     }
 
     def step(name: str, command: Sequence[str]) -> Any:
@@ -253,6 +253,7 @@ def main() -> None:
         "--sizes", type=int, nargs="+", default=SIZES, help="a size that is named twice counts once"
     )
     parser.add_argument("--folder", type=Path, help="where the run files are made")
+    parser.add_argument("--temporary", type=Path, help="where SQLite sorts [the same folder]")
     parser.add_argument("--step", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
@@ -269,7 +270,8 @@ def main() -> None:
             print(f"{size:,} targets", flush=True)
             folder = Path(name) / str(size)
             folder.mkdir()
-            figures = measure_size(folder, size, measured[_START])
+            temporary = options.temporary or folder
+            figures = measure_size(folder, size, measured[_START], temporary)
             measured[size] = figures.best(measured.get(size, Figures()))
             shutil.rmtree(folder)
     missed = False
