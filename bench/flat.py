@@ -175,7 +175,8 @@ async def apply(run_file: Path) -> dict[str, float]:
 def measure_size(folder: Path, targets: int, start: Figures, temporary: Path) -> Figures:
     """Plan and apply a run of this size, and call the commands on it.
 
-    SQLite sorts in the folder `temporary`. `start` has the CPU seconds that the same commands take for a run with few targets.
+    SQLite sorts in the folder `temporary`. `start` has the CPU seconds that the same commands take
+    for a run with few targets.
     """
     figures = Figures()
     run_file = folder / "state" / "runs" / f"{_RUN}.run"

@@ -19,6 +19,7 @@ from fleetpatch.journal.runs import campaigns, catalog, heartbeat
 from fleetpatch.journal.runs.campaigns import Campaign
 from fleetpatch.journal.runs.catalog import RunEntry
 from fleetpatch.model.run import RunState
+from fleetpatch.report.rotation import rotated
 
 
 class Forgotten(msgspec.Struct):
@@ -159,4 +160,6 @@ def _remove(run_file: Path) -> None:
     sqlite_file.erase(run_file)
     for suffix in (".jsonl", ".control.json", ".status.json"):
         catalog.log_path(run_file).with_suffix(suffix).unlink(missing_ok=True)
+    for log in rotated(catalog.log_path(run_file)):
+        log.unlink(missing_ok=True)
     flock.beside(run_file).unlink(missing_ok=True)

@@ -50,7 +50,8 @@ class Settings(msgspec.Struct, frozen=True):
     """State folder, log file, request timeout, progress, clock and warnings of a campaign.
 
     `state_dir` None means `$FLEETPATCH_STATE_DIR`, else `$XDG_STATE_HOME/fleetpatch`, else
-    `~/.local/state/fleetpatch`. `log_file` None means beside the run file. `request_timeout` is in
+    `~/.local/state/fleetpatch`. `log_file` None means beside the run file. `log_max_size` are the
+    bytes at which the log is rotated, None for never. `request_timeout` is in
     seconds. The kubeconfig is `$KUBECONFIG`, else `~/.kube/config`, else the pod's own account.
     `warn` is called with each line that the person should read; the log has it, too. `reason` says
     why the run is made; it is kept in the run. `progress_every` are the seconds between two lines
@@ -67,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True):
     reason: str = ""
     shared: bool = False
     progress_every: float | None = None
+    log_max_size: int | None = None
     workers: "WorkerPool | None" = None
 
     @property

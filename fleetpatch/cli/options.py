@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeAlias, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import typer
 
@@ -13,9 +13,11 @@ from fleetpatch.cli.quiet import keep_quiet
 from fleetpatch.cli.workers import read_workers
 from fleetpatch.errors import UsageError
 from fleetpatch.model.steering import MAX_CONCURRENCY
-from fleetpatch.model.units import read_age, read_duration, read_rate, read_since
+from fleetpatch.model.units import read_age, read_duration, read_rate, read_since, read_size
 
 T = TypeVar("T")
+
+_SMALLEST_LOG: Final = 64 * 2**10
 
 
 class Output(StrEnum):
@@ -71,6 +73,13 @@ def _progress(text: str) -> float:
 
 def _rate(text: str) -> float:
     return _read(read_rate, text)
+
+
+def _log_size(text: str) -> int:
+    size = int(_read(read_size, text))
+    if size < _SMALLEST_LOG:
+        raise typer.BadParameter(f"{text!r} is too small; use 64k or more")
+    return size
 
 
 def _since(text: str) -> float:
@@ -162,6 +171,19 @@ LogFileOption: TypeAlias = Annotated[
         "--log-file",
         callback=_log_file,
         help="The structured log [beside the run file, .jsonl]; - is stdout.",
+        show_default=False,
+    ),
+]
+LogMaxSizeOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--log-max-size",
+        parser=_log_size,
+        metavar="SIZE",
+        envvar="FLEETPATCH_LOG_MAX_SIZE",
+        show_envvar=False,
+        help="Rotate the log at this size, as 100M; 20 older files are kept [never;"
+        " $FLEETPATCH_LOG_MAX_SIZE].",
         show_default=False,
     ),
 ]

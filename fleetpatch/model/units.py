@@ -1,4 +1,4 @@
-"""Quantities as text: durations, rates, percentages, and the timestamps of servers.
+"""Quantities as text: durations, rates, sizes, percentages, and the timestamps of servers.
 
 Each `read_*` raises ValueError with a sentence that shows the right form. Each `write_*` renders
 text that its reader turns into the same number. Timestamps come from servers and not from people,
@@ -27,6 +27,8 @@ _AGE_PART: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _RATE: Final = re.compile(rf"({_NUMBER})/(s|m|h)")
 _PERCENT: Final = re.compile(rf"({_NUMBER})%")
 
+_SIZE: Final = re.compile(r"([0-9]{1,9})(?:([kmg])(?:i?b|i)?)?", re.IGNORECASE)
+_BYTES: Final = MappingProxyType({"": 1, "k": 2**10, "m": 2**20, "g": 2**30})
 _DECIMALS: Final = 6
 """Digits that are kept after the point: `0.1s` and `100ms` become the same number."""
 
@@ -100,6 +102,14 @@ def read_rate(text: str) -> float:
 def write_rate(per_second: float) -> str:
     """Render a rate as `read_rate` reads it: `100/s`."""
     return f"{_plain(per_second)}/s"
+
+
+def read_size(text: str) -> int:
+    """Return the bytes of `512k`, `100M` or `2GiB`; each unit is 1024 times the smaller one."""
+    found = _SIZE.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is not a valid size; write it as 512k, 100M or 2G")
+    return int(found[1]) * _BYTES[(found[2] or "").lower()]
 
 
 def read_percent(text: str) -> Percent:

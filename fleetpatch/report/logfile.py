@@ -7,6 +7,9 @@ Before each write it is checked whether the file was renamed or removed (logrota
 the path is opened again, so that new lines are in the file that readers of the path see. The check
 costs two `fstat` and one `stat`; lines are written in groups, at most 20 times a second. A file
 that was truncated in place (`copytruncate`) is appended to.
+
+With a largest size a file that would become larger is renamed first (`fleetpatch.report.rotation`).
+A line is never divided between two files, even if a full disk has interrupted its write.
 """
 
 import os
@@ -17,6 +20,7 @@ from typing import Final
 from fleetpatch import files
 from fleetpatch.errors import LogError
 from fleetpatch.files import is_stdout
+from fleetpatch.report import rotation
 
 _STDOUT: Final = 1
 FLUSH_SIZE: Final = 64 * 1024
@@ -29,17 +33,23 @@ _SYSTEM_FOLDERS: Final = ("/dev", "/proc")
 class LogFile:
     """An append-only file. Lines that could not be written stay in the buffer.
 
-    `ours` is True for the default path, which no person has chosen. The constructor and all methods
-    raise LogError.
+    `ours` is True for the default path, which no person has chosen. `max_size` is in bytes: the
+    file is rotated before it becomes larger. It has no effect on a device, a pipe or a stream. The
+    constructor and all methods raise LogError.
     """
 
-    def __init__(self, path: Path, *, ours: bool = False) -> None:
+    def __init__(self, path: Path, *, ours: bool = False, max_size: int | None = None) -> None:
         self._path = path
         self._is_stdout = is_stdout(path) and not ours
         self._is_plain = ours or (not self._is_stdout and _is_plain(path))
+        self._max_size = max_size if self._is_plain else None
         self._waiting = bytearray()
+        # Whether the file ends with the first part of the line that the buffer begins with.
+        self._divided = False
         try:
             self._file = self._open()
+            if self._max_size is not None:
+                rotation.require_possible(path)
             # Half a line would make the line that is appended to it unreadable, too.
             if not self._is_stdout and _ends_torn(self._file, path):
                 self._waiting += b"\n"
@@ -55,14 +65,16 @@ class LogFile:
     def flush(self) -> None:
         """Write all lines to the operating system."""
         try:
+            if self._divided:
+                self._write(self._waiting.index(b"\n") + 1)
             # At most twice: a file that is removed at each write must not block the event loop.
             for _ in range(2):
                 if not self._waiting:
                     break
-                if self._was_moved():
+                if self._was_moved() or self._was_rotated():
                     former, self._file = self._file, self._open()
                     os.close(former)
-                self._write()
+                self._write_lines()
         except OSError as error:
             raise self._fault("cannot be written", error) from error
 
@@ -83,13 +95,29 @@ class LogFile:
             return os.open(self._path, flags)
         return files.open_own(self._path, os.O_WRONLY | os.O_APPEND)
 
-    def _write(self) -> None:
+    def _write_lines(self) -> None:
         lines = bytes(self._waiting)
-        while self._waiting:
-            del self._waiting[: os.write(self._file, self._waiting)]
+        self._write(len(lines))
         if not os.fstat(self._file).st_nlink and self._was_moved():
             # Removed between the check and the write, with the lines: write them again.
             self._waiting += lines
+
+    def _write(self, size: int) -> None:
+        """Write the first bytes of the buffer; after an error those that are left stay in it."""
+        end = len(self._waiting) - size
+        while len(self._waiting) > end:
+            written = os.write(self._file, self._waiting[: len(self._waiting) - end])
+            self._divided = not self._waiting.endswith(b"\n", 0, written)
+            del self._waiting[:written]
+
+    def _was_rotated(self) -> bool:
+        """Rotate a file that would become too large; return whether it was rotated."""
+        if self._max_size is None:
+            return False
+        size = os.fstat(self._file).st_size
+        if not size or size + len(self._waiting) <= self._max_size:
+            return False
+        return rotation.rotate(self._path, self._file)
 
     def _was_moved(self) -> bool:
         """Return whether another file, or none, is at the path now."""

@@ -1,4 +1,4 @@
-"""Durations, rates and percentages: read, written, and refused."""
+"""Durations, rates, sizes and percentages: read, written, and refused."""
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,7 @@ from fleetpatch.model.units import (
     read_duration,
     read_percent,
     read_rate,
+    read_size,
     write_duration,
     write_rate,
 )
@@ -52,6 +53,30 @@ def test_rates_are_read_per_second(text: str, per_second: float) -> None:
 def test_an_invalid_rate_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a valid rate; write it as 100/s"):
         read_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("0", 0),
+        ("65536", 65536),
+        ("64k", 65536),
+        ("1M", 2**20),
+        ("10MB", 10 * 2**20),
+        ("2g", 2**31),
+        ("2GiB", 2**31),
+        ("512KB", 2**19),
+        ("1Mi", 2**20),
+    ],
+)
+def test_sizes_are_read_in_bytes_with_units_of_1024(text: str, size: int) -> None:
+    assert read_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "k", "1.5M", "-1k", "1 k", "1T", "1kk", "1B", "٣k", "1k\n"])
+def test_an_invalid_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid size; write it as 512k"):
+        read_size(text)
 
 
 @pytest.mark.parametrize("text", ["0/s", "0.9/h"])

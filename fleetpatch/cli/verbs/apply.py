@@ -12,6 +12,7 @@ from fleetpatch.cli.options import (
     DryRunOption,
     FilenameOption,
     LogFileOption,
+    LogMaxSizeOption,
     Output,
     OutputOption,
     ProgressOption,
@@ -71,6 +72,7 @@ def command(
     state_dir: StateDirOption = None,
     shared: SharedOption = False,
     log_file: LogFileOption = None,
+    log_max_size: LogMaxSizeOption = None,
     request_timeout: TimeoutOption = 30.0,
     workers: WorkersOption = None,
     worker_timeout: WorkerTimeoutOption = 15.0,
@@ -100,6 +102,7 @@ def command(
         shared=shared,
         progress_every=progress,
         workers=pool_of(workers, worker_timeout),
+        log_max_size=log_max_size,
     )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     on_server = dry_run is DryRun.SERVER

@@ -17,6 +17,7 @@ from fleetpatch.cli.options import (
     AllOption,
     DryRunOption,
     LogFileOption,
+    LogMaxSizeOption,
     ProgressOption,
     QuietOption,
     ReasonOption,
@@ -158,6 +159,7 @@ def _command(
         state_dir: StateDirOption = None,
         shared: SharedOption = False,
         log_file: LogFileOption = None,
+        log_max_size: LogMaxSizeOption = None,
         request_timeout: TimeoutOption = 30.0,
     ) -> None:
         from fleetpatch.campaign.settings import Settings
@@ -188,6 +190,7 @@ def _command(
             reason=reason,
             shared=shared,
             progress_every=progress,
+            log_max_size=log_max_size,
         )
         if listing:
             show(plan, settings, output, what)

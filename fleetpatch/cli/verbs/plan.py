@@ -9,6 +9,7 @@ from fleetpatch.cli.options import (
     AllOption,
     FilenameOption,
     LogFileOption,
+    LogMaxSizeOption,
     PreviewFormat,
     ReasonOption,
     RunFileOption,
@@ -46,6 +47,7 @@ def command(
     state_dir: StateDirOption = None,
     shared: SharedOption = False,
     log_file: LogFileOption = None,
+    log_max_size: LogMaxSizeOption = None,
     request_timeout: TimeoutOption = 30.0,
     workers: WorkersOption = None,
     worker_timeout: WorkerTimeoutOption = 15.0,
@@ -70,6 +72,7 @@ def command(
         reason=reason,
         shared=shared,
         workers=pool_of(workers, worker_timeout),
+        log_max_size=log_max_size,
     )
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
     print_preview(planned, output, all_namespaces=namespaces)

@@ -9,6 +9,7 @@ import typer
 from fleetpatch.cli.options import (
     ConcurrencyOption,
     LogFileOption,
+    LogMaxSizeOption,
     Output,
     OutputOption,
     ProgressOption,
@@ -56,6 +57,7 @@ def command(
     output: OutputOption = Output.TEXT,
     state_dir: StateDirOption = None,
     log_file: LogFileOption = None,
+    log_max_size: LogMaxSizeOption = None,
     request_timeout: TimeoutOption = 30.0,
     workers: WorkersOption = None,
     worker_timeout: WorkerTimeoutOption = 15.0,
@@ -82,6 +84,7 @@ def command(
         warn=WarnOnce(),
         progress_every=progress,
         workers=pool_of(workers, worker_timeout),
+        log_max_size=log_max_size,
     )
     for one in reason or ():
         if OUTCOME_OF[one] is not Outcome.FAILED:

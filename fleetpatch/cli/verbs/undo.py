@@ -7,6 +7,7 @@ import typer
 from fleetpatch.cli.options import (
     ConcurrencyOption,
     LogFileOption,
+    LogMaxSizeOption,
     Output,
     OutputOption,
     ProgressOption,
@@ -45,6 +46,7 @@ def command(
     state_dir: StateDirOption = None,
     shared: SharedOption = False,
     log_file: LogFileOption = None,
+    log_max_size: LogMaxSizeOption = None,
     request_timeout: TimeoutOption = 30.0,
     workers: WorkersOption = None,
     worker_timeout: WorkerTimeoutOption = 15.0,
@@ -72,6 +74,7 @@ def command(
         shared=shared,
         progress_every=progress,
         workers=pool_of(workers, worker_timeout),
+        log_max_size=log_max_size,
     )
     found = find_run(settings.runs, run)
     extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)
