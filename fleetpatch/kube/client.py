@@ -29,6 +29,7 @@ from fleetpatch.kube.listing import ListProgress
 from fleetpatch.kube.retry import DISCOVERY_RETRIES, Retrier, RetryingReader
 from fleetpatch.model.answer import NoAnswer, Reply, is_unreachable
 from fleetpatch.model.change import PatchRequest
+from fleetpatch.model.fields import Json
 from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
@@ -196,6 +197,18 @@ class ApiServer:
         pages = self.pages(_NAMESPACES, namespace=None, selector="", field_selector="")
         # A set: a list that expired and was started again has names twice.
         return sorted({seen.name async for page in pages for seen in page.items})
+
+    async def namespace_objects(self) -> dict[str, Json]:
+        """Return all namespaces with their metadata, by name. Raises as `namespaces`."""
+        pages = self.pages(
+            _NAMESPACES, namespace=None, selector="", field_selector="", metadata=True
+        )
+        head = {"apiVersion": "v1", "kind": "Namespace"}
+        return {
+            seen.name: {**head, "metadata": seen.metadata}
+            async for page in pages
+            for seen in page.items
+        }
 
     async def resources(self, groups: Collection[str] | None = None) -> Sequence[Resource]:
         """Discover what can be listed and patched, with the preferred version of a group first.

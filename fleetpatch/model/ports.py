@@ -108,6 +108,18 @@ class Expressions(Protocol):
         """
         ...
 
+    async def matches(self, cluster: str, block: int, subject: Subject) -> Evaluated:
+        """Evaluate the block's `where` alone, again. Raises as `evaluate`."""
+        ...
+
+
+class Namespaces(Protocol):
+    """The namespaces of all clusters, as expressions see them."""
+
+    async def namespace_object(self, cluster: str, namespace: str) -> Json:
+        """Return the namespace with its metadata, or None. Raises ClusterError."""
+        ...
+
 
 class Cluster(Protocol):
     """One API server."""

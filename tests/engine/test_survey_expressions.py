@@ -46,6 +46,9 @@ class ScriptedExpressions:
         self.subjects += subjects
         return [self.answer(one) for one in subjects]
 
+    async def matches(self, cluster: str, block: int, subject: Subject) -> Evaluated:
+        raise AssertionError(cluster, block, subject)
+
 
 async def surveyed(
     result: Evaluated, change: PlanChange = CHANGE, seen: object = JOB

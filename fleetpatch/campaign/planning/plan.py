@@ -14,9 +14,9 @@ from msgspec.structs import replace
 
 from fleetpatch._version import __version__
 from fleetpatch.campaign.change import depends_on_version
+from fleetpatch.campaign.expressions import evaluating
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.planning.coverage import check_coverage
-from fleetpatch.campaign.planning.expressions import expressions_of
 from fleetpatch.campaign.planning.kinds import resolve_kinds
 from fleetpatch.campaign.planning.object_lists import missing_drafts
 from fleetpatch.campaign.planning.reach import Reach
@@ -76,12 +76,14 @@ async def expand(
     # Before any request, since this guard needs only the plan.
     if not everything:
         source.refuse(find_unselective(plan.targets), UnselectiveError)
-    expressions = expressions_of(plan)
     started = settings.clock.monotonic()
     info = _info(source, settings, dry_run=dry_run)
     async with AsyncExitStack() as stack:
         clusters = await stack.enter_async_context(open_fleet(plan, settings, run=info.run))
         path = run_file or _new_path(settings, info.run)
+        expressions = await stack.enter_async_context(
+            evaluating(plan, source.tables, info.created_at, clusters)
+        )
         reach = Reach(plan)
         kinds = await resolve_kinds(source, clusters, reach, dry_run=dry_run)
         list_queries, releases = await _queries(source, reach.reached(clusters), kinds, reach)

@@ -4,7 +4,7 @@ All checks run, even if others have found something, and all problems are raised
 order of the file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Final
@@ -19,6 +19,7 @@ from fleetpatch.model.plan import digest
 from fleetpatch.model.plan.beside import Folder
 from fleetpatch.model.plan.checks.computed import check_computed, with_placeholders
 from fleetpatch.model.plan.checks.documents import check_documents
+from fleetpatch.model.plan.checks.expressions import check_expressions
 from fleetpatch.model.plan.checks.fleet import check_fleet
 from fleetpatch.model.plan.checks.keys import check_keys
 from fleetpatch.model.plan.checks.moves import check_moves
@@ -44,6 +45,7 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
 from fleetpatch.model.plan.tables.section import TablesRead
 from fleetpatch.model.plan.tables.table import Table
+from fleetpatch.model.plan.tree import mapping_at
 from fleetpatch.model.plan.window import window_warnings
 from fleetpatch.model.plan.yaml.document import Document, read
 
@@ -190,6 +192,7 @@ def _checked(document: Document, folder: str = "") -> PlanFile:
     findings += tuple(check_program(document.tree, folder)) if folder else ()
     beside = _FilesBeside(document.tree, Folder(folder, document.file if folder else ""))
     findings += beside.findings
+    findings += tuple(check_expressions(document.tree, beside.columns))
     # One finding per place: the shape's message is the more precise one.
     wrong = {finding.path for finding in findings}
     written = (*check_plain(document.root), *check_encodable(document.tree))
@@ -207,12 +210,19 @@ class _FilesBeside:
 
     def __init__(self, tree: Json, folder: Folder) -> None:
         self._tables = TablesRead(tree, folder)
+        self._names = tuple(mapping_at(tree, ("tables",)))
         self._objects = ObjectLists(tree, folder)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Mistakes in the plan."""
         return (*self._tables.findings, *self._objects.findings)
+
+    @property
+    def columns(self) -> dict[str, Sequence[str] | None]:
+        """The columns of each table of the plan; None for one that cannot be read."""
+        read = self._tables.tables
+        return {name: read[name].columns if name in read else None for name in self._names}
 
     @property
     def problems(self) -> tuple[Placed, ...]:

@@ -90,9 +90,18 @@ class Document(PartialRepr, frozen=True):
                 key_place = node.entries[step].key.place
                 place = key_place if finding.of_key or not is_last else place
             node = below
-        if isinstance(node, ScalarNode) and node.text_at and finding.offset:
-            return Place(node.text_at.line, node.text_at.column + finding.offset)
+        if isinstance(node, ScalarNode) and not finding.of_key:
+            return _place_within(node, finding.offset) or place
         return place
+
+
+def _place_within(node: ScalarNode, offset: int) -> Place | None:
+    """Return the place of a character of a scalar's text, where it can be found."""
+    if not offset:
+        return None
+    if node.text_at:
+        return Place(node.text_at.line, node.text_at.column + offset)
+    return node.written.place_of(node.source, offset) if node.written else None
 
 
 def read(data: bytes, file: str) -> Document:

@@ -30,6 +30,7 @@ from ruamel.yaml.events import (
 from fleetpatch.model.plan.problems import Place
 from fleetpatch.model.plan.yaml.scalars import ScalarValue, resolve
 from fleetpatch.model.plan.yaml.scanner import PlanScanner
+from fleetpatch.model.plan.yaml.written import Written
 from fleetpatch.model.text import is_unicode
 
 DEEPEST: Final = 50
@@ -45,6 +46,7 @@ class ScalarNode(msgspec.Struct, frozen=True):
 
     `is_plain` is set if it has neither quotes nor a tag, so that its value depends on its text.
     `text_at` is where the text begins, if it is in the file unchanged: in one line, no escapes.
+    Otherwise `written` has it as it is in the file.
     """
 
     value: ScalarValue
@@ -52,6 +54,7 @@ class ScalarNode(msgspec.Struct, frozen=True):
     place: Place
     text_at: Place | None = None
     is_plain: bool = False
+    written: Written | None = None
 
 
 class SequenceNode(msgspec.Struct, frozen=True):
@@ -215,7 +218,13 @@ class _Composer:
                 "the text contains a lone surrogate, half of a character; write the whole one",
             )
             value = source = ascii(source)
-        return ScalarNode(value, source, place, self._text_at(event, source), is_plain)
+        text_at = self._text_at(event, source)
+        written = None if text_at else self._written(event, place)
+        return ScalarNode(value, source, place, text_at, is_plain, written)
+
+    def _written(self, event: ScalarEvent, place: Place) -> Written:
+        raw = self._text[event.start_mark.index : event.end_mark.index]
+        return Written(raw, place, event.style)
 
     def _text_at(self, event: ScalarEvent, source: str) -> Place | None:
         """Return where the text begins: at the mark, or after a quotation mark."""

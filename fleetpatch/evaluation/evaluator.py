@@ -1,0 +1,229 @@
+"""Implements the port `Expressions` by a child process.
+
+A batch that ends the process is split until the object is found for which it ends; this object's
+result is an error, and the others are evaluated by a new process. Each batch has the part of the
+objects alone that the expressions read.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Self
+
+import anyio
+import msgspec
+from anyio.abc import Process
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from fleetpatch.cel.program import Compilation, Result, Rows, Texts
+from fleetpatch.cel.reads import Tree, projected
+from fleetpatch.errors import Refused, SurroundingsError
+from fleetpatch.evaluation.messages import HEADER, Batch, Setup, encode, framed, results
+from fleetpatch.model.fields import ABSENT, Path
+from fleetpatch.model.ports import Evaluated, MissingKey, Namespaces, Subject
+
+MEMORY: Final = 256 * 2**20
+"""Bytes that the child process may use beyond its start and the tables."""
+
+SECONDS: Final = 1.0
+"""CPU time for a batch, whatever its size; and as much again for each 100 objects."""
+
+MOST_ENDED: Final = 50
+"""Objects that may end the child process, before the plan is refused."""
+
+_PROGRAM: Final = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
+_KILLED: Final = "the expressions need too much memory or time for this object"
+_ENDED: Final = (
+    anyio.BrokenResourceError,
+    anyio.ClosedResourceError,
+    anyio.EndOfStream,
+    anyio.IncompleteRead,
+)
+_UNREADABLE: Final = "the object has text or numbers that an expression cannot read"
+_KEPT_METADATA: Final = frozenset(
+    {
+        *("name", "namespace", "uid", "resourceVersion", "labels", "annotations", "generation"),
+        *("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers"),
+        *("generateName", "ownerReferences", "selfLink"),
+    }
+)
+"""The fields of metadata that a list of metadata keeps."""
+
+
+class Evaluator:
+    """Evaluates a plan's expressions; `paths` are the places of the values, as in `Texts.values`.
+
+    `namespaces` gives the namespaceObject of each object, and is called only where it is read.
+    """
+
+    def __init__(
+        self,
+        texts: Texts,
+        paths: Sequence[Path],
+        tables: Mapping[str, Rows],
+        now: float,
+        namespaces: Namespaces,
+        *,
+        memory: int = MEMORY,
+        seconds: float = SECONDS,
+    ) -> None:
+        self._paths = paths
+        self._setup = Setup(texts, tables, now, memory)
+        self._namespaces = namespaces
+        self._seconds = seconds
+        self._compilation = Compilation(texts, {name: one.columns for name, one in tables.items()})
+        self._lock = anyio.Lock()
+        self._child: _Child | None = None
+        self._ended = 0
+
+    def reads_whole(self, block: int) -> bool:
+        """Report whether an expression for the block's objects reads more than their metadata."""
+        return any(
+            _is_whole(tree)
+            for name, tree in self._compilation.reads(block).items()
+            if name == "object"
+        )
+
+    async def evaluate(
+        self, cluster: str, block: int, subjects: Sequence[Subject]
+    ) -> Sequence[Evaluated]:
+        """See the port."""
+        return await self._evaluate(cluster, block, subjects, values=True)
+
+    async def matches(self, cluster: str, block: int, subject: Subject) -> Evaluated:
+        """Evaluate the block's `where` alone."""
+        (result,) = await self._evaluate(cluster, block, [subject], values=False)
+        return result
+
+    async def __aenter__(self) -> Self:
+        """Evaluate within the block; the child process is started when it is needed."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End the child process."""
+        await self._end()
+
+    async def _end(self) -> None:
+        if self._child is not None:
+            await self._child.close()
+            self._child = None
+
+    async def _evaluate(
+        self, cluster: str, block: int, subjects: Sequence[Subject], *, values: bool
+    ) -> Sequence[Evaluated]:
+        reads = self._compilation.reads(block, values=values)
+        data = [await self._data(cluster, one, reads) for one in subjects]
+        async with self._lock:
+            found = await self._results(Batch(cluster, block, values, 0.0, data))
+        return [self._evaluated(one, values=values) for one in found]
+
+    async def _data(
+        self, cluster: str, subject: Subject, reads: Mapping[str, Tree]
+    ) -> dict[str, Any]:
+        data: dict[str, Any] = {}
+        if "object" in reads:
+            data["object"] = projected(subject.object, reads["object"])
+        if "owner" in reads:
+            data["owner"] = projected(subject.owner, reads["owner"])
+        if "namespaceObject" in reads:
+            found = await self._namespaces.namespace_object(cluster, subject.namespace)
+            data["namespaceObject"] = projected(found, reads["namespaceObject"])
+        return data
+
+    async def _results(self, batch: Batch) -> list[Result]:
+        if not batch.data:
+            return []
+        seconds = self._seconds * (1 + len(batch.data) / 100)
+        try:
+            message = encode(msgspec.structs.replace(batch, seconds=seconds))
+        except (UnicodeEncodeError, OverflowError, TypeError, ValueError, RecursionError):
+            if len(batch.data) == 1:
+                return [Result(error=_UNREADABLE)]
+            return await self._halves(batch)
+        if self._child is None:
+            self._child = await _Child.start(self._setup)
+        answer = await self._child.ask(message)
+        if answer is not None:
+            return results.decode(answer)
+        await self._end()
+        if len(batch.data) > 1:
+            return await self._halves(batch)
+        self._ended += 1
+        if self._ended > MOST_ENDED:
+            raise Refused(
+                f"the expressions of the plan need too much memory or time for more than"
+                f" {MOST_ENDED} objects; simplify them"
+            )
+        return [Result(error=_KILLED)]
+
+    async def _halves(self, batch: Batch) -> list[Result]:
+        middle = len(batch.data) // 2
+        found: list[Result] = []
+        for part in (batch.data[:middle], batch.data[middle:]):
+            found += await self._results(msgspec.structs.replace(batch, data=part))
+        return found
+
+    def _evaluated(self, result: Result, *, values: bool) -> Evaluated:
+        if result.error:
+            missing = tuple(MissingKey(table, key) for table, key in result.missing_keys)
+            return Evaluated(error=result.error, missing_keys=missing)
+        if not result.matches or not values:
+            return Evaluated(matches=result.matches)
+        pairs = zip(self._paths, result.values, strict=True)
+        return Evaluated(values={path: one[0] if one else ABSENT for path, one in pairs})
+
+
+def _is_whole(tree: Tree) -> bool:
+    """Report whether what is read of an object is more than a list of metadata has."""
+    metadata = tree.get("metadata")
+    if not tree or not tree.keys() <= {"apiVersion", "kind", "metadata"}:
+        return True
+    return metadata is not None and (not metadata or not metadata.keys() <= _KEPT_METADATA)
+
+
+class _Child:
+    """One child process."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - pipes
+        self._stdin = process.stdin
+        self._stdout = BufferedByteReceiveStream(process.stdout)
+
+    @classmethod
+    async def start(cls, setup: Setup) -> "_Child":
+        """Start a process. Raises SurroundingsError."""
+        program = _PROGRAM.format(path=sys.path, module="fleetpatch.evaluation.child")
+        try:
+            process = await anyio.open_process(
+                [sys.executable, "-I", "-S", "-c", program],
+                env={},
+                stderr=-3,  # subprocess.DEVNULL
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SurroundingsError(
+                f"the process that evaluates expressions cannot be started: {error.strerror}"
+            ) from error
+        child = cls(process)
+        await child._stdin.send(framed(encode(setup)))
+        return child
+
+    async def ask(self, message: bytes) -> bytes | None:
+        """Send a message and return the answer; None if the process has ended."""
+        try:
+            await self._stdin.send(framed(message))
+            (size,) = HEADER.unpack(await self._stdout.receive_exactly(HEADER.size))
+            return await self._stdout.receive_exactly(size)
+        except _ENDED:
+            return None
+        except BaseException:
+            # A cancelled call leaves an answer that the next one must not read.
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """End the process."""
+        with anyio.CancelScope(shield=True):
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.aclose()
