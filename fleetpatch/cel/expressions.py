@@ -18,16 +18,15 @@ from fleetpatch.cel.words import reworded
 
 NAMES: Final[Mapping[str, str]] = {
     "object": "map",
+    "owner": "map",
     "namespaceObject": "map",
     "cluster": "STRING",
     "now": "TIMESTAMP",
 }
-"""The variables of every expression, with their types."""
+"""The variables of every expression, with their types. `owner` is the selected object, also for an
+object that it owns; for the selected object it is the object itself."""
 
-OWNER: Final = "owner"
-"""The variable of expressions for dependents: the object that owns `object`."""
-
-_RESERVED: Final = frozenset({*NAMES, OWNER, "tables", "variables"})
+_RESERVED: Final = frozenset({*NAMES, "tables", "variables"})
 _SCALARS: Final = frozenset({"BOOL", "INT", "UINT", "DOUBLE", "STRING", "TIMESTAMP", "DURATION"})
 _MOST_NODES: Final = 20_000
 """Nodes of an expression with its variables: they multiply when variables use each other twice."""
@@ -60,13 +59,10 @@ class Language:
         self,
         variables: Mapping[str, str],
         tables: Mapping[str, Sequence[str] | None],
-        *,
-        has_owner: bool = False,
     ) -> None:
         self._tables = Tables(tables)
         self._types: dict[str, str] = {}
-        self._names: dict[str, str] = {**NAMES, **({OWNER: "map"} if has_owner else {})}
-        self._names |= {f"tables.{name}": "rows" for name in tables}
+        self._names: dict[str, str] = {**NAMES, **{f"tables.{name}": "rows" for name in tables}}
         self._variables: dict[str, Node] = {}
         self.mistakes: dict[str, tuple[Mistake, ...]] = {}
         self._environment = Environment(self._names, LIBRARY)

@@ -7,12 +7,13 @@ the object. Only if that fails are they evaluated one by one, to find out which 
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any, Final
 
 import msgspec
 
 from fleetpatch.cel import syntax
-from fleetpatch.cel.expressions import NAMES, OWNER, Expression, Language
+from fleetpatch.cel.expressions import NAMES, Expression, Language
 from fleetpatch.cel.kubernetes import LIBRARY
 from fleetpatch.cel.reads import Tree, merged, reads_of
 from fleetpatch.cel.runtime import DYN, STRING, Environment, EvaluationError, Overload, Program
@@ -31,14 +32,21 @@ _TYPES: Final = {
 class Texts(msgspec.Struct, frozen=True):
     """The expressions of a plan as text: its variables, each block's `where`, and the values.
 
-    `places` names each value in messages. `owners` are the blocks whose objects have an owner.
+    `places` names each value in messages.
     """
 
     variables: Mapping[str, str]
     where: Mapping[int, str]
     values: Sequence[str]
     places: Sequence[str]
-    owners: frozenset[int] = frozenset()
+
+
+class Parts(Enum):
+    """Which expressions are evaluated for an object."""
+
+    ALL = "all"
+    WHERE = "where"
+    VALUES = "values"
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -64,25 +72,16 @@ class Compilation:
     """The compiled expressions of a plan. Raises CompileError for one with a mistake."""
 
     def __init__(self, texts: Texts, columns: Mapping[str, Sequence[str]]) -> None:
-        self._texts = texts
-        languages = {
-            has_owner: Language(texts.variables, columns, has_owner=has_owner)
-            for has_owner in (False, True)
-        }
-        plain, with_owner = languages[False], languages[True]
-        self.where = {
-            block: (with_owner if block in texts.owners else plain).compile(text)
-            for block, text in texts.where.items()
-        }
-        of_values = with_owner if texts.owners else plain
-        self.values = [of_values.compile(text) for text in texts.values]
-        names = [*NAMES, OWNER]
-        self._value_reads = merged([reads_of(one.node, names) for one in self.values])
-        self._where_reads = {block: reads_of(one.node, names) for block, one in self.where.items()}
+        language = Language(texts.variables, columns)
+        self.where = {block: language.compile(text) for block, text in texts.where.items()}
+        self.values = [language.compile(text) for text in texts.values]
+        self._of_values = merged([reads_of(one.node, NAMES) for one in self.values])
+        self._of_where = {block: reads_of(one.node, NAMES) for block, one in self.where.items()}
 
-    def reads(self, block: int, *, values: bool = True) -> dict[str, Tree]:
+    def reads(self, block: int, parts: Parts = Parts.ALL) -> dict[str, Tree]:
         """Return what the expressions for a block's objects read of each variable."""
-        return merged([self._where_reads.get(block, {}), self._value_reads if values else {}])
+        where = {} if parts is Parts.VALUES else self._of_where.get(block, {})
+        return merged([where, {} if parts is Parts.WHERE else self._of_values])
 
 
 class Evaluation:
@@ -92,7 +91,7 @@ class Evaluation:
         compilation = Compilation(texts, {name: one.columns for name, one in tables.items()})
         self._tables = tables
         self._missing: list[tuple[str, str]] = []
-        self._environment = Environment({**NAMES, OWNER: "map"}, (*LIBRARY, *self._functions()))
+        self._environment = Environment(NAMES, (*LIBRARY, *self._functions()))
         self._places = texts.places
         self._values = [self._load(_listed(one)) for one in compilation.values]
         self._optionals = [self._load(_optional(one)) for one in compilation.values]
@@ -104,11 +103,11 @@ class Evaluation:
         }
         self._all_values = self._load(everything)
 
-    def evaluate(self, block: int, data: Mapping[str, Any], *, values: bool = True) -> Result:
-        """Evaluate the block's `where`, and the values for an object that matches."""
+    def evaluate(self, block: int, data: Mapping[str, Any], parts: Parts = Parts.ALL) -> Result:
+        """Evaluate the block's `where`, and for an object that matches the values."""
         self._missing.clear()
-        where = self._where.get(block)
-        if not values:
+        where = None if parts is Parts.VALUES else self._where.get(block)
+        if parts is Parts.WHERE:
             return self._one_by_one(where, data, values=False)
         program = self._all_values if where is None else self._all[block]
         try:
@@ -116,9 +115,7 @@ class Evaluation:
         except EvaluationError:
             self._missing.clear()
             return self._one_by_one(where, data, values=True)
-        if found is False:
-            return Result(matches=False)
-        return self._checked(found)
+        return Result(matches=False) if found is False else self._checked(found)
 
     def _one_by_one(
         self, where: Program | None, data: Mapping[str, Any], *, values: bool

@@ -43,7 +43,7 @@ def main() -> None:
 def _result(
     evaluation: Evaluation, batch: Batch, data: Mapping[str, Any], common: Mapping[str, Any]
 ) -> Result:
-    return evaluation.evaluate(batch.block, {**common, **data}, values=batch.values)
+    return evaluation.evaluate(batch.block, {**common, **data}, batch.parts)
 
 
 def _read(source: BinaryIO) -> bytes | None:

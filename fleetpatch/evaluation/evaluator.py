@@ -14,11 +14,11 @@ import msgspec
 from anyio.abc import Process
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from fleetpatch.cel.program import Compilation, Result, Rows, Texts
+from fleetpatch.cel.program import Compilation, Parts, Result, Rows, Texts
 from fleetpatch.cel.reads import Tree, projected
 from fleetpatch.errors import Refused, SurroundingsError
 from fleetpatch.evaluation.messages import HEADER, Batch, Setup, encode, framed, results
-from fleetpatch.model.fields import ABSENT, Path
+from fleetpatch.model.fields import ABSENT, Json, Path
 from fleetpatch.model.ports import Evaluated, MissingKey, Namespaces, Subject
 
 MEMORY: Final = 256 * 2**20
@@ -76,22 +76,26 @@ class Evaluator:
         self._ended = 0
 
     def reads_whole(self, block: int) -> bool:
-        """Report whether an expression for the block's objects reads more than their metadata."""
-        return any(
-            _is_whole(tree)
-            for name, tree in self._compilation.reads(block).items()
-            if name == "object"
-        )
+        """See the port."""
+        reads = self._compilation.reads(block)
+        return any(_is_whole(reads[name]) for name in ("object", "owner") if name in reads)
+
+    def owner_part(self, owner: Json) -> Json:
+        """See the port."""
+        reads = self._compilation.reads(-1, Parts.VALUES)
+        return projected(owner, reads["owner"]) if "owner" in reads else None
 
     async def evaluate(
         self, cluster: str, block: int, subjects: Sequence[Subject]
     ) -> Sequence[Evaluated]:
         """See the port."""
-        return await self._evaluate(cluster, block, subjects, values=True)
+        owned = bool(subjects) and subjects[0].owner is not None
+        parts = Parts.VALUES if owned else Parts.ALL
+        return await self._evaluate(cluster, block, subjects, parts)
 
     async def matches(self, cluster: str, block: int, subject: Subject) -> Evaluated:
         """Evaluate the block's `where` alone."""
-        (result,) = await self._evaluate(cluster, block, [subject], values=False)
+        (result,) = await self._evaluate(cluster, block, [subject], Parts.WHERE)
         return result
 
     async def __aenter__(self) -> Self:
@@ -108,13 +112,13 @@ class Evaluator:
             self._child = None
 
     async def _evaluate(
-        self, cluster: str, block: int, subjects: Sequence[Subject], *, values: bool
+        self, cluster: str, block: int, subjects: Sequence[Subject], parts: Parts
     ) -> Sequence[Evaluated]:
-        reads = self._compilation.reads(block, values=values)
+        reads = self._compilation.reads(block, parts)
         data = [await self._data(cluster, one, reads) for one in subjects]
         async with self._lock:
-            found = await self._results(Batch(cluster, block, values, 0.0, data))
-        return [self._evaluated(one, values=values) for one in found]
+            found = await self._results(Batch(cluster, block, parts, 0.0, data))
+        return [self._evaluated(one, parts) for one in found]
 
     async def _data(
         self, cluster: str, subject: Subject, reads: Mapping[str, Tree]
@@ -123,7 +127,8 @@ class Evaluator:
         if "object" in reads:
             data["object"] = projected(subject.object, reads["object"])
         if "owner" in reads:
-            data["owner"] = projected(subject.owner, reads["owner"])
+            owner = subject.object if subject.owner is None else subject.owner
+            data["owner"] = projected(owner, reads["owner"])
         if "namespaceObject" in reads:
             found = await self._namespaces.namespace_object(cluster, subject.namespace)
             data["namespaceObject"] = projected(found, reads["namespaceObject"])
@@ -162,11 +167,11 @@ class Evaluator:
             found += await self._results(msgspec.structs.replace(batch, data=part))
         return found
 
-    def _evaluated(self, result: Result, *, values: bool) -> Evaluated:
+    def _evaluated(self, result: Result, parts: Parts) -> Evaluated:
         if result.error:
             missing = tuple(MissingKey(table, key) for table, key in result.missing_keys)
             return Evaluated(error=result.error, missing_keys=missing)
-        if not result.matches or not values:
+        if not result.matches or parts is Parts.WHERE:
             return Evaluated(matches=result.matches)
         pairs = zip(self._paths, result.values, strict=True)
         return Evaluated(values={path: one[0] if one else ABSENT for path, one in pairs})

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from fleetpatch.cel.program import Result, Rows, Texts
+from fleetpatch.cel.program import Parts, Result, Rows, Texts
 
 HEADER: Final = struct.Struct(">I")
 
@@ -34,7 +34,7 @@ class Batch(msgspec.Struct, array_like=True):
 
     cluster: str
     block: int
-    values: bool
+    parts: Parts
     seconds: float
     data: Sequence[Mapping[str, Any]]
 

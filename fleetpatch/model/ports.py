@@ -99,11 +99,17 @@ class Expressions(Protocol):
         """Report whether an expression for the block's objects reads more than their metadata."""
         ...
 
+    def owner_part(self, owner: Json) -> Json:
+        """Return the part of an object that expressions for its dependents read, or None."""
+        ...
+
     async def evaluate(
         self, cluster: str, block: int, subjects: Sequence[Subject]
     ) -> Sequence[Evaluated]:
         """Evaluate the block's `where` and the values of the patch for each object, in order.
 
+        `where` is not evaluated for subjects with an owner: it selects the owners. For the others
+        the owner is the object itself. Either all subjects have an owner or none.
         Never raises for what an expression does, only for the surroundings: SurroundingsError.
         """
         ...

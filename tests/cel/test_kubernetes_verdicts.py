@@ -33,6 +33,7 @@ def verdict(expression: str, name: str) -> str:
     evaluation = Evaluation(Texts({}, {0: expression}, [], []), {})
     data = {
         "object": RECORDED["objects"][name],
+        "owner": None,
         "namespaceObject": NAMESPACE,
         "cluster": "a",
         "now": datetime(2026, 11, 26, tzinfo=UTC),

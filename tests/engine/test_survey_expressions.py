@@ -37,6 +37,9 @@ class ScriptedExpressions:
     def reads_whole(self, block: int) -> bool:  # noqa: ARG002 - the port has it
         return False
 
+    def owner_part(self, owner: object) -> None:
+        raise AssertionError(owner)
+
     async def evaluate(
         self,
         cluster: str,  # noqa: ARG002 - the port has it
