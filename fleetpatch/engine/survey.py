@@ -5,7 +5,7 @@ the fleet. Several queries run concurrently, so that a slow list does not delay 
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -18,7 +18,16 @@ from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import UnreachableError
 from fleetpatch.model.change import BodyPatch, MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.ports import Cluster, Draft, Evaluated, Expressions, Page, Progress
+from fleetpatch.model.ports import (
+    Cluster,
+    Draft,
+    Evaluated,
+    Expressions,
+    Owned,
+    OwnershipJoin,
+    Page,
+    Progress,
+)
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.patching.computed import with_literals
@@ -80,6 +89,13 @@ class ListQuery(msgspec.Struct, frozen=True):
         return f"{self.resource.name} in {place} of {self.cluster.name}"
 
 
+class KeptOwners(msgspec.Struct, frozen=True):
+    """Where the selected objects of these blocks are kept, for the expressions of dependents."""
+
+    join: OwnershipJoin
+    blocks: Collection[int]
+
+
 class Survey:
     """Runs list queries; `releases` are the known versions of the clusters ("1.20"), by name.
 
@@ -87,7 +103,7 @@ class Survey:
     `found` counts the objects listed, `inconsistent` the inconsistent pages by cluster, `clashes`
     the objects whose values clash with the patch; `first_clash` names the first, and the cause.
     `expressions` are evaluated for the objects of each page, before what they need is decided;
-    `errors` collects the objects for which that fails.
+    `errors` collects the objects for which that fails. `owners` keeps objects that own dependents.
     `on_unreachable` is called with a cluster that stops to answer, and may raise. If it does not,
     the cluster is `lost`, and its drafts are not complete.
     """
@@ -102,8 +118,10 @@ class Survey:
         releases: Mapping[str, str] | None = None,
         on_unreachable: Callable[[str, UnreachableError], None] | None = None,
         expressions: Expressions | None = None,
+        owners: KeptOwners | None = None,
     ) -> None:
         self._change = change
+        self._owners = owners
         self._releases = releases or {}
         self._writer = writer
         self._progress = progress
@@ -146,7 +164,6 @@ class Survey:
 
     async def _list(self, query: ListQuery, listed: MemoryObjectSendStream[Page]) -> None:
         """Send page by page; the next page is requested while this one is written."""
-        computed = self._expressions
         async with listed:
             try:
                 for field_selector in query.field_selectors:
@@ -155,17 +172,20 @@ class Survey:
                         namespace=query.namespace,
                         selector=query.selector,
                         field_selector=field_selector,
-                        whole=reads_whole(self._change)
-                        or bool(computed and computed.reads_whole(query.block)),
-                        metadata=computed is not None,
+                        whole=self.reads_whole(query.block),
+                        metadata=self.has_expressions,
                     )
                     async for page in pages:
                         await listed.send(self._wanted(query, page))
             except UnreachableError as error:
-                if self._on_unreachable is None:
-                    raise
-                self._on_unreachable(query.cluster.name, error)
-                self.lost.add(query.cluster.name)
+                self.lose(query.cluster.name, error)
+
+    def lose(self, cluster: str, error: UnreachableError) -> None:
+        """Leave out a cluster that stops to answer. Raises `error` if the plan does not skip it."""
+        if self._on_unreachable is None:
+            raise error
+        self._on_unreachable(cluster, error)
+        self.lost.add(cluster)
 
     def _wanted(self, query: ListQuery, page: Page) -> Page:
         """Return the page without the objects that a query with names does not want."""
@@ -183,6 +203,37 @@ class Survey:
             drafts = [self._draft(query, seen, self._change) for seen in page.items]
         else:
             drafts = await self._computed_drafts(query, page.items, self._expressions)
+        await self._add(drafts)
+
+    async def add_owned(self, query: ListQuery, owned: Sequence[Owned]) -> None:
+        """Add the drafts of dependents; `query` has their kind, and the block of their owners."""
+        items = [one.seen for one in owned]
+        if self._expressions is None:
+            drafts = [self._draft(query, seen, self._change) for seen in items]
+        else:
+            # Not None, which would mean a selected object, even if no expression reads the owner.
+            subjects = [
+                replace(subject_of(query.resource, one.seen), owner=one.document or {})
+                for one in owned
+            ]
+            results = await self._expressions.evaluate(query.cluster.name, query.block, subjects)
+            pairs = zip(items, results, strict=True)
+            drafts = [self._computed_draft(query, seen, result) for seen, result in pairs]
+        owners = (one.owner for one in owned)
+        pairs_of = zip(drafts, owners, strict=True)
+        await self._add([replace(draft, owner=owner) for draft, owner in pairs_of])
+
+    def reads_whole(self, block: int) -> bool:
+        """Report whether whole objects must be listed for a block, and not just their metadata."""
+        computed = self._expressions
+        return reads_whole(self._change) or bool(computed and computed.reads_whole(block))
+
+    @property
+    def has_expressions(self) -> bool:
+        """Whether values follow from objects by expressions."""
+        return self._expressions is not None
+
+    async def _add(self, drafts: Sequence[Draft]) -> None:
         # Written before it is counted, so that the progress never shows more than is recorded.
         await self._writer.add(drafts)
         self.found += len(drafts)
@@ -205,11 +256,17 @@ class Survey:
         """Return the drafts of the objects that match; those whose expressions fail have ended."""
         subjects = [subject_of(query.resource, seen) for seen in items]
         results = await expressions.evaluate(query.cluster.name, query.block, subjects)
-        return [
-            self._computed_draft(query, seen, result)
-            for seen, result in zip(items, results, strict=True)
-            if result.matches or result.error
-        ]
+        found = [one for one in zip(items, subjects, results, strict=True) if _is_found(one[2])]
+        if self._owners is not None and query.block in self._owners.blocks:
+            part = expressions.owner_part
+            documents = {
+                seen.uid: kept
+                for seen, subject, _ in found
+                if (kept := part(subject.object)) is not None
+            }
+            keep, cluster = self._owners.join.keep_owners, query.cluster.name
+            await self._writer.write(lambda: keep(cluster, documents))
+        return [self._computed_draft(query, seen, result) for seen, _, result in found]
 
     def _computed_draft(self, query: ListQuery, seen: Seen, result: Evaluated) -> Draft:
         problem = result.error or problem_of_values(self._change, seen, result.values)
@@ -258,3 +315,7 @@ class Survey:
         self.clashes += 1
         if not self.first_clash:
             self.first_clash = f"{query.resource.name} {seen.namespace}/{seen.name}: {detail}"
+
+
+def _is_found(result: Evaluated) -> bool:
+    return result.matches or bool(result.error)

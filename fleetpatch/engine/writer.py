@@ -54,36 +54,37 @@ class JournalWriter:
 
     async def add(self, drafts: Sequence[Draft]) -> None:
         """See `Journal.add`."""
-        await self._write(lambda: self._journal.add(drafts))
+        await self.write(lambda: self._journal.add(drafts))
 
     async def found(self) -> int:
         """See `Journal.found`."""
-        return await self._write(self._journal.found)
+        return await self.write(self._journal.found)
 
     async def claim(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[Target]:
         """See `Journal.claim`."""
-        return await self._write(lambda: self._journal.claim(cluster, limit, last, after))
+        return await self.write(lambda: self._journal.claim(cluster, limit, last, after))
 
     async def release(self, targets: Sequence[Target]) -> None:
         """See `Journal.release`."""
-        await self._write(lambda: self._journal.release(targets))
+        await self.write(lambda: self._journal.release(targets))
 
     async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
         """See `Journal.in_doubt`."""
-        return await self._write(lambda: self._journal.in_doubt(cluster, after, limit))
+        return await self.write(lambda: self._journal.in_doubt(cluster, after, limit))
 
     async def record(self, settlements: Sequence[Settlement]) -> None:
         """See `Journal.record`."""
-        await self._write(lambda: self._journal.record(settlements))
+        await self.write(lambda: self._journal.record(settlements))
 
     async def between_writes(self, change: Callable[[], T]) -> T:
         """Call `change` on the event loop's thread, while no write of a thread is under way."""
         async with self._lock:
             return change()
 
-    async def _write(self, change: Callable[[], T]) -> T:
+    async def write(self, change: Callable[[], T]) -> T:
+        """Call `change` in a thread, while no other write is under way."""
         async with self._lock:
             # Not abandoned on cancellation: the thread would still run when the next call begins.
             return await to_thread.run_sync(change, abandon_on_cancel=False)

@@ -108,13 +108,15 @@ def draft_row(draft: Draft, cluster: int, resource: int) -> Row:
         seen.name,
         seen.uid or _name_of_missing(draft),
         seen.resource_version,
-        1 << draft.block,
+        # The selectors of a block are for the owners, and not for their dependents.
+        0 if draft.owner else 1 << draft.block,
         text_of(draft.before),
         None if draft.wanted is None else text_of(draft.wanted),
         # The reason of an object that needs no patch: the seal makes it an outcome.
         draft.ends and draft.ends.value,
         draft.detail,
         None if draft.computed is None else text_of(draft.computed),
+        draft.owner or None,
     )
 
 

@@ -15,6 +15,7 @@ from fleetpatch.journal.rows import ClusterRow
 from fleetpatch.journal.schema import (
     APPLICATION_ID,
     COMPUTED,
+    DEPENDENTS,
     EARLIER_WRITES,
     FIRST_VERSION,
     TABLES,
@@ -31,7 +32,11 @@ _USAGE: Final = tuple(f.name for f in fields(Usage))
 _warnings: Final = msgspec.json.Decoder(dict[str, int])
 _steering: Final = msgspec.json.Decoder(tuple[Request, ...])
 
-_ADDED: Final = (("earlier_writes", EARLIER_WRITES), ("computed", COMPUTED))
+_ADDED: Final = (
+    ("earlier_writes", EARLIER_WRITES),
+    ("computed", COMPUTED),
+    ("dependents", DEPENDENTS),
+)
 _TABLES: Final = ("targets", "claims", "outcomes")
 _LENGTHS: Final = """
 SELECT (SELECT coalesce(max(id), 0) FROM targets), (SELECT count(*) FROM claims),
@@ -49,7 +54,7 @@ def create_tables(database: Database, info: RunInfo) -> None:
     # One transaction: a crash leaves an empty file, which is refused, and never half of the tables.
     with database.transaction() as connection:
         # Not executescript, which commits a pending transaction first.
-        for statement in (TABLES + EARLIER_WRITES + COMPUTED).split(";"):
+        for statement in (TABLES + EARLIER_WRITES + COMPUTED + DEPENDENTS).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FIRST_VERSION}")

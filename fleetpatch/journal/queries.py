@@ -24,6 +24,10 @@ _CELLS: Final = f"""
 SELECT t.cluster, t.resource, t.namespace, o.reason, {CLAIMED}, count(*) {_JOINED}
 GROUP BY 1, 2, 3, 4, 5
 """
+_DEPENDENT_CELLS: Final = f"""
+SELECT t.cluster, t.resource, t.namespace, o.reason, {CLAIMED}, count(*) {_JOINED}
+JOIN dependents d ON d.target = t.id GROUP BY 1, 2, 3, 4, 5
+"""
 _LISTED: Final = f"""
 SELECT {CLAIMED}, {codec.OUTCOME_COLUMNS}, {codec.TARGET_COLUMNS} {_JOINED}
 """
@@ -331,6 +335,17 @@ def _conditions(
         terms.append(f"o.reason IN ({', '.join('?' * len(chosen))})")
         values += chosen
     return " AND ".join(terms), values
+
+
+def dependents(run: RunFile) -> dict[str, Tally]:
+    """Count the targets that selected objects own, by kind."""
+    counts: dict[str, _Standings] = defaultdict(_no_targets)
+    database = run.database
+    with database.snapshot(), database.decoding():
+        for cell in map(codec.cell, database.rows(_DEPENDENT_CELLS)):
+            kind = run.resources[cell.resource].name
+            counts[kind][_standing(cell.reason, cell.claimed)] += cell.count
+    return {kind: Tally.of(standings.items()) for kind, standings in sorted(counts.items())}
 
 
 def places(run: RunFile) -> dict[tuple[str, str, str], Tally]:

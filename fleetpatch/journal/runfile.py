@@ -23,6 +23,7 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.journal import claims, codec, meta, outcomes, seal, sqlite_file, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
+from fleetpatch.journal.owned import OwnedObjects
 from fleetpatch.journal.runs import heartbeat
 from fleetpatch.journal.runs.heartbeat import Heartbeats
 from fleetpatch.journal.survey import SharedObject, SurveyTable
@@ -209,6 +210,10 @@ class RunFile:
     def found(self) -> int:
         """Count the objects that were added, each once; before the seal only."""
         return self._open_survey().count()
+
+    def owned(self) -> OwnedObjects:
+        """Return the join of objects with their owners; before the seal only."""
+        return self._open_survey().owned()
 
     def shared(self) -> SharedObject | None:
         """Return an object that two clusters contain, if there is any; before the seal only."""

@@ -13,6 +13,7 @@ Format
     | `claims` | a range of targets, `first..last`, that may have been sent | before they are sent |
     | `outcomes` | a target that has ended, and how | after it has ended |
     | `computed` | a target's values of the expressions in a patch body | once, by the seal |
+    | `dependents` | a target that a selected object owns, and that object's uid | by the seal |
     | `earlier_writes` | the `wrote` and `replaced` of an outcome that was deleted | at that time |
     | `reasons` | the outcome that each reason belongs to | at creation, and by later versions |
 
@@ -79,8 +80,8 @@ Writers
 Versions
     A newer tool reads every older version. A change that an older tool would misread raises
     `FORMAT_VERSION`; a new key in `meta` does not. Version 2 is that of files with rows in
-    `computed`: an older tool would send the expressions of a body as they are written. All others
-    have version 1.
+    `computed` or `dependents`: an older tool would send the expressions of a body as they are
+    written, and would expect selectors to match dependents. All others have version 1.
 """
 
 import re
@@ -89,7 +90,7 @@ from typing import Final
 APPLICATION_ID: Final = int.from_bytes(b"flpt")
 FORMAT_VERSION: Final = 2
 FIRST_VERSION: Final = 1
-"""The version of a run file without rows in `computed`, which older versions of the tool read."""
+"""The version of a run file without rows in `computed` and `dependents`: older tools read it."""
 
 # By itself, since run files of version 0.1.0 lack it, and it is added when one is opened.
 EARLIER_WRITES: Final = """
@@ -106,6 +107,14 @@ COMPUTED: Final = """
 CREATE TABLE computed (
     target INTEGER PRIMARY KEY REFERENCES targets,
     fields TEXT NOT NULL
+);
+"""
+
+# Targets that were not selected, but are owned by one that was. By itself, as `computed`.
+DEPENDENTS: Final = """
+CREATE TABLE dependents (
+    target INTEGER PRIMARY KEY REFERENCES targets,
+    owner TEXT NOT NULL
 );
 """
 
@@ -204,6 +213,7 @@ CREATE TEMP TABLE drafts (
     wanted TEXT,
     ends TEXT,
     detail TEXT NOT NULL,
-    computed TEXT
+    computed TEXT,
+    owner TEXT
 );
 """

@@ -26,6 +26,7 @@ _FIXED: Final = (
     "SELECT * FROM resources ORDER BY id",
     "SELECT * FROM targets ORDER BY id",
     "SELECT * FROM computed ORDER BY target",
+    "SELECT * FROM dependents ORDER BY target",
 )
 """What never changes after the seal. `plan_digest` is left out, since that of an undo is computed
 from the seal."""

@@ -16,13 +16,14 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.journal import codec, meta, seal, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import run_file_error
+from fleetpatch.journal.owned import OwnedObjects
 from fleetpatch.journal.schema import FORMAT_VERSION, STAGING
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunState
 from fleetpatch.model.units import Amount
 
-_DRAFT: Final = "INSERT INTO drafts VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_DRAFT: Final = "INSERT INTO drafts VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _RESOURCE: Final = "INSERT INTO resources VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _COUNT: Final = "SELECT count(*) FROM (SELECT 1 FROM drafts GROUP BY cluster, uid)"
 
@@ -58,14 +59,15 @@ _MERGE: Final = (
     "DROP TABLE merged",
 )
 # The order of the ids: by cluster, then by wave, and objects that need no patch at the end. So each
-# wave is a range of ids within each cluster. The rows are numbered from 1 in that order. What a
+# wave is a range of ids within each cluster, in which owners come before what they own. The rows
+# are numbered from 1 in that order. What a
 # listed object that does not exist has in place of a uid is not stored.
 _SORTED: Final = """
 CREATE TEMP TABLE sorted AS
 SELECT d.cluster, r.id AS resource, namespace, name, iif(resource_version = '', '', uid) AS uid,
-    resource_version, blocks, before, wanted, ends, detail, computed
+    resource_version, blocks, before, wanted, ends, detail, computed, owner
 FROM drafts d JOIN ranks r ON r.found = d.resource LEFT JOIN draft_waves w ON w.draft = d.id
-ORDER BY d.cluster, w.wave IS NULL, w.wave, r.id, namespace, name, d.uid
+ORDER BY d.cluster, w.wave IS NULL, w.wave, d.owner IS NOT NULL, r.id, namespace, name, d.uid
 """
 _TARGETS: Final = """
 INSERT INTO targets SELECT rowid, cluster, resource, namespace, name, uid, resource_version, blocks,
@@ -85,6 +87,9 @@ FROM sorted WHERE ends IS NOT NULL ORDER BY rowid
 _COMPUTED: Final = """
 INSERT INTO computed SELECT rowid, computed FROM sorted WHERE computed IS NOT NULL AND ends IS NULL
 ORDER BY rowid
+"""
+_DEPENDENTS: Final = """
+INSERT INTO dependents SELECT rowid, owner FROM sorted WHERE owner IS NOT NULL ORDER BY rowid
 """
 _STAGES: Final = ("drafts", "repeated", "ranks", "draft_waves", "sorted")
 
@@ -110,6 +115,7 @@ class SurveyTable:
         self._clusters = clusters
         self._resources: dict[Resource, int] = {}
         self._has_repeated = False
+        self._owned: OwnedObjects | None = None
         database.connection.executescript(STAGING)
 
     def add(self, drafts: Iterable[Draft]) -> None:
@@ -121,6 +127,12 @@ class SurveyTable:
     def count(self) -> int:
         """Count the distinct objects found so far; reads all drafts."""
         return int(next(self._database.rows(_COUNT))[0])
+
+    def owned(self) -> OwnedObjects:
+        """Return the join of objects with their owners."""
+        if self._owned is None:
+            self._owned = OwnedObjects(self._database, self._clusters, self._number_of)
+        return self._owned
 
     def remove(self, cluster: str) -> None:
         """Remove the drafts of a cluster that could not be listed to the end."""
@@ -158,7 +170,8 @@ class SurveyTable:
             # From here on targets have ids: clusters, waves and outcomes refer to them.
             targets = connection.execute(_TARGETS).rowcount
             connection.execute(_RANGES)
-            if connection.execute(_COMPUTED).rowcount:
+            added = [connection.execute(rows).rowcount for rows in (_COMPUTED, _DEPENDENTS)]
+            if any(added):
                 connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             waves.store(self._database, done)
             ended = connection.execute(_ENDS, (now,)).rowcount
@@ -171,6 +184,8 @@ class SurveyTable:
         with self._database.transaction() as connection:
             for table in _STAGES:
                 connection.execute(f"DROP TABLE {table}")
+        if self._owned is not None:
+            self._owned.close()
 
     def _find_repeated(self) -> None:
         """Fill the table `repeated` with the uids of all drafts that were staged so far."""
@@ -203,8 +218,11 @@ class SurveyTable:
     def _row(self, draft: Draft) -> codec.Row:
         if not 0 <= draft.block < codec.MAX_BLOCKS:
             raise self._too_many_blocks()
-        resource = self._resources.setdefault(draft.resource, len(self._resources) + 1)
+        resource = self._number_of(draft.resource)
         return codec.draft_row(draft, self._clusters[draft.cluster], resource)
+
+    def _number_of(self, resource: Resource) -> int:
+        return self._resources.setdefault(resource, len(self._resources) + 1)
 
     def _too_many_blocks(self) -> RunFileError:
         return run_file_error(

@@ -8,6 +8,7 @@ between two waves cannot make it wrong.
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Final, TypeAlias
 
 import msgspec
@@ -25,17 +26,34 @@ Ends: TypeAlias = Mapping[str, int]
 
 _KEY: Final = "waves"
 _read: Final = msgspec.json.Decoder(list[dict[str, int]]).decode
-_STRATA: Final = (
-    "SELECT cluster, namespace, count(*) FROM drafts WHERE ends IS NULL GROUP BY cluster, namespace"
+# A dependent is in the wave of the selected object that owns it, if that has one.
+_LEADERS: Final = (
+    "CREATE TEMP TABLE draft_leaders (draft INTEGER PRIMARY KEY, leader INTEGER)",
+    """
+    INSERT INTO draft_leaders SELECT d.id, o.id
+    FROM drafts d JOIN drafts o ON o.cluster = d.cluster AND o.uid = d.owner
+    WHERE d.owner IS NOT NULL AND d.ends IS NULL AND o.ends IS NULL ORDER BY d.id
+    """,
 )
+_DRAWN: Final = "ends IS NULL AND id NOT IN (SELECT draft FROM draft_leaders)"
+_STRATA: Final = f"""
+SELECT cluster, namespace, count(*) FROM drafts WHERE {_DRAWN} GROUP BY cluster, namespace
+"""  # noqa: S608 # of our own constants alone
 # Temporary, since the ids of the targets show the waves once they are numbered.
 _DRAFT_WAVES: Final = "CREATE TEMP TABLE draft_waves (draft INTEGER PRIMARY KEY, wave INTEGER)"
 # Sorted by the key: inserts in a random order would change another page for each draft.
-_DRAW: Final = """
+_DRAW: Final = f"""
 INSERT INTO draft_waves
 SELECT id, wave_of(cluster, namespace, row_number() OVER (
     PARTITION BY cluster, namespace ORDER BY shuffle_key(uid), uid) - 1)
-FROM drafts WHERE ends IS NULL ORDER BY id
+FROM drafts WHERE {_DRAWN} ORDER BY id
+"""  # noqa: S608 # of our own constants alone
+_FOLLOW: Final = """
+INSERT INTO draft_waves SELECT l.draft, w.wave
+FROM draft_leaders l JOIN draft_waves w ON w.draft = l.leader ORDER BY l.draft
+"""
+_SIZES: Final = """
+SELECT d.cluster, w.wave, count(*) FROM draft_waves w JOIN drafts d ON d.id = w.draft GROUP BY 1, 2
 """
 # Targets that needed no patch when planned have an outcome without attempts and reads. They are not
 # counted: a wave that consists of them alone needs no pause.
@@ -63,13 +81,16 @@ def draw(
 ) -> dict[int, tuple[int, ...]]:
     """Draw the wave of each staged draft into the temporary table `draft_waves`.
 
-    Returns for each cluster how many of its targets are done after each wave. Raises Refused if the
-    sizes make too many waves.
+    The sizes count selected objects; what they own is in the same wave. Returns for each cluster
+    how many of its targets are done after each wave. Raises Refused if the sizes make too many
+    waves.
     """
     connection = database.connection
     connection.execute(_DRAFT_WAVES)
     if not sizes:
         return {}
+    for statement in _LEADERS:
+        connection.execute(statement)
     counts = {
         (clusters[cluster], namespace): count
         for cluster, namespace, count in database.rows(_STRATA)
@@ -85,7 +106,16 @@ def draw(
     )
     connection.create_function("wave_of", 3, wave_of, deterministic=True)
     connection.execute(_DRAW)
-    return {number: plan.clusters.get(name, ()) for number, name in clusters.items()}
+    followers = connection.execute(_FOLLOW).rowcount
+    connection.execute("DROP TABLE draft_leaders")
+    if not followers:
+        return {number: plan.clusters.get(name, ()) for number, name in clusters.items()}
+    counted = {(cluster, wave): count for cluster, wave, count in database.rows(_SIZES)}
+    waves = range(1, len(plan.ends) + 1)
+    return {
+        number: tuple(accumulate(counted.get((number, wave), 0) for wave in waves))
+        for number in clusters
+    }
 
 
 def store(database: Database, done: Mapping[int, Sequence[int]]) -> None:

@@ -5,13 +5,14 @@
 | `Cluster` | `fleetpatch.kube.client` |
 | `Expressions` | `fleetpatch.evaluation.evaluator` |
 | `Journal` | `fleetpatch.journal.runfile` |
+| `OwnershipJoin` | `fleetpatch.journal.owned` |
 | `Leases` | `fleetpatch.kube.lease` |
 | `Clock` | `fleetpatch.engine.clock` |
 | `Events` | structlog's bound logger, set up in `fleetpatch.report.logs` |
 | `Progress` | `fleetpatch.report.progress` |
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -46,7 +47,8 @@ class Draft(msgspec.Struct, frozen=True):
     `ends` is None for a target to be patched. A target that needs no patch, or cannot have one,
     ends when it is planned: then `ends` is the reason (`already-set`, `clash`, `exists`,
     `inapplicable`, `unreadable`) and `detail` explains it. `computed` has the values of the
-    expressions in a patch body.
+    expressions in a patch body. `owner` is the uid of the selected object that owns a dependent;
+    empty for a selected object.
     """
 
     cluster: str
@@ -58,6 +60,23 @@ class Draft(msgspec.Struct, frozen=True):
     ends: Reason | None = None
     detail: str = ""
     computed: Fields | None = None
+    owner: str = ""
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """A dependent: an object that a selected object owns, at any depth.
+
+    - `number`: its position among those found.
+    - `owner`: the uid of the selected object; `document`: that object, if it was kept.
+    - `block`: the position of the selected object's block.
+    """
+
+    number: int
+    resource: Resource
+    seen: Seen
+    owner: str
+    block: int
+    document: Json = None
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -214,6 +233,34 @@ class Journal(Protocol):
 
     def record(self, settlements: Iterable[Settlement]) -> None:
         """Commit outcomes in one durable transaction."""
+        ...
+
+
+class OwnershipJoin(Protocol):
+    """Joins objects with their owners over uids, in the run file, while a run is planned."""
+
+    def keep_owners(self, cluster: str, documents: Mapping[str, Json]) -> None:
+        """Keep selected objects by their uids, for the expressions of their dependents."""
+        ...
+
+    def select(self, cluster: str) -> None:
+        """Take the drafts of a cluster so far as its selected objects."""
+        ...
+
+    def add(self, cluster: str, resource: Resource, items: Sequence[Seen], *, wanted: bool) -> None:
+        """Add objects that others own; only `wanted` ones can be dependents."""
+        ...
+
+    def unknown_owners(self, cluster: str) -> Sequence[tuple[str, str]]:
+        """Return apiVersion and kind of owners that are neither selected nor owned themselves."""
+        ...
+
+    def find(self, cluster: str, block: int, kinds: Collection[Resource]) -> None:
+        """Find the objects of `kinds` that a selected object of a block owns, at any depth."""
+        ...
+
+    def found(self, cluster: str, after: int, limit: int) -> Sequence[Owned]:
+        """Return dependents that were found, in their order, from the one after `after`."""
         ...
 
 

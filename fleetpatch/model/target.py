@@ -77,7 +77,8 @@ class Target(msgspec.Struct, frozen=True):
     """One object to be patched, as it was when the run was planned.
 
     - `before`: the value of every field that the patch touches, ABSENT included.
-    - `blocks`: the positions, in the plan's `targets`, of the blocks that selected it.
+    - `blocks`: the positions, in the plan's `targets`, of the blocks that selected it; none for a
+      dependent, which a selected object owns.
     - `wanted`: the values after the patch, if they do not follow from `before` alone.
     - `earlier`: what an earlier attempt stored, if that was not what was wanted.
     - `computed`: the values of the expressions in a patch body, by their paths in it.

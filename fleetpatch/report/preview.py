@@ -66,6 +66,8 @@ class Preview(msgspec.Struct, frozen=True):
     empty: Sequence[PreviewPlace] = ()
     """Clusters and named namespaces in which nothing matches; the kind and the rest may be ""."""
     forecast: Forecast | None = None
+    dependents: Mapping[str, Tally] = {}
+    """The targets that selected objects own, by kind; `places` counts them, too."""
 
 
 def preview_lines(
@@ -114,6 +116,7 @@ def as_json(preview: Preview) -> dict[str, Json]:
         "undoneBy": summary.undone_by or None,
         "targets": summary.tally.total,
         "outcomes": _outcomes(summary.tally),
+        "dependents": _outcomes(sum(preview.dependents.values(), Tally())),
         "counts": [
             {"cluster": cluster, "kind": kind, "namespace": namespace, **_outcomes(tally)}
             for (cluster, kind, namespace), tally in _with_empty(preview).items()
@@ -180,6 +183,10 @@ def _sample(sample: Sample) -> Iterator[str]:
 def warnings(preview: Preview) -> Iterator[str]:
     """Yield what a person should know before the run is carried out, each in one line."""
     summary = preview.summary
+    if preview.dependents:
+        kinds = ", ".join(f"{number(one.total)} {kind}" for kind, one in preview.dependents.items())
+        owned = number(sum(one.total for one in preview.dependents.values()))
+        yield f"Note: {owned} of them are dependents, which the selected objects own: {kinds}."
     if summary.info.undo_of and summary.tally.unchanged:
         yield f"Back already: {several(summary.tally.unchanged, 'object')}; nothing will be sent."
     for reason, count in summary.reasons.get(Outcome.SKIPPED, {}).items():

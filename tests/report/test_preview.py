@@ -159,6 +159,7 @@ def test_the_json_has_the_same_content() -> None:
         "missingClusters": {},
         "targets": 1256,
         "outcomes": {"pending": 1234, "unchanged": 20, "skipped": 2},
+        "dependents": {"pending": 0, "unchanged": 0, "skipped": 0},
         "counts": [
             {
                 "cluster": "prod-a",

@@ -19,7 +19,8 @@ async def resolve_kinds(
     waves = source.plan.waves
     # Those of the check as well: otherwise a wrong one would halt the run after its first wave.
     checked = waves.check.kinds if waves and waves.check else ()
-    selected = (name for block in source.plan.targets for name in block.kinds)
+    blocks = source.plan.targets
+    selected = (name for block in blocks for name in (*block.kinds, *block.dependents))
     names = dict.fromkeys((*selected, *checked))
     kinds: dict[str, Mapping[str, Resource]] = {}
     unresolved: list[Unresolved] = []

@@ -1,6 +1,6 @@
 """Finds the permissions that a plan needs on each cluster of its fleet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.planning.kinds import resolve_kinds
@@ -22,7 +22,20 @@ async def permissions_of(
     async with open_fleet(plan, settings, run="") as clusters:
         kinds = await resolve_kinds(source, clusters, Reach(plan), dry_run=False)
         return {
-            cluster.name: permissions(plan, kinds[cluster.name], holds_lease=position == 0)
+            cluster.name: permissions(
+                plan,
+                kinds[cluster.name],
+                holds_lease=position == 0,
+                listed=_namespaces(source, cluster.name),
+            )
             for position, cluster in enumerate(clusters)
             if cluster.name in kinds
         }
+
+
+def _namespaces(source: PlanFile, cluster: str) -> Mapping[int, Sequence[str]]:
+    """Return the namespaces of the plan's lists of objects on a cluster, by block."""
+    return {
+        position: sorted({one.namespace for one in listed.objects if one.cluster in {"", cluster}})
+        for position, listed in source.objects.items()
+    }

@@ -17,6 +17,7 @@ from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.expressions import evaluating
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.planning.coverage import check_coverage
+from fleetpatch.campaign.planning.dependents import blocks_with_dependents, dependents_of
 from fleetpatch.campaign.planning.kinds import resolve_kinds
 from fleetpatch.campaign.planning.object_lists import missing_drafts
 from fleetpatch.campaign.planning.reach import Reach
@@ -27,8 +28,9 @@ from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
 from fleetpatch.campaign.targets import list_queries_of
 from fleetpatch.campaign.whoami import whoami
 from fleetpatch.engine import events
+from fleetpatch.engine.dependents import Dependents, DependentSurvey
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.engine.survey import ListQuery, Survey
+from fleetpatch.engine.survey import KeptOwners, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import UnselectiveError, WindowClosed
 from fleetpatch.journal import queries
@@ -86,14 +88,18 @@ async def expand(
         )
         reach = Reach(plan)
         kinds = await resolve_kinds(source, clusters, reach, dry_run=dry_run)
-        list_queries, releases = await _queries(source, reach.reached(clusters), kinds, reach)
+        list_queries, dependents, releases = await _queries(
+            source, reach.reached(clusters), kinds, reach
+        )
         info = replace(info, clusters=reach.infos(clusters))
         journal = RunFile.create(path, info, now=settings.clock.wall)
         # Removes the file again if anything in the block raises: a refused plan leaves no run.
         with journal.planning():
             stack.enter_context(steering.holding(path))
             journal.note_releases(releases)
-            survey = await _fill(journal, source, list_queries, settings, reach, expressions)
+            survey = await _fill(
+                journal, source, list_queries, dependents, settings, reach, expressions
+            )
             # Also those that were lost while they were listed: some of their objects are unknown.
             reached = [cluster.name for cluster in reach.reached(clusters)]
             journal.add(missing_drafts(source, survey, kinds, reached))
@@ -134,44 +140,52 @@ async def _queries(
     clusters: Sequence[ApiServer],
     kinds: Mapping[str, Mapping[str, Resource]],
     reach: Reach,
-) -> tuple[Sequence[ListQuery], Mapping[str, str]]:
-    """Return the list queries, and the version of each cluster if the plan's patch needs it.
+) -> tuple[Sequence[ListQuery], Sequence[Dependents], Mapping[str, str]]:
+    """Return what to list, and the version of each cluster if the plan's patch needs it.
 
     The run file keeps the versions: what was planned by a version's rules is carried out by them.
     """
     plan = source.plan
     list_queries: list[ListQuery] = []
+    dependents: list[Dependents] = []
     releases: dict[str, str] = {}
     for cluster in clusters:
         with reach.of(cluster):
             found = await list_queries_of(plan, cluster, kinds[cluster.name], source.objects)
+            owned = await dependents_of(source, cluster, kinds[cluster.name])
             if depends_on_version(plan.change()):
                 releases[cluster.name] = await cluster.release()
             list_queries += found
+            dependents += [owned] if owned else []
     reach.reached(clusters)
-    return list_queries, releases
+    return list_queries, dependents, releases
 
 
 async def _fill(
     journal: RunFile,
     source: PlanFile,
     list_queries: Sequence[ListQuery],
+    dependents: Sequence[Dependents],
     settings: Settings,
     reach: Reach,
     expressions: Expressions | None,
 ) -> Survey:
     """List the objects and add their drafts. Raises Refused if a guard refuses the plan."""
     plan = source.plan
+    writer, blocks = JournalWriter(journal), blocks_with_dependents(plan)
     survey = Survey(
         plan.change(),
-        JournalWriter(journal),
+        writer,
         settings.progress,
         max_targets=plan.guards.max_targets,
         releases=journal.releases,
         on_unreachable=reach.lose,
         expressions=expressions,
+        owners=KeptOwners(journal.owned(), blocks) if blocks else None,
     )
     await survey.run(list_queries)
+    if blocks:
+        await DependentSurvey(survey, writer, journal.owned(), settings.warn).run(dependents)
     if shared := journal.shared():
         place = f"{shared.namespace}/{shared.name}" if shared.namespace else shared.name
         refuse_shared(shared.clusters, f"{shared.resource.name} {place} (uid {shared.uid})")

@@ -39,9 +39,12 @@ def patch_policy_of(
     selectors = [block.selector for block in plan.targets]
 
     def matches(target: Target, seen: Seen) -> bool:
-        # An undo restores what was changed, even if the selector does not match it any more.
-        return bool(info.undo_of) or any(
-            selectors[block].matches(seen.labels) for block in target.blocks
+        # An undo restores what was changed, even if the selector does not match it any more. A
+        # dependent has no blocks: it was not selected itself.
+        return (
+            not target.blocks
+            or bool(info.undo_of)
+            or any(selectors[block].matches(seen.labels) for block in target.blocks)
         )
 
     return PatchPolicy(

@@ -99,6 +99,9 @@ class TargetBlock(Section):
     where: Annotated[CelText | None, Given] = None
     """A CEL expression over each listed object; only those for which it is true are targets."""
 
+    dependents: ListOf[Kind] = ()
+    """Kinds of which also those objects are targets that the selected ones own, at any depth."""
+
     def with_digest(self, digest: str) -> Self:
         """Return the block with the digest of the file of its `objects`."""
         objects = self.objects and replace(self.objects, digest=digest)

@@ -4,7 +4,8 @@ They are those of Kubernetes' RBAC. Discovery and `/version` need none: every ac
 the cluster roles system:discovery and system:public-info-viewer.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.rules.planning.namespaces import exact
 
 _NAMESPACES = ("", "namespaces")
+_NONE_LISTED: Mapping[int, Sequence[str]] = MappingProxyType({})
 _LEASES = ("coordination.k8s.io", "leases")
 
 _FIND = "list finds the objects"
@@ -39,15 +41,21 @@ class Permission(msgspec.Struct, frozen=True):
 
 
 def permissions(
-    plan: Plan, kinds: Mapping[str, Resource], *, holds_lease: bool
+    plan: Plan,
+    kinds: Mapping[str, Resource],
+    *,
+    holds_lease: bool,
+    listed: Mapping[int, Sequence[str]] = _NONE_LISTED,
 ) -> tuple[Permission, ...]:
     """Return what `plan` needs on a cluster that serves `kinds`, by the names in the plan.
 
-    `holds_lease`: it is the cluster that has the Lease of the plan's `lock`.
+    `holds_lease`: it is the cluster that has the Lease of the plan's `lock`. `listed` has the
+    namespaces of the lists of objects, by the positions of their blocks.
     """
     needed: list[Permission] = []
     for position, block in enumerate(plan.targets):
-        needed += _of_block(f"targets[{position}]", block, kinds)
+        patterns = tuple(listed.get(position, block.namespaces))
+        needed += _of_block(f"targets[{position}]", block, patterns, kinds)
     if plan.lock is not None and holds_lease:
         needed += _of_lock(plan.lock)
     check = plan.waves.check if plan.waves else None
@@ -57,16 +65,23 @@ def permissions(
 
 
 def _of_block(
-    where: str, block: TargetBlock, kinds: Mapping[str, Resource]
+    where: str, block: TargetBlock, patterns: tuple[str, ...], kinds: Mapping[str, Resource]
 ) -> Iterator[Permission]:
     for name in block.kinds:
         kind = kinds[name]
-        for namespace in _places(kind, block.namespaces):
+        for namespace in _places(kind, patterns):
             why = f"{where}: {_FIND}; {_CHANGE}"
             verbs = ("list", "get", "patch")
             names = tuple(sorted(set(block.names)))
             yield Permission(kind.group, kind.plural, verbs, (why,), namespace, names)
-    yield from _of_patterns(where, block.namespaces)
+    # What a cluster-scoped object owns may be in any namespace.
+    within = patterns if all(kinds[name].namespaced for name in block.kinds) else ()
+    for kind in (kinds[name] for name in block.dependents):
+        for namespace in _places(kind, within):
+            why = f"{where}.dependents: {_FIND}; {_CHANGE}"
+            verbs = ("list", "get", "patch")
+            yield Permission(kind.group, kind.plural, verbs, (why,), namespace)
+    yield from _of_patterns(where, patterns)
 
 
 def _of_check(

@@ -127,3 +127,25 @@ def test_patched_namespaces_are_listed_by_the_same_rule() -> None:
     found = needed({"kinds": ["namespaces"]}, {"kinds": ["jobs.batch"], "namespaces": ["a-*"]})
 
     assert facts(found) == [("namespaces", ALL, "", ()), ("jobs", ALL, "", ())]
+
+
+def test_dependents_have_rights_in_the_namespaces_of_their_owners() -> None:
+    block = {"kinds": ["jobs.batch"], "namespaces": ["a"], "dependents": ["tfjobs"]}
+
+    assert facts(needed(block)) == [("jobs", ALL, "a", ()), ("tfjobs", ALL, "a", ())]
+    of_cluster = needed({"kinds": ["queues"], "dependents": ["jobs.batch"]})
+    assert facts(of_cluster) == [("queues", ALL, "", ()), ("jobs", ALL, "", ())]
+
+
+def test_a_list_of_objects_needs_the_rights_in_its_namespaces_only() -> None:
+    plan = plan_from(
+        {
+            "metadata": {"name": "relabel"},
+            "targets": [{"kinds": ["jobs.batch"], "objects": ["a/x", "b/y"]}],
+            "patch": {"labels": {"team": "red"}},
+        }
+    )
+
+    found = permissions(plan, KINDS, holds_lease=True, listed={0: ["a", "b"]})
+
+    assert facts(list(found)) == [("jobs", ALL, "a", ()), ("jobs", ALL, "b", ())]

@@ -62,18 +62,24 @@ def check_resolved(tree: Json, clusters: Iterable[Unresolved]) -> Iterator[Findi
         for name, problem in problems.items():
             where.setdefault((name, problem), []).append(cluster)
     for block in (*sections(tree, ("targets",)), ("waves", "check")):
-        for place, name in texts_at(tree, (*block, "kinds")):
+        for place, name in _kinds(tree, block):
             for (wrong, problem), names in where.items():
                 if wrong == name:
                     noun = "cluster" if len(names) == 1 else "clusters"
                     yield Finding(place, f"on {noun} {', '.join(names)} {problem}")
 
 
+def _kinds(tree: Json, block: TreePath) -> Iterator[tuple[TreePath, str]]:
+    """Yield the names of all kinds of a block, with their places."""
+    yield from texts_at(tree, (*block, "kinds"))
+    yield from texts_at(tree, (*block, "dependents"))
+
+
 def check_providers(tree: Json) -> Iterator[Finding]:
     """Find what the kinds do not accept, for all kinds that are known by their names alone."""
     for provider in _providers(tree):
         for block in sections(tree, ("targets",)):
-            for place, name in texts_at(tree, (*block, "kinds")):
+            for place, name in _kinds(tree, block):
                 resource = known_resource(name, provider)
                 if resource is not None:
                     yield from check_kind(tree, place, provider, resource)
@@ -90,7 +96,7 @@ def check_clusters(
     for provider, kinds in clusters:
         for block in sections(tree, ("targets",)):
             selects_namespaces = bool(list_at(tree, (*block, "namespaces")))
-            for place, name in texts_at(tree, (*block, "kinds")):
+            for place, name in _kinds(tree, block):
                 # `check_resolved` finds the names that mean nothing there.
                 if (kind := kinds.get(name)) is None:
                     continue

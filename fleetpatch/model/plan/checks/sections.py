@@ -15,6 +15,7 @@ def check_sections(tree: Json) -> Iterator[Finding]:
         yield from _repeated(tree, (*block, "kinds"))
         yield from _repeated(tree, (*block, "namespaces"))
         yield from _repeated(tree, (*block, "names"))
+        yield from _repeated(tree, (*block, "dependents"))
     yield from _pace(tree)
     for retry in (("retry",), *((*path, "retry") for path in sections(tree, ("fleet",)))):
         yield from _statuses(tree, (*retry, "statuses"))
