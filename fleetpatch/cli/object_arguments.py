@@ -1,7 +1,8 @@
 """Parses the arguments of `label` and `annotate`, which are those of kubectl.
 
 First the objects: `KINDS` (one or several, with commas), `KIND NAME...` or `KIND/NAME...`. Then the
-changes: `KEY=VALUE` sets, `KEY-` removes. The rules are those of kubectl (`GetResourcesAndPairs`,
+changes: `KEY=VALUE` sets, `KEY:=EXPR` sets the value of an expression, `KEY-` removes. But for
+expressions, the rules are those of kubectl (`GetResourcesAndPairs`,
 `ResourceTypeOrNameArgs`). The case of a kind does not matter: `TFJob` is `tfjob`.
 """
 
@@ -9,17 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fleetpatch.errors import UsageError
+from fleetpatch.model.fields import Json
 
 
 class ObjectArguments(NamedTuple):
     """What the arguments say.
 
     - `objects`: kinds with the names of their objects; without names all that the selectors match.
-    - `changes`: the values by key, None to remove the key.
+    - `changes`: the values by key as in a plan's patch: text, `{"cel": text}`, None to remove it.
     """
 
     objects: Mapping[tuple[str, ...], Sequence[str]]
-    changes: Mapping[str, str | None]
+    changes: Mapping[str, Json]
 
     @property
     def has_names(self) -> bool:
@@ -78,14 +80,20 @@ def _by_kind(words: Sequence[str]) -> dict[tuple[str, ...], list[str]]:
     return names
 
 
-def _changes(words: Sequence[str]) -> dict[str, str | None]:
-    changes: dict[str, str | None] = {}
+def _changes(words: Sequence[str]) -> dict[str, Json]:
+    changes: dict[str, Json] = {}
     for word in words:
         # A value may end with "-", so "=" decides.
         key, equals, value = word.partition("=")
         if not equals:
             key = word.removesuffix("-")
+        # No key ends with ':', and the expression may have further "=".
+        of_expression = bool(equals) and key.endswith(":")
+        key = key.removesuffix(":") if of_expression else key
         if key in changes:
             raise UsageError(f"{key!r} is given twice; give it once")
-        changes[key] = value if equals else None
+        if of_expression:
+            changes[key] = {"cel": value}
+        else:
+            changes[key] = value if equals else None
     return changes

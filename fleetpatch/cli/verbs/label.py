@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 import typer
 
 from fleetpatch.cli.dry_run import DryRun
-from fleetpatch.cli.object_arguments import ObjectArguments, parse
+from fleetpatch.cli.object_arguments import parse
+from fleetpatch.cli.object_selection import ObjectSelection, without_empty
 from fleetpatch.cli.options import (
     AllOption,
     DryRunOption,
@@ -29,7 +30,6 @@ from fleetpatch.cli.options import (
     YesOption,
     existing_file,
 )
-from fleetpatch.errors import UsageError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.problems import TreePath
 
@@ -43,6 +43,9 @@ _ARGUMENTS: Final[Mapping[TreePath, str]] = MappingProxyType(
         ("targets", 0, "namespaces"): "-n",
         ("targets", 0, "selector"): "-l",
         ("targets", 0, "fieldSelector"): "--field-selector",
+        ("targets", 0, "where"): "--where",
+        ("targets", 0, "objects"): "--objects",
+        ("targets", 0, "dependents"): "--dependents",
         ("fleet", 0, "context"): "--context",
         ("pace", "rate"): "--rate",
         ("pace", "concurrency"): "--concurrency",
@@ -61,8 +64,9 @@ KindsArgument: TypeAlias = Annotated[
 WordsArgument: TypeAlias = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[NAME...] KEY=VALUE|KEY-...",
-        help="Names of objects of one kind; then what to set (KEY=VALUE) and to remove (KEY-).",
+        metavar="[NAME...] KEY=VALUE|KEY:=EXPR|KEY-...",
+        help="Names of objects of one kind; then what to set (KEY=VALUE, or KEY:=EXPR with a CEL"
+        " expression) and to remove (KEY-).",
         show_default=False,
     ),
 ]
@@ -80,6 +84,33 @@ NamespaceOption: TypeAlias = Annotated[
 ]
 AllNamespacesOption: TypeAlias = Annotated[
     bool, typer.Option("--all-namespaces", "-A", help="All namespaces.")
+]
+WhereOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--where",
+        metavar="EXPR",
+        help="A CEL expression: only objects for which it is true.",
+        show_default=False,
+    ),
+]
+ObjectsOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--objects",
+        metavar="FILE",
+        help="A file with an object on each line, as namespace/name; in place of -n and -A.",
+        show_default=False,
+    ),
+]
+DependentsOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--dependents",
+        metavar="KINDS",
+        help="Also what the objects own, of these kinds, as pods.",
+        show_default=False,
+    ),
 ]
 OverwriteOption: TypeAlias = Annotated[
     bool,
@@ -141,6 +172,9 @@ def _command(
         field_selector: FieldSelectorOption = "",
         namespace: NamespaceOption = None,
         all_namespaces: AllNamespacesOption = False,
+        where: WhereOption = "",
+        objects: ObjectsOption = None,
+        dependents: DependentsOption = "",
         overwrite: OverwriteOption = False,
         listing: ListOption = False,
         kubeconfig: KubeconfigOption = None,
@@ -167,8 +201,10 @@ def _command(
         from fleetpatch.cli.output import WarnOnce
 
         arguments = parse([kinds, *(words or ())])
-        _check_arguments(verb, arguments, selector, field_selector, listing=listing)
-        _check_namespaces(namespace, all_namespaces=all_namespaces)
+        selection = ObjectSelection(
+            selector, field_selector, namespace, all_namespaces, where, objects, dependents
+        )
+        selection.check(verb, arguments, listing=listing)
         if kubeconfig is not None:
             # As if it were set for this command: exec plugins read it, too.
             os.environ["KUBECONFIG"] = str(kubeconfig)
@@ -176,11 +212,11 @@ def _command(
         plan = _plan(
             verb,
             fleet=[{"name": "cluster", "context": context}] if context else None,
-            targets=_targets(arguments, namespace, selector, field_selector),
+            targets=selection.targets(arguments),
             # A plan changes something; `--list` does not use it.
             patch={what: dict(arguments.changes) or {"none": None}},
-            guards=_without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip"),
-            pace=_without_empty(concurrency=concurrency, rate=rate),
+            guards=without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip"),
+            pace=without_empty(concurrency=concurrency, rate=rate),
         )
         settings = Settings(
             state_dir,
@@ -211,56 +247,6 @@ def _command(
     return command
 
 
-def _targets(
-    arguments: ObjectArguments,
-    namespaces: list[str] | None,
-    selector: str,
-    field_selector: str,
-) -> list[Json]:
-    """Return the target blocks of the plan that the command makes."""
-    return [
-        _without_empty(
-            kinds=list(kinds),
-            names=list(names),
-            namespaces=namespaces,
-            selector=selector,
-            fieldSelector=field_selector,
-        )
-        for kinds, names in arguments.objects.items()
-    ]
-
-
-def _check_namespaces(namespaces: list[str] | None, *, all_namespaces: bool) -> None:
-    """Raise UsageError unless either some namespaces are named, or all."""
-    if namespaces and all_namespaces:
-        raise UsageError("-n and -A cannot be combined: use -n for some namespaces, -A for all")
-    if not namespaces and not all_namespaces:
-        raise UsageError("name the namespaces: -n NAMESPACE (or a glob), or -A for all of them")
-
-
-def _check_arguments(
-    verb: str, arguments: ObjectArguments, selector: str, field_selector: str, *, listing: bool
-) -> None:
-    """Raise UsageError without a change, and for arguments that kubectl does not combine either."""
-    if listing and arguments.changes:
-        key = next(iter(arguments.changes))
-        raise UsageError(f"--list changes nothing: leave the change of {key!r} out, or --list")
-    if not (arguments.changes or listing):
-        last = next((f"{names[-1]!r}: " for names in arguments.objects.values() if names), "")
-        raise UsageError(
-            f"{last}write KEY=VALUE to set, or KEY- to remove"
-            if last
-            else f"missing argument 'KEY=VALUE|KEY-...'; see `fleetpatch {verb} --help`"
-        )
-    option = "-l" if selector else "--field-selector"
-    if arguments.has_names and (selector or field_selector):
-        kinds, names = next(iter(arguments.objects.items()))
-        raise UsageError(
-            f"KINDS: {'/'.join((*kinds, names[0]))!r} is a kind and the name of an object, which"
-            f" cannot be combined with {option}; leave one of the two out"
-        )
-
-
 def _plan(verb: str, **sections: Json) -> "PlanFile":
     """Build a plan, and check it like one that is read from a file.
 
@@ -276,7 +262,7 @@ def _plan(verb: str, **sections: Json) -> "PlanFile":
     content = json.dumps(sections, sort_keys=True).encode()
     campaign = _campaign(verb, keys.values())
     name = f"{campaign}-{hashlib.blake2s(content, digest_size=4).hexdigest()}"
-    mapping = {"metadata": {"name": name}, **_without_empty(**sections)}
+    mapping = {"metadata": {"name": name}, **without_empty(**sections)}
     plan = plan_file_from(mapping, "fleetpatch", {**_ARGUMENTS, **keys})
     return replace(plan, campaign=campaign)
 
@@ -292,11 +278,6 @@ def _keys(patch: Json) -> dict[TreePath, str]:
     """Name each label or annotation of the patch by its key, as the arguments do."""
     parts = patch.items() if isinstance(patch, dict) else ()
     return {("patch", part, key): key for part, values in parts for key in values}
-
-
-def _without_empty(**values: Json) -> dict[str, Json]:
-    """Leave out empty values, so that the plan's own defaults apply."""
-    return {key: value for key, value in values.items() if value not in (None, "", [], {})}
 
 
 command = _command("label", "labels", "Set and remove labels on many objects.")
