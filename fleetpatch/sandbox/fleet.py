@@ -20,10 +20,12 @@ from fleetpatch.sandbox.apiserver.discovery import (
     JOB_KINDS,
     NAMESPACES,
     PODS,
-    is_custom,
+    has_generation,
 )
+from fleetpatch.sandbox.apiserver.objects import labelled
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.store import Store, StoredObject
-from fleetpatch.sandbox.samples import MODELS
+from fleetpatch.sandbox.samples import models
 
 _WORDS: Final = ("etl", "train", "serve", "vision", "speech", "fraud", "ranking", "ads")
 _APPS: Final = ("etl", "train", "serve")
@@ -49,6 +51,7 @@ class _Source(Random):
 
 def fill(
     store: Store,
+    release: Release,
     *,
     job_count: int,
     namespace_count: int,
@@ -63,12 +66,12 @@ def fill(
     random = _Source(seed)  # a reproducible fleet, no secrets
     random.salt = Random(place).getrandbits(_UUID_BITS) if place else 0  # noqa: S311 -- likewise
     names = namespace_names(namespace_count)
-    store.load(NAMESPACES, [_namespace(random, name) for name in (_ALWAYS, *names)])
+    store.load(NAMESPACES, [_namespace(random, release, name) for name in (_ALWAYS, *names)])
     # Collected by kind, because `Store.load` is called once for each.
     made: dict[Resource, list[StoredObject]] = {kind: [] for kind in (*JOB_KINDS, PODS)}
-    for kind, document in _jobs(random, job_count, names):
+    for kind, document in _jobs(random, release, job_count, names):
         made[kind].append(document)
-        made[PODS] += [_pod(document, number) for number in range(pods)]
+        made[PODS] += [_pod(release, document, number) for number in range(pods)]
     for kind, documents in made.items():
         store.load(kind, documents)
 
@@ -90,31 +93,34 @@ def _uuid(number: int) -> str:
     return str(uuid.UUID(int=number, version=4))
 
 
-def _jobs(random: _Source, count: int, names: list[str]) -> Iterator[tuple[Resource, StoredObject]]:
+def _jobs(
+    random: _Source, release: Release, count: int, names: list[str]
+) -> Iterator[tuple[Resource, StoredObject]]:
     for number in range(count):
         # In turn instead of at random, so that small fleets have all kinds.
         kind = JOB_KINDS[number % len(JOB_KINDS)]
-        yield kind, _job(random, kind, random.choice(names), number)
+        yield kind, _job(random, release, kind, random.choice(names), number)
 
 
-def _job(random: _Source, kind: Resource, namespace: str, number: int) -> StoredObject:
+def _job(
+    random: _Source, release: Release, kind: Resource, namespace: str, number: int
+) -> StoredObject:
     app = random.choice(_APPS)
     metadata = _metadata(random, f"{app}-{kind.kind.lower()}-{number:06d}")
     metadata["namespace"] = namespace
     metadata["labels"] = _labels(random, app, namespace)
     if random.random() < _ANNOTATED:
         metadata["annotations"] = {"example.com/ticket": f"ML-{random.randrange(10_000)}"}
-    # Batch Jobs of 1.20 do not have a generation.
-    if is_custom(kind):
+    if has_generation(release, kind):
         metadata["generation"] = 1
-    model = random.choice(MODELS[kind])
+    model = random.choice(models(release)[kind])
     spec = model.spec
     if kind == BATCH_JOBS:
-        spec = jobs.with_selector(spec, metadata["name"], metadata["uid"])
+        spec = jobs.with_selector(release, spec, metadata["name"], metadata["uid"])
     return {**_typed(kind), "metadata": metadata, "spec": spec, "status": model.status}
 
 
-def _pod(job: StoredObject, number: int) -> StoredObject:
+def _pod(release: Release, job: StoredObject, number: int) -> StoredObject:
     """A pod that a job owns, as the job's controller makes it; without the labels of the job."""
     owner = job["metadata"]
     reference = {
@@ -131,9 +137,11 @@ def _pod(job: StoredObject, number: int) -> StoredObject:
         # Of the job's uid, so that the source of all that is random stays as it is.
         "uid": str(uuid.uuid5(uuid.UUID(owner["uid"]), str(number))),
         "creationTimestamp": owner["creationTimestamp"],
-        "labels": {"controller-uid": owner["uid"], "job-name": owner["name"]},
+        "labels": jobs.pod_labels(release, owner["name"], owner["uid"]),
         "ownerReferences": [reference],
     }
+    if has_generation(release, PODS):
+        metadata["generation"] = 1
     spec = {"containers": [{"name": "main", "image": "registry.example.com/ml/main:3.28"}]}
     return {**_typed(PODS), "metadata": metadata, "spec": spec, "status": {"phase": "Running"}}
 
@@ -146,10 +154,11 @@ def _labels(random: Random, app: str, namespace: str) -> dict[str, str]:
     return labels
 
 
-def _namespace(random: _Source, name: str) -> StoredObject:
+def _namespace(random: _Source, release: Release, name: str) -> StoredObject:
     metadata = _metadata(random, name)
     spec, status = {"finalizers": ["kubernetes"]}, {"phase": "Active"}
-    return {**_typed(NAMESPACES), "metadata": metadata, "spec": spec, "status": status}
+    namespace = {**_typed(NAMESPACES), "metadata": metadata, "spec": spec, "status": status}
+    return labelled(release, NAMESPACES, namespace)
 
 
 def _metadata(random: _Source, name: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from aiohttp import web
 
 from fleetpatch.sandbox.apiserver import discovery
 from fleetpatch.sandbox.apiserver.api import Api, ApiRequest, Call, call_of
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import ApiReply, Refusal, no_such_page, ok
 from fleetpatch.sandbox.cci.gateway import Gateway
 from fleetpatch.sandbox.chaos.capacity import PATHS, Load
@@ -57,7 +58,7 @@ class Handler:
                 return _response(self.load.own(incoming.method, own, await incoming.read()))
             return _response(self._own(incoming.method, own))
         request = await _read(incoming)
-        call = _call(request)
+        call = _call(self.api.release, request)
         self.counters.began(call.verb if call else "other", path)
         reply = None
         # A client may disconnect at any time; the request must be counted as ended even then.
@@ -151,10 +152,10 @@ async def _read(incoming: web.BaseRequest) -> ApiRequest:
     )
 
 
-def _call(request: ApiRequest) -> Call | None:
+def _call(release: Release, request: ApiRequest) -> Call | None:
     """The verb and route of a request; None for discovery and for paths that are not served."""
     try:
-        return call_of(request.method, request.path)
+        return call_of(release, request.method, request.path)
     except Refusal:
         return None
 

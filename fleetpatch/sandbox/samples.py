@@ -7,6 +7,7 @@ once and shared by all objects that use it, so it must not be changed in place.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox.apiserver import jobs
 from fleetpatch.sandbox.apiserver.discovery import JOB_KINDS
+from fleetpatch.sandbox.apiserver.release import Release
 
 _REGISTRY: Final = "registry.example.com/ml"
 _STARTED: Final = "2026-03-02T06:00:00Z"
@@ -70,13 +72,13 @@ def _active(**roles: int) -> Json:
     return {role: {"active": count} for role, count in roles.items()}
 
 
-def _batch(size: tuple[str, str]) -> Model:
+def _batch(release: Release, size: tuple[str, str]) -> Model:
     pod = _pod("redis", "redis-cli --scan | wc -l", size)
-    spec = jobs.decoded({"parallelism": 1, "completions": 1, "template": pod})
+    spec = jobs.decoded(release, {"parallelism": 1, "completions": 1, "template": pod})
     return Model(spec, {"startTime": _STARTED, "active": 1})
 
 
-def _volcano(size: tuple[str, str]) -> Model:
+def _volcano(_release: Release, size: tuple[str, str]) -> Model:
     master = "mpiexec --allow-run-as-root --host ${MPI_HOST} -np 2 mpi_hello_world"
     tasks = [
         {
@@ -98,7 +100,7 @@ def _volcano(size: tuple[str, str]) -> Model:
     return Model(spec, {"minAvailable": 1, "running": 3, "state": state})
 
 
-def _tensorflow(size: tuple[str, str]) -> Model:
+def _tensorflow(_release: Release, size: tuple[str, str]) -> Model:
     train = "python tf_cnn_benchmarks.py --model=resnet50 --variable_update=parameter_server"
     pod = _pod("tensorflow", train, size, 2222)
     spec = {"backoffLimit": 6, "tfReplicaSpecs": _replicas(Ps=(1, pod), Worker=(2, pod))}
@@ -106,7 +108,7 @@ def _tensorflow(size: tuple[str, str]) -> Model:
     return Model(spec, {**status, "startTime": _STARTED})
 
 
-def _mxnet(size: tuple[str, str]) -> Model:
+def _mxnet(_release: Release, size: tuple[str, str]) -> Model:
     pod = _pod("mxnet", "python train_imagenet.py --kv-store dist_sync", size)
     roles = _replicas(Scheduler=(1, pod), Server=(1, pod), Worker=(2, pod))
     spec = {"cleanPodPolicy": "Running", "jobMode": "MXTrain", "mxReplicaSpecs": roles}
@@ -115,7 +117,7 @@ def _mxnet(size: tuple[str, str]) -> Model:
     return Model(spec, {**status, "startTime": _STARTED})
 
 
-def _pytorch(size: tuple[str, str]) -> Model:
+def _pytorch(_release: Release, size: tuple[str, str]) -> Model:
     pod = _pod("pytorch", "python -m torch.distributed.launch train.py", size, 23456)
     spec = {"pytorchReplicaSpecs": _replicas(Master=(1, pod), Worker=(3, pod))}
     status = {"conditions": _conditions("PyTorchJob"), "replicaStatuses": _active(Master=1)}
@@ -127,7 +129,10 @@ _MAKERS: Final = dict(
     zip(JOB_KINDS, (_batch, _volcano, _mxnet, _pytorch, _tensorflow), strict=True)
 )
 
-MODELS: Final[Mapping[Resource, tuple[Model, ...]]] = MappingProxyType(
-    {kind: tuple(maker(size) for size in _SIZES) for kind, maker in _MAKERS.items()}
-)
-"""The models of each kind, from small to large."""
+
+@lru_cache
+def models(release: Release) -> Mapping[Resource, tuple[Model, ...]]:
+    """The models of each kind, from small to large."""
+    return MappingProxyType(
+        {kind: tuple(maker(release, size) for size in _SIZES) for kind, maker in _MAKERS.items()}
+    )

@@ -27,6 +27,7 @@ from fleetpatch.sandbox import fleet
 from fleetpatch.sandbox.apiserver import discovery
 from fleetpatch.sandbox.apiserver.access import ADMIN, GUEST, Access
 from fleetpatch.sandbox.apiserver.api import Api
+from fleetpatch.sandbox.apiserver.release import RELEASES, KubernetesVersion
 from fleetpatch.sandbox.apiserver.store import Store
 from fleetpatch.sandbox.apiserver.writes import Writes
 from fleetpatch.sandbox.cci.credentials import FILE_NAME, IssuedCredentials, write_credentials
@@ -64,6 +65,7 @@ class SandboxOptions:
     - `kubeconfig`: None means a file in a temporary directory, which is removed at the end.
     - `anonymous`: accept requests without credentials (`Access`); CCI never does.
     - `token_lifetime`: of IAM's tokens, in seconds (CCI mode).
+    - `kubernetes`: the version that is served.
     """
 
     port: int = 0
@@ -76,6 +78,7 @@ class SandboxOptions:
     anonymous: bool = True
     provider: ProviderName = ProviderName.KUBERNETES
     token_lifetime: float = TOKEN_LIFETIME
+    kubernetes: KubernetesVersion = KubernetesVersion.V1_36
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Sandbox:
     def __init__(self, options: SandboxOptions) -> None:
         self._options = options
         self._tokens = {user: secrets.token_hex(16) for user in (ADMIN, GUEST)}
+        self._release = RELEASES[options.kubernetes]
         # Of objects that are created later; reproducible, and no secrets.
         self._uids = Random(f"uids of {options.seed}")  # noqa: S311 -- see above
         self.store = Store(discovery.SERVED)
@@ -106,6 +110,7 @@ class Sandbox:
         self._writes = Writes(
             self.store,
             lambda: fleet.new_uid(self._uids),
+            self._release,
             takes_strategic=partial(_takes_strategic, options.provider),
         )
         self.credentials = IssuedCredentials.generate()
@@ -155,6 +160,7 @@ class Sandbox:
             sandbox._uids.seed(f"uids of {options.seed} at {place}")
             fleet.fill(
                 sandbox.store,
+                sandbox._release,
                 job_count=options.jobs,
                 namespace_count=options.namespaces,
                 seed=options.seed,

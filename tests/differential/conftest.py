@@ -7,13 +7,22 @@ import pytest
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.control_plane import ControlPlane
 from tests.differential.servers import BothServers
+from tests.differential.versions import Expected
 from tests.sandbox.serving import SandboxThread
 
 
+@pytest.fixture(scope="session")
+def expected(control_plane: ControlPlane) -> Expected:
+    return Expected.of(control_plane)
+
+
 @pytest.fixture(scope="module")
-def both(control_plane: ControlPlane) -> Iterator[BothServers]:
+def both(control_plane: ControlPlane, expected: Expected) -> Iterator[BothServers]:
+    if expected.sandbox is None:
+        pytest.skip(f"the sandbox cannot serve Kubernetes {expected.version}")
     namespace = control_plane.namespace()
-    with SandboxThread(SandboxOptions(jobs=0, namespaces=0)) as running:
+    options = SandboxOptions(jobs=0, namespaces=0, kubernetes=expected.sandbox)
+    with SandboxThread(options) as running:
         body = {"metadata": {"name": namespace}}
         assert running.client.request("POST", "/api/v1/namespaces", body).status == 201
         yield BothServers(running.client, control_plane.client(), namespace)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from fleetpatch.model.providers.capability import ProviderName
+from fleetpatch.sandbox.apiserver.release import KubernetesVersion
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.sandbox.serving import SandboxThread
 
@@ -12,6 +13,13 @@ from tests.sandbox.serving import SandboxThread
 @pytest.fixture
 def running() -> Iterator[SandboxThread]:
     with SandboxThread(SandboxOptions(jobs=60, namespaces=5, seed=7)) as started:
+        yield started
+
+
+@pytest.fixture
+def running_1_20() -> Iterator[SandboxThread]:
+    """A sandbox as a server of Kubernetes 1.20, for what only that version answers."""
+    with SandboxThread(SandboxOptions(jobs=0, kubernetes=KubernetesVersion.V1_20)) as started:
         yield started
 
 

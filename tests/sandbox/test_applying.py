@@ -255,16 +255,31 @@ def test_an_apply_needs_a_manager(running: SandboxThread, path: str) -> None:
     assert "fieldManager: Required value: is required for apply patch" in refused.body["message"]
 
 
-def test_the_fields_of_a_custom_spec_are_replaced_as_a_whole(running: SandboxThread) -> None:
+def test_an_old_server_replaces_the_fields_of_a_custom_spec_as_a_whole(
+    running_1_20: SandboxThread,
+) -> None:
+    path = create(running_1_20, "two", kind="tfjobs.kubeflow.org")
+    change = {"tfReplicaSpecs": {"Worker": {"replicas": 5}}}
+
+    refused = apply(running_1_20, path, spec=change)
+    forced = apply(running_1_20, path, "us", "&force=true", spec=change)
+
+    assert refused.body["details"]["causes"][0]["field"] == ".spec.tfReplicaSpecs"
+    assert forced.body["spec"] == change
+    assert owners(running_1_20, path)["us Apply"] == {"f:spec": {"f:tfReplicaSpecs": {}}}
+
+
+def test_a_current_server_merges_the_maps_of_a_custom_spec(running: SandboxThread) -> None:
     path = create(running, "two", kind="tfjobs.kubeflow.org")
+    before = running.client.request("GET", path).body["spec"]["tfReplicaSpecs"]["Worker"]
     change = {"tfReplicaSpecs": {"Worker": {"replicas": 5}}}
 
     refused = apply(running, path, spec=change)
     forced = apply(running, path, "us", "&force=true", spec=change)
 
-    assert refused.body["details"]["causes"][0]["field"] == ".spec.tfReplicaSpecs"
-    assert forced.body["spec"] == change
-    assert owners(running, path)["us Apply"] == {"f:spec": {"f:tfReplicaSpecs": {}}}
+    refused_field = refused.body["details"]["causes"][0]["field"]
+    assert refused_field == ".spec.tfReplicaSpecs.Worker.replicas"
+    assert forced.body["spec"]["tfReplicaSpecs"]["Worker"] == {**before, "replicas": 5}
 
 
 def test_owners_can_be_cleared(running: SandboxThread, path: str) -> None:
@@ -280,4 +295,5 @@ def test_a_namespace_is_owned_too(running: SandboxThread) -> None:
     created = running.client.request("POST", "/api/v1/namespaces", body)
 
     fields = created.body["metadata"]["managedFields"][0]["fieldsV1"]
-    assert fields["f:metadata"] == {"f:labels": {".": {}, "f:a": {}}}
+    labels: Any = {".": {}, "f:a": {}, "f:kubernetes.io/metadata.name": {}}
+    assert fields == {"f:metadata": {"f:labels": labels}}

@@ -9,13 +9,16 @@ import pytest
 
 from fleetpatch.sandbox.apiserver.discovery import JOB_KINDS, NAMESPACES, SERVED
 from fleetpatch.sandbox.apiserver.objects import check
+from fleetpatch.sandbox.apiserver.release import RELEASES, KubernetesVersion, Release
 from fleetpatch.sandbox.apiserver.store import Store
 from fleetpatch.sandbox.fleet import fill, namespace_names
 
+RELEASE = RELEASES[KubernetesVersion.V1_36]
 
-def fleet(jobs: int, namespaces: int, seed: int) -> Store:
+
+def fleet(jobs: int, namespaces: int, seed: int, release: Release = RELEASE) -> Store:
     store = Store(SERVED)
-    fill(store, job_count=jobs, namespace_count=namespaces, seed=seed)
+    fill(store, release, job_count=jobs, namespace_count=namespaces, seed=seed)
     return store
 
 
@@ -27,7 +30,7 @@ def test_the_same_numbers_make_the_same_fleet() -> None:
 def test_two_places_have_the_same_objects_with_uids_of_their_own() -> None:
     def at(place: str) -> Store:
         store = Store(SERVED)
-        fill(store, job_count=60, namespace_count=6, seed=1, place=place)
+        fill(store, RELEASE, job_count=60, namespace_count=6, seed=1, place=place)
         return store
 
     def names(store: Store) -> list[str]:
@@ -60,9 +63,12 @@ def test_selectors_match_some_of_the_labels() -> None:
     assert 0 < sum("owner" not in each for each in labels) < 250
 
 
-def test_every_object_is_valid() -> None:
-    for resource, document in fleet(100, 6, 1):
-        check(resource, document, None)
+@pytest.mark.parametrize("version", KubernetesVersion)
+def test_every_object_is_valid(version: KubernetesVersion) -> None:
+    release = RELEASES[version]
+
+    for resource, document in fleet(100, 6, 1, release):
+        check(release, resource, document, None)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from tests.sandbox.serving import Client, SandboxThread
 from tests.sandbox.spellings import APPLY
 
 PODS = "/api/v1/namespaces/default/pods"
-CRON_JOBS = "/apis/batch/v1beta1/namespaces/default/cronjobs"
+CRON_JOBS = "/apis/batch/v1/namespaces/default/cronjobs"
 JOBS = "/apis/batch/v1/namespaces/default/jobs"
 TEMPLATE = {"spec": {"containers": [{"name": "a", "image": "a"}], "restartPolicy": "Never"}}
 
@@ -55,7 +55,7 @@ def test_a_pod_is_labelled_by_every_type_of_patch(client: Client, content_type: 
 
     assert answer.status == 200, answer.body
     assert answer.body["metadata"]["labels"] == {"team": "red"}
-    assert "generation" not in answer.body["metadata"]
+    assert answer.body["metadata"]["generation"] == 1
 
 
 def test_the_spec_of_a_pod_is_fixed_but_for_some_fields(client: Client) -> None:

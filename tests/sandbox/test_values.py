@@ -91,9 +91,9 @@ def test_a_value_is_kept_and_answered_as_a_server_writes_it(
 @pytest.mark.parametrize(
     ("content_type", "body", "status"),
     [
-        (MERGE, b'{"spec":{"x":1e400}}', 422),
+        (MERGE, b'{"spec":{"x":1e400}}', 400),
         (JSON_PATCH, b'[{"op":"add","path":"/spec/x","value":-1e400}]', 422),
-        (MERGE, b'{"spec":{"x":"\\ud8"}}', 500),
+        (MERGE, b'{"spec":{"x":"\\ud8"}}', 400),
     ],
 )
 def test_an_invalid_value_is_refused(
@@ -102,7 +102,18 @@ def test_an_invalid_value_is_refused(
     assert running.client.request("PATCH", path, body, content_type).status == status
 
 
-@pytest.mark.parametrize("number", ["2.0", "2147483648", "-1e400"])
+@pytest.mark.parametrize(
+    ("body", "status"), [(b'{"spec":{"x":1e400}}', 422), (b'{"spec":{"x":"\\ud8"}}', 500)]
+)
+def test_an_old_server_has_other_statuses_for_merge_patches_of_invalid_values(
+    running_1_20: SandboxThread, body: bytes, status: int
+) -> None:
+    path = create(running_1_20, "one", kind="tfjobs.kubeflow.org")
+
+    assert running_1_20.client.request("PATCH", path, body, MERGE).status == status
+
+
+@pytest.mark.parametrize("number", ["2.0", "2147483648"])
 def test_a_count_of_a_batch_job_is_an_integer_of_its_size(
     running: SandboxThread, number: str
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_stale_version_is_a_conflict_that_names_the_object(running: SandboxThr
                 "metadata.uid",
                 # Generated from the uid, so they do not fit the new one.
                 "spec.selector",
+                "spec.template.metadata.labels[batch.kubernetes.io/controller-uid]",
                 "spec.template.metadata.labels[controller-uid]",
             },
         ),
@@ -189,8 +190,10 @@ def test_json_patches_that_fail_all_have_the_same_answer(
             "cannot unmarshal object into Go value of type jsonpatch.Patch",
         ),
         (JSON_PATCH, b"[{", 400, "unexpected end of JSON input"),
-        (MERGE, b'{"metadata":', 500, "Invalid JSON Patch"),
-        (MERGE, b'"text"', 500, "Invalid JSON Patch"),
+        (MERGE, b'{"metadata":', 400, "error decoding patch"),
+        (MERGE, b'"text"', 400, "cannot unmarshal string"),
+        (MERGE, b"[]", 400, "cannot unmarshal array"),
+        (MERGE, b"null", 400, "error decoding patch"),
         (STRATEGIC, b"[]", 400, "cannot unmarshal array"),
         (MERGE, {"metadata": {"name": "other"}}, 400, "the name of the object (other) does not"),
         (MERGE, {"metadata": {"namespace": "other"}}, 400, "the namespace of the object (other)"),
@@ -205,6 +208,17 @@ def test_bodies_that_are_not_patches_are_refused(
 
     assert refused.status == status
     assert words in refused.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b'{"metadata":', 500), (b'"text"', 500), (b"5", 500), (b"[]", 422)]
+)
+def test_an_old_server_has_other_statuses_for_bodies_that_are_not_merge_patches(
+    running_1_20: SandboxThread, body: bytes, status: int
+) -> None:
+    path = create(running_1_20, "one")
+
+    assert running_1_20.client.request("PATCH", path, body, MERGE).status == status
 
 
 def test_a_dry_run_shows_the_object_and_stores_nothing(running: SandboxThread) -> None:
@@ -261,11 +275,49 @@ def test_an_object_is_created_with_what_the_server_sets(running: SandboxThread) 
 
     created = running.client.request("POST", BATCH.path(NAMESPACE), manifest).body
 
-    own = {"controller-uid": created["metadata"]["uid"], "job-name": "one"}
-    assert created["spec"]["template"]["metadata"]["labels"] == own
-    assert created["spec"]["selector"]["matchLabels"] == {"controller-uid": own["controller-uid"]}
+    old = {"controller-uid": created["metadata"]["uid"], "job-name": "one"}
+    own = old | {f"batch.kubernetes.io/{name}": value for name, value in old.items()}
+    selected = {"batch.kubernetes.io/controller-uid": old["controller-uid"]}
+    template = created["spec"]["template"]
+    assert template["metadata"] == {"labels": own}
+    assert created["spec"]["selector"]["matchLabels"] == selected
     assert (created["spec"]["parallelism"], created["spec"]["backoffLimit"]) == (1, 6)
+    assert created["spec"]["suspend"] is False
+    assert created["metadata"]["generation"] == 1
     assert created["metadata"]["creationTimestamp"].endswith("Z")
+
+
+def test_an_old_server_sets_less(running_1_20: SandboxThread) -> None:
+    manifest = BATCH.manifest("one", {"app": "etl"})
+
+    created = running_1_20.client.request("POST", BATCH.path(NAMESPACE), manifest).body
+
+    own = {"controller-uid": created["metadata"]["uid"], "job-name": "one"}
+    metadata = {"creationTimestamp": None, "labels": own}
+    assert created["spec"]["template"]["metadata"] == metadata
+    assert created["spec"]["selector"]["matchLabels"] == {"controller-uid": own["controller-uid"]}
+    assert "generation" not in created["metadata"]
+    assert "suspend" not in created["spec"]
+
+
+def test_the_template_of_a_suspended_job_can_change_where_its_pods_run(
+    running: SandboxThread,
+) -> None:
+    manifest = BATCH.manifest("one", {"app": "etl"})
+    manifest["spec"] = {**manifest["spec"], "suspend": True}
+    created = running.client.request("POST", BATCH.path(NAMESPACE), manifest)
+    path = BATCH.path(NAMESPACE, "one")
+
+    def changed(pod: Any) -> int:
+        body = {"spec": {"template": {"spec": pod}}}
+        return running.client.request("PATCH", path, body, MERGE).status
+
+    assert created.body["spec"]["suspend"] is True
+    assert changed({"nodeSelector": {"pool": "gpu"}}) == 200
+    assert changed({"restartPolicy": "OnFailure"}) == 422
+    resumed = running.client.request("PATCH", path, {"spec": {"suspend": False}}, MERGE)
+    assert resumed.body["metadata"]["generation"] == 3
+    assert changed({"nodeSelector": {"pool": "cpu"}}) == 422
 
 
 def test_a_name_is_generated(running: SandboxThread) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.units import read_duration
+from fleetpatch.sandbox.apiserver.release import KubernetesVersion
 
 if TYPE_CHECKING:
     from fleetpatch.sandbox.server import Ready
@@ -31,6 +32,9 @@ def command(
     provider: Annotated[
         ProviderName, typer.Option(help="The provider whose API is served.")
     ] = ProviderName.KUBERNETES,
+    kubernetes: Annotated[
+        KubernetesVersion, typer.Option(help="The version of Kubernetes that is served.")
+    ] = KubernetesVersion.V1_36,
     token_lifetime: Annotated[
         float | None,
         typer.Option(
@@ -69,6 +73,7 @@ def command(
         kubeconfig=kubeconfig,
         chaos=load_chaos(chaos),
         provider=provider,
+        kubernetes=kubernetes,
         token_lifetime=TOKEN_LIFETIME if token_lifetime is None else token_lifetime,
     )
 

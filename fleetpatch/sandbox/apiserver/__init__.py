@@ -2,5 +2,5 @@
 
 `api` answers a request: `routes` and `discovery` resolve the path, `lists` and `writes` carry out
 the verb, `objects` decodes and validates what is written, and `statuses` has the replies. The
-answers and their texts are those of kube-apiserver 1.20. HTTP and faults do not belong here.
+answers are those of the kube-apiserver of a `release`. HTTP and faults do not belong here.
 """

@@ -13,7 +13,9 @@ import msgspec
 from fleetpatch.model.fields import Json
 from fleetpatch.sandbox.apiserver import discovery
 from fleetpatch.sandbox.apiserver.access import Access
+from fleetpatch.sandbox.apiserver.discovery import is_custom
 from fleetpatch.sandbox.apiserver.lists import ListOptions, list_page
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.routes import Route, find_route
 from fleetpatch.sandbox.apiserver.statuses import (
     JSON,
@@ -29,6 +31,7 @@ from fleetpatch.sandbox.apiserver.store import Store, StoredObject
 from fleetpatch.sandbox.apiserver.writes import Writes
 
 _TRUE: Final = ("1", "true")
+_TYPE: Final = ("apiVersion", "kind")
 _META: Final = {"apiVersion": "meta.k8s.io/v1"}
 _ACCEPTABLE: Final = re.compile(r"\s*(\*/\*|application/(\*|json|yaml|vnd\.kubernetes\.protobuf))")
 
@@ -84,9 +87,9 @@ class Call:
     route: Route
 
 
-def call_of(method: str, path: str) -> Call:
+def call_of(release: Release, method: str, path: str) -> Call:
     """Resolve a method and a path. Raises Refusal for those that are not served."""
-    route = find_route(path)
+    route = find_route(release, path)
     verb = _VERBS.get((method, bool(route.name)), "")
     lacks_namespace = verb == "create" and route.resource.namespaced and not route.namespace
     writes_subresource = bool(route.subresource) and verb != "get"
@@ -113,21 +116,29 @@ class Api:
     access: Access
     limit: Callable[[Route, ApiRequest], None] = unlimited
 
+    @property
+    def release(self) -> Release:
+        """The version that is served."""
+        return self.writes.release
+
     def answer(self, request: ApiRequest) -> ApiReply:
         """Answer a request; a refusal is an answer, too."""
         # The order is the server's: authentication, then the path, then authorization. So a client
         # without permissions learns nothing about objects.
         try:
             user = self.access.user(request.authorization)
-            document = discovery.document(request.path) if request.method == "GET" else None
-            if document is not None:
+            if request.method == "GET" and (document := self._document(request)) is not None:
                 return document
-            call = call_of(request.method, request.path)
+            call = call_of(self.release, request.method, request.path)
             self.access.check(user, call.verb, call.route)
             reply = self._carry_out(call, request)
         except Refusal as refusal:
             reply = refusal.reply
         return _pretty(reply) if request.parameters.get("pretty") in _TRUE else reply
+
+    def _document(self, request: ApiRequest) -> ApiReply | None:
+        accept = request.headers.get("accept", "")
+        return discovery.document(self.release, request.path, accept)
 
     def _carry_out(self, call: Call, request: ApiRequest) -> ApiReply:
         route, parameters = call.route, dict(request.parameters)
@@ -165,20 +176,26 @@ class Api:
                 "you requested PartialObjectMetadata, but the requested object is a list"
             )
         resource = route.resource
-        query = ListOptions.parse(resource, parameters)
+        query = ListOptions.parse(self.release, resource, parameters)
         page = list_page(self.store, resource, route.namespace, query)
         metadata: Json = {"resourceVersion": str(page.version)}
-        if page.token:
+        # Lists of custom resources have the field even if it is empty.
+        if page.token or (is_custom(resource) and view is View.WHOLE):
             metadata["continue"] = page.token
+        # Older servers do not count the rest of a list of metadata.
+        counts = view is not View.METADATA_LIST or self.release.counts_metadata
+        if counts and page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
         if view is View.METADATA_LIST:
             # The real server writes null for an empty list of metadata.
             items = [_metadata_only(document) for document in page.documents] or None
             kind = {"kind": "PartialObjectMetadataList", **_META}
             return ok({**kind, "metadata": metadata, "items": items})
-        if page.remaining is not None:
-            metadata["remainingItemCount"] = page.remaining
         kind = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version}
-        return ok({**kind, "metadata": metadata, "items": page.documents})
+        documents = page.documents
+        if not is_custom(resource):
+            documents = [_untyped(document) for document in documents]
+        return ok({**kind, "metadata": metadata, "items": documents})
 
 
 _VERBS: Final = {
@@ -210,6 +227,11 @@ def _pretty(reply: ApiReply) -> ApiReply:
     if reply.content_type != JSON:
         return reply
     return replace(reply, body=msgspec.json.format(reply.body) + b"\n")
+
+
+def _untyped(document: StoredObject) -> Json:
+    """An entry of a list of a built-in kind: the list alone names the kind."""
+    return {key: value for key, value in document.items() if key not in _TYPE}
 
 
 def _metadata_only(document: StoredObject) -> Json:

@@ -1,22 +1,27 @@
 """The kinds that the sandbox serves, and the discovery documents that list them.
 
 kubectl requests the OpenAPI document before it creates an object. The sandbox's is empty (in
-protobuf, zero bytes), so clients skip their own validation.
+protobuf, zero bytes), so clients skip their own validation. A release with aggregated discovery
+sends one document of all groups to clients that accept it.
 """
 
-from collections.abc import Iterable
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
+
+from msgspec.structs import replace
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox.apiserver.statuses import ApiReply, ok, text
+from fleetpatch.sandbox.apiserver.release import Release
+from fleetpatch.sandbox.apiserver.statuses import ApiReply, encode, ok, text
 
 NAMESPACES: Final = Resource(
     "", "v1", "namespaces", "Namespace", short_names=("ns",), namespaced=False
 )
 BATCH_JOBS: Final = Resource("batch", "v1", "jobs", "Job")
-CRON_JOBS: Final = Resource("batch", "v1beta1", "cronjobs", "CronJob", short_names=("cj",))
+CRON_JOBS: Final = Resource("batch", "v1", "cronjobs", "CronJob", short_names=("cj",))
+OLD_CRON_JOBS: Final = replace(CRON_JOBS, version="v1beta1")
 PODS: Final = Resource("", "v1", "pods", "Pod", short_names=("po",))
 JOB_KINDS: Final = (
     BATCH_JOBS,
@@ -26,12 +31,13 @@ JOB_KINDS: Final = (
     Resource("kubeflow.org", "v1", "tfjobs", "TFJob", "tfjob"),
 )
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", "lease")
-WORKLOADS: Final = (*JOB_KINDS, CRON_JOBS, PODS)
+WORKLOADS: Final = (*JOB_KINDS, CRON_JOBS, OLD_CRON_JOBS, PODS)
 """Jobs, and what owns them and what they own."""
 SERVED: Final = (NAMESPACES, *WORKLOADS, LEASES)
-VERSION: Final = "v1.20.2"
+"""What the sandbox serves in one of its versions."""
 
 _PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_AGGREGATED: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _READ_AND_CREATE: Final = ("create", "get", "list")
 _ALL: Final = ("create", "delete", "get", "list", "patch", "update")
 
@@ -41,9 +47,20 @@ def is_custom(resource: Resource) -> bool:
     return not is_built_in(resource.group)
 
 
-def find(group: str, version: str, plural: str) -> Resource | None:
+def served(release: Release) -> tuple[Resource, ...]:
+    """What a server of `release` serves."""
+    other = OLD_CRON_JOBS if release.has_cron_jobs_v1 else CRON_JOBS
+    return tuple(resource for resource in SERVED if resource != other)
+
+
+def has_generation(release: Release, resource: Resource) -> bool:
+    """Whether changes of the spec of an object are counted in `metadata.generation`."""
+    return is_custom(resource) or (release.has_generations and resource in WORKLOADS)
+
+
+def find(release: Release, group: str, version: str, plural: str) -> Resource | None:
     """The served resource of that name, or None."""
-    return _BY_PATH.get((group, version, plural))
+    return _by_path(release).get((group, version, plural))
 
 
 def verbs_of(resource: Resource) -> tuple[str, ...]:
@@ -56,16 +73,24 @@ def is_built_in(group: str) -> bool:
     return group in ("", BATCH_JOBS.group, LEASES.group)
 
 
-def document(path: str) -> ApiReply | None:
+def document(release: Release, path: str, accept: str) -> ApiReply | None:
     """The answer to a GET of a path outside the resources, or None if it is not such a path."""
-    return _DOCUMENTS.get(path.rstrip("/") or "/")
+    path = path.rstrip("/") or "/"
+    if release.aggregates_discovery and _accepts_aggregated(accept) and path in ("/api", "/apis"):
+        return _aggregated(release)[path]
+    return _documents(release).get(path)
 
 
-def _described(resource: Resource) -> list[Json]:
+def _accepts_aggregated(accept: str) -> bool:
+    """Whether the first representation in an Accept header is the aggregated one."""
+    return accept.partition(",")[0].replace(" ", "") == _AGGREGATED
+
+
+def _described(release: Release, resource: Resource) -> list[Json]:
     """The entries of an APIResourceList for a resource and its status subresource."""
     base: Json = {
         "name": resource.plural,
-        "singularName": resource.singular,
+        "singularName": _singular(release, resource),
         "namespaced": resource.namespaced,
         "kind": resource.kind,
     }
@@ -77,12 +102,16 @@ def _described(resource: Resource) -> list[Json]:
     return [described] if resource == LEASES else [described, status]
 
 
-def _resource_list(api_version: str, resources: Iterable[Resource]) -> Json:
+def _singular(release: Release, resource: Resource) -> str:
+    return resource.singular or (resource.kind.lower() if release.names_singulars else "")
+
+
+def _resource_list(release: Release, api_version: str, resources: Iterable[Resource]) -> Json:
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": api_version,
-        "resources": [entry for resource in resources for entry in _described(resource)],
+        "resources": [entry for resource in resources for entry in _described(release, resource)],
     }
 
 
@@ -95,32 +124,85 @@ def _group(name: str, resources: Iterable[Resource]) -> Json:
     return {"name": name, "versions": versions, "preferredVersion": versions[0]}
 
 
-def _documents() -> dict[str, ApiReply]:
+# Discovery never changes, so the documents of a release are encoded once.
+@lru_cache
+def _documents(release: Release) -> Mapping[str, ApiReply]:
     """The answers to all paths outside the resources."""
-    in_groups = [resource for resource in (*JOB_KINDS, CRON_JOBS, LEASES) if resource.group]
+    in_groups = [resource for resource in served(release) if resource.group]
     names = dict.fromkeys(resource.group for resource in in_groups)
     of_group = {name: [one for one in in_groups if one.group == name] for name in names}
     groups = {name: _group(name, resources) for name, resources in of_group.items()}
     documents: dict[str, Json] = {
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": list(groups.values())},
-        "/api/v1": _resource_list("v1", [NAMESPACES, PODS]),
-        "/version": {"major": "1", "minor": "20", "gitVersion": VERSION, "platform": "sandbox"},
+        "/api/v1": _resource_list(release, "v1", [NAMESPACES, PODS]),
+        "/version": {
+            "major": "1",
+            "minor": release.minor,
+            "gitVersion": release.git_version,
+            "platform": "sandbox",
+        },
     }
     # Each group has a document for its versions, and one for the resources of each version.
     for name, group in groups.items():
         documents[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **group}
         for version in dict.fromkeys(resource.api_version for resource in of_group[name]):
             resources = [one for one in of_group[name] if one.api_version == version]
-            documents[f"/apis/{version}"] = _resource_list(version, resources)
+            documents[f"/apis/{version}"] = _resource_list(release, version, resources)
     documents["/"] = {"paths": sorted(documents)}
     replies = {path: ok(content) for path, content in documents.items()}
     health = {path: text(200, "ok") for path in ("/healthz", "/livez", "/readyz")}
     return replies | health | {"/openapi/v2": ApiReply(200, b"", _PROTOBUF)}
 
 
-# Discovery never changes, so all documents are encoded once.
-_BY_PATH: Final = MappingProxyType(
-    {(each.group, each.version, each.plural): each for each in SERVED}
-)
-_DOCUMENTS: Final = MappingProxyType(_documents())
+@lru_cache
+def _aggregated(release: Release) -> Mapping[str, ApiReply]:
+    """The documents of all groups, and of the core group, which has no name."""
+    groups: dict[str, list[Resource]] = {}
+    for resource in served(release):
+        groups.setdefault(resource.group, []).append(resource)
+    core = _aggregated_group(release, "", groups.pop(""))
+    named = [_aggregated_group(release, group, resources) for group, resources in groups.items()]
+    return {path: _group_list(items) for path, items in (("/apis", named), ("/api", [core]))}
+
+
+def _group_list(items: list[Json]) -> ApiReply:
+    kind = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2"}
+    return ApiReply(200, encode({**kind, "metadata": {}, "items": items}), _AGGREGATED)
+
+
+def _aggregated_group(release: Release, group: str, resources: list[Resource]) -> Json:
+    version = {
+        "version": resources[0].version,
+        "resources": [_aggregated_resource(release, resource) for resource in resources],
+        "freshness": "Current",
+    }
+    return {"metadata": {"name": group} if group else {}, "versions": [version]}
+
+
+def _aggregated_resource(release: Release, resource: Resource) -> Json:
+    # Only a definition names its group and version here; those of built-in kinds are empty.
+    custom = is_custom(resource)
+    kind = {
+        "group": resource.group if custom else "",
+        "version": resource.version if custom else "",
+        "kind": resource.kind,
+    }
+    described: Json = {
+        "resource": resource.plural,
+        "responseKind": kind,
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": _singular(release, resource),
+        "verbs": list(verbs_of(resource)),
+    }
+    if resource.short_names:
+        described["shortNames"] = list(resource.short_names)
+    if resource != LEASES:
+        status = {"subresource": "status", "responseKind": kind, "verbs": ["get"]}
+        described["subresources"] = [status]
+    return described
+
+
+@lru_cache
+def _by_path(release: Release) -> Mapping[tuple[str, str, str], Resource]:
+    return {(each.group, each.version, each.plural): each for each in served(release)}

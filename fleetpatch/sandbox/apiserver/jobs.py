@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import Cause
 
 _COUNTS: Final = (
@@ -21,48 +22,6 @@ _COUNTS: Final = (
 )
 _SIZES: Final = {"activeDeadlineSeconds": 64}
 """The bits of the counts that are not int32."""
-_SPEC_TYPES: Final = MappingProxyType(
-    {**dict.fromkeys(_COUNTS, int), "manualSelector": bool, "selector": dict, "template": dict}
-)
-_POD_FIELDS: Final = frozenset(
-    {
-        "activeDeadlineSeconds",
-        "affinity",
-        "automountServiceAccountToken",
-        "containers",
-        "dnsConfig",
-        "dnsPolicy",
-        "enableServiceLinks",
-        "ephemeralContainers",
-        "hostAliases",
-        "hostIPC",
-        "hostNetwork",
-        "hostPID",
-        "hostname",
-        "imagePullSecrets",
-        "initContainers",
-        "nodeName",
-        "nodeSelector",
-        "overhead",
-        "preemptionPolicy",
-        "priority",
-        "priorityClassName",
-        "readinessGates",
-        "restartPolicy",
-        "runtimeClassName",
-        "schedulerName",
-        "securityContext",
-        "serviceAccount",
-        "serviceAccountName",
-        "setHostnameAsFQDN",
-        "shareProcessNamespace",
-        "subdomain",
-        "terminationGracePeriodSeconds",
-        "tolerations",
-        "topologySpreadConstraints",
-        "volumes",
-    }
-)
 _POD_DEFAULTS: Final = MappingProxyType(
     {
         "terminationGracePeriodSeconds": 30,
@@ -71,15 +30,22 @@ _POD_DEFAULTS: Final = MappingProxyType(
         "schedulerName": "default-scheduler",
     }
 )
-_GENERATED: Final = ("controller-uid", "job-name")
 _RESTARTS: Final = ("OnFailure", "Never")
 _REQUIRED: Final = "FieldValueRequired"
 _TEMPLATE: Final = "spec.template.spec"
 _TEMPLATE_LABELS: Final = "spec.template.metadata.labels"
-_IMMUTABLE: Final = ("completions", "selector", "template")
+_SUSPENDED: Final = (
+    ("metadata", "annotations"),
+    ("metadata", "labels"),
+    ("spec", "affinity"),
+    ("spec", "nodeSelector"),
+    ("spec", "schedulingGates"),
+    ("spec", "tolerations"),
+)
+"""The fields of the template of a suspended job that can change until it has started."""
 
 
-def decoded(spec: Json) -> dict[str, Any]:
+def decoded(release: Release, spec: Json) -> dict[str, Any]:
     """Decode a JobSpec: drop unknown fields and nulls, and set defaults.
 
     Raises ValueError if a field has a wrong type.
@@ -89,41 +55,42 @@ def decoded(spec: Json) -> dict[str, Any]:
     known = {
         field: value
         for field, value in (spec or {}).items()
-        if field in _SPEC_TYPES and value is not None
+        if field in release.jobs.spec_types and value is not None
     }
     for field, value in known.items():
-        _check_type(f"v1.JobSpec.{field}", value, _SPEC_TYPES[field])
+        _check_type(f"v1.JobSpec.{field}", value, release.jobs.spec_types[field])
     for field in _COUNTS:
         _check_size(f"v1.JobSpec.{field}", known.get(field, 0), _SIZES.get(field, 32))
     _check_labels("v1.LabelSelector.MatchLabels", known.get("selector", {}).get("matchLabels"))
-    template = _decoded_template(known.get("template", {}))
+    template = _decoded_template(release, known.get("template", {}))
     # Without both counts a job runs one pod (SetDefaults_Job); with parallelism alone it is a work
     # queue, which has no completions.
     if "parallelism" not in known and "completions" not in known:
         known["completions"] = 1
-    return {"parallelism": 1, "backoffLimit": 6, **known, "template": template}
+    return {**release.jobs.defaults, **known, "template": template}
 
 
-def unknown_fields(spec: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+def unknown_fields(release: Release, spec: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """The fields of a spec, and of its pod template's spec, that a Job does not have.
 
     The spec must be one that can be decoded.
     """
     pod = (spec.get("template") or {}).get("spec") or {}
-    yield from (("spec", name) for name in spec if name not in _SPEC_TYPES)
-    yield from ((*_TEMPLATE.split("."), name) for name in pod if name not in _POD_FIELDS)
+    yield from (("spec", name) for name in spec if name not in release.jobs.spec_types)
+    yield from (
+        (*_TEMPLATE.split("."), name) for name in pod if name not in release.jobs.pod_fields
+    )
 
 
-def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
+def with_selector(release: Release, spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
     """The spec of a new job, with the generated selector unless `manualSelector` is set."""
     if spec.get("manualSelector"):
         return dict(spec)
-    own = dict(zip(_GENERATED, (uid, name), strict=True))
     template = spec["template"]
-    # Go writes the zero time of the template as null.
-    metadata = {"creationTimestamp": None, **template.get("metadata", {})}
-    labels = {**own, **(metadata.get("labels") or {})}
-    selected = {"controller-uid": uid, **(spec.get("selector", {}).get("matchLabels") or {})}
+    metadata = {**release.zero_time, **template.get("metadata", {})}
+    labels = {**pod_labels(release, name, uid), **(metadata.get("labels") or {})}
+    given = spec.get("selector", {}).get("matchLabels") or {}
+    selected = {release.jobs.selected: uid, **given}
     return {
         **spec,
         "selector": {**spec.get("selector", {}), "matchLabels": selected},
@@ -131,15 +98,18 @@ def with_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any
     }
 
 
-def with_new_selector(spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
+def with_new_selector(
+    release: Release, spec: Mapping[str, Any], name: str, uid: str
+) -> dict[str, Any]:
     """The spec of a recreated job: the old selector is replaced by one for the new uid."""
     template = spec["template"]
     # The generated labels name the old uid, so they are made again.
-    labels = {k: v for k, v in _template_labels(spec).items() if k not in _GENERATED}
+    generated = pod_labels(release, name, uid)
+    labels = {k: v for k, v in _template_labels(spec).items() if k not in generated}
     metadata = {**template.get("metadata", {}), "labels": labels}
     bare = {**spec, "template": {**template, "metadata": metadata}}
     bare.pop("selector", None)
-    return with_selector(bare, name, uid)
+    return with_selector(release, bare, name, uid)
 
 
 def labels_by_default(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,7 +118,7 @@ def labels_by_default(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> d
     return {"labels": dict(labels)} if labels and not metadata.get("labels") else {}
 
 
-def problems(spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
+def problems(release: Release, spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
     """Yield what is not valid in the spec of the job `name`."""
     for field in _COUNTS:
         if spec.get(field, 0) < 0:
@@ -159,7 +129,8 @@ def problems(spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
     selector = spec.get("selector")
     # A generated selector must select exactly the pods of this job.
     if selector and not spec.get("manualSelector"):
-        yield from _generated_problems(labels, selector, name, uid)
+        own = pod_labels(release, name, uid)
+        yield from _generated_problems(labels, selector, own)
     if not selector:
         yield Cause("spec.selector", "Required value", _REQUIRED)
     if not selector or not _selects(selector, labels):
@@ -167,13 +138,26 @@ def problems(spec: Mapping[str, Any], name: str, uid: str) -> Iterator[Cause]:
         yield Cause(_TEMPLATE_LABELS, why)
 
 
-def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
-    """Yield changes of immutable fields of a job's spec."""
-    for field in _IMMUTABLE:
-        if not deep_equal(new.get(field), old.get(field)):
+def change_problems(
+    release: Release, new: Mapping[str, Any], old: Mapping[str, Any], *, started: bool
+) -> Iterator[Cause]:
+    """Yield changes of immutable fields of a job's spec; `started` is whether it has run pods."""
+    for field in release.jobs.immutable:
+        before, after = old.get(field), new.get(field)
+        if field == "template" and old.get("suspend") and not started:
+            before, after = _without_scheduling(before), _without_scheduling(after)
+        if not deep_equal(after, before):
             # The real server prints the value in Go's syntax; only null is imitated.
             shown = "null" if new.get(field) is None else new[field]
             yield Cause(f"spec.{field}", f"Invalid value: {shown}: field is immutable")
+
+
+def _without_scheduling(template: Json) -> Json:
+    """A template without the fields that can change while its job is suspended."""
+    return {
+        part: {name: value for name, value in fields.items() if (part, name) not in _SUSPENDED}
+        for part, fields in template.items()
+    }
 
 
 def _check_type(field: str, value: Json, wanted: type) -> None:
@@ -193,7 +177,7 @@ def _check_labels(field: str, labels: Json) -> None:
         _check_type(field, "" if value is None else value, str)
 
 
-def _decoded_template(template: Mapping[str, Any]) -> dict[str, Any]:
+def _decoded_template(release: Release, template: Mapping[str, Any]) -> dict[str, Any]:
     metadata, pod = (
         {} if template.get(part) is None else template[part] for part in ("metadata", "spec")
     )
@@ -201,14 +185,16 @@ def _decoded_template(template: Mapping[str, Any]) -> dict[str, Any]:
     _check_labels("v1.ObjectMeta.Labels", metadata.get("labels"))
     _check_type("v1.PodSpec", pod, dict)
     known = {
-        field: value for field, value in pod.items() if field in _POD_FIELDS and value is not None
+        field: value
+        for field, value in pod.items()
+        if field in release.jobs.pod_fields and value is not None
     }
     _check_type("v1.PodSpec.Containers", known.get("containers", []), list)
     containers = [_decoded_container(container) for container in known.get("containers", ())]
     decoded_pod = {**_POD_DEFAULTS, **known}
     if containers:
         decoded_pod["containers"] = containers
-    return {"metadata": {"creationTimestamp": None, **metadata}, "spec": decoded_pod}
+    return {"metadata": {**release.zero_time, **metadata}, "spec": decoded_pod}
 
 
 def _decoded_container(container: Json) -> dict[str, Any]:
@@ -245,24 +231,25 @@ def _template_problems(pod: Mapping[str, Any]) -> Iterator[Cause]:
             if not container.get(field):
                 where = f"{_TEMPLATE}.containers[{index}].{field}"
                 yield Cause(where, "Required value", _REQUIRED)
-    restart = pod.get("restartPolicy")
-    if not restart:
+    if pod.get("restartPolicy") not in _RESTARTS:
         why = 'Required value: valid values: "OnFailure", "Never"'
         yield Cause(f"{_TEMPLATE}.restartPolicy", why, _REQUIRED)
-    elif restart not in _RESTARTS:
-        why = f'Unsupported value: "{restart}": supported values: "OnFailure", "Never"'
-        yield Cause(f"{_TEMPLATE}.restartPolicy", why, "FieldValueNotSupported")
 
 
 def _generated_problems(
-    labels: Mapping[str, str], selector: Mapping[str, Any], name: str, uid: str
+    labels: Mapping[str, str], selector: Mapping[str, Any], own: Mapping[str, str]
 ) -> Iterator[Cause]:
-    own = dict(zip(_GENERATED, (uid, name), strict=True))
     for key, value in own.items():
         if labels.get(key) != value:
             yield Cause(f"{_TEMPLATE_LABELS}[{key}]", f"Invalid value: {labels}: must be '{value}'")
     if not _selects(selector, own):
         yield Cause("spec.selector", f"Invalid value: {selector}: `selector` not auto-generated")
+
+
+def pod_labels(release: Release, name: str, uid: str) -> dict[str, str]:
+    """The labels that a server adds to the pods of a job."""
+    rules = release.jobs
+    return dict.fromkeys(rules.uid_labels, uid) | dict.fromkeys(rules.name_labels, name)
 
 
 def _template_labels(spec: Mapping[str, Any]) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ all the time is left out.
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -18,6 +19,7 @@ from fleetpatch.model.selectors.field_selector import FieldSelector, FieldTerm
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.selectors.requirement import SelectorError
 from fleetpatch.sandbox.apiserver.discovery import BATCH_JOBS
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import (
     Cause,
     Refusal,
@@ -30,6 +32,7 @@ from fleetpatch.sandbox.apiserver.statuses import (
 )
 from fleetpatch.sandbox.apiserver.store import Collection, Store, StoredObject
 
+_EMPTY_VALUES: Final = re.compile(r",[,\s]*,\s*\)")
 _ENCODING: Final = "meta.k8s.io/v1"
 _MATCHES: Final = ("Exact", "NotOlderThan", "")
 _AFTER: Final = "\0"
@@ -79,7 +82,9 @@ class ListOptions:
     token: Token | None
 
     @classmethod
-    def parse(cls, resource: Resource, parameters: dict[str, str]) -> "ListOptions":
+    def parse(
+        cls, release: Release, resource: Resource, parameters: dict[str, str]
+    ) -> "ListOptions":
         """Parse the query of a LIST. Raises Refusal, as the real server answers."""
         _check_version(parameters)
         text = parameters.get("continue", "")
@@ -87,7 +92,10 @@ class ListOptions:
         if parameters.get("resourceVersion") == "0" and not text:
             limit = 0  # the real server answers from its watch cache, which does not paginate
         try:
-            labels = Selector.parse(parameters.get("labelSelector", ""))
+            selector = parameters.get("labelSelector", "")
+            if release.takes_empty_values:
+                selector = _EMPTY_VALUES.sub(",)", selector)
+            labels = Selector.parse(selector)
             fields = FieldSelector.parse(parameters.get("fieldSelector", ""))
         except SelectorError as error:
             raise bad_request(f"unable to parse requirement: {error}") from error

@@ -7,6 +7,7 @@ kind, name, version, validity. Batch Jobs, Pods and Leases have their own rules
 kinds count its changes in `metadata.generation`.
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from fleetpatch.model.equality import deep_equal
@@ -14,6 +15,7 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata, pods
 from fleetpatch.sandbox.apiserver.decoding import stored
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.routes import Route
 from fleetpatch.sandbox.apiserver.statuses import (
     Cause,
@@ -26,18 +28,24 @@ from fleetpatch.sandbox.apiserver.statuses import (
 from fleetpatch.sandbox.apiserver.store import StoredObject
 
 _KEPT: Final = ("namespace", "creationTimestamp", "generation", "resourceVersion")
-_UNCONDITIONAL: Final = (discovery.BATCH_JOBS, discovery.CRON_JOBS, discovery.PODS)
+_UNCONDITIONAL: Final = (
+    discovery.BATCH_JOBS,
+    discovery.CRON_JOBS,
+    discovery.OLD_CRON_JOBS,
+    discovery.PODS,
+)
 """The kinds whose strategy has `AllowUnconditionalUpdate`."""
+_NAME_LABEL: Final = "kubernetes.io/metadata.name"
 _NO_VERSION: Final = Cause(
     "metadata.resourceVersion", "Invalid value: 0x0: must be specified for an update"
 )
 
 
-def decoded_new(resource: Resource, raw: Json) -> StoredObject:
+def decoded_new(release: Release, resource: Resource, raw: Json) -> StoredObject:
     """Decode the body of a POST or PUT. Raises Refusal (400; 422 for a wrong kind)."""
     _check_kind(resource, raw)
     try:
-        return _typed(resource, raw, None)
+        return _typed(release, resource, raw, None)
     except ValueError as error:
         raise bad_request(
             f'{resource.kind} in version "{resource.version}" cannot be handled as a'
@@ -45,7 +53,9 @@ def decoded_new(resource: Resource, raw: Json) -> StoredObject:
         ) from error
 
 
-def patched(resource: Resource, raw: Json, current: StoredObject | None) -> StoredObject:
+def patched(
+    release: Release, resource: Resource, raw: Json, current: StoredObject | None
+) -> StoredObject:
     """Decode `raw`, the result of a patch of `current`; it must still be checked.
 
     Raises Refusal (422), and ValueError for fields of a wrong type.
@@ -53,17 +63,19 @@ def patched(resource: Resource, raw: Json, current: StoredObject | None) -> Stor
     if not isinstance(raw, dict):
         raise undecodable(raw, "couldn't get version/kind")
     _check_kind(resource, raw)
-    document = _typed(resource, raw, current)
-    return document if current is None else labelled(resource, document)
+    document = _typed(release, resource, raw, current)
+    return document if current is None else labelled(release, resource, document)
 
 
-def applied(resource: Resource, merged: Json, current: StoredObject | None) -> StoredObject:
+def applied(
+    release: Release, resource: Resource, merged: Json, current: StoredObject | None
+) -> StoredObject:
     """Decode the result of a server-side apply; it must still be checked.
 
     Raises Refusal (422, 500).
     """
     try:
-        document = patched(resource, merged, current)
+        document = patched(release, resource, merged, current)
     except ValueError as error:
         raise internal_error(f"failed to convert new object to proper version: {error}") from error
     if discovery.is_custom(resource) and merged.get("spec", document) is None:
@@ -73,15 +85,22 @@ def applied(resource: Resource, merged: Json, current: StoredObject | None) -> S
     return document
 
 
-def labelled(resource: Resource, document: StoredObject) -> StoredObject:
-    """The object with its default labels: a batch Job without labels has those of its pods."""
-    own = document["metadata"]
-    if resource != discovery.BATCH_JOBS or own.get("labels"):
-        return document
-    return {**document, "metadata": own | jobs.labels_by_default(own, document["spec"])}
+def labelled(release: Release, resource: Resource, document: StoredObject) -> StoredObject:
+    """The object with its default labels.
+
+    A batch Job without labels has those of its pods. A current server labels each namespace.
+    """
+    own, defaults = document["metadata"], {}
+    if resource == discovery.BATCH_JOBS:
+        defaults = jobs.labels_by_default(own, document["spec"])
+    elif resource == discovery.NAMESPACES and release.labels_namespaces:
+        defaults = {"labels": {**(own.get("labels") or {}), _NAME_LABEL: own.get("name", "")}}
+    return {**document, "metadata": own | defaults} if defaults else document
 
 
-def updated(route: Route, document: StoredObject, current: StoredObject) -> StoredObject:
+def updated(
+    release: Release, route: Route, document: StoredObject, current: StoredObject
+) -> StoredObject:
     """Check and prepare `document` as the new state of `current`.
 
     Returns `current` itself if nothing changes, otherwise an object that still has the version of
@@ -94,23 +113,27 @@ def updated(route: Route, document: StoredObject, current: StoredObject) -> Stor
     document = _prepared(document, current)
     if deep_equal(document, current):
         return current
-    check(route.resource, document, current)
+    check(release, route.resource, document, current)
     return document
 
 
-def check(resource: Resource, document: StoredObject, current: StoredObject | None) -> None:
+def check(
+    release: Release, resource: Resource, document: StoredObject, current: StoredObject | None
+) -> None:
     """Validate a new object, or a new state of `current`. Raises Refusal (422) with all causes."""
     own = document["metadata"]
     causes = [
         *(metadata.change_problems(own, current["metadata"]) if current else ()),
         *metadata.problems(own, custom=discovery.is_custom(resource)),
-        *_spec_problems(resource, document, current),
+        *_spec_problems(release, resource, document, current),
     ]
     if causes:
         raise invalid(resource.group, resource.kind, own.get("name", ""), causes)
 
 
-def _typed(resource: Resource, raw: Json, current: StoredObject | None) -> StoredObject:
+def _typed(
+    release: Release, resource: Resource, raw: Json, current: StoredObject | None
+) -> StoredObject:
     """Keep only the fields of the kind. Raises ValueError for wrong types."""
     document: StoredObject = {
         "apiVersion": resource.api_version,
@@ -121,14 +144,16 @@ def _typed(resource: Resource, raw: Json, current: StoredObject | None) -> Store
     if current is not None and spec is current.get("spec"):
         decoded = spec  # the patch did not touch it, so it is decoded already
     elif resource == discovery.BATCH_JOBS:
-        decoded = jobs.decoded(spec)
+        decoded = jobs.decoded(release, spec)
     elif resource == discovery.LEASES:
         decoded = lease.decoded(spec)
     else:
         decoded = stored(spec)
     if decoded is not None:
         document["spec"] = decoded
-    if status is not None and resource != discovery.LEASES:
+    if resource == discovery.NAMESPACES:
+        document["status"] = {"phase": "Active"}
+    elif status is not None and resource != discovery.LEASES:
         document["status"] = stored(status)
     return document
 
@@ -206,15 +231,20 @@ def _prepared(document: StoredObject, current: StoredObject) -> StoredObject:
     return prepared
 
 
+def _job_changes(release: Release, spec: Json, current: StoredObject) -> Iterator[Cause]:
+    started = "startTime" in current.get("status", {})
+    return jobs.change_problems(release, spec, current["spec"], started=started)
+
+
 def _spec_problems(
-    resource: Resource, document: StoredObject, current: StoredObject | None
+    release: Release, resource: Resource, document: StoredObject, current: StoredObject | None
 ) -> list[Cause]:
     spec, own = document.get("spec", {}), document["metadata"]
     if resource == discovery.BATCH_JOBS:
         if current and spec is current["spec"] and own["uid"] == current["metadata"]["uid"]:
             return []  # the same spec was valid before
-        changes = jobs.change_problems(spec, current["spec"]) if current else ()
-        return [*jobs.problems(spec, own.get("name", ""), own["uid"]), *changes]
+        changes = _job_changes(release, spec, current) if current else ()
+        return [*jobs.problems(release, spec, own.get("name", ""), own["uid"]), *changes]
     if resource == discovery.LEASES:
         return list(lease.problems(spec))
     if resource == discovery.PODS and current:
@@ -223,4 +253,4 @@ def _spec_problems(
         return []
     what = "string" if isinstance(spec, str) else type(spec).__name__
     why = f'Invalid value: "{what}": spec in body must be of type object: "{what}"'
-    return [Cause("spec", why)]
+    return [Cause("spec", why, release.wrong_type)]

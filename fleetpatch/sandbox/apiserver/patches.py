@@ -14,6 +14,7 @@ from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.merge_rules import MergeRules
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from fleetpatch.sandbox.apiserver.decoding import copied, decoded, spelled, stored, unspelled
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import (
     bad_request,
     internal_error,
@@ -29,18 +30,22 @@ APPLY: Final = "application/apply-patch+yaml"
 
 _MOST_OPERATIONS: Final = 10_000
 _VALUE: Final = "value"
+_OBJECT: Final = "map[string]interface {}"
 _TYPE: Final = ("apiVersion", "kind")
 _GO_NAMES: Final = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
 
 
-def patched(document: Json, content_type: str, body: bytes, rules: MergeRules) -> Json:
+def patched(
+    document: Json, content_type: str, body: bytes, rules: MergeRules, release: Release
+) -> Json:
     """Apply a patch of one of these types. Raises Refusal, as the real server answers.
 
     The result is plain JSON; whether it is still an object of its kind is not checked.
     """
-    # The sandbox is a 1.20, which drops null entries of lists.
     if content_type == MERGE:
-        return merge_patched(document, _merge_body(body), keeps_null_entries=False)
+        read = _merge_body if release.refuses_bodies_alike else _legacy_merge_body
+        keeps = rules.keeps_null_entries
+        return merge_patched(document, read(body), keeps_null_entries=keeps)
     if content_type == JSON_PATCH:
         return _json_patched(document, _json_patch_body(body))
     try:
@@ -59,6 +64,16 @@ def _json_patched(document: Json, operations: list[dict[str, Any]]) -> Json:
 
 
 def _merge_body(body: bytes) -> Json:
+    try:
+        patch = decoded(body)
+    except msgspec.DecodeError as error:
+        raise bad_request(f"error decoding patch: {error}") from error
+    if not isinstance(patch, dict):
+        raise bad_request(f"error decoding patch: {_unmarshal(patch, _OBJECT)}")
+    return patch
+
+
+def _legacy_merge_body(body: bytes) -> Json:
     try:
         patch = decoded(body)
     except msgspec.ValidationError as error:
@@ -114,7 +129,7 @@ def _strategic_body(body: bytes) -> Json:
     except msgspec.DecodeError as error:
         raise bad_request("unexpected EOF" if body else "EOF") from error
     if not isinstance(patch, dict | None):
-        raise bad_request(_unmarshal(patch, "map[string]interface {}"))
+        raise bad_request(_unmarshal(patch, _OBJECT))
     # The kind is known from the path; the server ignores what the patch says about it.
     return {key: value for key, value in (patch or {}).items() if key not in _TYPE}
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import no_such_page, no_such_resource, not_found
 
 _OBJECT: Final = 2
@@ -22,7 +23,7 @@ class Route:
     subresource: str = ""
 
 
-def find_route(path: str) -> Route:
+def find_route(release: Release, path: str) -> Route:
     """Resolve a percent-decoded path.
 
     Raises Refusal (404) if it is not served: a Status for a built-in group, else plain text.
@@ -30,18 +31,18 @@ def find_route(path: str) -> Route:
     # The core group is below /api and has no name; all others are below /apis.
     match path.strip("/").split("/"):
         case ["api", version, *rest]:
-            return _route("", version, rest)
+            return _route(release, "", version, rest)
         case ["apis", group, version, *rest]:
-            return _route(group, version, rest)
+            return _route(release, group, version, rest)
         case _:
             raise no_such_page()
 
 
-def _route(group: str, version: str, rest: list[str]) -> Route:
+def _route(release: Release, group: str, version: str, rest: list[str]) -> Route:
     namespace = ""
     if len(rest) > _OBJECT and rest[0] == "namespaces" and _is_within(group, rest):
         namespace, rest = rest[1], rest[2:]
-    resource = discovery.find(group, version, rest[0]) if rest else None
+    resource = discovery.find(release, group, version, rest[0]) if rest else None
     if resource is None or len(rest) > _SUBRESOURCE:
         raise no_such_resource() if discovery.is_built_in(group) else no_such_page()
     name = rest[1] if len(rest) >= _OBJECT else ""

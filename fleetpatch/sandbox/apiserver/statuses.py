@@ -1,7 +1,7 @@
 """The answers of the sandbox as values: replies, and the Status bodies of refusals.
 
 A handler returns an `ApiReply`, or raises a `Refusal` that contains one. The texts are those of
-kube-apiserver 1.20, because people and programs read them.
+kube-apiserver, because people and programs read them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -17,8 +17,9 @@ from fleetpatch.rules.patching.structured.ownership import ConflictError
 from fleetpatch.sandbox.apiserver import bodies, discovery, jobs, metadata, objects, patches
 from fleetpatch.sandbox.apiserver.managed_fields import configuration, tracking
 from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rules_of
-from fleetpatch.sandbox.apiserver.managed_fields.tracking import Writer
+from fleetpatch.sandbox.apiserver.managed_fields.tracking import Tracker, Writer
 from fleetpatch.sandbox.apiserver.options import WriteOptions
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.routes import Route
 from fleetpatch.sandbox.apiserver.statuses import (
     already_exists,
@@ -46,12 +47,14 @@ class Writes:
     """The writing verbs over one store. All of them raise Refusal.
 
     - `new_uid`: makes uids.
+    - `release`: the version that the sandbox serves.
     - `wall`: the clock, in seconds since the epoch.
     - `takes_strategic`: whether a kind accepts strategic merge patches.
     """
 
     store: Store
     new_uid: Callable[[], str]
+    release: Release
     wall: Callable[[], float] = time.time
     takes_strategic: Callable[[Resource], bool] = _is_built_in
 
@@ -63,7 +66,7 @@ class Writes:
         bodies.check_size(body)
         options = WriteOptions.parse(parameters, "CreateOptions")
         resource, namespace = route.resource, route.namespace
-        document = objects.decoded_new(resource, bodies.whole_object(resource, body))
+        document = objects.decoded_new(self.release, resource, bodies.whole_object(resource, body))
         if document["metadata"].get("namespace", namespace) != namespace:
             raise bad_request(
                 "the namespace of the provided object does not match the namespace sent on the"
@@ -71,8 +74,8 @@ class Writes:
             )
         # Owners are computed before the server generates fields, for example labels of pods: those
         # do not have an owner.
-        labelled = objects.labelled(resource, document)
-        managed = tracking.created(resource, labelled, self._writer(options))
+        labelled = objects.labelled(self.release, resource, document)
+        managed = self._tracker(resource).created(labelled, self._writer(options))
         return self._store_new(route, tracking.with_owners(document, managed), options)
 
     def patch(
@@ -90,9 +93,11 @@ class Writes:
         if kind == patches.APPLY:
             return self._applied(route, body, options)
         current = self._current(route)
-        raw = patches.patched(current, kind, body, rules_of(route.resource))
+        raw = patches.patched(
+            current, kind, body, rules_of(self.release, route.resource), self.release
+        )
         try:
-            document = objects.patched(route.resource, raw, current)
+            document = objects.patched(self.release, route.resource, raw, current)
         except ValueError as error:
             raise undecodable(raw, str(error)) from error
         return self._updated(route, current, document, _claimed(raw), options)
@@ -107,7 +112,7 @@ class Writes:
         bodies.check_size(body)
         options = WriteOptions.parse(parameters, "UpdateOptions")
         raw = bodies.whole_object(route.resource, body)
-        document = objects.decoded_new(route.resource, raw)
+        document = objects.decoded_new(self.release, route.resource, raw)
         current = self._current(route)
         stored = current["metadata"]["uid"]
         # A uid in a PUT is a precondition, and optional.
@@ -115,7 +120,7 @@ class Writes:
         if uid != stored:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {stored}"
             raise conflict(route.resource, route.name, why)
-        document = objects.patched(route.resource, document, current)
+        document = objects.patched(self.release, route.resource, document, current)
         return self._updated(route, current, document, _claimed(raw), options)
 
     def delete(self, route: Route, body: bytes, parameters: dict[str, str]) -> Json:
@@ -156,7 +161,9 @@ class Writes:
         fresh = {**document["metadata"], "uid": uid, "creationTimestamp": self._now()}
         recreated = {**document, "metadata": fresh}
         if resource == discovery.BATCH_JOBS:
-            recreated["spec"] = jobs.with_new_selector(document["spec"], fresh["name"], uid)
+            recreated["spec"] = jobs.with_new_selector(
+                self.release, document["spec"], fresh["name"], uid
+            )
         return recreated
 
     def _current(self, route: Route) -> StoredObject:
@@ -174,24 +181,28 @@ class Writes:
         options: WriteOptions,
     ) -> StoredObject:
         writer = self._writer(options)
-        document = tracking.updated(route.resource, current, document, claimed, writer)
+        tracker = self._tracker(route.resource)
+        document = tracker.updated(current, document, claimed, writer)
         return self._stored(route, current, document, options)
 
     def _applied(self, route: Route, body: bytes, options: WriteOptions) -> StoredObject:
         """Carry out a server-side apply, which creates an object that does not exist."""
         resource = route.resource
         current = self.store.get(resource, route.namespace, route.name)
-        wanted = configuration.decoded(resource, body)
-        if current is not None and tracking.is_ambiguous(resource, current):
+        wanted = configuration.decoded(self.release, resource, body)
+        tracker = self._tracker(resource)
+        if current is not None and tracker.is_ambiguous(current):
             raise internal_error("failed to create manager for existing fields: duplicate entries")
         try:
-            merged, managed = tracking.applied(
-                resource, current, wanted, self._writer(options), force=options.force
+            merged, managed = tracker.applied(
+                current, wanted, self._writer(options), force=options.force
             )
         except ConflictError as error:
             conflicts = [(str(each.manager), shown(each.field)) for each in error.conflicts]
             raise apply_conflict(conflicts) from error
-        document = tracking.with_owners(objects.applied(resource, merged, current), managed)
+        document = tracking.with_owners(
+            objects.applied(self.release, resource, merged, current), managed
+        )
         if current is not None:
             return self._stored(route, current, document, options)
         return self._store_new(route, _identified(route, document), options)
@@ -199,7 +210,7 @@ class Writes:
     def _stored(
         self, route: Route, current: StoredObject, document: StoredObject, options: WriteOptions
     ) -> StoredObject:
-        document = objects.updated(route, document, current)
+        document = objects.updated(self.release, route, document, current)
         # A dry run goes through all checks; only the store does not change.
         if options.dry_run or document is current:
             return document
@@ -213,7 +224,7 @@ class Writes:
         if namespace and not self.store.get(discovery.NAMESPACES, "", namespace):
             raise not_found(discovery.NAMESPACES, namespace)
         document = self._prepared(resource, namespace, document)
-        objects.check(resource, document, None)
+        objects.check(self.release, resource, document, None)
         name = document["metadata"]["name"]
         if self.store.get(resource, namespace, name):
             raise already_exists(resource, name)
@@ -234,20 +245,24 @@ class Writes:
         prepared = {**document, "metadata": own}
         match resource:
             case discovery.BATCH_JOBS:
-                spec = jobs.with_selector(document["spec"], own.get("name", ""), uid)
+                spec = jobs.with_selector(self.release, document["spec"], own.get("name", ""), uid)
                 own |= jobs.labels_by_default(own, spec)
                 prepared |= {"spec": spec, "status": {}}
             case discovery.NAMESPACES:
-                prepared |= {"spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
+                prepared = objects.labelled(self.release, resource, prepared)
+                prepared |= {"spec": {"finalizers": ["kubernetes"]}}
             case discovery.PODS:
                 prepared |= {"status": {"phase": "Pending", "qosClass": "BestEffort"}}
-            case discovery.CRON_JOBS:
+            case discovery.CRON_JOBS | discovery.OLD_CRON_JOBS:
                 prepared |= {"status": {}}
             case discovery.LEASES:
                 pass  # a Lease has neither a status nor a generation
-            case _:
-                own["generation"] = 1
+        if discovery.has_generation(self.release, resource):
+            prepared["metadata"] = {**prepared["metadata"], "generation": 1}
         return prepared
+
+    def _tracker(self, resource: Resource) -> Tracker:
+        return Tracker(self.release, resource)
 
     def _writer(self, options: WriteOptions) -> Writer:
         return Writer(options.manager, self._now())

@@ -21,6 +21,7 @@ from typing import Final
 
 from fleetpatch.model.providers.tables import CCI
 from fleetpatch.sandbox.apiserver.api import Api, ApiRequest
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.routes import find_route
 from fleetpatch.sandbox.apiserver.statuses import ApiReply, Refusal
 from fleetpatch.sandbox.cci import iam, signatures
@@ -47,7 +48,7 @@ class Gateway:
             return self.iam.answer(request.body)
         try:
             authenticated = self._authenticated(request)
-            _check_parameters(request)
+            _check_parameters(self.api.release, request)
         except Refusal as refusal:
             return refusal.reply
         return self.api.answer(authenticated)
@@ -88,11 +89,11 @@ class Gateway:
             raise unauthenticated("the project of X-Project-Id is not one of the access key's")
 
 
-def _check_parameters(request: ApiRequest) -> None:
+def _check_parameters(release: Release, request: ApiRequest) -> None:
     """Check that a PATCH has only query parameters of its kind. Raises Refusal (400)."""
     if request.method != "PATCH":
         return
-    capability = CCI.capability(find_route(request.path).resource)
+    capability = CCI.capability(find_route(release, request.path).resource)
     if capability is None:
         return
     unknown = sorted(set(request.parameters) - set(capability.query))

@@ -21,6 +21,7 @@ from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.merge_rules import merge_rules
 from fleetpatch.rules.planning.planner import NeedsPatch, need
 from fleetpatch.sandbox.apiserver.patches import JSON_PATCH, MERGE, patched
+from fleetpatch.sandbox.apiserver.release import RELEASES, KubernetesVersion
 from fleetpatch.sandbox.apiserver.statuses import Refusal
 from tests.fakes import JOB_RULES, JOBS, document, seen_whole
 from tests.rules.patching.patch_rules import (
@@ -32,6 +33,8 @@ from tests.rules.patching.patch_rules import (
     spec_of,
 )
 
+OLD = RELEASES[KubernetesVersion.V1_20]
+
 
 def predicted(document: Any, operations: Any) -> Any:
     try:
@@ -41,9 +44,11 @@ def predicted(document: Any, operations: Any) -> Any:
 
 
 def made(document: Any, content_type: str, body: Any) -> Any:
-    """The result of a patch on the sandbox."""
+    """The result of a patch on the sandbox of that version."""
     try:
-        return patched(document, content_type, encode(body), JOB_RULES)
+        return patched(
+            document, content_type, encode(body), JOB_RULES, RELEASES[KubernetesVersion.V1_20]
+        )
     except Refusal:
         return REFUSED
 

@@ -22,13 +22,14 @@ from fleetpatch.rules.patching.structured.typed import mistakes
 from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata
 from fleetpatch.sandbox.apiserver.decoding import decoded_as_yaml
 from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rule_of
+from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import bad_request, internal_error
 from fleetpatch.sandbox.apiserver.store import StoredObject
 
 _FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
 
 
-def decoded(resource: Resource, body: bytes) -> StoredObject:
+def decoded(release: Release, resource: Resource, body: bytes) -> StoredObject:
     """Decode the configuration of an apply.
 
     Raises Refusal: 400 if it cannot be decoded, 500 if it does not fit the schema.
@@ -45,7 +46,7 @@ def decoded(resource: Resource, body: bytes) -> StoredObject:
     if isinstance(own, dict) and own.get("managedFields") is not None:
         raise bad_request("metadata.managedFields must be nil")
     try:
-        _check(resource, document)
+        _check(release, resource, document)
     except ValueError as error:
         raise internal_error(f"failed to create typed patch object: {error}") from error
     return document
@@ -84,10 +85,12 @@ def _parsed(body: bytes) -> Json:
     return document
 
 
-def _check(resource: Resource, document: dict[str, Any]) -> None:
+def _check(release: Release, resource: Resource, document: dict[str, Any]) -> None:
     """Check the names and types of the fields. Raises ValueError."""
     if document.get("kind") != resource.kind:
         version, kind = resource.api_version, document.get("kind") or ""
+        if release.refuses_bodies_alike and discovery.is_custom(resource):
+            raise bad_request(f"the kind in the data ({kind}) is not {resource.kind}")
         raise ValueError(f"no corresponding type for {version}, Kind={kind}")
     own, spec = document.get("metadata"), document.get("spec")
     _check_names(document, _FIELDS, ())
@@ -97,12 +100,12 @@ def _check(resource: Resource, document: dict[str, Any]) -> None:
         if not isinstance(spec, dict | None):
             raise ValueError(f".spec: expected map, got &{{{spec}}}")
     elif resource == discovery.BATCH_JOBS:
-        jobs.decoded(spec)
-        for path in jobs.unknown_fields(spec or {}):
+        jobs.decoded(release, spec)
+        for path in jobs.unknown_fields(release, spec or {}):
             raise ValueError(f"{_shown(path)}: field not declared in schema")
     elif resource == discovery.LEASES:
         lease.decoded(spec)
-    for mistake in mistakes(document, rule_of(resource)):
+    for mistake in mistakes(document, rule_of(release, resource)):
         raise ValueError(mistake)
 
 

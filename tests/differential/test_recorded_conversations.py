@@ -1,0 +1,76 @@
+"""The sandbox as Kubernetes 1.36 answers recorded requests as a real kube-apiserver 1.36.2 did.
+
+Covered: the conversations of the other modules in this folder with that server
+(tests/recorded/README.md): generated patches of three types, lists, new objects, updates,
+deletions, applies of several managers, Leases, unusual paths. Compared are status, reason, causes,
+details, objects with their owners, and whether a version changed. Left out: what
+`tests.differential.replay` names; strategic merges of kinds that the sandbox does not serve
+(tests/rules/patching/test_recorded_merges).
+"""
+
+import lzma
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fleetpatch.sandbox.apiserver.release import RELEASES, KubernetesVersion
+from tests.differential.replay import Differing, Exchange, differing
+
+RECORDED = Path(__file__).parents[1] / "recorded" / "kubernetes-1.36-conversations.jsonl.xz"
+SERVERS = {
+    "patches and lists": 2007,
+    "leases": 131,
+    "new objects, updates and deletions": 179,
+    "applies": 2806,
+}
+"""Groups of conversations, each with a server of its own, and the number of their exchanges."""
+
+ACCEPTED: Mapping[str, str] = {
+    "APIResourceList": (
+        "The sandbox does not serve CronJobs, watches, deletions of collections and writes of a"
+        " status, so its lists of resources are shorter."
+    ),
+}
+"""Differences that are accepted, by the kind of the answer, and why."""
+
+
+@lru_cache
+def exchanges() -> list[Exchange]:
+    with lzma.open(RECORDED) as lines:
+        return [msgspec.json.decode(line, type=Exchange) for line in lines]
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_sandbox_answers_as_the_recorded_server(server: str) -> None:
+    recorded = [exchange for exchange in exchanges() if exchange.server == server]
+
+    found = list(differing(recorded, RELEASES[KubernetesVersion.V1_36]))
+
+    assert len(recorded) == SERVERS[server]
+    assert [str(each) for each in found if kind_of(each) not in ACCEPTED] == []
+
+
+def test_each_accepted_difference_still_exists() -> None:
+    recorded = [exchange for exchange in exchanges() if exchange.server == "patches and lists"]
+
+    found = differing(recorded, RELEASES[KubernetesVersion.V1_36])
+
+    assert Counter(map(kind_of, found)) == {"APIResourceList": 5}
+
+
+def test_the_answers_of_another_version_differ() -> None:
+    recorded = [exchange for exchange in exchanges() if exchange.server == "leases"]
+
+    found = list(differing(recorded, RELEASES[KubernetesVersion.V1_20]))
+
+    # The label of the new namespace.
+    assert [each.exchange.path for each in found] == ["/api/v1/namespaces"]
+
+
+def kind_of(found: Differing) -> str:
+    answer = found.answer
+    return str(answer.get("kind", "")) if isinstance(answer, dict) else ""
