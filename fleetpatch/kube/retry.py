@@ -7,6 +7,7 @@ Which replies to a GET are transient:
 
 =================================  ==============================================================
 429, 503, a reset                  the server is busy
+another 5xx                        only if the server asks for another attempt (Retry-After)
 504, a timeout                     likewise, unless the caller requests a smaller page instead
 no connection                      only if the server has answered before; otherwise a wrong
                                    address is more likely than a server that restarts
@@ -22,7 +23,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_
 
 from fleetpatch.errors import CredentialsError, UnreachableError
 from fleetpatch.kube.credentials import Credentials
-from fleetpatch.kube.http.decoding import RawReply, decode_answer, describe
+from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
 from fleetpatch.model.answer import NoAnswer, Reply, Silence
 from fleetpatch.model.ports import Clock
 from fleetpatch.rules.running.backoff import Backoff
@@ -45,6 +46,7 @@ _PAUSES: Final = Backoff(base=0.25, cap=1.0)
 """Shorter than the waits of a retry: the server has answered, so it is not overloaded."""
 _BUSY: Final = frozenset({429, 503})
 """Statuses with which a server refuses a request before it does any work for it."""
+_SERVER_ERRORS: Final = 500
 _UNAUTHORIZED: Final = 401
 
 
@@ -137,13 +139,20 @@ class RetryingReader:
     def _is_transient(self, raw: RawReply) -> bool:
         if isinstance(raw, NoAnswer):
             return self._has_answered or raw.silence is not Silence.UNREACHABLE
-        return raw.status in _BUSY
+        return raw.status in _BUSY or (raw.status >= _SERVER_ERRORS and _asks_to_retry(raw))
 
     def _unauthorized(self, reply: Reply) -> CredentialsError:
         return CredentialsError(
             f"{self.where}: does not accept our credentials ({describe(reply)}); "
             f"{self._credentials.remedy}"
         )
+
+
+def _asks_to_retry(raw: Raw) -> bool:
+    # As client-go, which repeats a GET after every 5xx that has the header. A server writes it for
+    # each Status with `retryAfterSeconds`; a proxy may have removed it.
+    answer = decode_answer(raw)
+    return answer.retry_after is not None or answer.retry_after_seconds is not None
 
 
 def reply_of(raw: RawReply) -> Reply:

@@ -135,7 +135,8 @@ ROWS: Final = (
         {500},
         _REJECTED,
         "`failed: rejected`, unless its text has another meaning (below); sent again, if it has"
-        " `retryAfterSeconds` or the reason `ServerTimeout`; in doubt, if it is not a Status",
+        " `retryAfterSeconds`, a Retry-After or the reason `ServerTimeout`; in doubt, if it is not"
+        " a Status",
     ),
     StatusRow(
         "501, 505, 507, and all other 3xx and 4xx",
@@ -230,12 +231,17 @@ def _judge_500(answer: Answer) -> Ruling | None:
         case Meaning.NOT_STORED:
             return _RETRY
         # The server itself says that the request can be repeated.
-        case _ if answer.reason == "ServerTimeout" or answer.retry_after_seconds is not None:
+        case _ if answer.reason == "ServerTimeout" or _asks_to_retry(answer):
             return _RETRY
         case Meaning.MAY_BE_STORED:
             return _IN_DOUBT
         case None:
             return None
+
+
+def _asks_to_retry(answer: Answer) -> bool:
+    """Return whether a Status asks for another attempt, in its body or in the header."""
+    return answer.retry_after_seconds is not None or answer.retry_after is not None
 
 
 def _allowed(status: int, retried: Collection[int]) -> Ruling:
