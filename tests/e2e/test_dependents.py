@@ -92,7 +92,7 @@ def test_owners_are_followed_at_any_depth(tool: Tool, server: SandboxServer) -> 
     batch, core = "/apis/batch/v1", "/api/v1/namespaces/default/pods"
     cron = create(
         server,
-        "/apis/batch/v1beta1/namespaces/default/cronjobs",
+        "/apis/batch/v1/namespaces/default/cronjobs",
         "nightly",
         kind="CronJob",
         labels={"app": "nightly"},

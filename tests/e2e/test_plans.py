@@ -363,8 +363,7 @@ def test_after_the_take_over_a_teams_own_apply_conflicts_with_the_new_owner(
     assert answer.status == 409
     (cause,) = answer.body["details"]["causes"]
     assert 'conflict with "platform-team"' in cause["message"]
-    # The sandbox knows no schema of the kind; one with a schema would name the field in it.
-    assert cause["field"] == ".spec.runPolicy"
+    assert cause["field"] == ".spec.runPolicy.ttlSecondsAfterFinished"
 
 
 @pytest.mark.control_plane

@@ -43,7 +43,7 @@ def test_the_groups_are_described_as_by_a_real_server(running: SandboxThread, pa
     )
     known = {name: fields for name, fields in served.items() if name[0] != "coordination.k8s.io"}
     assert {name: recorded.get(name) for name in known} == known
-    assert len(known) == {"/apis": 5, "/api": 1}[path]
+    assert len(known) == {"/apis": 6, "/api": 2}[path]
 
 
 def test_other_clients_get_the_plain_list(running: SandboxThread) -> None:
