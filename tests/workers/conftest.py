@@ -66,8 +66,27 @@ class Clusters:
         """Write a plan that sets a label; `more` are further sections of it."""
         fleet = [{"name": name, "context": name} for name in self.servers]
         block = {"kinds": ["jobs.batch"], "selector": "app"}
-        written = plan("spread", block, patch={"labels": {"cost": value}}, fleet=fleet, **more)
-        return self.tool.write("plan.yaml", written)
+        patch = {"labels": {"cost": value}}
+        return self.tool.write("plan.yaml", plan("spread", block, patch=patch, fleet=fleet, **more))
+
+    def appending(self, value: str, **more: Any) -> Path:
+        """Write a plan that appends a value to a list of Volcano jobs: `appended` shows how often.
+
+        There are as many Volcano jobs as batch Jobs.
+        """
+        fleet = [{"name": name, "context": name} for name in self.servers]
+        block = {"kinds": ["jobs.batch.volcano.sh"], "selector": "app"}
+        patch = {"json": [{"op": "add", "path": "/spec/plugins/env/-", "value": value}]}
+        return self.tool.write("plan.yaml", plan("spread", block, patch=patch, fleet=fleet, **more))
+
+    def appended(self) -> list[list[str]]:
+        """Return what the list of each Volcano job has now."""
+        path = "/apis/batch.volcano.sh/v1alpha1/jobs"
+        return [
+            item["spec"]["plugins"]["env"]
+            for server in self.servers.values()
+            for item in server.client.request("GET", path).body["items"]
+        ]
 
     def sent(self) -> list[int]:
         """Return how many PATCHes each object received, of those that received any."""

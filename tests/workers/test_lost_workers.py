@@ -1,0 +1,132 @@
+"""Worker processes that die or are suspended, and a coordinator that dies.
+
+Covered: SIGKILL of a worker, SIGSTOP for longer than the timeout and SIGCONT after it, SIGKILL of
+the coordinator and `resume`, Ctrl-C. The patch appends to a list, which shows how often it was
+applied. Left out: cuts of the network and many faults in a row (bench), the protocol's rarer cases
+(test_coordinator.py).
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from tests.e2e.tool import end, eventually
+from tests.workers.conftest import Clusters
+
+SLOW = {"rate": "2/s"}
+"""Ten targets in each cluster take five seconds."""
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def workers_of(process: Popen[str]) -> list[int]:
+    """Return the processes that Dask has started as workers of a command."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (folder / "cmdline").read_text()
+        except OSError:
+            continue
+        if parent == process.pid and "spawn_main" in words:
+            found.append(int(folder.name))
+    return found
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended; a zombie that nobody waits for has."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def events_of(clusters: Clusters, event: str) -> list[dict[str, Any]]:
+    """Return the lines of the log with this event; none if there is no log yet."""
+    try:
+        return [line for line in clusters.log() if line["event"] == event]
+    except ValueError:
+        return []
+
+
+@pytest.fixture
+def start(clusters: Clusters) -> Callable[..., Popen[str]]:
+    """Start a run over two processes of this machine, and wait until it sends."""
+
+    def start(*words: object) -> Popen[str]:
+        process = clusters.tool.start(
+            "apply", clusters.appending("new", pace=SLOW), "--yes", "--workers", 2, *words
+        )
+        eventually(lambda: bool(events_of(clusters, "target.applied")), "a target ends", 90)
+        return process
+
+    return start
+
+
+def require_each_once(clusters: Clusters) -> None:
+    """Each target has one outcome, and each object was changed once."""
+    targets = clusters.tool.targets("spread")
+    assert [one["outcome"] for one in targets] == ["applied"] * clusters.targets
+    ended = [line["uid"] for line in clusters.log() if line["event"] == "target.applied"]
+    assert len(set(ended)) == clusters.targets
+    assert clusters.appended() == [["new"]] * clusters.targets
+
+
+def test_the_shards_of_a_killed_worker_are_continued_by_another(
+    clusters: Clusters, start: Callable[..., Popen[str]]
+) -> None:
+    process = start()
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    ended = end(process, 200)
+
+    assert ended.code == 0, ended.err
+    assert len(events_of(clusters, "worker.lost")) == 1
+    require_each_once(clusters)
+
+
+def test_a_suspended_worker_loses_its_shards_and_sends_nothing_when_it_wakes_up(
+    clusters: Clusters, start: Callable[..., Popen[str]]
+) -> None:
+    process = start("--worker-timeout", "3s")
+    suspended = workers_of(process)[0]
+    os.kill(suspended, signal.SIGSTOP)
+    eventually(lambda: bool(events_of(clusters, "worker.lost")), "the worker is lost", 60)
+    os.kill(suspended, signal.SIGCONT)
+    ended = end(process, 200)
+
+    assert ended.code == 0, ended.err
+    require_each_once(clusters)
+
+
+def test_workers_end_with_a_killed_coordinator_and_resume_continues(
+    clusters: Clusters, start: Callable[..., Popen[str]]
+) -> None:
+    process = start()
+    workers = workers_of(process)
+    process.kill()
+    end(process)
+    eventually(lambda: all(map(is_gone, workers)), "the workers end", 30)
+
+    ended = clusters.tool.run("resume", "spread", "-o", "json", "--workers", 1)
+
+    assert ended.code == 0, ended.err
+    require_each_once(clusters)
+
+
+def test_ctrl_c_for_the_whole_group_lets_workers_report_what_was_in_flight(
+    clusters: Clusters, start: Callable[..., Popen[str]]
+) -> None:
+    process = start()
+    for pid in (process.pid, *workers_of(process)):
+        os.kill(pid, signal.SIGINT)
+    ended = end(process)
+
+    assert ended.code == 5, ended.err
+    standing = clusters.tool.run("status", "spread", "-o", "json").json
+    assert standing["outcomes"]["applied"] == len(clusters.sent())
+    assert all(not one["inDoubt"] for one in clusters.tool.targets("spread"))
