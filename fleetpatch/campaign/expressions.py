@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -11,7 +12,10 @@ from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.tables.table import Table
-from fleetpatch.model.ports import Expressions
+
+if TYPE_CHECKING:
+    from fleetpatch.cel.program import Rows
+    from fleetpatch.evaluation.evaluator import Evaluator
 
 
 class NamespaceObjects:
@@ -36,7 +40,7 @@ class NamespaceObjects:
 @asynccontextmanager
 async def evaluating(
     plan: Plan, tables: Mapping[str, Table], created_at: str, clusters: Sequence[ApiServer]
-) -> AsyncIterator[Expressions | None]:
+) -> "AsyncIterator[Evaluator | None]":
     """Evaluate the plan's expressions in the block; None if it has none. Raises UsageError.
 
     `created_at` is when the run was planned, which is the time `now` of all its expressions.
@@ -44,24 +48,49 @@ async def evaluating(
     if not plan.has_expressions:
         yield None
         return
+    require_runtime(plan)
     # Here and not at the top: plans without expressions do not load what evaluates them.
-    from fleetpatch.cel import runtime  # noqa: PLC0415
     from fleetpatch.cel.program import Rows  # noqa: PLC0415
-    from fleetpatch.evaluation.evaluator import Evaluator  # noqa: PLC0415
-    from fleetpatch.model.plan.expressions import texts_of, value_paths  # noqa: PLC0415
 
-    if not runtime.is_installed():
-        raise UsageError(
-            f"plan {plan.name} has expressions, and what evaluates them is not installed; install"
-            f" it: {runtime.EXTRA}"
-        )
     rows = {name: Rows(table.columns, table.rows) for name, table in tables.items()}
-    now = datetime.fromisoformat(created_at).timestamp()
-    try:
-        evaluator = Evaluator(
-            texts_of(plan), value_paths(plan), rows, now, NamespaceObjects(clusters)
-        )
-    except runtime.CompileError as error:
-        raise UsageError(f"plan {plan.name}: an expression is not valid: {error}") from None
-    async with evaluator:
+    async with new_evaluator(plan, rows, created_at, clusters) as evaluator:
         yield evaluator
+
+
+def require_runtime(plan: Plan) -> None:
+    """Raise UsageError if what evaluates expressions is not installed."""
+    if problem := problem_of_runtime():
+        raise UsageError(f"plan {plan.name} has expressions; {problem}")
+
+
+def problem_of_runtime() -> str:
+    """Return why expressions cannot be evaluated here, or ''."""
+    from fleetpatch.cel import runtime  # noqa: PLC0415 - as in `evaluating`
+
+    if runtime.is_installed():
+        return ""
+    return f"what evaluates them is not installed; install it: {runtime.EXTRA}"
+
+
+def new_evaluator(
+    plan: Plan,
+    tables: "Mapping[str, Rows]",
+    created_at: str,
+    clusters: Sequence[ApiServer],
+    *,
+    where_alone: bool = False,
+) -> "Evaluator":
+    """Return the evaluator of the plan's expressions, or of `where` alone.
+
+    Raises UsageError for an expression with a mistake.
+    """
+    from fleetpatch.cel.runtime import CompileError  # noqa: PLC0415 - as in `evaluating`
+    from fleetpatch.evaluation.evaluator import Evaluator  # noqa: PLC0415
+    from fleetpatch.model.plan.expressions import texts_of, value_paths, where_of  # noqa: PLC0415
+
+    now = datetime.fromisoformat(created_at).timestamp()
+    texts, paths = (where_of(plan), []) if where_alone else (texts_of(plan), value_paths(plan))
+    try:
+        return Evaluator(texts, paths, tables, now, NamespaceObjects(clusters))
+    except CompileError as error:
+        raise UsageError(f"plan {plan.name}: an expression is not valid: {error}") from None

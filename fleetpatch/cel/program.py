@@ -18,7 +18,7 @@ from fleetpatch.cel.kubernetes import LIBRARY
 from fleetpatch.cel.reads import Tree, merged, reads_of
 from fleetpatch.cel.runtime import DYN, STRING, Environment, EvaluationError, Overload, Program
 from fleetpatch.cel.syntax import CONDITIONAL, Call, ListLiteral, Node
-from fleetpatch.cel.tables import HAS_ROW, ROW
+from fleetpatch.cel.tables import HAS_ROW, ROW, tables_in
 from fleetpatch.cel.words import what_failed
 
 _TYPES: Final = {
@@ -82,6 +82,10 @@ class Compilation:
         """Return what the expressions for a block's objects read of each variable."""
         where = {} if parts is Parts.VALUES else self._of_where.get(block, {})
         return merged([where, {} if parts is Parts.WHERE else self._of_values])
+
+    def tables_of_where(self) -> set[str]:
+        """Return the tables that a `where` looks up."""
+        return {table for one in self.where.values() for table in tables_in(one.node)}
 
 
 class Evaluation:

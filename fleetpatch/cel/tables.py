@@ -44,6 +44,17 @@ def member_of(variable: str, node: Node) -> str:
     return ""
 
 
+def tables_in(node: Node) -> set[str]:
+    """Return the tables whose rows a rewritten expression looks up."""
+    return {
+        one.args[0].text or ""
+        for one in syntax.walk(node)
+        if isinstance(one, Call)
+        and one.function in (ROW, HAS_ROW)
+        and isinstance(one.args[0], Const)
+    }
+
+
 class Tables:
     """The columns of each table, by the table's name; None if they are not known."""
 

@@ -14,6 +14,7 @@ from fleetpatch.engine import causes
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, Unjudged
 from fleetpatch.engine.doubt import Doubt
 from fleetpatch.engine.policy import PatchContext
+from fleetpatch.engine.recheck import rechecked
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply, is_unreachable, one_line
 from fleetpatch.model.equality import deep_equal
@@ -28,7 +29,7 @@ from fleetpatch.rules.answers.settlement import (
     partly_stored,
     values_written,
 )
-from fleetpatch.rules.answers.steps import End
+from fleetpatch.rules.answers.steps import End, Step
 from fleetpatch.rules.answers.verdicts import (
     Ruling,
     Verdict,
@@ -307,7 +308,7 @@ class TargetPatcher:
         # requested: a read settles the target, and the drain time bounds it.
         permit = await self._context.pacer.admit(Shutdown(self._context.clock))
         self._reads += 1
-        reply = await self._context.cluster.read(self.target, whole=self._policy.whole)
+        reply = await self._context.cluster.read(self.target, whole=self._policy.reads_whole)
         if permit is not None:
             self._context.pacer.answered(permit, reply)
         reply = verified_reply(self.target, reply, written=False)
@@ -315,9 +316,9 @@ class TargetPatcher:
         refused = self._refused if self._refused_for_good else None
         match reply:
             case Answer(status=200, seen=Seen() as seen):
-                return self._decide(seen)
+                return await self._decide(seen)
             case Answer() if is_gone(reply):
-                return self._decide(None)
+                return await self._decide(None)
             case Answer(status=401):
                 return await self._renew(reply)
             # The PATCH and the read were both refused, and no retry changes that.
@@ -333,18 +334,26 @@ class TargetPatcher:
     def _may_be_starting(self, reply: Reply) -> bool:
         return self._context.outages.may_explain(reply, self._context.clock.monotonic())
 
-    def _decide(self, seen: Seen | None) -> AttemptResult | None:
-        step = after_read(
+    async def _decide(self, seen: Seen | None) -> AttemptResult | None:
+        matches = seen is not None and self._policy.matches(self.target, seen)
+        step, unmatched = self._step(seen, matches=matches), self._step(seen, matches=False)
+        step = await rechecked(self._policy.recheck, self.target, seen, step, unmatched)
+        return self._follow(step)
+
+    def _step(self, seen: Seen | None, *, matches: bool) -> Step:
+        return after_read(
             self.target,
             self._policy.change,
             seen,
-            matches=seen is not None and self._policy.matches(self.target, seen),
+            matches=matches,
             sent=self._doubt.maybe_applied and not self._policy.dry_run,
             on_drift=self._policy.on_drift,
             release=self._policy.release,
             managers=self._policy.managers,
             lost=self._doubt.lost,
         )
+
+    def _follow(self, step: Step) -> AttemptResult | None:
         self._doubt.unread = False
         self._ours = (step.wrote or {}) if isinstance(step, End) else step.ours
         refused = self._refused

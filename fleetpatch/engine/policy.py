@@ -8,6 +8,7 @@ import msgspec
 
 from fleetpatch.engine.breaker import OutageTracker
 from fleetpatch.engine.pacer import Pacer
+from fleetpatch.engine.recheck import Recheck
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, is_repeatable, reads_whole
 from fleetpatch.model.plan.retry import DEFAULT_STATUSES
@@ -30,6 +31,7 @@ class PatchPolicy(msgspec.Struct, frozen=True, dict=True):
     `managers` are the field managers that the server may record for our writes.
     `read_only` settles by reading what earlier processes left in doubt, and sends nothing.
     `release` is the server's version ("1.20") where it matters and is known.
+    `recheck` asks the plan's `where` again; None if it has none.
     """
 
     change: Change
@@ -45,11 +47,17 @@ class PatchPolicy(msgspec.Struct, frozen=True, dict=True):
     options: PatchOptions = msgspec.field(default_factory=PatchOptions)
     release: str = ""
     managers: frozenset[str] = frozenset({FIELD_MANAGER})
+    recheck: Recheck | None = None
 
     @cached_property
     def whole(self) -> bool:
         """Whether whole objects are read, or only their metadata."""
         return reads_whole(self.change)
+
+    @property
+    def reads_whole(self) -> bool:
+        """Whether a read requests whole objects: for the change, or for `recheck`."""
+        return self.whole or self.recheck is not None
 
     @cached_property
     def always_guarded(self) -> bool:

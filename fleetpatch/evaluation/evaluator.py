@@ -85,6 +85,11 @@ class Evaluator:
         reads = self._compilation.reads(-1, Parts.VALUES)
         return projected(owner, reads["owner"]) if "owner" in reads else None
 
+    def tables_of_where(self) -> bytes:
+        """Return the tables that `where` looks up, for a recheck; empty if there are none."""
+        names = sorted(self._compilation.tables_of_where())
+        return encode({name: self._setup.tables[name] for name in names}) if names else b""
+
     async def evaluate(
         self, cluster: str, block: int, subjects: Sequence[Subject]
     ) -> Sequence[Evaluated]:

@@ -18,6 +18,7 @@ from fleetpatch.journal.schema import (
     DEPENDENTS,
     EARLIER_WRITES,
     FIRST_VERSION,
+    ROWS,
     TABLES,
 )
 from fleetpatch.model.answer import add_warnings
@@ -36,6 +37,7 @@ _ADDED: Final = (
     ("earlier_writes", EARLIER_WRITES),
     ("computed", COMPUTED),
     ("dependents", DEPENDENTS),
+    ("tables", ROWS),
 )
 _TABLES: Final = ("targets", "claims", "outcomes")
 _LENGTHS: Final = """
@@ -54,7 +56,7 @@ def create_tables(database: Database, info: RunInfo) -> None:
     # One transaction: a crash leaves an empty file, which is refused, and never half of the tables.
     with database.transaction() as connection:
         # Not executescript, which commits a pending transaction first.
-        for statement in (TABLES + EARLIER_WRITES + COMPUTED + DEPENDENTS).split(";"):
+        for statement in (TABLES + EARLIER_WRITES + COMPUTED + DEPENDENTS + ROWS).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FIRST_VERSION}")

@@ -203,6 +203,17 @@ class RunFile:
         with self.database.transaction():
             meta.note_releases(self.database, releases)
 
+    @property
+    def tables(self) -> bytes:
+        """The tables that `where` looks up, as they were noted; empty if there are none."""
+        found = next(iter(self.database.rows("SELECT content FROM tables")), None)
+        return bytes(found[0]) if found else b""
+
+    def note_tables(self, content: bytes) -> None:
+        """Store the tables that `where` looks up; before the seal only."""
+        with self.database.transaction() as connection:
+            connection.execute("INSERT INTO tables VALUES (?)", (content,))
+
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add the drafts of one page; an object that was added before stays one target."""
         self._open_survey().add(drafts)

@@ -14,6 +14,7 @@ Format
     | `outcomes` | a target that has ended, and how | after it has ended |
     | `computed` | a target's values of the expressions in a patch body | once, by the seal |
     | `dependents` | a target that a selected object owns, and that object's uid | by the seal |
+    | `tables` | the tables that the `where` of a plan looks up | once, by the survey |
     | `earlier_writes` | the `wrote` and `replaced` of an outcome that was deleted | at that time |
     | `reasons` | the outcome that each reason belongs to | at creation, and by later versions |
 
@@ -116,6 +117,12 @@ CREATE TABLE dependents (
     target INTEGER PRIMARY KEY REFERENCES targets,
     owner TEXT NOT NULL
 );
+"""
+
+# The tables that `where` looks up, in one row of JSON: it is evaluated again after a conflict, and
+# the files may have changed. By itself, as COMPUTED.
+ROWS: Final = """
+CREATE TABLE tables (content BLOB NOT NULL);
 """
 
 TABLES: Final = """

@@ -27,6 +27,7 @@ _FIXED: Final = (
     "SELECT * FROM targets ORDER BY id",
     "SELECT * FROM computed ORDER BY target",
     "SELECT * FROM dependents ORDER BY target",
+    "SELECT * FROM tables",
 )
 """What never changes after the seal. `plan_digest` is left out, since that of an undo is computed
 from the seal."""

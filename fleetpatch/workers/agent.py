@@ -11,8 +11,10 @@ import anyio
 import anyio.abc
 from msgspec.structs import replace
 
+from fleetpatch.campaign.expressions import problem_of_runtime
 from fleetpatch.campaign.fleet import reopen_fleet
 from fleetpatch.campaign.running.lanes import RunOrder
+from fleetpatch.campaign.running.recheck import needs_recheck
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine.events import SilentEvents
 from fleetpatch.errors import FleetpatchError
@@ -85,6 +87,7 @@ class Membership:
             work.info,
             plan,
             work.releases,
+            work.tables,
             work.read_only,
             was_running=False,
             request_timeout=work.request_timeout,
@@ -95,9 +98,13 @@ class Membership:
             warn=_ignore_warning,
         )
         settings = Settings(request_timeout=work.request_timeout, clock=self._clock)
+        missing = problem_of_runtime() if needs_recheck(work.info, plan) else ""
         found = []
         for cluster in work.info.clusters:
             if cluster.missing:
+                continue
+            if missing:
+                found.append(FoundCluster(cluster.name, f"the plan has expressions; {missing}"))
                 continue
             try:
                 async with reopen_fleet(work.info, plan, settings, {cluster.name}) as (servers, _):

@@ -31,11 +31,13 @@ Epoch: TypeAlias = int
 class Work(msgspec.Struct, frozen=True):
     """What a worker must know of a run; `releases` are the versions of its clusters, if known.
 
+    `tables` are those that `where` reads, as the run file keeps them.
     `read_only` sends nothing, as `PatchPolicy.read_only`. `request_timeout` is in seconds.
     """
 
     info: RunInfo
     releases: Mapping[str, str] = {}
+    tables: bytes = b""
     read_only: bool = False
     request_timeout: float = 30.0
 

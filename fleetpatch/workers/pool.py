@@ -41,7 +41,9 @@ class DaskWorkers:
         self, order: RunOrder, open_targets: Mapping[str, int]
     ) -> AsyncIterator["RemoteFleet | None"]:
         """Let workers carry out a run until the block ends. Yields and raises as the port says."""
-        work = Work(order.info, order.releases, order.read_only, order.request_timeout)
+        work = Work(
+            order.info, order.releases, order.tables, order.read_only, order.request_timeout
+        )
         coordinator = Coordinator(order, work, self._timeout)
         with unwrapped_group():
             async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:

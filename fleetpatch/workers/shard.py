@@ -8,7 +8,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from fleetpatch.campaign.fleet import reopen_fleet
-from fleetpatch.campaign.running.lanes import Listeners, RunOrder, lane_of
+from fleetpatch.campaign.running.lanes import Listeners, RunOrder, lane_of, rechecks_of
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.concurrency import EagerReceiver, unwrapped_group
@@ -85,11 +85,19 @@ class Shard:
         try:
             # A lane's task group wraps the errors of its journal.
             with unwrapped_group():
-                async with reopen_fleet(run.info, run.plan, settings, {cluster}) as (servers, _):
+                async with (
+                    reopen_fleet(run.info, run.plan, settings, {cluster}) as (servers, _),
+                    rechecks_of(run) as rechecks,
+                ):
                     self._server = servers[0]
                     listeners = Listeners(self._settled, self._retried, self._paced)
                     self._lane = lane_of(
-                        run, servers[0], self._shutdown, self._order.ceilings, listeners
+                        run,
+                        servers[0],
+                        self._shutdown,
+                        self._order.ceilings,
+                        listeners,
+                        rechecks,
                     )
                     while True:
                         await self._run_round(self._lane)

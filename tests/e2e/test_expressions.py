@@ -184,3 +184,72 @@ def test_a_value_passes_the_checks_of_a_literal(
     assert refused.code == 2
     assert what in refused.err
     assert server.sent() == 0
+
+
+def after_plan(server: SandboxServer, target: dict[str, Any], labels: dict[str, Any]) -> None:
+    """Change labels of a planned object, as another writer does."""
+    path = f"/apis/batch/v1/namespaces/{target['namespace']}/jobs/{target['name']}"
+    body = {"metadata": {"labels": labels}}
+    answer = server.client.request("PATCH", path, body, "application/merge-patch+json")
+    assert answer.status == 200
+
+
+def test_where_is_asked_again_about_an_object_that_was_changed(
+    server: SandboxServer, tool: Tool, call: Caller
+) -> None:
+    spaces = sorted({name.partition("/")[0] for name in jobs(server)})
+    tool.write("known.csv", "space,yes\n" + "".join(f"{one},1\n" for one in spaces))
+    where = (
+        "object.spec.parallelism == 1 && object.metadata.namespace in tables.known"
+        " && !('leave' in object.metadata.labels) && object.metadata.labels['tier'] != ''"
+    )
+    file = write(
+        tool,
+        {"labels": {"a": {"cel": "'b'"}}},
+        where,
+        tables={"known": {"file": "known.csv", "key": "space"}},
+    )
+    run = ok(call("plan", file, "-o", "json"))["run"]
+    first, second, third = tool.targets(run)[:3]
+    after_plan(server, first, {"leave": "alone"})
+    after_plan(server, second, {"other": "label"})
+    after_plan(server, third, {"tier": None})
+    # The table is not read again: the run file has it.
+    tool.write("known.csv", "space,yes\nnobody,1\n")
+
+    applied = ok(call("apply", run, "--yes", "-o", "json"))
+
+    assert applied["reasons"]["skipped"] == {"no-longer-matches": 1, "inapplicable": 1}
+    ended = {one["name"]: one for one in tool.targets(run)}
+    assert ended[first["name"]]["reason"] == "no-longer-matches"
+    assert ended[second["name"]]["reason"] == "patched"
+    assert ended[third["name"]]["detail"] == "where: no such key: tier"
+
+
+def test_an_undo_does_not_ask_where(server: SandboxServer, tool: Tool, call: Caller) -> None:
+    before = content(server)
+    file = write(tool, {"labels": {"a": "b"}}, "!('a' in object.metadata.labels)")
+    run = ok(call("apply", file, "--yes", "-o", "json"))["run"]
+
+    ok(call("undo", run, "--yes", "-o", "json"))
+
+    assert content(server) == before
+
+
+def test_a_drifted_object_keeps_its_value_or_gets_the_frozen_one(
+    server: SandboxServer, tool: Tool, call: Caller
+) -> None:
+    file = write(
+        tool,
+        {"labels": {"was": {"cel": "object.metadata.labels['app']"}}},
+        guards={"onDrift": "overwrite"},
+    )
+    run = ok(call("plan", file, "-o", "json"))["run"]
+    target = tool.targets(run)[0]
+    after_plan(server, target, {"was": "x", "app": "changed"})
+
+    applied = ok(call("apply", run, "--yes", "-o", "json"))
+
+    assert "skipped" not in applied["reasons"]
+    labels = jobs(server)[f"{target['namespace']}/{target['name']}"]["metadata"]["labels"]
+    assert labels["was"] == target["after"]["metadata.labels.was"] != "changed"

@@ -97,6 +97,8 @@ async def expand(
         with journal.planning():
             stack.enter_context(steering.holding(path))
             journal.note_releases(releases)
+            if expressions and (tables := expressions.tables_of_where()):
+                journal.note_tables(tables)
             survey = await _fill(
                 journal, source, list_queries, dependents, settings, reach, expressions
             )

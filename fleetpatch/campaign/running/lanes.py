@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from fleetpatch.campaign.running.recheck import Rechecks
 from fleetpatch.campaign.running.wiring import pacer_of, patch_policy_of
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine.attempt import RetryRecord
@@ -69,7 +70,8 @@ class Member(Protocol):
 class RunOrder(msgspec.Struct, frozen=True):
     """A run that is to be carried out, and what its lanes use of its session.
 
-    `releases` are the versions of its servers, if known. `read_only`: see `PatchPolicy`.
+    `releases` are the versions of its servers, if known. `tables` are those that `where` reads, as
+    the run file keeps them. `read_only`: see `PatchPolicy`.
     `was_running`: an earlier session may have crashed, and its workers may still send. `stop` and
     `warn` are those of the session.
     """
@@ -77,6 +79,7 @@ class RunOrder(msgspec.Struct, frozen=True):
     info: RunInfo
     plan: Plan
     releases: Mapping[str, str]
+    tables: bytes
     read_only: bool
     was_running: bool
     request_timeout: float
@@ -87,12 +90,18 @@ class RunOrder(msgspec.Struct, frozen=True):
     warn: Callable[[str], None]
 
 
+def rechecks_of(order: RunOrder) -> Rechecks:
+    """Return the rechecks of a run, to be used in `async with` around its lanes."""
+    return Rechecks(order.info, order.plan, order.tables, read_only=order.read_only)
+
+
 def lane_of(
     order: RunOrder,
     cluster: ApiServer,
     shutdown: Shutdown,
     ceilings: Ceilings,
     listeners: Listeners,
+    rechecks: Rechecks,
 ) -> Lane:
     """Create the lane of `cluster`; `shutdown` is its own, since a breaker stops one cluster."""
     plan, clock = order.plan, order.clock
@@ -102,6 +111,7 @@ def lane_of(
         cluster.name,
         release=order.releases.get(cluster.name, ""),
         read_only=order.read_only,
+        recheck=rechecks.of(cluster),
     )
 
     def paced(old: Pace, new: Pace) -> None:

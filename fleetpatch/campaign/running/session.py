@@ -182,6 +182,7 @@ class Session:
             journal.info,
             self._plan,
             journal.releases,
+            journal.tables,
             self._read_only,
             # Left by a process that was killed: any other end changes the state.
             journal.state is RunState.RUNNING,

@@ -8,7 +8,15 @@ import anyio
 import msgspec
 
 from fleetpatch.campaign.fleet import Missing, reopen_fleet
-from fleetpatch.campaign.running.lanes import Guard, Listeners, Member, RunOrder, lane_of
+from fleetpatch.campaign.running.lanes import (
+    Guard,
+    Listeners,
+    Member,
+    RunOrder,
+    lane_of,
+    rechecks_of,
+)
+from fleetpatch.campaign.running.recheck import Rechecks
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.pipeline import RunLane
@@ -50,8 +58,8 @@ class SessionFleet(msgspec.Struct, frozen=True):
 class LocalLanes:
     """Makes lanes that send from this process."""
 
-    def __init__(self, order: RunOrder, fleet: Sequence[ApiServer]) -> None:
-        self._order = order
+    def __init__(self, order: RunOrder, fleet: Sequence[ApiServer], rechecks: Rechecks) -> None:
+        self._order, self._rechecks = order, rechecks
         self._fleet = {cluster.name: cluster for cluster in fleet}
 
     def lane(
@@ -59,7 +67,9 @@ class LocalLanes:
     ) -> Lane:
         """Create the lane of one cluster."""
         shutdown = Shutdown(self._order.clock, *(guard.holds for guard in guards))
-        return lane_of(self._order, self._fleet[cluster], shutdown, ceilings, listeners)
+        return lane_of(
+            self._order, self._fleet[cluster], shutdown, ceilings, listeners, self._rechecks
+        )
 
     def recorded(self, group: Sequence[Settled]) -> None:
         """Do nothing."""
@@ -88,7 +98,8 @@ async def session_fleet(
             return
         home, missing = opened
         if pool is None:
-            yield SessionFleet(home, home, missing, LocalLanes(order, home))
+            rechecks = await stack.enter_async_context(rechecks_of(order))
+            yield SessionFleet(home, home, missing, LocalLanes(order, home, rechecks))
             return
         workers = await stack.enter_async_context(pool.fleet(order, open_targets))
         yield None if workers is None else SessionFleet(workers.members, home, missing, workers)

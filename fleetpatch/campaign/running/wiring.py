@@ -14,6 +14,7 @@ from fleetpatch.engine.lease import LeaseConfig, LeaseHolder
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.policy import PatchPolicy
+from fleetpatch.engine.recheck import Recheck
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.kube.client import ApiServer
@@ -33,7 +34,13 @@ from fleetpatch.rules.running.backoff import Backoff
 
 
 def patch_policy_of(
-    info: RunInfo, plan: Plan, cluster: str, *, release: str = "", read_only: bool = False
+    info: RunInfo,
+    plan: Plan,
+    cluster: str,
+    *,
+    release: str = "",
+    read_only: bool = False,
+    recheck: Recheck | None = None,
 ) -> PatchPolicy:
     """Return the policy for the targets of a run in `cluster`, a server of version `release`."""
     selectors = [block.selector for block in plan.targets]
@@ -62,6 +69,7 @@ def patch_policy_of(
         options=plan.patch.options(),
         release=release,
         managers=_managers(plan, cluster),
+        recheck=recheck,
     )
 
 

@@ -1,5 +1,7 @@
 """The expressions of a plan as text, in the form that evaluates them."""
 
+from msgspec.structs import replace
+
 from fleetpatch.cel.program import Texts
 from fleetpatch.model.change import BodyPatch
 from fleetpatch.model.fields import Path
@@ -11,6 +13,11 @@ from fleetpatch.model.plan.schema import Plan
 def value_paths(plan: Plan) -> list[Path]:
     """Return the paths of the plan's computed values, in the order of `Texts.values`."""
     return sorted(plan.change().expressions)
+
+
+def where_of(plan: Plan) -> Texts:
+    """Return the expressions of a plan that are evaluated again, without those of the patch."""
+    return replace(texts_of(plan), values=[], places=[])
 
 
 def texts_of(plan: Plan) -> Texts:
