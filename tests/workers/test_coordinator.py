@@ -51,6 +51,7 @@ class Home:
             INFO,
             _PLAN,
             {},
+            tables=b"",
             read_only=False,
             was_running=False,
             request_timeout=30.0,

@@ -62,6 +62,9 @@ class Rechecks:
         self, evaluator: Expressions, cluster: str, target: Target, seen: Seen
     ) -> Evaluated:
         """Evaluate `where` of the blocks that selected the target; one that is true is enough."""
+        # A dependent has no blocks: it was not selected itself.
+        if not target.blocks:
+            return Evaluated()
         error = ""
         for position in sorted(target.blocks):
             block = self._plan.targets[position]
