@@ -11,7 +11,7 @@ from fleetpatch.campaign.view import names_not_found
 from fleetpatch.cli import execute
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.options import ResultFormat
-from fleetpatch.cli.output import print_rehearsal
+from fleetpatch.cli.output import print_rehearsal, print_warnings
 from fleetpatch.errors import Exit
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.plan.load import PlanFile
@@ -43,6 +43,7 @@ def carry_out(
     As in kubectl the command fails, with exit code 3, for objects that were named and do not exist,
     and for objects that were kept because `--overwrite` is missing. The others are changed.
     """
+    print_warnings(plan)
     planned = execute.expand_with_progress(
         plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
     )
@@ -67,6 +68,7 @@ def rehearse(
 
     Exits with 3 where `carry_out` would.
     """
+    print_warnings(plan)
     planned = execute.expand_with_progress(plan, settings, run_file=run_file, everything=everything)
     print_rehearsal(planned, output)
     if _warn_of_kept(planned) or names_not_found(Path(planned.run_file)):

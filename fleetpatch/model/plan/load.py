@@ -45,6 +45,7 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.shape import check_shape
 from fleetpatch.model.plan.tables.section import TablesRead
 from fleetpatch.model.plan.tables.table import Table
+from fleetpatch.model.plan.templates import template_warnings
 from fleetpatch.model.plan.tree import mapping_at
 from fleetpatch.model.plan.window import window_warnings
 from fleetpatch.model.plan.yaml.document import Document, read
@@ -107,7 +108,10 @@ class PlanFile(PartialRepr, frozen=True):
     def warnings(self, now: datetime) -> list[Problem]:
         """Return warnings about valid but unexpected values; `now` must have a time zone."""
         window = self.plan.window
-        found = window_warnings(window, now) if window else ()
+        found = [
+            *(window_warnings(window, now) if window else ()),
+            *template_warnings(self.plan.patch.annotations),
+        ]
         placed = [self.document.problem(finding) for finding in found]
         return [replace(one, what=f"warning: {one.what}") for one in placed]
 

@@ -24,6 +24,7 @@ from pydantic_core import PydanticKnownError
 
 from fleetpatch.model import names, patterns, units
 from fleetpatch.model.computed import KEY, Expression, expression_of
+from fleetpatch.model.plan.templates import is_template, problem_of_template
 from fleetpatch.model.selectors.field_selector import FieldSelector
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.units import Amount, Percent
@@ -200,9 +201,13 @@ def _computable_schema(text: dict[str, Any]) -> WithJsonSchema:
     )
 
 
+def _problem_of_label_value(text: str) -> str | None:
+    return problem_of_template(text) if is_template(text) else names.problem_of_label_value(text)
+
+
 LabelValue: TypeAlias = Annotated[
     str | Expression | None,
-    _computable(names.problem_of_label_value),
+    _computable(_problem_of_label_value),
     PlainSerializer(_write_computable),
     _computable_schema(
         {

@@ -33,6 +33,12 @@ from fleetpatch.model.plan.yaml.scanner import PlanScanner
 from fleetpatch.model.plan.yaml.written import Written
 from fleetpatch.model.text import is_unicode
 
+_NO_KEY: Final = "a list or mapping cannot be a key; write text before the ':'"
+_TEMPLATE: Final = (
+    "this looks like a template of another tool ({{ ... }}), which is not filled in here; write the"
+    " value, or compute it for each object: {cel: EXPRESSION}"
+)
+
 DEEPEST: Final = 50
 """How deep lists and mappings may be nested, because the composer and all checks are recursive."""
 
@@ -156,7 +162,7 @@ class _Composer:
     def _fill_mapping(self, node: MappingNode) -> None:
         while not isinstance(event := next(self._events), MappingEndEvent):
             place = _place(event)
-            key = self._key(self._node(event), place)
+            key = self._key(self._node(event), event)
             # The value is composed even if the key is not valid, because of its own mistakes.
             value = _at_key(self._node(next(self._events)), place)
             if key is None:
@@ -170,9 +176,12 @@ class _Composer:
             else:
                 node.entries[key.source] = MappingEntry(key, value)
 
-    def _key(self, node: Node, place: Place) -> ScalarNode | None:
+    def _key(self, node: Node, event: Any) -> ScalarNode | None:
+        place = _place(event)
         if not isinstance(node, ScalarNode):
-            self._report(place, "a list or mapping cannot be a key; write text before the ':'")
+            begins = event.start_mark.index
+            is_template = self._text[begins - 1 : begins + 1] == "{{"
+            self._report(place, _TEMPLATE if is_template else _NO_KEY)
             return None
         if node.source == "<<" and node.text_at == node.place:
             self._report(place, "merge keys ('<<') are not part of YAML 1.2; write the keys out")
@@ -191,7 +200,8 @@ class _Composer:
             _place(event),
             "this alias is within the value of its own anchor; write it out"
             if inside
-            else "this is an alias without an anchor before it; put quotes around it if it is text",
+            else "this is an alias without an anchor before it, as text that begins with '*' is"
+            ' without quotes; put quotes around it if it is text, as in "*-prod"',
         )
         return ScalarNode("", "", _place(event))
 
@@ -238,7 +248,11 @@ class _Composer:
         # These tags do not change how the value is read.
         tag = str(event.ctag) if event.ctag is not None else None
         if tag not in {None, "!", f"{_PREFIX}str", f"{_PREFIX}map", f"{_PREFIX}seq"}:
-            self._report(_place(event), "this is a YAML tag; put quotes around it if it is text")
+            self._report(
+                _place(event),
+                "this is a YAML tag, as text that begins with '!' is without quotes; put quotes"
+                ' around it if it is text, as in "!team-a"',
+            )
 
 
 def _at_key(node: Node, key: Place) -> Node:
