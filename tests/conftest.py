@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.control_plane import BinariesNotFoundError, ControlPlane, find_binaries
 from tests.control_plane.directory import memory
+from tests.server_versions import Expected
 
 # Examples have no time limit: on a loaded machine each of them may take a multiple of its time, and
 # a test that fails for that says nothing about the code.
@@ -62,3 +63,9 @@ def control_plane(control_plane_binaries: Path, audit_log: Path) -> Iterator[Con
     """Start the control plane of this session; tests keep apart by a namespace each."""
     with ControlPlane(control_plane_binaries, audit_log=audit_log) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def expected(control_plane: ControlPlane) -> Expected:
+    """What the tests expect of a server of the version of the control plane."""
+    return Expected.of(control_plane)

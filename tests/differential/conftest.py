@@ -7,13 +7,8 @@ import pytest
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.control_plane import ControlPlane
 from tests.differential.servers import BothServers
-from tests.differential.versions import Expected
 from tests.sandbox.serving import SandboxThread
-
-
-@pytest.fixture(scope="session")
-def expected(control_plane: ControlPlane) -> Expected:
-    return Expected.of(control_plane)
+from tests.server_versions import Expected
 
 
 @pytest.fixture(scope="module")

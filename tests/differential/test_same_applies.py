@@ -28,7 +28,7 @@ from tests.differential.generated import MERGE, Step
 from tests.differential.observations import Observation
 from tests.differential.previews import differences, labels
 from tests.differential.servers import KINDS, BothServers, Subject
-from tests.differential.versions import Expected
+from tests.server_versions import Expected
 from tests.values import replace
 
 pytestmark = pytest.mark.control_plane

@@ -25,7 +25,7 @@ from tests.control_plane import ControlPlane
 from tests.differential.generated import STRATEGIC
 from tests.differential.observations import observe
 from tests.differential.templates import pod_template, template_patch
-from tests.differential.versions import Expected
+from tests.server_versions import Expected
 
 pytestmark = pytest.mark.control_plane
 

@@ -24,7 +24,6 @@ from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.differential.generated import JSON_PATCH, MERGE, STRATEGIC, Step
 from tests.differential.observations import Observation
 from tests.differential.servers import KINDS, BothServers, Subject
-from tests.differential.versions import Expected
 from tests.rules.patching.patch_rules import (
     JSON_PATCHES,
     MERGE_PATCHES,
@@ -34,6 +33,7 @@ from tests.rules.patching.patch_rules import (
     spec_of,
 )
 from tests.sandbox.spellings import APPLY, SHAPES, TEXTS, configuration
+from tests.server_versions import Expected
 
 pytestmark = pytest.mark.control_plane
 

@@ -245,7 +245,8 @@ def _anew(one: Object) -> Object:
     made["metadata"] = {key: one["metadata"][key] for key in ("name", "labels")}
     made["metadata"]["annotations"] = one["metadata"].get("annotations") or {}
     made.pop("status", None)
-    if made["kind"] == "Job" and "selector" in made["spec"]:
+    # Only batch Jobs have one.
+    if "selector" in made["spec"]:
         del made["spec"]["selector"], made["spec"]["template"]["metadata"]
     return made
 

@@ -1,11 +1,14 @@
-"""What the tests of this folder expect of a real server of some version: in this place only."""
+"""What the tests expect of a real server of some version: in this place only."""
 
+import re
 from dataclasses import dataclass
 
 from fleetpatch.rules.patching.merge_rules import release
 from fleetpatch.rules.patching.merge_schema import VERSIONS
 from fleetpatch.sandbox.apiserver.release import KubernetesVersion
 from tests.control_plane import ControlPlane
+
+_EMPTY_VALUES = re.compile(r",[,\s]*,\s*\)")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,14 @@ class Expected:
     def keeps_null_entries(self) -> bool:
         """Whether a merge patch can put null into a list: since 1.22."""
         return self._minor >= 22
+
+    def parses_alike(self, selector: str) -> bool:
+        """Whether the server is known to parse a label selector as fleetpatch does.
+
+        Current servers accept several commas at the end of the values of `in` and `notin`, which
+        fleetpatch refuses. It is not known since which version.
+        """
+        return self.version == KubernetesVersion.V1_20 or not _EMPTY_VALUES.search(selector)
 
     @property
     def _minor(self) -> int:
