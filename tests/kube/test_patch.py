@@ -24,7 +24,8 @@ from fleetpatch._version import __version__
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.http.decoding import Raw
-from fleetpatch.kube.http.transport import ERROR_LIMIT, no_answer
+from fleetpatch.kube.http.requests import ERROR_LIMIT
+from fleetpatch.kube.http.transport import no_answer
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
@@ -360,7 +361,7 @@ async def test_a_patch_over_a_dead_kept_connection_is_not_sent_again(end: Act) -
     assert peer.connections == 1
 
 
-async def test_a_get_is_sent_again_by_aiohttp_so_the_test_above_proves_something() -> None:
+async def test_a_get_over_a_dead_kept_connection_is_sent_again_by_aiohttp() -> None:
     ok = http(200, an_object())
     async with opened(in_turn(ok, Act.CLOSE, ok)) as (api, peer):
         await api.read(target())
@@ -460,12 +461,12 @@ def test_a_failed_connection_is_described_in_the_words_of_the_system(
     assert "Errno" not in detail
 
 
-def test_aiohttp_is_imported_by_the_transport_alone() -> None:
+def test_aiohttp_is_imported_by_two_modules_alone() -> None:
     folder = Path(fleetpatch.__file__).parent / "kube"
 
     importers = {file.name for file in folder.rglob("*.py") if "import aiohttp" in file.read_text()}
 
-    assert importers == {"transport.py"}
+    assert importers == {"direct.py", "transport.py"}
 
 
 MANAGED = [{"manager": "kubectl", "fieldsV1": {"f:metadata": {"f:labels": {"f:a": {}}}}}]

@@ -11,6 +11,9 @@ from fleetpatch.model.change import PatchType
 _MIB: Final = 1024 * 1024
 # The limits below are far above what etcd stores for an object (1.5 MiB): they protect our memory
 # from a server or gateway that sends without end.
+ERROR_LIMIT: Final = 2 * _MIB
+"""Of an error's body: an API server quotes refused values, of up to 1.5 MiB."""
+_FIRST_FAILURE: Final = 300
 _JSON: Final = "application/json"
 # Plain JSON is the second choice, for servers that do not know PartialObjectMetadata.
 _METADATA: Final = f"{_JSON};as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{_JSON}"
@@ -26,7 +29,7 @@ class RequestTemplate(msgspec.Struct, frozen=True, eq=False):
     """What all requests of one kind have in common.
 
     There is one instance for each kind of request, compared by identity, so that it is a cheap key.
-    `limit` is the size of the largest answer that is read, in bytes. `compressed` asks for gzip,
+    `limit` is the size of the largest 2xx that is read, in bytes. `compressed` asks for gzip,
     which is not worth its CPU time for an answer about one object.
     """
 
@@ -35,6 +38,10 @@ class RequestTemplate(msgspec.Struct, frozen=True, eq=False):
     limit: int
     compressed: bool = False
     content_type: str | None = None
+
+    def limit_of(self, status: int) -> int:
+        """Return the size of the largest body that is read of an answer with this status."""
+        return self.limit if status < _FIRST_FAILURE else ERROR_LIMIT
 
     @property
     def headers(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One HTTP exchange: the only module that uses aiohttp's client and handles its errors.
+"""One HTTP exchange: uses aiohttp's client and handles its errors.
 
 What a network or a server does is returned, never raised. A caller needs to know whether the
 request can have been delivered: UNREACHABLE means that no connection was made (refused, DNS, TLS,
@@ -10,26 +10,29 @@ aiohttp repeats an *idempotent* request by itself if a keep-alive connection is 
 one of those methods, so no PATCH is sent twice; a test checks that aiohttp keeps to it. Redirects
 are not followed: they would send our credentials to another server.
 
-This is the hot path. Headers are built once for each grant, unless it signs requests; the session
-has no cookies and no tracing, and timeouts are set once for the session.
+This is the hot path. Headers are built once for each grant, unless it signs requests. A PATCH is
+sent by `fleetpatch.kube.http.direct`, unless there is a proxy, and other requests by a session of
+aiohttp, without cookies and tracing and with timeouts that are set once.
 """
 
 import asyncio
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 from urllib.parse import quote
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import Credentials
 from fleetpatch.kube.http.decoding import Raw, RawReply
+from fleetpatch.kube.http.direct import IS_SUPPORTED, DirectSender, Received, read_limited
 from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.answer import NoAnswer, Silence
@@ -42,11 +45,10 @@ _SPARE_CONNECTIONS: Final = 8
 """Connections for reads and Leases, which must not wait until a PATCH is answered."""
 _KEEP_ALIVE: Final = 60.0
 """Seconds; longer than most pauses of the pacer, since a new TLS connection is expensive."""
-_FIRST_FAILURE: Final = 300
 _UNAUTHORIZED: Final = 401
-_KIB: Final = 1024
-ERROR_LIMIT: Final = 2048 * _KIB
-"""Bytes of an error's body that are read: an API server quotes refused values, of up to 1.5 MiB."""
+_FAULTS: Final = (OSError, UnicodeError, aiohttp.ClientError, HttpProcessingError)
+"""What an exchange raises. UnicodeError: for a host name that the resolver cannot encode."""
+_LINE_ENDS: Final = frozenset("\r\n\0")
 
 
 class Transport:
@@ -70,14 +72,19 @@ class Transport:
         self._connection = connection
         self._user_agent = user_agent
         self._limit = concurrency + _SPARE_CONNECTIONS
+        self._seconds = timeout
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
+        self._url = URL(connection.server, encoded=True)
+        self._connector: aiohttp.TCPConnector | None = None
         self._session: aiohttp.ClientSession | None = None
         self._use(connection.grant)
 
     async def __aenter__(self) -> Self:
+        # More connections than workers, since aiohttp would queue requests without our knowing.
+        self._connector = aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=_KEEP_ALIVE)
+        self._direct = self._make_direct()
         self._session = aiohttp.ClientSession(
-            # More connections than workers, since aiohttp would queue requests without our knowing.
-            connector=aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=_KEEP_ALIVE),
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
             proxy=self._connection.proxy,
@@ -93,7 +100,7 @@ class Transport:
         await self.credentials.close()
         if self._session is not None:
             await self._session.close()
-            self._session = None
+            self._session = self._connector = self._direct = None
 
     async def send(
         self, template: RequestTemplate, url: URL, body: bytes | None = None
@@ -113,54 +120,108 @@ class Transport:
         # then about the grant that was sent.
         grant, secrets = self._grant, self._secrets
         # The hot path: templates are compared by identity, so this lookup is cheap.
-        headers = self._headers.get(template) or self._prepare(template)
+        prepared = self._prepared.get(template) or self._prepare(template)
         if grant.sign is not None:
             signature = grant.sign(template.method, url, body or b"", template.content_type or "")
-            # A copy: the headers of the template are shared by all workers.
-            headers = CIMultiDict(headers)
-            headers.update(signature.headers)
+            prepared = _Prepared.of(prepared.headers, signature.headers)
             secrets = (*secrets, signature.secret)
         try:
-            response = await self._session.request(
-                template.method,
-                url,
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                ssl=self._tls,
-                server_hostname=self._connection.server_name,
-            )
-            # Not `async with`: an answer that was read to its end has released its connection.
-            try:
-                if response.status == _UNAUTHORIZED:
-                    self.credentials.note_refusal(grant)
-                limit = template.limit if response.status < _FIRST_FAILURE else ERROR_LIMIT
-                content, is_complete = await _read_limited(response, limit)
-            except BaseException:
-                response.close()
-                raise
-        # UnicodeError: the resolver raises it for a host name that it cannot encode.
-        except (TimeoutError, OSError, UnicodeError, aiohttp.ClientError) as error:
+            if self._direct is not None and template.method == "PATCH":
+                request = _written(template.method, url, prepared.lines, body or b"")
+                received = await self._direct.send(request, template.limit_of)
+            else:
+                received = await self._send_by_session(
+                    self._session, template, url, prepared.headers, body
+                )
+        except _FAULTS as error:
             return no_answer(error)
-        raw = Raw(response.status, content, is_complete, response.headers, secrets)
-        if aiohttp.hdrs.WARNING in response.headers:
-            self.warnings.note(response.headers.getall(aiohttp.hdrs.WARNING), raw.mask)
+        if received.status == _UNAUTHORIZED:
+            self.credentials.note_refusal(grant)
+        raw = Raw(*received, secrets)
+        if aiohttp.hdrs.WARNING in received.headers:
+            self.warnings.note(received.headers.getall(aiohttp.hdrs.WARNING), raw.mask)
         return raw
+
+    async def _send_by_session(
+        self,
+        session: aiohttp.ClientSession,
+        template: RequestTemplate,
+        url: URL,
+        headers: Headers,
+        body: bytes | None,
+    ) -> Received:
+        response = await session.request(
+            template.method,
+            url,
+            data=body,
+            headers=headers,
+            allow_redirects=False,
+            ssl=self._tls,
+            server_hostname=self._connection.server_name,
+        )
+        # Not `async with`: an answer that was read to its end has released its connection.
+        try:
+            limit = template.limit_of(response.status)
+            content, is_complete = await read_limited(response.content, limit)
+        except BaseException:
+            response.close()
+            raise
+        if not is_complete:
+            # The connection still carries the rest of the body, so it cannot be used again.
+            response.close()
+        return Received(response.status, content, is_complete, response.headers)
 
     def _use(self, grant: Grant) -> None:
         """Send `grant` from now on, and drop the headers that were built for another one."""
         self._grant = grant
         self._tls = True if grant.tls is None else grant.tls
         self._secrets = tuple(_quoted_forms(grant.secrets))
-        self._common: Headers = CIMultiDict({"User-Agent": self._user_agent})
+        host = self._url.host_port_subcomponent or ""
+        self._common: Headers = CIMultiDict({"Host": host, "User-Agent": self._user_agent})
         self._common.extend(grant.headers)
-        self._headers: dict[RequestTemplate, Headers] = {}
+        self._prepared: dict[RequestTemplate, _Prepared] = {}
+        self._direct = self._make_direct()
 
-    def _prepare(self, template: RequestTemplate) -> Headers:
+    def _make_direct(self) -> DirectSender | None:
+        if self._connector is None or self._connection.proxy is not None or not IS_SUPPORTED:
+            return None
+        return DirectSender(
+            self._connector,
+            self._url,
+            self._tls,
+            server_name=self._connection.server_name,
+            timeout=self._seconds,
+            connect_timeout=self._timeout.sock_connect,
+        )
+
+    def _prepare(self, template: RequestTemplate) -> "_Prepared":
         """Build the headers of one template, once for each grant."""
-        headers = self._headers[template] = self._common.copy()
-        headers.update(template.headers)
-        return headers
+        prepared = self._prepared[template] = _Prepared.of(self._common, template.headers)
+        return prepared
+
+
+class _Prepared(NamedTuple):
+    """The headers of requests, as a map and as the lines that are sent."""
+
+    headers: Headers
+    lines: bytes
+
+    @classmethod
+    def of(cls, common: Headers, more: Mapping[str, str]) -> Self:
+        """Join headers, of which `more` replace others. Raises ValueError for a line end."""
+        # A copy: the headers of a template are shared by all workers.
+        headers = CIMultiDict(common)
+        headers.update(more)
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        if any(not _LINE_ENDS.isdisjoint(line) for line in lines):
+            raise ValueError("a header contains a line end")
+        return cls(headers, "".join(f"{line}\r\n" for line in lines).encode())
+
+
+def _written(method: str, url: URL, lines: bytes, body: bytes) -> bytes:
+    """Write a whole request."""
+    start = f"{method} {url.raw_path_qs} HTTP/1.1\r\n".encode()
+    return b"%b%bContent-Length: %d\r\n\r\n%b" % (start, lines, len(body), body)
 
 
 def no_answer(error: BaseException) -> NoAnswer:
@@ -189,7 +250,7 @@ def no_answer(error: BaseException) -> NoAnswer:
             return NoAnswer(Silence.RESET, "the server closed the connection without an answer")
         case aiohttp.ClientPayloadError():
             return NoAnswer(Silence.RESET, "the answer was cut short")
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return NoAnswer(Silence.RESET, "what the server sent is not HTTP")
         case OSError(strerror=str(reason)):
             return NoAnswer(Silence.RESET, clean(f"the connection broke: {reason}"))
@@ -222,22 +283,3 @@ def _quoted_forms(secrets: Iterable[str]) -> list[str]:
         for form in (secret, json.dumps(secret)[1:-1], quote(secret), quote(secret, safe=""))
     }
     return sorted(forms, key=len, reverse=True)
-
-
-async def _read_limited(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """Read the body up to `limit` bytes; return it and whether it is complete."""
-    content = response.content
-    # Nearly all answers are complete after one read, and need no join.
-    body = await content.readany()
-    if content.at_eof():
-        return body, True
-    parts, size = [body], len(body)
-    while size <= limit:
-        part = await content.readany()
-        if not part:
-            return b"".join(parts), True
-        parts.append(part)
-        size += len(part)
-    # The connection still carries the rest of the body, so it cannot be used again.
-    response.close()
-    return b"".join(parts)[:limit], False
