@@ -7,6 +7,7 @@ r"""ruamel.yaml's scanner, changed to YAML 1.2 where it has older or stricter ru
 | a tab as indentation of a block | the same | the same: a tab never indents |
 | `{?a: b}`, `{:a: b}` | the key `a`, an error | the keys `?a` and `:a` |
 | `{a:}`, `{a:, b: c}` | the key `a:` | an error: a reader with the rules of 1.2 sees the key `a` |
+| `[!a]`, `[!a,b]` | the bracket is not closed; the tag `!a,b` | the tag `!a`, in a list |
 | `\|` and then an empty line of fewer blanks than the text | an error | an empty line |
 
 The names of the methods are ruamel.yaml's.
@@ -15,7 +16,7 @@ The names of the methods are ruamel.yaml's.
 from typing import Any, Final
 
 from ruamel.yaml.scanner import Scanner, ScannerError
-from ruamel.yaml.tokens import FlowMappingEndToken, FlowSequenceEndToken, ScalarToken
+from ruamel.yaml.tokens import FlowMappingEndToken, FlowSequenceEndToken, ScalarToken, TagToken
 
 _BLANKS: Final = " \t"
 _BREAKS: Final = "\r\n\x85\u2028\u2029"
@@ -62,6 +63,19 @@ class PlanScanner(Scanner):
     def check_plain(self) -> bool:
         """Report whether a plain scalar begins; '?' and ':' are not indicators at this point."""
         return bool(super().check_plain()) or self.reader.peek() in "?:"
+
+    def scan_tag(self) -> Any:
+        """Scan a tag; within brackets a bracket or a comma ends it, as it ends a plain scalar."""
+        if self.reader.peek(1) == "<":
+            return super().scan_tag()
+        start = self.reader.get_mark()
+        text = self._take_until(_NOT_PLAIN_IN_FLOW if self.flow_level else _SPACE)
+        last = text.rfind("!") + 1
+        value = (None, text) if last == len(text) else (text[:last], text[last:])
+        if self.reader.peek() == "\t":
+            # YAML allows only a blank here.
+            raise ScannerError(None, None, "found '\\t'", self.reader.get_mark())
+        return TagToken(value, start, self.reader.get_mark())
 
     def scan_plain(self) -> Any:
         """Scan a plain scalar. Raises ScannerError if a blank is missing after its ':'."""

@@ -40,7 +40,10 @@ _WORDING: Final = MappingProxyType(
         r"expected ',' or '([\]}])'": r"the bracket is not closed; a ',' or '\1' is missing",
         r"expected <block end>": "the indentation does not match the lines above; align them",
         r"could not find expected ':'": "a ':' is missing after the key",
-        r"undefined tag handle": "this is a YAML tag; put quotes around it if it is text",
+        r"undefined tag handle": (
+            "this is a YAML tag, as text that begins with '!' is without quotes; put quotes around"
+            " it if it is text"
+        ),
         r"unexpected end of stream|document separator": "the quotes are not closed",
     }
 )
