@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.errors import UsageError
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.tables.table import Table
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class NamespaceObjects:
     """Implements the port `Namespaces`: a cluster is listed when one of its objects needs it."""
 
-    def __init__(self, clusters: Sequence[ApiServer]) -> None:
+    def __init__(self, clusters: Sequence[ReadCluster]) -> None:
         self._clusters = {cluster.name: cluster for cluster in clusters}
         self._known: dict[str, Mapping[str, Json]] = {}
         self._lock = anyio.Lock()
@@ -39,7 +39,7 @@ class NamespaceObjects:
 
 @asynccontextmanager
 async def evaluating(
-    plan: Plan, tables: Mapping[str, Table], created_at: str, clusters: Sequence[ApiServer]
+    plan: Plan, tables: Mapping[str, Table], created_at: str, clusters: Sequence[ReadCluster]
 ) -> "AsyncIterator[Evaluator | None]":
     """Evaluate the plan's expressions in the block; None if it has none. Raises UsageError.
 
@@ -76,7 +76,7 @@ def new_evaluator(
     plan: Plan,
     tables: "Mapping[str, Rows]",
     created_at: str,
-    clusters: Sequence[ApiServer],
+    clusters: Sequence[ReadCluster],
     *,
     where_alone: bool = False,
 ) -> "Evaluator":

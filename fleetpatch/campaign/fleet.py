@@ -33,7 +33,7 @@ async def open_fleet(
     """
     names: list[str | None] = [ref.name for ref in plan.fleet] or [None]
     async with AsyncExitStack() as stack:
-        yield [await _enter(stack, _open(name, plan, settings, run), settings) for name in names]
+        yield [await _enter(stack, open_one(name, plan, settings, run), settings) for name in names]
 
 
 @asynccontextmanager
@@ -56,7 +56,7 @@ async def reopen_fleet(
                 continue
             try:
                 server = await _enter(
-                    stack, _open(cluster.name, plan, settings, info.run), settings
+                    stack, open_one(cluster.name, plan, settings, info.run), settings
                 )
             except CredentialsError as error:
                 missing[cluster.name] = error
@@ -88,10 +88,13 @@ async def _enter(
     return server
 
 
-def _open(
+def open_one(
     name: str | None, plan: Plan, settings: Settings, run: str
 ) -> AbstractAsyncContextManager[ApiServer]:
-    """Open one cluster: by the plan's server and auth if it is CCI, else by its context."""
+    """Open one cluster: by the plan's server and auth if it is CCI, else by its context.
+
+    `name` None is the current context. Raises as `open_fleet`.
+    """
     clock, timeout, concurrency = settings.clock, settings.request_timeout, plan.pace.in_flight
     ref = next((ref for ref in plan.fleet if ref.name == name), None)
     match ref:

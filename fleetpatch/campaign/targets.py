@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.engine.survey import ListQuery
 from fleetpatch.errors import UsageError
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.resolve import resolve
 from fleetpatch.model.plan.objects import ReadList
 from fleetpatch.model.plan.schema import Plan
@@ -15,7 +15,7 @@ from fleetpatch.rules.planning.namespaces import exact, select
 
 
 async def look_up_kinds(
-    cluster: ApiServer, names: Collection[str]
+    cluster: ReadCluster, names: Collection[str]
 ) -> tuple[Mapping[str, Resource], Mapping[str, str]]:
     """Resolve the names of kinds; all groups are discovered only if a name needs it.
 
@@ -44,7 +44,7 @@ def _resolve_each(
     return found, wrong
 
 
-async def kinds_of(cluster: ApiServer, names: Collection[str]) -> Mapping[str, Resource]:
+async def kinds_of(cluster: ReadCluster, names: Collection[str]) -> Mapping[str, Resource]:
     """Resolve the names of kinds. Raises as `look_up_kinds`, and UsageError for wrong names."""
     found, wrong = await look_up_kinds(cluster, names)
     if wrong:
@@ -52,7 +52,7 @@ async def kinds_of(cluster: ApiServer, names: Collection[str]) -> Mapping[str, R
     return found
 
 
-async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence[str | None]:
+async def namespaces_of(cluster: ReadCluster, patterns: Sequence[str]) -> Sequence[str | None]:
     """Return the namespaces that match `patterns`, or None for all at once.
 
     They are listed only if a pattern needs it. Raises ClusterError and CredentialsError.
@@ -64,7 +64,7 @@ async def namespaces_of(cluster: ApiServer, patterns: Sequence[str]) -> Sequence
 
 async def list_queries_of(
     plan: Plan,
-    cluster: ApiServer,
+    cluster: ReadCluster,
     kinds: Mapping[str, Resource],
     lists: Mapping[int, ReadList],
 ) -> list[ListQuery]:
@@ -95,7 +95,7 @@ async def list_queries_of(
 
 
 def _queries_of_list(
-    cluster: ApiServer,
+    cluster: ReadCluster,
     position: int,
     block: TargetBlock,
     kinds: Mapping[str, Resource],

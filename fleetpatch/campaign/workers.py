@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.campaign.running.lanes import Guard, Listeners, Member, RunOrder
+from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.writer import Settled
 from fleetpatch.model.pace import Ceilings
+from fleetpatch.model.run import RunInfo
 
 
 class WorkerFleet(Protocol):
@@ -28,6 +31,15 @@ class WorkerFleet(Protocol):
 
 class WorkerPool(Protocol):
     """Worker processes."""
+
+    def reading(
+        self, info: RunInfo, settings: Settings
+    ) -> AbstractAsyncContextManager[Sequence[ReadCluster]]:
+        """Let workers read the clusters of a run until the block ends.
+
+        Those of the run, or, before it has any, those of its plan. Raises as `fleet`.
+        """
+        ...
 
     def fleet(
         self, order: RunOrder, open_targets: Mapping[str, int]

@@ -15,7 +15,7 @@ from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.survey import CONCURRENT_LISTS, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import ClusterError, UnreachableError
-from fleetpatch.model.ports import Cluster, OwnershipJoin
+from fleetpatch.model.ports import ListedCluster, OwnershipJoin
 from fleetpatch.model.resource import Resource
 
 _PAGE = 500
@@ -29,7 +29,7 @@ class Dependents(msgspec.Struct, frozen=True):
     `namespaces` are those of the blocks; None is all of them.
     """
 
-    cluster: Cluster
+    cluster: ListedCluster
     kinds: Mapping[int, Collection[Resource]]
     namespaces: Sequence[str | None]
 
@@ -124,7 +124,7 @@ class DependentSurvey:
 
     async def _add_pages(
         self,
-        cluster: Cluster,
+        cluster: ListedCluster,
         kind: Resource,
         namespace: str | None,
         *,

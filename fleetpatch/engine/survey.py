@@ -19,10 +19,10 @@ from fleetpatch.errors import UnreachableError
 from fleetpatch.model.change import BodyPatch, MetadataChange, PlanChange, reads_whole
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import (
-    Cluster,
     Draft,
     Evaluated,
     Expressions,
+    ListedCluster,
     Owned,
     OwnershipJoin,
     Page,
@@ -61,7 +61,7 @@ class ListQuery(msgspec.Struct, frozen=True):
     With `names` only these objects are wanted.
     """
 
-    cluster: Cluster
+    cluster: ListedCluster
     block: int
     resource: Resource
     namespace: str | None

@@ -146,8 +146,8 @@ class Namespaces(Protocol):
         ...
 
 
-class Cluster(Protocol):
-    """One API server."""
+class ListedCluster(Protocol):
+    """One API server that is only listed."""
 
     name: str
     server: str
@@ -177,6 +177,10 @@ class Cluster(Protocol):
         Raises ClusterError or CredentialsError.
         """
         ...
+
+
+class Cluster(ListedCluster, Protocol):
+    """One API server."""
 
     async def read(self, target: Target, *, whole: bool) -> Reply:
         """GET the object by name: its metadata, or (`whole`) all of it."""

@@ -5,6 +5,8 @@ with Dask but the process. It ends with the session, or when its coordinator can
 """
 
 import secrets
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from typing import Final
 
 import anyio
@@ -12,17 +14,21 @@ import anyio.abc
 from msgspec.structs import replace
 
 from fleetpatch.campaign.expressions import problem_of_runtime
-from fleetpatch.campaign.fleet import reopen_fleet
+from fleetpatch.campaign.fleet import open_one, reopen_fleet
 from fleetpatch.campaign.running.lanes import RunOrder
 from fleetpatch.campaign.running.recheck import needs_recheck
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine.events import SilentEvents
 from fleetpatch.errors import FleetpatchError
+from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import restore
+from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock
+from fleetpatch.model.run import RunInfo
 from fleetpatch.workers.connection import Connect, Connection
 from fleetpatch.workers.messages import (
     REPORT_INTERVAL,
+    Ask,
     Checked,
     Epoch,
     FoundCluster,
@@ -32,6 +38,7 @@ from fleetpatch.workers.messages import (
     Welcome,
     Work,
 )
+from fleetpatch.workers.reader import Reader
 from fleetpatch.workers.remote_journal import RemoteJournal
 from fleetpatch.workers.right import Right
 from fleetpatch.workers.shard import Shard
@@ -62,6 +69,7 @@ class Membership:
         self._run_order: RunOrder | None = None
         self._shards: dict[Epoch, tuple[Shard, anyio.CancelScope]] = {}
         self._news, self._urgent = anyio.Event(), anyio.Event()
+        self._reader: Reader | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
 
     async def run(self) -> bool:
@@ -71,14 +79,22 @@ class Membership:
             tasks.start_soon(self._report)
             is_over = await self._connection.run()
             tasks.cancel_scope.cancel()
+        if self._reader is not None:
+            await self._reader.close()
         return is_over
 
-    def _take(self, message: Welcome | Orders) -> None:
+    def _take(self, message: Welcome | Orders | Ask) -> None:
         if isinstance(message, Orders):
             self._follow(message)
+        elif isinstance(message, Ask):
+            if self._reader is not None and self._tasks is not None:
+                self._tasks.start_soon(self._tell, self._reader, message)
         elif self._work is None and self._tasks is not None:
             self._work = message.work
             self._tasks.start_soon(self._check, message.work)
+
+    async def _tell(self, reader: Reader, ask: Ask) -> None:
+        await self._connection.tell(await reader.answer(ask))
 
     async def _check(self, work: Work) -> None:
         """Open each cluster as a shard would, and say what is missing. Sends only log-ins."""
@@ -98,26 +114,18 @@ class Membership:
             warn=_ignore_warning,
         )
         settings = Settings(request_timeout=work.request_timeout, clock=self._clock)
-        missing = problem_of_runtime() if needs_recheck(work.info, plan) else ""
-        found = []
-        for cluster in work.info.clusters:
-            if cluster.missing:
-                continue
-            if missing:
-                found.append(FoundCluster(cluster.name, f"the plan has expressions; {missing}"))
-                continue
-            try:
-                async with reopen_fleet(work.info, plan, settings, {cluster.name}) as (servers, _):
-                    server = servers[0]
-                    found.append(
-                        FoundCluster(
-                            cluster.name,
-                            insecure=server.insecure,
-                            warnings=tuple(server.kubeconfig_warnings),
-                        )
-                    )
-            except FleetpatchError as error:
-                found.append(FoundCluster(cluster.name, str(error)))
+        if self._tasks is not None:
+            self._reader = Reader(partial(_opened, work.info, plan, settings), self._tasks)
+        known = [cluster.name for cluster in work.info.clusters if not cluster.missing]
+        # A plan without a fleet means the current context.
+        names = known or [ref.name for ref in plan.fleet] or [""]
+        missing = problem_of_runtime() if known and needs_recheck(work.info, plan) else ""
+        found = [
+            FoundCluster(name, f"the plan has expressions; {missing}")
+            if missing
+            else await _found(name, work.info, plan, settings)
+            for name in names
+        ]
         await self._connection.checked(Checked(tuple(found)))
 
     def _follow(self, orders: Orders) -> None:
@@ -163,6 +171,34 @@ class Membership:
                 await self._urgent.wait()
             with anyio.move_on_after(REPORT_INTERVAL):
                 await self._news.wait()
+
+
+def _opened(
+    info: RunInfo, plan: Plan, settings: Settings, name: str
+) -> AbstractAsyncContextManager[ApiServer]:
+    return open_one(name or None, plan, settings, info.run)
+
+
+async def _found(name: str, info: RunInfo, plan: Plan, settings: Settings) -> FoundCluster:
+    """Open a cluster as a shard would, and describe it, or what is missing. Sends only log-ins."""
+    try:
+        async with AsyncExitStack() as stack:
+            if info.clusters:
+                # It must be the server that the run was planned on.
+                opening = reopen_fleet(info, plan, settings, {name})
+                (server, *_), _ = await stack.enter_async_context(opening)
+            else:
+                server = await stack.enter_async_context(_opened(info, plan, settings, name))
+            return FoundCluster(
+                server.name,
+                server=server.server,
+                context=server.context,
+                route=server.route,
+                insecure=server.insecure,
+                warnings=tuple(server.kubeconfig_warnings),
+            )
+    except FleetpatchError as error:
+        return FoundCluster(name, str(error))
 
 
 def _ignore_warning(_warning: str) -> None:

@@ -14,6 +14,7 @@ from fleetpatch.model.ports import Clock
 from fleetpatch.workers.channel import Channel, DisconnectedError
 from fleetpatch.workers.messages import (
     Answer,
+    Ask,
     Checked,
     Dismissed,
     FromCoordinator,
@@ -22,6 +23,7 @@ from fleetpatch.workers.messages import (
     Orders,
     Report,
     ShardReport,
+    Told,
     Welcome,
     decode_from_coordinator,
     encode,
@@ -63,7 +65,7 @@ class Connection:
         hello: Hello,
         right: Right,
         clock: Clock,
-        on_message: Callable[[Welcome | Orders], None],
+        on_message: Callable[[Welcome | Orders | Ask], None],
     ) -> None:
         self._connect, self._hello = connect, hello
         self._right, self._clock, self._on_message = right, clock, on_message
@@ -137,6 +139,10 @@ class Connection:
             if self._channel is not None:
                 self._channel.close()
 
+    async def tell(self, told: Told) -> None:
+        """Send the answer to a question; the coordinator asks again if it is lost."""
+        await self._send(told)
+
     async def checked(self, checked: Checked) -> None:
         """Say what was found of the clusters, on this connection and each later one."""
         self._checked = checked
@@ -182,7 +188,7 @@ class Connection:
                     self._report = None
                     self._taken.set()
                 self._on_message(message)
-            case Welcome():
+            case Welcome() | Ask():
                 self._on_message(message)
             case Dismissed():
                 raise AssertionError("run returns at a Dismissed")

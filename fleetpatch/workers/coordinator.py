@@ -8,6 +8,7 @@ in flight then is harmless, by the guards that every PATCH carries.
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -15,12 +16,16 @@ import anyio
 import anyio.abc
 import msgspec
 
-from fleetpatch.campaign.running.lanes import RunOrder
+from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine import events
+from fleetpatch.errors import UnreachableError
 from fleetpatch.model.cause import Cause, CauseCode
+from fleetpatch.model.ports import Clock, Events
 from fleetpatch.workers.channel import Channel, DisconnectedError
+from fleetpatch.workers.members import Asked, Worker
 from fleetpatch.workers.messages import (
     Answer,
+    Ask,
     Checked,
     Claim,
     Dismissed,
@@ -30,8 +35,10 @@ from fleetpatch.workers.messages import (
     Hello,
     InDoubt,
     Orders,
+    Question,
     Release,
     Report,
+    Told,
     Welcome,
     Work,
     decode_from_worker,
@@ -55,58 +62,24 @@ _GREETING: Final = 10.0
 """Seconds within which a connection must say which worker it is of."""
 
 
-class Worker:
-    """One worker, as the coordinator sees it; times are on the coordinator's monotonic clock."""
-
-    def __init__(self, hello: Hello, now: float) -> None:
-        self.agent, self.address = hello.agent, hello.worker
-        self.name = hello.name
-        self.channel: Channel | None = None
-        self.heard_at = self.right_until = now
-        self.checked: Checked | None = None
-        self.taken = self.answers = 0
-        self.is_ordered = False
-        self.lanes: list[RemoteLane] = []
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether it can be given shards."""
-        return self.channel is not None and self.checked is not None and not self.problems
-
-    @property
-    def problems(self) -> Sequence[str]:
-        """What it lacks of the clusters, a line each."""
-        found = self.checked.clusters if self.checked else ()
-        return [f"cluster {one.name}: {one.problem}" for one in found if one.problem]
-
-    @property
-    def running(self) -> list[RemoteLane]:
-        """Its lanes with a round under way."""
-        return [lane for lane in self.lanes if lane.is_running]
-
-    @property
-    def load(self) -> int:
-        """The open targets of its lanes."""
-        return sum(lane.weight for lane in self.running)
-
-
 class Coordinator:
     """Serves the workers of one session. `limits` return for how many seconds requests may be sent.
 
     `timeout` is in seconds. `run` must be running while connections are served.
     """
 
-    def __init__(self, order: RunOrder, work: Work, timeout: float) -> None:
+    def __init__(self, work: Work, timeout: float, clock: Clock, log: Events, stop: Stop) -> None:
         self.session = secrets.token_hex(16)
         self.workers: dict[str, Worker] = {}
         self.lanes: list[RemoteLane] = []
         self.limits: Sequence[Callable[[], float]] = ()
-        self._order, self._work, self._timeout = order, work, timeout
-        self._clock, self._log = order.clock, order.log
+        self._work, self._timeout = work, timeout
+        self._clock, self._log, self._stop = clock, log, stop
         # A third, so that a worker notices the end of its right before it loses its shards.
         self._right = min(RIGHT, timeout / 3)
         self._shards: dict[Epoch, tuple[RemoteLane, Worker]] = {}
-        self._epoch = 0
+        self._epoch = self._asked = 0
+        self._readers: dict[str, Worker] = {}
         self._tasks: anyio.abc.TaskGroup | None = None
         self._lost: set[str] = set()
         self._looked = anyio.Event()
@@ -160,6 +133,39 @@ class Coordinator:
         else:
             self._order_soon(owner[1])
 
+    async def ask(self, cluster: str, question: Question) -> Told:
+        """Ask a worker about a cluster, the same one as long as it lives.
+
+        Raises UnreachableError if there is no worker for a minute.
+        """
+        while True:
+            worker = await self._reader_of(cluster)
+            self._asked += 1
+            asked = worker.asks[self._asked] = Asked(Ask(self._asked, cluster, question))
+            await self._send(worker, asked.ask)
+            await asked.done.wait()
+            if asked.told is not None:
+                return asked.told
+
+    async def _reader_of(self, cluster: str) -> Worker:
+        with anyio.move_on_after(WITHOUT_WORKERS):
+            while True:
+                ready = [worker for worker in self.workers.values() if worker.is_ready]
+                known = self._readers.get(cluster)
+                if known in ready:
+                    return known
+                # Otherwise it connects again soon, or is lost.
+                if ready and known not in self.workers.values():
+                    counts = Counter(one.agent for one in self._readers.values())
+                    found = min(ready, key=lambda one: counts[one.agent])
+                    self._readers[cluster] = found
+                    return found
+                await self.looked()
+        raise UnreachableError(
+            f"there was no worker for {WITHOUT_WORKERS:.0f} s; nothing was sent: look at the Dask"
+            " cluster"
+        )
+
     # Connections
 
     async def _serve(self, channel: Channel) -> None:
@@ -192,6 +198,9 @@ class Coordinator:
         if former is not None:
             former.close()
         await channel.send(encode(Welcome(self._work)))
+        # Their answers may have been lost with the former connection.
+        for asked in list(worker.asks.values()):
+            await channel.send(encode(asked.ask))
         return worker
 
     async def _take(self, worker: Worker, message: FromWorker) -> None:
@@ -201,6 +210,11 @@ class Coordinator:
                 self._tasks.start_soon(self._answer, worker, message)
             case Report():
                 await self._take_report(worker, message)
+            case Told():
+                asked = worker.asks.pop(message.number, None)
+                if asked is not None:
+                    asked.told = message
+                    asked.done.set()
             case Checked():
                 worker.checked = message
                 self._note_change()
@@ -300,6 +314,8 @@ class Coordinator:
         self._lost.add(worker.agent)
         del self.workers[worker.agent]
         how = "its connection was closed" if worker.channel is None else "it is silent"
+        for asked in worker.asks.values():
+            asked.done.set()
         running = worker.running
         events.worker_lost(
             self._log,
@@ -333,7 +349,7 @@ class Coordinator:
             self._without_since = now
         elif now - self._without_since >= WITHOUT_WORKERS and not self.is_stopped:
             text = f"there was no worker for {WITHOUT_WORKERS:.0f} s; look at the Dask cluster"
-            self._order.stop.request(Cause(CauseCode.WORKERS_LOST, text))
+            self._stop.request(Cause(CauseCode.WORKERS_LOST, text))
 
     def _note_change(self) -> None:
         self._looked.set()

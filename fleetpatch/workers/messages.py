@@ -127,6 +127,9 @@ class FoundCluster(msgspec.Struct, frozen=True):
 
     name: str
     problem: str = ""
+    server: str = ""
+    context: str = ""
+    route: str = ""
     insecure: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -207,7 +210,22 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     shards: tuple[ShardReport, ...]
 
 
-FromWorker: TypeAlias = Hello | Checked | Claim | InDoubt | Release | Report
+class Told(msgspec.Struct, frozen=True, tag=True):
+    """The answer to an `Ask`: JSON, or the class and the text of an error.
+
+    `requests` and `warnings` are new since the last answer about this cluster. `is_first`: a page
+    is the first one of its list.
+    """
+
+    number: int
+    body: bytes = b""
+    error: tuple[str, str] | None = None
+    requests: Mapping[str, int] = {}
+    warnings: Mapping[str, int] = {}
+    is_first: bool = False
+
+
+FromWorker: TypeAlias = Hello | Checked | Claim | InDoubt | Release | Report | Told
 
 # From the coordinator
 
@@ -266,7 +284,61 @@ class Dismissed(msgspec.Struct, frozen=True, tag=True):
     ended: bool
 
 
-FromCoordinator: TypeAlias = Welcome | Orders | Answer | Dismissed
+class Resources(msgspec.Struct, frozen=True, tag=True):
+    """Asks for the served resources of these groups, or of all."""
+
+    groups: tuple[str, ...] | None
+
+
+class Namespaces(msgspec.Struct, frozen=True, tag=True):
+    """Asks for the namespaces: their names, or (`objects`) the objects by name."""
+
+    objects: bool
+
+
+class ServerRelease(msgspec.Struct, frozen=True, tag=True):
+    """Asks for the version of the server."""
+
+
+class NextPage(msgspec.Struct, frozen=True, tag=True):
+    """Asks for a page of the list with this number, which the first call begins.
+
+    Pages are asked for in their order, from 0; the same one again if its answer was lost. The
+    answer after the last page is null.
+    """
+
+    list: int
+    page: int
+    resource: Resource
+    namespace: str | None
+    selector: str
+    field_selector: str
+    whole: bool
+    metadata: bool
+
+
+class Current(msgspec.Struct, frozen=True, tag=True):
+    """Asks for an object as it is now."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    uid: str
+    whole: bool
+
+
+Question: TypeAlias = Resources | Namespaces | ServerRelease | NextPage | Current
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True):
+    """Asks a worker what a cluster has, while a plan is expanded or an undo is planned."""
+
+    number: int
+    cluster: str
+    question: Question
+
+
+FromCoordinator: TypeAlias = Welcome | Orders | Answer | Dismissed | Ask
 
 encode: Final = msgspec.msgpack.Encoder().encode
 _from_worker: Final = msgspec.msgpack.Decoder(FromWorker)

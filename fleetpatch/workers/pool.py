@@ -8,19 +8,20 @@ from typing import Final
 import anyio
 
 from fleetpatch.campaign.running.lanes import Guard, Listeners, Member, RunOrder
-from fleetpatch.engine import events
+from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine.concurrency import unwrapped_group
+from fleetpatch.engine.events import SilentEvents
 from fleetpatch.engine.writer import Settled
-from fleetpatch.errors import UnreachableError, UsageError
+from fleetpatch.errors import UsageError
 from fleetpatch.model.pace import Ceilings
-from fleetpatch.workers.coordinator import RIGHT, WITHOUT_WORKERS, Coordinator
+from fleetpatch.model.ports import Clock, Events
+from fleetpatch.model.run import RunInfo
+from fleetpatch.workers.coordinator import RIGHT, Coordinator
 from fleetpatch.workers.dask import DaskCluster, local_cluster, running_cluster
 from fleetpatch.workers.messages import FoundCluster, Work
+from fleetpatch.workers.recruiter import Recruiter
+from fleetpatch.workers.remote_cluster import RemoteCluster
 from fleetpatch.workers.remote_lane import RemoteLane, RemoteMember
-from fleetpatch.workers.start import start_agent, versions
-
-_LOOK: Final = 1.0
-"""Seconds between two looks for new workers."""
 
 _LEAVE: Final = 1.0
 """Seconds to say goodbye to all workers, some of which may be suspended."""
@@ -44,40 +45,56 @@ class DaskWorkers:
         work = Work(
             order.info, order.releases, order.tables, order.read_only, order.request_timeout
         )
-        coordinator = Coordinator(order, work, self._timeout)
+        began_at = order.clock.monotonic()
+        coordinator = Coordinator(work, self._timeout, order.clock, order.log, order.stop)
+        async with self._serving(coordinator, order.clock, order.log, order.stop) as is_ready:
+            if is_ready and order.was_running:
+                # Workers of a coordinator that was killed may send until then.
+                await order.clock.sleep(began_at + RIGHT - order.clock.monotonic())
+            yield RemoteFleet(coordinator, order, open_targets) if is_ready else None
+
+    @asynccontextmanager
+    async def reading(
+        self, info: RunInfo, settings: Settings
+    ) -> AsyncIterator[Sequence[RemoteCluster]]:
+        """Let workers read the clusters of a run until the block ends. Raises as the port says."""
+        work = Work(info, request_timeout=settings.request_timeout)
+        clock, log, stop = settings.clock, SilentEvents(), Stop()
+        coordinator = Coordinator(work, self._timeout, clock, log, stop)
+        async with self._serving(coordinator, clock, log, stop):
+            found = _same_for_all(coordinator)
+            for one in found:
+                for warning in one.warnings:
+                    settings.warn(warning)
+            yield [RemoteCluster(one, coordinator.ask) for one in found]
+
+    @asynccontextmanager
+    async def _serving(
+        self, coordinator: Coordinator, clock: Clock, log: Events, stop: Stop
+    ) -> AsyncIterator[bool]:
+        """Start all workers, and serve them while the block runs; yields False after a stop."""
         with unwrapped_group():
             async with anyio.create_task_group() as tasks, AsyncExitStack() as stack:
                 await tasks.start(coordinator.run)
-                fleet: RemoteFleet | None = None
+                is_ready = False
                 with anyio.CancelScope() as opening:
-                    order.stop.listen(lambda _cause: opening.cancel())
-                    recruiter = await self._recruit(coordinator, order, stack)
-                    fleet = RemoteFleet(coordinator, order, open_targets)
+                    stop.listen(lambda _cause: opening.cancel())
+                    cluster = await stack.enter_async_context(self._cluster())
+                    listening = cluster.listening(
+                        coordinator.serve, os.environ.get("FLEETPATCH_LISTEN_ADDRESS", "")
+                    )
+                    own_address = await stack.enter_async_context(listening)
+                    address = os.environ.get("FLEETPATCH_CONTACT_ADDRESS") or own_address
+                    recruiter = Recruiter(cluster, coordinator, clock, log, address)
+                    await recruiter.recruit_first()
                     tasks.start_soon(recruiter.watch)
+                    is_ready = True
                 try:
-                    yield fleet
+                    yield is_ready
                 finally:
                     with anyio.move_on_after(_LEAVE, shield=True):
                         await coordinator.dismiss()
                     tasks.cancel_scope.cancel()
-
-    async def _recruit(
-        self, coordinator: Coordinator, order: RunOrder, stack: AsyncExitStack
-    ) -> "Recruiter":
-        """Open the Dask cluster until `stack` ends, and start its workers."""
-        began_at = order.clock.monotonic()
-        cluster = await stack.enter_async_context(self._cluster())
-        listening = cluster.listening(
-            coordinator.serve, os.environ.get("FLEETPATCH_LISTEN_ADDRESS", "")
-        )
-        own_address = await stack.enter_async_context(listening)
-        address = os.environ.get("FLEETPATCH_CONTACT_ADDRESS") or own_address
-        recruiter = Recruiter(cluster, coordinator, order, address)
-        await recruiter.recruit_first()
-        if order.was_running:
-            # Workers of a coordinator that was killed may send until then.
-            await order.clock.sleep(began_at + RIGHT - order.clock.monotonic())
-        return recruiter
 
     def _cluster(self) -> AbstractAsyncContextManager[DaskCluster]:
         if isinstance(self._where, int):
@@ -133,105 +150,17 @@ class RemoteFleet:
             self._lanes[cluster].recorded(count)
 
 
-class Recruiter:
-    """Starts the part of a session on each worker of a Dask cluster, those that come later too."""
-
-    def __init__(
-        self, cluster: DaskCluster, coordinator: Coordinator, order: RunOrder, address: str
-    ) -> None:
-        self._cluster, self._coordinator = cluster, coordinator
-        self._order, self._address = order, address
-        self._refused: set[str] = set()
-        self._joined: set[str] = set()
-
-    async def recruit_first(self) -> None:
-        """Start all workers that there are, and require that each can do all of the work.
-
-        Raises UnreachableError if there are none, and UsageError.
-        """
-        with anyio.move_on_after(WITHOUT_WORKERS):
-            while not (found := await self._cluster.workers()):
-                await self._order.clock.sleep(_LOOK)
-            if problems := await self._start(found):
-                raise UsageError(f"{'; '.join(problems)}; nothing was sent")
-            while len(self._ready | self._unfit) < len(found):
-                await self._coordinator.looked()
-            if self._unfit:
+def _same_for_all(coordinator: Coordinator) -> Sequence[FoundCluster]:
+    """Return the clusters that the workers found. Raises UsageError if they found other servers."""
+    first, *others = [one for one in coordinator.workers.values() if one.checked]
+    found = first.checked.clusters if first.checked else ()
+    for other in others:
+        others_found = other.checked.clusters if other.checked else ()
+        for one, another in zip(found, others_found, strict=True):
+            if (one.server, one.route) != (another.server, another.route):
                 raise UsageError(
-                    f"{'; '.join(self._problems())}; nothing was sent: workers read their own"
-                    " kubeconfig, files and variables"
+                    f"cluster {one.name}: worker {first.name} finds {one.server}, and worker"
+                    f" {other.name} finds {another.server}; nothing was sent: give all workers"
+                    " the same kubeconfig"
                 )
-            self._note_joined()
-            return
-        raise UnreachableError(
-            f"there was no worker for {WITHOUT_WORKERS:.0f} s; nothing was sent: look at the Dask"
-            " cluster, and whether its workers can connect to this process at"
-            f" {self._address}"
-        )
-
-    async def watch(self) -> None:
-        """Start workers that come later; one that cannot take part is logged."""
-        while True:
-            await anyio.sleep(_LOOK)
-            self._note_joined()
-            try:
-                found = await self._cluster.workers()
-                known = {one.address for one in self._coordinator.workers.values()}
-                new = {address: found[address] for address in found.keys() - known - self._refused}
-                for problem in await self._start(new):
-                    events.worker_refused(self._order.log, "", detail=problem)
-            except UnreachableError:
-                # Its workers go on; without any, the coordinator pauses the run.
-                continue
-
-    @property
-    def _ready(self) -> set[str]:
-        return {one.address for one in self._coordinator.workers.values() if one.is_ready}
-
-    @property
-    def _unfit(self) -> set[str]:
-        return {one.address for one in self._coordinator.workers.values() if one.problems}
-
-    def _problems(self) -> list[str]:
-        return [
-            f"worker {one.name}: {problem}"
-            for one in self._coordinator.workers.values()
-            for problem in one.problems
-        ]
-
-    def _note_joined(self) -> None:
-        for one in list(self._coordinator.workers.values()):
-            if one.agent in self._joined or one.checked is None:
-                continue
-            self._joined.add(one.agent)
-            if one.problems:
-                events.worker_refused(self._order.log, one.name, detail="; ".join(one.problems))
-            else:
-                events.worker_joined(self._order.log, one.name, address=one.address)
-
-    async def _start(self, found: Mapping[str, str]) -> list[str]:
-        """Start workers, by address with their names; return why some cannot take part."""
-        if not found:
-            return []
-        wanted = versions()
-        answers = await self._cluster.start(
-            list(found), start_agent, self._address, self._coordinator.session, wanted
-        )
-        problems = []
-        for address, answer in answers.items():
-            if answer != wanted:
-                self._refused.add(address)
-                problems.append(f"worker {found[address]} ({address}) {_difference(answer)}")
-        return problems
-
-
-def _difference(answer: object) -> str:
-    """Say how the versions of a worker differ from ours."""
-    if not isinstance(answer, Mapping):
-        return f"cannot run fleetpatch {versions()['fleetpatch']}: {answer}"
-    different = [
-        f"{name} {answer.get(name)} and this process has {version}"
-        for name, version in versions().items()
-        if answer.get(name) != version
-    ]
-    return f"has {', '.join(different)}"
+    return found

@@ -10,7 +10,7 @@ from math import inf
 
 import anyio
 
-from fleetpatch.campaign.running.lanes import Listeners, RunOrder
+from fleetpatch.campaign.running.lanes import Listeners
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine import pipeline
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
@@ -23,18 +23,10 @@ from fleetpatch.workers.coordinator import RIGHT, WITHOUT_WORKERS, Coordinator
 from fleetpatch.workers.messages import Checked, FoundCluster, Hello, Orders, RoundEnd, Work
 from fleetpatch.workers.remote_lane import RemoteLane, RemoteMember
 from tests.fakes import FakeEvents, FakeJournal, FakeProgress, VirtualClock, seen_job, target_with
-from tests.plans import plan_from
 from tests.workers.memory_channel import ScriptedWorker, ids
 
 TIMEOUT = 15.0
 DONE = RoundEnd()
-_PLAN = plan_from(
-    {
-        "metadata": {"name": "x"},
-        "targets": [{"kinds": ["jobs.batch"]}],
-        "patch": {"labels": {"a": "1"}},
-    }
-)
 INFO = RunInfo("run", "x", "d", "{}", "t", "by", "1", (ClusterInfo("prod-a", "https://a"),))
 
 
@@ -47,21 +39,7 @@ class Home:
         self._writer = JournalWriter(self.journal)
         self.settled: list[int] = []
         self._workers: list[ScriptedWorker] = []
-        order = RunOrder(
-            INFO,
-            _PLAN,
-            {},
-            tables=b"",
-            read_only=False,
-            was_running=False,
-            request_timeout=30.0,
-            journal=self._writer,
-            clock=self.clock,
-            log=self.events,
-            stop=self.stop,
-            warn=lambda _text: None,
-        )
-        self.coordinator = Coordinator(order, Work(INFO), TIMEOUT)
+        self.coordinator = Coordinator(Work(INFO), TIMEOUT, self.clock, self.events, self.stop)
         self.lane = RemoteLane(
             RemoteMember(INFO.clusters[0], FoundCluster("prod-a")),
             self._writer,

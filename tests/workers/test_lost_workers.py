@@ -59,9 +59,9 @@ def start(clusters: Clusters) -> Callable[..., Popen[str]]:
     """Start a run over two processes of this machine, and wait until it sends."""
 
     def start(*words: object) -> Popen[str]:
-        process = clusters.tool.start(
-            "apply", clusters.appending("new", pace=SLOW), "--yes", "--workers", 2, *words
-        )
+        planned = clusters.tool.run("plan", clusters.appending("new", pace=SLOW))
+        assert planned.code == 0, planned.err
+        process = clusters.tool.start("apply", "spread", "--yes", "--workers", 2, *words)
         eventually(lambda: bool(events_of(clusters, "target.applied")), "a target ends", 90)
         return process
 
@@ -124,7 +124,7 @@ def test_ctrl_c_for_the_whole_group_lets_workers_report_what_was_in_flight(
     process = start()
     for pid in (process.pid, *workers_of(process)):
         os.kill(pid, signal.SIGINT)
-    ended = end(process)
+    ended = end(process, 200)
 
     assert ended.code == 5, ended.err
     standing = clusters.tool.run("status", "spread", "-o", "json").json

@@ -6,10 +6,14 @@ workers of this machine. Left out: workers that die or are silent (test_lost_wor
 
 from collections import Counter
 
+import pytest
+
 from tests.e2e.tool import end
 from tests.workers.conftest import Clusters, Dask
 
 QUICK = {"attempts": 2, "maxDelay": "50ms"}
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def test_workers_change_each_object_once_and_the_log_names_them(
@@ -93,8 +97,9 @@ def test_a_worker_without_the_credentials_of_a_cluster_is_refused_before_anythin
 def test_processes_of_this_machine_send_over_tls_and_end_with_the_command(
     clusters: Clusters,
 ) -> None:
-    process = clusters.tool.start("apply", clusters.plan("new"), "--yes", "--workers", 2)
-    ended = end(process)
+    planned = clusters.tool.run("plan", clusters.plan("new"))
+    assert planned.code == 0, planned.err
+    ended = end(clusters.tool.start("apply", "spread", "--yes", "--workers", 2), 200)
 
     assert ended.code == 0, ended.err
     assert ended.notes == ""

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.campaign.targets import namespaces_of
 from fleetpatch.engine.dependents import Dependents
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.resource import Resource
@@ -16,7 +16,7 @@ def blocks_with_dependents(plan: Plan) -> list[int]:
 
 
 async def dependents_of(
-    source: PlanFile, cluster: ApiServer, kinds: Mapping[str, Resource]
+    source: PlanFile, cluster: ReadCluster, kinds: Mapping[str, Resource]
 ) -> Dependents | None:
     """Return what to look for on a cluster; None without dependents. Raises as `namespaces_of`."""
     plan = source.plan

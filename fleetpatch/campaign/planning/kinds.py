@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.campaign.planning.reach import Reach
 from fleetpatch.campaign.targets import look_up_kinds
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.checks.provider import Unresolved
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
@@ -13,7 +13,7 @@ from fleetpatch.model.resource import Resource
 
 
 async def resolve_kinds(
-    source: PlanFile, clusters: Sequence[ApiServer], reach: Reach, *, dry_run: bool
+    source: PlanFile, clusters: Sequence[ReadCluster], reach: Reach, *, dry_run: bool
 ) -> Mapping[str, Mapping[str, Resource]]:
     """Resolve the plan's kinds on each cluster. Raises PlanError with all that are wrong."""
     waves = source.plan.waves

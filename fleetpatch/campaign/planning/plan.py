@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from fleetpatch._version import __version__
 from fleetpatch.campaign.change import depends_on_version
+from fleetpatch.campaign.clusters import ReadCluster, clusters_to_plan
 from fleetpatch.campaign.expressions import evaluating
-from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.planning.coverage import check_coverage
 from fleetpatch.campaign.planning.dependents import blocks_with_dependents, dependents_of
 from fleetpatch.campaign.planning.kinds import resolve_kinds
@@ -36,7 +36,6 @@ from fleetpatch.errors import UnselectiveError, WindowClosed
 from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, run_names
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
@@ -81,7 +80,7 @@ async def expand(
     started = settings.clock.monotonic()
     info = _info(source, settings, dry_run=dry_run)
     async with AsyncExitStack() as stack:
-        clusters = await stack.enter_async_context(open_fleet(plan, settings, run=info.run))
+        clusters = await stack.enter_async_context(clusters_to_plan(info, plan, settings))
         path = run_file or _new_path(settings, info.run)
         expressions = await stack.enter_async_context(
             evaluating(plan, source.tables, info.created_at, clusters)
@@ -139,7 +138,7 @@ def _info(source: PlanFile, settings: Settings, *, dry_run: bool) -> RunInfo:
 
 async def _queries(
     source: PlanFile,
-    clusters: Sequence[ApiServer],
+    clusters: Sequence[ReadCluster],
     kinds: Mapping[str, Mapping[str, Resource]],
     reach: Reach,
 ) -> tuple[Sequence[ListQuery], Sequence[Dependents], Mapping[str, str]]:
@@ -203,14 +202,14 @@ async def _fill(
     return survey
 
 
-def usage_of(clusters: Sequence[ApiServer], elapsed: float) -> Usage:
+def usage_of(clusters: Sequence[ReadCluster], elapsed: float) -> Usage:
     """Count the requests of a survey."""
     lists = sum(cluster.requests["list"] for cluster in clusters)
     gets = sum(cluster.requests["get"] for cluster in clusters)
     return Usage(get=gets, list=lists, elapsed=elapsed)
 
 
-def warnings_of(clusters: Sequence[ApiServer]) -> Counter[str]:
+def warnings_of(clusters: Sequence[ReadCluster]) -> Counter[str]:
     """Count the warnings of all servers by text."""
     counts: Counter[str] = Counter()
     for cluster in clusters:
@@ -218,7 +217,7 @@ def warnings_of(clusters: Sequence[ApiServer]) -> Counter[str]:
     return counts
 
 
-def log_expansion(journal: RunFile, clusters: Sequence[ApiServer], settings: Settings) -> Summary:
+def log_expansion(journal: RunFile, clusters: Sequence[ReadCluster], settings: Settings) -> Summary:
     """Log the expansion, and each target that needs no patch."""
     summary = queries.summary(journal)
     with open_log_of(journal.path, summary.info.run, settings) as log:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.errors import UnreachableError
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import ClusterInfo
 
@@ -19,7 +19,7 @@ class Reach:
         self._missing: dict[str, UnreachableError] = {}
 
     @contextmanager
-    def of(self, cluster: ApiServer) -> Iterator[None]:
+    def of(self, cluster: ReadCluster) -> Iterator[None]:
         """Make requests to `cluster` in the block; it is missing if it does not answer.
 
         Raises UnreachableError if the plan does not skip such clusters, or has its Lease there:
@@ -39,14 +39,14 @@ class Reach:
             raise UnreachableError(f"{error}{advice}") from error
         self._missing[cluster] = error
 
-    def reached(self, clusters: Sequence[ApiServer]) -> Sequence[ApiServer]:
+    def reached(self, clusters: Sequence[ReadCluster]) -> Sequence[ReadCluster]:
         """Return the clusters without the missing ones. Raises UnreachableError if none is left."""
         found = [cluster for cluster in clusters if cluster.name not in self._missing]
         if not found:
             raise next(iter(self._missing.values()))
         return found
 
-    def infos(self, clusters: Sequence[ApiServer]) -> tuple[ClusterInfo, ...]:
+    def infos(self, clusters: Sequence[ReadCluster]) -> tuple[ClusterInfo, ...]:
         """Describe all clusters for the run, the missing ones with the reason."""
         return tuple(
             ClusterInfo(

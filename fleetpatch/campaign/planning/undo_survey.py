@@ -12,13 +12,13 @@ from typing import Final
 
 import anyio
 
+from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import ClusterError, SurroundingsError
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.unread import Place, UnreadTargets
-from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import Change, Restoration, reads_whole
 from fleetpatch.model.ports import Draft
@@ -49,7 +49,7 @@ class UndoSurvey:
         self._restoration = Restoration(reads_whole(change))
         self._settings = settings
 
-    async def run(self, clusters: Sequence[ApiServer], names: Sequence[str], reads: int) -> None:
+    async def run(self, clusters: Sequence[ReadCluster], names: Sequence[str], reads: int) -> None:
         """Read the objects of `clusters`, up to `reads` at a time in each.
 
         `names` are all clusters of the run. The targets of a cluster that fails, or that could not
@@ -58,7 +58,7 @@ class UndoSurvey:
         """
         failed: list[SurroundingsError] = []
 
-        async def read(cluster: ApiServer) -> None:
+        async def read(cluster: ReadCluster) -> None:
             try:
                 await self._read_cluster(cluster, min(reads, _READS))
             except SurroundingsError as error:
@@ -76,7 +76,7 @@ class UndoSurvey:
             for chunk in self._unread.rest(name, _CHUNK):
                 await self._add([draft for one in chunk if (draft := self._draft(one))])
 
-    async def _read_cluster(self, cluster: ApiServer, reads: int) -> None:
+    async def _read_cluster(self, cluster: ReadCluster, reads: int) -> None:
         for place in self._unread.places(cluster.name):
             if place.targets > FEW:
                 # Without the right to list, or after a list that did not end, they are read.
@@ -92,7 +92,7 @@ class UndoSurvey:
                 with anyio.CancelScope(shield=True):
                     await self._add(drafts)
 
-    async def _list(self, cluster: ApiServer, place: Place) -> None:
+    async def _list(self, cluster: ReadCluster, place: Place) -> None:
         pages = cluster.pages(
             place.resource,
             namespace=place.namespace or None,
@@ -108,7 +108,7 @@ class UndoSurvey:
 
     async def _read_each(
         self,
-        cluster: ApiServer,
+        cluster: ReadCluster,
         chunk: Sequence[ListedTarget],
         drafts: list[Draft],
         limiter: anyio.CapacityLimiter,
@@ -124,7 +124,7 @@ class UndoSurvey:
                 for position, (target, _) in enumerate(changed):
                     tasks.start_soon(read, target, position)
 
-    async def _compared(self, cluster: ApiServer, target: Target, draft: Draft) -> Draft:
+    async def _compared(self, cluster: ReadCluster, target: Target, draft: Draft) -> Draft:
         reply = await cluster.current(target, whole=self._restoration.whole)
         match verified_reply(target, reply, written=False):
             case Answer(status=200, seen=seen) if seen is not None:

@@ -1,0 +1,116 @@
+"""A cluster that workers read, as planning uses it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from itertools import count
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from fleetpatch import errors
+from fleetpatch.errors import ClusterError, FleetpatchError
+from fleetpatch.kube.http.server_warnings import ServerWarnings
+from fleetpatch.model.answer import Answer, NoAnswer, Reply, add_warnings
+from fleetpatch.model.fields import Json
+from fleetpatch.model.ports import Page
+from fleetpatch.model.resource import Resource
+from fleetpatch.model.target import Target
+from fleetpatch.workers.messages import (
+    Current,
+    FoundCluster,
+    Namespaces,
+    NextPage,
+    Question,
+    Resources,
+    ServerRelease,
+    Told,
+)
+
+Asker: TypeAlias = Callable[[str, Question], Awaitable[Told]]
+"""Asks a worker about the cluster with this name."""
+
+_numbers: Final = count(1)
+"""Numbers of lists."""
+
+
+class RemoteCluster:
+    """Implements `campaign.clusters.ReadCluster`; `ApiServer` documents attributes and methods."""
+
+    def __init__(self, found: FoundCluster, ask: Asker) -> None:
+        self.name, self.server = found.name, found.server
+        self.context, self.route = found.context, found.route
+        self.insecure, self.kubeconfig_warnings = found.insecure, found.warnings
+        self.requests = {"patch": 0, "get": 0, "list": 0}
+        self.warnings = ServerWarnings()
+        self.unavailable: dict[str, str] = {}
+        self._ask = ask
+
+    async def resources(self, groups: Collection[str] | None = None) -> Sequence[Resource]:
+        """Discover what can be listed and patched."""
+        question = Resources(None if groups is None else tuple(groups))
+        kind = tuple[tuple[Resource, ...], dict[str, str]]
+        answer = msgspec.json.decode(await self._told(question), type=kind)
+        self.unavailable = answer[1]
+        found: Sequence[Resource] = answer[0]
+        return found
+
+    async def namespaces(self) -> Sequence[str]:
+        """Return the names of all namespaces, sorted."""
+        return msgspec.json.decode(await self._told(Namespaces(objects=False)), type=list[str])
+
+    async def namespace_objects(self) -> Mapping[str, Json]:
+        """Return all namespaces by name."""
+        body = await self._told(Namespaces(objects=True))
+        return msgspec.json.decode(body, type=dict[str, Any])
+
+    async def release(self) -> str:
+        """Return the server's version of Kubernetes."""
+        return msgspec.json.decode(await self._told(ServerRelease()), type=str)
+
+    async def pages(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None,
+        selector: str,
+        field_selector: str,
+        whole: bool = False,
+        metadata: bool = False,
+    ) -> AsyncIterator[Page]:
+        """List page by page. A list that another worker begins again is inconsistent."""
+        number = next(_numbers)
+        for asked in count():
+            question = NextPage(
+                number, asked, resource, namespace, selector, field_selector, whole, metadata
+            )
+            told = self._require(await self._ask(self.name, question))
+            page = msgspec.json.decode(told.body, type=Page | None)
+            if page is None:
+                return
+            yield replace(page, inconsistent=True) if told.is_first and asked else page
+
+    async def current(self, target: Target, *, whole: bool = False) -> Reply:
+        """GET the object."""
+        question = Current(target.resource, target.namespace, target.name, target.uid, whole)
+        answer, no_answer = msgspec.json.decode(
+            await self._told(question), type=tuple[Answer | None, NoAnswer | None]
+        )
+        if answer is not None:
+            return answer
+        if no_answer is None:
+            raise ClusterError(f"cluster {self.name}: a worker answered with nothing")
+        return no_answer
+
+    async def _told(self, question: Question) -> bytes:
+        return self._require(await self._ask(self.name, question)).body
+
+    def _require(self, told: Told) -> Told:
+        """Count what the worker has sent. Raises the error of the cluster, if it has one."""
+        for verb, number in told.requests.items():
+            self.requests[verb] = self.requests.get(verb, 0) + number
+        self.warnings.counts = add_warnings(self.warnings.counts, told.warnings)
+        if told.error is None:
+            return told
+        name, text = told.error
+        kind = getattr(errors, name, ClusterError)
+        raise (kind if issubclass(kind, FleetpatchError) else ClusterError)(text)
