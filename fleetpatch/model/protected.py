@@ -16,21 +16,23 @@ class KeyOwner(msgspec.Struct, frozen=True):
     """An owner of label and annotation keys.
 
     A key that ends in `/*` means all keys with that prefix. `why` says what the owner uses them
-    for, and `source` where that is documented.
+    for, and `source` where that is documented. `groups` are the API groups whose kinds it controls.
     """
 
     name: str
     keys: tuple[str, ...]
     why: str
     source: str
+    groups: tuple[str, ...] = ()
 
 
 OWNERS: Final = (
     KeyOwner(
         "the job's controller",
-        ("batch.kubernetes.io/*", "controller-uid", "job-name"),
+        ("batch.kubernetes.io/*", "cronjob.kubernetes.io/*", "controller-uid", "job-name"),
         "it finds its Pods with these keys",
         "kubernetes.io/docs/reference/labels-annotations-taints",
+        ("batch",),
     ),
     KeyOwner(
         "the controllers of Deployments, StatefulSets and DaemonSets",
@@ -45,23 +47,26 @@ OWNERS: Final = (
         "Kubeflow's training operators",
         (
             *("trainer.kubeflow.org/*", "training.kubeflow.org/*"),
-            *("group-name", "mpi-job-name", "pytorch-job-name", "replica-index", "replica-type"),
-            "tf-job-name",
+            *("group-name", "mpi-job-name", "mpi-job-role", "pytorch-job-name"),
+            *("replica-index", "replica-type", "tf-job-name"),
         ),
         "they find their Pods with these keys",
         "github.com/kubeflow/trainer, pkg/apis/kubeflow.org/v1/common_types.go",
+        ("kubeflow.org", "trainer.kubeflow.org"),
     ),
     KeyOwner(
         "Volcano",
         ("scheduling.k8s.io/group-name", "scheduling.volcano.sh/*", "volcano.sh/*"),
         "these keys say which queue and PodGroup schedule a job",
         "github.com/volcano-sh/apis, pkg/apis/scheduling/v1beta1/labels.go",
+        ("batch.volcano.sh",),
     ),
     KeyOwner(
         "Kueue",
         ("kueue.x-k8s.io/*", "provreq.kueue.x-k8s.io/*"),
         "these keys say which queue, priority and Workload admit a job",
         "pkg.go.dev/sigs.k8s.io/kueue/pkg/controller/constants",
+        ("kueue.x-k8s.io",),
     ),
     KeyOwner(
         "YuniKorn",
@@ -77,18 +82,22 @@ OWNERS: Final = (
         ),
         "they find their Jobs and Pods with these keys",
         "jobset.sigs.k8s.io/docs/reference; lws.sigs.k8s.io/docs/reference",
+        ("jobset.x-k8s.io", "leaderworkerset.x-k8s.io"),
     ),
     KeyOwner(
         "KubeRay",
         ("ray.io/*",),
         "it finds its Pods and clusters with these keys",
         "github.com/ray-project/kuberay, ray-operator/controllers/ray/utils/constant.go",
+        ("ray.io",),
     ),
     KeyOwner(
         "the Spark operator",
-        ("sparkoperator.k8s.io/*",),
+        ("sparkoperator.k8s.io/*", "spark-app-selector", "spark-exec-id", "spark-role"),
         "it finds the Pods of an application with these keys",
-        "github.com/kubeflow/spark-operator, pkg/common/spark.go",
+        "github.com/kubeflow/spark-operator, pkg/common/spark.go; github.com/apache/spark,"
+        " resource-managers/kubernetes, Constants.scala",
+        ("sparkoperator.k8s.io",),
     ),
     KeyOwner(
         "Argo Workflows, Events and Rollouts",
@@ -99,6 +108,7 @@ OWNERS: Final = (
         ),
         "they find and follow their objects with these keys",
         "github.com/argoproj/argo-workflows, workflow/common/common.go",
+        ("argoproj.io",),
     ),
     KeyOwner(
         "Tekton",
@@ -179,6 +189,11 @@ def owner_of(key: str) -> KeyOwner | None:
     prefix, slash, _ = key.partition("/")
     # A single key comes first: its owner may differ from that of its prefix.
     return _OWNER_OF.get(key) or (_OWNER_OF.get(f"{prefix}/*") if slash else None)
+
+
+def keys_of(group: str) -> tuple[str, ...]:
+    """Return the keys that belong to the controllers of the kinds of an API group."""
+    return tuple(key for owner in OWNERS if group in owner.groups for key in owner.keys)
 
 
 def is_protected(key: str) -> bool:

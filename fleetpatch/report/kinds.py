@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.fields import Json, show
+from fleetpatch.model.protected import keys_of
 from fleetpatch.model.providers.capability import Capability, Provider
 
 _LABEL = 8
@@ -41,7 +42,17 @@ def _as_json(capability: Capability) -> dict[str, Json]:
         "fields": _fields(capability),
         "query": list(capability.query),
         "source": capability.source,
+        "immutable": _immutable(capability),
+        "protectedKeys": list(keys_of(capability.resource.group)),
     }
+
+
+def _immutable(capability: Capability) -> Json:
+    known = capability.immutable
+    if known is None:
+        return None
+    fields = [show(path) for path in known.fields]
+    return {"fields": fields, "unless": known.unless, "source": known.source}
 
 
 def _facts(capability: Capability) -> Iterator[tuple[str, str]]:
@@ -52,6 +63,13 @@ def _facts(capability: Capability) -> Iterator[tuple[str, str]]:
     yield "fields", "any" if fields is None else ", ".join(fields)
     yield "query", ", ".join(capability.query)
     yield "source", capability.source
+    if known := capability.immutable:
+        yield "fixed", ", ".join(show(path) for path in known.fields)
+        if known.unless:
+            yield "unless", known.unless
+        yield "source", known.source
+    if keys := keys_of(capability.resource.group):
+        yield "keys", f"protected: {', '.join(keys)}"
 
 
 def _fields(capability: Capability) -> list[str] | None:

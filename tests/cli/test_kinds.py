@@ -22,7 +22,8 @@ def test_without_words_it_shows_what_kubernetes_takes(call: Caller) -> None:
     assert (ended.code, ended.err) == (0, "")
     paragraphs = ended.out.split("\n\n")
     assert paragraphs[0] == "Job kinds of Kubernetes (provider: kubernetes)"
-    assert paragraphs[1].splitlines() == [
+    lines = paragraphs[1].splitlines()
+    assert lines[:6] == [
         "jobs.batch",
         "  path     /apis/batch/v1/namespaces/{namespace}/jobs/{name}",
         "  patches  merge, json, strategic, apply",
@@ -30,6 +31,11 @@ def test_without_words_it_shows_what_kubernetes_takes(call: Caller) -> None:
         "  query    dryRun, fieldManager, force, pretty",
         "  source   Kubernetes API reference, PATCH of a built-in",
     ]
+    fixed, unless, source, keys = lines[6:]
+    assert fixed.startswith("  fixed    spec.completions, spec.selector, spec.template, ")
+    assert unless.startswith("  unless   a suspended Job that never started may get ")
+    assert source.startswith("  source   kubernetes.io/docs/concepts/workloads/controllers/job; ")
+    assert keys.startswith("  keys     protected: batch.kubernetes.io/*, ")
     assert "custom ones all but strategic" in paragraphs[-1]
     assert "503" not in ended.out
 
@@ -54,6 +60,14 @@ def test_programs_get_all_of_it_as_one_object(call: Caller, provider: str) -> No
     assert printed["provider"] == provider
     assert printed["otherKinds"] is not table.is_closed
     assert list(printed["notRetried"]) == [str(status) for status in table.not_retried]
+    known = {kind["kind"]: kind for kind in printed["kinds"]}
+    if not table.is_closed:
+        assert known["trainjobs.trainer.kubeflow.org"]["immutable"]["fields"] == [
+            "spec.runtimeRef",
+            "spec.managedBy",
+        ]
+        assert "kueue.x-k8s.io/*" in known["workloads.kueue.x-k8s.io"]["protectedKeys"]
+        assert known["rayjobs.ray.io"]["immutable"] is None
     assert [kind["kind"] for kind in printed["kinds"]] == [one.resource.name for one in table.kinds]
     for kind, taken in zip(printed["kinds"], table.kinds, strict=True):
         assert kind["path"] == taken.path

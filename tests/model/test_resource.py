@@ -7,13 +7,8 @@ Left out: ambiguous and unknown names on a server (tests/kube/test_discovery).
 import pytest
 
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.model.providers.tables import (
-    BATCH_JOB,
-    PYTORCH_JOB,
-    TF_JOB,
-    VOLCANO_JOB,
-    known_resource,
-)
+from fleetpatch.model.providers.kinds import BATCH_JOB, PYTORCH_JOB, TF_JOB, VOLCANO_JOB
+from fleetpatch.model.providers.tables import known_resource
 from fleetpatch.model.resource import Resource, groups_named, resources_named
 
 POD = Resource("", "v1", "pods", "Pod", "pod", ("po",))

@@ -26,11 +26,20 @@ class QueryParameter(StrEnum):
     PRETTY = "pretty"
 
 
+class Immutable(msgspec.Struct, frozen=True):
+    """Fields of a kind that cannot be changed, `unless` something holds, and the source."""
+
+    fields: tuple[Path, ...]
+    source: str
+    unless: str = ""
+
+
 class Capability(msgspec.Struct, frozen=True):
     """What a PATCH of one kind may contain.
 
     `updatable` are the fields that may change, each with everything below it; None means any field
-    that the server accepts. `source` is where the provider documents this.
+    that the server accepts. `source` is where the provider documents this. `immutable` are the
+    fields that the server does not let change, where that is documented.
     """
 
     resource: Resource
@@ -38,6 +47,7 @@ class Capability(msgspec.Struct, frozen=True):
     query: tuple[QueryParameter, ...]
     source: str
     updatable: tuple[Path, ...] | None = None
+    immutable: Immutable | None = None
 
     @property
     def path(self) -> str:

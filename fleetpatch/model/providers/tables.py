@@ -12,13 +12,17 @@ from msgspec.structs import replace
 
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.providers.capability import Capability, Provider, ProviderName, QueryParameter
+from fleetpatch.model.providers.kinds import (
+    BATCH_JOB,
+    CRON_JOB,
+    CUSTOM_KINDS,
+    IMMUTABLE,
+    MX_JOB,
+    PYTORCH_JOB,
+    TF_JOB,
+    VOLCANO_JOB,
+)
 from fleetpatch.model.resource import Resource, resources_named
-
-BATCH_JOB: Final = Resource("batch", "v1", "jobs", "Job", "job")
-VOLCANO_JOB: Final = Resource("batch.volcano.sh", "v1alpha1", "jobs", "Job", "job", ("vcjob", "vj"))
-MX_JOB: Final = Resource("kubeflow.org", "v1", "mxjobs", "MXJob", "mxjob")
-PYTORCH_JOB: Final = Resource("kubeflow.org", "v1", "pytorchjobs", "PyTorchJob", "pytorchjob")
-TF_JOB: Final = Resource("kubeflow.org", "v1", "tfjobs", "TFJob", "tfjob")
 
 _BUILT_IN_TYPES: Final = (
     PatchType.MERGE,
@@ -46,12 +50,25 @@ KUBERNETES: Final = Provider(
     name=ProviderName.KUBERNETES,
     title="Kubernetes",
     kinds=(
-        Capability(BATCH_JOB, _BUILT_IN_TYPES, _ALL_QUERIES, _KUBERNETES_API.format("a built-in")),
         *(
             Capability(
-                resource, _CUSTOM_TYPES, _ALL_QUERIES, _KUBERNETES_API.format("a custom resource")
+                resource,
+                _BUILT_IN_TYPES,
+                _ALL_QUERIES,
+                _KUBERNETES_API.format("a built-in"),
+                immutable=IMMUTABLE.get(resource),
             )
-            for resource in (VOLCANO_JOB, MX_JOB, PYTORCH_JOB, TF_JOB)
+            for resource in (BATCH_JOB, CRON_JOB)
+        ),
+        *(
+            Capability(
+                resource,
+                _CUSTOM_TYPES,
+                _ALL_QUERIES,
+                _KUBERNETES_API.format("a custom resource"),
+                immutable=IMMUTABLE.get(resource),
+            )
+            for resource in CUSTOM_KINDS
         ),
     ),
     has_kubeconfig=True,

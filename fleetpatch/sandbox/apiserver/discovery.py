@@ -22,6 +22,7 @@ NAMESPACES: Final = Resource(
 BATCH_JOBS: Final = Resource("batch", "v1", "jobs", "Job")
 CRON_JOBS: Final = Resource("batch", "v1", "cronjobs", "CronJob", short_names=("cj",))
 OLD_CRON_JOBS: Final = replace(CRON_JOBS, version="v1beta1")
+JOB_SETS: Final = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets", "JobSet", "jobset")
 PODS: Final = Resource("", "v1", "pods", "Pod", short_names=("po",))
 JOB_KINDS: Final = (
     BATCH_JOBS,
@@ -31,7 +32,7 @@ JOB_KINDS: Final = (
     Resource("kubeflow.org", "v1", "tfjobs", "TFJob", "tfjob"),
 )
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", "lease")
-WORKLOADS: Final = (*JOB_KINDS, CRON_JOBS, OLD_CRON_JOBS, PODS)
+WORKLOADS: Final = (*JOB_KINDS, JOB_SETS, CRON_JOBS, OLD_CRON_JOBS, PODS)
 """Jobs, and what owns them and what they own."""
 SERVED: Final = (NAMESPACES, *WORKLOADS, LEASES)
 """What the sandbox serves in one of its versions."""

@@ -22,7 +22,7 @@ from fleetpatch.kube.connection import Sign
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.change import PatchType
 from fleetpatch.model.lease import LeaseRecord
-from fleetpatch.model.providers.tables import VOLCANO_JOB
+from fleetpatch.model.providers.kinds import VOLCANO_JOB
 from tests.kube.cci.clouds import ENVIRON, PROJECT_ID, access_key
 from tests.kube.cci.signatures import authorization
 from tests.kube.peers import (

@@ -12,7 +12,8 @@ from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.http.urls import Urls
 from fleetpatch.model.change import PatchOptions, PatchRequest, PatchType
 from fleetpatch.model.providers.capability import Capability, ProviderName, QueryParameter
-from fleetpatch.model.providers.tables import BATCH_JOB, CCI, PROVIDERS, TF_JOB, VOLCANO_JOB
+from fleetpatch.model.providers.kinds import BATCH_JOB, TF_JOB, VOLCANO_JOB
+from fleetpatch.model.providers.tables import CCI, PROVIDERS
 from fleetpatch.model.resource import Resource
 from tests.kube.peers import VirtualClock, an_object, http, in_turn, opened, serve, target
 

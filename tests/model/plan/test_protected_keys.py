@@ -32,6 +32,9 @@ FROM_THE_OWNERS_PAGES = [
     *("argo-rollouts.argoproj.io/managed-by", "fleet.cattle.io/bundle-id", "olm.owner"),
     *("operators.coreos.com/x", "cluster.x-k8s.io/cluster-name", "tekton.dev/pipelineRun"),
     *("crossplane.io/external-name", "mpi-job-name", "group-name", "replica-type"),
+    *("cronjob.kubernetes.io/instantiate", "batch.kubernetes.io/cronjob-scheduled-timestamp"),
+    *("mpi-job-role", "spark-role", "spark-app-selector", "jobset.sigs.k8s.io/job-index"),
+    *("ray.io/node-type", "trainer.kubeflow.org/trainjob-ancestor-step"),
     *("workflows.argoproj.io/completed", "yunikorn.apache.org/queue", "kapp.k14s.io/app"),
 ]
 FREE = [

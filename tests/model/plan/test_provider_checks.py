@@ -17,15 +17,8 @@ from fleetpatch.model.plan.checks.patch import BODIES, METADATA_PARTS, OPTIONS
 from fleetpatch.model.plan.checks.provider import check_kind, check_providers
 from fleetpatch.model.plan.load import PlanFile, parse_plan
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.model.providers.tables import (
-    BATCH_JOB,
-    CCI,
-    KUBERNETES,
-    MX_JOB,
-    PROVIDERS,
-    TF_JOB,
-    VOLCANO_JOB,
-)
+from fleetpatch.model.providers.kinds import BATCH_JOB, MX_JOB, TF_JOB, VOLCANO_JOB
+from fleetpatch.model.providers.tables import CCI, KUBERNETES, PROVIDERS
 from fleetpatch.model.resource import Resource
 from tests.model.plans import MINIMAL, on_cci, problems_of, with_patch
 from tests.plans import plan_from

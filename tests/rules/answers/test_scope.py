@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.model.providers.tables import TF_JOB
+from fleetpatch.model.providers.kinds import TF_JOB
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.selectors.label_selector import Selector
 from fleetpatch.model.target import Seen
