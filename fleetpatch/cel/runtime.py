@@ -142,6 +142,9 @@ class Environment:
             variables={name: _type(kind) for name, kind in variables.items()},
             extensions=extensions,
         )
+        # Until it has compiled something, the runtime does not convert times, and an expression
+        # that was deserialized could not read `now`.
+        self._env.compile("0")
 
     def compile(self, text: str) -> Compiled:
         """Compile and check an expression. Raises CompileError."""
