@@ -29,7 +29,12 @@ def depends_on_version(change: Change) -> bool:
     if not isinstance(change, BodyPatch):
         return False
     is_merge = change.type is PatchType.MERGE
-    return change.type in _MERGED_BY_SCHEMA or (is_merge and has_null_entry(change.body))
+    return merges_by_schema(change) or (is_merge and has_null_entry(change.body))
+
+
+def merges_by_schema(change: Change) -> bool:
+    """Return whether the schema of a kind decides how the change merges."""
+    return isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA
 
 
 def undecided_of(

@@ -49,8 +49,8 @@ class ReadCluster(Protocol):
         """Return all namespaces by name."""
         ...
 
-    async def release(self) -> str:
-        """Return the server's version of Kubernetes."""
+    async def release(self, kinds: Sequence[Resource] = ()) -> str:
+        """Return the version of Kubernetes by whose rules the server merges `kinds`."""
         ...
 
     def pages(

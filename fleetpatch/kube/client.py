@@ -9,17 +9,19 @@ import random
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
+import msgspec
 from msgspec.structs import replace
 
-from fleetpatch.errors import ClusterError, UnreachableError
+from fleetpatch.errors import ClusterError, SurroundingsError, UnreachableError
 from fleetpatch.kube import listing
 from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.discovery.discover import discover
 from fleetpatch.kube.discovery.documents import release_of
 from fleetpatch.kube.http import requests
 from fleetpatch.kube.http.decoding import Raw, RawReply, decode_answer, describe
+from fleetpatch.kube.http.lenient_json import decode
 from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.kube.http.transport import Transport
@@ -35,9 +37,13 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
 from fleetpatch.rules.answers.scope import Scope
+from fleetpatch.rules.patching.merge_schema import VERSIONS
+from fleetpatch.rules.patching.server_schema import merges_as, schema_paths
 
 _NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
 _UNAUTHORIZED: Final = 401
+
+_any: Final = msgspec.json.Decoder(Any)
 
 
 class ApiServer:
@@ -221,11 +227,30 @@ class ApiServer:
         self.unavailable = found.unavailable
         return found.resources
 
-    async def release(self) -> str:
-        """Return the server's version of Kubernetes ("1.20"); empty where it is not known.
+    async def release(self, kinds: Sequence[Resource] = ()) -> str:
+        """Return the version of Kubernetes ("1.20") by whose rules the server merges `kinds`.
 
-        Raises ClusterError and CredentialsError where the server fails as a whole.
+        It is the server's own version; or, if that has no table, the newest version that has one,
+        where the server's schema shows that both merge these kinds alike. Empty where it is not
+        known. Raises ClusterError and CredentialsError where the server fails as a whole.
         """
+        own = await self._own_release()
+        if own in VERSIONS or not await self._merges_as(VERSIONS[-1], kinds):
+            return own
+        return VERSIONS[-1]
+
+    async def _merges_as(self, version: str, kinds: Sequence[Resource]) -> bool:
+        documents: list[Json] = []
+        for path in schema_paths(kinds):
+            try:
+                body = await self._document(requests.GET_DOCUMENT, path)
+            except SurroundingsError:
+                # The server has no such schema, or does not show it to us.
+                return False
+            documents.append(decode(_any, body))
+        return merges_as(version, documents, kinds)
+
+    async def _own_release(self) -> str:
         if self._release is None:
             send = partial(self._get, requests.GET_DOCUMENT, "/version")
             raw = await self._reader.get(send, policy=DISCOVERY_RETRIES)

@@ -297,7 +297,9 @@ class Namespaces(msgspec.Struct, frozen=True, tag=True):
 
 
 class ServerRelease(msgspec.Struct, frozen=True, tag=True):
-    """Asks for the version of the server."""
+    """Asks for the version of Kubernetes by whose rules the server merges `kinds`."""
+
+    kinds: tuple[Resource, ...] = ()
 
 
 class NextPage(msgspec.Struct, frozen=True, tag=True):

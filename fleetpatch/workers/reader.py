@@ -75,8 +75,8 @@ class Reader:
                 return Told(number, _encode(await server.namespace_objects()))
             case Namespaces():
                 return Told(number, _encode(await server.namespaces()))
-            case ServerRelease():
-                return Told(number, _encode(await server.release()))
+            case ServerRelease(kinds=kinds):
+                return Told(number, _encode(await server.release(kinds)))
             case NextPage() as wanted:
                 listed = self._lists.get(wanted.list) or self._begin_list(server, wanted)
                 body = await listed.page(wanted.page)

@@ -63,9 +63,9 @@ class RemoteCluster:
         body = await self._told(Namespaces(objects=True))
         return msgspec.json.decode(body, type=dict[str, Any])
 
-    async def release(self) -> str:
-        """Return the server's version of Kubernetes."""
-        return msgspec.json.decode(await self._told(ServerRelease()), type=str)
+    async def release(self, kinds: Sequence[Resource] = ()) -> str:
+        """Return the version of Kubernetes by whose rules the server merges `kinds`."""
+        return msgspec.json.decode(await self._told(ServerRelease(tuple(kinds))), type=str)
 
     async def pages(
         self,

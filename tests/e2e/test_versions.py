@@ -1,9 +1,9 @@
 """Servers of different versions: what an apply replaces is shown, and restored by undo.
 
 Covered: a node selector on servers of 1.20, 1.36, a version between, and one that does not say its
-version; that the version is asked once, and only where the patch needs it; nulls that a current
-server drops. Left out: the other rules (tests/rules/patching/test_merging_by_version), real servers
-(tests/differential).
+version; that the version is asked once, and only where the patch needs it; the server's own schema
+where no table has its version; nulls that a current server drops. Left out: the other rules
+(tests/rules/patching/test_merging_by_version), real servers (tests/differential).
 """
 
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.tool import Tool, plan
-from tests.e2e.versions import versioned
+from tests.e2e.versions import SCHEMA, versioned
+from tests.rules.patching.server_schemas import document
 
 OTHERS = {"zone": "a", "disk": "ssd"}
 POD = "spec.template.spec"
@@ -89,6 +90,35 @@ def test_a_preview_says_where_the_version_leaves_it_to_the_server(
     assert tool.kubeconfig is not None
     with versioned(tool.kubeconfig, version, {"nodeSelector": OTHERS}, current=True):
         assert planned(tool, APPLY)["undecided"] == undecided
+
+
+@pytest.mark.parametrize(("merges_as", "decided"), [("1.36", True), ("1.20", False)])
+@pytest.mark.parametrize("version", ["v1.31.4", "v1.37.0", None])
+def test_the_servers_own_schema_decides_where_no_table_has_its_version(
+    tool: Tool, version: str | None, merges_as: str, decided: bool
+) -> None:
+    assert tool.kubeconfig is not None
+    with versioned(tool.kubeconfig, version, {"nodeSelector": OTHERS}, current=True) as server:
+        server.schema = document(merges_as)
+        preview = planned(tool, APPLY)
+        applied(tool, "pool")
+
+        assert preview["undecided"] == ([] if decided else [f"{POD}.nodeSelector of jobs.batch"])
+        assert server.asked[SCHEMA] == 1
+        if decided:
+            (sample,) = preview["samples"]
+            assert sample["after"] == {f"{POD}.nodeSelector": {"pool": "gpu"}}
+
+
+@pytest.mark.parametrize("version", ["v1.20.2", "v1.36.2"])
+def test_the_schema_is_not_requested_where_a_table_has_the_version(
+    tool: Tool, version: str
+) -> None:
+    assert tool.kubeconfig is not None
+    with versioned(tool.kubeconfig, version, {"nodeSelector": OTHERS}, current=True) as server:
+        planned(tool, APPLY)
+
+        assert server.asked[SCHEMA] == 0
 
 
 @pytest.mark.parametrize("patch", [APPLY, NULL], ids=["apply", "strategic"])

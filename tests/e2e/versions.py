@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from fleetpatch.sandbox.kubeconfig import write_kubeconfig
 
 JOB = "/apis/batch/v1/namespaces/team-a/jobs/etl-1"
+SCHEMA = "/openapi/v3/apis/batch/v1"
 _RESOURCE = {"name": "jobs", "singularName": "job", "kind": "Job", "namespaced": True}
 _DOCUMENTS: dict[str, Any] = {
     "/apis": {"groups": [{"name": "batch", "versions": [{"version": "v1"}]}]},
@@ -27,7 +28,10 @@ _DOCUMENTS: dict[str, Any] = {
 
 
 class VersionedServer(ThreadingHTTPServer):
-    """`version` is what `/version` answers: a version, or None for 403; `asked` counts paths."""
+    """`version` is what `/version` answers: a version, or None for 403; `asked` counts paths.
+
+    `schema` is the document at /openapi/v3/apis/batch/v1; None if there is none.
+    """
 
     daemon_threads = True
 
@@ -36,6 +40,7 @@ class VersionedServer(ThreadingHTTPServer):
         self.version = version
         self.current = current
         self.asked: Counter[str] = Counter()
+        self.schema: Any = None
         self.job: dict[str, Any] = {
             "apiVersion": "batch/v1",
             "kind": "Job",
@@ -78,6 +83,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, self.server.job)
         if path.endswith("/jobs"):
             return self._answer(200, {"metadata": {}, "items": [self.server.job]})
+        if path == SCHEMA and self.server.schema is not None:
+            return self._answer(200, self.server.schema)
+        if path not in _DOCUMENTS:
+            return self._answer(404, {})
         return self._answer(200, _DOCUMENTS[path])
 
     def do_PATCH(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fleetpatch._version import __version__
-from fleetpatch.campaign.change import depends_on_version
+from fleetpatch.campaign.change import depends_on_version, merges_by_schema
 from fleetpatch.campaign.clusters import ReadCluster, clusters_to_plan
 from fleetpatch.campaign.expressions import evaluating
 from fleetpatch.campaign.planning.coverage import check_coverage
@@ -155,7 +155,11 @@ async def _queries(
             found = await list_queries_of(plan, cluster, kinds[cluster.name], source.objects)
             owned = await dependents_of(source, cluster, kinds[cluster.name])
             if depends_on_version(plan.change()):
-                releases[cluster.name] = await cluster.release()
+                merged = dict.fromkeys(kinds[cluster.name].values())
+                schema_matters = merges_by_schema(plan.change())
+                releases[cluster.name] = await cluster.release(
+                    tuple(merged) if schema_matters else ()
+                )
             list_queries += found
             dependents += [owned] if owned else []
     reach.reached(clusters)

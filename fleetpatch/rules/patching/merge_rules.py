@@ -25,6 +25,7 @@ from fleetpatch.rules.patching.merge_schema import (
     Rule,
     Struct,
     field_rule,
+    type_of,
     types_of,
 )
 
@@ -193,10 +194,7 @@ def _root(types: Mapping[str, Struct], resource: Resource) -> Rule:
     A kind that the table does not contain is assumed to hold a pod or job template: most kinds that
     a fleet patches do, and the template types are the same in all of them.
     """
-    # The names of API types have the first label of the group: `rbac` of
-    # `rbac.authorization.k8s.io`.
-    group = resource.group.partition(".")[0] or "core"
-    known = types.get(f"api.{group}.{resource.version}.{resource.kind}")
+    known = types.get(type_of(resource))
     if known is not None:
         return known
     job = next((types[name] for name in _JOB_TEMPLATES if name in types), OPAQUE)

@@ -15,6 +15,7 @@ from typing import ClassVar, Final, TypeAlias
 import msgspec
 
 from fleetpatch.model.partial_repr import PartialRepr
+from fleetpatch.model.resource import Resource
 
 
 class MergeType(Enum):
@@ -85,7 +86,7 @@ def types_of(version: str, *, by_apply: bool) -> Mapping[str, Struct]:
     return structs
 
 
-class _Field(msgspec.Struct, rename="kebab", omit_defaults=True):
+class FieldLine(msgspec.Struct, rename="kebab", omit_defaults=True):
     """A line of a table: the tags of one field, or (`map_type` alone) of the type itself."""
 
     form: str = msgspec.field(default="", name="is")
@@ -99,7 +100,20 @@ class _Field(msgspec.Struct, rename="kebab", omit_defaults=True):
 
 class _Table(msgspec.Struct):
     version: str
-    types: dict[str, dict[str, _Field]]
+    types: dict[str, dict[str, FieldLine]]
+
+
+def lines_of(version: str) -> Mapping[str, Mapping[str, FieldLine]]:
+    """The table of a version: the lines of each type by field, and of the type itself under ""."""
+    return _table(version).types
+
+
+def type_of(resource: Resource) -> str:
+    """The name of a built-in kind's type in the tables."""
+    # The names of API types have the first label of the group: `rbac` of
+    # `rbac.authorization.k8s.io`.
+    group = resource.group.partition(".")[0] or "core"
+    return f"api.{group}.{resource.version}.{resource.kind}"
 
 
 @lru_cache
@@ -108,7 +122,7 @@ def _table(version: str) -> _Table:
     return msgspec.json.decode(source.read_bytes(), type=_Table)
 
 
-def _strategic_rule(line: _Field, known: Mapping[str, Rule]) -> Rule:
+def _strategic_rule(line: FieldLine, known: Mapping[str, Rule]) -> Rule:
     """The rule of a field for strategic merges."""
     if line.form == "list":
         # A field may have two strategies, such as `merge,retainKeys`.
@@ -119,14 +133,14 @@ def _strategic_rule(line: _Field, known: Mapping[str, Rule]) -> Rule:
     return MAP if line.form == "map" else known.get(line.of, OPAQUE)
 
 
-def _apply_rule(line: _Field, known: Mapping[str, Rule]) -> Rule:
+def _apply_rule(line: FieldLine, known: Mapping[str, Rule]) -> Rule:
     """The rule of a field for applies."""
     match line:
-        case _Field(map_type="atomic") | _Field(list_type="atomic"):
+        case FieldLine(map_type="atomic") | FieldLine(list_type="atomic"):
             return ATOMIC
-        case _Field(list_type="map", list_map_keys=keys, of=of):
+        case FieldLine(list_type="map", list_map_keys=keys, of=of):
             return Keyed(keys, known.get(of, OPAQUE))
-        case _Field(list_type="set"):
+        case FieldLine(list_type="set"):
             return SET
         case _:
             return _strategic_rule(line, known)
