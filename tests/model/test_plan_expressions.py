@@ -29,15 +29,19 @@ def problems(rest: str) -> list[str]:
 
 
 def test_labels_and_annotations_may_be_computed() -> None:
-    plan = parse_plan(
-        HEAD + "patch: {labels: {a: {cel: x}, b: y, c: null}, annotations: {d: {cel: z}}}", "p"
-    ).plan
+    labels = "{a: {cel: cluster}, b: y, c: null}"
+    annotations = "{d: {cel: object.kind}}"
+    patch = f"patch: {{labels: {labels}, annotations: {annotations}}}"
+    plan = parse_plan(HEAD + patch, "p").plan
 
     change = plan.change()
 
     assert isinstance(change, MetadataChange)
     assert change.labels == {"b": "y", "c": None}
-    assert change.expressions == {label("a"): Expression("x"), annotation("d"): Expression("z")}
+    assert change.expressions == {
+        label("a"): Expression("cluster"),
+        annotation("d"): Expression("object.kind"),
+    }
     assert restore(canonical(plan)) == plan
 
 
@@ -49,14 +53,16 @@ def test_a_label_may_be_named_cel() -> None:
 
 
 def test_a_body_may_be_computed_at_any_depth() -> None:
-    plan = parse_plan(HEAD + "patch: {merge: {spec: {a: {cel: x}, b: [1, {cel: y}]}}}", "p").plan
+    plan = parse_plan(
+        HEAD + "patch: {merge: {spec: {a: {cel: cluster}, b: [1, {cel: object.kind}]}}}", "p"
+    ).plan
 
     change = plan.change()
 
     assert isinstance(change, BodyPatch)
     assert change.expressions == {
-        ("spec", "a"): Expression("x"),
-        ("spec", "b", "1"): Expression("y"),
+        ("spec", "a"): Expression("cluster"),
+        ("spec", "b", "1"): Expression("object.kind"),
     }
     assert restore(canonical(plan)) == plan
 
