@@ -8,16 +8,17 @@ Dask's own log is not shown: what the operator should know is said by messages o
 """
 
 import logging
-import warnings
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Self
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import anyio
 import dask.config
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 from distributed.comm import Comm, connect, listen, parse_address
 from distributed.comm.addressing import get_address_host
+from distributed.core import send_recv
+from distributed.protocol.pickle import dumps
 from distributed.security import Security
 from distributed.utils import get_ip
 
@@ -27,11 +28,11 @@ from fleetpatch.workers.channel import DisconnectedError
 _ROLE: Final = "client"
 """The role of the coordinator in Dask's TLS settings (`distributed.comm.tls.client`)."""
 
-_CONNECT: Final = 10.0
-"""Seconds to connect to a scheduler, and for each of its answers."""
+_CONNECT: Final = 5.0
+"""Seconds to connect to a scheduler."""
 
-_CLOSE: Final = 3.0
-"""Seconds to take leave of a scheduler, which may be dead."""
+_ANSWER: Final = 15.0
+"""Seconds for one call of a scheduler, which calls workers for it."""
 
 _SETTINGS: Final = {
     # Threads that sample the stacks of a worker would take CPU from its requests.
@@ -44,13 +45,13 @@ _SETTINGS: Final = {
 
 def keep_quiet() -> None:
     """Keep the logs of Dask, tornado and asyncio from the terminal."""
-    for name in ("distributed", "tornado", "asyncio"):
-        logger = logging.getLogger(name)
-        logger.handlers = [logging.NullHandler()]
-        logger.propagate = False
-    for name, child in logging.root.manager.loggerDict.items():
-        if name.startswith("distributed.") and isinstance(child, logging.Logger):
-            child.handlers = []
+    quiet = ("distributed", "tornado", "asyncio")
+    for name in quiet:
+        logging.getLogger(name).propagate = False
+    for name, logger in logging.root.manager.loggerDict.items():
+        # Dask gives handlers of their own to loggers below these, too.
+        if name.partition(".")[0] in quiet and isinstance(logger, logging.Logger):
+            logger.handlers = [logging.NullHandler()]
 
 
 class DaskChannel:
@@ -100,50 +101,61 @@ def connection_arguments(dask_worker: Any) -> tuple[str, Mapping[str, Any]]:
 
 
 class DaskCluster:
-    """The scheduler and the workers of a Dask cluster, to be used in `async with`."""
+    """The scheduler and the workers of a Dask cluster.
+
+    The scheduler is called on a connection for each call: a client of Dask would try to connect
+    again by itself, and delay the end of this process while the scheduler is gone.
+    """
 
     def __init__(self, address: str, security: Security, where: str) -> None:
         self.address = address
         self._security = security
         self._where = where
-        self._client: Client | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_exception: object) -> None:
-        await self._leave()
 
     async def workers(self) -> Mapping[str, str]:
         """Return the names of all workers, by address. Raises UnreachableError."""
-        client = await self._connected()
-        try:
-            with anyio.fail_after(_CONNECT):
-                found = await client.scheduler.identity(n_workers=-1)
-        except (OSError, TimeoutError) as error:
-            await self._leave()
-            raise self._unreachable(error) from error
+        found = await self._call(op="identity", n_workers=-1)
         return {address: str(worker["name"]) for address, worker in found["workers"].items()}
 
     async def start(
         self, workers: Sequence[str], function: Callable[..., Any], *arguments: object
     ) -> Mapping[str, Any]:
-        """Call a function on workers; return by address what it returns, or its exception.
+        """Call a function on workers; return by address what it returns, or the text of its error.
 
-        A worker that has gone meanwhile is left out. Raises UnreachableError.
+        A worker that cannot be reached is left out. Raises UnreachableError.
         """
-        client = await self._connected()
-        try:
-            with anyio.fail_after(_CONNECT):
-                answers: Mapping[str, Any] = await client.run(
-                    function, *arguments, workers=list(workers), on_error="return"
-                )
-        except (OSError, TimeoutError) as error:
-            await self._leave()
-            raise self._unreachable(error) from error
+        # As `distributed.Client.run` does.
+        call = {"op": "run", "function": dumps(function), "args": dumps(arguments), "wait": True}
+        answers = await self._call(
+            op="broadcast",
+            msg=call | {"kwargs": dumps({})},
+            workers=list(workers),
+            on_error="return_pickle",
+        )
         return {
-            worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)
+            worker: answer["result"] if answer["status"] == "OK" else answer["exception_text"]
+            for worker, answer in answers.items()
+            # Of a worker that cannot be reached there are only the bytes of an exception.
+            if isinstance(answer, dict)
         }
+
+    async def _call(self, **message: object) -> Mapping[str, Any]:
+        try:
+            with anyio.fail_after(_ANSWER):
+                comm = await connect(
+                    self.address, timeout=_CONNECT, **self._security.get_connection_args(_ROLE)
+                )
+                try:
+                    answer: Mapping[str, Any] = await send_recv(comm, **message)
+                finally:
+                    comm.abort()
+        except (OSError, TimeoutError, ValueError) as error:
+            detail = str(error) or "no answer"
+            raise UnreachableError(
+                f"{self._where}: the Dask scheduler cannot be reached ({detail}); check the"
+                " address, and Dask's TLS settings"
+            ) from error
+        return answer
 
     @asynccontextmanager
     async def listening(
@@ -155,9 +167,13 @@ class DaskCluster:
         """
         protocol, _ = parse_address(self.address)
         host = get_ip(get_address_host(self.address))
+
+        async def take(comm: Comm) -> None:
+            serve(DaskChannel(comm))
+
         listener = listen(
             address or f"{protocol}://{host}:0",
-            lambda comm: serve(DaskChannel(comm)),
+            take,
             deserialize=False,
             **self._security.get_listen_args(_ROLE),
         )
@@ -167,45 +183,12 @@ class DaskCluster:
         finally:
             listener.stop()
 
-    async def _connected(self) -> Client:
-        if self._client is not None and self._client.status == "running":
-            return self._client
-        await self._leave()
-        try:
-            # Dask warns where versions of its own packages differ; ours are compared by name.
-            with warnings.catch_warnings(), anyio.fail_after(_CONNECT):
-                warnings.simplefilter("ignore")
-                self._client = await Client(
-                    self.address,
-                    security=self._security,
-                    asynchronous=True,
-                    set_as_default=False,
-                    timeout=_CONNECT,
-                )
-        except (OSError, TimeoutError, ValueError) as error:
-            raise self._unreachable(error) from error
-        return self._client
-
-    async def _leave(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSE), suppress(OSError):
-                await client.close()
-
-    def _unreachable(self, error: Exception) -> UnreachableError:
-        detail = str(error) or "no answer"
-        return UnreachableError(
-            f"{self._where}: the Dask scheduler cannot be reached ({detail}); check the address,"
-            " and Dask's TLS settings"
-        )
-
 
 @asynccontextmanager
 async def running_cluster(address: str) -> AsyncIterator[DaskCluster]:
     """Use the Dask cluster at `address`, with the TLS of Dask's own settings."""
     keep_quiet()
-    async with DaskCluster(address, Security(), f"--workers {address}") as cluster:
-        yield cluster
+    yield DaskCluster(address, Security(), f"--workers {address}")
 
 
 @asynccontextmanager
@@ -232,8 +215,7 @@ async def local_cluster(processes: int) -> AsyncIterator[DaskCluster]:
     try:
         await started
         keep_quiet()
-        async with DaskCluster(started.scheduler_address, security, "--workers") as cluster:
-            yield cluster
+        yield DaskCluster(started.scheduler_address, security, "--workers")
     finally:
         with anyio.CancelScope(shield=True):
             await started.close()
