@@ -6,6 +6,7 @@ guide's examples are valid. What a plan must do to which object is written here 
 Left out: other patches than those (test_cci.py, test_patch_bodies.py).
 """
 
+import csv
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -109,6 +110,14 @@ def cost_centre(one: Object) -> None:
     annotations(one)["fleet.example.com/change"] = "FIN-2207"
 
 
+def cost_table(one: Object) -> None:
+    with (FOLDER / "cost-centres.csv").open(newline="") as file:
+        rows = {row["team"]: row for row in csv.DictReader(file)}
+    row = rows[labels(one)["team"]]
+    labels(one)["cost-centre"] = row["centre"]
+    labels(one).setdefault("owner", row["lead"])
+
+
 def keep_logs(one: Object) -> None:
     # A server puts what a patch adds to a list in front of what is there.
     one["metadata"].setdefault("finalizers", []).insert(0, "fleet.example.com/keep-logs")
@@ -155,6 +164,15 @@ CASES = {
         (JOBS,),
         lambda one: is_in_team(one) and not is_legacy(one) and is_at(one, "etl"),
         cost_centre,
+    ),
+    "batch-job-cost-table.yaml": Case(
+        (JOBS,),
+        lambda one: (
+            is_in_team(one)
+            and (is_at(one, "etl") or is_at(one, "train"))
+            and labels(one)["tier"] != "gold"
+        ),
+        cost_table,
     ),
     "batch-job-keep-logs.yaml": Case(
         (JOBS,),
@@ -325,6 +343,8 @@ def carry_out(name: str, place: Place, call: Caller, tool: Tool) -> Any:
             if kind in case.kinds and case.selects(one):
                 case.change(one)
 
+    for table in FOLDER.glob("*.csv"):
+        tool.write(table.name, table.read_text())
     document = place.fit(YAML(typ="safe").load(PLANS[name]), tool.folder)
     file = tool.write(name, document)
     return there_and_back(call, file, lambda: place.read(case.providers), change)
@@ -409,6 +429,7 @@ def test_the_guide_names_every_plan_and_its_examples_are_valid(call: Caller, too
     assert named == ALL_PLANS.keys()
     assert len(examples) > 5
     tool.write("healthy.sh", "#!/bin/sh\n").chmod(0o755)
+    tool.write("ticket-4711.txt", "team-a/etl-7\n")
     for position, example in enumerate(examples):
         whole = {
             "apiVersion": "fleetpatch/v1",
