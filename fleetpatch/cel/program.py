@@ -15,11 +15,15 @@ import msgspec
 from fleetpatch.cel import syntax
 from fleetpatch.cel.expressions import NAMES, Expression, Language
 from fleetpatch.cel.kubernetes import LIBRARY
-from fleetpatch.cel.reads import Tree, merged, reads_of
+from fleetpatch.cel.reads import Tree, merged, projected, reads_of
 from fleetpatch.cel.runtime import DYN, STRING, Environment, EvaluationError, Overload, Program
 from fleetpatch.cel.syntax import CONDITIONAL, Call, ListLiteral, Node
 from fleetpatch.cel.tables import HAS_ROW, ROW, tables_in
 from fleetpatch.cel.words import what_failed
+
+_TRIED: Final = 500
+"""Results that are remembered before it is known whether that is useful."""
+_REMEMBERED: Final = 4096
 
 _TYPES: Final = {
     datetime: "a timestamp",
@@ -68,6 +72,10 @@ class Result(msgspec.Struct, array_like=True):
     missing_keys: list[tuple[str, str]] = []
 
 
+_MATCH: Final = Result()
+encode: Final = msgspec.json.Encoder().encode
+
+
 class Compilation:
     """The compiled expressions of a plan. Raises CompileError for one with a mistake."""
 
@@ -106,6 +114,8 @@ class Evaluation:
             for block, one in compilation.where.items()
         }
         self._all_values = self._load(everything)
+        self._value_reads = compilation.reads(-1, Parts.VALUES)
+        self._memo = Memo()
 
     def evaluate(self, block: int, data: Mapping[str, Any], parts: Parts = Parts.ALL) -> Result:
         """Evaluate the block's `where`, and for an object that matches the values."""
@@ -113,7 +123,22 @@ class Evaluation:
         where = None if parts is Parts.VALUES else self._where.get(block)
         if parts is Parts.WHERE:
             return self._one_by_one(where, data, values=False)
-        program = self._all_values if where is None else self._all[block]
+        if self._memo.is_useful:
+            return self._remembered(where, data)
+        return self._together(self._all_values if where is None else self._all[block], where, data)
+
+    def _remembered(self, where: Program | None, data: Mapping[str, Any]) -> Result:
+        """Evaluate `where`, and take the values from an object that reads the same."""
+        if where is not None and (result := self._one_by_one(where, data, values=False)) != _MATCH:
+            return result
+        key = encode([projected(data.get(name), tree) for name, tree in self._value_reads.items()])
+        known = self._memo.get(key)
+        if known is None:
+            known = self._together(self._all_values, None, data)
+            self._memo.put(key, known)
+        return known
+
+    def _together(self, program: Program, where: Program | None, data: Mapping[str, Any]) -> Result:
         try:
             found = program.evaluate(data)
         except EvaluationError:
@@ -172,6 +197,38 @@ class Evaluation:
             Overload(ROW, "fleetpatch_row", (STRING, DYN), "map", row),
             Overload(HAS_ROW, "fleetpatch_has_row", (STRING, DYN), "BOOL", has_row),
         )
+
+
+class Memo:
+    """Results by what their expressions have read: many objects have the same team or namespace.
+
+    It is useful while at least half of the lookups find a result.
+    """
+
+    def __init__(self) -> None:
+        self._results: dict[bytes, Result] = {}
+        self._hits = 0
+        self._misses = 0
+
+    @property
+    def is_useful(self) -> bool:
+        """Whether looking results up has paid off so far."""
+        return self._misses < _TRIED or self._hits > self._misses
+
+    def get(self, key: bytes) -> Result | None:
+        """Return the result for what was read, or None."""
+        found = self._results.get(key)
+        if found is None:
+            self._misses += 1
+        else:
+            self._hits += 1
+        return found
+
+    def put(self, key: bytes, result: Result) -> None:
+        """Remember a result, in place of all others if there are too many."""
+        if len(self._results) >= _REMEMBERED:
+            self._results.clear()
+        self._results[key] = result
 
 
 def _listed(expression: Expression) -> Node:

@@ -30,7 +30,7 @@ from fleetpatch.model.ports import (
 )
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
-from fleetpatch.rules.patching.computed import with_literals
+from fleetpatch.rules.patching.computed import LiteralChanges
 from fleetpatch.rules.patching.merge_rules import UNTYPED, MergeRules, merge_rules
 from fleetpatch.rules.planning.computed import (
     ExpressionErrors,
@@ -130,6 +130,7 @@ class Survey:
         self._counting = anyio.Lock()
         self._on_unreachable = on_unreachable
         self._expressions = expressions
+        self._literals = LiteralChanges(change)
         self.errors = ExpressionErrors()
         self.lost: set[str] = set()
         self.found = 0
@@ -283,7 +284,7 @@ class Survey:
                 ends=Reason.INAPPLICABLE,
                 detail=problem,
             )
-        draft = self._draft(query, seen, with_literals(self._change, result.values))
+        draft = self._draft(query, seen, self._literals.of(result.values))
         if isinstance(self._change, BodyPatch) and self._change.expressions and not draft.ends:
             return replace(draft, computed=result.values)
         return draft

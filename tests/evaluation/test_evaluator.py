@@ -85,6 +85,23 @@ async def test_a_plan_whose_expressions_end_the_process_again_and_again_is_refus
         await evaluated(evaluator_of(BOMB, memory=64 * 2**20), *objects)
 
 
+async def test_the_time_of_the_expansion_is_the_same_for_all_objects() -> None:
+    value = "string(now) + string(duration('90s')) + string(now + duration('1h') > now)"
+    found = await evaluated(evaluator_of(value), {}, {})
+
+    assert {one.values[label("0")] for one in found} == {"1970-01-01T00:00:00Z90strue"}
+
+
+async def test_an_expression_opens_no_file_by_the_name_of_a_time_zone() -> None:
+    hours = "string(now.getHours({}))"
+    known = [hours.format(zone) for zone in ("'+02:00'", "'UTC'")]
+    found = await evaluated(evaluator_of(*known), {})
+    refused = await evaluated(evaluator_of(hours.format("'/etc/localtime'")), {})
+
+    assert list(found[0].values.values()) == ["2", "0"]
+    assert refused[0].error
+
+
 async def test_a_missing_key_of_a_table_is_named() -> None:
     tables = {"costs": Rows(["team", "centre"], {"red": ["red", "1"]})}
     found = await evaluated(

@@ -4,12 +4,16 @@ The values are frozen with the target. Those of labels and annotations are its w
 of a body are kept beside them, since a request is made of the body.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from fleetpatch.model.change import BodyPatch, PlanChange
 from fleetpatch.model.computed import with_values
-from fleetpatch.model.fields import ABSENT, Fields
+from fleetpatch.model.fields import ABSENT, Fields, Value
 from fleetpatch.model.target import Target
+
+_MOST_KNOWN: Final = 4096
 
 
 def with_literals(change: PlanChange, values: Fields) -> PlanChange:
@@ -27,6 +31,29 @@ def with_literals(change: PlanChange, values: Fields) -> PlanChange:
         if (value := values.get(path, ABSENT)) is not ABSENT:
             maps[path[1]][path[2]] = value
     return replace(change, **maps, expressions={}, spared=frozenset(change.expressions))
+
+
+class LiteralChanges:
+    """The changes of many objects; those of labels and annotations with the same values are one.
+
+    A change computes what it touches once, which costs more than to look the change up.
+    """
+
+    def __init__(self, change: PlanChange) -> None:
+        self._change = change
+        self._known: dict[tuple[Value, ...], PlanChange] = {}
+
+    def of(self, values: Fields) -> PlanChange:
+        """See `with_literals`; the values have been checked."""
+        if isinstance(self._change, BodyPatch):
+            return with_literals(self._change, values)
+        key = tuple(values.values())
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            found = self._known[key] = with_literals(self._change, values)
+        return found
 
 
 def body_of_target(change: BodyPatch, target: Target) -> BodyPatch:
