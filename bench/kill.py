@@ -1,7 +1,8 @@
 """Kills runs at random instants and resumes them: nothing may be lost or done twice.
 
 On a real control plane of its own, with 2,000 targets. `fleetpatch` is killed by SIGKILL and
-resumed until each run is finished, for a merge patch and for a JSON Patch that appends to a list.
+resumed until each run is finished, for a merge patch, for a JSON Patch that appends to a list, and
+for a list that an expression computes.
 Witnesses that share no code with it then look for violations (`tests/e2e/witnesses.py`): each
 selected object was stored exactly once in a run (counted by etcd), no other object was touched, the
 outcomes add up, and no target was sent again after its outcome was recorded (according to the API
@@ -34,6 +35,7 @@ from tests.e2e.tool import Tool
 from tests.e2e.trials import (
     APPEND,
     APPLY,
+    COMPUTED,
     INTERRUPTED,
     KILLED,
     MERGE,
@@ -88,7 +90,7 @@ def main() -> None:
         sys.exit(bool(violations))
     seed = options.seed if options.seed is not None else secrets.randbits(32)
     results = {}
-    for body in (MERGE, APPEND, APPLY) if options.answers else (MERGE, APPEND):
+    for body in (MERGE, APPEND, COMPUTED, *((APPLY,) if options.answers else ())):
         started = time.monotonic()
         results[body.name] = try_out(body, options, random.Random(seed))
         print(f"{body.name}: {time.monotonic() - started:.0f} s", flush=True)

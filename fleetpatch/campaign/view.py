@@ -123,6 +123,7 @@ def preview(run_file: Path, now: float | None = None) -> Preview:
             run_digest(journal),
             empty_places(journal),
             forecast_of(journal, summary, now),
+            journal.missing_keys,
             queries.dependents(journal),
         )
 

@@ -18,8 +18,9 @@ from fleetpatch.cli.dry_run import DRY_RUN, DryRun
 from fleetpatch.cli.quiet import unmuted
 from fleetpatch.cli.signals import Interrupted
 from fleetpatch.cli.verb_modules import function_of
-from fleetpatch.errors import Exit, FleetpatchError, UsageError
+from fleetpatch.errors import Exit, ExpressionError, FleetpatchError, UsageError
 from fleetpatch.files import is_stdout
+from fleetpatch.model.fields import Json
 from fleetpatch.model.text import is_unicode
 
 _UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
@@ -193,7 +194,7 @@ def _takes_next(argument: str, taking: Collection[str]) -> bool:
     return False
 
 
-def error_as_json(error: FleetpatchError | Interrupted) -> dict[str, str | int]:
+def error_as_json(error: FleetpatchError | Interrupted) -> dict[str, Json]:
     """Render an error or a signal that ended a verb; an interface (docs/reference.md)."""
     if isinstance(error, Interrupted):
         code = "interrupted"
@@ -202,7 +203,14 @@ def error_as_json(error: FleetpatchError | Interrupted) -> dict[str, str | int]:
         "cause": str(error),
         "causeCode": error.cause_code,
         "exitCode": int(error.exit_code),
+        **(_expressions_as_json(error) if isinstance(error, ExpressionError) else {}),
     }
+
+
+def _expressions_as_json(error: ExpressionError) -> dict[str, Json]:
+    # All keys: they are what is corrected first.
+    keys = [{"table": table, "key": key, "count": n} for table, key, n in error.missing_keys]
+    return {"objects": error.count, "missingKeys": keys}
 
 
 def _check(option: TyperOption, times: int, value: object) -> None:

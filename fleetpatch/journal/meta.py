@@ -18,6 +18,7 @@ from fleetpatch.journal.schema import (
     DEPENDENTS,
     EARLIER_WRITES,
     FIRST_VERSION,
+    MISSING_KEYS,
     ROWS,
     TABLES,
 )
@@ -38,6 +39,7 @@ _ADDED: Final = (
     ("computed", COMPUTED),
     ("dependents", DEPENDENTS),
     ("tables", ROWS),
+    ("missing_keys", MISSING_KEYS),
 )
 _TABLES: Final = ("targets", "claims", "outcomes")
 _LENGTHS: Final = """
@@ -56,7 +58,9 @@ def create_tables(database: Database, info: RunInfo) -> None:
     # One transaction: a crash leaves an empty file, which is refused, and never half of the tables.
     with database.transaction() as connection:
         # Not executescript, which commits a pending transaction first.
-        for statement in (TABLES + EARLIER_WRITES + COMPUTED + DEPENDENTS + ROWS).split(";"):
+        for statement in (
+            TABLES + EARLIER_WRITES + COMPUTED + DEPENDENTS + ROWS + MISSING_KEYS
+        ).split(";"):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FIRST_VERSION}")

@@ -214,6 +214,17 @@ class RunFile:
         with self.database.transaction() as connection:
             connection.execute("INSERT INTO tables VALUES (?)", (content,))
 
+    @property
+    def missing_keys(self) -> list[tuple[str, str, int]]:
+        """Table, key and number of lookups of each key that is in no row, as they were noted."""
+        rows = self.database.rows("SELECT name, key, count FROM missing_keys ORDER BY rowid")
+        return [(str(name), str(key), int(count)) for name, key, count in rows]
+
+    def note_missing_keys(self, keys: Iterable[tuple[str, str, int]]) -> None:
+        """Store the keys that expressions looked up and did not find; before the seal only."""
+        with self.database.transaction() as connection:
+            connection.executemany("INSERT INTO missing_keys VALUES (?, ?, ?)", keys)
+
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add the drafts of one page; an object that was added before stays one target."""
         self._open_survey().add(drafts)

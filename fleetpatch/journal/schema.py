@@ -15,6 +15,7 @@ Format
     | `computed` | a target's values of the expressions in a patch body | once, by the seal |
     | `dependents` | a target that a selected object owns, and that object's uid | by the seal |
     | `tables` | the tables that the `where` of a plan looks up | once, by the survey |
+    | `missing_keys` | a key that expressions did not find in a table | once, by the survey |
     | `earlier_writes` | the `wrote` and `replaced` of an outcome that was deleted | at that time |
     | `reasons` | the outcome that each reason belongs to | at creation, and by later versions |
 
@@ -123,6 +124,11 @@ CREATE TABLE dependents (
 # the files may have changed. By itself, as COMPUTED.
 ROWS: Final = """
 CREATE TABLE tables (content BLOB NOT NULL);
+"""
+
+# What expressions looked up and did not find; for people, and not sealed. By itself, as COMPUTED.
+MISSING_KEYS: Final = """
+CREATE TABLE missing_keys (name TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL);
 """
 
 TABLES: Final = """

@@ -4,7 +4,7 @@ It shows counts by place and some changes of fields as before -> after. Before t
 question shows the servers and the number of objects.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -66,6 +66,8 @@ class Preview(msgspec.Struct, frozen=True):
     empty: Sequence[PreviewPlace] = ()
     """Clusters and named namespaces in which nothing matches; the kind and the rest may be ""."""
     forecast: Forecast | None = None
+    missing_keys: Sequence[tuple[str, str, int]] = ()
+    """Table, key and number of lookups of each key that is in no row of its table."""
     dependents: Mapping[str, Tally] = {}
     """The targets that selected objects own, by kind; `places` counts them, too."""
 
@@ -147,8 +149,14 @@ def as_json(preview: Preview) -> dict[str, Json]:
         ],
         "inconsistent": list(summary.inconsistent),
         "undecided": list(preview.undecided),
+        "missingKeys": keys_as_json(preview.missing_keys),
         "warnings": warnings_as_json(summary),
     }
+
+
+def keys_as_json(keys: Iterable[tuple[str, str, int]]) -> list[Json]:
+    """Return the keys that are in no row of their table, with the number of lookups."""
+    return [{"table": table, "key": key, "count": count} for table, key, count in keys]
 
 
 def _with_empty(preview: Preview) -> dict[PreviewPlace, Tally]:

@@ -4,6 +4,8 @@ Covered: apply, a second apply that sends nothing, undo; previews; refusals; the
 Left out: what single expressions yield (tests/cel), and the child process (tests/evaluation).
 """
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,6 +149,28 @@ def test_a_failing_expression_refuses_the_plan_with_counts_and_cause(
     assert "patch.labels.cc: the table costs has no row '" in refused.err
     assert "guards.onError: skip" in refused.err
     assert server.sent() == 0
+
+
+def test_a_refusal_in_json_has_all_missing_keys_with_counts(
+    server: SandboxServer, tool: Tool, call: Caller
+) -> None:
+    tool.write("costs.csv", "team,centre\nnobody,1\n")
+    file = write(
+        tool,
+        {"labels": {"cc": {"cel": "tables.costs[object.metadata.namespace].centre"}}},
+        tables={"costs": {"file": "costs.csv", "key": "team"}},
+    )
+
+    refused = call("apply", file, "--yes", "-o", "json")
+
+    counts = Counter(name.partition("/")[0] for name in jobs(server))
+    missing = [{"table": "costs", "key": key, "count": counts[key]} for key in counts]
+    assert refused.code == 2
+    assert refused.json["objects"] == len(jobs(server))
+    assert sorted(refused.json["missingKeys"], key=str) == sorted(missing, key=str)
+    skipping = {**json.loads(file.read_text()), "guards": {"onError": "skip"}}
+    planned = ok(call("plan", tool.write("plan.yaml", skipping), "-o", "json"))
+    assert planned["missingKeys"] == refused.json["missingKeys"]
 
 
 def test_objects_for_which_an_expression_fails_may_be_skipped(

@@ -23,6 +23,7 @@ from tests.e2e.tool import Tool, end, eventually
 from tests.e2e.trials import (
     APPEND,
     APPLY,
+    COMPUTED,
     INTERRUPTED,
     KILLED,
     MERGE,
@@ -39,7 +40,9 @@ pytestmark = pytest.mark.control_plane
 
 TARGETS = 150
 PACE = {"rate": "300/s", "burst": 20, "concurrency": 16}
-BODIES = pytest.mark.parametrize("body", [MERGE, APPEND], ids=["merge", "append"])
+BODIES = pytest.mark.parametrize(
+    "body", [MERGE, APPEND, COMPUTED], ids=["merge", "append", "computed"]
+)
 
 
 @pytest.fixture
@@ -110,7 +113,9 @@ def test_cut_connections_lose_and_repeat_nothing(
     assert wire.interferences() > 5
 
 
-@pytest.mark.parametrize("body", [MERGE, APPEND, APPLY], ids=["merge", "append", "apply"])
+@pytest.mark.parametrize(
+    "body", [MERGE, APPEND, APPLY, COMPUTED], ids=["merge", "append", "apply", "computed"]
+)
 def test_replaced_answers_lose_and_repeat_nothing_and_undo_leaves_nothing_of_ours(
     control_plane: ControlPlane, tool: Tool, generator: random.Random, body: Body
 ) -> None:

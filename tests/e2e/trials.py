@@ -45,6 +45,8 @@ class Body:
     """An object -> the marks that it carries."""
     gathers: bool
     """Whether marks are added to those of earlier runs, or replace them."""
+    where: str = ""
+    """An expression that selects the objects, beside the selector."""
 
     def expected(self, runs: int) -> list[str]:
         """Return the marks that an object must have after this number of runs."""
@@ -72,6 +74,15 @@ APPLY = Body(
     lambda value: {"apply": {"metadata": {"labels": {KEY: value}}}},
     MERGE.shown,
     gathers=False,
+)
+# A computed list: what is appended twice, or computed twice, is seen.
+COMPUTED = Body(
+    "computed values",
+    APPEND.kind,
+    lambda value: {"merge": {"spec": {"marks": {"cel": f"object.spec.marks + ['{value}']"}}}},
+    APPEND.shown,
+    gathers=True,
+    where="has(object.spec.marks) && object.metadata.labels.app == 'etl'",
 )
 
 
@@ -117,7 +128,13 @@ class Fleet:
     def plan(self, **more: Any) -> dict[str, Any]:
         """Return the plan of the current run."""
         kind = f"{self.body.kind.plural}.{self.body.kind.group}"
-        block = {"kinds": [kind], "namespaces": [self.namespace], "selector": "app=etl"}
+        block: dict[str, Any] = {
+            "kinds": [kind],
+            "namespaces": [self.namespace],
+            "selector": "app=etl",
+        }
+        if self.body.where:
+            block["where"] = self.body.where
         return plan("ordeal", block, patch=self.body.patch(mark(self.runs)), **more)
 
     def violations(self) -> Iterator[str]:

@@ -236,6 +236,7 @@ def test_the_json_has_the_same_content() -> None:
         ],
         "inconsistent": [],
         "undecided": [],
+        "missingKeys": [],
         "warnings": [],
     }
 

@@ -199,6 +199,7 @@ async def _fill(
         refuse_clashes(survey.clashes, survey.first_clash)
     if plan.guards.on_error == "refuse":
         refuse_errors(survey.errors)
+    journal.note_missing_keys(survey.errors.keys())
     # Once each: there is a query for each name of an object.
     refuse_none(survey.found, list(dict.fromkeys(map(str, list_queries))))
     for name in survey.inconsistent:
