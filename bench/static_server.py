@@ -60,20 +60,21 @@ class NoNginxError(Exception):
 
 
 @contextmanager
-def static_server(folder: Path, *, jobs: int, label: str) -> Iterator[str]:
+def static_server(folder: Path, *, jobs: int, label: str, cluster: int = 0) -> Iterator[str]:
     """Serve `jobs` Jobs, PATCHed ones with `label` (KEY=VALUE); yield the server's URL.
 
-    Raises NoNginxError, with the command that installs it, if nginx is missing.
+    Two servers with different numbers `cluster`, from 0 to 9, have different objects. Raises
+    NoNginxError, with the command that installs it, if nginx is missing.
     """
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
     if nginx is None:
         raise NoNginxError("there is no nginx here; on Debian: apt-get install nginx-light")
-    _write_documents(folder, jobs)
+    _write_documents(folder, jobs, cluster)
     (port,) = free_ports(1)
     configuration = folder / "nginx.conf"
     configuration.write_text(
         _CONFIGURATION.format(
-            folder=folder, port=port, group=_GROUP, object=_OBJECT, patched=_patched(label)
+            folder=folder, port=port, group=_GROUP, object=_OBJECT, patched=_patched(label, cluster)
         )
     )
     process = Process([nginx, "-c", str(configuration), "-p", str(folder)], folder / "nginx.log")
@@ -98,7 +99,7 @@ def write_kubeconfig(path: Path, server: str) -> Path:
     return path
 
 
-def _write_documents(folder: Path, jobs: int) -> None:
+def _write_documents(folder: Path, jobs: int, cluster: int) -> None:
     version = {"groupVersion": "batch/v1", "version": "v1"}
     group = {"name": "batch", "versions": [version], "preferredVersion": version}
     resource = {
@@ -120,27 +121,30 @@ def _write_documents(folder: Path, jobs: int) -> None:
             "kind": "PartialObjectMetadataList",
             "apiVersion": "meta.k8s.io/v1",
             "metadata": {"resourceVersion": "1", "continue": "" if last else str(number + 1)},
-            "items": [_job(index) for index in range(start, min(start + PAGE, jobs))],
+            "items": [_job(index, cluster) for index in range(start, min(start + PAGE, jobs))],
         }
     for name, document in documents.items():
         (folder / f"{name}.json").write_text(json.dumps(document, separators=(",", ":")))
 
 
-def _job(index: int) -> dict[str, Json]:
-    metadata = _identity(f"bench-{index % _NAMESPACES:02}", f"{index:06}")
+def _job(index: int, cluster: int) -> dict[str, Json]:
+    metadata = _identity(f"bench-{index % _NAMESPACES:02}", f"{index:06}", cluster)
     return {"metadata": metadata | {"resourceVersion": str(1000 + index), "labels": _LABELS}}
 
 
-def _identity(namespace: str, digits: str) -> dict[str, Json]:
+def _identity(namespace: str, digits: str, cluster: int) -> dict[str, Json]:
     """Return the metadata that identify a Job; nginx inserts what its location captures."""
-    uid = f"00000000-0000-0000-0000-000000{digits}"
+    uid = f"0000000{cluster}-0000-0000-0000-000000{digits}"
     return {"name": f"job-{digits}", "namespace": namespace, "uid": uid}
 
 
-def _patched(label: str) -> str:
+def _patched(label: str, cluster: int) -> str:
     """Return the answer to a PATCH, of realistic size; nginx inserts namespace and number."""
     key, _, value = label.partition("=")
-    metadata = _identity("$1", "$2") | {"resourceVersion": "1", "labels": _LABELS | {key: value}}
+    metadata = _identity("$1", "$2", cluster) | {
+        "resourceVersion": "1",
+        "labels": _LABELS | {key: value},
+    }
     managed = {"manager": "bench", "operation": "Update", "apiVersion": "batch/v1"}
     fields: Json = {f"f:field-{n}": {".": {}, "f:value": {}} for n in range(20)}
     # Most of a real answer's size, since servers record each field that a manager has set.

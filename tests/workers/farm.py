@@ -1,0 +1,170 @@
+"""Many simulated clusters in one process, and what their servers saw.
+
+As a program it serves sandboxes of TFJobs until its stdin is closed, and prints their addresses.
+`Farm` starts it, and asks each server for its counters and its objects.
+"""
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self, TypeAlias
+
+from fleetpatch.sandbox.apiserver.discovery import JOB_KINDS
+from fleetpatch.sandbox.apiserver.store import StoredObject
+from fleetpatch.sandbox.server import Sandbox, SandboxOptions
+from tests.sandbox.serving import Client
+
+(_TFJOBS,) = [kind for kind in JOB_KINDS if kind.plural == "tfjobs"]
+_PATH = "/apis/kubeflow.org/v1/namespaces/team-a/tfjobs"
+
+Key: TypeAlias = tuple[str, str]
+"""The names of a cluster and of an object."""
+
+
+def made(cluster: int, number: int, app: str) -> StoredObject:
+    """Return a TFJob to whose `spec.marks` a JSON Patch can append."""
+    metadata = {
+        "name": f"{app}-{number:05}",
+        "namespace": "team-a",
+        "uid": f"{cluster:08}-0000-4000-8000-{number:011}{app == 'etl':d}",
+        "creationTimestamp": "2026-03-01T12:00:00Z",
+        "generation": 1,
+        "labels": {"app": app},
+    }
+    return {
+        "apiVersion": "kubeflow.org/v1",
+        "kind": "TFJob",
+        "metadata": metadata,
+        "spec": {"marks": []},
+    }
+
+
+async def serve(clusters: int, targets: int, others: int) -> None:
+    """Serve until stdin is closed."""
+    async with AsyncExitStack() as stack:
+        servers = []
+        for cluster in range(clusters):
+            sandbox = await stack.enter_async_context(Sandbox.start(SandboxOptions(jobs=0)))
+            found = [made(cluster, number, "etl") for number in range(targets)]
+            found += [made(cluster, number, "serve") for number in range(others)]
+            sandbox.store.load(_TFJOBS, found)
+            servers.append(sandbox.ready.server)
+        print(json.dumps(servers), flush=True)  # noqa: T201 - read by `Farm`
+        await asyncio.to_thread(sys.stdin.read)
+
+
+class Farm:
+    """The clusters of a running program; `targets` objects of each have the label `app=etl`."""
+
+    def __init__(self, servers: list[str], targets: int) -> None:
+        self.clusters = {f"c{number:03}": server for number, server in enumerate(servers)}
+        self.targets = targets
+        self._clients = {name: Client(server) for name, server in self.clusters.items()}
+        self.versions = {key: item["metadata"]["resourceVersion"] for key, item in self.objects()}
+
+    @classmethod
+    @contextmanager
+    def start(cls, clusters: int, targets: int, others: int = 5) -> Iterator[Self]:
+        """Serve until the block ends."""
+        words = [sys.executable, "-m", "tests.workers.farm", *map(str, (clusters, targets, others))]
+        root = Path(__file__).parents[2]
+        with subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
+        ) as process:
+            assert process.stdout is not None
+            farm = cls(json.loads(process.stdout.readline()), targets)
+            try:
+                yield farm
+            finally:
+                for client in farm._clients.values():
+                    client.close()
+                process.communicate()
+
+    def kubeconfig(self) -> dict[str, Any]:
+        """Return a kubeconfig with a context for each cluster."""
+        names = self.clusters.items()
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": {"server": server}} for name, server in names],
+            "users": [{"name": "nobody", "user": {}}],
+            "contexts": [
+                {"name": name, "context": {"cluster": name, "user": "nobody"}} for name, _ in names
+            ],
+        }
+
+    def objects(self) -> Iterator[tuple[Key, Any]]:
+        """Yield all objects of all clusters."""
+        for cluster, client in self._clients.items():
+            answer = client.request("GET", _PATH)
+            for item in answer.body["items"]:
+                yield (cluster, item["metadata"]["name"]), item
+
+    def received(self) -> int:
+        """Count all PATCHes that arrived; quicker than `patches`."""
+        return sum(
+            client.request("GET", "/_sandbox/counters").body["requests"].get("patch", 0)
+            for client in self._clients.values()
+        )
+
+    def patches(self) -> Counter[Key]:
+        """Count the PATCHes that arrived, by object."""
+        counts: Counter[Key] = Counter()
+        for cluster, client in self._clients.items():
+            for path, count in client.request("GET", "/_sandbox/patches").body.items():
+                counts[cluster, path.rpartition("/")[2]] = count
+        return counts
+
+
+class OtherWriter:
+    """Sets a label of its own on random targets of a farm while the block runs."""
+
+    def __init__(self, farm: Farm, generator: random.Random, pause: float = 0.02) -> None:
+        self._farm, self._generator, self._pause = farm, generator, pause
+        self._lock, self._enough = threading.Lock(), threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self.writes: Counter[Key] = Counter()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join()
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Pause the writes while the block runs."""
+        with self._lock:
+            yield
+
+    def _write(self) -> None:
+        clients = {name: Client(server) for name, server in self._farm.clusters.items()}
+        kind = "application/merge-patch+json"
+        while not self._enough.wait(self._pause):
+            cluster = self._generator.choice(list(clients))
+            name = f"etl-{self._generator.randrange(self._farm.targets):05}"
+            body = {"metadata": {"labels": {"other": str(self.writes.total())}}}
+            with self._lock:
+                clients[cluster].request("PATCH", f"{_PATH}/{name}", body, kind)
+                self.writes[cluster, name] += 1
+        for client in clients.values():
+            client.close()
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process that imports this project, with these variables."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **variables}
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(*map(int, sys.argv[1:])))
