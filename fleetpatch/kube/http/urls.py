@@ -90,9 +90,11 @@ class Urls:
         return prefix + _segment(target.name)
 
     def _collection(self, resource: Resource, namespace: str) -> str:
-        root = f"/apis/{resource.group}" if resource.group else "/api"
+        # Discovery's groups and versions are a server's words as well.
+        root = f"/apis/{_segment(resource.group)}" if resource.group else "/api"
         inside = f"/namespaces/{_segment(namespace)}" if namespace else ""
-        return f"{self._root}{root}/{resource.version}{inside}/{_segment(resource.plural)}"
+        plural = _segment(resource.plural)
+        return f"{self._root}{root}/{_segment(resource.version)}{inside}/{plural}"
 
 
 def _segment(name: str) -> str:

@@ -1,11 +1,15 @@
 """The query parameters of a PATCH, by provider, kind and options.
 
-Covered: every kind of both tables, what is left out, quoting, no dry run where the kind does
-not have one, how an apply is sent. Left out: the rest of a URL (test_patch), and the earlier
-refusal of such a dry run (tests of the campaign).
+Covered: every kind of both tables, what is left out, quoting of any name, no dry run where the
+kind does not have one, how an apply is sent. Left out: the rest of a URL (test_patch), and the
+earlier refusal of such a dry run (tests of the campaign).
 """
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection
@@ -53,6 +57,21 @@ def test_a_plain_patch_has_only_its_field_manager() -> None:
     assert query(ProviderName.KUBERNETES, BATCH_JOB) == {"fieldManager": "fleetpatch"}
     assert query(ProviderName.CCI, VOLCANO_JOB) == {"fieldManager": "fleetpatch"}
     assert query(ProviderName.CCI, TF_JOB) == {}
+
+
+@given(*[st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)] * 5)
+def test_no_name_leads_to_another_path_or_ends_the_request_line(
+    group: str, version: str, plural: str, namespace: str, name: str
+) -> None:
+    resource = Resource(group, version, plural, "Kind")
+    request = PatchRequest(PatchType.MERGE, b"{}", PLAIN)
+    sent = Urls("https://x").patch(target(name, resource, namespace), request, dry_run=False)
+
+    path, _, query = sent.raw_path_qs.partition("?")
+    assert query == "fieldManager=fleetpatch"
+    assert re.fullmatch(r"/apis/[^/]+/[^/]+/namespaces/[^/]+/[^/]+/[^/]+", path)
+    assert re.fullmatch(r"[!-~]+", path)
+    assert not {".", ".."} & set(path.split("/"))
 
 
 def test_values_are_quoted() -> None:
