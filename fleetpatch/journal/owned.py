@@ -77,7 +77,8 @@ LEFT JOIN owner_documents n ON n.cluster = f.cluster AND n.uid = f.root
 WHERE f.cluster = ? AND f.id > ? ORDER BY f.id LIMIT ?
 """
 
-_seen: Final = msgspec.msgpack.Decoder(Seen)
+# Not msgpack, which has no numbers of more than 64 bits.
+_seen: Final = msgspec.json.Decoder(Seen)
 
 
 class OwnedObjects:
@@ -119,7 +120,7 @@ class OwnedObjects:
             for seen in items
             for owner in owners_of(seen)
         ]
-        encode = msgspec.msgpack.encode
+        encode = msgspec.json.encode
         rows = [(number, seen.uid, of_kind, encode(seen)) for seen in items if owners_of(seen)]
         with self._database.transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO owner_links VALUES (?, ?, ?, ?)", links)
