@@ -179,17 +179,35 @@ def test_a_repeated_owner_reference_is_stored_once(running: SandboxThread, path:
     assert answer.body["metadata"]["ownerReferences"] == [OWNER, other]
 
 
-def test_an_object_with_a_repeated_finalizer_has_no_managers(
+REPEATED = {"metadata": {"finalizers": ["example.com/a", "example.com/a"]}}
+
+
+def test_on_an_old_server_an_object_with_a_repeated_finalizer_has_no_managers(
+    running_1_20: SandboxThread,
+) -> None:
+    path = create(running_1_20, "one", kind="tfjobs.kubeflow.org")
+    assert apply(running_1_20, path, labels={"a": "b"}).status == 200
+
+    answer = running_1_20.client.request("PATCH", path, REPEATED, MERGE)
+
+    assert answer.body["metadata"]["finalizers"] == REPEATED["metadata"]["finalizers"]
+    assert "managedFields" not in answer.body["metadata"]
+    assert apply(running_1_20, path, labels={"a": "c"}).status == 500
+
+
+def test_a_current_server_tracks_an_object_with_a_repeated_finalizer(
     running: SandboxThread, path: str
 ) -> None:
     assert apply(running, path, labels={"a": "b"}).status == 200
-    body = {"metadata": {"finalizers": ["example.com/a", "example.com/a"]}}
 
-    answer = running.client.request("PATCH", path, body, MERGE)
+    answer = running.client.request("PATCH", path, REPEATED, MERGE)
+    applied = apply(running, path, labels={"a": "c"})
 
-    assert answer.body["metadata"]["finalizers"] == body["metadata"]["finalizers"]
-    assert "managedFields" not in answer.body["metadata"]
-    assert apply(running, path, labels={"a": "c"}).status == 500
+    owned = [entry["fieldsV1"]["f:metadata"] for entry in answer.body["metadata"]["managedFields"]]
+    finalizers: Any = {".": {}, 'v:"example.com/a"': {}}
+    assert [one.get("f:finalizers") for one in owned] == [None, finalizers]
+    assert applied.status == 200
+    assert applied.body["metadata"]["finalizers"] == REPEATED["metadata"]["finalizers"]
 
 
 @pytest.mark.parametrize(

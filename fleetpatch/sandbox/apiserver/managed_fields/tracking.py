@@ -84,7 +84,7 @@ class Tracker:
     def created(self, document: StoredObject, writer: Writer) -> Managed:
         """The owners of a new object: its writer owns all of it.
 
-        An object with ambiguous list entries has no owners.
+        An object with ambiguous list entries has no owners on an old server.
         """
         if self.is_ambiguous(document):
             return {}
@@ -144,8 +144,11 @@ class Tracker:
         return after, _timed(owners, managed, moved, writer.time)
 
     def is_ambiguous(self, document: StoredObject) -> bool:
-        """Whether lists of the object have duplicate entries, so that it has no owners."""
-        return any(mistakes(document, self.rule))
+        """Whether lists of the object have duplicate entries, so that it has no owners.
+
+        Current servers track such objects (structured-merge-diff 4.4): all equal entries are one.
+        """
+        return self._legacy and any(mistakes(document, self.rule))
 
     @property
     def _legacy(self) -> bool:
