@@ -78,6 +78,11 @@ class Lane:
         return self.patcher.context.cluster.name
 
     @property
+    def worker(self) -> str:
+        """Empty: this process sends the lane's requests."""
+        return ""
+
+    @property
     def in_flight(self) -> int:
         """The number of requests that are not answered yet."""
         return self.patcher.context.pacer.in_flight

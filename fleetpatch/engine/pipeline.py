@@ -44,6 +44,11 @@ class RunLane(Protocol):
         ...
 
     @property
+    def worker(self) -> str:
+        """The name of the worker that sends the lane's requests; empty if this process does."""
+        ...
+
+    @property
     def in_flight(self) -> int:
         """The number of requests that are not answered yet."""
         ...

@@ -4,6 +4,7 @@ It goes through the heartbeat file, so that a reader needs no access to the run 
 """
 
 from collections.abc import Mapping
+from typing import Self
 
 import msgspec
 
@@ -56,6 +57,17 @@ class Wave(msgspec.Struct, frozen=True, rename="camel"):
     next_at: float | None = None
 
 
+class WorkerLoad(msgspec.Struct, frozen=True, rename="camel"):
+    """What a worker does at the moment: its clusters with work, and its requests in flight."""
+
+    clusters: int = 0
+    in_flight: int = 0
+
+    def __add__(self, other: Self) -> "WorkerLoad":
+        """Return the sum of both."""
+        return WorkerLoad(self.clusters + other.clusters, self.in_flight + other.in_flight)
+
+
 class Live(msgspec.Struct, frozen=True, rename="camel"):
     """How a session gets on.
 
@@ -63,6 +75,7 @@ class Live(msgspec.Struct, frozen=True, rename="camel"):
     (`rate_overall`), without planning, pauses and waits. `limited_by` says for each cluster what
     limits its pace. `waits_for` says what the session waits for, if it sends nothing. `ends_at` is
     when the run is expected to end, in seconds since the epoch; None if that cannot be known.
+    `workers` are those that send requests, by name; empty if the session itself does.
     """
 
     rate_now: float
@@ -72,6 +85,7 @@ class Live(msgspec.Struct, frozen=True, rename="camel"):
     waits_for: str = ""
     wave: Wave | None = None
     ends_at: float | None = None
+    workers: Mapping[str, WorkerLoad] = {}
 
 
 class Report(msgspec.Struct, frozen=True, rename="camel"):

@@ -13,7 +13,16 @@ from fleetpatch.model.steering import PaceInForce, pace_in_force
 from fleetpatch.model.text import clean
 from fleetpatch.report.summary import foot_lines, head_lines, outcome_lines
 from fleetpatch.report.table import table
-from fleetpatch.report.wording import command, duration, moment, number, rate, steered, window_text
+from fleetpatch.report.wording import (
+    command,
+    duration,
+    moment,
+    number,
+    rate,
+    several,
+    steered,
+    window_text,
+)
 
 PLACES_SHOWN: Final = 10
 """Rows of a table of places; the others share the last one."""
@@ -68,6 +77,12 @@ def _live(live: Live) -> Iterator[str]:
         f"Pace:     {rate(live.rate_now)} now, {rate(live.rate_overall)} overall,"
         f" {number(live.in_flight)} in flight"
     )
+    if live.workers:
+        loads = (
+            f"{clean(name)} ({several(one.clusters, 'cluster')}, {number(one.in_flight)} in flight)"
+            for name, one in sorted(live.workers.items())
+        )
+        yield f"Workers:  {', '.join(loads)}"
     if live.waits_for:
         yield f"Waits:    {clean(live.waits_for)}"
     for cluster, words in live.limited_by.items():
@@ -169,10 +184,19 @@ def status_as_json(status: Status) -> dict[str, Json]:
         },
         "inFlight": live.in_flight if live else 0,
         "limitedBy": dict(live.limited_by) if live else {},
+        "workers": _workers_as_json(live),
         "waitsFor": live.waits_for if live else "",
         "wave": _wave_as_json(live),
         "endsAt": rfc3339(live.ends_at) if live else None,
         "topReasons": [_reason_as_json(status, *one) for one in top_reasons(summary)],
+    }
+
+
+def _workers_as_json(live: Live | None) -> Json:
+    loads = live.workers if live else {}
+    return {
+        name: {"clusters": load.clusters, "inFlight": load.in_flight}
+        for name, load in loads.items()
     }
 
 

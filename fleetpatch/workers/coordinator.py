@@ -280,7 +280,7 @@ class Coordinator:
         for lane in sorted(waiting, key=lambda one: (-one.weight, one.cluster)):
             worker = min(ready, key=lambda one: (one.load, len(one.lanes)))
             self._epoch += 1
-            lane.begin(self._epoch)
+            lane.begin(self._epoch, worker.name)
             self._shards[self._epoch] = lane, worker
             worker.lanes.append(lane)
             events.shard_started(self._log, lane.cluster, worker=worker.name)

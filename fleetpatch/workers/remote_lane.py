@@ -86,6 +86,7 @@ class RemoteLane:
         self.in_flight = 0
         self.pace = Pace(ceilings.concurrency, ceilings.rate, PaceCause.WORK)
         self.epoch: Epoch = 0
+        self.worker = ""
         self.is_leaving = False
         self.stopped_at: float | None = None
         self._journal, self._listeners, self._clock = journal, listeners, clock
@@ -161,9 +162,9 @@ class RemoteLane:
 
     # For the coordinator
 
-    def begin(self, epoch: Epoch) -> None:
-        """Begin an epoch: the calls of earlier ones are void."""
-        self.epoch, self.is_leaving = epoch, False
+    def begin(self, epoch: Epoch, worker: str = "") -> None:
+        """Begin an epoch, at the worker with this name: the calls of earlier ones are void."""
+        self.epoch, self.worker, self.is_leaving = epoch, worker, False
         self._handed_out.clear()
         self._last_claim = None
         self.in_flight = 0

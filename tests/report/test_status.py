@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fleetpatch.model.live import Holder, Live, Sample, Status, Wave
+from fleetpatch.model.live import Holder, Live, Sample, Status, Wave, WorkerLoad
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import RunState, Summary, Tally, Usage, WaveProgress, WindowState
 from fleetpatch.model.steering import Action, Request
@@ -98,6 +98,15 @@ def test_a_wait_is_named_with_its_time() -> None:
 def test_an_end_that_cannot_be_known_is_not_guessed() -> None:
     assert "Ends:     not known yet" in text(live(rate_overall=0.0, ends_at=None))
     assert "Ends:     not known\n" in text(live(ends_at=None))
+
+
+def test_workers_are_named_with_what_they_do() -> None:
+    loads = {"gpu-2": WorkerLoad(1, 8), "gpu-1": WorkerLoad(2, 1600)}
+    status = live(workers=loads)
+
+    line = "Workers:  gpu-1 (2 clusters, 1,600 in flight), gpu-2 (1 cluster, 8 in flight)"
+    assert line in text(status)
+    assert status_as_json(status)["workers"]["gpu-1"] == {"clusters": 2, "inFlight": 1600}
 
 
 def test_a_session_that_is_silent_is_said_to_be() -> None:

@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 from msgspec.structs import replace
 
 from fleetpatch.engine.pipeline import RunLane
-from fleetpatch.model.live import Live, Report, Sample, Wave
+from fleetpatch.model.live import Live, Report, Sample, Wave, WorkerLoad
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Progress
@@ -168,8 +168,18 @@ class LiveCounts:
             waits_for=self._waits_for,
             wave=wave and Wave(wave.number, wave.of, wave.starts_at, next_at),
             ends_at=ends_at,
+            workers=self._workers(),
         )
         return Report(summary, live, dict(self._samples))
+
+    def _workers(self) -> dict[str, WorkerLoad]:
+        """Return what each worker does; empty if this process sends all requests."""
+        loads: dict[str, WorkerLoad] = {}
+        for lane in self._lanes:
+            if lane.worker:
+                load = loads.get(lane.worker, WorkerLoad())
+                loads[lane.worker] = load + WorkerLoad(1, lane.in_flight)
+        return loads
 
     def _limits(self) -> dict[str, str]:
         """Return what limits the pace of each cluster that something limits."""
