@@ -1,0 +1,82 @@
+"""People and limits steer a run whose requests workers send.
+
+Covered: status names the workers; pace, pause and cancel; a halt by maxFailures; a window.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandboxes import sandbox
+from tests.e2e.tool import Tool, end, eventually
+from tests.workers.conftest import Clusters, Dask
+
+SLOW = {"rate": "1/s", "concurrency": 2}
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def status(clusters: Clusters) -> Any:
+    """Return the status of the run."""
+    return clusters.tool.run("status", "spread", "-o", "json").json
+
+
+def test_status_names_the_workers_and_a_pause_and_a_changed_pace_reach_them(
+    dask: Dask, clusters: Clusters
+) -> None:
+    assert clusters.tool.run("plan", clusters.appending("new", pace=SLOW)).code == 0
+    words = ("spread", "--yes", "--workers", dask.address)
+    process = clusters.tool.start("apply", *words)
+    eventually(lambda: bool(status(clusters)["workers"]), "the workers are named", 60)
+    loads = status(clusters)["workers"]
+    assert set(loads) <= {"0", "1"}
+    assert clusters.tool.run("pause", "spread").code == 0
+    ended = end(process, 100)
+
+    assert ended.code == 5, ended.err
+    assert status(clusters)["causeCode"] == "pause-requested"
+    assert all(not one["inDoubt"] for one in clusters.tool.targets("spread"))
+
+    process = clusters.tool.start("resume", *words)
+    eventually(lambda: bool(status(clusters)["workers"]), "the workers are named", 60)
+    assert clusters.tool.run("pace", "spread", "--rate", "100/s").code == 0
+    ended = end(process, 100)
+
+    assert ended.code == 0, ended.err
+    assert clusters.appended() == [["new"]] * clusters.targets
+
+
+def test_cancel_ends_the_run_for_all_workers(dask: Dask, clusters: Clusters) -> None:
+    assert clusters.tool.run("plan", clusters.appending("new", pace=SLOW)).code == 0
+    process = clusters.tool.start("apply", "spread", "--yes", "--workers", dask.address)
+    eventually(lambda: bool(status(clusters)["workers"]), "the workers are named", 60)
+    assert clusters.tool.run("cancel", "spread").code == 0
+    ended = end(process, 100)
+
+    assert ended.code == 4, ended.err
+    applied = status(clusters)["outcomes"]["applied"]
+    assert sum(one == ["new"] for one in clusters.appended()) == applied < clusters.targets
+
+
+def test_one_failure_too_many_halts_the_shards_of_all_workers(
+    dask: Dask, tool: Tool, clusters: Clusters
+) -> None:
+    chaos = {"rules": [{"status": 422, "names": ["*"], "methods": ["PATCH"]}]}
+    (tool.folder / "bad").mkdir()
+    with sandbox(Tool(tool.folder / "bad"), jobs=50, chaos=chaos) as bad:
+        config = json.loads(dask.kubeconfig.read_text())
+        own = json.loads(bad.kubeconfig.read_text())
+        config["clusters"][0]["cluster"] = own["clusters"][0]["cluster"]
+        config["users"][0]["user"] = own["users"][0]["user"]
+        for path in (dask.kubeconfig, tool.folder / "kubeconfig"):
+            path.write_text(json.dumps(config))
+        file = clusters.plan("new", pace=SLOW, limits={"maxFailures": 1})
+        ended = tool.run("apply", file, "--yes", "-o", "json", "--workers", dask.address)
+
+    assert ended.code == 4, ended.err
+    assert ended.json["causeCode"] == "max-failures"
+    in_flight = SLOW["concurrency"]
+    assert isinstance(in_flight, int)
+    assert 1 < ended.json["outcomes"]["failed"] <= 2 + in_flight
+    assert ended.json["outcomes"]["applied"] < 2 * clusters.targets // 3
