@@ -96,7 +96,10 @@ class Language:
             return self._environment.compile(text)
         except CompileError as error:
             known = list(self._names)
-            raise CompileError([reworded(one, text, known) for one in error.mistakes]) from None
+            # A part with a mistake has the type `*error*`, which is the mistake of what uses it.
+            causes = [one for one in error.mistakes if "*error*" not in one.what]
+            found = [reworded(one, text, known) for one in causes or error.mistakes]
+            raise CompileError(found) from None
 
     def _complete(self, compiled: Compiled, text: str) -> Node:
         node = syntax.decode(compiled.serialized)

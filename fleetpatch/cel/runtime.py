@@ -183,7 +183,8 @@ class Program:
             if value.type().name() != ERROR:
                 return value.plain_value()
             text = str(value.plain_value())
-        except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        # SystemError: the binding raises it for an optional within a list.
+        except (RuntimeError, ValueError, TypeError, OverflowError, SystemError) as error:
             text = str(error)
         raise EvaluationError(text)
 

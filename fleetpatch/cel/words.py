@@ -11,7 +11,7 @@ from fleetpatch.cel.runtime import Mistake
 
 _UNDECLARED: Final = re.compile(r"undeclared reference to '(.+?)' \(in container ''\)")
 _OVERLOAD: Final = re.compile(r"found no matching overload for '(.+?)' applied to '(.*)'")
-_OPERATOR: Final = re.compile(r"_?(\W+?)_?")
+_OPERATOR: Final = re.compile(r"[\W_]+")
 _NO_KEY: Final = re.compile(r'NOT_FOUND: Key not found in map : "?(.*?)"?$', re.DOTALL)
 _CODE: Final = re.compile(r"^[A-Z_]{4,}: ")
 _TYPES: Final = MappingProxyType(
@@ -21,6 +21,7 @@ _TYPES: Final = MappingProxyType(
 _SYNTAX: Final = MappingProxyType(
     {
         r"mismatched input '<EOF>'": "the expression ends too early; complete it",
+        r"missing '(.*?)' at": r"'\1' is missing",
         r"token recognition error at: '(\")": "the quotes are not closed",
         r"token recognition error at: '(.*)'": r"'\1' is not a part of CEL; remove it",
         r"(?:extraneous|mismatched) input '(.*?)'": r"'\1' is not allowed here",
@@ -97,10 +98,9 @@ def _roots(known: Iterable[str]) -> Iterable[str]:
 def _no_overload(function: str, types: str) -> str:
     for name, word in _TYPES.items():
         types = types.replace(name, word)
-    operator = function.strip("_@") if _OPERATOR.fullmatch(function) else function
-    if function == "_?_:_":
-        operator = "? :"
-    return f"{operator} does not take these types: {types}"
+    # The operands of an operator are underscores in its name: `_[_]`, `_?_:_`.
+    shown = function.replace("_", "") if _OPERATOR.fullmatch(function) else function.strip("@")
+    return f"{shown} does not take these types: {types}"
 
 
 _FUNCTIONS: Final = (

@@ -112,6 +112,8 @@ def _of_where(type_: str) -> str:
             "yields whatever the object has there, and must be true or false; compare it, as in"
             " '... == true'"
         )
+    if type_.startswith(_INNER):
+        return "yields an optional value, and must be true or false; write .orValue(false) after it"
     return f"yields {_named(type_)}, and must be true or false; compare it with something"
 
 
@@ -134,6 +136,4 @@ def _named(type_: str) -> str:
         return "a list"
     if type_.startswith("MAP"):
         return "a map"
-    if type_.startswith(_INNER):
-        return "an optional value; write .orValue(...) after it"
     return _WORDS.get(type_, type_.lower())
