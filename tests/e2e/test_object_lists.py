@@ -143,6 +143,19 @@ def test_a_missing_object_refuses_the_plan_if_the_plan_says_so(
     assert not list((tool.state / "runs").glob("*.run*"))
 
 
+def test_a_list_of_which_nothing_exists_is_refused_with_its_lines(
+    tool: Tool, server: SandboxServer
+) -> None:
+    file = listing(tool, [f"platform/no-{at}" for at in range(1, 9)])
+
+    ended = tool.run("apply", file, "--yes")
+
+    assert ended.code == 2
+    assert f"{FILE}:1: platform/no-1 was not found" in ended.err
+    assert f"{FILE}:5: platform/no-5 was not found; and 3 more; check the names" in ended.err
+    assert server.sent() == 0
+
+
 def test_of_very_many_missing_objects_the_first_are_named(
     tool: Tool, server: SandboxServer
 ) -> None:

@@ -103,7 +103,11 @@ async def expand(
             )
             # Also those that were lost while they were listed: some of their objects are unknown.
             reached = [cluster.name for cluster in reach.reached(clusters)]
-            journal.add(missing_drafts(source, survey, kinds, reached))
+            missing = list(missing_drafts(source, survey, kinds, reached))
+            # Once each: there is a query for each name of an object.
+            looked_at = list(dict.fromkeys(map(str, list_queries)))
+            refuse_none(survey.found, looked_at, [one.detail for one in missing])
+            journal.add(missing)
             journal.leave_out(reach.infos(clusters))
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
             check_coverage(journal, settings.warn)
@@ -200,8 +204,6 @@ async def _fill(
     if plan.guards.on_error == "refuse":
         refuse_errors(survey.errors)
     journal.note_missing_keys(survey.errors.keys())
-    # Once each: there is a query for each name of an object.
-    refuse_none(survey.found, list(dict.fromkeys(map(str, list_queries))))
     for name in survey.inconsistent:
         journal.mark_inconsistent(name)
     return survey

@@ -13,6 +13,8 @@ from fleetpatch.rules.planning.computed import ExpressionErrors
 
 _KEYS: Final = 10
 """Keys without a row that a refusal names."""
+_SHOWN: Final = 5
+"""Listed objects that do not exist, of which a refusal names the first."""
 
 
 def find_unselective(blocks: Sequence[TargetBlock]) -> Iterator[Finding]:
@@ -84,8 +86,18 @@ def refuse_errors(errors: ExpressionErrors) -> None:
     )
 
 
-def refuse_none(found: int, looked_at: Sequence[str]) -> None:
-    """Refuse a plan that matches nothing: the cause is usually a typing mistake."""
+def refuse_none(found: int, looked_at: Sequence[str], missing: Sequence[str] = ()) -> None:
+    """Refuse a plan that matches nothing: the cause is usually a typing mistake.
+
+    `missing` describes listed objects that do not exist.
+    """
+    if found == 0 and missing:
+        others = len(missing) - _SHOWN
+        more = f"; and {others} more" if others > 0 else ""
+        raise NothingMatched(
+            f"the plan does not match any object: {'; '.join(missing[:_SHOWN])}{more}; check the"
+            " names, and the clusters"
+        )
     if found == 0:
         raise NothingMatched(
             "the plan does not match any object; check its names, selectors, kinds and namespaces "
