@@ -1,0 +1,95 @@
+"""Campaigns on the sandbox as a server of Kubernetes 1.36, where its answers matter.
+
+Covered: an atomic map that an apply replaces, nulls in an absent map, discovery in one or two
+requests. Left out: other versions (test_versions), what the sandbox answers (tests/differential).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.tool import Tool, plan
+
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
+OTHERS = {"zone": "a", "disk": "ssd"}
+POD = "spec.template.spec"
+BLOCK = {"kinds": ["jobs.batch"], "namespaces": ["default"], "selector": "app=etl"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SandboxServer]:
+    with sandbox(Tool(tmp_path), jobs=10, namespaces=1) as served:
+        # A suspended Job may still be moved to other nodes.
+        pod = {"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]}
+        spec = {"suspend": True, "template": {"spec": {**pod, "nodeSelector": OTHERS}}}
+        metadata = {"name": "etl", "labels": {"app": "etl"}}
+        answer = served.client.request("POST", JOBS, {"metadata": metadata, "spec": spec})
+        assert answer.status == 201, answer.body
+        yield served
+
+
+@pytest.fixture
+def tool(tmp_path: Path, server: SandboxServer) -> Tool:
+    return Tool(tmp_path, server.kubeconfig)
+
+
+def template(server: SandboxServer) -> Any:
+    return server.client.request("GET", f"{JOBS}/etl").body["spec"]["template"]
+
+
+def test_undo_after_a_forced_apply_restores_every_key_of_an_atomic_map(
+    tool: Tool, server: SandboxServer
+) -> None:
+    selector = {"spec": {"template": {"spec": {"nodeSelector": {"pool": "gpu"}}}}}
+    patch = {"apply": selector, "force": True}
+    file = tool.write("plan.yaml", plan("pool", BLOCK, patch=patch))
+
+    preview = tool.run("plan", file, "-o", "json").json
+    ended = tool.run("apply", "pool", "--yes", "-o", "json")
+
+    (sample,) = preview["samples"]
+    assert preview["undecided"] == []
+    assert sample["before"] == {f"{POD}.nodeSelector": OTHERS}
+    assert ended.json["outcomes"]["applied"] == 1, ended.err
+    assert template(server)["spec"]["nodeSelector"] == {"pool": "gpu"}
+    undone = tool.run("undo", "pool", "--yes", "-o", "json")
+    assert undone.code == 0, undone.err
+    assert template(server)["spec"]["nodeSelector"] == OTHERS
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"metadata": {"annotations": {"note": None}}},
+        {"spec": {"volumes": [{"name": "absent", "$patch": "delete"}]}},
+    ],
+    ids=["null", "delete"],
+)
+def test_a_deletion_in_what_is_absent_changes_nothing(
+    tool: Tool, server: SandboxServer, body: Any
+) -> None:
+    before = template(server)
+    patch = {"strategic": {"spec": {"template": body}}}
+    file = tool.write("plan.yaml", plan("deletion", BLOCK, patch=patch))
+
+    ended = tool.run("apply", file, "--yes", "-o", "json")
+
+    assert ended.code == 0, ended.err
+    assert ended.json["outcomes"]["unchanged"] == 1
+    assert template(server) == before
+
+
+@pytest.mark.parametrize(("kinds", "requests"), [(["jobs.batch"], 1), (["tfjobs"], 2)])
+def test_the_start_of_a_run_needs_one_request_or_two_for_discovery(
+    tool: Tool, server: SandboxServer, kinds: list[str], requests: int
+) -> None:
+    patch = {"labels": {"team": "red"}}
+    file = tool.write("plan.yaml", plan("start", {"kinds": kinds, "selector": "app"}, patch=patch))
+
+    assert tool.run("plan", file).code == 0
+
+    counters = server.client.request("GET", "/_sandbox/counters").body
+    assert counters["requests"]["other"] == requests
