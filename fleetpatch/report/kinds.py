@@ -52,7 +52,7 @@ def _immutable(capability: Capability) -> Json:
     if known is None:
         return None
     fields = [show(path) for path in known.fields]
-    return {"fields": fields, "unless": known.unless, "source": known.source}
+    return {"fields": fields, "exceptions": known.exceptions, "source": known.source}
 
 
 def _facts(capability: Capability) -> Iterator[tuple[str, str]]:
@@ -65,8 +65,8 @@ def _facts(capability: Capability) -> Iterator[tuple[str, str]]:
     yield "source", capability.source
     if known := capability.immutable:
         yield "fixed", ", ".join(show(path) for path in known.fields)
-        if known.unless:
-            yield "unless", known.unless
+        if known.exceptions:
+            yield "but", known.exceptions
         yield "source", known.source
     if keys := keys_of(capability.resource.group):
         yield "keys", f"protected: {', '.join(keys)}"

@@ -31,9 +31,9 @@ def test_without_words_it_shows_what_kubernetes_takes(call: Caller) -> None:
         "  query    dryRun, fieldManager, force, pretty",
         "  source   Kubernetes API reference, PATCH of a built-in",
     ]
-    fixed, unless, source, keys = lines[6:]
+    fixed, exceptions, source, keys = lines[6:]
     assert fixed.startswith("  fixed    spec.completions, spec.selector, spec.template, ")
-    assert unless.startswith("  unless   a suspended Job that never started may get ")
+    assert exceptions.startswith("  but      a suspended Job that never started may get ")
     assert source.startswith("  source   kubernetes.io/docs/concepts/workloads/controllers/job; ")
     assert keys.startswith("  keys     protected: batch.kubernetes.io/*, ")
     assert "custom ones all but strategic" in paragraphs[-1]

@@ -27,11 +27,11 @@ class QueryParameter(StrEnum):
 
 
 class Immutable(msgspec.Struct, frozen=True):
-    """Fields of a kind that cannot be changed, `unless` something holds, and the source."""
+    """Fields of a kind that cannot be changed, the `exceptions`, and the source."""
 
     fields: tuple[Path, ...]
     source: str
-    unless: str = ""
+    exceptions: str = ""
 
 
 class Capability(msgspec.Struct, frozen=True):

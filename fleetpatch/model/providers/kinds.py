@@ -39,7 +39,7 @@ SPARK_APPLICATION: Final = Resource(
 )
 WORKFLOW: Final = Resource("argoproj.io", "v1alpha1", "workflows", "Workflow", "workflow", ("wf",))
 WORKLOAD: Final = Resource(
-    "kueue.x-k8s.io", "v1beta1", "workloads", "Workload", "workload", ("wl",)
+    "kueue.x-k8s.io", "v1beta2", "workloads", "Workload", "workload", ("wl",)
 )
 
 CUSTOM_KINDS: Final = (
@@ -85,19 +85,33 @@ IMMUTABLE: Final = {
         " may change together with parallelism",
     ),
     JOB_SET: Immutable(
-        _spec("replicatedJobs", "managedBy", "successPolicy", "failurePolicy"),
-        "kubernetes-sigs/jobset, pkg/webhooks/jobset_webhook.go, ValidateUpdate",
+        _spec(
+            "replicatedJobs",
+            "managedBy",
+            "network",
+            "successPolicy",
+            "failurePolicy",
+            "startupPolicy",
+            "volumeClaimPolicies",
+        ),
+        "kubernetes-sigs/jobset, api/jobset/v1alpha2/jobset_types.go and"
+        " pkg/webhooks/jobset_webhook.go",
         "a suspended JobSet may get other labels, annotations, nodeSelector, tolerations and"
         " schedulingGates in its templates",
+    ),
+    LEADER_WORKER_SET: Immutable(
+        (("spec", "leaderWorkerTemplate", "subGroupPolicy", "subGroupSize"),),
+        "kubernetes-sigs/lws, pkg/webhooks/leaderworkerset_webhook.go, ValidateUpdate",
     ),
     TRAIN_JOB: Immutable(
         _spec("runtimeRef", "managedBy"),
         "kubeflow/trainer, pkg/apis/trainer/v1alpha1/trainjob_types.go",
     ),
     WORKLOAD: Immutable(
-        _spec("queueName", "priorityClassName", "priorityClassSource"),
-        "kubernetes-sigs/kueue, apis/kueue/v1beta1/workload_types.go",
-        "the Workload has no quota reserved",
+        _spec("podSets", "queueName", "priorityClassRef"),
+        "kubernetes-sigs/kueue, apis/kueue/v1beta2/workload_types.go and"
+        " pkg/webhooks/workload_webhook.go",
+        "only while the Workload has quota reserved",
     ),
 }
 """Fields that cannot be changed, by kind."""
