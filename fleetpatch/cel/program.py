@@ -114,8 +114,13 @@ class Evaluation:
             for block, one in compilation.where.items()
         }
         self._all_values = self._load(everything)
+        self._compilation = compilation
         self._value_reads = compilation.reads(-1, Parts.VALUES)
         self._memo = Memo()
+
+    def names(self, block: int, parts: Parts) -> frozenset[str]:
+        """Return the variables that are read; each other one would be converted for nothing."""
+        return frozenset(self._compilation.reads(block, parts))
 
     def evaluate(self, block: int, data: Mapping[str, Any], parts: Parts = Parts.ALL) -> Result:
         """Evaluate the block's `where`, and for an object that matches the values."""

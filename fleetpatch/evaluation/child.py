@@ -35,7 +35,9 @@ def main() -> None:
     while (message := _read(source)) is not None:
         batch = _batches.decode(message)
         _limit_time(batch.seconds)
-        common = {"cluster": batch.cluster, "now": now}
+        names = evaluation.names(batch.block, batch.parts)
+        every = {"cluster": batch.cluster, "now": now}
+        common = {name: value for name, value in every.items() if name in names}
         sink.write(framed(encode([_result(evaluation, batch, one, common) for one in batch.data])))
         sink.flush()
 

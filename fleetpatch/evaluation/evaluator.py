@@ -120,24 +120,23 @@ class Evaluator:
         self, cluster: str, block: int, subjects: Sequence[Subject], parts: Parts
     ) -> Sequence[Evaluated]:
         reads = self._compilation.reads(block, parts)
-        data = [await self._data(cluster, one, reads) for one in subjects]
+        spaces = await self._spaces(cluster, subjects, reads)
+        data = [_data(one, reads, spaces) for one in subjects]
         async with self._lock:
             found = await self._results(Batch(cluster, block, parts, 0.0, data))
         return [self._evaluated(one, parts) for one in found]
 
-    async def _data(
-        self, cluster: str, subject: Subject, reads: Mapping[str, Tree]
-    ) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        if "object" in reads:
-            data["object"] = projected(subject.object, reads["object"])
-        if "owner" in reads:
-            owner = subject.object if subject.owner is None else subject.owner
-            data["owner"] = projected(owner, reads["owner"])
-        if "namespaceObject" in reads:
-            found = await self._namespaces.namespace_object(cluster, subject.namespace)
-            data["namespaceObject"] = projected(found, reads["namespaceObject"])
-        return data
+    async def _spaces(
+        self, cluster: str, subjects: Sequence[Subject], reads: Mapping[str, Tree]
+    ) -> dict[str, Json]:
+        """Return what is read of the namespaces of these objects, by their names."""
+        if "namespaceObject" not in reads:
+            return {}
+        found: dict[str, Json] = {}
+        for name in {one.namespace for one in subjects}:
+            space = await self._namespaces.namespace_object(cluster, name)
+            found[name] = projected(space, reads["namespaceObject"])
+        return found
 
     async def _results(self, batch: Batch) -> list[Result]:
         if not batch.data:
@@ -180,6 +179,21 @@ class Evaluator:
             return Evaluated(matches=result.matches)
         pairs = zip(self._paths, result.values, strict=True)
         return Evaluated(values={path: one[0] if one else ABSENT for path, one in pairs})
+
+
+def _data(
+    subject: Subject, reads: Mapping[str, Tree], spaces: Mapping[str, Json]
+) -> dict[str, Any]:
+    """Return what is read of each variable for an object."""
+    data: dict[str, Any] = {}
+    if "object" in reads:
+        data["object"] = projected(subject.object, reads["object"])
+    if "owner" in reads:
+        owner = subject.object if subject.owner is None else subject.owner
+        data["owner"] = projected(owner, reads["owner"])
+    if spaces:
+        data["namespaceObject"] = spaces[subject.namespace]
+    return data
 
 
 def _is_whole(tree: Tree) -> bool:
