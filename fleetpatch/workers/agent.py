@@ -43,8 +43,9 @@ from fleetpatch.workers.remote_journal import RemoteJournal
 from fleetpatch.workers.right import Right
 from fleetpatch.workers.shard import Shard
 
-_GATHER: Final = 0.05
-"""Seconds in which news are gathered for one report, unless they are urgent."""
+_GATHER: Final = 0.2
+"""Seconds in which news are gathered for one report, unless they are urgent: a report costs the
+coordinator as much as a hundred outcomes, and it has the reports of all workers."""
 
 
 async def serve(connect: Connect, session: str, worker: str, name: str, clock: Clock) -> None:
@@ -107,7 +108,7 @@ class Membership:
             work.read_only,
             was_running=False,
             request_timeout=work.request_timeout,
-            journal=RemoteJournal(0, self._connection.call),
+            journal=RemoteJournal(0, self._connection.call, self._clock),
             clock=self._clock,
             log=SilentEvents(),
             stop=Stop(),
@@ -143,7 +144,7 @@ class Membership:
     def _begin(self, order: Order) -> None:
         if self._run_order is None or self._tasks is None:
             return
-        journal = RemoteJournal(order.epoch, self._connection.call)
+        journal = RemoteJournal(order.epoch, self._connection.call, self._clock)
         run = replace(self._run_order, journal=journal)
         shard, scope = Shard(order, run, self._right, self._note_news), anyio.CancelScope()
         self._shards[order.epoch] = shard, scope

@@ -5,7 +5,7 @@ the next connection, the end of the session. Left out: lanes and servers (test_r
 """
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -29,7 +29,7 @@ from fleetpatch.workers.messages import (
     decode_from_worker,
     encode,
 )
-from fleetpatch.workers.remote_journal import RemoteJournal, ShardLostError
+from fleetpatch.workers.remote_journal import Call, RemoteJournal, ShardLostError
 from fleetpatch.workers.right import Right
 from tests.fakes import VirtualClock
 from tests.workers.memory_channel import MemoryChannel, pair
@@ -139,7 +139,7 @@ async def test_a_second_answer_to_an_old_report_does_not_extend_the_right() -> N
 
 async def test_what_has_no_answer_is_sent_again_on_the_next_connection() -> None:
     home = ScriptedCoordinator()
-    journal = RemoteJournal(7, home.connection.call)
+    journal = RemoteJournal(7, home.connection.call, home.clock)
     claimed: list[object] = []
 
     async def claim() -> None:
@@ -169,7 +169,7 @@ async def test_what_has_no_answer_is_sent_again_on_the_next_connection() -> None
 
 async def test_calls_that_wait_end_with_the_session() -> None:
     home = ScriptedCoordinator()
-    journal = RemoteJournal(7, home.connection.call)
+    journal = RemoteJournal(7, home.connection.call, home.clock)
     lost: list[bool] = []
 
     async def release() -> None:
@@ -189,7 +189,7 @@ async def test_calls_that_wait_end_with_the_session() -> None:
 
 async def test_a_refused_call_says_that_the_shard_is_lost() -> None:
     home = ScriptedCoordinator()
-    journal = RemoteJournal(7, home.connection.call)
+    journal = RemoteJournal(7, home.connection.call, home.clock)
 
     async def refused() -> None:
         with pytest.raises(ShardLostError):
@@ -212,3 +212,21 @@ async def test_a_worker_gives_up_a_coordinator_that_cannot_be_reached() -> None:
 
     assert home.is_over
     assert GIVE_UP <= home.clock.monotonic() <= GIVE_UP + 1
+
+
+async def test_a_fast_lane_claims_larger_chunks_and_a_slow_one_does_not() -> None:
+    clock = VirtualClock()
+    limits = []
+
+    async def call(make: Callable[[int], Call]) -> Answer:
+        made = make(1)
+        assert isinstance(made, Claim)
+        limits.append(made.limit)
+        return Answer(1)
+
+    journal = RemoteJournal(7, call, clock)
+    for wait in (0.1, 0.1, 0.1, 0.1, 5, 5, 5, 5):
+        await journal.claim("prod-a", 64)
+        await clock.sleep(wait)
+
+    assert limits == [64, 128, 256, 512, 512, 256, 128, 64]
