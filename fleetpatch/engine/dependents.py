@@ -83,10 +83,13 @@ class DependentSurvey:
         """List the kinds of the dependents, several lists at a time."""
         whole = any(map(self._survey.reads_whole, search.kinds))
         limiter = anyio.CapacityLimiter(CONCURRENT_LISTS)
-        async with anyio.create_task_group() as tasks:
-            for kind in dict.fromkeys(kind for kinds in search.kinds.values() for kind in kinds):
-                for namespace in _within(kind, search.namespaces):
-                    tasks.start_soon(self._list, search, kind, namespace, whole, limiter)
+        kinds = dict.fromkeys(kind for kinds in search.kinds.values() for kind in kinds)
+        # Unwrapped, so that a cluster that stops to answer is recognized.
+        with unwrapped_group():
+            async with anyio.create_task_group() as tasks:
+                for kind in kinds:
+                    for namespace in _within(kind, search.namespaces):
+                        tasks.start_soon(self._list, search, kind, namespace, whole, limiter)
 
     async def _list(
         self,
