@@ -94,3 +94,16 @@ def new_evaluator(
         return Evaluator(texts, paths, tables, now, NamespaceObjects(clusters))
     except CompileError as error:
         raise UsageError(f"plan {plan.name}: an expression is not valid: {error}") from None
+
+
+def reads_namespaces(plan: Plan, tables: Mapping[str, Table]) -> bool:
+    """Report whether an expression of the plan reads `namespaceObject`. Raises UsageError."""
+    if not plan.has_expressions:
+        return False
+    require_runtime(plan)
+    from fleetpatch.cel.program import Compilation  # noqa: PLC0415 - as in `evaluating`
+    from fleetpatch.model.plan.expressions import texts_of  # noqa: PLC0415
+
+    columns = {name: table.columns for name, table in tables.items()}
+    compilation = Compilation(texts_of(plan), columns)
+    return any("namespaceObject" in compilation.reads(at) for at in range(len(plan.targets)))

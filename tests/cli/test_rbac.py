@@ -70,3 +70,17 @@ def test_an_account_without_a_namespace_is_refused(call: Caller, fleet: Path) ->
 
     assert ended.code == 2
     assert "'runner' has no namespace; write NAMESPACE/NAME" in ended.err
+
+
+def test_an_expression_over_the_namespace_needs_the_right_to_list_namespaces(
+    call: Caller, tool: Tool
+) -> None:
+    tier = {"cel": "namespaceObject.metadata.?labels['tier']"}
+
+    with_it = call("rbac", tool.write("a.yaml", plan("a", ETL, patch={"labels": {"tier": tier}})))
+    without = call("rbac", tool.write("b.yaml", plan("b", ETL, patch={"labels": {"tier": "x"}})))
+
+    assert (
+        "# expressions: list reads the namespaces of the objects (namespaceObject)" in with_it.out
+    )
+    assert 'resources: ["namespaces"]' not in without.out

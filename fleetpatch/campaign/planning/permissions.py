@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from fleetpatch.campaign.expressions import reads_namespaces
 from fleetpatch.campaign.fleet import open_fleet
 from fleetpatch.campaign.planning.kinds import resolve_kinds
 from fleetpatch.campaign.planning.reach import Reach
@@ -27,6 +28,7 @@ async def permissions_of(
                 kinds[cluster.name],
                 holds_lease=position == 0,
                 listed=_namespaces(source, cluster.name),
+                reads_namespaces=reads_namespaces(plan, source.tables),
             )
             for position, cluster in enumerate(clusters)
             if cluster.name in kinds

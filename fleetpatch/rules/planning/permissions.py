@@ -46,16 +46,21 @@ def permissions(
     *,
     holds_lease: bool,
     listed: Mapping[int, Sequence[str]] = _NONE_LISTED,
+    reads_namespaces: bool = False,
 ) -> tuple[Permission, ...]:
     """Return what `plan` needs on a cluster that serves `kinds`, by the names in the plan.
 
     `holds_lease`: it is the cluster that has the Lease of the plan's `lock`. `listed` has the
-    namespaces of the lists of objects, by the positions of their blocks.
+    namespaces of the lists of objects, by the positions of their blocks. `reads_namespaces`: an
+    expression reads `namespaceObject`.
     """
     needed: list[Permission] = []
     for position, block in enumerate(plan.targets):
         patterns = tuple(listed.get(position, block.namespaces))
         needed += _of_block(f"targets[{position}]", block, patterns, kinds)
+    if reads_namespaces:
+        why = "expressions: list reads the namespaces of the objects (namespaceObject)"
+        needed.append(Permission(*_NAMESPACES, ("list",), (why,)))
     if plan.lock is not None and holds_lease:
         needed += _of_lock(plan.lock)
     check = plan.waves.check if plan.waves else None
