@@ -31,26 +31,34 @@ INFO = RunInfo("run", "x", "d", "{}", "t", "by", "1", (ClusterInfo("prod-a", "ht
 
 
 class Home:
-    """A coordinator with one shard of so many targets, and what it recorded."""
+    """A coordinator with a shard of so many targets, and what it recorded.
 
-    def __init__(self, targets: int) -> None:
+    `shards` are the open targets of each shard; only the first one has any in the run file.
+    """
+
+    def __init__(self, targets: int, shards: Sequence[int] = ()) -> None:
         self.clock, self.events, self.stop = VirtualClock(), FakeEvents(), Stop()
         self.journal = FakeJournal([_target(number) for number in range(1, targets + 1)])
         self._writer = JournalWriter(self.journal)
         self.settled: list[int] = []
         self._workers: list[ScriptedWorker] = []
         self.coordinator = Coordinator(Work(INFO), TIMEOUT, self.clock, self.events, self.stop)
-        self.lane = RemoteLane(
-            RemoteMember(INFO.clusters[0], FoundCluster("prod-a")),
-            self._writer,
-            Listeners(self._note, lambda _record: None, lambda *_paces: None),
-            Ceilings(None, 1, 4, adaptive=True),
-            self.clock,
-            targets,
-            self.coordinator.changed,
-        )
-        self.coordinator.add(self.lane)
-        self.stop.listen(self.lane.stop)
+        self.lanes = [
+            RemoteLane(
+                RemoteMember(ClusterInfo(name, f"https://{name}"), FoundCluster(name)),
+                self._writer,
+                Listeners(self._note, lambda _record: None, lambda *_paces: None),
+                Ceilings(None, 1, 4, adaptive=True),
+                self.clock,
+                weight,
+                self.coordinator.changed,
+            )
+            for name, weight in zip(("prod-a", "prod-b"), shards or (targets,), strict=False)
+        ]
+        self.lane = self.lanes[0]
+        for lane in self.lanes:
+            self.coordinator.add(lane)
+            self.stop.listen(lane.stop)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -65,7 +73,7 @@ class Home:
         async with anyio.create_task_group() as tasks:
             await tasks.start(self.coordinator.run)
             async with anyio.create_task_group() as runs:
-                runs.start_soon(pipeline.run, [self.lane], writer)
+                runs.start_soon(pipeline.run, self.lanes, writer)
                 yield
             tasks.cancel_scope.cancel()
         for worker in self._workers:
@@ -280,3 +288,23 @@ async def test_a_worker_that_lacks_credentials_gets_no_shard() -> None:
     assert home.stop.cause is not None
     assert home.stop.cause.code is CauseCode.WORKERS_LOST
     assert home.lane.epoch == 0
+
+
+async def test_an_idle_worker_continues_a_large_shard_of_a_busy_one() -> None:
+    home = Home(targets=1, shards=(2000, 1000))
+    async with home.running():
+        busy, idle = home.worker("0"), home.worker("1")
+        await busy.join("prod-a", "prod-b")
+        first, second = (await busy.report(1, 0)).shards
+        await idle.join("prod-a", "prod-b")
+        while not (leaving := [one for one in (await busy.expect(Orders)).shards if one.leave]):
+            pass
+        # The largest one stays where it is.
+        assert leaving[0].cluster == second.cluster == "prod-b"
+        await busy.report(2, second.epoch, ended=RoundEnd(unfinished=True))
+        moved = await idle.shard()
+        assert (moved.cluster, moved.epoch > second.epoch) == ("prod-b", True)
+        await idle.report(1, moved.epoch, ended=DONE)
+        await busy.report(3, first.epoch, ended=DONE)
+
+    assert home.lost() == []

@@ -1,0 +1,119 @@
+"""The coordinator's part of one shard, where its worker changes at an awkward moment.
+
+Covered: a claim that ends after the shard has another worker, targets in doubt while outcomes are
+on their way to the run file. Left out: connections and rights (test_coordinator.py).
+"""
+
+import math
+from collections.abc import Sequence
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from fleetpatch.campaign.running.lanes import Listeners
+from fleetpatch.engine.writer import Settled
+from fleetpatch.model.outcome import Reason
+from fleetpatch.model.pace import Ceilings
+from fleetpatch.model.run import ClusterInfo
+from fleetpatch.model.target import Target
+from fleetpatch.workers.messages import (
+    Claim,
+    FoundCluster,
+    InDoubt,
+    ShardReport,
+    WireSettlement,
+)
+from fleetpatch.workers.remote_lane import RemoteLane, RemoteMember
+from tests.fakes import VirtualClock, seen_job, target_with
+from tests.workers.memory_channel import PACE, ids
+
+TARGET = target_with(seen_job(), {}, number=1)
+
+
+class SlowJournal:
+    """A run file with one target, whose calls end when the test lets them."""
+
+    def __init__(self) -> None:
+        self.asked, self.let = anyio.Event(), anyio.Event()
+        self.released: list[int] = []
+
+    async def claim(
+        self, _cluster: str, _limit: int, _last: int | None = None, _after: int = 0
+    ) -> Sequence[Target]:
+        self.asked.set()
+        await self.let.wait()
+        return [TARGET]
+
+    async def release(self, targets: Sequence[Target]) -> None:
+        self.released += [target.id for target in targets]
+
+    async def in_doubt(self, _cluster: str, _after: int, _limit: int) -> Sequence[Target]:
+        return []
+
+
+def lane_with(journal: SlowJournal) -> RemoteLane:
+    return RemoteLane(
+        RemoteMember(ClusterInfo("prod-a", "https://a"), FoundCluster("prod-a")),
+        journal,
+        Listeners(lambda *_one: None, lambda _record: None, lambda *_paces: None),
+        Ceilings(None, 1, 4, adaptive=True),
+        VirtualClock(),
+        1,
+        lambda _lane: None,
+    )
+
+
+async def test_a_claim_that_ends_after_the_shard_was_given_to_another_worker_is_released() -> None:
+    journal = SlowJournal()
+    lane = lane_with(journal)
+    outbox, inbox = anyio.create_memory_object_stream[Settled](math.inf)
+    refused: list[bool] = []
+
+    async def claim() -> None:
+        refused.append((await lane.answer(Claim(1, 1, 10, None, 0))).refused)
+
+    with inbox:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lane.run, outbox)
+            await checkpoint()
+            lane.begin(1)
+            tasks.start_soon(claim)
+            await journal.asked.wait()
+            lane.begin(2)
+            journal.let.set()
+            # Served after the claim, so that the next worker does not miss what it had claimed.
+            assert ids(await lane.answer(InDoubt(2, 2, 0, 10))) == []
+            lane.end()
+
+    assert refused == [True]
+    assert journal.released == [1]
+
+
+async def test_targets_in_doubt_are_read_only_when_reported_outcomes_are_recorded() -> None:
+    journal = SlowJournal()
+    journal.let.set()
+    lane = lane_with(journal)
+    outbox, inbox = anyio.create_memory_object_stream[Settled](math.inf)
+    answered: list[bool] = []
+
+    async def read() -> None:
+        answered.append((await lane.answer(InDoubt(2, 2, 0, 10))).refused)
+
+    with inbox:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lane.run, outbox)
+            await checkpoint()
+            lane.begin(1)
+            await lane.answer(Claim(1, 1, 10, None, 0))
+            settled = WireSettlement(1, Reason.PATCHED, 200, 1, 0, 1.0, "11", "")
+            await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
+            lane.begin(2)
+            tasks.start_soon(read)
+            for _ in range(5):
+                await checkpoint()
+            assert answered == []
+            lane.recorded(1)
+            for _ in range(5):
+                await checkpoint()
+            assert answered == [False]
+            lane.end()
