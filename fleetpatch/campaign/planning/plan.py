@@ -39,7 +39,7 @@ from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.ports import Expressions
+from fleetpatch.model.ports import Draft, Expressions
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
 from fleetpatch.rules.planning.guards import (
@@ -104,9 +104,7 @@ async def expand(
             # Also those that were lost while they were listed: some of their objects are unknown.
             reached = [cluster.name for cluster in reach.reached(clusters)]
             missing = list(missing_drafts(source, survey, kinds, reached))
-            # Once each: there is a query for each name of an object.
-            looked_at = list(dict.fromkeys(map(str, list_queries)))
-            refuse_none(survey.found, looked_at, [one.detail for one in missing])
+            _refuse_none(survey, list_queries, missing)
             journal.add(missing)
             journal.leave_out(reach.infos(clusters))
             journal.seal(sizes=plan.waves.sizes if plan.waves else (), seed=info.plan_digest)
@@ -207,6 +205,14 @@ async def _fill(
     for name in survey.inconsistent:
         journal.mark_inconsistent(name)
     return survey
+
+
+def _refuse_none(
+    survey: Survey, list_queries: Sequence[ListQuery], missing: Sequence[Draft]
+) -> None:
+    # Once each: there is a query for each name of an object.
+    looked_at = list(dict.fromkeys(map(str, list_queries)))
+    refuse_none(survey.found, looked_at, [one.detail for one in missing])
 
 
 def usage_of(clusters: Sequence[ReadCluster], elapsed: float) -> Usage:

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -21,10 +21,13 @@ def _lifetime(text: str) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+PortOption: TypeAlias = Annotated[
+    int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes any free one.")
+]
+
+
 def command(
-    port: Annotated[
-        int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes any free one.")
-    ] = 0,
+    port: PortOption = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Jobs of the sample fleet.")] = 2000,
     namespaces: Annotated[int, typer.Option(min=1, help="Namespaces of the sample fleet.")] = 20,
     pods: Annotated[int, typer.Option(min=0, help="Pods that each job owns.")] = 0,
