@@ -183,7 +183,7 @@ def verdicts(results: Rounds) -> Iterator[str]:
         (RatioGoal("rate: fleetpatch / kubectl", 3.0), "fleetpatch", "kubectl", _rate),
         (RatioGoal("rate: fleetpatch / lightkube", 1.0), "fleetpatch", "lightkube", _rate),
         (
-            RatioGoal("CPU: fleetpatch / bare loop", 2.0, at_most=True),
+            RatioGoal("CPU: fleetpatch / bare loop", 1.35, at_most=True),
             "fleetpatch",
             "bare loop",
             _cpu,
