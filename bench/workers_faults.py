@@ -90,7 +90,12 @@ def try_out(options: argparse.Namespace, generator: random.Random) -> OrdealResu
             around = Surroundings(farm, machines, generator, options.span, link)
             tool = Tool(folder, kubeconfig, link.variables)
             trial = Ordeal(around, tool, writer=writer)
-            return trial.run(faults(options, generator), runs=2)
+            return trial.run(faults(options, generator), runs=2, each=_show)
+
+
+def _show(result: OrdealResult) -> None:
+    done, wrong = result.faults.total(), len(result.violations)
+    print(f"after run {result.runs}: {done} faults, {wrong} violations", flush=True)
 
 
 if __name__ == "__main__":

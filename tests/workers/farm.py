@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -34,7 +35,8 @@ def made(cluster: int, number: int, app: str) -> StoredObject:
     metadata = {
         "name": f"{app}-{number:05}",
         "namespace": "team-a",
-        "uid": f"{cluster:08}-0000-4000-8000-{number:011}{app == 'etl':d}",
+        # Different in every farm: two clusters never have an object in common.
+        "uid": f"{os.getpid():08}-{cluster:04}-4000-8000-{number:011}{app == 'etl':d}",
         "creationTimestamp": "2026-03-01T12:00:00Z",
         "generation": 1,
         "labels": {"app": app},
@@ -64,23 +66,28 @@ async def serve(clusters: int, targets: int, others: int) -> None:
 class Farm:
     """The clusters of a running program; `targets` objects of each have the label `app=etl`."""
 
-    def __init__(self, servers: list[str], targets: int) -> None:
-        self.clusters = {f"c{number:03}": server for number, server in enumerate(servers)}
+    def __init__(
+        self, process: "subprocess.Popen[str]", servers: list[str], targets: int, prefix: str
+    ) -> None:
+        self._process = process
+        self.clusters = {f"{prefix}{number:03}": server for number, server in enumerate(servers)}
         self.targets = targets
         self._clients = {name: Client(server) for name, server in self.clusters.items()}
         self.versions = {key: item["metadata"]["resourceVersion"] for key, item in self.objects()}
 
     @classmethod
     @contextmanager
-    def start(cls, clusters: int, targets: int, others: int = 5) -> Iterator[Self]:
-        """Serve until the block ends."""
+    def start(
+        cls, clusters: int, targets: int, others: int = 5, prefix: str = "c"
+    ) -> Iterator[Self]:
+        """Serve until the block ends; the names of the clusters begin with `prefix`."""
         words = [sys.executable, "-m", "tests.workers.farm", *map(str, (clusters, targets, others))]
         root = Path(__file__).parents[2]
         with subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
         ) as process:
             assert process.stdout is not None
-            farm = cls(json.loads(process.stdout.readline()), targets)
+            farm = cls(process, json.loads(process.stdout.readline()), targets, prefix)
             try:
                 yield farm
             finally:
@@ -88,9 +95,18 @@ class Farm:
                     client.close()
                 process.communicate()
 
-    def kubeconfig(self) -> dict[str, Any]:
-        """Return a kubeconfig with a context for each cluster."""
-        names = self.clusters.items()
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Suspend all servers while the block runs: requests wait for their answers."""
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
+    def kubeconfig(self, *others: "Farm") -> dict[str, Any]:
+        """Return a kubeconfig with a context for each cluster, also of the other farms."""
+        names = [pair for farm in (self, *others) for pair in farm.clusters.items()]
         return {
             "apiVersion": "v1",
             "kind": "Config",

@@ -119,11 +119,20 @@ class Ordeal:
     def _total(self) -> int:
         return len(self._around.farm.clusters) * self._around.farm.targets
 
-    def run(self, faults: Sequence[Fault], runs: int = 1) -> OrdealResult:
-        """Inject all faults, in as many runs as that takes, and at least `runs`."""
+    def run(
+        self,
+        faults: Sequence[Fault],
+        runs: int = 1,
+        each: Callable[[OrdealResult], None] = lambda _result: None,
+    ) -> OrdealResult:
+        """Inject all faults, in as many runs as that takes, and at least `runs`.
+
+        `each` is called after each run, with the result so far.
+        """
         waiting = list(faults)
         while waiting or self.result.runs < runs:
             self._run_once(waiting)
+            each(self.result)
         return self.result
 
     def _run_once(self, waiting: list[Fault]) -> None:

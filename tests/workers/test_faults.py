@@ -1,4 +1,4 @@
-"""The network between workers and coordinator is cut, and the scheduler is killed.
+"""The network between workers and coordinator is cut, the scheduler killed, a cluster slow.
 
 Counted at the servers, beside another writer: each target is changed once. The large version, with
 all faults in a random order, is bench/workers_faults.py.
@@ -7,12 +7,13 @@ Left out: workers and a coordinator that are killed or suspended (test_lost_work
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.tool import Tool
+from tests.e2e.tool import Tool, end, eventually, plan
 from tests.workers.farm import Farm, OtherWriter
 from tests.workers.link import Link
 from tests.workers.machines import Machines
@@ -62,3 +63,35 @@ def test_each_target_is_changed_once(
 
     assert result.violations == []
     assert result.faults.total() == len(faults)
+
+
+@pytest.mark.timeout(400)
+def test_a_cluster_that_does_not_answer_holds_up_no_other_cluster(
+    machines: Machines, kubeconfig: Path, tmp_path: Path
+) -> None:
+    with Farm.start(3, TARGETS) as quick, Farm.start(1, TARGETS, prefix="slow-") as slow:
+        kubeconfig.write_text(json.dumps(quick.kubeconfig(slow)))
+        tool = Tool(tmp_path, kubeconfig)
+        names = [*slow.clusters, *quick.clusters]
+        document = plan(
+            "slow",
+            {"kinds": ["tfjobs.kubeflow.org"], "selector": "app=etl"},
+            patch={"labels": {"slow": "yes"}},
+            fleet=[{"name": name, "context": name} for name in names],
+        )
+        run_file = tool.run("plan", tool.write("plan.yaml", document), "-o", "json").json["runFile"]
+
+        def applied() -> Counter[str]:
+            lines = tool.log(run_file)
+            return Counter(one["cluster"] for one in lines if one["event"] == "target.applied")
+
+        with slow.suspended():
+            words = ("apply", run_file, "--yes", "-o", "json", "--workers", machines.address)
+            process = tool.start(*words)
+            quick_ones = Counter(dict.fromkeys(quick.clusters, TARGETS))
+            eventually(lambda: applied() == quick_ones, "the others to end", 200)
+            assert process.poll() is None
+        ended = end(process, 100)
+
+        assert ended.code == 0, ended.err
+        assert applied() == quick_ones + Counter(dict.fromkeys(slow.clusters, TARGETS))

@@ -1,0 +1,18 @@
+"""Two real control planes as two clusters, changed over workers of which one is killed.
+
+Left out: 2,000 objects on each (bench/workers_planes.py).
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.workers.planes import violations_after_a_kill
+
+
+@pytest.mark.control_plane
+@pytest.mark.timeout(400)
+def test_each_object_of_two_control_planes_is_stored_once_though_a_worker_is_killed(
+    tmp_path: Path,
+) -> None:
+    assert list(violations_after_a_kill(tmp_path, 150)) == []
