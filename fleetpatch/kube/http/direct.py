@@ -24,14 +24,19 @@ RELIED_ON: Final[dict[type, tuple[str, ...]]] = {
     aiohttp.ClientRequest: ("connection_key",),
     aiohttp.TCPConnector: ("connect",),
     Connection: ("protocol", "transport", "release", "close"),
-    ResponseHandler: ("set_response_params", "read"),
+    ResponseHandler: ("set_response_params", "read", "should_close"),
     aiohttp.StreamReader: ("readany", "at_eof"),
 }
 IS_SUPPORTED: Final = all(
     hasattr(owner, name) for owner, names in RELIED_ON.items() for name in names
 )
 
-_INTERIM: Final = frozenset({100, 102, 103})
+_SWITCHED: Final = 101
+_INTERIM: Final = frozenset(range(100, 200)) - {_SWITCHED}
+"""An answer with one of these statuses is followed by another one to the same request."""
+_MOST_CLOSED: Final = 100
+"""Connections that are closed before one is used. A server that speaks first must not cause an
+endless loop."""
 
 
 class Received(NamedTuple):
@@ -41,6 +46,29 @@ class Received(NamedTuple):
     body: bytes
     is_complete: bool
     headers: CIMultiDictProxy[str]
+
+
+class CleanConnector(aiohttp.TCPConnector):
+    """Keeps connections, and closes one that received anything while no request was sent on it.
+
+    A gateway may answer a request twice, or late. aiohttp would take that answer for the answer to
+    the next request.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[aiohttp.tracing.Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own parameter
+    ) -> Connection:
+        """Return a connection for a request. Raises as `aiohttp.TCPConnector`."""
+        connection = await super().connect(req, traces, timeout)
+        for _ in range(_MOST_CLOSED):
+            if connection.protocol is None or not connection.protocol.should_close:
+                break
+            connection.close()
+            connection = await super().connect(req, traces, timeout)
+        return connection
 
 
 class DirectSender:
@@ -84,10 +112,10 @@ class DirectSender:
         except BaseException:
             connection.close()
             raise
-        if received.is_complete:
+        if received.is_complete and received.status != _SWITCHED:
             connection.release()
         else:
-            # The connection still carries the rest of the body.
+            # The connection still carries the rest of the body, or does not carry HTTP any more.
             connection.close()
         return received
 

@@ -32,7 +32,13 @@ from yarl import URL
 from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.kube.credentials import Credentials
 from fleetpatch.kube.http.decoding import Raw, RawReply
-from fleetpatch.kube.http.direct import IS_SUPPORTED, DirectSender, Received, read_limited
+from fleetpatch.kube.http.direct import (
+    IS_SUPPORTED,
+    CleanConnector,
+    DirectSender,
+    Received,
+    read_limited,
+)
 from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.answer import NoAnswer, Silence
@@ -81,7 +87,7 @@ class Transport:
 
     async def __aenter__(self) -> Self:
         # More connections than workers, since aiohttp would queue requests without our knowing.
-        self._connector = aiohttp.TCPConnector(limit=self._limit, keepalive_timeout=_KEEP_ALIVE)
+        self._connector = CleanConnector(limit=self._limit, keepalive_timeout=_KEEP_ALIVE)
         self._direct = self._make_direct()
         self._session = aiohttp.ClientSession(
             connector=self._connector,

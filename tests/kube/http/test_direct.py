@@ -6,6 +6,7 @@ send PATCHes as well.
 """
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -66,8 +67,12 @@ async def test_a_connection_is_kept_for_the_next_patch() -> None:
         (b"SSH-2.0\r\n\r\n", Act.HANG),
         (b"HTTP/1.1 200 OK\r\n\r\n" + BODY, Act.CLOSE),
         http(500, b"x" * 3_000_000),
+        (
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
+            Act.CLOSE,
+        ),
     ],
-    ids=["it says so", "cut", "reset", "not HTTP", "no length", "body not read to its end"],
+    ids=["it says so", "cut", "reset", "not HTTP", "no length", "not read to its end", "switched"],
 )
 async def test_a_connection_that_cannot_be_used_again_is_not_kept(
     first: bytes | tuple[bytes, Act],
@@ -101,6 +106,52 @@ async def test_interim_answers_are_skipped() -> None:
     assert isinstance(reply, Answer)
     assert reply.status == 200
     assert connections == 1
+
+
+@pytest.mark.parametrize("status", [104, 199])
+async def test_an_interim_answer_with_any_status_is_skipped(status: int) -> None:
+    interim = f"HTTP/1.1 {status} Any\r\n\r\n".encode()
+
+    connections, reply = await connections_of_two_patches(interim + OBJECT)
+
+    assert isinstance(reply, Answer)
+    assert reply.status == 200
+    assert connections == 1
+
+
+async def test_a_second_answer_is_not_taken_for_that_to_the_next_patch() -> None:
+    """The second answer to `a` comes before that to `b`, so the client has it before `c`."""
+    b_arrived, a_ended = asyncio.Event(), asyncio.Event()
+    writers: dict[str, asyncio.StreamWriter] = {}
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(len(b"{}"))
+                name = head.split(maxsplit=2)[1].decode().partition("?")[0][-1]
+                writers[name] = writer
+                if name == "b":
+                    b_arrived.set()
+                    await a_ended.wait()
+                    writers["a"].write(http(403, {"kind": "Status", "code": 403}))
+                writer.write(http(200, an_object(name)))
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    connection = Connection("ctx", "clu", url, Grant())
+    async with server, ApiServer("test", connection, clock=VirtualClock()) as api:
+        b = asyncio.create_task(api.patch(target("b"), PATCH))
+        await b_arrived.wait()
+        await api.patch(target("a"), PATCH)
+        a_ended.set()
+        await b
+        reply = await api.patch(target("c"), PATCH)
+
+    assert isinstance(reply, Answer)
+    assert reply.status == 200
+    assert writers["c"] is not writers["a"]
 
 
 async def test_a_body_in_chunks_is_read_to_its_end() -> None:
