@@ -14,7 +14,7 @@ from fleetpatch.engine import causes
 from fleetpatch.engine.attempt import AttemptResult, Deferred, Retryable, Unjudged
 from fleetpatch.engine.doubt import Doubt
 from fleetpatch.engine.policy import PatchContext
-from fleetpatch.engine.recheck import rechecked
+from fleetpatch.engine.recheck import step_after_read
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply, is_unreachable, one_line
 from fleetpatch.model.equality import deep_equal
@@ -24,7 +24,6 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.identity import verified_reply
 from fleetpatch.rules.answers.settlement import (
     after_patch,
-    after_read,
     outweighs_refusal,
     partly_stored,
     values_written,
@@ -335,23 +334,7 @@ class TargetPatcher:
         return self._context.outages.may_explain(reply, self._context.clock.monotonic())
 
     async def _decide(self, seen: Seen | None) -> AttemptResult | None:
-        matches = seen is not None and self._policy.matches(self.target, seen)
-        step, unmatched = self._step(seen, matches=matches), self._step(seen, matches=False)
-        step = await rechecked(self._policy.recheck, self.target, seen, step, unmatched)
-        return self._follow(step)
-
-    def _step(self, seen: Seen | None, *, matches: bool) -> Step:
-        return after_read(
-            self.target,
-            self._policy.change,
-            seen,
-            matches=matches,
-            sent=self._doubt.maybe_applied and not self._policy.dry_run,
-            on_drift=self._policy.on_drift,
-            release=self._policy.release,
-            managers=self._policy.managers,
-            lost=self._doubt.lost,
-        )
+        return self._follow(await step_after_read(self._policy, self.target, seen, self._doubt))
 
     def _follow(self, step: Step) -> AttemptResult | None:
         self._doubt.unread = False

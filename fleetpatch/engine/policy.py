@@ -1,22 +1,25 @@
 """The policy by which the targets of a run are patched, and the objects that its attempts share."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import cached_property
 from math import inf
+from typing import TypeAlias
 
 import msgspec
 
 from fleetpatch.engine.breaker import OutageTracker
 from fleetpatch.engine.pacer import Pacer
-from fleetpatch.engine.recheck import Recheck
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, is_repeatable, reads_whole
 from fleetpatch.model.plan.retry import DEFAULT_STATUSES
-from fleetpatch.model.ports import Clock, Cluster
+from fleetpatch.model.ports import Clock, Cluster, Evaluated
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.patching.patch_body import RequestBuilder
 from fleetpatch.rules.running.backoff import Backoff
+
+Recheck: TypeAlias = Callable[[Target, Seen], Awaitable[Evaluated]]
+"""Evaluates `where` for an object of a target. Raises SurroundingsError."""
 
 
 # `dict=True` is for the cached properties: the policy is asked for them at each target.

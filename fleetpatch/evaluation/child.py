@@ -7,7 +7,7 @@ and an object can do no more than end this process.
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -32,20 +32,25 @@ def main() -> None:
     evaluation = Evaluation(setup.texts, setup.tables)
     now = _EPOCH + timedelta(seconds=setup.now)
     _confine(setup.memory)
+    _write(sink, [])
     while (message := _read(source)) is not None:
         batch = _batches.decode(message)
         _limit_time(batch.seconds)
         names = evaluation.names(batch.block, batch.parts)
         every = {"cluster": batch.cluster, "now": now}
         common = {name: value for name, value in every.items() if name in names}
-        sink.write(framed(encode([_result(evaluation, batch, one, common) for one in batch.data])))
-        sink.flush()
+        _write(sink, [_result(evaluation, batch, one, common) for one in batch.data])
 
 
 def _result(
     evaluation: Evaluation, batch: Batch, data: Mapping[str, Any], common: Mapping[str, Any]
 ) -> Result:
     return evaluation.evaluate(batch.block, {**common, **data}, batch.parts)
+
+
+def _write(sink: BinaryIO, results: Sequence[Result]) -> None:
+    sink.write(framed(encode(results)))
+    sink.flush()
 
 
 def _read(source: BinaryIO) -> bytes | None:

@@ -148,14 +148,14 @@ class Evaluator:
             if len(batch.data) == 1:
                 return [Result(error=_UNREADABLE)]
             return await self._halves(batch)
-        if self._child is None:
-            self._child = await _Child.start(self._setup)
-        answer = await self._child.ask(message)
+        answer = await self._ask(message)
+        if answer is None and len(batch.data) > 1:
+            return await self._halves(batch)
+        # Asked twice: something else than the object may have ended the process.
+        if answer is None:
+            answer = await self._ask(message)
         if answer is not None:
             return results.decode(answer)
-        await self._end()
-        if len(batch.data) > 1:
-            return await self._halves(batch)
         self._ended += 1
         if self._ended > MOST_ENDED:
             raise Refused(
@@ -163,6 +163,20 @@ class Evaluator:
                 f" {MOST_ENDED} objects; simplify them"
             )
         return [Result(error=_KILLED)]
+
+    async def _ask(self, message: bytes) -> bytes | None:
+        """Return the answer of the process, which is started if there is none; None if it ends."""
+        if self._child is None:
+            self._child = await _Child.start(self._setup)
+        try:
+            answer = await self._child.ask(message)
+        except BaseException:
+            # A cancelled call leaves an answer that the next one must not read.
+            await self._end()
+            raise
+        if answer is None:
+            await self._end()
+        return answer
 
     async def _halves(self, batch: Batch) -> list[Result]:
         middle = len(batch.data) // 2
@@ -229,7 +243,13 @@ class _Child:
                 f"the process that evaluates expressions cannot be started: {error.strerror}"
             ) from error
         child = cls(process)
-        await child._stdin.send(framed(encode(setup)))
+        # The answer says that it could load its modules and compile the expressions.
+        if await child.ask(encode(setup)) is None:
+            await child.close()
+            raise SurroundingsError(
+                "the process that evaluates expressions ended when it was started; check the"
+                " limits on memory (ulimit -v)"
+            )
         return child
 
     async def ask(self, message: bytes) -> bytes | None:
@@ -240,10 +260,6 @@ class _Child:
             return await self._stdout.receive_exactly(size)
         except _ENDED:
             return None
-        except BaseException:
-            # A cancelled call leaves an answer that the next one must not read.
-            await self.close()
-            raise
 
     async def close(self) -> None:
         """End the process."""

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.cel.program import Rows, Texts
-from fleetpatch.errors import Refused
+from fleetpatch.errors import Refused, SurroundingsError
 from fleetpatch.evaluation import evaluator as module
 from fleetpatch.evaluation.evaluator import Evaluator
 from fleetpatch.model.fields import Json, Path, label
@@ -119,6 +119,28 @@ async def test_an_object_that_json_cannot_write_is_an_error_and_the_others_are_n
     )
 
     assert [bool(one.error) for one in found] == [False, True, True, False]
+
+
+async def test_a_process_that_is_killed_from_outside_is_replaced_and_no_object_fails() -> None:
+    async with evaluator_of("object.a") as evaluator:
+        subjects = [Subject("n", {"a": str(at)}) for at in range(3)]
+        await evaluator.evaluate("a", 0, subjects)
+        assert evaluator._child is not None
+        evaluator._child._process.kill()
+        await evaluator._child._process.wait()
+
+        found = await evaluator.evaluate("a", 0, subjects[:1])
+
+    assert [one.values for one in found] == [{label("0"): "0"}]
+
+
+async def test_a_process_that_cannot_start_is_no_error_of_an_object(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_PROGRAM", "raise SystemExit")
+
+    with pytest.raises(SurroundingsError, match="ended when it was started"):
+        await evaluated(evaluator_of("object.a"), {"a": "x"})
 
 
 async def test_nothing_is_started_before_there_is_an_object() -> None:

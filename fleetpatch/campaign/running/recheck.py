@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 import msgspec
 
 from fleetpatch.campaign.expressions import new_evaluator, require_runtime
-from fleetpatch.engine.recheck import Recheck
+from fleetpatch.engine.policy import Recheck
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Evaluated, Expressions

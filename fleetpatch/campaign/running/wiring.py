@@ -13,8 +13,7 @@ from fleetpatch.engine import events
 from fleetpatch.engine.lease import LeaseConfig, LeaseHolder
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.pipeline import RunLane
-from fleetpatch.engine.policy import PatchPolicy
-from fleetpatch.engine.recheck import Recheck
+from fleetpatch.engine.policy import PatchPolicy, Recheck
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.kube.client import ApiServer
