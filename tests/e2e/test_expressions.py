@@ -5,8 +5,10 @@ Left out: what single expressions yield (tests/cel), and the child process (test
 """
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -277,3 +279,32 @@ def test_a_drifted_object_keeps_its_value_or_gets_the_frozen_one(
     assert "skipped" not in applied["reasons"]
     labels = jobs(server)[f"{target['namespace']}/{target['name']}"]["metadata"]["labels"]
     assert labels["was"] == target["after"]["metadata.labels.was"] != "changed"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE computed SET fields = replace(fields, '61', '62')",
+        "UPDATE tables SET content = replace(content, 'yes', 'no')",
+    ],
+)
+def test_frozen_values_and_tables_that_were_changed_are_refused(
+    server: SandboxServer, tool: Tool, call: Caller, change: str
+) -> None:
+    rows = "".join(f"{name.partition('/')[2]},yes\n" for name in jobs(server))
+    tool.write("known.csv", f"name,x\n{rows}")
+    file = write(
+        tool,
+        {"merge": {"spec": {"ttlSecondsAfterFinished": {"cel": "60 + object.spec.parallelism"}}}},
+        "object.metadata.name in tables.known",
+        tables={"known": {"file": "known.csv", "key": "name"}},
+    )
+    planned = ok(call("plan", file, "-o", "json"))
+    with closing(sqlite3.connect(planned["runFile"])) as database, database:
+        assert database.execute(change).rowcount > 0
+
+    refused = call("apply", planned["run"], "--yes")
+
+    assert refused.code == 1
+    assert "its targets or facts were changed" in refused.err
+    assert server.sent() == 0
