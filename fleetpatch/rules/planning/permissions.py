@@ -19,6 +19,8 @@ from fleetpatch.rules.planning.namespaces import exact
 
 _NAMESPACES = ("", "namespaces")
 _NONE_LISTED: Mapping[int, Sequence[str]] = MappingProxyType({})
+_JOBS = ("batch", "jobs")
+_CRON_JOBS = ("batch", "cronjobs")
 _LEASES = ("coordination.k8s.io", "leases")
 
 _FIND = "list finds the objects"
@@ -57,6 +59,9 @@ def permissions(
     needed: list[Permission] = []
     for position, block in enumerate(plan.targets):
         patterns = tuple(listed.get(position, block.namespaces))
+        if position in listed and not patterns:
+            # All objects of its list are in other clusters.
+            continue
         needed += _of_block(f"targets[{position}]", block, patterns, kinds)
     if reads_namespaces:
         why = "expressions: list reads the namespaces of the objects (namespaceObject)"
@@ -86,7 +91,18 @@ def _of_block(
             why = f"{where}.dependents: {_FIND}; {_CHANGE}"
             verbs = ("list", "get", "patch")
             yield Permission(kind.group, kind.plural, verbs, (why,), namespace)
+    if _owns_through_jobs(block, kinds):
+        why = f"{where}.dependents: list finds the jobs between cron jobs and what these jobs own"
+        for namespace in exact(within) or ("",):
+            yield Permission(*_JOBS, ("list",), (why,), namespace)
     yield from _of_patterns(where, patterns)
+
+
+def _owns_through_jobs(block: TargetBlock, kinds: Mapping[str, Resource]) -> bool:
+    """Report whether Jobs are listed only because cron jobs own them, and they own dependents."""
+    selected = {(kinds[name].group, kinds[name].plural) for name in block.kinds}
+    owned = {(kinds[name].group, kinds[name].plural) for name in block.dependents}
+    return _CRON_JOBS in selected and bool(owned - {_JOBS})
 
 
 def _of_check(

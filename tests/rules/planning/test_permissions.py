@@ -17,6 +17,8 @@ KINDS = {
     "jobs.batch": Resource("batch", "v1", "jobs", "Job"),
     "tfjobs": Resource("kubeflow.org", "v1", "tfjobs", "TFJob"),
     "queues": Resource("scheduling.volcano.sh", "v1beta1", "queues", "Queue", namespaced=False),
+    "cronjobs": Resource("batch", "v1", "cronjobs", "CronJob"),
+    "pods": Resource("", "v1", "pods", "Pod"),
     "namespaces": Resource("", "v1", "namespaces", "Namespace", namespaced=False),
 }
 ALL = ("list", "get", "patch")
@@ -149,3 +151,36 @@ def test_a_list_of_objects_needs_the_rights_in_its_namespaces_only() -> None:
     found = permissions(plan, KINDS, holds_lease=True, listed={0: ["a", "b"]})
 
     assert facts(list(found)) == [("jobs", ALL, "a", ()), ("jobs", ALL, "b", ())]
+
+
+def test_a_list_without_objects_of_a_cluster_needs_no_rights_there() -> None:
+    plan = plan_from(
+        {
+            "metadata": {"name": "relabel"},
+            "targets": [
+                {"kinds": ["jobs.batch"], "objects": ["a/x"]},
+                {"kinds": ["tfjobs"], "objects": ["other/b/y"]},
+            ],
+            "patch": {"labels": {"team": "red"}},
+        }
+    )
+
+    found = permissions(plan, KINDS, holds_lease=True, listed={0: ["a"], 1: []})
+
+    assert facts(list(found)) == [("jobs", ALL, "a", ())]
+
+
+def test_the_jobs_between_cron_jobs_and_their_pods_are_listed() -> None:
+    block = {"kinds": ["cronjobs"], "namespaces": ["a"], "dependents": ["pods"]}
+    found = needed(block)
+
+    assert facts(found) == [
+        ("cronjobs", ALL, "a", ()),
+        ("pods", ALL, "a", ()),
+        ("jobs", ("list",), "a", ()),
+    ]
+    everywhere = needed({"kinds": ["cronjobs"], "dependents": ["pods"]})
+    assert facts(everywhere)[2:] == [("jobs", ("list",), "", ())]
+    through = needed({**block, "dependents": ["jobs.batch", "pods"]})
+    assert facts(through)[1:] == [("jobs", ALL, "a", ()), ("pods", ALL, "a", ())]
+    assert len(needed({**block, "dependents": ["jobs.batch"]})) == 2
