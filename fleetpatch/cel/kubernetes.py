@@ -31,7 +31,6 @@ MISSING: Final[Mapping[str, str]] = MappingProxyType(
         "request": "there is no admission request; see object",
         "oldObject": "there is no older object; see object",
         "params": "there are no params; see tables",
-        "format": "join texts with +, or use string(...)",
         "named": "compare with a regular expression: text.matches(...)",
         "url": "use split or find on the text",
         "isURL": "use matches on the text",

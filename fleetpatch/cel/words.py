@@ -30,6 +30,10 @@ _SYNTAX: Final = MappingProxyType(
 )
 _RUNTIME: Final = MappingProxyType(
     {
+        r"returned a result with an exception set": (
+            "an optional is within a list or a map; write [?x] for [x], {?key: x} for {key: x},"
+            " or x.orValue(...)"
+        ),
         r"Iteration budget exceeded": "the expression iterates too often",
         r"SELECT to non-message type": "a field is looked up in a value that is no map",
         r"basic_string: construction from null": "the object has text that is not Unicode",

@@ -18,6 +18,12 @@ from fleetpatch.cel.program import Evaluation, Result
 from fleetpatch.evaluation.messages import HEADER, Batch, Setup, encode, framed
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LARGEST: Final = 3 * 2**20
+"""Bytes of an object's values at most: no API server accepts a larger request."""
+
+_TOO_LARGE: Final = msgspec.Raw(
+    encode(Result(error=f"the values have more than {LARGEST} bytes, which no server accepts"))
+)
 _setups: Final = msgspec.json.Decoder(Setup)
 _batches: Final = msgspec.json.Decoder(Batch)
 
@@ -44,11 +50,12 @@ def main() -> None:
 
 def _result(
     evaluation: Evaluation, batch: Batch, data: Mapping[str, Any], common: Mapping[str, Any]
-) -> Result:
-    return evaluation.evaluate(batch.block, {**common, **data}, batch.parts)
+) -> msgspec.Raw:
+    result = encode(evaluation.evaluate(batch.block, {**common, **data}, batch.parts))
+    return msgspec.Raw(result) if len(result) <= LARGEST else _TOO_LARGE
 
 
-def _write(sink: BinaryIO, results: Sequence[Result]) -> None:
+def _write(sink: BinaryIO, results: Sequence[msgspec.Raw]) -> None:
     sink.write(framed(encode(results)))
     sink.flush()
 

@@ -5,6 +5,8 @@ result is an error, and the others are evaluated by a new process. Each batch ha
 objects alone that the expressions read.
 """
 
+import re
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Self
@@ -20,6 +22,7 @@ from fleetpatch.errors import Refused, SurroundingsError
 from fleetpatch.evaluation.messages import HEADER, Batch, Setup, encode, framed, results
 from fleetpatch.model.fields import ABSENT, Json, Path
 from fleetpatch.model.ports import Evaluated, MissingKey, Namespaces, Subject
+from fleetpatch.model.text import clean
 
 MEMORY: Final = 256 * 2**20
 """Bytes that the child process may use beyond its start and the tables."""
@@ -32,6 +35,10 @@ MOST_ENDED: Final = 50
 
 _PROGRAM: Final = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
 _KILLED: Final = "the expressions need too much memory or time for this object"
+_CRASHED: Final = (
+    "what evaluates the expressions crashed on this object; if an optional is within a map, write"
+    " {?key: x} for {key: x}"
+)
 _ENDED: Final = (
     anyio.BrokenResourceError,
     anyio.ClosedResourceError,
@@ -39,6 +46,10 @@ _ENDED: Final = (
     anyio.IncompleteRead,
 )
 _UNREADABLE: Final = "the object has text or numbers that an expression cannot read"
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""The character U+0000 in JSON. The runtime would take the text only up to it."""
+_END_PATIENCE: Final = 5.0
+"""Seconds to wait for a process that has closed its pipes."""
 _KEPT_METADATA: Final = frozenset(
     {
         *("name", "namespace", "uid", "resourceVersion", "labels", "annotations", "generation"),
@@ -74,6 +85,7 @@ class Evaluator:
         self._lock = anyio.Lock()
         self._child: _Child | None = None
         self._ended = 0
+        self._crashed = False
 
     def reads_whole(self, block: int) -> bool:
         """See the port."""
@@ -143,8 +155,10 @@ class Evaluator:
             return []
         seconds = self._seconds * (1 + len(batch.data) / 100)
         try:
-            message = encode(msgspec.structs.replace(batch, seconds=seconds))
+            message: bytes | None = encode(msgspec.structs.replace(batch, seconds=seconds))
         except (UnicodeEncodeError, OverflowError, TypeError, ValueError, RecursionError):
+            message = None
+        if message is None or _NUL.search(message):
             if len(batch.data) == 1:
                 return [Result(error=_UNREADABLE)]
             return await self._halves(batch)
@@ -162,7 +176,7 @@ class Evaluator:
                 f"the expressions of the plan need too much memory or time for more than"
                 f" {MOST_ENDED} objects; simplify them"
             )
-        return [Result(error=_KILLED)]
+        return [Result(error=_CRASHED if self._crashed else _KILLED)]
 
     async def _ask(self, message: bytes) -> bytes | None:
         """Return the answer of the process, which is started if there is none; None if it ends."""
@@ -175,7 +189,9 @@ class Evaluator:
             await self._end()
             raise
         if answer is None:
+            child = self._child
             await self._end()
+            self._crashed = child.has_crashed
         return answer
 
     async def _halves(self, batch: Batch) -> list[Result]:
@@ -188,7 +204,7 @@ class Evaluator:
     def _evaluated(self, result: Result, parts: Parts) -> Evaluated:
         if result.error:
             missing = tuple(MissingKey(table, key) for table, key in result.missing_keys)
-            return Evaluated(error=result.error, missing_keys=missing)
+            return Evaluated(error=clean(result.error), missing_keys=missing)
         if not result.matches or parts is Parts.WHERE:
             return Evaluated(matches=result.matches)
         pairs = zip(self._paths, result.values, strict=True)
@@ -226,6 +242,7 @@ class _Child:
         assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - pipes
         self._stdin = process.stdin
         self._stdout = BufferedByteReceiveStream(process.stdout)
+        self._has_ended = False
 
     @classmethod
     async def start(cls, setup: Setup) -> "_Child":
@@ -259,11 +276,22 @@ class _Child:
             (size,) = HEADER.unpack(await self._stdout.receive_exactly(HEADER.size))
             return await self._stdout.receive_exactly(size)
         except _ENDED:
+            self._has_ended = True
             return None
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether a closed process ended by a fault of the runtime, and not by its limits."""
+        return self._process.returncode == -signal.SIGSEGV
 
     async def close(self) -> None:
         """End the process."""
         with anyio.CancelScope(shield=True):
+            if self._has_ended:
+                # Without a signal: sending one to a process that is gone takes its exit status
+                # away from asyncio, which warns on stderr then.
+                with anyio.move_on_after(_END_PATIENCE):
+                    await self._process.wait()
             if self._process.returncode is None:
                 self._process.kill()
             await self._process.aclose()

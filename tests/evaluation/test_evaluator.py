@@ -143,6 +143,57 @@ async def test_a_process_that_cannot_start_is_no_error_of_an_object(
         await evaluated(evaluator_of("object.a"), {"a": "x"})
 
 
+@pytest.mark.parametrize(
+    ("one", "is_readable"),
+    [
+        ({"a": "x\0y"}, False),
+        ({"a": "x", "b": {"\0": 1}}, False),
+        ({"a": "x\\\0"}, False),
+        ({"a": "x\\u0000"}, True),
+        ({"a": "x\\\\u0000"}, True),
+    ],
+)
+async def test_no_text_is_cut_at_a_nul_character(one: Any, is_readable: bool) -> None:
+    found = await evaluated(evaluator_of("[object][0].a"), {"a": "p"}, one, {"a": "q"})
+
+    assert [found[at].values for at in (0, 2)] == [{label("0"): "p"}, {label("0"): "q"}]
+    assert bool(found[1].error) is not is_readable
+    assert found[1].values == ({label("0"): one["a"]} if is_readable else {})
+
+
+@pytest.mark.parametrize(
+    "expression", ["[object.?b]", "[[optional.of(object.a)]]", "{'k': [object.?b]}"]
+)
+async def test_an_optional_within_a_list_is_an_error_that_says_so(expression: str) -> None:
+    (found,) = await evaluated(evaluator_of(expression), {"a": "x"})
+
+    assert found.error.startswith("value 0: an optional is within a list or a map; write [?x]")
+
+
+async def test_a_crash_of_the_runtime_is_not_called_a_matter_of_memory() -> None:
+    (found,) = await evaluated(evaluator_of("{'k': object.?b, 'l': 1}"), {"a": "x"})
+
+    assert "crashed on this object" in found.error
+    assert "{?key: x}" in found.error
+
+
+async def test_values_that_no_server_accepts_are_an_error_of_their_object() -> None:
+    objects = [{"a": "x" * size} for size in (10, 2 * 2**20, 10)]
+
+    found = await evaluated(evaluator_of("object.a + object.a"), *objects)
+
+    assert [one.error for one in found][::2] == ["", ""]
+    assert "no server accepts" in found[1].error
+
+
+async def test_an_error_quotes_the_beginning_and_the_end_of_a_long_value() -> None:
+    (found,) = await evaluated(evaluator_of("string(quantity(object.a))"), {"a": "z" * 50_000})
+
+    assert len(found.error) <= 500
+    assert found.error.startswith("value 0: 'zzz")
+    assert found.error.endswith("is not a quantity")
+
+
 async def test_nothing_is_started_before_there_is_an_object() -> None:
     async with evaluator_of("object.a") as evaluator:
         assert await evaluator.evaluate("a", 0, []) == []

@@ -67,6 +67,8 @@ def problems(text: str) -> list[str]:
         (LABEL % "«'[1]'", "yields a list, and must yield text"),
         (LABEL % "«'{\"a\": 1}'", "yields a map, and must yield text"),
         (LABEL % "«'optional.of(1)'", "yields a whole number, and must yield text"),
+        (BODY % "«'[object.?a]'", "a list with an optional value in it; write [?x] for [x]"),
+        (BODY % "«'{\"a\": object.?a}'", "a map with an optional value in it; write [?x]"),
         (BODY % "«now", "yields a timestamp, which JSON does not have"),
         (BODY % "«'b\"a\"'", "yields bytes, which JSON does not have"),
         (LABEL % "'\"\" + «variables.x'", "there is no variable x; the plan has none"),

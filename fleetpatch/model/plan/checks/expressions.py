@@ -126,6 +126,11 @@ def _of_metadata(type_: str) -> str:
 
 def _of_body(type_: str) -> str:
     inner = type_.removeprefix(_INNER).removesuffix(">")
+    if _INNER in inner:
+        return (
+            f"yields {_named(inner)} with an optional value in it; write [?x] for [x], {{?key: x}}"
+            " for {key: x}, or .orValue(...) after it"
+        )
     if inner not in _NOT_JSON:
         return ""
     return f"yields {_named(inner)}, which JSON does not have; write string(...) around it"

@@ -16,7 +16,8 @@ MOST_PROBLEMS: Final = 20
 
 MOST_COLUMNS: Final = 1000
 
-_ALWAYS_FIT: Final = frozenset({str, bool, type(None)})
+_ALWAYS_FIT: Final = frozenset({bool, type(None)})
+_NUL: Final = "contains the character U+0000, at which an expression would cut the text; remove it"
 _INT64: Final = 2**63
 _DEEPEST: Final = 50
 """How deep a cell's lists and mappings may be nested, as in a plan file."""
@@ -70,6 +71,8 @@ class Rows:
                 self.report(place, "a column has no name; add one, or remove the column")
             elif name.strip() != name:
                 self.report(place, f"the column {show(name)} has blanks around it; remove them")
+            elif "\0" in name:
+                self.report(place, f"the column {show(name)} {_NUL}")
             elif columns.count(name) > 1:
                 self.report(place, f"the column {show(name)} is repeated; remove one")
         if len(columns) > MOST_COLUMNS:
@@ -133,6 +136,8 @@ def _problem_of_key(key: Json) -> str:
 
 
 def _problem_of_value(value: Json) -> str:
+    if isinstance(value, str):
+        return _NUL if "\0" in value else ""
     if isinstance(value, int):
         fits = -_INT64 <= value < _INT64
         return "" if fits else "the number does not fit 64 bits; put it in quotes"
@@ -140,4 +145,5 @@ def _problem_of_value(value: Json) -> str:
         return "" if math.isfinite(value) else "the number is too large; put it in quotes"
     if is_deeper(value, _DEEPEST):
         return f"lists and mappings are nested more than {_DEEPEST} deep; flatten them"
-    return ""
+    parts = [*value, *value.values()] if isinstance(value, dict) else value or ()
+    return next((what for part in parts if (what := _problem_of_value(part))), "")
