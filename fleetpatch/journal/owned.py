@@ -1,10 +1,12 @@
 """Objects that others own, while a run is planned: joined over uids, to find the dependents.
 
 Listed objects, and who owns them, are kept in SQLite's temporary database, so that memory holds one
-page. An owner is named by uid, kind and apiVersion (`metadata.ownerReferences`).
+page. An owner is named by uid, kind and apiVersion (`metadata.ownerReferences`), and is in the
+namespace of what it owns, or in none.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -17,18 +19,23 @@ from fleetpatch.model.target import Seen
 
 _CREATE: Final = """
 CREATE TEMP TABLE owner_roots (
-    cluster INTEGER, uid TEXT, blocks INTEGER, PRIMARY KEY (cluster, uid)
+    cluster INTEGER, uid TEXT, namespace TEXT, blocks INTEGER, PRIMARY KEY (cluster, uid)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE owned (
     cluster INTEGER, uid TEXT, resource INTEGER, seen BLOB, PRIMARY KEY (cluster, uid)
 ) WITHOUT ROWID;
 CREATE TEMP TABLE owner_links (
-    cluster INTEGER, owner TEXT, uid TEXT, kind TEXT, PRIMARY KEY (cluster, owner, uid)
+    cluster INTEGER, owner TEXT, uid TEXT, kind TEXT, namespace TEXT,
+    PRIMARY KEY (cluster, owner, uid)
 ) WITHOUT ROWID;
 CREATE INDEX temp.owner_links_of ON owner_links (cluster, uid);
 CREATE TEMP TABLE owner_documents (
     cluster INTEGER, uid TEXT, document BLOB, PRIMARY KEY (cluster, uid)
 ) WITHOUT ROWID;
+CREATE TEMP TABLE reached (
+    uid TEXT PRIMARY KEY, namespace TEXT, root TEXT, depth INTEGER
+) WITHOUT ROWID;
+CREATE INDEX temp.reached_by_depth ON reached (depth);
 CREATE TEMP TABLE dependents_found (
     id INTEGER PRIMARY KEY, cluster INTEGER, uid TEXT, root TEXT, block INTEGER,
     UNIQUE (cluster, uid)
@@ -36,11 +43,11 @@ CREATE TEMP TABLE dependents_found (
 """
 _DROP: Final = """
 DROP TABLE owner_roots; DROP TABLE owned; DROP TABLE owner_links; DROP TABLE owner_documents;
-DROP TABLE dependents_found;
+DROP TABLE reached; DROP TABLE dependents_found;
 """
 # Sorted by the key; `drafts` has no index over uids, and an object may have several drafts.
 _SELECT: Final = """
-INSERT INTO owner_roots SELECT cluster, uid, sum(DISTINCT blocks) FROM drafts
+INSERT INTO owner_roots SELECT cluster, uid, min(namespace), sum(DISTINCT blocks) FROM drafts
 WHERE cluster = ? AND resource_version <> '' GROUP BY cluster, uid ORDER BY cluster, uid
 """
 _UNKNOWN_OWNERS: Final = """
@@ -49,27 +56,27 @@ AND NOT EXISTS (SELECT 1 FROM owner_roots r WHERE r.cluster = l.cluster AND r.ui
 AND NOT EXISTS (SELECT 1 FROM owner_links o WHERE o.cluster = l.cluster AND o.uid = l.owner)
 ORDER BY kind
 """
-_DEEPEST: Final = 20
-"""Owners of owners that are followed: more than any controller makes, and an end for circles."""
-# From the selected objects down. Of several owners the nearest counts, then the first by uid. What
-# is selected itself, or by an earlier block, is a target already.
-_FIND: Final = f"""
+# From the selected objects down, one step at a time, until nothing new is reached: so the nearest
+# of several owners counts, then the first by uid, and a circle ends.
+_ROOTS: Final = """
+INSERT INTO reached SELECT uid, namespace, uid, 0 FROM owner_roots
+WHERE cluster = :cluster AND blocks & :mask
+"""
+# As for Kubernetes' garbage collector, an object in another namespace is no owner.
+_NEXT: Final = """
+INSERT OR IGNORE INTO reached SELECT l.uid, l.namespace, min(r.root), :depth + 1
+FROM reached r JOIN owner_links l ON l.cluster = :cluster AND l.owner = r.uid
+WHERE r.depth = :depth AND r.namespace IN ('', l.namespace) GROUP BY l.uid
+"""
+# What is selected itself, or by an earlier block, is a target already.
+_FIND: Final = """
 INSERT OR IGNORE INTO dependents_found (cluster, uid, root, block)
-WITH RECURSIVE reached (uid, root, depth) AS (
-    SELECT l.uid, s.uid, 1 FROM owner_roots s
-    JOIN owner_links l ON l.cluster = s.cluster AND l.owner = s.uid
-    WHERE s.cluster = :cluster AND s.blocks & :mask
-    UNION
-    SELECT l.uid, r.root, r.depth + 1 FROM reached r
-    JOIN owner_links l ON l.cluster = :cluster AND l.owner = r.uid
-    WHERE r.depth < {_DEEPEST}
-)
-SELECT :cluster, o.uid, substr(min(printf('%02d%s', r.depth, r.root)), 3), :block
+SELECT :cluster, o.uid, r.root, :block
 FROM reached r JOIN owned o ON o.cluster = :cluster AND o.uid = r.uid
 WHERE o.resource IN (SELECT value FROM json_each(:resources))
 AND NOT EXISTS (SELECT 1 FROM owner_roots s WHERE s.cluster = :cluster AND s.uid = o.uid)
-GROUP BY o.uid ORDER BY o.uid
-"""  # noqa: S608 # of our own constants alone
+ORDER BY o.uid
+"""
 _FOUND: Final = """
 SELECT f.id, o.resource, o.seen, f.root, f.block, n.document
 FROM dependents_found f JOIN owned o ON o.cluster = f.cluster AND o.uid = f.uid
@@ -116,14 +123,19 @@ class OwnedObjects:
         number, of_kind = self._clusters[cluster], self._number_of(resource)
         self._resources[of_kind] = resource
         links = [
-            (number, owner["uid"], seen.uid, f"{owner['apiVersion']} {owner['kind']}")
+            (
+                *(number, owner["uid"], seen.uid),
+                *(f"{owner['apiVersion']} {owner['kind']}", seen.namespace),
+            )
             for seen in items
             for owner in owners_of(seen)
         ]
         encode = msgspec.json.encode
         rows = [(number, seen.uid, of_kind, encode(seen)) for seen in items if owners_of(seen)]
         with self._database.transaction() as connection:
-            connection.executemany("INSERT OR IGNORE INTO owner_links VALUES (?, ?, ?, ?)", links)
+            connection.executemany(
+                "INSERT OR IGNORE INTO owner_links VALUES (?, ?, ?, ?, ?)", links
+            )
             if wanted:
                 connection.executemany("INSERT OR REPLACE INTO owned VALUES (?, ?, ?, ?)", rows)
 
@@ -135,14 +147,16 @@ class OwnedObjects:
     def find(self, cluster: str, block: int, kinds: Collection[Resource]) -> None:
         """Find the objects of `kinds` that a selected object of a block owns, at any depth."""
         numbers = msgspec.json.encode([self._number_of(kind) for kind in kinds]).decode()
-        values = {
-            "cluster": self._clusters[cluster],
-            "mask": 1 << block,
-            "block": block,
-            "resources": numbers,
-        }
+        number = self._clusters[cluster]
         with self._database.transaction() as connection:
-            connection.execute(_FIND, values)
+            connection.execute("DELETE FROM reached")
+            connection.execute(_ROOTS, {"cluster": number, "mask": 1 << block})
+            for depth in count():
+                level = {"cluster": number, "depth": depth}
+                if not connection.execute(_NEXT, level).rowcount:
+                    break
+            found = {"cluster": number, "block": block, "resources": numbers}
+            connection.execute(_FIND, found)
 
     def found(self, cluster: str, after: int, limit: int) -> Sequence[Owned]:
         """Return dependents that were found, in their order, from the one after `after`."""

@@ -79,6 +79,38 @@ def test_a_circle_of_owners_ends(run: RunFile) -> None:
     assert found(joined(run, ["j"], pods)) == {"p": "j", "q": "j"}
 
 
+def test_owners_are_followed_however_deep_they_are(run: RunFile) -> None:
+    chain = [owned(f"p{at:03}", f"p{at - 1:03}" if at else "j") for at in range(90)]
+
+    assert found(joined(run, ["j"], chain)) == {f"p{at:03}": "j" for at in range(90)}
+
+
+def test_an_object_of_another_namespace_is_no_owner(run: RunFile) -> None:
+    pods = [
+        owned("p", "j"),
+        replace(owned("q", "j"), namespace="team-b"),
+        replace(owned("r", "p"), namespace="team-b"),
+        replace(owned("s", "j"), namespace=""),
+    ]
+
+    assert found(joined(run, ["j"], pods)) == {"p": "j"}
+
+
+def test_an_object_without_a_namespace_owns_objects_of_all_namespaces(run: RunFile) -> None:
+    selected = draft("c", uid="c")
+    run.add([replace(selected, seen=replace(selected.seen, namespace=""))])
+    pods = [replace(owned(name, "c"), namespace=name) for name in ("a", "b")]
+
+    assert found(joined(run, [], pods)) == {"a": "c", "b": "c"}
+
+
+def test_a_dense_circle_of_owners_ends_soon(run: RunFile) -> None:
+    names = [f"p{at}" for at in range(60)]
+    pods = [owned(name, "j", *names) for name in names]
+
+    assert found(joined(run, ["j"], pods)) == dict.fromkeys(names, "j")
+
+
 def test_an_object_is_the_dependent_of_one_block(run: RunFile) -> None:
     run.add([draft("j1", uid="j1", block=0), draft("j2", uid="j2", block=1)])
     join = run.owned()
