@@ -1,5 +1,6 @@
 """The causes why a target stays open, or a cluster gets no more requests."""
 
+from fleetpatch.errors import SurroundingsError
 from fleetpatch.model.answer import Reply, one_line
 from fleetpatch.model.cause import Cause, CauseCode
 
@@ -25,6 +26,11 @@ def not_read(reply: Reply) -> Cause:
     """The object could not be read, so it is not known whether it was changed."""
     text = f"could not be read after it may have been applied: {one_line(reply)}"
     return Cause(CauseCode.TARGETS_OPEN, text)
+
+
+def not_evaluated(error: SurroundingsError) -> Cause:
+    """The server does not show what the plan's `where` reads beside the object."""
+    return Cause(CauseCode.TARGETS_OPEN, f"where could not be evaluated again: {error}")
 
 
 def may_not_be_read(reply: Reply) -> Cause:

@@ -16,6 +16,7 @@ from fleetpatch.engine.doubt import Doubt
 from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.recheck import step_after_read
 from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.model.answer import Answer, Reply, is_unreachable, one_line
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Fields
@@ -334,7 +335,12 @@ class TargetPatcher:
         return self._context.outages.may_explain(reply, self._context.clock.monotonic())
 
     async def _decide(self, seen: Seen | None) -> AttemptResult | None:
-        return self._follow(await step_after_read(self._policy, self.target, seen, self._doubt))
+        try:
+            step = await step_after_read(self._policy, self.target, seen, self._doubt)
+        except (ClusterError, CredentialsError) as error:
+            cause = causes.not_evaluated(error)
+            return Deferred(cause, in_doubt=self._doubt.remains)
+        return self._follow(step)
 
     def _follow(self, step: Step) -> AttemptResult | None:
         self._doubt.unread = False

@@ -111,7 +111,7 @@ class Evaluator:
         return await self._evaluate(cluster, block, subjects, parts)
 
     async def matches(self, cluster: str, block: int, subject: Subject) -> Evaluated:
-        """Evaluate the block's `where` alone."""
+        """Evaluate the block's `where` alone, for however many objects that ends the process."""
         (result,) = await self._evaluate(cluster, block, [subject], Parts.WHERE)
         return result
 
@@ -170,7 +170,8 @@ class Evaluator:
             answer = await self._ask(message)
         if answer is not None:
             return results.decode(answer)
-        self._ended += 1
+        # A run that is carried out goes on: the objects that `where` is asked again about are few.
+        self._ended += batch.parts is not Parts.WHERE
         if self._ended > MOST_ENDED:
             raise Refused(
                 f"the expressions of the plan need too much memory or time for more than"

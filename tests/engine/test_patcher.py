@@ -14,11 +14,13 @@ from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.policy import PatchContext, PatchPolicy
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
+from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.model.answer import Answer
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.change import BodyPatch, PatchOptions, PatchType
 from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.ports import Evaluated
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.answers.verdicts import Verdict
@@ -447,3 +449,25 @@ async def test_a_permit_that_is_not_used_is_given_back() -> None:
 
     assert isinstance(ended, Settlement)
     assert (ended.reason, ended.attempts) == (Reason.EXHAUSTED, 1)
+
+
+# `where` is asked again
+
+
+@pytest.mark.parametrize(
+    "error", [ClusterError("cannot list namespaces"), CredentialsError("refused")], ids=repr
+)
+async def test_a_target_whose_where_cannot_be_asked_again_stays_open(error: Exception) -> None:
+    async def recheck(_target: Target, _seen: Seen) -> Evaluated:
+        raise error
+
+    policy = replace(POLICY, recheck=recheck)
+    scripted = ScriptedPatcher(policy).will(CONFLICT, reads=(ok(MOVED),))
+
+    ended = await scripted.defer()
+
+    assert ended.cause == Cause(
+        CauseCode.TARGETS_OPEN, f"where could not be evaluated again: {error}"
+    )
+    assert not ended.stops_lane
+    assert scripted.cluster.verbs == ["PATCH", "GET"]

@@ -85,6 +85,18 @@ async def test_a_plan_whose_expressions_end_the_process_again_and_again_is_refus
         await evaluated(evaluator_of(BOMB, memory=64 * 2**20), *objects)
 
 
+async def test_a_run_that_is_carried_out_is_not_refused_for_objects_that_end_the_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST_ENDED", 1)
+    subject = Subject("n", {"a": "a" * 40 + "!"})
+
+    async with evaluator_of(where="object.a.find('^(a|aa)+$') == ''", seconds=0.1) as evaluator:
+        found = [await evaluator.matches("a", 0, subject) for _ in range(3)]
+
+    assert all("too much memory or time" in one.error for one in found)
+
+
 async def test_the_time_of_the_expansion_is_the_same_for_all_objects() -> None:
     value = "string(now) + string(duration('90s')) + string(now + duration('1h') > now)"
     found = await evaluated(evaluator_of(value), {}, {})
