@@ -37,7 +37,7 @@ class RemoteJournal:
         self._epoch = epoch
         self._call = call
         self._clock = clock
-        self._resources: dict[str, Resource] = {}
+        self._resources: dict[Resource, Resource] = {}
         self._factor = 1
         self._claimed_at = -inf
 

@@ -16,14 +16,13 @@ from fleetpatch.workers.messages import Answer, WireRetry, WireSettlement, WireT
 
 def answer_of(call: int, targets: Sequence[Target]) -> Answer:
     """Make the answer to a call that returns targets; each resource is sent once."""
-    positions: dict[str, int] = {}
+    positions: dict[Resource, int] = {}
     resources: list[Resource] = []
     wired = []
     for target in targets:
-        name = target.resource.name
-        position = positions.get(name)
+        position = positions.get(target.resource)
         if position is None:
-            position = positions[name] = len(resources)
+            position = positions[target.resource] = len(resources)
             resources.append(target.resource)
         earlier = target.earlier
         wired.append(
@@ -45,12 +44,12 @@ def answer_of(call: int, targets: Sequence[Target]) -> Answer:
     return Answer(call, tuple(resources), tuple(wired))
 
 
-def targets_of(cluster: str, answer: Answer, known: dict[str, Resource]) -> list[Target]:
+def targets_of(cluster: str, answer: Answer, known: dict[Resource, Resource]) -> list[Target]:
     """Return the targets of an answer; `known` keeps the resources that answers had so far.
 
     Targets of one resource share it, as those of a run file do.
     """
-    resources = [known.setdefault(one.name, one) for one in answer.resources]
+    resources = [known.setdefault(one, one) for one in answer.resources]
     return [
         Target(
             TargetId(one.id),

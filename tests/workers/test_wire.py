@@ -63,6 +63,17 @@ def test_every_field_of_a_target_arrives() -> None:
     assert targets_of("north", sent, {}) == [TARGET, TARGET]
 
 
+def test_targets_of_two_versions_of_a_kind_keep_their_own() -> None:
+    older = msgspec.structs.replace(JOBS, version="v1beta1")
+    targets = [TARGET, msgspec.structs.replace(TARGET, id=TargetId(8), resource=older)]
+    known: dict[Resource, Resource] = {}
+    for pair in (targets, targets[::-1]):
+        sent = decode_from_coordinator(encode(answer_of(1, pair)))
+
+        assert isinstance(sent, Answer)
+        assert targets_of("north", sent, known) == pair
+
+
 def test_a_target_without_optional_fields_arrives() -> None:
     plain = Target(TargetId(1), "north", JOBS, "", "etl", "uid", "1", {})
     sent = decode_from_coordinator(encode(answer_of(1, [plain])))
