@@ -12,7 +12,7 @@ from fleetpatch.campaign.integrity import plan_of, require_digest
 from fleetpatch.campaign.planning.coverage import empty_places, missing_objects
 from fleetpatch.campaign.planning.forecast import forecast_of
 from fleetpatch.errors import Locked, RunFileError, UsageError
-from fleetpatch.journal import queries
+from fleetpatch.journal import queries, tables
 from fleetpatch.journal.run_digest import run_digest
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns, catalog, heartbeat
@@ -123,7 +123,7 @@ def preview(run_file: Path, now: float | None = None) -> Preview:
             run_digest(journal),
             empty_places(journal),
             forecast_of(journal, summary, now),
-            journal.missing_keys,
+            tables.missing_keys_of(journal),
             queries.dependents(journal),
         )
 

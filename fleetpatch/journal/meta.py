@@ -58,9 +58,7 @@ def create_tables(database: Database, info: RunInfo) -> None:
     # One transaction: a crash leaves an empty file, which is refused, and never half of the tables.
     with database.transaction() as connection:
         # Not executescript, which commits a pending transaction first.
-        for statement in (
-            TABLES + EARLIER_WRITES + COMPUTED + DEPENDENTS + ROWS + MISSING_KEYS
-        ).split(";"):
+        for statement in (*TABLES.split(";"), *(added for _, added in _ADDED)):
             connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {FIRST_VERSION}")

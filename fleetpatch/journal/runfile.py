@@ -4,9 +4,9 @@ The calls come in this order: `create`, `add` for each page, `seal`. Then `claim
 alternate, in this process or a later one (`open`), and `set_state` stores each change of state.
 `fleetpatch.journal.schema` documents the format and its guarantees.
 
-A method that writes does so in one transaction, which is durable when the method returns; a method
-that raises RunFileError has written nothing. Calls may come from any thread but must not overlap.
-A cluster that is not one of the run raises KeyError.
+A method that writes does so in one transaction, durable when it returns; one that raises
+RunFileError has written nothing. Calls may come from any thread but must not overlap. A cluster
+that is not one of the run raises KeyError.
 """
 
 import time
@@ -81,9 +81,8 @@ class RunFile:
         try:
             meta.create_tables(database, info)
             run = cls(database, info, now)
-            run._survey = SurveyTable(
-                database, {name: span.id for name, span in run._ranges.items()}
-            )
+            numbers = {name: span.id for name, span in run._ranges.items()}
+            run._survey = SurveyTable(database, numbers)
         except BaseException:
             database.disconnect()
             sqlite_file.erase(path)
@@ -202,28 +201,6 @@ class RunFile:
         """Store the Kubernetes version of each cluster."""
         with self.database.transaction():
             meta.note_releases(self.database, releases)
-
-    @property
-    def tables(self) -> bytes:
-        """The tables that `where` looks up, as they were noted; empty if there are none."""
-        found = next(iter(self.database.rows("SELECT content FROM tables")), None)
-        return bytes(found[0]) if found else b""
-
-    def note_tables(self, content: bytes) -> None:
-        """Store the tables that `where` looks up; before the seal only."""
-        with self.database.transaction() as connection:
-            connection.execute("INSERT INTO tables VALUES (?)", (content,))
-
-    @property
-    def missing_keys(self) -> list[tuple[str, str, int]]:
-        """Table, key and number of lookups of each key that is in no row, as they were noted."""
-        rows = self.database.rows("SELECT name, key, count FROM missing_keys ORDER BY rowid")
-        return [(str(name), str(key), int(count)) for name, key, count in rows]
-
-    def note_missing_keys(self, keys: Iterable[tuple[str, str, int]]) -> None:
-        """Store the keys that expressions looked up and did not find; before the seal only."""
-        with self.database.transaction() as connection:
-            connection.executemany("INSERT INTO missing_keys VALUES (?, ?, ?)", keys)
 
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add the drafts of one page; an object that was added before stays one target."""

@@ -33,7 +33,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.survey import KeptOwners, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import UnselectiveError, WindowClosed
-from fleetpatch.journal import queries
+from fleetpatch.journal import queries, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, run_names
 from fleetpatch.model.plan.digest import canonical, digest
@@ -96,8 +96,8 @@ async def expand(
         with journal.planning():
             stack.enter_context(steering.holding(path))
             journal.note_releases(releases)
-            if expressions and (tables := expressions.tables_of_where()):
-                journal.note_tables(tables)
+            if expressions and (content := expressions.tables_of_where()):
+                tables.note_tables(journal, content)
             survey = await _fill(
                 journal, source, list_queries, dependents, settings, reach, expressions
             )
@@ -201,7 +201,7 @@ async def _fill(
         refuse_clashes(survey.clashes, survey.first_clash)
     if plan.guards.on_error == "refuse":
         refuse_errors(survey.errors)
-    journal.note_missing_keys(survey.errors.keys())
+    tables.note_missing_keys(journal, survey.errors.keys())
     for name in survey.inconsistent:
         journal.mark_inconsistent(name)
     return survey

@@ -36,7 +36,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
 from fleetpatch.errors import ClusterError, CredentialsError
-from fleetpatch.journal import queries
+from fleetpatch.journal import queries, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.cause import Cause, CauseCode, by_gravity
@@ -182,7 +182,7 @@ class Session:
             journal.info,
             self._plan,
             journal.releases,
-            journal.tables,
+            tables.tables_of(journal),
             self._read_only,
             # Left by a process that was killed: any other end changes the state.
             journal.state is RunState.RUNNING,
