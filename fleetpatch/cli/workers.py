@@ -1,5 +1,6 @@
 """The option `--workers`: which workers send the requests of a verb."""
 
+import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -11,10 +12,12 @@ if TYPE_CHECKING:
 MAX_PROCESSES: Final = 256
 """Worker processes of this machine, at most."""
 
+_ADDRESS: Final = re.compile(r"(tcp|tls)://([\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", re.ASCII)
+
 
 def read_workers(text: str) -> int | str:
     """Read a number of processes, or the address of a scheduler. Raises ValueError."""
-    if text.startswith(("tcp://", "tls://")) and len(text) > len("tcp://"):
+    if _ADDRESS.fullmatch(text):
         return text
     if text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_PROCESSES:
         return int(text)

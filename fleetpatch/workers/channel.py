@@ -1,4 +1,4 @@
-"""A connection between the coordinator and a worker, as a port: `workers.dask` implements it."""
+"""A connection between the coordinator and a worker, as a port."""
 
 from typing import Protocol
 

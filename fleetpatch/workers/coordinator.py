@@ -106,12 +106,16 @@ class Coordinator:
         await self._looked.wait()
 
     async def dismiss(self) -> None:
-        """End the session for all workers."""
+        """End the session for all workers, at the same time: one may be suspended."""
         self._tasks = None
-        for worker in self.workers.values():
-            await self._send(worker, Dismissed(ended=True))
-            if worker.channel is not None:
-                worker.channel.close()
+        async with anyio.create_task_group() as goodbyes:
+            for worker in self.workers.values():
+                goodbyes.start_soon(self._dismiss, worker)
+
+    async def _dismiss(self, worker: Worker) -> None:
+        await self._send(worker, Dismissed(ended=True))
+        if worker.channel is not None:
+            worker.channel.close()
 
     @property
     def is_stopped(self) -> bool:
@@ -256,13 +260,15 @@ class Coordinator:
             self._tasks.start_soon(self._send_orders, worker)
 
     async def _send(self, worker: Worker, message: FromCoordinator) -> None:
-        if worker.channel is None:
+        # It may be another one, or none, after the send.
+        channel = worker.channel
+        if channel is None:
             return
         try:
-            await worker.channel.send(encode(message))
+            await channel.send(encode(message))
         except DisconnectedError:
             # The worker connects again, and repeats what has no answer.
-            worker.channel.close()
+            channel.close()
 
     def _right_now(self) -> float:
         if self.is_stopped:

@@ -1,29 +1,34 @@
-"""The only module that uses Dask: its scheduler, its worker processes and its connections.
+"""The only module that uses Dask: its scheduler, its worker processes and its TLS settings.
 
 Dask starts a function on each worker and says which workers there are. All else goes directly
-between the workers and the coordinator, by connections of Dask with the TLS of the Dask cluster.
+between the workers and the coordinator, by own connections with the TLS of the Dask cluster.
 No task is submitted, so nothing of a run is shown by a dashboard or kept by the scheduler.
 
 Dask's own log is not shown: what the operator should know is said by messages of fleetpatch.
 """
 
 import logging
+import ssl
+import warnings
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
 import anyio
 import dask.config
 from distributed import LocalCluster
-from distributed.comm import Comm, connect, listen, parse_address
-from distributed.comm.addressing import get_address_host
+from distributed.comm import connect, parse_address
+from distributed.comm.addressing import get_address_host, parse_host_port, unparse_host_port
+from distributed.comm.utils import ensure_concrete_host
 from distributed.core import send_recv
 from distributed.protocol.pickle import dumps
 from distributed.security import Security
 from distributed.utils import get_ip
 
-from fleetpatch.errors import UnreachableError
+from fleetpatch.errors import UnreachableError, UsageError
+from fleetpatch.workers import stream_channel
 from fleetpatch.workers.channel import DisconnectedError
+from fleetpatch.workers.stream_channel import StreamChannel
 
 _ROLE: Final = "client"
 """The role of the coordinator in Dask's TLS settings (`distributed.comm.tls.client`)."""
@@ -33,6 +38,10 @@ _CONNECT: Final = 5.0
 
 _ANSWER: Final = 15.0
 """Seconds for one call of a scheduler, which calls workers for it."""
+
+_REFUSED: Final = (OSError, ValueError, TypeError, RuntimeError, MemoryError)
+"""What Dask raises for a scheduler that cannot be called, beside an OSError: a TypeError without
+TLS settings, a RuntimeError if they want encryption, a MemoryError for a server of another kind."""
 
 _SETTINGS: Final = {
     # Threads that sample the stacks of a worker would take CPU from its requests.
@@ -54,50 +63,21 @@ def keep_quiet() -> None:
             logger.handlers = [logging.NullHandler()]
 
 
-class DaskChannel:
-    """Implements the port `Channel` by a connection of Dask."""
-
-    def __init__(self, comm: Comm) -> None:
-        self._comm = comm
-        self._writing = anyio.Lock()
-
-    async def send(self, body: bytes) -> None:
-        """Send one message. Raises DisconnectedError."""
-        async with self._writing:
-            try:
-                await self._comm.write(body)
-            except OSError as error:
-                raise DisconnectedError(str(error)) from error
-
-    async def receive(self) -> bytes:
-        """Wait for the next message. Raises DisconnectedError."""
-        try:
-            body: bytes = await self._comm.read()
-        except OSError as error:
-            raise DisconnectedError(str(error)) from error
-        return body
-
-    def close(self) -> None:
-        """Close the connection at once."""
-        self._comm.abort()
+async def connect_to(address: str, tls: ssl.SSLContext | None, seconds: float) -> StreamChannel:
+    """Connect to a coordinator; `tls` is used if the address has it. Raises DisconnectedError."""
+    protocol, location = parse_address(address)
+    host, port = parse_host_port(location)
+    if protocol != "tls":
+        tls = None
+    elif tls is None:
+        raise DisconnectedError("this worker has no TLS settings")
+    return await stream_channel.connect(host, port, tls, seconds)
 
 
-async def connect_to(address: str, arguments: Mapping[str, Any], seconds: float) -> DaskChannel:
-    """Connect to a coordinator; `arguments` are those of `connection_arguments`.
-
-    Raises DisconnectedError.
-    """
-    try:
-        # Nothing is unpickled: messages are bytes of our own format.
-        comm = await connect(address, timeout=seconds, deserialize=False, **arguments)
-    except (OSError, ValueError) as error:
-        raise DisconnectedError(str(error)) from error
-    return DaskChannel(comm)
-
-
-def connection_arguments(dask_worker: Any) -> tuple[str, Mapping[str, Any]]:
-    """Return the name of the Dask worker of this process, and how it makes connections."""
-    return str(dask_worker.name), dask_worker.security.get_connection_args("worker")
+def name_and_tls(dask_worker: Any) -> tuple[str, ssl.SSLContext | None]:
+    """Return the name of the Dask worker of this process, and with what it makes connections."""
+    arguments = dask_worker.security.get_connection_args("worker")
+    return str(dask_worker.name), arguments.get("ssl_context")
 
 
 class DaskCluster:
@@ -149,7 +129,7 @@ class DaskCluster:
                     answer: Mapping[str, Any] = await send_recv(comm, **message)
                 finally:
                     comm.abort()
-        except (OSError, TimeoutError, ValueError) as error:
+        except _REFUSED as error:
             detail = str(error) or "no answer"
             raise UnreachableError(
                 f"{self._where}: the Dask scheduler cannot be reached ({detail}); check the"
@@ -159,29 +139,63 @@ class DaskCluster:
 
     @asynccontextmanager
     async def listening(
-        self, serve: Callable[[DaskChannel], None], address: str = ""
+        self, serve: Callable[[StreamChannel], None], address: str = ""
     ) -> AsyncIterator[str]:
         """Call `serve` with each connection of a worker; yields the address for `connect_to`.
 
-        Without an `address` that is any port of the interface that leads to the scheduler.
+        Without an `address` that is any port of the interface that leads to the scheduler. Raises
+        UsageError if it cannot listen there.
         """
         protocol, _ = parse_address(self.address)
-        host = get_ip(get_address_host(self.address))
+        with warnings.catch_warnings():
+            # Of a host that is not found: the message of the call to the scheduler is enough.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            own_host = get_ip(get_address_host(self.address))
+        host, port = self.host_and_port(address) if address else (own_host, 0)
+        async with AsyncExitStack() as stack:
+            try:
+                tls = self._tls() if protocol == "tls" else None
+                found = await stack.enter_async_context(
+                    stream_channel.listening(serve, host, port, tls)
+                )
+            except OSError as error:
+                raise UsageError(
+                    f"cannot listen for workers at {protocol}://{unparse_host_port(host, port)}"
+                    f" ({error.strerror or error}); nothing was sent: set FLEETPATCH_LISTEN_ADDRESS"
+                    f" to a free address of this machine, as {protocol}://0.0.0.0:8790"
+                ) from error
+            contact = ensure_concrete_host(host, default_host=own_host)
+            yield f"{protocol}://{unparse_host_port(contact, found)}"
 
-        async def take(comm: Comm) -> None:
-            serve(DaskChannel(comm))
-
-        listener = listen(
-            address or f"{protocol}://{host}:0",
-            take,
-            deserialize=False,
-            **self._security.get_listen_args(_ROLE),
-        )
-        await listener.start()
+    def _tls(self) -> ssl.SSLContext:
+        """Return the TLS settings of a listener. Raises UsageError."""
         try:
-            yield listener.contact_address
-        finally:
-            listener.stop()
+            found: ssl.SSLContext | None = self._security.get_listen_args(_ROLE).get("ssl_context")
+            detail = "there are none"
+        except (OSError, ValueError) as error:
+            found, detail = None, str(error)
+        if found is None:
+            raise UsageError(
+                f"{self._where}: Dask's TLS settings cannot be used ({detail}); nothing was sent:"
+                " set distributed.comm.tls (ca-file, and cert and key of the client)"
+            )
+        return found
+
+    def host_and_port(self, address: str) -> tuple[str, int]:
+        """Read an address of this coordinator. Raises UsageError."""
+        wanted, _ = parse_address(self.address)
+        try:
+            protocol, location = parse_address(address, strict=True)
+            host, port = parse_host_port(location)
+        except ValueError:
+            protocol, host, port = "", "", 0
+        if protocol != wanted or not host or port not in range(1 << 16):
+            raise UsageError(
+                f"{address!r} is not a valid address of this coordinator; nothing was sent: set"
+                " FLEETPATCH_LISTEN_ADDRESS and FLEETPATCH_CONTACT_ADDRESS to addresses as"
+                f" {wanted}://HOST:8790, with the protocol of the scheduler"
+            )
+        return host, port
 
 
 @asynccontextmanager

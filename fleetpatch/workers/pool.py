@@ -85,6 +85,7 @@ class DaskWorkers:
                     )
                     own_address = await stack.enter_async_context(listening)
                     address = os.environ.get("FLEETPATCH_CONTACT_ADDRESS") or own_address
+                    cluster.host_and_port(address)
                     recruiter = Recruiter(cluster, coordinator, clock, log, address)
                     await recruiter.recruit_first()
                     tasks.start_soon(recruiter.watch)

@@ -44,11 +44,12 @@ def _run(coordinator: str, session: str, dask_worker: Any) -> None:
 
     from fleetpatch.engine.clock import SystemClock  # noqa: PLC0415 - see above
     from fleetpatch.workers import agent, dask  # noqa: PLC0415 - see above
+    from fleetpatch.workers.channel import Channel  # noqa: PLC0415 - see above
 
-    name, arguments = dask.connection_arguments(dask_worker)
+    name, tls = dask.name_and_tls(dask_worker)
 
-    async def connect() -> dask.DaskChannel:
-        return await dask.connect_to(coordinator, arguments, seconds=2.0)
+    async def connect() -> Channel:
+        return await dask.connect_to(coordinator, tls, seconds=2.0)
 
     async def serve() -> None:
         await agent.serve(connect, session, dask_worker.address, name, SystemClock())

@@ -19,8 +19,20 @@ from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.run import ClusterInfo, RunInfo
 from fleetpatch.model.target import Target
+from fleetpatch.workers.channel import DisconnectedError
 from fleetpatch.workers.coordinator import RIGHT, WITHOUT_WORKERS, Coordinator
-from fleetpatch.workers.messages import Checked, FoundCluster, Hello, Orders, RoundEnd, Work
+from fleetpatch.workers.messages import (
+    Checked,
+    FoundCluster,
+    FromWorker,
+    Hello,
+    Orders,
+    RoundEnd,
+    Welcome,
+    Work,
+    decode_from_coordinator,
+    encode,
+)
 from fleetpatch.workers.remote_lane import RemoteLane, RemoteMember
 from tests.fakes import FakeEvents, FakeJournal, FakeProgress, VirtualClock, seen_job, target_with
 from tests.workers.memory_channel import ScriptedWorker, ids
@@ -91,6 +103,36 @@ class Home:
 
     def _note(self, _target: Target, settlement: Settlement) -> None:
         self.settled.append(settlement.target)
+
+
+class StuckChannel:
+    """A connection that takes the welcome and no more, until it is closed; implements `Channel`."""
+
+    def __init__(self, *messages: FromWorker) -> None:
+        self.is_stuck = anyio.Event()
+        self._bodies = [encode(message) for message in messages]
+        self._closed = anyio.Event()
+
+    async def send(self, body: bytes) -> None:
+        if isinstance(decode_from_coordinator(body), Welcome):
+            return
+        self.is_stuck.set()
+        await self._closed.wait()
+        raise DisconnectedError("cut")
+
+    async def receive(self) -> bytes:
+        if self._bodies:
+            return self._bodies.pop(0)
+        await self._closed.wait()
+        raise DisconnectedError("cut")
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+def _stuck(session: str) -> StuckChannel:
+    found = Checked((FoundCluster("prod-a"),))
+    return StuckChannel(Hello(session, "stuck", "tcp://stuck", "stuck"), found)
 
 
 def _target(number: int) -> Target:
@@ -308,3 +350,40 @@ async def test_an_idle_worker_continues_a_large_shard_of_a_busy_one() -> None:
         await busy.report(3, first.epoch, ended=DONE)
 
     assert home.lost() == []
+
+
+async def test_a_connection_that_is_cut_while_it_is_written_to_ends_no_other() -> None:
+    home = Home(targets=1)
+    async with home.running():
+        stuck = _stuck(home.coordinator.session)
+        home.coordinator.serve(stuck)
+        await stuck.is_stuck.wait()
+        stuck.close()
+        worker = home.worker("0")
+        await worker.join("prod-a")
+        while not home.lost():
+            await home.clock.sleep(1)
+        epoch = (await worker.shard()).epoch
+        await worker.claim(epoch)
+        await worker.report(1, epoch, 1, ended=DONE)
+
+    assert home.lost() == ["stuck"]
+    assert home.settled == [1]
+
+
+async def test_a_suspended_worker_keeps_no_other_one_from_hearing_that_the_session_is_over() -> (
+    None
+):
+    coordinator = Coordinator(Work(INFO), TIMEOUT, VirtualClock(), FakeEvents(), Stop())
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(coordinator.run)
+        stuck = _stuck(coordinator.session)
+        coordinator.serve(stuck)
+        worker = ScriptedWorker(coordinator.session, coordinator.serve, "0")
+        await worker.join("prod-a")
+        tasks.start_soon(coordinator.dismiss)
+
+        assert (await worker.dismissed()).ended
+        worker.close()
+        stuck.close()
+        tasks.cancel_scope.cancel()
