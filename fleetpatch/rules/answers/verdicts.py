@@ -241,7 +241,8 @@ def _judge_500(answer: Answer) -> Ruling | None:
 
 def _asks_to_retry(answer: Answer) -> bool:
     """Return whether a Status asks for another attempt, in its body or in the header."""
-    return answer.retry_after_seconds is not None or answer.retry_after is not None
+    times = (answer.retry_after_seconds, answer.retry_after)
+    return answer.is_status and any(one is not None for one in times)
 
 
 def _allowed(status: int, retried: Collection[int]) -> Ruling:

@@ -166,12 +166,17 @@ def test_a_500_from_the_store_is_in_doubt(message: str) -> None:
 
 
 def test_a_500_without_a_status_is_from_a_proxy_and_in_doubt() -> None:
-    assert verdict(Answer(500, message="<html>Internal Server Error</html>")) is Verdict.IN_DOUBT
+    page = Answer(500, message="<html>Internal Server Error</html>")
+
+    assert verdict(page) is Verdict.IN_DOUBT
+    # A proxy may have delivered the PATCH, whatever it says about the next one.
+    assert verdict(replace(page, retry_after="3")) is Verdict.IN_DOUBT
 
 
 def test_a_500_with_a_time_to_wait_is_retried() -> None:
     assert verdict(failure(500, "ServerTimeout")) is Verdict.RETRY
     assert verdict(replace(failure(500), retry_after_seconds=2)) is Verdict.RETRY
+    assert verdict(replace(failure(500), retry_after="2")) is Verdict.RETRY
 
 
 @pytest.mark.parametrize(
