@@ -46,7 +46,9 @@ class Reader:
         self._counted: dict[str, tuple[Counter[str], Counter[str]]] = {}
 
     async def close(self) -> None:
-        """Close all clusters."""
+        """Close all lists and clusters."""
+        for listed in self._lists.values():
+            listed.close()
         await self._stack.aclose()
 
     async def answer(self, ask: Ask) -> Told:
@@ -116,23 +118,33 @@ class _List:
         self.pages = 0
         self._found = found
         self._asked = -1
-        self._last = b""
+        self._last: bytes | FleetpatchError = b""
+        # A page is asked for again after a new connection, even if it is still awaited.
+        self._receiving = anyio.Lock()
 
     async def page(self, number: int) -> bytes:
         """Return the next page, or the last one again. Raises the error that ended the list."""
-        if number == self._asked:
-            return self._last
+        async with self._receiving:
+            if number != self._asked:
+                await self._next(number)
+        if isinstance(self._last, FleetpatchError):
+            raise self._last
+        return self._last
+
+    def close(self) -> None:
+        """Take no more pages."""
+        self._found.close()
+
+    async def _next(self, number: int) -> None:
         try:
             page = await self._found.receive()
         except anyio.EndOfStream:
             page = None
-            self._found.close()
-        if isinstance(page, FleetpatchError):
-            self._found.close()
-            raise page
+        if page is None or isinstance(page, FleetpatchError):
+            self.close()
         self.pages += 1
-        self._asked, self._last = number, _encode(page)
-        return self._last
+        self._asked = number
+        self._last = page if isinstance(page, FleetpatchError) else _encode(page)
 
 
 async def _list(
