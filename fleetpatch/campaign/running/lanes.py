@@ -38,7 +38,7 @@ class Guard(Protocol):
 
 
 class Listeners(msgspec.Struct, frozen=True):
-    """What a session is told by its lanes, before anything else is sent.
+    """The calls of lanes to their session, before anything else is sent.
 
     `paced` is called with the cluster, and its reported and new pace.
     """

@@ -86,18 +86,14 @@ def command(
         workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
     )
-    for one in reason or ():
-        if OUTCOME_OF[one] is not Outcome.FAILED:
-            failures = ", ".join(r for r in Reason if OUTCOME_OF[r] is Outcome.FAILED)
-            raise UsageError(f"--reason {one}: is not the reason of a failure; use {failures}")
-        if not failed:
-            raise UsageError(f"--reason {one}: is only for --failed; add --failed")
+    reasons = reason or ()
+    _check_reasons(reasons, failed=failed)
     path = to_resume(find_run(settings.runs, run), failed=failed)
     summary = summarize_to_resume(path)
     require_not_undone(summary, settings)
     if failed:
-        number = reopen_failed(path, settings, *reason or ())
-        sys.stderr.write(_reopened(number, reason or ()))
+        number = reopen_failed(path, settings, *reasons)
+        sys.stderr.write(_reopened(number, reasons))
         summary = summarize(path)
     options = ApplyOptions(
         resume_halted=True,
@@ -109,6 +105,16 @@ def command(
     # A person must agree before a run sends for the first time; a run that has begun was agreed to.
     begun = summary.state is not RunState.PLANNED
     carry_out(summary, settings, output, yes=yes or begun, options=options)
+
+
+def _check_reasons(reasons: Sequence[Reason], *, failed: bool) -> None:
+    """Raise UsageError for a reason that no failed target has, or without `--failed`."""
+    for one in reasons:
+        if OUTCOME_OF[one] is not Outcome.FAILED:
+            failures = ", ".join(r for r in Reason if OUTCOME_OF[r] is Outcome.FAILED)
+            raise UsageError(f"--reason {one}: is not the reason of a failure; use {failures}")
+        if not failed:
+            raise UsageError(f"--reason {one}: is only for --failed; add --failed")
 
 
 def _reopened(number: int, reasons: Sequence[Reason]) -> str:

@@ -53,7 +53,7 @@ class Folder(msgspec.Struct, frozen=True):
 
 
 def problem_of_digest(pinned: object, beside: FileBeside) -> str:
-    """Return why the file is not the one whose digest the plan gives, or ''; None allows any."""
+    """Return why the file is not the one that the plan's digest is of, or ''; None allows any."""
     # Another type or text is reported by the shape.
     is_digest = isinstance(pinned, str) and DIGEST.fullmatch(pinned)
     if not is_digest or pinned == beside.digest:
