@@ -30,6 +30,13 @@ _RESERVED: Final = frozenset({*NAMES, "tables", "variables"})
 _SCALARS: Final = frozenset({"BOOL", "INT", "UINT", "DOUBLE", "STRING", "TIMESTAMP", "DURATION"})
 _MOST_NODES: Final = 20_000
 """Nodes of an expression with its variables: they multiply when variables use each other twice."""
+_DEEPEST: Final = 94
+"""Messages within each other of an expression with its variables. The runtime reads up to 100; the
+expressions of a plan are evaluated within three others."""
+_TOO_DEEP: Final = (
+    "is nested too deeply with the variables that it uses, and those that they use; use fewer of"
+    " them within each other"
+)
 _TOO_LARGE: Final = (
     "is too large with the variables that it uses, and those that they use; split it, or use each"
     " variable once"
@@ -107,11 +114,13 @@ class Language:
             raise CompileError(mistakes)
         try:
             node = self._rewritten(node)
-            is_large = any(at > _MOST_NODES for at, _ in enumerate(syntax.walk(node)))
+            if any(at > _MOST_NODES for at, _ in enumerate(syntax.walk(node))):
+                raise CompileError([Mistake(0, _TOO_LARGE)])
+            is_deep = syntax.depth(node) > _DEEPEST
         except RecursionError:
-            is_large = True
-        if is_large:
-            raise CompileError([Mistake(0, _TOO_LARGE)])
+            is_deep = True
+        if is_deep:
+            raise CompileError([Mistake(0, _TOO_DEEP)])
         return node
 
     def _rewritten(self, node: Node) -> Node:

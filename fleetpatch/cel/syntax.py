@@ -148,6 +148,12 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(child)
 
 
+def depth(node: Node) -> int:
+    """Return how many messages are within each other when the node is encoded."""
+    own = 3 if isinstance(node, MapLiteral) else 2
+    return own + max(map(depth, children(node)), default=0)
+
+
 def with_children(node: Node, new: Callable[[Node], Node]) -> Node:
     """Return the node with `new(child)` in place of each child."""
     match node:

@@ -229,3 +229,29 @@ def test_where_is_asked_alone_and_values_are_asked_alone() -> None:
     assert evaluation.evaluate(0, {"object": {"a": 1}}, Parts.WHERE).matches
     assert not evaluation.evaluate(0, {"object": {"a": 2}}, Parts.WHERE).matches
     assert evaluation.evaluate(0, {"object": {"b": 7}}, Parts.VALUES).values == [[7]]
+
+
+NESTED = {
+    "sum": ("cluster", "{} + 'a'"),
+    "macro": ("true", "[1].all(x, {})"),
+    "map": ("1", "{{'a': {}}}"),
+    "list": ("1", "[{}]"),
+    "row": ("cluster", "tables.t[string({})].a"),
+}
+
+
+@pytest.mark.parametrize(("innermost", "form"), NESTED.values(), ids=NESTED)
+def test_each_expression_without_a_mistake_can_be_loaded(innermost: str, form: str) -> None:
+    tables = {"t": ["key", "a"]}
+    rows = {name: Rows(columns, {}) for name, columns in tables.items()}
+    variables = {"v0": innermost}
+    for at in range(1, 60):
+        variables[f"v{at}"] = form.format(f"variables.v{at - 1}")
+
+    first = next(iter(Language(variables, tables).mistakes.items()))
+    usable = dict(list(variables.items())[: int(first[0][1:])])
+    last = f"variables.v{len(usable) - 1}"
+
+    assert "nested too deeply with the variables" in first[1][0].what
+    assert len(usable) > 10
+    Evaluation(Texts(usable, {0: "true"}, [last], ["value"]), rows)
