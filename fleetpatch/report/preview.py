@@ -38,12 +38,19 @@ _UNFIT = MappingProxyType(
         Reason.INAPPLICABLE: "cannot be patched: the operations do not fit their content",
         Reason.UNREADABLE: "cannot be patched: they are nested too deep or cannot be decoded",
         Reason.DRIFTED: "will keep a later value: a field has drifted since the run",
+        Reason.GONE: "cannot be patched: they do not exist, or the block does not select them",
+    }
+)
+"""Why an object is not patched; follows a number of objects in a sentence."""
+
+_NOT_UNDONE = MappingProxyType(
+    {
+        **_UNFIT,
         Reason.GONE: "cannot be put back: deleted since the run",
         Reason.REPLACED: "cannot be put back: deleted and created again since the run",
     }
 )
-"""Why an object is not patched; follows a number of objects in a sentence. The last three are
-found by an undo."""
+"""The same for an undo."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -197,10 +204,11 @@ def warnings(preview: Preview) -> Iterator[str]:
         yield f"Note: {owned} of them are dependents, which the selected objects own: {kinds}."
     if summary.info.undo_of and summary.tally.unchanged:
         yield f"Back already: {several(summary.tally.unchanged, 'object')}; nothing will be sent."
+    words = _NOT_UNDONE if summary.info.undo_of else _UNFIT
     for reason, count in summary.reasons.get(Outcome.SKIPPED, {}).items():
-        if reason in _UNFIT:
+        if reason in words:
             yield (
-                f"Warning: {several(count, 'object')} {_UNFIT[reason]}: "
+                f"Warning: {several(count, 'object')} {words[reason]}: "
                 f"{command('targets', *summary.words, '--reason', reason)}"
             )
     if summary.inconsistent:

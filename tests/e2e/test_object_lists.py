@@ -103,6 +103,9 @@ def test_what_is_not_found_is_skipped_as_gone_with_its_line(
         "pending": 0,
     }
     assert ended.json["reasons"]["skipped"] == {"gone": 2}
+    planned = tool.run("plan", file)
+    assert "2 objects cannot be patched: they do not exist" in planned.out
+    assert "put back" not in planned.out
     missing = tool.targets(ended.json["runFile"], "--reason", "gone")
     assert all(one["uid"] == "" for one in missing)
     details = {one["name"]: one["detail"] for one in missing}

@@ -79,7 +79,11 @@ def test_a_field_named_cel_that_is_no_text_is_a_field() -> None:
     [
         (
             "patch: {labels: {a: {cel: x, more: y}}}",
-            "plan.yaml:6:21: patch.labels.a: must be text, not a mapping",
+            "plan.yaml:6:21: patch.labels.a: an expression is {cel: TEXT}: text in quotes, and no",
+        ),
+        (
+            "patch: {annotations: {a: {cel: 1}}}",
+            "plan.yaml:6:26: patch.annotations.a: an expression is {cel: TEXT}: text in quotes",
         ),
         (
             "patch: {merge: {metadata: {labels: {cel: x}}}}",

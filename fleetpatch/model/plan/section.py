@@ -172,6 +172,8 @@ def _computable(problem_of: Callable[[str], str | None]) -> PlainValidator:
             return value
         if expression := expression_of(value):
             return expression
+        if isinstance(value, dict) and KEY in value:
+            raise ValueError(f"an expression is {{{KEY}: TEXT}}: text in quotes, and no other key")
         if not isinstance(value, str):
             raise PydanticKnownError("string_type")
         if problem := problem_of(value):
