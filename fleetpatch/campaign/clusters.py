@@ -10,17 +10,15 @@ from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.answer import Reply
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.ports import Page
+from fleetpatch.model.ports import ListedCluster
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Target
 
 
-class ReadCluster(Protocol):
+class ReadCluster(ListedCluster, Protocol):
     """An API server that is only read; `ApiServer` documents attributes and methods."""
 
-    name: str
-    server: str
     context: str
     route: str
     insecure: bool
@@ -41,29 +39,12 @@ class ReadCluster(Protocol):
         """Discover what can be listed and patched."""
         ...
 
-    async def namespaces(self) -> Sequence[str]:
-        """Return the names of all namespaces."""
-        ...
-
     async def namespace_objects(self) -> Mapping[str, Json]:
         """Return all namespaces by name."""
         ...
 
     async def release(self, kinds: Sequence[Resource] = ()) -> str:
         """Return the version of Kubernetes by whose rules the server merges `kinds`."""
-        ...
-
-    def pages(
-        self,
-        resource: Resource,
-        *,
-        namespace: str | None,
-        selector: str,
-        field_selector: str,
-        whole: bool = False,
-        metadata: bool = False,
-    ) -> AsyncIterator[Page]:
-        """List page by page."""
         ...
 
     async def current(self, target: Target, *, whole: bool = False) -> Reply:

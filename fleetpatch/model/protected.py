@@ -196,11 +196,6 @@ def keys_of(group: str) -> tuple[str, ...]:
     return tuple(key for owner in OWNERS if group in owner.groups for key in owner.keys)
 
 
-def is_protected(key: str) -> bool:
-    """Report whether the label or annotation `key` belongs to a controller or a tool."""
-    return owner_of(key) is not None
-
-
 def owned_within(beginning: str) -> Iterator[tuple[str, KeyOwner]]:
     """Yield the protected keys, and prefixes (`helm.sh/*`), of which some begin with this text."""
     for key, owner in _OWNER_OF.items():
