@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from fleetpatch.campaign.clusters import ReadCluster
-from fleetpatch.campaign.running.lanes import Guard, Listeners, Member, RunOrder
+from fleetpatch.campaign.running.lanes import Guard, Listeners, RunCluster, RunOrder
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.writer import Settled
@@ -16,7 +16,7 @@ from fleetpatch.model.run import RunInfo
 class WorkerFleet(Protocol):
     """The clusters of a run whose requests workers send."""
 
-    members: Sequence[Member]
+    clusters: Sequence[RunCluster]
 
     def lane(
         self, cluster: str, guards: Sequence[Guard], ceilings: Ceilings, listeners: Listeners

@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio
 
-from fleetpatch.campaign.running.lanes import Guard, Listeners, Member, RunOrder
+from fleetpatch.campaign.running.lanes import Guard, Listeners, RunCluster, RunOrder
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.events import SilentEvents
@@ -21,7 +21,7 @@ from fleetpatch.workers.dask import DaskCluster, local_cluster, running_cluster
 from fleetpatch.workers.messages import FoundCluster, Work
 from fleetpatch.workers.recruiter import Recruiter
 from fleetpatch.workers.remote_cluster import RemoteCluster
-from fleetpatch.workers.remote_lane import RemoteLane, RemoteMember
+from fleetpatch.workers.remote_lane import RemoteLane, RemoteRunCluster
 
 _LEAVE: Final = 1.0
 """Seconds to say goodbye to all workers, some of which may be suspended."""
@@ -112,14 +112,14 @@ class RemoteFleet:
         self._coordinator, self._order, self._open = coordinator, order, open_targets
         found = next((one.checked for one in coordinator.workers.values() if one.checked), None)
         by_name = {one.name: one for one in found.clusters} if found else {}
-        self._members = {
-            info.name: RemoteMember(info, by_name.get(info.name, FoundCluster(info.name)))
+        self._by_name = {
+            info.name: RemoteRunCluster(info, by_name.get(info.name, FoundCluster(info.name)))
             for info in order.info.clusters
             if not info.missing
         }
-        self.members: Sequence[Member] = list(self._members.values())
+        self.clusters: Sequence[RunCluster] = list(self._by_name.values())
         self._lanes: dict[str, RemoteLane] = {}
-        for one in self.members:
+        for one in self.clusters:
             for warning in one.kubeconfig_warnings:
                 order.warn(warning)
 
@@ -130,7 +130,7 @@ class RemoteFleet:
         order, coordinator = self._order, self._coordinator
         coordinator.limits = [guard.left for guard in guards]
         lane = RemoteLane(
-            self._members[cluster],
+            self._by_name[cluster],
             order.journal,
             listeners,
             ceilings,

@@ -40,8 +40,8 @@ _GRACE: Final = 2.0
 """Seconds after `DRAIN` in which a worker that was stopped reports its last outcomes."""
 
 
-class RemoteMember:
-    """A cluster whose requests workers send; implements `campaign.running.lanes.Member`."""
+class RemoteRunCluster:
+    """A cluster whose requests workers send; implements `campaign.running.lanes.RunCluster`."""
 
     def __init__(self, info: ClusterInfo, found: FoundCluster) -> None:
         self.name, self.server = info.name, info.server
@@ -69,7 +69,7 @@ class RemoteLane:
 
     def __init__(
         self,
-        member: RemoteMember,
+        cluster: RemoteRunCluster,
         journal: LaneJournal,
         listeners: Listeners,
         ceilings: Ceilings,
@@ -77,7 +77,7 @@ class RemoteLane:
         weight: int,
         on_change: Callable[["RemoteLane"], None],
     ) -> None:
-        self.member = member
+        self._cluster = cluster
         self.weight = weight
         self.last: int | None = None
         self.causes: set[Cause] = set()
@@ -107,7 +107,7 @@ class RemoteLane:
     @property
     def cluster(self) -> str:
         """The name of the lane's cluster."""
-        return self.member.name
+        return self._cluster.name
 
     @property
     def is_running(self) -> bool:
@@ -197,7 +197,7 @@ class RemoteLane:
         """Take what the worker reports, in the order in which it happened."""
         if report.epoch != self.epoch:
             return
-        self.member.add(report)
+        self._cluster.add(report)
         now = self._clock.monotonic()
         self.in_flight, self.pace = report.in_flight, report.pace.pace(now)
         for old, new in report.paces:

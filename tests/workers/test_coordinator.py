@@ -33,7 +33,7 @@ from fleetpatch.workers.messages import (
     decode_from_coordinator,
     encode,
 )
-from fleetpatch.workers.remote_lane import RemoteLane, RemoteMember
+from fleetpatch.workers.remote_lane import RemoteLane, RemoteRunCluster
 from tests.fakes import FakeEvents, FakeJournal, FakeProgress, VirtualClock, seen_job, target_with
 from tests.workers.memory_channel import ScriptedWorker, ids
 
@@ -57,7 +57,7 @@ class Home:
         self.coordinator = Coordinator(Work(INFO), TIMEOUT, self.clock, self.events, self.stop)
         self.lanes = [
             RemoteLane(
-                RemoteMember(ClusterInfo(name, f"https://{name}"), FoundCluster(name)),
+                RemoteRunCluster(ClusterInfo(name, f"https://{name}"), FoundCluster(name)),
                 self._writer,
                 Listeners(self._note, lambda _record: None, lambda *_paces: None),
                 Ceilings(None, 1, 4, adaptive=True),

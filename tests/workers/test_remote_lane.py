@@ -23,7 +23,7 @@ from fleetpatch.workers.messages import (
     ShardReport,
     WireSettlement,
 )
-from fleetpatch.workers.remote_lane import RemoteLane, RemoteMember
+from fleetpatch.workers.remote_lane import RemoteLane, RemoteRunCluster
 from tests.fakes import VirtualClock, seen_job, target_with
 from tests.workers.memory_channel import PACE, ids
 
@@ -53,7 +53,7 @@ class SlowJournal:
 
 def lane_with(journal: SlowJournal) -> RemoteLane:
     return RemoteLane(
-        RemoteMember(ClusterInfo("prod-a", "https://a"), FoundCluster("prod-a")),
+        RemoteRunCluster(ClusterInfo("prod-a", "https://a"), FoundCluster("prod-a")),
         journal,
         Listeners(lambda *_one: None, lambda _record: None, lambda *_paces: None),
         Ceilings(None, 1, 4, adaptive=True),

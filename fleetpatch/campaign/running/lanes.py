@@ -48,7 +48,7 @@ class Listeners(msgspec.Struct, frozen=True):
     paced: Callable[[str, Pace, Pace], None]
 
 
-class Member(Protocol):
+class RunCluster(Protocol):
     """A cluster of a run, as a session sees it; `ApiServer` documents the attributes."""
 
     name: str

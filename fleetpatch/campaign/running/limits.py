@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from fleetpatch.campaign.running.lanes import Member
+from fleetpatch.campaign.running.lanes import RunCluster
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.clock import sleep_monotonic
 from fleetpatch.model.cause import Cause, CauseCode
@@ -123,7 +123,7 @@ class RunLimits(msgspec.Struct):
 class UsageMeter:
     """Measures requests, retries, warnings and time of a session; reports differences."""
 
-    def __init__(self, fleet: Sequence[Member], clock: Clock, limits: RunLimits) -> None:
+    def __init__(self, fleet: Sequence[RunCluster], clock: Clock, limits: RunLimits) -> None:
         self._fleet = fleet
         self._clock = clock
         self._limits = limits

@@ -128,12 +128,12 @@ class Session:
                 return self._end([Cause(CauseCode.LEASE_UNAVAILABLE, str(error))])
             async with renewing(acquired), self._watched(window):
                 # Only now: a wait for the Lease is not part of the session's usage.
-                meter = UsageMeter(fleet.members, self._settings.clock, self._limits)
+                meter = UsageMeter(fleet.clusters, self._settings.clock, self._limits)
                 listeners = self._listeners(meter)
                 ceilings = ceilings_of(self._plan.pace, self._pace)
                 lanes = [
-                    fleet.lanes.lane(member.name, guards, ceilings, listeners)
-                    for member in fleet.members
+                    fleet.lanes.lane(cluster.name, guards, ceilings, listeners)
+                    for cluster in fleet.clusters
                 ]
                 self._lanes = lanes
                 self._counts.watch(lanes, meter.usage)
@@ -236,8 +236,8 @@ class Session:
         # A session that only reads leaves a halted run halted.
         if not self._read_only:
             journal.set_state(RunState.RUNNING)
-        log_start(self._log, journal.info, fleet.members)
-        log_server_warnings(self._log, fleet.members, known=queries.summary(journal).warnings)
+        log_start(self._log, journal.info, fleet.clusters)
+        log_server_warnings(self._log, fleet.clusters, known=queries.summary(journal).warnings)
         if crashed:
             log_latest_outcomes(self._log, journal)
         journal.new_usage, journal.new_warnings = meter.new_usage, meter.new_warnings

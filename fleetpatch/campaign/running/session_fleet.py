@@ -11,7 +11,7 @@ from fleetpatch.campaign.fleet import Missing, reopen_fleet
 from fleetpatch.campaign.running.lanes import (
     Guard,
     Listeners,
-    Member,
+    RunCluster,
     RunOrder,
     lane_of,
     rechecks_of,
@@ -49,7 +49,7 @@ class SessionFleet(msgspec.Struct, frozen=True):
     others. `missing` refuse the credentials.
     """
 
-    members: Sequence[Member]
+    clusters: Sequence[RunCluster]
     home: Sequence[ApiServer]
     missing: Missing
     lanes: Lanes
@@ -102,7 +102,7 @@ async def session_fleet(
             yield SessionFleet(home, home, missing, LocalLanes(order, home, rechecks))
             return
         workers = await stack.enter_async_context(pool.fleet(order, open_targets))
-        yield None if workers is None else SessionFleet(workers.members, home, missing, workers)
+        yield None if workers is None else SessionFleet(workers.clusters, home, missing, workers)
 
 
 def _home(info: RunInfo, plan: Plan) -> Collection[str]:
