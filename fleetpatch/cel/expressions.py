@@ -19,7 +19,8 @@ from fleetpatch.cel.words import reworded
 NAMES: Final[Mapping[str, str]] = {
     "object": "map",
     "owner": "map",
-    "namespaceObject": "map",
+    # Not a map, since it is null for an object without a namespace.
+    "namespaceObject": "DYN",
     "cluster": "STRING",
     "now": "TIMESTAMP",
 }

@@ -56,7 +56,10 @@ MISSING: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def _sum(values: list[Any]) -> Any:
-    return sum(values) if values else 0
+    found = sum(values)
+    if isinstance(found, int) and not -_INT64 <= found < _INT64:
+        raise ValueError("integer overflow")
+    return found
 
 
 def _least(values: list[Any]) -> Any:

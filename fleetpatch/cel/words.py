@@ -81,6 +81,8 @@ def _undeclared(name: str, mistake: Mistake, text: str, known: list[str]) -> Mis
         offset = max(start, 0)
         hint = MISSING.get(name) or close(name, _FUNCTIONS) or "check its name"
         what = f"there is no function {name}; {hint}"
+        if name in _MACROS:
+            what = f"{name} takes one variable, of a map the key: m.{name}(key, m[key] == ...)"
     else:
         offset = max(text.rfind(name, 0, mistake.offset + len(name)), 0)
         first, _, rest = name.partition(".")
@@ -107,6 +109,7 @@ def _no_overload(function: str, types: str) -> str:
     return f"{shown} does not take these types: {types}"
 
 
+_MACROS: Final = frozenset({"all", "exists", "exists_one", "map", "filter"})
 _FUNCTIONS: Final = (
     *("size", "has", "all", "exists", "exists_one", "map", "filter", "contains", "startsWith"),
     *("endsWith", "matches", "split", "join", "replace", "lowerAscii", "upperAscii", "trim"),

@@ -106,6 +106,15 @@ def test_variables_may_use_each_other_in_any_order() -> None:
     assert value_of("variables.c", variables=variables) == "abc"
 
 
+@pytest.mark.parametrize(
+    ("namespace", "name"), [(None, "none"), ({"metadata": {"name": "a"}}, "a")]
+)
+def test_an_expression_can_ask_whether_there_is_a_namespace(namespace: Any, name: str) -> None:
+    text = "namespaceObject == null ? 'none' : namespaceObject.metadata.name"
+
+    assert value_of(text, namespaceObject=namespace) == name
+
+
 def test_variables_that_multiply_are_refused() -> None:
     variables = {f"v{at}": f"variables.v{at - 1} + variables.v{at - 1}" for at in range(1, 30)}
 
@@ -192,6 +201,8 @@ def test_the_functions_of_kubernetes_and_the_extensions_are_there(text: str, val
         ("dyn({1: 2})", "value: is a map with the key 1, and the keys of JSON are text"),
         ("0.0 / 0.0", "value: is nan, which JSON does not have"),
         ("type(1)", "value: is a type, which JSON does not have"),
+        ("[9223372036854775807, 1].sum()", "value: integer overflow"),
+        ("[-9223372036854775807, -2].sum()", "value: integer overflow"),
     ],
 )
 def test_what_fails_is_an_error_in_words(text: str, what: str) -> None:

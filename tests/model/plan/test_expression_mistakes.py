@@ -52,6 +52,7 @@ def problems(text: str) -> list[str]:
         (WHERE % "'object.kind.«lower() == \"\"'", "there is no function lower"),
         (WHERE % "'object.kind.«splt(\",\") == []'", "did you mean split?"),
         (WHERE % "'true || «isIP(object.kind)'", "there is no function isIP; use matches"),
+        (WHERE % "'object.«all(k, v, v == 1)'", "all takes one variable, of a map the key"),
         (WHERE % "'1 «+ \"a\" == 2'", "+ does not take these types: (int, string)"),
         (WHERE % "'now «- 3 == now'", "- does not take these types: (timestamp, int)"),
         (WHERE % "«object.spec.suspend", "compare it, as in '... == true'"),
