@@ -88,7 +88,9 @@ class Rows:
         if what := _problem_of_key(key):
             self.report(place, f"{self._key}: {what}")
         elif key in self._rows:
-            first = self._lines[list(self._rows).index(key)]
+            # Looking its line up reads all rows, so that is done only for what is reported.
+            listed = len(self.problems) < MOST_PROBLEMS
+            first = self._lines[list(self._rows).index(key)] if listed else 0
             self.report(
                 place, f"the key {show(key)} is repeated, first in line {first}; remove one row"
             )
