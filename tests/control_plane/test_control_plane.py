@@ -306,9 +306,21 @@ def test_an_archive_with_another_digest_is_refused_and_not_kept(tmp_path: Path) 
     assert list((tmp_path / "fleetpatch" / "control-plane").iterdir()) == []
 
 
+def test_an_archive_that_is_cached_without_a_digest_is_verified_against_one(tmp_path: Path) -> None:
+    archive = archived(tmp_path)
+    first = _script(tmp_path, "--from", archive.as_uri())
+
+    second = _script(tmp_path, "--from", archive.as_uri(), "--sha512", "00" * 64)
+
+    assert first.returncode == 0, first.stderr
+    assert (second.returncode, second.stdout) == (1, "")
+    assert "does not have the SHA-512 digest" in second.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
+        (("--from", "file:///a.tar.gz", "--sha512", "../x"), 2, "is not a SHA-512 digest"),
         (("--from", "/nowhere"), 2, "is neither a directory nor a URL"),
         (("--from", "."), 1, "does not contain both kube-apiserver and etcd"),
         (("--from", "file:///nowhere/envtest.tar.gz"), 1, "cannot download"),
