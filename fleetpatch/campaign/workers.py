@@ -47,8 +47,7 @@ class WorkerPool(Protocol):
         """Let workers carry out a run until the block ends.
 
         `open_targets` is the work that is left in each cluster. Yields None if a stop is requested
-        before the workers are ready. Raises UnreachableError if there
-        are no workers, and UsageError if their versions differ from ours or they lack the
-        credentials of a cluster.
+        before the workers are ready. Raises UnreachableError if there are no workers, and
+        UsageError if their versions differ from ours or they lack the credentials of a cluster.
         """
         ...

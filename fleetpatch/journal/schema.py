@@ -42,9 +42,8 @@ Planning
     During a survey, drafts are kept in SQLite's temporary database (in `SQLITE_TMPDIR`, else
     `TMPDIR`, else `/var/tmp`): pages come in any order, may repeat objects, and are many. The seal
     sorts the drafts, merges those of one object, and fills `targets` in one transaction that also
-    sets the state to `planned`. So an
-    interrupted survey leaves a run file in state `planning` that has no targets and can be deleted,
-    and Python's memory holds one page.
+    sets the state to `planned`. So an interrupted survey leaves a run file in state `planning` that
+    has no targets and can be deleted, and Python's memory holds one page.
 
 Durability
     After the seal the file is in WAL mode with `synchronous=FULL`: when a method returns, its

@@ -60,8 +60,8 @@ _MERGE: Final = (
 )
 # The order of the ids: by cluster, then by wave, and objects that need no patch at the end. So each
 # wave is a range of ids within each cluster, in which owners come before what they own. The rows
-# are numbered from 1 in that order. What a
-# listed object that does not exist has in place of a uid is not stored.
+# are numbered from 1 in that order. What a listed object that does not exist has in place of a uid
+# is not stored.
 _SORTED: Final = """
 CREATE TEMP TABLE sorted AS
 SELECT d.cluster, r.id AS resource, namespace, name, iif(resource_version = '', '', uid) AS uid,
