@@ -8,7 +8,7 @@ import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeAlias
@@ -34,6 +34,8 @@ class Spy:
         """The User-Agents of all requests."""
         self.echoed = 0
         """The number of requests that were answered with an echo."""
+        self.connections: set[object] = set()
+        """The open connections; what a dead client has sent is forwarded before its ones end."""
 
 
 @contextmanager
@@ -69,6 +71,21 @@ class _Handler(BaseHTTPRequestHandler):
     status: int
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        super().setup()
+        self.spy.connections.add(self)
+
+    def handle(self) -> None:
+        # A client that was killed may reset its connection.
+        with suppress(ConnectionError):
+            super().handle()
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            self.spy.connections.discard(self)
 
     def do_GET(self) -> None:
         self._answer()

@@ -9,7 +9,6 @@ applied. Left out: cuts of the network and many faults in a row (bench), the pro
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
@@ -17,33 +16,12 @@ import pytest
 
 from tests.e2e.tool import end, eventually
 from tests.workers.conftest import Clusters
+from tests.workers.own_workers import is_gone, workers_of
 
 SLOW = {"rate": "2/s"}
 """Ten targets in each cluster take five seconds."""
 
 pytestmark = pytest.mark.timeout(300)
-
-
-def workers_of(process: Popen[str]) -> list[int]:
-    """Return the processes that Dask has started as workers of a command."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (folder / "cmdline").read_text()
-        except OSError:
-            continue
-        if parent == process.pid and "spawn_main" in words:
-            found.append(int(folder.name))
-    return found
-
-
-def is_gone(pid: int) -> bool:
-    """Return whether a process has ended; a zombie that nobody waits for has."""
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def events_of(clusters: Clusters, event: str) -> list[dict[str, Any]]:
