@@ -25,6 +25,7 @@ _SYNTAX: Final = MappingProxyType(
         r"token recognition error at: '(\")": "the quotes are not closed",
         r"token recognition error at: '(.*)'": r"'\1' is not a part of CEL; remove it",
         r"(?:extraneous|mismatched) input '(.*?)'": r"'\1' is not allowed here",
+        r"expression size exceeds .* limit: (\d+)": r"has more than \1 characters; split it",
         r"no viable alternative at input '(.*?)'": r"'\1' is not allowed here",
     }
 )

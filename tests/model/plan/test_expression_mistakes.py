@@ -62,6 +62,7 @@ def problems(text: str) -> list[str]:
         (WHERE % "«5", "must be text, and 5 is a number"),
         (WHERE % f"«'{'(' * 40}true{')' * 40}'", "is nested too deeply"),
         (WHERE % f"«'1 {'+ 1 ' * 60} == 1'", "has too many operators; split it"),
+        (WHERE % f"«'{'x' * 100_001}'", "has more than 100000 characters; split it"),
         (WHERE % "'[1].exists(«object, true)'", "object has a meaning already"),
         (LABEL % "«now", "yields a timestamp, and must yield text; write string(...)"),
         (LABEL % "«'1'", "yields a whole number, and must yield text"),
