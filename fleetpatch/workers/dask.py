@@ -25,6 +25,7 @@ from distributed.protocol.pickle import dumps
 from distributed.security import Security
 from distributed.utils import get_ip
 
+from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.errors import UnreachableError, UsageError
 from fleetpatch.workers import stream_channel
 from fleetpatch.workers.channel import DisconnectedError
@@ -80,6 +81,10 @@ def name_and_tls(dask_worker: Any) -> tuple[str, ssl.SSLContext | None]:
     return str(dask_worker.name), arguments.get("ssl_context")
 
 
+class _SilentError(UnreachableError):
+    """There is a connection, and no answer in time."""
+
+
 class DaskCluster:
     """The scheduler and the workers of a Dask cluster.
 
@@ -102,40 +107,52 @@ class DaskCluster:
     ) -> Mapping[str, Any]:
         """Call a function on workers; return by address what it returns, or the text of its error.
 
-        A worker that cannot be reached is left out. Raises UnreachableError.
+        A worker that cannot be reached or is suspended is left out. Raises UnreachableError.
         """
         # As `distributed.Client.run` does.
         call = {"op": "run", "function": dumps(function), "args": dumps(arguments), "wait": True}
-        answers = await self._call(
-            op="broadcast",
-            msg=call | {"kwargs": dumps({})},
-            workers=list(workers),
-            on_error="return_pickle",
-        )
-        return {
-            worker: answer["result"] if answer["status"] == "OK" else answer["exception_text"]
-            for worker, answer in answers.items()
-            # Of a worker that cannot be reached there are only the bytes of an exception.
-            if isinstance(answer, dict)
-        }
+        call["kwargs"] = dumps({})
+        answers: dict[str, Any] = {}
+        with unwrapped_group():
+            async with anyio.create_task_group() as tasks:
+                # Each alone: the scheduler would answer when the last one has answered.
+                for worker in workers:
+                    tasks.start_soon(self._start, worker, call, answers)
+        return answers
+
+    async def _start(
+        self, worker: str, call: Mapping[str, object], answers: dict[str, Any]
+    ) -> None:
+        try:
+            told = await self._call(
+                op="broadcast", msg=call, workers=[worker], on_error="return_pickle"
+            )
+        except _SilentError:
+            return
+        answer = told.get(worker)
+        # Of a worker that cannot be reached there are only the bytes of an exception.
+        if isinstance(answer, dict):
+            is_ok = answer["status"] == "OK"
+            answers[worker] = answer["result"] if is_ok else answer["exception_text"]
 
     async def _call(self, **message: object) -> Mapping[str, Any]:
         try:
-            with anyio.fail_after(_ANSWER):
-                comm = await connect(
-                    self.address, timeout=_CONNECT, **self._security.get_connection_args(_ROLE)
-                )
-                try:
+            comm = await connect(
+                self.address, timeout=_CONNECT, **self._security.get_connection_args(_ROLE)
+            )
+            try:
+                with anyio.move_on_after(_ANSWER):
                     answer: Mapping[str, Any] = await send_recv(comm, **message)
-                finally:
-                    comm.abort()
+                    return answer
+            finally:
+                comm.abort()
         except _REFUSED as error:
             detail = str(error) or "no answer"
             raise UnreachableError(
                 f"{self._where}: the Dask scheduler cannot be reached ({detail}); check the"
                 " address, and Dask's TLS settings"
             ) from error
-        return answer
+        raise _SilentError(f"{self._where}: the Dask scheduler does not answer; look at it")
 
     @asynccontextmanager
     async def listening(

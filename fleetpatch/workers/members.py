@@ -41,7 +41,12 @@ class Worker:
     def problems(self) -> Sequence[str]:
         """What it lacks of the clusters, a line each."""
         found = self.checked.clusters if self.checked else ()
-        return [f"cluster {one.name}: {one.problem}" for one in found if one.problem]
+        return [
+            # Some errors begin with the cluster, too.
+            f"cluster {one.name}: {one.problem.removeprefix(f'cluster {one.name}: ')}"
+            for one in found
+            if one.problem
+        ]
 
     @property
     def running(self) -> list[RemoteLane]:

@@ -1,6 +1,6 @@
 """Starts a session's part on the workers of a Dask cluster."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -35,26 +35,40 @@ class Recruiter:
     async def recruit_first(self) -> None:
         """Start all workers that there are, and require that each can do all of the work.
 
-        Raises UnreachableError if there are none, and UsageError.
+        One that does not answer takes part as soon as it does. Raises UnreachableError if there
+        are none, or if one cannot connect to this process, and UsageError.
         """
+        found: Mapping[str, str] = {}
+        started: set[str] = set()
         with anyio.move_on_after(WITHOUT_WORKERS):
             while not (found := await self._cluster.workers()):
                 await self._clock.sleep(_LOOK)
-            if problems := await self._start(found):
+            if problems := await self._start(found, started):
                 raise UsageError(f"{'; '.join(problems)}; nothing was sent")
-            while len(self._ready | self._unfit) < len(found):
+            while started - self._ready - self._unfit:
                 await self._coordinator.looked()
             if self._unfit:
                 raise UsageError(
                     f"{'; '.join(self._problems())}; nothing was sent: workers read their own"
                     " kubeconfig, files and variables"
                 )
-            self._note_joined()
-            return
+            if started:
+                self._note_joined()
+                return
+        if missing := sorted(started - self._ready - self._unfit):
+            raise UnreachableError(
+                f"{_named(missing, found)} did not connect to this process at {self._address};"
+                " nothing was sent: look at the network between both, and at"
+                " FLEETPATCH_LISTEN_ADDRESS and FLEETPATCH_CONTACT_ADDRESS"
+            )
+        if found:
+            raise UnreachableError(
+                f"no answer of {_named(sorted(found), found)}; nothing was sent: look at the"
+                " Dask cluster"
+            )
         raise UnreachableError(
             f"there was no worker for {WITHOUT_WORKERS:.0f} s; nothing was sent: look at the Dask"
-            " cluster, and whether its workers can connect to this process at"
-            f" {self._address}"
+            " cluster"
         )
 
     async def watch(self) -> None:
@@ -66,7 +80,7 @@ class Recruiter:
                 found = await self._cluster.workers()
                 known = {one.address for one in self._coordinator.workers.values()}
                 new = {address: found[address] for address in found.keys() - known - self._refused}
-                for problem in await self._start(new):
+                for problem in await self._start(new, set()):
                     events.worker_refused(self._log, "", detail=problem)
             except UnreachableError:
                 # Its workers go on; without any, the coordinator pauses the run.
@@ -97,20 +111,31 @@ class Recruiter:
             else:
                 events.worker_joined(self._log, one.name, address=one.address)
 
-    async def _start(self, found: Mapping[str, str]) -> list[str]:
-        """Start workers, by address with their names; return why some cannot take part."""
+    async def _start(self, found: Mapping[str, str], started: set[str]) -> list[str]:
+        """Start workers, by address with their names; return why some cannot take part.
+
+        Adds to `started` the addresses of those that answer.
+        """
         if not found:
             return []
         wanted = versions()
         answers = await self._cluster.start(
             list(found), start_agent, self._address, self._coordinator.session, wanted
         )
+        started.update(answers)
         problems = []
         for address, answer in answers.items():
             if answer != wanted:
                 self._refused.add(address)
                 problems.append(f"worker {found[address]} ({address}) {_difference(answer)}")
         return problems
+
+
+def _named(addresses: Sequence[str], names: Mapping[str, str]) -> str:
+    """Name the first of some workers, and say how many there are."""
+    first = addresses[0]
+    more = f" and {len(addresses) - 1} more" if addresses[1:] else ""
+    return f"worker {names[first]} ({first}){more}"
 
 
 def _difference(answer: object) -> str:
