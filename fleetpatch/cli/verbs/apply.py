@@ -88,7 +88,6 @@ def command(
     trouble, a person should look.
     """
     from fleetpatch.campaign.settings import ApplyOptions, Settings
-    from fleetpatch.campaign.view import is_plan_file
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import Choice, apply_plan, rehearse
     from fleetpatch.cli.workers import pool_of
@@ -107,15 +106,25 @@ def command(
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     on_server = dry_run is DryRun.SERVER
     choice = Choice(digest, dry_run=on_server, new=new, run_file=run_file, everything=everything)
-    path = None if filename is None else str(filename)
-    what = named_once(what, path, what="PLAN|RUN", verb="apply")
-    # Any file that is not a run file counts as a plan file; other names are looked up as runs.
+    what = _named(what, filename)
     if dry_run is DryRun.CLIENT:
         rehearse(what, settings, choice, output)
-    elif filename is not None or is_plan_file(Path(what)):
+    elif _is_plan(what, filename):
         apply_plan(Path(what), settings, options, choice, output, yes=yes)
     else:
         _apply_run(what, settings, options, choice, output, yes=yes)
+
+
+def _named(what: str | None, filename: Path | None) -> str:
+    path = None if filename is None else str(filename)
+    return named_once(what, path, what="PLAN|RUN", verb="apply")
+
+
+def _is_plan(what: str, filename: Path | None) -> bool:
+    from fleetpatch.campaign.view import is_plan_file
+
+    # Any file that is not a run file counts as a plan file; other names are looked up as runs.
+    return filename is not None or is_plan_file(Path(what))
 
 
 def _apply_run(

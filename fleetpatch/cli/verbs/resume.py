@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -25,7 +26,10 @@ from fleetpatch.cli.options import (
 )
 from fleetpatch.errors import UsageError
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.model.run import RunState
+from fleetpatch.model.run import RunState, Summary
+
+if TYPE_CHECKING:
+    from fleetpatch.campaign.settings import Settings
 
 FailedOption: TypeAlias = Annotated[
     bool, typer.Option("--failed", help="Retry the failed targets as well.")
@@ -67,10 +71,9 @@ def command(
     Targets in doubt are read before anything is sent. A finished run is left as it is; a halted run
     is continued, and its failures so far are accepted. If the run has not begun, resume asks first.
     """
-    from fleetpatch.campaign.running.apply import reopen_failed
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
-    from fleetpatch.campaign.view import find_run, summarize
+    from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_resume
     from fleetpatch.cli.execute import carry_out
     from fleetpatch.cli.output import WarnOnce
@@ -92,9 +95,7 @@ def command(
     summary = summarize_to_resume(path)
     require_not_undone(summary, settings)
     if failed:
-        number = reopen_failed(path, settings, *reasons)
-        sys.stderr.write(_reopened(number, reasons))
-        summary = summarize(path)
+        summary = _reopen(path, settings, reasons)
     options = ApplyOptions(
         resume_halted=True,
         promote=promote,
@@ -117,9 +118,14 @@ def _check_reasons(reasons: Sequence[Reason], *, failed: bool) -> None:
             raise UsageError(f"--reason {one}: is only for --failed; add --failed")
 
 
-def _reopened(number: int, reasons: Sequence[Reason]) -> str:
+def _reopen(path: Path, settings: "Settings", reasons: Sequence[Reason]) -> Summary:
+    """Reopen failed targets, say how many, and summarize the run."""
+    from fleetpatch.campaign.running.apply import reopen_failed
+    from fleetpatch.campaign.view import summarize
     from fleetpatch.report.wording import several
 
+    number = reopen_failed(path, settings, *reasons)
     among = f" with the reason {' or '.join(reasons)}" if reasons else ""
     none = "" if number else f": the run has none{among}"
-    return f"Reopened {several(number, 'failed target')}{none}.\n"
+    sys.stderr.write(f"Reopened {several(number, 'failed target')}{none}.\n")
+    return summarize(path)
