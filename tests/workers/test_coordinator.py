@@ -23,6 +23,7 @@ from fleetpatch.workers.channel import DisconnectedError
 from fleetpatch.workers.coordinator import RIGHT, WITHOUT_WORKERS, Coordinator
 from fleetpatch.workers.messages import (
     Checked,
+    Epoch,
     FoundCluster,
     FromWorker,
     Hello,
@@ -97,6 +98,12 @@ class Home:
         self._workers.append(worker)
         return worker
 
+    async def started_shard(self) -> tuple[ScriptedWorker, Epoch]:
+        """Let a worker join; return it and the epoch of the shard that it is given."""
+        worker = self.worker("0")
+        await worker.join("prod-a")
+        return worker, (await worker.shard()).epoch
+
     def lost(self) -> Sequence[str]:
         """Return the workers that lost their shards."""
         return [line["worker"] for line in self.events.lines if line["event"] == "worker.lost"]
@@ -142,9 +149,7 @@ def _target(number: int) -> Target:
 async def test_what_a_worker_reports_is_recorded_and_its_shard_ends() -> None:
     home = Home(targets=2)
     async with home.running():
-        worker = home.worker("0")
-        await worker.join("prod-a")
-        epoch = (await worker.shard()).epoch
+        worker, epoch = await home.started_shard()
         assert ids(await worker.in_doubt(epoch)) == []
         assert ids(await worker.claim(epoch)) == [1, 2]
         await worker.report(1, epoch, 1)
@@ -222,9 +227,7 @@ async def test_calls_with_an_older_epoch_are_refused_and_its_reports_are_ignored
 async def test_a_claim_whose_answer_was_lost_is_answered_with_the_same_targets() -> None:
     home = Home(targets=4)
     async with home.running():
-        worker = home.worker("0")
-        await worker.join("prod-a")
-        epoch = (await worker.shard()).epoch
+        worker, epoch = await home.started_shard()
         assert ids(await worker.claim(epoch)) == [1, 2]
         worker.reconnect()
         await worker.send(worker.hello)
@@ -238,9 +241,7 @@ async def test_a_claim_whose_answer_was_lost_is_answered_with_the_same_targets()
 async def test_a_report_that_arrives_twice_is_counted_once() -> None:
     home = Home(targets=2)
     async with home.running():
-        worker = home.worker("0")
-        await worker.join("prod-a")
-        epoch = (await worker.shard()).epoch
+        worker, epoch = await home.started_shard()
         await worker.claim(epoch)
         await worker.report(1, epoch, 1)
         worker.reconnect()
@@ -255,9 +256,7 @@ async def test_a_report_that_arrives_twice_is_counted_once() -> None:
 async def test_the_right_ends_with_the_lease_or_the_window_if_that_is_sooner() -> None:
     home = Home(targets=1)
     async with home.running():
-        worker = home.worker("0")
-        await worker.join("prod-a")
-        epoch = (await worker.shard()).epoch
+        worker, epoch = await home.started_shard()
         assert (await worker.report(1, epoch)).right == RIGHT
         home.coordinator.limits = [lambda: inf, lambda: 2.5]
         assert (await worker.report(2, epoch)).right == 2.5
@@ -269,9 +268,7 @@ async def test_the_right_ends_with_the_lease_or_the_window_if_that_is_sooner() -
 async def test_a_stop_reaches_the_worker_at_once_and_ends_its_right() -> None:
     home = Home(targets=3)
     async with home.running():
-        worker = home.worker("0")
-        await worker.join("prod-a")
-        epoch = (await worker.shard()).epoch
+        worker, epoch = await home.started_shard()
         await worker.claim(epoch)
         await worker.report(1, epoch)
         at = home.clock.monotonic()
@@ -290,9 +287,7 @@ async def test_a_stop_reaches_the_worker_at_once_and_ends_its_right() -> None:
 async def test_a_worker_that_does_not_answer_a_stop_is_awaited_until_its_right_is_over() -> None:
     home = Home(targets=1)
     async with home.running():
-        worker = home.worker("0")
-        await worker.join("prod-a")
-        epoch = (await worker.shard()).epoch
+        worker, epoch = await home.started_shard()
         await worker.claim(epoch)
         await worker.report(1, epoch)
         at = home.clock.monotonic()
