@@ -226,7 +226,7 @@ async def running_cluster(address: str) -> AsyncIterator[DaskCluster]:
 async def local_cluster(processes: int) -> AsyncIterator[DaskCluster]:
     """Start worker processes on this machine, which end with this process.
 
-    Their connections have temporary TLS, since whoever reaches a scheduler can run code.
+    Their connections have temporary TLS, since any client of a scheduler can run code.
     """
     keep_quiet()
     security = Security.temporary()

@@ -305,7 +305,7 @@ def at_control_plane(control_plane: ControlPlane) -> dict[str, str]:
         body = {"metadata": {"labels": SPACES[name]}}
         path = f"/api/v1/namespaces/{space}"
         assert control_plane.request("PATCH", path, body, merge).status == 200
-        # Without controllers nobody makes the account of the pods.
+        # No controller runs here that creates the service account of the pods.
         account = {"metadata": {"name": "default"}}
         control_plane.request("POST", f"{path}/serviceaccounts", account)
     make_fleet(control_plane, spaces)
@@ -313,7 +313,7 @@ def at_control_plane(control_plane: ControlPlane) -> dict[str, str]:
 
 
 @pytest.mark.control_plane
-# A server before 1.21 drops `ttlSecondsAfterFinished`, and nobody finishes jobs there.
+# A server before 1.21 drops `ttlSecondsAfterFinished`, and no controller finishes jobs there.
 @pytest.mark.parametrize("name", [name for name in PLANS if name != "finished-jobs.yaml"])
 def test_a_plan_of_the_guide_does_the_same_on_a_real_api_server(
     name: str,

@@ -115,7 +115,7 @@ def test_a_stream_and_a_device_are_not_rotated(name: str, tmp_path: Path) -> Non
     assert [one.name for one in tmp_path.iterdir()] == ["out"]
 
 
-def test_two_logs_of_one_file_lose_no_line_whoever_rotates(path: Path) -> None:
+def test_two_logs_of_one_file_lose_no_line_if_either_of_them_rotates(path: Path) -> None:
     logs = [LogFile(path, max_size=SIZE) for _ in range(2)]
     for number in range(150):
         say(logs[number % 2], number)

@@ -19,7 +19,7 @@ def workers_of(process: Popen[str]) -> list[int]:
 
 
 def is_gone(pid: int) -> bool:
-    """Return whether a process has ended; a zombie that nobody waits for has."""
+    """Return whether a process has ended; a zombie counts as ended."""
     try:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

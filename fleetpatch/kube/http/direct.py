@@ -141,7 +141,7 @@ class DirectSender:
             raise
         finally:
             timer.cancel()
-        # A body without a length ends with its connection, whoever ended that.
+        # A body without a length ends with its connection, also if the timer has closed that.
         if expiry.has_passed:
             raise TimeoutError
         return Received(message.code, body, is_complete, message.headers)
