@@ -11,7 +11,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
@@ -21,6 +20,7 @@ from typing import Any, Self, TypeAlias
 from fleetpatch.sandbox.apiserver.discovery import JOB_KINDS
 from fleetpatch.sandbox.apiserver.store import StoredObject
 from fleetpatch.sandbox.server import Sandbox, SandboxOptions
+from tests.e2e.background_writer import BackgroundWriter
 from tests.sandbox.serving import Client
 
 (_TFJOBS,) = [kind for kind in JOB_KINDS if kind.plural == "tfjobs"]
@@ -140,41 +140,27 @@ class Farm:
         return counts
 
 
-class OtherWriter:
+class OtherWriter(BackgroundWriter):
     """Sets a label of its own on random targets of a farm while the block runs."""
 
     def __init__(self, farm: Farm, generator: random.Random, pause: float = 0.02) -> None:
-        self._farm, self._generator, self._pause = farm, generator, pause
-        self._lock, self._enough = threading.Lock(), threading.Event()
-        self._thread = threading.Thread(target=self._write)
+        super().__init__(pause)
+        self._targets, self._generator = farm.targets, generator
+        self._clients = {name: Client(server) for name, server in farm.clusters.items()}
         self.writes: Counter[Key] = Counter()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
     def __exit__(self, *_: object) -> None:
-        self._enough.set()
-        self._thread.join()
-
-    @contextmanager
-    def resting(self) -> Iterator[None]:
-        """Pause the writes while the block runs."""
-        with self._lock:
-            yield
-
-    def _write(self) -> None:
-        clients = {name: Client(server) for name, server in self._farm.clusters.items()}
-        kind = "application/merge-patch+json"
-        while not self._enough.wait(self._pause):
-            cluster = self._generator.choice(list(clients))
-            name = f"etl-{self._generator.randrange(self._farm.targets):05}"
-            body = {"metadata": {"labels": {"other": str(self.writes.total())}}}
-            with self._lock:
-                clients[cluster].request("PATCH", f"{_PATH}/{name}", body, kind)
-                self.writes[cluster, name] += 1
-        for client in clients.values():
+        super().__exit__()
+        for client in self._clients.values():
             client.close()
+
+    def write_once(self) -> None:
+        cluster = self._generator.choice(list(self._clients))
+        name = f"etl-{self._generator.randrange(self._targets):05}"
+        body = {"metadata": {"labels": {"other": str(self.writes.total())}}}
+        kind = "application/merge-patch+json"
+        self._clients[cluster].request("PATCH", f"{_PATH}/{name}", body, kind)
+        self.writes[cluster, name] += 1
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
