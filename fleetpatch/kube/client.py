@@ -36,6 +36,7 @@ from fleetpatch.model.ports import Clock, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
+from fleetpatch.model.traffic import Traffic
 from fleetpatch.rules.answers.scope import Scope
 from fleetpatch.rules.patching.merge_schema import VERSIONS
 from fleetpatch.rules.patching.server_schema import merges_as, schema_paths
@@ -110,6 +111,11 @@ class ApiServer:
     def warnings(self) -> ServerWarnings:
         """The warnings of the server so far."""
         return self._transport.warnings
+
+    @property
+    def traffic(self) -> Traffic:
+        """The requests that have ended so far, Leases and discovery included."""
+        return self._transport.meter.traffic
 
     async def patch(
         self, target: Target, request: PatchRequest, *, whole: bool = False, dry_run: bool = False

@@ -18,7 +18,7 @@ from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.transport import Transport
 from fleetpatch.kube.http.urls import Urls
 from fleetpatch.model.answer import Answer, NoAnswer
-from fleetpatch.model.change import FIELD_MANAGER, PatchType
+from fleetpatch.model.change import FIELD_MANAGER
 from fleetpatch.model.fields import Json
 from fleetpatch.model.lease import Lease, LeaseMiss, LeaseRecord, LeaseReply, LeaseTrouble
 from fleetpatch.model.plan.retry import RETRIED
@@ -31,8 +31,6 @@ _UNAUTHORIZED: Final = 401
 _TRANSIENT: Final = frozenset({*RETRIED, *range(500, 600)})
 """Statuses after which the same request may succeed."""
 
-_READ: Final = requests.for_get(whole=True)
-_UPDATE: Final = requests.for_patch(PatchType.MERGE, whole=True)
 _MANAGED: Final = {"fieldManager": FIELD_MANAGER}
 
 
@@ -76,19 +74,19 @@ class LeaseApi:
 
     async def read(self) -> LeaseReply:
         """See `Leases.read`."""
-        return await self._send(_READ, self._urls.path(self._path))
+        return await self._send(requests.READ_LEASE, self._urls.path(self._path))
 
     async def create(self, record: LeaseRecord) -> LeaseReply:
         """See `Leases.create`."""
         # A POST of an existing name is answered 409, so only one of two creators gets the Lease.
         document = {"apiVersion": _GROUP, "kind": "Lease", "metadata": {"name": self._name}}
         url = self._urls.path(self._collection, _MANAGED)
-        return await self._send(requests.POST_JSON, url, document | {"spec": _spec(record)})
+        return await self._send(requests.CREATE_LEASE, url, document | {"spec": _spec(record)})
 
     async def update(self, record: LeaseRecord, version: str) -> LeaseReply:
         """See `Leases.update`."""
         body = {"metadata": {"resourceVersion": version}, "spec": _spec(record)}
-        return await self._send(_UPDATE, self._urls.path(self._path, _MANAGED), body)
+        return await self._send(requests.UPDATE_LEASE, self._urls.path(self._path, _MANAGED), body)
 
     async def _send(self, template: RequestTemplate, url: URL, body: Json = None) -> LeaseReply:
         content = msgspec.json.encode(body) if body else None

@@ -9,8 +9,10 @@ from typing import Self
 import msgspec
 
 from fleetpatch.model.outcome import Reason
+from fleetpatch.model.pace import Pace
 from fleetpatch.model.run import Summary
 from fleetpatch.model.text import clean
+from fleetpatch.model.traffic import Traffic
 
 
 class Holder(msgspec.Struct, frozen=True, rename="camel"):
@@ -66,6 +68,18 @@ class WorkerLoad(msgspec.Struct, frozen=True, rename="camel"):
     def __add__(self, other: Self) -> "WorkerLoad":
         """Return the sum of both."""
         return WorkerLoad(self.clusters + other.clusters, self.in_flight + other.in_flight)
+
+
+class ClusterLoad(msgspec.Struct, frozen=True):
+    """What a session does in one cluster at the moment, and has done there so far.
+
+    `retries` are the attempts that were repeated, by the verdict on their answers.
+    """
+
+    in_flight: int
+    pace: Pace
+    traffic: Traffic
+    retries: Mapping[str, int] = {}
 
 
 class Live(msgspec.Struct, frozen=True, rename="camel"):

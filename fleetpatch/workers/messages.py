@@ -19,6 +19,7 @@ from fleetpatch.model.outcome import Reason
 from fleetpatch.model.pace import Ceilings, Pace, PaceCause
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
+from fleetpatch.model.traffic import NO_TRAFFIC, Traffic
 from fleetpatch.rules.answers.verdicts import Verdict
 
 REPORT_INTERVAL: Final = 0.5
@@ -183,8 +184,8 @@ class RoundEnd(msgspec.Struct, frozen=True):
 class ShardReport(msgspec.Struct, frozen=True):
     """What is new of one shard since the last report, and its state now.
 
-    `requests` are those sent, by verb, and `warnings` those of the server, by text. `ended` is set
-    when the lane has ended the round `round`.
+    `requests` are those sent, by verb, `traffic` those that have ended, and `warnings` those of the
+    server, by text. `ended` is set when the lane has ended the round `round`.
     """
 
     epoch: Epoch
@@ -197,6 +198,7 @@ class ShardReport(msgspec.Struct, frozen=True):
     requests: Mapping[str, int] = {}
     warnings: Mapping[str, int] = {}
     ended: RoundEnd | None = None
+    traffic: Traffic = NO_TRAFFIC
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):

@@ -23,6 +23,7 @@ from fleetpatch.model.pace import Ceilings, Pace, PaceCause
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import ClusterInfo
 from fleetpatch.model.target import Target
+from fleetpatch.model.traffic import NO_TRAFFIC
 from fleetpatch.workers.messages import (
     Answer,
     Claim,
@@ -49,11 +50,13 @@ class RemoteRunCluster:
         self.kubeconfig_warnings: Sequence[str] = found.warnings
         self.requests = {"patch": 0, "get": 0, "list": 0}
         self.warnings = ServerWarnings()
+        self.traffic = NO_TRAFFIC
 
     def add(self, report: ShardReport) -> None:
         """Count what a worker has sent, and what the server has warned of."""
         for verb, count in report.requests.items():
             self.requests[verb] = self.requests.get(verb, 0) + count
+        self.traffic += report.traffic
         for text, count in report.warnings.items():
             is_new = text not in self.warnings.counts
             self.warnings.counts = add_warnings(self.warnings.counts, {text: count})

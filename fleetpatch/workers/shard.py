@@ -21,6 +21,7 @@ from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.target import Target
+from fleetpatch.model.traffic import NO_TRAFFIC
 from fleetpatch.workers.messages import (
     Order,
     RoundEnd,
@@ -61,6 +62,7 @@ class Shard:
         self._taken = anyio.Event()
         self._counted: Counter[str] = Counter()
         self._warned: Counter[str] = Counter()
+        self._traffic = NO_TRAFFIC
         self._round = 0
         self._ended: RoundEnd | None = None
 
@@ -161,6 +163,7 @@ class Shard:
         nothing = Pace(self._order.ceilings.concurrency, self._order.ceilings.rate, PaceCause.WORK)
         requests = Counter(self._server.requests) if self._server else Counter[str]()
         warned = Counter(self._server.warnings.counts) if self._server else Counter[str]()
+        traffic = self._server.traffic if self._server else NO_TRAFFIC
         report = ShardReport(
             self._order.epoch,
             self._round,
@@ -172,8 +175,9 @@ class Shard:
             requests - self._counted,
             warned - self._warned,
             self._ended,
+            traffic - self._traffic,
         )
-        self._counted, self._warned = requests, warned
+        self._counted, self._warned, self._traffic = requests, warned, traffic
         self._settlements, self._retries, self._paces = [], [], []
         self._taken.set()
         return report

@@ -1,7 +1,8 @@
 """What a session reports while it is live, in virtual time.
 
 Covered: counts by place and reason, rates without waits, the wave under way, what is expected, the
-progress that is passed on. Left out: how the report reaches others (tests/e2e/test_steering.py).
+progress that is passed on. Left out: how the report reaches others (tests/e2e/test_steering.py),
+and the load of each cluster (tests/workers/test_traffic.py).
 """
 
 from typing import Any

@@ -23,6 +23,7 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Events
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Target
+from fleetpatch.model.traffic import Traffic
 
 
 class Guard(Protocol):
@@ -48,13 +49,12 @@ class Listeners(msgspec.Struct, frozen=True):
     paced: Callable[[str, Pace, Pace], None]
 
 
-class RunCluster(Protocol):
-    """A cluster of a run, as a session sees it; `ApiServer` documents the attributes."""
+class LoggedCluster(Protocol):
+    """A cluster, as the log of a run sees it; `ApiServer` documents the attributes."""
 
     name: str
     server: str
     insecure: bool
-    requests: dict[str, int]
 
     @property
     def kubeconfig_warnings(self) -> Sequence[str]:
@@ -64,6 +64,17 @@ class RunCluster(Protocol):
     @property
     def warnings(self) -> ServerWarnings:
         """The warnings of the server so far."""
+        ...
+
+
+class RunCluster(LoggedCluster, Protocol):
+    """A cluster of a run, as a session sees it; `ApiServer` documents the attributes."""
+
+    requests: dict[str, int]
+
+    @property
+    def traffic(self) -> Traffic:
+        """The requests that have ended in this session so far."""
         ...
 
 

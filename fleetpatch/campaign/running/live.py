@@ -13,8 +13,10 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
+from fleetpatch.campaign.running.lanes import RunCluster
+from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.pipeline import RunLane
-from fleetpatch.model.live import Live, Report, Sample, Wave, WorkerLoad
+from fleetpatch.model.live import ClusterLoad, Live, Report, Sample, Wave, WorkerLoad
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Progress
@@ -99,6 +101,8 @@ class LiveCounts:
     in_force: Callable[[], PaceInForce] = PaceInForce
     steering: Sequence[Request] = ()
     _lanes: Sequence[RunLane] = ()
+    _clusters: Mapping[str, RunCluster] = field(default_factory=dict)
+    _retries: dict[str, Counter[str]] = field(default_factory=dict)
     _usage: Callable[[], Usage] = Usage
     _ended: _Ended = field(default_factory=_Ended)
     _samples: dict[Reason, Sample] = field(default_factory=dict)
@@ -107,9 +111,15 @@ class LiveCounts:
     _began_at: float | None = None
     _rates: _Rates = field(default_factory=_Rates)
 
-    def watch(self, lanes: Sequence[RunLane], usage: Callable[[], Usage]) -> None:
-        """Report on these lanes, and the usage of the session that `usage` returns."""
+    def watch(
+        self,
+        lanes: Sequence[RunLane],
+        clusters: Sequence[RunCluster],
+        usage: Callable[[], Usage],
+    ) -> None:
+        """Report on these lanes and clusters, and the usage of the session that `usage` returns."""
         self._lanes, self._usage = lanes, usage
+        self._clusters = {cluster.name: cluster for cluster in clusters}
 
     def ended(self, target: Target, settlement: Settlement) -> None:
         """Count a target that has ended."""
@@ -120,6 +130,22 @@ class LiveCounts:
         self._ended.add(cell)
         if reason not in self._samples:
             self._samples[reason] = Sample(*cell[:3], target.name, settlement.detail)
+
+    def attempt_retried(self, record: RetryRecord) -> None:
+        """Count an attempt that will be repeated."""
+        self._retries.setdefault(record.target.cluster, Counter())[record.verdict.value] += 1
+
+    def loads(self) -> dict[str, ClusterLoad]:
+        """Return what the session does in each cluster at this moment, and has done so far."""
+        return {
+            lane.cluster: ClusterLoad(
+                lane.in_flight,
+                lane.pace,
+                self._clusters[lane.cluster].traffic,
+                dict(self._retries.get(lane.cluster, {})),
+            )
+            for lane in self._lanes
+        }
 
     # The port `Progress`
 

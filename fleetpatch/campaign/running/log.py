@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from fleetpatch._version import __version__
-from fleetpatch.campaign.running.lanes import RunCluster
+from fleetpatch.campaign.running.lanes import LoggedCluster
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.whoami import whoami
 from fleetpatch.engine import events
@@ -56,7 +56,7 @@ def refusals_logged(plan_file: Path, settings: Settings) -> Iterator[None]:
         raise
 
 
-def log_start(log: Events, info: RunInfo, fleet: Sequence[RunCluster]) -> None:
+def log_start(log: Events, info: RunInfo, fleet: Sequence[LoggedCluster]) -> None:
     """Log that a session of a run begins, and what is noteworthy about its clusters."""
     servers = {cluster.name: cluster.server for cluster in fleet}
     events.run_started(
@@ -82,7 +82,9 @@ def log_latest_outcomes(log: Events, journal: RunFile) -> None:
     log.flush()
 
 
-def log_server_warnings(log: Events, fleet: Sequence[RunCluster], known: Collection[str]) -> None:
+def log_server_warnings(
+    log: Events, fleet: Sequence[LoggedCluster], known: Collection[str]
+) -> None:
     """Log each text that a server warns with, so far and from now on, once.
 
     `known` are the texts that were logged before. At most `MAX_WARNING_TEXTS` are logged in all.

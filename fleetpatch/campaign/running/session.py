@@ -136,7 +136,7 @@ class Session:
                     for cluster in fleet.clusters
                 ]
                 self._lanes = lanes
-                self._counts.watch(lanes, meter.usage)
+                self._counts.watch(lanes, fleet.clusters, meter.usage)
                 for lane in lanes:
                     # If the stop was requested already, this stops the lane at once.
                     self._stop.listen(lane.stop)
@@ -220,6 +220,7 @@ class Session:
 
         def retried(record: RetryRecord) -> None:
             self._settings.progress.retried()
+            self._counts.attempt_retried(record)
             events.attempt_retried(self._log, record)
             self._limits.retried(record, meter.requests)
 

@@ -122,7 +122,7 @@ class IamLogIn:
             user_agent=requests.user_agent(self._environment.run),
         ) as transport:
             return await self._retrier.retry(
-                partial(transport.send, requests.POST_JSON, url, body),
+                partial(transport.send, requests.POST_LOGIN, url, body),
                 policy=LOGIN_RETRIES,
                 is_transient=self._is_transient,
             )

@@ -7,6 +7,7 @@ import msgspec
 
 from fleetpatch._version import __version__
 from fleetpatch.model.change import PatchType
+from fleetpatch.model.traffic import PATCH
 
 _MIB: Final = 1024 * 1024
 # The limits below are far above what etcd stores for an object (1.5 MiB): they protect our memory
@@ -29,10 +30,12 @@ class RequestTemplate(msgspec.Struct, frozen=True, eq=False):
     """What all requests of one kind have in common.
 
     There is one instance for each kind of request, compared by identity, so that it is a cheap key.
-    `limit` is the size of the largest 2xx that is read, in bytes. `compressed` asks for gzip,
-    which is not worth its CPU time for an answer about one object.
+    `verb` is what `Traffic` counts it under. `limit` is the size of the largest 2xx that is read,
+    in bytes. `compressed` asks for gzip, which is not worth its CPU time for an answer about one
+    object.
     """
 
+    verb: str
     method: str
     accept: str
     limit: int
@@ -58,25 +61,31 @@ def user_agent(run: str = "") -> str:
     return f"fleetpatch/{__version__} (run {run})" if run else f"fleetpatch/{__version__}"
 
 
-GET_DOCUMENT: Final = RequestTemplate("GET", _JSON, 8 * _MIB, compressed=True)
-GET_DISCOVERY: Final = RequestTemplate("GET", _DISCOVERY, 8 * _MIB, compressed=True)
-POST_JSON: Final = RequestTemplate("POST", _JSON, 8 * _MIB, content_type=_JSON)
+GET_DOCUMENT: Final = RequestTemplate("get", "GET", _JSON, 8 * _MIB, compressed=True)
+GET_DISCOVERY: Final = RequestTemplate("get", "GET", _DISCOVERY, 8 * _MIB, compressed=True)
+POST_LOGIN: Final = RequestTemplate("login", "POST", _JSON, 8 * _MIB, content_type=_JSON)
+READ_LEASE: Final = RequestTemplate("lease", "GET", _JSON, 8 * _MIB)
+CREATE_LEASE: Final = RequestTemplate("lease", "POST", _JSON, 8 * _MIB, content_type=_JSON)
+UPDATE_LEASE: Final = RequestTemplate(
+    "lease", "PATCH", _JSON, 8 * _MIB, content_type=PatchType.MERGE.value
+)
 
 
 @cache
 def for_get(*, whole: bool) -> RequestTemplate:
     """Return the template of a GET of an object, whole or its metadata only."""
-    return RequestTemplate("GET", _JSON if whole else _METADATA, 8 * _MIB)
+    return RequestTemplate("get", "GET", _JSON if whole else _METADATA, 8 * _MIB)
 
 
 @cache
 def for_list(*, whole: bool) -> RequestTemplate:
     """Return the template of a GET of a page of a collection."""
-    return RequestTemplate("GET", _JSON if whole else _METADATA_LIST, 32 * _MIB, compressed=True)
+    accept = _JSON if whole else _METADATA_LIST
+    return RequestTemplate("list", "GET", accept, 32 * _MIB, compressed=True)
 
 
 @cache
 def for_patch(patch_type: PatchType, *, whole: bool) -> RequestTemplate:
     """Return the template of a PATCH that is answered by the whole object or its metadata."""
     accept = _JSON if whole else _METADATA
-    return RequestTemplate("PATCH", accept, 8 * _MIB, content_type=patch_type.value)
+    return RequestTemplate(PATCH, "PATCH", accept, 8 * _MIB, content_type=patch_type.value)

@@ -41,6 +41,7 @@ from fleetpatch.kube.http.direct import (
 )
 from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.server_warnings import ServerWarnings
+from fleetpatch.kube.http.traffic_meter import TrafficMeter
 from fleetpatch.model.answer import NoAnswer, Silence
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.text import clean
@@ -75,6 +76,8 @@ class Transport:
     ) -> None:
         self.credentials = Credentials(connection, clock)
         self.warnings = ServerWarnings()
+        self.meter = TrafficMeter()
+        self._monotonic = clock.monotonic
         self._connection = connection
         self._user_agent = user_agent
         self._limit = concurrency + _SPARE_CONNECTIONS
@@ -131,6 +134,7 @@ class Transport:
             signature = grant.sign(template.method, url, body or b"", template.content_type or "")
             prepared = _Prepared.of(prepared.headers, signature.headers)
             secrets = (*secrets, signature.secret)
+        began_at = self._monotonic()
         try:
             if self._direct is not None and template.method == "PATCH":
                 request = _written(template.method, url, prepared.lines, body or b"")
@@ -140,7 +144,10 @@ class Transport:
                     self._session, template, url, prepared.headers, body
                 )
         except _FAULTS as error:
-            return no_answer(error)
+            silence = no_answer(error)
+            self.meter.note(template.verb, silence.silence, self._monotonic() - began_at)
+            return silence
+        self.meter.note(template.verb, received.status, self._monotonic() - began_at)
         if received.status == _UNAUTHORIZED:
             self.credentials.note_refusal(grant)
         raw = Raw(*received, secrets)
