@@ -21,18 +21,21 @@ from fleetpatch.journal.schema import (
     MISSING_KEYS,
     ROWS,
     TABLES,
+    VERIFIED,
 )
 from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
 from fleetpatch.model.steering import Request
+from fleetpatch.model.verification import Verification
 
 _INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name not in {"clusters", "annotations"})
 _USAGE: Final = tuple(f.name for f in fields(Usage))
 
 _warnings: Final = msgspec.json.Decoder(dict[str, int])
 _steering: Final = msgspec.json.Decoder(tuple[Request, ...])
+_verification: Final = msgspec.json.Decoder(Verification)
 
 _ADDED: Final = (
     ("earlier_writes", EARLIER_WRITES),
@@ -40,6 +43,7 @@ _ADDED: Final = (
     ("dependents", DEPENDENTS),
     ("tables", ROWS),
     ("missing_keys", MISSING_KEYS),
+    ("verified", VERIFIED),
 )
 _TABLES: Final = ("targets", "claims", "outcomes")
 _LENGTHS: Final = """
@@ -217,6 +221,18 @@ def add_steering(database: Database, requests: Iterable[Request]) -> None:
     ids = {one.id for one in known}
     followed = (*known, *(one for one in requests if one.id not in ids))
     database.put([("steering", msgspec.json.encode(followed).decode())])
+
+
+def verification(database: Database) -> Verification | None:
+    """Read the latest verification; None if there was none."""
+    text = database.meta().get("verification")
+    with database.decoding():
+        return _verification.decode(text) if text else None
+
+
+def put_verification(database: Database, verification: Verification) -> None:
+    """Store the latest verification, within a transaction."""
+    database.put([("verification", msgspec.json.encode(verification).decode())])
 
 
 def planning(database: Database) -> float:

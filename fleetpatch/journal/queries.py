@@ -97,6 +97,7 @@ def summary(run: RunFile) -> Summary:
             waves=tuple(map(run.wave, range(len(run.waves)))),
             steering=run.steering,
             planning=meta.planning(database),
+            verification=meta.verification(database),
         )
 
 

@@ -73,6 +73,7 @@ class Meta(TypedDict):
     routes: NotRequired[str]
     warnings: NotRequired[str]
     steering: NotRequired[str]
+    verification: NotRequired[str]
     planning: NotRequired[Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]]
 
 

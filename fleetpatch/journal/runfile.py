@@ -337,11 +337,20 @@ class RunFile:
 
     def wave(self, number: int) -> WaveProgress:
         """Return the progress of the wave `number`, counted from 0."""
+        return waves.progress(self.database, list(self.ids_of_wave(number).values()))
+
+    def ids_of_wave(self, number: int) -> Mapping[str, tuple[int, int]]:
+        """Return the first and the last id of the wave `number`, from 0, in each cluster."""
         ends = self.waves[number]
         # A wave begins after the end of the one before it, the first with the cluster's range.
         before = self.waves[number - 1] if number else {}
         firsts = {name: before.get(name, self._ranges[name].first - 1) + 1 for name in ends}
-        return waves.progress(self.database, [(firsts[name], last) for name, last in ends.items()])
+        return {name: (firsts[name], last) for name, last in ends.items()}
+
+    @property
+    def ids(self) -> Mapping[str, tuple[int, int]]:
+        """The first and the last id of the targets in each cluster."""
+        return {name: (span.first, span.last) for name, span in self._ranges.items()}
 
     def note_undo(self, run: str) -> None:
         """Store the name of the run that put this one back; empty if none has."""

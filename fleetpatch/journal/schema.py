@@ -16,6 +16,7 @@ Format
     | `dependents` | a target that a selected object owns, and that object's uid | by the seal |
     | `tables` | the tables that the `where` of a plan looks up | once, by the survey |
     | `missing_keys` | a key that expressions did not find in a table | once, by the survey |
+    | `verified` | a target whose applied values do not hold any more | by a verification |
     | `earlier_writes` | the `wrote` and `replaced` of an outcome that was deleted | at that time |
     | `reasons` | the outcome that each reason belongs to | at creation, and by later versions |
 
@@ -37,6 +38,9 @@ Format
     `earlier_writes` keeps both while such a target is tried again. `blocks` is a bit mask of
     positions in the plan's `targets`. `uid` and `resource_version` are empty for an object that the
     plan lists by name and that did not exist. Times are seconds since the epoch.
+
+    `verified` has what the latest verification found, and `meta.verification` its counts; each
+    verification replaces both in one transaction. It has at most `verification.KEPT` rows.
 
 Planning
     During a survey, drafts are kept in SQLite's temporary database (in `SQLITE_TMPDIR`, else
@@ -128,6 +132,17 @@ CREATE TABLE tables (content BLOB NOT NULL);
 # What expressions looked up and did not find; for people, and not sealed. By itself, as COMPUTED.
 MISSING_KEYS: Final = """
 CREATE TABLE missing_keys (name TEXT NOT NULL, key TEXT NOT NULL, count INTEGER NOT NULL);
+"""
+
+# What the latest verification found of the targets that do not hold. By itself, as COMPUTED.
+VERIFIED: Final = """
+CREATE TABLE verified (
+    target INTEGER PRIMARY KEY REFERENCES targets,
+    result TEXT NOT NULL,
+    manager TEXT NOT NULL,
+    since REAL,
+    detail TEXT NOT NULL
+);
 """
 
 TABLES: Final = """

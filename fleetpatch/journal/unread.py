@@ -1,10 +1,10 @@
-"""The targets of a run whose objects an undo has not read yet.
+"""The targets of a run whose objects an undo or a verification has not read yet.
 
 They are kept in SQLite's temporary database, so that memory holds one page of them. A target is
 taken by the uid of an object that was listed, or in the order of the plan.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from fleetpatch.journal import queries
@@ -23,6 +23,11 @@ INSERT INTO unread SELECT t.cluster, t.uid, t.id FROM targets t
 LEFT JOIN outcomes o ON o.target = t.id LEFT JOIN reasons r ON r.reason = o.reason
 WHERE coalesce(r.outcome, '') <> 'unchanged' AND t.uid <> ''
 """
+_FILL_APPLIED: Final = """
+INSERT INTO unread SELECT t.cluster, t.uid, t.id FROM targets t
+JOIN outcomes o ON o.target = t.id JOIN reasons r ON r.reason = o.reason
+WHERE r.outcome = 'applied' AND t.cluster = ? AND t.id BETWEEN ? AND ?
+"""
 _PLACES: Final = """
 SELECT t.resource, t.namespace, count(*) FROM unread u JOIN targets t ON t.id = u.target
 WHERE u.cluster = ? GROUP BY 1, 2 ORDER BY 1, 2
@@ -39,14 +44,21 @@ class Place(NamedTuple):
 
 
 class UnreadTargets:
-    """The targets of `run` that may be changed; each is taken once."""
+    """The targets of `run` that it may have changed; each is taken once.
 
-    def __init__(self, run: RunFile) -> None:
+    With `applied`, only applied ones whose ids are within this range of their cluster.
+    """
+
+    def __init__(self, run: RunFile, applied: Mapping[str, tuple[int, int]] | None = None) -> None:
         self._run = run
         self._ids = {name: number for number, name in run.clusters.items()}
         with run.database.transaction() as connection:
-            for statement in (_CREATE, "DELETE FROM unread", _FILL):
+            for statement in (_CREATE, "DELETE FROM unread"):
                 connection.execute(statement)
+            if applied is None:
+                connection.execute(_FILL)
+            for name, (first, last) in (applied or {}).items():
+                connection.execute(_FILL_APPLIED, (self._ids[name], first, last))
 
     def places(self, cluster: str) -> list[Place]:
         """Count the unread targets of a cluster by kind and namespace."""

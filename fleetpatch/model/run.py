@@ -4,9 +4,8 @@ All of it is read from the run file (`fleetpatch.journal`); no counters are kept
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Self
+from typing import Self
 
 import msgspec
 
@@ -15,6 +14,8 @@ from fleetpatch.model.fields import Fields, Json
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.steering import Request, pace_in_force
 from fleetpatch.model.target import Target
+from fleetpatch.model.times import rfc3339
+from fleetpatch.model.verification import Verification, verification_as_json
 
 
 class RunState(StrEnum):
@@ -217,6 +218,7 @@ class Summary(msgspec.Struct, frozen=True):
     - `window`: the plan's window at the moment of the summary; None if it has none.
     - `steering`: the requests of people that were followed, in their order.
     - `planning`: the seconds of `usage.elapsed` that planning took.
+    - `verification`: the latest verification; None if there was none.
     """
 
     info: RunInfo
@@ -243,6 +245,7 @@ class Summary(msgspec.Struct, frozen=True):
     steering: tuple[Request, ...] = ()
     planning: float = 0.0
     reference: tuple[str, ...] = ()
+    verification: Verification | None = None
 
     @property
     def may_have_changed(self) -> bool:
@@ -306,6 +309,7 @@ def as_json(summary: Summary) -> dict[str, Json]:
         "clusters": [{"name": one.name, "server": one.server} for one in info.clusters],
         "waves": waves_as_json(summary),
         "window": summary.window and window_as_json(summary.window),
+        "verification": summary.verification and verification_as_json(summary.verification),
         "byCluster": tallies_as_json(summary.by_cluster),
         "byKind": tallies_as_json(summary.by_kind),
         "byNamespace": tallies_as_json(summary.by_namespace),
@@ -360,21 +364,6 @@ def window_as_json(window: WindowState) -> dict[str, Json]:
         "closesAt": rfc3339(window.closes_at),
         "opensAt": rfc3339(window.opens_at),
     }
-
-
-_LAST_SECOND: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
-
-
-def rfc3339(seconds: float | None) -> str | None:
-    """Return seconds since the epoch as `2026-11-26T20:15:00Z`; None stays None.
-
-    A time that RFC 3339 does not have, as a damaged file or the estimate for a run of thousands of
-    years may have it, becomes the nearest one.
-    """
-    if seconds is None:
-        return None
-    nearest = min(max(seconds, 0.0), _LAST_SECOND)
-    return f"{datetime.fromtimestamp(nearest, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def warnings_as_json(summary: Summary) -> list[Json]:

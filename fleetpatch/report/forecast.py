@@ -7,8 +7,9 @@ from typing import Final
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.model.run import WindowState, rfc3339
+from fleetpatch.model.run import WindowState
 from fleetpatch.model.text import clean
+from fleetpatch.model.times import rfc3339
 from fleetpatch.model.units import write_rate
 from fleetpatch.report.wording import duration, moment, number, window_text
 

@@ -8,9 +8,10 @@ import msgspec
 from fleetpatch.model.fields import Json
 from fleetpatch.model.live import Live, Sample, Status
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.model.run import Summary, Tally, as_json, rfc3339
+from fleetpatch.model.run import Summary, Tally, as_json
 from fleetpatch.model.steering import PaceInForce, pace_in_force
 from fleetpatch.model.text import clean
+from fleetpatch.model.times import rfc3339
 from fleetpatch.report.summary import foot_lines, head_lines, outcome_lines
 from fleetpatch.report.table import table
 from fleetpatch.report.wording import (

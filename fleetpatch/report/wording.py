@@ -5,9 +5,10 @@ from types import MappingProxyType
 from typing import Final
 
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.run import RunState, WindowState, rfc3339
+from fleetpatch.model.run import RunState, WindowState
 from fleetpatch.model.steering import Action, Request
 from fleetpatch.model.text import clean
+from fleetpatch.model.times import rfc3339
 
 MEANING: Final = MappingProxyType(
     {

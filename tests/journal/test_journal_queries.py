@@ -123,6 +123,7 @@ def test_the_json_of_apply_is_as_documented(run: RunFile) -> None:
         "retries": 1,
         "warnings": [],
         "elapsedSeconds": 1.235,
+        "verification": None,
         "planningSeconds": 0.0,
         "startedAt": "2026-03-01T12:00:00Z",
         "endedAt": "2026-03-01T12:00:00Z",

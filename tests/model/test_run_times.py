@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleetpatch.model.run import rfc3339
+from fleetpatch.model.times import rfc3339
 
 
 @pytest.mark.parametrize(
