@@ -5,12 +5,15 @@ from pathlib import Path
 
 import typer
 
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import Output
 from fleetpatch.model.steering import Action
 
 
 def steer(run: str, action: Action, output: Output, state_dir: Path | None, **more: object) -> None:
     """Have the run follow a request, and print what was changed; `more` are fields of a Request."""
+    load_libraries()
+
     from fleetpatch.campaign.running.requests import ask
     from fleetpatch.campaign.running.steering import new_request
     from fleetpatch.campaign.settings import Settings

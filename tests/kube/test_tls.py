@@ -1,10 +1,11 @@
 """TLS, against real local servers with certificates made by openssl.
 
 Covered: verification by the kubeconfig's authority (a root, an intermediate authority, the server's
-own certificate, a bundle), its absence, another name, verification switched off, client
-certificates. Left out: public authorities.
+own certificate, a bundle), its absence (the system's authorities, also for a proxy), another name,
+verification switched off, client certificates. Left out: public authorities.
 """
 
+import os
 import ssl
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from fleetpatch.errors import ClusterError
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, Silence
 from tests.kube.kubeconfig.kubeconfigs import certificate, chain, cluster, kubeconfig, server_tls
@@ -44,6 +46,28 @@ async def test_a_server_of_an_unknown_authority_is_refused(tmp_path: Path) -> No
     assert isinstance(reply, NoAnswer)
     assert reply.silence is Silence.UNREACHABLE
     assert "certificate is not trusted" in reply.detail
+
+
+async def test_a_server_without_an_authority_in_the_kubeconfig_is_verified_by_the_systems(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.crt"))
+
+    assert isinstance(await patched(tmp_path, trusted=False), Answer)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_proxy_with_tls_is_verified_by_the_systems_authorities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    tls, authority = server_tls(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority) if trusted else os.devnull)
+    async with serve(in_turn(http(200, an_object())), tls) as proxy:
+        connection = Connection("ctx", "clu", "http://host.invalid", proxy=proxy.url)
+        async with ApiServer("test", connection, clock=VirtualClock()) as api:
+            reply = await api.read(target())
+
+    assert isinstance(reply, Answer if trusted else NoAnswer)
 
 
 async def test_a_server_of_another_name_is_refused(tmp_path: Path) -> None:

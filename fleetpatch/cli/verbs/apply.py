@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from fleetpatch.cli.dry_run import DryRun
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     AllOption,
     ConcurrencyOption,
@@ -87,6 +88,8 @@ def command(
     5 paused as planned, the next call continues; 6 another process applies the plan; 7 paused by
     trouble, a person should look.
     """
+    load_libraries()
+
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import Choice, apply_plan, rehearse

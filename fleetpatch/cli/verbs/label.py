@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
 import typer
 
 from fleetpatch.cli.dry_run import DryRun
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.object_arguments import parse
 from fleetpatch.cli.object_selection import ObjectSelection, without_empty
 from fleetpatch.cli.options import (
@@ -196,6 +197,8 @@ def _command(
         log_max_size: LogMaxSizeOption = None,
         request_timeout: TimeoutOption = 30.0,
     ) -> None:
+        load_libraries()
+
         from fleetpatch.campaign.settings import Settings
         from fleetpatch.cli.ad_hoc import carry_out, rehearse, show
         from fleetpatch.cli.output import WarnOnce

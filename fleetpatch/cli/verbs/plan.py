@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     AllOption,
     FilenameOption,
@@ -56,6 +57,8 @@ def command(
 
     Nothing is patched. The targets are written to a run file; `apply` patches exactly those.
     """
+    load_libraries()
+
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.cli.execute import expand_with_progress
     from fleetpatch.cli.output import WarnOnce, print_preview, print_warnings

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import FilenameOption, TimeoutOption, named_once
 from fleetpatch.errors import UsageError
 
@@ -36,6 +37,8 @@ def command(
     They are manifests for `kubectl apply -f -`, and enough for plan, apply, resume and undo. A
     comment says what each rule is for. The cluster is only asked for the kinds that it serves.
     """
+    load_libraries()
+
     from fleetpatch.campaign.planning.permissions import permissions_of
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.cli.event_loop import run

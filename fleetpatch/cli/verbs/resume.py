@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     ConcurrencyOption,
     LogFileOption,
@@ -71,6 +72,8 @@ def command(
     Targets in doubt are read before anything is sent. A finished run is left as it is; a halted run
     is continued, and its failures so far are accepted. If the run has not begun, resume asks first.
     """
+    load_libraries()
+
     from fleetpatch.campaign.servers import summarize_to_resume
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run

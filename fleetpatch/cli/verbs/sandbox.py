@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.model.providers.capability import ProviderName
 from fleetpatch.model.units import read_duration
 from fleetpatch.sandbox.apiserver.release import KubernetesVersion
@@ -61,6 +62,8 @@ def command(
     When it is ready it prints one JSON line with server, kubeconfig and pid, and for CCI with the
     file of credentials. It ends on SIGTERM, SIGHUP or Ctrl-C.
     """
+    load_libraries()
+
     import anyio
 
     from fleetpatch.cli.event_loop import on_signal, run

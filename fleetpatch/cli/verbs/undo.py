@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     ConcurrencyOption,
     LogFileOption,
@@ -58,6 +59,8 @@ def command(
     An undo is a run of its own, which can be resumed and undone. Values that another writer changed
     since then stay as they are (skipped: drifted).
     """
+    load_libraries()
+
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_undo

@@ -19,6 +19,7 @@ import asyncio
 import json
 import os
 import re
+import ssl
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Final, NamedTuple, Self, TypeAlias
@@ -42,6 +43,7 @@ from fleetpatch.kube.http.direct import (
 from fleetpatch.kube.http.requests import RequestTemplate
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.kube.http.traffic_meter import TrafficMeter
+from fleetpatch.kube.tls import tls_for
 from fleetpatch.model.answer import NoAnswer, Silence
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.text import clean
@@ -187,7 +189,7 @@ class Transport:
     def _use(self, grant: Grant) -> None:
         """Send `grant` from now on, and drop the headers that were built for another one."""
         self._grant = grant
-        self._tls = True if grant.tls is None else grant.tls
+        self._tls = grant.tls or _system_tls(self._connection)
         self._secrets = tuple(_quoted_forms(grant.secrets))
         host = self._url.host_port_subcomponent or ""
         self._common: Headers = CIMultiDict({"Host": host, "User-Agent": self._user_agent})
@@ -211,6 +213,15 @@ class Transport:
         """Build the headers of one template, once for each grant."""
         prepared = self._prepared[template] = _Prepared.of(self._common, template.headers)
         return prepared
+
+
+def _system_tls(connection: Connection) -> ssl.SSLContext | bool:
+    """Return a context with the system's authorities for server or proxy; True if both are HTTP.
+
+    aiohttp's own default may not know these authorities (`cli.lean_imports`).
+    """
+    urls = (connection.server, connection.proxy or "")
+    return next(filter(None, (tls_for(url, "the system's certificates") for url in urls)), True)
 
 
 class _Prepared(NamedTuple):
