@@ -6,18 +6,20 @@ the code that calls them does not depend on the fields of a line. They raise Log
 `Events` does; `FailsafeLog` reports it once instead.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby, starmap
 from typing import Any, Final
 
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.errors import LogError
 from fleetpatch.model.cause import Cause, CauseCode
-from fleetpatch.model.outcome import Outcome, Settlement
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Settlement
 from fleetpatch.model.pace import Pace
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo, RunState, Summary, as_json
 from fleetpatch.model.steering import Request
 from fleetpatch.model.target import Target
+from fleetpatch.model.target_line import TargetLine
 
 
 class FailsafeLog:
@@ -40,11 +42,15 @@ class FailsafeLog:
         """Write a line that a person should look at, if the log still works."""
         self._try(self._events.warning, event, **fields)
 
+    def targets(self, level: str, event: str, lines: Iterable[TargetLine]) -> None:
+        """Write a line for each target, if the log still works."""
+        self._try(self._events.targets, level, event, lines)
+
     def flush(self) -> None:
         """Write all lines to the operating system, if the log still works."""
         self._try(self._events.flush)
 
-    def _try(self, write: Callable[..., Any], *words: str, **fields: Any) -> None:
+    def _try(self, write: Callable[..., Any], *words: Any, **fields: Any) -> None:
         if self._failed:
             return
         try:
@@ -61,6 +67,9 @@ class SilentEvents:
         """Do nothing."""
 
     def warning(self, event: str, **fields: Any) -> None:
+        """Do nothing."""
+
+    def targets(self, level: str, event: str, lines: Iterable[TargetLine]) -> None:
         """Do nothing."""
 
     def flush(self) -> None:
@@ -283,20 +292,29 @@ def attempt_retried(log: Events, record: RetryRecord) -> None:
     )
 
 
-def target_settled(log: Events, target: Target, settlement: Settlement) -> None:
-    """A target ended; the outcome is part of the event's name."""
-    outcome = settlement.outcome
-    # Most targets have no detail, and this line is written for each of them.
-    detail = {"detail": settlement.detail} if settlement.detail else {}
-    write = log.warning if outcome is Outcome.FAILED else log.info
-    write(
-        _SETTLED[outcome],
-        **_identity(target),
-        reason=settlement.reason.value,
-        http_status=settlement.http_status,
-        attempts=settlement.attempts,
-        elapsed_ms=settlement.elapsed_ms,
-        **detail,
+def target_settled(log: Events, ended: Iterable[tuple[Target, Settlement]]) -> None:
+    """Targets ended; the outcome is part of the event's name."""
+    for outcome, alike in groupby(ended, key=_outcome):
+        level = "warning" if outcome is Outcome.FAILED else "info"
+        log.targets(level, _SETTLED[outcome], starmap(_line, alike))
+
+
+def _outcome(ended: tuple[Target, Settlement]) -> Outcome:
+    return OUTCOME_OF[ended[1].reason]
+
+
+def _line(target: Target, settlement: Settlement) -> TargetLine:
+    return TargetLine(
+        target.cluster,
+        target.resource.name,
+        target.namespace,
+        target.name,
+        target.uid,
+        settlement.reason.value,
+        settlement.http_status,
+        settlement.attempts,
+        settlement.elapsed_ms,
+        settlement.detail,
     )
 
 

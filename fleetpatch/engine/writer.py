@@ -137,8 +137,7 @@ class OutcomeWriter:
                     await self._clock.sleep(COMMIT_INTERVAL)
 
     def _report(self, group: list[Settled]) -> None:
-        for target, settlement in group:
-            events.target_settled(self._log, target, settlement)
+        events.target_settled(self._log, group)
         counts = Counter(settlement.outcome for _, settlement in group)
         for outcome, count in counts.items():
             self._progress.settled(outcome, count)

@@ -25,6 +25,7 @@ from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen, Target
+from fleetpatch.model.target_line import TargetLine
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -309,6 +310,10 @@ class Events(Protocol):
 
     def warning(self, event: str, **fields: Any) -> Any:
         """Log an event that a person should look at."""
+        ...
+
+    def targets(self, level: str, event: str, lines: Iterable[TargetLine]) -> None:
+        """Log an event of many targets, a line for each; `level` is `info` or `warning`."""
         ...
 
     def flush(self) -> None:

@@ -11,7 +11,7 @@ error and stops the run, because a run must not patch without a log.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -19,16 +19,21 @@ from typing import Any, Final
 
 import msgspec
 import structlog
+from msgspec.structs import astuple, replace
 from structlog.typing import Processor
 
 from fleetpatch.errors import LogError
 from fleetpatch.model.masking import REDACTED, is_secret_name, mask
+from fleetpatch.model.target_line import TargetLine
 from fleetpatch.model.text import clean
 from fleetpatch.report.logfile import LogFile
 
 Line = MutableMapping[str, Any]
 
 _encode: Final = msgspec.json.Encoder().encode
+
+_SAME_TIME: Final = 100
+"""Lines of targets that have the same timestamp, at most."""
 
 _HEAD: Final = dict.fromkeys(("timestamp", "level", "event", "run"))
 """The first keys of every line, in this order; the processors fill in their values."""
@@ -44,6 +49,18 @@ class Log(structlog.BoundLoggerBase):
     def warning(self, event: str, **fields: Any) -> None:
         """Log an event that a person should look at. Raises as `info`."""
         self._write("warning", event, fields)
+
+    def targets(self, level: str, event: str, lines: Iterable[TargetLine]) -> None:
+        """Log an event of many targets. Raises as `info`.
+
+        The lines are those that the processors would make of the same fields. Most of a run's lines
+        are of targets, so only what they have in common passes the processors.
+        """
+        for number, line in enumerate(lines):
+            if number % _SAME_TIME == 0:
+                (common,), _ = self._process_event(level, event, {})
+                head = common.removesuffix(b"}\n") + b","
+            self._logger.write(head + _encode(_safe_target(line))[1:] + b"\n")
 
     def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
         # The last processor returns the line as bytes, and all levels are written alike.
@@ -104,6 +121,16 @@ def make_safe(_logger: Any, _method: str, line: Line) -> Line:
         elif value is not None and type(value) is not int:
             line[key] = _safe(value)
     return line
+
+
+def _safe_target(line: TargetLine) -> TargetLine:
+    """Return the line of a target with what `make_safe` makes of its fields."""
+    elapsed = round(line.elapsed_ms, 3)
+    names = f"{line.cluster}/{line.kind}/{line.namespace}/{line.name}/{line.uid}"
+    # If all of them together are harmless and not too long, so is each.
+    if _is_harmless(names) and not line.detail:
+        return line if elapsed == line.elapsed_ms else replace(line, elapsed_ms=elapsed)
+    return TargetLine(*map(_safe, astuple(line)))
 
 
 def add_level(_logger: Any, method: str, line: Line) -> Line:

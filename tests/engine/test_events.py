@@ -42,8 +42,7 @@ def settlement_with(reason: Reason) -> Settlement:
 
 
 def settle_with_each_reason(log: FakeEvents) -> None:
-    for reason in Reason:
-        events.target_settled(log, TARGET, settlement_with(reason))
+    events.target_settled(log, [(TARGET, settlement_with(reason)) for reason in Reason])
 
 
 SAMPLES: dict[str, Callable[[FakeEvents], None]] = {
@@ -160,7 +159,7 @@ def test_a_run_that_does_not_finish_is_a_warning(state: RunState) -> None:
 def test_a_target_that_failed_is_a_warning(reason: Reason) -> None:
     log = FakeEvents()
 
-    events.target_settled(log, TARGET, settlement_with(reason))
+    events.target_settled(log, [(TARGET, settlement_with(reason))])
 
     (line,) = log.lines
     assert line["level"] == ("warning" if OUTCOME_OF[reason] is Outcome.FAILED else "info")

@@ -1,12 +1,15 @@
 """A log and a progress that record their calls."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import asdict
+
 from fleetpatch.model.live import Report
 from fleetpatch.model.outcome import Outcome
+from fleetpatch.model.target_line import TargetLine
 
 
 @dataclass
@@ -25,6 +28,13 @@ class FakeEvents:
 
     def warning(self, event: str, **fields: Any) -> None:
         self._write("warning", event, fields)
+
+    def targets(self, level: str, event: str, lines: Iterable[TargetLine]) -> None:
+        for line in lines:
+            fields = asdict(line)
+            if not line.detail:
+                del fields["detail"]
+            self._write(level, event, fields)
 
     def flush(self) -> None:
         self.flushed = len(self.lines)

@@ -7,16 +7,19 @@ Leaves out which events the engine writes (its own tests) and the looks of secre
 import os
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from fleetpatch.errors import Exit, LogError
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Events
+from fleetpatch.model.target_line import TargetLine
 from fleetpatch.report.logs import Log, open_log, processors
 
 NOON = 1_709_294_400.0  # 2024-03-01T12:00:00Z
@@ -153,6 +156,39 @@ def test_any_fields_make_one_line_that_parses(fields: dict[str, Any]) -> None:
         line = process(None, "info", line)
     assert line.count(b"\n") == 1
     assert msgspec.json.decode(line)["event"] == "x.y"
+
+
+# Mostly texts of which the line of a target consists, and some that must be cleaned, masked or cut.
+texts = st.sampled_from(
+    ("prod-a", "etl-1", "", "x" * 300, "y" * 501, "token=abc", "\x1b[1mz", "Grün", 'a"b\\')
+)
+
+
+@given(
+    st.lists(
+        st.builds(
+            TargetLine,
+            *[texts] * 6,
+            st.none() | st.just(200),
+            st.integers(0, 9),
+            st.sampled_from((1.5, 0.0, 1.23456, float("nan"))),
+            texts,
+        ),
+        max_size=3,
+    )
+)
+def test_lines_of_targets_are_those_that_the_processors_make(lines: list[TargetLine]) -> None:
+    with TemporaryDirectory() as folder:
+        ours, theirs = Path(folder) / "ours.jsonl", Path(folder) / "theirs.jsonl"
+        with open_log(ours, run="Run 1", now=lambda: NOON) as log:
+            log.bind(wave=1).targets("warning", "target.failed", lines)
+        with open_log(theirs, run="Run 1", now=lambda: NOON) as log:
+            for line in lines:
+                fields = asdict(line)
+                if not line.detail:
+                    del fields["detail"]
+                log.bind(wave=1).warning("target.failed", **fields)
+        assert ours.read_bytes() == theirs.read_bytes()
 
 
 def test_a_full_disk_is_an_error_that_says_what_to_do() -> None:

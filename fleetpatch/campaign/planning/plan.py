@@ -238,9 +238,10 @@ def log_expansion(journal: RunFile, clusters: Sequence[ReadCluster], settings: S
         log_server_warnings(log, clusters, known=())
         # A nightly call that finds nothing left to do does not log each object of the fleet.
         ended = _ENDED if summary.tally.open else frozenset({Standing.SKIPPED})
-        for listed in queries.targets(journal, ended):
-            if listed.settlement is not None:
-                events.target_settled(log, listed.target, listed.settlement)
+        found = queries.targets(journal, ended)
+        events.target_settled(
+            log, ((one.target, one.settlement) for one in found if one.settlement is not None)
+        )
     return summary
 
 

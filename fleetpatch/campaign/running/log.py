@@ -77,8 +77,7 @@ def log_latest_outcomes(log: Events, journal: RunFile) -> None:
     The process may have crashed between the commit and the log, so their lines may be missing.
     A line that is in the log twice is harmless.
     """
-    for target, settlement in queries.latest(journal):
-        events.target_settled(log, target, settlement)
+    events.target_settled(log, queries.latest(journal))
     log.flush()
 
 

@@ -1,0 +1,21 @@
+"""The fields of a line of the log that says how a target ended."""
+
+import msgspec
+
+
+class TargetLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What the line has beside its event, in this order; docs/reference.md ("Log") explains it.
+
+    A type of its own, since a run writes such a line for each target, and few others.
+    """
+
+    cluster: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    reason: str
+    http_status: int | None
+    attempts: int
+    elapsed_ms: float
+    detail: str = ""
