@@ -98,9 +98,10 @@ async def settle_all(
     outbox, inbox = anyio.create_memory_object_stream[Settled](1024)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(outcomes.run, inbox)
-        for cluster in clusters:
-            tasks.start_soon(_settle, cluster, writer, outbox.clone(), on_settled)
-        outbox.close()
+        async with outbox, anyio.create_task_group() as settling:
+            for cluster in clusters:
+                settling.start_soon(_settle, cluster, writer, outbox.clone(), on_settled)
+        outcomes.record_last()
 
 
 async def _settle(

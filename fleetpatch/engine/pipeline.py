@@ -80,7 +80,9 @@ async def run(lanes: Sequence[RunLane], writer: OutcomeWriter) -> None:
     with unwrapped_group():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run, inbox)
-            for lane in lanes:
-                tasks.start_soon(lane.run, outbox.clone())
-            # Each lane closes its clone. When all have, the writer reaches the end of the stream.
-            outbox.close()
+            # Closed at the end, and each lane closes its clone: then the writer reaches the end of
+            # the stream.
+            async with outbox, anyio.create_task_group() as working:
+                for lane in lanes:
+                    working.start_soon(lane.run, outbox.clone())
+            writer.record_last()

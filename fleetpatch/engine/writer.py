@@ -120,6 +120,14 @@ class OutcomeWriter:
         self._clock = clock
         self._log = log
         self._progress = progress
+        self._is_last = False
+        self._pause: anyio.CancelScope | None = None
+
+    def record_last(self) -> None:
+        """Record what is left without a wait for more: all workers are done."""
+        self._is_last = True
+        if self._pause is not None:
+            self._pause.cancel()
 
     async def run(self, inbox: MemoryObjectReceiveStream[Settled]) -> None:
         """Record every outcome; returns at the end of the stream."""
@@ -132,9 +140,10 @@ class OutcomeWriter:
                 self._report(group)
                 # Once for each group: a system call costs more than a line.
                 self._log.flush()
-                # Without an open stream no outcome can follow, and waiting would delay the end.
-                if inbox.statistics().open_send_streams:
-                    await self._clock.sleep(COMMIT_INTERVAL)
+                # A wait that no outcome can follow would only delay the end.
+                if not self._is_last:
+                    with anyio.CancelScope() as self._pause:
+                        await self._clock.sleep(COMMIT_INTERVAL)
 
     def _report(self, group: list[Settled]) -> None:
         events.target_settled(self._log, group)

@@ -14,6 +14,7 @@ from functools import partial
 import anyio
 import pytest
 
+from fleetpatch.engine import writer
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.writer import COMMIT_INTERVAL, JournalWriter
 from fleetpatch.errors import RunFileError
@@ -393,6 +394,19 @@ async def test_outcomes_gather_between_two_commits() -> None:
     assert sum(fleet.journal.groups) == 320
     assert len(fleet.journal.groups) <= fleet.clock.monotonic() / COMMIT_INTERVAL + 1
     assert max(fleet.journal.groups) > 1
+
+
+async def test_the_last_outcomes_are_recorded_as_soon_as_the_last_worker_is_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writer, "COMMIT_INTERVAL", 60.0)
+    fleet = Fleet()
+    fleet.add(20)
+
+    await fleet.run()
+
+    assert fleet.clock.monotonic() < 1.0
+    assert sum(fleet.journal.groups) == 20
 
 
 async def test_a_line_is_logged_only_after_its_outcome_is_on_record() -> None:
