@@ -20,7 +20,9 @@ from fleetpatch.journal.schema import (
     FIRST_VERSION,
     MISSING_KEYS,
     ROWS,
+    SESSIONS,
     TABLES,
+    TIMELINE,
     VERIFIED,
 )
 from fleetpatch.model.answer import add_warnings
@@ -44,6 +46,8 @@ _ADDED: Final = (
     ("tables", ROWS),
     ("missing_keys", MISSING_KEYS),
     ("verified", VERIFIED),
+    ("timeline", TIMELINE),
+    ("sessions", SESSIONS),
 )
 _TABLES: Final = ("targets", "claims", "outcomes")
 _LENGTHS: Final = """

@@ -20,7 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import claims, codec, meta, outcomes, seal, sqlite_file, waves
+from fleetpatch.journal import claims, codec, meta, outcomes, seal, sqlite_file, timeline, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
 from fleetpatch.journal.owned import OwnedObjects
@@ -35,6 +35,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage, WaveProgress
 from fleetpatch.model.steering import Request
 from fleetpatch.model.target import Target
+from fleetpatch.model.timeline import Timeline
 from fleetpatch.model.units import Amount
 
 
@@ -55,9 +56,9 @@ class RunFile:
 
     `path` is the path of the file, `info` what was fixed at its creation. `clusters` and
     `resources` map the numbers in its rows to values; `fleetpatch.journal.queries` uses them.
-    `new_usage` and `new_warnings` are set by the session; each returns what is new since its last
-    call, and `record` adds that to the file together with the outcomes. `waves` holds, wave by
-    wave, the id of the last target in each cluster; it is empty for a run without waves.
+    `new_usage`, `new_warnings` and `new_timeline` are set by the session; each returns what is new
+    since its last call, and `record` adds it to the file together with the outcomes. `waves` holds,
+    wave by wave, the id of the last target in each cluster; it is empty for a run without waves.
     `heartbeats` show others that the file is in use; who opens it for a session sets them.
     """
 
@@ -69,6 +70,7 @@ class RunFile:
         self._now = now
         self.new_usage: Callable[[], Usage] = Usage
         self.new_warnings: Callable[[], Mapping[str, int]] = dict
+        self.new_timeline: Callable[[], Timeline] = Timeline
         self.heartbeats: Heartbeats | None = None
         self._survey: SurveyTable | None = None
         self._load()
@@ -309,6 +311,7 @@ class RunFile:
             meta.note_group(self.database, now)
             meta.add_usage(self.database, self.new_usage())
             meta.count_warnings(self.database, self.new_warnings())
+            timeline.add(self.database, self.new_timeline())
         # After the transaction, since a checkpoint cannot run within one.
         self.database.trim()
 
@@ -320,10 +323,11 @@ class RunFile:
             meta.note_planning(self.database, usage.elapsed)
 
     def count(self, usage: Usage, warnings: Mapping[str, int] = NO_WARNINGS) -> None:
-        """Add usage and server warnings to the totals of the run, over all its sessions."""
+        """Add usage and server warnings to the totals of the run, and what else is new."""
         with self.database.transaction():
             meta.add_usage(self.database, usage)
             meta.count_warnings(self.database, warnings)
+            timeline.add(self.database, self.new_timeline())
 
     def reopen(self, *reasons: Reason) -> int:
         """Delete the outcomes of failed targets, all or those with `reasons`; returns their number.

@@ -17,6 +17,8 @@ Format
     | `tables` | the tables that the `where` of a plan looks up | once, by the survey |
     | `missing_keys` | a key that expressions did not find in a table | once, by the survey |
     | `verified` | a target whose applied values do not hold any more | by a verification |
+    | `timeline` | what was observed of the run in one stretch of time | with the outcomes |
+    | `sessions` | one call of `apply` or `resume`: who, from when to when, its end | at both |
     | `earlier_writes` | the `wrote` and `replaced` of an outcome that was deleted | at that time |
     | `reasons` | the outcome that each reason belongs to | at creation, and by later versions |
 
@@ -142,6 +144,25 @@ CREATE TABLE verified (
     manager TEXT NOT NULL,
     since REAL,
     detail TEXT NOT NULL
+);
+"""
+
+# What was observed of the run over time, as JSON (`model.timeline.Bucket`): at most 240 rows, whose
+# `width` is doubled when there would be more. For people, and not sealed. By itself, as COMPUTED.
+TIMELINE: Final = """
+CREATE TABLE timeline (start INTEGER PRIMARY KEY, width INTEGER NOT NULL, content TEXT NOT NULL);
+"""
+
+# Who carried the run out, and when: the newest 500 sessions. As TIMELINE.
+SESSIONS: Final = """
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    began REAL NOT NULL,
+    ended REAL,
+    who TEXT NOT NULL,
+    state TEXT NOT NULL,
+    cause_code TEXT NOT NULL,
+    cause TEXT NOT NULL
 );
 """
 

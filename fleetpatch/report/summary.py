@@ -1,6 +1,7 @@
 """The summary of a run as text, and the table of all runs (`status` without a run)."""
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import UNFINISHED, RunInfo, RunState, Summary, Tally
@@ -141,31 +142,65 @@ def _steer(summary: Summary) -> Iterator[str]:
 
 def _next(summary: Summary) -> Iterator[str]:
     if summary.tally.failed:
-        targets = command("targets", *summary.words, "--outcome", "failed")
-        yield f"Next:     {targets}  (what failed, and why)"
+        yield f"Next:     {_failures(summary)}"
     elif summary.tally.total:
         yield f"More:     {command('targets', *summary.words)}"
     if summary.state is RunState.PLANNING:
         yield "Next:     plan again; this file can be deleted"
-    elif summary.state in UNFINISHED and summary.tally.open:
-        yield f"Next:     {_continuing(summary)}"
+    elif step := _continuing(summary):
+        yield f"Next:     {step}"
 
 
-def _continuing(summary: Summary) -> str:
-    """Return the command that continues an unfinished run, and what it does."""
+class Step(NamedTuple):
+    """A command that may follow, and what it does."""
+
+    command: str
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.command}  ({self.effect})"
+
+
+def steps(summary: Summary) -> Iterator[Step]:
+    """Yield the commands that go on with a run, or put it back."""
+    words, info = summary.words, summary.info
+    if summary.tally.failed:
+        yield _failures(summary)
+        yield Step(command("resume", *words, "--failed"), "tries the failed targets again")
+    if step := _continuing(summary):
+        yield step
+    has_changed = summary.may_have_changed and not info.dry_run and not summary.undone_by
+    if has_changed and not summary.is_cancelled:
+        yield _undo(summary)
+
+
+def _failures(summary: Summary) -> Step:
+    targets = command("targets", *summary.words, "--outcome", "failed")
+    return Step(targets, "what failed, and why")
+
+
+def _undo(summary: Summary) -> Step:
+    return Step(command("undo", *summary.words), "puts back what the run changed")
+
+
+def _continuing(summary: Summary) -> Step | None:
+    """Return the command that continues an unfinished run; None if there is nothing to continue."""
+    if summary.state not in UNFINISHED or not summary.tally.open:
+        return None
     resume = command("resume", *summary.words)
+    rest = "continues with the pending targets"
     if summary.is_cancelled:
-        return f"{command('undo', *summary.words)}  (puts back what the run changed)"
+        return _undo(summary)
     if summary.state is RunState.PLANNED:
-        return f"{command('apply', *summary.words)}  (begins the run)"
+        return Step(command("apply", *summary.words), "begins the run")
     if summary.awaits_promotion:
-        return f"{resume} --promote  (begins the next wave)"
+        return Step(f"{resume} --promote", "begins the next wave")
     if summary.state is RunState.HALTED and not summary.tally.failed:
         # Without a failure it was the check of a wave that halted the run.
-        return f"{resume}  (repeats the check, and continues with the pending targets)"
+        return Step(resume, f"repeats the check, and {rest}")
     if summary.state is RunState.HALTED:
-        return f"{resume}  (continues with the pending targets, and accepts the failures so far)"
-    return f"{resume}  (continues with the pending targets)"
+        return Step(resume, f"{rest}, and accepts the failures so far")
+    return Step(resume, rest)
 
 
 def not_continued(summary: Summary, *, resume_halted: bool, promote: bool) -> str:

@@ -147,6 +147,22 @@ class LiveCounts:
             for lane in self._lanes
         }
 
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """The targets that have ended in this session, by outcome."""
+        self._ended.fold()
+        counts: Counter[Outcome] = Counter()
+        for reason, count in self._ended.reasons.items():
+            counts[OUTCOME_OF[reason]] += count
+        return counts
+
+    @property
+    def waits(self) -> bool:
+        """Whether the session waits for a window, for the next wave or for a person."""
+        return bool(self._waits_for) or (
+            self._wave is not None and self._wave.starts_at is not None
+        )
+
     # The port `Progress`
 
     def planned(self, found: int) -> None:
@@ -179,10 +195,7 @@ class LiveCounts:
 
     def report(self) -> Report:
         """Return the status at this moment; called about once a second."""
-        waits = bool(self._waits_for) or (
-            self._wave is not None and self._wave.starts_at is not None
-        )
-        now, overall = self._rates.look(self.clock.monotonic(), self._ended.total, waits=waits)
+        now, overall = self._rates.look(self.clock.monotonic(), self._ended.total, waits=self.waits)
         summary = self._summary()
         next_at, ends_at = self._expected(now or overall, summary.tally.open)
         wave = self._wave

@@ -16,6 +16,7 @@ from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warnings, log_start
 from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
 from fleetpatch.campaign.running.steering import Steering
+from fleetpatch.campaign.running.timeline import TimelineRecorder
 from fleetpatch.campaign.running.waves import Rollout, WaveHold
 from fleetpatch.campaign.running.wiring import (
     ceilings_of,
@@ -26,6 +27,7 @@ from fleetpatch.campaign.running.wiring import (
     window_guard_of,
 )
 from fleetpatch.campaign.settings import ApplyOptions, Settings, Stop
+from fleetpatch.campaign.whoami import whoami
 from fleetpatch.engine import events, pipeline
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.concurrency import unwrapped_group
@@ -36,7 +38,7 @@ from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
 from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
 from fleetpatch.errors import ClusterError, CredentialsError
-from fleetpatch.journal import queries, tables
+from fleetpatch.journal import queries, sessions, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.cause import Cause, CauseCode, by_gravity
@@ -92,6 +94,8 @@ class Session:
             summary, self._plan, settings.clock, settings.progress, lambda: self._pace
         )
         self._settings = replace(settings, progress=self._counts)
+        self._timeline = TimelineRecorder(self._counts, settings.clock)
+        self._number = 0
         self._steering = Steering(
             journal, self._writer, self._log, stop, self._counts, self._set_pace
         )
@@ -208,6 +212,7 @@ class Session:
         with unwrapped_group():
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._limits.deadline, self._settings.clock)
+                tasks.start_soon(self._timeline.watch)
                 if window is not None:
                     tasks.start_soon(window.watch)
                 yield
@@ -236,18 +241,20 @@ class Session:
         crashed = journal.state is RunState.RUNNING
         # A session that only reads leaves a halted run halted.
         if not self._read_only:
-            journal.set_state(RunState.RUNNING)
+            self._number = sessions.begin(journal, self._settings.clock.wall(), whoami())
         log_start(self._log, journal.info, fleet.clusters)
         log_server_warnings(self._log, fleet.clusters, known=queries.summary(journal).warnings)
         if crashed:
             log_latest_outcomes(self._log, journal)
         journal.new_usage, journal.new_warnings = meter.new_usage, meter.new_warnings
+        journal.new_timeline = self._timeline.new
         try:
             if journal.waves and not self._read_only:
                 return await self._roll_out(lanes, fleet)
             await self._run(lanes, fleet)
             return None
         finally:
+            self._timeline.observe()
             # Usage since the last commit: reads, waits, and requests without an outcome.
             journal.count(meter.new_usage(), meter.new_warnings())
 
@@ -345,7 +352,8 @@ class Session:
         if ended is RunState.PAUSED:
             ended = state
         if not (self._read_only and ended is RunState.PAUSED and was is RunState.HALTED):
-            self._journal.set_state(ended, cause, partly=partly)
+            now = self._settings.clock.wall()
+            sessions.end(self._journal, self._number, now, ended, cause, partly=partly)
         summary = queries.summary(self._journal)
         events.run_finished(self._log, summary)
         return summary
