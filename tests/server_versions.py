@@ -48,6 +48,14 @@ class Expected:
         """Whether a merge patch can put null into a list: since 1.22."""
         return self._minor >= 22
 
+    @property
+    def malformed_operation(self) -> int:
+        """The status for a JSON Patch with a member of a wrong type or a number out of range.
+
+        Servers decode patches strictly since 1.25.
+        """
+        return 422 if self._minor < 25 else 400
+
     def parses_alike(self, selector: str) -> bool:
         """Whether the server is known to parse a label selector as fleetpatch does.
 

@@ -8,6 +8,11 @@ from .processes import ControlPlaneError, Process
 
 _CRDS = Path(__file__).parent / "crds"
 _ROLE = "job-patcher"
+_AGGREGATED = (
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList,"
+    "application/json"
+)
 
 
 def install(admin: RawClient, user: RawClient, user_name: str, apiserver: Process) -> None:
@@ -28,20 +33,51 @@ def install(admin: RawClient, user: RawClient, user_name: str, apiserver: Proces
     _create(admin, f"{rbac}/clusterrolebindings", user_binding(_ROLE, user_name))
 
     def serves_all_kinds() -> bool:
-        return all(_serves(user, name) for name in JOB_KINDS)
+        if not all(_serves(user, name) for name in JOB_KINDS):
+            return False
+        # The server makes this namespace itself, some time after it is ready.
+        has_default = admin.request("GET", "/api/v1/namespaces/default").status == 200
+        return has_default and lists_all_kinds(user) and _discovers(user)
 
     apiserver.wait_until(serves_all_kinds, f"the job kinds are served to {user_name}")
 
 
+def lists_all_kinds(client: RawClient) -> bool:
+    """Return whether all job kinds can be listed.
+
+    A server since 1.31 that has just been started, or whose etcd has, answers 429 ("storage is
+    (re)initializing") for a while, although it is ready.
+    """
+    # With a selector the list always needs the cache that is initialized then.
+    query = "labelSelector=no.such/label"
+    paths = (f"/apis/{kind.api_version}/{kind.plural}?{query}" for kind in JOB_KINDS.values())
+    return all(client.request("GET", path).status == 200 for path in paths)
+
+
 def _serves(user: RawClient, name: str) -> bool:
     kind = JOB_KINDS[name]
-    discovery = f"/apis/{kind.api_version}"
-    if user.request("GET", f"{discovery}/{kind.plural}?limit=1").status != 200:
-        return False
-    response = user.request("GET", discovery)
+    response = user.request("GET", f"/apis/{kind.api_version}")
     return response.status == 200 and any(
         resource["name"] == kind.plural for resource in response.body["resources"]
     )
+
+
+def _discovers(user: RawClient) -> bool:
+    """Return whether the document of all groups has the job kinds, where a server has one.
+
+    A server since 1.26 adds a new kind to it later than to the document of its group.
+    """
+    body = user.request("GET", "/apis", headers={"Accept": _AGGREGATED}).body
+    if body.get("kind") != "APIGroupDiscoveryList":
+        return True
+    found = {
+        f"{resource['resource']}.{group['metadata']['name']}"
+        for group in body["items"]
+        for version in group["versions"]
+        if version.get("freshness") == "Current"
+        for resource in version.get("resources", ())
+    }
+    return JOB_KINDS.keys() <= found
 
 
 def _create(

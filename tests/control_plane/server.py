@@ -10,7 +10,7 @@ from .binaries import find_binaries
 from .client import RawClient, Response
 from .commands import LOOPBACK, apiserver_command, certificates, etcd_command, write_files
 from .directory import StateDirectory
-from .installation import install
+from .installation import install, lists_all_kinds
 from .kubeconfig import kubeconfig_text
 from .manifests import JOB_KINDS, JobKind
 from .probes import apiserver_is_ready, etcd_is_healthy
@@ -45,6 +45,7 @@ class ControlPlane:
         self._port, self._etcd_port, self._etcd_peer_port = free_ports(3)
         self._tokens = {user: secrets.token_hex(16) for user in ("admin", _USER, "bob")}
         self._directory: StateDirectory | None = None
+        self._installed = False
         self._processes: dict[str, Process] = {}
         self._clients: dict[str, RawClient] = {}
         self.server = f"https://{LOOPBACK}:{self._port}"
@@ -84,6 +85,7 @@ class ControlPlane:
             self.start_etcd()
             self.start_apiserver()
             install(self.client(), self.client(_USER), _USER, self._processes["kube-apiserver"])
+            self._installed = True
         except BaseException:
             self.stop()
             raise
@@ -96,6 +98,7 @@ class ControlPlane:
         for process in reversed(self._processes.values()):
             process.kill()
         self._processes.clear()
+        self._installed = False
         if self._directory is not None:
             self._directory.remove()
             self._directory = None
@@ -129,10 +132,16 @@ class ControlPlane:
         self.wait_ready()
 
     def wait_ready(self) -> None:
-        """Return when kube-apiserver is ready, which it is not while it has no etcd."""
-        self._processes["kube-apiserver"].wait_until(
+        """Return when kube-apiserver is ready, which it is not while it has no etcd.
+
+        It then also lists the job kinds, unless they are not installed yet.
+        """
+        apiserver = self._processes["kube-apiserver"]
+        apiserver.wait_until(
             lambda: apiserver_is_ready(self.server, self.ca_file, self.admin_token), "/readyz"
         )
+        if self._installed:
+            apiserver.wait_until(lambda: lists_all_kinds(self.client()), "the job kinds are listed")
 
     def kill_etcd(self) -> None:
         """SIGKILL etcd; what it acknowledged stays in its data directory."""

@@ -20,12 +20,13 @@ from fleetpatch.model.encoding import encode
 from fleetpatch.model.equality import deep_equal, has_null_entry
 from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
 from fleetpatch.rules.patching.merge_patch import merge_patched
-from tests.control_plane import JOB_KINDS, ControlPlane
+from tests.control_plane import JOB_KINDS, ControlPlane, Response
 from tests.differential.generated import JSON_PATCH, MERGE, STRATEGIC, Step
 from tests.differential.observations import Observation
 from tests.differential.servers import KINDS, BothServers, Subject
 from tests.rules.patching.patch_rules import (
     JSON_PATCHES,
+    MALFORMED_PATCHES,
     MERGE_PATCHES,
     OLD_MERGE_PATCHES,
     REFUSED,
@@ -62,11 +63,14 @@ class Field:
 
     def patched(self, content_type: str, body: bytes) -> Any:
         """Patch the field; return the spec as the server stores it, or REFUSED."""
-        answer = self._server.request("PATCH", self._path, body, content_type)
+        answer = self.answer(content_type, body)
         if answer.status == 422:
             return REFUSED
         assert answer.status == 200, answer.body
         return self._stored(answer.body)
+
+    def answer(self, content_type: str, body: bytes) -> Response:
+        return self._server.request("PATCH", self._path, body, content_type)
 
     @staticmethod
     def _stored(document: Any) -> Any:
@@ -85,6 +89,17 @@ def test_a_real_server_applies_json_patches_by_these_rules(field: Field, case: C
     after = field.patched(JSON_PATCH, case.patch.encode())
 
     assert deep_equal(after, REFUSED if case.result is REFUSED else spec_of(case.result))
+
+
+@pytest.mark.parametrize("case", MALFORMED_PATCHES, ids=lambda case: case.rule)
+def test_a_real_server_refuses_malformed_operations(
+    field: Field, case: Case, expected: Expected
+) -> None:
+    field.set(case.before)
+
+    answer = field.answer(JSON_PATCH, case.patch.encode())
+
+    assert answer.status == expected.malformed_operation
 
 
 @pytest.mark.parametrize("case", [*MERGE_PATCHES, *OLD_MERGE_PATCHES], ids=lambda case: case.rule)

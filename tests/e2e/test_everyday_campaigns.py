@@ -11,7 +11,7 @@ import pytest
 
 from tests.control_plane import ControlPlane
 from tests.e2e.fleets import snapshot, versions
-from tests.e2e.tool import Tool, plan
+from tests.e2e.tool import Tool, eventually, plan
 
 pytestmark = pytest.mark.control_plane
 
@@ -153,8 +153,9 @@ def let_bob_list(control_plane: ControlPlane, space: str) -> None:
     ):
         assert control_plane.request("POST", f"{path}/{kind}", body).status == 201
     listing = f"/apis/batch/v1/namespaces/{space}/jobs"
+    token = control_plane.token("bob")
     # The authorizer learns of the binding through a watch.
-    for _ in range(200):
-        if control_plane.request("GET", listing, token=control_plane.token("bob")).status == 200:
-            return
-    pytest.fail("bob is not allowed to list")
+    eventually(
+        lambda: control_plane.request("GET", listing, token=token).status == 200,
+        "bob is allowed to list",
+    )

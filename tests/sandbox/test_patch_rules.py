@@ -17,6 +17,7 @@ from fleetpatch.sandbox.apiserver.statuses import Refusal
 from tests.fakes import JOBS
 from tests.rules.patching.patch_rules import (
     JSON_PATCHES,
+    MALFORMED_PATCHES,
     MERGE_PATCHES,
     OLD_MERGE_PATCHES,
     REFUSED,
@@ -46,6 +47,14 @@ def test_json_patches(case: Case, version: KubernetesVersion) -> None:
     wanted = REFUSED if case.result is REFUSED else spec_of(case.result)
 
     assert deep_equal(after(case, JSON_PATCH, version), wanted)
+
+
+@pytest.mark.parametrize("case", MALFORMED_PATCHES, ids=lambda case: case.rule)
+def test_a_current_server_refuses_malformed_operations_as_a_bad_request(case: Case) -> None:
+    refusal = after(case, JSON_PATCH, CURRENT)
+
+    assert after(case, JSON_PATCH, OLD) is REFUSED
+    assert (refusal.reply.status, b"error decoding patch" in refusal.reply.body) == (400, True)
 
 
 @pytest.mark.parametrize("version", BOTH)

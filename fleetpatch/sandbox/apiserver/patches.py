@@ -30,6 +30,7 @@ APPLY: Final = "application/apply-patch+yaml"
 
 _MOST_OPERATIONS: Final = 10_000
 _VALUE: Final = "value"
+_TEXTS: Final = ("op", "path", "from")
 _OBJECT: Final = "map[string]interface {}"
 _TYPE: Final = ("apiVersion", "kind")
 _GO_NAMES: Final = {bool: "bool", int: "number", float: "number", str: "string", list: "array"}
@@ -47,7 +48,10 @@ def patched(
         keeps = rules.keeps_null_entries
         return merge_patched(document, read(body), keeps_null_entries=keeps)
     if content_type == JSON_PATCH:
-        return _json_patched(document, _json_patch_body(body))
+        operations = _json_patch_body(body)
+        if release.checks_operations:
+            _check_operations(operations)
+        return _json_patched(document, operations)
     try:
         return strategic_patched(document, _strategic_body(body), rules)
     except InapplicableError as error:
@@ -61,6 +65,19 @@ def _json_patched(document: Json, operations: list[dict[str, Any]]) -> Json:
         raise rejected() from error
     except msgspec.DecodeError as error:
         raise undecodable(operations, str(error)) from error
+
+
+def _check_operations(operations: list[dict[str, Any]]) -> None:
+    """Check the types of the members, and that each number can be stored. Raises Refusal (400)."""
+    for number, operation in enumerate(operations):
+        for member in _TEXTS:
+            if not isinstance(operation.get(member), str | None):
+                why = _unmarshal(operation[member], f"string: [{number}].{member}")
+                raise bad_request(f"error decoding patch: {why}")
+    try:
+        unspelled([operation.get(_VALUE) for operation in operations])
+    except msgspec.DecodeError as error:
+        raise bad_request(f"error decoding patch: {error}") from error
 
 
 def _merge_body(body: bytes) -> Json:

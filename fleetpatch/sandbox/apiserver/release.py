@@ -38,6 +38,8 @@ class Release:
     - `takes_empty_values`: the values of `in` and `notin` may end with several commas.
     - `refuses_bodies_alike`: a body that is not an object, or an apply to a custom kind that names
       another kind, is a 400; otherwise a 500 or a 422.
+    - `checks_operations`: a JSON Patch is decoded strictly before it is applied: an `op`, `path` or
+      `from` that is not text, or a number that is too large, is a 400. Otherwise it may be a 422.
     - `wrong_type`: the reason of a cause where a field of a custom kind has a wrong type.
     """
 
@@ -55,6 +57,7 @@ class Release:
     tracks_open_fields: bool
     takes_empty_values: bool
     refuses_bodies_alike: bool
+    checks_operations: bool
     wrong_type: str
 
     @property
@@ -85,6 +88,7 @@ RELEASES: Final[Mapping[KubernetesVersion, Release]] = MappingProxyType(
             tracks_open_fields=False,
             takes_empty_values=False,
             refuses_bodies_alike=False,
+            checks_operations=False,
             wrong_type="FieldValueInvalid",
         ),
         KubernetesVersion.V1_36: Release(
@@ -102,6 +106,7 @@ RELEASES: Final[Mapping[KubernetesVersion, Release]] = MappingProxyType(
             tracks_open_fields=True,
             takes_empty_values=True,
             refuses_bodies_alike=True,
+            checks_operations=True,
             wrong_type="FieldValueTypeInvalid",
         ),
     }
