@@ -2,10 +2,9 @@
 
 Covered: the conversations of the other modules in this folder with that server
 (tests/recorded/README.md): generated patches of three types, lists, new objects, updates,
-deletions, applies of several managers, Leases, unusual paths. Compared are status, reason, causes,
-details, objects with their owners, and whether a version changed. Left out: what
-`tests.differential.replay` names; strategic merges of kinds that the sandbox does not serve
-(tests/rules/patching/test_recorded_merges).
+deletions, applies of several managers, strategic merges of pod templates, Leases, unusual paths.
+Compared are status, reason, causes, details, objects with their owners, and whether a version
+changed. Left out: what `tests.differential.replay` names.
 """
 
 import lzma
@@ -26,13 +25,14 @@ SERVERS = {
     "leases": 131,
     "new objects, updates and deletions": 179,
     "applies": 2806,
+    "strategic merges": 1098,
 }
 """Groups of conversations, each with a server of its own, and the number of their exchanges."""
 
 ACCEPTED: Mapping[str, str] = {
     "APIResourceList": (
-        "The sandbox does not serve CronJobs, watches, deletions of collections and writes of a"
-        " status, so its lists of resources are shorter."
+        "The sandbox does not serve watches, deletions of collections and writes of a status, so"
+        " its lists of resources have fewer verbs, and no categories or storage versions."
     ),
 }
 """Differences that are accepted, by the kind of the answer, and why."""

@@ -22,8 +22,9 @@ from fleetpatch.rules.patching.json_patch import InapplicableError
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
 from fleetpatch.rules.patching.strategic_patch import strategic_patched
 from tests.control_plane import ControlPlane
-from tests.differential.generated import STRATEGIC
+from tests.differential.generated import STRATEGIC, Step
 from tests.differential.observations import observe
+from tests.differential.servers import BothServers, Subject
 from tests.differential.templates import pod_template, template_patch
 from tests.server_versions import Expected
 
@@ -58,6 +59,18 @@ class Kind(NamedTuple):
         group, _, version = self.api_version.rpartition("/")
         return merge_rules(Resource(group, version, self.plural, self.kind), server)
 
+    def served_by(self, server: Expected) -> "Kind":
+        return self._replace(api_version=self.api_version or server.cron_jobs)
+
+    def manifest(self, name: str, random: Random, server: Expected) -> Any:
+        template = pod_template(random)
+        if self.kind == "CronJob":
+            template["spec"]["restartPolicy"] = "Never"
+        head = {"apiVersion": self.api_version, "kind": self.kind, "metadata": {"name": name}}
+        return strategic_patched(
+            {**head, **self.least}, self.wrap(template), self.rules(server.version)
+        )
+
     def wrap(self, inner: Any) -> dict[str, Any]:
         for key in reversed(self.place):
             inner = {key: inner}
@@ -90,23 +103,12 @@ def test_generated_patches_merge_as_predicted(
 ) -> None:
     require_table(expected)
     random = Random(f"{kind.kind} {seed}")
-    kind = kind._replace(api_version=kind.api_version or expected.cron_jobs)
+    kind = kind.served_by(expected)
     rules = kind.rules(expected.version)
     namespace = control_plane.namespace()
-    template = pod_template(random)
-    if kind.kind == "CronJob":
-        template["spec"]["restartPolicy"] = "Never"
-    manifest = strategic_patched(
-        {
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
-            "metadata": {"name": "x"},
-            **kind.least,
-        },
-        kind.wrap(template),
-        rules,
+    created = control_plane.request(
+        "POST", kind.path(namespace), kind.manifest("x", random, expected)
     )
-    created = control_plane.request("POST", kind.path(namespace), manifest)
     assert created.status == 201, created.body
     path = f"{kind.path(namespace)}/x"
 
@@ -125,6 +127,25 @@ def test_generated_patches_merge_as_predicted(
             continue
         seen, wanted = (observe(answer.status, answer.body, "") for answer in (merged, put))
         assert seen == wanted, f"patch {number}: {patch}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
+def test_generated_patches_are_answered_alike(
+    both: BothServers, expected: Expected, kind: Kind, seed: int
+) -> None:
+    random = Random(f"{kind.kind} {seed}")
+    kind = kind.served_by(expected)
+    name = f"{kind.kind.lower()}-{seed}"
+    post = Step("POST", kind.manifest(name, random, expected))
+    sandbox, real = both.answers(post, kind.path(both.namespace))
+    assert sandbox == real
+    subjects = [Subject(server, f"{kind.path(both.namespace)}/{name}") for server in both.servers]
+
+    for number in range(20):
+        step = Step("PATCH", kind.wrap(template_patch(random)), STRATEGIC)
+        sent = [subject.send(step) for subject in subjects]
+        assert sent[0] == sent[1], f"patch {number}: {step}"
 
 
 def require_table(expected: Expected) -> None:

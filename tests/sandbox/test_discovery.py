@@ -44,7 +44,7 @@ def test_the_groups_are_described_as_by_a_real_server(running: SandboxThread, pa
     )
     known = {name: fields for name, fields in served.items() if name[0] not in UNRECORDED}
     assert {name: recorded.get(name) for name in known} == known
-    assert len(known) == {"/apis": 6, "/api": 2}[path]
+    assert len(known) == {"/apis": 7, "/api": 3}[path]
 
 
 def test_other_clients_get_the_plain_list(running: SandboxThread) -> None:

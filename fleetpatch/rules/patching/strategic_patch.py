@@ -24,6 +24,10 @@ _ORDER: Final = "$setElementOrder"
 _DELETE_FROM: Final = "$deleteFromPrimitiveList"
 
 
+class DirectiveError(InapplicableError):
+    """A directive is malformed, or contradicts the patch; servers answer 400 instead of 500."""
+
+
 def strategic_patched(document: Json, patch: Json, rules: MergeRules) -> Json:
     """Merge `patch` into a whole object of a kind that merges by `rules`.
 
@@ -174,11 +178,11 @@ def _retained(current: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
         return dict(current)
     names = patch[_RETAIN]
     if not isinstance(names, list) or any(isinstance(name, dict | list) for name in names):
-        raise InapplicableError(f"{_RETAIN} must be a list of field names, but it is {names!r}")
+        raise DirectiveError(f"{_RETAIN} must be a list of field names, but it is {names!r}")
     for key, value in patch.items():
         is_directive = key == _RETAIN or key.startswith((_ORDER, _DELETE_FROM))
         if value is not None and not is_directive and key not in names:
-            raise InapplicableError(f"{_RETAIN} does not name {key}, which the patch sets")
+            raise DirectiveError(f"{_RETAIN} does not name {key}, which the patch sets")
     return {key: value for key, value in current.items() if key in names}
 
 
@@ -186,7 +190,7 @@ def _named_field(key: str, directive: str) -> str:
     """The field that `$directive/field` names."""
     found, slash, field = key.partition("/")
     if found != directive or not slash:
-        raise InapplicableError(f"{key!r} is not a valid directive; write {directive}/FIELD")
+        raise DirectiveError(f"{key!r} is not a valid directive; write {directive}/FIELD")
     return field
 
 

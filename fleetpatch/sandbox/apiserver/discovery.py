@@ -24,6 +24,8 @@ CRON_JOBS: Final = Resource("batch", "v1", "cronjobs", "CronJob", short_names=("
 OLD_CRON_JOBS: Final = replace(CRON_JOBS, version="v1beta1")
 JOB_SETS: Final = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets", "JobSet", "jobset")
 PODS: Final = Resource("", "v1", "pods", "Pod", short_names=("po",))
+POD_TEMPLATES: Final = Resource("", "v1", "podtemplates", "PodTemplate")
+DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment", short_names=("deploy",))
 JOB_KINDS: Final = (
     BATCH_JOBS,
     Resource("batch.volcano.sh", "v1alpha1", "jobs", "Job", "job", ("vcjob", "vj")),
@@ -34,7 +36,7 @@ JOB_KINDS: Final = (
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease", "lease")
 WORKLOADS: Final = (*JOB_KINDS, JOB_SETS, CRON_JOBS, OLD_CRON_JOBS, PODS)
 """Jobs, and what owns them and what they own."""
-SERVED: Final = (NAMESPACES, *WORKLOADS, LEASES)
+SERVED: Final = (NAMESPACES, *WORKLOADS, POD_TEMPLATES, DEPLOYMENTS, LEASES)
 """What the sandbox serves in one of its versions."""
 
 _PROTOBUF: Final = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -56,7 +58,18 @@ def served(release: Release) -> tuple[Resource, ...]:
 
 def has_generation(release: Release, resource: Resource) -> bool:
     """Whether changes of the spec of an object are counted in `metadata.generation`."""
-    return is_custom(resource) or (release.has_generations and resource in WORKLOADS)
+    counts = is_custom(resource) or resource == DEPLOYMENTS
+    return counts or (release.has_generations and resource in (*WORKLOADS, POD_TEMPLATES))
+
+
+def content_field(resource: Resource) -> str:
+    """The field with the content of an object; changes of it are counted."""
+    return "template" if resource == POD_TEMPLATES else "spec"
+
+
+def has_status(resource: Resource) -> bool:
+    """Whether an object has a status, and a subresource for it."""
+    return resource not in (LEASES, POD_TEMPLATES)
 
 
 def find(release: Release, group: str, version: str, plural: str) -> Resource | None:
@@ -71,7 +84,7 @@ def verbs_of(resource: Resource) -> tuple[str, ...]:
 
 def is_built_in(group: str) -> bool:
     """Whether the server itself serves the group; its 404s are Status bodies, not plain text."""
-    return group in ("", BATCH_JOBS.group, LEASES.group)
+    return group in ("", BATCH_JOBS.group, DEPLOYMENTS.group, LEASES.group)
 
 
 def document(release: Release, path: str, accept: str) -> ApiReply | None:
@@ -99,8 +112,7 @@ def _described(release: Release, resource: Resource) -> list[Json]:
     if resource.short_names:
         base["shortNames"] = list(resource.short_names)
     described: Json = {**base, "verbs": list(verbs_of(resource))}
-    # Leases do not have a status.
-    return [described] if resource == LEASES else [described, status]
+    return [described, status] if has_status(resource) else [described]
 
 
 def _singular(release: Release, resource: Resource) -> str:
@@ -136,7 +148,7 @@ def _documents(release: Release) -> Mapping[str, ApiReply]:
     documents: dict[str, Json] = {
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []},
         "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": list(groups.values())},
-        "/api/v1": _resource_list(release, "v1", [NAMESPACES, PODS]),
+        "/api/v1": _resource_list(release, "v1", [NAMESPACES, PODS, POD_TEMPLATES]),
         "/version": {
             "major": "1",
             "minor": release.minor,
@@ -198,7 +210,7 @@ def _aggregated_resource(release: Release, resource: Resource) -> Json:
     }
     if resource.short_names:
         described["shortNames"] = list(resource.short_names)
-    if resource != LEASES:
+    if has_status(resource):
         status = {"subresource": "status", "responseKind": kind, "verbs": ["get"]}
         described["subresources"] = [status]
     return described

@@ -68,6 +68,7 @@ class JobRules:
     - `defaults`: the defaults of the spec, except those that depend on other fields.
     - `immutable`: the fields of the spec that cannot be changed.
     - `uid_labels`, `name_labels`: the labels of its pods with its uid and its name.
+    - `probed_init_container`: the reason of a cause for an init container with a probe.
     - `selected`: the label of `uid_labels` that a generated selector names.
     """
 
@@ -78,6 +79,7 @@ class JobRules:
     uid_labels: tuple[str, ...]
     name_labels: tuple[str, ...]
     selected: str
+    probed_init_container: str
 
 
 JOBS_1_20: Final = JobRules(
@@ -88,6 +90,7 @@ JOBS_1_20: Final = JobRules(
     uid_labels=("controller-uid",),
     name_labels=("job-name",),
     selected="controller-uid",
+    probed_init_container="FieldValueInvalid",
 )
 JOBS_1_36: Final = replace(
     JOBS_1_20,
@@ -134,4 +137,5 @@ JOBS_1_36: Final = replace(
     uid_labels=(f"{_GROUP}controller-uid", *JOBS_1_20.uid_labels),
     name_labels=(f"{_GROUP}job-name", *JOBS_1_20.name_labels),
     selected=f"{_GROUP}controller-uid",
+    probed_init_container="FieldValueForbidden",
 )

@@ -1,15 +1,20 @@
 """batch/v1 Job: defaults, decoding and validation, as in kube-apiserver.
 
-The pod template is supported only as far as patches of jobs need it: the names of the fields of a
-PodSpec, their defaults, and that the template is immutable. Custom kinds have none of this.
+A started job's template is immutable. Custom kinds have none of this.
 """
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
+from fleetpatch.sandbox.apiserver import pod_templates
+from fleetpatch.sandbox.apiserver.pod_templates import (
+    REQUIRED,
+    check_labels,
+    check_type,
+    selects,
+)
 from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import Cause
 
@@ -22,17 +27,8 @@ _COUNTS: Final = (
 )
 _SIZES: Final = {"activeDeadlineSeconds": 64}
 """The bits of the counts that are not int32."""
-_POD_DEFAULTS: Final = MappingProxyType(
-    {
-        "terminationGracePeriodSeconds": 30,
-        "dnsPolicy": "ClusterFirst",
-        "securityContext": {},
-        "schedulerName": "default-scheduler",
-    }
-)
 _RESTARTS: Final = ("OnFailure", "Never")
-_REQUIRED: Final = "FieldValueRequired"
-_TEMPLATE: Final = "spec.template.spec"
+_TEMPLATE: Final = "spec.template"
 _TEMPLATE_LABELS: Final = "spec.template.metadata.labels"
 _SUSPENDED: Final = (
     ("metadata", "annotations"),
@@ -58,11 +54,11 @@ def decoded(release: Release, spec: Json) -> dict[str, Any]:
         if field in release.jobs.spec_types and value is not None
     }
     for field, value in known.items():
-        _check_type(f"v1.JobSpec.{field}", value, release.jobs.spec_types[field])
+        check_type(f"v1.JobSpec.{field}", value, release.jobs.spec_types[field])
     for field in _COUNTS:
         _check_size(f"v1.JobSpec.{field}", known.get(field, 0), _SIZES.get(field, 32))
-    _check_labels("v1.LabelSelector.MatchLabels", known.get("selector", {}).get("matchLabels"))
-    template = _decoded_template(release, known.get("template", {}))
+    check_labels("v1.LabelSelector.MatchLabels", known.get("selector", {}).get("matchLabels"))
+    template = pod_templates.decoded(release, known.get("template"))
     # Without both counts a job runs one pod (SetDefaults_Job); with parallelism alone it is a work
     # queue, which has no completions.
     if "parallelism" not in known and "completions" not in known:
@@ -75,11 +71,10 @@ def unknown_fields(release: Release, spec: Mapping[str, Any]) -> Iterator[tuple[
 
     The spec must be one that can be decoded.
     """
-    pod = (spec.get("template") or {}).get("spec") or {}
     yield from (("spec", name) for name in spec if name not in release.jobs.spec_types)
-    yield from (
-        (*_TEMPLATE.split("."), name) for name in pod if name not in release.jobs.pod_fields
-    )
+    template = spec.get("template") or {}
+    unknown = pod_templates.unknown_fields(release, template)
+    yield from (("spec", "template", "spec", name) for name in unknown)
 
 
 def with_selector(release: Release, spec: Mapping[str, Any], name: str, uid: str) -> dict[str, Any]:
@@ -124,7 +119,7 @@ def problems(release: Release, spec: Mapping[str, Any], name: str, uid: str) -> 
         if spec.get(field, 0) < 0:
             why = f"Invalid value: {spec[field]}: must be greater than or equal to 0"
             yield Cause(f"spec.{field}", why)
-    yield from _template_problems(spec["template"].get("spec") or {})
+    yield from pod_templates.problems(release, spec["template"], _TEMPLATE, _RESTARTS)
     labels = _template_labels(spec)
     selector = spec.get("selector")
     # A generated selector must select exactly the pods of this job.
@@ -132,8 +127,8 @@ def problems(release: Release, spec: Mapping[str, Any], name: str, uid: str) -> 
         own = pod_labels(release, name, uid)
         yield from _generated_problems(labels, selector, own)
     if not selector:
-        yield Cause("spec.selector", "Required value", _REQUIRED)
-    if not selector or not _selects(selector, labels):
+        yield Cause("spec.selector", "Required value", REQUIRED)
+    if not selector or not selects(selector, labels):
         why = f"Invalid value: {labels}: `selector` does not match template `labels`"
         yield Cause(_TEMPLATE_LABELS, why)
 
@@ -160,80 +155,9 @@ def _without_scheduling(template: Json) -> Json:
     }
 
 
-def _check_type(field: str, value: Json, wanted: type) -> None:
-    # A bool is an int in Python.
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise ValueError(f"{field}: cannot read {type(value).__name__} as {wanted.__name__}")
-
-
 def _check_size(field: str, value: int, bits: int) -> None:
     if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
         raise ValueError(f"{field}: {value} overflows int{bits}")
-
-
-def _check_labels(field: str, labels: Json) -> None:
-    _check_type(field, {} if labels is None else labels, dict)
-    for value in (labels or {}).values():
-        _check_type(field, "" if value is None else value, str)
-
-
-def _decoded_template(release: Release, template: Mapping[str, Any]) -> dict[str, Any]:
-    metadata, pod = (
-        {} if template.get(part) is None else template[part] for part in ("metadata", "spec")
-    )
-    _check_type("v1.ObjectMeta", metadata, dict)
-    _check_labels("v1.ObjectMeta.Labels", metadata.get("labels"))
-    _check_type("v1.PodSpec", pod, dict)
-    known = {
-        field: value
-        for field, value in pod.items()
-        if field in release.jobs.pod_fields and value is not None
-    }
-    _check_type("v1.PodSpec.Containers", known.get("containers", []), list)
-    containers = [_decoded_container(container) for container in known.get("containers", ())]
-    decoded_pod = {**_POD_DEFAULTS, **known}
-    if containers:
-        decoded_pod["containers"] = containers
-    return {"metadata": {**release.zero_time, **metadata}, "spec": decoded_pod}
-
-
-def _decoded_container(container: Json) -> dict[str, Any]:
-    _check_type("v1.Container", container, dict)
-    # The default pull policy depends on the tag. A registry may have a port, so a `:` counts only
-    # after the last slash.
-    tag = str(container.get("image", "")).rpartition("/")[2].partition(":")[2]
-    return {
-        "resources": {},
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-        "imagePullPolicy": "IfNotPresent" if tag not in ("", "latest") else "Always",
-        **{field: value for field, value in container.items() if value is not None},
-        **_ports(container.get("ports")),
-    }
-
-
-def _ports(ports: Json) -> dict[str, Any]:
-    """The ports of a container with their defaults; {} if it has none."""
-    if not ports:
-        return {}
-    _check_type("v1.Container.Ports", ports, list)
-    for port in ports:
-        _check_type("v1.ContainerPort", port, dict)
-    return {"ports": [{"protocol": "TCP", **port} for port in ports]}
-
-
-def _template_problems(pod: Mapping[str, Any]) -> Iterator[Cause]:
-    containers = pod.get("containers") or []
-    if not containers:
-        yield Cause(f"{_TEMPLATE}.containers", "Required value", _REQUIRED)
-    for index, container in enumerate(containers):
-        for field in ("name", "image"):
-            if not container.get(field):
-                where = f"{_TEMPLATE}.containers[{index}].{field}"
-                yield Cause(where, "Required value", _REQUIRED)
-    if pod.get("restartPolicy") not in _RESTARTS:
-        why = 'Required value: valid values: "OnFailure", "Never"'
-        yield Cause(f"{_TEMPLATE}.restartPolicy", why, _REQUIRED)
 
 
 def _generated_problems(
@@ -242,7 +166,7 @@ def _generated_problems(
     for key, value in own.items():
         if labels.get(key) != value:
             yield Cause(f"{_TEMPLATE_LABELS}[{key}]", f"Invalid value: {labels}: must be '{value}'")
-    if not _selects(selector, own):
+    if not selects(selector, own):
         yield Cause("spec.selector", f"Invalid value: {selector}: `selector` not auto-generated")
 
 
@@ -253,10 +177,4 @@ def pod_labels(release: Release, name: str, uid: str) -> dict[str, str]:
 
 
 def _template_labels(spec: Mapping[str, Any]) -> Mapping[str, str]:
-    return (spec["template"].get("metadata") or {}).get("labels") or {}
-
-
-def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether `matchLabels` match; expressions, which jobs do not use, are ignored."""
-    wanted = selector.get("matchLabels") or {}
-    return all(labels.get(key) == value for key, value in wanted.items())
+    return pod_templates.labels_of(spec["template"])

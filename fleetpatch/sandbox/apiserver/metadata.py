@@ -116,8 +116,7 @@ def problems(metadata: Mapping[str, Any], *, custom: bool) -> Iterator[Cause]:
         yield Cause("metadata.name", why, "FieldValueRequired")
     elif problem_of_dns_subdomain(name):
         yield Cause("metadata.name", _invalid(name, _NAME_RULE))
-    yield from _label_problems(metadata.get("labels") or {})
-    yield from _annotation_problems(metadata.get("annotations") or {})
+    yield from map_problems(metadata, "metadata")
     for index, finalizer in enumerate(metadata.get("finalizers") or ()):
         if problem_of_label_key(finalizer):
             yield Cause("metadata.finalizers", _invalid(finalizer, _KEY_RULE))
@@ -127,6 +126,25 @@ def problems(metadata: Mapping[str, Any], *, custom: bool) -> Iterator[Cause]:
             why = "name is neither a standard finalizer name nor is it fully qualified"
             yield Cause(f"metadata.finalizers[{index}]", _invalid(finalizer, why))
     yield from _owner_problems(metadata.get("ownerReferences") or ())
+
+
+def map_problems(metadata: Mapping[str, Any], path: str) -> Iterator[Cause]:
+    """Yield what is not valid in labels and annotations; `path` is their parent.
+
+    For the metadata of a pod template, a server names the template as their parent.
+    """
+    for key, value in (metadata.get("labels") or {}).items():
+        if problem_of_label_key(key):
+            yield Cause(f"{path}.labels", _invalid(key, _KEY_RULE))
+        if problem_of_label_value(value):
+            yield Cause(f"{path}.labels", _invalid(value, _VALUE_RULE))
+    annotations = metadata.get("annotations") or {}
+    for key in annotations:
+        if problem_of_annotation_key(key):
+            yield Cause(f"{path}.annotations", _invalid(key, _KEY_RULE))
+    if problem_of_annotations(annotations):
+        why = f"Too long: must have at most {MAX_ANNOTATIONS} bytes"
+        yield Cause(f"{path}.annotations", why, "FieldValueTooLong")
 
 
 def change_problems(new: Mapping[str, Any], old: Mapping[str, Any]) -> Iterator[Cause]:
@@ -147,23 +165,6 @@ def _owner_problems(owners: Sequence[Mapping[str, Any]]) -> Iterator[Cause]:
     if sum(owner.get("controller", False) for owner in owners) > 1:
         why = "Only one reference can have Controller set to true"
         yield Cause("metadata.ownerReferences", f"Invalid value: {why}")
-
-
-def _label_problems(labels: Mapping[str, str]) -> Iterator[Cause]:
-    for key, value in labels.items():
-        if problem_of_label_key(key):
-            yield Cause("metadata.labels", _invalid(key, _KEY_RULE))
-        if problem_of_label_value(value):
-            yield Cause("metadata.labels", _invalid(value, _VALUE_RULE))
-
-
-def _annotation_problems(annotations: Mapping[str, str]) -> Iterator[Cause]:
-    for key in annotations:
-        if problem_of_annotation_key(key):
-            yield Cause("metadata.annotations", _invalid(key, _KEY_RULE))
-    if problem_of_annotations(annotations):
-        why = f"Too long: must have at most {MAX_ANNOTATIONS} bytes"
-        yield Cause("metadata.annotations", why, "FieldValueTooLong")
 
 
 def _invalid(value: Json, why: str) -> str:

@@ -2,9 +2,9 @@
 
 *Decoding* keeps the fields of the kind and fails as a whole. *Preparing* restores the fields that
 only the server may set. *Checking* compares with the stored object, in the real server's order:
-kind, name, version, validity. Batch Jobs, Pods and Leases have their own rules
-(`fleetpatch.sandbox.apiserver.jobs`, `pods` and `lease`). Other kinds keep any `spec`, and custom
-kinds count its changes in `metadata.generation`.
+kind, name, version, validity. Built-in kinds have their own rules (`jobs`, `workloads`, `pods` and
+`lease` in `fleetpatch.sandbox.apiserver`). Other kinds keep any `spec`, and count its changes in
+`metadata.generation`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import Any, Final
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
-from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata, pods
+from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata, pods, workloads
 from fleetpatch.sandbox.apiserver.decoding import stored
 from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.routes import Route
@@ -28,12 +28,7 @@ from fleetpatch.sandbox.apiserver.statuses import (
 from fleetpatch.sandbox.apiserver.store import StoredObject
 
 _KEPT: Final = ("namespace", "creationTimestamp", "generation", "resourceVersion")
-_UNCONDITIONAL: Final = (
-    discovery.BATCH_JOBS,
-    discovery.CRON_JOBS,
-    discovery.OLD_CRON_JOBS,
-    discovery.PODS,
-)
+_UNCONDITIONAL: Final = (discovery.BATCH_JOBS, discovery.PODS, *workloads.KINDS)
 """The kinds whose strategy has `AllowUnconditionalUpdate`."""
 _NAME_LABEL: Final = "kubernetes.io/metadata.name"
 _NO_VERSION: Final = Cause(
@@ -110,7 +105,7 @@ def updated(
     # is also invalid.
     check_name(route, document["metadata"])
     _check_version(route, document["metadata"], current["metadata"])
-    document = _prepared(document, current)
+    document = _prepared(route.resource, document, current)
     if deep_equal(document, current):
         return current
     check(release, route.resource, document, current)
@@ -140,22 +135,26 @@ def _typed(
         "kind": resource.kind,
         "metadata": metadata.decoded(raw.get("metadata")),
     }
-    spec, status = raw.get("spec"), raw.get("status")
-    if current is not None and spec is current.get("spec"):
-        decoded = spec  # the patch did not touch it, so it is decoded already
-    elif resource == discovery.BATCH_JOBS:
-        decoded = jobs.decoded(release, spec)
-    elif resource == discovery.LEASES:
-        decoded = lease.decoded(spec)
-    else:
-        decoded = stored(spec)
-    if decoded is not None:
-        document["spec"] = decoded
+    field = discovery.content_field(resource)
+    content, status = raw.get(field), raw.get("status")
+    if current is None or content is not current.get(field):
+        content = _decoded_content(release, resource, content)
+    # Otherwise the patch did not touch it, so it is decoded already.
+    if content is not None:
+        document[field] = content
     if resource == discovery.NAMESPACES:
         document["status"] = {"phase": "Active"}
-    elif status is not None and resource != discovery.LEASES:
+    elif status is not None and discovery.has_status(resource):
         document["status"] = stored(status)
     return document
+
+
+def _decoded_content(release: Release, resource: Resource, content: Json) -> Json:
+    if resource == discovery.BATCH_JOBS:
+        return jobs.decoded(release, content)
+    if resource in workloads.KINDS:
+        return workloads.decoded(release, resource, content)
+    return lease.decoded(content) if resource == discovery.LEASES else stored(content)
 
 
 def _check_kind(resource: Resource, raw: Json) -> None:
@@ -215,8 +214,8 @@ def _check_version(route: Route, found: dict[str, Any], stored: dict[str, Any]) 
         raise conflict(resource, route.name)
 
 
-def _prepared(document: StoredObject, current: StoredObject) -> StoredObject:
-    """Restore the fields that only the server may set, and count a change of a custom spec."""
+def _prepared(resource: Resource, document: StoredObject, current: StoredObject) -> StoredObject:
+    """Restore the fields that only the server may set, and count a change of the content."""
     stored = current["metadata"]
     kept = {field: stored[field] for field in _KEPT if field in stored}
     given = {field: value for field, value in document["metadata"].items() if field not in _KEPT}
@@ -226,7 +225,8 @@ def _prepared(document: StoredObject, current: StoredObject) -> StoredObject:
     prepared.pop("status", None)
     if "status" in current:
         prepared["status"] = current["status"]
-    if "generation" in own and not deep_equal(prepared.get("spec"), current.get("spec")):
+    field = discovery.content_field(resource)
+    if "generation" in own and not deep_equal(prepared.get(field), current.get(field)):
         own["generation"] += 1
     return prepared
 
@@ -239,12 +239,15 @@ def _job_changes(release: Release, spec: Json, current: StoredObject) -> Iterato
 def _spec_problems(
     release: Release, resource: Resource, document: StoredObject, current: StoredObject | None
 ) -> list[Cause]:
-    spec, own = document.get("spec", {}), document["metadata"]
+    field = discovery.content_field(resource)
+    spec, own = document.get(field, {}), document["metadata"]
     if resource == discovery.BATCH_JOBS:
         if current and spec is current["spec"] and own["uid"] == current["metadata"]["uid"]:
             return []  # the same spec was valid before
         changes = _job_changes(release, spec, current) if current else ()
         return [*jobs.problems(release, spec, own.get("name", ""), own["uid"]), *changes]
+    if resource in workloads.KINDS:
+        return list(workloads.problems(release, resource, spec, current and current[field]))
     if resource == discovery.LEASES:
         return list(lease.problems(spec))
     if resource == discovery.PODS and current:

@@ -12,7 +12,7 @@ from fleetpatch.model.fields import Json
 from fleetpatch.rules.patching.json_patch import InapplicableError, json_patched
 from fleetpatch.rules.patching.merge_patch import merge_patched
 from fleetpatch.rules.patching.merge_rules import MergeRules
-from fleetpatch.rules.patching.strategic_patch import strategic_patched
+from fleetpatch.rules.patching.strategic_patch import DirectiveError, strategic_patched
 from fleetpatch.sandbox.apiserver.decoding import copied, decoded, spelled, stored, unspelled
 from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import (
@@ -54,6 +54,8 @@ def patched(
         return _json_patched(document, operations)
     try:
         return strategic_patched(document, _strategic_body(body), rules)
+    except DirectiveError as error:
+        raise bad_request(str(error)) from error
     except InapplicableError as error:
         raise internal_error(str(error)) from error
 

@@ -253,10 +253,10 @@ class Writes:
                 prepared |= {"spec": {"finalizers": ["kubernetes"]}}
             case discovery.PODS:
                 prepared |= {"status": {"phase": "Pending", "qosClass": "BestEffort"}}
-            case discovery.CRON_JOBS | discovery.OLD_CRON_JOBS:
+            case discovery.CRON_JOBS | discovery.OLD_CRON_JOBS | discovery.DEPLOYMENTS:
                 prepared |= {"status": {}}
-            case discovery.LEASES:
-                pass  # a Lease has neither a status nor a generation
+            case _:
+                pass  # Leases and PodTemplates have no status, and custom kinds keep any
         if discovery.has_generation(self.release, resource):
             prepared["metadata"] = {**prepared["metadata"], "generation": 1}
         return prepared

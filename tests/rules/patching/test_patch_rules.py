@@ -88,7 +88,9 @@ def test_a_plan_predicts_null_entries_by_the_version_of_the_server(version: str,
     assert needed.wanted == {("spec", "args"): args}
 
 
-@pytest.mark.parametrize("case", [*JSON_PATCHES, *MALFORMED_PATCHES[:3]], ids=lambda case: case.rule)
+@pytest.mark.parametrize(
+    "case", [*JSON_PATCHES, *MALFORMED_PATCHES[:3]], ids=lambda case: case.rule
+)
 def test_json_patches_are_predicted_as_they_are_sent(case: Case) -> None:
     before, operations = {"spec": spec_of(case.before)}, json.loads(case.patch)
 

@@ -19,14 +19,14 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.structured.fieldsets import field_step, shown
 from fleetpatch.rules.patching.structured.typed import mistakes
-from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata
+from fleetpatch.sandbox.apiserver import discovery, jobs, lease, metadata, workloads
 from fleetpatch.sandbox.apiserver.decoding import decoded_as_yaml
 from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rule_of
 from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import bad_request, internal_error
 from fleetpatch.sandbox.apiserver.store import StoredObject
 
-_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec", "status"})
+_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 
 def decoded(release: Release, resource: Resource, body: bytes) -> StoredObject:
@@ -92,8 +92,9 @@ def _check(release: Release, resource: Resource, document: dict[str, Any]) -> No
         if release.refuses_bodies_alike and discovery.is_custom(resource):
             raise bad_request(f"the kind in the data ({kind}) is not {resource.kind}")
         raise ValueError(f"no corresponding type for {version}, Kind={kind}")
-    own, spec = document.get("metadata"), document.get("spec")
-    _check_names(document, _FIELDS, ())
+    field = discovery.content_field(resource)
+    own, spec = document.get("metadata"), document.get(field)
+    _check_names(document, _FIELDS | {field}, ())
     metadata.decoded(own)
     _check_names(own or {}, metadata.FIELDS, ("metadata",))
     if discovery.is_custom(resource):
@@ -103,6 +104,8 @@ def _check(release: Release, resource: Resource, document: dict[str, Any]) -> No
         jobs.decoded(release, spec)
         for path in jobs.unknown_fields(release, spec or {}):
             raise ValueError(f"{_shown(path)}: field not declared in schema")
+    elif resource in workloads.KINDS:
+        workloads.decoded(release, resource, spec)
     elif resource == discovery.LEASES:
         lease.decoded(spec)
     for mistake in mistakes(document, rule_of(release, resource)):

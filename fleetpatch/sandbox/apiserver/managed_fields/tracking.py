@@ -32,7 +32,7 @@ from fleetpatch.rules.patching.structured.ownership import (
     reconciled_legacy,
 )
 from fleetpatch.rules.patching.structured.typed import fields_of, merged, mistakes
-from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver import discovery, workloads
 from fleetpatch.sandbox.apiserver.managed_fields.merge_rules import rule_of, rules_of
 from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.store import StoredObject
@@ -202,10 +202,8 @@ class Tracker:
             case discovery.BATCH_JOBS:
                 pod = {"metadata": self.release.zero_time, "spec": {"containers": None}}
                 return {"metadata": {}, "spec": {"template": pod}, "status": {}}
-            case discovery.CRON_JOBS | discovery.OLD_CRON_JOBS:
-                pod = {"metadata": self.release.zero_time, "spec": {"containers": None}}
-                job = {"metadata": self.release.zero_time, "spec": {"template": pod}}
-                return {"metadata": {}, "spec": {"jobTemplate": job}, "status": {}}
+            case resource if resource in workloads.KINDS:
+                return workloads.empty(self.release, resource)
             case discovery.PODS:
                 return {"metadata": {}, "spec": {"containers": None}, "status": {}}
             case discovery.LEASES:
