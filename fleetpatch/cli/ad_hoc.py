@@ -9,6 +9,7 @@ from fleetpatch.campaign.planning.listing import list_objects
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.campaign.view import names_not_found
 from fleetpatch.cli import execute
+from fleetpatch.cli.dry_run import DryRun
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.options import ResultFormat
 from fleetpatch.cli.output import print_rehearsal, print_warnings
@@ -32,47 +33,35 @@ def carry_out(
     plan: PlanFile,
     settings: Settings,
     output: ResultFormat,
-    *,
     run_file: Path | None,
+    dry_run: DryRun,
+    *,
     everything: bool,
-    dry_run: bool,
     yes: bool,
 ) -> None:
     """Expand the plan, ask unless `yes`, carry the run out, and exit with its code.
 
-    As in kubectl the command fails, with exit code 3, for objects that were named and do not exist,
-    and for objects that were kept because `--overwrite` is missing. The others are changed.
+    With `--dry-run=client` it is only shown what the run would change. As in kubectl the command
+    fails, with exit code 3, for objects that were named and do not exist, and for objects that were
+    kept because `--overwrite` is missing. The others are changed.
     """
     print_warnings(plan)
+    on_server = dry_run is DryRun.SERVER
     planned = execute.expand_with_progress(
-        plan, settings, run_file=run_file, everything=everything, dry_run=dry_run
+        plan, settings, run_file=run_file, everything=everything, dry_run=on_server
     )
     missing = names_not_found(Path(planned.run_file))
+    if dry_run is DryRun.CLIENT:
+        print_rehearsal(planned, output)
+        if _warn_of_kept(planned) or missing:
+            raise typer.Exit(Exit.SOME_FAILED)
+        return
 
     def code_of(summary: Summary) -> Exit:
         code, incomplete = execute.code_of(summary), _warn_of_kept(summary) or missing
         return Exit.SOME_FAILED if code is Exit.OK and incomplete else code
 
     execute.carry_out(planned, settings, output, yes=yes, code_of=code_of)
-
-
-def rehearse(
-    plan: PlanFile,
-    settings: Settings,
-    output: ResultFormat,
-    *,
-    run_file: Path | None,
-    everything: bool,
-) -> None:
-    """Expand the plan and show what it would change; no patch is sent (`--dry-run=client`).
-
-    Exits with 3 where `carry_out` would.
-    """
-    print_warnings(plan)
-    planned = execute.expand_with_progress(plan, settings, run_file=run_file, everything=everything)
-    print_rehearsal(planned, output)
-    if _warn_of_kept(planned) or names_not_found(Path(planned.run_file)):
-        raise typer.Exit(Exit.SOME_FAILED)
 
 
 def _warn_of_kept(summary: Summary) -> int:

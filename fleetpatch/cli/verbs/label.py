@@ -1,15 +1,12 @@
 """`fleetpatch label` and `fleetpatch annotate`: make a plan from arguments, and carry it out."""
 
-import hashlib
-import json
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
+from msgspec.structs import replace
 
 from fleetpatch.cli.dry_run import DryRun
 from fleetpatch.cli.lean_imports import load_libraries
@@ -31,29 +28,10 @@ from fleetpatch.cli.options import (
     YesOption,
     existing_file,
 )
-from fleetpatch.model.fields import Json
-from fleetpatch.model.plan.problems import TreePath
 
 if TYPE_CHECKING:
-    from fleetpatch.model.plan.load import PlanFile
+    from fleetpatch.report.objects import What
 
-
-_ARGUMENTS: Final[Mapping[TreePath, str]] = MappingProxyType(
-    {
-        ("targets", 0, "kinds"): "KINDS",
-        ("targets", 0, "namespaces"): "-n",
-        ("targets", 0, "selector"): "-l",
-        ("targets", 0, "fieldSelector"): "--field-selector",
-        ("targets", 0, "where"): "--where",
-        ("targets", 0, "objects"): "--objects",
-        ("targets", 0, "dependents"): "--dependents",
-        ("fleet", 0, "context"): "--context",
-        ("pace", "rate"): "--rate",
-        ("pace", "concurrency"): "--concurrency",
-        ("guards", "allowKeys"): "--allow-key",
-    }
-)
-"""The argument that sets each value of the plan."""
 
 KindsArgument: TypeAlias = Annotated[
     str,
@@ -157,13 +135,7 @@ AllowKeysOption: TypeAlias = Annotated[
 ]
 
 
-_LONGEST: Final = 40
-"""Characters of the name of a command's runs; a plan's name has 63 at most."""
-
-
-def _command(
-    verb: str, what: Literal["labels", "annotations"], summary: str
-) -> Callable[..., None]:
+def _command(verb: str, what: "What", summary: str) -> Callable[..., None]:
     """Return the command that changes `what`; `summary` is the first line of its help."""
 
     def command(
@@ -200,7 +172,8 @@ def _command(
         load_libraries()
 
         from fleetpatch.campaign.settings import Settings
-        from fleetpatch.cli.ad_hoc import carry_out, rehearse, show
+        from fleetpatch.cli.ad_hoc import carry_out, show
+        from fleetpatch.cli.ad_hoc_plan import plan_of
         from fleetpatch.cli.output import WarnOnce
 
         arguments = parse([kinds, *(words or ())])
@@ -208,79 +181,26 @@ def _command(
             selector, field_selector, namespace, all_namespaces, where, objects, dependents
         )
         selection.check(verb, arguments, listing=listing)
-        if kubeconfig is not None:
-            # As if it were set for this command: exec plugins read it, too.
-            os.environ["KUBECONFIG"] = str(kubeconfig)
-        # Without a fleet a plan means the current context.
-        plan = _plan(
-            verb,
-            fleet=[{"name": "cluster", "context": context}] if context else None,
-            targets=selection.targets(arguments),
-            # A plan changes something; `--list` does not use it.
-            patch={what: dict(arguments.changes) or {"none": None}},
-            guards=without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip"),
-            pace=without_empty(concurrency=concurrency, rate=rate),
-        )
-        settings = Settings(
-            state_dir,
-            log_file,
-            request_timeout,
-            warn=WarnOnce(),
-            reason=reason,
-            shared=shared,
-            progress_every=progress,
-            log_max_size=log_max_size,
-        )
+        _use_kubeconfig(kubeconfig)
+        guards = without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip")
+        pace = without_empty(concurrency=concurrency, rate=rate)
+        plan = plan_of(verb, what, arguments, selection, context, guards=guards, pace=pace)
+        settings = Settings(state_dir, log_file, request_timeout, reason=reason, shared=shared)
+        more = {"progress_every": progress, "log_max_size": log_max_size, "warn": WarnOnce()}
+        settings = replace(settings, **more)
         if listing:
             show(plan, settings, output, what)
-        elif dry_run is DryRun.CLIENT:
-            rehearse(plan, settings, output, run_file=run_file, everything=everything)
         else:
-            carry_out(
-                plan,
-                settings,
-                output,
-                run_file=run_file,
-                everything=everything,
-                dry_run=dry_run is DryRun.SERVER,
-                yes=yes,
-            )
+            carry_out(plan, settings, output, run_file, dry_run, everything=everything, yes=yes)
 
     command.__doc__ = summary
     return command
 
 
-def _plan(verb: str, **sections: Json) -> "PlanFile":
-    """Build a plan, and check it like one that is read from a file.
-
-    Its runs are named after the keys that it changes. Its own name is derived from its content. So
-    the same arguments are the same plan, which only one process at a time may apply, and other
-    arguments are another plan, which may run concurrently.
-    """
-    from msgspec.structs import replace
-
-    from fleetpatch.model.plan.load import plan_file_from
-
-    keys = _keys(sections["patch"])
-    content = json.dumps(sections, sort_keys=True).encode()
-    campaign = _campaign(verb, keys.values())
-    name = f"{campaign}-{hashlib.blake2s(content, digest_size=4).hexdigest()}"
-    mapping = {"metadata": {"name": name}, **without_empty(**sections)}
-    plan = plan_file_from(mapping, "fleetpatch", {**_ARGUMENTS, **keys})
-    return replace(plan, campaign=campaign)
-
-
-def _campaign(verb: str, keys: Iterable[str]) -> str:
-    """Return `label-cost-centre-team` for these keys, without their prefixes, cut to 40 letters."""
-    names = "-".join(key.rpartition("/")[2].lower() for key in keys)
-    words = re.sub("[^a-z0-9]+", "-", f"{verb}-{names}")
-    return words[:_LONGEST].strip("-")
-
-
-def _keys(patch: Json) -> dict[TreePath, str]:
-    """Name each label or annotation of the patch by its key, as the arguments do."""
-    parts = patch.items() if isinstance(patch, dict) else ()
-    return {("patch", part, key): key for part, values in parts for key in values}
+def _use_kubeconfig(file: Path | None) -> None:
+    """Read this kubeconfig as if it were set for this command: exec plugins read it, too."""
+    if file is not None:
+        os.environ["KUBECONFIG"] = str(file)
 
 
 command = _command("label", "labels", "Set and remove labels on many objects.")
