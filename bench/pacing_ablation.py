@@ -2,9 +2,10 @@
 
     python -m bench.pacing_ablation [--mutants | --mechanisms]
 
-`--mutants` changes each field of `Tuning` by 30 %, up and down, and tells whether the tests
-that its comment names notice. `--mechanisms` switches one mechanism off at a time and
-prints the figures of the simulator (bench.pacing_figures). Exits with 1 where a mutant survives.
+`--mutants` changes each field of `Tuning` by 30 %, down and up (integers are rounded outwards), and
+prints which test notices, of those that its comment names. `--mechanisms` switches one mechanism
+off at a time and prints the figures of the simulator (bench.pacing_figures). Exits with 1 where a
+mutant survives.
 """
 
 import argparse
@@ -62,11 +63,24 @@ def change(changes: Mapping[str, Any]) -> None:
     defaults.update(changes)
 
 
-def _notices(changes: Mapping[str, Any], tests: str) -> None:
+class _FirstFailure:
+    """A plugin of pytest that keeps the name of the first test that fails."""
+
+    test = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called by pytest for each phase of each test."""
+        if report.failed and not self.test:
+            self.test = report.nodeid.partition("::")[2]
+
+
+def _notices(changes: Mapping[str, Any], tests: str, pipe: Any) -> None:
     change(changes)
+    failure = _FirstFailure()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        code = pytest.main([*_OPTIONS, tests])
-    os._exit(1 if code else 0)
+        pytest.main([*_OPTIONS, tests], [failure])
+    pipe.send(failure.test)
+    os._exit(0)
 
 
 def _tests() -> Mapping[str, str]:
@@ -81,19 +95,24 @@ def _tests() -> Mapping[str, str]:
 
 
 def mutants() -> int:
-    """Print which tests fail for each change; return the number of changes that no test notices."""
+    """Print which test fails for each change; return the number of changes that no test notices."""
     context, survivors, tests = get_context("fork"), 0, _tests()
+    print("| constant | value | 30 % less: test that fails | 30 % more: test that fails |")
+    print("|---|---|---|---|", flush=True)
     for name, default in asdict(Tuning()).items():
-        for factor in _FACTORS:
+        found = []
+        for round_up, factor in enumerate(_FACTORS):
             value = default * factor
             if isinstance(default, int):
-                value = floor(value) if factor < 1.0 else ceil(value)
-            child = context.Process(target=_notices, args=({name: value}, tests[name]))
+                value = ceil(value) if round_up else floor(value)
+            ours, theirs = context.Pipe()
+            child = context.Process(target=_notices, args=({name: value}, tests[name], theirs))
             child.start()
+            found.append(ours.recv())
             child.join()
-            survivors += child.exitcode == 0
-            verdict = "noticed" if child.exitcode else "SURVIVES"
-            print(f"{verdict:<9} {name} = {value:g}", flush=True)
+        survivors += found.count("")
+        names = " | ".join(f"`{test}`" if test else "**none**" for test in found)
+        print(f"| `{name}` | {default:g} | {names} |", flush=True)
     return survivors
 
 

@@ -29,6 +29,7 @@ from tests.rules.pacing.simulator import (
 SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)
 STRAY_SECONDS = 10.0
 _LIMITS = Ceilings(None, 1, 32, adaptive=True)
+_WIDE = Ceilings(None, 1, 128, adaptive=True)
 
 
 def server(seed: int, **what: Any) -> Server:
@@ -80,66 +81,103 @@ def _seconds_until(record: Record, start: float, rate: float) -> float:
 
 def figures(seeds: int = 4) -> dict[str, float]:
     """The figures of docs/pacing.md: medians, or the worst where it says so."""
-    found: dict[str, float] = {}
+    return {
+        **_random_refusals(seeds),
+        **_buckets(),
+        "flat gain: goodput": statistics.mean(_elastic(0.1, seed) for seed in range(seeds)),
+        **_limits_in_flight(),
+        **_knee(),
+        **_fallen_rate(),
+        **_outage(),
+        "fair queue: refused": _beside_a_neighbour().refused(),
+    }
+
+
+def _random_refusals(seeds: int) -> dict[str, float]:
     ratios = [
         stray(share, wait, seed)
         for share in (0.02, 0.05, 0.1)
         for wait in (None, 1.0)
         for seed in range(seeds)
     ]
-    found["random refusals: goodput"] = statistics.mean(ratios)
-    found["random refusals: worst"] = min(ratios)
-    bucket = [
+    return {
+        "random refusals: goodput": statistics.mean(ratios),
+        "random refusals: worst": min(ratios),
+    }
+
+
+def _buckets() -> dict[str, float]:
+    """Token buckets, also for a client that stalls."""
+    found = [
         (rate, simulate(server(seed, rate=rate, burst=max(10, rate // 10), latency=0.002), 20.0))
         for rate in (100, 500, 1000)
         for seed in range(2)
     ]
-    found["bucket: worst goodput"] = min(one.goodput(5, 20) / rate for rate, one in bucket)
-    found["bucket: worst refused"] = max(one.refused() for _, one in bucket)
     stalled = [
         (rate, _stalled(server(seed, rate=rate, burst=rate // 10, latency=0.002), seed))
         for rate in (100, 500)
         for seed in range(3)
     ]
-    found["stalled client: goodput"] = statistics.mean(
-        one.goodput(5, 20) / rate for rate, one in stalled
-    )
-    flat = [_elastic(0.1, seed) for seed in range(seeds)]
-    found["flat gain: goodput"] = statistics.mean(flat)
-    walls = [
+    return {
+        "bucket: worst goodput": min(one.goodput(5, 20) / rate for rate, one in found),
+        "bucket: worst refused": max(one.refused() for _, one in found),
+        "stalled client: goodput": statistics.mean(
+            one.goodput(5, 20) / rate for rate, one in stalled
+        ),
+    }
+
+
+def _limits_in_flight() -> dict[str, float]:
+    found = [
         (wall / 0.02, simulate(server(seed, wall=wall, retry_after=1.0), 20.0))
         for wall in (4, 8, 32)
         for seed in range(2)
     ]
-    found["limit in flight: worst goodput"] = min(one.goodput(5, 20) / best for best, one in walls)
-    found["limit in flight: worst refused"] = max(one.refused() for _, one in walls)
+    return {
+        "limit in flight: worst goodput": min(one.goodput(5, 20) / best for best, one in found),
+        "limit in flight: worst refused": max(one.refused() for _, one in found),
+    }
+
+
+def _knee() -> dict[str, float]:
+    """A knee, half of whose capacity is taken away for a while."""
     there = server(1, knee=16)
     changes = (12.0, _set(there, "knee", 8)), (24.0, _set(there, "knee", 16))
-    record = simulate(there, 40.0, Ceilings(None, 1, 128, adaptive=True), *changes)
-    found["knee: goodput"] = record.goodput(2, 12) / 800
-    found["knee: p95 latency"] = record.latency(0.95, 2, 12) / 0.024
-    found["half capacity: in flight"] = record.in_flight(15, 24) / record.in_flight(9, 12)
-    found["half capacity: s to recover"] = _seconds_until(record, 24, 720)
+    record = simulate(there, 40.0, _WIDE, *changes)
+    return {
+        "knee: goodput": record.goodput(2, 12) / 800,
+        "knee: p95 latency": record.latency(0.95, 2, 12) / 0.024,
+        "half capacity: in flight": record.in_flight(15, 24) / record.in_flight(9, 12),
+        "half capacity: s to recover": _seconds_until(record, 24, 720),
+    }
+
+
+def _fallen_rate() -> dict[str, float]:
     there = server(2, rate=400, burst=40, latency=0.005)
     changes = (10.0, _set(there, "rate", 150)), (20.0, _set(there, "rate", 400))
-    record = simulate(there, 45.0, Ceilings(None, 1, 128, adaptive=True), *changes)
-    found["fallen rate: refused"] = record.refused(10, 20)
-    found["fallen rate: s to recover"] = _seconds_until(record, 20, 360)
+    record = simulate(there, 45.0, _WIDE, *changes)
+    return {
+        "fallen rate: refused": record.refused(10, 20),
+        "fallen rate: s to recover": _seconds_until(record, 20, 360),
+    }
+
+
+def _outage() -> dict[str, float]:
     there = server(3, refuses=True, retry_after=1.0)
-    record = simulate(
-        there,
-        20.0,
-        Ceilings(None, 1, 64, adaptive=True),
-        (10.0, _set(there, "refuses", False)),
-        workers=64,
-    )
-    found["outage: requests a s"] = sum(one.at < 10 for one in record.answers) / 10
-    found["outage: s to recover"] = _seconds_until(record, 10, 0.9 * 64 / 0.02)
+    ends = (10.0, _set(there, "refuses", False))
+    record = simulate(there, 20.0, Ceilings(None, 1, 64, adaptive=True), ends, workers=64)
+    return {
+        "outage: requests a s": sum(one.at < 10 for one in record.answers) / 10,
+        "outage: s to recover": _seconds_until(record, 10, 0.9 * 64 / 0.02),
+    }
+
+
+def _beside_a_neighbour() -> Record:
+    """Ask a server with fair queues, which also has a noisy neighbour."""
     world = World()
     queue = FairQueue(world, random.Random(1))
     world.after(0.0, lambda: queue.neighbour(450.0))
-    found["fair queue: refused"] = simulate(queue, 20.0).refused()
-    return found
+    return simulate(queue, 20.0)
 
 
 def main() -> None:
