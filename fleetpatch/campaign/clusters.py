@@ -66,10 +66,10 @@ async def clusters_to_plan(
 
 
 @asynccontextmanager
-async def clusters_to_undo(
+async def clusters_of_run(
     info: RunInfo, plan: Plan, settings: Settings
 ) -> AsyncIterator[Sequence[ReadCluster]]:
-    """Open the clusters of a run whose changes are undone. Raises as `reopen_fleet`."""
+    """Open the clusters of a run, to read its objects. Raises as `reopen_fleet`."""
     if settings.workers is None:
         async with reopen_fleet(info, plan, settings) as (here, _):
             yield here

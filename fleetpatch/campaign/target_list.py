@@ -16,6 +16,7 @@ from fleetpatch.model.outcome import Reason
 from fleetpatch.model.resource import resources_named
 from fleetpatch.model.run import ListedTarget, Standing
 from fleetpatch.model.target import Target
+from fleetpatch.model.verification import VerifyResult
 from fleetpatch.rules.planning.namespaces import select
 from fleetpatch.rules.planning.result import values_after
 
@@ -23,7 +24,8 @@ from fleetpatch.rules.planning.result import values_after
 class TargetFilter(msgspec.Struct, frozen=True):
     """Which targets are listed; an empty entry allows all.
 
-    `kinds` are names of any form, `namespaces` names and globs, as in a plan.
+    `kinds` are names of any form, `namespaces` names and globs, as in a plan. `verified` are
+    results of the latest verification of each run.
     """
 
     clusters: frozenset[str] = frozenset()
@@ -31,6 +33,7 @@ class TargetFilter(msgspec.Struct, frozen=True):
     namespaces: tuple[str, ...] = ()
     standings: frozenset[Standing] = frozenset()
     reasons: frozenset[Reason] = frozenset()
+    verified: frozenset[VerifyResult] = frozenset()
 
     def allows(self, listed: ListedTarget) -> bool:
         """Report whether the target has one of the outcomes and one of the reasons."""
@@ -83,7 +86,10 @@ def _of_run(
     with RunFile.open(run) as journal:
         change = change_of(journal.info, plan_of(journal))
         places = _places(journal, chosen)
-        for one in queries.targets(journal, standings, *reasons, places=places):
+        listed = queries.targets(
+            journal, standings, *reasons, places=places, verified=chosen.verified
+        )
+        for one in listed:
             after = values_after(change, one.target, one.settlement)
             yield replace(one, run=journal.info.run, after=after)
 

@@ -23,6 +23,7 @@ VERBS = MappingProxyType(
         "apply": "Carry out a plan file, or a run that was planned before.",
         "resume": "Continue a run, or retry its failed targets.",
         "undo": "Put back what a run changed, unless it was changed again since.",
+        "verify": "Read the objects of a run again, and say whether the change is still there.",
         "pause": "Pause a live run.",
         "cancel": "End a run that is live or paused.",
         "pace": "Change the pace of a run that is live or paused.",

@@ -93,6 +93,22 @@ def to_undo(found: Path | Campaign, since: float | None) -> list[Summary]:
     return [one for one in changed if one.info.run not in put_back] or changed[-1:]
 
 
+def to_verify(found: Path | Campaign) -> list[Path]:
+    """Return the runs that `verify` reads, newest first: those that are not put back.
+
+    Raises UsageError if no run has changed anything.
+    """
+    if isinstance(found, Path):
+        return [found]
+    _report_problems(found)
+    put_back = put_back_by([*found.undos, *found.runs])
+    started = [one for one in found.started if one.run not in put_back]
+    changed = [one.path for one in started if summarize(one.path).tally.applied]
+    if not changed:
+        raise UsageError(f"{found.name}: no run of it has changed anything that is not undone")
+    return changed
+
+
 def _report_problems(campaign: Campaign) -> None:
     for entry in (*campaign.runs, *campaign.undos):
         if entry.problem:

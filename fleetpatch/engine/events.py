@@ -20,6 +20,7 @@ from fleetpatch.model.run import RunInfo, RunState, Summary, as_json
 from fleetpatch.model.steering import Request
 from fleetpatch.model.target import Target
 from fleetpatch.model.target_line import TargetLine
+from fleetpatch.model.verification import Verification, verification_as_json
 
 
 class FailsafeLog:
@@ -273,6 +274,23 @@ def wave_promoted(log: Events, *, wave: int, of: int) -> None:
     """A person started the wave without the pause and the check before it (`--promote`)."""
     log.info("wave.promoted", wave=wave, of=of)
 
+
+def verification_awaited(log: Events, *, wave: int, until: str) -> None:
+    """The objects of a wave, or (0) of the run, are read again at `until` (RFC 3339)."""
+    log.info("verification.awaited", wave=wave or None, until=until)
+    log.flush()
+
+
+def run_verified(log: Events, verification: Verification) -> None:
+    """The objects of a wave, or of the run, were read again."""
+    fields = verification_as_json(verification)
+    # A warning is an event that a person should look at.
+    write = log.info if verification.all_hold else log.warning
+    write("run.verified", **{name: fields[name] for name in _VERIFIED})
+    log.flush()
+
+
+_VERIFIED: Final = ("by", "wave", "targets", "results", "managers")
 
 # Targets
 

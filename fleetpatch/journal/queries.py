@@ -18,6 +18,7 @@ from fleetpatch.model.live import Sample
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.run import ListedTarget, Standing, Summary, Tally
 from fleetpatch.model.target import Target
+from fleetpatch.model.verification import VerifyResult
 
 _JOINED: Final = "FROM targets t LEFT JOIN outcomes o ON o.target = t.id"
 _CELLS: Final = f"""
@@ -35,6 +36,9 @@ SELECT {CLAIMED}, {codec.OUTCOME_COLUMNS}, {codec.TARGET_COLUMNS} {_JOINED}
 _IN_CLUSTERS: Final = "t.cluster IN (SELECT value FROM json_each(?))"
 _OF_KINDS: Final = "t.resource IN (SELECT value FROM json_each(?))"
 _IN_NAMESPACES: Final = "t.namespace IN (SELECT value FROM json_each(?))"
+_VERIFIED: Final = """
+t.id IN (SELECT target FROM verified WHERE result IN (SELECT value FROM json_each(?)))
+"""
 _NAMESPACES_OF: Final = """
 SELECT DISTINCT namespace FROM targets WHERE id IN (SELECT value FROM json_each(?)) ORDER BY 1
 """
@@ -56,6 +60,10 @@ WHERE t.resource = ? AND (o.target IS NULL OR {CLAIMED}) ORDER BY t.id LIMIT ?
 # An outcome without an attempt and without a read was recorded when the run was planned.
 _PLANNED: Final = f"""
 SELECT count(*) {_JOINED} WHERE o.target IS NULL OR o.attempts + o.reads > 0
+"""
+_APPLIED: Final = """
+SELECT t.cluster, t.uid FROM targets t JOIN outcomes o ON o.target = t.id
+JOIN reasons r ON r.reason = o.reason WHERE r.outcome = 'applied'
 """
 _SPAN: Final = "SELECT (SELECT min(claimed_at) FROM claims), (SELECT max(settled_at) FROM outcomes)"
 
@@ -125,16 +133,21 @@ def targets(
     standings: Collection[Standing] | None = None,
     *reasons: Reason | None,
     places: Places = Places(),  # noqa: B008 - immutable
+    verified: Collection[VerifyResult] = (),
 ) -> Iterator[ListedTarget]:
     """Stream the targets in the order of the plan, filtered by standing, reason and place.
 
-    `standings` None means all, and so do no reasons; reasons that are None are ignored.
+    `standings` None means all, and so do no reasons; reasons that are None are ignored. `verified`
+    are results of the latest verification; it keeps those that do not hold.
     """
     # Read row by row: a run may have hundreds of thousands of targets.
     where, values = _conditions(standings, reasons)
     for condition, allowed in _allowed(run, places):
         where += f" AND {condition}"
         values.append(msgspec.json.encode(allowed).decode())
+    if verified:
+        where += f" AND {_VERIFIED}"
+        values.append(msgspec.json.encode([result.value for result in verified]).decode())
     rows = run.database.rows(f"{_LISTED} WHERE {where} ORDER BY t.id", *values)
     return _listed(run, rows)
 
@@ -207,6 +220,13 @@ def latest(run: RunFile) -> Iterator[tuple[Target, Settlement]]:
         for row in rows:
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
             yield target, codec.settlement(row[1:_TARGET_FROM])
+
+
+def applied_objects(run: RunFile) -> Iterator[tuple[str, str]]:
+    """Stream the cluster and the uid of each applied target."""
+    with run.database.decoding():
+        for cluster, uid in run.database.rows(_APPLIED):
+            yield run.clusters[cluster], str(uid)
 
 
 def recorded_at(run: RunFile) -> float | None:

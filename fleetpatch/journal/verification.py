@@ -5,7 +5,7 @@
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Final
 
 import msgspec
@@ -26,6 +26,9 @@ from fleetpatch.model.verification import (
 KEPT: Final = 100_000
 """Rows of `verified` at most; the counts are of all targets."""
 
+_OWNED: Final = frozenset({VerifyResult.HOLDS, VerifyResult.REVERTED, VerifyResult.CHANGED})
+"""Results of objects whose fields may have an owner."""
+
 _CREATE: Final = "CREATE TEMP TABLE IF NOT EXISTS verifying AS SELECT * FROM verified LIMIT 0"
 _ADD: Final = "INSERT INTO verifying VALUES (?, ?, ?, ?, ?)"
 _REPLACE: Final = (
@@ -39,6 +42,10 @@ FROM verified v JOIN targets t ON t.id = v.target
 WHERE v.result IN (SELECT value FROM json_each(?)) ORDER BY t.id LIMIT ?
 """  # noqa: S608 # of our own constants alone
 _TARGET_FROM: Final = 4
+_LAST_SUCCESS: Final = """
+SELECT max(o.settled_at) FROM outcomes o JOIN reasons r ON r.reason = o.reason
+WHERE r.outcome = 'applied' AND o.target BETWEEN ? AND ?
+"""
 
 
 class _Row(msgspec.Struct, array_like=True, gc=False):
@@ -67,6 +74,19 @@ def not_holding(
             target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
             verified = Verified(found.result, found.manager, found.since, found.detail)
             yield VerifiedTarget(target, verified)
+
+
+def last_success(run: RunFile, ids: Mapping[str, tuple[int, int]]) -> float | None:
+    """Return when the last of the targets was applied, in seconds since the epoch; None if none.
+
+    `ids` are the first and the last id of the targets in each cluster.
+    """
+    found = [
+        codec.moment(moment)
+        for first, last in ids.values()
+        for (moment,) in run.database.rows(_LAST_SUCCESS, first, last)
+    ]
+    return max(_known(found), default=None)
 
 
 class VerificationTable:
@@ -111,6 +131,8 @@ class VerificationTable:
         return verification
 
     def _count_owner(self, verified: Verified) -> None:
+        if verified.result not in _OWNED:
+            return
         key = verified.result, verified.manager
         # A bound on memory, too: a server may send any number of names.
         if key not in self._owners and len(self._owners) >= MANAGERS_KEPT * 10:

@@ -135,7 +135,7 @@ class ApiServer:
         return self._reply(raw, whole=whole, managed=True)
 
     async def current(self, target: Target, *, whole: bool = False) -> Reply:
-        """GET the object, and repeat that as a list is repeated.
+        """GET the object with its managedFields, and repeat that as a list is repeated.
 
         Raises ClusterError and CredentialsError where the server fails as a whole.
         """
@@ -145,7 +145,7 @@ class ApiServer:
             self.requests["get"] += 1
             return await self._transport.send(template, url)
 
-        reply = self._reply(await self._reader.get(send), whole=whole)
+        reply = self._reply(await self._reader.get(send), whole=whole, managed=True)
         if is_unreachable(reply):
             raise ClusterError(
                 f"{self._reader.where}: cannot be reached ({describe(reply)}); check the address"
@@ -173,10 +173,12 @@ class ApiServer:
         field_selector: str,
         whole: bool = False,
         metadata: bool = False,
+        managed: bool = False,
     ) -> AsyncIterator[Page]:
         """List page by page, labels and annotations or whole objects.
 
-        `metadata` keeps all metadata but managedFields. `namespace` None lists all namespaces.
+        `metadata` keeps all metadata but managedFields, `managed` keeps managedFields. `namespace`
+        None lists all namespaces.
 
         Raises CredentialsError, and ClusterError where the list cannot be read to its end, is
         forbidden, or contains objects that were not asked for.
@@ -185,7 +187,7 @@ class ApiServer:
         if namespace is not None:
             what += f" in {namespace}"
         selectors = {"labelSelector": selector, "fieldSelector": field_selector}
-        kept = listing.Kept(whole=whole, metadata=metadata)
+        kept = listing.Kept(whole=whole, metadata=metadata, managed=managed)
         position: listing.Position | None = listing.Position(self._page_size, kept=kept)
         progress = ListProgress()
         while position is not None:

@@ -96,10 +96,14 @@ _TOO_LARGE: Final = re.compile(r"too large|larger than max|resource ?exhausted",
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What is kept of each object: labels and annotations, or all `metadata`, or the `whole`."""
+    """What is kept of each object: labels and annotations, or all `metadata`, or the `whole`.
+
+    `managed` keeps the managedFields as well.
+    """
 
     whole: bool = False
     metadata: bool = False
+    managed: bool = False
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -153,7 +157,8 @@ def next_step(position: Position, progress: ListProgress, raw: RawReply, what: s
 
 
 def _page(position: Position, progress: ListProgress, raw: Raw, what: str) -> NextStep:
-    page = decode_page(raw, whole=position.kept.whole, metadata=position.kept.metadata)
+    kept = position.kept
+    page = decode_page(raw, whole=kept.whole, metadata=kept.metadata, managed=kept.managed)
     if page is None:
         problem = unreadable_item(raw) or decode_answer(raw).message or "of objects"
         raise ClusterError(

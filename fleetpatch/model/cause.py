@@ -34,12 +34,16 @@ class CauseCode(StrEnum):
 
     TARGETS_FAILED = "targets-failed"
     """All targets have ended, some of them failed. List them, and retry them when mended."""
+    TARGETS_REVERTED = "targets-reverted"
+    """Another writer put values back. Look at the manager that is named, then apply again."""
 
     CLUSTERS_MISSING = "clusters-missing"
     """The run left out clusters that could not be reached. Mend them, then apply the plan again."""
 
     MAX_FAILURES = "max-failures"
     """More targets failed than `limits.maxFailures` allows. Look at them; `resume` accepts them."""
+    MAX_REVERTED = "max-reverted"
+    """More objects were reverted than `verify.maxReverted` allows. Find out why, then resume."""
     CHECK_FAILED = "check-failed"
     """The check between two waves failed. Mend what it found; `resume` repeats it."""
     CANCELLED = "cancelled"
@@ -63,6 +67,8 @@ class CauseCode(StrEnum):
     """The run took longer than `limits.deadline`. Find out why, then resume the run."""
     WAVE_DEADLINE_PASSED = "wave-deadline-passed"
     """A wave took longer than `waves.deadline`. Find out why, then resume the run."""
+    TARGETS_UNVERIFIED = "targets-unverified"
+    """Objects could not be read when the run was verified. Repeat it by `fleetpatch verify`."""
     WORKERS_LOST = "workers-lost"
     """There was no worker for a minute. Look at the Dask cluster, then resume the run."""
     LEASE_LOST = "lease-lost"
@@ -90,8 +96,10 @@ EXIT_OF: Final[Mapping[str, Exit]] = MappingProxyType(
         CauseCode.PAUSE_REQUESTED: Exit.PAUSED,
         CauseCode.FAILED_REOPENED: Exit.PAUSED,
         CauseCode.TARGETS_FAILED: Exit.SOME_FAILED,
+        CauseCode.TARGETS_REVERTED: Exit.SOME_FAILED,
         CauseCode.CLUSTERS_MISSING: Exit.SOME_FAILED,
         CauseCode.MAX_FAILURES: Exit.HALTED,
+        CauseCode.MAX_REVERTED: Exit.HALTED,
         CauseCode.CHECK_FAILED: Exit.HALTED,
         CauseCode.CANCELLED: Exit.HALTED,
         CauseCode.UNREACHABLE: Exit.TROUBLE,
@@ -103,6 +111,7 @@ EXIT_OF: Final[Mapping[str, Exit]] = MappingProxyType(
         CauseCode.RETRY_BUDGET_SPENT: Exit.TROUBLE,
         CauseCode.DEADLINE_PASSED: Exit.TROUBLE,
         CauseCode.WAVE_DEADLINE_PASSED: Exit.TROUBLE,
+        CauseCode.TARGETS_UNVERIFIED: Exit.TROUBLE,
         CauseCode.WORKERS_LOST: Exit.TROUBLE,
         CauseCode.LEASE_LOST: Exit.TROUBLE,
         CauseCode.LEASE_UNAVAILABLE: Exit.TROUBLE,

@@ -76,6 +76,11 @@ def show(path: Path) -> str:
     return ".".join(f'"{key}"' if "." in key or "/" in key else key for key in path)
 
 
+def show_value(value: Value) -> str:
+    """Render a value for people: `absent`, or as Python writes it."""
+    return "absent" if value is ABSENT else repr(value)
+
+
 def is_deeper(value: Json, levels: int) -> bool:
     """Report whether maps and lists are nested in `value` more than `levels` deep."""
     # Level by level instead of recursively: this is the check that protects recursive code.

@@ -170,10 +170,12 @@ class ListedCluster(Protocol):
         field_selector: str,
         whole: bool,
         metadata: bool = False,
+        managed: bool = False,
     ) -> AsyncIterator[Page]:
         """List page by page: labels and annotations, or (`whole`) whole objects.
 
-        `metadata` keeps all metadata of each object but managedFields. `namespace` None lists all.
+        `metadata` keeps all metadata of each object but managedFields, `managed` keeps
+        managedFields. `namespace` None lists all.
 
         Raises ClusterError or CredentialsError.
         """

@@ -24,8 +24,8 @@ class Seen(msgspec.Struct, frozen=True):
     - `whole`: the whole object if it was requested; else only labels and annotations are known.
     - `unreadable`: why `whole` is None or cut (below `fields.MAX_DEPTH`); empty if it is complete.
     - `api_version`, `kind`: the object's own, which may be empty.
-    - `managed_fields`: `metadata.managedFields`, which shows who wrote which field; only a GET
-      requests it.
+    - `managed_fields`: `metadata.managedFields`, which shows who wrote which field; a GET
+      keeps it, and a LIST only if that is requested.
     - `metadata`: the metadata without managedFields, if a LIST requested it.
     """
 

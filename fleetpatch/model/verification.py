@@ -58,7 +58,7 @@ class VerifiedTarget(msgspec.Struct, frozen=True):
 
 
 class OwnerCount(msgspec.Struct, frozen=True):
-    """How many targets with a result have a field that `manager` owns now.
+    """How many targets with a result have a field that `manager` owns now; "" if none is known.
 
     `first` and `last` are the times of the first and the last of these writes, if they are known.
     """
@@ -98,6 +98,21 @@ class Verification(msgspec.Struct, frozen=True):
     def targets(self) -> int:
         """The number of targets that were verified."""
         return sum(self.counts.values())
+
+    @property
+    def all_hold(self) -> bool:
+        """Whether all targets have the values that the run left."""
+        return self.counts[VerifyResult.HOLDS] == self.targets
+
+    @property
+    def reverted(self) -> int:
+        """The number of targets that were reverted."""
+        return self.counts[VerifyResult.REVERTED]
+
+    @property
+    def unread(self) -> int:
+        """The number of targets that could not be read."""
+        return self.counts[VerifyResult.UNREAD]
 
 
 def verification_as_json(verification: Verification) -> dict[str, Json]:

@@ -35,6 +35,7 @@ class Forecast(msgspec.Struct, frozen=True):
 
     - `rate`, `concurrency`: the plan's ceilings for each cluster; the pace may adapt below them.
     - `max_failures`: as the plan writes it, or "". `deadline`: seconds, or None.
+    - `verify_after`: seconds after a success, or None. `max_reverted`: as the plan writes it.
     - `sending`: the expected seconds of sending, at `rate` or `ASSUMED_RATE`.
     - `ends_at`: when it ends if it begins now, with pauses and window, in seconds since the epoch;
       None if that is not known.
@@ -49,6 +50,8 @@ class Forecast(msgspec.Struct, frozen=True):
     max_failures: str = ""
     deadline: float | None = None
     ends_at: float | None = None
+    verify_after: float | None = None
+    max_reverted: str = ""
 
     @property
     def pauses(self) -> float:
@@ -71,6 +74,8 @@ def forecast_parts(forecast: Forecast) -> Iterator[tuple[str, str]]:
     yield "Pace", _pace(forecast)
     if limits := list(_limits(forecast)):
         yield "Limits", "; ".join(limits)
+    if forecast.verify_after is not None:
+        yield "Verify", _verified(forecast, forecast.verify_after)
     if forecast.sending:
         yield "Expected", _expected(forecast)
 
@@ -86,6 +91,12 @@ def as_json(forecast: Forecast) -> dict[str, Json]:
         "limits": {
             "maxFailures": forecast.max_failures or None,
             "deadlineSeconds": forecast.deadline,
+        },
+        "verify": None
+        if forecast.verify_after is None
+        else {
+            "afterSeconds": forecast.verify_after,
+            "maxReverted": forecast.max_reverted or None,
         },
         "expected": {
             "seconds": round(forecast.sending + forecast.pauses, 3),
@@ -126,6 +137,14 @@ def _limits(forecast: Forecast) -> Iterator[str]:
         yield f"halts after more than {forecast.max_failures} failed targets"
     if forecast.deadline is not None:
         yield f"pauses after {duration(forecast.deadline)}"
+
+
+def _verified(forecast: Forecast, after: float) -> str:
+    each = " of each wave" if forecast.waves else ""
+    text = f"{duration(after)} after the last success{each}"
+    if forecast.max_reverted:
+        text += f"; halts after more than {forecast.max_reverted} reverted objects"
+    return text
 
 
 def _expected(forecast: Forecast) -> str:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from fleetpatch.model.cause import CauseCode
 from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.run import UNFINISHED, RunInfo, RunState, Summary, Tally
 from fleetpatch.model.text import clean
 from fleetpatch.report.runs import state_of
 from fleetpatch.report.table import TableRow, table
+from fleetpatch.report.verification import verification_line
 from fleetpatch.report.wording import STATE, command, duration, meaning, number, several
 
 _IN_DOUBT = "claimed, and not known to be sent or not; they are read before anything is sent"
@@ -46,6 +48,9 @@ def foot_lines(
         yield ""
         yield _usage(summary)
     yield from warning_lines(summary)
+    if summary.verification is not None:
+        yield ""
+        yield verification_line(summary.verification)
     yield ""
     yield f"Run file: {clean(summary.run_file)}"
     if log_file is not None:
@@ -185,9 +190,11 @@ def _undo(summary: Summary) -> Step:
 
 def _continuing(summary: Summary) -> Step | None:
     """Return the command that continues an unfinished run; None if there is nothing to continue."""
-    if summary.state not in UNFINISHED or not summary.tally.open:
-        return None
     resume = command("resume", *summary.words)
+    if not summary.tally.open:
+        return Step(resume, "verifies the run") if _is_unverified(summary) else None
+    if summary.state not in UNFINISHED:
+        return None
     rest = "continues with the pending targets"
     if summary.is_cancelled:
         return _undo(summary)
@@ -201,6 +208,12 @@ def _continuing(summary: Summary) -> Step | None:
     if summary.state is RunState.HALTED:
         return Step(resume, f"{rest}, and accepts the failures so far")
     return Step(resume, rest)
+
+
+def _is_unverified(summary: Summary) -> bool:
+    """Report whether a run whose targets have all ended is still to be verified, or again."""
+    in_between = summary.state in {RunState.RUNNING, RunState.PAUSED}
+    return in_between or summary.cause_code == CauseCode.MAX_REVERTED
 
 
 def not_continued(summary: Summary, *, resume_halted: bool, promote: bool) -> str:

@@ -319,6 +319,7 @@ class NextPage(msgspec.Struct, frozen=True, tag=True):
     field_selector: str
     whole: bool
     metadata: bool
+    managed: bool = False
 
 
 class Current(msgspec.Struct, frozen=True, tag=True):

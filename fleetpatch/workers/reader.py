@@ -96,6 +96,7 @@ class Reader:
             field_selector=wanted.field_selector,
             whole=wanted.whole,
             metadata=wanted.metadata,
+            managed=wanted.managed,
         )
         self._tasks.start_soon(_list, found, listed)
         begun = self._lists[wanted.list] = _List(pages)

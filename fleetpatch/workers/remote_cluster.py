@@ -76,12 +76,21 @@ class RemoteCluster:
         field_selector: str,
         whole: bool = False,
         metadata: bool = False,
+        managed: bool = False,
     ) -> AsyncIterator[Page]:
         """List page by page. A list that another worker begins again is inconsistent."""
         number = next(_numbers)
         for asked in count():
             question = NextPage(
-                number, asked, resource, namespace, selector, field_selector, whole, metadata
+                number,
+                asked,
+                resource,
+                namespace,
+                selector,
+                field_selector,
+                whole,
+                metadata,
+                managed,
             )
             told = self._require(await self._ask(self.name, question))
             page = msgspec.json.decode(told.body, type=Page | None)

@@ -37,7 +37,10 @@ def hold_for_promotion(done: int) -> WaveHold:
 
 @dataclass
 class Steps:
-    """A run of six targets in three waves, over two clusters; `said` is what the check returns."""
+    """A run of six targets in three waves, over two clusters.
+
+    `said` is what the check returns, `found` what the verification returns.
+    """
 
     path: Path
     clock: VirtualClock = field(default_factory=VirtualClock)
@@ -45,6 +48,8 @@ class Steps:
     progress: FakeProgress = field(default_factory=FakeProgress)
     said: str = ""
     checked_at: list[float] = field(default_factory=list)
+    found: Cause | None = None
+    verified_at: list[tuple[int, float]] = field(default_factory=list)
     journal: RunFile = field(init=False)
     shutdown: Shutdown = field(init=False)
 
@@ -63,6 +68,7 @@ class Steps:
             self.clock,
             self.events,
             self.shutdown,
+            self._verify,
             self._check,
             self.progress,
             promoted,
@@ -89,6 +95,10 @@ class Steps:
         """Cut the waits short after so long."""
         await self.clock.sleep(seconds)
         self.shutdown.request()
+
+    async def _verify(self, wave: int) -> Cause | None:
+        self.verified_at.append((wave, self.clock.monotonic()))
+        return self.found
 
     async def _check(self, _wave: int) -> str:
         self.checked_at.append(self.clock.monotonic())
@@ -328,3 +338,40 @@ async def test_a_wave_in_time_is_not_stopped(steps: Steps, deadline: str) -> Non
     await steps.clock.sleep(80)
 
     assert stops == []
+
+
+async def test_a_wave_is_verified_after_its_pause_and_before_the_check(steps: Steps) -> None:
+    steps.finish(0)
+
+    assert await steps.rollout(pause="10s").before(1) is None
+
+    assert steps.verified_at == [(1, 10.0)]
+    assert steps.checked_at == [10.0]
+
+
+@pytest.mark.parametrize(
+    ("code", "state"),
+    [
+        (CauseCode.MAX_REVERTED, RunState.HALTED),
+        (CauseCode.TARGETS_UNVERIFIED, RunState.PAUSED),
+    ],
+)
+async def test_what_the_verification_found_holds_the_next_wave(
+    steps: Steps, code: CauseCode, state: RunState
+) -> None:
+    steps.finish(0)
+    steps.found = Cause(code, "3 were reverted")
+
+    held = await steps.rollout(promote="manual").before(1)
+
+    text = f"after wave 1 of 3: 3 were reverted; {PROMOTE} without the verification"
+    assert held == WaveHold(state, Cause(code, text))
+    assert steps.checked_at == []
+
+
+async def test_a_promoted_wave_begins_without_the_verification(steps: Steps) -> None:
+    steps.finish(0)
+
+    assert await steps.rollout(promoted=True, promote="manual").before(1) is None
+
+    assert steps.verified_at == []

@@ -105,6 +105,7 @@ def test_lists_are_lists_in_every_verb_that_has_them() -> None:
     assert {
         "reason",
         "outcome",
+        "verified",
         "namespace",
         "allow_key",
         "plan",

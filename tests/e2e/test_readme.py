@@ -32,7 +32,8 @@ def test_the_first_campaign_works_as_it_is_written(call: Caller, tool: Tool) -> 
         after = cluster.client.request("GET", "/apis/batch/v1/jobs").body["items"]
         changed = cluster.sent()
 
-    assert [command[0] for command in commands] == ["plan", "apply", "status", "targets", "undo"]
+    verbs = [command[0] for command in commands]
+    assert verbs == ["plan", "apply", "status", "targets", "verify", "undo"]
     assert changed > 2 * 80  # there and back
     labels = [item["metadata"]["labels"] for item in before]
     assert [item["metadata"]["labels"] for item in after] == labels

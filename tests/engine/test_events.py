@@ -22,6 +22,7 @@ from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Summary, Tally, Usage
 from fleetpatch.model.steering import Action, Request
 from fleetpatch.model.target import TargetId
+from fleetpatch.model.verification import Verification
 from fleetpatch.rules.answers.verdicts import Verdict
 from tests.engine.scripted import TARGET
 from tests.fakes import FakeEvents
@@ -72,6 +73,8 @@ SAMPLES: dict[str, Callable[[FakeEvents], None]] = {
     "window_awaited": lambda log: events.window_awaited(log, "x"),
     "wave_started": lambda log: events.wave_started(log, wave=1, of=2, targets=3),
     "wave_paused": lambda log: events.wave_paused(log, wave=1, of=2, until="u"),
+    "verification_awaited": lambda log: events.verification_awaited(log, wave=1, until="u"),
+    "run_verified": lambda log: events.run_verified(log, Verification(1.0, 2.0, "b", {})),
     "wave_promoted": lambda log: events.wave_promoted(log, wave=1, of=2),
     "attempt_retried": lambda log: events.attempt_retried(log, RETRIED),
     "target_settled": settle_with_each_reason,

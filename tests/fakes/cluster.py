@@ -108,6 +108,7 @@ class FakeCluster:
         field_selector: str,  # noqa: ARG002 - the port has it
         whole: bool,  # noqa: ARG002 - the port has it
         metadata: bool = False,  # noqa: ARG002 - the port has it
+        managed: bool = False,  # noqa: ARG002 - the port has it
     ) -> AsyncIterator[Page]:
         for page in self.listing[selector]:
             await self.clock.sleep(self.latency)

@@ -36,16 +36,16 @@ def test_each_is_taken_once_by_its_uid_or_in_order(run: RunFile) -> None:
     uids = ["north/jobs.batch/team-a/job-00003", "another", "north/jobs.batch/team-a/done"]
 
     taken = unread.take("north", uids)
-    rest = [[one.target.name for one in chunk] for chunk in unread.rest("north", 2)]
+    rest = [[one.target.name for one in unread.next("north", 2)] for _ in range(4)]
 
     assert [one.target.name for one in taken] == ["job-00003"]
     assert taken[0].settlement is None
-    assert rest == [["job-00000", "job-00001"], ["job-00002", "job-00004"], ["train"]]
+    assert rest == [["job-00000", "job-00001"], ["job-00002", "job-00004"], ["train"], []]
     assert unread.take("north", uids) == []
     assert unread.places("north") == []
     assert len(unread.places("south")) == 1
 
 
 def test_another_undo_begins_with_all_of_them(run: RunFile) -> None:
-    list(UnreadTargets(run).rest("north", 10))
+    UnreadTargets(run).next("north", 10)
     assert sum(place.targets for place in UnreadTargets(run).places("north")) == 6

@@ -77,7 +77,6 @@ def test_it_names_the_owners_of_the_fields_with_the_times_of_their_writes(run: R
     assert found is not None
     assert found.managers == (
         OwnerCount(VerifyResult.REVERTED, "flux", 2, NOON + 60, NOON + 90),
-        OwnerCount(VerifyResult.GONE, "", 1),
         OwnerCount(VerifyResult.HOLDS, "fleetpatch", 1, NOON, NOON),
     )
 

@@ -18,11 +18,12 @@ def forecast_of(journal: RunFile, summary: Summary, now: float) -> Forecast:
 
     `summary` is that of the run, with the state of its plan's window at that moment.
 
-    An undo has no waves, no window and no limits, and a dry run has no window.
+    An undo has no waves, no window and no limits, and a dry run has no window. Neither is verified.
     """
     plan, info = plan_of(journal), journal.info
     is_undo = bool(info.undo_of)
     limits = None if is_undo else plan.limits
+    verify = None if is_undo or info.dry_run else plan.verify
     open_targets = {name: one.open for name, one in summary.by_cluster.items()}
     # All waves, with the targets of each cluster.
     sizes = queries.wave_sizes(journal) or [open_targets]
@@ -49,6 +50,8 @@ def forecast_of(journal: RunFile, summary: Summary, now: float) -> Forecast:
         ends_at=ends_at,
         max_failures="" if limits is None else _amount(limits.max_failures),
         deadline=None if limits is None else limits.deadline,
+        verify_after=verify.after if verify else None,
+        max_reverted=_amount(verify.max_reverted) if verify else "",
     )
 
 

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from fleetpatch.campaign.change import change_of
-from fleetpatch.campaign.clusters import clusters_to_undo
+from fleetpatch.campaign.clusters import clusters_of_run
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.planning.plan import log_expansion, new_run, usage_of, warnings_of
 from fleetpatch.campaign.planning.undo_survey import UndoSurvey
@@ -67,7 +67,7 @@ async def _plan(journal: RunFile, settings: Settings, new_file: Path | None) -> 
     )
     path = new_file or run_path(settings.runs, info.run)
     async with AsyncExitStack() as stack:
-        clusters = await stack.enter_async_context(clusters_to_undo(journal.info, plan, settings))
+        clusters = await stack.enter_async_context(clusters_of_run(journal.info, plan, settings))
         planned = RunFile.create(path, info, now=settings.clock.wall)
         with planned.planning():
             stack.enter_context(steering.holding(path))

@@ -17,6 +17,7 @@ from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warn
 from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
 from fleetpatch.campaign.running.steering import Steering
 from fleetpatch.campaign.running.timeline import TimelineRecorder
+from fleetpatch.campaign.running.verification import SessionVerification
 from fleetpatch.campaign.running.waves import Rollout, WaveHold
 from fleetpatch.campaign.running.wiring import (
     ceilings_of,
@@ -99,6 +100,18 @@ class Session:
         self._steering = Steering(
             journal, self._writer, self._log, stop, self._counts, self._set_pace
         )
+        only_plans = read_only or journal.info.dry_run or bool(journal.info.undo_of)
+        self._verification = SessionVerification(
+            None if only_plans else self._plan.verify,
+            journal,
+            self._writer,
+            self._settings,
+            self._log,
+            self._shutdown,
+            stop,
+            self._counts,
+            accepts=summary.cause_code == CauseCode.MAX_REVERTED and not summary.tally.open,
+        )
 
     async def run(self) -> Summary:
         """Patch the open targets, and record how the session ended. Raises as `apply`."""
@@ -145,6 +158,10 @@ class Session:
                     # If the stop was requested already, this stops the lane at once.
                     self._stop.listen(lane.stop)
                 hold = await self._patch_all(lanes, fleet, meter)
+            # Without the Lease, and whatever the window and the deadline say: it only reads.
+            if hold is None and not self._limits.halted:
+                await self._verification.after_run(fleet.home)
+                self._journal.count(meter.new_usage(), meter.new_warnings())
         return self._conclude(lanes, fleet.missing, hold)
 
     def _set_pace(self, in_force: PaceInForce) -> None:
@@ -155,6 +172,9 @@ class Session:
     def _window_guard(self) -> WindowGuard | None:
         # A dry run changes nothing, and a mistake must be undone at any time.
         if self._read_only or self._journal.info.dry_run or self._journal.info.undo_of:
+            return None
+        # What is left to do is to verify the run, which only reads.
+        if not self._counts.base.tally.open:
             return None
         return window_guard_of(self._plan, self._settings, self._stop)
 
@@ -203,6 +223,8 @@ class Session:
     def _lease_holder(self, fleet: Sequence[ApiServer]) -> LeaseHolder | None:
         lock = self._plan.lock
         if lock is None or self._read_only or self._journal.info.dry_run:
+            return None
+        if not self._counts.base.tally.open:
             return None
         return lease_holder_of(lock, fleet, self._settings.clock, self._log, self._stop)
 
@@ -298,12 +320,16 @@ class Session:
                 environment=check_environment(queries.summary(self._journal), self._plan, wave),
             )
 
+        async def verify(wave: int) -> Cause | None:
+            return await self._verification.after_wave(wave, fleet)
+
         return Rollout(
             waves,
             self._journal,
             self._settings.clock,
             self._log,
             self._shutdown,
+            verify,
             check,
             self._settings.progress,
             self._options.promote,
@@ -314,7 +340,7 @@ class Session:
     ) -> Summary:
         if hold is not None:
             return self._end([hold.cause], state=hold.state)
-        causes = [cause for lane in lanes for cause in lane.causes]
+        causes = [*self._verification.left, *(cause for lane in lanes for cause in lane.causes)]
         causes += [
             Cause(CauseCode.CREDENTIALS_REFUSED, f"{name}: {error}")
             for name, error in missing.items()
@@ -324,7 +350,10 @@ class Session:
         if self._cut_short and some_ended and not self._stop.requested:
             causes = [self._wave_incomplete(causes)]
         waits = (
-            self._stop.requested or self._cut_short or any(lane.has_unreadable for lane in lanes)
+            self._stop.requested
+            or self._cut_short
+            or bool(self._verification.left)
+            or any(lane.has_unreadable for lane in lanes)
         )
         return self._end(causes, partly=some_ended and not waits)
 
@@ -346,7 +375,15 @@ class Session:
         info = self._journal.info
         # An undo puts back all that its run has changed, whatever that run left out.
         missing = {} if info.undo_of else info.missing
-        ended, cause = final_state(tally, causes, cancelled or self._limits.halted, missing)
+        verification = self._verification
+        ended, cause = final_state(
+            tally,
+            causes,
+            cancelled or self._limits.halted or verification.halted,
+            missing,
+            verified=verification.cause,
+            unverified=bool(verification.left),
+        )
         # `partly` describes an open run; a finished or halted one is complete in itself.
         partly = partly and ended is RunState.PAUSED
         if ended is RunState.PAUSED:

@@ -1,9 +1,9 @@
 """The rollout of a run in waves: the pause and the check before each wave.
 
-A wave begins when the wave before it has ended, the pause since its last success is over, and the
-check has passed. All of this is read from the run file, so a run that was stopped in a pause, or
-halted by a check, continues from there. A wave with a claimed target has begun and is not delayed
-again.
+A wave begins when the wave before it has ended, the pause since its last success is over, its
+objects were verified if the plan asks for that, and the check has passed. All of this is read from
+the run file, so a run that was stopped in a pause, or halted by a check, continues from there. A
+wave with a claimed target has begun and is not delayed again.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,8 +40,8 @@ class WaveHold(msgspec.Struct, frozen=True):
 class Rollout(msgspec.Struct):
     """The waves of one run; with `promote` the next one begins without pause and check.
 
-    `check` is called with the number of the wave that has ended, from 1, and returns why the check
-    failed, or '' if it passed. `shutdown` ends a pause.
+    `verify` and `check` are called with the number of the wave that has ended, from 1. They return
+    why the next one must not begin; None, or '' if the check passed. `shutdown` ends a pause.
     """
 
     waves: WavesSection
@@ -49,6 +49,7 @@ class Rollout(msgspec.Struct):
     clock: Clock
     log: Events
     shutdown: Shutdown
+    verify: Callable[[int], Awaitable[Cause | None]]
     check: Callable[[int], Awaitable[str]]
     progress: Progress
     promote: bool = False
@@ -89,12 +90,19 @@ class Rollout(msgspec.Struct):
             self.promote = False  # it is for one wave only
             events.wave_promoted(self.log, wave=number + 1, of=self._count)
             return None
-        if self.waves.promote == "manual":
-            due = Cause(CauseCode.PROMOTION_DUE, f"{done} is done; {promote}")
-            return WaveHold(RunState.PAUSED, due)
-        await self._pause(number)
+        by_hand = self.waves.promote == "manual"
+        if not by_hand:
+            await self._pause(number)
+        if not self.shutdown.requested and (cause := await self.verify(number)):
+            text = f"after {done}: {cause}; {promote} without the verification"
+            is_halted = cause.code is CauseCode.MAX_REVERTED
+            state = RunState.HALTED if is_halted else RunState.PAUSED
+            return WaveHold(state, Cause(cause.code, text))
         if self.shutdown.requested:
             return None
+        if by_hand:
+            due = Cause(CauseCode.PROMOTION_DUE, f"{done} is done; {promote}")
+            return WaveHold(RunState.PAUSED, due)
         # The result of a check that was ended early is meaningless.
         if (why := await self.check(number)) and not self.shutdown.requested:
             text = f"the check after {done} failed: {why}; {promote} without the check"

@@ -1,15 +1,17 @@
 """`fleetpatch targets`: list the targets of a run, or of a campaign, with their outcomes."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from fleetpatch.cli.options import RunArgument, StateDirOption
+from fleetpatch.errors import UsageError
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import Standing
+from fleetpatch.model.verification import VerifyResult
 
 if TYPE_CHECKING:
     from fleetpatch.model.run import ListedTarget
@@ -62,6 +64,15 @@ ReasonsOption: TypeAlias = Annotated[
         help="Only targets with this reason, as it is listed; may be repeated.",
     ),
 ]
+VerifiedOption: TypeAlias = Annotated[
+    list[VerifyResult] | None,
+    typer.Option(
+        "--verified",
+        metavar="RESULT",
+        help="Only targets of which the latest `verify` found this; may be repeated:"
+        " reverted, changed, gone, replaced, unread.",
+    ),
+]
 LimitOption: TypeAlias = Annotated[
     int,
     typer.Option("--limit", min=0, metavar="N", help="The most targets to list; 0 lists all."),
@@ -83,6 +94,7 @@ def command(
     namespace: NamespacesOption = None,
     outcome: OutcomesOption = None,
     reason: ReasonsOption = None,
+    verified: VerifiedOption = None,
     limit: LimitOption = 0,
     output: FormatOption = Format.TEXT,
     state_dir: StateDirOption = None,
@@ -106,6 +118,7 @@ def command(
         tuple(namespace or ()),
         frozenset(one for standing in outcome or () for one in _standings_of(standing)),
         frozenset(reason or ()),
+        _not_holding(verified or ()),
     )
     listed = _Limited(list_targets(to_read(found), chosen), limit)
     lines = {
@@ -127,6 +140,12 @@ def command(
             "warning: these objects are in several namespaces or clusters, and kubectl takes one:"
             " use --namespace and --cluster\n"
         )
+
+
+def _not_holding(results: Sequence[VerifyResult]) -> frozenset[VerifyResult]:
+    if VerifyResult.HOLDS in results:
+        raise UsageError("--verified holds: only targets that do not hold are kept; use --outcome")
+    return frozenset(results)
 
 
 def _standings_of(standing: Standing) -> tuple[Standing, ...]:

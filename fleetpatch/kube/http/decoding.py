@@ -132,6 +132,10 @@ class _List(_AnyList, gc=False):
     items: list[_Object] | None
 
 
+class _ManagedList(_AnyList, gc=False):
+    items: list[_ManagedObject] | None
+
+
 class _DetailedList(_AnyList, gc=False):
     items: list[_DetailedObject] | None
 
@@ -170,6 +174,7 @@ _objects: Final = msgspec.json.Decoder(_Object)
 _named: Final = msgspec.json.Decoder(_Named)
 _managed_objects: Final = msgspec.json.Decoder(_ManagedObject)
 _lists: Final = msgspec.json.Decoder(_List)
+_managed_lists: Final = msgspec.json.Decoder(_ManagedList)
 _detailed_lists: Final = msgspec.json.Decoder(_DetailedList)
 _raw_lists: Final = msgspec.json.Decoder(_RawList)
 _statuses: Final = msgspec.json.Decoder(_Status)
@@ -216,14 +221,19 @@ def decode_answer(raw: Raw, *, whole: bool = False, managed: bool = False) -> An
     )
 
 
-def decode_page(raw: Raw, *, whole: bool = False, metadata: bool = False) -> ListPage | None:
+def decode_page(
+    raw: Raw, *, whole: bool = False, metadata: bool = False, managed: bool = False
+) -> ListPage | None:
     """Decode a page; None where the body is not a list of objects.
 
     `Seen.unreadable` says why an object could not be decoded as a whole. With `metadata`, objects
-    that are not decoded as a whole keep all their metadata but managedFields.
+    that are not decoded as a whole keep all their metadata but managedFields. With `managed`,
+    objects keep their managedFields.
     """
     if whole:
-        return _whole_page(raw.body)
+        return _whole_page(raw.body, managed=managed)
+    if managed and (shown := decode(_managed_lists, raw.body)) is not None:
+        return _page(shown, tuple(_seen_managed(item) for item in shown.items or ()))
     if metadata:
         detailed = decode(_detailed_lists, raw.body)
         if detailed is None:
@@ -267,19 +277,19 @@ def _shown(raw: Raw, text: str) -> tuple[str, str]:
 def _object(body: bytes, *, whole: bool, managed: bool) -> Seen | None:
     if whole:
         seen = _whole_object(body)
-        return seen and (replace(seen, managed_fields=_managed_fields(seen)) if managed else seen)
+        return seen and (_with_managed_fields(seen) if managed else seen)
     if managed:
         # If the managedFields are what cannot be decoded, the object is decoded without them.
         shown = decode(_managed_objects, body)
         if shown is not None:
-            return replace(_seen(shown), managed_fields=shown.metadata.managed_fields)
+            return _seen_managed(shown)
     found = decode(_objects, body)
     return None if found is None else _seen(found)
 
 
-def _managed_fields(seen: Seen) -> Json:
+def _with_managed_fields(seen: Seen) -> Seen:
     found = look_up(seen.whole, ("metadata", "managedFields"))
-    return None if found is ABSENT else found
+    return seen if found is ABSENT else replace(seen, managed_fields=found)
 
 
 def _whole_object(body: bytes) -> Seen | None:
@@ -293,13 +303,15 @@ def _whole_object(body: bytes) -> Seen | None:
     return seen if shallow else _within_depth(seen)
 
 
-def _whole_page(body: bytes) -> ListPage | None:
+def _whole_page(body: bytes, *, managed: bool) -> ListPage | None:
     # Each object is decoded by itself, so that a damaged one does not affect the others.
     raw_page = decode(_raw_lists, body)
     if raw_page is None:
         return None
     readable = [_whole_object(bytes(item)) for item in raw_page.items or ()]
     seen = tuple(item for item in readable if item is not None)
+    if managed:
+        seen = tuple(map(_with_managed_fields, seen))
     # An object without metadata cannot be reported by name, and must not be dropped silently.
     return _page(raw_page, seen) if len(seen) == len(readable) else None
 
@@ -351,6 +363,10 @@ def _seen(shown: _Object, whole: Json = None, *, unreadable: str = "") -> Seen:
         shown.api_version or "",
         shown.kind or "",
     )
+
+
+def _seen_managed(shown: _ManagedObject) -> Seen:
+    return replace(_seen(shown), managed_fields=shown.metadata.managed_fields)
 
 
 def _seen_detailed(shown: _DetailedObject) -> Seen:

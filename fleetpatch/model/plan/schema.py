@@ -44,6 +44,7 @@ from fleetpatch.model.plan.section import (
 )
 from fleetpatch.model.plan.tables.section import Identifier, TableSection
 from fleetpatch.model.plan.targets import ClusterRef, TargetBlock
+from fleetpatch.model.plan.verification import VerifySection
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.plan.window import WindowSection
 
@@ -223,6 +224,8 @@ class Plan(Section):
     """When it stops by itself."""
     waves: Annotated[WavesSection | None, Given] = None
     """The steps of the run."""
+    verify: Annotated[VerifySection | None, Given] = None
+    """Whether the change is still there after a while."""
     window: Annotated[WindowSection | None, Given] = None
     """When patches may be sent."""
     lock: Annotated[LockSection | None, Given] = None

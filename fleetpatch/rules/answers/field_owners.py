@@ -8,16 +8,50 @@ owned as one value, and `.` is the map or list itself. A removal leaves no trace
 Source: kubernetes.io, "Server-Side Apply"; k8s.io/apimachinery, meta/v1 FieldsV1.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from fleetpatch.model.fields import Json, Path
 from fleetpatch.model.target import Seen
+from fleetpatch.model.text import clean
+from fleetpatch.model.units import seconds_of_rfc3339
 
 _NAMELESS: Final = frozenset({"", "unknown", "before-first-apply"})
 """Managers that a server records if it does not know the writer of a field."""
 
+_QUOTED: Final = 128
+"""Characters of a manager's name; a server accepts no longer one."""
+_END_OF_TIME: Final = 253_402_300_799
+
 _ITSELF: Final = "."
+
+
+class Owner(NamedTuple):
+    """A field manager, and the time of its last write, in seconds since the epoch, if known."""
+
+    manager: str
+    since: float | None = None
+
+
+def latest_owner(seen: Seen, paths: Sequence[Path]) -> Owner | None:
+    """Return the manager that owns one of `paths` and wrote last; None if that is not known.
+
+    The time is that of the manager's last write to the object, of any of its fields: the server
+    keeps one for all of them.
+    """
+    found = [
+        Owner(clean(name, _QUOTED), _moment(entry))
+        for name, entry in _entries(seen.managed_fields)
+        if any(_is_whole(entry.get("fieldsV1"), path) is not None for path in paths)
+    ]
+    return max(found, key=lambda one: (one.since or 0.0, one.manager), default=None)
+
+
+def _moment(entry: Mapping[str, Json]) -> float | None:
+    written = entry.get("time")
+    seconds = seconds_of_rfc3339(written) if isinstance(written, str) else None
+    # Before 1970 or after the year 9999 it is no time at which an object was written.
+    return seconds if seconds is not None and 0 <= seconds < _END_OF_TIME else None
 
 
 def other_writer(seen: Seen, paths: Iterable[Path], ours: Collection[str]) -> str:
@@ -53,15 +87,22 @@ def is_written_by_us(seen: Seen, path: Path, ours: Collection[str]) -> bool:
 def _owners(managed_fields: Json, path: Path) -> dict[str, bool]:
     """The owners of fields at, above or within `path`; True if one owns it as one value."""
     owners: dict[str, bool] = {}
-    # A server or a gateway may send anything here, so entries of a wrong type are skipped.
-    for entry in managed_fields if isinstance(managed_fields, list) else ():
-        if not isinstance(entry, Mapping):
-            continue
-        name, whole = entry.get("manager"), _is_whole(entry.get("fieldsV1"), path)
-        if isinstance(name, str) and name not in _NAMELESS and whole is not None:
+    for name, entry in _entries(managed_fields):
+        whole = _is_whole(entry.get("fieldsV1"), path)
+        if whole is not None:
             # A manager may have several entries: one for each operation and API version.
             owners[name] = whole and owners.get(name, True)
     return owners
+
+
+def _entries(managed_fields: Json) -> Iterator[tuple[str, Mapping[str, Json]]]:
+    """Yield the entries of managers with a name."""
+    # A server or a gateway may send anything here, so entries of a wrong type are skipped.
+    for entry in managed_fields if isinstance(managed_fields, list) else ():
+        if isinstance(entry, Mapping):
+            name = entry.get("manager")
+            if isinstance(name, str) and name not in _NAMELESS:
+                yield name, entry
 
 
 def _is_whole(fields: Json, path: Path) -> bool | None:

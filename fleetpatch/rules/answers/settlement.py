@@ -35,7 +35,16 @@ from fleetpatch.model.change import (
     is_repeatable,
 )
 from fleetpatch.model.equality import deep_equal
-from fleetpatch.model.fields import ABSENT, Fields, Path, Value, is_obstructed, look_up, show
+from fleetpatch.model.fields import (
+    ABSENT,
+    Fields,
+    Path,
+    Value,
+    is_obstructed,
+    look_up,
+    show,
+    show_value,
+)
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.covering import covers, is_stored_form
@@ -156,7 +165,7 @@ def partly_stored(ours: Fields, version: str) -> End:
 
     The values are recorded, so that undo covers them.
     """
-    stored = "; ".join(f"{show(path)} is {_quote(value)}" for path, value in ours.items())
+    stored = "; ".join(f"{show(path)} is {show_value(value)}" for path, value in ours.items())
     detail = f"the server stored only a part of the change: {stored}"
     return End(Reason.NOT_EFFECTIVE, detail, version, wrote=ours)
 
@@ -284,11 +293,11 @@ def _ours(
 def _not_effective(missing: Fields, found: Fields, version: str, *, wrote: Fields | None) -> End:
     """End a target whose patch the server accepted, but did not store completely, only `wrote`."""
     lines = [
-        f"{show(path)} is {_quote(found[path])}, wanted {_quote(value)}"
+        f"{show(path)} is {show_value(found[path])}, wanted {show_value(value)}"
         for path, value in missing.items()
     ]
     stored = {path: value for path, value in (wrote or {}).items() if path not in missing}
-    lines += [f"{show(path)} is {_quote(value)}, as wanted" for path, value in stored.items()]
+    lines += [f"{show(path)} is {show_value(value)}, as wanted" for path, value in stored.items()]
     return End(Reason.NOT_EFFECTIVE, "; ".join(lines), version, wrote)
 
 
@@ -368,7 +377,8 @@ def _drift(
         )
 
     return "; ".join(
-        f"{show(path)} is {_quote(current)}, expected {_quote(planned)}, wanted {_quote(wanted)}"
+        f"{show(path)} is {show_value(current)}, expected {show_value(planned)},"
+        f" wanted {show_value(wanted)}"
         for path, planned in before.items()
         if drifted(
             path,
@@ -377,7 +387,3 @@ def _drift(
             wanted := values.get(path, planned),
         )
     )
-
-
-def _quote(value: Value) -> str:
-    return "absent" if value is ABSENT else repr(value)

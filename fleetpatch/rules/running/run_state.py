@@ -17,29 +17,35 @@ def final_state(
     causes: Sequence[Cause],
     halted: Cause | None = None,
     missing: Mapping[str, str] = NONE_MISSING,
+    *,
+    verified: Cause | None = None,
+    unverified: bool = False,
 ) -> tuple[RunState, Cause | None]:
     """Return the state of a run whose lanes have stopped, and the cause.
 
     `causes` say why lanes stopped early; `halted` names the threshold that was exceeded, if any;
-    `missing` has the clusters that the run leaves out, with the reason.
+    `missing` has the clusters that the run leaves out, with the reason. `verified` is what the
+    verification of the run found; `unverified` means that it is still to be verified.
     The cause of the run is the gravest of several.
     """
     # A threshold halts the run even if no target is open: people must look before more is sent.
     # Otherwise the run is finished if every target has an outcome, even if a lane was stopped.
     if halted:
         return RunState.HALTED, halted
-    if tally.open == 0:
-        return RunState.FINISHED, _shortfall(tally, missing)
+    if tally.open == 0 and not unverified:
+        return RunState.FINISHED, _shortfall(tally, missing, verified)
     first, *others = by_gravity(causes) or [LEFT_OPEN]
     more = f" (and {len(others)} more)" if others else ""
     return RunState.PAUSED, Cause(first.code, f"{first}{more}")
 
 
-def _shortfall(tally: Tally, missing: Mapping[str, str]) -> Cause | None:
-    """Say what a finished run has not done, if anything."""
+def _shortfall(tally: Tally, missing: Mapping[str, str], verified: Cause | None) -> Cause | None:
+    """Say what a finished run has not done, or what was not kept, if anything."""
     if tally.failed:
         failed = "1 target failed" if tally.failed == 1 else f"{tally.failed} targets failed"
         return Cause(CauseCode.TARGETS_FAILED, failed)
+    if verified is not None:
+        return verified
     if missing:
         (name, why), *others = missing.items()
         more = f" (and {len(others)} more)" if others else ""
