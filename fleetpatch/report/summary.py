@@ -212,8 +212,8 @@ def _continuing(summary: Summary) -> Step | None:
 
 def _is_unverified(summary: Summary) -> bool:
     """Report whether a run whose targets have all ended is still to be verified, or again."""
-    in_between = summary.state in {RunState.RUNNING, RunState.PAUSED}
-    return in_between or summary.cause_code == CauseCode.MAX_REVERTED
+    is_paused = summary.state is RunState.PAUSED
+    return is_paused or summary.cause_code == CauseCode.MAX_REVERTED
 
 
 def not_continued(summary: Summary, *, resume_halted: bool, promote: bool) -> str:
