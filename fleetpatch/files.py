@@ -59,14 +59,19 @@ def open_own(path: Path, flags: int) -> int:
     return descriptor
 
 
-def replace_own(path: Path, content: bytes) -> None:
-    """Write a small file of ours as a whole: a reader sees the content before or the new one."""
+def replace_own(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Write a small file of ours as a whole: a reader sees the content before or the new one.
+
+    `mode` None is that of other files of ours.
+    """
     refuse_foreign(path)
     # A hidden name, which no listing of the folder takes for a file of a run.
     draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     descriptor = open_own(draft, os.O_WRONLY)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if mode is not None:
+                os.fchmod(descriptor, mode)
             file.write(content)
         draft.replace(path)
     except BaseException:

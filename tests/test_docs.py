@@ -3,8 +3,9 @@
 Covered: each module and test that a page names exists (`folder/module`, with or without `.py`,
 below fleetpatch/, and `tests/...`); the table of file names is complete; docs/reference.md has
 every verb and every cause code; the exit codes are those of the code; docs/operating.md has an
-answer to each code, and valid commands; the example for Python catches errors. Left out: links
-between pages, which the documentation site checks; the line for cron (tests/e2e/test_nightly.py).
+answer to each code, and valid commands; docs/metrics.md has every metric and every alert; the
+example for Python catches errors. Left out: links between pages, which the documentation site
+checks; the line for cron (tests/e2e/test_nightly.py).
 """
 
 import re
@@ -18,12 +19,15 @@ from fleetpatch.cli.app import VERBS
 from fleetpatch.cli.parser import build
 from fleetpatch.cli.verbs import apply
 from fleetpatch.errors import Exit
+from fleetpatch.metrics.catalog import METRICS
 from fleetpatch.model.cause import EXIT_OF
 from fleetpatch.model.plan.load import parse_plan
+from tests.monitoring.queries import alert_queries
 
 ROOT = Path(__file__).parent.parent
+METRICS_PAGE = ROOT / "docs" / "metrics.md"
 PAGES = ["docs/architecture.md", "docs/decisions/trust.md", "CONTRIBUTING.md", "docs/testing.md"]
-FOLDERS = "campaign|cli|engine|journal|kube|model|report|rules|sandbox"
+FOLDERS = "campaign|cli|engine|journal|kube|metrics|model|report|rules|sandbox"
 PATHS = re.compile(rf"(?<![\w./-])((?:tests|fleetpatch|{FOLDERS})(?:/\w+)+(?:\.py)?)(?![\w/])")
 
 
@@ -156,3 +160,22 @@ def test_the_example_for_python_ends_with_a_message_where_its_plan_is_wrong(
 
     with pytest.raises(SystemExit, match=r"^relabel: relabel-ml-teams\.yaml: no such plan file"):
         exec(example, {})  # the documented text
+
+
+def test_the_page_about_metrics_has_a_row_for_each_metric() -> None:
+    rows = re.findall(
+        r"^\| `(fleetpatch_\w+)` \| (\w+) \| (.*) \| (.*) \|$",
+        METRICS_PAGE.read_text(),
+        re.MULTILINE,
+    )
+
+    assert rows == [
+        (one.name, one.kind.value, ", ".join(f"`{label}`" for label in one.labels), one.help)
+        for one in METRICS
+    ]
+
+
+def test_the_page_about_metrics_has_every_alert() -> None:
+    rows = re.findall(r"^\| `(Fleetpatch\w+)` \|", METRICS_PAGE.read_text(), re.MULTILINE)
+
+    assert rows == list(alert_queries())

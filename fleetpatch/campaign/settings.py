@@ -1,7 +1,7 @@
 """The settings of a campaign, the options of one session, and the request to stop it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,15 @@ from fleetpatch.engine.clock import SystemClock
 from fleetpatch.journal.runs.catalog import log_path
 from fleetpatch.journal.runs.folders import home, runs_dir, state_dir
 from fleetpatch.model.cause import Cause
-from fleetpatch.model.live import Report
+from fleetpatch.model.live import ClusterLoad, Report
 from fleetpatch.model.outcome import Outcome
-from fleetpatch.model.ports import Clock, Progress
+from fleetpatch.model.ports import Clock, Monitor, Progress
+from fleetpatch.model.run import Summary
 
 if TYPE_CHECKING:
     # It imports the engine, which commands that only read run files need not do.
     from fleetpatch.campaign.workers import WorkerPool
+    from fleetpatch.model.plan.schema import Plan
 
 
 class NoProgress:
@@ -42,6 +44,21 @@ class NoProgress:
         """Do nothing."""
 
 
+class NoMonitor:
+    """Implements the port `Monitor` without showing anything."""
+
+    problems: Sequence[str] = ()
+
+    def planned(self, plan: "Plan") -> None:
+        """Do nothing."""
+
+    def summarized(self, summary: Summary) -> None:
+        """Do nothing."""
+
+    def reported(self, report: Report, loads: Callable[[], Mapping[str, ClusterLoad]]) -> None:
+        """Do nothing."""
+
+
 def _discard(_warning: str) -> None:
     """Do nothing."""
 
@@ -56,7 +73,8 @@ class Settings(msgspec.Struct, frozen=True):
     `warn` is called with each line that the person should read; the log has it, too. `reason` says
     why the run is made; it is kept in the run. `progress_every` are the seconds between two lines
     of progress, 0 for none; None: a bar on a terminal, lines elsewhere. `shared` makes a new state
-    folder for its group. `workers` send the requests; None: this process does.
+    folder for its group. `workers` send the requests; None: this process does. `monitor` shows the
+    command to machines.
     """
 
     state_dir: Path | None = None
@@ -70,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True):
     progress_every: float | None = None
     log_max_size: int | None = None
     workers: "WorkerPool | None" = None
+    monitor: Monitor = msgspec.field(default_factory=NoMonitor)
 
     @property
     def runs(self) -> Path:

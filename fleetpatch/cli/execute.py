@@ -93,6 +93,7 @@ def finish(
     After the last run of a command the code is final, and a late signal does not change it.
     """
     options = options or ApplyOptions()
+    settings.monitor.summarized(planned)
     left = not_continued(planned, resume_halted=options.resume_halted, promote=options.promote)
     if left:
         sys.stderr.write(f"{left}\n")
@@ -105,6 +106,7 @@ def finish(
         # Deferred: after the session its exit code is final, and a late signal must not replace it.
         with signals.deferred():
             summary = _apply(planned, settings, lock, options)
+            settings.monitor.summarized(summary)
             code = code_of(summary)
             if is_last:
                 signals.set_exit_code(code)

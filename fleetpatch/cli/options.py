@@ -308,6 +308,39 @@ WorkerTimeoutOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+MetricsFileOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics-file",
+        metavar="FILE.prom",
+        envvar="FLEETPATCH_METRICS_FILE",
+        show_envvar=False,
+        help="Metrics for node_exporter's textfile collector; a folder has a file for each plan.",
+        show_default=False,
+    ),
+]
+MetricsListenOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-listen",
+        metavar="ADDR:PORT",
+        envvar="FLEETPATCH_METRICS_LISTEN",
+        show_envvar=False,
+        help="Serve metrics here while the command runs.",
+        show_default=False,
+    ),
+]
+MetricsPushOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-push",
+        metavar="URL",
+        envvar="FLEETPATCH_METRICS_PUSH",
+        show_envvar=False,
+        help="Push metrics to this Pushgateway.",
+        show_default=False,
+    ),
+]
 WaitOption: TypeAlias = Annotated[
     bool, typer.Option("--wait", help="Wait until the plan's window is open.")
 ]

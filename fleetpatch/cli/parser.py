@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperOption
 
 from fleetpatch._version import __version__
 from fleetpatch.cli.dry_run import DRY_RUN, DryRun
+from fleetpatch.cli.metrics import reporting
 from fleetpatch.cli.quiet import unmuted
 from fleetpatch.cli.signals import Interrupted
 from fleetpatch.cli.verb_modules import function_of
@@ -129,21 +130,25 @@ class Command(TyperCommand):
         """
         output = ctx.params.get("output")
         try:
-            if not is_stdout(ctx.params.get("log_file")):
-                return super().invoke(ctx)
-            if output not in {None, "text"}:
-                raise UsageError(
-                    f"--log-file - writes the log to stdout, and so does -o {output} the result;"
-                    " name a file for the log, or leave -o out"
-                )
-            with redirect_stdout(unmuted()):
-                return super().invoke(ctx)
+            with reporting(ctx.info_name, ctx.params):
+                return self._invoke(ctx, output)
         except (FleetpatchError, Interrupted) as error:
             if output == "json":
                 import json
 
                 typer.echo(json.dumps(error_as_json(error)))
             raise
+
+    def _invoke(self, ctx: Any, output: Any) -> Any:
+        if not is_stdout(ctx.params.get("log_file")):
+            return super().invoke(ctx)
+        if output not in {None, "text"}:
+            raise UsageError(
+                f"--log-file - writes the log to stdout, and so does -o {output} the result;"
+                " name a file for the log, or leave -o out"
+            )
+        with redirect_stdout(unmuted()):
+            return super().invoke(ctx)
 
     def _parse(self, ctx: Any, args: list[str]) -> list[str]:
         args = _with_dry_run_values(args, self.get_params(ctx))

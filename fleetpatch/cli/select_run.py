@@ -85,6 +85,7 @@ def apply_plan(
     with ExitStack() as stack:
         with refusals_logged(path, settings):
             plan = load_plan(path)
+            settings.monitor.planned(plan.plan)
             require_digest(plan.digest, choice.digest, str(path))
             print_warnings(plan)
             servers = ServerComparison(plan.plan)

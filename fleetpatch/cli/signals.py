@@ -46,6 +46,10 @@ def _interrupt(_number: signal.Signals) -> None:
     raise Interrupted
 
 
+def _say_nothing(_code: int) -> None:
+    """The default of `before_exit`."""
+
+
 class _State:
     """The state of the handler; there is one, since signals belong to the process."""
 
@@ -54,9 +58,11 @@ class _State:
         self.received: signal.Signals | None = None
         self.exit_code: int | None = None
         self.advice = ""
+        self.before_exit: Callable[[int], None] = _say_nothing
 
     def handle(self, number: int, _frame: object) -> None:
         if self.exit_code is not None:
+            self.before_exit(self.exit_code)
             # Not sys.exit, which raises: the interpreter may be shutting down already.
             os._exit(self.exit_code)
         received = signal.Signals(number)
@@ -64,6 +70,7 @@ class _State:
             # The progress, which may have hidden the cursor, is not ended any more.
             text = f"{received.name}: exited at once{self.advice}"
             streams.write_stderr_briefly(text, show_cursor=True)
+            self.before_exit(Exit.PAUSED)
             os._exit(Exit.PAUSED)
         self.received = received
         self.respond(received)
@@ -122,6 +129,20 @@ def deferred() -> Iterator[None]:
     """Only remember a signal while the block runs; `raise_if_received` raises it later."""
     with responding(lambda _number: None):
         yield
+
+
+@contextmanager
+def announced(before_exit: Callable[[int], None]) -> Iterator[None]:
+    """Call `before_exit` with the exit code before a signal exits at once, while the block runs.
+
+    It is called in the signal handler, so it must return soon.
+    """
+    state = _state
+    state.before_exit = before_exit
+    try:
+        yield
+    finally:
+        state.before_exit = _say_nothing
 
 
 def set_exit_code(exit_code: int) -> None:

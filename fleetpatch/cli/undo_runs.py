@@ -58,6 +58,7 @@ def undo_runs(
     It ends with the first undo that is not finished. Raises UsageError if several runs are not
     confirmed.
     """
+    settings.monitor.summarized(runs[0])
     if len(runs) == 1:
         planned = _planned(runs[0], settings, extent)
         raise typer.Exit(finish(planned, settings, output, yes=yes, options=options))

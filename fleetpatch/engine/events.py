@@ -160,6 +160,12 @@ def control_failed(log: Events, detail: str) -> None:
     log.flush()
 
 
+def metrics_failed(log: Events, detail: str) -> None:
+    """Metrics cannot be written or pushed; the run goes on."""
+    log.warning("metrics.failed", detail=detail)
+    log.flush()
+
+
 # Clusters
 
 

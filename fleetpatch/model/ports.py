@@ -10,10 +10,11 @@
 | `Clock` | `fleetpatch.engine.clock` |
 | `Events` | structlog's bound logger, set up in `fleetpatch.report.logs` |
 | `Progress` | `fleetpatch.report.progress` |
+| `Monitor` | `fleetpatch.metrics.monitor` |
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -21,11 +22,16 @@ from fleetpatch.model.answer import Reply
 from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.fields import Fields, Json
 from fleetpatch.model.lease import LeaseRecord, LeaseReply
-from fleetpatch.model.live import Report
+from fleetpatch.model.live import ClusterLoad, Report
 from fleetpatch.model.outcome import Outcome, Reason, Settlement
 from fleetpatch.model.resource import Resource
+from fleetpatch.model.run import Summary
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.target_line import TargetLine
+
+if TYPE_CHECKING:
+    # It imports pydantic, which commands that only read run files need not do.
+    from fleetpatch.model.plan.schema import Plan
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -348,4 +354,25 @@ class Progress(Protocol):
 
     def reported(self, report: Report) -> None:
         """About once a second: the status of the run."""
+        ...
+
+
+class Monitor(Protocol):
+    """Shows a command to machines, as by metrics."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """What could not be shown since the command began, a line for each place."""
+        ...
+
+    def planned(self, plan: "Plan") -> None:
+        """The plan of the command is known. Raises UsageError if it cannot be shown."""
+        ...
+
+    def summarized(self, summary: Summary) -> None:
+        """The run of the command is known, or has ended. Raises as `planned`."""
+        ...
+
+    def reported(self, report: Report, loads: Callable[[], Mapping[str, ClusterLoad]]) -> None:
+        """About once a second: the status of the run; `loads` returns that of its clusters."""
         ...

@@ -57,6 +57,7 @@ SAMPLES: dict[str, Callable[[FakeEvents], None]] = {
     "run_finished": lambda log: events.run_finished(log, summary_in(RunState.FINISHED)),
     "run_steered": lambda log: events.run_steered(log, Request("i", "t", "b", Action.PAUSE)),
     "control_failed": lambda log: events.control_failed(log, "x"),
+    "metrics_failed": lambda log: events.metrics_failed(log, "x"),
     "cluster_insecure": lambda log: events.cluster_insecure(log, "a", "https://a"),
     "kubeconfig_warning": lambda log: events.kubeconfig_warning(log, "a", "x"),
     "server_warning": lambda log: events.server_warning(log, "a", "x"),

@@ -14,12 +14,13 @@ from typing import Final, TypeAlias
 from msgspec.structs import replace
 
 from fleetpatch.campaign.running.lanes import RunCluster
+from fleetpatch.campaign.settings import NoMonitor
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.model.live import ClusterLoad, Live, Report, Sample, Wave, WorkerLoad
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.ports import Clock, Progress
+from fleetpatch.model.ports import Clock, Monitor, Progress
 from fleetpatch.model.run import RunState, Standing, Summary, Tally, Usage, WaveProgress
 from fleetpatch.model.steering import PaceInForce, Request
 from fleetpatch.model.target import Target
@@ -90,14 +91,15 @@ class _Rates:
 class LiveCounts:
     """The port `Progress` of a session: passes its calls on to `shown`, and keeps what they say.
 
-    `base` is the summary at the start of the session. `in_force` returns the ceilings that people
-    have set, `steering` the requests that were followed.
+    `base` is the summary at the start of the session. Reports go to `monitor`, too. `in_force`
+    returns the ceilings that people have set, `steering` the requests that were followed.
     """
 
     base: Summary
     plan: Plan
     clock: Clock
     shown: Progress
+    monitor: Monitor = field(default_factory=NoMonitor)
     in_force: Callable[[], PaceInForce] = PaceInForce
     steering: Sequence[Request] = ()
     _lanes: Sequence[RunLane] = ()
@@ -192,6 +194,7 @@ class LiveCounts:
     def reported(self, report: Report) -> None:
         """Pass it on."""
         self.shown.reported(report)
+        self.monitor.reported(report, self.loads)
 
     def report(self) -> Report:
         """Return the status at this moment; called about once a second."""

@@ -92,7 +92,12 @@ class Session:
         self._lanes: Sequence[RunLane] = ()
         self._pace = PaceInForce()
         self._counts = LiveCounts(
-            summary, self._plan, settings.clock, settings.progress, lambda: self._pace
+            summary,
+            self._plan,
+            settings.clock,
+            settings.progress,
+            settings.monitor,
+            lambda: self._pace,
         )
         self._settings = replace(settings, progress=self._counts)
         self._timeline = TimelineRecorder(self._counts, settings.clock)

@@ -114,6 +114,7 @@ class Steering:
         self._followed = list(journal.steering)
         counts.steering = self._followed
         self._unread = self._logged = ""
+        self._problems_logged = 0
         self.cancelled: Cause | None = None
 
     @asynccontextmanager
@@ -126,6 +127,9 @@ class Steering:
                 tasks.start_soon(self._watch)
                 yield
                 tasks.cancel_scope.cancel()
+        # What has ended since the last look.
+        self._counts.reported(self._counts.report())
+        self._log_monitor()
         # Requests that were not followed are kept for the next session.
         if not self._new(self._read()) and not self._unread:
             control.remove(self._journal.path)
@@ -155,6 +159,13 @@ class Steering:
         if problem not in ("", self._logged):
             events.control_failed(self._log, problem)
         self._logged = problem
+        self._log_monitor()
+
+    def _log_monitor(self) -> None:
+        problems = self._counts.monitor.problems
+        for one in problems[self._problems_logged :]:
+            events.metrics_failed(self._log, one)
+        self._problems_logged = len(problems)
 
     def _read(self) -> Sequence[Request]:
         try:

@@ -14,6 +14,9 @@ from fleetpatch.cli.options import (
     FilenameOption,
     LogFileOption,
     LogMaxSizeOption,
+    MetricsFileOption,
+    MetricsListenOption,
+    MetricsPushOption,
     Output,
     OutputOption,
     ProgressOption,
@@ -77,6 +80,9 @@ def command(
     request_timeout: TimeoutOption = 30.0,
     workers: WorkersOption = None,
     worker_timeout: WorkerTimeoutOption = 15.0,
+    metrics_file: MetricsFileOption = None,  # noqa: ARG001 - the parser acts on these three
+    metrics_listen: MetricsListenOption = None,  # noqa: ARG001
+    metrics_push: MetricsPushOption = None,  # noqa: ARG001
 ) -> None:
     """Carry out a plan file, or a run that was planned before.
 
@@ -91,6 +97,7 @@ def command(
     load_libraries()
 
     from fleetpatch.campaign.settings import ApplyOptions, Settings
+    from fleetpatch.cli.metrics import current_monitor
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import Choice, apply_plan, rehearse
     from fleetpatch.cli.workers import pool_of
@@ -105,6 +112,7 @@ def command(
         progress_every=progress,
         workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
+        monitor=current_monitor(),
     )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     on_server = dry_run is DryRun.SERVER
@@ -150,6 +158,7 @@ def _apply_run(
     # A name that leads to nothing is logged as well: cron may have a wrong path.
     with refusals_logged(Path(what), settings):
         planned = summarize_to_resume(to_apply(find_run(settings.runs, what)))
+        settings.monitor.summarized(planned)
         select_run.require_not_undone(planned, settings)
         select_run.require_run_digest(planned, choice.digest, what)
         select_run.require_run_options(what, planned, choice)

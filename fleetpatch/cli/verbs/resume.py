@@ -12,6 +12,9 @@ from fleetpatch.cli.options import (
     ConcurrencyOption,
     LogFileOption,
     LogMaxSizeOption,
+    MetricsFileOption,
+    MetricsListenOption,
+    MetricsPushOption,
     Output,
     OutputOption,
     ProgressOption,
@@ -66,6 +69,9 @@ def command(
     request_timeout: TimeoutOption = 30.0,
     workers: WorkersOption = None,
     worker_timeout: WorkerTimeoutOption = 15.0,
+    metrics_file: MetricsFileOption = None,  # noqa: ARG001 - the parser acts on these three
+    metrics_listen: MetricsListenOption = None,  # noqa: ARG001
+    metrics_push: MetricsPushOption = None,  # noqa: ARG001
 ) -> None:
     """Continue a run, or retry its failed targets.
 
@@ -79,6 +85,7 @@ def command(
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_resume
     from fleetpatch.cli.execute import carry_out
+    from fleetpatch.cli.metrics import current_monitor
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import require_not_undone
     from fleetpatch.cli.workers import pool_of
@@ -91,11 +98,13 @@ def command(
         progress_every=progress,
         workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
+        monitor=current_monitor(),
     )
     reasons = reason or ()
     _check_reasons(reasons, failed=failed)
     path = to_resume(find_run(settings.runs, run), failed=failed)
     summary = summarize_to_resume(path)
+    settings.monitor.summarized(summary)
     require_not_undone(summary, settings)
     if failed:
         summary = _reopen(path, settings, reasons)

@@ -9,6 +9,9 @@ from fleetpatch.cli.options import (
     ConcurrencyOption,
     LogFileOption,
     LogMaxSizeOption,
+    MetricsFileOption,
+    MetricsListenOption,
+    MetricsPushOption,
     Output,
     OutputOption,
     ProgressOption,
@@ -51,6 +54,9 @@ def command(
     request_timeout: TimeoutOption = 30.0,
     workers: WorkersOption = None,
     worker_timeout: WorkerTimeoutOption = 15.0,
+    metrics_file: MetricsFileOption = None,  # noqa: ARG001 - the parser acts on these three
+    metrics_listen: MetricsListenOption = None,  # noqa: ARG001
+    metrics_push: MetricsPushOption = None,  # noqa: ARG001
 ) -> None:
     """Put back what a run changed, unless it was changed again since.
 
@@ -64,6 +70,7 @@ def command(
     from fleetpatch.campaign.settings import ApplyOptions, Settings
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_undo
+    from fleetpatch.cli.metrics import current_monitor
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.undo_runs import Extent, undo_runs
     from fleetpatch.cli.workers import pool_of
@@ -78,6 +85,7 @@ def command(
         progress_every=progress,
         workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
+        monitor=current_monitor(),
     )
     found = find_run(settings.runs, run)
     extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)

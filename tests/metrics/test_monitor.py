@@ -1,0 +1,172 @@
+"""The thread that writes the metrics of a command.
+
+Covered: the write at the start and every few seconds, a file that cannot be written any more, an
+exit at once, what is kept of the command before. Left out: options (tests/cli).
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fleetpatch.errors import Exit, UsageError
+from fleetpatch.metrics import prometheus
+from fleetpatch.metrics.monitor import Monitor, Places
+from fleetpatch.metrics.textfile import Textfile
+from fleetpatch.model.plan.schema import Plan
+from tests.e2e.tool import eventually
+from tests.plans import plan_from
+
+
+def a_plan(name: str = "nightly") -> Plan:
+    return plan_from(
+        {
+            "metadata": {"name": name},
+            "targets": [{"kinds": ["jobs.batch"]}],
+            "patch": {"labels": {"a": "1"}},
+        }
+    )
+
+
+@contextmanager
+def monitoring(place: Path, **more: Any) -> Iterator[Monitor]:
+    shown = Monitor("apply", "word", Places(Textfile(place)), **more)
+    yield shown
+    shown.close(Exit.OK)
+
+
+def values(file: Path) -> dict[str, float]:
+    samples = prometheus.parse(file.read_text())
+    return {one.name.removeprefix("fleetpatch_"): one.value for one in samples}
+
+
+def test_the_file_is_written_when_the_plan_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "m.prom"
+    with monitoring(file) as shown:
+        assert not file.exists()
+        shown.planned(a_plan())
+        eventually(file.exists, "the file is written")
+        assert values(file)["running"] == 1
+
+    assert values(file)["running"] == 0
+
+
+def test_the_file_is_written_again_and_again(tmp_path: Path) -> None:
+    file = tmp_path / "m.prom"
+    times = iter(range(1000, 10**9))
+
+    def report_of() -> float:
+        return values(file)["last_report_timestamp_seconds"] if file.exists() else 0.0
+
+    with monitoring(file, every=0.01, wall=lambda: float(next(times))) as shown:
+        shown.planned(a_plan())
+        eventually(lambda: report_of() > 1010, "ten reports")
+
+
+def test_a_file_that_cannot_be_written_any_more_is_reported_once(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with monitoring(folder / "m.prom", every=0.01) as shown:
+        shown.planned(a_plan())
+        eventually((folder / "m.prom").exists, "the file is written")
+        (folder / "m.prom").unlink()
+        folder.rename(tmp_path / "gone")
+        eventually(lambda: bool(shown.problems), "a problem is found")
+
+    [problem] = shown.problems
+    assert problem.startswith(f"metrics: {folder}/m.prom: cannot be written (No such file")
+
+
+def test_an_exit_at_once_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "m.prom"
+    shown = Monitor("apply", "word", Places(Textfile(file)))
+    shown.planned(a_plan())
+
+    shown.exit_now(Exit.PAUSED)
+
+    assert values(file).items() >= {"running": 0, "last_exit_code": 5, "last_cause": 1}.items()
+    assert 'cause_code="interrupted"' in file.read_text()
+
+
+def test_an_exit_at_once_after_the_end_keeps_what_was_shown(tmp_path: Path) -> None:
+    file = tmp_path / "m.prom"
+    with monitoring(file) as shown:
+        shown.planned(a_plan())
+        shown.close(Exit.TROUBLE, "unreachable")
+        shown.exit_now(Exit.TROUBLE)
+
+        assert values(file)["last_exit_code"] == 7
+        assert 'cause_code="unreachable"' in file.read_text()
+
+
+def test_while_a_command_runs_the_file_shows_how_the_one_before_ended(tmp_path: Path) -> None:
+    file = tmp_path / "m.prom"
+    with monitoring(file) as first:
+        first.planned(a_plan())
+        first.close(Exit.HALTED, "max-failures")
+    end = values(file)["last_end_timestamp_seconds"]
+    file_before = file.stat().st_ino
+
+    with monitoring(file) as second:
+        second.planned(a_plan())
+        eventually(lambda: file.stat().st_ino != file_before, "the second command has written")
+        assert values(file)["running"] == 1
+        assert values(file)["last_exit_code"] == 4
+        assert values(file)["last_end_timestamp_seconds"] == end
+        assert 'cause_code="max-failures"' in file.read_text()
+
+
+def test_a_file_of_another_plan_is_left_as_it_is_even_at_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "m.prom"
+    file.write_text('fleetpatch_running{plan="weekly"} 0\n')
+    shown = Monitor("apply", "word", Places(Textfile(file)))
+
+    with pytest.raises(UsageError, match="the plan weekly"):
+        shown.planned(a_plan())
+    shown.close(Exit.USAGE, "usage")
+
+    assert file.read_text() == 'fleetpatch_running{plan="weekly"} 0\n'
+
+
+def test_an_empty_file_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "m.prom"
+    file.touch()
+    with monitoring(file) as shown:
+        shown.planned(a_plan())
+
+    assert values(file)["running"] == 0
+
+
+@pytest.mark.parametrize("name", ["a.b", "a-b", "../a", "a b", "ä"])
+def test_the_file_of_a_plan_is_in_its_folder(tmp_path: Path, name: str) -> None:
+    path = Textfile(tmp_path).path_of(name)
+
+    assert path.parent == tmp_path
+    assert path.suffix == ".prom"
+
+
+def test_two_commands_may_try_the_same_folder(tmp_path: Path) -> None:
+    Textfile(tmp_path)
+    Textfile(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_gateway_that_does_not_answer_delays_the_end_for_a_bounded_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    waits: list[float] = []
+
+    def join(_thread: Any, wait: float) -> None:
+        waits.append(wait)
+
+    with monitoring(tmp_path / "m.prom") as shown:
+        shown.planned(a_plan())
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "join", join)
+            shown.close(Exit.OK)
+
+    assert waits == [prometheus.PUSH_TIMEOUT + 1.0]
