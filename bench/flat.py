@@ -37,6 +37,7 @@ from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import parse_plan
+from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState
 from fleetpatch.report.logs import open_log
 
@@ -53,16 +54,15 @@ _BYTES_A_TARGET = 1_500
 _START = 1_000
 """Targets of a run whose commands show what starting a process takes; that is subtracted."""
 
-_RUN = "bench-20260301T120000Z-00000a"
-_FLEET = "\n".join(f"  - {{name: {one.name}, context: {one.name}}}" for one in fleet(CLUSTERS, 1))
-_PLAN = f"""\
+RUN = "bench-20260301T120000Z-00000a"
+_PLAN = """\
 apiVersion: fleetpatch/v1
 kind: Plan
 metadata: {{name: bench}}
 fleet:
-{_FLEET}
+{fleet}
 targets:
-  - kinds: [{", ".join(kind.name for kind in KINDS)}]
+  - kinds: [{kinds}]
     selector: app=etl
 patch:
   labels: {{bench.example.com/round: "2"}}
@@ -102,13 +102,22 @@ def _spent(spent: dict[str, float], name: str) -> Iterator[None]:
     spent[name] = time.process_time() - started
 
 
-async def plan(run_file: Path, targets: int) -> dict[str, float]:
+def _read_plan(clusters: int) -> Plan:
+    names = [one.name for one in fleet(clusters, 1)]
+    refs = "\n".join(f"  - {{name: {name}, context: {name}}}" for name in names)
+    text = _PLAN.format(fleet=refs, kinds=", ".join(kind.name for kind in KINDS))
+    return parse_plan(text, "bench.yaml").plan
+
+
+async def plan(
+    run_file: Path, targets: int, number_of_clusters: int = CLUSTERS
+) -> dict[str, float]:
     """Plan a run; return the CPU seconds of its steps."""
     spent: dict[str, float] = {}
-    clusters = fleet(CLUSTERS, targets)
-    read = parse_plan(_PLAN, "bench.yaml").plan
+    clusters = fleet(number_of_clusters, targets)
+    read = _read_plan(number_of_clusters)
     info = RunInfo(
-        run=_RUN,
+        run=RUN,
         plan_name=read.name,
         plan_digest=digest(read),
         plan=canonical(read),
@@ -150,12 +159,12 @@ async def apply(run_file: Path) -> dict[str, float]:
     with _spent(spent, "begin"):
         summary = queries.summary(journal)
         planned = queries.planned(journal)
-    read = parse_plan(_PLAN, "bench.yaml").plan
+    read = _read_plan(CLUSTERS)
     limits = RunLimits(read.retry.budget, None, summary.tally, planned, 0, lambda _cause: None)
     counts = LiveCounts(summary, read, SystemClock(), NoProgress())
     writer = JournalWriter(journal)
     journal.set_state(RunState.RUNNING)
-    with open_log(run_file.with_suffix(".jsonl"), run=_RUN) as log, _spent(spent, "record"):
+    with open_log(run_file.with_suffix(".jsonl"), run=RUN) as log, _spent(spent, "record"):
         outcomes = OutcomeWriter(writer, settings.clock, log, counts)
 
         def settled(target: Any, settlement: Any) -> None:
@@ -179,8 +188,8 @@ def measure_size(folder: Path, targets: int, start: Figures, temporary: Path) ->
     for a run with few targets.
     """
     figures = Figures()
-    run_file = folder / "state" / "runs" / f"{_RUN}.run"
-    (folder / "kubeconfig").write_text(json.dumps(_kubeconfig(fleet(CLUSTERS, targets))))
+    run_file = folder / "state" / "runs" / f"{RUN}.run"
+    (folder / "kubeconfig").write_text(json.dumps(kubeconfig_of(fleet(CLUSTERS, targets))))
     environment = {
         "KUBECONFIG": str(folder / "kubeconfig"),
         "FLEETPATCH_STATE_DIR": str(folder / "state"),
@@ -220,7 +229,7 @@ def measure_size(folder: Path, targets: int, start: Figures, temporary: Path) ->
     return figures
 
 
-def _kubeconfig(clusters: Sequence[GeneratedCluster]) -> dict[str, Any]:
+def kubeconfig_of(clusters: Sequence[GeneratedCluster]) -> dict[str, Any]:
     """Return a kubeconfig that names the servers; none of them exists."""
     return {
         "apiVersion": "v1",

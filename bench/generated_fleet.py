@@ -13,7 +13,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 
 from fleetpatch.engine.concurrency import put
 from fleetpatch.engine.survey import ListQuery
-from fleetpatch.engine.writer import JournalWriter, OutcomeWriter, Settled
+from fleetpatch.engine.writer import Ended, JournalWriter, OutcomeWriter
 from fleetpatch.model.answer import Reply
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.ports import Page
@@ -95,7 +95,7 @@ async def settle_all(
     on_settled: Callable[[Target, Settlement], None],
 ) -> None:
     """Claim and settle the pending targets of all clusters, concurrently."""
-    outbox, inbox = anyio.create_memory_object_stream[Settled](1024)
+    outbox, inbox = anyio.create_memory_object_stream[Ended](1024)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(outcomes.run, inbox)
         async with outbox, anyio.create_task_group() as settling:
@@ -107,7 +107,7 @@ async def settle_all(
 async def _settle(
     cluster: str,
     writer: JournalWriter,
-    outbox: MemoryObjectSendStream[Settled],
+    outbox: MemoryObjectSendStream[Ended],
     on_settled: Callable[[Target, Settlement], None],
 ) -> None:
     last = 0
@@ -115,12 +115,12 @@ async def _settle(
         while claimed := await writer.claim(cluster, _CHUNK, None, last):
             last = claimed[-1].id
             for target in claimed:
-                settlement = _settlement(target)
+                settlement = settlement_of(target)
                 on_settled(target, settlement)
-                await put(outbox, (target, settlement))
+                await put(outbox, ((target, settlement),))
 
 
-def _settlement(target: Target) -> Settlement:
+def settlement_of(target: Target) -> Settlement:
     """Return how a target ended: one in a thousand was changed by others."""
     if target.id % 1000 == 0:
         detail = "label bench.example.com/round: planned 1, found 7, wanted 2"

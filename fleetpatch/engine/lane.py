@@ -17,7 +17,7 @@ from fleetpatch.engine.breaker import Breaker
 from fleetpatch.engine.concurrency import EagerReceiver, put
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.engine.writer import LaneJournal, Settled
+from fleetpatch.engine.writer import Ended, LaneJournal
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import Ceilings, Pace
@@ -125,7 +125,7 @@ class Lane:
             for _ in range(more):
                 self._start_worker()
 
-    async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
+    async def run(self, outbox: MemoryObjectSendStream[Ended]) -> None:
         """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
         # The next chunk is claimed while one is in the stream, so that workers do not wait for the
         # disk: four targets for each worker outlast a commit. At least 64, since a commit for a few
@@ -210,7 +210,7 @@ class Lane:
     async def _work(
         self,
         items: MemoryObjectReceiveStream[_WorkItem],
-        outbox: MemoryObjectSendStream[Settled],
+        outbox: MemoryObjectSendStream[Ended],
     ) -> None:
         async with items, outbox:
             async for target, in_doubt in EagerReceiver(items):
@@ -231,7 +231,7 @@ class Lane:
                             self._untouched.append(target)
                     case settlement:
                         self._note_settled(target, settlement)
-                        await put(outbox, (target, settlement))
+                        await put(outbox, ((target, settlement),))
 
     def retried(self, record: RetryRecord) -> None:
         """Count a retry; the breaker may stop the lane."""

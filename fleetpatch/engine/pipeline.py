@@ -14,7 +14,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from fleetpatch.engine.concurrency import unwrapped_group
-from fleetpatch.engine.writer import OutcomeWriter, Settled
+from fleetpatch.engine.writer import Ended, OutcomeWriter
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.pace import Ceilings, Pace
 
@@ -66,7 +66,7 @@ class RunLane(Protocol):
         """Send nothing new; requests in flight are awaited for a bounded time."""
         ...
 
-    async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
+    async def run(self, outbox: MemoryObjectSendStream[Ended]) -> None:
         """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
         ...
 
@@ -76,7 +76,7 @@ async def run(lanes: Sequence[RunLane], writer: OutcomeWriter) -> None:
 
     Raises RunFileError, which cancels all lanes: without a record nothing may be sent.
     """
-    outbox, inbox = anyio.create_memory_object_stream[Settled](_OUTBOX)
+    outbox, inbox = anyio.create_memory_object_stream[Ended](_OUTBOX)
     with unwrapped_group():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run, inbox)

@@ -91,6 +91,8 @@ class JournalWriter:
 
 
 Settled: TypeAlias = tuple[Target, Settlement]
+Ended: TypeAlias = Sequence[Settled]
+"""Targets of one lane that have ended, in that order: one, or those of a worker's report."""
 
 COMMIT_INTERVAL = 0.1
 """Seconds between group commits: ten a second take 2 % of a core, whatever the rate of outcomes."""
@@ -129,11 +131,11 @@ class OutcomeWriter:
         if self._pause is not None:
             self._pause.cancel()
 
-    async def run(self, inbox: MemoryObjectReceiveStream[Settled]) -> None:
+    async def run(self, inbox: MemoryObjectReceiveStream[Ended]) -> None:
         """Record every outcome; returns at the end of the stream."""
         async with inbox:
             async for first in inbox:
-                group = [first, *_ready_items(inbox)]
+                group = [*first, *_ready(inbox)]
                 # The order: a line in the log promises that the outcome is durable.
                 await self._writer.record([settlement for _, settlement in group])
                 self._on_recorded(group)
@@ -152,11 +154,11 @@ class OutcomeWriter:
             self._progress.settled(outcome, count)
 
 
-def _ready_items(inbox: MemoryObjectReceiveStream[Settled]) -> list[Settled]:
+def _ready(inbox: MemoryObjectReceiveStream[Ended]) -> list[Settled]:
     """Return what is in the stream, without waiting."""
     gathered: list[Settled] = []
     while True:
         try:
-            gathered.append(inbox.receive_nowait())
+            gathered.extend(inbox.receive_nowait())
         except (anyio.WouldBlock, anyio.EndOfStream):
             return gathered

@@ -9,6 +9,7 @@ from itertools import islice, zip_longest
 from typing import Any, Final, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from fleetpatch.journal import codec, meta, waves
 from fleetpatch.journal.runfile import RunFile
@@ -107,6 +108,13 @@ def summary(run: RunFile) -> Summary:
             planning=meta.planning(database),
             verification=meta.verification(database),
         )
+
+
+def with_state(run: RunFile, counted: Summary) -> Summary:
+    """Return a summary with the state that the run file has now, if nothing else has changed."""
+    state, cause, cause_code = meta.state(run.database)
+    partly = meta.partly(run.database)
+    return replace(counted, state=state, cause=cause, cause_code=cause_code, partly=partly)
 
 
 def _awaits_promotion(run: RunFile) -> bool:

@@ -74,7 +74,7 @@ OUTCOME_OF = MappingProxyType(
 )
 
 
-class Settlement(msgspec.Struct, frozen=True):
+class Settlement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The result of one target, as the run file records it, once.
 
     - `http_status`: of the last answer; None if there was none.

@@ -73,7 +73,7 @@ class EarlierWrite(msgspec.Struct, frozen=True):
     replaced: Fields
 
 
-class Target(msgspec.Struct, frozen=True):
+class Target(msgspec.Struct, frozen=True, gc=False):
     """One object to be patched, as it was when the run was planned.
 
     - `before`: the value of every field that the patch touches, ABSENT included.

@@ -43,7 +43,7 @@ from fleetpatch.workers.remote_journal import RemoteJournal
 from fleetpatch.workers.right import Right
 from fleetpatch.workers.shard import Shard
 
-_GATHER: Final = 0.2
+_GATHER: Final = 0.4
 """Seconds in which news are gathered for one report, unless they are urgent: a report costs the
 coordinator as much as a hundred outcomes, and it has the reports of all workers."""
 

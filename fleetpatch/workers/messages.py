@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from fleetpatch.model.cause import Cause
-from fleetpatch.model.outcome import Reason
+from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import Ceilings, Pace, PaceCause
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
@@ -60,19 +60,12 @@ class WireTarget(msgspec.Struct, frozen=True, array_like=True):
     computed: str | None = None
 
 
-class WireSettlement(msgspec.Struct, frozen=True, array_like=True):
-    """A settlement; fields are as in the run file."""
+class WireFields(msgspec.Struct, frozen=True, array_like=True):
+    """The fields of the settlement of a target, as in the run file; few settlements have any."""
 
     target: int
-    reason: Reason
-    http_status: int | None
-    attempts: int
-    reads: int
-    elapsed_ms: float
-    resource_version: str | None
-    detail: str
-    replaced: str | None = None
-    wrote: str | None = None
+    replaced: str | None
+    wrote: str | None
 
 
 class WireRetry(msgspec.Struct, frozen=True, array_like=True):
@@ -184,6 +177,7 @@ class RoundEnd(msgspec.Struct, frozen=True):
 class ShardReport(msgspec.Struct, frozen=True):
     """What is new of one shard since the last report, and its state now.
 
+    The `settlements` are without their fields, which are in `fields`.
     `requests` are those sent, by verb, `traffic` those that have ended, and `warnings` those of the
     server, by text. `ended` is set when the lane has ended the round `round`.
     """
@@ -192,7 +186,8 @@ class ShardReport(msgspec.Struct, frozen=True):
     round: int
     in_flight: int
     pace: WirePace
-    settlements: Sequence[WireSettlement] = ()
+    settlements: Sequence[Settlement] = ()
+    fields: Sequence[WireFields] = ()
     retries: Sequence[WireRetry] = ()
     paces: Sequence[tuple[WirePace, WirePace]] = ()
     requests: Mapping[str, int] = {}

@@ -15,7 +15,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from fleetpatch.campaign.running.lanes import Listeners
 from fleetpatch.engine.concurrency import put
 from fleetpatch.engine.shutdown import DRAIN
-from fleetpatch.engine.writer import LaneJournal, Settled
+from fleetpatch.engine.writer import Ended, LaneJournal
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.cause import Cause
@@ -35,7 +35,10 @@ from fleetpatch.workers.messages import (
     RoundEnd,
     ShardReport,
 )
-from fleetpatch.workers.wire import answer_of, retry_of, settlement_of
+from fleetpatch.workers.wire import answer_of, retry_of, with_fields
+
+_TOGETHER: Final = 16
+"""Outcomes that are passed on together, at most: the stream has room for a number of groups."""
 
 _GRACE: Final = 2.0
 """Seconds after `DRAIN` in which a worker that was stopped reports its last outcomes."""
@@ -97,7 +100,7 @@ class RemoteLane:
         self._on_change = on_change
         self._round = 0
         self._is_stopped = False
-        self._outbox: MemoryObjectSendStream[Settled] | None = None
+        self._outbox: MemoryObjectSendStream[Ended] | None = None
         self._over = anyio.Event()
         # Calls of one shard are served one after another: what an old epoch has begun ends before
         # the next epoch reads what is in doubt.
@@ -143,7 +146,7 @@ class RemoteLane:
             self._is_stopped = True
             self._on_change(self)
 
-    async def run(self, outbox: MemoryObjectSendStream[Settled]) -> None:
+    async def run(self, outbox: MemoryObjectSendStream[Ended]) -> None:
         """Have a worker work until no target is pending or the lane is stopped."""
         async with outbox:
             if self._is_stopped:
@@ -208,17 +211,28 @@ class RemoteLane:
         for retry in report.retries:
             if record := retry_of(retry, self._handed_out):
                 self._listeners.retried(record)
-        for one in report.settlements:
-            target = self._handed_out.pop(one.target, None)
-            # A report that was sent twice, or a target of an earlier epoch: the call below waits.
-            if target is not None and self._outbox is not None:
-                settlement = settlement_of(one)
-                self.weight -= 1
-                self._unrecorded += 1
-                self._listeners.settled(target, settlement)
-                await put(self._outbox, (target, settlement))
+        await self._take_ended(report)
         if report.ended is not None and report.round == self._round and self.is_running:
             self._take_end(report.ended, report.epoch)
+
+    async def _take_ended(self, report: ShardReport) -> None:
+        if self._outbox is None:
+            return
+        fields = {one.target: one for one in report.fields}
+        # A report that was sent twice, or a target of an earlier epoch, has nothing handed out.
+        ended = [
+            (target, with_fields(one, fields.get(one.target)) if fields else one)
+            for one in report.settlements
+            if (target := self._handed_out.pop(one.target, None)) is not None
+        ]
+        self.weight -= len(ended)
+        self._unrecorded += len(ended)
+        # All are counted before the coordinator answers, and so before anything more is sent.
+        self._listeners.reported(ended)
+        for number in range(0, len(ended), _TOGETHER):
+            # While it waits the lane may be given up, with the outcomes that are left in doubt.
+            if self._outbox is not None:
+                await put(self._outbox, ended[number : number + _TOGETHER])
 
     def _take_end(self, ended: RoundEnd, epoch: Epoch) -> None:
         if epoch != self.epoch:

@@ -14,7 +14,7 @@ from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.concurrency import EagerReceiver, unwrapped_group
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.engine.writer import Settled
+from fleetpatch.engine.writer import Ended
 from fleetpatch.errors import CredentialsError, FleetpatchError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.cause import Cause, CauseCode
@@ -26,13 +26,13 @@ from fleetpatch.workers.messages import (
     Order,
     RoundEnd,
     ShardReport,
+    WireFields,
     WirePace,
     WireRetry,
-    WireSettlement,
 )
 from fleetpatch.workers.remote_journal import ShardLostError
 from fleetpatch.workers.right import Right
-from fleetpatch.workers.wire import wire_retry, wire_settlement
+from fleetpatch.workers.wire import wire_fields, wire_retry, without_fields
 
 _OUTBOX: Final = 1024
 _UNREPORTED: Final = 4096
@@ -56,7 +56,8 @@ class Shard:
         self._lane: Lane | None = None
         self._server: ApiServer | None = None
         self._is_interrupted = False
-        self._settlements: list[WireSettlement] = []
+        self._settlements: list[Settlement] = []
+        self._fields: list[WireFields] = []
         self._retries: list[WireRetry] = []
         self._paces: list[tuple[WirePace, WirePace]] = []
         self._taken = anyio.Event()
@@ -92,7 +93,7 @@ class Shard:
                     rechecks_of(run) as rechecks,
                 ):
                     self._server = servers[0]
-                    listeners = Listeners(self._settled, self._retried, self._paced)
+                    listeners = Listeners(self._settled, _ignore, self._retried, self._paced)
                     self._lane = lane_of(
                         run,
                         servers[0],
@@ -117,7 +118,7 @@ class Shard:
             await self._changed.wait()
         self._round, self._ended = self._order.round, None
         lane.last = self._order.last
-        outbox, inbox = anyio.create_memory_object_stream[Settled](_OUTBOX)
+        outbox, inbox = anyio.create_memory_object_stream[Ended](_OUTBOX)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._gather, inbox)
             await lane.run(outbox)
@@ -137,14 +138,23 @@ class Shard:
         self._round, self._ended = self._order.round, ended
         self._on_news(True)
 
-    async def _gather(self, inbox: MemoryObjectReceiveStream[Settled]) -> None:
+    async def _gather(self, inbox: MemoryObjectReceiveStream[Ended]) -> None:
         async with inbox:
-            async for _, settlement in EagerReceiver(inbox):
-                self._settlements.append(wire_settlement(settlement))
-                self._on_news(settlement.outcome is Outcome.FAILED)
+            async for ended in EagerReceiver(inbox):
+                for _, settlement in ended:
+                    self._note_settled(settlement)
                 while len(self._settlements) >= _UNREPORTED:
                     self._taken = anyio.Event()
                     await self._taken.wait()
+
+    def _note_settled(self, settlement: Settlement) -> None:
+        fields = wire_fields(settlement)
+        if fields is None:
+            self._settlements.append(settlement)
+        else:
+            self._settlements.append(without_fields(settlement))
+            self._fields.append(fields)
+        self._on_news(settlement.outcome is Outcome.FAILED)
 
     def _settled(self, _target: Target, _settlement: Settlement) -> None:
         """Do nothing: the settlement is reported when the lane passes it on."""
@@ -170,6 +180,7 @@ class Shard:
             lane.in_flight if lane else 0,
             WirePace.of(lane.pace if lane else nothing, self._run.clock.monotonic()),
             self._settlements,
+            self._fields,
             self._retries,
             self._paces,
             requests - self._counted,
@@ -178,6 +189,10 @@ class Shard:
             traffic - self._traffic,
         )
         self._counted, self._warned, self._traffic = requests, warned, traffic
-        self._settlements, self._retries, self._paces = [], [], []
+        self._settlements, self._fields, self._retries, self._paces = [], [], [], []
         self._taken.set()
         return report
+
+
+def _ignore(_ended: Ended) -> None:
+    """Do nothing: only a coordinator has reports."""

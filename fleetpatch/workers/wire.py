@@ -5,13 +5,15 @@ Fields are encoded as in the run file: they have tuples as keys, and values that
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.journal.codec import fields_of, text_of
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
-from fleetpatch.workers.messages import Answer, WireRetry, WireSettlement, WireTarget
+from fleetpatch.workers.messages import Answer, WireFields, WireRetry, WireTarget
 
 
 def answer_of(call: int, targets: Sequence[Target]) -> Answer:
@@ -19,6 +21,8 @@ def answer_of(call: int, targets: Sequence[Target]) -> Answer:
     positions: dict[Resource, int] = {}
     resources: list[Resource] = []
     wired = []
+    # Targets with the same fields share one mapping, which is encoded once.
+    texts: dict[int, str] = {}
     for target in targets:
         position = positions.get(target.resource)
         if position is None:
@@ -33,7 +37,8 @@ def answer_of(call: int, targets: Sequence[Target]) -> Answer:
                 target.name,
                 target.uid,
                 target.resource_version,
-                text_of(target.before),
+                texts.get(id(target.before))
+                or texts.setdefault(id(target.before), text_of(target.before)),
                 tuple(target.blocks),
                 _text(target.wanted),
                 None if earlier is None else text_of(earlier.wrote),
@@ -71,36 +76,23 @@ def targets_of(cluster: str, answer: Answer, known: dict[Resource, Resource]) ->
     ]
 
 
-def wire_settlement(one: Settlement) -> WireSettlement:
-    """Convert the settlement of a target."""
-    return WireSettlement(
-        one.target,
-        one.reason,
-        one.http_status,
-        one.attempts,
-        one.reads,
-        one.elapsed_ms,
-        one.resource_version,
-        one.detail,
-        _text(one.replaced),
-        _text(one.wrote),
-    )
+def wire_fields(one: Settlement) -> WireFields | None:
+    """Convert the fields of a settlement; None if it has none, as most have."""
+    if one.replaced is None and one.wrote is None:
+        return None
+    return WireFields(one.target, _text(one.replaced), _text(one.wrote))
 
 
-def settlement_of(one: WireSettlement) -> Settlement:
-    """Convert back what `wire_settlement` made."""
-    return Settlement(
-        TargetId(one.target),
-        one.reason,
-        one.http_status,
-        one.attempts,
-        one.reads,
-        one.elapsed_ms,
-        one.resource_version,
-        one.detail,
-        _fields(one.replaced),
-        _fields(one.wrote),
-    )
+def without_fields(one: Settlement) -> Settlement:
+    """Return a settlement without what `wire_fields` converts."""
+    return replace(one, replaced=None, wrote=None)
+
+
+def with_fields(one: Settlement, fields: WireFields | None) -> Settlement:
+    """Return a settlement with the fields that were sent beside it."""
+    if fields is None:
+        return one
+    return replace(one, replaced=_fields(fields.replaced), wrote=_fields(fields.wrote))
 
 
 def wire_retry(one: RetryRecord) -> WireRetry:

@@ -60,6 +60,30 @@ class Watched:
             self.limits.retried(RetryRecord(TARGET, 1, status, verdict, "busy", 0.1), self.requests)
 
 
+def test_failures_that_a_worker_reports_together_are_all_counted() -> None:
+    watched = Watched(limits={"maxFailures": 1})
+    reasons = (Reason.PATCHED, Reason.REJECTED, Reason.DRIFTED, Reason.REJECTED, Reason.FORBIDDEN)
+
+    watched.limits.all_settled([(TARGET, Settlement(TargetId(1), one)) for one in reasons])
+
+    (halt,) = watched.causes
+    assert halt.text.startswith("2 targets failed")
+    assert "1 of these ended while the run was stopping" in str(watched.limits.halted)
+
+
+def test_a_report_without_failures_counts_the_requests_without_an_answer() -> None:
+    together, alone = Watched(requests=100), Watched(requests=100)
+    for watched in (together, alone):
+        watched.retry(100, Verdict.IN_DOUBT, None)
+
+    together.limits.all_settled([(TARGET, Settlement(TargetId(1), Reason.PATCHED, 200))])
+    alone.limits.settled(TARGET, Settlement(TargetId(1), Reason.PATCHED, 200))
+    for watched in (together, alone):
+        watched.retry(1)
+
+    assert together.texts == alone.texts != []
+
+
 @pytest.mark.parametrize(("limit", "allowed"), [(0, 0), (3, 3), ("1%", 2), ("50%", 100)])
 def test_one_failure_more_than_allowed_halts(limit: int | str, allowed: int) -> None:
     watched = Watched(limits={"maxFailures": limit})

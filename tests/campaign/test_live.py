@@ -79,6 +79,25 @@ async def test_counts_begin_with_those_of_the_run_file() -> None:
     assert summary.by_cluster["prod-a"] == summary.by_namespace["team-a"] == summary.tally
 
 
+async def test_targets_that_a_worker_reports_together_count_as_those_that_end_one_by_one() -> None:
+    ended = [
+        (a_target(name, resource=kind), Settlement(TargetId(1), reason, 200, detail=name))
+        for name, kind, reason in (
+            ("etl-1", JOBS, Reason.PATCHED),
+            ("etl-2", TFJOBS, Reason.REJECTED),
+            ("etl-3", JOBS, Reason.PATCHED),
+            ("etl-4", JOBS, Reason.REJECTED),
+        )
+    ]
+    together, alone = Session(), Session()
+
+    together.counts.all_ended(ended)
+    for target, settlement in ended:
+        alone.counts.ended(target, settlement)
+
+    assert together.counts.report() == alone.counts.report()
+
+
 async def test_targets_are_counted_by_their_kind() -> None:
     tfjobs = Tally(pending=3)
     base = at_the_start()

@@ -7,8 +7,10 @@ from typing import TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from fleetpatch.model.outcome import Reason
+from fleetpatch.campaign.running.lanes import Listeners
+from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import PaceCause
+from fleetpatch.model.target import TargetId
 from fleetpatch.workers.channel import DisconnectedError
 from fleetpatch.workers.messages import (
     Answer,
@@ -28,12 +30,16 @@ from fleetpatch.workers.messages import (
     ShardReport,
     Welcome,
     WirePace,
-    WireSettlement,
     decode_from_coordinator,
     encode,
 )
 
 T = TypeVar("T")
+IGNORING = Listeners(
+    lambda *_one: None, lambda _ended: None, lambda _record: None, lambda *_paces: None
+)
+"""Listeners of a lane whose session does not matter."""
+
 PACE = WirePace(4, None, PaceCause.WORK)
 
 
@@ -126,7 +132,7 @@ class ScriptedWorker:
         reason: Reason = Reason.PATCHED,
     ) -> Orders:
         """Report that targets have ended; return the orders that answer it."""
-        settled = [WireSettlement(one, reason, 200, 1, 0, 1.0, "11", "") for one in targets]
+        settled = [Settlement(TargetId(one), reason, 200, 1, 0, 1.0, "11", "") for one in targets]
         shard = ShardReport(epoch, 1, 0, PACE, settled, ended=ended)
         self._sent += 1
         await self.send(Report(sequence, self._sent, (shard,)))

@@ -13,7 +13,7 @@ import anyio
 from fleetpatch.campaign.running.lanes import Listeners
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine import pipeline
-from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
+from fleetpatch.engine.writer import Ended, JournalWriter, OutcomeWriter
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.pace import Ceilings
@@ -60,7 +60,7 @@ class Home:
             RemoteLane(
                 RemoteRunCluster(ClusterInfo(name, f"https://{name}"), FoundCluster(name)),
                 self._writer,
-                Listeners(self._note, lambda _record: None, lambda *_paces: None),
+                Listeners(_never, self._note, lambda _record: None, lambda *_paces: None),
                 Ceilings(None, 1, 4, adaptive=True),
                 self.clock,
                 weight,
@@ -108,8 +108,12 @@ class Home:
         """Return the workers that lost their shards."""
         return [line["worker"] for line in self.events.lines if line["event"] == "worker.lost"]
 
-    def _note(self, _target: Target, settlement: Settlement) -> None:
-        self.settled.append(settlement.target)
+    def _note(self, ended: Ended) -> None:
+        self.settled += [settlement.target for _, settlement in ended]
+
+
+def _never(_target: Target, _settlement: Settlement) -> None:
+    raise AssertionError("only lanes of this process settle targets one at a time")
 
 
 class StuckChannel:

@@ -10,22 +10,20 @@ from collections.abc import Sequence
 import anyio
 from anyio.lowlevel import checkpoint
 
-from fleetpatch.campaign.running.lanes import Listeners
-from fleetpatch.engine.writer import Settled
-from fleetpatch.model.outcome import Reason
+from fleetpatch.engine.writer import Ended
+from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.run import ClusterInfo
-from fleetpatch.model.target import Target
+from fleetpatch.model.target import Target, TargetId
 from fleetpatch.workers.messages import (
     Claim,
     FoundCluster,
     InDoubt,
     ShardReport,
-    WireSettlement,
 )
 from fleetpatch.workers.remote_lane import RemoteLane, RemoteRunCluster
 from tests.fakes import VirtualClock, seen_job, target_with
-from tests.workers.memory_channel import PACE, ids
+from tests.workers.memory_channel import IGNORING, PACE, ids
 
 TARGET = target_with(seen_job(), {}, number=1)
 
@@ -55,7 +53,7 @@ def lane_with(journal: SlowJournal) -> RemoteLane:
     return RemoteLane(
         RemoteRunCluster(ClusterInfo("prod-a", "https://a"), FoundCluster("prod-a")),
         journal,
-        Listeners(lambda *_one: None, lambda _record: None, lambda *_paces: None),
+        IGNORING,
         Ceilings(None, 1, 4, adaptive=True),
         VirtualClock(),
         1,
@@ -66,7 +64,7 @@ def lane_with(journal: SlowJournal) -> RemoteLane:
 async def test_a_claim_that_ends_after_the_shard_was_given_to_another_worker_is_released() -> None:
     journal = SlowJournal()
     lane = lane_with(journal)
-    outbox, inbox = anyio.create_memory_object_stream[Settled](math.inf)
+    outbox, inbox = anyio.create_memory_object_stream[Ended](math.inf)
     refused: list[bool] = []
 
     async def claim() -> None:
@@ -93,7 +91,7 @@ async def test_targets_in_doubt_are_read_only_when_reported_outcomes_are_recorde
     journal = SlowJournal()
     journal.let.set()
     lane = lane_with(journal)
-    outbox, inbox = anyio.create_memory_object_stream[Settled](math.inf)
+    outbox, inbox = anyio.create_memory_object_stream[Ended](math.inf)
     answered: list[bool] = []
 
     async def read() -> None:
@@ -105,7 +103,7 @@ async def test_targets_in_doubt_are_read_only_when_reported_outcomes_are_recorde
             await checkpoint()
             lane.begin(1)
             await lane.answer(Claim(1, 1, 10, None, 0))
-            settled = WireSettlement(1, Reason.PATCHED, 200, 1, 0, 1.0, "11", "")
+            settled = Settlement(TargetId(1), Reason.PATCHED, 200, 1, 0, 1.0, "11", "")
             await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
             lane.begin(2)
             tasks.start_soon(read)

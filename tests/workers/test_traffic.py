@@ -6,7 +6,6 @@ cluster's load. Left out: how requests are counted (tests/kube/test_traffic.py).
 
 from typing import Any
 
-from fleetpatch.campaign.running.lanes import Listeners
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.kube.client import ApiServer
@@ -24,6 +23,7 @@ from fleetpatch.workers.shard import Shard
 from tests.fakes import FakeJournal, FakeProgress, VirtualClock
 from tests.plans import plan_from
 from tests.report.samples import a_summary, a_target
+from tests.workers.memory_channel import IGNORING
 
 PACE = WirePace(4, 50.0, PaceCause.LATENCY)
 CEILINGS = Ceilings(None, 1, 4, adaptive=True)
@@ -35,9 +35,8 @@ BOTH = Traffic({("patch", "200"): 4, ("patch", "429"): 2}, {4: 4, 9: 2}, 0.75)
 def a_lane() -> tuple[RemoteRunCluster, RemoteLane]:
     cluster = RemoteRunCluster(ClusterInfo("prod-a", "https://a"), FoundCluster("prod-a"))
     journal: Any = FakeJournal([])
-    listeners = Listeners(lambda *_one: None, lambda _record: None, lambda *_paces: None)
     lane = RemoteLane(
-        cluster, journal, listeners, CEILINGS, VirtualClock(), 1, lambda _changed: None
+        cluster, journal, IGNORING, CEILINGS, VirtualClock(), 1, lambda _changed: None
     )
     return cluster, lane
 

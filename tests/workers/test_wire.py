@@ -14,14 +14,15 @@ from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
 from fleetpatch.rules.answers.verdicts import Verdict
-from fleetpatch.workers.messages import Answer, decode_from_coordinator, encode
+from fleetpatch.workers.messages import Answer, WireFields, decode_from_coordinator, encode
 from fleetpatch.workers.wire import (
     answer_of,
     retry_of,
-    settlement_of,
     targets_of,
+    wire_fields,
     wire_retry,
-    wire_settlement,
+    with_fields,
+    without_fields,
 )
 
 JOBS = Resource("batch", "v1", "jobs", "Job", "job", ("j",))
@@ -84,12 +85,19 @@ def test_a_target_without_optional_fields_arrives() -> None:
 
 def test_every_field_of_a_settlement_arrives() -> None:
     assert without_defaults(SETTLEMENT)
-    wired = wire_settlement(SETTLEMENT)
+    sent = without_fields(SETTLEMENT), wire_fields(SETTLEMENT)
 
-    assert (
-        settlement_of(msgspec.msgpack.decode(msgspec.msgpack.encode(wired), type=type(wired)))
-        == SETTLEMENT
+    one, fields = msgspec.msgpack.decode(
+        msgspec.msgpack.encode(sent), type=tuple[Settlement, WireFields]
     )
+    assert with_fields(one, fields) == SETTLEMENT
+
+
+def test_a_settlement_without_fields_is_sent_alone() -> None:
+    plain = without_fields(SETTLEMENT)
+
+    assert wire_fields(plain) is None
+    assert with_fields(plain, None) is plain
 
 
 def test_every_field_of_a_retry_arrives() -> None:

@@ -48,10 +48,11 @@ async def undo(
 
 async def _settle_doubtful(journal: RunFile, settings: Settings) -> None:
     """Settle the targets in doubt by reading them. Raises Refused if some cannot be read."""
-    if not queries.summary(journal).tally.in_doubt:
+    summary = queries.summary(journal)
+    if not summary.tally.in_doubt:
         return
     with open_log_of(journal.path, journal.info.run, settings) as log:
-        summary = await Session(journal, settings, log, Stop(), read_only=True).run()
+        summary = await Session(journal, summary, settings, log, Stop(), read_only=True).run()
     if summary.tally.in_doubt:
         raise Refused(
             f"{journal.path}: {summary.tally.in_doubt} targets may have been changed and cannot be "

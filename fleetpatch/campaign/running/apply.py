@@ -111,7 +111,7 @@ async def apply(
             noted_in_undone(journal, settings),
             open_log_of(run_file, journal.info.run, settings) as log,
         ):
-            return await Session(journal, settings, log, stop or Stop(), options).run()
+            return await Session(journal, summary, settings, log, stop or Stop(), options).run()
 
 
 def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:

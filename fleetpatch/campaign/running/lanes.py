@@ -14,7 +14,7 @@ from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.policy import PatchContext
 from fleetpatch.engine.retry import ClusterPatcher
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.engine.writer import LaneJournal
+from fleetpatch.engine.writer import Ended, LaneJournal
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.outcome import Settlement
@@ -41,10 +41,12 @@ class Guard(Protocol):
 class Listeners(msgspec.Struct, frozen=True):
     """The calls of lanes to their session, before anything else is sent.
 
-    `paced` is called with the cluster, and its reported and new pace.
+    `reported` takes what a worker has reported together, in place of `settled`. `paced` is called
+    with the cluster, and its reported and new pace.
     """
 
     settled: Callable[[Target, Settlement], None]
+    reported: Callable[[Ended], None]
     retried: Callable[[RetryRecord], None]
     paced: Callable[[str, Pace, Pace], None]
 

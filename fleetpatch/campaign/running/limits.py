@@ -13,8 +13,9 @@ import msgspec
 from fleetpatch.campaign.running.lanes import RunCluster
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.clock import sleep_monotonic
+from fleetpatch.engine.writer import Ended
 from fleetpatch.model.cause import Cause, CauseCode
-from fleetpatch.model.outcome import Outcome, Reason, Settlement
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import LimitsSection
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import Tally, Usage
@@ -80,6 +81,13 @@ class RunLimits(msgspec.Struct):
         if (halted := self.halted) and not self._is_over:
             self._is_over = True
             self.stop(halted)
+
+    def all_settled(self, ended: Ended) -> None:
+        """Count the failures of targets that a worker has reported together."""
+        # What counts nothing is most of them.
+        if self._unanswered or any(OUTCOME_OF[one.reason] is Outcome.FAILED for _, one in ended):
+            for target, settlement in ended:
+                self.settled(target, settlement)
 
     def retried(self, record: RetryRecord, sent: int) -> None:
         """Count a retry; more than the budget allows for `sent` requests pauses the run."""

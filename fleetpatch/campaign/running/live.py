@@ -9,6 +9,7 @@ thousands. The run file stays the evidence: a session that has ended is summariz
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Final, TypeAlias
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from fleetpatch.campaign.running.lanes import RunCluster
 from fleetpatch.campaign.settings import NoMonitor
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.pipeline import RunLane
+from fleetpatch.engine.writer import Ended
 from fleetpatch.model.live import ClusterLoad, Live, Report, Sample, Wave, WorkerLoad
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import Plan
@@ -52,6 +54,12 @@ class _Ended:
         """Count a target; `fold` adds it to the other counts."""
         self.total += 1
         self._new[cell] += 1
+
+    def add_all(self, cells: Iterable[_Cell]) -> None:
+        """Count targets together, which costs less than one at a time."""
+        counts = Counter(cells)
+        self.total += counts.total()
+        self._new.update(counts)
 
     def fold(self) -> None:
         """Add up what is new. Once a second, since it costs more than `add`."""
@@ -127,11 +135,22 @@ class LiveCounts:
         """Count a target that has ended."""
         if self._began_at is None:
             self._began_at = self.clock.wall()
-        reason = settlement.reason
-        cell = (target.cluster, target.resource.name, target.namespace, reason)
-        self._ended.add(cell)
-        if reason not in self._samples:
-            self._samples[reason] = Sample(*cell[:3], target.name, settlement.detail)
+        self._ended.add(_cell(target, settlement))
+        if settlement.reason not in self._samples:
+            self._keep_sample(target, settlement)
+
+    def all_ended(self, ended: Ended) -> None:
+        """Count targets that a worker has reported together."""
+        if self._began_at is None:
+            self._began_at = self.clock.wall()
+        self._ended.add_all(starmap(_cell, ended))
+        for target, settlement in ended:
+            if settlement.reason not in self._samples:
+                self._keep_sample(target, settlement)
+
+    def _keep_sample(self, target: Target, settlement: Settlement) -> None:
+        cluster, kind, namespace, reason = _cell(target, settlement)
+        self._samples[reason] = Sample(cluster, kind, namespace, target.name, settlement.detail)
 
     def attempt_retried(self, record: RetryRecord) -> None:
         """Count an attempt that will be repeated."""
@@ -284,6 +303,10 @@ class LiveCounts:
             replace(waves[number], open=this),
             *waves[number + 1 :],
         )
+
+
+def _cell(target: Target, settlement: Settlement) -> _Cell:
+    return target.cluster, target.resource.name, target.namespace, settlement.reason
 
 
 def _raised(tally: Tally, new: Iterable[tuple[Standing, int]]) -> Tally:

@@ -37,7 +37,7 @@ from fleetpatch.engine.lease import LeaseHolder
 from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.window import WindowGuard
-from fleetpatch.engine.writer import JournalWriter, OutcomeWriter
+from fleetpatch.engine.writer import Ended, JournalWriter, OutcomeWriter
 from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.journal import queries, sessions, tables
 from fleetpatch.journal.runfile import RunFile
@@ -54,12 +54,14 @@ from fleetpatch.rules.running.run_state import LEFT_OPEN, final_state
 class Session:
     """One session of a run: patches its open targets, until none is left or it is stopped.
 
-    With `read_only` nothing is sent: targets that an earlier session left in doubt are read.
+    `summary` is that of the run file now. With `read_only` nothing is sent: targets that an earlier
+    session left in doubt are read.
     """
 
     def __init__(
         self,
         journal: RunFile,
+        summary: Summary,
         settings: Settings,
         log: Events,
         stop: Stop,
@@ -79,7 +81,8 @@ class Session:
         # Ends what the session waits for outside of its lanes: the window, a wave's pause or check.
         self._shutdown = Shutdown(settings.clock)
         stop.listen(lambda _cause: self._shutdown.request())
-        summary = queries.summary(journal)
+        # The reason of the run may be newer than the summary.
+        summary = replace(summary, info=journal.info)
         self._limits = RunLimits(
             self._plan.retry.budget,
             None if journal.info.undo_of else self._plan.limits,
@@ -250,6 +253,10 @@ class Session:
             self._limits.settled(target, settlement)
             self._counts.ended(target, settlement)
 
+        def reported(ended: Ended) -> None:
+            self._limits.all_settled(ended)
+            self._counts.all_ended(ended)
+
         def retried(record: RetryRecord) -> None:
             self._settings.progress.retried()
             self._counts.attempt_retried(record)
@@ -257,7 +264,7 @@ class Session:
             self._limits.retried(record, meter.requests)
 
         shown = pace_shown(self._settings, self._log, lambda: self._pace)
-        return Listeners(settled, retried, shown)
+        return Listeners(settled, reported, retried, shown)
 
     async def _patch_all(
         self, lanes: Sequence[RunLane], fleet: SessionFleet, meter: UsageMeter
@@ -270,7 +277,7 @@ class Session:
         if not self._read_only:
             self._number = sessions.begin(journal, self._settings.clock.wall(), whoami())
         log_start(self._log, journal.info, fleet.clusters)
-        log_server_warnings(self._log, fleet.clusters, known=queries.summary(journal).warnings)
+        log_server_warnings(self._log, fleet.clusters, known=self._counts.base.warnings)
         if crashed:
             log_latest_outcomes(self._log, journal)
         journal.new_usage, journal.new_warnings = meter.new_usage, meter.new_warnings
@@ -374,7 +381,9 @@ class Session:
         self, causes: Sequence[Cause], *, partly: bool = False, state: RunState = RunState.PAUSED
     ) -> Summary:
         """Record how the session ended; `state` is used if the run can be resumed."""
-        tally, was = queries.summary(self._journal).tally, self._journal.state
+        # Counted once: each count reads all targets.
+        counted, was = queries.summary(self._journal), self._journal.state
+        tally = counted.tally
         # Cancelled after its last target has ended, the run is finished all the same.
         cancelled = self._steering.cancelled if tally.open else None
         info = self._journal.info
@@ -396,6 +405,6 @@ class Session:
         if not (self._read_only and ended is RunState.PAUSED and was is RunState.HALTED):
             now = self._settings.clock.wall()
             sessions.end(self._journal, self._number, now, ended, cause, partly=partly)
-        summary = queries.summary(self._journal)
+        summary = queries.with_state(self._journal, counted)
         events.run_finished(self._log, summary)
         return summary
