@@ -9,6 +9,7 @@ private.
 | `await expand(plan)` | expands it into targets; returns the summary of a new run |
 | `await apply(run_file)` | carries a run out, or goes on with it; returns its summary |
 | `await undo(run_file)` | plans the undo of a run; returns the summary of a new run |
+| `await verify(run_file)` | reads its objects again, and keeps what it found; returns its summary |
 | `summarize(run_file)` | returns the summary of a run file |
 | `Settings`, `Stop` | where state is kept; how to end a run early |
 | `Cause`, `CauseCode` | why a run ended early: a code and a line for people |
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from fleetpatch.campaign.planning.undo import undo
     from fleetpatch.campaign.running.apply import apply
     from fleetpatch.campaign.settings import Settings, Stop
+    from fleetpatch.campaign.verify_run import verify
     from fleetpatch.campaign.view import summarize
     from fleetpatch.model.cause import Cause, CauseCode
     from fleetpatch.model.plan.load import load_plan
@@ -44,6 +46,7 @@ __all__ = [
     "load_plan",
     "summarize",
     "undo",
+    "verify",
 ]
 
 _HOMES = {
@@ -56,6 +59,7 @@ _HOMES = {
     "load_plan": "fleetpatch.model.plan.load",
     "summarize": "fleetpatch.campaign.view",
     "undo": "fleetpatch.campaign.planning.undo",
+    "verify": "fleetpatch.campaign.verify_run",
 }
 
 

@@ -18,7 +18,7 @@ from fleetpatch.journal.unread import ObjectId
 from fleetpatch.model.run import Summary
 
 
-async def verify_run(
+async def verify(
     run_file: Path | str,
     settings: Settings | None = None,
     *,

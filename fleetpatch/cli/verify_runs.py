@@ -10,7 +10,7 @@ import typer
 from msgspec.structs import replace
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.campaign.verify_run import changed_objects, verify_run
+from fleetpatch.campaign.verify_run import changed_objects, verify
 from fleetpatch.cli.event_loop import run
 from fleetpatch.cli.options import Output
 from fleetpatch.errors import Exit
@@ -39,7 +39,7 @@ def verify_runs(paths: Sequence[Path], settings: Settings, output: Output) -> Ex
 
 def _verify(path: Path, settings: Settings, newer: Collection[ObjectId]) -> Summary:
     with watch_planning(sys.stderr) as progress:
-        work = partial(verify_run, path, replace(settings, progress=progress), left_out=newer)
+        work = partial(verify, path, replace(settings, progress=progress), left_out=newer)
         return run(work)
 
 

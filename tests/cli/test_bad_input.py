@@ -86,7 +86,7 @@ WORDS = [
     ("label jobs.batch a=1 -A -l app=nix", r"does not match any object; check its names"),
     ("label jobs.batch a=1 -n nix-* -l app=etl", r"no namespace matches"),
     ("label jobs a=1 -A -l app=etl", r"KINDS: .*'jobs' is ambiguous; write one of these: jobs\.b"),
-    ("label deployments a=1 -A -l app=etl", r"KINDS: on cluster \S+ 'deployments' is not served"),
+    ("label daemonsets a=1 -A -l app=etl", r"KINDS: on cluster \S+ 'daemonsets' is not served"),
     (f"{LABEL} --concurrency 0", r"'--concurrency': must be greater"),
     (f"{LABEL} --run-file good.yaml", r"good\.yaml exists already"),
     (LABEL, r"there is no terminal to ask on; use --yes"),

@@ -26,6 +26,7 @@ def test_it_prints_its_address_in_one_line_and_serves_discovery(tool: Tool) -> N
         assert server.kubeconfig.stat().st_mode & 0o077 == 0
         groups = server.client.request("GET", "/apis").body["groups"]
         assert {group["name"] for group in groups} == {
+            "apps",
             "jobset.x-k8s.io",
             "batch",
             "batch.volcano.sh",

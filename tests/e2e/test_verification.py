@@ -3,9 +3,9 @@
 Covered, on the sandbox: each result with the manager and the time, an object that the selector does
 not match any more, many of them, undos, campaigns, what is refused, a live run, a cluster that
 does not answer, status, targets and log. On a real API server: a second writer that puts every
-tenth object back, plans of each patch type.
+tenth object back.
 Left out: `verify` in a plan (test_verifying_plans.py), which values hold in every case
-(tests/rules/answers/test_verification.py), workers (tests/workers/test_runs.py).
+(tests/rules/answers/test_verification.py), workers (tests/workers/test_verification.py).
 """
 
 import json
@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from fleetpatch.journal import flock
-from tests.e2e.rivals import Jobs
+from tests.control_plane import JOB_KINDS, ControlPlane
+from tests.e2e.rivals import MERGE, Jobs
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
@@ -226,6 +227,33 @@ def test_of_a_campaign_each_object_counts_for_its_latest_run(tool: Tool, jobs: J
     found = [json.loads(line) for line in ended.out.splitlines()]
     assert [one["run"] for one in found] == [second, first]
     assert [results(one) for one in found] == [{"holds": 1}, {"holds": 4, "reverted": 1}]
+
+
+@pytest.mark.control_plane
+def test_on_a_real_server_a_second_writer_that_puts_every_tenth_object_back_is_named(
+    control_plane: ControlPlane, tool: Tool
+) -> None:
+    assert tool.kubeconfig is not None
+    control_plane.kubeconfig(tool.kubeconfig)
+    space = control_plane.namespace()
+    names = control_plane.create_jobs(120, space, labels=lambda n: {"app": "etl", "team": f"t{n}"})
+    block = {**BLOCK, "namespaces": [space]}
+    run = applied(tool, plan("paint", block, patch={"labels": {"team": "red", "app": "done"}}))
+    kind = JOB_KINDS["jobs.batch"]
+    for number, name in list(enumerate(names))[::10]:
+        path = f"{kind.path(space, name)}?fieldManager=gitops"
+        body = {"metadata": {"labels": {"team": f"t{number}"}}}
+        assert control_plane.request("PATCH", path, body, MERGE).status == 200
+
+    found = verified(tool, run, 3)
+
+    assert results(found) == {"holds": 108, "reverted": 12}
+    assert {one["name"] for one in found["objects"]} == set(names[::10])
+    owners = {one["manager"] for one in found["objects"]}
+    assert owners == {"gitops"}
+    assert all(one["since"] for one in found["objects"])
+    counted = {one["manager"]: one["count"] for one in found["verification"]["managers"]}
+    assert counted == {"fleetpatch": 108, "gitops": 12}
 
 
 def test_a_run_that_changed_nothing_is_refused(tool: Tool, jobs: Jobs) -> None:

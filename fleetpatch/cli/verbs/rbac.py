@@ -34,8 +34,9 @@ def command(
 ) -> None:
     """Print the least rights that a plan needs, as roles.
 
-    They are manifests for `kubectl apply -f -`, and enough for plan, apply, resume and undo. A
-    comment says what each rule is for. The cluster is only asked for the kinds that it serves.
+    They are manifests for `kubectl apply -f -`, and enough for plan, apply, resume, verify and
+    undo. A comment says what each rule is for. The cluster is only asked for the kinds that it
+    serves.
     """
     load_libraries()
 

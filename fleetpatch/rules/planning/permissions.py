@@ -23,7 +23,7 @@ _JOBS = ("batch", "jobs")
 _CRON_JOBS = ("batch", "cronjobs")
 _LEASES = ("coordination.k8s.io", "leases")
 
-_FIND = "list finds the objects"
+_FIND = "list finds and verifies the objects"
 _CHANGE = "get reads an object after a conflict or a lost answer; patch changes it"
 
 

@@ -48,8 +48,8 @@ def test_objects_are_listed_read_and_patched_in_all_namespaces() -> None:
     assert (one.group, one.plural, one.verbs, one.namespace) == ("batch", "jobs", ALL, "")
     [reason] = one.reasons
     assert reason == (
-        "targets[0]: list finds the objects; get reads an object after a conflict or a lost answer;"
-        " patch changes it"
+        "targets[0]: list finds and verifies the objects;"
+        " get reads an object after a conflict or a lost answer; patch changes it"
     )
 
 
