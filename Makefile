@@ -34,6 +34,7 @@ demo: $(READY)  ## the whole story on an embedded API server, in under a minute 
 test: $(READY)  ## all tests (ARGS="-k survey" narrows them)
 ifdef CI
 	@scripts/control-plane --build >/dev/null
+	@scripts/browser --build >/dev/null
 	@scripts/monitoring --build >/dev/null
 endif
 	@$(BIN)/pytest $(PYTEST_PARALLEL) $(ARGS)

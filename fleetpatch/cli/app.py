@@ -31,6 +31,7 @@ VERBS = MappingProxyType(
         "runs": "List the runs, newest first.",
         "forget": "Remove the run files and logs of runs that are over.",
         "targets": "List the targets of a run.",
+        "report": "Show what a run or a plan's runs did, as a page, Markdown, JSON or CSV.",
         "label": "Set and remove labels on many objects.",
         "annotate": "Set and remove annotations on many objects.",
         "rbac": "Print the least rights that a plan needs, as roles.",

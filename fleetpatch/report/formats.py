@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -38,11 +40,26 @@ def yaml_lines(value: Json) -> Iterator[str]:
     yield from text.getvalue().splitlines()
 
 
-def csv_lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """Yield the header and the rows (RFC 4180). Line ends in cells become blanks."""
+def csv_lines(
+    header: Sequence[str], rows: Iterable[Sequence[object]], *, inert: bool = False
+) -> Iterator[str]:
+    """Yield the header and the rows (RFC 4180). Line ends in cells become blanks.
+
+    With `inert` a spreadsheet takes no cell for a formula: text that would begin one gets an
+    apostrophe in front.
+    """
     yield _csv_line(header)
     for row in rows:
-        yield _csv_line(["" if cell is None else visible(str(cell)) for cell in row])
+        cells = ["" if cell is None else visible(str(cell)) for cell in row]
+        yield _csv_line([_inert(cell) for cell in cells] if inert else cells)
+
+
+_FORMULA: Final = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""The beginning of what spreadsheets evaluate, in ASCII and full width; they skip blanks."""
+
+
+def _inert(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def _csv_line(cells: Sequence[str]) -> str:

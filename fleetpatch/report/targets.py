@@ -46,9 +46,12 @@ _COLUMNS: Final = (
 )
 
 
-def target_csv_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:
-    """Yield a header and a row for each target; `before` and `after` are JSON."""
-    return csv_lines(_COLUMNS, map(_csv_row, listed))
+def target_csv_lines(listed: Iterable[ListedTarget], *, inert: bool = False) -> Iterator[str]:
+    """Yield a header and a row for each target; `before` and `after` are JSON.
+
+    `inert` is for spreadsheets (`formats.csv_lines`).
+    """
+    return csv_lines(_COLUMNS, map(_csv_row, listed), inert=inert)
 
 
 def target_name_lines(listed: Iterable[ListedTarget]) -> Iterator[str]:

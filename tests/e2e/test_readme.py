@@ -33,7 +33,7 @@ def test_the_first_campaign_works_as_it_is_written(call: Caller, tool: Tool) -> 
         changed = cluster.sent()
 
     verbs = [command[0] for command in commands]
-    assert verbs == ["plan", "apply", "status", "targets", "verify", "undo"]
+    assert verbs == ["plan", "apply", "status", "targets", "report", "verify", "undo"]
     assert changed > 2 * 80  # there and back
     labels = [item["metadata"]["labels"] for item in before]
     assert [item["metadata"]["labels"] for item in after] == labels

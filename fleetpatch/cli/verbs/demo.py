@@ -54,9 +54,13 @@ def command(
         _fleetpatch(environment, "apply", str(plan), "--yes")
         _say("4. Undo: values that were not changed since go back to what they were.")
         _fleetpatch(environment, "undo", str(run_file), "--yes")
+        _say("5. Report: what happened, as a page to look at, or to attach to a ticket.")
+        page = _report(environment, run_file)
     _say("Done. What the campaign did is recorded in these files:")
     typer.echo(f"  run file  {run_file}   (fleetpatch status FILE, fleetpatch targets FILE)")
     typer.echo(f"  log       {run_file.with_suffix('.jsonl')}   (JSON Lines, an event a line)")
+    if page is not None:
+        typer.echo(f"  report    {page}   (open it in a browser)")
 
 
 def _find_plan() -> Path:
@@ -96,6 +100,20 @@ def _fleetpatch(environment: Mapping[str, str], *words: str) -> None:
     # 3 means that some targets failed, which the injected faults can cause.
     if ended.returncode not in (0, 3):
         raise typer.Exit(ended.returncode)
+
+
+def _report(environment: Mapping[str, str], run_file: Path) -> Path | None:
+    """Write the report of the run beside it; None without the extra."""
+    from fleetpatch.report.document.page import EXTRA, is_installed
+
+    page = run_file.with_suffix(".html")
+    words = ("report", str(run_file), "--html", str(page))
+    if not is_installed():
+        _show(words)
+        typer.echo(f"It needs the extra `report`, which is not installed: {EXTRA}")
+        return None
+    _fleetpatch(environment, *words)
+    return page
 
 
 def _words(words: "list[str] | tuple[str, ...]") -> list[str]:

@@ -1,0 +1,95 @@
+"""`fleetpatch report`: what a run or a campaign did, as a page for people or for programs."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleetpatch.cli.options import StateDirOption
+from fleetpatch.errors import UsageError
+
+
+def _page_file(path: Path | None) -> Path | None:
+    # The folder of a page is not created: it is probably misspelled.
+    if path is not None and not path.parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {path.parent}; make it, or name another")
+    return path
+
+
+def command(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN|NAME...",
+            help="Run files, runs' names or their beginnings, or plans' names.",
+            show_default=False,
+        ),
+    ],
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            callback=_page_file,
+            help="Write one HTML page that needs nothing else; - is stdout.",
+        ),
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="For a pull request, a ticket or a chat (default).")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="All targets, a row each, for spreadsheets.")
+    ] = False,
+    state_dir: StateDirOption = None,
+) -> None:
+    """Show what a run did.
+
+    For the name of a plan, and for several runs, what all of them did. The run files are only read.
+    """
+    from fleetpatch import files
+    from fleetpatch.campaign.report import report_of
+    from fleetpatch.campaign.settings import Settings
+    from fleetpatch.campaign.target_list import TargetFilter, list_targets
+    from fleetpatch.cli.report_runs import named_runs
+    from fleetpatch.report.document.as_json import json_text
+    from fleetpatch.report.document.markdown import markdown_lines
+    from fleetpatch.report.targets import target_csv_lines
+    from fleetpatch.report.terminal import write_data
+
+    to_stdout = html is not None and files.is_stdout(html)
+    if markdown + json + csv + to_stdout > 1:
+        raise UsageError(
+            "stdout takes one format: give one of --markdown, --json, --csv and --html -"
+        )
+    if html is not None:
+        from fleetpatch.report.document.page import page, require_extra
+
+        require_extra()
+    named = named_runs(Settings(state_dir=state_dir).runs, runs)
+    report = (
+        None
+        if csv and html is None
+        else report_of(named.paths, named.name, time.time(), named.undos)
+    )
+    if report is not None and html is not None:
+        _write(page(report), html)
+    if csv:
+        listed = list_targets(named.paths, TargetFilter())
+        write_data(target_csv_lines(listed, inert=True), sys.stdout)
+    elif report is not None and json:
+        write_data([json_text(report)], sys.stdout)
+    elif report is not None and (markdown or html is None):
+        write_data(markdown_lines(report), sys.stdout)
+
+
+def _write(text: str, path: Path) -> None:
+    from fleetpatch import files
+
+    if files.is_stdout(path):
+        sys.stdout.write(text)
+        return
+    files.replace_own(path, text.encode())
+    sys.stderr.write(f"Wrote {path}: open it in a browser.\n")

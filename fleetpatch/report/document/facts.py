@@ -1,0 +1,165 @@
+"""What all formats of a report say in the same words."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
+from fleetpatch.model.run import RunState, Summary
+from fleetpatch.model.timeline import Timeline
+from fleetpatch.report.document.contents import MOST_ATTEMPTS, MessageGroup, Report
+from fleetpatch.report.status import go_on_with
+from fleetpatch.report.wording import command, meaning, number, several
+
+
+class Explained(NamedTuple):
+    """A reason, how many targets ended with it, and what it means."""
+
+    reason: Reason
+    objects: int
+    text: str
+
+
+class Figures(NamedTuple):
+    """The figures of one stretch of time; rates are per second.
+
+    `latencies` are p50, p95 and p99 of the PATCHes, in seconds.
+    """
+
+    start: int
+    rate: float
+    in_flight: float
+    allowed: float
+    latencies: tuple[float | None, float | None, float | None]
+    answers: Mapping[str, int]
+    retries: int
+    limit: str
+
+
+def headline(report: Report) -> str:
+    """Return how the runs ended, in one sentence."""
+    tally = report.tally
+    several_runs = len(report.runs) > 1
+    parts = [f"{number(tally.applied)} of {several(tally.total, 'object')} changed"]
+    if report.latest.info.dry_run and not several_runs:
+        parts = [f"{number(tally.applied)} of {several(tally.total, 'object')} would be changed"]
+    for count, what in (
+        (tally.unchanged, "as wanted before"),
+        (tally.skipped, "skipped"),
+        (tally.failed, "failed"),
+        (tally.open, "pending"),
+    ):
+        if count:
+            parts.append(f"{number(count)} {what}")
+    runs = f" in {len(report.runs)} runs" if several_runs else ""
+    return f"{', '.join(parts)}{runs}"
+
+
+def title(report: Report) -> str:
+    """Return the name of the plan, or that of the report where its runs have several plans."""
+    plans = {one.info.plan_name for one in report.summaries}
+    is_undo = bool(report.latest.info.undo_of)
+    return report.name if is_undo or len(plans) > 1 else plans.pop()
+
+
+def state_of(summary: Summary) -> str:
+    """Return the state of a run in one or two words."""
+    if summary.is_cancelled:
+        return "cancelled"
+    if summary.state is RunState.PLANNED:
+        return "not started"
+    return f"{summary.state.value}, undone" if summary.undone_by else summary.state.value
+
+
+def explained(report: Report) -> dict[Outcome, list[Explained]]:
+    """Return the reasons of each outcome, the most frequent first, each with its meaning."""
+    undo = all(one.info.undo_of for one in report.summaries)
+    return {
+        outcome: [
+            Explained(reason, count, meaning(reason, undo=undo))
+            for reason, count in sorted(reasons.items(), key=lambda one: -one[1])
+        ]
+        for outcome, reasons in report.reasons.items()
+    }
+
+
+def commands_of(report: Report, group: MessageGroup) -> list[str]:
+    """Return the commands that retry the targets of a group, or list them; one for each run."""
+    named = {one.info.run: one for one in report.summaries}
+    return [go_on_with(named[run], group.reason) for run in group.runs if run in named]
+
+
+def verify_command(summary: Summary) -> str:
+    """Return the command that reads the objects of a run again."""
+    return command("verify", *summary.words)
+
+
+def status_command(words: Sequence[str]) -> str:
+    """Return the command that shows the state of the run that these words name."""
+    return command("status", *words)
+
+
+def span_of(report: Report) -> tuple[float, float] | None:
+    """Return when the first run began to send, and when the last one ended; None before that."""
+    begins = [one.began for part in report.runs for one in part.sessions]
+    begins += [one.started for one in report.summaries if one.started is not None]
+    ends = [one.ended for one in report.summaries if one.ended is not None]
+    ends += [one.ended for part in report.runs for one in part.sessions if one.ended is not None]
+    if not begins:
+        return None
+    return min(begins), max([*ends, *begins])
+
+
+def figures_of(timeline: Timeline) -> Iterator[Figures]:
+    """Yield the figures of each bucket."""
+    for start, bucket in timeline.buckets.items():
+        limits = sorted(bucket.limits, key=lambda cause: -bucket.limits[cause])
+        yield Figures(
+            start,
+            bucket.per_second(sum(bucket.ended.values())),
+            bucket.per_second(bucket.in_flight),
+            bucket.per_second(bucket.allowed),
+            (bucket.latency(0.5), bucket.latency(0.95), bucket.latency(0.99)),
+            dict(sorted(bucket.answers.items())),
+            sum(bucket.retries.values()),
+            limits[0] if limits else "",
+        )
+
+
+def efforts_of(report: Report) -> dict[str, int]:
+    """Return what was counted of retries, conflicts and doubt, in words, without zeros."""
+    total, tally = report.timeline.total, report.tally
+    answers = total.answers
+    silent = sum(count for status, count in answers.items() if not status.isdigit())
+    lost = silent + sum(answers.get(status, 0) for status in ("502", "504"))
+    counts = {
+        "PATCHes": report.usage.patch,
+        "reads of single objects and of discovery": report.usage.get,
+        "retries": report.usage.retries,
+        "conflicts (409)": answers.get("409", 0),
+        "refused for now (408, 425, 429, 503)": sum(
+            answers.get(status, 0) for status in ("408", "425", "429", "503")
+        ),
+        "answers lost (no answer, 502, 504)": lost,
+        "still in doubt": tally.in_doubt,
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def settled_of(report: Report) -> list[tuple[Outcome, Reason, str, int]]:
+    """Return how targets ended that took more than one PATCH or a read, with what they took."""
+    order = list(Outcome)
+    efforts = sorted(
+        report.efforts, key=lambda one: (order.index(OUTCOME_OF[one.reason]), -one.count)
+    )
+    return [
+        (OUTCOME_OF[one.reason], one.reason, _took(one.attempts, was_read=one.was_read), one.count)
+        for one in efforts
+    ]
+
+
+def _took(attempts: int, *, was_read: bool) -> str:
+    more = " or more" if attempts >= MOST_ATTEMPTS else ""
+    patches = f"{attempts}{more} PATCHes" if attempts != 1 else "1 PATCH"
+    if not attempts:
+        patches = "no PATCH"
+    return f"{patches}, read in between" if was_read else patches
