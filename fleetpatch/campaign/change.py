@@ -11,7 +11,8 @@ from fleetpatch.model.fields import Path, show
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
-from fleetpatch.rules.patching.merge_rules import merge_rules, undecided
+from fleetpatch.rules.patching.merge_rules import undecided
+from fleetpatch.rules.patching.merging import UNKNOWN, RunMerging, ServerMerging
 
 
 def change_of(info: RunInfo, plan: Plan) -> Change:
@@ -37,31 +38,27 @@ def merges_by_schema(change: Change) -> bool:
     return isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA
 
 
-def undecided_of(
-    change: Change, resources: Iterable[Resource], releases: Iterable[str]
-) -> list[str]:
-    """List the fields, with their kinds, whose merge only the server can decide.
-
-    `releases` are the versions of the servers ("1.20"), empty if a version is not known.
-    """
+def undecided_of(change: Change, resources: Iterable[Resource], merging: RunMerging) -> list[str]:
+    """List the fields, with their kinds, whose merge only the server can decide."""
     if not isinstance(change, BodyPatch):
         return []
+    servers = list(merging.servers()) or [UNKNOWN]
     found = (
         f"{show(path)} of {resource.name}"
         for resource in resources
-        for release in sorted(set(releases)) or [""]
-        for path in _undecided(change, resource, release)
+        for server in servers
+        for path in _undecided(change, resource, server)
     )
-    # Without duplicates, in order: several servers may have the same version.
+    # Without duplicates, in order: several servers may merge alike.
     return list(dict.fromkeys(found))
 
 
-def _undecided(change: BodyPatch, resource: Resource, release: str) -> Iterable[Path]:
+def _undecided(change: BodyPatch, resource: Resource, server: ServerMerging) -> Iterable[Path]:
     match change.type:
         case PatchType.STRATEGIC | PatchType.APPLY:
             by_apply = change.type is PatchType.APPLY
-            return undecided(change.body, merge_rules(resource, release), by_apply=by_apply)
+            return undecided(change.body, server.rules(resource), by_apply=by_apply)
         case PatchType.MERGE:
-            return () if release else null_entries(change.body)
+            return () if server.release else null_entries(change.body)
         case PatchType.JSON:
             return ()

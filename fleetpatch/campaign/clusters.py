@@ -14,6 +14,7 @@ from fleetpatch.model.ports import ListedCluster
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Target
+from fleetpatch.rules.patching.merging import ServerMerging
 
 
 class ReadCluster(ListedCluster, Protocol):
@@ -43,8 +44,8 @@ class ReadCluster(ListedCluster, Protocol):
         """Return all namespaces by name."""
         ...
 
-    async def release(self, kinds: Sequence[Resource] = ()) -> str:
-        """Return the version of Kubernetes by whose rules the server merges `kinds`."""
+    async def merging(self, kinds: Sequence[Resource] = ()) -> ServerMerging:
+        """Return what is known of how the server merges `kinds`."""
         ...
 
     async def current(self, target: Target, *, whole: bool = False) -> Reply:

@@ -112,7 +112,7 @@ def preview(run_file: Path, now: float | None = None) -> Preview:
             Sample(target, goal(change, target)) for target in queries.samples(journal, SAMPLES)
         ]
         places = queries.places(journal)
-        undecided = undecided_of(change, journal.resources.values(), journal.releases.values())
+        undecided = undecided_of(change, journal.resources.values(), journal.merging)
         now = time.time() if now is None else now
         summary = with_window(queries.summary(journal), now)
         return Preview(

@@ -15,6 +15,7 @@ from fleetpatch.model.plan.retry import DEFAULT_STATUSES
 from fleetpatch.model.ports import Clock, Cluster, Evaluated
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.steps import OnDrift
+from fleetpatch.rules.patching.merging import UNKNOWN, ServerMerging
 from fleetpatch.rules.patching.patch_body import RequestBuilder
 from fleetpatch.rules.running.backoff import Backoff
 
@@ -33,7 +34,7 @@ class PatchPolicy(msgspec.Struct, frozen=True, dict=True):
     `retried` are the statuses after which a PATCH is sent again.
     `managers` are the field managers that the server may record for our writes.
     `read_only` settles by reading what earlier processes left in doubt, and sends nothing.
-    `release` is the server's version ("1.20") where it matters and is known.
+    `merging` is what is known of how the server merges.
     `recheck` asks the plan's `where` again; None if it has none.
     """
 
@@ -48,7 +49,7 @@ class PatchPolicy(msgspec.Struct, frozen=True, dict=True):
     dry_run: bool = False
     read_only: bool = False
     options: PatchOptions = msgspec.field(default_factory=PatchOptions)
-    release: str = ""
+    merging: ServerMerging = UNKNOWN
     managers: frozenset[str] = frozenset({FIELD_MANAGER})
     recheck: Recheck | None = None
 

@@ -36,7 +36,7 @@ def _step(
         matches=matches,
         sent=doubt.maybe_applied and not policy.dry_run,
         on_drift=policy.on_drift,
-        release=policy.release,
+        merging=policy.merging,
         managers=policy.managers,
         lost=doubt.lost,
     )

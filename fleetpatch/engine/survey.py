@@ -5,7 +5,7 @@ the fleet. Several queries run concurrently, so that a slow list does not delay 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 import anyio
@@ -31,7 +31,8 @@ from fleetpatch.model.ports import (
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.rules.patching.computed import LiteralChanges
-from fleetpatch.rules.patching.merge_rules import UNTYPED, MergeRules, merge_rules
+from fleetpatch.rules.patching.merge_rules import UNTYPED, MergeRules
+from fleetpatch.rules.patching.merging import RunMerging
 from fleetpatch.rules.planning.computed import (
     ExpressionErrors,
     problem_of_values,
@@ -97,7 +98,7 @@ class KeptOwners(msgspec.Struct, frozen=True):
 
 
 class Survey:
-    """Runs list queries; `releases` are the known versions of the clusters ("1.20"), by name.
+    """Runs list queries; `merging` is what is known of how the clusters merge.
 
     `named` has block, cluster, namespace and name of the objects found by queries with names.
     `found` counts the objects listed, `inconsistent` the inconsistent pages by cluster, `clashes`
@@ -115,14 +116,14 @@ class Survey:
         progress: Progress,
         *,
         max_targets: int | None,
-        releases: Mapping[str, str] | None = None,
+        merging: RunMerging | None = None,
         on_unreachable: Callable[[str, UnreachableError], None] | None = None,
         expressions: Expressions | None = None,
         owners: KeptOwners | None = None,
     ) -> None:
         self._change = change
         self._owners = owners
-        self._releases = releases or {}
+        self._merging = merging or RunMerging()
         self._writer = writer
         self._progress = progress
         self._max_targets = max_targets
@@ -310,7 +311,7 @@ class Survey:
         # Loading the tables takes time, so that is not done for labels.
         if not isinstance(self._change, BodyPatch):
             return UNTYPED
-        return merge_rules(query.resource, self._releases.get(query.cluster.name, ""))
+        return self._merging.at(query.cluster.name).rules(query.resource)
 
     def _note_clash(self, query: ListQuery, seen: Seen, detail: str) -> None:
         self.clashes += 1

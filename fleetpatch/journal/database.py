@@ -95,6 +95,14 @@ class Database:
         """Set facts of `meta`, within a transaction."""
         self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", facts)
 
+    def require(self, version: int) -> None:
+        """Let no tool open the file that reads formats before `version` only.
+
+        Within a transaction.
+        """
+        (current,) = self.connection.execute("PRAGMA user_version").fetchone()
+        self.connection.execute(f"PRAGMA user_version = {max(current, version)}")
+
     def enter_wal_mode(self) -> None:
         """Switch to write-ahead logging, and store in the file which file that log belongs to."""
         with as_run_file_error(self.path, self.next_step):

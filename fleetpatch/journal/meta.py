@@ -20,6 +20,7 @@ from fleetpatch.journal.schema import (
     FIRST_VERSION,
     MISSING_KEYS,
     ROWS,
+    SCHEMAS_VERSION,
     SESSIONS,
     TABLES,
     TIMELINE,
@@ -31,6 +32,8 @@ from fleetpatch.model.outcome import OUTCOME_OF
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
 from fleetpatch.model.steering import Request
 from fleetpatch.model.verification import Verification
+from fleetpatch.rules.patching.merging import RunMerging
+from fleetpatch.rules.patching.server_schema import ServerSchema
 
 _INFO: Final = tuple(f.name for f in fields(RunInfo) if f.name not in {"clusters", "annotations"})
 _USAGE: Final = tuple(f.name for f in fields(Usage))
@@ -202,15 +205,29 @@ def note_missing(database: Database, info: RunInfo) -> None:
     database.put([("missing", msgspec.json.encode(info.missing).decode())])
 
 
-def note_releases(database: Database, releases: Mapping[str, str]) -> None:
-    """Note the Kubernetes version of each cluster, within a transaction."""
-    database.put([("releases", msgspec.json.encode(releases).decode())])
+class _Schemas(msgspec.Struct):
+    """The schemas of the servers of a run, as `RunMerging` has them."""
+
+    schemas: tuple[ServerSchema, ...] = ()
+    places: dict[str, int] = {}
 
 
-def releases(database: Database) -> Mapping[str, str]:
-    """Read the Kubernetes version of each cluster; clusters of unknown version are missing."""
+def note_merging(database: Database, merging: RunMerging) -> None:
+    """Note how the clusters merge, within a transaction."""
+    database.put([("releases", msgspec.json.encode(merging.releases).decode())])
+    if merging.schemas:
+        kept = _Schemas(merging.schemas, dict(merging.places))
+        database.put([("schemas", msgspec.json.encode(kept).decode())])
+        database.require(SCHEMAS_VERSION)
+
+
+def merging(database: Database) -> RunMerging:
+    """Read how the clusters merge; clusters of unknown version are missing."""
     with database.decoding():
-        return msgspec.json.decode(database.meta().get("releases", "{}"), type=dict[str, str])
+        found = database.meta()
+        releases = msgspec.json.decode(found.get("releases", "{}"), type=dict[str, str])
+        kept = msgspec.json.decode(found.get("schemas", "{}"), type=_Schemas)
+    return RunMerging(releases, kept.schemas, kept.places)
 
 
 def steering(database: Database) -> tuple[Request, ...]:

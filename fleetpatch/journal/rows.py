@@ -70,6 +70,7 @@ class Meta(TypedDict):
     waves: NotRequired[str]
     sealed: NotRequired[str]
     releases: NotRequired[str]
+    schemas: NotRequired[str]
     routes: NotRequired[str]
     warnings: NotRequired[str]
     steering: NotRequired[str]

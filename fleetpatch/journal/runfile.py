@@ -37,6 +37,7 @@ from fleetpatch.model.steering import Request
 from fleetpatch.model.target import Target
 from fleetpatch.model.timeline import Timeline
 from fleetpatch.model.units import Amount
+from fleetpatch.rules.patching.merging import RunMerging
 
 
 class _ClusterRange(msgspec.Struct):
@@ -195,14 +196,14 @@ class RunFile:
             self.database.put([("pardoned", failures)])
 
     @property
-    def releases(self) -> Mapping[str, str]:
-        """The Kubernetes version of each cluster ("1.20"), without clusters of unknown version."""
-        return meta.releases(self.database)
+    def merging(self) -> RunMerging:
+        """What is known of how the clusters merge."""
+        return meta.merging(self.database)
 
-    def note_releases(self, releases: Mapping[str, str]) -> None:
-        """Store the Kubernetes version of each cluster."""
+    def note_merging(self, merging: RunMerging) -> None:
+        """Store what is known of how the clusters merge."""
         with self.database.transaction():
-            meta.note_releases(self.database, releases)
+            meta.note_merging(self.database, merging)
 
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add the drafts of one page; an object that was added before stays one target."""

@@ -1,4 +1,4 @@
-"""The run file's format, versions 1 and 2, and its guarantees.
+"""The run file's format, versions 1 to 3, and its guarantees.
 
 Format
     A run file is one SQLite database for one run, from planning to report. Its header contains
@@ -88,16 +88,23 @@ Versions
     A newer tool reads every older version. A change that an older tool would misread raises
     `FORMAT_VERSION`; a new key in `meta` does not. Version 2 is that of files with rows in
     `computed` or `dependents`: an older tool would send the expressions of a body as they are
-    written, and would expect selectors to match dependents. All others have version 1.
+    written, and would expect selectors to match dependents. Version 3 is that of files with
+    `meta.schemas`, the schemas by which servers merge: an older tool would merge by its own tables.
+    All others have version 1.
 """
 
 import re
 from typing import Final
 
 APPLICATION_ID: Final = int.from_bytes(b"flpt")
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
+"""The newest version that this tool reads."""
 FIRST_VERSION: Final = 1
-"""The version of a run file without rows in `computed` and `dependents`: older tools read it."""
+"""The version of a run file that any tool reads."""
+COMPUTED_VERSION: Final = 2
+"""The version of a run file with rows in `computed` or `dependents`."""
+SCHEMAS_VERSION: Final = 3
+"""The version of a run file with schemas of servers."""
 
 # By itself, since run files of version 0.1.0 lack it, and it is added when one is opened.
 EARLIER_WRITES: Final = """

@@ -18,8 +18,8 @@ _UNSEALED: Final = frozenset({"0.1.0"})
 _ROWS: Final = 500
 _FACTS: Final = """
 SELECT key, value FROM meta WHERE key IN ('run', 'plan_name', 'plan', 'created_at', 'created_by',
-    'tool_version', 'dry_run', 'undo_of', 'waves', 'releases', 'description', 'annotations',
-    'missing', 'plan_folder')
+    'tool_version', 'dry_run', 'undo_of', 'waves', 'releases', 'schemas', 'description',
+    'annotations', 'missing', 'plan_folder')
 ORDER BY key
 """
 _FIXED: Final = (

@@ -17,7 +17,7 @@ from fleetpatch.journal import codec, meta, seal, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import run_file_error
 from fleetpatch.journal.owned import OwnedObjects
-from fleetpatch.journal.schema import FORMAT_VERSION, STAGING
+from fleetpatch.journal.schema import COMPUTED_VERSION, STAGING
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunState
@@ -172,7 +172,7 @@ class SurveyTable:
             connection.execute(_RANGES)
             added = [connection.execute(rows).rowcount for rows in (_COMPUTED, _DEPENDENTS)]
             if any(added):
-                connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+                self._database.require(COMPUTED_VERSION)
             waves.store(self._database, done)
             ended = connection.execute(_ENDS, (now,)).rowcount
             meta.add_to_row_count(self._database, "targets", targets)

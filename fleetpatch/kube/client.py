@@ -38,8 +38,10 @@ from fleetpatch.model.target import Target
 from fleetpatch.model.text import clean
 from fleetpatch.model.traffic import Traffic
 from fleetpatch.rules.answers.scope import Scope
+from fleetpatch.rules.patching.merge_rules import publishes_schemas
 from fleetpatch.rules.patching.merge_schema import VERSIONS
-from fleetpatch.rules.patching.server_schema import merges_as, schema_paths
+from fleetpatch.rules.patching.merging import ServerMerging
+from fleetpatch.rules.patching.server_schema import is_table_of, schema_of, schema_paths
 
 _NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace", "namespace", ("ns",), False)
 _UNAUTHORIZED: Final = 401
@@ -235,28 +237,30 @@ class ApiServer:
         self.unavailable = found.unavailable
         return found.resources
 
-    async def release(self, kinds: Sequence[Resource] = ()) -> str:
-        """Return the version of Kubernetes ("1.20") by whose rules the server merges `kinds`.
+    async def merging(self, kinds: Sequence[Resource] = ()) -> ServerMerging:
+        """Return what is known of how the server merges `kinds`: its version, and its schema.
 
-        It is the server's own version; or, if that has no table, the newest version that has one,
-        where the server's schema shows that both merge these kinds alike. Empty where it is not
-        known. Raises ClusterError and CredentialsError where the server fails as a whole.
+        Without kinds only the version is read. Raises ClusterError and CredentialsError where the
+        server fails as a whole.
         """
         own = await self._own_release()
-        if own in VERSIONS or not await self._merges_as(VERSIONS[-1], kinds):
-            return own
-        return VERSIONS[-1]
+        schema = schema_of(await self._schemas(kinds), kinds) if publishes_schemas(own) else None
+        if schema is None:
+            return ServerMerging(own)
+        # A run file without a schema is smaller, and earlier versions of the tool read it.
+        if is_table_of(VERSIONS[-1], schema):
+            return ServerMerging(VERSIONS[-1])
+        return ServerMerging(own, schema)
 
-    async def _merges_as(self, version: str, kinds: Sequence[Resource]) -> bool:
+    async def _schemas(self, kinds: Sequence[Resource]) -> list[Json]:
         documents: list[Json] = []
         for path in schema_paths(kinds):
             try:
                 body = await self._document(requests.GET_DOCUMENT, path)
             except SurroundingsError:
-                # The server has no such schema, or does not show it to us.
-                return False
+                continue  # the server has no such schema, or does not show it to us
             documents.append(decode(_any, body))
-        return merges_as(version, documents, kinds)
+        return documents
 
     async def _own_release(self) -> str:
         if self._release is None:

@@ -103,7 +103,7 @@ class Membership:
         self._run_order = RunOrder(
             work.info,
             plan,
-            work.releases,
+            work.merging,
             work.tables,
             work.read_only,
             was_running=False,

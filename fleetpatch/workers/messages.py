@@ -21,6 +21,7 @@ from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.traffic import NO_TRAFFIC, Traffic
 from fleetpatch.rules.answers.verdicts import Verdict
+from fleetpatch.rules.patching.merging import RunMerging
 
 REPORT_INTERVAL: Final = 0.5
 """Seconds between two reports of a worker that has nothing to report."""
@@ -30,14 +31,14 @@ Epoch: TypeAlias = int
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What a worker must know of a run; `releases` are the versions of its clusters, if known.
+    """What a worker must know of a run; `merging` is how its clusters merge.
 
     `tables` are those that `where` reads, as the run file keeps them.
     `read_only` sends nothing, as `PatchPolicy.read_only`. `request_timeout` is in seconds.
     """
 
     info: RunInfo
-    releases: Mapping[str, str] = {}
+    merging: RunMerging = RunMerging()
     tables: bytes = b""
     read_only: bool = False
     request_timeout: float = 30.0
@@ -293,8 +294,8 @@ class Namespaces(msgspec.Struct, frozen=True, tag=True):
     objects: bool
 
 
-class ServerRelease(msgspec.Struct, frozen=True, tag=True):
-    """Asks for the version of Kubernetes by whose rules the server merges `kinds`."""
+class Merging(msgspec.Struct, frozen=True, tag=True):
+    """Asks how the server merges `kinds`."""
 
     kinds: tuple[Resource, ...] = ()
 
@@ -327,7 +328,7 @@ class Current(msgspec.Struct, frozen=True, tag=True):
     whole: bool
 
 
-Question: TypeAlias = Resources | Namespaces | ServerRelease | NextPage | Current
+Question: TypeAlias = Resources | Namespaces | Merging | NextPage | Current
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):

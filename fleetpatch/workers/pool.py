@@ -42,9 +42,7 @@ class DaskWorkers:
         self, order: RunOrder, open_targets: Mapping[str, int]
     ) -> AsyncIterator["RemoteFleet | None"]:
         """Let workers carry out a run until the block ends. Yields and raises as the port says."""
-        work = Work(
-            order.info, order.releases, order.tables, order.read_only, order.request_timeout
-        )
+        work = Work(order.info, order.merging, order.tables, order.read_only, order.request_timeout)
         began_at = order.clock.monotonic()
         coordinator = Coordinator(work, self._timeout, order.clock, order.log, order.stop)
         async with self._serving(coordinator, order.clock, order.log, order.stop) as is_ready:

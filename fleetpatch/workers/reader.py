@@ -21,10 +21,10 @@ from fleetpatch.model.target import Target, TargetId
 from fleetpatch.workers.messages import (
     Ask,
     Current,
+    Merging,
     Namespaces,
     NextPage,
     Resources,
-    ServerRelease,
     Told,
 )
 
@@ -77,8 +77,8 @@ class Reader:
                 return Told(number, _encode(await server.namespace_objects()))
             case Namespaces():
                 return Told(number, _encode(await server.namespaces()))
-            case ServerRelease(kinds=kinds):
-                return Told(number, _encode(await server.release(kinds)))
+            case Merging(kinds=kinds):
+                return Told(number, _encode(await server.merging(kinds)))
             case NextPage() as wanted:
                 listed = self._lists.get(wanted.list) or self._begin_list(server, wanted)
                 body = await listed.page(wanted.page)

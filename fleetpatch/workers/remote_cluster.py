@@ -15,14 +15,15 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.ports import Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
+from fleetpatch.rules.patching.merging import ServerMerging
 from fleetpatch.workers.messages import (
     Current,
     FoundCluster,
+    Merging,
     Namespaces,
     NextPage,
     Question,
     Resources,
-    ServerRelease,
     Told,
 )
 
@@ -63,9 +64,9 @@ class RemoteCluster:
         body = await self._told(Namespaces(objects=True))
         return msgspec.json.decode(body, type=dict[str, Any])
 
-    async def release(self, kinds: Sequence[Resource] = ()) -> str:
-        """Return the version of Kubernetes by whose rules the server merges `kinds`."""
-        return msgspec.json.decode(await self._told(ServerRelease(tuple(kinds))), type=str)
+    async def merging(self, kinds: Sequence[Resource] = ()) -> ServerMerging:
+        """Return what is known of how the server merges `kinds`."""
+        return msgspec.json.decode(await self._told(Merging(tuple(kinds))), type=ServerMerging)
 
     async def pages(
         self,

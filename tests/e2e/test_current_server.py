@@ -1,7 +1,8 @@
 """Campaigns on the sandbox as a server of Kubernetes 1.36, where its answers matter.
 
-Covered: an atomic map that an apply replaces, nulls in an absent map, discovery in one or two
-requests. Left out: other versions (test_versions), what the sandbox answers (tests/differential).
+Covered: an atomic map that an apply replaces, nulls in an absent map, a list of a custom kind that
+merges by its definition, discovery in one or two requests. Left out: other versions
+(test_versions), what the sandbox answers (tests/differential).
 """
 
 from collections.abc import Iterator
@@ -93,3 +94,40 @@ def test_the_start_of_a_run_needs_one_request_or_two_for_discovery(
 
     counters = server.client.request("GET", "/_sandbox/counters").body
     assert counters["requests"]["other"] == requests
+
+
+def test_an_apply_merges_the_list_of_a_custom_kind_by_its_definition(
+    tool: Tool, server: SandboxServer
+) -> None:
+    path = "/apis/jobset.x-k8s.io/v1alpha2/namespaces/default/jobsets"
+    jobs: list[dict[str, Any]] = [
+        {"name": name, "replicas": 1, "dependsOn": []} for name in ("driver", "workers")
+    ]
+    made = {"metadata": {"name": "train"}, "spec": {"replicatedJobs": jobs, "network": {"a": 1}}}
+    assert server.client.request("POST", path, made).status == 201
+    spec = {"replicatedJobs": [{"name": "workers", "replicas": 4}], "network": {"b": 2}}
+    block = {"kinds": ["jobsets.jobset.x-k8s.io"], "names": ["train"], "namespaces": ["default"]}
+    patch = {"apply": {"spec": spec}, "force": True}
+    file = tool.write("plan.yaml", plan("scale", block, patch=patch))
+
+    def stored() -> Any:
+        return server.client.request("GET", f"{path}/train").body["spec"]
+
+    before = stored()
+    preview = tool.run("plan", file, "-o", "json").json
+    ended = tool.run("apply", "scale", "--yes", "-o", "json")
+
+    (sample,) = preview["samples"]
+    assert preview["undecided"] == []
+    assert sample["after"] == {
+        "spec.network.b": 2,
+        "spec.replicatedJobs": [jobs[0], {**jobs[1], "replicas": 4}],
+    }
+    assert ended.json["outcomes"]["applied"] == 1, ended.err
+    assert stored() == {**before, "network": {"a": 1, "b": 2}, **spec_of(sample)}
+    assert tool.run("undo", "scale", "--yes").code == 0
+    assert stored() == before
+
+
+def spec_of(sample: Any) -> dict[str, Any]:
+    return {"replicatedJobs": sample["after"]["spec.replicatedJobs"]}

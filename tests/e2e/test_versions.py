@@ -1,8 +1,8 @@
 """Servers of different versions: what an apply replaces is shown, and restored by undo.
 
 Covered: a node selector on servers of 1.20, 1.36, a version between, and one that does not say its
-version; that the version is asked once, and only where the patch needs it; the server's own schema
-where no table has its version; nulls that a current server drops. Left out: the other rules
+version; that the version is asked once, and only where the patch needs it; the server's own schema,
+which is kept with the run; nulls that a current server drops. Left out: the other rules
 (tests/rules/patching/test_merging_by_version), real servers (tests/differential).
 """
 
@@ -92,26 +92,51 @@ def test_a_preview_says_where_the_version_leaves_it_to_the_server(
         assert planned(tool, APPLY)["undecided"] == undecided
 
 
-@pytest.mark.parametrize(("merges_as", "decided"), [("1.36", True), ("1.20", False)])
+@pytest.mark.parametrize("merges_as", ["1.36", "1.20"])
 @pytest.mark.parametrize("version", ["v1.31.4", "v1.37.0", None])
-def test_the_servers_own_schema_decides_where_no_table_has_its_version(
-    tool: Tool, version: str | None, merges_as: str, decided: bool
-) -> None:
+def test_the_servers_own_schema_decides(tool: Tool, version: str | None, merges_as: str) -> None:
     assert tool.kubeconfig is not None
-    with versioned(tool.kubeconfig, version, {"nodeSelector": OTHERS}, current=True) as server:
+    current = merges_as == "1.36"
+    spec = {"nodeSelector": OTHERS}
+    with versioned(tool.kubeconfig, version, spec, current=current) as server:
         server.schema = document(merges_as)
         preview = planned(tool, APPLY)
-        applied(tool, "pool")
+        ended = applied(tool, "pool")
+        undone = tool.run("undo", "pool", "--yes", "-o", "json")
 
-        assert preview["undecided"] == ([] if decided else [f"{POD}.nodeSelector of jobs.batch"])
+        assert preview["undecided"] == []
+        (sample,) = preview["samples"]
+        assert sample["after"] == (
+            {f"{POD}.nodeSelector": {"pool": "gpu"}}
+            if current
+            else {f"{POD}.nodeSelector.pool": "gpu"}
+        )
+        assert ended["outcomes"]["applied"] == undone.json["outcomes"]["applied"] == 1
+        assert server.pod["nodeSelector"] == OTHERS
+        # What was read once is kept with the run.
         assert server.asked[SCHEMA] == 1
-        if decided:
-            (sample,) = preview["samples"]
-            assert sample["after"] == {f"{POD}.nodeSelector": {"pool": "gpu"}}
 
 
-@pytest.mark.parametrize("version", ["v1.20.2", "v1.36.2"])
-def test_the_schema_is_not_requested_where_a_table_has_the_version(
+def test_a_conflict_is_resolved_by_the_schema_that_was_read_for_the_plan(tool: Tool) -> None:
+    assert tool.kubeconfig is not None
+    with versioned(tool.kubeconfig, "v1.31.4", {"nodeSelector": OTHERS}, current=False) as server:
+        server.schema = document("1.20")
+        guards = {"onDrift": "overwrite"}
+        file = tool.write("plan.yaml", plan("pool", JOBS, patch=APPLY, guards=guards))
+        assert tool.run("plan", file).code == 0
+        server.schema = document("1.36")
+        server.write({"spec": {"template": {"spec": {"nodeSelector": {"pool": "theirs"}}}}})
+
+        assert applied(tool, "pool")["outcomes"]["applied"] == 1
+        undone = tool.run("undo", "pool", "--yes")
+
+        assert undone.code == 0, undone.err
+        assert server.pod["nodeSelector"] == {**OTHERS, "pool": "theirs"}
+        assert server.asked[SCHEMA] == 1
+
+
+@pytest.mark.parametrize("version", ["v1.20.2", "v1.23.0"])
+def test_a_schema_is_not_requested_of_servers_that_do_not_publish_it(
     tool: Tool, version: str
 ) -> None:
     assert tool.kubeconfig is not None

@@ -58,6 +58,10 @@ class VersionedServer(ThreadingHTTPServer):
     def pod(self) -> Any:
         return self.job["spec"]["template"]["spec"]
 
+    def write(self, body: Any) -> None:
+        """Write as another writer does."""
+        self.patch("application/merge-patch+json", body)
+
     def patch(self, content_type: str, body: Any) -> None:
         before = json.dumps(self.job)
         if "strategic" not in content_type:
@@ -91,8 +95,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PATCH(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        current = self.server.job["metadata"]["resourceVersion"]
+        if body.get("metadata", {}).get("resourceVersion", current) != current:
+            refusal = {"kind": "Status", "code": 409, "reason": "Conflict"}
+            about = {"name": "etl-1", "group": "batch", "kind": "jobs"}
+            return self._answer(409, {**refusal, "details": about})
         self.server.patch(self.headers["Content-Type"], body)
-        self._answer(200, self.server.job)
+        return self._answer(200, self.server.job)
 
     def _answer(self, status: int, document: Any) -> None:
         body = json.dumps(document).encode()

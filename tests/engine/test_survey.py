@@ -9,7 +9,6 @@ from collections import Counter
 
 import pytest
 
-from fleetpatch.engine import survey
 from fleetpatch.engine.survey import CONCURRENT_LISTS, ListQuery, Survey
 from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.errors import ClusterError, Refused
@@ -19,6 +18,7 @@ from fleetpatch.model.outcome import Reason
 from fleetpatch.model.ports import Draft, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
+from fleetpatch.rules.patching.merging import ServerMerging
 from tests.fakes import JOBS, FakeCluster, FakeJournal, FakeProgress, VirtualClock, seen_job
 from tests.values import replace
 
@@ -90,11 +90,11 @@ async def test_merge_rules_are_looked_up_for_a_body_only(
 ) -> None:
     lookups: list[Resource] = []
 
-    def look_up(resource: Resource, version: str = "") -> MergeRules:
+    def look_up(server: ServerMerging, resource: Resource) -> MergeRules:
         lookups.append(resource)
-        return merge_rules(resource, version)
+        return merge_rules(resource, server.release)
 
-    monkeypatch.setattr(survey, "merge_rules", look_up)
+    monkeypatch.setattr(ServerMerging, "rules", look_up)
     planned = replace(seen_job({"team": "blue"}), whole={"metadata": {"labels": {"team": "blue"}}})
     cluster = FakeCluster(VirtualClock(), listing={"": [Page([planned])]})
     one = Survey(change, JournalWriter(FakeJournal()), FakeProgress(), max_targets=None)

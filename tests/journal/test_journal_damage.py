@@ -79,9 +79,9 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_newer_format_asks_for_an_upgrade(finished: Path) -> None:
     other = sqlite3.connect(finished)
-    other.execute("PRAGMA user_version = 3")
+    other.execute("PRAGMA user_version = 4")
     other.close()
-    assert "has format 3, this fleetpatch reads 2; upgrade fleetpatch" in refusal(finished)
+    assert "has format 4, this fleetpatch reads 3; upgrade fleetpatch" in refusal(finished)
 
 
 def test_a_file_cut_anywhere_is_refused(finished: Path) -> None:

@@ -19,6 +19,10 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.fields import ABSENT, annotation, label
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState, Standing
+from fleetpatch.rules.patching.merge_rules import merge_rules
+from fleetpatch.rules.patching.merge_schema import FieldLine
+from fleetpatch.rules.patching.merging import RunMerging, ServerMerging
+from fleetpatch.rules.patching.server_schema import ServerSchema
 from tests.journal.makers import JOBS, TFJOBS, draft, info, make, many
 
 
@@ -180,31 +184,74 @@ def test_a_file_that_exists_is_never_overwritten(tmp_path: Path) -> None:
     assert path.read_text() == "precious"
 
 
-def test_the_versions_of_the_clusters_are_kept(tmp_path: Path) -> None:
-    path = tmp_path / "x.run"
+SCHEMA = ServerSchema(
+    {"batch/v1/Job": "api.batch.v1.Job"},
+    {"api.batch.v1.Job": {"spec": FieldLine("object", "Spec"), "": FieldLine(map_type="atomic")}},
+)
+
+
+def merging_of(path: Path, merging: RunMerging) -> RunMerging:
+    """What a run file keeps of this."""
     run = RunFile.create(path, info())
-    run.note_releases({"north": "1.36", "south": ""})
+    run.note_merging(merging)
     run.add([draft("a")])
     run.seal()
     run.close()
-
     with RunFile.open(path) as opened:
-        assert opened.releases == {"north": "1.36", "south": ""}
+        return opened.merging
 
 
-def test_a_run_file_without_versions_has_no_releases(tmp_path: Path) -> None:
+def format_of(path: Path) -> int:
+    return int.from_bytes(path.read_bytes()[60:64])
+
+
+def test_the_versions_of_the_clusters_are_kept(tmp_path: Path) -> None:
+    versions = RunMerging({"north": "1.36", "south": ""})
+
+    assert merging_of(tmp_path / "x.run", versions) == versions
+    assert format_of(tmp_path / "x.run") == 1
+
+
+def test_schemas_are_kept_once_and_no_earlier_tool_reads_the_file(tmp_path: Path) -> None:
+    other = ServerSchema(dict(SCHEMA.roots), dict(SCHEMA.types))
+    servers = {"north": ServerMerging("1.31", SCHEMA), "south": ServerMerging("1.31", other)}
+
+    kept = merging_of(tmp_path / "x.run", RunMerging.of({**servers, "west": ServerMerging()}))
+
+    (schema,) = kept.schemas
+    assert (schema.roots, schema.types) == (SCHEMA.roots, SCHEMA.types)
+    assert [kept.at(name).schema for name in ("north", "south", "west")] == [schema, schema, None]
+    assert [server.release for server in kept.servers()] == ["", "1.31"]
+    assert format_of(tmp_path / "x.run") == 3
+
+
+def test_a_run_file_without_versions_has_none(tmp_path: Path) -> None:
     with make(tmp_path / "x.run", [draft("a")]) as run:
-        assert run.releases == {}
+        assert run.merging == RunMerging()
 
 
-@pytest.mark.parametrize("text", ["junk", "[]", '{"north": 1}', "[" * 2000, None, b"\xff"])
-def test_versions_that_make_no_sense_are_damage(tmp_path: Path, text: str | bytes | None) -> None:
+@pytest.mark.parametrize("key", ["releases", "schemas"])
+@pytest.mark.parametrize(
+    "text", ["junk", "[]", '{"north": 1, "schemas": 1}', "[" * 2000, None, b"\xff"]
+)
+def test_versions_and_schemas_that_make_no_sense_are_damage(
+    tmp_path: Path, key: str, text: str | bytes | None
+) -> None:
     with make(tmp_path / "x.run", [draft("a")]) as run:
         with run.database.transaction():
-            run.database.put([("releases", text)])
+            run.database.put([(key, text)])
 
         with pytest.raises(RunFileError, match="damaged"):
-            _ = run.releases
+            _ = run.merging
+
+
+def test_a_schema_without_its_types_decides_nothing(tmp_path: Path) -> None:
+    kept = merging_of(
+        tmp_path / "x.run", RunMerging({"a": "1.36"}, (replace(SCHEMA, types={}),), {"a": 0})
+    )
+
+    assert kept.at("a").rules(JOBS) == merge_rules(JOBS, "1.36")
+    assert replace(kept, places={"a": 7}).at("a") == ServerMerging("1.36")
 
 
 @pytest.mark.parametrize(
@@ -225,14 +272,14 @@ def test_a_run_file_without_a_seal_is_accepted_of_versions_that_wrote_none(
 
 def test_the_versions_are_sealed_with_the_plan(tmp_path: Path) -> None:
     run = RunFile.create(tmp_path / "x.run", info())
-    run.note_releases({"north": "1.36"})
+    run.note_merging(RunMerging({"north": "1.36"}, (SCHEMA,), {"north": 0}))
     run.add([draft("a")])
     run.seal()
     assert seal.compute(run.database) == seal.stored(run.database)
 
-    run.note_releases({"north": "1.20"})
-
-    assert seal.compute(run.database) != seal.stored(run.database)
+    for other in (RunMerging({"north": "1.20"}), RunMerging({"north": "1.36"}, (SCHEMA,))):
+        run.note_merging(other)
+        assert seal.compute(run.database) != seal.stored(run.database)
     run.close()
 
 

@@ -17,6 +17,7 @@ from fleetpatch.campaign.targets import kinds_of
 from fleetpatch.errors import ClusterError, CredentialsError, UsageError
 from fleetpatch.kube.resolve import resolve
 from fleetpatch.model.resource import Resource, groups_named
+from fleetpatch.rules.patching.merging import ServerMerging
 from tests.kube.peers import Act, Answers, Request, http, in_turn, opened, status
 
 VERBS = ["get", "list", "patch", "watch"]
@@ -310,7 +311,7 @@ def test_any_text_means_a_resource_or_is_a_usage_error(name: str) -> None:
 )
 async def test_the_version_is_the_servers_or_empty(answer: bytes, release: str) -> None:
     async with opened(in_turn(answer)) as (api, peer):
-        assert [await api.release(), await api.release()] == [release, release]
+        assert [await api.merging(), await api.merging()] == [ServerMerging(release)] * 2
 
     assert [request.path for request in peer.requests] == ["/version"]
 
@@ -319,10 +320,10 @@ async def test_the_version_is_requested_again_where_the_server_is_busy() -> None
     said = http(200, {"gitVersion": "v1.36.2"})
 
     async with opened(in_turn(status(429), status(503), said)) as (api, _):
-        assert await api.release() == "1.36"
+        assert await api.merging() == ServerMerging("1.36")
 
 
 async def test_a_server_that_stays_busy_is_an_error() -> None:
     async with opened(in_turn(status(503))) as (api, _):
         with pytest.raises(ClusterError):
-            await api.release()
+            await api.merging()

@@ -77,3 +77,16 @@ def test_a_current_server_takes_empty_values_at_the_end_of_a_set(
 
     assert running.client.request("GET", path).status == 200
     assert running_1_20.client.request("GET", path).status == (200 if values == "b,,," else 400)
+
+
+def test_a_current_server_publishes_how_its_kinds_merge(
+    running: SandboxThread, running_1_20: SandboxThread
+) -> None:
+    path = "/openapi/v3/apis/batch/v1"
+
+    schemas = running.client.request("GET", path).body["components"]["schemas"]
+
+    pod = schemas["io.k8s.api.core.v1.PodSpec"]["properties"]
+    assert pod["nodeSelector"]["x-kubernetes-map-type"] == "atomic"
+    assert pod["containers"]["x-kubernetes-patch-merge-key"] == "name"
+    assert running_1_20.client.request("GET", path).status == 404

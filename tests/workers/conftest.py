@@ -79,6 +79,14 @@ class Clusters:
         patch = {"json": [{"op": "add", "path": "/spec/plugins/env/-", "value": value}]}
         return self.tool.write("plan.yaml", plan("spread", block, patch=patch, fleet=fleet, **more))
 
+    def applying(self, value: str, **more: Any) -> Path:
+        """Write a plan that applies a field and a list to Volcano jobs."""
+        fleet = [{"name": name, "context": name} for name in self.servers]
+        block = {"kinds": ["jobs.batch.volcano.sh"], "selector": "app"}
+        spec = {"queue": value, "policies": [{"event": value}]}
+        patch = {"apply": {"spec": spec}, "force": True}
+        return self.tool.write("plan.yaml", plan("spread", block, patch=patch, fleet=fleet, **more))
+
     def appended(self) -> list[list[str]]:
         """Return what the list of each Volcano job has now."""
         path = "/apis/batch.volcano.sh/v1alpha1/jobs"

@@ -21,11 +21,13 @@ def compared(preview: Any) -> Any:
     return json.loads(text.replace(str(preview["run"]), "RUN"))
 
 
-@pytest.mark.parametrize("body", ["labels", "append"])
+@pytest.mark.parametrize("body", ["labels", "append", "applied"])
 def test_a_plan_that_workers_read_is_the_plan_without_them(
     dask: Dask, clusters: Clusters, body: str
 ) -> None:
-    file = clusters.plan("new") if body == "labels" else clusters.appending("new")
+    # An apply to a custom kind merges by the schema that each server publishes.
+    plans = {"labels": clusters.plan, "append": clusters.appending, "applied": clusters.applying}
+    file = plans[body]("new")
     alone = clusters.tool.run("plan", file, "-o", "json")
     over = clusters.tool.run("plan", file, "-o", "json", "--workers", dask.address)
 

@@ -42,6 +42,7 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Draft, Expressions
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, Standing, Summary, Usage
+from fleetpatch.rules.patching.merging import RunMerging, ServerMerging
 from fleetpatch.rules.planning.guards import (
     find_unselective,
     refuse_clashes,
@@ -87,7 +88,7 @@ async def expand(
         )
         reach = Reach(plan)
         kinds = await resolve_kinds(source, clusters, reach, dry_run=dry_run)
-        list_queries, dependents, releases = await _queries(
+        list_queries, dependents, merging = await _queries(
             source, reach.reached(clusters), kinds, reach
         )
         info = replace(info, clusters=reach.infos(clusters))
@@ -95,11 +96,11 @@ async def expand(
         # Removes the file again if anything in the block raises: a refused plan leaves no run.
         with journal.planning():
             stack.enter_context(steering.holding(path))
-            journal.note_releases(releases)
+            journal.note_merging(merging)
             if expressions and (content := expressions.tables_of_where()):
                 tables.note_tables(journal, content)
             survey = await _fill(
-                journal, source, list_queries, dependents, settings, reach, expressions
+                journal, source, list_queries, dependents, settings, reach, expressions, merging
             )
             # Also those that were lost while they were listed: some of their objects are unknown.
             reached = [cluster.name for cluster in reach.reached(clusters)]
@@ -143,15 +144,12 @@ async def _queries(
     clusters: Sequence[ReadCluster],
     kinds: Mapping[str, Mapping[str, Resource]],
     reach: Reach,
-) -> tuple[Sequence[ListQuery], Sequence[Dependents], Mapping[str, str]]:
-    """Return what to list, and the version of each cluster if the plan's patch needs it.
-
-    The run file keeps the versions: what was planned by a version's rules is carried out by them.
-    """
+) -> tuple[Sequence[ListQuery], Sequence[Dependents], RunMerging]:
+    """Return what to list, and how the clusters merge if the plan's patch depends on it."""
     plan = source.plan
     list_queries: list[ListQuery] = []
     dependents: list[Dependents] = []
-    releases: dict[str, str] = {}
+    servers: dict[str, ServerMerging] = {}
     for cluster in clusters:
         with reach.of(cluster):
             found = await list_queries_of(plan, cluster, kinds[cluster.name], source.objects)
@@ -159,13 +157,13 @@ async def _queries(
             if depends_on_version(plan.change()):
                 merged = dict.fromkeys(kinds[cluster.name].values())
                 schema_matters = merges_by_schema(plan.change())
-                releases[cluster.name] = await cluster.release(
+                servers[cluster.name] = await cluster.merging(
                     tuple(merged) if schema_matters else ()
                 )
             list_queries += found
             dependents += [owned] if owned else []
     reach.reached(clusters)
-    return list_queries, dependents, releases
+    return list_queries, dependents, RunMerging.of(servers)
 
 
 async def _fill(
@@ -176,6 +174,7 @@ async def _fill(
     settings: Settings,
     reach: Reach,
     expressions: Expressions | None,
+    merging: RunMerging,
 ) -> Survey:
     """List the objects and add their drafts. Raises Refused if a guard refuses the plan."""
     plan = source.plan
@@ -185,7 +184,7 @@ async def _fill(
         writer,
         settings.progress,
         max_targets=plan.guards.max_targets,
-        releases=journal.releases,
+        merging=merging,
         on_unreachable=reach.lose,
         expressions=expressions,
         owners=KeptOwners(journal.owned(), blocks) if blocks else None,

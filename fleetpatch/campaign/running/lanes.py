@@ -1,7 +1,7 @@
 """Builds the lane of one cluster, in the process that sends its requests."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -24,6 +24,7 @@ from fleetpatch.model.ports import Clock, Events
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Target
 from fleetpatch.model.traffic import Traffic
+from fleetpatch.rules.patching.merging import RunMerging
 
 
 class Guard(Protocol):
@@ -83,7 +84,7 @@ class RunCluster(LoggedCluster, Protocol):
 class RunOrder(msgspec.Struct, frozen=True):
     """A run that is to be carried out, and what its lanes use of its session.
 
-    `releases` are the versions of its servers, if known. `tables` are those that `where` reads, as
+    `merging` is how its servers merge. `tables` are those that `where` reads, as
     the run file keeps them. `read_only`: see `PatchPolicy`.
     `was_running`: an earlier session may have crashed, and its workers may still send. `stop` and
     `warn` are those of the session.
@@ -91,7 +92,7 @@ class RunOrder(msgspec.Struct, frozen=True):
 
     info: RunInfo
     plan: Plan
-    releases: Mapping[str, str]
+    merging: RunMerging
     tables: bytes
     read_only: bool
     was_running: bool
@@ -122,7 +123,7 @@ def lane_of(
         order.info,
         plan,
         cluster.name,
-        release=order.releases.get(cluster.name, ""),
+        merging=order.merging.at(cluster.name),
         read_only=order.read_only,
         recheck=rechecks.of(cluster),
     )

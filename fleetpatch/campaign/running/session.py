@@ -213,7 +213,7 @@ class Session:
         order = RunOrder(
             journal.info,
             self._plan,
-            journal.releases,
+            journal.merging,
             tables.tables_of(journal),
             self._read_only,
             # Left by a process that was killed: any other end changes the state.

@@ -29,6 +29,7 @@ from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.text import clean
 from fleetpatch.report.pace import limit_in_words
 from fleetpatch.rules.answers.steps import OnDrift
+from fleetpatch.rules.patching.merging import UNKNOWN, ServerMerging
 from fleetpatch.rules.running.backoff import Backoff
 
 
@@ -37,11 +38,11 @@ def patch_policy_of(
     plan: Plan,
     cluster: str,
     *,
-    release: str = "",
+    merging: ServerMerging = UNKNOWN,
     read_only: bool = False,
     recheck: Recheck | None = None,
 ) -> PatchPolicy:
-    """Return the policy for the targets of a run in `cluster`, a server of version `release`."""
+    """Return the policy for the targets of a run in `cluster`, whose server merges by `merging`."""
     selectors = [block.selector for block in plan.targets]
 
     def matches(target: Target, seen: Seen) -> bool:
@@ -66,7 +67,7 @@ def patch_policy_of(
         dry_run=info.dry_run,
         read_only=read_only,
         options=plan.patch.options(),
-        release=release,
+        merging=merging,
         managers=_managers(plan, cluster),
         recheck=recheck,
     )

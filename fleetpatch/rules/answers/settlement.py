@@ -51,7 +51,8 @@ from fleetpatch.rules.answers.covering import covers, is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
 from fleetpatch.rules.patching.computed import change_of_target
-from fleetpatch.rules.patching.merge_rules import MergeRules, merge_rules
+from fleetpatch.rules.patching.merge_rules import MergeRules
+from fleetpatch.rules.patching.merging import UNKNOWN, ServerMerging
 from fleetpatch.rules.planning.planner import DoesNotFit, NeedsPatch, Unchanged, goal, need
 
 _OURS: Final = frozenset({FIELD_MANAGER})
@@ -65,7 +66,7 @@ def after_read(
     matches: bool,
     sent: bool,
     on_drift: OnDrift,
-    release: str = "",
+    merging: ServerMerging = UNKNOWN,
     managers: Collection[str] = _OURS,
     lost: bool = False,
 ) -> Step:
@@ -74,7 +75,7 @@ def after_read(
     - `matches`: a target block of the plan still selects the object.
     - `sent`: a PATCH of ours may have reached the server. Then wanted values count as applied, not
       as unchanged.
-    - `release`: the release of the server ("1.20"), which decides how it merges.
+    - `merging`: what is known of how the server merges.
     - `managers`: the field managers that we write as.
     - `lost`: the answer to a PATCH of ours is missing, or was not a refusal by the PATCH's guard.
     """
@@ -98,7 +99,7 @@ def after_read(
         # An undo never overwrites: a later change by another writer is not ours to revert.
         if on_drift is OnDrift.SKIP or isinstance(change, Restoration) or (sent and not repeatable):
             return End(Reason.DRIFTED, drift, wrote=ours or None)
-        rules = merge_rules(target.resource, release)
+        rules = merging.rules(target.resource)
         own = change_of_target(change, target)
         step = _overwrite(own, seen, rules, matches=matches, writers=writers)
         return _with_ours(step, ours, target.before)

@@ -1,8 +1,9 @@
 """The rules by which a server of some version merges the objects of a kind.
 
 The tags of the API types change from version to version (`fleetpatch.rules.patching.merge_schema`).
-For a version that is unknown or has no table, the rules of *all* tables are kept: where they agree
-the rule is certain, and where they differ only the server knows (`undecided`).
+What a server publishes of its own schema decides (`fleetpatch.rules.patching.server_schema`), else
+the table of its version. Without both, the rules of *all* tables are kept: where they agree the
+rule is certain, and where they differ only the server knows (`undecided`).
 """
 
 import re
@@ -25,9 +26,11 @@ from fleetpatch.rules.patching.merge_schema import (
     Rule,
     Struct,
     field_rule,
+    rules_of_types,
     type_of,
     types_of,
 )
+from fleetpatch.rules.patching.server_schema import ServerSchema
 
 _CURRENT: Final = (1, 23)
 """The first version that is treated as a current one.
@@ -40,6 +43,8 @@ apply orders a list as the configuration does (structured-merge-diff 4.2.1).
 _KEEPS_NULL_ENTRIES: Final = (1, 22)
 """The first version whose merge patches keep null entries of lists (json-patch 4.11)."""
 
+_PUBLISHES_SCHEMAS: Final = (1, 24)
+
 _META: Final = "apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _POD_TEMPLATE: Final = "api.core.v1.PodTemplateSpec"
 _JOB_TEMPLATES: Final = ("api.batch.v1.JobTemplateSpec", "api.batch.v1beta1.JobTemplateSpec")
@@ -50,7 +55,7 @@ class MergeRules(msgspec.Struct, frozen=True):
 
     - `strategic`, `structured`: the rules of a whole object for strategic merges and for applies,
       one for each table that may be right for the server, the most likely one last.
-    - `custom`: the kind is a custom one. It has no strategic merge, and its fields except metadata
+    - `untyped`: the kind is a custom one, and its schema is not known. Its fields except metadata
       merge by the schema in its CustomResourceDefinition.
     - `legacy`: the server takes the new values of a strategic merge as they are, with nulls and
       directives, and appends what an apply adds to a list.
@@ -59,7 +64,7 @@ class MergeRules(msgspec.Struct, frozen=True):
 
     strategic: tuple[Rule, ...]
     structured: tuple[Rule, ...]
-    custom: bool = False
+    untyped: bool = False
     legacy: bool = False
     keeps_null_entries: bool = True
 
@@ -78,18 +83,30 @@ UNTYPED: Final = MergeRules((Struct({}),), (Struct({}),))
 """Nothing is known about the kind: maps are merged, and only the server knows how lists merge."""
 
 
-# Computed once for each kind and server version: a fleet has few of both, and the survey and every
-# read after a conflict ask for the rules. 256 is far above any fleet and bounds the memory.
+# Computed once for each kind, server version and schema: a fleet has few of each, and the survey
+# and every read after a conflict ask for the rules. 256 is far above any fleet and bounds memory.
 @lru_cache(maxsize=256)
-def merge_rules(resource: Resource, version: str = "") -> MergeRules:
-    """The rules for `resource` on a server of `version` ("1.20"); "" if the version is unknown."""
+def merge_rules(
+    resource: Resource, version: str = "", schema: ServerSchema | None = None
+) -> MergeRules:
+    """The rules for `resource` on a server of `version` ("1.20") that publishes `schema`.
+
+    The version is "" if it is unknown.
+    """
     tables = (version,) if version in VERSIONS else VERSIONS
     custom = not is_built_in(resource)
     root = _custom_root if custom else _root
+    strategic = tuple(root(types_of(table, by_apply=False), resource) for table in tables)
+    structured = tuple(root(types_of(table, by_apply=True), resource) for table in tables)
+    published = schema.root(resource) if schema is not None else ""
+    if schema is not None and published:
+        structured = (_rules_in(schema, by_apply=True)[published],)
+        # A custom kind has no strategic merge, and a server keeps what is empty in its fields.
+        strategic = strategic if custom else (_rules_in(schema, by_apply=False)[published],)
     return MergeRules(
-        tuple(root(types_of(table, by_apply=False), resource) for table in tables),
-        tuple(root(types_of(table, by_apply=True), resource) for table in tables),
-        custom,
+        strategic,
+        structured,
+        custom and not published,
         # A server of unknown version is most likely a current one.
         legacy=bool(version) and _numbers(version) < _CURRENT,
         keeps_null_entries=not version or _numbers(version) >= _KEEPS_NULL_ENTRIES,
@@ -99,14 +116,15 @@ def merge_rules(resource: Resource, version: str = "") -> MergeRules:
 def undecided(body: Json, rules: MergeRules, *, by_apply: bool) -> list[Path]:
     """The fields in a strategic or apply body that only the server knows how to merge.
 
-    For a built-in kind these are the lists that no table contains, and the fields for which the
-    tables differ. For a custom kind they are all lists and maps directly below its `spec`, `status`
+    For a kind whose schema is known, these are the lists that it does not contain. For another
+    built-in kind they are the lists that no table contains, and the fields for which the tables
+    differ. For another custom kind they are all lists and maps directly below its `spec`, `status`
     and other fields: the schema in its definition decides. With a schema that leaves them open, as
     those of job systems often do, an apply replaces `spec.tasks` and even `spec.tfReplicaSpecs` as
     a whole. An entry of a list is named by its position.
     """
     trees = rules.structured if by_apply else rules.strategic
-    if not rules.custom:
+    if not rules.untyped:
         return list(_undecided(body, trees, ()))
     parts = ((name, part) for name, part in body.items() if isinstance(part, Mapping))
     return [
@@ -202,8 +220,21 @@ def _root(types: Mapping[str, Struct], resource: Resource) -> Rule:
     return Struct({"metadata": types[_META], "spec": spec})
 
 
+@lru_cache(maxsize=256)
+def _rules_in(schema: ServerSchema, *, by_apply: bool) -> Mapping[str, Struct]:
+    return rules_of_types(schema.types, by_apply=by_apply)
+
+
 def _custom_root(types: Mapping[str, Struct], _resource: Resource) -> Rule:
     return Struct({"metadata": types[_META]})
+
+
+def publishes_schemas(version: str) -> bool:
+    """Whether a server of this version publishes its schema at /openapi/v3; "" if unknown.
+
+    Servers do so by default since 1.24; all of them are current ones.
+    """
+    return not version or _numbers(version) >= _PUBLISHES_SCHEMAS
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import ClassVar, Final, TypeAlias
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from fleetpatch.model.partial_repr import PartialRepr
 from fleetpatch.model.resource import Resource
@@ -27,6 +28,8 @@ class MergeType(Enum):
     """A list of scalars: the result is the union of both lists."""
     MAP = "map"
     """A map with arbitrary keys: values are merged key by key."""
+    OPEN = "open"
+    """Any value: maps merge key by key at any depth, and lists are replaced as a whole."""
 
 
 class Keyed(msgspec.Struct, frozen=True):
@@ -55,6 +58,7 @@ Rule: TypeAlias = MergeType | Keyed | Struct
 ATOMIC: Final = MergeType.ATOMIC
 SET: Final = MergeType.SET
 MAP: Final = MergeType.MAP
+OPEN: Final = MergeType.OPEN
 
 _TABLES: Final = Path(__file__).parent / "tables"
 
@@ -67,27 +71,52 @@ OPAQUE: Final = Struct({})
 
 def field_rule(rule: Rule | None, name: str) -> Rule | None:
     """The rule of the field `name` of a value that merges by `rule`; None if it is unknown."""
-    return rule.fields.get(name, rule.rest) if isinstance(rule, Struct) else None
+    if isinstance(rule, Struct):
+        return rule.fields.get(name, rule.rest)
+    return OPEN if rule is OPEN else None
 
 
 @lru_cache
 def types_of(version: str, *, by_apply: bool) -> Mapping[str, Struct]:
     """The rules of all API types of a version, for applies or for strategic merges."""
-    types = _table(version).types
+    return rules_of_types(_table(version).types, by_apply=by_apply)
+
+
+def rules_of_types(types: "Types", *, by_apply: bool) -> Mapping[str, Struct]:
+    """The rules of these types, for applies or for strategic merges."""
     # Types refer to each other, so all of them are made before their fields are set.
     fields: dict[str, dict[str, Rule]] = {name: {} for name in types}
     structs = {name: Struct(inner) for name, inner in fields.items()}
-    # The line named "" is about the type itself. It can only say that an apply replaces it whole.
-    whole = {name for name, lines in types.items() if by_apply and "" in lines}
-    known: dict[str, Rule] = {name: ATOMIC if name in whole else structs[name] for name in types}
+    known: dict[str, Rule] = {
+        name: ATOMIC if by_apply and _is_atomic(lines) else structs[name]
+        for name, lines in types.items()
+    }
     rule = _apply_rule if by_apply else _strategic_rule
     for name, lines in types.items():
-        fields[name].update({key: rule(line, known) for key, line in lines.items() if key})
+        named = {key: line for key, line in lines.items() if key not in (ITSELF, REST)}
+        fields[name].update({key: rule(line, known) for key, line in named.items()})
+        if REST in lines:
+            force_setattr(structs[name], "rest", rule(lines[REST], known))
     return structs
 
 
+def _is_atomic(lines: Mapping[str, "FieldLine"]) -> bool:
+    return ITSELF in lines and lines[ITSELF].map_type == ATOMIC.value
+
+
+ITSELF: Final = ""
+"""The name of the line that is about a type itself: an apply may replace it as a whole."""
+
+REST: Final = "*"
+"""The name of the line that is about all fields of a type that have no line."""
+
+
 class FieldLine(msgspec.Struct, rename="kebab", omit_defaults=True):
-    """A line of a table: the tags of one field, or (`map_type` alone) of the type itself."""
+    """A line of a table: the tags of one field, or (`map_type` alone) of the type itself.
+
+    `form` is `list`, `map`, `object`, or `open` for any value; `of` is the type of the entries or
+    of the object.
+    """
 
     form: str = msgspec.field(default="", name="is")
     of: str = ""
@@ -98,12 +127,16 @@ class FieldLine(msgspec.Struct, rename="kebab", omit_defaults=True):
     map_type: str = ""
 
 
+Types: TypeAlias = Mapping[str, Mapping[str, FieldLine]]
+"""The lines of types, by the names of the types and of their fields."""
+
+
 class _Table(msgspec.Struct):
     version: str
     types: dict[str, dict[str, FieldLine]]
 
 
-def lines_of(version: str) -> Mapping[str, Mapping[str, FieldLine]]:
+def lines_of(version: str) -> Types:
     """The table of a version: the lines of each type by field, and of the type itself under ""."""
     return _table(version).types
 
@@ -130,7 +163,9 @@ def _strategic_rule(line: FieldLine, known: Mapping[str, Rule]) -> Rule:
             return ATOMIC
         key = line.patch_merge_key
         return Keyed((key,), known.get(line.of, OPAQUE)) if key else SET
-    return MAP if line.form == "map" else known.get(line.of, OPAQUE)
+    if line.form == "map":
+        return Struct({}, known[line.of]) if line.of in known else MAP
+    return known.get(line.of, OPAQUE)
 
 
 def _apply_rule(line: FieldLine, known: Mapping[str, Rule]) -> Rule:
@@ -142,5 +177,7 @@ def _apply_rule(line: FieldLine, known: Mapping[str, Rule]) -> Rule:
             return Keyed(keys, known.get(of, OPAQUE))
         case FieldLine(list_type="set"):
             return SET
+        case FieldLine(form="open"):
+            return OPEN
         case _:
             return _strategic_rule(line, known)

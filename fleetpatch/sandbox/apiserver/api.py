@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.sandbox.apiserver import discovery
+from fleetpatch.sandbox.apiserver import discovery, openapi
 from fleetpatch.sandbox.apiserver.access import Access
 from fleetpatch.sandbox.apiserver.discovery import is_custom
 from fleetpatch.sandbox.apiserver.lists import ListOptions, list_page
@@ -137,6 +137,8 @@ class Api:
         return _pretty(reply) if request.parameters.get("pretty") in _TRUE else reply
 
     def _document(self, request: ApiRequest) -> ApiReply | None:
+        if found := openapi.documents(self.release).get(request.path):
+            return ok(found)
         accept = request.headers.get("accept", "")
         return discovery.document(self.release, request.path, accept)
 

@@ -29,12 +29,12 @@ class Release:
     - `has_cron_jobs_v1`: CronJobs are served as `batch/v1`, otherwise as `batch/v1beta1`.
     - `has_generations`: changes of the spec of Jobs, CronJobs and Pods are counted.
     - `names_singulars`: discovery has the singular names of built-in kinds.
+    - `publishes_schemas`: /openapi/v3 has the schemas of all kinds; fields that the definition of a
+      custom kind leaves open have owners of their own.
     - `counts_metadata`: a list of metadata has a `remainingItemCount`.
     - `labels_namespaces`: each namespace has a label with its name.
     - `has_zero_times`: a time that is not set is null.
     - `tracks_status`: the status has owners, although only its subresource can change it.
-    - `tracks_open_fields`: the fields of a map have owners of their own, also where the definition
-      of a custom kind leaves the content of the map open.
     - `takes_empty_values`: the values of `in` and `notin` may end with several commas.
     - `refuses_bodies_alike`: a body that is not an object, or an apply to a custom kind that names
       another kind, is a 400; otherwise a 500 or a 422.
@@ -50,11 +50,11 @@ class Release:
     has_cron_jobs_v1: bool
     has_generations: bool
     names_singulars: bool
+    publishes_schemas: bool
     counts_metadata: bool
     labels_namespaces: bool
     has_zero_times: bool
     tracks_status: bool
-    tracks_open_fields: bool
     takes_empty_values: bool
     refuses_bodies_alike: bool
     checks_operations: bool
@@ -81,11 +81,11 @@ RELEASES: Final[Mapping[KubernetesVersion, Release]] = MappingProxyType(
             has_cron_jobs_v1=False,
             has_generations=False,
             names_singulars=False,
+            publishes_schemas=False,
             counts_metadata=False,
             labels_namespaces=False,
             has_zero_times=True,
             tracks_status=True,
-            tracks_open_fields=False,
             takes_empty_values=False,
             refuses_bodies_alike=False,
             checks_operations=False,
@@ -99,11 +99,11 @@ RELEASES: Final[Mapping[KubernetesVersion, Release]] = MappingProxyType(
             has_cron_jobs_v1=True,
             has_generations=True,
             names_singulars=True,
+            publishes_schemas=True,
             counts_metadata=True,
             labels_namespaces=True,
             has_zero_times=False,
             tracks_status=False,
-            tracks_open_fields=True,
             takes_empty_values=True,
             refuses_bodies_alike=True,
             checks_operations=True,

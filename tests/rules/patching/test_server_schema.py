@@ -1,8 +1,8 @@
-"""Whether a server's own schema shows that it merges by a table.
+"""The merge rules in the schema that a server publishes.
 
-Covered: kinds with pod templates, fields that the server has not, has in addition, or merges in
-another way, atomic types, several documents, any document at all. Left out: the schema of a real
-server, which a recorded one would show.
+Covered: built-in kinds, and whether a table has the same rules; fields that the tables do not have;
+custom kinds with lists by key, sets, typed and open maps; types that refer to themselves; schemas
+that are too large or too deep; any document at all. Left out: the schema of a real server.
 """
 
 from typing import Any
@@ -11,86 +11,259 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetpatch.model.change import BodyPatch, PatchType
 from fleetpatch.model.resource import Resource
-from fleetpatch.rules.patching.server_schema import merges_as, schema_paths
-from tests.fakes import JOBS
-from tests.rules.patching.server_schemas import document, properties
+from fleetpatch.rules.patching.merge_rules import merge_rules, undecided
+from fleetpatch.rules.patching.merge_schema import ATOMIC, OPEN, SET, Keyed, Rule, field_rule
+from fleetpatch.rules.patching.server_schema import (
+    ServerSchema,
+    is_table_of,
+    schema_of,
+    schema_paths,
+)
+from fleetpatch.rules.planning.planner import NeedsPatch, need
+from tests.fakes import JOBS, document, seen_whole
+from tests.rules.patching import server_schemas
+from tests.rules.patching.server_schemas import properties
 
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 PODS = Resource("", "v1", "pods", "Pod")
-TFJOBS = Resource("kubeflow.org", "v1", "tfjobs", "TFJob")
+WIDGETS = Resource("example.com", "v1", "widgets", "Widget")
 POD_SPEC, JOB_SPEC = "api.core.v1.PodSpec", "api.batch.v1.JobSpec"
-SCHEMA = "x-kubernetes-"
+TAG = "x-kubernetes-"
 
 
-def agrees(made: Any, *kinds: Resource) -> bool:
-    return merges_as("1.36", [made], kinds or (JOBS,))
+def read(made: Any, *kinds: Resource) -> ServerSchema:
+    schema = schema_of([made], kinds or (JOBS,))
+    assert schema is not None
+    return schema
+
+
+def rule_at(schema: ServerSchema, kind: Resource, *path: str) -> Rule | None:
+    """The rule of a field for applies; `[]` leads to the entries of a list."""
+    rule: Rule | None = merge_rules(kind, "1.36", schema).by_apply
+    for step in path:
+        rule = rule.entry if isinstance(rule, Keyed) and step == "[]" else field_rule(rule, step)
+    return rule
+
+
+# Built-in kinds
 
 
 @pytest.mark.parametrize("kind", [JOBS, DEPLOYMENTS, PODS])
-def test_a_server_with_the_same_schema_merges_as_the_table(kind: Resource) -> None:
-    assert agrees(document("1.36"), kind)
-    assert not agrees(document("1.20"), kind)
+@pytest.mark.parametrize("version", ["1.20", "1.36"])
+def test_a_server_with_the_rules_of_a_table_is_recognized(kind: Resource, version: str) -> None:
+    schema = read(server_schemas.document(version, kind), kind)
 
-
-def test_fields_that_an_older_server_lacks_do_not_count() -> None:
-    made = document("1.36")
-    for field in ("schedulingGroup", "resources", "resourceClaims"):
-        del properties(made, POD_SPEC)[field]
-
-    assert agrees(made)
-
-
-def test_lists_that_the_table_lacks_do_not_count() -> None:
-    made = document("1.36")
-    items = {"type": "array", "items": {"type": "string"}, f"{SCHEMA}list-type": "set"}
-    properties(made, POD_SPEC)["newer"] = items
-
-    assert agrees(made)
+    assert [is_table_of(each, schema) for each in ("1.20", "1.36")] == [
+        version == "1.20",
+        version == "1.36",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("place", "field", "changed"),
+    ("place", "field", "changed", "rule"),
     [
-        (POD_SPEC, "nodeSelector", {f"{SCHEMA}map-type": "granular"}),
-        (POD_SPEC, "containers", {f"{SCHEMA}patch-merge-key": "image"}),
-        (POD_SPEC, "tolerations", {f"{SCHEMA}list-type": "set"}),
-        (JOB_SPEC, "template", {"allOf": [{"$ref": "#/components/schemas/io.k8s.Other"}]}),
-        (JOB_SPEC, "newer", {"additionalProperties": {}, f"{SCHEMA}map-type": "atomic"}),
+        (POD_SPEC, "nodeSelector", {f"{TAG}map-type": "granular"}, "map"),
+        (POD_SPEC, "tolerations", {f"{TAG}list-type": "set"}, "set"),
+        (POD_SPEC, "newer", {"type": "array", f"{TAG}list-type": "atomic"}, "atomic"),
+        (JOB_SPEC, "newer", {"additionalProperties": {}, f"{TAG}map-type": "atomic"}, "atomic"),
     ],
 )
-def test_a_field_that_merges_in_another_way_is_found_at_any_depth(
-    place: str, field: str, changed: dict[str, Any]
+def test_the_rule_of_a_field_is_that_of_the_server(
+    place: str, field: str, changed: dict[str, Any], rule: str
 ) -> None:
-    made = document("1.36")
+    made = server_schemas.document("1.36")
     fields = properties(made, place)
     fields[field] = {**fields.get(field, {}), **changed}
+    schema = read(made)
 
-    assert not agrees(made)
-
-
-def test_a_type_that_is_atomic_only_on_the_server_is_found() -> None:
-    made = document("1.36")
-    made["components"]["schemas"][f"io.k8s.{POD_SPEC}"][f"{SCHEMA}map-type"] = "atomic"
-
-    assert not agrees(made)
+    path = ("spec", "template", "spec") if place == POD_SPEC else ("spec",)
+    found = rule_at(schema, JOBS, *path, field)
+    assert not is_table_of("1.36", schema)
+    assert getattr(found, "value", None) == rule
 
 
-def test_all_kinds_must_agree_and_custom_ones_do_not_count() -> None:
-    made = document("1.36")
+def test_a_strategic_merge_uses_the_key_of_the_server() -> None:
+    made = server_schemas.document("1.36")
+    properties(made, POD_SPEC)["containers"][f"{TAG}patch-merge-key"] = "image"
+    rules = merge_rules(JOBS, "1.31", read(made))
+    change = BodyPatch(PatchType.STRATEGIC, pod(containers=[{"image": "a", "name": "renamed"}]))
+    live = document("j", "u", **pod(containers=[{"image": "a", "name": "n"}, {"image": "b"}]))
 
-    assert agrees(made, JOBS, TFJOBS)
-    assert not agrees(made, TFJOBS)
-    assert not agrees(made, JOBS, Resource("batch", "v1", "others", "Other"))
+    found = need(change, seen_whole(live), rules)
+
+    assert isinstance(found, NeedsPatch)
+    containers = found.wanted["spec", "template", "spec", "containers"]
+    assert containers == [{"image": "a", "name": "renamed"}, {"image": "b"}]
+
+
+def test_a_list_that_no_table_has_is_decided_by_the_server() -> None:
+    made = server_schemas.document("1.36")
+    properties(made, POD_SPEC)["newer"] = {
+        "type": "array",
+        "items": {"type": "object", "properties": {"id": {"type": "string"}}},
+        f"{TAG}list-type": "map",
+        f"{TAG}list-map-keys": ["id"],
+    }
+    body = pod(newer=[{"id": "a"}])
+
+    assert undecided(body, merge_rules(JOBS, "1.31", read(made)), by_apply=True) == []
+    assert undecided(body, merge_rules(JOBS, "1.36"), by_apply=True) != []
+
+
+def test_a_type_is_atomic_if_the_server_says_so() -> None:
+    made = server_schemas.document("1.36")
+    made["components"]["schemas"][f"io.k8s.{POD_SPEC}"][f"{TAG}map-type"] = "atomic"
+
+    assert rule_at(read(made), JOBS, "spec", "template", "spec") is ATOMIC
+
+
+def pod(**fields: Any) -> dict[str, Any]:
+    return {"spec": {"template": {"spec": fields}}}
+
+
+# Custom kinds
+
+
+def definition(spec: Any, **named: Any) -> Any:
+    """The document of a custom kind."""
+    root = {
+        "type": "object",
+        "properties": {"metadata": {"$ref": "#/components/schemas/Meta"}, "spec": spec},
+        f"{TAG}{'group-version-kind'}": [
+            {"group": "example.com", "version": "v1", "kind": "Widget"}
+        ],
+    }
+    return {"components": {"schemas": {"com.example.v1.Widget": root, **named}}}
+
+
+def obj(**fields: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": fields}
+
+
+def listed(kind: str, *keys: str, **fields: Any) -> dict[str, Any]:
+    tags = {f"{TAG}list-type": kind, **({f"{TAG}list-map-keys": list(keys)} if keys else {})}
+    return {"type": "array", "items": obj(**fields) if fields else {"type": "string"}, **tags}
+
+
+TEXT = {"type": "string"}
+ANY = {"type": "object", f"{TAG}preserve-unknown-fields": True}
+SPEC = obj(
+    tasks=listed("map", "name", "zone", name=TEXT, ports=listed("map", "port", port=TEXT)),
+    tags=listed("set"),
+    args={"type": "array", "items": TEXT},
+    replicas={"type": "object", "additionalProperties": obj(tasks=listed("set"))},
+    labels={"type": "object", "additionalProperties": TEXT},
+    whole={**obj(a=TEXT), f"{TAG}map-type": "atomic"},
+    template=ANY,
+    half={**obj(known=listed("set"), inner=obj(a=TEXT)), f"{TAG}preserve-unknown-fields": True},
+    port={f"{TAG}int-or-string": True},
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        (("tags",), SET),
+        (("args",), ATOMIC),
+        (("whole",), ATOMIC),
+        (("template",), OPEN),
+        (("template", "any", "depth"), OPEN),
+        (("half", "unknown"), OPEN),
+        (("half", "known"), SET),
+        (("half", "inner", "unknown"), OPEN),
+        (("replicas", "worker", "tasks"), SET),
+        (("port",), None),
+    ],
+)
+def test_a_field_of_a_custom_kind_merges_by_its_definition(
+    path: tuple[str, ...], rule: Rule | None
+) -> None:
+    assert rule_at(read(definition(SPEC), WIDGETS), WIDGETS, "spec", *path) == rule
+
+
+def test_a_list_of_a_custom_kind_may_have_keys_at_any_depth() -> None:
+    schema = read(definition(SPEC), WIDGETS)
+
+    tasks = rule_at(schema, WIDGETS, "spec", "tasks")
+    ports = rule_at(schema, WIDGETS, "spec", "tasks", "[]", "ports")
+
+    assert isinstance(tasks, Keyed)
+    assert isinstance(ports, Keyed)
+    assert (tasks.keys, ports.keys) == (("name", "zone"), ("port",))
+
+
+def test_an_apply_to_a_custom_kind_is_previewed_by_its_definition() -> None:
+    rules = merge_rules(WIDGETS, "1.31", read(definition(SPEC), WIDGETS))
+    spec = {"tasks": [{"name": "a", "zone": "x", "n": 1}], "args": ["1"], "template": {"x": 1}}
+    body = {"spec": {"tasks": [{"name": "b", "zone": "x"}], "args": ["2"], "template": {"y": 2}}}
+
+    found = need(BodyPatch(PatchType.APPLY, body), seen_whole(document("w", "u", spec=spec)), rules)
+
+    assert undecided(body, rules, by_apply=True) == []
+    assert isinstance(found, NeedsPatch)
+    assert found.wanted["spec", "args"] == ["2"]
+    assert found.wanted["spec", "template", "y"] == 2
+    tasks: Any = found.wanted["spec", "tasks"]
+    assert sorted(task["name"] for task in tasks) == ["a", "b"]
+
+
+def test_a_field_that_a_definition_does_not_have_is_left_to_the_server() -> None:
+    rules = merge_rules(WIDGETS, "1.31", read(definition(SPEC), WIDGETS))
+    nameless = definition(obj(tasks=listed("map", name=TEXT)))
+
+    assert undecided({"spec": {"more": [1]}}, rules, by_apply=True) == [("spec", "more")]
+    keyless = merge_rules(WIDGETS, "1.31", read(nameless, WIDGETS))
+    assert undecided({"spec": {"tasks": [{}]}}, keyless, by_apply=True) == [("spec", "tasks")]
+
+
+def test_without_a_schema_a_custom_kind_is_left_to_the_server() -> None:
+    for schema in (None, read(server_schemas.document("1.36"))):
+        rules = merge_rules(WIDGETS, "1.36", schema)
+        assert undecided({"spec": {"args": ["1"]}}, rules, by_apply=True) == [("spec", "args")]
+
+
+# Any server
 
 
 def test_each_group_version_is_requested_once() -> None:
     jobs_too = Resource("batch", "v1", "cronjobs", "CronJob")
 
-    assert schema_paths([JOBS, jobs_too, PODS, TFJOBS]) == [
+    assert schema_paths([JOBS, jobs_too, PODS, WIDGETS]) == [
         "/openapi/v3/apis/batch/v1",
         "/openapi/v3/api/v1",
+        "/openapi/v3/apis/example.com/v1",
     ]
+
+
+def test_a_type_may_refer_to_itself() -> None:
+    node = obj(children={"type": "array", "items": {"$ref": "#/Node"}, f"{TAG}list-type": "set"})
+    node["properties"]["next"] = {"allOf": [{"$ref": "#/components/schemas/Node"}]}
+    schema = read(definition({"$ref": "#/components/schemas/Node"}, Node=node), WIDGETS)
+
+    assert rule_at(schema, WIDGETS, "spec", *["next"] * 300, "children") is SET
+
+
+def test_a_kind_that_two_types_claim_is_not_known() -> None:
+    made = definition(SPEC)
+    schemas = made["components"]["schemas"]
+    schemas["com.example.other"] = schemas["com.example.v1.Widget"]
+
+    assert schema_of([made], [WIDGETS]) is None
+
+
+def test_a_schema_that_is_too_deep_or_too_large_counts_as_none() -> None:
+    deep: Any = TEXT
+    for _ in range(400):
+        deep = obj(a=deep, l=listed("set"))
+    wide = obj(**{f"f{number}": listed("set") for number in range(30_000)})
+    maps: Any = TEXT
+    for _ in range(400):
+        maps = {"additionalProperties": maps}
+
+    for spec in (deep, wide, maps):
+        assert schema_of([definition(spec)], [WIDGETS]) is None
 
 
 ANYTHING = st.recursive(
@@ -98,7 +271,12 @@ ANYTHING = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["components", "schemas", "properties", "$ref", "allOf", "items"]),
+            st.sampled_from(
+                [
+                    *("components", "schemas", "properties", "$ref", "allOf", "items", "type"),
+                    *("additionalProperties", f"{TAG}list-type", f"{TAG}list-map-keys", "", "*"),
+                ]
+            ),
             inner,
             max_size=3,
         )
@@ -109,6 +287,8 @@ ANYTHING = st.recursive(
 
 @given(ANYTHING, ANYTHING)
 def test_any_document_is_an_answer(made: Any, job: Any) -> None:
-    assert not merges_as("1.36", [made], [JOBS])
+    assert schema_of([made], [JOBS]) is None
     schemas = {"io.k8s.api.batch.v1.Job": job}
-    merges_as("1.36", [{"components": {"schemas": schemas}}], [JOBS])
+    found = schema_of([{"components": {"schemas": schemas}}], [JOBS])
+    if found is not None:
+        undecided({"spec": {"a": [1], "b": {"c": 1}}}, merge_rules(JOBS, "", found), by_apply=True)

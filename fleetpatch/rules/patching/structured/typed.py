@@ -14,7 +14,16 @@ from typing import Any, Final, TypeAlias
 
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Json, Value
-from fleetpatch.rules.patching.merge_schema import ATOMIC, MAP, SET, Keyed, Rule, Struct, field_rule
+from fleetpatch.rules.patching.merge_schema import (
+    ATOMIC,
+    MAP,
+    OPEN,
+    SET,
+    Keyed,
+    Rule,
+    Struct,
+    field_rule,
+)
 from fleetpatch.rules.patching.structured.fieldsets import (
     FIELD,
     Field,
@@ -53,8 +62,7 @@ def fields_of(
         return
     for step, (part, inner) in parts.items():
         # Keys of a map and entries of a list can be owned without their content.
-        is_named = isinstance(rule, Struct) and step.startswith(FIELD)
-        if not is_named or (empty and part in (None, {})):
+        if not _is_named(rule, step) or (empty and part in (None, {})):
             yield (*above, step)
         yield from fields_of(part, inner, (*above, step), empty=empty)
 
@@ -136,9 +144,16 @@ def with_named(fields: Iterable[Field], rule: Rule | None) -> FieldSet:
         inner = rule
         for end, step in enumerate(field, 1):
             outer, inner = inner, _inner_rule(inner, step)
-            if end == len(field) or (isinstance(outer, Struct) and step.startswith(FIELD)):
+            if end == len(field) or _is_named(outer, step):
                 result.add(field[:end])
     return frozenset(result)
+
+
+def _is_named(rule: Rule | None, step: str) -> bool:
+    """Whether the step leads to a field of a struct, and not to an entry of a map or a list."""
+    if not isinstance(rule, Struct) or not step.startswith(FIELD):
+        return False
+    return rule.rest is None or step.removeprefix(FIELD) in rule.fields
 
 
 def _inner_rule(rule: Rule | None, step: str) -> Rule | None:
@@ -185,7 +200,7 @@ def _parts(value: Json, rule: Rule | None) -> _Parts | None:
     match value, rule:
         case None, Struct() | Keyed():
             return {}
-        case None, _ if rule in (SET, MAP):
+        case None, _ if rule in (SET, MAP, OPEN):
             return {}
         case dict(), _:
             return {
