@@ -16,7 +16,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from math import ceil, floor
 from multiprocessing import get_context
 from types import MappingProxyType
@@ -36,10 +35,7 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "nothing is off": {},
         "no excess: refusals limit nothing": {"excess_evidence": 1e9, "fewest_answers": 10**9},
         "no verdict against a trial: each one helps": {"fewest_in_trial": 10**9},
-        "no tolerance: a share is tried again at once": {
-            "first_tolerance": 0.0,
-            "longest_tolerance": 0.0,
-        },
+        "no tolerance: a share is tried again at once": {"tolerance": 0.0},
         "no second cut": {"most_cuts": 1, "high_share": 2.0},
         "no least cut": {"deepest_cut": 0.0},
         "no least number of answers": {"fewest_answers": 1, "fewest_in_trial": 1},
@@ -58,9 +54,7 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 def change(changes: Mapping[str, Any]) -> None:
     """Change the defaults of the constants in this process."""
-    defaults = Tuning.__init__.__kwdefaults__
-    assert defaults is not None
-    defaults.update(changes)
+    Tuning.__new__.__defaults__ = tuple({**Tuning()._asdict(), **changes}.values())
 
 
 class _FirstFailure:
@@ -99,7 +93,7 @@ def mutants() -> int:
     context, survivors, tests = get_context("fork"), 0, _tests()
     print("| constant | value | 30 % less: test that fails | 30 % more: test that fails |")
     print("|---|---|---|---|", flush=True)
-    for name, default in asdict(Tuning()).items():
+    for name, default in Tuning()._asdict().items():
         found = []
         for round_up, factor in enumerate(_FACTORS):
             value = default * factor

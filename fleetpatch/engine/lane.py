@@ -6,10 +6,10 @@ releases the claimed targets that were not sent, so that only those in flight st
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import anyio
+import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from fleetpatch.engine.attempt import Deferred, RetryRecord
@@ -46,8 +46,7 @@ def _ignore_retried(_record: RetryRecord) -> None:
     """Do nothing."""
 
 
-@dataclass(slots=True)
-class Lane:
+class Lane(msgspec.Struct):
     """Patches one cluster's open targets, up to the id `last`, `concurrency` at a time.
 
     After `run`, `causes` holds the reasons why targets are still open; it is empty if none is.
@@ -60,16 +59,16 @@ class Lane:
     writer: LaneJournal
     concurrency: int
     last: int | None = None
-    causes: set[Cause] = field(default_factory=set)
+    causes: set[Cause] = msgspec.field(default_factory=set)
     on_settled: Callable[[Target, Settlement], None] = _ignore_settled
     on_retried: Callable[[RetryRecord], None] = _ignore_retried
-    breaker: Breaker = field(default_factory=Breaker)
+    breaker: Breaker = msgspec.field(default_factory=Breaker)
     cluster_stopped: bool = False
     has_unreadable: bool = False
     _unanswered: bool = False
     _last_claimed: int = 0
-    _queued: dict[TargetId, Target] = field(default_factory=dict)
-    _untouched: list[Target] = field(default_factory=list)
+    _queued: dict[TargetId, Target] = msgspec.field(default_factory=dict)
+    _untouched: list[Target] = msgspec.field(default_factory=list)
     _start_worker: Callable[[], None] | None = None
 
     @property

@@ -22,15 +22,7 @@ _OUTBOX = 1024
 """Outcomes that may wait for the writer; more than one commit interval had at any measured rate."""
 
 
-class Runnable(Protocol):
-    """What the pipeline needs of a lane."""
-
-    async def run(self, outbox: MemoryObjectSendStream[Ended]) -> None:
-        """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
-        ...
-
-
-class RunLane(Runnable, Protocol):
+class RunLane(Protocol):
     """A lane of a run, here (`engine.lane`) or on a worker; `Lane` documents the attributes."""
 
     last: int | None
@@ -74,8 +66,12 @@ class RunLane(Runnable, Protocol):
         """Send nothing new; requests in flight are awaited for a bounded time."""
         ...
 
+    async def run(self, outbox: MemoryObjectSendStream[Ended]) -> None:
+        """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
+        ...
 
-async def run(lanes: Sequence[Runnable], writer: OutcomeWriter) -> None:
+
+async def run(lanes: Sequence[RunLane], writer: OutcomeWriter) -> None:
     """Run all lanes; afterwards their `causes` say why targets are still open.
 
     Raises RunFileError, which cancels all lanes: without a record nothing may be sent.

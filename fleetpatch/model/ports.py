@@ -188,10 +188,8 @@ class ListedCluster(Protocol):
         ...
 
 
-class PatchedCluster(Protocol):
-    """One API server whose objects are patched and read by name."""
-
-    name: str
+class Cluster(ListedCluster, Protocol):
+    """One API server."""
 
     async def read(self, target: Target, *, whole: bool) -> Reply:
         """GET the object by name: its metadata, or (`whole`) all of it."""
@@ -212,10 +210,6 @@ class PatchedCluster(Protocol):
         Returns whether they may differ from the refused ones, so that a retry makes sense.
         """
         ...
-
-
-class Cluster(ListedCluster, PatchedCluster, Protocol):
-    """One API server."""
 
 
 class Journal(Protocol):

@@ -17,7 +17,6 @@ from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warn
 from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
 from fleetpatch.campaign.running.steering import Steering
 from fleetpatch.campaign.running.timeline import TimelineRecorder
-from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.campaign.running.verification import SessionVerification
 from fleetpatch.campaign.running.waves import Rollout, WaveHold
 from fleetpatch.campaign.running.wiring import (
@@ -92,7 +91,6 @@ class Session:
             journal.accepted_failures,
             stop.request,
         )
-        self._traces = Traces(settings.span)
         self._cut_short = False
         self._lanes: Sequence[RunLane] = ()
         self._pace = PaceInForce()
@@ -226,7 +224,6 @@ class Session:
             self._log,
             self._stop,
             self._settings.warn,
-            self._traces,
         )
         work = {name: tally.open for name, tally in self._counts.base.by_cluster.items()}
         return await stack.enter_async_context(session_fleet(order, self._settings, work))
@@ -264,12 +261,10 @@ class Session:
             self._settings.progress.retried()
             self._counts.attempt_retried(record)
             events.attempt_retried(self._log, record)
-            self._traces.retried(record)
             self._limits.retried(record, meter.requests)
 
         shown = pace_shown(self._settings, self._log, lambda: self._pace)
-        traces = self._traces
-        return Listeners(traces.settling(settled), traces.reporting(reported), retried, shown)
+        return Listeners(settled, reported, retried, shown)
 
     async def _patch_all(
         self, lanes: Sequence[RunLane], fleet: SessionFleet, meter: UsageMeter
@@ -302,7 +297,7 @@ class Session:
         writer = OutcomeWriter(
             self._writer, settings.clock, self._log, settings.progress, fleet.lanes.recorded
         )
-        await pipeline.run(self._traces.lanes(lanes), writer)
+        await pipeline.run(lanes, writer)
 
     async def _roll_out(self, lanes: Sequence[RunLane], fleet: SessionFleet) -> WaveHold | None:
         rollout = self._rollout(fleet.home)
@@ -311,8 +306,7 @@ class Session:
                 return hold
             for lane in lanes:
                 lane.last = ends.get(lane.cluster, 0)
-            wave = self._traces.wave(number + 1, len(self._journal.waves))
-            async with rollout.deadline(self._stop.request), wave:
+            async with rollout.deadline(self._stop.request):
                 await self._run(lanes, fleet)
             # The next wave does not begin while targets of this one are open: later a cluster would
             # receive all that it missed at once, without pause and check.

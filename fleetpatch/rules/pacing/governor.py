@@ -37,13 +37,12 @@ class Governor:
     ) -> None:
         self._tuning = tuning
         self._ceilings, self._random = ceilings, random
-        self._planned = TokenBucket(ceilings.rate or inf, ceilings.burst, now)
-        self._found = TokenBucket(inf, 1.0, now)
+        self._bucket = TokenBucket(ceilings.rate or inf, ceilings.burst, now)
         start = tuning.start if ceilings.adaptive else ceilings.concurrency
         self._climb = HillClimb(tuning, start, ceilings.concurrency, now)
         self._refusals = RefusalLimit(tuning, now)
         self._paused_until, self._opening = -inf, inf
-        self._full_at = self._planned_at = self._found_at = -inf
+        self._full_at = self._empty_at = -inf
         self._in_flight = 0
         self._refused: deque[float] = deque()
         self._refresh(now)
@@ -68,9 +67,11 @@ class Governor:
             self._in_flight -= 1
         if self._in_flight >= self._allowed:
             return inf if self.needs_answer else self._refused[0] - now
-        wait = self._wait(now)
+        wait = self._bucket.delay(now)
         if wait > 0.0:
+            self._empty_at = now
             return wait
+        self._bucket.take()
         self._in_flight += 1
         if self._in_flight >= self._allowed:
             self._full_at = now
@@ -103,17 +104,15 @@ class Governor:
     def change(self, ceilings: Ceilings, now: float) -> None:
         """Replace the ceilings; `adaptive` stays as it is."""
         self._ceilings = ceilings
-        self._planned.change(ceilings.rate or inf, ceilings.burst, now)
         self._climb.change_ceiling(ceilings.concurrency, adaptive=ceilings.adaptive, now=now)
         self._refresh(now)
 
     def pace(self, now: float) -> Pace:
         """Return the pace and what limits it at the moment."""
-        rates = [rate for rate in (self._ceilings.rate, self._refusals.rate) if rate]
-        rate = min(rates, default=inf)
         concurrency = int(min(self._climb.settled, self._refusals.in_flight))
+        rate = self._bucket.rate if self._bucket.rate < inf else None
         paused = self._paused_until if now < self._paused_until else None
-        return Pace(concurrency, rate if rate < inf else None, self._cause(now), paused)
+        return Pace(concurrency, rate, self._cause(now), paused)
 
     def _learn(self, permit: Permit, now: float, retry_after: float, *, refused: bool) -> None:
         share = inf
@@ -148,10 +147,9 @@ class Governor:
         recently = now - self._tuning.recent
         if now < self._paused_until:
             return PaceCause.RETRY_AFTER
-        if self._found_at > recently:
-            return PaceCause.REFUSALS
-        if self._planned_at > recently:
-            return PaceCause.RATE
+        if self._empty_at > recently:
+            is_found = self._refusals.rate < (self._ceilings.rate or inf)
+            return PaceCause.REFUSALS if is_found else PaceCause.RATE
         if self._full_at <= recently:
             return PaceCause.WORK
         if self._refusals.in_flight < self._climb.settled:
@@ -160,21 +158,13 @@ class Governor:
             return PaceCause.CONCURRENCY
         return PaceCause.STARTING if self._climb.phase is Phase.START else PaceCause.LATENCY
 
-    def _wait(self, now: float) -> float:
-        """Return the seconds until both buckets have a token; take one of each if both have one."""
-        planned, found = self._planned.delay(now), self._found.delay(now)
-        if planned > 0.0:
-            self._planned_at = now
-        if found > planned:
-            self._found_at = now
-        if planned == found == 0.0:
-            self._planned.take()
-            self._found.take()
-        return max(planned, found)
-
     def _refresh(self, now: float) -> None:
         self._refusals.update(now)
         self._allowed = int(min(self._climb.limit, self._refusals.in_flight, self._opening))
-        rate = self._refusals.rate
-        if rate != self._found.rate:
-            self._found.change(rate, max(1.0, rate * self._tuning.burst), now)
+        found, planned = self._refusals.rate, self._ceilings.rate or inf
+        rate, burst = planned, float(self._ceilings.burst)
+        if found < planned:
+            at_once = max(1.0, found * self._tuning.burst)
+            rate, burst = found, at_once if planned == inf else min(at_once, burst)
+        if (rate, burst) != (self._bucket.rate, self._bucket.burst):
+            self._bucket.change(rate, burst, now)

@@ -22,7 +22,7 @@ class HillClimb:
 
     def __init__(self, tuning: Tuning, start: int, ceiling: int, now: float) -> None:
         self._tuning, self._ceiling = tuning, ceiling
-        self._is_upward, self._lead, self._rounds = True, 0, 0
+        self._is_upward, self._lead = True, 0
         self._throughput = self._latency = 0.0
         self._next_comparison = now
         self.phase = Phase.START
@@ -99,18 +99,17 @@ class HillClimb:
         clear = log(self._tuning.step) / 2.0
         points = 2 if (gain if self._is_upward else -gain) > clear else 1
         self._lead += points if gain > 0.0 else -points
-        self._rounds += 1
         if self._lead >= self._tuning.lead:
             self._throughput, self.settled = throughput, self.limit
             self._begin_comparison(now)
-        elif self._lead <= -self._tuning.lead or self._rounds >= self._tuning.rounds:
+        elif self._lead <= -self._tuning.lead:
             self._stay(now)
         else:
             self._begin_round(self.settled, now)
 
     def _begin_comparison(self, now: float) -> None:
         """Compare with the next limit in this direction, if there is one."""
-        self._lead = self._rounds = 0
+        self._lead = 0
         if self._other() == self.settled:
             self._stay(now)
         else:

@@ -33,8 +33,7 @@ class RefusalLimit:
         self._tuning = tuning
         self.latency, self._is_measured = tuning.first_latency, False
         self._capacity = inf, inf
-        self._tolerance = self._regrowth = 0.0
-        self._cuts = 0
+        self._regrowth, self._cuts = 0.0, 0
         self._test: SequentialTest
         self._enter(State.UNLIMITED, now)
 
@@ -106,7 +105,7 @@ class RefusalLimit:
         found = self._test.share
         if found >= self._tuning.blocked_share:
             return True
-        self._cuts = self._answers = self._refusals = 0
+        self._cuts = 0
         if self.state is State.LIMITED:
             # Growth was expected to reach the server's limit: test with the share as it is.
             self._regrowth = min(2.0 * self._regrowth, self._tuning.longest_regrowth)
@@ -124,8 +123,6 @@ class RefusalLimit:
     def _try(self, now: float, share: float) -> None:
         """Begin a trial; `share` was refused before it."""
         tuning, in_flight = self._tuning, self._test.in_flight_limit
-        self._answers += self._test.answers
-        self._refusals += self._test.refusals
         self._cuts += 1
         rate = self._test.rate(now)
         if self.state is State.LIMITED:
@@ -145,12 +142,11 @@ class RefusalLimit:
         tuning, test, lasted = self._tuning, self._test, now - self._since
         overdue = lasted >= tuning.longest_trial
         if test.evidence <= -tuning.verdict_evidence or (overdue and test.share < self._share / 2):
-            self._tolerance = 0.0
             self._enter(State.LIMITED, self._since)
         elif overdue or (
             test.evidence >= tuning.verdict_evidence and self._has(tuning.fewest_in_trial, now)
         ):
-            if test.share >= tuning.blocked_share and lasted >= tuning.shortest_verdict:
+            if test.share >= tuning.blocked_share:
                 return True
             # A limit that was set after a burst, or before the capacity fell, is too high.
             has_fallen = self._most_cuts == 1 and test.share < self._share
@@ -162,13 +158,11 @@ class RefusalLimit:
         return False
 
     def _tolerate(self, now: float) -> None:
-        tuning, test = self._tuning, self._test
-        refused = (self._refusals + test.refusals) / (self._answers + test.answers)
-        seconds = tuning.first_tolerance * max(1.0, now - self._since)
-        self._tolerance = min(max(2.0 * self._tolerance, seconds), tuning.longest_tolerance)
+        tuning, lasted = self._tuning, now - self._since
+        tolerated = max(tuning.tolerance_margin * self._test.share, tuning.tolerated_share)
         self._enter(State.TOLERANT, now)
-        self._until = now + self._tolerance
-        tolerated = max(tuning.tolerance_margin * refused, tuning.tolerated_share)
+        # Longer trials are rarer, since each costs a part of the rate.
+        self._until = now + tuning.tolerance * max(1.0, lasted)
         self._watch(now, min(tolerated, tuning.most_tolerated))
 
     def _enter(self, state: State, since: float) -> None:

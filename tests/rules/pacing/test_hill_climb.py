@@ -189,13 +189,6 @@ def test_a_round_in_which_the_higher_limit_is_clearly_better_decides_at_once() -
         assert rounds.climb.phase is phase
 
 
-def test_a_comparison_without_a_lead_ends_after_twenty_four_rounds() -> None:
-    rounds = Rounds()
-
-    assert rounds.compare(*[0.99, 0.9] * 12) == 16
-    assert rounds.climb.phase is Phase.STEADY
-
-
 def test_a_throughput_that_changes_by_a_step_is_compared_at_once() -> None:
     steady, changed = Rounds(), Rounds()
     for rounds, share in ((steady, 0.8), (changed, 0.7)):

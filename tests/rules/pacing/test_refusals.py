@@ -238,11 +238,11 @@ def test_limits_grow_back_more_slowly_after_each_excess_up_to_eight_seconds() ->
         assert grown(server, 0.5) > 1.1 * capacity * 0.9
 
 
-def test_a_share_that_no_cut_lowers_is_tolerated_for_ten_seconds_and_then_twice_as_long() -> None:
+def test_a_share_that_no_cut_lowers_is_tolerated_for_thirty_seconds_each_time() -> None:
     server = tolerant()
-    for seconds in (10.0, 20.0, 40.0, 80.0, 160.0, 160.0):
+    for _ in range(3):
         assert server.limit.rate == inf
-        server.every = seconds - 0.2
+        server.every = 29.8
         server.answer(".")
         assert server.state() is State.TOLERANT
         server.every = 0.3
@@ -257,26 +257,11 @@ def test_a_trial_that_took_long_is_repeated_later() -> None:
     server = on_trial("x.........")
     server.every = 0.2
     server.until(State.TOLERANT, "x.........")
-    server.every = 62.0
+    server.every = 186.0
     server.answer(".")
     assert server.state() is State.TOLERANT
-    server.every = 4.0
+    server.every = 12.0
     server.answer(".")
-    assert server.state() is State.UNLIMITED
-
-
-def test_a_trial_that_helps_ends_the_memory_of_those_that_did_not() -> None:
-    server = tolerant()
-    server.every = 11.0
-    server.answer(".")
-    server.every = 1 / FIRST
-    server.until(State.TRIAL, "x.........")
-    server.until(State.LIMITED, ".")
-    server.until(State.TRIAL, "x.........")
-    server.until(State.TOLERANT, "x.........")
-    server.every = 10.5
-    server.answer(".")
-
     assert server.state() is State.UNLIMITED
 
 
@@ -284,7 +269,7 @@ def test_what_is_tolerated_has_a_margin_and_a_maximum() -> None:
     once = tolerant("x.........")
     once.answer("x...." * 40)
     assert once.state() is State.TOLERANT
-    assert once.until(State.TRIAL, "x.") == 17
+    assert once.until(State.TRIAL, "x.") == 19
     assert tolerant("x.x.x.x.").until(State.TRIAL, "xxxxxxxxx.") == 25
 
 
@@ -331,12 +316,9 @@ def test_after_a_pause_there_are_no_limits() -> None:
     assert server.limit.rate == inf
 
 
-def test_an_outage_during_a_trial_is_found_after_a_quarter_of_a_second() -> None:
+def test_an_outage_during_a_trial_is_found_after_thirty_two_refusals() -> None:
     server = on_trial("x.x.")
-    server.every = 0.2 / 32
-    server.answer("x" * 32)
+    server.answer("x" * 31)
     assert not server.blocked
-    server = on_trial("x.x.")
-    server.every = 0.3 / 32
-    server.answer("x" * 32)
+    server.answer("x")
     assert server.blocked

@@ -1,1 +1,0 @@
-"""Sends traces by OpenTelemetry; only `otel.py` imports it, which is an extra."""
