@@ -12,7 +12,10 @@ from typing import Any, Final
 from mkdocs.structure.files import File, Files
 
 _ROOT: Final = Path(__file__).parent.parent
-_PAGES: Final = ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "LICENSE")
+_PAGES: Final = (
+    *("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md", "LICENSE"),
+    *("deploy/README.md", "deploy/dask/README.md"),
+)
 _link: Final = re.compile(r"\]\((?!https?:)([^)#]+)(#[^)]*)?\)")
 
 
@@ -30,7 +33,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, **_more: Any) -> str:
     """Rewrite the links of pages in docs/ to files outside of it."""
     del page
-    return markdown.replace("](../plans/", "](plans/")
+    return markdown.replace("](../plans/", "](plans/").replace("](../deploy/", "](deploy/")
 
 
 def _plans() -> list[Path]:

@@ -19,10 +19,20 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+_WITH_PROCESSES = ("workers", "e2e", "differential", "control_plane", "cli", "kube")
+"""The folders of tests that take long, since they start processes of their own."""
+
+
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are CPUs: much of the suite waits for processes of its own."""
-    cpus = os.cpu_count() or 1
-    return cpus + cpus // 2
+    """Twice as many as there are CPUs: much of the suite waits for processes of its own."""
+    return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long tests, so that none of them is the last one and runs alone."""
+    tests = Path(__file__).parent
+    places = {folder: place for place, folder in enumerate(_WITH_PROCESSES)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(tests).parts[0], len(places)))
 
 
 def pytest_configure() -> None:

@@ -27,7 +27,7 @@ from tests.monitoring.queries import alert_queries
 ROOT = Path(__file__).parent.parent
 METRICS_PAGE = ROOT / "docs" / "metrics.md"
 PAGES = ["docs/architecture.md", "docs/decisions/trust.md", "CONTRIBUTING.md", "docs/testing.md"]
-FOLDERS = "campaign|cli|engine|journal|kube|metrics|model|report|rules|sandbox"
+FOLDERS = "campaign|cli|engine|journal|kube|metrics|model|report|rules|sandbox|tracing"
 PATHS = re.compile(rf"(?<![\w./-])((?:tests|fleetpatch|{FOLDERS})(?:/\w+)+(?:\.py)?)(?![\w/])")
 
 

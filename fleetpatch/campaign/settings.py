@@ -15,6 +15,7 @@ from fleetpatch.model.live import ClusterLoad, Report
 from fleetpatch.model.outcome import Outcome
 from fleetpatch.model.ports import Clock, Monitor, Progress
 from fleetpatch.model.run import Summary
+from fleetpatch.model.tracing import NoSpan, Span
 
 if TYPE_CHECKING:
     # It imports the engine, which commands that only read run files need not do.
@@ -74,7 +75,7 @@ class Settings(msgspec.Struct, frozen=True):
     why the run is made; it is kept in the run. `progress_every` are the seconds between two lines
     of progress, 0 for none; None: a bar on a terminal, lines elsewhere. `shared` makes a new state
     folder for its group. `workers` send the requests; None: this process does. `monitor` shows the
-    command to machines.
+    command to machines. Traces are below `span`.
     """
 
     state_dir: Path | None = None
@@ -89,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True):
     log_max_size: int | None = None
     workers: "WorkerPool | None" = None
     monitor: Monitor = msgspec.field(default_factory=NoMonitor)
+    span: Span = msgspec.field(default_factory=NoSpan)
 
     @property
     def runs(self) -> Path:

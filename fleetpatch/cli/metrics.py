@@ -8,10 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
 from fleetpatch.cli import signals
-from fleetpatch.errors import Exit, FleetpatchError, UsageError
+from fleetpatch.cli.ending import how_it_ended
+from fleetpatch.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from fleetpatch.metrics.monitor import Monitor, Places
@@ -46,7 +45,7 @@ def reporting(command: str | None, params: Mapping[str, Any]) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            monitor.close(*_how_it_ended(error))
+            monitor.close(*how_it_ended(error))
             raise
         else:
             monitor.close(Exit.OK)
@@ -90,21 +89,3 @@ def _word(params: Mapping[str, Any]) -> str:
     """Return what names the plan until it is known: the name of its file, or the word for a run."""
     words = (params.get(name) for name in ("filename", "what", "run"))
     return next((Path(str(word)).stem for word in words if word), "")
-
-
-def _how_it_ended(error: BaseException) -> tuple[int, str]:
-    """Return the exit code that an error leads to, and its cause code; empty: that of the run."""
-    from fleetpatch.model.cause import CauseCode
-
-    match error:
-        case FleetpatchError():
-            return error.exit_code, error.cause_code
-        case signals.Interrupted():
-            return Exit.PAUSED, CauseCode.INTERRUPTED
-        case typer.Exit():
-            # Without a run's cause, 2 is an answer that was not yes.
-            return error.exit_code, CauseCode.USAGE if error.exit_code == Exit.USAGE else ""
-        case typer.BadParameter():
-            return Exit.USAGE, CauseCode.USAGE
-        case _:
-            return Exit.BROKEN, CauseCode.SURROUNDINGS

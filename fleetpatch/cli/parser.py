@@ -18,6 +18,7 @@ from fleetpatch.cli.dry_run import DRY_RUN, DryRun
 from fleetpatch.cli.metrics import reporting
 from fleetpatch.cli.quiet import unmuted
 from fleetpatch.cli.signals import Interrupted
+from fleetpatch.cli.traces import tracing
 from fleetpatch.cli.verb_modules import function_of
 from fleetpatch.errors import Exit, ExpressionError, FleetpatchError, UsageError
 from fleetpatch.files import is_stdout
@@ -130,7 +131,7 @@ class Command(TyperCommand):
         """
         output = ctx.params.get("output")
         try:
-            with reporting(ctx.info_name, ctx.params):
+            with tracing(ctx.info_name), reporting(ctx.info_name, ctx.params):
                 return self._invoke(ctx, output)
         except (FleetpatchError, Interrupted) as error:
             if output == "json":

@@ -22,7 +22,15 @@ _OUTBOX = 1024
 """Outcomes that may wait for the writer; more than one commit interval had at any measured rate."""
 
 
-class RunLane(Protocol):
+class Runnable(Protocol):
+    """What the pipeline needs of a lane."""
+
+    async def run(self, outbox: MemoryObjectSendStream[Ended]) -> None:
+        """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
+        ...
+
+
+class RunLane(Runnable, Protocol):
     """A lane of a run, here (`engine.lane`) or on a worker; `Lane` documents the attributes."""
 
     last: int | None
@@ -66,12 +74,8 @@ class RunLane(Protocol):
         """Send nothing new; requests in flight are awaited for a bounded time."""
         ...
 
-    async def run(self, outbox: MemoryObjectSendStream[Ended]) -> None:
-        """Work until no target is pending or the lane is stopped; close `outbox`, its own clone."""
-        ...
 
-
-async def run(lanes: Sequence[RunLane], writer: OutcomeWriter) -> None:
+async def run(lanes: Sequence[Runnable], writer: OutcomeWriter) -> None:
     """Run all lanes; afterwards their `causes` say why targets are still open.
 
     Raises RunFileError, which cancels all lanes: without a record nothing may be sent.

@@ -12,7 +12,7 @@ from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, is_repeatable, reads_whole
 from fleetpatch.model.plan.retry import DEFAULT_STATUSES
-from fleetpatch.model.ports import Clock, Cluster, Evaluated
+from fleetpatch.model.ports import Clock, Evaluated, PatchedCluster
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.steps import OnDrift
 from fleetpatch.rules.patching.merging import UNKNOWN, ServerMerging
@@ -77,7 +77,7 @@ class PatchPolicy(msgspec.Struct, frozen=True, dict=True):
 class PatchContext(msgspec.Struct, frozen=True):
     """What the attempts at all targets of one cluster share."""
 
-    cluster: Cluster
+    cluster: PatchedCluster
     policy: PatchPolicy
     pacer: Pacer
     shutdown: Shutdown

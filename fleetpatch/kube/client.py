@@ -120,13 +120,22 @@ class ApiServer:
         return self._transport.meter.traffic
 
     async def patch(
-        self, target: Target, request: PatchRequest, *, whole: bool = False, dry_run: bool = False
+        self,
+        target: Target,
+        request: PatchRequest,
+        *,
+        whole: bool = False,
+        dry_run: bool = False,
+        traceparent: str = "",
     ) -> Reply:
-        """Send one PATCH, once. Never raises for what the server or the network does."""
+        """Send one PATCH, once. Never raises for what the server or the network does.
+
+        `traceparent` is the header with which it joins a trace.
+        """
         self.requests["patch"] += 1
         url = self._urls.patch(target, request, dry_run=dry_run)
         template = requests.for_patch(request.type, whole=whole)
-        raw = await self._transport.send(template, url, request.body)
+        raw = await self._transport.send(template, url, request.body, traceparent)
         return self._reply(raw, whole=whole)
 
     async def read(self, target: Target, *, whole: bool = False) -> Reply:

@@ -188,8 +188,10 @@ class ListedCluster(Protocol):
         ...
 
 
-class Cluster(ListedCluster, Protocol):
-    """One API server."""
+class PatchedCluster(Protocol):
+    """One API server whose objects are patched and read by name."""
+
+    name: str
 
     async def read(self, target: Target, *, whole: bool) -> Reply:
         """GET the object by name: its metadata, or (`whole`) all of it."""
@@ -210,6 +212,10 @@ class Cluster(ListedCluster, Protocol):
         Returns whether they may differ from the refused ones, so that a retry makes sense.
         """
         ...
+
+
+class Cluster(ListedCluster, PatchedCluster, Protocol):
+    """One API server."""
 
 
 class Journal(Protocol):

@@ -238,7 +238,8 @@ class Order(msgspec.Struct, frozen=True):
     """One shard of a worker: what its lane has to do.
 
     The lane runs once for each `round`, up to the id `last`. `stop` sends nothing more; `leave`
-    does so because another worker continues.
+    does so because another worker continues. `traceparent` is the header with which PATCHes join
+    the trace of the coordinator; empty without traces.
     """
 
     cluster: str
@@ -248,6 +249,7 @@ class Order(msgspec.Struct, frozen=True):
     ceilings: Ceilings
     stop: bool = False
     leave: bool = False
+    traceparent: str = ""
 
 
 class Orders(msgspec.Struct, frozen=True, tag=True):

@@ -135,6 +135,7 @@ class RemoteFleet:
             order.clock,
             self._open.get(cluster, 0),
             coordinator.changed,
+            order.traces,
         )
         coordinator.add(lane)
         self._lanes[cluster] = lane

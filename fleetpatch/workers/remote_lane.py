@@ -13,6 +13,7 @@ import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
 from fleetpatch.campaign.running.lanes import Listeners
+from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.engine.concurrency import put
 from fleetpatch.engine.shutdown import DRAIN
 from fleetpatch.engine.writer import Ended, LaneJournal
@@ -82,6 +83,7 @@ class RemoteLane:
         clock: Clock,
         weight: int,
         on_change: Callable[["RemoteLane"], None],
+        traces: Traces | None = None,
     ) -> None:
         self._cluster = cluster
         self.weight = weight
@@ -98,6 +100,7 @@ class RemoteLane:
         self._journal, self._listeners, self._clock = journal, listeners, clock
         self._ceilings = ceilings
         self._on_change = on_change
+        self._traces = traces or Traces()
         self._round = 0
         self._is_stopped = False
         self._outbox: MemoryObjectSendStream[Ended] | None = None
@@ -131,6 +134,7 @@ class RemoteLane:
             self._ceilings,
             stop=self.stopped_at is not None,
             leave=self.is_leaving,
+            traceparent=self._traces.of(self.cluster).traceparent(sampled=True),
         )
 
     def set_ceilings(self, ceilings: Ceilings) -> None:

@@ -6,9 +6,11 @@ from typing import Final
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
+from msgspec.structs import replace
 
 from fleetpatch.campaign.fleet import reopen_fleet
 from fleetpatch.campaign.running.lanes import Listeners, RunOrder, lane_of, rechecks_of
+from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.concurrency import EagerReceiver, unwrapped_group
@@ -21,6 +23,7 @@ from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.target import Target
+from fleetpatch.model.tracing import RemoteSpan
 from fleetpatch.model.traffic import NO_TRAFFIC
 from fleetpatch.workers.messages import (
     Order,
@@ -95,7 +98,7 @@ class Shard:
                     self._server = servers[0]
                     listeners = Listeners(self._settled, _ignore, self._retried, self._paced)
                     self._lane = lane_of(
-                        run,
+                        replace(run, traces=self._traces()),
                         servers[0],
                         self._shutdown,
                         self._order.ceilings,
@@ -133,6 +136,11 @@ class Shard:
                 unfinished=unfinished,
             )
         )
+
+    def _traces(self) -> Traces:
+        """Let PATCHes join the trace of the coordinator; a worker has no spans of its own."""
+        traced = bool(self._order.traceparent)
+        return Traces(RemoteSpan(lambda: self._order.traceparent)) if traced else Traces()
 
     def _end(self, ended: RoundEnd) -> None:
         self._round, self._ended = self._order.round, ended

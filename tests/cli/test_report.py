@@ -3,7 +3,7 @@
 Covered: the formats and where they go, a run, a campaign, several names, a preview, an undo, what
 was observed over time, mistakes, a missing extra. Left out: what a report has
 (tests/campaign/test_report.py), the page in a browser (tests/e2e/test_report_page.py), workers
-(tests/workers/test_traffic.py).
+(tests/workers/test_runs.py).
 """
 
 import json

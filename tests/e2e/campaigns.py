@@ -30,7 +30,7 @@ def there_and_back(
     Returns the output of `apply -o json`.
     """
     before = read()
-    expected = plain(before)
+    expected = deepcopy(plain(before))
     change(expected)
     changed = differing(plain(before), expected)
     assert changed, "the plan would change nothing here, and the test show nothing"
@@ -65,16 +65,18 @@ def ends_well(ended: Ended, applied: int) -> bool:
 
 
 def plain(objects: Mapping[Any, Any]) -> Objects:
-    """Return a copy without fields of the server's own, and without empty maps of labels."""
-    copy = deepcopy(dict(objects))
-    for one in copy.values():
-        metadata = one["metadata"]
-        for field in _SERVERS_OWN:
-            metadata.pop(field, None)
-        for field in ("labels", "annotations"):
-            if not metadata.get(field):
-                metadata.pop(field, None)
-    return copy
+    """Return copies without fields of the server's own, and without empty maps of labels."""
+    return {
+        key: one | {"metadata": _plain_metadata(one["metadata"])} for key, one in objects.items()
+    }
+
+
+def _plain_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {field: value for field, value in metadata.items() if field not in _SERVERS_OWN}
+    for field in ("labels", "annotations"):
+        if not kept.get(field):
+            kept.pop(field, None)
+    return kept
 
 
 def differing(before: Objects, after: Objects) -> list[Any]:

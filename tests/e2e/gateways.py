@@ -20,11 +20,12 @@ Confuses: TypeAlias = Callable[[Forward, str, str, bytes], tuple[int, bytes]]
 
 
 class Gateway:
-    """The URL of the gateway, and the paths of the PATCHes that it received."""
+    """The URL of the gateway; the paths of the PATCHes that it received, and their traces."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.patches: list[str] = []
+        self.traceparents: list[str] = []
 
     def redirect(self, kubeconfig: Path) -> None:
         """Change a kubeconfig of the sandbox so that it leads to the gateway."""
@@ -54,6 +55,7 @@ def gateway(sandbox: SandboxServer, confuses: Confuses) -> Iterator[Gateway]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if self.command == "PATCH":
                 opened.patches.append(self.path)
+                opened.traceparents.append(self.headers.get("traceparent", ""))
             status, answer = confuses(self._forward, self.command, self.path, body)
             self.send_response_only(status)
             self.send_header("Content-Type", "application/json")

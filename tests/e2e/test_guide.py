@@ -8,6 +8,7 @@ checked by a client of the test's own.
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -281,7 +282,7 @@ def test_a_command_of_the_guide_does_what_it_says_and_its_undo_restores_it(
 ) -> None:
     (change, code) = next(case for part, case in COMMAND_CHANGES.items() if part in command)
     before = read(server.client, at_sandbox)
-    expected = plain(before)
+    expected = deepcopy(plain(before))
     carried_out(change)(expected)
     words = shlex.split(command)[1:]
 

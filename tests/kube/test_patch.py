@@ -68,6 +68,20 @@ async def test_a_patch_goes_out_as_a_merge_patch_that_asks_for_metadata_only() -
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
 
 
+@pytest.mark.parametrize("by_session", [False, True])
+async def test_a_patch_may_join_a_trace(by_session: bool) -> None:
+    header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    async with opened(in_turn(http(200, an_object()))) as (api, peer):
+        if by_session:
+            api._transport._direct = None
+        await api.patch(target(), BODY, traceparent=header)
+        await api.patch(target(), BODY)
+
+    first, second = peer.requests
+    assert [value for name, value in first.header_lines if name == "traceparent"] == [header]
+    assert "traceparent" not in second.headers
+
+
 async def test_a_dry_run_has_its_parameter_in_the_query() -> None:
     async with opened(in_turn(http(200, an_object()))) as (api, peer):
         await api.patch(target(), BODY, dry_run=True)

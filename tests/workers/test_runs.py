@@ -1,7 +1,8 @@
 """Runs whose requests are sent by the workers of a Dask cluster.
 
 Covered: apply, resume, undo, waves, a stop by a limit, a cluster that is down, missing credentials,
-workers of this machine. Left out: workers that die or are silent (test_lost_workers.py).
+workers of this machine, the run over time. Left out: workers that die or are silent
+(test_lost_workers.py).
 """
 
 from collections import Counter
@@ -33,6 +34,10 @@ def test_workers_change_each_object_once_and_the_log_names_them(
     assert joined == {"0", "1"}
     assert started == Counter({"a": 1, "b": 1, "c": 1})
     assert sum(line["event"] == "target.applied" for line in log) == clusters.targets
+    buckets = clusters.tool.run("report", "spread", "--json").json["timeline"]["buckets"]
+    assert sum(one["ended"]["applied"] for one in buckets if one["ended"]) == clusters.targets
+    assert sum(one["answers"].get("200", 0) for one in buckets) == clusters.targets
+    assert sum(one["latencyMs"]["p50"] is not None for one in buckets) > 0
 
 
 def test_an_undo_over_workers_restores_what_a_run_without_them_changed(

@@ -74,6 +74,22 @@ async def expand(
     """
     settings = settings or Settings()
     source = plan if isinstance(plan, PlanFile) else PlanFile.of(plan)
+    with settings.span.child("expansion", {"fleetpatch.plan": source.plan.name}) as span:
+        summary = await _expand(source, settings, run_file, everything=everything, dry_run=dry_run)
+        span.note(
+            {"fleetpatch.run": summary.info.run, "fleetpatch.targets.total": summary.tally.total}
+        )
+        return summary
+
+
+async def _expand(
+    source: PlanFile,
+    settings: Settings,
+    run_file: Path | None,
+    *,
+    everything: bool,
+    dry_run: bool,
+) -> Summary:
     plan = source.plan
     # Before any request, since this guard needs only the plan.
     if not everything:

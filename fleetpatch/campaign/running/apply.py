@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from fleetpatch.campaign.integrity import plan_of, require_as_planned
 from fleetpatch.campaign.running import steering
 from fleetpatch.campaign.running.check_command import require_check_program
 from fleetpatch.campaign.running.log import open_log_of
 from fleetpatch.campaign.running.session import Session
+from fleetpatch.campaign.running.traces import note_end, run_span
 from fleetpatch.campaign.running.undone import noted_in_undone
 from fleetpatch.campaign.running.waves import awaits_a_wave
 from fleetpatch.campaign.servers import require_same_servers
@@ -110,8 +113,12 @@ async def apply(
         with (
             noted_in_undone(journal, settings),
             open_log_of(run_file, journal.info.run, settings) as log,
+            run_span(journal.info, settings) as span,
         ):
-            return await Session(journal, summary, settings, log, stop or Stop(), options).run()
+            settings = replace(settings, span=span)
+            summary = await Session(journal, summary, settings, log, stop or Stop(), options).run()
+            note_end(span, summary)
+            return summary
 
 
 def reopen_failed(run_file: Path, settings: Settings, *reasons: Reason) -> int:

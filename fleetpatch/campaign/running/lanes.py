@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from fleetpatch.campaign.running.recheck import Rechecks
+from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.campaign.running.wiring import pacer_of, patch_policy_of
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine.attempt import RetryRecord
@@ -102,6 +103,7 @@ class RunOrder(msgspec.Struct, frozen=True):
     log: Events
     stop: Stop
     warn: Callable[[str], None]
+    traces: Traces = msgspec.field(default_factory=Traces)
 
 
 def rechecks_of(order: RunOrder) -> Rechecks:
@@ -132,8 +134,9 @@ def lane_of(
         listeners.paced(cluster.name, old, new)
 
     pacer = pacer_of(plan, clock, ceilings, paced)
+    patched = order.traces.patched(cluster, clock)
     return Lane(
-        ClusterPatcher(PatchContext(cluster, policy, pacer, shutdown, clock), random.random),
+        ClusterPatcher(PatchContext(patched, policy, pacer, shutdown, clock), random.random),
         order.journal,
         ceilings.concurrency,
         on_settled=listeners.settled,

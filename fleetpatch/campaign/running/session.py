@@ -17,6 +17,7 @@ from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warn
 from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
 from fleetpatch.campaign.running.steering import Steering
 from fleetpatch.campaign.running.timeline import TimelineRecorder
+from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.campaign.running.verification import SessionVerification
 from fleetpatch.campaign.running.waves import Rollout, WaveHold
 from fleetpatch.campaign.running.wiring import (
@@ -91,6 +92,7 @@ class Session:
             journal.accepted_failures,
             stop.request,
         )
+        self._traces = Traces(settings.span)
         self._cut_short = False
         self._lanes: Sequence[RunLane] = ()
         self._pace = PaceInForce()
@@ -224,6 +226,7 @@ class Session:
             self._log,
             self._stop,
             self._settings.warn,
+            self._traces,
         )
         work = {name: tally.open for name, tally in self._counts.base.by_cluster.items()}
         return await stack.enter_async_context(session_fleet(order, self._settings, work))
@@ -261,10 +264,12 @@ class Session:
             self._settings.progress.retried()
             self._counts.attempt_retried(record)
             events.attempt_retried(self._log, record)
+            self._traces.retried(record)
             self._limits.retried(record, meter.requests)
 
         shown = pace_shown(self._settings, self._log, lambda: self._pace)
-        return Listeners(settled, reported, retried, shown)
+        traces = self._traces
+        return Listeners(traces.settling(settled), traces.reporting(reported), retried, shown)
 
     async def _patch_all(
         self, lanes: Sequence[RunLane], fleet: SessionFleet, meter: UsageMeter
@@ -297,7 +302,7 @@ class Session:
         writer = OutcomeWriter(
             self._writer, settings.clock, self._log, settings.progress, fleet.lanes.recorded
         )
-        await pipeline.run(lanes, writer)
+        await pipeline.run(self._traces.lanes(lanes), writer)
 
     async def _roll_out(self, lanes: Sequence[RunLane], fleet: SessionFleet) -> WaveHold | None:
         rollout = self._rollout(fleet.home)
@@ -306,7 +311,8 @@ class Session:
                 return hold
             for lane in lanes:
                 lane.last = ends.get(lane.cluster, 0)
-            async with rollout.deadline(self._stop.request):
+            wave = self._traces.wave(number + 1, len(self._journal.waves))
+            async with rollout.deadline(self._stop.request), wave:
                 await self._run(lanes, fleet)
             # The next wave does not begin while targets of this one are open: later a cluster would
             # receive all that it missed at once, without pause and check.

@@ -100,6 +100,7 @@ def command(
     from fleetpatch.cli.metrics import current_monitor
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import Choice, apply_plan, rehearse
+    from fleetpatch.cli.traces import current_span
     from fleetpatch.cli.workers import pool_of
 
     settings = Settings(
@@ -113,6 +114,7 @@ def command(
         workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
         monitor=current_monitor(),
+        span=current_span(),
     )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     on_server = dry_run is DryRun.SERVER

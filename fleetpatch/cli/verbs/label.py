@@ -175,6 +175,7 @@ def _command(verb: str, what: "What", summary: str) -> Callable[..., None]:
         from fleetpatch.cli.ad_hoc import carry_out, show
         from fleetpatch.cli.ad_hoc_plan import plan_of
         from fleetpatch.cli.output import WarnOnce
+        from fleetpatch.cli.traces import current_span
 
         arguments = parse([kinds, *(words or ())])
         selection = ObjectSelection(
@@ -187,7 +188,7 @@ def _command(verb: str, what: "What", summary: str) -> Callable[..., None]:
         plan = plan_of(verb, what, arguments, selection, context, guards=guards, pace=pace)
         settings = Settings(state_dir, log_file, request_timeout, reason=reason, shared=shared)
         more = {"progress_every": progress, "log_max_size": log_max_size, "warn": WarnOnce()}
-        settings = replace(settings, **more)
+        settings = replace(settings, **more, span=current_span())
         if listing:
             show(plan, settings, output, what)
         else:

@@ -62,6 +62,7 @@ def command(
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.cli.execute import expand_with_progress
     from fleetpatch.cli.output import WarnOnce, print_preview, print_warnings
+    from fleetpatch.cli.traces import current_span
     from fleetpatch.cli.workers import pool_of
     from fleetpatch.model.plan.load import load_plan
 
@@ -76,6 +77,7 @@ def command(
         shared=shared,
         workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
+        span=current_span(),
     )
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
     print_preview(planned, output, all_namespaces=namespaces)

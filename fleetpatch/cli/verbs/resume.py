@@ -88,6 +88,7 @@ def command(
     from fleetpatch.cli.metrics import current_monitor
     from fleetpatch.cli.output import WarnOnce
     from fleetpatch.cli.select_run import require_not_undone
+    from fleetpatch.cli.traces import current_span
     from fleetpatch.cli.workers import pool_of
 
     settings = Settings(
@@ -99,6 +100,7 @@ def command(
         workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
         monitor=current_monitor(),
+        span=current_span(),
     )
     reasons = reason or ()
     _check_reasons(reasons, failed=failed)

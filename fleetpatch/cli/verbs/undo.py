@@ -72,6 +72,7 @@ def command(
     from fleetpatch.cli.choose_run import to_undo
     from fleetpatch.cli.metrics import current_monitor
     from fleetpatch.cli.output import WarnOnce
+    from fleetpatch.cli.traces import current_span
     from fleetpatch.cli.undo_runs import Extent, undo_runs
     from fleetpatch.cli.workers import pool_of
 
@@ -86,6 +87,7 @@ def command(
         workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
         monitor=current_monitor(),
+        span=current_span(),
     )
     found = find_run(settings.runs, run)
     extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)

@@ -114,9 +114,13 @@ class Transport:
             self._session = self._connector = self._direct = None
 
     async def send(
-        self, template: RequestTemplate, url: URL, body: bytes | None = None
+        self,
+        template: RequestTemplate,
+        url: URL,
+        body: bytes | None = None,
+        traceparent: str = "",
     ) -> RawReply:
-        """Send one request and read its answer.
+        """Send one request and read its answer; `traceparent` is a header of it alone.
 
         Raises CredentialsError where the grant cannot sign the request, and nothing for what a
         network or a server does.
@@ -136,6 +140,8 @@ class Transport:
             signature = grant.sign(template.method, url, body or b"", template.content_type or "")
             prepared = _Prepared.of(prepared.headers, signature.headers)
             secrets = (*secrets, signature.secret)
+        if traceparent:
+            prepared = prepared.traced(traceparent)
         began_at = self._monotonic()
         try:
             if self._direct is not None and template.method == "PATCH":
@@ -240,6 +246,12 @@ class _Prepared(NamedTuple):
         if any(not _LINE_ENDS.isdisjoint(line) for line in lines):
             raise ValueError("a header contains a line end")
         return cls(headers, "".join(f"{line}\r\n" for line in lines).encode())
+
+    def traced(self, traceparent: str) -> "_Prepared":
+        """Add the header with which a request joins a trace."""
+        headers = self.headers.copy()
+        headers["traceparent"] = traceparent
+        return _Prepared(headers, b"%btraceparent: %b\r\n" % (self.lines, traceparent.encode()))
 
 
 def _written(method: str, url: URL, lines: bytes, body: bytes) -> bytes:

@@ -130,6 +130,8 @@ def _context(report: Report) -> dict[str, Any]:
         "version": __version__,
         "facts": facts,
         "outcomes": OUTCOMES,
+        # A column of zeros says nothing, and a phone has no room for it.
+        "columns": [one for one, count in counts_of(report.tally).items() if count],
         "counts_of": counts_of,
         "bars_of": _bars,
         "places": [

@@ -15,6 +15,8 @@ import pygal
 
 # pygal adds a finder of an old kind for its plugins, which would warn at each later import.
 sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, pygal.PluginImportFixer)]
+# It would use lxml where that is installed, and its elements differ.
+pygal.etree.etree.to_etree()
 
 WIDE: Final = (540, 210)
 NARROW: Final = (350, 200)

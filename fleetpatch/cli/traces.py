@@ -1,0 +1,83 @@
+"""The variables OTEL_...: sends traces of a command that plans or sends."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from fleetpatch.cli.ending import how_it_ended
+from fleetpatch.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from fleetpatch.model.tracing import Span
+
+_TRACED: Final = frozenset({"plan", "apply", "resume", "undo", "label", "annotate"})
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+_PROTOCOL: Final = "http/protobuf"
+_current: ContextVar["Span | None"] = ContextVar("span", default=None)
+
+
+def current_span() -> "Span":
+    """Return the span of the command that is called."""
+    from fleetpatch.model.tracing import NoSpan
+
+    return _current.get() or NoSpan()
+
+
+@contextmanager
+def tracing(command: str | None) -> Iterator[None]:
+    """Send traces of the command while the block runs, if the variables ask for them.
+
+    Raises UsageError if they ask for what is not supported, or if the library is not installed.
+    """
+    if command not in _TRACED or not _is_asked_for(os.environ):
+        yield
+        return
+    if find_spec("opentelemetry.exporter.otlp.proto.http") is None:
+        raise UsageError(
+            "the OTEL_ variables ask for traces, which need OpenTelemetry; install it with"
+            " `pip install 'fleetpatch[otel]'`, or set OTEL_TRACES_EXPORTER=none"
+        )
+    from fleetpatch.tracing.otel import Traces
+
+    traces = Traces(command, os.environ)
+    token = _current.set(traces.span)
+    try:
+        yield
+    except BaseException as error:
+        traces.close(*how_it_ended(error))
+        raise
+    else:
+        traces.close(Exit.OK, "")
+    finally:
+        _current.reset(token)
+        if traces.problem:
+            sys.stderr.write(f"warning: {traces.problem}\n")
+
+
+def _is_asked_for(variables: Mapping[str, str]) -> bool:
+    """Return whether the variables ask for traces. Raises UsageError if not as we can send them."""
+    exporter = variables.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    disabled = variables.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if disabled or exporter == "none":
+        return False
+    if not exporter and not any(variables.get(name) for name in _ENDPOINTS):
+        return False
+    if exporter and "otlp" not in exporter.split(","):
+        raise UsageError(
+            f"OTEL_TRACES_EXPORTER={exporter}: only otlp is supported; use otlp, or none"
+        )
+    for name in _PROTOCOLS:
+        protocol = variables.get(name, "").strip()
+        if protocol:
+            if protocol != _PROTOCOL:
+                raise UsageError(
+                    f"{name}={protocol}: only {_PROTOCOL} is supported; use it, or set"
+                    " OTEL_TRACES_EXPORTER=none"
+                )
+            break
+    return True

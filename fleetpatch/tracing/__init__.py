@@ -1,0 +1,1 @@
+"""Sends traces by OpenTelemetry; only `otel.py` imports it, which is an extra."""
