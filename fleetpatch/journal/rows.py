@@ -66,6 +66,7 @@ class Meta(TypedDict):
     file_of_undone: NotRequired[str]
     partly: NotRequired[Literal[0, 1]]
     pardoned: NotRequired[Count]
+    over_workers: NotRequired[Literal[0, 1]]
     recorded: NotRequired[Moment]
     waves: NotRequired[str]
     sealed: NotRequired[str]

@@ -106,7 +106,7 @@ class Membership:
             work.merging,
             work.tables,
             work.read_only,
-            was_running=False,
+            others_send=0.0,
             request_timeout=work.request_timeout,
             journal=RemoteJournal(0, self._connection.call, self._clock),
             clock=self._clock,

@@ -16,6 +16,7 @@ import anyio
 import anyio.abc
 import msgspec
 
+from fleetpatch.campaign.running.former_workers import RIGHT
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine import events
 from fleetpatch.errors import UnreachableError
@@ -45,9 +46,6 @@ from fleetpatch.workers.messages import (
     encode,
 )
 from fleetpatch.workers.remote_lane import RemoteLane
-
-RIGHT: Final = 5.0
-"""Seconds for which a worker may send after a report, at most."""
 
 WITHOUT_WORKERS: Final = 60.0
 """Seconds without any worker after which the run is paused."""
@@ -338,17 +336,20 @@ class Coordinator:
         self._note_change()
 
     def _relieve(self) -> None:
-        """Let an idle worker continue a shard of the one with the most work."""
+        """Let idle workers continue shards of the one with the most work, up to half of it."""
         ready = [worker for worker in self.workers.values() if worker.is_ready]
         idle = [worker for worker in ready if not worker.running]
         if not idle or any(lane.is_leaving for lane in self.lanes):
             return
         busy = max(ready, key=lambda one: one.load)
-        # One shard cannot be divided, and its worker keeps the largest.
-        movable = sorted(busy.running, key=lambda one: one.weight)[:-1]
-        if movable and movable[-1].weight >= _WORTH_MOVING:
-            movable[-1].is_leaving = True
-            self._order_soon(busy)
+        left = busy.load / 2
+        # One shard cannot be divided, and its worker keeps the largest. All others stay as they
+        # are: what is in flight of a shard that moves is awaited first.
+        for lane in sorted(busy.running, key=lambda one: -one.weight)[1:]:
+            if _WORTH_MOVING <= lane.weight <= left:
+                left -= lane.weight
+                lane.is_leaving = True
+                self._order_soon(busy)
 
     def _require_workers(self, now: float) -> None:
         if any(worker.is_ready for worker in self.workers.values()):

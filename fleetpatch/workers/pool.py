@@ -16,7 +16,7 @@ from fleetpatch.errors import UsageError
 from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.ports import Clock, Events
 from fleetpatch.model.run import RunInfo
-from fleetpatch.workers.coordinator import RIGHT, Coordinator
+from fleetpatch.workers.coordinator import Coordinator
 from fleetpatch.workers.dask import DaskCluster, local_cluster, running_cluster
 from fleetpatch.workers.messages import FoundCluster, Work
 from fleetpatch.workers.recruiter import Recruiter
@@ -43,12 +43,8 @@ class DaskWorkers:
     ) -> AsyncIterator["RemoteFleet | None"]:
         """Let workers carry out a run until the block ends. Yields and raises as the port says."""
         work = Work(order.info, order.merging, order.tables, order.read_only, order.request_timeout)
-        began_at = order.clock.monotonic()
         coordinator = Coordinator(work, self._timeout, order.clock, order.log, order.stop)
         async with self._serving(coordinator, order.clock, order.log, order.stop) as is_ready:
-            if is_ready and order.was_running:
-                # Workers of a coordinator that was killed may send until then.
-                await order.clock.sleep(began_at + RIGHT - order.clock.monotonic())
             yield RemoteFleet(coordinator, order, open_targets) if is_ready else None
 
     @asynccontextmanager

@@ -10,6 +10,7 @@ from math import inf
 
 import anyio
 
+from fleetpatch.campaign.running.former_workers import RIGHT
 from fleetpatch.campaign.running.lanes import Listeners
 from fleetpatch.campaign.settings import Stop
 from fleetpatch.engine import pipeline
@@ -20,7 +21,7 @@ from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.run import ClusterInfo, RunInfo
 from fleetpatch.model.target import Target
 from fleetpatch.workers.channel import DisconnectedError
-from fleetpatch.workers.coordinator import RIGHT, WITHOUT_WORKERS, Coordinator
+from fleetpatch.workers.coordinator import WITHOUT_WORKERS, Coordinator
 from fleetpatch.workers.messages import (
     Checked,
     Epoch,
@@ -39,6 +40,7 @@ from tests.fakes import FakeEvents, FakeJournal, FakeProgress, VirtualClock, see
 from tests.workers.memory_channel import ScriptedWorker, ids
 
 TIMEOUT = 15.0
+_CLUSTERS = [f"prod-{letter}" for letter in "abcde"]
 DONE = RoundEnd()
 INFO = RunInfo("run", "x", "d", "{}", "t", "by", "1", (ClusterInfo("prod-a", "https://a"),))
 
@@ -66,7 +68,7 @@ class Home:
                 weight,
                 self.coordinator.changed,
             )
-            for name, weight in zip(("prod-a", "prod-b"), shards or (targets,), strict=False)
+            for name, weight in zip(_CLUSTERS, shards or (targets,), strict=False)
         ]
         self.lane = self.lanes[0]
         for lane in self.lanes:
@@ -349,6 +351,30 @@ async def test_an_idle_worker_continues_a_large_shard_of_a_busy_one() -> None:
         await busy.report(3, first.epoch, ended=DONE)
 
     assert home.lost() == []
+
+
+async def test_a_worker_that_joins_continues_half_of_the_work_and_all_other_shards_stay() -> None:
+    home = Home(targets=1, shards=(3000, 1500, 1400, 1300, 100))
+    async with home.running():
+        busy, idle = home.worker("0"), home.worker("1")
+        clusters = [lane.cluster for lane in home.lanes]
+        await busy.join(*clusters)
+        given = {one.cluster: one.epoch for one in (await busy.report(1, 0)).shards}
+        await idle.join(*clusters)
+        while not (leaving := [one for one in (await busy.expect(Orders)).shards if one.leave]):
+            pass
+        moved = [one.cluster for one in leaving]
+        assert moved == ["prod-b", "prod-c"]
+        for number, one in enumerate(leaving, 2):
+            await busy.report(number, one.epoch, ended=RoundEnd(unfinished=True))
+        kept = {one.cluster: one.epoch for one in (await busy.report(9, 0)).shards}
+        assert kept == {name: epoch for name, epoch in given.items() if name not in moved}
+        while {one.cluster for one in (await idle.expect(Orders)).shards} != set(moved):
+            pass
+        for lane in home.lanes:
+            lane.end()
+
+    assert sum(one["event"] == "shard.started" for one in home.events.lines) == len(given) + 2
 
 
 async def test_a_connection_that_is_cut_while_it_is_written_to_ends_no_other() -> None:

@@ -9,11 +9,13 @@ applied. Left out: cuts of the network and many faults in a row (bench), the pro
 import os
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from subprocess import Popen
 from typing import Any
 
 import pytest
 
+from fleetpatch.campaign.running.former_workers import RIGHT
 from tests.e2e.tool import end, eventually
 from tests.workers.conftest import Clusters
 from tests.workers.own_workers import is_gone, workers_of
@@ -81,19 +83,24 @@ def test_a_suspended_worker_loses_its_shards_and_sends_nothing_when_it_wakes_up(
     require_each_once(clusters)
 
 
-def test_workers_end_with_a_killed_coordinator_and_resume_continues(
-    clusters: Clusters, start: Callable[..., Popen[str]]
+@pytest.mark.parametrize("words", [("--workers", 1), ()], ids=["over a worker", "alone"])
+def test_workers_end_with_a_killed_coordinator_and_resume_waits_for_the_end_of_their_right(
+    words: tuple[object, ...], clusters: Clusters, start: Callable[..., Popen[str]]
 ) -> None:
     process = start()
     workers = workers_of(process)
     process.kill()
+    killed_at = datetime.now(UTC)
     end(process)
     eventually(lambda: all(map(is_gone, workers)), "the workers end", 30)
 
-    ended = clusters.tool.run("resume", "spread", "-o", "json", "--workers", 1)
+    ended = clusters.tool.run("resume", "spread", "-o", "json", *words)
 
     assert ended.code == 0, ended.err
     require_each_once(clusters)
+    began = [datetime.fromisoformat(one["timestamp"]) for one in events_of(clusters, "run.started")]
+    # Its last heartbeat may be from before the kill by a second, and by more on a slow disk.
+    assert began[-1] - killed_at > timedelta(seconds=RIGHT - 2)
 
 
 def test_ctrl_c_for_the_whole_group_lets_workers_report_what_was_in_flight(

@@ -87,7 +87,7 @@ class RunOrder(msgspec.Struct, frozen=True):
 
     `merging` is how its servers merge. `tables` are those that `where` reads, as
     the run file keeps them. `read_only`: see `PatchPolicy`.
-    `was_running`: an earlier session may have crashed, and its workers may still send. `stop` and
+    `others_send`: seconds for which workers of a session that was killed may still send. `stop` and
     `warn` are those of the session.
     """
 
@@ -96,7 +96,7 @@ class RunOrder(msgspec.Struct, frozen=True):
     merging: RunMerging
     tables: bytes
     read_only: bool
-    was_running: bool
+    others_send: float
     request_timeout: float
     journal: LaneJournal
     clock: Clock

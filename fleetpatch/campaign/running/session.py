@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from fleetpatch.campaign.fleet import Missing
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.running import wave_check
+from fleetpatch.campaign.running import former_workers, wave_check
 from fleetpatch.campaign.running.check_command import check_environment
 from fleetpatch.campaign.running.lanes import Listeners, RunOrder
 from fleetpatch.campaign.running.limits import RunLimits, UsageMeter
@@ -218,8 +218,7 @@ class Session:
             journal.merging,
             tables.tables_of(journal),
             self._read_only,
-            # Left by a process that was killed: any other end changes the state.
-            journal.state is RunState.RUNNING,
+            former_workers.seconds_left(journal, self._settings.clock),
             self._settings.request_timeout,
             self._writer,
             self._settings.clock,
@@ -280,6 +279,7 @@ class Session:
         crashed = journal.state is RunState.RUNNING
         # A session that only reads leaves a halted run halted.
         if not self._read_only:
+            former_workers.note(journal, over_workers=self._settings.workers is not None)
             self._number = sessions.begin(journal, self._settings.clock.wall(), whoami())
         log_start(self._log, journal.info, fleet.clusters)
         log_server_warnings(self._log, fleet.clusters, known=self._counts.base.warnings)

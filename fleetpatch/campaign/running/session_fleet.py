@@ -83,7 +83,7 @@ async def session_fleet(
 
     Raises as `reopen_fleet` and `WorkerPool.fleet`.
     """
-    pool = settings.workers
+    pool, began_at = settings.workers, order.clock.monotonic()
     names = None if pool is None else _home(order.info, order.plan)
     async with AsyncExitStack() as stack:
         opened: tuple[Sequence[ApiServer], Missing] | None = None
@@ -97,12 +97,20 @@ async def session_fleet(
             yield None
             return
         home, missing = opened
+        fleet: SessionFleet | None = None
         if pool is None:
             rechecks = await stack.enter_async_context(rechecks_of(order))
-            yield SessionFleet(home, home, missing, LocalLanes(order, home, rechecks))
-            return
-        workers = await stack.enter_async_context(pool.fleet(order, open_targets))
-        yield None if workers is None else SessionFleet(workers.clusters, home, missing, workers)
+            fleet = SessionFleet(home, home, missing, LocalLanes(order, home, rechecks))
+        else:
+            workers = await stack.enter_async_context(pool.fleet(order, open_targets))
+            if workers is not None:
+                fleet = SessionFleet(workers.clusters, home, missing, workers)
+        if order.others_send:
+            with anyio.CancelScope() as waiting:
+                order.stop.listen(lambda _cause: waiting.cancel())
+                await order.clock.sleep(began_at + order.others_send - order.clock.monotonic())
+            fleet = None if waiting.cancelled_caught else fleet
+        yield fleet
 
 
 def _home(info: RunInfo, plan: Plan) -> Collection[str]:

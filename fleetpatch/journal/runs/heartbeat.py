@@ -135,12 +135,14 @@ class Heartbeats:
     A thread also writes while the event loop is busy for long, as it is while objects are listed.
     Entering the block raises OSError if the first heartbeat cannot be written. Later errors are in
     `problem`: a run does not need its heartbeat. It does not write over that of another session,
-    which has taken the run over: `refuse_taken_over` raises Locked then.
+    which has taken the run over: `refuse_taken_over` raises Locked then. `former` is the last
+    heartbeat of a session that was killed, if it is there.
     """
 
     def __init__(self, run_file: Path, holder: Holder) -> None:
         self.holder = holder
         self.problem = ""
+        self.former = read(run_file)
         self._run_file = run_file
         self._status, self._followed = msgspec.Raw(b"null"), tuple[str, ...]()
         self._written_at = 0.0

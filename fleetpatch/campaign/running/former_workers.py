@@ -1,0 +1,44 @@
+"""The workers of a session that was killed: they may send for some seconds after its end.
+
+A worker stops when its right to send is over, which its coordinator renews. So the next session of
+the run, over workers or not, waits until the last right that can have been given is over.
+"""
+
+from typing import Final
+
+from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import heartbeat
+from fleetpatch.model.ports import Clock
+from fleetpatch.model.run import RunState
+
+RIGHT: Final = 5.0
+"""Seconds for which a worker may send after a report that was answered, at most."""
+
+_KEY: Final = "over_workers"
+
+
+def note(journal: RunFile, *, over_workers: bool) -> None:
+    """Store whether workers send the requests of the session that begins."""
+    if _are_noted(journal) != over_workers:
+        with journal.database.transaction():
+            journal.database.put([(_KEY, int(over_workers))])
+
+
+def seconds_left(journal: RunFile, clock: Clock) -> float:
+    """Return for how long workers of a session that was killed may still send; 0: none may.
+
+    It was alive at its last heartbeat. Without one it may have been killed right now.
+    """
+    # Any other end than by a kill changes the state.
+    if journal.state is not RunState.RUNNING or not _are_noted(journal):
+        return 0.0
+    beats = journal.heartbeats
+    if beats is None or beats.former is None:
+        return RIGHT
+    # Heartbeats are a second apart. By a clock that was set back meanwhile, all of it is left.
+    alive_until = beats.former.written_at + heartbeat.INTERVAL
+    return min(RIGHT, max(0.0, alive_until + RIGHT - clock.wall()))
+
+
+def _are_noted(journal: RunFile) -> bool:
+    return bool(journal.database.meta().get(_KEY, 0))
