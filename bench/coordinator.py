@@ -89,7 +89,7 @@ class ScriptedPool:
                 await coordinator.dismiss()
                 tasks.cancel_scope.cancel()
 
-    def reading(self, info: RunInfo, settings: Settings) -> NoReturn:
+    def reading(self, info: RunInfo, settings: Settings, tables: bytes = b"") -> NoReturn:
         """Do not call this: the run is planned without workers."""
         raise NotImplementedError
 

@@ -6,10 +6,12 @@ from typing import Protocol
 
 from fleetpatch.campaign.fleet import open_fleet, reopen_fleet
 from fleetpatch.campaign.settings import Settings
+from fleetpatch.campaign.tables import encoded
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.answer import Reply
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.schema import Plan
+from fleetpatch.model.plan.tables.table import Table
 from fleetpatch.model.ports import ListedCluster
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
@@ -55,14 +57,17 @@ class ReadCluster(ListedCluster, Protocol):
 
 @asynccontextmanager
 async def clusters_to_plan(
-    info: RunInfo, plan: Plan, settings: Settings
+    info: RunInfo, plan: Plan, settings: Settings, tables: Mapping[str, Table]
 ) -> AsyncIterator[Sequence[ReadCluster]]:
-    """Open the clusters of a plan, in the fleet's order. Raises as `open_fleet`."""
+    """Open the clusters of a plan, in the fleet's order; workers have its tables, then.
+
+    Raises as `open_fleet`.
+    """
     if settings.workers is None:
         async with open_fleet(plan, settings, run=info.run) as here:
             yield here
         return
-    async with settings.workers.reading(info, settings) as remote:
+    async with settings.workers.reading(info, settings, encoded(tables)) as remote:
         yield remote
 
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from fleetpatch.campaign.clusters import ReadCluster
+from fleetpatch.campaign.remote_evaluator import EvaluatingCluster, RemoteEvaluator
 from fleetpatch.errors import UsageError
 from fleetpatch.model.fields import Json
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.plan.tables.table import Table
+from fleetpatch.model.ports import Namespaces
 
 if TYPE_CHECKING:
     from fleetpatch.cel.program import Rows
@@ -40,10 +42,11 @@ class NamespaceObjects:
 @asynccontextmanager
 async def evaluating(
     plan: Plan, tables: Mapping[str, Table], created_at: str, clusters: Sequence[ReadCluster]
-) -> "AsyncIterator[Evaluator | None]":
+) -> "AsyncIterator[Evaluator | RemoteEvaluator | None]":
     """Evaluate the plan's expressions in the block; None if it has none. Raises UsageError.
 
-    `created_at` is when the run was planned, which is the time `now` of all its expressions.
+    Where workers read the clusters, they evaluate, too. `created_at` is when the run was planned,
+    which is the time `now` of all its expressions.
     """
     if not plan.has_expressions:
         yield None
@@ -53,8 +56,9 @@ async def evaluating(
     from fleetpatch.cel.program import Rows  # noqa: PLC0415
 
     rows = {name: Rows(table.columns, table.rows) for name, table in tables.items()}
-    async with new_evaluator(plan, rows, created_at, clusters) as evaluator:
-        yield evaluator
+    async with new_evaluator(plan, rows, created_at, NamespaceObjects(clusters)) as evaluator:
+        remote = {one.name: one for one in clusters if isinstance(one, EvaluatingCluster)}
+        yield RemoteEvaluator(evaluator, remote) if remote else evaluator
 
 
 def require_runtime(plan: Plan) -> None:
@@ -76,7 +80,7 @@ def new_evaluator(
     plan: Plan,
     tables: "Mapping[str, Rows]",
     created_at: str,
-    clusters: Sequence[ReadCluster],
+    namespaces: Namespaces,
     *,
     where_alone: bool = False,
 ) -> "Evaluator":
@@ -91,7 +95,7 @@ def new_evaluator(
     now = datetime.fromisoformat(created_at).timestamp()
     texts, paths = (where_of(plan), []) if where_alone else (texts_of(plan), value_paths(plan))
     try:
-        return Evaluator(texts, paths, tables, now, NamespaceObjects(clusters))
+        return Evaluator(texts, paths, tables, now, namespaces)
     except CompileError as error:
         raise UsageError(f"plan {plan.name}: an expression is not valid: {error}") from None
 

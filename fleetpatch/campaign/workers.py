@@ -33,10 +33,11 @@ class WorkerPool(Protocol):
     """Worker processes."""
 
     def reading(
-        self, info: RunInfo, settings: Settings
+        self, info: RunInfo, settings: Settings, tables: bytes = b""
     ) -> AbstractAsyncContextManager[Sequence[ReadCluster]]:
         """Let workers read the clusters of a run until the block ends.
 
+        They evaluate the expressions of its plan, which may look up `tables`.
         Those of the run, or, before it has any, those of its plan. Raises as `fleet`.
         """
         ...

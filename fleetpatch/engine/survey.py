@@ -35,6 +35,7 @@ from fleetpatch.rules.patching.merge_rules import UNTYPED, MergeRules
 from fleetpatch.rules.patching.merging import RunMerging
 from fleetpatch.rules.planning.computed import (
     ExpressionErrors,
+    is_found,
     problem_of_values,
     subject_of,
 )
@@ -168,8 +169,9 @@ class Survey:
         """Send page by page; the next page is requested while this one is written."""
         async with listed:
             try:
+                cluster = self._listing(query)
                 for field_selector in query.field_selectors:
-                    pages = query.cluster.pages(
+                    pages = cluster.pages(
                         query.resource,
                         namespace=query.namespace,
                         selector=query.selector,
@@ -181,6 +183,15 @@ class Survey:
                         await listed.send(self._wanted(query, page))
             except UnreachableError as error:
                 self.lose(query.cluster.name, error)
+
+    def _listing(self, query: ListQuery) -> ListedCluster:
+        """Return what lists for a query, which may evaluate as well."""
+        # Objects that are named are counted as found whatever `where` says of them.
+        if self._expressions is None or query.names:
+            return query.cluster
+        is_owner = self._owners is not None and query.block in self._owners.blocks
+        complete = is_owner or reads_whole(self._change)
+        return self._expressions.listing(query.cluster, query.block, complete=complete)
 
     def lose(self, cluster: str, error: UnreachableError) -> None:
         """Leave out a cluster that stops to answer. Raises `error` if the plan does not skip it."""
@@ -204,7 +215,7 @@ class Survey:
         if self._expressions is None:
             drafts = [self._draft(query, seen, self._change) for seen in page.items]
         else:
-            drafts = await self._computed_drafts(query, page.items, self._expressions)
+            drafts = await self._computed_drafts(query, page, self._expressions)
         await self._add(drafts)
 
     async def add_owned(self, query: ListQuery, owned: Sequence[Owned]) -> None:
@@ -253,12 +264,14 @@ class Survey:
                 self._allowed = self.found + max_targets - distinct
 
     async def _computed_drafts(
-        self, query: ListQuery, items: Sequence[Seen], expressions: Expressions
+        self, query: ListQuery, page: Page, expressions: Expressions
     ) -> list[Draft]:
         """Return the drafts of the objects that match; those whose expressions fail have ended."""
-        subjects = [subject_of(query.resource, seen) for seen in items]
-        results = await expressions.evaluate(query.cluster.name, query.block, subjects)
-        found = [one for one in zip(items, subjects, results, strict=True) if _is_found(one[2])]
+        subjects = [subject_of(query.resource, seen) for seen in page.items]
+        results = page.evaluated
+        if results is None:
+            results = await expressions.evaluate(query.cluster.name, query.block, subjects)
+        found = [one for one in zip(page.items, subjects, results, strict=True) if is_found(one[2])]
         if self._owners is not None and query.block in self._owners.blocks:
             part = expressions.owner_part
             documents = {
@@ -317,7 +330,3 @@ class Survey:
         self.clashes += 1
         if not self.first_clash:
             self.first_clash = f"{query.resource.name} {seen.namespace}/{seen.name}: {detail}"
-
-
-def _is_found(result: Evaluated) -> bool:
-    return result.matches or bool(result.error)

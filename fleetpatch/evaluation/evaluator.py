@@ -21,7 +21,7 @@ from fleetpatch.cel.reads import Tree, projected
 from fleetpatch.errors import Refused, SurroundingsError
 from fleetpatch.evaluation.messages import HEADER, Batch, Setup, encode, framed, results
 from fleetpatch.model.fields import ABSENT, Json, Path
-from fleetpatch.model.ports import Evaluated, MissingKey, Namespaces, Subject
+from fleetpatch.model.ports import Evaluated, ListedCluster, MissingKey, Namespaces, Subject
 from fleetpatch.model.text import clean
 
 MEMORY: Final = 256 * 2**20
@@ -91,6 +91,10 @@ class Evaluator:
         """See the port."""
         reads = self._compilation.reads(block)
         return any(_is_whole(reads[name]) for name in ("object", "owner") if name in reads)
+
+    def listing(self, cluster: ListedCluster, block: int, *, complete: bool) -> ListedCluster:  # noqa: ARG002 - the port has them
+        """See the port: this process lists."""
+        return cluster
 
     def owner_part(self, owner: Json) -> Json:
         """See the port."""

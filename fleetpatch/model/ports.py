@@ -39,13 +39,15 @@ class Page(msgspec.Struct, frozen=True):
 
     `inconsistent` is set if the pages before it were read at another resourceVersion (after a 410
     that carried a continue token, or because the list was restarted). `api_version` and `kind` are
-    the list's own, and may be empty.
+    the list's own, and may be empty. `evaluated` is what expressions yield for each of the items,
+    where another process has listed and evaluated: `items` are those that the plan selects, then.
     """
 
     items: Sequence[Seen]
     inconsistent: bool = False
     api_version: str = ""
     kind: str = ""
+    evaluated: "Sequence[Evaluated] | None" = None
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -123,6 +125,14 @@ class Expressions(Protocol):
 
     def reads_whole(self, block: int) -> bool:
         """Report whether an expression for the block's objects reads more than their metadata."""
+        ...
+
+    def listing(self, cluster: "ListedCluster", block: int, *, complete: bool) -> "ListedCluster":
+        """Return the cluster with pages that are evaluated already, if another process can do that.
+
+        Otherwise, return `cluster`. `complete`: all of the objects is needed beside what is
+        evaluated.
+        """
         ...
 
     def owner_part(self, owner: Json) -> Json:

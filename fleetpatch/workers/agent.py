@@ -7,23 +7,24 @@ with Dask but the process. It ends with the session, or when its coordinator can
 import secrets
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.abc
 from msgspec.structs import replace
 
-from fleetpatch.campaign.expressions import problem_of_runtime
+from fleetpatch.campaign.expressions import new_evaluator, problem_of_runtime
 from fleetpatch.campaign.fleet import open_one, reopen_fleet
 from fleetpatch.campaign.running.lanes import RunOrder
 from fleetpatch.campaign.running.recheck import needs_recheck
 from fleetpatch.campaign.settings import Settings, Stop
+from fleetpatch.campaign.tables import decoded
 from fleetpatch.engine.events import SilentEvents
 from fleetpatch.errors import FleetpatchError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.digest import restore
 from fleetpatch.model.plan.schema import Plan
-from fleetpatch.model.ports import Clock
+from fleetpatch.model.ports import Clock, Namespaces
 from fleetpatch.model.run import RunInfo
 from fleetpatch.workers.connection import Connect, Connection
 from fleetpatch.workers.messages import (
@@ -37,11 +38,15 @@ from fleetpatch.workers.messages import (
     Orders,
     Welcome,
     Work,
+    digest_of_tables,
 )
 from fleetpatch.workers.reader import Reader
 from fleetpatch.workers.remote_journal import RemoteJournal
 from fleetpatch.workers.right import Right
 from fleetpatch.workers.shard import Shard
+
+if TYPE_CHECKING:
+    from fleetpatch.evaluation.evaluator import Evaluator
 
 _GATHER: Final = 0.4
 """Seconds in which news are gathered for one report, unless they are urgent: a report costs the
@@ -116,13 +121,17 @@ class Membership:
         )
         settings = Settings(request_timeout=work.request_timeout, clock=self._clock)
         if self._tasks is not None:
-            self._reader = Reader(partial(_opened, work.info, plan, settings), self._tasks)
+            self._reader = Reader(
+                partial(_opened, work.info, plan, settings),
+                partial(_new_evaluator, work, plan),
+                self._tasks,
+            )
         known = [cluster.name for cluster in work.info.clusters if not cluster.missing]
         # A plan without a fleet means the current context.
         names = known or [ref.name for ref in plan.fleet] or [""]
-        missing = problem_of_runtime() if known and needs_recheck(work.info, plan) else ""
+        missing = _problem_of_expressions(work, plan, is_planned=bool(known))
         found = [
-            FoundCluster(name, f"the plan has expressions; {missing}")
+            FoundCluster(name, missing)
             if missing
             else await _found(name, work.info, plan, settings)
             for name in names
@@ -172,6 +181,20 @@ class Membership:
                 await self._urgent.wait()
             with anyio.move_on_after(REPORT_INTERVAL):
                 await self._news.wait()
+
+
+def _problem_of_expressions(work: Work, plan: Plan, *, is_planned: bool) -> str:
+    """Say why expressions cannot be evaluated here; '' if they can, or need not be."""
+    needed = needs_recheck(work.info, plan) if is_planned else plan.has_expressions
+    if needed and (missing := problem_of_runtime()):
+        return f"the plan has expressions; {missing}"
+    if work.tables and digest_of_tables(work.tables) != work.tables_digest:
+        return "the tables of the plan did not arrive as they were sent; try again"
+    return ""
+
+
+def _new_evaluator(work: Work, plan: Plan, namespaces: Namespaces) -> "Evaluator":
+    return new_evaluator(plan, decoded(work.tables), work.info.created_at, namespaces)
 
 
 def _opened(

@@ -9,6 +9,7 @@ number, and a claim names the last target of the claim before it.
 Secrets are in no message. The plan names the variables and files that hold them.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -19,6 +20,7 @@ from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import Ceilings, Pace, PaceCause
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
+from fleetpatch.model.target import Seen
 from fleetpatch.model.traffic import NO_TRAFFIC, Traffic
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.rules.patching.merging import RunMerging
@@ -33,15 +35,21 @@ Epoch: TypeAlias = int
 class Work(msgspec.Struct, frozen=True):
     """What a worker must know of a run; `merging` is how its clusters merge.
 
-    `tables` are those that `where` reads, as the run file keeps them.
+    `tables` are those that expressions look up, and `tables_digest` is the digest of their bytes.
     `read_only` sends nothing, as `PatchPolicy.read_only`. `request_timeout` is in seconds.
     """
 
     info: RunInfo
     merging: RunMerging = RunMerging()
     tables: bytes = b""
+    tables_digest: str = ""
     read_only: bool = False
     request_timeout: float = 30.0
+
+
+def digest_of_tables(tables: bytes) -> str:
+    """Return the digest of the tables in a `Work`."""
+    return hashlib.sha256(tables).hexdigest()
 
 
 class WireTarget(msgspec.Struct, frozen=True, array_like=True):
@@ -306,7 +314,8 @@ class NextPage(msgspec.Struct, frozen=True, tag=True):
     """Asks for a page of the list with this number, which the first call begins.
 
     Pages are asked for in their order, from 0; the same one again if its answer was lost. The
-    answer after the last page is null.
+    answer, a `WirePage`, is null after the last page. With a `block` its expressions are evaluated
+    for the objects; unless `complete`, they are sent without what only expressions read.
     """
 
     list: int
@@ -318,6 +327,37 @@ class NextPage(msgspec.Struct, frozen=True, tag=True):
     whole: bool
     metadata: bool
     managed: bool = False
+    block: int | None = None
+    complete: bool = True
+
+
+class Evaluate(msgspec.Struct, frozen=True, tag=True):
+    """Asks what the expressions of a block yield for objects; `subjects` are JSON.
+
+    The answer is a list of `WireEvaluated`.
+    """
+
+    block: int
+    subjects: bytes
+
+
+class WireEvaluated(msgspec.Struct, frozen=True, array_like=True):
+    """An `Evaluated`; `values` are as in the run file, missing keys are pairs of table and key."""
+
+    matches: bool = True
+    values: str = ""
+    error: str = ""
+    missing_keys: tuple[tuple[str, str], ...] = ()
+
+
+class WirePage(msgspec.Struct, frozen=True):
+    """A `Page`."""
+
+    items: Sequence[Seen]
+    inconsistent: bool = False
+    api_version: str = ""
+    kind: str = ""
+    evaluated: Sequence[WireEvaluated] | None = None
 
 
 class Current(msgspec.Struct, frozen=True, tag=True):
@@ -330,7 +370,7 @@ class Current(msgspec.Struct, frozen=True, tag=True):
     whole: bool
 
 
-Question: TypeAlias = Resources | Namespaces | Merging | NextPage | Current
+Question: TypeAlias = Resources | Namespaces | Merging | NextPage | Evaluate | Current
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):

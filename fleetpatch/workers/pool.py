@@ -18,7 +18,7 @@ from fleetpatch.model.ports import Clock, Events
 from fleetpatch.model.run import RunInfo
 from fleetpatch.workers.coordinator import Coordinator
 from fleetpatch.workers.dask import DaskCluster, local_cluster, running_cluster
-from fleetpatch.workers.messages import FoundCluster, Work
+from fleetpatch.workers.messages import FoundCluster, Work, digest_of_tables
 from fleetpatch.workers.recruiter import Recruiter
 from fleetpatch.workers.remote_cluster import RemoteCluster
 from fleetpatch.workers.remote_lane import RemoteLane, RemoteRunCluster
@@ -42,17 +42,29 @@ class DaskWorkers:
         self, order: RunOrder, open_targets: Mapping[str, int]
     ) -> AsyncIterator["RemoteFleet | None"]:
         """Let workers carry out a run until the block ends. Yields and raises as the port says."""
-        work = Work(order.info, order.merging, order.tables, order.read_only, order.request_timeout)
+        work = Work(
+            order.info,
+            order.merging,
+            order.tables,
+            digest_of_tables(order.tables),
+            order.read_only,
+            order.request_timeout,
+        )
         coordinator = Coordinator(work, self._timeout, order.clock, order.log, order.stop)
         async with self._serving(coordinator, order.clock, order.log, order.stop) as is_ready:
             yield RemoteFleet(coordinator, order, open_targets) if is_ready else None
 
     @asynccontextmanager
     async def reading(
-        self, info: RunInfo, settings: Settings
+        self, info: RunInfo, settings: Settings, tables: bytes = b""
     ) -> AsyncIterator[Sequence[RemoteCluster]]:
         """Let workers read the clusters of a run until the block ends. Raises as the port says."""
-        work = Work(info, request_timeout=settings.request_timeout)
+        work = Work(
+            info,
+            tables=tables,
+            tables_digest=digest_of_tables(tables),
+            request_timeout=settings.request_timeout,
+        )
         clock, log, stop = settings.clock, SilentEvents(), Stop()
         coordinator = Coordinator(work, self._timeout, clock, log, stop)
         async with self._serving(coordinator, clock, log, stop):

@@ -6,6 +6,7 @@ The coordinator asks for one page after another. While it writes a page, the nex
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import anyio.abc
@@ -13,23 +14,35 @@ import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from msgspec.structs import replace
 
+from fleetpatch.campaign.expressions import NamespaceObjects
 from fleetpatch.errors import FleetpatchError
 from fleetpatch.kube.client import ApiServer
+from fleetpatch.model import ports
 from fleetpatch.model.answer import Answer, NoAnswer
-from fleetpatch.model.ports import Page
-from fleetpatch.model.target import Target, TargetId
+from fleetpatch.model.fields import Json
+from fleetpatch.model.ports import Expressions, Page, Subject
+from fleetpatch.model.target import Seen, Target, TargetId
+from fleetpatch.rules.planning.computed import is_found, subject_of
 from fleetpatch.workers.messages import (
     Ask,
     Current,
+    Evaluate,
     Merging,
     Namespaces,
     NextPage,
     Resources,
     Told,
 )
+from fleetpatch.workers.wire import wire_evaluated, wire_page
+
+if TYPE_CHECKING:
+    from fleetpatch.evaluation.evaluator import Evaluator
 
 Open = Callable[[str], AbstractAsyncContextManager[ApiServer]]
 """Opens the cluster with this name."""
+
+NewEvaluator: TypeAlias = Callable[[ports.Namespaces], "Evaluator"]
+"""Makes what evaluates the expressions of the plan. Raises UsageError."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,8 +50,13 @@ _encode = msgspec.json.Encoder().encode
 class Reader:
     """Answers the questions about clusters, each opened once; to be used in `async with`."""
 
-    def __init__(self, open_cluster: Open, tasks: anyio.abc.TaskGroup) -> None:
-        self._open, self._tasks = open_cluster, tasks
+    def __init__(
+        self, open_cluster: Open, new_evaluator: NewEvaluator, tasks: anyio.abc.TaskGroup
+    ) -> None:
+        self._open, self._new_evaluator, self._tasks = open_cluster, new_evaluator, tasks
+        self._evaluator: Evaluator | None = None
+        self._starting = anyio.Lock()
+        self._spaces: dict[str, NamespaceObjects] = {}
         self._stack = AsyncExitStack()
         self._servers: dict[str, ApiServer] = {}
         self._opening = anyio.Lock()
@@ -61,6 +79,20 @@ class Reader:
         requests, warnings = self._new_counts(ask.cluster)
         return replace(told, requests=requests, warnings=warnings)
 
+    async def namespace_object(self, cluster: str, namespace: str) -> Json:
+        """Return a namespace as expressions see it; implements the port `Namespaces`."""
+        if cluster not in self._spaces:
+            self._spaces[cluster] = NamespaceObjects([await self._server(cluster)])
+        return await self._spaces[cluster].namespace_object(cluster, namespace)
+
+    async def _expressions(self) -> "Evaluator":
+        """Return what evaluates: one for all clusters, since it is a process with the tables."""
+        async with self._starting:
+            if self._evaluator is None:
+                made = self._new_evaluator(self)
+                self._evaluator = await self._stack.enter_async_context(made)
+        return self._evaluator
+
     async def _server(self, name: str) -> ApiServer:
         async with self._opening:
             if name not in self._servers:
@@ -80,13 +112,22 @@ class Reader:
             case Merging(kinds=kinds):
                 return Told(number, _encode(await server.merging(kinds)))
             case NextPage() as wanted:
-                listed = self._lists.get(wanted.list) or self._begin_list(server, wanted)
+                evaluator = None if wanted.block is None else await self._expressions()
+                listed = self._lists.get(wanted.list)
+                listed = listed or self._begin_list(server, wanted, evaluator)
                 body = await listed.page(wanted.page)
                 return Told(number, body, is_first=listed.pages == 1)
+            case Evaluate(block=block, subjects=body):
+                subjects = msgspec.json.decode(body, type=list[Subject])
+                evaluator = await self._expressions()
+                results = await evaluator.evaluate(server.name, block, subjects)
+                return Told(number, _encode([wire_evaluated(one) for one in results]))
             case Current() as wanted:
                 return Told(number, await _current(server, wanted))
 
-    def _begin_list(self, server: ApiServer, wanted: NextPage) -> "_List":
+    def _begin_list(
+        self, server: ApiServer, wanted: NextPage, evaluator: "Evaluator | None"
+    ) -> "_List":
         # Unbuffered: one page is sent while the next one waits, and no third is requested.
         listed, pages = anyio.create_memory_object_stream[Page | FleetpatchError]()
         found = server.pages(
@@ -98,6 +139,8 @@ class Reader:
             metadata=wanted.metadata,
             managed=wanted.managed,
         )
+        if evaluator is not None and wanted.block is not None:
+            found = _evaluated(found, evaluator, server.name, wanted, wanted.block)
         self._tasks.start_soon(_list, found, listed)
         begun = self._lists[wanted.list] = _List(pages)
         return begun
@@ -145,7 +188,10 @@ class _List:
             self.close()
         self.pages += 1
         self._asked = number
-        self._last = page if isinstance(page, FleetpatchError) else _encode(page)
+        if isinstance(page, FleetpatchError):
+            self._last = page
+        else:
+            self._last = _encode(page and wire_page(page))
 
 
 async def _list(
@@ -160,6 +206,24 @@ async def _list(
                 await listed.send(error)
         except anyio.BrokenResourceError:
             return  # no more pages are wanted
+
+
+async def _evaluated(
+    found: AsyncIterator[Page], evaluator: Expressions, cluster: str, wanted: NextPage, block: int
+) -> AsyncIterator[Page]:
+    """Yield the pages with the objects that the block selects, and what expressions yield."""
+    async for page in found:
+        subjects = [subject_of(wanted.resource, seen) for seen in page.items]
+        results = await evaluator.evaluate(cluster, block, subjects)
+        pairs = [one for one in zip(page.items, results, strict=True) if is_found(one[1])]
+        items = [seen if wanted.complete else _without_read(seen) for seen, _ in pairs]
+        yield replace(page, items=items, evaluated=[result for _, result in pairs])
+
+
+def _without_read(seen: Seen) -> Seen:
+    """Return an object without what only expressions read."""
+    # Which fields of an object can be read, if not all of them, shows only the whole of it.
+    return seen if seen.unreadable else replace(seen, whole=None, metadata=None)
 
 
 async def _current(server: ApiServer, wanted: Current) -> bytes:

@@ -1,6 +1,7 @@
 """A cluster that workers read, as planning uses it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from copy import copy
 from itertools import count
 from typing import Any, Final, TypeAlias
 
@@ -12,12 +13,13 @@ from fleetpatch.errors import ClusterError, FleetpatchError
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, add_warnings
 from fleetpatch.model.fields import Json
-from fleetpatch.model.ports import Page
+from fleetpatch.model.ports import Evaluated, Page, Subject
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
 from fleetpatch.rules.patching.merging import ServerMerging
 from fleetpatch.workers.messages import (
     Current,
+    Evaluate,
     FoundCluster,
     Merging,
     Namespaces,
@@ -25,7 +27,10 @@ from fleetpatch.workers.messages import (
     Question,
     Resources,
     Told,
+    WireEvaluated,
+    WirePage,
 )
+from fleetpatch.workers.wire import evaluated_of, page_of
 
 Asker: TypeAlias = Callable[[str, Question], Awaitable[Told]]
 """Asks a worker about the cluster with this name."""
@@ -35,7 +40,10 @@ _numbers: Final = count(1)
 
 
 class RemoteCluster:
-    """Implements `campaign.clusters.ReadCluster`; `ApiServer` documents attributes and methods."""
+    """Implements `campaign.clusters.ReadCluster`; `ApiServer` documents attributes and methods.
+
+    Implements `EvaluatingCluster`, too: `block` and `complete` are those of `evaluating`.
+    """
 
     def __init__(self, found: FoundCluster, ask: Asker) -> None:
         self.name, self.server = found.name, found.server
@@ -45,6 +53,8 @@ class RemoteCluster:
         self.warnings = ServerWarnings()
         self.unavailable: dict[str, str] = {}
         self._ask = ask
+        self.block: int | None = None
+        self.complete = True
 
     async def resources(self, groups: Collection[str] | None = None) -> Sequence[Resource]:
         """Discover what can be listed and patched."""
@@ -92,12 +102,26 @@ class RemoteCluster:
                 whole,
                 metadata,
                 managed,
+                self.block,
+                self.complete,
             )
             told = self._require(await self._ask(self.name, question))
-            page = msgspec.json.decode(told.body, type=Page | None)
+            page = msgspec.json.decode(told.body, type=WirePage | None)
             if page is None:
                 return
-            yield replace(page, inconsistent=True) if told.is_first and asked else page
+            is_again = told.is_first and asked > 0
+            yield page_of(replace(page, inconsistent=True) if is_again else page)
+
+    def evaluating(self, block: int, *, complete: bool) -> "RemoteCluster":
+        """Return the cluster with pages that its worker has evaluated for a block."""
+        other = copy(self)
+        other.block, other.complete = block, complete
+        return other
+
+    async def evaluate(self, block: int, subjects: Sequence[Subject]) -> Sequence[Evaluated]:
+        """Let the worker evaluate expressions for objects."""
+        body = await self._told(Evaluate(block, msgspec.json.encode(subjects)))
+        return [evaluated_of(one) for one in msgspec.json.decode(body, type=list[WireEvaluated])]
 
     async def current(self, target: Target, *, whole: bool = False) -> Reply:
         """GET the object."""

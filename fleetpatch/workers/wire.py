@@ -1,4 +1,4 @@
-"""Converts targets, settlements and retries to what is sent between processes, and back.
+"""Converts targets, settlements, retries and pages to what is sent between processes, and back.
 
 Fields are encoded as in the run file: they have tuples as keys, and values that may be absent.
 """
@@ -11,9 +11,17 @@ from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.journal.codec import fields_of, text_of
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.ports import Evaluated, MissingKey, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
-from fleetpatch.workers.messages import Answer, WireFields, WireRetry, WireTarget
+from fleetpatch.workers.messages import (
+    Answer,
+    WireEvaluated,
+    WireFields,
+    WirePage,
+    WireRetry,
+    WireTarget,
+)
 
 
 def answer_of(call: int, targets: Sequence[Target]) -> Answer:
@@ -110,6 +118,32 @@ def retry_of(one: WireRetry, targets: Mapping[int, Target]) -> RetryRecord | Non
     return RetryRecord(
         target, one.attempt, one.http_status, one.verdict, one.detail, one.wait, one.reason
     )
+
+
+def wire_evaluated(one: Evaluated) -> WireEvaluated:
+    """Convert what expressions yield for an object."""
+    keys = tuple((missing.table, missing.key) for missing in one.missing_keys)
+    return WireEvaluated(one.matches, text_of(one.values) if one.values else "", one.error, keys)
+
+
+def evaluated_of(one: WireEvaluated) -> Evaluated:
+    """Convert back what `wire_evaluated` made."""
+    keys = tuple(MissingKey(table, key) for table, key in one.missing_keys)
+    return Evaluated(one.matches, fields_of(one.values) if one.values else {}, one.error, keys)
+
+
+def wire_page(page: Page) -> WirePage:
+    """Convert a page."""
+    results = page.evaluated
+    evaluated = None if results is None else [wire_evaluated(one) for one in results]
+    return WirePage(page.items, page.inconsistent, page.api_version, page.kind, evaluated)
+
+
+def page_of(page: WirePage) -> Page:
+    """Convert back what `wire_page` made."""
+    results = page.evaluated
+    evaluated = None if results is None else [evaluated_of(one) for one in results]
+    return Page(page.items, page.inconsistent, page.api_version, page.kind, evaluated)
 
 
 def _text(fields: Fields | None) -> str | None:

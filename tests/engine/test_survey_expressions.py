@@ -13,7 +13,7 @@ from fleetpatch.model.change import BodyPatch, MetadataChange, PatchType, PlanCh
 from fleetpatch.model.computed import Expression
 from fleetpatch.model.fields import ABSENT, label
 from fleetpatch.model.outcome import Reason
-from fleetpatch.model.ports import Draft, Evaluated, MissingKey, Page, Subject
+from fleetpatch.model.ports import Draft, Evaluated, ListedCluster, MissingKey, Page, Subject
 from tests.fakes import JOBS, FakeCluster, FakeJournal, FakeProgress, VirtualClock, seen_job
 from tests.values import replace
 
@@ -33,6 +33,11 @@ class ScriptedExpressions:
 
     answer: Callable[[Subject], Evaluated]
     subjects: list[Subject] = field(default_factory=list)
+
+    def listing(
+        self, cluster: ListedCluster, *_block: object, **_complete: object
+    ) -> ListedCluster:
+        return cluster
 
     def reads_whole(self, block: int) -> bool:  # noqa: ARG002 - the port has it
         return False

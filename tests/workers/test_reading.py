@@ -5,19 +5,21 @@ again, an error that is asked for again, another worker that begins the list aga
 (test_planning.py), and connections (test_coordinator.py, test_worker_side.py).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import anyio
 import anyio.abc
 import pytest
 
 from fleetpatch.errors import ClusterError
+from fleetpatch.evaluation.evaluator import Evaluator
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.http.server_warnings import ServerWarnings
-from fleetpatch.model.ports import Page
+from fleetpatch.model.fields import ABSENT, Fields, label
+from fleetpatch.model.ports import Evaluated, Page, Subject
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.workers.messages import Ask, FoundCluster, NextPage, Question, Told
@@ -53,9 +55,33 @@ class ListedServer:
             self.is_asked.set()
             if self._waits:
                 await self._allowed.acquire()
-            yield Page([Seen("team", name, f"uid-{name}", "1")])
+            metadata = {"name": name, "labels": {"big": "x" * 100}}
+            yield Page([Seen("team", name, f"uid-{name}", "1", metadata=metadata)])
         if self._error is not None:
             raise self._error
+
+
+class SecondAlone:
+    """Evaluates as if `where` selected the object b alone; implements what a reader uses."""
+
+    def __init__(self) -> None:
+        self.values: Fields = {label("was"): "b", label("team"): ABSENT}
+
+    async def evaluate(
+        self, _cluster: str, _block: int, subjects: Sequence[Subject]
+    ) -> list[Evaluated]:
+        return [
+            Evaluated(values=self.values)
+            if one.object["metadata"]["name"] == "b"
+            else Evaluated(matches=False)
+            for one in subjects
+        ]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
 
 
 @asynccontextmanager
@@ -67,7 +93,7 @@ async def reading(server: ListedServer) -> AsyncIterator[Reader]:
         yield cast("ApiServer", server)
 
     async with anyio.create_task_group() as tasks:
-        reader = Reader(opened, tasks)
+        reader = Reader(opened, lambda _spaces: cast("Evaluator", SecondAlone()), tasks)
         yield reader
         await reader.close()
         tasks.cancel_scope.cancel()
@@ -142,3 +168,40 @@ async def test_an_error_of_a_list_is_raised_as_it_was_on_the_worker() -> None:
             await listed(cluster)
 
     assert cluster.requests["list"] == len(NAMES)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_pages_come_with_the_objects_that_match_and_their_values_alone(
+    complete: bool,
+) -> None:
+    async with reading(ListedServer()) as reader:
+        numbers = count()
+
+        async def ask(cluster: str, question: Question) -> Told:
+            return await reader.answer(Ask(next(numbers), cluster, question))
+
+        cluster = RemoteCluster(FoundCluster("north"), ask).evaluating(0, complete=complete)
+        pages = [
+            page
+            async for page in cluster.pages(JOBS, namespace=None, selector="", field_selector="")
+        ]
+
+    assert [len(page.items) for page in pages] == [0, 1, 0]
+    (item,) = pages[1].items
+    assert (item.name, item.metadata is not None) == ("b", complete)
+    assert pages[1].evaluated == [Evaluated(values=SecondAlone().values)]
+
+
+async def test_objects_that_are_known_at_home_are_evaluated_by_the_worker_of_their_cluster() -> (
+    None
+):
+    async with reading(ListedServer()) as reader:
+
+        async def ask(cluster: str, question: Question) -> Told:
+            return await reader.answer(Ask(1, cluster, question))
+
+        cluster = RemoteCluster(FoundCluster("north"), ask)
+        subjects = [Subject("team", {"metadata": {"name": name}}) for name in ("a", "b")]
+        results = await cluster.evaluate(0, subjects)
+
+    assert [one.matches for one in results] == [False, True]

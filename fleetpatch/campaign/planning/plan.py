@@ -97,7 +97,9 @@ async def _expand(
     started = settings.clock.monotonic()
     info = _info(source, settings, dry_run=dry_run)
     async with AsyncExitStack() as stack:
-        clusters = await stack.enter_async_context(clusters_to_plan(info, plan, settings))
+        clusters = await stack.enter_async_context(
+            clusters_to_plan(info, plan, settings, source.tables)
+        )
         path = run_file or _new_path(settings, info.run)
         expressions = await stack.enter_async_context(
             evaluating(plan, source.tables, info.created_at, clusters)

@@ -1,12 +1,14 @@
 """The rechecks of a run: `where` is asked again after a conflict, by the tables of the run file."""
 
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-import msgspec
-
-from fleetpatch.campaign.expressions import new_evaluator, require_runtime
+from fleetpatch.campaign.expressions import (
+    NamespaceObjects,
+    new_evaluator,
+    require_runtime,
+)
+from fleetpatch.campaign.tables import decoded
 from fleetpatch.engine.policy import Recheck
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.schema import Plan
@@ -14,9 +16,6 @@ from fleetpatch.model.ports import Evaluated, Expressions
 from fleetpatch.model.run import RunInfo
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.planning.computed import subject_of
-
-if TYPE_CHECKING:
-    from fleetpatch.cel.program import Rows
 
 
 class Rechecks:
@@ -51,7 +50,11 @@ class Rechecks:
             if evaluator is None:
                 # Most runs have no conflict.
                 made = new_evaluator(
-                    self._plan, self._rows(), self._info.created_at, [cluster], where_alone=True
+                    self._plan,
+                    decoded(self._tables),
+                    self._info.created_at,
+                    NamespaceObjects([cluster]),
+                    where_alone=True,
                 )
                 evaluator = await self._stack.enter_async_context(made)
             return await self._evaluated(evaluator, cluster.name, target, seen)
@@ -78,12 +81,6 @@ class Rechecks:
                 return result
             error = error or result.error
         return Evaluated(matches=False, error=error)
-
-    def _rows(self) -> "Mapping[str, Rows]":
-        # Here and not at the top: most runs have no conflict, or no expression.
-        from fleetpatch.cel.program import Rows  # noqa: PLC0415
-
-        return msgspec.json.decode(self._tables, type=dict[str, Rows]) if self._tables else {}
 
 
 def needs_recheck(info: RunInfo, plan: Plan) -> bool:

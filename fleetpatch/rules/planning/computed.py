@@ -19,7 +19,7 @@ from fleetpatch.model.fields import (
     show,
 )
 from fleetpatch.model.names import problem_of_annotations, problem_of_label_value
-from fleetpatch.model.ports import MissingKey, Subject
+from fleetpatch.model.ports import Evaluated, MissingKey, Subject
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 
@@ -65,6 +65,11 @@ def subject_of(resource: Resource, seen: Seen) -> Subject:
     # The items of some lists lack them.
     names = {"apiVersion": resource.api_version, "kind": resource.kind}
     return Subject(seen.namespace, {**names, **document})
+
+
+def is_found(result: Evaluated) -> bool:
+    """Report whether an object becomes a target: `where` selects it, or cannot be evaluated."""
+    return result.matches or bool(result.error)
 
 
 def problem_of_values(change: PlanChange, seen: Seen, values: Fields) -> str:
