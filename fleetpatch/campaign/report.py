@@ -18,6 +18,7 @@ from fleetpatch.campaign.view import with_window
 from fleetpatch.journal import queries, report_queries, sessions, timeline, verification
 from fleetpatch.journal.run_digest import run_digest
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.runs import campaigns
 from fleetpatch.model.change import Change
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.plan.schema import Plan
@@ -70,8 +71,10 @@ def report_of(
             over_time.update(timeline.read(journal.database))
             for row in report_queries.efforts(journal, MOST_ATTEMPTS):
                 efforts[row.reason, row.attempts, bool(row.was_read)] += row.count
+    titles = {campaigns.name_of(part.summary.info.run) for part in parts}
     return Report(
         name,
+        name if len(titles) > 1 else titles.pop(),
         now,
         parts,
         samples[-SAMPLES:],

@@ -140,6 +140,14 @@ FilenameOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+RunsArgument: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN|NAME...",
+        help="Run files, runs' names or their beginnings, or plans' names.",
+        show_default=False,
+    ),
+]
 RunArgument: TypeAlias = Annotated[
     str,
     typer.Argument(

@@ -79,14 +79,36 @@ async def test_each_observation_has_what_is_new_since_the_one_before(observed: O
         {"200": 1},
         {"retry": 2},
         {4: 10},
-        3.0,
+        0.1,
         8.0,
         3,
         {"rate": 1},
     )
     assert observed.recorder.new().total == Bucket(
-        1.0, {"applied": 14}, {"200": 15}, {}, {"retry": 1}, {4: 15}, 2.0, 8.0, 2, {"rate": 1}
+        1.0, {"applied": 14}, {"200": 15}, {}, {"retry": 1}, {4: 15}, 0.15, 8.0, 2, {"rate": 1}
     )
+
+
+async def test_requests_in_flight_follow_from_what_has_ended_however_short_it_took(
+    observed: Observed,
+) -> None:
+    await observed.second(ClusterLoad(0, RATE, traffic(500)), settled=500)
+
+    total = observed.recorder.new().total
+    assert (total.in_flight, total.most) == (5.0, 5)
+
+
+async def test_a_request_that_took_longer_counts_as_the_pace_allows(observed: Observed) -> None:
+    slow = Traffic({("patch", "timeout"): 8}, {21: 8}, 240.0)
+    await observed.second(ClusterLoad(0, RATE, slow))
+
+    assert observed.recorder.new().total.in_flight == 8.0
+
+
+async def test_requests_that_are_not_answered_yet_are_in_flight(observed: Observed) -> None:
+    await observed.second(ClusterLoad(6, RATE, Traffic()))
+
+    assert observed.recorder.new().total.in_flight == 6.0
 
 
 async def test_what_was_taken_is_not_taken_again(observed: Observed) -> None:

@@ -5,6 +5,7 @@
 timeline alone. If a process is killed, its last second may be missing.
 """
 
+import math
 from collections import Counter
 from collections.abc import Collection
 from threading import Lock
@@ -72,7 +73,11 @@ class TimelineRecorder:
         traffic, retries = _traffic(loads), _retries(loads)
         ended = Counter({outcome.value: n for outcome, n in self._counts.outcomes.items()})
         new = traffic - self._traffic
-        in_flight = sum(load.in_flight for load in loads)
+        at_once = sum(load.in_flight for load in loads)
+        allowed = sum(load.pace.concurrency for load in loads if _has_work(load))
+        # The durations of what has ended add up to the requests in flight times the seconds; a look
+        # at one moment would miss what takes milliseconds. Long requests began before this second.
+        in_flight = min(new.seconds, max(at_once, allowed) * seconds)
         bucket = Bucket(
             seconds,
             dict(ended - self._ended),
@@ -80,9 +85,9 @@ class TimelineRecorder:
             new.by_status(_READ),
             dict(retries - self._retries),
             new.durations,
-            in_flight * seconds,
-            sum(load.pace.concurrency for load in loads if _has_work(load)) * seconds,
-            in_flight,
+            in_flight if new.durations else at_once * seconds,
+            allowed * seconds,
+            max(at_once, math.ceil(in_flight / seconds) if seconds else 0),
             _limits(loads, seconds),
         )
         self._traffic, self._retries, self._ended = traffic, retries, ended
@@ -104,10 +109,12 @@ def _traffic(loads: Collection[ClusterLoad]) -> Traffic:
     """Add up the traffic of all clusters, of which there may be hundreds."""
     answers: Counter[Key] = Counter()
     durations: Counter[int] = Counter()
+    seconds = 0.0
     for load in loads:
         answers.update(load.traffic.answers)
         durations.update(load.traffic.durations)
-    return Traffic(answers, durations)
+        seconds += load.traffic.seconds
+    return Traffic(answers, durations, seconds)
 
 
 def _retries(loads: Collection[ClusterLoad]) -> Counter[str]:

@@ -5,18 +5,11 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.cli.options import OlderThanOption, StateDirOption
+from fleetpatch.cli.options import OlderThanOption, RunsArgument, StateDirOption
 
 
 def command(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN|NAME...",
-            help="Run files, runs' names or their beginnings, or plans' names.",
-            show_default=False,
-        ),
-    ],
+    runs: RunsArgument,
     older_than: OlderThanOption = None,
     keep: Annotated[
         int,

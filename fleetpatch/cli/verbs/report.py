@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.cli.options import StateDirOption
+from fleetpatch.cli.options import RunsArgument, StateDirOption
 from fleetpatch.errors import UsageError
 
 
@@ -19,14 +19,7 @@ def _page_file(path: Path | None) -> Path | None:
 
 
 def command(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN|NAME...",
-            help="Run files, runs' names or their beginnings, or plans' names.",
-            show_default=False,
-        ),
-    ],
+    runs: RunsArgument,
     html: Annotated[
         Path | None,
         typer.Option(

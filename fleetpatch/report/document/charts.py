@@ -4,7 +4,7 @@ Points are the buckets of the timeline, so a night between two sessions takes no
 interrupted there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -177,22 +177,30 @@ def _drawn(timeline: Timeline, design: _Design) -> Chart:
 
 
 def _points(timeline: Timeline, *, stacked: bool) -> tuple[list[int], list[Bucket | None]]:
-    """Return the beginnings and the buckets, with an empty point where a session ends."""
+    """Return the beginnings and the buckets, with an empty point between two sessions."""
     moments: list[int] = []
     buckets: list[Bucket | None] = []
-    before: int | None = None
-    for start, bucket in timeline.buckets.items():
-        if before is not None and start - before > 2 * timeline.width:
-            moments.append(before)
+    for stretch in _stretches(timeline):
+        if moments:
+            moments.append(moments[-1])
             # An area goes down to zero, since pygal joins the points on both sides of a gap.
             buckets.append(Bucket() if stacked else None)
-        moments.append(start)
-        buckets.append(bucket)
-        before = start
-    if len(moments) == 1:
         # One point has no line.
-        return [moments[0], moments[0] + timeline.width], buckets * 2
+        for start, bucket in stretch if len(stretch) > 1 else stretch * 2:
+            moments.append(start)
+            buckets.append(bucket)
     return moments, buckets
+
+
+def _stretches(timeline: Timeline) -> Iterator[list[tuple[int, Bucket]]]:
+    """Split the buckets where more than one is missing."""
+    stretch: list[tuple[int, Bucket]] = []
+    for start, bucket in timeline.buckets.items():
+        if stretch and start - stretch[-1][0] > 2 * timeline.width:
+            yield stretch
+            stretch = []
+        stretch.append((start, bucket))
+    yield stretch
 
 
 def _labels(moments: Sequence[int], count: int) -> list[str]:

@@ -90,12 +90,14 @@ class Effort(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True):
     """The report of the runs `runs`, the oldest first, made at `made_at`.
 
-    `name` is that of the run or of the campaign. An object of several runs counts in each of them.
-    `timeline` is that of all runs together; it is empty where no run has one. `undos` are
-    unfinished undos, with the words that name them in a command.
+    `name` is that of the run or of the campaign, `title` that of the campaign if it is only one. An
+    object of several runs counts in each of them. `timeline` is that of all runs together; it is
+    empty where no run has one. `undos` are unfinished undos, with the words that name them in a
+    command.
     """
 
     name: str
+    title: str
     made_at: float
     runs: Sequence[RunPart]
     samples: Sequence[ListedTarget]

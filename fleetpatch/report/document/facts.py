@@ -54,13 +54,6 @@ def headline(report: Report) -> str:
     return f"{', '.join(parts)}{runs}"
 
 
-def title(report: Report) -> str:
-    """Return the name of the plan, or that of the report where its runs have several plans."""
-    plans = {one.info.plan_name for one in report.summaries}
-    is_undo = bool(report.latest.info.undo_of)
-    return report.name if is_undo or len(plans) > 1 else plans.pop()
-
-
 def state_of(summary: Summary) -> str:
     """Return the state of a run in one or two words."""
     if summary.is_cancelled:
@@ -159,7 +152,5 @@ def settled_of(report: Report) -> list[tuple[Outcome, Reason, str, int]]:
 
 def _took(attempts: int, *, was_read: bool) -> str:
     more = " or more" if attempts >= MOST_ATTEMPTS else ""
-    patches = f"{attempts}{more} PATCHes" if attempts != 1 else "1 PATCH"
-    if not attempts:
-        patches = "no PATCH"
-    return f"{patches}, read in between" if was_read else patches
+    patches = "1 PATCH" if attempts == 1 else f"{attempts or 'no'}{more} PATCHes"
+    return f"{patches} and reads" if was_read else patches

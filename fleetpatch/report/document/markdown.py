@@ -22,7 +22,7 @@ _WARNINGS_SHOWN: Final = 5
 def markdown_lines(report: Report) -> Iterator[str]:
     """Yield the report."""
     latest = report.latest
-    yield f"## {text(facts.title(report))} is {facts.state_of(latest)}: {facts.headline(report)}"
+    yield f"## {text(report.title)} is {facts.state_of(latest)}: {facts.headline(report)}"
     yield ""
     if latest.info.description:
         yield text(latest.info.description)

@@ -24,6 +24,7 @@ NARROW: Final = (350, 200)
 
 _FONT: Final = 12
 _GUIDES: Final = 4
+_HALF_A_LABEL: Final = 30
 _LONG_NUMBER: Final = re.compile(r"(\d+\.\d)\d+")
 _HIDDEN: Final = frozenset({"plot overlay", "plot text-overlay", "plot tooltip-overlay", "titles"})
 
@@ -109,6 +110,14 @@ def _highest(series: Sequence[Series], *, stacked: bool) -> float:
     return max((value for one in points for value in one), default=0.0)
 
 
+def _keep_inside(root: Any) -> None:
+    """Let the last label of the time end at its point, where it would not fit around it."""
+    width = float(root.find(".//g[@class='plot']/rect").get("width"))
+    for label in root.iterfind(".//g[@class='axis x']//text"):
+        if float(label.get("x")) > width - _HALF_A_LABEL:
+            label.set("class", "end")
+
+
 def _cleaned(root: Any, styles: Sequence[str], describedby: str) -> str:
     """Return the element as text, without what the page does not use."""
     for parent in list(root.iter()):
@@ -120,6 +129,7 @@ def _cleaned(root: Any, styles: Sequence[str], describedby: str) -> str:
         for node in root.iter("g"):
             if node.get("class") == f"series serie-{number} color-{number}":
                 node.set("class", f"series {style}")
+    _keep_inside(root)
     root.attrib.pop("id", None)
     root.set("class", "chart")
     root.set("role", "img")
