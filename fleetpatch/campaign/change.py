@@ -11,7 +11,7 @@ from fleetpatch.model.fields import Path, show
 from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import RunInfo
-from fleetpatch.rules.patching.merge_rules import undecided
+from fleetpatch.rules.patching.diff import uncertain_paths
 from fleetpatch.rules.patching.merging import UNKNOWN, RunMerging, ServerMerging
 
 
@@ -54,11 +54,6 @@ def undecided_of(change: Change, resources: Iterable[Resource], merging: RunMerg
 
 
 def _undecided(change: BodyPatch, resource: Resource, server: ServerMerging) -> Iterable[Path]:
-    match change.type:
-        case PatchType.STRATEGIC | PatchType.APPLY:
-            by_apply = change.type is PatchType.APPLY
-            return undecided(change.body, server.rules(resource), by_apply=by_apply)
-        case PatchType.MERGE:
-            return () if server.release else null_entries(change.body)
-        case PatchType.JSON:
-            return ()
+    if change.type is PatchType.MERGE:
+        return () if server.release else null_entries(change.body)
+    return uncertain_paths(change, server.rules(resource))

@@ -242,6 +242,7 @@ class TargetPatcher:
             sent_before=sent_before,
             guarded=self._policy.always_guarded,
             dry_run=self._policy.dry_run,
+            uncertain=lambda: self._policy.uncertain_paths(self.target),
         )
 
     async def _judge(self, unjudged: Unjudged) -> AttemptResult:

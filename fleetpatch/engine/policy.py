@@ -1,6 +1,6 @@
 """The policy by which the targets of a run are patched, and the objects that its attempts share."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from functools import cached_property
 from math import inf
 from typing import TypeAlias
@@ -10,11 +10,21 @@ import msgspec
 from fleetpatch.engine.breaker import OutageTracker
 from fleetpatch.engine.pacer import Pacer
 from fleetpatch.engine.shutdown import Shutdown
-from fleetpatch.model.change import FIELD_MANAGER, Change, PatchOptions, is_repeatable, reads_whole
+from fleetpatch.model.change import (
+    FIELD_MANAGER,
+    Change,
+    PatchOptions,
+    Restoration,
+    is_repeatable,
+    reads_whole,
+)
+from fleetpatch.model.fields import Path
 from fleetpatch.model.plan.retry import DEFAULT_STATUSES
 from fleetpatch.model.ports import Clock, Evaluated, PatchedCluster
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.steps import OnDrift
+from fleetpatch.rules.patching.computed import change_of_target
+from fleetpatch.rules.patching.diff import uncertain_paths
 from fleetpatch.rules.patching.merging import UNKNOWN, ServerMerging
 from fleetpatch.rules.patching.patch_body import RequestBuilder
 from fleetpatch.rules.running.backoff import Backoff
@@ -67,6 +77,13 @@ class PatchPolicy(msgspec.Struct, frozen=True, dict=True):
     def always_guarded(self) -> bool:
         """Whether each PATCH carries the version; one that must not be repeated always does."""
         return self.guarded or not is_repeatable(self.change)
+
+    def uncertain_paths(self, target: Target) -> Collection[Path]:
+        """Return the fields of the change of `target` that only the server knows how to merge."""
+        if isinstance(self.change, Restoration):
+            return ()
+        own = change_of_target(self.change, target)
+        return uncertain_paths(own, self.merging.rules(target.resource))
 
     @cached_property
     def requests(self) -> RequestBuilder:

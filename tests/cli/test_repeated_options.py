@@ -176,3 +176,29 @@ def test_a_field_selector_alone_is_a_selector(call: Caller) -> None:
 
     assert ended.code == 2
     assert "the plan does not match any object" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--field-selector", "metadata.name!=nothing-is-called-so", "--max-targets", "0"),
+        ("--field-selector", "metadata.namespace=team-000,metadata.name=nothing", "-A"),
+    ],
+    ids=["negative", "namespace"],
+)
+def test_any_term_of_a_field_selector_selects(call: Caller, words: tuple[str, ...]) -> None:
+    where = () if "-A" in words else ("-n", "team-000")
+
+    ended = call("label", "jobs.batch", "colour=red", "-y", *where, *words)
+
+    assert ended.code != 0
+    assert "so every object of the kinds would match" not in ended.err
+
+
+@pytest.mark.parametrize("empty", ["", " ", ","])
+def test_an_empty_field_selector_is_none(call: Caller, empty: str) -> None:
+    ended = call(
+        *("label", "jobs.batch", "colour=red", "-n", "team-000", "-y", "--field-selector", empty)
+    )
+
+    assert ended.code == 2, ended.err

@@ -17,6 +17,8 @@ from tests.e2e.tool import Tool, plan
 JOBS = "/apis/batch/v1/namespaces/default/jobs"
 OTHERS = {"zone": "a", "disk": "ssd"}
 POD = "spec.template.spec"
+RULE = "requiredDuringSchedulingIgnoredDuringExecution"
+SECRET = {"name": "s", "key": "k"}
 BLOCK = {"kinds": ["jobs.batch"], "namespaces": ["default"], "selector": "app=etl"}
 
 
@@ -61,13 +63,70 @@ def test_undo_after_a_forced_apply_restores_every_key_of_an_atomic_map(
     assert template(server)["spec"]["nodeSelector"] == OTHERS
 
 
+def required(key: str) -> dict[str, Any]:
+    """An affinity to nodes with a label, of which the server replaces the terms as a whole."""
+    terms = [{"matchExpressions": [{"key": key, "operator": "Exists"}]}]
+    return {"nodeAffinity": {RULE: {"nodeSelectorTerms": terms}}}
+
+
+@pytest.mark.parametrize(
+    ("before", "changed", "after"),
+    [
+        (
+            {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {**SECRET, "optional": True}}}]},
+            {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {**SECRET, "key": "other"}}}]},
+            {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {**SECRET, "key": "other"}}}]},
+        ),
+        (
+            {"lifecycle": {"preStop": {"exec": {"command": ["a", "b"]}}}},
+            {"lifecycle": {"preStop": {"exec": {"command": ["c"]}}}},
+            {"lifecycle": {"preStop": {"exec": {"command": ["c"]}}}},
+        ),
+    ],
+    ids=["a map in a list", "a list in a list"],
+)
+def test_what_an_apply_replaces_within_a_list_is_shown_and_restored(
+    tool: Tool, server: SandboxServer, before: Any, changed: Any, after: Any
+) -> None:
+    def pod(container: Any, **more: Any) -> Any:
+        return {"spec": {"containers": [{"name": "main", **container}], **more}}
+
+    templates = "/api/v1/namespaces/default/podtemplates"
+    body = {
+        "metadata": {"name": "one"},
+        "template": pod({"image": "a", **before}, affinity=required("a")),
+    }
+    made = server.client.request("POST", templates, body)
+    assert made.status == 201, made.body
+    block = {"kinds": ["podtemplates"], "namespaces": ["default"], "names": ["one"]}
+    patch = {"apply": {"template": pod(changed, affinity=required("b"))}, "force": True}
+    file = tool.write("plan.yaml", plan("within", block, patch=patch))
+
+    def stored() -> Any:
+        return server.client.request("GET", f"{templates}/one").body["template"]["spec"]
+
+    (sample,) = tool.run("plan", file, "-o", "json").json["samples"]
+    ended = tool.run("apply", "within", "--yes", "-o", "json")
+
+    assert ended.json["outcomes"]["applied"] == 1, ended.err
+    (container,) = sample["after"]["template.spec.containers"]
+    assert after.items() <= container.items()
+    assert stored()["containers"] == [container]
+    assert stored()["affinity"] == required("b")
+    assert tool.run("undo", "within", "--yes").code == 0
+    assert stored() == made.body["template"]["spec"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"metadata": {"annotations": {"note": None}}},
         {"spec": {"volumes": [{"name": "absent", "$patch": "delete"}]}},
+        {"spec": {"dnsConfig": {"$patch": "delete"}}},
+        {"metadata": {"annotations": {"$patch": "replace"}}},
+        {"spec": {"tolerations": None, "hostAliases": [{"ip": "10.0.0.1", "$patch": "delete"}]}},
     ],
-    ids=["null", "delete"],
+    ids=["null", "delete", "map", "replace", "several"],
 )
 def test_a_deletion_in_what_is_absent_changes_nothing(
     tool: Tool, server: SandboxServer, body: Any

@@ -1,7 +1,8 @@
 """A change of which the server stores a part: `failed: not-effective`, recorded, and undone.
 
 Covered, on the sandbox: a field that is pruned beside a label that is stored, `undo` of it at once,
-after `resume --failed`, and of a target that was taken up again and never sent.
+after `resume --failed`, and of a target that was taken up again and never sent; a JSON Patch, which
+must not be repeated, and a field of the spec beside an annotation.
 Left out: which value is whose (tests/rules/answers/test_settlement.py, tests/engine).
 """
 
@@ -101,3 +102,48 @@ def test_reopened_targets_that_were_not_sent_again_are_undone_too(
 
     assert undone(tool, run_file)["applied"] == count == len(labels(server))
     assert set(labels(server).values()) == {None}
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        {
+            "json": [
+                {"op": "add", "path": "/metadata/labels/cost", "value": "new"},
+                {"op": "add", "path": "/spec/paralellism", "value": 2},
+            ]
+        },
+        {
+            "strategic": {
+                "metadata": {"annotations": {"note": "x"}, "labels": {"cost": "new"}},
+                "spec": {"parallelism": 7, "template": {"spec": {"nodeselector": {"a": "b"}}}},
+            }
+        },
+    ],
+    ids=["json", "strategic"],
+)
+def test_a_part_that_another_type_of_patch_stored_is_undone_after_a_second_try(
+    tool: Tool, server: SandboxServer, patch: dict[str, Any]
+) -> None:
+    def stored() -> dict[str, Any]:
+        items = server.client.request("GET", "/apis/batch/v1/jobs").body["items"]
+        kept = ("labels", "annotations")
+        return {
+            item["metadata"]["name"]: (
+                item["spec"],
+                {key: item["metadata"].get(key) or {} for key in kept},
+            )
+            for item in items
+        }
+
+    before = stored()
+    file = tool.write("plan.yaml", plan("half", JOBS, patch=patch))
+
+    ended = tool.run("apply", file, "--yes", "-o", "json")
+    again = tool.run("resume", "half", "--failed", "--yes", "-o", "json")
+
+    failed = {"failed": {"not-effective": len(before)}}
+    assert [each.json["reasons"] for each in (ended, again)] == [failed, failed]
+    assert set(labels(server).values()) == {"new"}
+    assert undone(tool, Path(ended.json["runFile"]))["applied"] == len(before)
+    assert stored() == before

@@ -40,7 +40,7 @@ def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
 
 
 @pytest.mark.parametrize("length", [400, 2_000, 70_000, 1_000_000])
-@pytest.mark.parametrize("filler", ["v", "v ", "\x1b[31mv", "a: 'v', "])
+@pytest.mark.parametrize("filler", ["v", "v ", "\x1b[31mv", "a: 'v', ", "成", "🚀\u202e"])
 def test_the_cause_at_the_end_of_a_long_refusal_is_kept(length: int, filler: str) -> None:
     value = filler * (length // len(filler))
     message = (

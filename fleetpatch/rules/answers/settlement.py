@@ -27,9 +27,7 @@ from msgspec.structs import replace
 
 from fleetpatch.model.change import (
     FIELD_MANAGER,
-    BodyPatch,
     Change,
-    PatchType,
     PlanChange,
     Restoration,
     is_repeatable,
@@ -49,6 +47,7 @@ from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.rules.answers.covering import covers, is_stored_form
 from fleetpatch.rules.answers.field_owners import is_owned_by_us, is_written_by_us, other_writer
+from fleetpatch.rules.answers.merges import may_be_merged
 from fleetpatch.rules.answers.steps import End, OnDrift, Send, Step
 from fleetpatch.rules.patching.computed import change_of_target
 from fleetpatch.rules.patching.merge_rules import MergeRules
@@ -124,12 +123,15 @@ def after_patch(
     sent_before: bool = False,
     guarded: bool = True,
     dry_run: bool = False,
+    uncertain: Callable[[], Collection[Path]] = tuple,
 ) -> End:
     """Decide after a 200: patched, already set, or accepted by the server without effect.
 
     - `known_version`: the resourceVersion before the PATCH, as far as we know.
     - `sent_before`: an earlier PATCH of ours may have made that version.
     - `guarded`: the PATCH carried that version.
+    - `uncertain`: returns the fields that only the server knows how to merge. It is called only if
+      values are missing.
     """
     found = _found(values, seen)
     # A patch that changes nothing does not change the version. Neither does a dry run, whose
@@ -144,7 +146,7 @@ def after_patch(
     if wrote_other is None:
         return _accepted(seen, unchanged=unchanged, dry_run=dry_run)
     missing = _missing(values, found, is_stored_form)
-    if missing and not _may_be_merged(change, missing, untouched=untouched):
+    if missing and not may_be_merged(change, missing, uncertain, untouched=untouched):
         # Without the version as a guard, another writer may have written the values that are not
         # as wanted.
         ours = found if guarded else {path: found[path] for path in found.keys() - missing.keys()}
@@ -210,7 +212,6 @@ _OUTWEIGHS_REFUSAL: Final = frozenset(
 _WITHOUT_OUR_OBJECT: Final = frozenset({Reason.GONE, Reason.REPLACED})
 """The object that we wrote to does not exist any more, so there is nothing to undo."""
 
-_MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 _NO_LONGER_MATCHES = End(
     Reason.NO_LONGER_MATCHES, "the plan's selector does not match the object any more"
 )
@@ -328,18 +329,6 @@ def _with_ours(step: Step, ours: Fields, planned: Fields) -> Step:
             return step
         case End():
             return replace(step, wrote=ours or None)
-
-
-def _may_be_merged(change: Change, missing: Fields, *, untouched: bool) -> bool:
-    """Return whether the server may have merged the missing values correctly, in its own way.
-
-    Only the server knows which lists a strategic merge or an apply merges, and by which keys.
-    """
-    if not (isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA):
-        return False
-    # If the version has changed, the patch had an effect. Otherwise only lists are in question: the
-    # merged list may have been stored already.
-    return not untouched or all(isinstance(value, list) for value in missing.values())
 
 
 def _found(values: Fields, seen: Seen) -> Fields:

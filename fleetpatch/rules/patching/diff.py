@@ -9,8 +9,9 @@ well, so it would overwrite a change that another writer makes between plan and 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
-from fleetpatch.model.change import BodyPatch, PatchType
+from fleetpatch.model.change import BodyPatch, Change, PatchType
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value
 from fleetpatch.rules.patching.json_patch import pointer_tokens
@@ -36,6 +37,8 @@ def _differing(before: Value, after: Value, path: Path) -> Iterator[tuple[Path, 
         yield path, before, after
 
 
+_MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
+
 # `from` counts as well: a `move` removes that field, and a `copy` depends on its value.
 _POINTERS = ("path", "from")
 
@@ -59,6 +62,13 @@ def touched_paths(change: BodyPatch, document: Json, rules: MergeRules) -> Itera
         # These paths lead into lists by position; `_path_of` cuts them at the list.
         for path in undecided(change.body, rules, by_apply=True):
             yield _path_of(document, list(path))
+
+
+def uncertain_paths(change: Change, rules: MergeRules) -> list[Path]:
+    """The fields of a change that only the server knows how to merge."""
+    if not isinstance(change, BodyPatch) or change.type not in _MERGED_BY_SCHEMA:
+        return []
+    return undecided(change.body, rules, by_apply=change.type is PatchType.APPLY)
 
 
 def outermost(paths: Iterable[Path]) -> list[Path]:

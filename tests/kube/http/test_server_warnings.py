@@ -67,6 +67,19 @@ async def test_all_answers_count_and_each_text_is_reported_once() -> None:
     assert reported == [OLD]
 
 
+async def test_warnings_of_refusals_and_of_lists_count_as_well() -> None:
+    refusal = http(422, {"kind": "Status", "code": 422, "reason": "Invalid"}, Warning='299 - "a"')
+    denial = http(403, {"kind": "Status", "code": 403, "reason": "Forbidden"}, Warning='299 - "b"')
+    empty = http(200, {"items": [], "metadata": {}}, Warning='299 - "c", 299 - "a"')
+    async with opened(in_turn(refusal, denial, empty)) as (api, _peer):
+        for _ in range(2):
+            await api.patch(target(), merge(b"{}"))
+        listed = api.pages(target().resource, namespace=None, selector="", field_selector="")
+        assert [page async for page in listed]
+
+        assert api.warnings.counts == {"a": 2, "b": 1, "c": 1}
+
+
 async def test_an_answer_without_the_header_has_no_warning() -> None:
     async with opened(in_turn(http(200, an_object()))) as (api, _peer):
         await api.patch(target(), merge(b"{}"))

@@ -132,6 +132,27 @@ async def test_a_plugin_receives_that_verification_is_off(tmp_path: Path) -> Non
     }
 
 
+@pytest.mark.parametrize("config", ["text", 7, [1, {"a": None}], {}], ids=str)
+async def test_the_config_of_a_plugin_may_be_any_json(tmp_path: Path, config: Any) -> None:
+    extension = {"name": "client.authentication.k8s.io/exec", "extension": config}
+    the_cluster = cluster("https://[::1]:6443", extensions=[extension])
+
+    await load(tmp_path, recording(tmp_path), the_cluster, provideClusterInfo=True)
+
+    assert recorded(tmp_path)[0]["spec"]["cluster"] == {
+        "server": "https://[::1]:6443",
+        "config": config,
+    }
+
+
+async def test_without_provide_cluster_info_a_plugin_receives_no_cluster(tmp_path: Path) -> None:
+    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"secret": "x"}}
+
+    for provides in ({}, {"provideClusterInfo": False}):
+        await load(tmp_path, recording(tmp_path), cluster(extensions=[extension]), **provides)
+        assert "cluster" not in recorded(tmp_path)[0]["spec"]
+
+
 async def test_an_extension_that_is_not_json_is_refused(tmp_path: Path) -> None:
     text = (
         "current-context: it\n"

@@ -156,6 +156,12 @@ GATES = [{"name": "example.com/a"}, {"name": "example.com/b"}]
             [{"name": "gpu", "resourceClaimName": "y"}],
             [{"name": "gpu", "resourceClaimName": "y"}],
         ),
+        (
+            "hostAliases",
+            [{"ip": "10.0.0.1", "hostnames": ["a", "b"]}, {"ip": "10.0.0.2"}],
+            [{"ip": "10.0.0.1", "hostnames": ["c"]}],
+            [{"ip": "10.0.0.1", "hostnames": ["c"]}, {"ip": "10.0.0.2"}],
+        ),
     ],
 )
 def test_new_lists_of_a_pod_merge_by_name(
@@ -168,6 +174,25 @@ def test_new_lists_of_a_pod_merge_by_name(
     else:
         assert isinstance(found, NeedsPatch)
         assert found.wanted == {(*POD, field): after}
+
+
+def test_spread_constraints_have_two_keys_in_an_apply_and_one_in_a_strategic_merge() -> None:
+    live = in_pod(
+        topologySpreadConstraints=[{"topologyKey": "z", "whenUnsatisfiable": "A", "maxSkew": 1}]
+    )
+    body = in_pod(topologySpreadConstraints=[{"topologyKey": "z", "whenUnsatisfiable": "B"}])
+
+    skews = {}
+    for kind in (PatchType.APPLY, PatchType.STRATEGIC):
+        found = needed(kind, body, live, "1.36")
+        assert isinstance(found, NeedsPatch)
+        constraints: Any = found.wanted[(*POD, "topologySpreadConstraints")]
+        skews[kind] = sorted((one["whenUnsatisfiable"], one.get("maxSkew")) for one in constraints)
+
+    assert skews == {
+        PatchType.APPLY: [("A", 1), ("B", None)],
+        PatchType.STRATEGIC: [("B", 1)],
+    }
 
 
 @pytest.mark.parametrize("kind", [PatchType.APPLY, PatchType.STRATEGIC])
