@@ -22,6 +22,7 @@ from tests.cli.calling import Caller
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.e2e.fleets import delete, namespaces
 from tests.e2e.tool import Tool, eventually
+from tests.server_versions import Expected
 
 pytestmark = pytest.mark.control_plane
 
@@ -177,8 +178,9 @@ def _manifest(plane: ControlPlane, kind: str, space: str) -> tuple[str, Any]:
         return f"/api/v1/namespaces/{space}/pods", {"apiVersion": "v1", "kind": "Pod", "spec": spec}
     if kind.startswith("cronjobs"):
         job = {"schedule": "@daily", "jobTemplate": {"spec": {"template": TEMPLATE}}}
-        head = {"apiVersion": "batch/v1beta1", "kind": "CronJob"}
-        return f"/apis/batch/v1beta1/namespaces/{space}/cronjobs", {**head, "spec": job}
+        version = Expected.of(plane).cron_jobs
+        head = {"apiVersion": version, "kind": "CronJob"}
+        return f"/apis/{version}/namespaces/{space}/cronjobs", {**head, "spec": job}
     manifest = deepcopy(JOB_KINDS[kind].manifest("train"))
     if kind == VOLCANO_JOBS:
         task = manifest["spec"]["tasks"][0]
