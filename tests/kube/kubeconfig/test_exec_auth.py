@@ -1,17 +1,16 @@
 """The protocol of exec plugins, by client-go's rules, with real plugins.
 
-Covered: what a plugin receives, how it is found, what it may print, when it is run again, and that
-nothing secret is quoted. Left out: its process (test_exec_process), which credentials take
-precedence over a plugin (test_static_auth), shared renewals (test_credentials).
+Covered: what a plugin receives but for the cluster, how it is found, what it may print, when it is
+run again, and that nothing secret is quoted. Left out: its process (test_exec_process), the cluster
+(test_exec_cluster), which credentials take precedence over a plugin (test_static_auth), shared
+renewals (test_credentials).
 """
 
-import base64
 import json
 import math
 import os
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import pytest
 
 from fleetpatch.errors import CredentialsError, KubeconfigError
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.kubeconfig import exec_auth
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
 from fleetpatch.model.answer import Answer
@@ -31,34 +29,8 @@ from tests.kube.kubeconfig.kubeconfigs import (
     runs,
     server_tls,
 )
+from tests.kube.kubeconfig.plugins import NOW, V1, V1BETA1, load, recorded, recording
 from tests.kube.peers import TOKEN, VirtualClock, an_object, http, in_turn, serve, target
-
-V1 = "client.authentication.k8s.io/v1"
-V1BETA1 = "client.authentication.k8s.io/v1beta1"
-NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC).timestamp()
-
-
-async def load(
-    folder: Path, user: dict[str, Any], the_cluster: dict[str, Any] | None = None, **of_exec: Any
-) -> Connection:
-    """Load a context with a plugin; `of_exec` are changes of its `exec`."""
-    user = user | {"exec": user["exec"] | of_exec}
-    file = kubeconfig(folder / "config", the_cluster=the_cluster, user=user)
-    return await connect_to_context(environ={"KUBECONFIG": str(file)}, now=lambda: NOW)
-
-
-def recording(folder: Path) -> dict[str, Any]:
-    """Make a plugin that records its KUBERNETES_EXEC_INFO and its stdin."""
-    asked = folder / "asked"
-    return plugin(
-        folder,
-        f"pathlib.Path({str(asked)!r}).write_text(json.dumps([asked, sys.stdin.read()]))\n"
-        "credential(token='its')",
-    )
-
-
-def recorded(folder: Path) -> Any:
-    return json.loads((folder / "asked").read_text())
 
 
 @pytest.fixture
@@ -84,91 +56,6 @@ async def test_a_plugin_receives_the_version_and_that_it_is_not_interactive(
         {"kind": "ExecCredential", "apiVersion": api_version, "spec": spec},
         "",
     ]
-
-
-@pytest.mark.parametrize("api_version", [V1, V1BETA1])
-@pytest.mark.parametrize("as_data", [True, False])
-async def test_a_plugin_receives_the_cluster_where_the_kubeconfig_says_so(
-    tmp_path: Path, api_version: str, as_data: bool
-) -> None:
-    made, _key = certificate(tmp_path)
-    data = base64.b64encode(made.read_bytes()).decode()
-    authority = {"certificate_authority_data": data}
-    config = {"audience": "06e3fbd18de8", "nested": {"list": [1, 2.5, None, True]}}
-    the_cluster = cluster(
-        "https://host:6443/prefix/",
-        tls_server_name="other.example",
-        proxy_url="http://proxy.example:3128",
-        disable_compression=True,
-        extensions=[
-            {"name": "someone else's", "extension": {"a": 1}},
-            {"name": "client.authentication.k8s.io/exec", "extension": config},
-        ],
-        **(authority if as_data else {"certificate_authority": made.name}),
-    )
-
-    await load(
-        tmp_path, recording(tmp_path), the_cluster, apiVersion=api_version, provideClusterInfo=True
-    )
-
-    assert recorded(tmp_path)[0]["spec"]["cluster"] == {
-        "server": "https://host:6443/prefix/",
-        "tls-server-name": "other.example",
-        "certificate-authority-data": data,
-        "proxy-url": "http://proxy.example:3128",
-        "disable-compression": True,
-        "config": config,
-    }
-
-
-async def test_a_plugin_receives_that_verification_is_off(tmp_path: Path) -> None:
-    the_cluster = cluster(insecure_skip_tls_verify=True)
-
-    await load(tmp_path, recording(tmp_path), the_cluster, provideClusterInfo=True)
-
-    assert recorded(tmp_path)[0]["spec"]["cluster"] == {
-        "server": "https://host:6443",
-        "insecure-skip-tls-verify": True,
-    }
-
-
-@pytest.mark.parametrize("config", ["text", 7, [1, {"a": None}], {}], ids=str)
-async def test_the_config_of_a_plugin_may_be_any_json(tmp_path: Path, config: Any) -> None:
-    extension = {"name": "client.authentication.k8s.io/exec", "extension": config}
-    the_cluster = cluster("https://[::1]:6443", extensions=[extension])
-
-    await load(tmp_path, recording(tmp_path), the_cluster, provideClusterInfo=True)
-
-    assert recorded(tmp_path)[0]["spec"]["cluster"] == {
-        "server": "https://[::1]:6443",
-        "config": config,
-    }
-
-
-async def test_without_provide_cluster_info_a_plugin_receives_no_cluster(tmp_path: Path) -> None:
-    extension = {"name": "client.authentication.k8s.io/exec", "extension": {"secret": "x"}}
-
-    for provides in ({}, {"provideClusterInfo": False}):
-        await load(tmp_path, recording(tmp_path), cluster(extensions=[extension]), **provides)
-        assert "cluster" not in recorded(tmp_path)[0]["spec"]
-
-
-async def test_an_extension_that_is_not_json_is_refused(tmp_path: Path) -> None:
-    text = (
-        "current-context: it\n"
-        "contexts: [{name: it, context: {cluster: it, user: it}}]\n"
-        "clusters: [{name: it, cluster: {server: 'https://host', extensions: [{name: "
-        "client.authentication.k8s.io/exec, extension: %s}]}}]\n"
-        f"users: [{{name: it, user: {{exec: {{apiVersion: {V1}, command: 'true', "
-        "provideClusterInfo: true}}}]\n"
-    )
-    laughs = "[&a [x, x], &b [*a, *a], &c [*b, *b]"
-    for one in range(30):
-        laughs += f", &l{one} [*{f'l{one - 1}' if one else 'c'}, *{f'l{one - 1}' if one else 'c'}]"
-    for extension in (".nan", "&x [*x]", "!!binary aGk=", laughs + "]"):
-        (tmp_path / "config").write_text(text % extension)
-        with pytest.raises(KubeconfigError, match="is too large, or is not JSON"):
-            await connect_to_context(environ={"KUBECONFIG": str(tmp_path / "config")})
 
 
 @pytest.mark.parametrize(
