@@ -10,8 +10,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from fleetpatch.journal import sessions
+from fleetpatch.journal import queries, sessions
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.verification import VerificationTable
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.fields import ABSENT, label
 from fleetpatch.model.outcome import Reason, Settlement
@@ -23,6 +24,7 @@ from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
 from fleetpatch.model.target import Seen, Target
 from fleetpatch.model.timeline import Bucket, Timeline
 from fleetpatch.model.units import Percent
+from fleetpatch.model.verification import Verified, VerifyResult
 from tests.plans import plan_from
 
 BEGAN: Final = 1_772_330_400.0
@@ -177,3 +179,47 @@ def _observed(now: float, claimed: int) -> Callable[[], Timeline]:
 def renamed(info: RunInfo, run: str, created_at: str) -> RunInfo:
     """Return the facts of another run of the same plan."""
     return replace(info, run=run, created_at=created_at)
+
+
+def hostile_run(path: Path) -> Path:
+    """Make a run in which all that clusters send, and all texts of the run file, are `HOSTILE`."""
+    short = HOSTILE[:-1]
+    clusters = tuple(
+        ClusterInfo(one, one, one, missing=one if one == short[0] else "") for one in short
+    )
+    info = replace(
+        an_info(a_plan()),
+        reason=short[0],
+        description=short[1],
+        created_by=short[5],
+        annotations=dict(zip(short, reversed(short), strict=True)),
+        clusters=clusters,
+    )
+    made_run(
+        path,
+        370,
+        info=info,
+        message=lambda number: HOSTILE[number % len(HOSTILE)],
+        value="\n".join(short),
+        name="x" * 200,
+    )
+    with RunFile.open(path, write=True) as run:
+        run.new_timeline = _hostile_timeline
+        run.count(Usage(), dict.fromkeys(HOSTILE, 7))
+        number = sessions.begin(run, BEGAN, short[0])
+        cause = Cause(CauseCode.CHECK_FAILED, short[2])
+        sessions.end(run, number, BEGAN + 9, RunState.HALTED, cause, partly=False)
+        found = VerificationTable(run)
+        for one in queries.targets(run):
+            detail = HOSTILE[int(one.target.id) % len(HOSTILE)]
+            found.add([(one.target, Verified(VerifyResult.REVERTED, short[1], BEGAN, detail))])
+        found.finish(BEGAN, BEGAN + 1, short[0], 0)
+    return path
+
+
+def _hostile_timeline() -> Timeline:
+    found = Timeline()
+    counts = dict.fromkeys(HOSTILE[:-1], 400)
+    limits = dict.fromkeys(HOSTILE[:-1], 1.0)
+    found.add(BEGAN + 5, Bucket(1.0, counts, counts, counts, counts, {10**9: 5}, limits=limits))
+    return found

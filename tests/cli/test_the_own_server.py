@@ -5,6 +5,7 @@ the demo from beginning to end.
 Left out: what the sandbox answers (tests/sandbox, tests/differential).
 """
 
+import re
 import signal
 from pathlib import Path
 
@@ -68,4 +69,6 @@ def test_the_demo_shows_all_steps(tool: Tool) -> None:
     assert ended.out.index("1. Plan") < ended.out.index("Digest") < ended.out.index("2. Apply")
     assert "0 PATCH" in ended.out.partition("3. Apply again")[2]
     assert "Traceback" not in ended.err
+    (report,) = re.findall(r"report +(\S+\.html)   \(open it in a browser\)", ended.out)
+    assert Path(report).read_text(encoding="utf-8").startswith("<!doctype html>")
     assert end(tool.start("demo", "--jobs", 50)).code == 0, "and again, if one likes"

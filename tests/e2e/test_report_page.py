@@ -16,7 +16,7 @@ from playwright.sync_api import Browser
 from fleetpatch.campaign.report import report_of
 from fleetpatch.report.document.page import page
 from tests.e2e.browsers import NoBrowserError, chromium, find_browser, opened
-from tests.report_runs import BEGAN, HOSTILE, made_run
+from tests.report_runs import BEGAN, hostile_run, made_run
 
 CONTRAST = """
 (selector) => {
@@ -55,22 +55,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def friendly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _written(tmp_path_factory.mktemp("friendly"))
+    return _page_of(made_run(tmp_path_factory.mktemp("friendly") / "relabel.run", 370))
 
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _written(
-        tmp_path_factory.mktemp("hostile"),
-        message=lambda number: HOSTILE[number % len(HOSTILE)],
-        value="\n".join(HOSTILE[:-1]),
-        name="x" * 200,
-    )
+    folder = tmp_path_factory.mktemp("hostile")
+    return _page_of(hostile_run(folder / "relabel.run"))
 
 
-def _written(folder: Path, **more: object) -> Path:
-    run = made_run(folder / "relabel.run", 370, **more)  # type: ignore[arg-type] # as callers say
-    file = folder / "report.html"
+def _page_of(run: Path) -> Path:
+    file = run.with_suffix(".html")
     file.write_text(page(report_of([run], "relabel", BEGAN + 9000)), encoding="utf-8")
     return file
 

@@ -21,7 +21,7 @@ from fleetpatch.model.verification import Verified, VerifyResult
 from fleetpatch.report.document import page as page_module
 from fleetpatch.report.document.page import page
 from fleetpatch.report.document.svg import powers_of, ticks_of
-from tests.report_runs import BEGAN, HOSTILE, a_plan, an_info, made_run
+from tests.report_runs import BEGAN, a_plan, an_info, hostile_run, made_run
 
 LARGEST = 2_000_000
 LOADING = {"script", "img", "iframe", "object", "embed", "link", "audio", "video", "source", "base"}
@@ -56,10 +56,9 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("hostile") / "relabel.run"
-    return made(
-        path, message=lambda number: HOSTILE[number % len(HOSTILE)], value="\n".join(HOSTILE[:-1])
-    )
+    """The page of a run in which everything that a cluster or a run file has is hostile."""
+    path = hostile_run(tmp_path_factory.mktemp("hostile") / "relabel.run")
+    return page(report_of([path], path.stem, BEGAN + 9000))
 
 
 def test_the_policy_allows_this_style_sheet_and_this_script_and_nothing_else(text: str) -> None:

@@ -18,7 +18,7 @@ from fleetpatch.report.document.as_json import json_text
 from fleetpatch.report.document.contents import Report
 from fleetpatch.report.document.markdown import markdown_lines
 from fleetpatch.report.targets import target_csv_lines
-from tests.report_runs import BEGAN, HOSTILE, made_run
+from tests.report_runs import BEGAN, HOSTILE, hostile_run, made_run
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,12 +30,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 def hostile(folder: Path) -> Path:
-    return made_run(
-        folder / "x.run",
-        370,
-        message=lambda number: HOSTILE[number % len(HOSTILE)],
-        value="\n".join(HOSTILE[:-1]),
-    )
+    return hostile_run(folder / "x.run")
 
 
 def test_markdown_reads_so(report: Report) -> None:
@@ -51,15 +46,31 @@ def test_markdown_reads_so(report: Report) -> None:
     assert len(lines) < 60
 
 
-def test_markdown_has_what_clusters_send_in_code_only(tmp_path: Path) -> None:
-    report = report_of([hostile(tmp_path)], "x", BEGAN)
+def outside_of_code(markdown: str) -> str:
+    return re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", markdown, flags=re.DOTALL)
 
-    text = "\n".join(markdown_lines(report))
-    outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text, flags=re.DOTALL)
+
+def test_markdown_has_what_clusters_send_in_code_only(tmp_path: Path) -> None:
+    path = made_run(
+        tmp_path / "x.run",
+        370,
+        message=lambda number: HOSTILE[number % len(HOSTILE)],
+        value="\n".join(HOSTILE[:-1]),
+    )
+
+    text = "\n".join(markdown_lines(report_of([path], "x", BEGAN)))
+    outside = outside_of_code(text)
     assert "window.pwned" in text
     for markup in ("<script", "<img", "window.pwned", "evil.example", "@everyone", "\u202e"):
         assert markup not in outside
     assert len(text) < 20_000
+
+
+def test_markdown_escapes_what_people_wrote_about_the_run(tmp_path: Path) -> None:
+    text = "\n".join(markdown_lines(report_of([hostile(tmp_path)], "x", BEGAN)))
+
+    unescaped = re.findall(r"(?<!\\)<[^>]*>", outside_of_code(text))
+    assert set(unescaped) == {"<details open>", "<summary>", "</summary>", "</details>"}
 
 
 def test_json_has_the_documented_shape(report: Report) -> None:
