@@ -1,13 +1,14 @@
 """Runs the command of a pod as a kubelet would, without a container engine: only root can.
 
-The process has a mount namespace of its own, whose root is read-only and has no /etc/passwd, the
-user and group of the pod and no capabilities, and just the variables of the container. It reads its
-account from the files that a kubelet mounts.
+The process has namespaces of its own: it is process 1, and its root is read-only and has no
+/etc/passwd. It has the user and group of the pod and no capabilities, and just the variables of the
+container. It reads its account from the files that a kubelet mounts.
 """
 
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,13 +19,14 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Ended
+from tests.e2e.tool import end
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 PROGRAM = "/opt/fleetpatch/bin/fleetpatch"
 """The entry point of the image."""
 
-_SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin", "/dev", "/proc")
+_SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/sbin", "/dev")
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,21 @@ class Pod:
 
     def run(self, variables: Mapping[str, str], *words: str) -> Ended:
         """Run the container's program with its variables and these arguments to its end."""
+        return end(self.start(variables, *words))
+
+    def start(self, variables: Mapping[str, str], *words: str) -> subprocess.Popen[str]:
+        """Start it. It is process 1 of its process namespace, as in a container."""
         (container,) = self.spec["containers"]
         own = {one["name"]: one["value"] for one in container["env"]}
         script = "\n".join(self._script(own | dict(variables), [PROGRAM, *words]))
-        done = subprocess.run(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-euc", script],
-            capture_output=True,
+        namespaces = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"]
+        return subprocess.Popen(
+            ["unshare", *namespaces, "sh", "-euc", script],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=100,
-            check=False,
         )
-        return Ended(done.returncode, done.stdout, done.stderr)
 
     def _script(self, variables: Mapping[str, str], words: Sequence[str]) -> list[str]:
         user = self.spec["securityContext"]
@@ -67,9 +73,10 @@ class Pod:
         for path, source in shown.items():
             if source.exists():
                 at = shlex.quote(f"{root}{path}")
-                read_only = "" if path in (*self.writable, "/dev", "/proc") else "ro,"
+                read_only = "" if path in (*self.writable, "/dev") else "ro,"
                 lines.append(f"mkdir -p {at} && mount --rbind {shlex.quote(str(source))} {at}")
                 lines.append(f"mount -o remount,bind,{read_only}nosuid {at}")
+        lines.append(f"mkdir {root}/proc && mount -t proc proc {root}/proc")
         lines.append(f"mount -o remount,ro {root}")
         lines.append(f"cd / && exec chroot {root} {shlex.join(inside)}")
         return lines
@@ -78,6 +85,13 @@ class Pod:
 def _of_python() -> set[str]:
     """The folders of this interpreter, of its packages and of fleetpatch."""
     return {sys.prefix, sys.base_prefix, str(ROOT)}
+
+
+def terminate(pod: subprocess.Popen[str]) -> None:
+    """Send SIGTERM to the first process of a pod, as a kubelet does."""
+    children = Path(f"/proc/{pod.pid}/task/{pod.pid}/children").read_text().split()
+    (first,) = map(int, children)
+    os.kill(first, signal.SIGTERM)
 
 
 def require_root() -> None:

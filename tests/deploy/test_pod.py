@@ -18,9 +18,10 @@ import pytest
 
 from tests.control_plane import ControlPlane
 from tests.deploy.manifests import OVERLAYS, container_of, of_kind, pod_of
-from tests.deploy.pods import ACCOUNT, Pod, require_root
+from tests.deploy.pods import ACCOUNT, Pod, require_root, terminate
 from tests.deploy.test_manifests import PATHS
 from tests.e2e.fleets import BATCH, delete, namespaces
+from tests.e2e.tool import end
 
 pytestmark = pytest.mark.control_plane
 
@@ -136,6 +137,25 @@ def test_the_command_of_the_cron_job_carries_out_its_plan_and_the_next_pod_knows
     undone = site.pod.run(site.variables, "undo", "cost-centre", "--yes")
     assert undone.code == 0, undone.err
     assert site.labels() == [None] * 3
+
+
+def test_a_pod_that_is_ended_pauses_its_run_and_the_next_pod_continues_it(site: Site) -> None:
+    words = container_of(of_kind(OVERLAY, "CronJob")[0])["args"]
+    plan = site.pod.mounts["/etc/fleetpatch"] / "..data" / "plan.yaml"
+    # The second patch would be sent in half a minute.
+    plan.write_text(f"{plan.read_text()}pace: {{rate: 2/m, burst: 1}}\n")
+    pod = site.pod.start(site.variables, *words)
+    assert pod.stdout is not None
+    assert any('"target.applied"' in line for line in pod.stdout)
+
+    terminate(pod)
+    ended = end(pod)
+
+    assert ended.code == 5, ended.err
+    assert site.labels().count("4711") == 1
+    continued = site.pod.run(site.variables, *words, "--rate", "100/s")
+    assert (continued.code, "Resuming the unfinished run" in continued.err) == (0, True)
+    assert site.labels() == ["4711"] * 3
 
 
 def test_a_pod_writes_to_its_volumes_alone_and_a_token_that_is_refused_is_an_error(

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -17,17 +17,15 @@ from ruamel.yaml import YAML
 from tests.cli.calling import Caller
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.e2e.fleets import BATCH, delete, merge, namespaces
+from tests.e2e.rights import Manifest, collection, is_allowed
 from tests.e2e.tool import Tool, eventually, plan
 
 pytestmark = pytest.mark.control_plane
 
-GROUP = "rbac.authorization.k8s.io"
 TFJOB = JOB_KINDS["tfjobs.kubeflow.org"]
 ACCOUNT = "runner"
 MERGE = "application/merge-patch+json"
 READY = {"type": "Ready", "status": "True"}
-
-Manifest: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -113,27 +111,6 @@ def printed(site: Site) -> list[Manifest]:
     return list(YAML(typ="safe").load_all(ended.out))
 
 
-def collection(manifest: Manifest) -> str:
-    namespace = manifest["metadata"].get("namespace")
-    place = f"/namespaces/{namespace}" if namespace else ""
-    return f"/apis/{GROUP}/v1{place}/{manifest['kind'].lower()}s"
-
-
-def is_allowed(site: Site, rule: Manifest, verb: str, namespace: str) -> bool:
-    """Ask the server whether the account has a right."""
-    attributes = {
-        "group": rule["apiGroups"][0],
-        "resource": rule["resources"][0],
-        "name": rule.get("resourceNames", [""])[0],
-        "verb": verb,
-        "namespace": namespace,
-    }
-    user = f"system:serviceaccount:{site.spaces[0]}:{ACCOUNT}"
-    review = {"spec": {"user": user, "resourceAttributes": attributes}}
-    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-    return bool(site.plane.request("POST", path, review).body["status"]["allowed"])
-
-
 @contextmanager
 def granted(site: Site, manifests: list[Manifest]) -> Iterator[None]:
     """Create roles and bindings; remove them at the end, for they are of the whole cluster."""
@@ -153,8 +130,9 @@ def granted(site: Site, manifests: list[Manifest]) -> Iterator[None]:
 def await_right(site: Site, role: Manifest, rule: Manifest, verb: str, *, allowed: bool) -> None:
     """The authorizer learns of a change by a watch."""
     namespace = role["metadata"].get("namespace", "")
+    user = f"system:serviceaccount:{site.spaces[0]}:{ACCOUNT}"
     eventually(
-        lambda: is_allowed(site, rule, verb, namespace) is allowed,
+        lambda: is_allowed(site.plane, user, rule, verb, namespace) is allowed,
         f"{verb} {rule['resources']} is {'allowed' if allowed else 'refused'}",
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from tests.cli.calling import Caller
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.e2e.fleets import delete, namespaces
+from tests.e2e.rights import Manifest, collection, is_allowed
 from tests.e2e.tool import Tool, eventually
 from tests.server_versions import Expected
 
@@ -54,8 +55,6 @@ KINDS = {
 
 ELSEWHERE = {"jobset-suspend"}
 """A plan for a kind that the server does not have."""
-
-Manifest: TypeAlias = dict[str, Any]
 
 
 def test_each_plan_for_kubernetes_is_in_the_table() -> None:
@@ -236,12 +235,6 @@ def _without_empty_rules(manifests: list[Manifest]) -> list[Manifest]:
     return manifests
 
 
-def collection(manifest: Manifest) -> str:
-    namespace = manifest["metadata"].get("namespace")
-    place = f"/namespaces/{namespace}" if namespace else ""
-    return f"/apis/rbac.authorization.k8s.io/v1{place}/{manifest['kind'].lower()}s"
-
-
 def grant(site: Site, rights: Rights) -> None:
     for manifest in rights.manifests:
         answer = site.plane.request("POST", collection(manifest), manifest)
@@ -251,20 +244,17 @@ def grant(site: Site, rights: Rights) -> None:
 def await_rights(site: Site, rights: Rights) -> None:
     """The authorizer learns of a change by a watch."""
     for manifest in rights.manifests:
+        namespace = manifest["metadata"].get("namespace", "")
         for rule in manifest.get("rules", ()):
-            attributes = {
-                "group": rule["apiGroups"][0],
-                "resource": rule["resources"][0],
-                "verb": rule["verbs"][-1],
-                "namespace": manifest["metadata"].get("namespace", ""),
-            }
-            review = {"spec": {"user": rights.user, "resourceAttributes": attributes}}
-            eventually(lambda: _is_allowed(site, review), f"{attributes} is allowed")  # noqa: B023
+            await_right(site, rights.user, rule, namespace)
 
 
-def _is_allowed(site: Site, review: Any) -> bool:
-    path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-    return bool(site.plane.request("POST", path, review).body["status"]["allowed"])
+def await_right(site: Site, user: str, rule: Manifest, namespace: str) -> None:
+    verb = rule["verbs"][-1]
+    eventually(
+        lambda: is_allowed(site.plane, user, rule, verb, namespace),
+        f"{verb} {rule['resources']} is allowed",
+    )
 
 
 @pytest.mark.parametrize("site", KINDS, indirect=True)

@@ -203,6 +203,34 @@ def test_plans_of_each_kind_are_verified(
     assert results(verified(tool, run, 3)) == {"holds": COUNT - 1, "reverted": 1}
 
 
+def test_dependents_are_verified_beside_what_owns_them(tool: Tool) -> None:
+    with sandbox(tool, jobs=50, pods=1) as server:
+        block = {"kinds": ["jobs.batch"], "selector": "app", "dependents": ["pods"]}
+        run = applied(tool, plan("paint", block, patch={"labels": {"cost": "new"}}))
+        pod = next(one for one in tool.targets(run) if one["kind"].startswith("pods"))
+        path = f"/api/v1/namespaces/{pod['namespace']}/pods/{pod['name']}"
+        body = {"metadata": {"labels": {"cost": None}}}
+        assert server.client.request("PATCH", path, body, MERGE).status == 200
+
+        found = verified(tool, run, 3)
+
+    assert results(found) == {"holds": 19, "reverted": 1}
+    assert [one["name"] for one in found["objects"]] == [pod["name"]]
+
+
+def test_an_object_that_may_not_be_read_is_unread_and_the_exit_code_says_so(tool: Tool) -> None:
+    forbidden = {"rules": [{"status": 403, "methods": ["GET"], "names": ["train-*"]}]}
+    with sandbox(tool, jobs=50, chaos=forbidden):
+        block = {"kinds": ["jobs.batch"], "selector": "app"}
+        run = applied(tool, plan("paint", block, patch={"labels": {"cost": "new"}}))
+
+        found = verified(tool, run, 7)
+
+    assert results(found).keys() == {"holds", "unread"}
+    assert {one["name"][:6] for one in found["objects"]} == {"train-"}
+    assert all("403" in one["detail"] for one in found["objects"])
+
+
 def test_an_undo_is_verified_like_any_run(tool: Tool, jobs: Jobs) -> None:
     run = applied(tool)
     undone = tool.run("undo", run, "--yes", "-o", "json").json["run"]

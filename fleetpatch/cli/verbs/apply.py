@@ -90,9 +90,9 @@ def command(
     that one is continued. A previewed run is carried out by its name.
 
     Exit codes: 0 done; 1 our own surroundings failed (disk, kubeconfig), or before there is a run a
-    server; 2 bad usage or not confirmed, nothing was sent; 3 some targets failed; 4 halted;
-    5 paused as planned, the next call continues; 6 another process applies the plan; 7 paused by
-    trouble, a person should look.
+    server; 2 bad usage or not confirmed, nothing was sent; 3 some targets failed or were reverted;
+    4 halted; 5 paused as planned, the next call continues; 6 another process applies the plan; 7
+    paused by trouble, a person should look.
     """
     load_libraries()
 
