@@ -20,6 +20,7 @@ from fleetpatch.cli.quiet import unmuted
 from fleetpatch.cli.signals import Interrupted
 from fleetpatch.cli.traces import tracing
 from fleetpatch.cli.verb_modules import function_of
+from fleetpatch.cli.workers import ending_workers
 from fleetpatch.errors import Exit, ExpressionError, FleetpatchError, UsageError
 from fleetpatch.files import is_stdout
 from fleetpatch.model.fields import Json
@@ -131,7 +132,11 @@ class Command(TyperCommand):
         """
         output = ctx.params.get("output")
         try:
-            with tracing(ctx.info_name), reporting(ctx.info_name, ctx.params):
+            with (
+                ending_workers(),
+                tracing(ctx.info_name),
+                reporting(ctx.info_name, ctx.params),
+            ):
                 return self._invoke(ctx, output)
         except (FleetpatchError, Interrupted) as error:
             if output == "json":

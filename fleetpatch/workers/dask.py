@@ -215,11 +215,10 @@ class DaskCluster:
         return host, port
 
 
-@asynccontextmanager
-async def running_cluster(address: str) -> AsyncIterator[DaskCluster]:
-    """Use the Dask cluster at `address`, with the TLS of Dask's own settings."""
+def running_cluster(address: str) -> DaskCluster:
+    """Return the Dask cluster at `address`, with the TLS of Dask's own settings."""
     keep_quiet()
-    yield DaskCluster(address, Security(), f"--workers {address}")
+    return DaskCluster(address, Security(), f"--workers {address}")
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import anyio
@@ -17,7 +17,8 @@ from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.ports import Clock, Events
 from fleetpatch.model.run import RunInfo
 from fleetpatch.workers.coordinator import Coordinator
-from fleetpatch.workers.dask import DaskCluster, local_cluster, running_cluster
+from fleetpatch.workers.dask import DaskCluster, running_cluster
+from fleetpatch.workers.local_processes import LocalProcesses
 from fleetpatch.workers.messages import FoundCluster, Work, digest_of_tables
 from fleetpatch.workers.recruiter import Recruiter
 from fleetpatch.workers.remote_cluster import RemoteCluster
@@ -34,8 +35,14 @@ class DaskWorkers:
     """
 
     def __init__(self, where: int | str, timeout: float) -> None:
-        self._where = where
+        self._address = where if isinstance(where, str) else ""
+        self._local = LocalProcesses(where) if isinstance(where, int) else None
         self._timeout = timeout
+
+    def close(self) -> None:
+        """End the processes of this machine, which all uses share."""
+        if self._local is not None:
+            self._local.close()
 
     @asynccontextmanager
     async def fleet(
@@ -85,7 +92,7 @@ class DaskWorkers:
                 is_ready = False
                 with anyio.CancelScope() as opening:
                     stop.listen(lambda _cause: opening.cancel())
-                    cluster = await stack.enter_async_context(self._cluster())
+                    cluster = await self._cluster()
                     listening = cluster.listening(
                         coordinator.serve, os.environ.get("FLEETPATCH_LISTEN_ADDRESS", "")
                     )
@@ -103,10 +110,10 @@ class DaskWorkers:
                         await coordinator.dismiss()
                     tasks.cancel_scope.cancel()
 
-    def _cluster(self) -> AbstractAsyncContextManager[DaskCluster]:
-        if isinstance(self._where, int):
-            return local_cluster(self._where)
-        return running_cluster(self._where)
+    async def _cluster(self) -> DaskCluster:
+        if self._local is not None:
+            return await self._local.cluster()
+        return running_cluster(self._address)
 
 
 class RemoteFleet:

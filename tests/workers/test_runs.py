@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.tool import end
 from tests.workers.conftest import Clusters, Dask
+from tests.workers.own_workers import is_gone, workers_of
 
 QUICK = {"attempts": 2, "maxDelay": "50ms"}
 
@@ -99,15 +100,35 @@ def test_a_worker_without_the_credentials_of_a_cluster_is_refused_before_anythin
     assert clusters.sent() == []
 
 
+def test_a_run_without_open_targets_needs_no_workers(clusters: Clusters) -> None:
+    file = clusters.plan("new")
+    assert clusters.tool.run("apply", file, "--yes").code == 0
+    planned = clusters.tool.run("plan", file, "-o", "json")
+
+    ended = clusters.tool.run(
+        "apply", planned.json["runFile"], "--yes", "-o", "json", "--workers", "tcp://127.0.0.1:1"
+    )
+
+    assert ended.code == 0, ended.err
+    assert (ended.json["state"], ended.json["outcomes"]["unchanged"]) == (
+        "finished",
+        clusters.targets,
+    )
+
+
 def test_processes_of_this_machine_send_over_tls_and_end_with_the_command(
     clusters: Clusters,
 ) -> None:
-    planned = clusters.tool.run("plan", clusters.plan("new"))
-    assert planned.code == 0, planned.err
-    ended = end(clusters.tool.start("apply", "spread", "--yes", "--workers", 2), 200)
+    process = clusters.tool.start("apply", clusters.plan("new"), "--yes", "--workers", 2)
+    seen: set[int] = set()
+    while process.poll() is None:
+        seen.update(workers_of(process))
+    ended = end(process, 200)
 
     assert ended.code == 0, ended.err
-    assert ended.notes == ""
     assert clusters.sent() == [1] * clusters.targets
+    # The same ones list and send.
+    assert len(seen) == 2
+    assert all(map(is_gone, seen))
     addresses = [line["address"] for line in clusters.log() if line["event"] == "worker.joined"]
     assert [address.partition("127")[0] for address in addresses] == ["tls://", "tls://"]

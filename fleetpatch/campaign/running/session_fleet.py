@@ -101,6 +101,10 @@ async def session_fleet(
         if pool is None:
             rechecks = await stack.enter_async_context(rechecks_of(order))
             fleet = SessionFleet(home, home, missing, LocalLanes(order, home, rechecks))
+        elif not any(open_targets.values()):
+            # There is nothing to send, so no workers are needed.
+            rechecks = Rechecks(order.info, order.plan, order.tables, read_only=True)
+            fleet = SessionFleet((), home, missing, LocalLanes(order, (), rechecks))
         else:
             workers = await stack.enter_async_context(pool.fleet(order, open_targets))
             if workers is not None:
