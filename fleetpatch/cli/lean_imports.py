@@ -1,7 +1,7 @@
 """Imports libraries without what they load only because it is there, and fleetpatch does not use.
 
-That is a fifth of the CPU time of a start. Only a process of the command line does it, which has
-these libraries for itself; `import fleetpatch` leaves them as they are.
+That is three tenths of the instructions of a start. Only a process of the command line does it,
+which has these libraries for itself; `import fleetpatch` leaves them as they are.
 
 * aiohttp would read the system's certificates, twice, for default contexts that `kube.http` never
   uses. OpenSSL looks for them where a variable says.
