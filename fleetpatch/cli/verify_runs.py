@@ -38,7 +38,7 @@ def verify_runs(paths: Sequence[Path], settings: Settings, output: Output) -> Ex
 
 
 def _verify(path: Path, settings: Settings, newer: Collection[ObjectId]) -> Summary:
-    with watch_planning(sys.stderr) as progress:
+    with watch_planning(sys.stderr, "Verifying") as progress:
         work = partial(verify, path, replace(settings, progress=progress), left_out=newer)
         return run(work)
 

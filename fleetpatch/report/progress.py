@@ -55,8 +55,8 @@ class ProgressCounters:
 
 
 @contextmanager
-def watch_planning(stream: TextIO) -> Iterator[ProgressCounters]:
-    """Show on `stream` how many objects the survey has found so far."""
+def watch_planning(stream: TextIO, what: str = "Planning") -> Iterator[ProgressCounters]:
+    """Show on `stream` how many objects were found so far, after the word `what`."""
     counters = ProgressCounters()
     # Not rich's own detection: escape sequences must never be written to a file or pipe.
     if not stream.isatty():
@@ -65,7 +65,7 @@ def watch_planning(stream: TextIO) -> Iterator[ProgressCounters]:
     # Deferred: rich loads in 30 ms, and only a terminal needs it.
     from fleetpatch.report import progress_bar  # noqa: PLC0415 - see above
 
-    with progress_bar.planning(stream, counters):
+    with progress_bar.planning(stream, counters, what):
         yield counters
 
 

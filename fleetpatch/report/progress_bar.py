@@ -37,9 +37,11 @@ _LIMITS_SHOWN = 2
 """Clusters whose limit is shown; two fit into a line of 80 columns."""
 
 
-def planning(stream: TextIO, counters: ProgressCounters) -> AbstractContextManager[Progress]:
-    """Draw how many objects the survey has found."""
-    columns = (SpinnerColumn(), TextColumn("Planning"), _Found(counters), TimeElapsedColumn())
+def planning(
+    stream: TextIO, counters: ProgressCounters, what: str
+) -> AbstractContextManager[Progress]:
+    """Draw how many objects were found, and what is done with them."""
+    columns = (SpinnerColumn(), TextColumn(what), _Found(counters), TimeElapsedColumn())
     return _Bar(stream, counters, columns, total=None)
 
 

@@ -8,6 +8,7 @@ import pytest
 from fleetpatch.errors import RunFileError
 from fleetpatch.journal import meta, queries, verification
 from fleetpatch.journal.runfile import RunFile
+from fleetpatch.journal.schema import FIRST_VERSION
 from fleetpatch.journal.verification import VerificationTable, latest, not_holding
 from fleetpatch.model.run import as_json
 from fleetpatch.model.target import Target
@@ -117,6 +118,12 @@ def test_the_rows_and_the_owners_that_are_kept_are_bounded(
     assert len(list(not_holding(run))) == 3
     assert len(found.managers) <= MANAGERS_KEPT + len(VerifyResult)
     assert sum(one.count for one in found.managers) == 2005
+
+
+def test_the_format_stays_that_of_files_which_earlier_versions_read(run: RunFile) -> None:
+    verify(run, REVERTED)
+    ((version,),) = run.database.rows("PRAGMA user_version")
+    assert version == FIRST_VERSION
 
 
 def test_a_run_file_of_an_earlier_version_has_no_verification_and_can_get_one(

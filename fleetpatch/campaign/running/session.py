@@ -110,9 +110,10 @@ class Session:
         self._steering = Steering(
             journal, self._writer, self._log, stop, self._counts, self._set_pace
         )
-        only_plans = read_only or journal.info.dry_run or bool(journal.info.undo_of)
+        info = journal.info
+        is_verified = not (read_only or info.dry_run or info.undo_of)
         self._verification = SessionVerification(
-            None if only_plans else self._plan.verify,
+            self._plan.verify if is_verified else None,
             journal,
             self._writer,
             self._settings,
