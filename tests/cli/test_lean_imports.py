@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetpatch.cli import lean_imports
+from fleetpatch.cli import lean_imports, verbs
 from tests.e2e.tool import Tool
 
 LOADED = """
@@ -36,6 +36,15 @@ def test_libraries_leave_out_what_is_not_used_and_the_process_has_it_afterwards(
     )
 
     assert ended.stdout == "['rich', 'tornado'] [] rich\n"
+
+
+def test_every_verb_that_sends_requests_imports_its_libraries_in_this_way() -> None:
+    sources = {path.stem: path.read_text() for path in Path(verbs.__file__).parent.glob("*.py")}
+    # Each of them has an option for the time that a request may take.
+    sending = {verb for verb, source in sources.items() if "request_timeout: " in source}
+
+    assert {"apply", "label", "plan"} <= sending
+    assert [verb for verb in sending if "    load_libraries()\n" not in sources[verb]] == []
 
 
 def test_a_library_that_needs_what_is_hidden_is_imported_in_the_usual_way(

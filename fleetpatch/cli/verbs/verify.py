@@ -2,6 +2,7 @@
 
 import typer
 
+from fleetpatch.cli.lean_imports import load_libraries
 from fleetpatch.cli.options import (
     LogFileOption,
     LogMaxSizeOption,
@@ -33,6 +34,8 @@ def command(
 
     Exit codes: 0 nothing was reverted; 3 something was; 7 some objects could not be read.
     """
+    load_libraries()
+
     from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_verify
