@@ -265,7 +265,7 @@ class ApiServer:
         documents: list[Json] = []
         for path in schema_paths(kinds):
             try:
-                body = await self._document(requests.GET_DOCUMENT, path)
+                body = await self._document(requests.GET_SCHEMA, path)
             except SurroundingsError:
                 continue  # the server has no such schema, or does not show it to us
             documents.append(decode(_any, body))

@@ -62,6 +62,8 @@ def user_agent(run: str = "") -> str:
 
 
 GET_DOCUMENT: Final = RequestTemplate("get", "GET", _JSON, 8 * _MIB, compressed=True)
+# A definition with several pod templates takes some MiB.
+GET_SCHEMA: Final = RequestTemplate("get", "GET", _JSON, 32 * _MIB, compressed=True)
 GET_DISCOVERY: Final = RequestTemplate("get", "GET", _DISCOVERY, 8 * _MIB, compressed=True)
 POST_LOGIN: Final = RequestTemplate("login", "POST", _JSON, 8 * _MIB, content_type=_JSON)
 READ_LEASE: Final = RequestTemplate("lease", "GET", _JSON, 8 * _MIB)

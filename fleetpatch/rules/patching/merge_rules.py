@@ -100,7 +100,7 @@ def merge_rules(
     structured = tuple(root(types_of(table, by_apply=True), resource) for table in tables)
     published = schema.root(resource) if schema is not None else ""
     if schema is not None and published:
-        structured = (_rules_in(schema, by_apply=True)[published],)
+        structured = (_with_metadata(_rules_in(schema, by_apply=True)[published], structured[-1]),)
         # A custom kind has no strategic merge, and a server keeps what is empty in its fields.
         strategic = strategic if custom else (_rules_in(schema, by_apply=False)[published],)
     return MergeRules(
@@ -218,6 +218,14 @@ def _root(types: Mapping[str, Struct], resource: Resource) -> Rule:
     job = next((types[name] for name in _JOB_TEMPLATES if name in types), OPAQUE)
     spec = Struct({"template": types[_POD_TEMPLATE], "jobTemplate": job})
     return Struct({"metadata": types[_META], "spec": spec})
+
+
+def _with_metadata(rule: Struct, known: Rule) -> Rule:
+    """The rule of a whole object, with that of any object's metadata if its own is left open."""
+    metadata = field_rule(known, "metadata")
+    if metadata is None or isinstance(rule.fields.get("metadata"), Struct):
+        return rule
+    return Struct({**rule.fields, "metadata": metadata}, rule.rest)
 
 
 @lru_cache(maxsize=256)

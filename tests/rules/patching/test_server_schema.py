@@ -194,6 +194,18 @@ def test_a_list_of_a_custom_kind_may_have_keys_at_any_depth() -> None:
     assert (tasks.keys, ports.keys) == (("name", "zone"), ("port",))
 
 
+@pytest.mark.parametrize("meta", [{"type": "object"}, ANY, TEXT, None], ids=str)
+def test_the_metadata_of_a_custom_kind_merges_like_that_of_any_object(meta: Any) -> None:
+    made = definition(SPEC)
+    properties = made["components"]["schemas"]["com.example.v1.Widget"]["properties"]
+    properties["metadata"] = meta
+
+    schema = read(made, WIDGETS)
+
+    assert rule_at(schema, WIDGETS, "metadata", "finalizers") is SET
+    assert rule_at(schema, WIDGETS, "spec", "tags") is SET
+
+
 def test_an_apply_to_a_custom_kind_is_previewed_by_its_definition() -> None:
     rules = merge_rules(WIDGETS, "1.31", read(definition(SPEC), WIDGETS))
     spec = {"tasks": [{"name": "a", "zone": "x", "n": 1}], "args": ["1"], "template": {"x": 1}}
