@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import anyio
 from msgspec.structs import replace
 
 from fleetpatch.campaign.fleet import Missing
 from fleetpatch.campaign.integrity import plan_of
-from fleetpatch.campaign.running import former_workers, wave_check
-from fleetpatch.campaign.running.check_command import check_environment
+from fleetpatch.campaign.running import former_workers
 from fleetpatch.campaign.running.lanes import Listeners, RunOrder
 from fleetpatch.campaign.running.limits import RunLimits, UsageMeter
 from fleetpatch.campaign.running.live import LiveCounts
@@ -19,7 +19,8 @@ from fleetpatch.campaign.running.steering import Steering
 from fleetpatch.campaign.running.timeline import TimelineRecorder
 from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.campaign.running.verification import SessionVerification
-from fleetpatch.campaign.running.waves import Rollout, WaveHold
+from fleetpatch.campaign.running.wave_check import failure_after
+from fleetpatch.campaign.running.waves import Rollout, WaveHold, wave_incomplete
 from fleetpatch.campaign.running.wiring import (
     ceilings_of,
     lease_holder_of,
@@ -43,13 +44,13 @@ from fleetpatch.errors import ClusterError, CredentialsError
 from fleetpatch.journal import queries, sessions, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.model.cause import Cause, CauseCode, by_gravity
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunState, Summary
 from fleetpatch.model.steering import PaceInForce
 from fleetpatch.model.target import Target
-from fleetpatch.rules.running.run_state import LEFT_OPEN, final_state
+from fleetpatch.rules.running.run_state import final_state
 
 
 class Session:
@@ -326,30 +327,14 @@ class Session:
         waves = self._plan.waves
         if waves is None:
             raise AssertionError("only a plan with waves makes a run with waves")
-
-        async def check(wave: int) -> str:
-            if waves.check is None:
-                return ""
-            return await wave_check.failure(
-                waves.check,
-                self._plan,
-                fleet,
-                self._shutdown,
-                folder=self._journal.info.plan_folder,
-                environment=check_environment(queries.summary(self._journal), self._plan, wave),
-            )
-
-        async def verify(wave: int) -> Cause | None:
-            return await self._verification.after_wave(wave, fleet)
-
         return Rollout(
             waves,
             self._journal,
             self._settings.clock,
             self._log,
             self._shutdown,
-            verify,
-            check,
+            partial(self._verification.after_wave, home=fleet),
+            partial(failure_after, self._journal, self._plan, fleet, self._shutdown),
             self._settings.progress,
             self._options.promote,
         )
@@ -367,7 +352,7 @@ class Session:
         # The run counts as partly done if clusters were given up and nothing else is open.
         some_ended = any(not lane.given_up for lane in lanes)
         if self._cut_short and some_ended and not self._stop.requested:
-            causes = [self._wave_incomplete(causes)]
+            causes = [wave_incomplete(self._journal, causes)]
         waits = (
             self._stop.requested
             or self._cut_short
@@ -375,14 +360,6 @@ class Session:
             or any(lane.has_unreadable for lane in lanes)
         )
         return self._end(causes, partly=some_ended and not waits)
-
-    def _wave_incomplete(self, causes: Sequence[Cause]) -> Cause:
-        """Say which wave is held open, and what left its targets open."""
-        first, *_ = by_gravity(causes) or [LEFT_OPEN]
-        waves = len(self._journal.waves)
-        number = next(n for n in range(waves) if self._journal.wave(n).open)
-        text = f"wave {number + 1} of {waves} has open targets, so the next one does not begin"
-        return Cause(CauseCode.WAVE_INCOMPLETE, f"{text}: {first}")
 
     def _end(
         self, causes: Sequence[Cause], *, partly: bool = False, state: RunState = RunState.PAUSED

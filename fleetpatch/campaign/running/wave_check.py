@@ -10,9 +10,12 @@ from typing import IO, Final
 import anyio
 import anyio.abc
 
+from fleetpatch.campaign.running.check_command import check_environment
 from fleetpatch.campaign.targets import kinds_of, namespaces_of
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.errors import FleetpatchError
+from fleetpatch.journal import queries
+from fleetpatch.journal.runfile import RunFile
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.model.plan.programs import program_path
 from fleetpatch.model.plan.schema import Plan
@@ -30,6 +33,18 @@ _READ: Final = 4096
 """Bytes that are kept of the end of a command's output."""
 _PIPE_CAPACITY: Final = 65536
 """Bytes; a pipe of Linux contains no more, so one read returns what a command wrote last."""
+
+
+async def failure_after(
+    journal: RunFile, plan: Plan, fleet: Sequence[ApiServer], shutdown: Shutdown, wave: int
+) -> str:
+    """Run the check of a plan after this wave, from 1; return as `failure`, '' without a check."""
+    section = plan.waves.check if plan.waves else None
+    if section is None:
+        return ""
+    environment = check_environment(queries.summary(journal), plan, wave)
+    folder = journal.info.plan_folder
+    return await failure(section, plan, fleet, shutdown, folder=folder, environment=environment)
 
 
 async def failure(

@@ -6,7 +6,7 @@ the run file, so a run that was stopped in a pause, or halted by a check, contin
 wave with a claimed target has begun and is not delayed again.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -17,17 +17,27 @@ from fleetpatch.engine import events
 from fleetpatch.engine.clock import sleep_monotonic
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.journal.runfile import RunFile
-from fleetpatch.model.cause import Cause, CauseCode
+from fleetpatch.model.cause import Cause, CauseCode, by_gravity
 from fleetpatch.model.plan.waves import WavesSection
 from fleetpatch.model.ports import Clock, Events, Progress
 from fleetpatch.model.run import RunState
 from fleetpatch.report.wording import duration
+from fleetpatch.rules.running.run_state import LEFT_OPEN
 
 
 def awaits_a_wave(journal: RunFile) -> bool:
     """Return whether a wave after the first one has not begun yet, so that a check comes first."""
     waves = [journal.wave(number) for number in range(1, len(journal.waves))]
     return any(wave.open and not wave.claimed for wave in waves)
+
+
+def wave_incomplete(journal: RunFile, causes: Sequence[Cause]) -> Cause:
+    """Say which wave is held open, and what left its targets open."""
+    first, *_ = by_gravity(causes) or [LEFT_OPEN]
+    waves = len(journal.waves)
+    number = next(n for n in range(waves) if journal.wave(n).open)
+    text = f"wave {number + 1} of {waves} has open targets, so the next one does not begin"
+    return Cause(CauseCode.WAVE_INCOMPLETE, f"{text}: {first}")
 
 
 class WaveHold(msgspec.Struct, frozen=True):
