@@ -112,6 +112,14 @@ class Expected:
         return self.version == KubernetesVersion.V1_20
 
     @property
+    def is_compared_live(self) -> bool:
+        """Whether the sandbox was compared live with pod templates of this version.
+
+        With 1.36 it is compared by recorded conversations.
+        """
+        return self.version == KubernetesVersion.V1_20
+
+    @property
     def cron_jobs(self) -> str:
         """The API version of CronJobs: `batch/v1` since 1.21."""
         return "batch/v1beta1" if self._minor < 21 else "batch/v1"

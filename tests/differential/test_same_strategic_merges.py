@@ -1,8 +1,9 @@
 """Strategic merge: the prediction of fleetpatch agrees with a real API server.
 
 Covered: generated patches of pod templates (lists with keys, sets, whole lists, nulls, directives,
-wrong types, directives that contradict their patch) in a PodTemplate, a CronJob and a Deployment,
-and that the table of the version agrees with the schema that the server publishes. The server gets
+wrong types, directives that contradict their patch) in a PodTemplate, a CronJob and a Deployment;
+that the sandbox answers alike (on 1.20; for 1.36 see test_recorded_conversations); that the table
+of the version agrees with the schema that the server publishes. For a prediction the server gets
 two requests with `dryRun`: the patch, and a PUT of the result of `strategic_patched`, so that its
 defaults and its validation apply to both answers. Left out: patches that merge a list and delete
 from it without an order, which the server does in either order; servers without a table.
@@ -134,6 +135,8 @@ def test_generated_patches_merge_as_predicted(
 def test_generated_patches_are_answered_alike(
     both: BothServers, expected: Expected, kind: Kind, seed: int
 ) -> None:
+    if not expected.is_compared_live:
+        pytest.skip(f"the answers of Kubernetes {expected.version} are recorded")
     random = Random(f"{kind.kind} {seed}")
     kind = kind.served_by(expected)
     name = f"{kind.kind.lower()}-{seed}"
