@@ -64,6 +64,15 @@ TARGETS: Final = _gauge("targets", "Targets of the run, by their state.", "clust
 ENDED_TARGETS: Final = _gauge(
     "ended_targets", "Targets of the run that ended, by outcome and reason.", "outcome", "reason"
 )
+VERIFIED_TARGETS: Final = _gauge(
+    "verified_targets",
+    "Applied targets by what the latest verification found.",
+    "cluster",
+    "result",
+)
+LAST_VERIFICATION: Final = _gauge(
+    "last_verification_timestamp_seconds", "When the latest verification of the run ended."
+)
 WAVES: Final = _gauge("waves", "The number of waves of the run; 0 without waves.")
 WAVE: Final = _gauge("wave", "The wave under way or awaited, from 1; 0 without one.")
 WORKERS: Final = _gauge("workers", "Worker processes that send requests; 0 without workers.")
@@ -110,7 +119,8 @@ PACE_CAUSE: Final = _gauge(
 
 METRICS: Final = (
     *(BUILD_INFO, RUNNING, LAST_START, LAST_REPORT, LAST_END, LAST_SUCCESS, LAST_EXIT_CODE),
-    *(LAST_CAUSE, TARGETS, ENDED_TARGETS, WAVES, WAVE, WORKERS, EXPECTED_END),
+    *(LAST_CAUSE, TARGETS, ENDED_TARGETS, VERIFIED_TARGETS, LAST_VERIFICATION),
+    *(WAVES, WAVE, WORKERS, EXPECTED_END),
     *(WINDOW_OPEN, WINDOW_OPENS, WINDOW_CLOSES, REQUESTS, DURATION, CONFLICTS, RETRIES),
     *(IN_FLIGHT, LIMIT_IN_FLIGHT, LIMIT_RATE, PACE_CAUSE),
 )

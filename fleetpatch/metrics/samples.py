@@ -23,6 +23,7 @@ from fleetpatch.model.live import ClusterLoad, Live
 from fleetpatch.model.pace import PaceCause
 from fleetpatch.model.run import Standing, Summary, Tally
 from fleetpatch.model.traffic import BOUNDS, NO_TRAFFIC, PATCH, Traffic
+from fleetpatch.model.verification import VerifyResult
 from fleetpatch.model.window import Window
 from fleetpatch.rules.running.window import window_status
 
@@ -78,7 +79,10 @@ class Sample(msgspec.Struct, frozen=True):
 
 def samples_of(snapshot: Snapshot) -> Iterator[tuple[Metric, Sequence[Sample]]]:
     """Return the samples of each metric that has some."""
-    computed = (_of_command, _of_window, _of_run, _of_session, _of_clusters)
+    computed = (
+        *(_of_command, _of_window, _of_run),
+        *(_of_verification, _of_session, _of_clusters),
+    )
     values: dict[Metric, list[Sample]] = {}
     for of in computed:
         for metric, value, *labels in of(snapshot):
@@ -140,6 +144,21 @@ def _of_run(snapshot: Snapshot) -> Iterator[_Value]:
         for reason, count in reasons.items():
             yield catalog.ENDED_TARGETS, count, outcome.value, reason.value
     yield catalog.WAVES, len(summary.waves)
+
+
+def _of_verification(snapshot: Snapshot) -> Iterator[_Value]:
+    verification = snapshot.summary.verification if snapshot.summary else None
+    if verification is None:
+        return
+    labels = _labels(snapshot)
+    results: dict[str, Counter[VerifyResult]] = {}
+    for cluster, found in verification.clusters.items():
+        results.setdefault(labels.get(cluster, OTHER), Counter()).update(found)
+    for label, counts in results.items():
+        # Zeros as well, so that an alert ends when all targets hold again.
+        for result in VerifyResult:
+            yield catalog.VERIFIED_TARGETS, counts[result], label, result.value
+    yield catalog.LAST_VERIFICATION, verification.ended_at
 
 
 def _of_session(snapshot: Snapshot) -> Iterator[_Value]:

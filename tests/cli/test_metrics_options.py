@@ -322,6 +322,8 @@ def test_a_gateway_that_refuses_is_reported_once_and_the_run_goes_on(
     assert ended.err.count("metrics: ") == 1
     assert f"it answered {status}" in ended.err
     log = tool.log(ended.json["runFile"])
+    [failed] = [line for line in log if line["event"] == "metrics.failed"]
+    assert f"it answered {status}" in failed["detail"]
     written = Path(ended.json["runFile"]).read_bytes() + json.dumps(log).encode()
     for secret in (b"hunter2", b"token-in-path", b"dXNlcjpodW50ZXIy"):
         assert secret not in written

@@ -46,6 +46,12 @@ async def test_patches_are_counted_by_status() -> None:
     assert sum(traffic.durations.values()) == 4
 
 
+async def test_any_status_of_three_digits_is_counted() -> None:
+    traffic = await traffic_of_patches(http(999), http(600), http(204))
+
+    assert traffic.by_status() == {"204": 1, "600": 1, "999": 1}
+
+
 async def test_a_patch_without_an_answer_in_time_counts_as_a_timeout() -> None:
     traffic = await traffic_of_patches(Act.HANG, timeout=0.05)
 
@@ -99,6 +105,7 @@ async def test_the_duration_is_that_of_the_whole_exchange() -> None:
         return OK
 
     async with opened(answer_later, clock=clock) as (api, _peer):
+        api._transport.meter.now = clock.monotonic
         await api.patch(target(), BODY)
 
     assert api.traffic.durations == {bucket_of(0.2): 1}

@@ -13,6 +13,7 @@ from fleetpatch.model.outcome import Outcome, Reason
 from fleetpatch.model.pace import Pace, PaceCause
 from fleetpatch.model.run import RunState, Tally, WaveProgress
 from fleetpatch.model.traffic import BOUNDS, Traffic, bucket_of
+from fleetpatch.model.verification import Verification, VerifyResult
 from fleetpatch.model.window import Window
 from tests.plans import plan_from
 from tests.report.samples import a_summary
@@ -48,7 +49,13 @@ def a_snapshot(**more: Any) -> Snapshot:
         tally,
         {Outcome.APPLIED: {Reason.PATCHED: 20}, Outcome.FAILED: {Reason.REJECTED: 2}},
     )
-    summary = replace(summary, by_cluster={"a": tally}, waves=(WaveProgress(1, 0, 1),) * 3)
+    results = {"a": {VerifyResult.HOLDS: 18, VerifyResult.REVERTED: 2}}
+    summary = replace(
+        summary,
+        by_cluster={"a": tally},
+        waves=(WaveProgress(1, 0, 1),) * 3,
+        verification=Verification(MONDAY - 9, MONDAY - 8, "me@here", results),
+    )
     live = Live(1.0, 1.0, 3, {}, wave=Wave(2, 3), ends_at=MONDAY + 60, workers={"0": WorkerLoad()})
     known = Snapshot(
         "nightly", "apply", MONDAY - 5, MONDAY, summary=summary, live=live, loads={"a": LOAD}
@@ -85,6 +92,10 @@ def test_all_metrics_are_computed_of_a_run_under_way() -> None:
             "targets a failed": 2,
             "ended_targets applied patched": 20,
             "ended_targets failed rejected": 2,
+            "verified_targets a holds": 18,
+            "verified_targets a reverted": 2,
+            "verified_targets a gone": 0,
+            "last_verification_timestamp_seconds": MONDAY - 8,
             "waves": 3,
             "wave": 2,
             "workers": 1,

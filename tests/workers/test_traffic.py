@@ -62,12 +62,12 @@ def test_a_worker_reports_what_is_new_since_its_last_report() -> None:
     )
     server = ApiServer("prod-a", Connection("ctx", "clu", "https://a"), clock=clock)
     shard._server = server
-    note = server._transport.meter.note
+    meter = server._transport.meter
 
-    note("patch", 200, 0.2)
+    meter.note("patch", 200, meter.now())
     first = shard.report().traffic
-    note("patch", 200, 0.2)
-    note("patch", 429, 0.001)
+    meter.note("patch", 200, meter.now())
+    meter.note("patch", 429, meter.now())
     second = shard.report().traffic
 
     assert first.answers == {("patch", "200"): 1}

@@ -79,7 +79,6 @@ class Transport:
         self.credentials = Credentials(connection, clock)
         self.warnings = ServerWarnings()
         self.meter = TrafficMeter()
-        self._monotonic = clock.monotonic
         self._connection = connection
         self._user_agent = user_agent
         self._limit = concurrency + _SPARE_CONNECTIONS
@@ -142,7 +141,7 @@ class Transport:
             secrets = (*secrets, signature.secret)
         if traceparent:
             prepared = prepared.traced(traceparent)
-        began_at = self._monotonic()
+        began_at = self.meter.now()
         try:
             if self._direct is not None and template.method == "PATCH":
                 request = _written(template.method, url, prepared.lines, body or b"")
@@ -153,9 +152,9 @@ class Transport:
                 )
         except _FAULTS as error:
             silence = no_answer(error)
-            self.meter.note(template.verb, silence.silence, self._monotonic() - began_at)
+            self.meter.note(template.verb, silence.silence, began_at)
             return silence
-        self.meter.note(template.verb, received.status, self._monotonic() - began_at)
+        self.meter.note(template.verb, received.status, began_at)
         if received.status == _UNAUTHORIZED:
             self.credentials.note_refusal(grant)
         raw = Raw(*received, secrets)
