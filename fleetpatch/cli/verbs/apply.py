@@ -96,36 +96,48 @@ def command(
     """
     load_libraries()
 
-    from fleetpatch.campaign.settings import ApplyOptions, Settings
-    from fleetpatch.cli.metrics import current_monitor
-    from fleetpatch.cli.output import WarnOnce
-    from fleetpatch.cli.select_run import Choice, apply_plan, rehearse
-    from fleetpatch.cli.traces import current_span
-    from fleetpatch.cli.workers import pool_of
+    from fleetpatch.campaign.settings import ApplyOptions
+    from fleetpatch.cli.select_run import Choice
+    from fleetpatch.cli.settings import settings_of
 
-    settings = Settings(
+    settings = settings_of(
         state_dir,
         log_file,
         request_timeout,
-        warn=WarnOnce(),
+        workers,
+        worker_timeout,
         reason=reason,
         shared=shared,
         progress_every=progress,
-        workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
-        monitor=current_monitor(),
-        span=current_span(),
     )
     options = ApplyOptions(wait_for_window=wait, rate=rate, concurrency=concurrency)
     on_server = dry_run is DryRun.SERVER
     choice = Choice(digest, dry_run=on_server, new=new, run_file=run_file, everything=everything)
-    what = _named(what, filename)
+    _carry_out(what, filename, settings, options, choice, output, dry_run, yes=yes)
+
+
+def _carry_out(
+    what: str | None,
+    filename: Path | None,
+    settings: "Settings",
+    options: "ApplyOptions",
+    choice: "Choice",
+    output: Output,
+    dry_run: DryRun,
+    *,
+    yes: bool,
+) -> None:
+    """Carry out, or only rehearse, the plan file or the run that is named."""
+    from fleetpatch.cli.select_run import apply_plan, rehearse
+
+    named = _named(what, filename)
     if dry_run is DryRun.CLIENT:
-        rehearse(what, settings, choice, output)
-    elif _is_plan(what, filename):
-        apply_plan(Path(what), settings, options, choice, output, yes=yes)
+        rehearse(named, settings, choice, output)
+    elif _is_plan(named, filename):
+        apply_plan(Path(named), settings, options, choice, output, yes=yes)
     else:
-        _apply_run(what, settings, options, choice, output, yes=yes)
+        _apply_run(named, settings, options, choice, output, yes=yes)
 
 
 def _named(what: str | None, filename: Path | None) -> str:

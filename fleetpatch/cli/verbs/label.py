@@ -171,11 +171,9 @@ def _command(verb: str, what: "What", summary: str) -> Callable[..., None]:
     ) -> None:
         load_libraries()
 
-        from fleetpatch.campaign.settings import Settings
         from fleetpatch.cli.ad_hoc import carry_out, show
         from fleetpatch.cli.ad_hoc_plan import plan_of
-        from fleetpatch.cli.output import WarnOnce
-        from fleetpatch.cli.traces import current_span
+        from fleetpatch.cli.settings import settings_of
 
         arguments = parse([kinds, *(words or ())])
         selection = ObjectSelection(
@@ -186,9 +184,8 @@ def _command(verb: str, what: "What", summary: str) -> Callable[..., None]:
         guards = without_empty(allowKeys=allow_key, onExisting=None if overwrite else "skip")
         pace = without_empty(concurrency=concurrency, rate=rate)
         plan = plan_of(verb, what, arguments, selection, context, guards=guards, pace=pace)
-        settings = Settings(state_dir, log_file, request_timeout, reason=reason, shared=shared)
-        more = {"progress_every": progress, "log_max_size": log_max_size, "warn": WarnOnce()}
-        settings = replace(settings, **more, span=current_span())
+        settings = settings_of(state_dir, log_file, request_timeout, reason=reason, shared=shared)
+        settings = replace(settings, progress_every=progress, log_max_size=log_max_size)
         if listing:
             show(plan, settings, output, what)
         else:

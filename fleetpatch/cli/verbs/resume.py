@@ -80,36 +80,22 @@ def command(
     """
     load_libraries()
 
-    from fleetpatch.campaign.servers import summarize_to_resume
-    from fleetpatch.campaign.settings import ApplyOptions, Settings
-    from fleetpatch.campaign.view import find_run
-    from fleetpatch.cli.choose_run import to_resume
+    from fleetpatch.campaign.settings import ApplyOptions
     from fleetpatch.cli.execute import carry_out
-    from fleetpatch.cli.metrics import current_monitor
-    from fleetpatch.cli.output import WarnOnce
-    from fleetpatch.cli.select_run import require_not_undone
-    from fleetpatch.cli.traces import current_span
-    from fleetpatch.cli.workers import pool_of
+    from fleetpatch.cli.settings import settings_of
 
-    settings = Settings(
+    settings = settings_of(
         state_dir,
         log_file,
         request_timeout,
-        warn=WarnOnce(),
+        workers,
+        worker_timeout,
         progress_every=progress,
-        workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
-        monitor=current_monitor(),
-        span=current_span(),
     )
     reasons = reason or ()
     _check_reasons(reasons, failed=failed)
-    path = to_resume(find_run(settings.runs, run), failed=failed)
-    summary = summarize_to_resume(path)
-    settings.monitor.summarized(summary)
-    require_not_undone(summary, settings)
-    if failed:
-        summary = _reopen(path, settings, reasons)
+    summary = _to_resume(run, settings, reasons, failed=failed)
     options = ApplyOptions(
         resume_halted=True,
         promote=promote,
@@ -120,6 +106,22 @@ def command(
     # A person must agree before a run sends for the first time; a run that has begun was agreed to.
     begun = summary.state is not RunState.PLANNED
     carry_out(summary, settings, output, yes=yes or begun, options=options)
+
+
+def _to_resume(
+    run: str, settings: "Settings", reasons: Sequence[Reason], *, failed: bool
+) -> Summary:
+    """Find the run, and reopen its failed targets if those are wanted."""
+    from fleetpatch.campaign.servers import summarize_to_resume
+    from fleetpatch.campaign.view import find_run
+    from fleetpatch.cli.choose_run import to_resume
+    from fleetpatch.cli.select_run import require_not_undone
+
+    path = to_resume(find_run(settings.runs, run), failed=failed)
+    summary = summarize_to_resume(path)
+    settings.monitor.summarized(summary)
+    require_not_undone(summary, settings)
+    return _reopen(path, settings, reasons) if failed else summary
 
 
 def _check_reasons(reasons: Sequence[Reason], *, failed: bool) -> None:

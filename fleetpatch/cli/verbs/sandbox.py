@@ -12,7 +12,7 @@ from fleetpatch.model.units import read_duration
 from fleetpatch.sandbox.apiserver.release import KubernetesVersion
 
 if TYPE_CHECKING:
-    from fleetpatch.sandbox.server import Ready
+    from fleetpatch.sandbox.server import Ready, SandboxOptions
 
 
 def _lifetime(text: str) -> float:
@@ -64,11 +64,9 @@ def command(
     """
     load_libraries()
 
-    import anyio
-
-    from fleetpatch.cli.event_loop import on_signal, run
+    from fleetpatch.cli.event_loop import run
     from fleetpatch.sandbox.chaos.profiles import load_chaos
-    from fleetpatch.sandbox.server import TOKEN_LIFETIME, SandboxOptions, serve
+    from fleetpatch.sandbox.server import TOKEN_LIFETIME, SandboxOptions
 
     options = SandboxOptions(
         port=port,
@@ -82,13 +80,18 @@ def command(
         kubernetes=kubernetes,
         token_lifetime=TOKEN_LIFETIME if token_lifetime is None else token_lifetime,
     )
+    run(lambda: _serve_until_signalled(options))
 
-    async def serve_until_signalled() -> None:
-        stop = anyio.Event()
-        with on_signal(lambda _number: stop.set()):
-            await serve(options, _announce, stop)
 
-    run(serve_until_signalled)
+async def _serve_until_signalled(options: "SandboxOptions") -> None:
+    import anyio
+
+    from fleetpatch.cli.event_loop import on_signal
+    from fleetpatch.sandbox.server import serve
+
+    stop = anyio.Event()
+    with on_signal(lambda _number: stop.set()):
+        await serve(options, _announce, stop)
 
 
 def _announce(ready: "Ready") -> None:

@@ -67,27 +67,22 @@ def command(
     """
     load_libraries()
 
-    from fleetpatch.campaign.settings import ApplyOptions, Settings
+    from fleetpatch.campaign.settings import ApplyOptions
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_undo
-    from fleetpatch.cli.metrics import current_monitor
-    from fleetpatch.cli.output import WarnOnce
-    from fleetpatch.cli.traces import current_span
+    from fleetpatch.cli.settings import settings_of
     from fleetpatch.cli.undo_runs import Extent, undo_runs
-    from fleetpatch.cli.workers import pool_of
 
-    settings = Settings(
+    settings = settings_of(
         state_dir,
         log_file,
         request_timeout,
-        warn=WarnOnce(),
+        workers,
+        worker_timeout,
         reason=reason,
         shared=shared,
         progress_every=progress,
-        workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
-        monitor=current_monitor(),
-        span=current_span(),
     )
     found = find_run(settings.runs, run)
     extent = Extent(run, all_runs=all_runs, since=since, run_file=run_file)
