@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.calling import Caller, call_main
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, plan
 
@@ -52,6 +53,15 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
 def tool(tmp_path: Path) -> Tool:
     """The command line, with the kubeconfig in `tmp_path / "kubeconfig"`."""
     return Tool(tmp_path, tmp_path / "kubeconfig")
+
+
+@pytest.fixture
+def call(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Caller:
+    """The command line within this process, in the same folder."""
+    monkeypatch.chdir(tool.folder)
+    for name in ("KUBECONFIG", "HOME", "FLEETPATCH_STATE_DIR", "COLUMNS"):
+        monkeypatch.setenv(name, tool.environment[name])
+    return call_main
 
 
 @dataclass(frozen=True)

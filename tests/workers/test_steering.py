@@ -4,14 +4,21 @@ Covered: status names the workers; pace, pause and cancel; a halt by maxFailures
 """
 
 import json
+import threading
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from fleetpatch.engine.clock import SystemClock
+from tests.cli.calling import Caller
 from tests.e2e.sandboxes import sandbox
 from tests.e2e.tool import Tool, end, eventually
 from tests.workers.conftest import Clusters, Dask
 
+OPENS = datetime(2031, 3, 1, 2, 0, tzinfo=UTC).timestamp()
+HOUR = 3600.0
 SLOW = {"rate": "1/s", "concurrency": 2}
 
 pytestmark = pytest.mark.timeout(300)
@@ -80,3 +87,31 @@ def test_one_failure_too_many_halts_the_shards_of_all_workers(
     assert isinstance(in_flight, int)
     assert 1 < ended.json["outcomes"]["failed"] <= 2 + in_flight
     assert ended.json["outcomes"]["applied"] < 2 * clusters.targets // 3
+
+
+def test_a_window_that_closes_ends_the_right_of_all_workers(
+    dask: Dask, clusters: Clusters, call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command runs in this process, whose wall clock is put to the end of the window."""
+    ahead = OPENS - time.time()
+    monkeypatch.setattr(SystemClock, "wall", lambda _clock: time.time() + ahead)
+    window = {"opens": "0 2 * * *", "lasts": "1h", "drain": "1m"}
+    file = clusters.plan("new", pace={"rate": "1/s", "concurrency": 1}, window=window)
+    over = threading.Event()
+
+    def close_at_the_first_outcome() -> None:
+        nonlocal ahead
+        while not clusters.sent() and not over.wait(0.05):
+            pass
+        ahead += HOUR
+
+    closing = threading.Thread(target=close_at_the_first_outcome)
+    closing.start()
+    ended = call("apply", file, "--yes", "-o", "json", "--workers", dask.address)
+    over.set()
+    closing.join()
+
+    assert ended.code == 5, ended.err
+    assert ended.json["causeCode"] == "window-closed"
+    assert 0 < ended.json["outcomes"]["applied"] == len(clusters.sent()) < clusters.targets
+    assert not any(one["inDoubt"] for one in clusters.tool.targets("spread"))
