@@ -36,11 +36,15 @@ def main() -> None:
     print(f"{time.monotonic() - started:.0f} s")
     print(f"runs {result.runs}, sessions {result.sessions}, PATCHes {result.patches:,}")
     print(f"shards started {result.shards}, workers lost {result.lost}")
-    for name, count in result.faults.items():
-        print(f"  {name:<24} {count:>4}")
     for reason, count in result.reasons.items():
         print(f"  {reason:<24} {count:>10,}")
-    print(f"violations {len(result.violations)}", *result.violations[:20], sep="\n")
+    print(*result.violations[:20], sep="\n")
+    print(f"{'kind of fault':<24} {'faults':>10} {'runs':>10} {'violations':>10}")
+    for kind, count in sorted(result.faults.items()):
+        runs, violations = result.runs_with[kind], result.violations_with[kind]
+        print(f"{kind.replace('_', ' '):<24} {count:>10} {runs:>10} {violations:>10}")
+    total, wrong = result.faults.total(), len(result.violations)
+    print(f"{'all':<24} {total:>10} {result.runs:>10} {wrong:>10}")
     sys.exit(bool(result.violations))
 
 
@@ -95,7 +99,10 @@ def try_out(options: argparse.Namespace, generator: random.Random) -> OrdealResu
 
 def _show(result: OrdealResult) -> None:
     done, wrong = result.faults.total(), len(result.violations)
-    print(f"after run {result.runs}: {done} faults, {wrong} violations", flush=True)
+    print(
+        f"{time.strftime('%H:%M:%S')} after run {result.runs}: {done} faults, {wrong} violations",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -12,14 +12,21 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from fleetpatch.journal import meta
-from fleetpatch.journal.codec import TARGET_COLUMNS, Row
+from fleetpatch.journal.codec import PLAIN_COLUMNS, TARGET_COLUMNS, Row
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.schema import CLAIMED
 
-_PENDING: Final = f"""
-SELECT {TARGET_COLUMNS} FROM targets t WHERE t.id BETWEEN ? AND ? AND NOT {CLAIMED}
-AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id) ORDER BY t.id LIMIT ?
-"""  # noqa: S608 # of our own constants alone
+_OPEN: Final = """
+FROM targets t WHERE t.id BETWEEN ? AND ?
+AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
+"""
+_PENDING: Final = f"SELECT {TARGET_COLUMNS} {_OPEN} AND NOT {CLAIMED} ORDER BY t.id LIMIT ?"
+_PENDING_UNCLAIMED: Final = f"SELECT {PLAIN_COLUMNS} {_OPEN} ORDER BY t.id LIMIT ?"
+_IS_PLAIN: Final = """
+SELECT NOT EXISTS (SELECT 1 FROM earlier_writes) AND NOT EXISTS (SELECT 1 FROM computed)
+AND coalesce((SELECT last < ? FROM claims WHERE first <= ? ORDER BY first DESC LIMIT 1), 1)
+"""
+"""Whether no target of a range is claimed, and what a target seldom has is in no table."""
 _IN_DOUBT: Final = f"""
 SELECT {TARGET_COLUMNS} FROM claims k JOIN targets t ON t.id BETWEEN k.first AND k.last
 WHERE k.first BETWEEN ? AND ? AND t.id > ?
@@ -35,7 +42,10 @@ _INSERT: Final = "INSERT INTO claims VALUES (?, ?, ?)"
 
 def pending(connection: sqlite3.Connection, first: int, last: int, limit: int) -> list[Row]:
     """Return the rows of pending targets with ids from `first` to `last`, within a transaction."""
-    return connection.execute(_PENDING, (first, last, limit)).fetchall()
+    # Ranges do not overlap, so the last one that begins in or before the targets ends last, too.
+    (is_plain,) = connection.execute(_IS_PLAIN, (first, last)).fetchone()
+    query = _PENDING_UNCLAIMED if is_plain else _PENDING
+    return connection.execute(query, (first, last, limit)).fetchall()
 
 
 def in_doubt(database: Database, first: int, last: int, after: int, limit: int) -> Iterator[Row]:

@@ -8,7 +8,7 @@ This is on the hot path: each claimed target is converted by `target`, each sett
 `settlement_row`. Values that targets share (resources, clusters, block masks) are decoded once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -41,6 +41,9 @@ TARGET_COLUMNS: Final = (
     " (SELECT fields FROM computed WHERE target = t.id)"
 )
 """The columns of a row for `target`, in this order; `t` is `targets`."""
+
+PLAIN_COLUMNS: Final = f"{TARGET_COLUMNS.partition('(')[0]}NULL, NULL, NULL"
+"""The same where `earlier_writes` and `computed` are empty."""
 
 OUTCOME_COLUMNS: Final = (
     "o.target, o.reason, o.http_status, o.attempts, o.reads, o.elapsed_ms, o.resource_version,"
@@ -155,21 +158,34 @@ def _earlier(wrote: str | None, replaced: str | None) -> EarlierWrite | None:
 
 def target(row: Row, clusters: Mapping[int, str], resources: Mapping[int, Resource]) -> Target:
     """Build the target of a row of TARGET_COLUMNS. Raises one of UNREADABLE."""
-    read = msgspec.convert(row, TargetRow)
-    return Target(
-        TargetId(read.id),
-        clusters[read.cluster],
-        resources[read.resource],
-        read.namespace,
-        read.name,
-        read.uid,
-        read.resource_version,
-        fields_of(read.before),
-        blocks(read.blocks),
-        None if read.wanted is None else fields_of(read.wanted),
-        _earlier(read.earlier_wrote, read.earlier_replaced),
-        None if read.computed is None else fields_of(read.computed),
-    )
+    (one,) = targets([row], clusters, resources)
+    return one
+
+
+def targets(
+    rows: Iterable[Row], clusters: Mapping[int, str], resources: Mapping[int, Resource]
+) -> list[Target]:
+    """Build the targets of rows of TARGET_COLUMNS. Raises one of UNREADABLE."""
+    # Checked together, which takes half as long as one by one.
+    return [
+        Target(
+            TargetId(read.id),
+            clusters[read.cluster],
+            resources[read.resource],
+            read.namespace,
+            read.name,
+            read.uid,
+            read.resource_version,
+            fields_of(read.before),
+            blocks(read.blocks),
+            None if read.wanted is None else fields_of(read.wanted),
+            None
+            if read.earlier_wrote is None
+            else _earlier(read.earlier_wrote, read.earlier_replaced),
+            None if read.computed is None else fields_of(read.computed),
+        )
+        for read in msgspec.convert(rows, list[TargetRow])
+    ]
 
 
 def settlement_row(settlement: Settlement, now: float) -> Row:

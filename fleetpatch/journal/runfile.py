@@ -380,8 +380,7 @@ class RunFile:
     def targets(self, rows: Iterable[codec.Row]) -> list[Target]:
         """Build the targets of rows of `codec.TARGET_COLUMNS`."""
         with self.database.decoding():
-            clusters, resources = self.clusters, self.resources
-            return [codec.target(row, clusters, resources) for row in rows]
+            return codec.targets(list(rows), self.clusters, self.resources)
 
     def _load(self) -> None:
         """Read clusters, resources and waves: they are few, and fixed after the seal."""

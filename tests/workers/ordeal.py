@@ -87,6 +87,10 @@ class OrdealResult:
 
     runs: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    runs_with: Counter[str] = field(default_factory=Counter)
+    """The number of runs with each kind of fault."""
+    violations_with: Counter[str] = field(default_factory=Counter)
+    """The number of violations in runs with each kind of fault."""
     sessions: int = 0
     patches: int = 0
     lost: int = 0
@@ -129,11 +133,16 @@ class Ordeal:
 
         `each` is called after each run, with the result so far.
         """
-        waiting = list(faults)
-        while waiting or self.result.runs < runs:
+        waiting, result = list(faults), self.result
+        while waiting or result.runs < runs:
+            faults_before, violations_before = Counter(result.faults), len(result.violations)
             self._run_once(waiting)
-            each(self.result)
-        return self.result
+            violations = len(result.violations) - violations_before
+            for kind in result.faults - faults_before:
+                result.runs_with[kind] += 1
+                result.violations_with[kind] += violations
+            each(result)
+        return result
 
     def _run_once(self, waiting: list[Fault]) -> None:
         result = self.result
