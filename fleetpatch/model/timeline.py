@@ -6,7 +6,6 @@ Time in which nothing was sent has no buckets, so the nights between the session
 space. The values of a bucket are sums, so it does not matter who observed them, or how often.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
@@ -141,8 +140,3 @@ def narrowed(timeline: Timeline, most: int) -> Timeline:
     found = Timeline(timeline.width, most)
     found.update(timeline)
     return found
-
-
-def answers_of(timeline: Timeline) -> Counter[str]:
-    """Count the ended PATCHes by status or silence, the most frequent first."""
-    return Counter(dict(Counter(timeline.total.answers).most_common()))

@@ -119,7 +119,7 @@ def test_a_preview_has_a_report_of_what_it_would_do(tool: Tool, call: Caller) ->
     found = report(call, planned)
     assert found["timeline"] is None
     assert found["runs"][0]["commands"][0]["command"].startswith("fleetpatch apply ")
-    assert call("report", planned).out.startswith("## hue is not started: ")
+    assert call("report", planned).out.startswith("## hue is planned: ")
 
 
 def test_an_undo_is_shown_as_one(call: Caller, run: str) -> None:

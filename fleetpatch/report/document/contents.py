@@ -13,7 +13,7 @@ import msgspec
 
 from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.model.run import ListedTarget, RunState, Summary, Tally, Usage
+from fleetpatch.model.run import ListedTarget, Summary, Tally, Usage
 from fleetpatch.model.timeline import SessionRecord, Timeline
 from fleetpatch.model.verification import Verification, VerifiedTarget
 
@@ -115,11 +115,6 @@ class Report(msgspec.Struct, frozen=True):
     def latest(self) -> Summary:
         """The newest run."""
         return self.runs[-1].summary
-
-    @property
-    def is_over(self) -> bool:
-        """Whether all runs are finished."""
-        return all(one.state is RunState.FINISHED for one in self.summaries)
 
     @property
     def tally(self) -> Tally:

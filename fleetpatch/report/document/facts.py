@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.model.run import RunState, Summary
+from fleetpatch.model.run import Summary
 from fleetpatch.model.timeline import Timeline
 from fleetpatch.report.document.contents import MOST_ATTEMPTS, MessageGroup, Report
 from fleetpatch.report.status import go_on_with
@@ -39,9 +39,8 @@ def headline(report: Report) -> str:
     """Return how the runs ended, in one sentence."""
     tally = report.tally
     several_runs = len(report.runs) > 1
-    parts = [f"{number(tally.applied)} of {several(tally.total, 'object')} changed"]
-    if report.latest.info.dry_run and not several_runs:
-        parts = [f"{number(tally.applied)} of {several(tally.total, 'object')} would be changed"]
+    changed = "would be changed" if report.latest.info.dry_run else "changed"
+    parts = [f"{number(tally.applied)} of {several(tally.total, 'object')} {changed}"]
     for count, what in (
         (tally.unchanged, "as wanted before"),
         (tally.skipped, "skipped"),
@@ -52,15 +51,6 @@ def headline(report: Report) -> str:
             parts.append(f"{number(count)} {what}")
     runs = f" in {len(report.runs)} runs" if several_runs else ""
     return f"{', '.join(parts)}{runs}"
-
-
-def state_of(summary: Summary) -> str:
-    """Return the state of a run in one or two words."""
-    if summary.is_cancelled:
-        return "cancelled"
-    if summary.state is RunState.PLANNED:
-        return "not started"
-    return f"{summary.state.value}, undone" if summary.undone_by else summary.state.value
 
 
 def explained(report: Report) -> dict[Outcome, list[Explained]]:

@@ -10,6 +10,7 @@ from fleetpatch.model.run import Summary
 from fleetpatch.report.document import facts, words
 from fleetpatch.report.document.contents import MessageGroup, Report, RunPart
 from fleetpatch.report.markdown import code, examples, row, text
+from fleetpatch.report.runs import state_of
 from fleetpatch.report.summary import steps
 from fleetpatch.report.wording import moment, number, several
 
@@ -22,7 +23,7 @@ _WARNINGS_SHOWN: Final = 5
 def markdown_lines(report: Report) -> Iterator[str]:
     """Yield the report."""
     latest = report.latest
-    yield f"## {text(report.title)} is {facts.state_of(latest)}: {facts.headline(report)}"
+    yield f"## {text(report.title)} is {state_of(latest)}: {facts.headline(report)}"
     yield ""
     if latest.info.description:
         yield text(latest.info.description)

@@ -20,6 +20,7 @@ from fleetpatch.model.text import clean
 from fleetpatch.report.changes import changes
 from fleetpatch.report.document import facts
 from fleetpatch.report.document.contents import Report
+from fleetpatch.report.runs import state_of
 from fleetpatch.report.summary import steps
 from fleetpatch.report.wording import duration, moment, number, several, steered, window_text
 
@@ -140,6 +141,7 @@ def _context(report: Report) -> dict[str, Any]:
             _places("Namespaces", "Namespace", report.by(lambda one: one.by_namespace)),
         ],
         "changes": lambda one: list(changes(one.target.before, one.after or {})),
+        "state_of": state_of,
         "steps": steps,
         "several": several,
         "steered": steered,
