@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from fleetpatch.campaign.settings import Settings
-from fleetpatch.cli.metrics import current_monitor
+from fleetpatch.cli import metrics
 from fleetpatch.cli.output import WarnOnce
 from fleetpatch.cli.traces import current_span
 from fleetpatch.cli.workers import pool_of
@@ -28,7 +28,7 @@ def settings_of(
         request_timeout,
         warn=WarnOnce(),
         workers=pool_of(workers, worker_timeout),
-        monitor=current_monitor(),
+        monitor=metrics.current_monitor(),
         span=current_span(),
         **more,
     )
