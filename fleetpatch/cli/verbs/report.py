@@ -38,7 +38,7 @@ def command(
     ] = False,
     state_dir: StateDirOption = None,
 ) -> None:
-    """Show what a run did.
+    """Show what a run or a plan's runs did, as a page, Markdown, JSON or CSV.
 
     For the name of a plan, and for several runs, what all of them did. The run files are only read.
     """
