@@ -142,8 +142,8 @@ def test_the_command_of_the_cron_job_carries_out_its_plan_and_the_next_pod_knows
 def test_a_pod_that_is_ended_pauses_its_run_and_the_next_pod_continues_it(site: Site) -> None:
     words = container_of(of_kind(OVERLAY, "CronJob")[0])["args"]
     plan = site.pod.mounts["/etc/fleetpatch"] / "..data" / "plan.yaml"
-    # The second patch would be sent in half a minute.
-    plan.write_text(f"{plan.read_text()}pace: {{rate: 2/m, burst: 1}}\n")
+    # The second patch would be sent in a minute.
+    plan.write_text(f"{plan.read_text()}pace: {{rate: 1/m, burst: 1}}\n")
     pod = site.pod.start(site.variables, *words)
     assert pod.stdout is not None
     assert any('"target.applied"' in line for line in pod.stdout)
