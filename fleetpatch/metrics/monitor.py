@@ -29,6 +29,8 @@ EVERY: Final = 15.0
 """Seconds between two writes."""
 _LAST: Final = prometheus.PUSH_TIMEOUT + 1.0
 """Seconds that the end of a command waits for the last write."""
+_SILENT: Final = 4 * EVERY
+"""Seconds after which a process that has not written how it ended counts as dead."""
 _AT_ONCE: Final = 1.0
 """The same, after the second signal."""
 
@@ -61,6 +63,8 @@ class Monitor:
         self._wall, self._every = wall, every
         self._now = Snapshot(word, command, started_at=wall(), at=wall())
         self._is_known = False
+        # Another process carries the plan out, and writes its file.
+        self._is_taken = False
         self._failed: set[str] = set()
         self._due, self._is_over = threading.Event(), False
         # A daemon: a disk or a gateway that hangs must not keep the process from ending.
@@ -90,7 +94,8 @@ class Monitor:
         self._begin()
 
     def reported(self, report: Report, loads: Callable[[], Mapping[str, ClusterLoad]]) -> None:
-        """Show how the run gets on."""
+        """Show how the run gets on, which only one process carries out."""
+        self._is_taken = False
         self._now = replace(self._now, summary=report.summary, live=report.live, loads=loads())
 
     def samples(self) -> Iterable[tuple[Metric, Sequence[Sample]]]:
@@ -117,6 +122,7 @@ class Monitor:
         cause = cause_code or (summary.cause_code if summary else "")
         last = Last(now, int(code), cause, success)
         self._now = replace(self._now, is_running=False, at=now, last=last)
+        self._is_taken = self._is_taken and code == Exit.LOCKED
         self._is_over = True
         self._due.set()
         self._begin()
@@ -127,12 +133,14 @@ class Monitor:
         if self._textfile is None:
             return
         try:
-            owner, last = self._textfile.read_last(plan)
-            self._textfile.require_own(plan, owner)
+            found = self._textfile.read(plan)
+            self._textfile.require_own(plan, found.plan)
         except UsageError:
             self._textfile = None
             raise
-        self._now = replace(self._now, last=last)
+        self._now = replace(self._now, last=found.last)
+        running_at = found.running_at
+        self._is_taken = running_at is not None and self._wall() - running_at < _SILENT
 
     def _last(self) -> Last:
         """Return how the command before ended; one that did not get to its plan takes the file's.
@@ -142,12 +150,12 @@ class Monitor:
         if self._is_known or self._textfile is None:
             return self._now.last
         try:
-            owner, last = self._textfile.read_last(self._now.plan)
+            found = self._textfile.read(self._now.plan)
         except UsageError:
             self._textfile = None
             return self._now.last
-        self._now = replace(self._now, plan=owner)
-        return last
+        self._now = replace(self._now, plan=found.plan)
+        return found.last
 
     def _has_finished(self) -> bool:
         summary = self._now.summary
@@ -173,7 +181,7 @@ class Monitor:
 
     def _write(self) -> None:
         plan = self._now.plan
-        if self._textfile is not None:
+        if self._textfile is not None and not self._is_taken:
             try:
                 self._textfile.write(plan, prometheus.text_of(self.samples))
             except OSError as error:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from fleetpatch import files
 from fleetpatch.errors import UsageError
 from fleetpatch.metrics import catalog, prometheus
@@ -19,6 +21,17 @@ SUFFIX: Final = ".prom"
 _MODE: Final = 0o644
 _LARGEST: Final = 16 << 20
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a file has: whose metrics they are, and how the last command ended.
+
+    `running_at` is when a command that has not ended reported last, in seconds since the epoch.
+    """
+
+    plan: str
+    last: Last = Last()
+    running_at: float | None = None
 
 
 class Textfile:
@@ -55,23 +68,23 @@ class Textfile:
             return self._place
         return self._place / f"fleetpatch_{_NOT_IN_NAMES.sub('_', plan)}{SUFFIX}"
 
-    def read_last(self, plan: str) -> tuple[str, Last]:
-        """Return which plan's metrics the file has, and how its last command ended.
+    def read(self, plan: str) -> Found:
+        """Return what the file of a plan has. Raises UsageError if these are not metrics of ours.
 
-        Without metrics it is `plan`. Raises UsageError if the file has other metrics than ours.
+        Without metrics it counts as the plan's.
         """
         path = self.path_of(plan)
         try:
             found = list(prometheus.parse(files.read_own(path, _LARGEST).decode()))
         except FileNotFoundError:
-            return plan, Last()
+            return Found(plan)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or "is not in the text format of Prometheus"
             raise self._refusal(path, f"{reason}") from error
         if any(not sample.name.startswith(PREFIX) for sample in found):
             raise self._refusal(path, "has metrics of another program, which would be lost")
         owners = {sample.labels.get("plan", "") for sample in found}
-        return min(owners, default=plan), _last_of({sample.name: sample for sample in found})
+        return _found(min(owners, default=plan), {sample.name: sample for sample in found})
 
     def require_own(self, plan: str, owner: str) -> None:
         """Raise UsageError if the file has the metrics of another plan."""
@@ -90,15 +103,16 @@ class Textfile:
         return UsageError(f"--metrics-file {path}: {why}, remove it; nothing was sent")
 
 
-def _last_of(samples: Mapping[str, Sample]) -> Last:
+def _found(owner: str, samples: Mapping[str, Sample]) -> Found:
     def value(metric: catalog.Metric) -> float | None:
         sample = samples.get(metric.name)
         return None if sample is None else sample.value
 
     code, cause = value(catalog.LAST_EXIT_CODE), samples.get(catalog.LAST_CAUSE.name)
-    return Last(
+    last = Last(
         value(catalog.LAST_END),
         None if code is None else int(code),
         cause.labels.get("cause_code", "") if cause else "",
         value(catalog.LAST_SUCCESS),
     )
+    return Found(owner, last, value(catalog.LAST_REPORT) if value(catalog.RUNNING) else None)

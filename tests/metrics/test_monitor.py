@@ -5,6 +5,7 @@ exit at once, what is kept of the command before. Left out: options (tests/cli).
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,6 +130,40 @@ def test_a_file_of_another_plan_is_left_as_it_is_even_at_the_end(tmp_path: Path)
     shown.close(Exit.USAGE, "usage")
 
     assert file.read_text() == 'fleetpatch_running{plan="weekly"} 0\n'
+
+
+def test_a_command_that_finds_the_plan_locked_leaves_the_file_to_the_process_that_has_it(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "m.prom"
+    with monitoring(file) as first:
+        first.planned(a_plan())
+        eventually(file.exists, "the first command has written")
+        written = file.read_bytes()
+        second = Monitor("apply", "word", Places(Textfile(file)))
+        second.planned(a_plan())
+        second.close(Exit.LOCKED, "locked")
+        assert file.read_bytes() == written
+
+        third = Monitor("apply", "word", Places(Textfile(file)))
+        third.planned(a_plan())
+        third.close(Exit.USAGE, "usage")
+        assert values(file)["last_exit_code"] == 2
+
+
+def test_a_locked_plan_is_shown_where_no_process_writes_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "m.prom"
+    died_at = time.time() - 3600
+    file.write_text(
+        'fleetpatch_running{plan="nightly",command="apply"} 1\n'
+        f'fleetpatch_last_report_timestamp_seconds{{plan="nightly"}} {died_at}\n'
+    )
+    shown = Monitor("apply", "word", Places(Textfile(file)))
+    shown.planned(a_plan())
+    shown.close(Exit.LOCKED, "locked")
+
+    assert values(file)["last_exit_code"] == 6
+    assert 'cause_code="locked"' in file.read_text()
 
 
 def test_an_empty_file_is_taken(tmp_path: Path) -> None:
