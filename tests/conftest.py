@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import needs
 from tests.control_plane import BinariesNotFoundError, ControlPlane, find_binaries
 from tests.control_plane.directory import memory
 from tests.server_versions import Expected
@@ -57,9 +58,7 @@ def control_plane_binaries() -> Path:
     try:
         return find_binaries()
     except BinariesNotFoundError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        needs.missing(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 The entry points are made as an installation makes them. Skipped without kubectl.
 """
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import TypeAlias
 
 import pytest
 
+from tests import needs
 from tests.cli.conftest import paint
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool
@@ -27,9 +27,7 @@ ENTRY_POINTS = {
 @pytest.fixture
 def shell(tool: Tool) -> Shell:
     """Run a command of a shell that has the plugin; it must succeed; return the lines of stdout."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("no kubectl on PATH; install it to run this test")
+    kubectl = needs.program("kubectl")
     folder = tool.folder / "bin"
     folder.mkdir()
     for name, module in ENTRY_POINTS.items():

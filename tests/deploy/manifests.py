@@ -1,13 +1,13 @@
 """The manifests of deploy/, as `kubectl kustomize` renders them."""
 
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import pytest
 from ruamel.yaml import YAML
+
+from tests import needs
 
 FOLDER = Path(__file__).parents[2] / "deploy"
 OVERLAYS = {path.parent.name: path.parent for path in FOLDER.glob("overlays/*/kustomization.yaml")}
@@ -18,11 +18,8 @@ Manifest: TypeAlias = dict[str, Any]
 
 @cache
 def rendered(overlay: str) -> list[Manifest]:
-    """Render an overlay. Skips the test where there is no kubectl."""
-    kubectl = shutil.which("kubectl")
-    if kubectl is None:
-        pytest.skip("no kubectl on PATH, which renders the overlays; install it to run this test")
-    words = [kubectl, "kustomize", str(OVERLAYS[overlay])]
+    """Render an overlay."""
+    words = [needs.program("kubectl"), "kustomize", str(OVERLAYS[overlay])]
     text = subprocess.run(words, check=True, capture_output=True, text=True).stdout
     return list(YAML(typ="safe").load_all(text))
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests import needs
 from tests.cli.calling import Ended
 from tests.e2e.tool import end
 
@@ -100,7 +99,4 @@ def require_root() -> None:
     works = not missing and os.geteuid() == 0
     if works and subprocess.run(["unshare", "--mount", "true"], check=False).returncode == 0:
         return
-    why = "only root can make the mounts of a pod, with unshare, setpriv and chroot"
-    if os.environ.get("CI"):
-        pytest.fail(why, pytrace=False)
-    pytest.skip(why)
+    needs.missing("only root can make the mounts of a pod, with unshare, setpriv and chroot")

@@ -8,7 +8,6 @@ Left out: the pod's command (test_pod.py), deploy/dask (tests/workers/test_manif
 
 import json
 import re
-import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -18,6 +17,7 @@ from ruamel.yaml import YAML
 
 from fleetpatch.engine.shutdown import DRAIN
 from fleetpatch.errors import Exit
+from tests import needs
 from tests.control_plane import ControlPlane
 from tests.deploy.manifests import (
     FOLDER,
@@ -219,8 +219,7 @@ UNITS = FOLDER / "systemd"
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
     """The units for one plan, with a command that exists here."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze was not found")
+    needs.program("systemd-analyze")
     for name in ("service", "timer"):
         text = (UNITS / f"fleetpatch@.{name}").read_text()
         text = text.replace("/usr/local/bin/fleetpatch", "/bin/true")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests import needs
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def mounted(folder: Path, size: str) -> Iterator[Path]:
     options = f"size={size},mode=700"
     words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(words, check=False, capture_output=True).returncode:
-        pytest.skip("only root, with the right to mount, can make a disk that is soon full")
+        needs.missing("only root, with the right to mount, can make a disk that is soon full")
     try:
         yield folder
     finally:

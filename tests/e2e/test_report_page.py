@@ -6,7 +6,6 @@ scripts; on paper; a hostile cluster, whose scripts do not run. Left out: what t
 (tests/report/test_page.py).
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser
 
 from fleetpatch.campaign.report import report_of
 from fleetpatch.report.document.page import page
+from tests import needs
 from tests.e2e.browsers import NoBrowserError, chromium, find_browser, opened
 from tests.report_runs import BEGAN, hostile_run, made_run
 
@@ -46,9 +46,7 @@ def browser() -> Iterator[Browser]:
     try:
         path = find_browser()
     except NoBrowserError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        needs.missing(str(error))
     with chromium(path) as started:
         yield started
 

@@ -4,7 +4,6 @@ Covered: a file, a push and a port; queries return the figures of the run file; 
 ends; every query of the dashboard; every alert. Left out: options (tests/cli).
 """
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import needs
 from tests.cli.conftest import marking
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually
@@ -34,9 +34,7 @@ def programs() -> Path:
     try:
         return find_programs()
     except NotFoundError as error:
-        if os.environ.get("CI"):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        needs.missing(str(error))
 
 
 @pytest.fixture(scope="module")

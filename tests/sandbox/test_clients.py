@@ -6,7 +6,6 @@ out: `kubectl apply`, watches, and typed (protobuf) creation, which the sandbox 
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from lightkube.generic_resource import create_namespaced_resource
 from lightkube.resources.batch_v1 import Job
 from lightkube.types import PatchType
 
+from tests import needs
 from tests.control_plane import JobKind
 from tests.sandbox.objects import BATCH, NAMESPACE, TENSORFLOW, create, metadata
 from tests.sandbox.serving import SandboxThread
@@ -30,9 +30,7 @@ TFJob = create_namespaced_resource("kubeflow.org", "v1", "TFJob", "tfjobs")
 @pytest.fixture
 def kubectl(running: SandboxThread, tmp_path: Path) -> Kubectl:
     """Run kubectl against the sandbox and return its stdout; it must succeed."""
-    program = shutil.which("kubectl")
-    if program is None:
-        pytest.skip("no kubectl on PATH; install it to run this test")
+    program = needs.program("kubectl")
     kubeconfig = running.sandbox.ready.kubeconfig
     environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
 
