@@ -11,12 +11,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetpatch.campaign.report import report_of
 from fleetpatch.errors import UsageError
-from fleetpatch.journal import queries
+from fleetpatch.journal import queries, sessions
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.verification import VerificationTable
+from fleetpatch.model.cause import Cause, CauseCode
+from fleetpatch.model.run import RunState, Usage
 from fleetpatch.model.verification import Verified, VerifyResult
 from fleetpatch.report.document import page as page_module
 from fleetpatch.report.document.page import page
@@ -118,6 +121,32 @@ def test_the_page_of_many_places_and_messages_is_small(tmp_path: Path) -> None:
     )
 
     assert "and 3,000 more" in text
+    assert len(text.encode()) < LARGEST
+
+
+def test_the_page_is_small_whatever_a_run_has(tmp_path: Path) -> None:
+    words = ["<<alpha", "&&beta", "''gamma", ">>delta", "<&epsilon", "'zeta", "<eta", "&theta"]
+    path = made_run(
+        tmp_path / "x.run",
+        6000,
+        namespaces=1500,
+        message=lambda number: " ".join(words[int(digit)] for digit in f"{number:o}") + "<" * 1000,
+        value="<&'" * 50,
+        name="a-very-long-name-of-a-job" * 8,
+    )
+    with RunFile.open(path, write=True) as run:
+        for number in range(100):
+            begun = sessions.begin(run, BEGAN + number, "<" * 3000)
+            cause = Cause(CauseCode.CHECK_FAILED, "<" * 3000)
+            sessions.end(run, begun, BEGAN + number, RunState.FINISHED, cause, partly=False)
+        run.count(Usage(), {f"{'abcdefghij'[n % 10]}{'<' * 3000}": 1 for n in range(60)})
+
+    part = report_of([path], "x", BEGAN)
+    text = page(replace(part, runs=list(part.runs) * 30))
+
+    assert "earlier session" in text
+    assert "more message" in text
+    assert "Of 30 runs the newest 20 are listed" in text
     assert len(text.encode()) < LARGEST
 
 

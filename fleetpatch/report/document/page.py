@@ -33,8 +33,13 @@ ROWS_SHOWN: Final = 1000
 OUTCOMES: Final = ("applied", "unchanged", "skipped", "failed", "pending")
 """The outcomes in the order in which they are shown; `pending` includes those in doubt."""
 
-_LONGEST: Final = 2000
-"""Characters of a value that are shown."""
+MOST: Final = {"groups": 100, "fields": 30, "sessions": 50, "waves": 100, "runs": 20}
+"""How much of each list the page shows, so that it stays small whatever a run has."""
+
+_BRIEF: Final = 200
+_USUAL: Final = 500
+_LONG: Final = 2000
+"""Characters of a text that are shown: one of many, any other, and a description or a command."""
 _HERE: Final = Path(__file__).parent
 _NEEDED: Final = ("jinja2", "pygal")
 _THINNEST: Final = 0.4
@@ -94,6 +99,8 @@ def page(report: Report) -> str:
         "number": number,
         "moment": moment,
         "duration": duration,
+        "brief": lambda text: clean(text, _BRIEF),
+        "long": lambda text: Markup.escape(clean(text, _LONG)),
         # Only for what this package has made: the charts, the style sheet and the script.
         "markup": Markup,
     }
@@ -120,7 +127,7 @@ def _hash(text: str) -> str:
 
 
 def _shown(value: object) -> str:
-    return clean(str(value), _LONGEST)
+    return clean(str(value), _USUAL)
 
 
 def _context(report: Report) -> dict[str, Any]:
@@ -132,6 +139,8 @@ def _context(report: Report) -> dict[str, Any]:
         "facts": facts,
         "outcomes": OUTCOMES,
         # A column of zeros says nothing, and a phone has no room for it.
+        "most": MOST,
+        "runs": min(len(report.runs), MOST["runs"]),
         "columns": [one for one, count in counts_of(report.tally).items() if count],
         "counts_of": counts_of,
         "bars_of": _bars,
