@@ -78,6 +78,14 @@ class Database:
             for row in cursor:  # noqa: UP028
                 yield row
 
+    def batches(self, query: str, size: int) -> Iterator[list[Row]]:
+        """Yield the rows of a query in lists of up to `size`, to be read to their end."""
+        with as_run_file_error(self.path, self.next_step):
+            cursor = self.connection.execute(query)
+            self._cursors.add(cursor)
+            while rows := cursor.fetchmany(size):
+                yield rows
+
     @contextmanager
     def decoding(self) -> Iterator[None]:
         """Convert what decoding in the block raises to RunFileError."""

@@ -22,12 +22,14 @@ from fleetpatch.model.target import Target
 from fleetpatch.model.verification import VerifyResult
 
 _JOINED: Final = "FROM targets t LEFT JOIN outcomes o ON o.target = t.id"
+# Whether a target is claimed matters only while it is open.
+_CLAIMED_OPEN: Final = f"CASE WHEN o.target IS NULL THEN {CLAIMED} ELSE 0 END"
 _CELLS: Final = f"""
-SELECT t.cluster, t.resource, t.namespace, o.reason, {CLAIMED}, count(*) {_JOINED}
+SELECT t.cluster, t.resource, t.namespace, o.reason, {_CLAIMED_OPEN}, count(*) {_JOINED}
 GROUP BY 1, 2, 3, 4, 5
 """
 _DEPENDENT_CELLS: Final = f"""
-SELECT t.cluster, t.resource, t.namespace, o.reason, {CLAIMED}, count(*) {_JOINED}
+SELECT t.cluster, t.resource, t.namespace, o.reason, {_CLAIMED_OPEN}, count(*) {_JOINED}
 JOIN dependents d ON d.target = t.id GROUP BY 1, 2, 3, 4, 5
 """
 _LISTED: Final = f"""

@@ -7,7 +7,6 @@ have no checksum.
 """
 
 import hashlib
-from itertools import islice
 from typing import Final
 
 from fleetpatch.journal.database import Database
@@ -39,9 +38,8 @@ def compute(database: Database) -> str:
     """Compute the checksum over what the file holds now, as hexadecimal digits."""
     checksum = hashlib.sha256()
     for query in _FIXED:
-        rows = database.rows(query)
         # Many at a time: a call for each row would take as long as reading it.
-        while some := list(islice(rows, _ROWS)):
+        for some in database.batches(query, _ROWS):
             # repr keeps types apart: the text '1' and the number 1 must differ.
             checksum.update("".join(map(repr, some)).encode("utf-8", "surrogatepass"))
     return checksum.hexdigest()

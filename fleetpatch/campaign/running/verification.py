@@ -84,8 +84,10 @@ class SessionVerification:
 
     async def after_run(self, home: Sequence[ReadCluster]) -> None:
         """Verify the whole run, unless targets of it are open; sets `cause` and `left`."""
+        if self._section is None:
+            return
         tally = queries.summary(self._journal).tally
-        if self._section is None or tally.open or not tally.applied:
+        if tally.open or not tally.applied:
             return
         try:
             found = await self._verify(self._section, self._journal.ids, 0, home)
