@@ -18,6 +18,7 @@ _TRACED: Final = frozenset({"plan", "apply", "resume", "undo", "label", "annotat
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _PROTOCOL: Final = "http/protobuf"
+_LIBRARY: Final = "opentelemetry.exporter.otlp.proto.http"
 _current: ContextVar["Span | None"] = ContextVar("span", default=None)
 
 
@@ -37,7 +38,7 @@ def tracing(command: str | None) -> Iterator[None]:
     if command not in _TRACED or not _is_asked_for(os.environ):
         yield
         return
-    if find_spec("opentelemetry.exporter.otlp.proto.http") is None:
+    if not _is_installed():
         raise UsageError(
             "the OTEL_ variables ask for traces, which need OpenTelemetry; install it with"
             " `pip install 'fleetpatch[otel]'`, or set OTEL_TRACES_EXPORTER=none"
@@ -57,6 +58,13 @@ def tracing(command: str | None) -> Iterator[None]:
         _current.reset(token)
         if traces.problem:
             sys.stderr.write(f"warning: {traces.problem}\n")
+
+
+def _is_installed() -> bool:
+    try:
+        return find_spec(_LIBRARY) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        return False
 
 
 def _is_asked_for(variables: Mapping[str, str]) -> bool:

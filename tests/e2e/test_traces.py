@@ -6,6 +6,7 @@ OpenTelemetry does by itself (batches, samplers, limits).
 """
 
 import json
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from fleetpatch.cli import traces
 from tests.cli.conftest import marking
 from tests.e2e.gateways import Forward, Gateway, gateway
 from tests.e2e.receivers import Receiver, attributes, receiving
@@ -256,10 +256,13 @@ def test_what_is_not_supported_is_refused(
     assert server.sent() == sent
 
 
+@pytest.mark.parametrize("missing", ["opentelemetry", "opentelemetry.exporter.otlp.proto.http"])
 def test_without_the_library_the_command_that_installs_it_is_named(
-    tool: Tool, monkeypatch: pytest.MonkeyPatch
+    tool: Tool, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    monkeypatch.setattr(traces, "find_spec", lambda _name: None)
+    for name in [missing, *sys.modules]:
+        if f"{name}.".startswith(f"{missing}."):
+            monkeypatch.setitem(sys.modules, name, None)
 
     ended = tool.run("plan", tool.write("p.yaml", marking("library")))
 
