@@ -60,12 +60,17 @@ class Contender:
         measured = measure(words, environment)
         if targets == FEW * CLUSTERS:
             self._start = measured.cpu
+            print(f"{self.name}: the start takes {measured.cpu:.2f} s of CPU", flush=True)
             return
         log = Path(planned["runFile"]).with_suffix(".jsonl").read_text().splitlines()
         lines = [json.loads(line) for line in log if '"target.applied"' in line]
         first, last = (datetime.fromisoformat(lines[at]["timestamp"]) for at in (0, -1))
         self.rates.append(targets / (last - first).total_seconds())
         self.costs.append((measured.cpu - self._start) * 1e6 / targets)
+        print(
+            f"{self.name}: {self.rates[-1]:.0f} targets/s, {self.costs[-1]:.1f} us CPU a target",
+            flush=True,
+        )
 
 
 @contextmanager

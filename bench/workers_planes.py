@@ -24,6 +24,8 @@ def main() -> None:
         print(f"round {number + 1}: {len(violations)} violations", flush=True)
         found += violations
     print(*found[:20], sep="\n")
+    print(f"{'kind of fault':<24} {'faults':>10} {'runs':>10} {'violations':>10}")
+    print(f"{'kill a worker':<24} {options.rounds:>10} {options.rounds:>10} {len(found):>10}")
     sys.exit(bool(found))
 
 

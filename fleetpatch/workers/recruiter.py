@@ -13,7 +13,10 @@ from fleetpatch.workers.dask import DaskCluster
 from fleetpatch.workers.start import start_agent, versions
 
 _LOOK: Final = 1.0
-"""Seconds between two looks for new workers."""
+"""Seconds between two looks for workers while there are none."""
+
+_LOOK_AGAIN: Final = 2.0
+"""Seconds between two looks for new workers; a look costs as much as hundreds of targets."""
 
 
 class Recruiter:
@@ -74,7 +77,7 @@ class Recruiter:
     async def watch(self) -> None:
         """Start workers that come later; one that cannot take part is logged."""
         while True:
-            await anyio.sleep(_LOOK)
+            await anyio.sleep(_LOOK_AGAIN)
             self._note_joined()
             try:
                 found = await self._cluster.workers()
