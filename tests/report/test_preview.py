@@ -147,98 +147,101 @@ def test_values_with_escape_codes_and_long_ones_do_no_harm() -> None:
     assert len(change) < 120
 
 
-def test_the_json_has_the_same_content() -> None:
-    assert as_json(PREVIEW) == {
-        "run": INFO.run,
-        "runDigest": "sha256:9c8b7a",
-        "runFile": RUN_FILE,
-        "plan": {"name": "relabel-ml-teams", "digest": "sha256:0f1e2d"},
-        "description": "",
-        "reason": "",
-        "annotations": {},
-        "missingClusters": {},
-        "targets": 1256,
-        "outcomes": {"pending": 1234, "unchanged": 20, "skipped": 2},
-        "dependents": {"pending": 0, "unchanged": 0, "skipped": 0},
-        "counts": [
-            {
-                "cluster": "prod-a",
-                "kind": "jobs.batch",
-                "namespace": "team-a",
-                "pending": 1200,
-                "unchanged": 20,
-                "skipped": 0,
-            },
-            {
-                "cluster": "prod-a",
-                "kind": "jobs.batch",
-                "namespace": "team-b",
-                "pending": 3,
-                "unchanged": 0,
-                "skipped": 0,
-            },
-            {
-                "cluster": "prod-b",
-                "kind": "tfjobs.kubeflow.org",
-                "namespace": "team-a",
-                "pending": 31,
-                "unchanged": 0,
-                "skipped": 2,
-            },
-        ],
-        "createdAt": "2024-03-01T02:00:00Z",
-        "createdBy": "olga@bastion",
-        "dryRun": False,
-        "undoOf": None,
-        "undoneBy": None,
-        "byCluster": {
-            "prod-a": {**NONE, "unchanged": 20, "skipped": 2, "pending": 1234},
-            "prod-b": NONE,
+AS_JSON = {
+    "run": INFO.run,
+    "runDigest": "sha256:9c8b7a",
+    "runFile": RUN_FILE,
+    "plan": {"name": "relabel-ml-teams", "digest": "sha256:0f1e2d"},
+    "description": "",
+    "reason": "",
+    "annotations": {},
+    "missingClusters": {},
+    "targets": 1256,
+    "outcomes": {"pending": 1234, "unchanged": 20, "skipped": 2},
+    "dependents": {"pending": 0, "unchanged": 0, "skipped": 0},
+    "counts": [
+        {
+            "cluster": "prod-a",
+            "kind": "jobs.batch",
+            "namespace": "team-a",
+            "pending": 1200,
+            "unchanged": 20,
+            "skipped": 0,
         },
-        "byKind": {},
-        "byNamespace": {},
-        "empty": [],
-        "clusters": [
-            {
-                "name": "prod-a",
-                "server": "https://10.0.0.1:6443",
-                "pending": 1234,
-                "unchanged": 20,
-                "skipped": 2,
+        {
+            "cluster": "prod-a",
+            "kind": "jobs.batch",
+            "namespace": "team-b",
+            "pending": 3,
+            "unchanged": 0,
+            "skipped": 0,
+        },
+        {
+            "cluster": "prod-b",
+            "kind": "tfjobs.kubeflow.org",
+            "namespace": "team-a",
+            "pending": 31,
+            "unchanged": 0,
+            "skipped": 2,
+        },
+    ],
+    "createdAt": "2024-03-01T02:00:00Z",
+    "createdBy": "olga@bastion",
+    "dryRun": False,
+    "undoOf": None,
+    "undoneBy": None,
+    "byCluster": {
+        "prod-a": {**NONE, "unchanged": 20, "skipped": 2, "pending": 1234},
+        "prod-b": NONE,
+    },
+    "byKind": {},
+    "byNamespace": {},
+    "empty": [],
+    "clusters": [
+        {
+            "name": "prod-a",
+            "server": "https://10.0.0.1:6443",
+            "pending": 1234,
+            "unchanged": 20,
+            "skipped": 2,
+        },
+        {
+            "name": "prod-b",
+            "server": "https://10.0.0.2:6443",
+            "pending": 0,
+            "unchanged": 0,
+            "skipped": 0,
+        },
+    ],
+    "waves": [],
+    "window": None,
+    "samples": [
+        {
+            "cluster": "prod-a",
+            "kind": "jobs.batch",
+            "namespace": "team-a",
+            "name": "etl-0001",
+            "before": {
+                'metadata.annotations."example.com/campaign"': None,
+                "metadata.labels.cost-centre": None,
+                "metadata.labels.team": "ml",
             },
-            {
-                "name": "prod-b",
-                "server": "https://10.0.0.2:6443",
-                "pending": 0,
-                "unchanged": 0,
-                "skipped": 0,
+            "after": {
+                'metadata.annotations."example.com/campaign"': "q4",
+                "metadata.labels.cost-centre": "4711",
+                "metadata.labels.team": None,
             },
-        ],
-        "waves": [],
-        "window": None,
-        "samples": [
-            {
-                "cluster": "prod-a",
-                "kind": "jobs.batch",
-                "namespace": "team-a",
-                "name": "etl-0001",
-                "before": {
-                    'metadata.annotations."example.com/campaign"': None,
-                    "metadata.labels.cost-centre": None,
-                    "metadata.labels.team": "ml",
-                },
-                "after": {
-                    'metadata.annotations."example.com/campaign"': "q4",
-                    "metadata.labels.cost-centre": "4711",
-                    "metadata.labels.team": None,
-                },
-            }
-        ],
-        "inconsistent": [],
-        "undecided": [],
-        "missingKeys": [],
-        "warnings": [],
-    }
+        }
+    ],
+    "inconsistent": [],
+    "undecided": [],
+    "missingKeys": [],
+    "warnings": [],
+}
+
+
+def test_the_json_has_the_same_content() -> None:
+    assert as_json(PREVIEW) == AS_JSON
 
 
 def test_the_question_names_every_cluster_its_server_and_the_counts() -> None:

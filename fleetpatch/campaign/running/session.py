@@ -111,19 +111,7 @@ class Session:
         self._steering = Steering(
             journal, self._writer, self._log, stop, self._counts, self._set_pace
         )
-        info = journal.info
-        is_verified = not (read_only or info.dry_run or info.undo_of)
-        self._verification = SessionVerification(
-            self._plan.verify if is_verified else None,
-            journal,
-            self._writer,
-            self._settings,
-            self._log,
-            self._shutdown,
-            stop,
-            self._counts,
-            accepts=summary.cause_code == CauseCode.MAX_REVERTED and not summary.tally.open,
-        )
+        self._verification = self._verification_after(summary)
 
     async def run(self) -> Summary:
         """Patch the open targets, and record how the session ended. Raises as `apply`."""
@@ -131,6 +119,22 @@ class Session:
             return await self._carry_out()
         async with self._steering.following(self._options):
             return await self._carry_out()
+
+    def _verification_after(self, summary: Summary) -> SessionVerification:
+        """Return the verification of the plan, if what this session does is verified."""
+        info = self._journal.info
+        is_verified = not (self._read_only or info.dry_run or info.undo_of)
+        return SessionVerification(
+            self._plan.verify if is_verified else None,
+            self._journal,
+            self._writer,
+            self._settings,
+            self._log,
+            self._shutdown,
+            self._stop,
+            self._counts,
+            accepts=summary.cause_code == CauseCode.MAX_REVERTED and not summary.tally.open,
+        )
 
     async def _carry_out(self) -> Summary:
         if self._limits.halted and not self._read_only:
