@@ -168,7 +168,8 @@ texts = st.sampled_from(
     st.lists(
         st.builds(
             TargetLine,
-            *[texts] * 6,
+            *[texts] * 5,
+            st.sampled_from([one.value for one in Reason]),
             st.none() | st.just(200),
             st.integers(0, 9),
             st.sampled_from((1.5, 0.0, 1.23456, float("nan"))),
