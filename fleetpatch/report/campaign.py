@@ -4,10 +4,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from fleetpatch.model.fields import Json
 from fleetpatch.model.live import Status
-from fleetpatch.model.run import Tally, outcomes_as_json
+from fleetpatch.model.run import Summary, Tally, outcomes_as_json
 from fleetpatch.model.text import clean
 from fleetpatch.report.runs import run_lines
 from fleetpatch.report.status import status_as_json, status_lines
+from fleetpatch.report.verification import verification_line
 from fleetpatch.report.wording import command
 
 
@@ -29,9 +30,22 @@ def campaign_lines(
         yield f"Plan {clean(name)} has {len(runs)} runs:"
         yield from run_lines(summaries, width, _total(runs))
         yield ""
+        yield from _verifications(summaries[1:])
     for undo, words in undos.items():
         yield f"Undo under way: {clean(undo)}  ({command('status', *words)} shows its state)"
     yield from status_lines(runs[0], now, log_file=log_file)
+
+
+def _verifications(summaries: Iterable[Summary]) -> Iterator[str]:
+    """Yield what the latest verification of each run found, except of undone runs."""
+    found = [
+        f"Run {clean(one.info.run)}: {verification_line(one.verification)}"
+        for one in summaries
+        if one.verification is not None and not one.undone_by
+    ]
+    if found:
+        yield from found
+        yield ""
 
 
 def campaign_as_json(name: str, runs: Sequence[Status], undos: Iterable[str]) -> dict[str, Json]:

@@ -172,6 +172,9 @@ def steps(summary: Summary) -> Iterator[Step]:
     if summary.tally.failed:
         yield _failures(summary)
         yield Step(command("resume", *words, "--failed"), "tries the failed targets again")
+    if summary.verification is not None and summary.verification.reverted and not summary.undone_by:
+        targets = command("targets", *words, "--verified", "reverted")
+        yield Step(targets, "lists what was put back since; `apply` of the plan changes it again")
     if step := _continuing(summary):
         yield step
     has_changed = summary.may_have_changed and not info.dry_run and not summary.undone_by

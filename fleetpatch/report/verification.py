@@ -84,6 +84,8 @@ def verified_lines(summary: Summary, objects: Sequence[VerifiedTarget]) -> Itera
         # What can be listed: results are options of `targets`.
         words = [word for result in counts if _is_listed(counts, result) for word in _word(result)]
         yield f"Next:     {command('targets', *summary.words, *words)}  (lists them)"
+    if counts[VerifyResult.REVERTED]:
+        yield "Then:     stop what puts the values back, and apply the plan again"
 
 
 def as_json(summary: Summary, objects: Iterable[VerifiedTarget]) -> dict[str, Json]:

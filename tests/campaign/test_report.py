@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fleetpatch.campaign import report as report_module
 from fleetpatch.campaign.report import MAX_GROUPS, OTHERS, SAMPLES, report_of
@@ -156,6 +157,32 @@ def test_several_runs_are_one_report_the_oldest_first(tmp_path: Path, path: Path
     assert sum(report.groups[0].runs.values()) == report.tally.failed
     assert len(facts.commands_of(report, report.groups[0])) == 2
     assert "in 2 runs" in facts.headline(report)
+
+
+def test_the_headline_of_several_runs_adds_up_no_number_of_objects(
+    tmp_path: Path, path: Path
+) -> None:
+    info = renamed(an_info(a_plan()), "relabel-20260401T0200Z-00000b", "2026-04-01T02:00:00Z")
+    later = made_run(tmp_path / "later.run", 100, info=info)
+
+    assert f" of {TARGETS:,} objects changed" in facts.headline(report_of([path], "x", BEGAN))
+    headline = facts.headline(report_of([later, path], "relabel", BEGAN))
+    assert " of " not in headline.partition("(")[0]
+    assert headline.endswith("in 2 runs (an object counts in each of its runs)")
+
+
+def test_the_newest_run_that_changed_something_and_was_not_undone_can_be_verified(
+    tmp_path: Path, path: Path
+) -> None:
+    info = renamed(an_info(a_plan()), "relabel-20260401T0200Z-00000b", "2026-04-01T02:00:00Z")
+    empty = made_run(tmp_path / "later.run", 0, info=info)
+
+    assert str(path) in facts.verify_command(report_of([path, empty], "relabel", BEGAN))
+    assert facts.verify_command(report_of([empty], "relabel", BEGAN)) == ""
+    undone = report_of([path], "relabel", BEGAN)
+    summary = replace(undone.latest, undone_by="undo-relabel")
+    undone = replace(undone, runs=[replace(undone.runs[0], summary=summary)])
+    assert facts.verify_command(undone) == ""
 
 
 def test_a_run_that_was_not_started_has_a_report_too(tmp_path: Path) -> None:

@@ -161,6 +161,24 @@ def test_without_scripts_all_rows_are_there(browser: Browser, friendly: Path) ->
         assert shown.page.locator("input:visible").count() == 0
 
 
+def test_on_a_phone_values_before_and_after_have_the_whole_width(
+    browser: Browser, friendly: Path
+) -> None:
+    with opened(browser, friendly, width=390) as shown:
+        row, cell = (
+            shown.page.locator(f"#changed .sample:first-child {part}").first.bounding_box()
+            for part in (".diff", ".diff td.old")
+        )
+        label = shown.page.get_by_text("When", exact=True).first.bounding_box()
+
+    assert row is not None
+    assert cell is not None
+    assert label is not None
+    assert row["width"] > 250
+    assert cell["width"] > 100
+    assert label["width"] > 30
+
+
 def test_paper_has_all_rows_and_no_controls(browser: Browser, friendly: Path) -> None:
     with opened(browser, friendly, dark=True) as shown:
         shown.page.emulate_media(media="print")

@@ -113,6 +113,7 @@ def test_the_result_is_kept_and_shown_by_status_targets_and_log(tool: Tool, jobs
     as_json = tool.run("status", run, "-o", "json").json["verification"]
 
     assert "--verified reverted --verified changed  (lists them)" in shown
+    assert "stop what puts the values back, and apply the plan again" in shown
     assert "Verified: 4 of 6 objects hold, 1 reverted by flux since 20" in status
     assert as_json["results"] == verified(tool, run, 3)["verification"]["results"]
     assert [one["name"] for one in tool.targets(run, "--verified", "reverted")] == [first]
@@ -255,6 +256,9 @@ def test_of_a_campaign_each_object_counts_for_its_latest_run(tool: Tool, jobs: J
     found = [json.loads(line) for line in ended.out.splitlines()]
     assert [one["run"] for one in found] == [second, first]
     assert [results(one) for one in found] == [{"holds": 1}, {"holds": 4, "reverted": 1}]
+    status = tool.run("status", "paint").out
+    assert "Verified: 1 of 1 object hold" in status.partition(f"Run {second} is")[2]
+    assert f"Run {first}: Verified: 4 of 5 objects hold, 1 reverted" in status
 
 
 @pytest.mark.control_plane

@@ -207,6 +207,8 @@ def test_a_verification_is_shown_with_who_owns_the_fields_now(tmp_path: Path) ->
     assert "reverted" in text
     assert "flux" in text
     assert "team is put back" in text
+    assert "60 reverted since." in text
+    assert "--verified reverted" in text
 
 
 def test_without_the_extra_the_message_says_how_to_install_it(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
-from fleetpatch.model.run import Summary
+from fleetpatch.model.run import Tally
 from fleetpatch.model.timeline import Timeline
 from fleetpatch.report.document.contents import MOST_ATTEMPTS, MessageGroup, Report
 from fleetpatch.report.status import go_on_with
@@ -40,17 +40,31 @@ def headline(report: Report) -> str:
     tally = report.tally
     several_runs = len(report.runs) > 1
     changed = "would be changed" if report.latest.info.dry_run else "changed"
-    parts = [f"{number(tally.applied)} of {several(tally.total, 'object')} {changed}"]
+    # The total of several runs is no number of objects: most have been in each of them.
+    applied = several(tally.applied, "object") if several_runs else _share_applied(tally)
+    parts = [f"{applied} {changed}"]
     for count, what in (
         (tally.unchanged, "as wanted before"),
         (tally.skipped, "skipped"),
         (tally.failed, "failed"),
         (tally.open, "pending"),
+        (_reverted(report), "reverted since"),
     ):
         if count:
             parts.append(f"{number(count)} {what}")
-    runs = f" in {len(report.runs)} runs" if several_runs else ""
-    return f"{', '.join(parts)}{runs}"
+    if several_runs:
+        parts.append(f"in {len(report.runs)} runs (an object counts in each of its runs)")
+    return ", ".join(parts)
+
+
+def _share_applied(tally: Tally) -> str:
+    return f"{number(tally.applied)} of {several(tally.total, 'object')}"
+
+
+def _reverted(report: Report) -> int:
+    """Return how many objects the latest verification of each run found to be reverted."""
+    verified = (one.verification for one in report.summaries if not one.undone_by)
+    return sum(one.reverted for one in verified if one is not None)
 
 
 def explained(report: Report) -> dict[Outcome, list[Explained]]:
@@ -71,9 +85,12 @@ def commands_of(report: Report, group: MessageGroup) -> list[str]:
     return [go_on_with(named[run], group.reason) for run in group.runs if run in named]
 
 
-def verify_command(summary: Summary) -> str:
-    """Return the command that reads the objects of a run again."""
-    return command("verify", *summary.words)
+def verify_command(report: Report) -> str:
+    """Return the command that verifies the newest run with changes; empty if there is none."""
+    for one in reversed(report.summaries):
+        if one.tally.applied and not (one.undone_by or one.info.dry_run):
+            return command("verify", *one.words)
+    return ""
 
 
 def status_command(words: Sequence[str]) -> str:
@@ -116,7 +133,7 @@ def efforts_of(report: Report) -> dict[str, int]:
     lost = silent + sum(answers.get(status, 0) for status in ("502", "504"))
     counts = {
         "PATCHes": report.usage.patch,
-        "reads of single objects and of discovery": report.usage.get,
+        "reads of single objects, of discovery and to verify": report.usage.get,
         "retries": report.usage.retries,
         "conflicts (409)": answers.get("409", 0),
         "refused for now (408, 425, 429, 503)": sum(
