@@ -82,8 +82,7 @@ def _places(params: Mapping[str, Any]) -> "Places":
     except ValueError as error:
         # Without the URL, which may have a password.
         raise UsageError(f"--metrics-push: {error}") from None
-    # Converted here: older versions of typer convert it later.
-    return Places(Textfile(Path(file)) if file else None, address, gateway)
+    return Places(Textfile(file) if file else None, address, gateway)
 
 
 def _word(params: Mapping[str, Any]) -> str:
