@@ -14,6 +14,8 @@ JOB: Final = "fleetpatch"
 """The label `job` of what is pushed."""
 
 _ADDRESS: Final = re.compile(r"(?P<host>[\w.-]*|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})", re.ASCII)
+_PATH: Final = re.compile(r"[!-~]*")
+"""What a request may have: ASCII without blanks and control characters."""
 _LARGEST_PORT: Final = 65535
 
 
@@ -36,10 +38,13 @@ def read_gateway(text: str) -> Gateway:
     """Read the URL of a Pushgateway. Raises ValueError, whose text has no part of it."""
     try:
         parts = urlsplit(text)
-        port_is_valid = parts.port is None or parts.port > 0
+        is_valid = bool(parts.hostname and _PATH.fullmatch(parts.path) and parts.port != 0)
+        # Raises UnicodeError, a ValueError: all of it must be text, and the host a name of a host.
+        text.encode()
+        (parts.hostname or "").encode("idna")
     except ValueError:
-        parts, port_is_valid = urlsplit(""), False
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid:
+        parts, is_valid = urlsplit(""), False
+    if parts.scheme not in ("http", "https") or not is_valid:
         raise ValueError("is not a valid URL of a Pushgateway; use http://HOST:9091")
     if parts.query or parts.fragment or "/metrics" in parts.path:
         raise ValueError(

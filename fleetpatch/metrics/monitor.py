@@ -1,7 +1,7 @@
 """Writes the metrics of one command: at its start, every 15 seconds, and at its end.
 
 The session hands over values that do not change any more, so what is shown costs it a reference.
-Samples are computed, written and pushed by a thread, which the end of the command awaits for a
+Samples are computed, written and pushed by threads, which the end of the command awaits for a
 bounded time. What fails then is kept in `problems` and never ends the command.
 """
 
@@ -17,6 +17,7 @@ from fleetpatch.errors import Exit, UsageError
 from fleetpatch.metrics import prometheus
 from fleetpatch.metrics.addresses import Gateway
 from fleetpatch.metrics.catalog import Metric
+from fleetpatch.metrics.listener import Listener
 from fleetpatch.metrics.samples import Last, Sample, Snapshot, samples_of
 from fleetpatch.metrics.textfile import Textfile
 from fleetpatch.model.cause import CauseCode
@@ -66,9 +67,13 @@ class Monitor:
         # Another process carries the plan out, and writes its file.
         self._is_taken = False
         self._failed: set[str] = set()
-        self._due, self._is_over = threading.Event(), False
-        # A daemon: a disk or a gateway that hangs must not keep the process from ending.
-        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+        self._is_over = threading.Event()
+        # One for each place, so that one that hangs does not hold up the other. Daemons, so that
+        # it does not keep the process from ending.
+        self._threads = [
+            threading.Thread(target=self._run, args=(write,), name="metrics", daemon=True)
+            for write in (self._write, self._push)
+        ]
         self._listener = _listener(places.address, self.samples)
 
     def planned(self, plan: Plan) -> None:
@@ -106,15 +111,15 @@ class Monitor:
     def close(self, code: int, cause_code: str = "") -> None:
         """Show how the command ended; `cause_code` is that of its run by default."""
         self._end(code, cause_code)
-        self._thread.join(_LAST)
+        self._join(_LAST)
         if self._listener is not None:
             self._listener.close()
 
     def exit_now(self, code: int) -> None:
         """Show that a signal ends the command at once; called by the signal handler."""
-        if not self._is_over:
+        if not self._is_over.is_set():
             self._end(code, CauseCode.INTERRUPTED)
-        self._thread.join(_AT_ONCE)
+        self._join(_AT_ONCE)
 
     def _end(self, code: int, cause_code: str) -> None:
         now, last, summary = self._wall(), self._last(), self._now.summary
@@ -123,8 +128,7 @@ class Monitor:
         last = Last(now, int(code), cause, success)
         self._now = replace(self._now, is_running=False, at=now, last=last)
         self._is_taken = self._is_taken and code == Exit.LOCKED
-        self._is_over = True
-        self._due.set()
+        self._is_over.set()
         self._begin()
 
     def _know(self, plan: str) -> None:
@@ -167,31 +171,46 @@ class Monitor:
         )
 
     def _begin(self) -> None:
-        if self._thread.ident is None:
-            self._thread.start()
+        for thread in self._threads:
+            if thread.ident is None:
+                thread.start()
 
-    def _run(self) -> None:
+    def _join(self, seconds: float) -> None:
+        """Wait for the last writes, `seconds` at most."""
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(until - time.monotonic(), 0.0))
+        file, push = (thread.is_alive() for thread in self._threads)
+        if file and self._textfile is not None:
+            self._fail(f"{self._textfile.path_of(self._now.plan)}: cannot be written (timed out)")
+        if push and self._gateway is not None:
+            self._fail(f"{self._gateway.shown}: cannot be pushed to (timed out)")
+
+    def _run(self, write: Callable[[], None]) -> None:
         while True:
-            is_over = self._is_over
-            self._write()
+            is_over = self._is_over.is_set()
+            write()
             if is_over:
                 return
-            self._due.wait(self._every)
-            self._due.clear()
+            self._is_over.wait(self._every)
 
     def _write(self) -> None:
-        plan = self._now.plan
-        if self._textfile is not None and not self._is_taken:
-            try:
-                self._textfile.write(plan, prometheus.text_of(self.samples))
-            except OSError as error:
-                where = self._textfile.path_of(plan)
-                self._fail(f"{where}: cannot be written ({error.strerror or error})")
-        if self._gateway is not None:
-            try:
-                prometheus.push(self._gateway, plan, self.samples)
-            except OSError as error:
-                self._fail(f"{self._gateway.shown}: cannot be pushed to ({error})")
+        plan, textfile = self._now.plan, self._textfile
+        if textfile is None or self._is_taken:
+            return
+        try:
+            textfile.write(plan, prometheus.text_of(self.samples))
+        except OSError as error:
+            reason = error.strerror or error
+            self._fail(f"{textfile.path_of(plan)}: cannot be written ({reason})")
+
+    def _push(self) -> None:
+        if self._gateway is None:
+            return
+        try:
+            prometheus.push(self._gateway, self._now.plan, self.samples)
+        except OSError as error:
+            self._fail(f"{self._gateway.shown}: cannot be pushed to ({error})")
 
     def _fail(self, problem: str) -> None:
         """Note a problem, the first one of each place."""
@@ -201,16 +220,15 @@ class Monitor:
             self.problems.append(f"metrics: {problem}; the run is not affected")
 
 
-def _listener(
-    address: tuple[str, int] | None, collect: prometheus.Collect
-) -> prometheus.Listener | None:
+def _listener(address: tuple[str, int] | None, collect: prometheus.Collect) -> Listener | None:
     if address is None:
         return None
     try:
-        return prometheus.Listener(*address, collect)
-    except OSError as error:
+        return prometheus.listener(*address, collect)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
         host, port = address
+        reason = getattr(error, "strerror", None) or "it is not a valid name of a host"
         raise UsageError(
             f"--metrics-listen: cannot listen on port {port} of {host}"
-            f" ({error.strerror or error}); nothing was sent: name another address"
+            f" ({reason}); nothing was sent: name another address"
         ) from error

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from fleetpatch.metrics.addresses import JOB, Gateway
 from fleetpatch.metrics.catalog import Kind, Metric
+from fleetpatch.metrics.listener import TIMEOUT, Listener
 from fleetpatch.metrics.samples import Sample
 
 Collect: TypeAlias = Callable[[], Iterable[tuple[Metric, Sequence[Sample]]]]
@@ -37,19 +38,14 @@ def parse(text: str) -> Iterator[Sample]:
             yield Sample(one.name, one.labels, float(one.value))
 
 
-class Listener:
-    """Serves the metrics at `host` and `port` until it is closed. Raises OSError."""
+def listener(host: str, port: int, collect: Collect) -> Listener:
+    """Serve the metrics at `host` and `port` until the listener is closed. Raises OSError."""
 
-    def __init__(self, host: str, port: int, collect: Collect) -> None:
-        self._server, self._thread = prometheus_client.start_http_server(
-            port, host, _registry(collect)
-        )
+    class Handler(prometheus_client.MetricsHandler):
+        registry = _registry(collect)
+        timeout = TIMEOUT
 
-    def close(self) -> None:
-        """Close the port."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    return Listener(host, port, Handler)
 
 
 def push(gateway: Gateway, plan: str, collect: Collect) -> None:

@@ -5,6 +5,7 @@ It is replaced as a whole, and everybody can read it: node_exporter runs as a us
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -106,7 +107,8 @@ class Textfile:
 def _found(owner: str, samples: Mapping[str, Sample]) -> Found:
     def value(metric: catalog.Metric) -> float | None:
         sample = samples.get(metric.name)
-        return None if sample is None else sample.value
+        # The format has NaN and infinities, which no command has written.
+        return sample.value if sample is not None and isfinite(sample.value) else None
 
     code, cause = value(catalog.LAST_EXIT_CODE), samples.get(catalog.LAST_CAUSE.name)
     last = Last(

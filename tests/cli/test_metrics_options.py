@@ -277,6 +277,27 @@ def test_an_address_that_is_not_valid_is_refused(call: Caller, tool: Tool, addre
     assert "--metrics-listen" in ended.err
 
 
+def test_a_host_without_a_valid_name_is_refused(call: Caller, tool: Tool) -> None:
+    plan = tool.write("plan.yaml", marking("address"))
+
+    ended = call("apply", plan, "-y", f"--metrics-listen={'a' * 64}.example:9464")
+
+    assert ended.code == 2
+    assert "not a valid name of a host" in ended.err
+
+
+def test_the_variable_of_a_gateway_that_is_not_utf_8_is_refused_without_its_secrets(
+    call: Caller, tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEETPATCH_METRICS_PUSH", "http://user:hunter2\udcff@push.example")
+
+    ended = call("apply", tool.write("plan.yaml", marking("bytes")), "-y")
+
+    assert ended.code == 2
+    assert "--metrics-push: is not a valid URL" in ended.err
+    assert "hunter2" not in ended.err
+
+
 def test_a_port_that_is_in_use_is_refused_before_anything_is_sent(
     call: Caller, tool: Tool, server: SandboxServer
 ) -> None:
@@ -353,6 +374,10 @@ def test_a_gateway_that_is_down_is_reported_once_and_the_run_goes_on(
         "http://user:hunter2@push.example/metrics/job/x",
         "http://user:hunter2@push.example/?a=b",
         "http://user:hunter2@[::1",
+        "http://user:hunter2@push..example",
+        f"http://user:hunter2@{'a' * 64}.example",
+        "http://user:hunter2@push.example/a b",
+        "http://user:hunter2@push.example/\x7f",
     ],
 )
 def test_the_url_of_a_gateway_that_is_not_valid_is_refused_without_its_secrets(
