@@ -48,7 +48,7 @@ class Textfile:
         if not self._is_folder and place.suffix != SUFFIX:
             raise UsageError(
                 f"--metrics-file {place}: node_exporter reads files that end in {SUFFIX}; name such"
-                " a file, or a folder, in which each plan gets its own"
+                " a file, or a folder that exists, in which each plan gets its own"
             )
         try:
             # Tried now, before anything is sent; which file it is depends on the plan.

@@ -40,7 +40,7 @@ def headline(report: Report) -> str:
     tally = report.tally
     several_runs = len(report.runs) > 1
     changed = "would be changed" if report.latest.info.dry_run else "changed"
-    # The total of several runs is no number of objects: most have been in each of them.
+    # The targets of several runs are not added up: most objects are in each of the runs.
     applied = several(tally.applied, "object") if several_runs else _share_applied(tally)
     parts = [f"{applied} {changed}"]
     for count, what in (
