@@ -2,7 +2,7 @@
 
 Covered: an object that is nested too deep when the run is planned, after it, and when it is undone,
 by label, merge and JSON Patch plans; discovery that is nested too deep.
-Left out: the decoding itself (tests/kube/http/test_decoding.py).
+Left out: the decoding itself (tests/kube/http/test_deep_bodies.py).
 """
 
 from collections.abc import Iterator

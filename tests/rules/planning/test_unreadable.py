@@ -2,7 +2,7 @@
 
 Covered: planning, reading, answers to a PATCH, and that no rule fails at the maximum depth, or on
 objects whose fields have wrong types.
-Left out: how such an object is detected (tests/kube/http/test_decoding.py).
+Left out: how such an object is detected (tests/kube/http/test_deep_bodies.py).
 """
 
 from typing import Any
