@@ -2,7 +2,7 @@
 
 Covered: reading, creating and writing on a real API server, conflicts there, what a write does
 not change; refusals and silence of a scripted peer; a 401 before new credentials.
-Left out: who acquires and renews a Lease (tests/engine/test_lease).
+Left out: who acquires and renews a Lease (tests/engine/leases).
 """
 
 import json

@@ -2,7 +2,7 @@
 
 Covered: the forms of HTTP_PROXY and HTTPS_PROXY, each kind of entry of NO_PROXY, what is never
 proxied, `proxy-url`, a pod's own server, and what is refused. Left out: the exchange with a proxy
-(test_patch.py).
+(test_connections.py).
 """
 
 from pathlib import Path

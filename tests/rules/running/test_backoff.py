@@ -2,7 +2,7 @@
 
 Covered: full jitter and its bounds, the cap, Retry-After as seconds, as dates of all kinds, in the
 body, and invalid; as properties, that no reply makes the wait negative, endless or raise.
-Left out: the sleeping itself (tests/engine/test_patcher.py).
+Left out: the sleeping itself (tests/engine/test_patcher_retries.py).
 """
 
 from datetime import UTC, datetime
