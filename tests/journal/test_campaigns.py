@@ -2,7 +2,7 @@
 
 Covered: names of this and of earlier versions, their order, finding by path, name, campaign and
 beginning, ambiguity, previews, dry runs, undos, files that a person has named, damaged files.
-Not covered: what the commands do with what is found (tests/cli/test_campaigns.py).
+Not covered: what the commands do with what is found (tests/cli/campaigns).
 """
 
 from collections.abc import Iterable

@@ -1,16 +1,14 @@
 """Connections made from kubeconfig files.
 
 Covered: where files are found and how several are merged, each kind of credentials, renewal,
-proxies, a pod's service account, and each mistake with its message, never a secret. Left out: TLS
-handshakes (test_tls), and in detail the text of a kubeconfig (test_file), its keys
-(test_keys) and log-ins (test_static_auth, test_exec_auth, test_impersonation).
+proxies, and that nothing secret is logged. Left out: mistakes (test_connect_mistakes), pods
+(test_in_cluster), TLS handshakes (test_tls), and in detail log-ins (test_static_auth,
+test_exec_auth, test_impersonation).
 """
 
 import base64
 import json
 import logging
-import ssl
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +17,14 @@ import pytest
 from fleetpatch.errors import CredentialsError, KubeconfigError
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connect import open_cluster
-from fleetpatch.kube.connection import Connection
 from fleetpatch.kube.kubeconfig.connect import connect_to_context
 from fleetpatch.model.change import PatchOptions, PatchRequest, PatchType
 from fleetpatch.model.providers.capability import ProviderName
 from tests.kube.kubeconfig.kubeconfigs import certificate, cluster, kubeconfig, plugin, runs
+from tests.kube.kubeconfig.loading import load
 from tests.kube.peers import TOKEN, VirtualClock, an_object, http, in_turn, serve, target
 
-
-@pytest.fixture(autouse=True)
-def no_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "HTTPS_PROXY", "https_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-
-
-async def load(*files: Path, context: str | None = None) -> Connection:
-    return await connect_to_context(context, environ={"KUBECONFIG": ":".join(map(str, files))})
+pytestmark = pytest.mark.usefixtures("no_surroundings")
 
 
 def files_in(folder: Path) -> set[Path]:
@@ -237,174 +225,6 @@ async def test_the_proxy_is_the_kubeconfigs_or_the_environments(
     assert await proxy("https://127.0.0.1:1") is None
     with pytest.raises(KubeconfigError, match="proxy-url"):
         await proxy("https://host", proxy_url="socks5://user:pass@host")
-
-
-async def test_a_pod_uses_its_service_account(tmp_path: Path) -> None:
-    made, _key = certificate(tmp_path)
-    made.rename(tmp_path / "ca.crt")
-    (tmp_path / "token").write_text("of-the-pod\n")
-    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
-
-    connection = await connect_to_context(environ=environ, service_account=tmp_path)
-
-    assert connection.server == "https://10.0.0.1:443"
-    assert connection.context == "in-cluster"
-    assert connection.grant.headers["Authorization"] == "Bearer of-the-pod"
-    assert connection.grant.fresh_for == 60
-    with pytest.raises(KubeconfigError, match="context 'prod'"):
-        await connect_to_context("prod", environ=environ, service_account=tmp_path)
-
-
-async def test_the_token_of_a_pod_is_read_again_and_its_server_may_be_an_ipv6_address(
-    tmp_path: Path,
-) -> None:
-    made, _key = certificate(tmp_path)
-    made.rename(tmp_path / "ca.crt")
-    (tmp_path / "token").write_text("one")
-    environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"}
-
-    connection = await connect_to_context(environ=environ, service_account=tmp_path)
-
-    assert connection.server == "https://[fd00::1]:6443"
-    (tmp_path / "token").write_text("two")
-    assert connection.renewal is not None
-    grant = await connection.renewal()
-    assert grant.headers["Authorization"] == "Bearer two"
-    assert grant.tls is connection.grant.tls
-    assert grant.tls is not None
-    assert grant.tls.verify_mode is ssl.CERT_REQUIRED
-
-
-@pytest.mark.parametrize("missing", ["HOST", "PORT", "token", "ca.crt"])
-async def test_half_a_pod_is_not_a_pod(tmp_path: Path, missing: str) -> None:
-    made, _key = certificate(tmp_path)
-    made.rename(tmp_path / "ca.crt")
-    (tmp_path / "token").write_text("one")
-    environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
-    environ.pop(f"KUBERNETES_SERVICE_{missing}", None)
-    (tmp_path / missing).unlink(missing_ok=True)
-
-    with pytest.raises(
-        KubeconfigError, match="no kubeconfig, and no pod's service account"
-    ) as said:
-        await connect_to_context(environ=environ, service_account=tmp_path)
-    assert missing in str(said.value)
-
-
-async def test_no_kubeconfig_outside_of_a_pod_is_an_error() -> None:
-    with pytest.raises(KubeconfigError, match=r"set KUBECONFIG or write ~/\.kube/config"):
-        await connect_to_context(environ={})
-
-
-async def test_a_kubeconfig_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(KubeconfigError, match=r"no such file: .*/missing"):
-        await load(tmp_path / "missing")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (f"users: [{{token: {TOKEN}", r"config:1:\d+: is not YAML"),
-        (f"\ttoken: {TOKEN}", "is not YAML"),
-        ("- a", "top level must be a mapping"),
-        ("", "no current-context; choose one of these: none"),
-        ("contexts: {a: b}", "`contexts` must be a list"),
-        ("contexts: [{context: {}}]", "`contexts` must be a list of named entries"),
-        ("contexts: [{name: a}, {name: b}]", "no current-context; choose one of these: a, b"),
-        ("current-context: c\ncontexts: [{name: a}]", "no context 'c'; there are: a"),
-        ("current-context: a\ncontexts: [{name: a}]", "has no cluster"),
-        ("current-context: a\ncontexts: [{name: a, context: x}]", "'a' of `contexts` has no body"),
-        (
-            "{current-context: a, contexts: [{name: a, context: {cluster: x}}], clusters: []}",
-            "context 'a' .*: no 'x' among the clusters; there are: none",
-        ),
-    ],
-)
-async def test_a_broken_kubeconfig_is_one_line(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "config"
-    file.write_text(text)
-
-    with pytest.raises(KubeconfigError, match=message) as caught:
-        await load(file)
-
-    assert str(file) in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert TOKEN not in str(caught.value)
-
-
-async def test_a_kubeconfig_that_is_not_text_or_not_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-
-    with pytest.raises(KubeconfigError, match="binary: is not YAML"):
-        await load(tmp_path / "binary")
-    with pytest.raises(KubeconfigError, match="cannot be read: Is a directory"):
-        await load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"server": None}, "has no `server`"),
-        ({"server": "host:6443"}, "must begin with https:// or http://; write a URL"),
-        ({"server": "https://[::1"}, "has a host or a port that is not valid"),
-        ({"server": "https://h:99999"}, "has a host or a port that is not valid"),
-        ({"server": "https://h:abc"}, "has a host or a port that is not valid"),
-        ({"server": "https://.:1"}, "has a host that is not a valid name"),
-        ({"server": f"https://{'a' * 70}"}, "has a host that is not a valid name"),
-        ({"server": "https://a..b"}, "has a host that is not a valid name"),
-        ({"server": "https://a b"}, "contains a blank"),
-        ({"server": "https://h?a=b"}, "without a [?] or #"),
-        ({"proxy-url": "http://[::1"}, "`proxy-url` is not a valid proxy"),
-        *[
-            ({"tls-server-name": name}, "`tls-server-name` is not a valid host name")
-            for name in (".", "..", "a..", "\u3002", "\u00ad", "a\0b", ".a", "a b", "fe80::1%lo")
-        ],
-        ({"server": "ftp://host"}, "must begin with https://"),
-        ({"server": f"https://u:{TOKEN}@host"}, "must not contain credentials"),
-        ({"server": 6443}, "`server` must be text"),
-        ({"insecure-skip-tls-verify": "false"}, "`insecure-skip-tls-verify` must be true or false"),
-        ({"certificate-authority": "missing.crt"}, "File does not exist"),
-        ({"certificate-authority-data": "bm8gY2VydGlmaWNhdGU="}, "certificate-authority cannot"),
-        ({"certificate-authority-data": "x"}, "`certificate-authority-data` is not base64"),
-    ],
-)
-async def test_a_cluster_that_is_not_valid_says_why(
-    tmp_path: Path, more: dict[str, Any], message: str
-) -> None:
-    file = kubeconfig(tmp_path / "config", the_cluster=cluster() | more)
-
-    with pytest.raises(KubeconfigError, match=message) as caught:
-        await load(file)
-
-    assert "context 'prod'" in str(caught.value)
-    assert TOKEN not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("user", "kind", "message"),
-    [
-        ({"client-certificate-data": "eA=="}, KubeconfigError, "client certificate and key cannot"),
-        ({"client-certificate": "x.crt"}, KubeconfigError, "File does not exist"),
-        ({"tokenFile": "missing"}, CredentialsError, "missing: cannot read the token .No such"),
-        ({"tokenFile": "empty"}, CredentialsError, "empty: has no token"),
-        ({"tokenFile": "binary"}, CredentialsError, "binary: cannot read the token .it is not"),
-        ({"token": f"{TOKEN}\nX: y"}, CredentialsError, "token contains a line end"),
-        ({"auth-provider": {"name": "oidc"}}, KubeconfigError, "use the exec plugin kubectl oidc"),
-        ({"exec": {}}, KubeconfigError, "exec"),
-        ({"token": 1234}, KubeconfigError, "`token` must be text; put it in quotes"),
-    ],
-)
-async def test_a_user_that_is_not_valid_says_why(
-    tmp_path: Path, user: dict[str, Any], kind: type[Exception], message: str
-) -> None:
-    (tmp_path / "empty").touch()
-    (tmp_path / "binary").write_bytes(b"\xff")
-
-    with pytest.raises(kind, match=message) as caught:
-        await load(kubeconfig(tmp_path / "config", user=user))
-
-    assert TOKEN not in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 async def test_a_token_that_rotates_is_sent_within_a_minute(tmp_path: Path) -> None:

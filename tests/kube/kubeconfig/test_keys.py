@@ -10,18 +10,13 @@ from typing import Any
 import pytest
 
 from fleetpatch.errors import KubeconfigError
-from fleetpatch.kube.connection import Connection
-from fleetpatch.kube.kubeconfig.connect import connect_to_context
 from fleetpatch.kube.kubeconfig.file import read_file
 from fleetpatch.kube.kubeconfig.keys import check_entry
 from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig
+from tests.kube.kubeconfig.loading import load
 from tests.kube.peers import TOKEN
 
 API_VERSION = "client.authentication.k8s.io/v1"
-
-
-async def load(file: Path) -> Connection:
-    return await connect_to_context(environ={"KUBECONFIG": str(file)})
 
 
 async def test_the_keys_of_client_go_cause_no_warning(tmp_path: Path) -> None:

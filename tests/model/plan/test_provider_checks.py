@@ -1,36 +1,31 @@
 """What each provider's kinds do not accept of a patch, reported before anything is sent.
 
 Covered: patch types, fields, options, missing kinds, bodies for another kind, keys that a server
-would drop; names of kinds that are known and names that only a cluster can resolve; dry runs. Left
-out: mistakes for any provider (test_patch_mistakes), and what servers really answer (tests/e2e).
+would drop; names of kinds that are known and names that only a cluster can resolve. Left out: kinds
+that clusters have resolved (test_discovered_kinds), mistakes for any provider
+(test_patch_mistakes), and what servers really answer (tests/e2e).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from fleetpatch.errors import PlanError
-from fleetpatch.model.plan.checks.patch import BODIES, METADATA_PARTS, OPTIONS
-from fleetpatch.model.plan.checks.provider import check_kind, check_providers
-from fleetpatch.model.plan.load import PlanFile, parse_plan
+from fleetpatch.model.plan.checks.provider import check_kind
+from fleetpatch.model.plan.load import parse_plan
 from fleetpatch.model.providers.capability import ProviderName
-from fleetpatch.model.providers.kinds import BATCH_JOB, MX_JOB, TF_JOB, VOLCANO_JOB
-from fleetpatch.model.providers.tables import CCI, KUBERNETES, PROVIDERS
+from fleetpatch.model.providers.tables import CCI, KUBERNETES
 from fleetpatch.model.resource import Resource
-from tests.model.plans import MINIMAL, on_cci, problems_of, with_patch
-from tests.plans import plan_from
-
-LEASE = Resource("coordination.k8s.io", "v1", "leases", "Lease")
-POD = Resource("", "v1", "pods", "Pod")
-WIDGET = Resource("example.com", "v1", "widgets", "Widget")
-
-MERGE = "{merge: {spec: {a: b}}}"
-STRATEGIC = "{strategic: {spec: {a: b}}}"
-JSON = "{json: [{op: add, path: /spec/a, value: b}]}"
-APPLY = "{apply: {spec: {a: b}}}"
+from tests.model.plan.provider_plans import (
+    APPLY,
+    JSON,
+    MERGE,
+    POD,
+    STRATEGIC,
+    WIDGET,
+    on_kubernetes,
+)
+from tests.model.plans import on_cci, problems_of
 
 ON_KUBERNETES: list[tuple[str, str, str, str]] = [
     (
@@ -159,10 +154,6 @@ FINE: list[tuple[str, str]] = [
 ]
 
 
-def on_kubernetes(kind: str, patch: str) -> str:
-    return with_patch(patch).replace("jobs.batch", kind)
-
-
 @pytest.mark.parametrize(("kind", "patch", "place", "words"), ON_KUBERNETES)
 def test_what_a_kind_of_kubernetes_does_not_accept_is_a_placed_problem(
     kind: str, patch: str, place: str, words: str
@@ -262,149 +253,3 @@ def test_kinds_that_are_not_in_the_table_may_have_any_fields() -> None:
         "widgets.example.com of provider kubernetes does not accept strategic patches; it accepts"
         " merge, json, apply (Kubernetes API reference, PATCH of a custom resource)"
     )
-
-
-def discovered(
-    text: str, provider: ProviderName, resource: Resource, *, dry_run: bool = False
-) -> list[str]:
-    source = parse_plan(text, "plan.yaml")
-    kinds = {name: resource for block in source.plan.targets for name in block.kinds}
-    with pytest.raises(PlanError) as caught:
-        source.refuse_unsupported([(provider, kinds)], dry_run=dry_run)
-    return [str(problem) for problem in caught.value.problems]
-
-
-def test_problems_found_after_discovery_are_placed_in_the_plan_file() -> None:
-    (problem,) = discovered(on_kubernetes("widgets", STRATEGIC), ProviderName.KUBERNETES, WIDGET)
-    assert problem.startswith("plan.yaml:8:9: patch.strategic: widgets.example.com of")
-
-    other = on_kubernetes("tfjobs", "{merge: {apiVersion: kubeflow.org/v2, spec: {a: b}}}")
-    (problem,) = discovered(other, ProviderName.KUBERNETES, TF_JOB)
-    assert problem.startswith("plan.yaml:8:29: patch.merge.apiVersion: is 'kubeflow.org/v2', and")
-
-    (problem,) = discovered(on_cci(kinds="[jobs]"), ProviderName.CCI, LEASE)
-    assert problem.startswith("plan.yaml:6:13: targets[0].kinds[0]: leases.coordination.k8s.io is")
-
-
-NODES = Resource("", "v1", "nodes", "Node", "node", (), False)  # cluster-scoped
-SCOPED = "are cluster-scoped, and namespaces cannot choose among them"
-
-
-@pytest.mark.parametrize("namespaces", ["[a]", '["team-*"]', '["!a"]'])
-def test_namespaces_of_a_cluster_scoped_kind_are_refused(namespaces: str) -> None:
-    text = MINIMAL.replace("[jobs.batch]", f"[nodes]\n    namespaces: {namespaces}")
-
-    (problem,) = discovered(text, ProviderName.KUBERNETES, NODES)
-
-    assert problem.startswith(f"plan.yaml:6:13: targets[0].kinds[0]: nodes {SCOPED}")
-
-
-def test_only_the_block_with_namespaces_is_refused() -> None:
-    nodes = "- {kinds: [nodes], selector: a=b}\n  - {kinds: [nodes], namespaces: [x]}"
-    text = MINIMAL.replace("- kinds: [jobs.batch]\n    selector: app=etl", nodes)
-
-    (problem,) = discovered(text, ProviderName.KUBERNETES, NODES)
-
-    assert problem.startswith("plan.yaml:7:14: targets[1].kinds[0]: nodes")
-
-
-def test_a_cluster_scoped_kind_without_namespaces_is_accepted() -> None:
-    source = parse_plan(MINIMAL.replace("jobs.batch", "nodes"), "plan.yaml")
-
-    source.refuse_unsupported([(ProviderName.KUBERNETES, {"nodes": NODES})], dry_run=False)
-
-
-def test_problems_of_a_plan_without_a_file_name_the_plan() -> None:
-    plan = plan_from(
-        {
-            "metadata": {"name": "relabel"},
-            "targets": [{"kinds": ["widgets"]}],
-            "patch": {"strategic": {"spec": {"a": "b"}}},
-        }
-    )
-
-    with pytest.raises(PlanError, match=r"^plan relabel: patch\.strategic: widgets\.example\.com"):
-        PlanFile.of(plan).refuse_unsupported(
-            [(ProviderName.KUBERNETES, {"widgets": WIDGET})], dry_run=False
-        )
-
-
-def test_a_plan_that_all_clusters_support_is_accepted() -> None:
-    clusters = [(ProviderName.KUBERNETES, {"jobs.batch": BATCH_JOB})] * 2
-
-    parse_plan(MINIMAL, "plan.yaml").refuse_unsupported(clusters, dry_run=True)
-
-
-@pytest.mark.parametrize("resource", [BATCH_JOB, TF_JOB, MX_JOB])
-def test_a_dry_run_of_a_kind_that_would_really_be_patched_is_refused(resource: Resource) -> None:
-    text = on_cci(kinds=f"[{resource.name}]")
-
-    (problem,) = discovered(text, ProviderName.CCI, resource, dry_run=True)
-
-    assert problem.startswith(
-        f"plan.yaml:6:13: targets[0].kinds[0]: {resource.name} of provider cci"
-    )
-    assert "does not support dryRun, and would really be patched; leave out --dry-run" in problem
-
-
-def test_volcano_jobs_support_dry_runs() -> None:
-    source = parse_plan(on_cci(kinds="[vcjob]"), "plan.yaml")
-
-    source.refuse_unsupported([(ProviderName.CCI, {"vcjob": VOLCANO_JOB})], dry_run=True)
-
-
-KEYS = st.sampled_from(
-    [
-        "metadata",
-        "labels",
-        "annotations",
-        "spec",
-        "template",
-        "status",
-        "kind",
-        "apiVersion",
-        "$patch",
-    ]
-)
-POINTERS = st.sampled_from(["", "/", "/spec", "/metadata/labels/a", "/metadata", "//", "/a~1b/~"])
-LEAVES = st.none() | st.booleans() | st.integers() | st.sampled_from(["a", "v1", "cci"]) | POINTERS
-ANYTHING = st.recursive(
-    LEAVES,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
-    max_leaves=8,
-)
-OPERATIONS = st.dictionaries(st.sampled_from(["op", "path", "from", "value"]), ANYTHING)
-PATCHES = st.dictionaries(
-    st.sampled_from([*METADATA_PARTS, *BODIES, *OPTIONS]),
-    ANYTHING | st.lists(OPERATIONS, max_size=3),
-    max_size=3,
-)
-TREES = ANYTHING | st.fixed_dictionaries(
-    {},
-    optional={
-        "patch": PATCHES | ANYTHING,
-        "fleet": st.lists(
-            st.fixed_dictionaries({}, optional={"provider": ANYTHING, "auth": ANYTHING}) | ANYTHING,
-            max_size=3,
-        ),
-        "targets": st.lists(
-            st.fixed_dictionaries(
-                {"kinds": st.lists(st.text("abj.v1", max_size=8) | ANYTHING, max_size=3)}
-            ),
-            max_size=3,
-        ),
-    },
-)
-
-
-@given(tree=TREES)
-@settings(max_examples=200, deadline=None)
-def test_any_tree_can_be_checked(tree: Any) -> None:
-    list(check_providers(tree))
-    for provider in PROVIDERS.values():
-        for capability in provider.kinds:
-            list(check_kind(tree, ("targets",), provider.name, capability.resource))
-    # None of these trees is a whole plan.
-    if isinstance(tree, dict):
-        with pytest.raises(PlanError):
-            plan_from(tree)

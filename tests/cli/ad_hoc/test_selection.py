@@ -1,6 +1,6 @@
 """`label` and `annotate` with expressions, lists of objects and dependents.
 
-Left out: what plans do with them (tests/e2e).
+Left out: names and kinds of objects (test_names_and_kinds), what plans do with them (tests/e2e).
 """
 
 import re
@@ -23,12 +23,6 @@ def jobs(tool: Tool) -> Iterator[SandboxServer]:
     own = Tool(tool.folder, tool.folder / "own.kubeconfig")
     with sandbox(own, jobs=60, namespaces=3, pods=2) as server:
         yield server
-
-
-@pytest.fixture
-def call(call: Caller, jobs: SandboxServer, monkeypatch: pytest.MonkeyPatch) -> Caller:
-    monkeypatch.setenv("KUBECONFIG", str(jobs.kubeconfig))
-    return call
 
 
 def listed(server: SandboxServer, path: str = JOBS) -> list[Any]:
