@@ -29,25 +29,12 @@ from pathlib import Path
 
 from tests.control_plane import ControlPlane
 from tests.e2e import substitutes
+from tests.e2e.injected_faults import INTERRUPTED, KILLED, dying_apiserver, dying_etcd
 from tests.e2e.proxies import Cut, at_random, proxy
 from tests.e2e.second_writer import SecondWriter
 from tests.e2e.tool import Tool
-from tests.e2e.trials import (
-    APPEND,
-    APPLY,
-    COMPUTED,
-    INTERRUPTED,
-    KILLED,
-    MERGE,
-    Body,
-    Fleet,
-    Trial,
-    TrialResult,
-    Witness,
-    dying_apiserver,
-    dying_etcd,
-    start_twice,
-)
+from tests.e2e.trial_fleets import APPEND, APPLY, COMPUTED, MERGE, Body, Fleet
+from tests.e2e.trials import Trial, TrialResult, Witness, start_twice
 from tests.e2e.witnesses import audited
 
 CUT = 0.05

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Self
 
 from tests.e2e.background_writer import BackgroundWriter
-from tests.e2e.trials import Fleet
+from tests.e2e.trial_fleets import Fleet
 
 
 class SecondWriter(BackgroundWriter):

@@ -1,7 +1,7 @@
 """Kinds without namespaces, on a real API server.
 
 Covered: objects of a built-in and of the core group are planned, patched and put back; namespaces
-for them are refused. Left out: where a refusal is placed (tests/model/plan/test_provider_checks).
+for them are refused. Left out: where a refusal is placed (tests/model/plan/test_discovered_kinds).
 """
 
 import secrets

@@ -17,24 +17,18 @@ import pytest
 
 from tests.control_plane import ControlPlane
 from tests.e2e import substitutes
+from tests.e2e.injected_faults import (
+    INTERRUPTED,
+    KILLED,
+    InjectedFault,
+    dying_apiserver,
+    dying_etcd,
+)
 from tests.e2e.proxies import Cut, Proxy, at_random, proxy
 from tests.e2e.second_writer import SecondWriter
 from tests.e2e.tool import Tool, end, eventually
-from tests.e2e.trials import (
-    APPEND,
-    APPLY,
-    COMPUTED,
-    INTERRUPTED,
-    KILLED,
-    MERGE,
-    Body,
-    Fleet,
-    InjectedFault,
-    Trial,
-    dying_apiserver,
-    dying_etcd,
-    start_twice,
-)
+from tests.e2e.trial_fleets import APPEND, APPLY, COMPUTED, MERGE, Body, Fleet
+from tests.e2e.trials import Trial, start_twice
 
 pytestmark = pytest.mark.control_plane
 

@@ -3,7 +3,7 @@
 Covered: every plan on sandboxes, and those for Kubernetes on a real API server, too, over a copy of
 the same fleet; that they are valid as they stand, in the guide's table, and have a test; that the
 guide's examples are valid. What a plan must do to which object is in worked_plans.py.
-Left out: other patches than those (test_cci.py, test_patch_bodies.py).
+Left out: other patches than those (tests/e2e/cci, test_patch_bodies.py).
 """
 
 import re

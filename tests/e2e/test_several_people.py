@@ -2,7 +2,7 @@
 
 Covered, with processes and signals: a colleague previews while a run is going, carries the preview
 out, undoes the run that is going, forgets it; two undos of one run. Left out: the runs of several
-nights (tests/cli/test_campaigns.py), several machines (test_steering.py).
+nights (tests/cli/campaigns), several machines (test_steering.py).
 """
 
 import signal

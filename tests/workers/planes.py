@@ -10,7 +10,7 @@ from typing import Any
 from fleetpatch.errors import Exit
 from tests.control_plane import ControlPlane
 from tests.e2e.tool import Tool, end, plan
-from tests.e2e.trials import APPEND, Fleet, mark
+from tests.e2e.trial_fleets import APPEND, Fleet, mark
 from tests.workers.machines import Machines
 
 
