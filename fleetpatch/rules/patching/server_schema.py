@@ -30,6 +30,8 @@ _EXTENSION: Final = "x-kubernetes-"
 _KINDS: Final = "group-version-kind"
 _MOST_LINES: Final = 20_000
 """Of all types of a schema; a Job has about 500. A larger schema counts as none."""
+_LONGEST_NAME: Final = 4000
+"""Characters of the name of a type that is written within others; of its fields' names as well."""
 _COMPOUND: Final = frozenset({"properties", "additionalProperties"})
 _OPEN: Final = FieldLine("open")
 
@@ -100,7 +102,8 @@ class _Place(NamedTuple):
     is_open: bool = False
 
     def below(self, step: str) -> "_Place":
-        if self.depth >= MAX_DEPTH:
+        # The names of all places together may not grow as the square of the document.
+        if self.depth >= MAX_DEPTH or len(self.name) + len(step) > _LONGEST_NAME:
             raise _TooLargeError
         return _Place(f"{self.name}{step}", self.depth + 1, self.is_open)
 

@@ -5,6 +5,7 @@ custom kinds with lists by key, sets, typed and open maps; types that refer to t
 that are too large or too deep; any document at all. Left out: the schema of a real server.
 """
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -276,6 +277,26 @@ def test_a_schema_that_is_too_deep_or_too_large_counts_as_none() -> None:
 
     for spec in (deep, wide, maps):
         assert schema_of([definition(spec)], [WIDGETS]) is None
+
+
+def test_long_names_of_fields_take_no_more_memory_than_the_document() -> None:
+    inner = {f"f{number}": obj(a=listed("set")) for number in range(1000)}
+    long = obj(**{"n" * 100_000: obj(**inner)})
+    nested: Any = listed("set")
+    for _ in range(90):
+        nested = obj(**{"n" * 10_000: nested})
+    key = "k" * 100_000
+    keyed = obj(a={**listed("map"), f"{TAG}list-map-keys": [key]})
+
+    tracemalloc.start()
+    try:
+        assert schema_of([definition(long)], [WIDGETS]) is None
+        assert schema_of([definition(nested)], [WIDGETS]) is None
+        assert schema_of([definition(keyed)], [WIDGETS]) is not None
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10_000_000
 
 
 ANYTHING = st.recursive(
