@@ -1,6 +1,7 @@
 """The variables OTEL_...: sends traces of a command that plans or sends."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +14,15 @@ from fleetpatch.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from fleetpatch.model.tracing import Span
+    from fleetpatch.tracing.otel import Traces
 
 _TRACED: Final = frozenset({"plan", "apply", "resume", "undo", "label", "annotate"})
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _PROTOCOL: Final = "http/protobuf"
 _LIBRARY: Final = "opentelemetry.exporter.otlp.proto.http"
+_NAMES: Final = re.compile(r"\b(?:OTEL_[A-Z_]+|(?:max|schedule|export)_[a-z_]+)")
+"""Names of variables in the SDK's messages, and of its parameters that have them."""
 _current: ContextVar["Span | None"] = ContextVar("span", default=None)
 
 
@@ -43,9 +47,7 @@ def tracing(command: str | None) -> Iterator[None]:
             "the OTEL_ variables ask for traces, which need OpenTelemetry; install it with"
             " `pip install 'fleetpatch[otel]'`, or set OTEL_TRACES_EXPORTER=none"
         )
-    from fleetpatch.tracing.otel import Traces
-
-    traces = Traces(command, os.environ)
+    traces = _begun(command)
     token = _current.set(traces.span)
     try:
         yield
@@ -58,6 +60,24 @@ def tracing(command: str | None) -> Iterator[None]:
         _current.reset(token)
         if traces.problem:
             sys.stderr.write(f"warning: {traces.problem}\n")
+
+
+def _begun(command: str) -> "Traces":
+    """Begin the traces of a command. Raises UsageError if a variable is not valid."""
+    try:
+        from fleetpatch.tracing.otel import Traces
+
+        return Traces(command, os.environ)
+    except UsageError:
+        raise
+    except Exception as error:  # noqa: BLE001 # the SDK documents no errors, and raises many
+        # Only names of the text: it may quote a value that is a secret.
+        names = ", ".join(dict.fromkeys(_NAMES.findall(str(error))))
+        which = f" ({names})" if names else ""
+        raise UsageError(
+            f"the OTEL_ variables are not valid{which}; correct them, or set"
+            " OTEL_TRACES_EXPORTER=none"
+        ) from None
 
 
 def _is_installed() -> bool:

@@ -7,6 +7,7 @@ space. The values of a bucket are sums, so it does not matter who observed them,
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, Final, Self
 
 import msgspec
@@ -58,7 +59,9 @@ class Bucket(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
 
     def per_second(self, count: float) -> float:
         """Return a count of this bucket as a rate; 0 where nothing was observed."""
-        return count / self.seconds if self.seconds else 0.0
+        rate = count / self.seconds if self.seconds else 0.0
+        # A damaged run file may have any number of seconds.
+        return rate if isfinite(rate) else 0.0
 
     def latency(self, share: float) -> float | None:
         """Return the seconds within which `share` (0 to 1) of the PATCHes ended; None without."""

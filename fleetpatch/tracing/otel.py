@@ -21,6 +21,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from fleetpatch._version import __version__
+from fleetpatch.errors import UsageError
 from fleetpatch.model.tracing import Span, Value, joined
 
 _LAST: Final = 5.0
@@ -154,10 +155,22 @@ def _resource(variables: Mapping[str, str]) -> Resource:
 
 
 def _server(variables: Mapping[str, str]) -> str:
-    """Return host and port of the receiver: the rest of its URL may have secrets."""
+    """Return host and port of the receiver: the rest of its URL may have secrets.
+
+    Raises UsageError if it is not a URL that can be sent to.
+    """
     names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-    url = next((variables[name] for name in names if variables.get(name)), "//localhost:4318")
-    return urlsplit(url).netloc.rpartition("@")[2]
+    name = next((name for name in names if variables.get(name)), "")
+    try:
+        parts = urlsplit(variables.get(name, "http://localhost:4318"))
+        is_valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        parts, is_valid = urlsplit(""), False
+    if not is_valid:
+        raise UsageError(
+            f"{name}: is not a valid URL; use http://HOST:4318, or set OTEL_TRACES_EXPORTER=none"
+        )
+    return parts.netloc.rpartition("@")[2]
 
 
 def _silence() -> None:

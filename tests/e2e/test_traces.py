@@ -241,6 +241,12 @@ def test_without_the_variables_nothing_is_traced(
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER=zipkin"),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"),
         ({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/json"}, "TRACES_PROTOCOL=http/json"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://[::1"}, "OTEL_EXPORTER_OTLP_ENDPOINT: is not"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: is not"),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://a:x"}, "TRACES_ENDPOINT: is not a valid"),
+        ({"OTEL_SPAN_EVENT_COUNT_LIMIT": "hunter2"}, "(OTEL_SPAN_EVENT_COUNT_LIMIT)"),
+        ({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "99999"}, "max_export_batch_size"),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "0"}, "max_queue_size"),
     ],
 )
 def test_what_is_not_supported_is_refused(
@@ -253,6 +259,8 @@ def test_what_is_not_supported_is_refused(
 
     assert ended.code == 2
     assert says in ended.err
+    assert "Traceback" not in ended.err
+    assert "hunter2" not in ended.err
     assert server.sent() == sent
 
 
