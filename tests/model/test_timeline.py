@@ -30,6 +30,12 @@ def of(moments: list[float], most: int = 8) -> Timeline:
     return timeline
 
 
+def test_a_rate_is_a_number_whatever_a_run_file_has() -> None:
+    assert Bucket(2.0).per_second(5) == 2.5
+    for seconds in (0.0, 1e-320, -1e-320, float("inf")):
+        assert Bucket(seconds).per_second(1e300) == 0.0
+
+
 def test_a_short_run_has_a_bucket_for_each_second() -> None:
     timeline = of([1000.2, 1000.9, 1002.0])
 
