@@ -40,7 +40,6 @@ from fleetpatch.workers.connection import Connection
 from fleetpatch.workers.coordinator import Coordinator
 from fleetpatch.workers.messages import (
     REPORT_INTERVAL,
-    Ask,
     Checked,
     FoundCluster,
     Hello,
@@ -53,6 +52,7 @@ from fleetpatch.workers.messages import (
     Work,
 )
 from fleetpatch.workers.pool import RemoteFleet
+from fleetpatch.workers.questions import Ask
 from fleetpatch.workers.remote_journal import RemoteJournal
 from fleetpatch.workers.right import Right
 

@@ -29,7 +29,6 @@ from fleetpatch.model.run import RunInfo
 from fleetpatch.workers.connection import Connect, Connection
 from fleetpatch.workers.messages import (
     REPORT_INTERVAL,
-    Ask,
     Checked,
     Epoch,
     FoundCluster,
@@ -40,6 +39,7 @@ from fleetpatch.workers.messages import (
     Work,
     digest_of_tables,
 )
+from fleetpatch.workers.questions import Ask
 from fleetpatch.workers.reader import Reader
 from fleetpatch.workers.remote_journal import RemoteJournal
 from fleetpatch.workers.right import Right

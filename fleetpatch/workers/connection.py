@@ -14,7 +14,6 @@ from fleetpatch.model.ports import Clock
 from fleetpatch.workers.channel import Channel, DisconnectedError
 from fleetpatch.workers.messages import (
     Answer,
-    Ask,
     Checked,
     Dismissed,
     FromCoordinator,
@@ -23,11 +22,11 @@ from fleetpatch.workers.messages import (
     Orders,
     Report,
     ShardReport,
-    Told,
     Welcome,
     decode_from_coordinator,
     encode,
 )
+from fleetpatch.workers.questions import Ask, Told
 from fleetpatch.workers.remote_journal import Call, ShardLostError
 from fleetpatch.workers.right import Right
 

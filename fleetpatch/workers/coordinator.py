@@ -26,7 +26,6 @@ from fleetpatch.workers.channel import Channel, DisconnectedError
 from fleetpatch.workers.members import Asked, Worker
 from fleetpatch.workers.messages import (
     Answer,
-    Ask,
     Checked,
     Claim,
     Dismissed,
@@ -36,15 +35,14 @@ from fleetpatch.workers.messages import (
     Hello,
     InDoubt,
     Orders,
-    Question,
     Release,
     Report,
-    Told,
     Welcome,
     Work,
     decode_from_worker,
     encode,
 )
+from fleetpatch.workers.questions import Ask, Question, Told
 from fleetpatch.workers.remote_lane import RemoteLane
 
 WITHOUT_WORKERS: Final = 60.0

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import anyio
 
 from fleetpatch.workers.channel import Channel
-from fleetpatch.workers.messages import Ask, Checked, Hello, Told
+from fleetpatch.workers.messages import Checked, Hello
+from fleetpatch.workers.questions import Ask, Told
 from fleetpatch.workers.remote_lane import RemoteLane
 
 

@@ -23,7 +23,7 @@ from fleetpatch.model.fields import Json
 from fleetpatch.model.ports import Expressions, Page, Subject
 from fleetpatch.model.target import Seen, Target, TargetId
 from fleetpatch.rules.planning.computed import is_found, subject_of
-from fleetpatch.workers.messages import (
+from fleetpatch.workers.questions import (
     Ask,
     Current,
     Evaluate,

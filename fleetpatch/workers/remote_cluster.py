@@ -17,10 +17,10 @@ from fleetpatch.model.ports import Evaluated, Page, Subject
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target
 from fleetpatch.rules.patching.merging import ServerMerging
-from fleetpatch.workers.messages import (
+from fleetpatch.workers.messages import FoundCluster
+from fleetpatch.workers.questions import (
     Current,
     Evaluate,
-    FoundCluster,
     Merging,
     Namespaces,
     NextPage,

@@ -14,14 +14,8 @@ from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.ports import Evaluated, MissingKey, Page
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
-from fleetpatch.workers.messages import (
-    Answer,
-    WireEvaluated,
-    WireFields,
-    WirePage,
-    WireRetry,
-    WireTarget,
-)
+from fleetpatch.workers.messages import Answer, WireFields, WireRetry, WireTarget
+from fleetpatch.workers.questions import WireEvaluated, WirePage
 
 
 def answer_of(call: int, targets: Sequence[Target]) -> Answer:

@@ -22,7 +22,8 @@ from fleetpatch.model.fields import ABSENT, Fields, label
 from fleetpatch.model.ports import Evaluated, Page, Subject
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
-from fleetpatch.workers.messages import Ask, FoundCluster, NextPage, Question, Told
+from fleetpatch.workers.messages import FoundCluster
+from fleetpatch.workers.questions import Ask, NextPage, Question, Told
 from fleetpatch.workers.reader import Reader
 from fleetpatch.workers.remote_cluster import RemoteCluster
 
