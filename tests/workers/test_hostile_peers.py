@@ -34,7 +34,7 @@ from fleetpatch.workers.messages import (
     encode,
 )
 from tests.fakes import FakeEvents
-from tests.workers.test_coordinator import INFO
+from tests.workers.coordinators import INFO
 
 
 def frame(body: bytes) -> bytes:

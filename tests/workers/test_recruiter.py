@@ -21,8 +21,8 @@ from fleetpatch.workers.messages import Checked, FoundCluster, Work
 from fleetpatch.workers.recruiter import Recruiter
 from fleetpatch.workers.start import versions
 from tests.fakes import FakeEvents
+from tests.workers.coordinators import INFO, TIMEOUT
 from tests.workers.memory_channel import ScriptedWorker
-from tests.workers.test_coordinator import INFO, TIMEOUT
 
 
 class ScriptedCluster(DaskCluster):
