@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from fleetpatch.campaign.change import change_of
 from fleetpatch.campaign.integrity import plan_of
 from fleetpatch.campaign.view import with_window
-from fleetpatch.journal import queries, report_queries, sessions, timeline, verification
+from fleetpatch.journal import queries, report_queries, sessions, timeline
 from fleetpatch.journal.run_digest import run_digest
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns
+from fleetpatch.journal.verification import not_holding
 from fleetpatch.model.change import Change
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.plan.schema import Plan
@@ -30,7 +31,6 @@ from fleetpatch.report.document.contents import (
     MessageGroup,
     Report,
     RunPart,
-    Verdict,
     WaveSpan,
 )
 from fleetpatch.report.document.messages import pattern_of
@@ -102,15 +102,8 @@ def _part(journal: RunFile, plan: Plan, now: float) -> RunPart:
         sessions.read(journal),
         spans,
         list(_openings(plan, journal.info, summary)),
-        _verdict(journal),
+        list(not_holding(journal, limit=NOT_HOLDING)) if summary.verification else (),
     )
-
-
-def _verdict(journal: RunFile) -> Verdict | None:
-    found = verification.latest(journal)
-    if found is None:
-        return None
-    return Verdict(found, list(verification.not_holding(journal, limit=NOT_HOLDING)))
 
 
 def _openings(plan: Plan, info: RunInfo, summary: Summary) -> Iterator[tuple[float, float]]:

@@ -29,6 +29,7 @@ from fleetpatch.journal.schema import (
 from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import OUTCOME_OF
+from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage
 from fleetpatch.model.steering import Request
 from fleetpatch.model.verification import Verification
@@ -58,7 +59,11 @@ SELECT (SELECT coalesce(max(id), 0) FROM targets), (SELECT count(*) FROM claims)
        (SELECT count(*) FROM outcomes)
 """
 _CLUSTERS: Final = "SELECT id, name, server, context, first, last FROM clusters ORDER BY id"
+_RESOURCES: Final = """
+SELECT id, api_group, version, plural, kind, singular, short_names, namespaced FROM resources
+"""
 _CLUSTER: Final = "INSERT INTO clusters (id, name, server, context) VALUES (?, ?, ?, ?)"
+_INCONSISTENT: Final = "UPDATE clusters SET inconsistent = 1 WHERE id = ?"
 _REASON: Final = "INSERT INTO reasons VALUES (?, ?)"
 _ADD: Final = "UPDATE meta SET value = value + ? WHERE key = ?"
 
@@ -160,6 +165,13 @@ def clusters(database: Database) -> list[ClusterRow]:
         return [codec.cluster(row) for row in rows]
 
 
+def resources(database: Database) -> dict[int, Resource]:
+    """Read the kinds of the run, by their numbers in its rows."""
+    rows = database.rows(_RESOURCES)
+    with database.decoding():
+        return {row[0]: codec.resource(row[1:]) for row in rows}
+
+
 def state(database: Database) -> tuple[RunState, str, str]:
     """Read the state of the run, its cause and the code of the cause."""
     meta = database.meta()
@@ -203,6 +215,11 @@ def accepted_failures(database: Database) -> int:
 def note_missing(database: Database, info: RunInfo) -> None:
     """Note the clusters that the run leaves out, within a transaction."""
     database.put([("missing", msgspec.json.encode(info.missing).decode())])
+
+
+def mark_inconsistent(database: Database, cluster: int) -> None:
+    """Note that the survey of a cluster read more than one version of a list; in a transaction."""
+    database.connection.execute(_INCONSISTENT, (cluster,))
 
 
 class _Schemas(msgspec.Struct):

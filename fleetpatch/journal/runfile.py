@@ -233,10 +233,8 @@ class RunFile:
 
     def mark_inconsistent(self, cluster: str) -> None:
         """Store that the survey of `cluster` read pages of more than one version of a list."""
-        with self.database.transaction() as connection:
-            connection.execute(
-                "UPDATE clusters SET inconsistent = 1 WHERE id = ?", (self._ranges[cluster].id,)
-            )
+        with self.database.transaction():
+            meta.mark_inconsistent(self.database, self._ranges[cluster].id)
 
     def seal(self, *, sizes: Sequence[Amount] = (), seed: str = "") -> None:
         """End the survey: sort and number the targets, and move to state `planned`.
@@ -342,18 +340,14 @@ class RunFile:
 
     def wave(self, number: int) -> WaveProgress:
         """Return the progress of the wave `number`, counted from 0."""
-        return waves.progress(self.database, list(self.ids_of_wave(number).values()))
+        return waves.progress(self.database, self.ids_of_wave(number).values())
 
-    def ids_of_wave(self, number: int) -> Mapping[str, tuple[int, int]]:
+    def ids_of_wave(self, number: int) -> Mapping[str, waves.Range]:
         """Return the first and the last id of the wave `number`, from 0, in each cluster."""
-        ends = self.waves[number]
-        # A wave begins after the end of the one before it, the first with the cluster's range.
-        before = self.waves[number - 1] if number else {}
-        firsts = {name: before.get(name, self._ranges[name].first - 1) + 1 for name in ends}
-        return {name: (firsts[name], last) for name, last in ends.items()}
+        return waves.ranges(self.waves, number, self.ids)
 
     @property
-    def ids(self) -> Mapping[str, tuple[int, int]]:
+    def ids(self) -> Mapping[str, waves.Range]:
         """The first and the last id of the targets in each cluster."""
         return {name: (span.first, span.last) for name, span in self._ranges.items()}
 
@@ -384,19 +378,12 @@ class RunFile:
 
     def _load(self) -> None:
         """Read clusters, resources and waves: they are few, and fixed after the seal."""
-        resources = self.database.rows(
-            "SELECT id, api_group, version, plural, kind, singular, short_names, namespaced"
-            " FROM resources"
-        )
         self._ranges = {
             one.name: _ClusterRange(one.id, one.first, one.last, one.first)
             for one in meta.clusters(self.database)
         }
         self.clusters: Mapping[int, str] = {span.id: name for name, span in self._ranges.items()}
-        with self.database.decoding():
-            self.resources: Mapping[int, Resource] = {
-                row[0]: codec.resource(row[1:]) for row in resources
-            }
+        self.resources: Mapping[int, Resource] = meta.resources(self.database)
         self.waves = waves.load(self.database, self.clusters)
 
     def _open_survey(self) -> SurveyTable:

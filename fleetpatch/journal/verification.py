@@ -55,11 +55,6 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     detail: str
 
 
-def latest(run: RunFile) -> Verification | None:
-    """Return the latest verification of a run; None if there was none."""
-    return meta.verification(run.database)
-
-
 def not_holding(
     run: RunFile, results: Collection[VerifyResult] = frozenset(VerifyResult), limit: int = KEPT
 ) -> Iterator[VerifiedTarget]:

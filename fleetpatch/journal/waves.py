@@ -7,7 +7,7 @@ between two waves cannot make it wrong.
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Final, TypeAlias
 
@@ -23,6 +23,9 @@ from fleetpatch.rules.running.waves import shuffle_key, spread
 
 Ends: TypeAlias = Mapping[str, int]
 """The id of the last target of a wave in each cluster."""
+
+Range: TypeAlias = tuple[int, int]
+"""The first and the last id of some targets."""
 
 _KEY: Final = "waves"
 _read: Final = msgspec.json.Decoder(list[dict[str, int]]).decode
@@ -149,12 +152,22 @@ def are_promoted_by_hand(plan: str) -> bool:
     return section is not None and section.promote == "manual"
 
 
-def progress(database: Database, ranges: Sequence[tuple[int, int]]) -> WaveProgress:
+def ranges(waves: Sequence[Ends], number: int, all_ids: Mapping[str, Range]) -> dict[str, Range]:
+    """Return the ids of the wave `number`, from 0; `all_ids` are those of whole clusters."""
+    # A wave begins after the end of the one before it, the first with the cluster's range.
+    before = waves[number - 1] if number else {}
+    return {
+        name: (before[name] + 1 if name in before else all_ids[name][0], last)
+        for name, last in waves[number].items()
+    }
+
+
+def progress(database: Database, ids: Iterable[Range]) -> WaveProgress:
     """Query the wave that consists of these ranges of ids, one for each cluster."""
     open_targets = claimed = targets = 0
     successes: list[float] = []
     ends: list[float] = []
-    for first, last in ranges:
+    for first, last in ids:
         (row,) = database.rows(_PROGRESS, Outcome.APPLIED.value, first, last)
         open_targets += row[0]
         claimed += row[1]

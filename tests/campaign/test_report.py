@@ -138,9 +138,9 @@ def test_a_verification_is_shown_with_targets_that_do_not_hold(tmp_path: Path) -
 
     (part,) = report_of([path], "x", BEGAN).runs
 
-    assert part.verdict is not None
-    assert part.verdict.verification.counts[VerifyResult.REVERTED] == 60
-    assert len(part.verdict.not_holding) == report_module.NOT_HOLDING
+    assert part.summary.verification is not None
+    assert part.summary.verification.counts[VerifyResult.REVERTED] == 60
+    assert len(part.not_holding) == report_module.NOT_HOLDING
 
 
 def test_several_runs_are_one_report_the_oldest_first(tmp_path: Path, path: Path) -> None:

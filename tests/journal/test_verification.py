@@ -9,7 +9,7 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.journal import meta, queries, verification
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.schema import FIRST_VERSION
-from fleetpatch.journal.verification import VerificationTable, latest, not_holding
+from fleetpatch.journal.verification import VerificationTable, not_holding
 from fleetpatch.model.run import as_json
 from fleetpatch.model.target import Target
 from fleetpatch.model.verification import (
@@ -46,7 +46,7 @@ def verify(run: RunFile, *found: Verified, at: float = NOON, wave: int = 0) -> N
 
 
 def test_a_run_that_was_not_verified_has_no_verification(run: RunFile) -> None:
-    assert latest(run) is None
+    assert meta.verification(run.database) is None
     assert list(not_holding(run)) == []
     assert as_json(queries.summary(run))["verification"] is None
 
@@ -54,7 +54,7 @@ def test_a_run_that_was_not_verified_has_no_verification(run: RunFile) -> None:
 def test_it_counts_results_by_cluster_and_keeps_what_does_not_hold(run: RunFile) -> None:
     verify(run, HOLDS, REVERTED, HOLDS, GONE, HOLDS, HOLDS, REVERTED, wave=2)
 
-    found = latest(run)
+    found = meta.verification(run.database)
     assert found is not None
     assert found.clusters == {
         "north": {VerifyResult.HOLDS: 4, VerifyResult.REVERTED: 1, VerifyResult.GONE: 1},
@@ -74,7 +74,7 @@ def test_it_names_the_owners_of_the_fields_with_the_times_of_their_writes(run: R
     later = Verified(VerifyResult.REVERTED, "flux", NOON + 90)
     verify(run, later, REVERTED, HOLDS, GONE)
 
-    found = latest(run)
+    found = meta.verification(run.database)
     assert found is not None
     assert found.managers == (
         OwnerCount(VerifyResult.REVERTED, "flux", 2, NOON + 60, NOON + 90),
@@ -86,7 +86,7 @@ def test_the_latest_verification_replaces_the_one_before(run: RunFile) -> None:
     verify(run, REVERTED, REVERTED)
     verify(run, HOLDS, GONE, at=NOON + 600)
 
-    found = latest(run)
+    found = meta.verification(run.database)
     assert found is not None
     assert found.began_at == NOON + 600
     assert names([one.target for one in not_holding(run)]) == ["job-00001"]
@@ -112,7 +112,7 @@ def test_the_rows_and_the_owners_that_are_kept_are_bounded(
     table.add((first, Verified(VerifyResult.HOLDS, f"manager-{n}", NOON)) for n in range(2000))
     table.finish(NOON, NOON, "ann@desk", 0)
 
-    found = latest(run)
+    found = meta.verification(run.database)
     assert found is not None
     assert found.counts[VerifyResult.REVERTED] == 5
     assert len(list(not_holding(run))) == 3
@@ -133,7 +133,7 @@ def test_a_run_file_of_an_earlier_version_has_no_verification_and_can_get_one(
     run.close()
 
     with RunFile.open(tmp_path / "a.run") as read:
-        assert latest(read) is None
+        assert meta.verification(read.database) is None
         assert list(not_holding(read)) == []
     with RunFile.open(tmp_path / "a.run", write=True) as written:
         verify(written, REVERTED)

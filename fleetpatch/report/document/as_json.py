@@ -65,7 +65,6 @@ def report_as_json(report: Report) -> dict[str, Json]:
 
 
 def _run(part: RunPart) -> dict[str, Json]:
-    not_holding = part.verdict.not_holding if part.verdict else ()
     # The places of one run are in the tables of the whole report where there is no other run.
     return summary_as_json(part.summary) | {
         "runDigest": part.digest,
@@ -84,7 +83,7 @@ def _run(part: RunPart) -> dict[str, Json]:
             {"opensAt": rfc3339(opens), "closesAt": rfc3339(closes)}
             for opens, closes in part.openings
         ],
-        "notHolding": [verified_as_json(one) for one in not_holding],
+        "notHolding": [verified_as_json(one) for one in part.not_holding],
         "commands": [{"command": one.command, "effect": one.effect} for one in steps(part.summary)],
     }
 

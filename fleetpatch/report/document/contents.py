@@ -15,7 +15,7 @@ from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason
 from fleetpatch.model.run import ListedTarget, Summary, Tally, Usage
 from fleetpatch.model.timeline import SessionRecord, Timeline
-from fleetpatch.model.verification import Verification, VerifiedTarget
+from fleetpatch.model.verification import VerifiedTarget
 
 MOST_ATTEMPTS: Final = 10
 """Numbers of PATCHes from this one on are counted together."""
@@ -34,18 +34,12 @@ class WaveSpan(msgspec.Struct, frozen=True):
     ended: float | None
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """What the latest verification of a run found, with some of the targets that do not hold."""
-
-    verification: Verification
-    not_holding: Sequence[VerifiedTarget] = ()
-
-
 class RunPart(msgspec.Struct, frozen=True):
     """What a report has of one run.
 
     `openings` are the times at which the plan's window was open while the run lasted, as
-    (opens, closes) in seconds since the epoch.
+    (opens, closes) in seconds since the epoch. `not_holding` are some of the targets that the
+    latest verification found not to hold.
     """
 
     summary: Summary
@@ -53,7 +47,7 @@ class RunPart(msgspec.Struct, frozen=True):
     sessions: Sequence[SessionRecord] = ()
     waves: Sequence[WaveSpan] = ()
     openings: Sequence[tuple[float, float]] = ()
-    verdict: Verdict | None = None
+    not_holding: Sequence[VerifiedTarget] = ()
 
 
 class MessageGroup(msgspec.Struct, frozen=True):

@@ -58,8 +58,7 @@ def _facts(part: RunPart) -> Iterator[str]:
         yield f"  - **Undoes** {code(info.undo_of)}"
     if summary.cause:
         yield f"  - **Cause** {code(summary.cause)} ({code(summary.cause_code)})"
-    if part.verdict is not None:
-        found = part.verdict.verification
+    if found := summary.verification:
         counts = (f"{number(count)} {name.value}" for name, count in found.counts.items() if count)
         yield f"  - **Verified** {moment(found.ended_at)}: {', '.join(counts) or 'nothing'}"
 
