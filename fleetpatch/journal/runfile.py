@@ -1,7 +1,8 @@
-"""An open run file: implements the port `Journal`, and stores the state and facts of the run.
+"""An open run file: implements the port `Journal`, from the survey to the last outcome.
 
 The calls come in this order: `create`, `add` for each page, `seal`. Then `claim` and `record`
 alternate, in this process or a later one (`open`), and `set_state` stores each change of state.
+`fleetpatch.journal.facts` has the state and all else that concerns the run as a whole, and
 `fleetpatch.journal.schema` documents the format and its guarantees.
 
 A method that writes does so in one transaction, durable when it returns; one that raises
@@ -20,24 +21,22 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import claims, codec, meta, outcomes, seal, sqlite_file, timeline, waves
+from fleetpatch.journal import claims, codec, meta, outcomes, sqlite_file, timeline, waves
 from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
+from fleetpatch.journal.facts import RunFacts
 from fleetpatch.journal.owned import OwnedObjects
 from fleetpatch.journal.runs import heartbeat
 from fleetpatch.journal.runs.heartbeat import Heartbeats
 from fleetpatch.journal.survey import SharedObject, SurveyTable
 from fleetpatch.model.answer import NO_WARNINGS
-from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.ports import Draft
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.run import ClusterInfo, RunInfo, RunState, Usage, WaveProgress
-from fleetpatch.model.steering import Request
+from fleetpatch.model.run import ClusterInfo, RunInfo, Usage, WaveProgress
 from fleetpatch.model.target import Target
 from fleetpatch.model.timeline import Timeline
 from fleetpatch.model.units import Amount
-from fleetpatch.rules.patching.merging import RunMerging
 
 
 class _ClusterRange(msgspec.Struct):
@@ -52,7 +51,7 @@ class _ClusterRange(msgspec.Struct):
     next: int
 
 
-class RunFile:
+class RunFile(RunFacts):
     """One open run file; a context manager that closes it.
 
     `path` is the path of the file, `info` what was fixed at its creation. `clusters` and
@@ -65,9 +64,7 @@ class RunFile:
 
     def __init__(self, database: Database, info: RunInfo, now: Callable[[], float]) -> None:
         """Use `create` or `open` instead."""
-        self.path = database.path
-        self.info = info
-        self.database = database
+        super().__init__(database, info)
         self._now = now
         self.new_usage: Callable[[], Usage] = Usage
         self.new_warnings: Callable[[], Mapping[str, int]] = dict
@@ -163,48 +160,6 @@ class RunFile:
         with suppress(RunFileError):  # the block's own error is the one to be seen
             self.close()
 
-    @property
-    def state(self) -> RunState:
-        """The state of the run."""
-        return meta.state(self.database)[0]
-
-    def set_state(
-        self, state: RunState, cause: Cause | None = None, *, partly: bool = False
-    ) -> None:
-        """Store the state of the run, with its cause. Raises RunFileError if unsealed.
-
-        `partly` means that the run is unfinished only because breakers gave clusters up.
-        """
-        self._refuse_unsealed()
-        with self.database.transaction():
-            meta.put_state(self.database, state, cause)
-            self.database.put([("partly", int(partly))])
-
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether a person has cancelled the run."""
-        return meta.state(self.database)[2] == CauseCode.CANCELLED
-
-    @property
-    def accepted_failures(self) -> int:
-        """The number of failures that a person accepted by resuming a halted run."""
-        return meta.accepted_failures(self.database)
-
-    def accept_failures(self, failures: int) -> None:
-        """Store the number of accepted failures; `failures` is the number of all so far."""
-        with self.database.transaction():
-            self.database.put([("pardoned", failures)])
-
-    @property
-    def merging(self) -> RunMerging:
-        """What is known of how the clusters merge."""
-        return meta.merging(self.database)
-
-    def note_merging(self, merging: RunMerging) -> None:
-        """Store what is known of how the clusters merge."""
-        with self.database.transaction():
-            meta.note_merging(self.database, merging)
-
     def add(self, drafts: Iterable[Draft]) -> None:
         """Add the drafts of one page; an object that was added before stays one target."""
         self._open_survey().add(drafts)
@@ -247,27 +202,6 @@ class RunFile:
         # The targets have their ids only now, and clusters and waves their ranges.
         self._load()
         self.database.enter_wal_mode()
-
-    @property
-    def sealed(self) -> str:
-        """The checksum that the run was sealed with; empty in a file of an older version."""
-        return seal.stored(self.database)
-
-    def is_as_sealed(self) -> bool:
-        """Return whether what the seal covers is unchanged. Reads all targets."""
-        return seal.is_intact(self.database, self.info.tool_version)
-
-    def set_digest(self, digest: str) -> None:
-        """Replace the digest by one that covers the seal."""
-        with self.database.transaction():
-            self.database.put([("plan_digest", digest)])
-        self.info = replace(self.info, plan_digest=digest)
-
-    def set_reason(self, reason: str) -> None:
-        """Replace the reason why the run is made."""
-        with self.database.transaction():
-            self.database.put([("reason", reason)])
-        self.info = replace(self.info, reason=reason)
 
     def claim(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0
@@ -351,21 +285,6 @@ class RunFile:
         """The first and the last id of the targets in each cluster."""
         return {name: (span.first, span.last) for name, span in self._ranges.items()}
 
-    def note_undo(self, run: str) -> None:
-        """Store the name of the run that put this one back; empty if none has."""
-        with self.database.transaction():
-            self.database.put([("undone_by", run)])
-
-    @property
-    def steering(self) -> tuple[Request, ...]:
-        """The requests of people that sessions of the run have followed, in their order."""
-        return meta.steering(self.database)
-
-    def note_steering(self, *requests: Request) -> None:
-        """Store requests that are followed; one that is known already stays as it is."""
-        with self.database.transaction():
-            meta.add_steering(self.database, requests)
-
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
         """Return claimed targets without an outcome, by id, with ids greater than `after`."""
         span = self._ranges[cluster]
@@ -392,9 +311,3 @@ class RunFile:
                 self.path, "is sealed: its targets are fixed; make a new plan for other targets"
             )
         return self._survey
-
-    def _refuse_unsealed(self) -> None:
-        if self.state is RunState.PLANNING:
-            raise run_file_error(
-                self.path, "holds no targets: its planning was interrupted; plan again"
-            )

@@ -16,10 +16,15 @@ from tests.kube.kubeconfig.kubeconfigs import certificate
 pytestmark = pytest.mark.usefixtures("no_surroundings")
 
 
+def service_account(folder: Path, token: str) -> None:
+    """Write the files of a service account, as a pod has them."""
+    made, _key = certificate(folder)
+    made.rename(folder / "ca.crt")
+    (folder / "token").write_text(token)
+
+
 async def test_a_pod_uses_its_service_account(tmp_path: Path) -> None:
-    made, _key = certificate(tmp_path)
-    made.rename(tmp_path / "ca.crt")
-    (tmp_path / "token").write_text("of-the-pod\n")
+    service_account(tmp_path, "of-the-pod\n")
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
     connection = await connect_to_context(environ=environ, service_account=tmp_path)
@@ -35,9 +40,7 @@ async def test_a_pod_uses_its_service_account(tmp_path: Path) -> None:
 async def test_the_token_of_a_pod_is_read_again_and_its_server_may_be_an_ipv6_address(
     tmp_path: Path,
 ) -> None:
-    made, _key = certificate(tmp_path)
-    made.rename(tmp_path / "ca.crt")
-    (tmp_path / "token").write_text("one")
+    service_account(tmp_path, "one")
     environ = {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "6443"}
 
     connection = await connect_to_context(environ=environ, service_account=tmp_path)
@@ -54,9 +57,7 @@ async def test_the_token_of_a_pod_is_read_again_and_its_server_may_be_an_ipv6_ad
 
 @pytest.mark.parametrize("missing", ["HOST", "PORT", "token", "ca.crt"])
 async def test_half_a_pod_is_not_a_pod(tmp_path: Path, missing: str) -> None:
-    made, _key = certificate(tmp_path)
-    made.rename(tmp_path / "ca.crt")
-    (tmp_path / "token").write_text("one")
+    service_account(tmp_path, "one")
     environ = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
     environ.pop(f"KUBERNETES_SERVICE_{missing}", None)
     (tmp_path / missing).unlink(missing_ok=True)
