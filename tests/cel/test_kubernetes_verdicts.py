@@ -1,7 +1,7 @@
 """The expressions of kubernetes_verdicts.json, judged by a Kubernetes API server on four objects.
 
 Covered: the same verdict here, errors included. `cel.bind` is the one exception: policies lack it,
-and expressions of plans have it. Left out: the words of errors (tests/cel/test_mistakes.py).
+and expressions of plans have it. Left out: the words of errors (test_language.py).
 """
 
 import json

@@ -4,7 +4,7 @@ Covered, on a real control plane whose audit log shows who sent what: the second
 a holder that was killed is waited for and followed; one that was suspended while another took over
 sends nothing when it wakes; a Lease that is taken away or deleted; a missing right; signals while
 waiting; dry runs and undo. On the sandbox: the same plan twice. Left out: renewals that fail, and
-when (tests/engine/test_tenure).
+when (tests/engine/leases).
 """
 
 import signal

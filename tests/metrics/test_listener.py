@@ -1,6 +1,6 @@
 """The port for Prometheus, and scrapers that are slow, many or malicious.
 
-Left out: what is served (tests/cli/test_metrics_options.py).
+Left out: what is served (tests/cli/metrics).
 """
 
 import socket

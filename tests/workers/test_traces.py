@@ -1,7 +1,7 @@
 """What a run over workers shows of itself: its metrics and its trace.
 
 Covered: metrics have the figures of the run file, PATCHes of workers join the trace of the command.
-Left out: the same without workers (tests/cli/test_metrics_options.py, tests/e2e/test_traces.py).
+Left out: the same without workers (tests/cli/metrics, tests/e2e/test_traces.py).
 """
 
 import pytest

@@ -2,7 +2,8 @@
 
 Covered: a token bucket, a limit in flight, a knee, fair queues, stray refusals, outages, others,
 capacity that goes and comes back; ceilings over any of them. Left out: exact constants
-(test_refusals.py, test_climb.py), more seeds (bench.pacing_figures), real sockets (bench.pace).
+(test_refusals.py, test_hill_climb.py), more seeds (bench.pacing_figures), real sockets
+(bench.pace).
 """
 
 import random
