@@ -1,12 +1,11 @@
 """Counts the exchanges with one server, for `Traffic`."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from time import monotonic
 from typing import Final
 
 from fleetpatch.model.answer import Silence
-from fleetpatch.model.traffic import BOUNDS, PATCH, Traffic
+from fleetpatch.model.traffic import BOUNDS, PATCH, Traffic, bucket_of
 
 # The attribute of an enumeration is looked up at each access, which takes longer than a count.
 _UNREACHABLE: Final = Silence.UNREACHABLE
@@ -35,7 +34,7 @@ class TrafficMeter:
             if verb != PATCH or status is _UNREACHABLE:
                 return
         seconds = self.now() - began_at
-        self._durations[bisect_left(BOUNDS, seconds)] += 1
+        self._durations[bucket_of(seconds)] += 1
         self._seconds += seconds
 
     @property
