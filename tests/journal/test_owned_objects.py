@@ -4,7 +4,7 @@ Covered: any depth, the nearest owner, several owners, blocks, circles, hostile 
 Left out: how they are listed (tests/e2e/test_dependents.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,9 @@ def found(join: OwnedObjects) -> dict[str, str]:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> RunFile:
-    return RunFile.create(tmp_path / "x.run", info())
+def run(tmp_path: Path) -> Iterator[RunFile]:
+    with RunFile.create(tmp_path / "x.run", info()) as created:
+        yield created
 
 
 def test_what_a_selected_object_owns_is_found_and_nothing_else(run: RunFile) -> None:

@@ -36,7 +36,7 @@ _TERMINATION: Final = 1.0
 _DRAIN: Final = 0.5
 """Seconds to read what is left in the pipes, once the plugin has ended."""
 _CUT: Final = b"\n[fleetpatch: more output of the credential plugin is not shown]\n"
-_WATCHDOG: Final = 'read -r _; kill -s KILL -- "-$1"'
+_WATCHDOG: Final = 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'
 
 
 class PluginResult(PartialRepr, frozen=True):
@@ -80,23 +80,26 @@ async def run(
     `show` receives its stderr. Raises OSError and ValueError if the plugin cannot be started, and
     TimeoutError if it does not end within `time_limit` seconds.
     """
-    process = subprocess.Popen(  # noqa: ASYNC220, S603 - it only starts; a kubeconfig is trusted
-        command,
-        stdin=None if interactive else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environ,
-        # A group of its own: all its processes can be ended, and Ctrl-C reaches only our process.
-        start_new_session=True,
-    )
-    if process.stdout is None or process.stderr is None:
-        raise AssertionError("Popen makes both pipes")
-    with process.stdout as stdout, process.stderr as stderr, _watched(process):
-        try:
-            with anyio.fail_after(time_limit):
-                return await _communicate(process, stdout, stderr, show)
-        finally:
-            await _end(process)
+    # Before the plugin: our process may be killed at any instant.
+    with _watchdog() as watch:
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 - it only starts; a kubeconfig is trusted
+            command,
+            stdin=None if interactive else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environ,
+            # A group of its own: all its processes can be ended, and Ctrl-C reaches only ours.
+            start_new_session=True,
+        )
+        watch(process.pid)
+        if process.stdout is None or process.stderr is None:
+            raise AssertionError("Popen makes both pipes")
+        with process.stdout as stdout, process.stderr as stderr:
+            try:
+                with anyio.fail_after(time_limit):
+                    return await _communicate(process, stdout, stderr, show)
+            finally:
+                await _end(process)
 
 
 async def _communicate(
@@ -188,25 +191,33 @@ def _signal(group: int, number: signal.Signals) -> None:
 
 
 @contextmanager
-def _watched(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End the plugin and all its processes if our own process dies within the block."""
-    start = partial(
+def _watchdog() -> Iterator[Callable[[int], None]]:
+    """Yield what takes the group of a plugin, which ends if our own process dies in the block."""
+    start: Callable[[], subprocess.Popen[bytes]] = partial(
         subprocess.Popen,
-        ["/bin/sh", "-c", _WATCHDOG, "sh", str(process.pid)],
+        ["/bin/sh", "-c", _WATCHDOG],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        bufsize=0,
         start_new_session=True,
     )
     try:
         watchdog = start()
     except OSError:
         # A container image without a shell: the plugin may outlive our process if that is killed.
-        yield
+        yield lambda _group: None
         return
-    with watchdog:
+    if watchdog.stdin is None:
+        raise AssertionError("Popen makes the pipe")
+    with watchdog, watchdog.stdin as pipe:
+
+        def watch(group: int) -> None:
+            with suppress(BrokenPipeError):  # it was killed
+                pipe.write(f"{group}\n".encode())
+
         try:
-            yield
+            yield watch
         finally:
             # Before its pipe closes, or it would end the processes that the plugin left behind.
             watchdog.kill()
