@@ -17,7 +17,6 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import IO, ClassVar, Final
 
 import anyio
@@ -193,17 +192,15 @@ def _signal(group: int, number: signal.Signals) -> None:
 @contextmanager
 def _watchdog() -> Iterator[Callable[[int], None]]:
     """Yield what takes the group of a plugin, which ends if our own process dies in the block."""
-    start: Callable[[], subprocess.Popen[bytes]] = partial(
-        subprocess.Popen,
-        ["/bin/sh", "-c", _WATCHDOG],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-        start_new_session=True,
-    )
     try:
-        watchdog = start()
+        watchdog = subprocess.Popen(  # noqa: S603 - nothing of it is from outside
+            ["/bin/sh", "-c", _WATCHDOG],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
     except OSError:
         # A container image without a shell: the plugin may outlive our process if that is killed.
         yield lambda _group: None
