@@ -94,13 +94,13 @@ class Membership:
             self._follow(message)
         elif isinstance(message, Ask):
             if self._reader is not None and self._tasks is not None:
-                self._tasks.start_soon(self._tell, self._reader, message)
+                self._tasks.start_soon(self._answer, self._reader, message)
         elif self._work is None and self._tasks is not None:
             self._work = message.work
             self._tasks.start_soon(self._check, message.work)
 
-    async def _tell(self, reader: Reader, ask: Ask) -> None:
-        await self._connection.tell(await reader.answer(ask))
+    async def _answer(self, reader: Reader, ask: Ask) -> None:
+        await self._connection.send_result(await reader.answer(ask))
 
     async def _check(self, work: Work) -> None:
         """Open each cluster as a shard would, and say what is missing. Sends only log-ins."""

@@ -26,7 +26,7 @@ from fleetpatch.workers.messages import (
     decode_from_coordinator,
     encode,
 )
-from fleetpatch.workers.questions import Ask, Told
+from fleetpatch.workers.questions import Ask, ReadResult
 from fleetpatch.workers.remote_journal import Call, ShardLostError
 from fleetpatch.workers.right import Right
 
@@ -138,9 +138,9 @@ class Connection:
             if self._channel is not None:
                 self._channel.close()
 
-    async def tell(self, told: Told) -> None:
+    async def send_result(self, result: ReadResult) -> None:
         """Send the answer to a question; the coordinator asks again if it is lost."""
-        await self._send(told)
+        await self._send(result)
 
     async def checked(self, checked: Checked) -> None:
         """Say what was found of the clusters, on this connection and each later one."""

@@ -42,7 +42,7 @@ from fleetpatch.workers.messages import (
     decode_from_worker,
     encode,
 )
-from fleetpatch.workers.questions import Ask, Question, Told
+from fleetpatch.workers.questions import Ask, Question, ReadResult
 from fleetpatch.workers.remote_lane import RemoteLane
 
 WITHOUT_WORKERS: Final = 60.0
@@ -133,7 +133,7 @@ class Coordinator:
         else:
             self._order_soon(owner[1])
 
-    async def ask(self, cluster: str, question: Question) -> Told:
+    async def ask(self, cluster: str, question: Question) -> ReadResult:
         """Ask a worker about a cluster, the same one as long as it lives.
 
         Raises UnreachableError if there is no worker for a minute.
@@ -144,8 +144,8 @@ class Coordinator:
             asked = worker.asks[self._asked] = Asked(Ask(self._asked, cluster, question))
             await self._send(worker, asked.ask)
             await asked.done.wait()
-            if asked.told is not None:
-                return asked.told
+            if asked.result is not None:
+                return asked.result
 
     async def _reader_of(self, cluster: str) -> Worker:
         with anyio.move_on_after(WITHOUT_WORKERS):
@@ -210,10 +210,10 @@ class Coordinator:
                 self._tasks.start_soon(self._answer, worker, message)
             case Report():
                 await self._take_report(worker, message)
-            case Told():
+            case ReadResult():
                 asked = worker.asks.pop(message.number, None)
                 if asked is not None:
-                    asked.told = message
+                    asked.result = message
                     asked.done.set()
             case Checked():
                 worker.checked = message

@@ -124,12 +124,12 @@ class DaskCluster:
         self, worker: str, call: Mapping[str, object], answers: dict[str, Any]
     ) -> None:
         try:
-            told = await self._call(
+            by_worker = await self._call(
                 op="broadcast", msg=call, workers=[worker], on_error="return_pickle"
             )
         except _SilentError:
             return
-        answer = told.get(worker)
+        answer = by_worker.get(worker)
         # Of a worker that cannot be reached there are only the bytes of an exception.
         if isinstance(answer, dict):
             is_ok = answer["status"] == "OK"

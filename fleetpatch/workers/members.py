@@ -6,17 +6,17 @@ import anyio
 
 from fleetpatch.workers.channel import Channel
 from fleetpatch.workers.messages import Checked, Hello
-from fleetpatch.workers.questions import Ask, Told
+from fleetpatch.workers.questions import Ask, ReadResult
 from fleetpatch.workers.remote_lane import RemoteLane
 
 
 class Asked:
-    """A question that waits for its answer; `told` stays None if the worker is lost."""
+    """A question that waits for its answer; `result` stays None if the worker is lost."""
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
         self.done = anyio.Event()
-        self.told: Told | None = None
+        self.result: ReadResult | None = None
 
 
 class Worker:

@@ -23,7 +23,7 @@ from fleetpatch.model.run import RunInfo
 from fleetpatch.model.traffic import NO_TRAFFIC, Traffic
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.rules.patching.merging import RunMerging
-from fleetpatch.workers.questions import Ask, Told
+from fleetpatch.workers.questions import Ask, ReadResult
 
 REPORT_INTERVAL: Final = 0.5
 """Seconds between two reports of a worker that has nothing to report."""
@@ -216,7 +216,7 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     shards: tuple[ShardReport, ...]
 
 
-FromWorker: TypeAlias = Hello | Checked | Claim | InDoubt | Release | Report | Told
+FromWorker: TypeAlias = Hello | Checked | Claim | InDoubt | Release | Report | ReadResult
 
 # From the coordinator
 

@@ -1,8 +1,8 @@
 """What the coordinator asks of a worker about a cluster, and the answers, as MessagePack.
 
 While a plan is expanded or an undo is planned, workers read for the coordinator: it sends an `Ask`
-with a question, and the worker sends a `Told` with the answer. How messages are encoded and decoded
-is in `fleetpatch.workers.messages`.
+with a question, and the worker sends a `ReadResult`. How messages are encoded and decoded is in
+`fleetpatch.workers.messages`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -103,8 +103,8 @@ class Ask(msgspec.Struct, frozen=True, tag=True):
     question: Question
 
 
-class Told(msgspec.Struct, frozen=True, tag=True):
-    """The answer to an `Ask`: JSON, or the class and the text of an error.
+class ReadResult(msgspec.Struct, frozen=True, tag=True):
+    """What a worker has read for an `Ask`: JSON, or the class and the text of an error.
 
     `requests` and `warnings` are new since the last answer about this cluster. `is_first`: a page
     is the first one of its list.

@@ -30,8 +30,8 @@ from fleetpatch.workers.questions import (
     Merging,
     Namespaces,
     NextPage,
+    ReadResult,
     Resources,
-    Told,
 )
 from fleetpatch.workers.wire import wire_evaluated, wire_page
 
@@ -69,15 +69,15 @@ class Reader:
             listed.close()
         await self._stack.aclose()
 
-    async def answer(self, ask: Ask) -> Told:
+    async def answer(self, ask: Ask) -> ReadResult:
         """Answer one question; an error of a cluster is part of the answer."""
         try:
             server = await self._server(ask.cluster)
-            told = await self._answer(server, ask)
+            result = await self._answer(server, ask)
         except FleetpatchError as error:
-            told = Told(ask.number, error=(type(error).__name__, str(error)))
+            result = ReadResult(ask.number, error=(type(error).__name__, str(error)))
         requests, warnings = self._new_counts(ask.cluster)
-        return replace(told, requests=requests, warnings=warnings)
+        return replace(result, requests=requests, warnings=warnings)
 
     async def namespace_object(self, cluster: str, namespace: str) -> Json:
         """Return a namespace as expressions see it; implements the port `Namespaces`."""
@@ -99,31 +99,31 @@ class Reader:
                 self._servers[name] = await self._stack.enter_async_context(self._open(name))
         return self._servers[name]
 
-    async def _answer(self, server: ApiServer, ask: Ask) -> Told:
+    async def _answer(self, server: ApiServer, ask: Ask) -> ReadResult:
         number = ask.number
         match ask.question:
             case Resources(groups=groups):
                 found = await server.resources(groups)
-                return Told(number, _encode((found, server.unavailable)))
+                return ReadResult(number, _encode((found, server.unavailable)))
             case Namespaces(objects=True):
-                return Told(number, _encode(await server.namespace_objects()))
+                return ReadResult(number, _encode(await server.namespace_objects()))
             case Namespaces():
-                return Told(number, _encode(await server.namespaces()))
+                return ReadResult(number, _encode(await server.namespaces()))
             case Merging(kinds=kinds):
-                return Told(number, _encode(await server.merging(kinds)))
+                return ReadResult(number, _encode(await server.merging(kinds)))
             case NextPage() as wanted:
                 evaluator = None if wanted.block is None else await self._expressions()
                 listed = self._lists.get(wanted.list)
                 listed = listed or self._begin_list(server, wanted, evaluator)
                 body = await listed.page(wanted.page)
-                return Told(number, body, is_first=listed.pages == 1)
+                return ReadResult(number, body, is_first=listed.pages == 1)
             case Evaluate(block=block, subjects=body):
                 subjects = msgspec.json.decode(body, type=list[Subject])
                 evaluator = await self._expressions()
                 results = await evaluator.evaluate(server.name, block, subjects)
-                return Told(number, _encode([wire_evaluated(one) for one in results]))
+                return ReadResult(number, _encode([wire_evaluated(one) for one in results]))
             case Current() as wanted:
-                return Told(number, await _current(server, wanted))
+                return ReadResult(number, await _current(server, wanted))
 
     def _begin_list(
         self, server: ApiServer, wanted: NextPage, evaluator: "Evaluator | None"

@@ -25,14 +25,14 @@ from fleetpatch.workers.questions import (
     Namespaces,
     NextPage,
     Question,
+    ReadResult,
     Resources,
-    Told,
     WireEvaluated,
     WirePage,
 )
 from fleetpatch.workers.wire import evaluated_of, page_of
 
-Asker: TypeAlias = Callable[[str, Question], Awaitable[Told]]
+Asker: TypeAlias = Callable[[str, Question], Awaitable[ReadResult]]
 """Asks a worker about the cluster with this name."""
 
 _numbers: Final = count(1)
@@ -105,11 +105,11 @@ class RemoteCluster:
                 self.block,
                 self.complete,
             )
-            told = self._require(await self._ask(self.name, question))
-            page = msgspec.json.decode(told.body, type=WirePage | None)
+            result = self._require(await self._ask(self.name, question))
+            page = msgspec.json.decode(result.body, type=WirePage | None)
             if page is None:
                 return
-            is_again = told.is_first and asked > 0
+            is_again = result.is_first and asked > 0
             yield page_of(replace(page, inconsistent=True) if is_again else page)
 
     def evaluating(self, block: int, *, complete: bool) -> "RemoteCluster":
@@ -138,13 +138,13 @@ class RemoteCluster:
     async def _told(self, question: Question) -> bytes:
         return self._require(await self._ask(self.name, question)).body
 
-    def _require(self, told: Told) -> Told:
+    def _require(self, result: ReadResult) -> ReadResult:
         """Count what the worker has sent. Raises the error of the cluster, if it has one."""
-        for verb, number in told.requests.items():
+        for verb, number in result.requests.items():
             self.requests[verb] = self.requests.get(verb, 0) + number
-        self.warnings.counts = add_warnings(self.warnings.counts, told.warnings)
-        if told.error is None:
-            return told
-        name, text = told.error
+        self.warnings.counts = add_warnings(self.warnings.counts, result.warnings)
+        if result.error is None:
+            return result
+        name, text = result.error
         kind = getattr(errors, name, ClusterError)
         raise (kind if issubclass(kind, FleetpatchError) else ClusterError)(text)

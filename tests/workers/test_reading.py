@@ -23,7 +23,7 @@ from fleetpatch.model.ports import Evaluated, Page, Subject
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.workers.messages import FoundCluster
-from fleetpatch.workers.questions import Ask, NextPage, Question, Told
+from fleetpatch.workers.questions import Ask, NextPage, Question, ReadResult
 from fleetpatch.workers.reader import Reader
 from fleetpatch.workers.remote_cluster import RemoteCluster
 
@@ -105,8 +105,8 @@ def asking(page: int, number: int = 1) -> Ask:
     return Ask(number, "north", question)
 
 
-def names_of(told: Told) -> bytes:
-    return told.body.partition(b'"name":"')[2][:1]
+def names_of(result: ReadResult) -> bytes:
+    return result.body.partition(b'"name":"')[2][:1]
 
 
 async def listed(cluster: RemoteCluster) -> list[tuple[str, bool]]:
@@ -116,11 +116,11 @@ async def listed(cluster: RemoteCluster) -> list[tuple[str, bool]]:
 
 async def test_a_question_that_is_sent_again_while_it_is_answered_takes_no_further_page() -> None:
     server = ListedServer(waits=True)
-    told: list[Told] = []
+    results: list[ReadResult] = []
     async with reading(server) as reader:
 
         async def answer(ask: Ask) -> None:
-            told.append(await reader.answer(ask))
+            results.append(await reader.answer(ask))
 
         async with anyio.create_task_group() as tasks:
             # As after a connection that was cut: the first one still waits for the API server.
@@ -130,7 +130,7 @@ async def test_a_question_that_is_sent_again_while_it_is_answered_takes_no_furth
             server.allow(len(NAMES))
         again = [await reader.answer(asking(page, page + 1)) for page in (1, 1, 2)]
 
-    assert [names_of(one) for one in told] == [b"a", b"a"]
+    assert [names_of(one) for one in results] == [b"a", b"a"]
     assert [names_of(one) for one in again] == [b"b", b"b", b"c"]
 
 
@@ -148,7 +148,7 @@ async def test_a_list_that_another_worker_begins_again_is_complete_and_inconsist
     numbers = count(1)
     async with reading(ListedServer()) as first, reading(ListedServer()) as second:
 
-        async def ask(_cluster: str, question: Question) -> Told:
+        async def ask(_cluster: str, question: Question) -> ReadResult:
             number = next(numbers)
             return await (first if number == 1 else second).answer(Ask(number, "north", question))
 
@@ -161,7 +161,7 @@ async def test_an_error_of_a_list_is_raised_as_it_was_on_the_worker() -> None:
     async with reading(ListedServer(ClusterError("the list expired"))) as reader:
         numbers = count(1)
 
-        async def ask(_cluster: str, question: Question) -> Told:
+        async def ask(_cluster: str, question: Question) -> ReadResult:
             return await reader.answer(Ask(next(numbers), "north", question))
 
         cluster = RemoteCluster(FoundCluster("north"), ask)
@@ -178,7 +178,7 @@ async def test_pages_come_with_the_objects_that_match_and_their_values_alone(
     async with reading(ListedServer()) as reader:
         numbers = count()
 
-        async def ask(cluster: str, question: Question) -> Told:
+        async def ask(cluster: str, question: Question) -> ReadResult:
             return await reader.answer(Ask(next(numbers), cluster, question))
 
         cluster = RemoteCluster(FoundCluster("north"), ask).evaluating(0, complete=complete)
@@ -198,7 +198,7 @@ async def test_objects_that_are_known_at_home_are_evaluated_by_the_worker_of_the
 ):
     async with reading(ListedServer()) as reader:
 
-        async def ask(cluster: str, question: Question) -> Told:
+        async def ask(cluster: str, question: Question) -> ReadResult:
             return await reader.answer(Ask(1, cluster, question))
 
         cluster = RemoteCluster(FoundCluster("north"), ask)
