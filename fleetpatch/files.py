@@ -67,16 +67,18 @@ def replace_own(path: Path, content: bytes, mode: int | None = None) -> None:
     refuse_foreign(path)
     # A hidden name, which no listing of the folder takes for a file of a run.
     draft = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    descriptor = open_own(draft, os.O_WRONLY)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(open_own(draft, os.O_WRONLY), "wb") as file:
             if mode is not None:
-                os.fchmod(descriptor, mode)
+                os.fchmod(file.fileno(), mode)
             file.write(content)
         draft.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             draft.unlink()
+        if isinstance(error, OSError):
+            # An error of a write names no file, and others name the draft.
+            error.filename, error.filename2 = str(path), None
         raise
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch import files
+from tests.e2e.disks import mounted
 
 
 @contextmanager
@@ -214,3 +215,23 @@ def test_a_file_of_another_member_is_accepted_and_one_of_another_group_refused(
 
     os.chown(path, 65534, 65534)
     assert "belongs to another user (uid 65534)" in refusal(path)
+
+
+def test_a_full_disk_is_an_error_of_the_file_and_leaves_the_content_before(tmp_path: Path) -> None:
+    with mounted(tmp_path / "disk", "20k") as folder:
+        path = folder / "report.html"
+        files.replace_own(path, b"before")
+
+        with pytest.raises(OSError, match=f"No space left on device: '{path}'"):
+            files.replace_own(path, b"x" * 100_000)
+
+        assert [file.read_bytes() for file in folder.iterdir()] == [b"before"]
+
+
+def test_a_name_that_is_too_long_is_an_error_of_that_name(tmp_path: Path) -> None:
+    path = tmp_path / f"{'r' * 240}.html"
+
+    with pytest.raises(OSError, match="too long") as caught:
+        files.replace_own(path, b"")
+
+    assert caught.value.filename == str(path)
