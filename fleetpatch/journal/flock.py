@@ -73,7 +73,12 @@ def hold(lock_file: Path, what: str) -> Iterator[None]:
     try:
         if not _lock(lock):
             raise Locked(f"{what}: {_holder(lock)} is applying it; wait until it has ended")
-        _write_holder(lock)
+        try:
+            _write_holder(lock)
+        except OSError as error:
+            raise RunFileError(
+                f"{lock_file}: the lock cannot be written ({error.strerror})"
+            ) from error
         try:
             yield
         finally:
