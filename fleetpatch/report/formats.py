@@ -46,7 +46,7 @@ def csv_lines(
     """Yield the header and the rows (RFC 4180). Line ends in cells become blanks.
 
     With `inert` a spreadsheet takes no cell for a formula: text that would begin one gets an
-    apostrophe in front.
+    apostrophe in front, also after a semicolon, which separates the cells in many countries.
     """
     yield _csv_line(header)
     for row in rows:
@@ -54,12 +54,12 @@ def csv_lines(
         yield _csv_line([_inert(cell) for cell in cells] if inert else cells)
 
 
-_FORMULA: Final = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+_FORMULA: Final = re.compile(r"(^|;)(?=[\s\"]*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 """The beginning of what spreadsheets evaluate, in ASCII and full width; they skip blanks."""
 
 
 def _inert(cell: str) -> str:
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+    return _FORMULA.sub(r"\1'", cell)
 
 
 def _csv_line(cells: Sequence[str]) -> str:

@@ -128,7 +128,9 @@ def test_no_cell_of_the_csv_is_a_formula(tmp_path: Path) -> None:
     assert not [cell for cell in cells if re.match(r"\s*[=+\-@\t\r\uff1d]", cell)]
 
 
-@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\uff1d1"])
+@pytest.mark.parametrize(
+    "formula", ["=1+1", "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\uff1d1", '"=1']
+)
 def test_every_beginning_of_a_formula_is_text_in_a_spreadsheet(
     tmp_path: Path, formula: str
 ) -> None:
@@ -138,3 +140,14 @@ def test_every_beginning_of_a_formula_is_text_in_a_spreadsheet(
     rows = list(csv.DictReader(target_csv_lines(listed, inert=True)))
     details = {row["detail"] for row in rows} - {""}
     assert [detail[0] for detail in details] == ["'"]
+
+
+@pytest.mark.parametrize("formula", ["no;=1+1", "no; +1;-1", 'no;"=1', "a;b;\t@SUM(A1)"])
+def test_text_after_a_semicolon_is_no_formula_where_it_separates_the_cells(
+    tmp_path: Path, formula: str
+) -> None:
+    path = made_run(tmp_path / "x.run", 37, message=lambda _number: formula)
+
+    for line in target_csv_lines(list_targets([path], TargetFilter()), inert=True):
+        cells = line.split(";")
+        assert not [cell for cell in cells if re.match(r'[\s"]*[=+\-@]', cell)]
