@@ -6,7 +6,7 @@ well: a list that was cut by the server may lack objects, and one with a selecto
 object that the selector does not match any more.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final, TypeAlias
@@ -17,7 +17,7 @@ import msgspec
 from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.writer import JournalWriter
-from fleetpatch.errors import ClusterError, RunFileError, SurroundingsError
+from fleetpatch.errors import ClusterError, RunFileError, SurroundingsError, UnreachableError
 from fleetpatch.journal.unread import Place, UnreadTargets
 from fleetpatch.kube.http.decoding import describe
 from fleetpatch.model.answer import Answer
@@ -32,6 +32,8 @@ FEW: Final = 100
 
 _READS: Final = 16
 """GETs at a time for each cluster, at most."""
+_UNANSWERED: Final = 2
+"""Lists without an answer in a row after which no further ones are requested."""
 _CHUNK: Final = 500
 """Targets that are read between two commits."""
 
@@ -117,14 +119,34 @@ class ObjectReader(msgspec.Struct, frozen=True):
         return list(failed.values())
 
     async def _read_cluster(self, cluster: ReadCluster, reads: int) -> None:
-        for one in self.lists(await self._places(cluster)):
-            await self._list(cluster, one)
-        for place in await self._places(cluster):
-            if place.targets > FEW:
-                await self._list(cluster, ObjectList(place.resource, place.namespace or None))
+        with suppress(UnreachableError):
+            await self._read_lists(cluster)
         limiter = anyio.CapacityLimiter(reads)
         while rest := await self._rest(cluster.name):
             await self._read_each(cluster, rest, limiter)
+
+    async def _read_lists(self, cluster: ReadCluster) -> None:
+        """Read the lists. Raises UnreachableError after several without an answer in a row.
+
+        Each of those takes minutes, and a cluster may have lists of a thousand namespaces.
+        """
+        unanswered = 0
+        async for one in self._lists_of(cluster):
+            try:
+                await self._list(cluster, one)
+                unanswered = 0
+            except UnreachableError:
+                unanswered += 1
+                if unanswered == _UNANSWERED:
+                    raise
+
+    async def _lists_of(self, cluster: ReadCluster) -> AsyncIterator[ObjectList]:
+        for one in self.lists(await self._places(cluster)):
+            yield one
+        # What is left when those have been read.
+        for place in await self._places(cluster):
+            if place.targets > FEW:
+                yield ObjectList(place.resource, place.namespace or None)
 
     async def _list(self, cluster: ReadCluster, listed: ObjectList) -> None:
         pages = cluster.pages(
@@ -135,14 +157,17 @@ class ObjectReader(msgspec.Struct, frozen=True):
             whole=self.whole,
             managed=self.managed,
         )
-        # Without the right to list, or after a list that did not end, the objects are read.
-        with suppress(ClusterError):
+        try:
             async for page in pages:
                 seen = {one.uid: one for one in page.items}
                 take = partial(self.unread.take, cluster.name, list(seen))
                 taken = await self.writer.write(take)
                 if taken:
                     await self.found([(one, seen[one.target.uid]) for one in taken])
+        except UnreachableError:
+            raise
+        except ClusterError:
+            return  # without the right to list, or after a list that did not end, they are read
 
     async def _read_each(
         self, cluster: ReadCluster, chunk: Sequence[ListedTarget], limiter: anyio.CapacityLimiter
