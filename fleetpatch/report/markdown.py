@@ -24,6 +24,8 @@ def text(foreign: str) -> str:
 def code(foreign: str) -> str:
     """Return foreign text as a code span, in which nobody is mentioned and nothing is linked."""
     cleaned = clean(foreign)
+    if not cleaned:
+        return ""  # two backticks would open a span that ends within a later one
     marks = fence(cleaned, least=1)
     # A blank at both ends is removed again; it is needed where the text begins or ends with one.
     pad = " " if "`" in cleaned else ""

@@ -17,6 +17,7 @@ from fleetpatch.campaign.target_list import TargetFilter, list_targets
 from fleetpatch.report.document.as_json import json_text
 from fleetpatch.report.document.contents import Report
 from fleetpatch.report.document.markdown import markdown_lines
+from fleetpatch.report.markdown import code
 from fleetpatch.report.targets import target_csv_lines
 from tests.report_runs import BEGAN, HOSTILE, hostile_run, made_run
 
@@ -71,6 +72,12 @@ def test_markdown_escapes_what_people_wrote_about_the_run(tmp_path: Path) -> Non
 
     unescaped = re.findall(r"(?<!\\)<[^>]*>", outside_of_code(text))
     assert set(unescaped) == {"<details open>", "<summary>", "</summary>", "</details>"}
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\u202e", "\x1b[31m"])
+def test_a_text_without_visible_characters_is_no_code_span(empty: str) -> None:
+    assert code(empty) == ""
+    assert code(f"{empty}`x`") == "`` `x` ``"
 
 
 def test_json_has_the_documented_shape(report: Report) -> None:
