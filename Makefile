@@ -22,7 +22,7 @@ help:  ## list the targets
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "fleetpatch needs Python 3.11 or later; say make PYTHON=python3.12 (or similar)"; exit 1; }
-	@echo "setting up .venv (once)"
+	@echo "setting up .venv (once; it takes a minute or two)"
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --editable . --group dev

@@ -131,10 +131,12 @@ def _explained(reason: str, count: int, meaning: str) -> str:
 
 def _usage(summary: Summary) -> str:
     usage = summary.usage
+    # The rate is that of the rest.
+    planning = f", of which planning took {duration(summary.planning)}" if summary.planning else ""
     return (
         f"Tried {number(usage.patch)} PATCH, {number(usage.get)} GET and {number(usage.list)} LIST "
-        f"requests, {number(usage.retries)} of them retries, in {duration(usage.elapsed)} "
-        f"({number(summary.rate)} PATCH/s)."
+        f"requests, {number(usage.retries)} of them retries, in {duration(usage.elapsed)}"
+        f"{planning} ({number(summary.rate)} PATCH/s)."
     )
 
 
