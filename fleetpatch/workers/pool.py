@@ -12,7 +12,7 @@ from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.events import SilentEvents
 from fleetpatch.engine.writer import Settled
-from fleetpatch.errors import UsageError
+from fleetpatch.errors import UnreachableError, UsageError
 from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.ports import Clock, Events
 from fleetpatch.model.run import RunInfo
@@ -74,7 +74,10 @@ class DaskWorkers:
         )
         clock, log, stop = settings.clock, SilentEvents(), Stop()
         coordinator = Coordinator(work, self._timeout, clock, log, stop)
-        async with self._serving(coordinator, clock, log, stop):
+        async with self._serving(coordinator, clock, log, stop) as is_ready:
+            if not is_ready:
+                why = stop.cause.text if stop.cause else "no worker takes part"
+                raise UnreachableError(f"{why}; nothing was sent")
             found = _same_for_all(coordinator)
             for one in found:
                 for warning in one.warnings:

@@ -14,18 +14,22 @@ import anyio
 import anyio.abc
 import pytest
 
-from fleetpatch.errors import ClusterError
+from fleetpatch.campaign.settings import Settings
+from fleetpatch.errors import ClusterError, UnreachableError
 from fleetpatch.evaluation.evaluator import Evaluator
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.http.server_warnings import ServerWarnings
+from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.fields import ABSENT, Fields, label
 from fleetpatch.model.ports import Evaluated, Page, Subject
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 from fleetpatch.workers.messages import FoundCluster
+from fleetpatch.workers.pool import DaskWorkers
 from fleetpatch.workers.questions import Ask, NextPage, Question, ReadResult
 from fleetpatch.workers.reader import Reader
 from fleetpatch.workers.remote_cluster import RemoteCluster
+from tests.report_runs import a_plan, an_info
 
 JOBS = Resource("batch", "v1", "jobs", "Job")
 NAMES = ("a", "b", "c")
@@ -206,3 +210,21 @@ async def test_objects_that_are_known_at_home_are_evaluated_by_the_worker_of_the
         results = await cluster.evaluate(0, subjects)
 
     assert [one.matches for one in results] == [False, True]
+
+
+async def test_workers_that_are_lost_before_they_take_part_are_an_error_with_its_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cause = Cause(CauseCode.WORKERS_LOST, "there was no worker for 60 s")
+
+    @asynccontextmanager
+    async def stopped(*words: Any) -> AsyncIterator[bool]:
+        words[-1].request(cause)
+        yield False
+
+    pool = DaskWorkers(1, 15.0)
+    monkeypatch.setattr(pool, "_serving", stopped)
+
+    with pytest.raises(UnreachableError, match=r"no worker for 60 s; nothing was sent"):
+        async with pool.reading(an_info(a_plan()), Settings()):
+            pytest.fail("there are no workers to read with")
