@@ -122,7 +122,8 @@ def test_one_machine_runs_and_the_other_is_refused(cluster: Cluster, tmp_path: P
         assert f"_{process.pid}_" in refused.err
         assert f"lease {cluster.namespace}/relabel in cluster control-plane" in refused.err
         assert cluster.spec()["acquireTime"] in refused.err
-        assert second.run("status", "relabel", "-o", "json").json["state"] == "planned"
+        planned = second.run("status", "relabel", "-o", "json").json
+        assert planned["state"] == "planned"
         ended = end(process)
 
     assert ended.code == 0, ended.err
@@ -135,7 +136,8 @@ def test_one_machine_runs_and_the_other_is_refused(cluster: Cluster, tmp_path: P
     # Its patches meet newer versions, so it reads, and finds the values of its own manager.
     assert again.json["outcomes"]["unchanged"] + again.json["outcomes"]["applied"] == JOBS
     assert set(again.json["reasons"].get("applied", {})) <= {"settled-by-reading"}
-    assert cluster.spec()["leaseTransitions"] == 1
+    # On a loaded machine the first one may have changed all of them before the second one planned.
+    assert cluster.spec()["leaseTransitions"] == int(planned["outcomes"]["pending"] > 0)
 
 
 @pytest.mark.control_plane

@@ -12,6 +12,7 @@ import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -55,17 +56,21 @@ def look(path: Path) -> Summary:
 
 
 @contextmanager
-def written(path: Path) -> Iterator[None]:
-    """A process that carries out a run, from the seal on, and is killed in the end."""
+def written(path: Path) -> Iterator[Callable[[], object]]:
+    """A process that carries out a run, from the seal on, and is killed in the end.
+
+    Each call of what is yielded lets it write another chunk, while the test goes on.
+    """
     make(path, many(COUNT)).close()
     ready, done = os.pipe()
+    allowed, allow = os.pipe()
     child = os.fork()
     if child == 0:
         try:
             run = RunFile.open(path, write=True)
             run.record(settle(run.claim("north", 100)))
             os.write(done, b".")
-            while claimed := run.claim("north", 100):
+            while os.read(allowed, 1) and (claimed := run.claim("north", 100)):
                 for start in range(0, 100, 2):
                     run.record(settle(claimed[start : start + 2]))
             signal.pause()
@@ -73,12 +78,12 @@ def written(path: Path) -> Iterator[None]:
             os._exit(1)
     try:
         assert os.read(ready, 1) == b"."
-        yield
+        yield partial(os.write, allow, b".")
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        os.close(ready)
-        os.close(done)
+        for descriptor in (ready, done, allowed, allow):
+            os.close(descriptor)
 
 
 @pytest.mark.parametrize("copied", [file_first, log_first])
@@ -86,11 +91,12 @@ def test_a_copy_of_file_and_log_at_any_moment_is_complete_and_never_older_than_b
     tmp_path: Path, copied: Callable[[Path, Path], None]
 ) -> None:
     path, applied = tmp_path / "x.run", [0]
-    with written(path):
+    with written(path) as write_on:
         for number in range(MOST_COPIES):
             # On a busy disk the run may make no progress during the first copies.
             if number >= COPIES and len(set(applied)) > 3:
                 break
+            write_on()
             copy = tmp_path / f"{number}.run"
             copied(path, copy)
             tally = look(copy).tally
@@ -106,8 +112,9 @@ def test_a_copy_of_the_file_alone_has_an_earlier_state_and_reports_that(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "x.run"
-    with written(path):
+    with written(path) as write_on:
         for number in range(COPIES):
+            write_on()
             copy = tmp_path / f"{number}.run"
             alone(path, copy)
             summary = look(copy)
@@ -121,8 +128,9 @@ def test_a_copy_that_a_checkpoint_ran_into_is_whole_or_refused(
 ) -> None:
     monkeypatch.setattr("fleetpatch.journal.database.WAL_LIMIT", 64 * 1024)
     path, whole = tmp_path / "x.run", 0
-    with written(path):
+    with written(path) as write_on:
         for number in range(2 * COPIES):
+            write_on()
             copy = tmp_path / f"{number}.run"
             (alone if number % 2 else file_first)(path, copy)
             try:

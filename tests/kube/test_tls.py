@@ -5,12 +5,21 @@ own certificate, a bundle), its absence (the system's authorities, also for a pr
 verification switched off, client certificates. Left out: public authorities.
 """
 
+import asyncio
 import os
+import socket
 import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
+import uvloop
 
 from fleetpatch.errors import ClusterError
 from fleetpatch.kube.client import ApiServer
@@ -68,6 +77,52 @@ async def test_a_proxy_with_tls_is_verified_by_the_systems_authorities(
             reply = await api.read(target())
 
     assert isinstance(reply, Answer if trusted else NoAnswer)
+
+
+LATENCY = 0.2
+"""Seconds until a server answers the end of a connection."""
+
+
+@contextmanager
+def silent(tls: ssl.SSLContext) -> Iterator[tuple[str, threading.Event]]:
+    """A server in a thread that answers nothing but the end of a connection, and that late.
+
+    Yields its URL, and an event that is set when a request has come.
+    """
+    asked = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            with tls.wrap_socket(listener.accept()[0], server_side=True) as peer:
+                while peer.recv(1024):
+                    asked.set()
+                time.sleep(LATENCY)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}", asked
+        thread.join()
+
+
+def test_a_connection_whose_request_was_cancelled_is_closed_before_the_event_loop_is(
+    tmp_path: Path,
+) -> None:
+    tls, authority = server_tls(tmp_path)
+
+    async def cancel_a_read(url: str, asked: threading.Event) -> None:
+        settings = cluster(url, certificate_authority=str(authority))
+        file = kubeconfig(tmp_path / "config", the_cluster=settings)
+        connection = await connect_to_context(environ={"KUBECONFIG": str(file)})
+        async with (
+            ApiServer("test", connection, clock=VirtualClock()) as api,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(api.read, target())
+            await anyio.to_thread.run_sync(asked.wait)
+            tasks.cancel_scope.cancel()
+
+    with silent(tls) as (url, asked), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(cancel_a_read(url, asked))
 
 
 async def test_a_server_of_another_name_is_refused(tmp_path: Path) -> None:

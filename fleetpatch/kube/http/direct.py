@@ -13,6 +13,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from typing import Final, NamedTuple
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -24,7 +25,7 @@ RELIED_ON: Final[dict[type, tuple[str, ...]]] = {
     aiohttp.ClientRequest: ("connection_key",),
     aiohttp.TCPConnector: ("connect",),
     Connection: ("protocol", "transport", "release", "close"),
-    ResponseHandler: ("set_response_params", "read", "should_close"),
+    ResponseHandler: ("set_response_params", "read", "should_close", "closed"),
     aiohttp.StreamReader: ("readany", "at_eof"),
 }
 IS_SUPPORTED: Final = all(
@@ -37,6 +38,9 @@ _INTERIM: Final = frozenset(range(100, 200)) - {_SWITCHED}
 _MOST_CLOSED: Final = 100
 """Connections that are closed before one is used. A server that speaks first must not cause an
 endless loop."""
+
+_SHUTDOWN: Final = 1.0
+"""Seconds for which the ends of connections are awaited."""
 
 
 class Received(NamedTuple):
@@ -55,6 +59,10 @@ class CleanConnector(aiohttp.TCPConnector):
     the next request.
     """
 
+    def __init__(self, *, limit: int, keepalive_timeout: float) -> None:
+        super().__init__(limit=limit, keepalive_timeout=keepalive_timeout)
+        self._protocols: WeakSet[ResponseHandler] = WeakSet()
+
     async def connect(
         self,
         req: aiohttp.ClientRequest,
@@ -68,7 +76,19 @@ class CleanConnector(aiohttp.TCPConnector):
                 break
             connection.close()
             connection = await super().connect(req, traces, timeout)
+        if connection.protocol is not None:
+            self._protocols.add(connection.protocol)
         return connection
+
+    async def wait_closed(self) -> None:
+        """Wait until the connections are closed, for a second at most; after `close`.
+
+        aiohttp does not wait for the TLS shutdown of connections whose requests were cancelled. An
+        event loop that ends meanwhile writes errors to stderr.
+        """
+        waiting = [closed for one in self._protocols if (closed := one.closed) is not None]
+        if waiting:
+            await asyncio.wait(waiting, timeout=_SHUTDOWN)
 
 
 class DirectSender:

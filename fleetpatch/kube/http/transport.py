@@ -85,7 +85,7 @@ class Transport:
         self._seconds = timeout
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=connect_timeout)
         self._url = URL(connection.server, encoded=True)
-        self._connector: aiohttp.TCPConnector | None = None
+        self._connector: CleanConnector | None = None
         self._session: aiohttp.ClientSession | None = None
         self._use(connection.grant)
 
@@ -108,8 +108,9 @@ class Transport:
         traceback: TracebackType | None,
     ) -> None:
         await self.credentials.close()
-        if self._session is not None:
+        if self._session is not None and self._connector is not None:
             await self._session.close()
+            await self._connector.wait_closed()
             self._session = self._connector = self._direct = None
 
     async def send(
