@@ -113,8 +113,8 @@ def existing_file(path: Path | None) -> Path | None:
     return path
 
 
-def _log_file(path: Path | None) -> Path | None:
-    # The folder of a log that a person names is not created: it is probably misspelled.
+def in_existing_folder(path: Path | None) -> Path | None:
+    """Refuse a file to be written whose folder does not exist: it is probably misspelled."""
     if path is not None and not path.parent.is_dir():
         raise typer.BadParameter(f"there is no folder {path.parent}; make it, or name another")
     return path
@@ -177,7 +177,7 @@ LogFileOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--log-file",
-        callback=_log_file,
+        callback=in_existing_folder,
         help="The structured log [beside the run file, .jsonl]; - is stdout.",
         show_default=False,
     ),

@@ -7,15 +7,8 @@ from typing import Annotated
 
 import typer
 
-from fleetpatch.cli.options import RunsArgument, StateDirOption
+from fleetpatch.cli.options import RunsArgument, StateDirOption, in_existing_folder
 from fleetpatch.errors import UsageError
-
-
-def _page_file(path: Path | None) -> Path | None:
-    # The folder of a page is not created: it is probably misspelled.
-    if path is not None and not path.parent.is_dir():
-        raise typer.BadParameter(f"there is no folder {path.parent}; make it, or name another")
-    return path
 
 
 def command(
@@ -25,7 +18,7 @@ def command(
         typer.Option(
             "--html",
             metavar="FILE",
-            callback=_page_file,
+            callback=in_existing_folder,
             help="Write one HTML page that needs nothing else; - is stdout.",
         ),
     ] = None,
