@@ -108,7 +108,7 @@ def _lists_of_block(
     block: TargetBlock, resources: Sequence[Resource], places: Sequence[Place]
 ) -> Iterator[ObjectList]:
     """Yield the lists of a block that may show more than a few of the targets in `places`."""
-    # Each name has a list of its own, which is no better than to read the object.
+    # A list for each name takes as many requests as reads of the objects.
     if block.names or block.objects:
         return
     for name in block.kinds:

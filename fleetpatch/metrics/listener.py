@@ -71,4 +71,4 @@ class _Server(ThreadingMixIn, TCPServer):
                     oldest.shutdown(SHUT_RDWR)
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
-        """Print nothing: whoever reaches the port decides what is sent to it."""
+        """Print nothing: any client that reaches the port can send anything to it."""

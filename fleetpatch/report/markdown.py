@@ -22,7 +22,7 @@ def text(foreign: str) -> str:
 
 
 def code(foreign: str) -> str:
-    """Return foreign text as a code span, in which nobody is mentioned and nothing is linked."""
+    """Return foreign text as a code span, in which nothing is a link or a mention of a user."""
     cleaned = clean(foreign)
     if not cleaned:
         return ""  # two backticks would open a span that ends within a later one

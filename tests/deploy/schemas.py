@@ -17,4 +17,4 @@ utils.schema_contents = cache(utils.schema_contents)
 def validate(document: dict[str, Any], release: str) -> None:
     """Raise an error if the object is not valid, or has a field that the release lacks."""
     used = utils.validate(document, release, strict=True)
-    assert used == release, f"there is no schema of {release}"
+    assert used == release, f"the schema of {release} was not found"

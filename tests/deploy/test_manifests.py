@@ -184,7 +184,7 @@ def test_the_image_needs_no_root_no_shell_and_no_writable_folder() -> None:
     assert user is not None
     pod = pod_of(of_kind("one-plan", "CronJob")[0])
     assert int(user[1]) == pod["securityContext"]["runAsUser"] > 0
-    # A list is no command of a shell, and only the stage that is thrown away runs one.
+    # A command that is a list needs no shell. Only the build stage runs a shell.
     assert 'ENTRYPOINT ["/opt/fleetpatch/bin/fleetpatch"]' in final
     assert "\nRUN " in build
     assert "\nRUN " not in final

@@ -65,7 +65,7 @@ def report_as_json(report: Report) -> dict[str, Json]:
 
 
 def _run(part: RunPart) -> dict[str, Json]:
-    # The places of one run are in the tables of the whole report where there is no other run.
+    # With a single run, its places are in the tables of the whole report.
     return summary_as_json(part.summary) | {
         "runDigest": part.digest,
         "sessions": [_session(one) for one in part.sessions],

@@ -1,6 +1,6 @@
 """The report as Markdown, for a pull request, a ticket or a chat: what matters, on one screen.
 
-What clusters send is in code spans: nothing in them is a link, and nobody is mentioned.
+What clusters send is in code spans: nothing in them becomes a link or a mention of a user.
 """
 
 from collections.abc import Iterator

@@ -66,7 +66,7 @@ def unread(why: str) -> Verified:
 
 
 def _owned(result: VerifyResult, seen: Seen, paths: list[Path], detail: str = "") -> Verified:
-    # Nobody owns a field that does not exist: an owner of what is above it did not remove it.
+    # A field that does not exist has no owner; the owner of its parent did not remove it.
     present = [path for path in paths if seen.value(path) is not ABSENT]
     owner = latest_owner(seen, present)
     if owner is None:

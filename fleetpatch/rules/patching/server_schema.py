@@ -162,7 +162,7 @@ class _Reader:
             self._refer(reference)
             return _tagged("object", _short(reference), schema)
         if _is_list(schema):
-            # Without keys, nobody knows what identifies an entry.
+            # Without keys, nothing identifies an entry.
             if _text(schema, "list-type") == "map" and not _keys(schema):
                 return None
             return _tagged("list", self._entries(place, schema.get("items")), schema)

@@ -106,7 +106,7 @@ def _type(lines: Mapping[str, FieldLine]) -> dict[str, Json]:
     properties = {field: _field(line) for field, line in lines.items() if field != ITSELF}
     whole = lines[ITSELF].map_type if ITSELF in lines else ""
     tags = {"x-kubernetes-map-type": whole} if whole else {}
-    # A type without fields that merge stands for a scalar, such as a time or a quantity.
+    # A type without fields that merge is a scalar, such as a time or a quantity.
     return {"type": "object", "properties": properties, **tags} if lines else {"type": "string"}
 
 

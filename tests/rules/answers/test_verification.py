@@ -236,7 +236,7 @@ def test_a_time_that_is_not_valid_is_not_known(time: Any) -> None:
 
 
 @pytest.mark.parametrize("managed_fields", [None, {}, [7], [{"manager": 7}], [{"manager": "x"}]])
-def test_managed_fields_of_any_shape_name_nobody(managed_fields: Any) -> None:
+def test_managed_fields_of_any_shape_name_no_manager(managed_fields: Any) -> None:
     now = Seen("team-a", "etl-1", "uid-1", "11", {"team": "blue"}, managed_fields=managed_fields)
     assert found(RED, seen_job({"team": "blue"}), now).manager == ""
 
