@@ -267,21 +267,21 @@ class Survey:
         self, query: ListQuery, page: Page, expressions: Expressions
     ) -> list[Draft]:
         """Return the drafts of the objects that match; those whose expressions fail have ended."""
-        subjects = [subject_of(query.resource, seen) for seen in page.items]
         results = page.evaluated
         if results is None:
+            subjects = [subject_of(query.resource, seen) for seen in page.items]
             results = await expressions.evaluate(query.cluster.name, query.block, subjects)
-        found = [one for one in zip(page.items, subjects, results, strict=True) if is_found(one[2])]
+        found = [one for one in zip(page.items, results, strict=True) if is_found(one[1])]
         if self._owners is not None and query.block in self._owners.blocks:
             part = expressions.owner_part
             documents = {
                 seen.uid: kept
-                for seen, subject, _ in found
-                if (kept := part(subject.object)) is not None
+                for seen, _ in found
+                if (kept := part(subject_of(query.resource, seen).object)) is not None
             }
             keep, cluster = self._owners.join.keep_owners, query.cluster.name
             await self._writer.write(lambda: keep(cluster, documents))
-        return [self._computed_draft(query, seen, result) for seen, _, result in found]
+        return [self._computed_draft(query, seen, result) for seen, result in found]
 
     def _computed_draft(self, query: ListQuery, seen: Seen, result: Evaluated) -> Draft:
         problem = result.error or problem_of_values(self._change, seen, result.values)
