@@ -32,6 +32,7 @@ class Recruiter:
     ) -> None:
         self._cluster, self._coordinator = cluster, coordinator
         self._clock, self._log, self._address = clock, log, address
+        self._started: set[str] = set()
         self._refused: set[str] = set()
         self._joined: set[str] = set()
 
@@ -42,23 +43,22 @@ class Recruiter:
         are none, or if one cannot connect to this process, and UsageError.
         """
         found: Mapping[str, str] = {}
-        started: set[str] = set()
         with anyio.move_on_after(WITHOUT_WORKERS):
             while not (found := await self._cluster.workers()):
                 await self._clock.sleep(_LOOK)
-            if problems := await self._start(found, started):
+            if problems := await self._start(found):
                 raise UsageError(f"{'; '.join(problems)}; nothing was sent")
-            while started - self._ready - self._unfit:
+            while self._awaited:
                 await self._coordinator.looked()
             if self._unfit:
                 raise UsageError(
                     f"{'; '.join(self._problems())}; nothing was sent: workers read their own"
                     " kubeconfig, files and variables"
                 )
-            if started:
+            if self._started:
                 self._note_joined()
                 return
-        if missing := sorted(started - self._ready - self._unfit):
+        if missing := sorted(self._awaited):
             raise UnreachableError(
                 f"{_named(missing, found)} did not connect to this process at {self._address};"
                 " nothing was sent: look at the network between both, and at"
@@ -83,11 +83,16 @@ class Recruiter:
                 found = await self._cluster.workers()
                 known = {one.address for one in self._coordinator.workers.values()}
                 new = {address: found[address] for address in found.keys() - known - self._refused}
-                for problem in await self._start(new, set()):
+                for problem in await self._start(new):
                     events.worker_refused(self._log, "", detail=problem)
             except UnreachableError:
                 # Its workers go on; without any, the coordinator pauses the run.
                 continue
+
+    @property
+    def _awaited(self) -> set[str]:
+        """Those that were started, and have not reported yet whether they can take part."""
+        return self._started - self._ready - self._unfit
 
     @property
     def _ready(self) -> set[str]:
@@ -114,18 +119,15 @@ class Recruiter:
             else:
                 events.worker_joined(self._log, one.name, address=one.address)
 
-    async def _start(self, found: Mapping[str, str], started: set[str]) -> list[str]:
-        """Start workers, by address with their names; return why some cannot take part.
-
-        Adds to `started` the addresses of those that answer.
-        """
+    async def _start(self, found: Mapping[str, str]) -> list[str]:
+        """Start workers, by address with their names; return why some cannot take part."""
         if not found:
             return []
         wanted = versions()
         answers = await self._cluster.start(
             list(found), start_agent, self._address, self._coordinator.session, wanted
         )
-        started.update(answers)
+        self._started.update(answers)
         problems = []
         for address, answer in answers.items():
             if answer != wanted:
