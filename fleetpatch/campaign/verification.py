@@ -5,7 +5,7 @@ do not show is read as `fleetpatch.campaign.object_reader` says.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -63,7 +63,7 @@ class Verifier(msgspec.Struct, frozen=True):
         began_at = clock.wall()
         plan = plan_of(journal)
         change = change_of(journal.info, plan)
-        ids = journal.ids_of_wave(wave - 1) if wave else journal.ids
+        ids = ids_to_verify(journal, wave)
         targets = await write(lambda: UnreadTargets(journal, ids, left_out))
         table = await write(lambda: VerificationTable(journal))
 
@@ -94,6 +94,11 @@ class Verifier(msgspec.Struct, frozen=True):
         verification = await write(lambda: table.finish(began_at, ended_at, by, wave))
         events.run_verified(self.log, verification)
         return verification, failed
+
+
+def ids_to_verify(journal: RunFile, wave: int) -> Mapping[str, tuple[int, int]]:
+    """Return the first and the last id in each cluster of a wave, from 1, or (0) of the run."""
+    return journal.ids_of_wave(wave - 1) if wave else journal.ids
 
 
 def usage_of_reads(clusters: Sequence[ReadCluster]) -> Usage:

@@ -4,7 +4,7 @@ When one is due follows from the run file: some time after the last success. So 
 while it waited is continued by waiting for the rest of that time.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.settings import Settings, Stop
-from fleetpatch.campaign.verification import Verifier, usage_of_reads
+from fleetpatch.campaign.verification import Verifier, ids_to_verify, usage_of_reads
 from fleetpatch.engine import events
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.engine.writer import JournalWriter
@@ -75,9 +75,8 @@ class SessionVerification:
         """
         if self._section is None:
             return None
-        ids = self._journal.ids_of_wave(wave - 1)
         try:
-            found = await self._verify(self._section, ids, wave, home)
+            found = await self._verify(self._section, wave, home)
         except (ClusterError, CredentialsError) as error:
             return Cause(CauseCode.TARGETS_UNVERIFIED, str(error))
         return cause_after_wave(self._section.max_reverted, found) if found else None
@@ -90,7 +89,7 @@ class SessionVerification:
         if tally.open or not tally.applied:
             return
         try:
-            found = await self._verify(self._section, self._journal.ids, 0, home)
+            found = await self._verify(self._section, 0, home)
         except (ClusterError, CredentialsError) as error:
             self.left = [Cause(CauseCode.TARGETS_UNVERIFIED, str(error))]
             return
@@ -102,13 +101,9 @@ class SessionVerification:
             self.left = [self._stop.cause]
 
     async def _verify(
-        self,
-        section: VerifySection,
-        ids: Mapping[str, tuple[int, int]],
-        wave: int,
-        home: Sequence[ReadCluster],
+        self, section: VerifySection, wave: int, home: Sequence[ReadCluster]
     ) -> Verification | None:
-        success = last_success(self._journal, ids)
+        success = last_success(self._journal, ids_to_verify(self._journal, wave))
         if success is None or self._shutdown.requested:
             return None
         await self._wait(success, section.after, wave)
