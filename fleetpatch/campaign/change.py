@@ -5,7 +5,14 @@ A module of its own, so that commands that only read run files do not import the
 
 from collections.abc import Iterable
 
-from fleetpatch.model.change import BodyPatch, Change, PatchType, Restoration, reads_whole
+from fleetpatch.model.change import (
+    BodyPatch,
+    Change,
+    PatchType,
+    Restoration,
+    merges_by_schema,
+    reads_whole,
+)
 from fleetpatch.model.equality import has_null_entry, null_entries
 from fleetpatch.model.fields import Path, show
 from fleetpatch.model.plan.schema import Plan
@@ -21,21 +28,13 @@ def change_of(info: RunInfo, plan: Plan) -> Change:
     return Restoration(reads_whole(change)) if info.undo_of else change
 
 
-# A server merges these by the schema of the kind, which its version determines.
-_MERGED_BY_SCHEMA = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
-
-
 def depends_on_version(change: Change) -> bool:
     """Return whether the result of a merge depends on the server's version."""
     if not isinstance(change, BodyPatch):
         return False
+    # The schema of a kind depends on the version, as does the treatment of null entries.
     is_merge = change.type is PatchType.MERGE
     return merges_by_schema(change) or (is_merge and has_null_entry(change.body))
-
-
-def merges_by_schema(change: Change) -> bool:
-    """Return whether the schema of a kind decides how the change merges."""
-    return isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA
 
 
 def undecided_of(change: Change, resources: Iterable[Resource], merging: RunMerging) -> list[str]:

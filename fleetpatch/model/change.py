@@ -8,7 +8,7 @@ target.
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 import msgspec
 
@@ -27,6 +27,9 @@ class PatchType(StrEnum):
     JSON = "application/json-patch+json"
     STRATEGIC = "application/strategic-merge-patch+json"
     APPLY = "application/apply-patch+yaml"
+
+
+_MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 
 
 class MetadataChange(msgspec.Struct, frozen=True, dict=True):
@@ -174,6 +177,11 @@ def is_repeatable(change: Change) -> bool:
     A JSON Patch is not: it may append, move, and remove by position.
     """
     return not (isinstance(change, BodyPatch) and change.type is PatchType.JSON)
+
+
+def merges_by_schema(change: Change) -> TypeGuard[BodyPatch]:
+    """Report whether the schema of a kind decides how a server merges the change."""
+    return isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA
 
 
 class PatchOptions(msgspec.Struct, frozen=True):

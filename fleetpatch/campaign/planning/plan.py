@@ -13,7 +13,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fleetpatch._version import __version__
-from fleetpatch.campaign.change import depends_on_version, merges_by_schema
+from fleetpatch.campaign.change import depends_on_version
 from fleetpatch.campaign.clusters import ReadCluster, clusters_to_plan
 from fleetpatch.campaign.expressions import evaluating
 from fleetpatch.campaign.planning.coverage import check_coverage
@@ -36,6 +36,7 @@ from fleetpatch.errors import UnselectiveError, WindowClosed
 from fleetpatch.journal import queries, tables
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import catalog, run_names
+from fleetpatch.model.change import merges_by_schema
 from fleetpatch.model.plan.digest import canonical, digest
 from fleetpatch.model.plan.load import PlanFile
 from fleetpatch.model.plan.schema import Plan

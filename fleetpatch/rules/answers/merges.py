@@ -1,12 +1,9 @@
 """Whether a server has merged values correctly that are not as they were predicted."""
 
 from collections.abc import Callable, Collection
-from typing import Final
 
-from fleetpatch.model.change import BodyPatch, Change, PatchType
+from fleetpatch.model.change import Change, merges_by_schema
 from fleetpatch.model.fields import ABSENT, Fields, Path, Value
-
-_MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 
 
 def may_be_merged(
@@ -21,7 +18,7 @@ def may_be_merged(
     A server writes the entries of a list as it likes (`1000m` as `1`), keeps what another manager
     owns, and merges some fields by rules that it alone knows.
     """
-    if not (isinstance(change, BodyPatch) and change.type in _MERGED_BY_SCHEMA):
+    if not merges_by_schema(change):
         return False
     # If the version has changed, the patch had an effect. Otherwise only lists are in question: the
     # merged list may have been stored already.

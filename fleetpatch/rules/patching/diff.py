@@ -9,9 +9,8 @@ well, so it would overwrite a change that another writer makes between plan and 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
 
-from fleetpatch.model.change import BodyPatch, Change, PatchType
+from fleetpatch.model.change import BodyPatch, Change, PatchType, merges_by_schema
 from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import ABSENT, Fields, Json, Path, Value
 from fleetpatch.rules.patching.json_patch import pointer_tokens
@@ -36,8 +35,6 @@ def _differing(before: Value, after: Value, path: Path) -> Iterator[tuple[Path, 
     elif not deep_equal(before, after):
         yield path, before, after
 
-
-_MERGED_BY_SCHEMA: Final = frozenset({PatchType.STRATEGIC, PatchType.APPLY})
 
 # `from` counts as well: a `move` removes that field, and a `copy` depends on its value.
 _POINTERS = ("path", "from")
@@ -66,7 +63,7 @@ def touched_paths(change: BodyPatch, document: Json, rules: MergeRules) -> Itera
 
 def uncertain_paths(change: Change, rules: MergeRules) -> list[Path]:
     """The fields of a change that only the server knows how to merge."""
-    if not isinstance(change, BodyPatch) or change.type not in _MERGED_BY_SCHEMA:
+    if not merges_by_schema(change):
         return []
     return undecided(change.body, rules, by_apply=change.type is PatchType.APPLY)
 
