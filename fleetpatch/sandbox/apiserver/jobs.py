@@ -12,7 +12,7 @@ from fleetpatch.sandbox.apiserver import pod_templates
 from fleetpatch.sandbox.apiserver.pod_templates import (
     REQUIRED,
     check_labels,
-    check_type,
+    known_fields,
     selects,
 )
 from fleetpatch.sandbox.apiserver.release import Release
@@ -48,13 +48,7 @@ def decoded(release: Release, spec: Json) -> dict[str, Any]:
     """
     if not isinstance(spec, dict | None):
         raise ValueError("v1.Job.Spec: readObjectStart: expect { or n")  # noqa: TRY004 -- documented
-    known = {
-        field: value
-        for field, value in (spec or {}).items()
-        if field in release.jobs.spec_types and value is not None
-    }
-    for field, value in known.items():
-        check_type(f"v1.JobSpec.{field}", value, release.jobs.spec_types[field])
+    known = known_fields("v1.JobSpec", spec, release.jobs.spec_types)
     for field in _COUNTS:
         _check_size(f"v1.JobSpec.{field}", known.get(field, 0), _SIZES.get(field, 32))
     check_labels("v1.LabelSelector.MatchLabels", known.get("selector", {}).get("matchLabels"))

@@ -66,6 +66,22 @@ def check_type(field: str, value: Json, wanted: type) -> None:
         raise ValueError(f"{field}: cannot read {type(value).__name__} as {wanted.__name__}")
 
 
+def known_fields(name: str, struct: Json, types: Mapping[str, type]) -> dict[str, Any]:
+    """Return the fields that a struct of the type `name` has, without nulls.
+
+    Raises ValueError if it is not a struct, or a field has a wrong type.
+    """
+    check_type(name, {} if struct is None else struct, dict)
+    known = {
+        field: value
+        for field, value in (struct or {}).items()
+        if field in types and value is not None
+    }
+    for field, value in known.items():
+        check_type(f"{name}.{field}", value, types[field])
+    return known
+
+
 def check_labels(field: str, labels: Json) -> None:
     """Raise ValueError for what is not a map of texts."""
     check_type(field, {} if labels is None else labels, dict)

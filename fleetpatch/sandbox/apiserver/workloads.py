@@ -12,7 +12,7 @@ from fleetpatch.model.equality import deep_equal
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.sandbox.apiserver import discovery, metadata, pod_templates
-from fleetpatch.sandbox.apiserver.pod_templates import REQUIRED, check_type
+from fleetpatch.sandbox.apiserver.pod_templates import REQUIRED, known_fields
 from fleetpatch.sandbox.apiserver.release import Release
 from fleetpatch.sandbox.apiserver.statuses import Cause
 
@@ -119,7 +119,7 @@ def _deployment_problems(
 
 
 def _decoded_deployment(release: Release, spec: Json) -> dict[str, Any]:
-    known = _known("v1.DeploymentSpec", spec, _DEPLOYMENT)
+    known = known_fields("v1.DeploymentSpec", spec, _DEPLOYMENT)
     strategy = {"type": _ROLLING_UPDATE, **known.get("strategy", {})}
     if strategy["type"] == _ROLLING_UPDATE:
         strategy["rollingUpdate"] = {**_SURGE, **(strategy.get("rollingUpdate") or {})}
@@ -128,9 +128,9 @@ def _decoded_deployment(release: Release, spec: Json) -> dict[str, Any]:
 
 
 def _decoded_cron_job(release: Release, spec: Json) -> dict[str, Any]:
-    known = _known("v1.CronJobSpec", spec, _CRON_JOB)
+    known = known_fields("v1.CronJobSpec", spec, _CRON_JOB)
     template = known.get("jobTemplate", {})
-    job = _known("v1.JobSpec", template.get("spec"), release.jobs.spec_types)
+    job = known_fields("v1.JobSpec", template.get("spec"), release.jobs.spec_types)
     pod = pod_templates.decoded(release, job.get("template"))
     # The defaults of a Job are set when a Job is made of the template.
     made = {
@@ -138,16 +138,3 @@ def _decoded_cron_job(release: Release, spec: Json) -> dict[str, Any]:
         "spec": {**job, "template": pod},
     }
     return {**_CRON_JOB_DEFAULTS, **known, "jobTemplate": made}
-
-
-def _known(name: str, value: Json, types: Mapping[str, type]) -> dict[str, Any]:
-    """The fields of a struct that the type `name` has, without nulls."""
-    check_type(name, {} if value is None else value, dict)
-    known = {
-        field: inner
-        for field, inner in (value or {}).items()
-        if field in types and inner is not None
-    }
-    for field, inner in known.items():
-        check_type(f"{name}.{field}", inner, types[field])
-    return known
