@@ -9,6 +9,7 @@ import msgspec
 
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState
+from fleetpatch.model.times import LAST_SECOND
 
 UNREADABLE: Final = (
     msgspec.MsgspecError,
@@ -21,11 +22,8 @@ UNREADABLE: Final = (
 )
 """What checking a foreign value may raise, or computing with it."""
 
-_END_OF_TIME: Final = 253_402_300_799
-"""The last second of the year 9999, which `datetime` can still represent."""
-
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
-Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=LAST_SECOND)]
 """Seconds since the epoch."""
 Name: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=255)
@@ -59,7 +57,7 @@ class Meta(TypedDict):
     get: Count
     list: Count
     retries: Count
-    elapsed: Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+    elapsed: Annotated[float, msgspec.Meta(ge=0, le=LAST_SECOND)]
     targets: Count
     claims: Count
     outcomes: Count
@@ -76,7 +74,7 @@ class Meta(TypedDict):
     warnings: NotRequired[str]
     steering: NotRequired[str]
     verification: NotRequired[str]
-    planning: NotRequired[Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]]
+    planning: NotRequired[Annotated[float, msgspec.Meta(ge=0, le=LAST_SECOND)]]
 
 
 class ClusterRow(msgspec.Struct, array_like=True, gc=False):
@@ -139,7 +137,7 @@ class OutcomeRow(msgspec.Struct, array_like=True, gc=False):
     http_status: int | None
     attempts: Count
     reads: Count
-    elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=_END_OF_TIME)]
+    elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=LAST_SECOND)]
     resource_version: str | None
     detail: str
     replaced: str | None

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Final
 
-_LAST_SECOND: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+LAST_SECOND: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()
+"""Of the year 9999, which `datetime` can still represent, in seconds since the epoch."""
 
 
 def rfc3339(seconds: float | None) -> str | None:
@@ -14,5 +15,5 @@ def rfc3339(seconds: float | None) -> str | None:
     """
     if seconds is None:
         return None
-    nearest = min(max(seconds, 0.0), _LAST_SECOND)
+    nearest = min(max(seconds, 0.0), LAST_SECOND)
     return f"{datetime.fromtimestamp(nearest, UTC):%Y-%m-%dT%H:%M:%SZ}"

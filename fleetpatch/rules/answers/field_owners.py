@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from fleetpatch.model.fields import Json, Path
 from fleetpatch.model.target import Seen
 from fleetpatch.model.text import clean
+from fleetpatch.model.times import LAST_SECOND
 from fleetpatch.model.units import seconds_of_rfc3339
 
 _NAMELESS: Final = frozenset({"", "unknown", "before-first-apply"})
@@ -21,7 +22,6 @@ _NAMELESS: Final = frozenset({"", "unknown", "before-first-apply"})
 
 _QUOTED: Final = 128
 """Characters of a manager's name; a server accepts no longer one."""
-_END_OF_TIME: Final = 253_402_300_799
 
 _ITSELF: Final = "."
 
@@ -51,7 +51,7 @@ def _moment(entry: Mapping[str, Json]) -> float | None:
     written = entry.get("time")
     seconds = seconds_of_rfc3339(written) if isinstance(written, str) else None
     # Before 1970 or after the year 9999 it is no time at which an object was written.
-    return seconds if seconds is not None and 0 <= seconds < _END_OF_TIME else None
+    return seconds if seconds is not None and 0 <= seconds < LAST_SECOND else None
 
 
 def other_writer(seen: Seen, paths: Iterable[Path], ours: Collection[str]) -> str:
