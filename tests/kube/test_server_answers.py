@@ -10,26 +10,25 @@ import pytest
 
 from fleetpatch.errors import ClusterError
 from fleetpatch.kube.client import ApiServer
-from fleetpatch.model.answer import Answer, Reply
+from fleetpatch.model.answer import Answer
 from fleetpatch.model.plan.retry import RetrySection
 from fleetpatch.model.ports import Page
 from fleetpatch.rules.answers.verdicts import Verdict, judge
 from fleetpatch.rules.pacing.reply_signal import ReplySignal, signal_of
 from fleetpatch.rules.running.backoff import retry_after
 from tests.kube import server_answers
+from tests.kube.patches import BODY, patched
 from tests.kube.peers import (
     JOBS,
     VirtualClock,
     an_object,
     http,
     in_turn,
-    merge,
     opened,
     page,
     target,
 )
 
-BODY = merge(b'{"metadata":{"labels":{"a":"b"}}}')
 RETRIED = frozenset(RetrySection().statuses)
 
 
@@ -60,14 +59,9 @@ async def listed(api: ApiServer) -> list[Page]:
     return [each async for each in pages]
 
 
-async def patched(answer: bytes) -> Reply:
-    async with opened(in_turn(answer)) as (api, _peer):
-        return await api.patch(target(), BODY, dry_run=False)
-
-
 @pytest.mark.parametrize("name", MEANINGS)
 async def test_an_answer_to_a_patch_has_its_meaning(name: str) -> None:
-    reply = await patched(getattr(server_answers, name))
+    reply = await patched(in_turn(getattr(server_answers, name)))
 
     assert (
         Meaning(judge(reply, RETRIED).verdict, signal_of(reply), retry_after(reply, now=0.0))
@@ -76,7 +70,7 @@ async def test_an_answer_to_a_patch_has_its_meaning(name: str) -> None:
 
 
 async def test_the_text_of_a_refusal_is_shown_without_its_headers() -> None:
-    reply = await patched(server_answers.PRIORITY_AND_FAIRNESS)
+    reply = await patched(in_turn(server_answers.PRIORITY_AND_FAIRNESS))
 
     assert isinstance(reply, Answer)
     assert reply.message == "Too many requests, please try again later."

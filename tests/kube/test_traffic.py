@@ -13,6 +13,7 @@ from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection
 from fleetpatch.model.lease import LeaseRecord
 from fleetpatch.model.traffic import Traffic, bucket_of
+from tests.kube.patches import BODY
 from tests.kube.peers import (
     JOBS,
     Act,
@@ -21,14 +22,12 @@ from tests.kube.peers import (
     an_object,
     http,
     in_turn,
-    merge,
     opened,
     page,
     status,
     target,
 )
 
-BODY = merge(b'{"metadata":{"labels":{"a":"b"}}}')
 OK = http(200, an_object())
 
 
