@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import fleetpatch
-from tests.cli.calling import Caller, call_main
+from tests.cli.calling import Caller
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
@@ -37,10 +37,7 @@ def tool(tmp_path: Path, server: SandboxServer) -> Tool:
 @pytest.fixture
 def call(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Caller:
     """The command line within this process, in the same folder."""
-    monkeypatch.chdir(tool.folder)
-    for name in ("KUBECONFIG", "HOME", "FLEETPATCH_STATE_DIR", "COLUMNS"):
-        monkeypatch.setenv(name, tool.environment[name])
-    return call_main
+    return tool.caller(monkeypatch)
 
 
 def paint(name: str = "paint", **more: Any) -> dict[str, Any]:

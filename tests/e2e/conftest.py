@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calling import Caller, call_main
+from tests.cli.calling import Caller
 from tests.e2e.tool import Tool
 
 
@@ -25,7 +25,4 @@ def tool(tmp_path: Path) -> Tool:
 @pytest.fixture
 def call(tool: Tool, monkeypatch: pytest.MonkeyPatch) -> Caller:
     """The command line within this process, in the same folder."""
-    monkeypatch.chdir(tool.folder)
-    for name in ("KUBECONFIG", "HOME", "FLEETPATCH_STATE_DIR", "COLUMNS"):
-        monkeypatch.setenv(name, tool.environment[name])
-    return call_main
+    return tool.caller(monkeypatch)

@@ -14,8 +14,9 @@ from typing import IO, Any
 from unittest.mock import patch
 
 import msgspec
+import pytest
 
-from tests.cli.calling import Ended, call_main
+from tests.cli.calling import Caller, Ended, call_main
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,13 @@ class Tool:
         """Run a command to its end, within this process; for a process of its own see `start`."""
         with chdir(self.folder), patch.dict(os.environ, self.environment, clear=True):
             return call_main(*words)
+
+    def caller(self, monkeypatch: pytest.MonkeyPatch) -> Caller:
+        """Enter the folder and set the variables until the test ends; return `call_main`."""
+        monkeypatch.chdir(self.folder)
+        for name in ("KUBECONFIG", "HOME", "FLEETPATCH_STATE_DIR", "COLUMNS"):
+            monkeypatch.setenv(name, self.environment[name])
+        return call_main
 
     def words(self, *words: object) -> list[str]:
         return [sys.executable, "-m", "fleetpatch", *map(str, words)]
