@@ -13,10 +13,25 @@ import pytest
 
 from tests.cli.calling import Caller, Ended
 
+Object: TypeAlias = dict[str, Any]
+"""An object as a server shows it."""
+
 Objects: TypeAlias = dict[Any, Any]
 """Objects as a server shows them, by key."""
 
 _SERVERS_OWN = ("resourceVersion", "managedFields", "generation")
+
+
+def labels(one: Object) -> dict[str, str]:
+    """Return the labels of an object, to be changed in place."""
+    found: dict[str, str] = one["metadata"].setdefault("labels", {})
+    return found
+
+
+def annotations(one: Object) -> dict[str, str]:
+    """Return the annotations of an object, to be changed in place."""
+    found: dict[str, str] = one["metadata"].setdefault("annotations", {})
+    return found
 
 
 def there_and_back(

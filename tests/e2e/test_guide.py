@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import pytest
 
@@ -19,7 +19,15 @@ from fleetpatch.sandbox.server import SandboxOptions
 from tests.cli.calling import Caller
 from tests.control_plane import ControlPlane
 from tests.e2e import fleets
-from tests.e2e.campaigns import Objects, differing, plain, there_and_back
+from tests.e2e.campaigns import (
+    Object,
+    Objects,
+    annotations,
+    differing,
+    labels,
+    plain,
+    there_and_back,
+)
 from tests.e2e.tool import Tool
 from tests.sandbox.serving import SandboxThread
 
@@ -34,23 +42,11 @@ POD_SPEC = {"containers": [{"name": "a", "image": "a"}], "restartPolicy": "Never
 OLD = "old.example.com/"
 TICKET = "example.com/ticket"
 
-Object: TypeAlias = dict[str, Any]
-
 
 class Server(Protocol):
     """A plain client of a server."""
 
     def request(self, method: str, path: str, body: Any = None) -> Any: ...
-
-
-def labels(one: Object) -> dict[str, str]:
-    found: dict[str, str] = one["metadata"].setdefault("labels", {})
-    return found
-
-
-def annotations(one: Object) -> dict[str, str]:
-    found: dict[str, str] = one["metadata"].setdefault("annotations", {})
-    return found
 
 
 def space_of(one: Object) -> str:

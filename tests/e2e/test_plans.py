@@ -20,11 +20,11 @@ from ruamel.yaml import YAML
 from tests.cli.calling import Caller
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.e2e import fleets, logins
-from tests.e2e.campaigns import Objects, there_and_back
+from tests.e2e.campaigns import Object, Objects, there_and_back
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool
 from tests.e2e.witnesses import Server, objects
-from tests.e2e.worked_plans import ALL_PLANS, APPLY, CASES, FOLDER, PLANS, TFJOBS, Object, Patching
+from tests.e2e.worked_plans import ALL_PLANS, APPLY, CASES, FOLDER, PLANS, TFJOBS, Patching
 
 
 @pytest.fixture(scope="module")

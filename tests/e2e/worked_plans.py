@@ -4,9 +4,10 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from tests.control_plane import JOB_KINDS
+from tests.e2e.campaigns import Object, annotations, labels
 from tests.e2e.witnesses import objects
 
 FOLDER = Path(__file__).parents[2] / "plans"
@@ -17,18 +18,6 @@ JOBS, VOLCANO_JOBS = "jobs.batch", "jobs.batch.volcano.sh"
 TFJOBS, MXJOBS, PYTORCHJOBS = (
     f"{kind}.kubeflow.org" for kind in ("tfjobs", "mxjobs", "pytorchjobs")
 )
-
-Object: TypeAlias = dict[str, Any]
-
-
-def labels(one: Object) -> dict[str, str]:
-    found: dict[str, str] = one["metadata"].setdefault("labels", {})
-    return found
-
-
-def annotations(one: Object) -> dict[str, str]:
-    found: dict[str, str] = one["metadata"].setdefault("annotations", {})
-    return found
 
 
 def is_in_team(one: Object) -> bool:
