@@ -59,25 +59,22 @@ def command(
     """
     load_libraries()
 
-    from fleetpatch.campaign.settings import Settings
     from fleetpatch.cli.execute import expand_with_progress
-    from fleetpatch.cli.output import WarnOnce, print_preview, print_warnings
-    from fleetpatch.cli.traces import current_span
-    from fleetpatch.cli.workers import pool_of
+    from fleetpatch.cli.output import print_preview, print_warnings
+    from fleetpatch.cli.settings import settings_of
     from fleetpatch.model.plan.load import load_plan
 
     loaded = load_plan(named_once(plan, filename, what="PLAN", verb="plan"))
     print_warnings(loaded)
-    settings = Settings(
+    settings = settings_of(
         state_dir,
         log_file,
         request_timeout,
-        warn=WarnOnce(),
+        workers,
+        worker_timeout,
         reason=reason,
         shared=shared,
-        workers=pool_of(workers, worker_timeout),
         log_max_size=log_max_size,
-        span=current_span(),
     )
     planned = expand_with_progress(loaded, settings, run_file=run_file, everything=everything)
     print_preview(planned, output, all_namespaces=namespaces)

@@ -36,19 +36,12 @@ def command(
     """
     load_libraries()
 
-    from fleetpatch.campaign.settings import Settings
     from fleetpatch.campaign.view import find_run
     from fleetpatch.cli.choose_run import to_verify
-    from fleetpatch.cli.output import WarnOnce
+    from fleetpatch.cli.settings import settings_of
     from fleetpatch.cli.verify_runs import verify_runs
-    from fleetpatch.cli.workers import pool_of
 
-    settings = Settings(
-        state_dir,
-        log_file,
-        request_timeout,
-        warn=WarnOnce(),
-        workers=pool_of(workers, worker_timeout),
-        log_max_size=log_max_size,
+    settings = settings_of(
+        state_dir, log_file, request_timeout, workers, worker_timeout, log_max_size=log_max_size
     )
     raise typer.Exit(verify_runs(to_verify(find_run(settings.runs, run)), settings, output))
