@@ -326,7 +326,7 @@ def notes_as_json(info: RunInfo) -> dict[str, Json]:
     }
 
 
-def outcomes_as_json(tally: Tally) -> dict[str, Json]:
+def outcomes_as_json(tally: Tally) -> dict[str, int]:
     """Render the number of targets by outcome; `pending` includes targets in doubt."""
     return {
         "applied": tally.applied,

@@ -6,7 +6,7 @@ What clusters send is in code spans: nothing in them becomes a link or a mention
 from collections.abc import Iterator
 from typing import Final
 
-from fleetpatch.model.run import Summary
+from fleetpatch.model.run import Summary, outcomes_as_json
 from fleetpatch.report.document import facts, words
 from fleetpatch.report.document.contents import MessageGroup, Report, RunPart
 from fleetpatch.report.markdown import code, examples, row, text
@@ -81,8 +81,7 @@ def _clusters(report: Report) -> Iterator[str]:
     yield row(("cluster", "applied", "unchanged", "skipped", "failed", "pending"))
     yield row(("---", *["---:"] * 5))
     for name, one in tallies[:_CLUSTERS_SHOWN]:
-        counts = (one.applied, one.unchanged, one.skipped, one.failed, one.open)
-        yield row((text(name), *map(number, counts)))
+        yield row((text(name), *map(number, outcomes_as_json(one).values())))
     if len(tallies) > _CLUSTERS_SHOWN:
         yield row((f"and {len(tallies) - _CLUSTERS_SHOWN} more", *[""] * 5))
 

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 from fleetpatch._version import __version__
 from fleetpatch.errors import UsageError
-from fleetpatch.model.run import Tally
+from fleetpatch.model.run import Tally, outcomes_as_json
 from fleetpatch.model.text import clean
 from fleetpatch.report.changes import changes
 from fleetpatch.report.document import facts
@@ -29,9 +29,6 @@ EXTRA: Final = "pip install 'fleetpatch[report]'"
 
 ROWS_SHOWN: Final = 1000
 """Rows of a table of places; the others share one row, so that the page stays small."""
-
-OUTCOMES: Final = ("applied", "unchanged", "skipped", "failed", "pending")
-"""The outcomes in the order in which they are shown; `pending` includes those in doubt."""
 
 MOST: Final = {"groups": 100, "fields": 30, "sessions": 50, "waves": 100, "runs": 20}
 """How much of each list the page shows, so that it stays small whatever a run has."""
@@ -137,12 +134,11 @@ def _context(report: Report) -> dict[str, Any]:
         "report": report,
         "version": __version__,
         "facts": facts,
-        "outcomes": OUTCOMES,
-        # A column of zeros says nothing, and a phone has no room for it.
         "most": MOST,
         "runs": min(len(report.runs), MOST["runs"]),
-        "columns": [one for one, count in counts_of(report.tally).items() if count],
-        "counts_of": counts_of,
+        # A column of zeros says nothing, and a phone has no room for it.
+        "columns": [one for one, count in outcomes_as_json(report.tally).items() if count],
+        "counts_of": outcomes_as_json,
         "bars_of": _bars,
         "places": [
             _places("Clusters", "Cluster", report.by(lambda one: one.by_cluster)),
@@ -160,15 +156,9 @@ def _context(report: Report) -> dict[str, Any]:
     }
 
 
-def counts_of(tally: Tally) -> dict[str, int]:
-    """Return the numbers of a tally by outcome; `pending` includes those in doubt."""
-    counts = (tally.applied, tally.unchanged, tally.skipped, tally.failed, tally.open)
-    return dict(zip(OUTCOMES, counts, strict=True))
-
-
 def _bars(tally: Tally) -> list[Bar]:
     bars, start = [], 0.0
-    for outcome, count in counts_of(tally).items():
+    for outcome, count in outcomes_as_json(tally).items():
         width = 100 * count / tally.total if tally.total else 0.0
         if count:
             bars.append(Bar(outcome, round(start, 3), round(max(width, _THINNEST), 3)))
