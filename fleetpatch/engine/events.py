@@ -18,7 +18,7 @@ from fleetpatch.model.pace import Pace
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo, RunState, Summary, as_json
 from fleetpatch.model.steering import Request
-from fleetpatch.model.target import Target
+from fleetpatch.model.target import Target, identity_as_json
 from fleetpatch.model.target_line import TargetLine
 from fleetpatch.model.verification import Verification, verification_as_json
 
@@ -307,7 +307,7 @@ def attempt_retried(log: Events, record: RetryRecord) -> None:
     """An attempt will be repeated after a wait."""
     log.info(
         "attempt.retried",
-        **_identity(record.target),
+        **identity_as_json(record.target),
         attempts=record.attempt,
         http_status=record.http_status,
         verdict=record.verdict,
@@ -340,13 +340,3 @@ def _line(target: Target, settlement: Settlement) -> TargetLine:
         settlement.elapsed_ms,
         settlement.detail,
     )
-
-
-def _identity(target: Target) -> dict[str, str]:
-    return {
-        "cluster": target.cluster,
-        "kind": target.resource.name,
-        "namespace": target.namespace,
-        "name": target.name,
-        "uid": target.uid,
-    }

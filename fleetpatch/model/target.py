@@ -96,3 +96,19 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     wanted: Fields | None = None
     earlier: EarlierWrite | None = None
     computed: Fields | None = None
+
+    @property
+    def full_name(self) -> str:
+        """`prod jobs.batch team-a/etl-7`, for people; the texts of the server are not cleaned."""
+        return f"{self.cluster} {self.resource.name} {self.namespace}/{self.name}"
+
+
+def identity_as_json(target: Target) -> dict[str, str]:
+    """Render what identifies a target, in JSON objects and in lines of the log."""
+    return {
+        "cluster": target.cluster,
+        "kind": target.resource.name,
+        "namespace": target.namespace,
+        "name": target.name,
+        "uid": target.uid,
+    }

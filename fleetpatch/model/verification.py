@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from fleetpatch.model.fields import Json
-from fleetpatch.model.target import Target
+from fleetpatch.model.target import Target, identity_as_json
 from fleetpatch.model.times import rfc3339
 
 MANAGERS_KEPT: Final = 50
@@ -142,13 +142,9 @@ def verification_as_json(verification: Verification) -> dict[str, Json]:
 
 def verified_as_json(one: VerifiedTarget) -> dict[str, Json]:
     """Render one target with what was found of it; an interface (docs/reference.md)."""
-    target, verified = one.target, one.verified
+    verified = one.verified
     return {
-        "cluster": target.cluster,
-        "kind": target.resource.name,
-        "namespace": target.namespace,
-        "name": target.name,
-        "uid": target.uid,
+        **identity_as_json(one.target),
         "result": verified.result.value,
         "manager": verified.manager,
         "since": rfc3339(verified.since),

@@ -57,8 +57,7 @@ def examples(samples: Iterable[tuple[Target, Fields]]) -> Iterator[str]:
 
 
 def _diff(target: Target, after: Fields) -> Iterator[str]:
-    place = f"{target.cluster} {target.resource.name} {target.namespace}/{target.name}"
-    yield f"# {clean(place)}"
+    yield f"# {clean(target.full_name)}"
     for name, old, new in changes(target.before, after):
         if old:
             yield f"- {name}: {old}"

@@ -188,10 +188,8 @@ def _header(info: RunInfo, digest: str) -> Iterator[str]:
 
 
 def _sample(sample: Sample) -> Iterator[str]:
-    target = sample.target
-    place = f"{target.cluster} {target.resource.name} {target.namespace}/{target.name}"
-    yield f"  {clean(place)}"
-    for line in change_lines(target.before, sample.after):
+    yield f"  {clean(sample.target.full_name)}"
+    for line in change_lines(sample.target.before, sample.after):
         yield f"    {line}"
 
 

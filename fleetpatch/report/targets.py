@@ -11,6 +11,7 @@ import msgspec
 from fleetpatch.model.fields import Json
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.run import ListedTarget, Standing
+from fleetpatch.model.target import identity_as_json
 from fleetpatch.report.changes import as_object
 from fleetpatch.report.formats import csv_lines, json_array, json_lines
 from fleetpatch.report.table import TableRow, table
@@ -79,11 +80,7 @@ def as_json(listed: ListedTarget) -> dict[str, Json]:
     after = {} if listed.after is None else {"after": as_object(listed.after)}
     return {
         **({"run": listed.run} if listed.run else {}),
-        "cluster": target.cluster,
-        "kind": target.resource.name,
-        "namespace": target.namespace,
-        "name": target.name,
-        "uid": target.uid,
+        **identity_as_json(target),
         "before": as_object(target.before),
         **after,
         "outcome": Standing.PENDING if listed.standing in _OPEN else listed.standing,

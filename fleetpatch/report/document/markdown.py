@@ -105,9 +105,7 @@ def _group(report: Report, group: MessageGroup) -> Iterator[str]:
         f"{message}"
     )
     for one in group.samples[:1]:
-        target = one.target
-        place = f"{target.cluster} {target.resource.name} {target.namespace}/{target.name}"
-        yield f"  - for example {code(place)}"
+        yield f"  - for example {code(one.target.full_name)}"
     for command in facts.commands_of(report, group):
         yield f"  - {code(command)}"
 
