@@ -66,7 +66,8 @@ def charts_of(timeline: Timeline) -> list[Chart]:
 
 
 def _rates(timeline: Timeline) -> _Design:
-    shown = [one.value for one in Outcome if timeline.total.ended.get(one.value)]
+    ended = timeline.total.ended
+    shown = [one.value for one in Outcome if ended.get(one.value)]
     lines = [_Line(one, one, _per_second("ended", one)) for one in shown]
     return _Design("rate", "Objects a second", words.rates(timeline), lines)
 
@@ -100,7 +101,8 @@ def _answers(timeline: Timeline) -> _Design:
 
 
 def _limits(timeline: Timeline) -> _Design:
-    found = [(one, name) for one, name in words.CAUSES.items() if one in timeline.total.limits]
+    limits = timeline.total.limits
+    found = [(one, name) for one, name in words.CAUSES.items() if one in limits]
     return _Design(
         "limits",
         "What limited the pace",
@@ -111,7 +113,8 @@ def _limits(timeline: Timeline) -> _Design:
 
 
 def _retries(timeline: Timeline) -> _Design:
-    found = [(one, name) for one, name in words.VERDICTS.items() if one in timeline.total.retries]
+    retries = timeline.total.retries
+    found = [(one, name) for one, name in words.VERDICTS.items() if one in retries]
     lines = [
         _Line(name, f"verdict-{_slug(one)}", _per_second("retries", one)) for one, name in found
     ]

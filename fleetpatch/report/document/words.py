@@ -54,7 +54,8 @@ def in_flight(timeline: Timeline) -> str:
 
 def latency(timeline: Timeline) -> str:
     """Say how long PATCHes took."""
-    half, most, nearly_all = (timeline.total.latency(share) for share in (0.5, 0.95, 0.99))
+    total = timeline.total
+    half, most, nearly_all = (total.latency(share) for share in (0.5, 0.95, 0.99))
     if half is None or most is None or nearly_all is None:
         return "No PATCH was answered."
     return (
