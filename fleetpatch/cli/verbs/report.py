@@ -55,20 +55,17 @@ def command(
 
         require_extra()
     named = named_runs(Settings(state_dir=state_dir).runs, runs)
-    report = (
-        None
-        if csv and html is None
-        else report_of(named.paths, named.name, time.time(), named.undos)
-    )
-    if report is not None and html is not None:
-        _write(page(report), html)
+    if html is not None or not csv:
+        report = report_of(named.paths, named.name, time.time(), named.undos)
+        if html is not None:
+            _write(page(report), html)
+        if json:
+            write_data([json_text(report)], sys.stdout)
+        elif markdown or html is None:
+            write_data(markdown_lines(report), sys.stdout)
     if csv:
         listed = list_targets(named.paths, TargetFilter())
         write_data(target_csv_lines(listed, inert=True), sys.stdout)
-    elif report is not None and json:
-        write_data([json_text(report)], sys.stdout)
-    elif report is not None and (markdown or html is None):
-        write_data(markdown_lines(report), sys.stdout)
 
 
 def _write(text: str, path: Path) -> None:
