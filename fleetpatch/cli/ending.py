@@ -1,12 +1,27 @@
 """How a command ended, for those who show it: its exit code and its cause code."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import typer
 
 from fleetpatch.cli import signals
 from fleetpatch.errors import Exit, FleetpatchError
 
 
-def how_it_ended(error: BaseException) -> tuple[int, str]:
+@contextmanager
+def closing(close: Callable[[int, str], None]) -> Iterator[None]:
+    """Call `close` with the exit code and the cause code with which the block ended."""
+    try:
+        yield
+    except BaseException as error:
+        close(*_how_it_ended(error))
+        raise
+    else:
+        close(Exit.OK, "")
+
+
+def _how_it_ended(error: BaseException) -> tuple[int, str]:
     """Return the exit code that an error leads to, and its cause code; empty: that of the run."""
     from fleetpatch.model.cause import CauseCode
 

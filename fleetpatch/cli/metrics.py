@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from fleetpatch.cli import signals
-from fleetpatch.cli.ending import how_it_ended
-from fleetpatch.errors import Exit, UsageError
+from fleetpatch.cli.ending import closing
+from fleetpatch.errors import UsageError
 
 if TYPE_CHECKING:
     from fleetpatch.metrics.monitor import Monitor, Places
@@ -43,12 +43,8 @@ def reporting(command: str | None, params: Mapping[str, Any]) -> Iterator[None]:
     token = _current.set(monitor)
     with signals.announced(monitor.exit_now):
         try:
-            yield
-        except BaseException as error:
-            monitor.close(*how_it_ended(error))
-            raise
-        else:
-            monitor.close(Exit.OK)
+            with closing(monitor.close):
+                yield
         finally:
             _current.reset(token)
             for problem in monitor.problems:

@@ -9,8 +9,8 @@ from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from fleetpatch.cli.ending import how_it_ended
-from fleetpatch.errors import Exit, UsageError
+from fleetpatch.cli.ending import closing
+from fleetpatch.errors import UsageError
 
 if TYPE_CHECKING:
     from fleetpatch.model.tracing import Span
@@ -50,12 +50,8 @@ def tracing(command: str | None) -> Iterator[None]:
     traces = _begun(command)
     token = _current.set(traces.span)
     try:
-        yield
-    except BaseException as error:
-        traces.close(*how_it_ended(error))
-        raise
-    else:
-        traces.close(Exit.OK, "")
+        with closing(traces.close):
+            yield
     finally:
         _current.reset(token)
         if traces.problem:
