@@ -43,6 +43,11 @@ class RunFacts:
             self.database.put([("partly", int(partly))])
 
     @property
+    def was_over_workers(self) -> bool:
+        """Whether workers sent the requests of the latest session."""
+        return meta.over_workers(self.database)
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether a person has cancelled the run."""
         return meta.state(self.database)[2] == CauseCode.CANCELLED

@@ -207,6 +207,11 @@ def partly(database: Database) -> bool:
     return bool(database.meta().get("partly"))
 
 
+def over_workers(database: Database) -> bool:
+    """Read whether workers sent the requests of the latest session."""
+    return bool(database.meta().get("over_workers"))
+
+
 def accepted_failures(database: Database) -> int:
     """Read the number of failures that a person accepted by resuming a halted run."""
     return database.meta().get("pardoned", 0)

@@ -39,14 +39,14 @@ def read(run: RunFile) -> list[SessionRecord]:
     ]
 
 
-def begin(run: RunFile, now: float, who: str) -> int:
+def begin(run: RunFile, now: float, who: str, *, over_workers: bool = False) -> int:
     """Record that a session begins and the run is being applied; return the number of the session.
 
-    `now` is in seconds since the epoch.
+    `now` is in seconds since the epoch. `over_workers`: workers send the requests of the session.
     """
     with run.database.transaction() as connection:
         meta.put_state(run.database, RunState.RUNNING, None)
-        run.database.put([("partly", 0)])
+        run.database.put([("partly", 0), ("over_workers", int(over_workers))])
         number = connection.execute(_BEGIN, (now, who)).lastrowid
         connection.execute(_FORGET, (MAX_SESSIONS,))
     return number or 0

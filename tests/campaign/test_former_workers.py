@@ -10,6 +10,7 @@ import pytest
 
 from fleetpatch.campaign.running import former_workers
 from fleetpatch.campaign.running.former_workers import RIGHT
+from fleetpatch.journal import sessions
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import heartbeat
 from fleetpatch.journal.runs.heartbeat import INTERVAL, Heartbeat, Heartbeats
@@ -24,8 +25,7 @@ HOLDER = Holder("s", "ann", "desk", 1, "2026-03-01T12:00:00Z", "m", "1")
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[RunFile]:
     with make(tmp_path / "r.run", many(1)) as run:
-        former_workers.note(run, over_workers=True)
-        run.set_state(RunState.RUNNING)
+        sessions.begin(run, 0.0, "ann@desk", over_workers=True)
         yield run
 
 
@@ -55,7 +55,7 @@ def test_without_a_heartbeat_the_session_may_have_been_killed_right_now(journal:
     "change",
     [
         lambda run: run.set_state(RunState.PAUSED),
-        lambda run: former_workers.note(run, over_workers=False),
+        lambda run: sessions.begin(run, 0.0, "ann@desk", over_workers=False),
     ],
 )
 def test_workers_of_a_session_that_ended_and_sessions_without_any_are_not_awaited(

@@ -14,15 +14,6 @@ from fleetpatch.model.run import RunState
 RIGHT: Final = 5.0
 """Seconds for which a worker may send after a report that was answered, at most."""
 
-_KEY: Final = "over_workers"
-
-
-def note(journal: RunFile, *, over_workers: bool) -> None:
-    """Store whether workers send the requests of the session that begins."""
-    if _are_noted(journal) != over_workers:
-        with journal.database.transaction():
-            journal.database.put([(_KEY, int(over_workers))])
-
 
 def seconds_left(journal: RunFile, clock: Clock) -> float:
     """Return for how long workers of a session that was killed may still send; 0: none may.
@@ -30,7 +21,7 @@ def seconds_left(journal: RunFile, clock: Clock) -> float:
     It was alive at its last heartbeat. Without one it may have been killed right now.
     """
     # Any other end than by a kill changes the state.
-    if journal.state is not RunState.RUNNING or not _are_noted(journal):
+    if journal.state is not RunState.RUNNING or not journal.was_over_workers:
         return 0.0
     beats = journal.heartbeats
     if beats is None or beats.former is None:
@@ -38,7 +29,3 @@ def seconds_left(journal: RunFile, clock: Clock) -> float:
     # Heartbeats are a second apart. By a clock that was set back meanwhile, all of it is left.
     alive_until = beats.former.written_at + heartbeat.INTERVAL
     return min(RIGHT, max(0.0, alive_until + RIGHT - clock.wall()))
-
-
-def _are_noted(journal: RunFile) -> bool:
-    return bool(journal.database.meta().get(_KEY, 0))

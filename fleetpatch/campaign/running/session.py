@@ -285,8 +285,12 @@ class Session:
         crashed = journal.state is RunState.RUNNING
         # A session that only reads leaves a halted run halted.
         if not self._read_only:
-            former_workers.note(journal, over_workers=self._settings.workers is not None)
-            self._number = sessions.begin(journal, self._settings.clock.wall(), whoami())
+            self._number = sessions.begin(
+                journal,
+                self._settings.clock.wall(),
+                whoami(),
+                over_workers=self._settings.workers is not None,
+            )
         log_start(self._log, journal.info, fleet.clusters)
         log_server_warnings(self._log, fleet.clusters, known=self._counts.base.warnings)
         if crashed:
