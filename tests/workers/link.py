@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
 
-from tests.workers.machines import free_port
+from tests.control_plane.processes import free_ports
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER without a time: closing sends a reset."""
@@ -21,7 +21,7 @@ class Link:
     """Forwards connections of workers; `variables` are for the coordinator."""
 
     def __init__(self) -> None:
-        self._contact, self._listen = free_port(), free_port()
+        self._contact, self._listen = free_ports(2)
         self._loop = asyncio.new_event_loop()
         self._open: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()

@@ -4,7 +4,6 @@ Like the Dask operator on Kubernetes, it starts a worker again that has ended.
 """
 
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,15 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from tests.control_plane.processes import free_ports
 from tests.workers.farm import environment
-
-
-def free_port() -> int:
-    """Return a port of loopback that nothing listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        number: int = one.getsockname()[1]
-        return number
 
 
 class Machines:
@@ -30,7 +22,7 @@ class Machines:
     def __init__(self, folder: Path, workers: int, variables: Mapping[str, str]) -> None:
         self._folder = folder
         self._variables = variables
-        self._port = free_port()
+        [self._port] = free_ports(1)
         self.address = f"tcp://127.0.0.1:{self._port}"
         self._scheduler = self._start_scheduler()
         self._workers = [self._start_worker(number) for number in range(workers)]

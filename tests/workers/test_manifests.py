@@ -9,7 +9,6 @@ Left out: the operator, cert-manager, kustomize and the kubelet.
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -23,6 +22,7 @@ import pytest
 from distributed.security import Security
 from ruamel.yaml import YAML
 
+from tests.control_plane.processes import free_ports
 from tests.e2e.sandboxes import sandbox
 from tests.e2e.tool import Tool, end, eventually, plan
 
@@ -269,13 +269,6 @@ def test_the_readme_lists_every_file() -> None:
     assert all(f"`{name}`" in text for name in files)
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        number: int = one.getsockname()[1]
-        return number
-
-
 @contextmanager
 def process(role: str, replaced: Mapping[str, str], *more: str) -> Iterator[Any]:
     """Run the command of a container with its variables; `replaced` maps texts in both."""
@@ -311,7 +304,7 @@ def test_the_commands_of_the_containers_carry_out_a_plan_with_tls_and_credential
     (tls / "ca.crt").write_text(certificates.tls_ca_file)
     (tls / "tls.crt").write_text(certificates.tls_worker_cert)
     (tls / "tls.key").write_text(certificates.tls_worker_key)
-    comm, health, worker = free_port(), free_port(), free_port()
+    comm, health, worker = free_ports(3)
     replaced = {
         "/etc/dask/tls": str(tls),
         "/etc/fleetpatch/kubeconfig": str(tmp_path / "kubeconfig"),

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.control_plane.processes import free_ports
 from tests.e2e.tool import Tool, end
 from tests.workers.certificates import Authority
 from tests.workers.conftest import Clusters
 from tests.workers.farm import environment
-from tests.workers.machines import free_port
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -59,7 +59,7 @@ def test_a_run_over_tls_takes_the_certificates_of_the_clusters_ca_and_no_others(
     clusters: Clusters, tmp_path: Path
 ) -> None:
     ours, foreign = Authority(tmp_path, "ours"), Authority(tmp_path, "foreign")
-    port, tool = free_port(), clusters.tool
+    [port], tool = free_ports(1), clusters.tool
     address = f"tls://127.0.0.1:{port}"
     kubeconfig = tmp_path / "kubeconfig"
     file = clusters.plan("new")
