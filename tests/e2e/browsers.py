@@ -1,6 +1,5 @@
 """Opens pages in headless Chromium, which scripts/browser finds."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +8,6 @@ from typing import Final
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-SCRIPT: Final = Path(__file__).resolve().parents[2] / "scripts" / "browser"
 # As root in a container, and without the services of Chromium that use the network.
 _OPTIONS: Final = (
     "--no-sandbox",
@@ -20,18 +18,6 @@ _OPTIONS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-
-
-class NoBrowserError(Exception):
-    """There is no Chromium; the message is one line that says how to get one."""
-
-
-def find_browser() -> str:
-    """Return the path of Chromium. Raises NoBrowserError."""
-    found = subprocess.run([SCRIPT], capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise NoBrowserError(found.stderr.strip())
-    return found.stdout.strip()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 from fleetpatch.campaign.report import report_of
 from fleetpatch.report.document.page import page
 from tests import needs
-from tests.e2e.browsers import NoBrowserError, chromium, find_browser, opened
+from tests.e2e.browsers import chromium, opened
 from tests.report_runs import BEGAN, hostile_run, made_run
 
 CONTRAST = """
@@ -43,11 +43,7 @@ CONTRAST = """
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium; without it the tests are skipped, or fail in CI."""
-    try:
-        path = find_browser()
-    except NoBrowserError as error:
-        needs.missing(str(error))
-    with chromium(path) as started:
+    with chromium(needs.found_by("browser")) as started:
         yield started
 
 

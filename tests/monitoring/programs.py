@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -14,12 +13,11 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from tests.control_plane.processes import free_ports
 from tests.e2e.tool import eventually
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "fleetpatch.rules.yml"
-SCRIPT = ROOT / "scripts" / "monitoring"
-_NOT_FOUND = 3
 
 CONFIG = """
 global: {{scrape_interval: 250ms, scrape_timeout: 200ms, evaluation_interval: 1s}}
@@ -33,19 +31,6 @@ scrape_configs:
   - job_name: listen
     static_configs: [{{targets: ['127.0.0.1:{listen}']}}]
 """
-
-
-class NotFoundError(Exception):
-    """There are no programs; the message says how to get them."""
-
-
-def find_programs() -> Path:
-    """Return the folder of the programs. Raises NotFoundError."""
-    run = subprocess.run([SCRIPT], capture_output=True, text=True, check=False)
-    if run.returncode == _NOT_FOUND:
-        raise NotFoundError(run.stderr.strip())
-    assert run.returncode == 0, run.stderr
-    return Path(run.stdout.strip())
 
 
 @dataclass(frozen=True)
@@ -93,7 +78,7 @@ def _named(labels: dict[str, str]) -> str:
 @contextmanager
 def monitoring(programs: Path, folder: Path) -> Iterator[Monitoring]:
     """Run all programs until the block ends."""
-    node, gateway, listen, prometheus = _free_ports(4)
+    node, gateway, listen, prometheus = free_ports(4)
     textfiles = folder / "textfiles"
     textfiles.mkdir()
     config = folder / "prometheus.yml"
@@ -153,11 +138,3 @@ def _answers(url: str) -> Callable[[], bool]:
             return False
 
     return answers
-
-
-def _free_ports(number: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [
-            stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)
-        ]
-        return [one.getsockname()[1] for one in sockets]

@@ -16,13 +16,7 @@ from tests import needs
 from tests.cli.conftest import marking
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually
-from tests.monitoring.programs import (
-    RULES,
-    Monitoring,
-    NotFoundError,
-    find_programs,
-    monitoring,
-)
+from tests.monitoring.programs import RULES, Monitoring, monitoring
 from tests.monitoring.queries import alert_queries, dashboard_queries
 
 JOBS = 40
@@ -31,10 +25,7 @@ JOBS = 40
 @pytest.fixture(scope="module")
 def programs() -> Path:
     """Find the programs; without them the tests are skipped, or fail in CI."""
-    try:
-        return find_programs()
-    except NotFoundError as error:
-        needs.missing(str(error))
+    return Path(needs.found_by("monitoring"))
 
 
 @pytest.fixture(scope="module")
