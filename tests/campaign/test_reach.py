@@ -14,7 +14,7 @@ import pytest
 from fleetpatch import Settings, expand
 from fleetpatch.errors import UnreachableError
 from fleetpatch.journal.runs.catalog import run_files
-from tests.e2e.sandboxes import sandbox
+from tests.e2e.sandboxes import joined_kubeconfig, sandbox
 from tests.e2e.tool import Tool
 from tests.kube.peers import VirtualClock
 from tests.plans import plan_from
@@ -30,14 +30,7 @@ def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict
     for tool in tools:
         tool.folder.mkdir()
     with sandbox(tools[0], jobs=40) as whole, sandbox(tools[1], jobs=40, chaos=BROKEN) as broken:
-        config: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
-        config |= {"clusters": [], "users": [], "contexts": []}
-        for name, served in zip(NAMES, (whole, broken), strict=True):
-            found = json.loads(served.kubeconfig.read_text())
-            config["clusters"].append({**found["clusters"][0], "name": name})
-            config["users"].append({**found["users"][0], "name": name})
-            context = {"cluster": name, "user": name}
-            config["contexts"].append({"name": name, "context": context})
+        config = joined_kubeconfig({"whole": whole.kubeconfig, "broken": broken.kubeconfig})
         (tmp_path / "both").write_text(json.dumps(config))
         monkeypatch.setenv("KUBECONFIG", str(tmp_path / "both"))
         yield [{"name": name, "context": name} for name in NAMES]

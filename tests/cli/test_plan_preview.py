@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.sandboxes import sandbox
+from tests.e2e.sandboxes import joined_kubeconfig, sandbox
 from tests.e2e.tool import Tool, plan
 
 APP = {"kinds": ["jobs.batch"], "selector": "app"}
@@ -29,16 +29,9 @@ def tool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tool]:
         sandbox(Tool(folder / "big"), jobs=300, namespaces=12) as big,
         sandbox(Tool(folder / "small"), jobs=10, namespaces=2) as small,
     ):
-        config: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "current-context": "big"}
-        config |= {"clusters": [], "users": [], "contexts": []}
-        for name, server in (("big", big), ("small", small)):
-            own = json.loads(server.kubeconfig.read_text())
-            config["clusters"].append({**own["clusters"][0], "name": name})
-            config["users"].append({**own["users"][0], "name": name})
-            context = {"name": name, "context": {"cluster": name, "user": name}}
-            config["contexts"].append(context)
+        config = joined_kubeconfig({"big": big.kubeconfig, "small": small.kubeconfig})
         file = folder / "kubeconfig"
-        file.write_text(json.dumps(config))
+        file.write_text(json.dumps(config | {"current-context": "big"}))
         yield Tool(folder, file)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import pause
-from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.sandboxes import SandboxServer, joined_kubeconfig, sandbox
 from tests.e2e.tool import Tool, plan
 
 ETL = {"kinds": ["jobs.batch"], "selector": "app=etl"}
@@ -47,15 +47,8 @@ def configure(
     tool: Tool, contexts: dict[str, SandboxServer], *, current: str, file: str = "kubeconfig"
 ) -> None:
     """Write a kubeconfig with these contexts."""
-    document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", "current-context": current}
-    document |= {"clusters": [], "users": [], "contexts": []}
-    for name, one in contexts.items():
-        config = json.loads(one.kubeconfig.read_text())
-        cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        document["clusters"].append({"name": name, "cluster": cluster})
-        document["users"].append({"name": name, "user": user})
-        document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
-    tool.write(file, document)
+    document = joined_kubeconfig({name: server.kubeconfig for name, server in contexts.items()})
+    tool.write(file, document | {"current-context": current})
 
 
 def switch(tool: Tool, current: str) -> None:

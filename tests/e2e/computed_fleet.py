@@ -5,14 +5,13 @@ there before: it computes the values itself, and counts the writes by the resour
 sandbox raises by one with each write.
 """
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.sandboxes import SandboxServer, joined_kubeconfig, sandbox
 from tests.e2e.spies import Spy, spying
 from tests.e2e.tool import Tool, eventually, plan
 
@@ -80,8 +79,6 @@ class ComputedFleet:
     def serve(cls, tool: Tool, clusters: str) -> Iterator[Self]:
         """Serve a sandbox for each letter of `clusters` until the block ends."""
         trigger, servers, spies = Trigger(), {}, []
-        document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
-        document |= {"clusters": [], "users": [], "contexts": []}
         with ExitStack() as stack:
             for name in clusters:
                 (tool.folder / name).mkdir()
@@ -90,11 +87,11 @@ class ComputedFleet:
                 spy = stack.enter_context(spying(server, trigger.arrives))
                 servers[name] = server
                 spies.append(spy)
-                config = json.loads(server.kubeconfig.read_text())
-                document["clusters"].append({"name": name, "cluster": {"server": spy.server}})
-                document["users"].append(config["users"][0] | {"name": name})
-                context = {"cluster": name, "user": name}
-                document["contexts"].append({"name": name, "context": context})
+            document = joined_kubeconfig(
+                {name: server.kubeconfig for name, server in servers.items()}
+            )
+            for cluster, spy in zip(document["clusters"], spies, strict=True):
+                cluster["cluster"] = {"server": spy.server}
             tool.write("kubeconfig", document)
             yield cls(tool, trigger, servers, spies)
 

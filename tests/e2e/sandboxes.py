@@ -5,7 +5,7 @@ Most are served by a thread of the test's own process: a process takes ten times
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from subprocess import Popen
@@ -65,6 +65,18 @@ class SandboxServer:
         path = f"/apis/batch/v1/namespaces/{target['namespace']}/jobs/{target['name']}"
         response = self.client.request("GET", path)
         return response.body["metadata"] if response.status == 200 else None
+
+
+def joined_kubeconfig(kubeconfigs: Mapping[str, Path]) -> dict[str, Any]:
+    """Return the first cluster and user of each kubeconfig as one document, with these contexts."""
+    document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
+    document |= {"clusters": [], "users": [], "contexts": []}
+    for name, file in kubeconfigs.items():
+        config = json.loads(file.read_text())
+        document["clusters"].append(config["clusters"][0] | {"name": name})
+        document["users"].append(config["users"][0] | {"name": name})
+        document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
+    return document
 
 
 def _variables(file: Path | None) -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.cli.calling import Caller
-from tests.e2e.sandboxes import SandboxServer, sandbox
+from tests.e2e.sandboxes import SandboxServer, joined_kubeconfig, sandbox
 from tests.e2e.tool import Tool, end, plan
 
 JOBS = 50
@@ -116,18 +116,13 @@ class Clusters:
 @pytest.fixture
 def clusters(dask: Dask, tool: Tool, tmp_path: Path) -> Iterator[Clusters]:
     """Three sandboxes, in the kubeconfig that the workers and the command read."""
-    document: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
-    document |= {"clusters": [], "users": [], "contexts": []}
     servers = {}
     with ExitStack() as stack:
         for name in ("a", "b", "c"):
             (tmp_path / name).mkdir()
-            one = stack.enter_context(sandbox(Tool(tmp_path / name), jobs=JOBS, namespaces=2))
-            servers[name] = one
-            config = json.loads(one.kubeconfig.read_text())
-            document["clusters"].append(config["clusters"][0] | {"name": name})
-            document["users"].append(config["users"][0] | {"name": name})
-            document["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
+            own = Tool(tmp_path / name)
+            servers[name] = stack.enter_context(sandbox(own, jobs=JOBS, namespaces=2))
+        document = joined_kubeconfig({name: one.kubeconfig for name, one in servers.items()})
         dask.kubeconfig.write_text(json.dumps(document))
         tool.write("kubeconfig", document)
         yield Clusters(tool, servers, 3 * JOBS // 5)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fleetpatch.errors import Exit
 from tests.control_plane import ControlPlane
+from tests.e2e.sandboxes import joined_kubeconfig
 from tests.e2e.tool import Tool, end, plan
 from tests.e2e.trial_fleets import APPEND, Fleet, mark
 from tests.workers.machines import Machines
@@ -58,15 +59,11 @@ def _plan(fleets: list[Fleet]) -> dict[str, Any]:
 
 def _kubeconfig(folder: Path, planes: list[ControlPlane]) -> dict[str, Any]:
     """Return the kubeconfigs of all planes as one, with the contexts `plane-0` and `plane-1`."""
-    merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config"}
-    merged |= {"clusters": [], "users": [], "contexts": []}
-    for number, plane in enumerate(planes):
-        name = f"plane-{number}"
-        own = json.loads(plane.kubeconfig(folder / name, user="alice").read_text())
-        merged["clusters"].append(own["clusters"][0] | {"name": name})
-        merged["users"].append(own["users"][0] | {"name": name})
-        merged["contexts"].append({"name": name, "context": {"cluster": name, "user": name}})
-    return merged
+    files = {
+        f"plane-{number}": plane.kubeconfig(folder / f"plane-{number}", user="alice")
+        for number, plane in enumerate(planes)
+    }
+    return joined_kubeconfig(files)
 
 
 def _log(tool: Tool) -> list[Any]:
