@@ -8,7 +8,6 @@ Left out: servers that fail while a run is under way (tests/e2e).
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +21,7 @@ from tests.cli.conftest import as_anybody, paint
 from tests.control_plane.processes import free_ports
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool
+from tests.http_servers import serving
 
 TOKEN = "s3cr3t-token-that-nobody-must-see"
 VERBS = ("plan", "apply")
@@ -147,12 +147,8 @@ class _WebSite(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web_site() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _WebSite) as site:
-        thread = threading.Thread(target=site.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{site.server_port}"
-        site.shutdown()
-        thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), _WebSite)) as url:
+        yield url
 
 
 def test_a_web_site_is_not_a_kubernetes_api(call: Caller, kubeconfig: Path, web_site: str) -> None:

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +10,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from tests.e2e.sandboxes import SandboxServer
+from tests.http_servers import serving
 
 Forward: TypeAlias = Callable[[str, str, bytes], tuple[int, bytes]]
 """Forwards a request (method, path with query, body); returns status and body of its answer."""
@@ -84,12 +84,7 @@ def gateway(sandbox: SandboxServer, confuses: Confuses) -> Iterator[Gateway]:
         daemon_threads = True
         request_queue_size = 128
 
-    with Listening(("127.0.0.1", 0), Handler) as listening:
-        opened = Gateway(f"http://127.0.0.1:{listening.server_port}")
-        thread = threading.Thread(target=listening.serve_forever, args=(0.01,), name="gateway")
-        thread.start()
-        try:
-            yield opened
-        finally:
-            listening.shutdown()
-            thread.join()
+    listening = Listening(("127.0.0.1", 0), Handler)
+    opened = Gateway(f"http://127.0.0.1:{listening.server_port}")
+    with serving(listening):
+        yield opened

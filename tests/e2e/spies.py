@@ -6,7 +6,6 @@ and debug pages do. The recorded tokens are secrets that a test must not find an
 
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.message import Message
@@ -15,6 +14,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from tests.e2e.sandboxes import SandboxServer
+from tests.http_servers import serving
 
 Echoes: TypeAlias = Callable[[str, str], bool]
 """Returns whether a request, by method and path, is answered with an echo."""
@@ -43,16 +43,11 @@ def spying(
     sandbox: SandboxServer, echoes: Echoes = lambda *_: False, status: int = 400
 ) -> Iterator[Spy]:
     """Listen until the block ends."""
-    with _Listening(("127.0.0.1", 0), _Handler) as listening:
-        spy = Spy(f"http://127.0.0.1:{listening.server_port}")
-        listening.RequestHandlerClass = _handler(spy, sandbox.server, echoes, status)
-        thread = threading.Thread(target=listening.serve_forever, args=(0.01,), name="spy")
-        thread.start()
-        try:
-            yield spy
-        finally:
-            listening.shutdown()
-            thread.join()
+    listening = _Listening(("127.0.0.1", 0), _Handler)
+    spy = Spy(f"http://127.0.0.1:{listening.server_port}")
+    listening.RequestHandlerClass = _handler(spy, sandbox.server, echoes, status)
+    with serving(listening):
+        yield spy
 
 
 class _Listening(ThreadingHTTPServer):

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.e2e.tool import Tool
+from tests.http_servers import serving
 
 GROUP, PLURAL = "example.com", "trainings"
 KIND = f"{PLURAL}.{GROUP}"
@@ -89,16 +90,12 @@ class Stub:
 def stub(names: Mapping[str, Mapping[str, Any]]) -> Iterator[Stub]:
     """Serve these objects, by name, until the block ends."""
     served = Stub(names)
-    with _Server(("127.0.0.1", 0), type("_Bound", (_Handler,), {"served": served})) as server:
-        served.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+    server = _Server(("127.0.0.1", 0), type("_Bound", (_Handler,), {"served": served}))
+    with serving(server) as served.url:
         try:
             yield served
         finally:
             served.ended.set()
-            server.shutdown()
-            thread.join()
 
 
 def configure(tool: Tool, *stubs: Stub) -> None:

@@ -6,7 +6,6 @@ tests send only such that a current server ignores.
 """
 
 import json
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fleetpatch.sandbox.kubeconfig import write_kubeconfig
+from tests.http_servers import serving
 
 JOB = "/apis/batch/v1/namespaces/team-a/jobs/etl-1"
 SCHEMA = "/openapi/v3/apis/batch/v1"
@@ -134,13 +134,7 @@ def versioned(
     kubeconfig: Path, version: str | None, spec: dict[str, Any], *, current: bool
 ) -> Iterator[VersionedServer]:
     """Serve, with a kubeconfig that leads there."""
-    with VersionedServer(version, spec, current=current) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
+    server = VersionedServer(version, spec, current=current)
+    with serving(server) as url:
         write_kubeconfig(kubeconfig, url, "us", "a-token")
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+        yield server

@@ -7,7 +7,6 @@ all options. Left out: what is shown (test_file), a real Pushgateway (tests/moni
 import http.server
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.cli.calling import Caller
 from tests.cli.conftest import marking
 from tests.cli.metrics.samples import figures
 from tests.e2e.tool import Tool
+from tests.http_servers import serving
 
 
 @contextmanager
@@ -40,14 +40,8 @@ def answering(status: int) -> Iterator[tuple[int, list[Any]]]:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield server.server_address[1], taken
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(server):
+        yield server.server_port, taken
 
 
 def test_the_variable_of_a_gateway_that_is_not_utf_8_is_refused_without_its_secrets(
