@@ -27,7 +27,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from tests.control_plane import ControlPlane
+from tests.control_plane import ControlPlane, OwnControlPlane
 from tests.e2e import substitutes
 from tests.e2e.injected_faults import INTERRUPTED, KILLED, dying_apiserver, dying_etcd
 from tests.e2e.proxies import Cut, at_random, proxy
@@ -105,7 +105,7 @@ def try_out(body: Body, options: argparse.Namespace, generator: random.Random) -
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         log = folder / "audit.log"
-        plane = stack.enter_context(ControlPlane(audit_log=log))
+        plane = stack.enter_context(OwnControlPlane(audit_log=log))
         kubeconfig = plane.kubeconfig(folder / "kubeconfig", user="alice")
         tool, fleet = Tool(folder, kubeconfig), Fleet(plane, body, options.targets)
         witness: Witness = partial(audited, log, fleet.namespace)
@@ -149,7 +149,7 @@ def with_other_answers(
 
 def start_together(repetitions: int) -> list[str]:
     """Start one plan twice at once, `repetitions` times; return the violations."""
-    with tempfile.TemporaryDirectory() as name, ControlPlane() as plane:
+    with tempfile.TemporaryDirectory() as name, OwnControlPlane() as plane:
         tool = Tool(Path(name), plane.kubeconfig(Path(name) / "kubeconfig", user="alice"))
         fleet = Fleet(plane, MERGE, 30)
         violations: list[str] = []

@@ -24,7 +24,7 @@ from bench.goals import Goal, run
 from bench.ledger import Arrival, Ledger
 from bench.plans import fleetpatch
 from bench.processes import ContenderFailedError, measure
-from tests.control_plane import ControlPlane
+from tests.control_plane import ControlPlane, OwnControlPlane
 
 _ROUNDS = 3
 _NAMESPACES = 20
@@ -125,7 +125,7 @@ def _arrival(event: dict[str, Any]) -> Arrival:
 def _arena(jobs: int, flags: Sequence[str] = ()) -> Iterator[Arena]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with ControlPlane(
+        with OwnControlPlane(
             apiserver_flags=[_ONE_FILE, *flags], audit_log=folder / "audit.log"
         ) as plane:
             yield Arena(plane, folder, jobs)

@@ -24,7 +24,7 @@ from urllib.parse import quote
 from bench.plans import CONCURRENCY, fleetpatch, write_plan
 from bench.processes import ContenderFailedError, Measured, measure
 from bench.ratios import HEADING, RatioGoal
-from tests.control_plane import ControlPlane
+from tests.control_plane import ControlPlane, OwnControlPlane
 
 KEY = "bench.example.com/round"
 SELECTOR = "app=bench"
@@ -217,7 +217,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=5000)
     parser.add_argument("--only", action="append", default=[], help="a contender; repeatable")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, ControlPlane() as plane:
+    with tempfile.TemporaryDirectory() as folder, OwnControlPlane() as plane:
         cluster = BenchCluster(plane, Path(folder), options.jobs)
         plane.kubeconfig(cluster.folder / "kubeconfig")
         cluster.fill()

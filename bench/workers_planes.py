@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.control_plane import OwnControlPlane
 from tests.workers.planes import violations_after_a_kill
 
 
@@ -19,8 +20,12 @@ def main() -> None:
     options = parser.parse_args()
     found = []
     for number in range(options.rounds):
-        with tempfile.TemporaryDirectory() as name:
-            violations = list(violations_after_a_kill(Path(name), options.targets))
+        with (
+            tempfile.TemporaryDirectory() as name,
+            OwnControlPlane() as first,
+            OwnControlPlane() as second,
+        ):
+            violations = list(violations_after_a_kill((first, second), Path(name), options.targets))
         print(f"round {number + 1}: {len(violations)} violations", flush=True)
         found += violations
     print(*found[:20], sep="\n")

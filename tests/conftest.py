@@ -4,13 +4,22 @@ import gc
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import needs
-from tests.control_plane import BinariesNotFoundError, ControlPlane, find_binaries
+from tests.control_plane import (
+    BinariesNotFoundError,
+    ControlPlane,
+    OwnControlPlane,
+    SharedControlPlane,
+    find_binaries,
+    sharing,
+)
 from tests.control_plane.directory import memory
 from tests.server_versions import Expected
 
@@ -20,15 +29,18 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+_SHARED_PLANE: Final = pytest.StashKey[str]()
+"""The URL at which the process that starts the workers of xdist shares its control plane."""
+
+_WORKER_INPUT: Final = "fleetpatch_control_plane"
+"""Its name in what a worker is given."""
+
 _WITH_PROCESSES = ("workers", "e2e", "differential", "control_plane", "cli", "kube")
 """The folders of tests that take long, since they start processes of their own."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Half as many again as there are CPUs: much of the suite waits for processes of its own.
-
-    With twice as many, the API servers that each of them starts take what is won by that.
-    """
+    """Half as many again as there are CPUs: much of the suite waits for processes of its own."""
     cpus = os.cpu_count() or 1
     return cpus + cpus // 2
 
@@ -65,17 +77,44 @@ def control_plane_binaries() -> Path:
         needs.missing(str(error))
 
 
-@pytest.fixture(scope="session")
-def audit_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the control plane of this session writes a line for each request."""
-    return tmp_path_factory.mktemp("audit") / "audit.log"
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give all workers of xdist the same control plane, which ends with this process."""
+    if _SHARED_PLANE not in node.config.stash:
+        until_the_end = ExitStack()
+        node.config.add_cleanup(until_the_end.close)
+        folder = Path(until_the_end.enter_context(tempfile.TemporaryDirectory()))
+        own = OwnControlPlane(audit_log=folder / "audit.log")
+        until_the_end.callback(own.stop)
+        node.config.stash[_SHARED_PLANE] = until_the_end.enter_context(sharing(own))
+    node.workerinput[_WORKER_INPUT] = node.config.stash[_SHARED_PLANE]
 
 
 @pytest.fixture(scope="session")
-def control_plane(control_plane_binaries: Path, audit_log: Path) -> Iterator[ControlPlane]:
-    """Start the control plane of this session; tests keep apart by a namespace each."""
-    with ControlPlane(control_plane_binaries, audit_log=audit_log) as started:
-        yield started
+def control_plane(
+    request: pytest.FixtureRequest,
+    control_plane_binaries: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ControlPlane]:
+    """The control plane of this run of the tests, which keep apart by a namespace each.
+
+    No test may kill it or let it refuse what others do: see `own_control_plane`.
+    """
+    worker_input = getattr(request.config, "workerinput", {})
+    if _WORKER_INPUT in worker_input:
+        with closing(SharedControlPlane(worker_input[_WORKER_INPUT])) as shared:
+            yield shared
+    else:
+        audit_log = tmp_path_factory.mktemp("audit") / "audit.log"
+        with OwnControlPlane(control_plane_binaries, audit_log=audit_log) as own:
+            yield own
+
+
+@pytest.fixture(scope="module")
+def own_control_plane(control_plane_binaries: Path) -> Iterator[OwnControlPlane]:
+    """A control plane of this module, whose servers its tests may kill."""
+    with OwnControlPlane(control_plane_binaries) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")

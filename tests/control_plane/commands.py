@@ -74,7 +74,14 @@ def write_files(directory: Path, tokens: Mapping[str, str]) -> None:
                 "apiVersion": "audit.k8s.io/v1",
                 "kind": "Policy",
                 "omitStages": ["RequestReceived"],
-                "rules": [{"level": "Metadata"}],
+                "rules": [
+                    {"level": "Metadata", "verbs": ["patch"]},
+                    {
+                        "level": "Metadata",
+                        "resources": [{"group": "", "resources": ["namespaces"]}],
+                    },
+                    {"level": "None"},
+                ],
             }
         ),
     }

@@ -12,13 +12,23 @@ import sys
 import tarfile
 import tempfile
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.control_plane import JOB_KINDS, ControlPlane, ControlPlaneError, RawClient, directory
+from tests.control_plane import (
+    JOB_KINDS,
+    ControlPlane,
+    ControlPlaneError,
+    OwnControlPlane,
+    RawClient,
+    SharedControlPlane,
+    directory,
+    sharing,
+)
 from tests.control_plane.binaries import SCRIPT
 from tests.control_plane.processes import Process
 
@@ -118,62 +128,98 @@ def test_alice_may_not_delete_jobs(control_plane: ControlPlane) -> None:
     assert control_plane.request("DELETE", path, token=control_plane.user_token).status == 403
 
 
+@pytest.fixture(scope="module")
+def servers(
+    control_plane_binaries: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OwnControlPlane]:
+    # From this verbosity on, the server logs its flags.
+    flags = ["--max-mutating-requests-inflight=7", "--v=1"]
+    audit_log = tmp_path_factory.mktemp("audit") / "audit.log"
+    with OwnControlPlane(control_plane_binaries, apiserver_flags=flags, audit_log=audit_log) as own:
+        yield own
+
+
+@pytest.fixture
+def own(servers: OwnControlPlane) -> OwnControlPlane:
+    """A control plane with a flag and an audit log, which tests may kill and stop."""
+    if not servers.started:
+        servers.start()
+    return servers
+
+
 @pytest.mark.control_plane
-def test_a_killed_apiserver_comes_back_with_its_data(control_plane: ControlPlane) -> None:
-    namespace = control_plane.namespace()
-    names = control_plane.create_jobs(3, namespace)
+def test_a_killed_apiserver_comes_back_with_its_data(own: OwnControlPlane) -> None:
+    namespace = own.namespace()
+    names = own.create_jobs(3, namespace)
     path = JOB_KINDS["jobs.batch"].path(namespace)
 
-    control_plane.kill_apiserver()
+    own.kill_apiserver()
     try:
         with pytest.raises(ConnectionRefusedError):
-            control_plane.request("GET", path)
+            own.request("GET", path)
     finally:
-        control_plane.start_apiserver()
+        own.start_apiserver()
 
-    items = control_plane.request("GET", path).body["items"]
+    items = own.request("GET", path).body["items"]
     assert [item["metadata"]["name"] for item in items] == names
 
 
 @pytest.mark.control_plane
-def test_a_killed_etcd_comes_back_with_its_data(control_plane: ControlPlane) -> None:
-    namespace = control_plane.namespace()
-    names = control_plane.create_jobs(3, namespace)
+def test_a_killed_etcd_comes_back_with_its_data(own: OwnControlPlane) -> None:
+    namespace = own.namespace()
+    names = own.create_jobs(3, namespace)
 
-    control_plane.kill_etcd()
-    control_plane.start_etcd()
-    control_plane.wait_ready()
+    own.kill_etcd()
+    own.start_etcd()
+    own.wait_ready()
 
-    items = control_plane.request("GET", JOB_KINDS["jobs.batch"].path(namespace)).body["items"]
+    items = own.request("GET", JOB_KINDS["jobs.batch"].path(namespace)).body["items"]
     assert [item["metadata"]["name"] for item in items] == names
+
+
+@pytest.mark.control_plane
+def test_a_control_plane_is_shared_with_other_processes(own: OwnControlPlane) -> None:
+    with sharing(own) as url, closing(SharedControlPlane(url)) as shared:
+        namespace = shared.namespace()
+
+        found = own.request("GET", f"/api/v1/namespaces/{namespace}")
+        assert found.status == 200
+        assert (shared.etcd_server, shared.audit_log) == (own.etcd_server, own.audit_log)
+        assert [shared.token(user) for user in own.tokens] == list(own.tokens.values())
+    assert own.request("GET", "/readyz").status == 200, "its owner ends it"
+
+
+def test_a_shared_control_plane_is_started_by_the_first_request(tmp_path: Path) -> None:
+    own = OwnControlPlane(tmp_path / "nowhere", audit_log=tmp_path / "audit.log")
+
+    with sharing(own) as url:
+        assert not own.started
+        with pytest.raises(ControlPlaneError, match="etcd ended before: /health"):
+            SharedControlPlane(url)
 
 
 @pytest.mark.control_plane
 def test_a_control_plane_takes_flags_and_an_audit_log_and_leaves_nothing(
-    control_plane_binaries: Path, tmp_path: Path
+    own: OwnControlPlane,
 ) -> None:
-    audit_log = tmp_path / "audit.log"
-    # From this verbosity on, the server logs its flags.
-    flags = ["--max-mutating-requests-inflight=7", "--v=1"]
+    state = own.directory
+    namespace = own.namespace()
+    assert 'max-mutating-requests-inflight="7"' in _apiserver_log(own)
 
-    with ControlPlane(control_plane_binaries, apiserver_flags=flags, audit_log=audit_log) as own:
-        state = own.directory
-        namespace = own.namespace()
-        assert 'max-mutating-requests-inflight="7"' in _apiserver_log(own)
+    own.stop()
 
-    uris = [json.loads(line)["requestURI"] for line in audit_log.read_text().splitlines()]
+    assert own.audit_log is not None
+    uris = [json.loads(line)["requestURI"] for line in own.audit_log.read_text().splitlines()]
     assert "/api/v1/namespaces" in uris, namespace
     assert not state.exists()
-    address = urlsplit(own.server)
-    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
-        probe.connect((address.hostname, address.port))
+    _assert_ended(own)
 
 
 @pytest.mark.control_plane
 def test_a_server_that_does_not_start_is_reported_with_its_log(
     control_plane_binaries: Path,
 ) -> None:
-    own = ControlPlane(control_plane_binaries, apiserver_flags=["--no-such-flag"])
+    own = OwnControlPlane(control_plane_binaries, apiserver_flags=["--no-such-flag"])
 
     with pytest.raises(ControlPlaneError, match="unknown flag: --no-such-flag"):
         own.start()
@@ -367,8 +413,14 @@ def _script(home: Path, *words: str, **variables: str) -> subprocess.CompletedPr
     )
 
 
-def _apiserver_log(control_plane: ControlPlane) -> str:
-    return (control_plane.directory / "kube-apiserver.log").read_text()
+def _apiserver_log(own: OwnControlPlane) -> str:
+    return (own.directory / "kube-apiserver.log").read_text()
+
+
+def _assert_ended(plane: ControlPlane) -> None:
+    address = urlsplit(plane.server)
+    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
+        probe.connect((address.hostname, address.port))
 
 
 def _ends(handle: int, seconds: float) -> bool:

@@ -1,5 +1,6 @@
 """Fixtures of the end-to-end tests."""
 
+import random
 import signal
 from pathlib import Path
 
@@ -14,6 +15,12 @@ def _heed_ctrl_c() -> None:
     """Do not ignore SIGINT: a background process of a shell does, and its children inherit it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def generator(request: pytest.FixtureRequest) -> random.Random:
+    """Return a generator that is seeded by the name of the test."""
+    return random.Random(request.node.name)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from subprocess import Popen
 
 from fleetpatch.errors import Exit
-from tests.control_plane import ControlPlane
+from tests.control_plane import OwnControlPlane
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ INTERRUPTED = InjectedFault(
 """A person presses Ctrl-C."""
 
 
-def dying_apiserver(plane: ControlPlane, generator: random.Random) -> InjectedFault:
+def dying_apiserver(plane: OwnControlPlane, generator: random.Random) -> InjectedFault:
     """The API server dies and is started again; in half of the cases the tool dies meanwhile."""
 
     def inject(process: "Popen[str]") -> None:
@@ -49,7 +49,7 @@ def dying_apiserver(plane: ControlPlane, generator: random.Random) -> InjectedFa
     return InjectedFault(inject)
 
 
-def dying_etcd(plane: ControlPlane, generator: random.Random) -> InjectedFault:
+def dying_etcd(plane: OwnControlPlane, generator: random.Random) -> InjectedFault:
     """The server's etcd dies and is started again; in half of the cases the tool dies, too."""
 
     def inject(process: "Popen[str]") -> None:

@@ -1,48 +1,35 @@
 """Nothing is lost or done twice, whichever process dies: small versions of `python -m bench.kill`.
 
-Covered: SIGKILL of the tool, of the API server and of etcd at random instants, connections cut
-before, in the middle of and after a request's answer, an intermediary that applies PATCHes and
-answers otherwise or delivers them twice, beside a second writer, and the undo of all that; Ctrl-C
-at random instants, one plan started twice at once, and the lock of a dead holder. What must hold is
-written in `tests.e2e.trials`.
-Left out: 2,000 targets and 50 kills (bench/kill.py); power loss and torn files (tests/journal).
+Covered: SIGKILL of the tool at random instants, connections cut before, in the middle of and after
+a request's answer, an intermediary that applies PATCHes and answers otherwise or delivers them
+twice, beside a second writer, and the undo of all that; Ctrl-C at random instants, one plan started
+twice at once, and the lock of a dead holder. What must hold is written in `tests.e2e.trials`.
+Left out: killed servers (test_killed_servers.py); 2,000 targets and 50 kills (bench/kill.py); power
+loss and torn files (tests/journal).
 """
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.control_plane import ControlPlane
 from tests.e2e import substitutes
-from tests.e2e.injected_faults import (
-    INTERRUPTED,
-    KILLED,
-    InjectedFault,
-    dying_apiserver,
-    dying_etcd,
-)
+from tests.e2e.injected_faults import INTERRUPTED, KILLED
 from tests.e2e.proxies import Cut, Proxy, at_random, proxy
 from tests.e2e.second_writer import SecondWriter
 from tests.e2e.tool import Tool, end, eventually
 from tests.e2e.trial_fleets import APPEND, APPLY, COMPUTED, MERGE, Body, Fleet
-from tests.e2e.trials import Trial, start_twice
+from tests.e2e.trials import PACE, Trial, start_twice
 
 pytestmark = pytest.mark.control_plane
 
 TARGETS = 150
-PACE = {"rate": "300/s", "burst": 20, "concurrency": 16}
 BODIES = pytest.mark.parametrize(
     "body", [MERGE, APPEND, COMPUTED], ids=["merge", "append", "computed"]
 )
-
-
-@pytest.fixture
-def generator(request: pytest.FixtureRequest) -> random.Random:
-    """Return a generator that is seeded by the name of the test."""
-    return random.Random(request.node.name)
 
 
 @pytest.fixture
@@ -69,26 +56,6 @@ def test_a_run_that_is_killed_again_and_again_changes_every_object_once(
 
     assert result.violations == []
     assert result.faults == 4
-
-
-@pytest.mark.parametrize(
-    ("dying", "body"), [(dying_apiserver, APPEND), (dying_etcd, MERGE)], ids=["apiserver", "etcd"]
-)
-def test_a_killed_server_does_not_make_a_run_lose_or_repeat_anything(
-    control_plane: ControlPlane,
-    tool: Tool,
-    wire: Proxy,
-    generator: random.Random,
-    dying: Callable[[ControlPlane, random.Random], InjectedFault],
-    body: Body,
-) -> None:
-    fleet = Fleet(control_plane, body, TARGETS)
-    fault = dying(control_plane, generator)
-    trial = Trial(tool, fleet, wire.patches, fault, generator, span=0.3)
-
-    result = trial.run(1, pace=PACE)
-
-    assert result.violations == []
 
 
 @pytest.mark.parametrize("cut", Cut)

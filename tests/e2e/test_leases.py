@@ -38,7 +38,6 @@ class Cluster:
     """
 
     plane: ControlPlane
-    audit_log: Path
     namespace: str
     start: int
 
@@ -54,7 +53,8 @@ class Cluster:
 
     def patched(self) -> list[Sent]:
         """Return the PATCH requests for jobs so far."""
-        sent = audited(self.audit_log, self.namespace, self.start)
+        assert self.plane.audit_log is not None
+        sent = audited(self.plane.audit_log, self.namespace, self.start)
         return [one for one in sent if one.name != "relabel"]
 
     def plan(self, rate: str = "50/s", **more: Any) -> dict[str, Any]:
@@ -76,11 +76,12 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(control_plane: ControlPlane, audit_log: Path) -> Cluster:
-    start = audit_log.stat().st_size
+def cluster(control_plane: ControlPlane) -> Cluster:
+    assert control_plane.audit_log is not None
+    start = control_plane.audit_log.stat().st_size
     namespace = control_plane.namespace()
     control_plane.create_jobs(JOBS, namespace, labels=lambda _index: {"app": "etl"})
-    return Cluster(control_plane, audit_log, namespace, start)
+    return Cluster(control_plane, namespace, start)
 
 
 def machine(cluster: Cluster, tmp_path: Path, name: str, user: str = "admin") -> Tool:

@@ -21,6 +21,9 @@ from tests.e2e.tool import Tool, end, eventually
 from tests.e2e.trial_fleets import Fleet
 from tests.e2e.witnesses import claims, record
 
+PACE = {"rate": "300/s", "burst": 20, "concurrency": 16}
+"""The pace of a run that lasts long enough for a fault."""
+
 _FINISHED = (Exit.OK, Exit.SOME_FAILED)
 _SESSIONS = 200
 """A run that needs more sessions makes no progress."""

@@ -2,8 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,18 @@ from tests.e2e.trial_fleets import APPEND, Fleet, mark
 from tests.workers.machines import Machines
 
 
-def violations_after_a_kill(folder: Path, targets: int) -> Iterator[str]:
+def violations_after_a_kill(
+    planes: Sequence[ControlPlane], folder: Path, targets: int
+) -> Iterator[str]:
     """Change `targets` objects on each of two planes, and kill a worker mid-run.
 
     Yields each object that is not as it must be, counted by etcd, and other things that are wrong.
     """
-    with ExitStack() as stack:
-        planes = [stack.enter_context(ControlPlane()) for _ in range(2)]
-        fleets = [Fleet(plane, APPEND, targets) for plane in planes]
-        kubeconfig = folder / "kubeconfig"
-        kubeconfig.write_text(json.dumps(_kubeconfig(folder, planes)))
-        tool = Tool(folder, kubeconfig)
-        machines = stack.enter_context(Machines.start(folder, 2, {"KUBECONFIG": str(kubeconfig)}))
+    fleets = [Fleet(plane, APPEND, targets) for plane in planes]
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(json.dumps(_kubeconfig(folder, planes)))
+    tool = Tool(folder, kubeconfig)
+    with Machines.start(folder, 2, {"KUBECONFIG": str(kubeconfig)}) as machines:
         for fleet in fleets:
             fleet.runs += 1
         file = tool.write("plan.yaml", _plan(fleets))
@@ -57,7 +56,7 @@ def _plan(fleets: list[Fleet]) -> dict[str, Any]:
     return plan("planes", block, patch=APPEND.patch(mark(1)), fleet=clusters, pace=pace)
 
 
-def _kubeconfig(folder: Path, planes: list[ControlPlane]) -> dict[str, Any]:
+def _kubeconfig(folder: Path, planes: Sequence[ControlPlane]) -> dict[str, Any]:
     """Return the kubeconfigs of all planes as one, with the contexts `plane-0` and `plane-1`."""
     files = {
         f"plane-{number}": plane.kubeconfig(folder / f"plane-{number}", user="alice")

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.control_plane import ControlPlane, OwnControlPlane
 from tests.workers.planes import violations_after_a_kill
 
 
 @pytest.mark.control_plane
 @pytest.mark.timeout(400)
 def test_each_object_of_two_control_planes_is_stored_once_though_a_worker_is_killed(
-    tmp_path: Path,
+    control_plane: ControlPlane, own_control_plane: OwnControlPlane, tmp_path: Path
 ) -> None:
-    assert list(violations_after_a_kill(tmp_path, 150)) == []
+    planes = (control_plane, own_control_plane)
+    assert list(violations_after_a_kill(planes, tmp_path, 150)) == []
