@@ -1,9 +1,10 @@
 """Limits from refusals: overload is told from refusals that occur at any pace.
 
 A refusal alone delays only its own target. A CUSUM test watches the share of refused requests. If
-it exceeds what is tolerated, the limits are cut *on trial*, to a little below the rate that the
-server has accepted and the requests in flight for that rate (Little's law). A sequential test then
-compares the share with the one before.
+it exceeds what is tolerated, requests in flight are limited *on trial*, to a little below what the
+server has accepted (its rate times the latency, by Little's law). A sequential test then compares
+the share with the one before. The rate is limited only where the fewest requests in flight do not
+help: a rate that was accepted for a fraction of a second is a poor estimate of a server's capacity.
 
 | state | limits | ends with |
 |---|---|---|
@@ -33,7 +34,8 @@ class RefusalLimit:
         self._tuning = tuning
         self.latency, self._is_measured = tuning.first_latency, False
         self._capacity = inf, inf
-        self._regrowth, self._cuts = 0.0, 0
+        self._regrowth, self._cuts, self._fewest = 0.0, 0, 1.0
+        self._limits_rate = False
         self._test: SequentialTest
         self._enter(State.UNLIMITED, now)
 
@@ -122,15 +124,23 @@ class RefusalLimit:
 
     def _try(self, now: float, share: float) -> None:
         """Begin a trial; `share` was refused before it."""
-        tuning, in_flight = self._tuning, self._test.in_flight_limit
+        tuning, test = self._tuning, self._test
         self._cuts += 1
-        rate = self._test.rate(now)
-        if self.state is State.LIMITED:
-            rate = max(rate, tuning.cut * self.rate)
-        elif self.state is State.TRIAL:
-            rate = max(rate, tuning.deepest_cut * self.rate)
-        self._capacity = rate, min(rate * self.latency, in_flight)
-        self._fewest = min(tuning.fewest_in_flight, in_flight)
+        rate = test.rate(now)
+        in_flight = rate * self.latency
+        if self.in_flight == inf:
+            self._limits_rate = in_flight < tuning.fewest_in_flight
+        else:
+            # The limit so far was nearly right, or few answers show too little.
+            least = tuning.cut if self.state is State.LIMITED else tuning.deepest_cut
+            if self._limits_rate:
+                rate = max(rate, least * self.rate)
+                in_flight = rate * self.latency
+            else:
+                in_flight = max(in_flight, least * self.in_flight)
+                self._limits_rate = self.state is State.TRIAL and self.in_flight <= self._fewest
+        self._capacity = rate, min(in_flight, test.in_flight_limit)
+        self._fewest = min(tuning.fewest_in_flight, test.in_flight_limit)
         self._enter(State.TRIAL, now)
         self._limit(tuning.cut)
         self._share = min(max(tuning.tolerated_share, share), tuning.blocked_share)
@@ -179,5 +189,6 @@ class RefusalLimit:
 
     def _limit(self, factor: float) -> None:
         rate, in_flight = self._capacity
-        self.rate = max(self._tuning.slowest_rate, factor * rate)
+        if self._limits_rate:
+            self.rate = max(self._tuning.slowest_rate, factor * rate)
         self.in_flight = max(self._fewest, round(factor * in_flight))

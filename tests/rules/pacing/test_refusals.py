@@ -105,18 +105,65 @@ def test_sixteen_refusals_in_a_row_are_an_outage_and_fifteen_in_sixteen_are_not(
     assert overload.state() is State.TRIAL
 
 
-def test_a_trial_keeps_most_of_the_accepted_rate_and_what_is_in_flight_for_it() -> None:
-    limit = RefusalLimit(Tuning(), 0.0)
-    for number in range(400):
-        # A tenth of a second, and one in two is refused from the third second on.
-        at = number / FIRST
-        refused = number >= 200 and number % 2 == 0
-        limit.answered(at - 0.1, at, number % 20, refused=refused, share=0.0)
-        if limit.state is State.TRIAL:
-            break
+@dataclass
+class SlowServer:
+    """Answers after half a second, 100 requests a second."""
 
+    limit: RefusalLimit = field(default_factory=lambda: RefusalLimit(Tuning(), 0.0))
+    now: float = 0.0
+
+    def answer(self, pattern: str) -> None:
+        for character in pattern:
+            self.now += 1 / FIRST
+            refused = character == "x"
+            self.limit.answered(self.now - 0.5, self.now, 50, refused=refused, share=0.0)
+
+    def until(self, state: State, pattern: str) -> None:
+        while self.limit.state is not state:
+            self.answer(pattern)
+
+
+def overloaded_in_flight() -> SlowServer:
+    """Half is refused, so that 50 a second are accepted, which are 25 in flight."""
+    server = SlowServer()
+    server.answer("." * 100)
+    server.until(State.TRIAL, "x.")
+    return server
+
+
+def test_a_trial_keeps_most_of_what_is_in_flight_and_does_not_limit_the_rate() -> None:
+    limit = overloaded_in_flight().limit
+
+    assert limit.in_flight == pytest.approx(0.85 * 25, abs=2.5)
+    assert limit.rate == inf
+
+
+def test_a_trial_keeps_most_of_the_accepted_rate_where_it_needs_fewer_than_four_in_flight() -> None:
+    limit = on_trial("x.").limit
+
+    assert limit.in_flight == 4
     assert limit.rate == pytest.approx(0.85 * FIRST / 2, rel=0.15)
-    assert limit.in_flight == round(0.1 * limit.rate)
+
+
+def test_the_rate_is_limited_where_four_in_flight_do_not_help() -> None:
+    server = overloaded_in_flight()
+    seen = []
+    while server.limit.rate == inf:
+        seen.append(server.limit.in_flight)
+        server.answer("xxxxxxxxx.")
+
+    assert sorted(set(seen), reverse=True) == [21, 5, 4]
+    assert server.limit.state is State.TRIAL
+
+
+def test_an_excess_soon_after_a_cut_costs_a_fifth_of_what_is_in_flight() -> None:
+    server = overloaded_in_flight()
+    server.until(State.LIMITED, ".")
+    before = server.limit.in_flight
+    server.until(State.TRIAL, "xxxxxx.")
+
+    assert server.limit.rate == inf
+    assert server.limit.in_flight == pytest.approx(0.85 * 0.85 * before, abs=1.0)
 
 
 def test_four_in_flight_are_never_too_many() -> None:
