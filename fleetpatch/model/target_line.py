@@ -2,6 +2,8 @@
 
 import msgspec
 
+from fleetpatch.model.outcome import Reason
+
 
 class TargetLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the line has beside its event, in this order; docs/reference.md ("Log") explains it.
@@ -14,7 +16,7 @@ class TargetLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     namespace: str
     name: str
     uid: str
-    reason: str
+    reason: Reason
     http_status: int | None
     attempts: int
     elapsed_ms: float

@@ -24,7 +24,7 @@ from fleetpatch.report import rotation
 
 _STDOUT: Final = 1
 FLUSH_SIZE: Final = 64 * 1024
-"""Bytes; a larger buffer is flushed. A write of that size costs little for each line."""
+"""Bytes of the buffer, at most, unless one line is larger. Such a write costs little for a line."""
 
 _SYSTEM_FOLDERS: Final = ("/dev", "/proc")
 """Folders whose links the system makes, so they may be followed: `/dev/stdout`, `/dev/fd/3`."""
@@ -56,11 +56,12 @@ class LogFile:
         except OSError as error:
             raise self._fault("cannot be opened", error) from error
 
-    def write(self, line: bytes) -> None:
-        """Buffer a line, which includes its line end; flush a full buffer."""
-        self._waiting += line
-        if len(self._waiting) >= FLUSH_SIZE:
-            self.flush()
+    def write(self, lines: bytes) -> None:
+        """Buffer lines, which include their line ends; flush a buffer that has no room for them."""
+        for some in (lines,) if len(lines) <= FLUSH_SIZE else lines.splitlines(keepends=True):
+            if self._waiting and len(self._waiting) + len(some) > FLUSH_SIZE:
+                self.flush()
+            self._waiting += some
 
     def flush(self) -> None:
         """Write all lines to the operating system."""

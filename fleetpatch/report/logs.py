@@ -11,15 +11,16 @@ error and stops the run, because a run must not patch without a log.
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import structlog
-from msgspec.structs import astuple, replace
+from msgspec.structs import astuple
 from structlog.typing import Processor
 
 from fleetpatch.errors import LogError
@@ -31,6 +32,7 @@ from fleetpatch.report.logfile import LogFile
 Line = MutableMapping[str, Any]
 
 _encode: Final = msgspec.json.Encoder().encode
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 _SAME_TIME: Final = 100
 """Lines of targets that have the same timestamp, at most."""
@@ -54,13 +56,16 @@ class Log(structlog.BoundLoggerBase):
         """Log an event of many targets. Raises as `info`.
 
         The lines are those that the processors would make of the same fields. Most of a run's lines
-        are of targets, so only what they have in common passes the processors.
+        are of targets, so only what they have in common passes the processors, and they are checked
+        and encoded together.
         """
-        for number, line in enumerate(lines):
-            if number % _SAME_TIME == 0:
-                (common,), _ = self._process_event(level, event, {})
-                head = common.removesuffix(b"}\n") + b","
-            self._logger.write(head + _encode(_safe_target(line))[1:] + b"\n")
+        left = iter(lines)
+        while some := list(islice(left, _SAME_TIME)):
+            (common,), _ = self._process_event(level, event, {})
+            head = common.removesuffix(b"}\n") + b","
+            # A line end in a value is escaped, so these are the beginnings of the lines.
+            rests = _encode_lines(_safe_targets(some))[1:].split(b"\n{")
+            self._logger.write(head + (b"\n" + head).join(rests))
 
     def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
         # The last processor returns the line as bytes, and all levels are written alike.
@@ -123,14 +128,17 @@ def make_safe(_logger: Any, _method: str, line: Line) -> Line:
     return line
 
 
-def _safe_target(line: TargetLine) -> TargetLine:
-    """Return the line of a target with what `make_safe` makes of its fields."""
-    elapsed = round(line.elapsed_ms, 3)
-    names = f"{line.cluster}/{line.kind}/{line.namespace}/{line.name}/{line.uid}"
+def _safe_targets(lines: Sequence[TargetLine]) -> Sequence[TargetLine]:
+    """Return the lines of targets with what `make_safe` makes of their fields."""
+    names = [f"{one.cluster}/{one.kind}/{one.namespace}/{one.name}/{one.uid}" for one in lines]
     # If all of them together are harmless and not too long, so is each.
-    if _is_harmless(names) and not line.detail:
-        return line if elapsed == line.elapsed_ms else replace(line, elapsed_ms=elapsed)
-    return TargetLine(*map(_safe, astuple(line)))
+    are_safe = (
+        _have_harmless_characters("".join(names))
+        and max(map(len, names)) <= _LONGEST
+        and not any(one.detail for one in lines)
+        and all(round(one.elapsed_ms, 3) == one.elapsed_ms for one in lines)
+    )
+    return lines if are_safe else [TargetLine(*map(_safe, astuple(one))) for one in lines]
 
 
 def add_level(_logger: Any, method: str, line: Line) -> Line:
@@ -178,7 +186,11 @@ def _safe(value: Any) -> Any:
     return mask(clean(str(value)))
 
 
-_is_harmless: Final = re.compile(r"[a-z0-9._/-]{0,500}").fullmatch
+_LONGEST: Final = 500
+"""Characters of a value that is not cut."""
+
+_have_harmless_characters: Final = re.compile(r"[a-z0-9._/-]*").fullmatch
+_is_harmless: Final = re.compile(rf"[a-z0-9._/-]{{0,{_LONGEST}}}").fullmatch
 """Matches most values: names, uids and reason codes, which need no cleaning and no masking."""
 
 
