@@ -29,6 +29,7 @@ from bench.flat import RUN, kubeconfig_of, plan
 from bench.generated_fleet import fleet, settlement_of
 from fleetpatch.campaign.running.apply import apply
 from fleetpatch.campaign.running.lanes import RunOrder
+from fleetpatch.campaign.running.target_rows import RowJournal
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.clock import SystemClock
 from fleetpatch.model.outcome import Settlement
@@ -68,7 +69,7 @@ class ScriptedPool:
 
     @asynccontextmanager
     async def fleet(
-        self, order: RunOrder, open_targets: Mapping[str, int]
+        self, order: RunOrder, rows: RowJournal, open_targets: Mapping[str, int]
     ) -> AsyncIterator[RemoteFleet]:
         """Serve the workers while the block runs."""
         coordinator = Coordinator(Work(order.info), 60.0, order.clock, order.log, order.stop)
@@ -85,7 +86,7 @@ class ScriptedPool:
                     self.workers
                 ):
                     await coordinator.looked()
-                yield RemoteFleet(coordinator, order, open_targets)
+                yield RemoteFleet(coordinator, order, rows, open_targets)
                 await coordinator.dismiss()
                 tasks.cancel_scope.cancel()
 

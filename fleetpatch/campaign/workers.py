@@ -6,6 +6,7 @@ from typing import Protocol
 
 from fleetpatch.campaign.clusters import ReadCluster
 from fleetpatch.campaign.running.lanes import Guard, Listeners, RunCluster, RunOrder
+from fleetpatch.campaign.running.target_rows import RowJournal
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.pipeline import RunLane
 from fleetpatch.engine.writer import Settled
@@ -43,12 +44,13 @@ class WorkerPool(Protocol):
         ...
 
     def fleet(
-        self, order: RunOrder, open_targets: Mapping[str, int]
+        self, order: RunOrder, rows: RowJournal, open_targets: Mapping[str, int]
     ) -> AbstractAsyncContextManager[WorkerFleet | None]:
         """Let workers carry out a run until the block ends.
 
-        `open_targets` is the work that is left in each cluster. Yields None if a stop is requested
-        before the workers are ready. Raises UnreachableError if there are no workers, and
-        UsageError if their versions differ from ours or they lack the credentials of a cluster.
+        `rows` are its targets, `open_targets` the work that is left in each cluster. Yields None if
+        a stop is requested before the workers are ready. Raises UnreachableError if there are no
+        workers, and UsageError if their versions differ from ours or they lack the credentials of a
+        cluster.
         """
         ...

@@ -18,7 +18,7 @@ from fleetpatch.model.pace import Pace
 from fleetpatch.model.ports import Events
 from fleetpatch.model.run import RunInfo, RunState, Summary, as_json
 from fleetpatch.model.steering import Request
-from fleetpatch.model.target import Target, identity_as_json
+from fleetpatch.model.target import TargetIdentity, identity_as_json
 from fleetpatch.model.target_line import TargetLine
 from fleetpatch.model.verification import Verification, verification_as_json
 
@@ -316,25 +316,25 @@ def attempt_retried(log: Events, record: RetryRecord) -> None:
     )
 
 
-def target_settled(log: Events, ended: Iterable[tuple[Target, Settlement]]) -> None:
+def target_settled(log: Events, ended: Iterable[tuple[TargetIdentity, Settlement]]) -> None:
     """Targets ended; the outcome is part of the event's name."""
     for outcome, alike in groupby(ended, key=_outcome):
         level = "warning" if outcome is Outcome.FAILED else "info"
         log.targets(level, _SETTLED[outcome], starmap(_line, alike))
 
 
-def _outcome(ended: tuple[Target, Settlement]) -> Outcome:
+def _outcome(ended: tuple[TargetIdentity, Settlement]) -> Outcome:
     return OUTCOME_OF[ended[1].reason]
 
 
-def _line(target: Target, settlement: Settlement) -> TargetLine:
+def _line(target: TargetIdentity, settlement: Settlement) -> TargetLine:
     return TargetLine(
         target.cluster,
-        target.resource.name,
+        target.kind,
         target.namespace,
         target.name,
         target.uid,
-        settlement.reason.value,
+        settlement.reason,
         settlement.http_status,
         settlement.attempts,
         settlement.elapsed_ms,

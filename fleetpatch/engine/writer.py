@@ -17,9 +17,9 @@ from anyio import to_thread
 from anyio.streams.memory import MemoryObjectReceiveStream
 
 from fleetpatch.engine import events
-from fleetpatch.model.outcome import Settlement
+from fleetpatch.model.outcome import OUTCOME_OF, Settlement
 from fleetpatch.model.ports import Clock, Draft, Events, Journal, Progress
-from fleetpatch.model.target import Target
+from fleetpatch.model.target import Target, TargetIdentity
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class JournalWriter:
             return await to_thread.run_sync(change, abandon_on_cancel=False)
 
 
-Settled: TypeAlias = tuple[Target, Settlement]
+Settled: TypeAlias = tuple[TargetIdentity, Settlement]
 Ended: TypeAlias = Sequence[Settled]
 """Targets of one lane that have ended, in that order: one, or those of a worker's report."""
 
@@ -149,9 +149,9 @@ class OutcomeWriter:
 
     def _report(self, group: list[Settled]) -> None:
         events.target_settled(self._log, group)
-        counts = Counter(settlement.outcome for _, settlement in group)
-        for outcome, count in counts.items():
-            self._progress.settled(outcome, count)
+        counts = Counter([settlement.reason for _, settlement in group])
+        for reason, count in counts.items():
+            self._progress.settled(OUTCOME_OF[reason], count)
 
 
 def _ready(inbox: MemoryObjectReceiveStream[Ended]) -> list[Settled]:

@@ -4,14 +4,14 @@ When failed targets are reopened their outcomes are deleted. What the server sto
 kept in `earlier_writes`, since an undo needs it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from fleetpatch.journal import codec, meta
+from fleetpatch.journal import meta
 from fleetpatch.journal.codec import Row
 from fleetpatch.journal.database import Database
 from fleetpatch.model.cause import Cause, CauseCode
-from fleetpatch.model.outcome import Reason, Settlement
+from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState
 
 _INSERT: Final = "INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -23,11 +23,6 @@ SELECT target, wrote, coalesce(replaced, (SELECT before FROM targets WHERE id = 
 FROM outcomes WHERE wrote IS NOT NULL AND {_REOPENED}
 """  # noqa: S608 # of our own constants
 _REOPENED_CAUSE: Final = Cause(CauseCode.FAILED_REOPENED, "failed targets were reopened")
-
-
-def rows_of(settlements: Iterable[Settlement], now: float) -> list[Row]:
-    """Encode settlements that are recorded at the moment `now`."""
-    return [codec.settlement_row(settlement, now) for settlement in settlements]
 
 
 def add(database: Database, rows: Sequence[Row]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ from fleetpatch.journal.database import Database
 from fleetpatch.journal.errors import PLAN_AGAIN, RESUME, run_file_error
 from fleetpatch.journal.facts import RunFacts
 from fleetpatch.journal.owned import OwnedObjects
+from fleetpatch.journal.rows import TargetRow
 from fleetpatch.journal.runs import heartbeat
 from fleetpatch.journal.runs.heartbeat import Heartbeats
 from fleetpatch.journal.survey import SharedObject, SurveyTable
@@ -37,6 +38,8 @@ from fleetpatch.model.run import ClusterInfo, RunInfo, Usage, WaveProgress
 from fleetpatch.model.target import Target
 from fleetpatch.model.timeline import Timeline
 from fleetpatch.model.units import Amount
+
+_Claimed = TypeVar("_Claimed", Target, TargetRow)
 
 
 class _ClusterRange(msgspec.Struct):
@@ -210,26 +213,49 @@ class RunFile(RunFacts):
 
         Their ids are greater than `after` and at most `last`. Empty if there are none.
         """
+        return self._claim(cluster, limit, last, after, self.targets)
+
+    def claim_rows(
+        self, cluster: str, limit: int, last: int | None = None, after: int = 0
+    ) -> Sequence[TargetRow]:
+        """Do the same; return rows, which another process decodes."""
+        return self._claim(cluster, limit, last, after, self._target_rows)
+
+    def _claim(
+        self,
+        cluster: str,
+        limit: int,
+        last: int | None,
+        after: int,
+        read: Callable[[Iterable[codec.Row]], list[_Claimed]],
+    ) -> Sequence[_Claimed]:
         span = self._ranges[cluster]
         first = max(span.next, after + 1)
         last = span.last if last is None else min(last, span.last)
         with self.database.transaction() as connection:
-            targets = self.targets(claims.pending(connection, first, last, limit))
-            if targets:
-                claims.add(self.database, [target.id for target in targets], self._now())
+            claimed = read(claims.pending(connection, first, last, limit))
+            if claimed:
+                claims.add(self.database, [one.id for one in claimed], self._now())
         # With a greater `after`, targets before it may still be pending, so `next` stays.
         if first == span.next:
-            span.next = targets[-1].id + 1 if targets else max(span.next, last + 1)
-        return targets
+            span.next = claimed[-1].id + 1 if claimed else max(span.next, last + 1)
+        return claimed
 
     def release(self, targets: Iterable[Target]) -> None:
         """Make claimed targets pending again, for which no PATCH can have been applied."""
-        released = list(targets)
+        ids: dict[str, list[int]] = {}
+        for target in targets:
+            ids.setdefault(target.cluster, []).append(target.id)
+        self.release_ids(ids)
+
+    def release_ids(self, ids: Mapping[str, Sequence[int]]) -> None:
+        """Do the same for targets with these ids, by their clusters."""
         with self.database.transaction():
-            claims.release(self.database, [target.id for target in released])
-        for target in released:
-            span = self._ranges[target.cluster]
-            span.next = min(span.next, target.id)
+            for released in ids.values():
+                claims.release(self.database, released)
+        for cluster, released in ids.items():
+            span = self._ranges[cluster]
+            span.next = min([span.next, *released])
 
     def record(self, settlements: Iterable[Settlement]) -> None:
         """Commit outcomes of claimed targets, with new usage and warnings, in one transaction.
@@ -238,7 +264,7 @@ class RunFile(RunFacts):
         """
         now = self._now()
         # Encoded before the transaction, so that it holds the write lock for a short time.
-        rows = outcomes.rows_of(settlements, now)
+        rows = codec.settlement_rows(settlements, now)
         with self.database.transaction():
             outcomes.add(self.database, rows)
             meta.note_group(self.database, now)
@@ -287,13 +313,27 @@ class RunFile(RunFacts):
 
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
         """Return claimed targets without an outcome, by id, with ids greater than `after`."""
+        return self.targets(self._in_doubt(cluster, after, limit))
+
+    def rows_in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[TargetRow]:
+        """Do the same; return rows, which another process decodes."""
+        return self._target_rows(self._in_doubt(cluster, after, limit))
+
+    def _in_doubt(self, cluster: str, after: int, limit: int) -> Iterator[codec.Row]:
         span = self._ranges[cluster]
-        return self.targets(claims.in_doubt(self.database, span.first, span.last, after, limit))
+        return claims.in_doubt(self.database, span.first, span.last, after, limit)
 
     def targets(self, rows: Iterable[codec.Row]) -> list[Target]:
         """Build the targets of rows of `codec.TARGET_COLUMNS`."""
         with self.database.decoding():
-            return codec.targets(list(rows), self.clusters, self.resources)
+            return codec.targets(codec.target_rows(list(rows)), self.clusters, self.resources)
+
+    def _target_rows(self, rows: Iterable[codec.Row]) -> list[TargetRow]:
+        """Check that `targets` could be called with these rows."""
+        with self.database.decoding():
+            checked = codec.target_rows(list(rows))
+            codec.require_readable(checked, self.clusters, self.resources)
+        return checked
 
     def _load(self) -> None:
         """Read clusters, resources and waves: they are few, and fixed after the seal."""

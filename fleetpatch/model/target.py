@@ -5,7 +5,7 @@ of the same size takes fifteen times as long to make.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NewType
+from typing import NewType, Protocol
 
 import msgspec
 
@@ -73,6 +73,35 @@ class EarlierWrite(msgspec.Struct, frozen=True):
     replaced: Fields
 
 
+class TargetIdentity(Protocol):
+    """What identifies a target for people and in the log."""
+
+    @property
+    def cluster(self) -> str:
+        """Its name in the plan."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The name of its resource: `jobs.batch`."""
+        ...
+
+    @property
+    def namespace(self) -> str:
+        """Empty for an object of the cluster."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def uid(self) -> str:
+        """Empty if it did not exist."""
+        ...
+
+
 class Target(msgspec.Struct, frozen=True, gc=False):
     """One object to be patched, as it was when the run was planned.
 
@@ -98,16 +127,21 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     computed: Fields | None = None
 
     @property
+    def kind(self) -> str:
+        """The name of its resource: `jobs.batch`."""
+        return self.resource.name
+
+    @property
     def full_name(self) -> str:
         """`prod jobs.batch team-a/etl-7`, for people; the texts of the server are not cleaned."""
-        return f"{self.cluster} {self.resource.name} {self.namespace}/{self.name}"
+        return f"{self.cluster} {self.kind} {self.namespace}/{self.name}"
 
 
-def identity_as_json(target: Target) -> dict[str, str]:
+def identity_as_json(target: TargetIdentity) -> dict[str, str]:
     """Render what identifies a target, in JSON objects and in lines of the log."""
     return {
         "cluster": target.cluster,
-        "kind": target.resource.name,
+        "kind": target.kind,
         "namespace": target.namespace,
         "name": target.name,
         "uid": target.uid,

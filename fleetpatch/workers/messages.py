@@ -15,6 +15,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from fleetpatch.journal.rows import TargetRow
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import Ceilings, Pace, PaceCause
@@ -50,23 +51,6 @@ class Work(msgspec.Struct, frozen=True):
 def digest_of_tables(tables: bytes) -> str:
     """Return the digest of the tables in a `Work`."""
     return hashlib.sha256(tables).hexdigest()
-
-
-class WireTarget(msgspec.Struct, frozen=True, array_like=True):
-    """A target; `resource` is its position in the answer, fields are as in the run file."""
-
-    id: int
-    resource: int
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    before: str
-    blocks: tuple[int, ...]
-    wanted: str | None = None
-    wrote: str | None = None
-    replaced: str | None = None
-    computed: str | None = None
 
 
 class WireFields(msgspec.Struct, frozen=True, array_like=True):
@@ -259,11 +243,14 @@ class Orders(msgspec.Struct, frozen=True, tag=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """The answer to a call; `refused` if the shard has another worker now."""
+    """The answer to a call; `refused` if the shard has another worker now.
+
+    The `targets` are rows as the run file has them, `resources` those of the numbers in them.
+    """
 
     call: int
-    resources: tuple[Resource, ...] = ()
-    targets: tuple[WireTarget, ...] = ()
+    resources: Mapping[int, Resource] = {}
+    targets: Sequence[TargetRow] = ()
     refused: bool = False
 
 

@@ -1,6 +1,7 @@
 """Worker processes: those of this machine, or of a running Dask cluster."""
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 import anyio
 
 from fleetpatch.campaign.running.lanes import Guard, Listeners, RunCluster, RunOrder
+from fleetpatch.campaign.running.target_rows import RowJournal
 from fleetpatch.campaign.settings import Settings, Stop
 from fleetpatch.engine.concurrency import unwrapped_group
 from fleetpatch.engine.events import SilentEvents
@@ -46,7 +48,7 @@ class DaskWorkers:
 
     @asynccontextmanager
     async def fleet(
-        self, order: RunOrder, open_targets: Mapping[str, int]
+        self, order: RunOrder, rows: RowJournal, open_targets: Mapping[str, int]
     ) -> AsyncIterator["RemoteFleet | None"]:
         """Let workers carry out a run until the block ends. Yields and raises as the port says."""
         work = Work(
@@ -59,7 +61,7 @@ class DaskWorkers:
         )
         coordinator = Coordinator(work, self._timeout, order.clock, order.log, order.stop)
         async with self._serving(coordinator, order.clock, order.log, order.stop) as is_ready:
-            yield RemoteFleet(coordinator, order, open_targets) if is_ready else None
+            yield RemoteFleet(coordinator, order, rows, open_targets) if is_ready else None
 
     @asynccontextmanager
     async def reading(
@@ -123,9 +125,14 @@ class RemoteFleet:
     """Implements `WorkerFleet`."""
 
     def __init__(
-        self, coordinator: Coordinator, order: RunOrder, open_targets: Mapping[str, int]
+        self,
+        coordinator: Coordinator,
+        order: RunOrder,
+        rows: RowJournal,
+        open_targets: Mapping[str, int],
     ) -> None:
-        self._coordinator, self._order, self._open = coordinator, order, open_targets
+        self._coordinator, self._order = coordinator, order
+        self._rows, self._open = rows, open_targets
         found = next((one.checked for one in coordinator.workers.values() if one.checked), None)
         by_name = {one.name: one for one in found.clusters} if found else {}
         self._by_name = {
@@ -147,7 +154,7 @@ class RemoteFleet:
         coordinator.limits = [guard.left for guard in guards]
         lane = RemoteLane(
             self._by_name[cluster],
-            order.journal,
+            self._rows,
             listeners,
             ceilings,
             order.clock,
@@ -161,10 +168,7 @@ class RemoteFleet:
 
     def recorded(self, group: Sequence[Settled]) -> None:
         """Tell each lane how many of its outcomes the run file has now."""
-        counts: dict[str, int] = {}
-        for target, _ in group:
-            counts[target.cluster] = counts.get(target.cluster, 0) + 1
-        for cluster, count in counts.items():
+        for cluster, count in Counter([target.cluster for target, _ in group]).items():
             self._lanes[cluster].recorded(count)
 
 

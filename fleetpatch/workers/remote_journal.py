@@ -37,7 +37,7 @@ class RemoteJournal:
         self._epoch = epoch
         self._call = call
         self._clock = clock
-        self._resources: dict[Resource, Resource] = {}
+        self._resources: dict[int, Resource] = {}
         self._factor = 1
         self._claimed_at = -inf
 
@@ -53,17 +53,22 @@ class RemoteJournal:
             self._factor = max(1, self._factor // 2)
         limit *= self._factor
         answer = await self._answered(lambda call: Claim(call, self._epoch, limit, last, after))
-        return targets_of(cluster, answer, self._resources)
+        return self._targets(cluster, answer)
 
     async def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
         """See `Journal.in_doubt`."""
         answer = await self._answered(lambda call: InDoubt(call, self._epoch, after, limit))
-        return targets_of(cluster, answer, self._resources)
+        return self._targets(cluster, answer)
 
     async def release(self, targets: Sequence[Target]) -> None:
         """See `Journal.release`."""
         ids = tuple(target.id for target in targets)
         await self._answered(lambda call: Release(call, self._epoch, ids))
+
+    def _targets(self, cluster: str, answer: Answer) -> Sequence[Target]:
+        # The first resource of each number is kept, so that the targets of all answers share it.
+        self._resources = {**answer.resources, **self._resources}
+        return targets_of(cluster, answer.targets, self._resources)
 
     async def _answered(self, make: Callable[[int], Call]) -> Answer:
         answer = await self._call(make)

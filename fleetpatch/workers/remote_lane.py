@@ -10,20 +10,22 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
+import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
 
 from fleetpatch.campaign.running.lanes import Listeners
+from fleetpatch.campaign.running.target_rows import RowJournal
 from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.engine.concurrency import put
 from fleetpatch.engine.shutdown import DRAIN
-from fleetpatch.engine.writer import Ended, LaneJournal
+from fleetpatch.engine.writer import Ended
+from fleetpatch.journal.rows import TargetRow
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.answer import add_warnings
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.pace import Ceilings, Pace, PaceCause
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import ClusterInfo
-from fleetpatch.model.target import Target
 from fleetpatch.model.traffic import NO_TRAFFIC
 from fleetpatch.workers.messages import (
     Answer,
@@ -36,7 +38,7 @@ from fleetpatch.workers.messages import (
     RoundEnd,
     ShardReport,
 )
-from fleetpatch.workers.wire import answer_of, retry_of, with_fields
+from fleetpatch.workers.wire import answer_of, retry_of, targets_of, with_fields
 
 _TOGETHER: Final = 16
 """Outcomes that are passed on together, at most: the stream has room for a number of groups."""
@@ -68,6 +70,16 @@ class RemoteRunCluster:
                 self.warnings.on_new(text)
 
 
+class HandedOut(msgspec.Struct, frozen=True, gc=False):
+    """Implements `TargetIdentity` for a target that was handed out and has ended."""
+
+    cluster: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+
 class RemoteLane:
     """Implements `RunLane`. `on_change` is called when its worker has something else to do.
 
@@ -77,7 +89,7 @@ class RemoteLane:
     def __init__(
         self,
         cluster: RemoteRunCluster,
-        journal: LaneJournal,
+        journal: RowJournal,
         listeners: Listeners,
         ceilings: Ceilings,
         clock: Clock,
@@ -108,8 +120,9 @@ class RemoteLane:
         # Calls of one shard are served one after another: what an old epoch has begun ends before
         # the next epoch reads what is in doubt.
         self._serving = anyio.Lock()
-        self._handed_out: dict[int, Target] = {}
-        self._last_claim: tuple[int, Sequence[Target]] | None = None
+        self._handed_out: dict[int, TargetRow] = {}
+        self._last_claim: tuple[int, Sequence[TargetRow]] | None = None
+        self._kinds = {number: one.name for number, one in journal.resources.items()}
         self._unrecorded = 0
         self._all_recorded = anyio.Event()
 
@@ -199,8 +212,8 @@ class RemoteLane:
                 case InDoubt():
                     return await self._in_doubt(call)
                 case Release():
-                    handed_out = (self._handed_out.pop(one, None) for one in call.targets)
-                    await self._journal.release([one for one in handed_out if one is not None])
+                    ids = [one for one in call.targets if self._handed_out.pop(one, None)]
+                    await self._journal.release(self.cluster, ids)
                     return Answer(call.call)
 
     async def take(self, report: ShardReport) -> None:
@@ -213,8 +226,9 @@ class RemoteLane:
         for old, new in report.paces:
             self._listeners.paced(self.cluster, old.pace(now), new.pace(now))
         for retry in report.retries:
-            if record := retry_of(retry, self._handed_out):
-                self._listeners.retried(record)
+            if row := self._handed_out.get(retry.target):
+                (target,) = targets_of(self.cluster, [row], self._journal.resources)
+                self._listeners.retried(retry_of(retry, target))
         await self._take_ended(report)
         if report.ended is not None and report.round == self._round and self.is_running:
             self._take_end(report.ended, report.epoch)
@@ -225,9 +239,9 @@ class RemoteLane:
         fields = {one.target: one for one in report.fields}
         # A report that was sent twice, or a target of an earlier epoch, has nothing handed out.
         ended = [
-            (target, with_fields(one, fields.get(one.target)) if fields else one)
+            (self._identity(row), with_fields(one, fields.get(one.target)) if fields else one)
             for one in report.settlements
-            if (target := self._handed_out.pop(one.target, None)) is not None
+            if (row := self._handed_out.pop(one.target, None)) is not None
         ]
         self.weight -= len(ended)
         self._unrecorded += len(ended)
@@ -256,16 +270,15 @@ class RemoteLane:
             return Answer(call.call)
         if self._last_claim is not None and self._last_claim[0] == call.after:
             # The answer to this claim was lost: a lane claims above the last target that it has.
-            return answer_of(call.call, self._last_claim[1])
+            return self._answer_of(call, self._last_claim[1])
         claimed = await self._journal.claim(self.cluster, call.limit, call.last, call.after)
         if call.epoch != self.epoch:
             # The shard has another worker since, and nothing was sent for these targets.
-            await self._journal.release(claimed)
+            await self._journal.release(self.cluster, [one.id for one in claimed])
             return Answer(call.call, refused=True)
         # Without targets the next claim of the lane, in the next wave, is for the same ones.
         self._last_claim = (call.after, claimed) if claimed else None
-        self._handed_out.update((target.id, target) for target in claimed)
-        return answer_of(call.call, claimed)
+        return self._hand_out(call, claimed)
 
     async def _in_doubt(self, call: InDoubt) -> Answer:
         # Outcomes that the former worker has reported may be on their way to the run file.
@@ -275,5 +288,16 @@ class RemoteLane:
         doubtful = await self._journal.in_doubt(self.cluster, call.after, call.limit)
         if call.epoch != self.epoch:
             return Answer(call.call, refused=True)
-        self._handed_out.update((target.id, target) for target in doubtful)
-        return answer_of(call.call, doubtful)
+        return self._hand_out(call, doubtful)
+
+    def _hand_out(self, call: Claim | InDoubt, targets: Sequence[TargetRow]) -> Answer:
+        self._handed_out.update({one.id: one for one in targets})
+        return self._answer_of(call, targets)
+
+    def _answer_of(self, call: Claim | InDoubt, targets: Sequence[TargetRow]) -> Answer:
+        return answer_of(call.call, targets, self._journal.resources)
+
+    def _identity(self, row: TargetRow) -> HandedOut:
+        return HandedOut(
+            self._cluster.name, self._kinds[row.resource], row.namespace, row.name, row.uid
+        )

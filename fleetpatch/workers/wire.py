@@ -1,6 +1,7 @@
-"""Converts targets, settlements, retries and pages to what is sent between processes, and back.
+"""Converts settlements, retries and pages to what is sent between processes, and back.
 
-Fields are encoded as in the run file: they have tuples as keys, and values that may be absent.
+Targets are sent as rows of the run file. Fields are encoded as there: they have tuples as keys, and
+values that may be absent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,74 +9,30 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from fleetpatch.engine.attempt import RetryRecord
+from fleetpatch.journal import codec
 from fleetpatch.journal.codec import fields_of, text_of
+from fleetpatch.journal.rows import TargetRow
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.outcome import Settlement
 from fleetpatch.model.ports import Evaluated, MissingKey, Page
 from fleetpatch.model.resource import Resource
-from fleetpatch.model.target import EarlierWrite, Target, TargetId
-from fleetpatch.workers.messages import Answer, WireFields, WireRetry, WireTarget
+from fleetpatch.model.target import Target
+from fleetpatch.workers.messages import Answer, WireFields, WireRetry
 from fleetpatch.workers.questions import WireEvaluated, WirePage
 
 
-def answer_of(call: int, targets: Sequence[Target]) -> Answer:
-    """Make the answer to a call that returns targets; each resource is sent once."""
-    positions: dict[Resource, int] = {}
-    resources: list[Resource] = []
-    wired = []
-    # Targets with the same fields share one mapping, which is encoded once.
-    texts: dict[int, str] = {}
-    for target in targets:
-        position = positions.get(target.resource)
-        if position is None:
-            position = positions[target.resource] = len(resources)
-            resources.append(target.resource)
-        earlier = target.earlier
-        wired.append(
-            WireTarget(
-                target.id,
-                position,
-                target.namespace,
-                target.name,
-                target.uid,
-                target.resource_version,
-                texts.get(id(target.before))
-                or texts.setdefault(id(target.before), text_of(target.before)),
-                tuple(target.blocks),
-                _text(target.wanted),
-                None if earlier is None else text_of(earlier.wrote),
-                None if earlier is None else text_of(earlier.replaced),
-                _text(target.computed),
-            )
-        )
-    return Answer(call, tuple(resources), tuple(wired))
+def answer_of(call: int, targets: Sequence[TargetRow], resources: Mapping[int, Resource]) -> Answer:
+    """Make the answer to a call that returns targets, with those of `resources` that they have."""
+    numbers = {one.resource for one in targets}
+    return Answer(call, {number: resources[number] for number in numbers}, targets)
 
 
-def targets_of(cluster: str, answer: Answer, known: dict[Resource, Resource]) -> list[Target]:
-    """Return the targets of an answer; `known` keeps the resources that answers had so far.
-
-    Targets of one resource share it, as those of a run file do.
-    """
-    resources = [known.setdefault(one, one) for one in answer.resources]
-    return [
-        Target(
-            TargetId(one.id),
-            cluster,
-            resources[one.resource],
-            one.namespace,
-            one.name,
-            one.uid,
-            one.resource_version,
-            fields_of(one.before),
-            frozenset(one.blocks),
-            _fields(one.wanted),
-            None
-            if one.wrote is None or one.replaced is None
-            else EarlierWrite(fields_of(one.wrote), fields_of(one.replaced)),
-            _fields(one.computed),
-        )
-        for one in answer.targets
-    ]
+def targets_of(
+    cluster: str, targets: Sequence[TargetRow], resources: Mapping[int, Resource]
+) -> list[Target]:
+    """Build the targets of rows, which are of one cluster."""
+    numbers = {one.cluster for one in targets}
+    return codec.targets(targets, dict.fromkeys(numbers, cluster), resources)
 
 
 def wire_fields(one: Settlement) -> WireFields | None:
@@ -104,11 +61,8 @@ def wire_retry(one: RetryRecord) -> WireRetry:
     )
 
 
-def retry_of(one: WireRetry, targets: Mapping[int, Target]) -> RetryRecord | None:
-    """Convert back what `wire_retry` made; None for a target that is not in `targets`."""
-    target = targets.get(one.target)
-    if target is None:
-        return None
+def retry_of(one: WireRetry, target: Target) -> RetryRecord:
+    """Convert back what `wire_retry` made of the record of a retry of this target."""
     return RetryRecord(
         target, one.attempt, one.http_status, one.verdict, one.detail, one.wait, one.reason
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetpatch.errors import RunFileError
-from fleetpatch.journal import queries
+from fleetpatch.journal import codec, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.outcome import Reason, Settlement
@@ -36,6 +36,21 @@ def test_claims_walk_a_cluster_in_order_until_it_is_empty(run: RunFile) -> None:
     assert [target.id for target in run.claim("north", 100)] == [5, 6, 7, 8, 9, 10]
     assert run.claim("north", 100) == []
     assert [target.id for target in run.claim("south", 100)] == [11, 12, 13, 14]
+
+
+def test_targets_are_claimed_as_rows_in_the_same_way(run: RunFile) -> None:
+    rows = [*run.claim_rows("north", 4), *run.claim_rows("south", 1)]
+
+    assert run.claim_rows("north", 1, 5, 4)[0].id == 5
+    assert [row.id for row in rows] == [1, 2, 3, 4, 11]
+    assert codec.targets(rows, run.clusters, run.resources) == [
+        *run.in_doubt("north", 0, 4),
+        *run.in_doubt("south", 0, 1),
+    ]
+    assert run.rows_in_doubt("north", 1, 2) == rows[1:3]
+    run.release_ids({"north": [2, 3], "south": [11]})
+    assert [row.id for row in run.claim_rows("north", 3)] == [2, 3, 6]
+    assert [row.id for row in run.claim_rows("south", 1)] == [11]
 
 
 def test_an_unknown_cluster_is_a_mistake_of_the_caller(run: RunFile) -> None:

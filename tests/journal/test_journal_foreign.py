@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from msgspec.structs import replace
 from fleetpatch.campaign.view import preview, summaries
 from fleetpatch.errors import FleetpatchError, RunFileError
 from fleetpatch.journal import queries
+from fleetpatch.journal.rows import TargetRow
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import campaigns, catalog
 from fleetpatch.model.cause import Cause, CauseCode
 from fleetpatch.model.plan.digest import canonical, digest_of
 from fleetpatch.model.run import RunState, Summary, as_json
+from fleetpatch.model.target import Target
 from fleetpatch.report.summary import summary_lines
 from fleetpatch.report.targets import target_json_lines, target_lines
 from tests.journal.makers import info, make, many, settle
@@ -54,6 +57,13 @@ COLUMNS = (
     ),
 )
 CELLS = [(table, column) for table, columns in COLUMNS for column in columns.split()]
+
+OPTIONAL = {
+    "wrote": "INSERT INTO earlier_writes SELECT id, ?, '[]' FROM targets",
+    "replaced": "INSERT INTO earlier_writes SELECT id, '[]', ? FROM targets",
+    "computed": "INSERT INTO computed SELECT id, ? FROM targets",
+}
+"""Statements that give all targets a value that most have not."""
 
 ENDLESS = (
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i AS key, i AS value FROM n"
@@ -90,6 +100,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     planned = replace(info(), plan=plan, plan_digest=digest_of(plan))
     with make(path, many(20), planned) as run:
         run.record(settle(run.claim("north", 10)))
+        run.claim("north", 5)
         run.set_state(RunState.PAUSED, Cause(CauseCode.WINDOW_CLOSED, "window closed"))
     return path
 
@@ -151,6 +162,26 @@ def test_any_fact_is_read_or_refused(sound: Path, tmp_path: Path, value: Any) ->
         path = Path(shutil.copy(sound, tmp_path))
         change(path, "INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
         ends_well(path)
+
+
+@pytest.mark.parametrize("column", [*dict(COLUMNS)["targets"].split(), *OPTIONAL])
+def test_rows_of_targets_are_refused_where_targets_are(
+    sound: Path, tmp_path: Path, column: str
+) -> None:
+    for value in ODD_VALUES:
+        path = Path(shutil.copy(sound, tmp_path))
+        change(path, OPTIONAL.get(column, f"UPDATE targets SET {column} = ?"), value)
+        with RunFile.open(path, check=False) as run:
+            as_targets = end_of(lambda: run.in_doubt("north", 0, 5))
+            assert end_of(lambda: run.rows_in_doubt("north", 0, 5)) == as_targets
+
+
+def end_of(read: Callable[[], Sequence[Target | TargetRow]]) -> list[int] | str:
+    """Return the ids of what is read, or the error."""
+    try:
+        return [one.id for one in read()]
+    except RunFileError as error:
+        return str(error)
 
 
 @given(

@@ -18,6 +18,7 @@ from fleetpatch.workers.messages import Epoch, FoundCluster, RoundEnd, Work
 from fleetpatch.workers.remote_lane import RemoteLane, RemoteRunCluster
 from tests.fakes import FakeEvents, FakeJournal, FakeProgress, VirtualClock, seen_job, target_with
 from tests.workers.memory_channel import ScriptedWorker
+from tests.workers.row_journal import FakeRows
 
 TIMEOUT = 15.0
 _CLUSTERS = [f"prod-{letter}" for letter in "abcde"]
@@ -41,7 +42,7 @@ class Home:
         self.lanes = [
             RemoteLane(
                 RemoteRunCluster(ClusterInfo(name, f"https://{name}"), FoundCluster(name)),
-                self._writer,
+                FakeRows(self._writer),
                 Listeners(_never, self._note, lambda _record: None, lambda *_paces: None),
                 Ceilings(None, 1, 4, adaptive=True),
                 self.clock,

@@ -8,13 +8,18 @@ import math
 from collections.abc import Sequence
 
 import anyio
+import msgspec
 from anyio.lowlevel import checkpoint
 
+from fleetpatch.campaign.running.lanes import Listeners
+from fleetpatch.engine.attempt import RetryRecord
 from fleetpatch.engine.writer import Ended
+from fleetpatch.journal.rows import TargetRow
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import Ceilings
 from fleetpatch.model.run import ClusterInfo
-from fleetpatch.model.target import Target, TargetId
+from fleetpatch.model.target import TargetId
+from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.workers.messages import (
     Claim,
     FoundCluster,
@@ -22,38 +27,42 @@ from fleetpatch.workers.messages import (
     ShardReport,
 )
 from fleetpatch.workers.remote_lane import RemoteLane, RemoteRunCluster
+from fleetpatch.workers.wire import wire_retry
 from tests.fakes import VirtualClock, seen_job, target_with
 from tests.workers.memory_channel import IGNORING, PACE, ids
+from tests.workers.row_journal import FakeRows, row_of
 
-TARGET = target_with(seen_job(), {}, number=1)
+TARGET = row_of(target_with(seen_job(), {}, number=1))
 
 
 class SlowJournal:
     """A run file with one target, whose calls end when the test lets them."""
+
+    resources = FakeRows.resources
 
     def __init__(self) -> None:
         self.asked, self.let = anyio.Event(), anyio.Event()
         self.released: list[int] = []
 
     async def claim(
-        self, _cluster: str, _limit: int, _last: int | None = None, _after: int = 0
-    ) -> Sequence[Target]:
+        self, _cluster: str, _limit: int, _last: int | None, _after: int
+    ) -> Sequence[TargetRow]:
         self.asked.set()
         await self.let.wait()
         return [TARGET]
 
-    async def release(self, targets: Sequence[Target]) -> None:
-        self.released += [target.id for target in targets]
+    async def release(self, _cluster: str, ids: Sequence[int]) -> None:
+        self.released += ids
 
-    async def in_doubt(self, _cluster: str, _after: int, _limit: int) -> Sequence[Target]:
+    async def in_doubt(self, _cluster: str, _after: int, _limit: int) -> Sequence[TargetRow]:
         return []
 
 
-def lane_with(journal: SlowJournal) -> RemoteLane:
+def lane_with(journal: SlowJournal, listeners: Listeners = IGNORING) -> RemoteLane:
     return RemoteLane(
         RemoteRunCluster(ClusterInfo("prod-a", "https://a"), FoundCluster("prod-a")),
         journal,
-        IGNORING,
+        listeners,
         Ceilings(None, 1, 4, adaptive=True),
         VirtualClock(),
         1,
@@ -85,6 +94,31 @@ async def test_a_claim_that_ends_after_the_shard_was_given_to_another_worker_is_
 
     assert refused == [True]
     assert journal.released == [1]
+
+
+async def test_only_retries_of_targets_that_the_worker_has_are_counted() -> None:
+    journal = SlowJournal()
+    journal.let.set()
+    retried: list[RetryRecord] = []
+    lane = lane_with(journal, msgspec.structs.replace(IGNORING, retried=retried.append))
+    outbox, inbox = anyio.create_memory_object_stream[Ended](math.inf)
+    target = target_with(seen_job(), {}, number=1)
+    record = RetryRecord(target, 1, 503, Verdict.RETRY, "busy", 1.5)
+    stranger = RetryRecord(
+        msgspec.structs.replace(target, id=TargetId(2)), 1, 503, Verdict.RETRY, "", 0
+    )
+
+    with inbox:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lane.run, outbox)
+            await checkpoint()
+            lane.begin(1)
+            await lane.answer(Claim(1, 1, 10, None, 0))
+            retries = [wire_retry(one) for one in (stranger, record)]
+            await lane.take(ShardReport(1, 1, 0, PACE, retries=retries))
+            lane.end()
+
+    assert retried == [record]
 
 
 async def test_targets_in_doubt_are_read_only_when_reported_outcomes_are_recorded() -> None:

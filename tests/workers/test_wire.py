@@ -4,17 +4,21 @@ Covered: every field of targets, settlements and retries arrives as it was. Left
 around them (test_runs.py).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from fleetpatch.engine.attempt import RetryRecord
+from fleetpatch.journal.codec import text_of
+from fleetpatch.journal.rows import TargetRow
 from fleetpatch.model.fields import ABSENT, annotation, label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import EarlierWrite, Target, TargetId
 from fleetpatch.rules.answers.verdicts import Verdict
 from fleetpatch.workers.messages import Answer, WireFields, decode_from_coordinator, encode
+from fleetpatch.workers.remote_journal import Call, RemoteJournal
 from fleetpatch.workers.wire import (
     answer_of,
     retry_of,
@@ -24,9 +28,25 @@ from fleetpatch.workers.wire import (
     with_fields,
     without_fields,
 )
+from tests.fakes import VirtualClock
 
 JOBS = Resource("batch", "v1", "jobs", "Job", "job", ("j",))
 FIELDS = {label("team"): "red", annotation("note"): ABSENT, ("spec", "n"): {"a": [1, None]}}
+ROW = TargetRow(
+    7,
+    1,
+    2,
+    "team-a",
+    "etl",
+    "uid-7",
+    "42",
+    0b101,
+    text_of(FIELDS),
+    text_of({label("team"): "blue"}),
+    text_of({label("team"): "grey"}),
+    text_of({label("team"): ABSENT}),
+    text_of({("spec", "n"): 5}),
+)
 TARGET = Target(
     TargetId(7),
     "north",
@@ -57,30 +77,44 @@ def without_defaults(made: Any) -> bool:
 
 def test_every_field_of_a_target_arrives() -> None:
     assert without_defaults(TARGET)
-    sent = decode_from_coordinator(encode(answer_of(1, [TARGET, TARGET])))
+    sent = decode_from_coordinator(encode(answer_of(1, [ROW, ROW], {2: JOBS})))
 
     assert isinstance(sent, Answer)
-    assert len(sent.resources) == 1
-    assert targets_of("north", sent, {}) == [TARGET, TARGET]
+    assert targets_of("north", sent.targets, sent.resources) == [TARGET, TARGET]
 
 
-def test_targets_of_two_versions_of_a_kind_keep_their_own() -> None:
+def test_an_answer_has_the_resources_of_its_targets_and_no_others() -> None:
     older = msgspec.structs.replace(JOBS, version="v1beta1")
-    targets = [TARGET, msgspec.structs.replace(TARGET, id=TargetId(8), resource=older)]
-    known: dict[Resource, Resource] = {}
-    for pair in (targets, targets[::-1]):
-        sent = decode_from_coordinator(encode(answer_of(1, pair)))
+    known = {1: JOBS, 2: older, 3: JOBS}
+    rows = [msgspec.structs.replace(ROW, id=number, resource=number) for number in (2, 3)]
 
+    assert answer_of(1, rows, known).resources == {2: older, 3: JOBS}
+
+
+async def test_targets_of_two_versions_of_a_kind_keep_their_own_and_share_it() -> None:
+    older = msgspec.structs.replace(JOBS, version="v1beta1")
+    rows = [msgspec.structs.replace(ROW, id=number, resource=number) for number in (2, 3)]
+
+    async def call(_make: Callable[[int], Call]) -> Answer:
+        sent = decode_from_coordinator(encode(answer_of(1, rows, {2: older, 3: JOBS})))
         assert isinstance(sent, Answer)
-        assert targets_of("north", sent, known) == pair
+        return sent
+
+    journal = RemoteJournal(1, call, VirtualClock())
+    first, second = await journal.claim("north", 2), await journal.in_doubt("north", 0, 2)
+
+    assert [target.resource for target in first] == [older, JOBS]
+    assert [target.resource for target in second] == [older, JOBS]
+    assert all(one.resource is other.resource for one, other in zip(first, second, strict=True))
 
 
 def test_a_target_without_optional_fields_arrives() -> None:
     plain = Target(TargetId(1), "north", JOBS, "", "etl", "uid", "1", {})
-    sent = decode_from_coordinator(encode(answer_of(1, [plain])))
+    row = TargetRow(1, 1, 2, "", "etl", "uid", "1", 0, "[]", None, None, None, None)
+    sent = decode_from_coordinator(encode(answer_of(1, [row], {2: JOBS})))
 
     assert isinstance(sent, Answer)
-    assert targets_of("north", sent, {}) == [plain]
+    assert targets_of("north", sent.targets, sent.resources) == [plain]
 
 
 def test_every_field_of_a_settlement_arrives() -> None:
@@ -106,5 +140,4 @@ def test_every_field_of_a_retry_arrives() -> None:
 
     assert without_defaults(retry)
     received = msgspec.msgpack.decode(msgspec.msgpack.encode(wired), type=type(wired))
-    assert retry_of(received, {7: TARGET}) == retry
-    assert retry_of(received, {}) is None
+    assert retry_of(received, TARGET) == retry

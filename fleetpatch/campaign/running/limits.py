@@ -19,7 +19,7 @@ from fleetpatch.model.outcome import OUTCOME_OF, Outcome, Reason, Settlement
 from fleetpatch.model.plan.schema import LimitsSection
 from fleetpatch.model.ports import Clock
 from fleetpatch.model.run import Tally, Usage
-from fleetpatch.model.target import Target
+from fleetpatch.model.target import TargetIdentity
 from fleetpatch.model.units import Percent
 from fleetpatch.report.wording import duration
 from fleetpatch.rules.answers.verdicts import SERVER_FAULTS, Verdict
@@ -70,7 +70,7 @@ class RunLimits(msgspec.Struct):
             " look at them before you resume the run",
         )
 
-    def settled(self, target: Target, settlement: Settlement) -> None:
+    def settled(self, target: TargetIdentity, settlement: Settlement) -> None:
         """Count a failure; one more than allowed halts the run."""
         # The cluster answers, so its requests without an answer cost budget now.
         if settlement.reason is not Reason.EXHAUSTED:
@@ -85,7 +85,8 @@ class RunLimits(msgspec.Struct):
     def all_settled(self, ended: Ended) -> None:
         """Count the failures of targets that a worker has reported together."""
         # What counts nothing is most of them.
-        if self._unanswered or any(OUTCOME_OF[one.reason] is Outcome.FAILED for _, one in ended):
+        reasons = {settlement.reason for _, settlement in ended}
+        if self._unanswered or any(OUTCOME_OF[one] is Outcome.FAILED for one in reasons):
             for target, settlement in ended:
                 self.settled(target, settlement)
 

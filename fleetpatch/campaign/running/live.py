@@ -25,7 +25,7 @@ from fleetpatch.model.plan.schema import Plan
 from fleetpatch.model.ports import Clock, Monitor, Progress
 from fleetpatch.model.run import RunState, Standing, Summary, Tally, Usage, WaveProgress
 from fleetpatch.model.steering import PaceInForce, Request
-from fleetpatch.model.target import Target
+from fleetpatch.model.target import TargetIdentity
 from fleetpatch.report.pace import limit_in_words
 from fleetpatch.rules.running.eta import expected_end
 
@@ -131,7 +131,7 @@ class LiveCounts:
         self._lanes, self._usage = lanes, usage
         self._clusters = {cluster.name: cluster for cluster in clusters}
 
-    def ended(self, target: Target, settlement: Settlement) -> None:
+    def ended(self, target: TargetIdentity, settlement: Settlement) -> None:
         """Count a target that has ended."""
         if self._began_at is None:
             self._began_at = self.clock.wall()
@@ -144,11 +144,13 @@ class LiveCounts:
         if self._began_at is None:
             self._began_at = self.clock.wall()
         self._ended.add_all(starmap(_cell, ended))
+        if {settlement.reason for _, settlement in ended} <= self._samples.keys():
+            return
         for target, settlement in ended:
             if settlement.reason not in self._samples:
                 self._keep_sample(target, settlement)
 
-    def _keep_sample(self, target: Target, settlement: Settlement) -> None:
+    def _keep_sample(self, target: TargetIdentity, settlement: Settlement) -> None:
         cluster, kind, namespace, reason = _cell(target, settlement)
         self._samples[reason] = Sample(cluster, kind, namespace, target.name, settlement.detail)
 
@@ -305,8 +307,8 @@ class LiveCounts:
         )
 
 
-def _cell(target: Target, settlement: Settlement) -> _Cell:
-    return target.cluster, target.resource.name, target.namespace, settlement.reason
+def _cell(target: TargetIdentity, settlement: Settlement) -> _Cell:
+    return target.cluster, target.kind, target.namespace, settlement.reason
 
 
 def _raised(tally: Tally, new: Iterable[tuple[Standing, int]]) -> Tally:

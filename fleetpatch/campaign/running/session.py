@@ -16,6 +16,7 @@ from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warnings, log_start
 from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
 from fleetpatch.campaign.running.steering import Steering
+from fleetpatch.campaign.running.target_rows import TargetRows
 from fleetpatch.campaign.running.timeline import TimelineRecorder
 from fleetpatch.campaign.running.traces import Traces
 from fleetpatch.campaign.running.verification import SessionVerification
@@ -234,7 +235,8 @@ class Session:
             self._traces,
         )
         work = {name: tally.open for name, tally in self._counts.base.by_cluster.items()}
-        return await stack.enter_async_context(session_fleet(order, self._settings, work))
+        rows = TargetRows(journal, self._writer)
+        return await stack.enter_async_context(session_fleet(order, self._settings, rows, work))
 
     def _lease_holder(self, fleet: Sequence[ApiServer]) -> LeaseHolder | None:
         lock = self._plan.lock

@@ -17,6 +17,7 @@ from fleetpatch.campaign.running.lanes import (
     rechecks_of,
 )
 from fleetpatch.campaign.running.recheck import Rechecks
+from fleetpatch.campaign.running.target_rows import RowJournal
 from fleetpatch.campaign.settings import Settings
 from fleetpatch.engine.lane import Lane
 from fleetpatch.engine.pipeline import RunLane
@@ -77,7 +78,7 @@ class LocalLanes:
 
 @asynccontextmanager
 async def session_fleet(
-    order: RunOrder, settings: Settings, open_targets: Mapping[str, int]
+    order: RunOrder, settings: Settings, rows: RowJournal, open_targets: Mapping[str, int]
 ) -> AsyncIterator[SessionFleet | None]:
     """Open the clusters of a run; yields None if a stop is requested meanwhile.
 
@@ -106,7 +107,7 @@ async def session_fleet(
             rechecks = Rechecks(order.info, order.plan, order.tables, read_only=True)
             fleet = SessionFleet((), home, missing, LocalLanes(order, (), rechecks))
         else:
-            workers = await stack.enter_async_context(pool.fleet(order, open_targets))
+            workers = await stack.enter_async_context(pool.fleet(order, rows, open_targets))
             if workers is not None:
                 fleet = SessionFleet(workers.clusters, home, missing, workers)
         if order.others_send:

@@ -23,7 +23,7 @@ from fleetpatch.model.change import PatchRequest
 from fleetpatch.model.outcome import Outcome, Settlement
 from fleetpatch.model.ports import Clock, PatchedCluster
 from fleetpatch.model.run import RunInfo, RunState, Summary
-from fleetpatch.model.target import Target
+from fleetpatch.model.target import Target, TargetIdentity
 from fleetpatch.model.tracing import NoSpan, Span, Value
 
 SAMPLE_EVERY: Final = 1.0
@@ -129,7 +129,7 @@ class Traces:
 
         return noting
 
-    def _note(self, target: Target, settlement: Settlement) -> None:
+    def _note(self, target: TargetIdentity, settlement: Settlement) -> None:
         if settlement.outcome is Outcome.FAILED:
             self.of(target.cluster).event(
                 "target.failed",
@@ -199,10 +199,10 @@ class _TracedLane:
         await self._traces.run(self._lane, outbox)
 
 
-def _identity(target: Target) -> dict[str, str]:
+def _identity(target: TargetIdentity) -> dict[str, str]:
     return {
         "fleetpatch.cluster": target.cluster,
-        "fleetpatch.kind": target.resource.name,
+        "fleetpatch.kind": target.kind,
         "k8s.namespace.name": target.namespace,
         "fleetpatch.name": target.name,
         "fleetpatch.uid": target.uid,
