@@ -42,8 +42,8 @@ TARGET_COLUMNS: Final = (
 )
 """The columns of a row for `target`, in this order; `t` is `targets`."""
 
-PLAIN_COLUMNS: Final = f"{TARGET_COLUMNS.partition('(')[0]}NULL, NULL, NULL"
-"""The same where `earlier_writes` and `computed` are empty."""
+PLAIN_COLUMNS: Final = TARGET_COLUMNS.partition(", (")[0]
+"""The same without the last ones, for where `earlier_writes` and `computed` are empty."""
 
 OUTCOME_COLUMNS: Final = (
     "o.target, o.reason, o.http_status, o.attempts, o.reads, o.elapsed_ms, o.resource_version,"
@@ -224,7 +224,10 @@ _REASONS: Final = {reason: reason.value for reason in Reason}
 
 
 def settlement_rows(settlements: Iterable[Settlement], now: float) -> list[Row]:
-    """Return the rows of `outcomes`; `now` is in seconds since the epoch."""
+    """Return rows of `outcomes` without `replaced` and `wrote`, which few settlements have.
+
+    `now` is in seconds since the epoch.
+    """
     return [
         (
             one.target,
@@ -235,12 +238,19 @@ def settlement_rows(settlements: Iterable[Settlement], now: float) -> list[Row]:
             one.elapsed_ms,
             one.resource_version,
             one.detail,
-            None if one.replaced is None else text_of(one.replaced),
-            None if one.wrote is None else text_of(one.wrote),
             now,
         )
         for one in settlements
     ]
+
+
+def settlement_fields(settlement: Settlement) -> Row:
+    """Return the columns `replaced` and `wrote` of a row of `outcomes`."""
+    replaced, wrote = settlement.replaced, settlement.wrote
+    return (
+        None if replaced is None else text_of(replaced),
+        None if wrote is None else text_of(wrote),
+    )
 
 
 def settlement(row: Row) -> Settlement:

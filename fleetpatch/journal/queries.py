@@ -22,8 +22,11 @@ from fleetpatch.model.target import Target
 from fleetpatch.model.verification import VerifyResult
 
 _JOINED: Final = "FROM targets t LEFT JOIN outcomes o ON o.target = t.id"
-# Whether a target is claimed matters only while it is open.
-_CLAIMED_OPEN: Final = f"CASE WHEN o.target IS NULL THEN {CLAIMED} ELSE 0 END"
+# Whether a target is claimed matters only while it is open. Before the first claim none is: that is
+# asked once, and not for each target.
+_CLAIMED_OPEN: Final = f"""
+CASE WHEN o.target IS NULL AND EXISTS (SELECT 1 FROM claims) THEN {CLAIMED} ELSE 0 END
+"""  # noqa: S608 # of our own constants
 _CELLS: Final = f"""
 SELECT t.cluster, t.resource, t.namespace, o.reason, {_CLAIMED_OPEN}, count(*) {_JOINED}
 GROUP BY 1, 2, 3, 4, 5

@@ -112,7 +112,7 @@ class ResourceRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class TargetRow(msgspec.Struct, array_like=True, gc=False):
-    """One row of `codec.TARGET_COLUMNS`."""
+    """One row of `codec.TARGET_COLUMNS`; one of `codec.PLAIN_COLUMNS` lacks the last three."""
 
     id: int
     cluster: int
@@ -124,9 +124,9 @@ class TargetRow(msgspec.Struct, array_like=True, gc=False):
     blocks: Count
     before: str
     wanted: str | None
-    earlier_wrote: str | None
-    earlier_replaced: str | None
-    computed: str | None
+    earlier_wrote: str | None = None
+    earlier_replaced: str | None = None
+    computed: str | None = None
 
 
 class OutcomeRow(msgspec.Struct, array_like=True, gc=False):

@@ -264,7 +264,7 @@ class RunFile(RunFacts):
         """
         now = self._now()
         # Encoded before the transaction, so that it holds the write lock for a short time.
-        rows = codec.settlement_rows(settlements, now)
+        rows = outcomes.rows_of(settlements, now)
         with self.database.transaction():
             outcomes.add(self.database, rows)
             meta.note_group(self.database, now)

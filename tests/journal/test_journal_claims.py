@@ -15,6 +15,7 @@ from fleetpatch.errors import RunFileError
 from fleetpatch.journal import codec, queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.cause import Cause, CauseCode
+from fleetpatch.model.fields import label
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.run import RunState, Standing, Usage
 from tests.journal.makers import draft, make, many, names, settle
@@ -88,6 +89,29 @@ def test_a_released_target_is_claimed_again(run: RunFile) -> None:
     assert [t.id for t in run.claim("north", 4)] == [2, 3, 6, 7]
     assert [t.id for t in run.in_doubt("north", 0, 10)] == [1, 2, 3, 4, 5, 6, 7]
     assert [t.id for t in run.claim("north", 10)] == [8, 9, 10]
+
+
+@pytest.mark.parametrize("number", [1, 15, 16, 17, 50])
+def test_outcomes_of_one_group_are_recorded_with_and_without_fields(
+    tmp_path: Path, number: int
+) -> None:
+    fields = {label("team"): "b"}
+    with make(tmp_path / "x.run", many(number)) as run:
+        settled = [
+            Settlement(
+                one.id,
+                Reason.PATCHED,
+                None if one.id % 3 == 0 else 200,
+                resource_version=None if one.id % 4 == 0 else "8",
+                detail="said" if one.id % 5 == 0 else "",
+                replaced=fields if one.id % 7 == 0 else None,
+                wrote=fields if one.id % 11 == 0 else None,
+            )
+            for one in run.claim("north", number)
+        ]
+        run.record(reversed(settled))
+
+        assert [one.settlement for one in queries.targets(run)] == settled
 
 
 def test_releasing_a_pending_target_changes_nothing(run: RunFile) -> None:
