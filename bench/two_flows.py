@@ -1,7 +1,7 @@
 """Two flows of one priority level: fleetpatch, and another user with a few writes in flight.
 
 An admission webhook holds each write for 100 ms, so that requests in flight are the server's limit,
-and not its CPU. API Priority and Fairness lets the level of ordinary users have 20 of them.
+and not its CPU. API Priority and Fairness lets the level of ordinary users have 10 of them.
 """
 
 import base64
@@ -23,16 +23,16 @@ from tests.control_plane.processes import free_ports
 from tests.workers.certificates import Authority
 
 _ROUNDS = 3
-_JOBS, _OTHERS = 5_000, 10_000
+_JOBS, _OTHERS = 3_000, 10_000
 _ALONE = 30.0
 """Seconds for which the other user writes alone before each run."""
 _WRITES = 2
 """The other user's requests in flight."""
 _HOLD = 0.1
 """Seconds for which the webhook holds a write."""
-_SEATS = 20
-_ALL_SEATS = ("--max-requests-inflight=130", "--max-mutating-requests-inflight=70")
-"""Together 200, of which the level `global-default` has 20 of 205 shares: 20 requests."""
+_SEATS = 10
+_ALL_SEATS = ("--max-requests-inflight=65", "--max-mutating-requests-inflight=35")
+"""Together 100, of which the level `global-default` has 20 of 205 shares: 10 requests."""
 _OTHER_KIND = JOB_KINDS["tfjobs.kubeflow.org"]
 _WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 _BINDINGS = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
