@@ -20,8 +20,11 @@ _OPEN: Final = """
 FROM targets t WHERE t.id BETWEEN ? AND ?
 AND NOT EXISTS (SELECT 1 FROM outcomes WHERE target = t.id)
 """
-_PENDING: Final = f"SELECT {TARGET_COLUMNS} {_OPEN} AND NOT {CLAIMED} ORDER BY t.id LIMIT ?"
-_PENDING_UNCLAIMED: Final = f"SELECT {PLAIN_COLUMNS} {_OPEN} ORDER BY t.id LIMIT ?"
+# One value for each row: Python's module for SQLite takes a lock for each value that it reads.
+_PENDING: Final = f"""
+SELECT json_array({TARGET_COLUMNS}) {_OPEN} AND NOT {CLAIMED} ORDER BY t.id LIMIT ?
+"""
+_PENDING_UNCLAIMED: Final = f"SELECT json_array({PLAIN_COLUMNS}) {_OPEN} ORDER BY t.id LIMIT ?"
 _IS_PLAIN: Final = """
 SELECT NOT EXISTS (SELECT 1 FROM earlier_writes) AND NOT EXISTS (SELECT 1 FROM computed)
 AND coalesce((SELECT last < ? FROM claims WHERE first <= ? ORDER BY first DESC LIMIT 1), 1)
@@ -40,12 +43,15 @@ _AROUND: Final = (
 _INSERT: Final = "INSERT INTO claims VALUES (?, ?, ?)"
 
 
-def pending(connection: sqlite3.Connection, first: int, last: int, limit: int) -> list[Row]:
-    """Return the rows of pending targets with ids from `first` to `last`, within a transaction."""
+def pending(connection: sqlite3.Connection, first: int, last: int, limit: int) -> list[str]:
+    """Return pending targets with ids from `first` to `last`, within a transaction.
+
+    Each is a row as JSON, for `codec.json_rows`.
+    """
     # Ranges do not overlap, so the last one that begins in or before the targets ends last, too.
     (is_plain,) = connection.execute(_IS_PLAIN, (first, last)).fetchone()
     query = _PENDING_UNCLAIMED if is_plain else _PENDING
-    return connection.execute(query, (first, last, limit)).fetchall()
+    return [text for (text,) in connection.execute(query, (first, last, limit))]
 
 
 def in_doubt(database: Database, first: int, last: int, after: int, limit: int) -> Iterator[Row]:

@@ -8,7 +8,7 @@ This is on the hot path: each claimed target is converted by `targets`, each set
 `settlement_rows`. Values that targets share (resources, clusters, block masks) are decoded once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -63,6 +63,7 @@ class _Field(msgspec.Struct, array_like=True, gc=False):
 
 
 _fields: Final = msgspec.json.Decoder(list[_Field])
+_target_rows: Final = msgspec.json.Decoder(list[TargetRow])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -166,6 +167,11 @@ def target_rows(rows: Iterable[Row]) -> list[TargetRow]:
     """Check the types of rows of TARGET_COLUMNS. Raises one of UNREADABLE."""
     # Checked together, which takes half as long as one by one.
     return msgspec.convert(rows, list[TargetRow])
+
+
+def json_rows(texts: Sequence[str]) -> list[TargetRow]:
+    """Read rows of TARGET_COLUMNS, or of PLAIN_COLUMNS, as JSON. Raises one of UNREADABLE."""
+    return _target_rows.decode(f"[{','.join(texts)}]")
 
 
 def require_readable(

@@ -213,13 +213,13 @@ class RunFile(RunFacts):
 
         Their ids are greater than `after` and at most `last`. Empty if there are none.
         """
-        return self._claim(cluster, limit, last, after, self.targets)
+        return self._claim(cluster, limit, last, after, self._targets_of)
 
     def claim_rows(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[TargetRow]:
         """Do the same; return rows, which another process decodes."""
-        return self._claim(cluster, limit, last, after, self._target_rows)
+        return self._claim(cluster, limit, last, after, self._readable)
 
     def _claim(
         self,
@@ -227,13 +227,15 @@ class RunFile(RunFacts):
         limit: int,
         last: int | None,
         after: int,
-        read: Callable[[Iterable[codec.Row]], list[_Claimed]],
+        read: Callable[[list[TargetRow]], list[_Claimed]],
     ) -> Sequence[_Claimed]:
         span = self._ranges[cluster]
         first = max(span.next, after + 1)
         last = span.last if last is None else min(last, span.last)
         with self.database.transaction() as connection:
-            claimed = read(claims.pending(connection, first, last, limit))
+            found = claims.pending(connection, first, last, limit)
+            with self.database.decoding():
+                claimed = read(codec.json_rows(found))
             if claimed:
                 claims.add(self.database, [one.id for one in claimed], self._now())
         # With a greater `after`, targets before it may still be pending, so `next` stays.
@@ -317,7 +319,8 @@ class RunFile(RunFacts):
 
     def rows_in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[TargetRow]:
         """Do the same; return rows, which another process decodes."""
-        return self._target_rows(self._in_doubt(cluster, after, limit))
+        with self.database.decoding():
+            return self._readable(codec.target_rows(list(self._in_doubt(cluster, after, limit))))
 
     def _in_doubt(self, cluster: str, after: int, limit: int) -> Iterator[codec.Row]:
         span = self._ranges[cluster]
@@ -326,14 +329,15 @@ class RunFile(RunFacts):
     def targets(self, rows: Iterable[codec.Row]) -> list[Target]:
         """Build the targets of rows of `codec.TARGET_COLUMNS`."""
         with self.database.decoding():
-            return codec.targets(codec.target_rows(list(rows)), self.clusters, self.resources)
+            return self._targets_of(codec.target_rows(list(rows)))
 
-    def _target_rows(self, rows: Iterable[codec.Row]) -> list[TargetRow]:
-        """Check that `targets` could be called with these rows."""
-        with self.database.decoding():
-            checked = codec.target_rows(list(rows))
-            codec.require_readable(checked, self.clusters, self.resources)
-        return checked
+    def _targets_of(self, rows: list[TargetRow]) -> list[Target]:
+        return codec.targets(rows, self.clusters, self.resources)
+
+    def _readable(self, rows: list[TargetRow]) -> list[TargetRow]:
+        """Check that targets could be built of these rows."""
+        codec.require_readable(rows, self.clusters, self.resources)
+        return rows
 
     def _load(self) -> None:
         """Read clusters, resources and waves: they are few, and fixed after the seal."""
