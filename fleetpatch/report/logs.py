@@ -135,8 +135,8 @@ def _safe_targets(lines: Sequence[TargetLine]) -> Sequence[TargetLine]:
     are_safe = (
         _have_harmless_characters("".join(names))
         and max(map(len, names)) <= _LONGEST
-        and not any(one.detail for one in lines)
-        and all(round(one.elapsed_ms, 3) == one.elapsed_ms for one in lines)
+        and {one.detail for one in lines} == {""}
+        and [round(one.elapsed_ms, 3) for one in lines] == [one.elapsed_ms for one in lines]
     )
     return lines if are_safe else [TargetLine(*map(_safe, astuple(one))) for one in lines]
 

@@ -40,7 +40,7 @@ from fleetpatch.workers.messages import (
 )
 from fleetpatch.workers.wire import answer_of, retry_of, targets_of, with_fields
 
-_TOGETHER: Final = 16
+_TOGETHER: Final = 64
 """Outcomes that are passed on together, at most: the stream has room for a number of groups."""
 
 _GRACE: Final = 2.0
@@ -238,10 +238,14 @@ class RemoteLane:
             return
         fields = {one.target: one for one in report.fields}
         # A report that was sent twice, or a target of an earlier epoch, has nothing handed out.
+        cluster, kinds, handed_out = self._cluster.name, self._kinds, self._handed_out
         ended = [
-            (self._identity(row), with_fields(one, fields.get(one.target)) if fields else one)
+            (
+                HandedOut(cluster, kinds[row.resource], row.namespace, row.name, row.uid),
+                with_fields(one, fields.get(one.target)) if fields else one,
+            )
             for one in report.settlements
-            if (row := self._handed_out.pop(one.target, None)) is not None
+            if (row := handed_out.pop(one.target, None)) is not None
         ]
         self.weight -= len(ended)
         self._unrecorded += len(ended)
@@ -296,8 +300,3 @@ class RemoteLane:
 
     def _answer_of(self, call: Claim | InDoubt, targets: Sequence[TargetRow]) -> Answer:
         return answer_of(call.call, targets, self._journal.resources)
-
-    def _identity(self, row: TargetRow) -> HandedOut:
-        return HandedOut(
-            self._cluster.name, self._kinds[row.resource], row.namespace, row.name, row.uid
-        )
