@@ -1,7 +1,8 @@
 """Many simulated clusters in one process, and what their servers saw.
 
 As a program it serves sandboxes of TFJobs until its stdin is closed, and prints their addresses.
-`Farm` starts it, and asks each server for its counters and its objects.
+`Farm` starts it. It asks each server for its objects, and the program for its counters: a line on
+stdin is answered by a thread, since a request would wait behind those of the workers.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -25,6 +26,9 @@ from tests.sandbox.serving import Client
 
 (_TFJOBS,) = [kind for kind in JOB_KINDS if kind.plural == "tfjobs"]
 _PATH = "/apis/kubeflow.org/v1/namespaces/team-a/tfjobs"
+
+_RECEIVED, _PATCHES = "received\n", "patches\n"
+"""Questions for the program: for the number of PATCHes, and for those of each cluster by path."""
 
 Key: TypeAlias = tuple[str, str]
 """The names of a cluster and of an object."""
@@ -52,15 +56,29 @@ def made(cluster: int, number: int, app: str) -> StoredObject:
 async def serve(clusters: int, targets: int, others: int) -> None:
     """Serve until stdin is closed."""
     async with AsyncExitStack() as stack:
-        servers = []
+        servers: list[Sandbox] = []
         for cluster in range(clusters):
             sandbox = await stack.enter_async_context(Sandbox.start(SandboxOptions(jobs=0)))
             found = [made(cluster, number, "etl") for number in range(targets)]
             found += [made(cluster, number, "serve") for number in range(others)]
             sandbox.store.load(_TFJOBS, found)
-            servers.append(sandbox.ready.server)
-        print(json.dumps(servers), flush=True)  # noqa: T201 - read by `Farm`
-        await asyncio.to_thread(sys.stdin.read)
+            servers.append(sandbox)
+        _say([sandbox.ready.server for sandbox in servers])
+        await asyncio.to_thread(_answer, servers)
+
+
+def _answer(servers: Sequence[Sandbox]) -> None:
+    """Answer the lines of stdin until it is closed; see `Farm`."""
+    for line in sys.stdin:
+        # Copies, since the servers count in the meantime.
+        if line == _RECEIVED:
+            _say(sum(sandbox.counters.verbs["patch"] for sandbox in servers))
+        else:
+            _say([sandbox.counters.patches.copy() for sandbox in servers])
+
+
+def _say(value: Any) -> None:
+    print(json.dumps(value), flush=True)  # noqa: T201 - read by `Farm`
 
 
 class Farm:
@@ -126,18 +144,22 @@ class Farm:
 
     def received(self) -> int:
         """Count all PATCHes that arrived; quicker than `patches`."""
-        return sum(
-            client.request("GET", "/_sandbox/counters").body["requests"].get("patch", 0)
-            for client in self._clients.values()
-        )
+        return int(self._ask(_RECEIVED))
 
     def patches(self) -> Counter[Key]:
         """Count the PATCHes that arrived, by object."""
         counts: Counter[Key] = Counter()
-        for cluster, client in self._clients.items():
-            for path, count in client.request("GET", "/_sandbox/patches").body.items():
+        for cluster, by_path in zip(self.clusters, self._ask(_PATCHES), strict=True):
+            for path, count in by_path.items():
                 counts[cluster, path.rpartition("/")[2]] = count
         return counts
+
+    def _ask(self, question: str) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(question)
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
 
 
 class OtherWriter(BackgroundWriter):
