@@ -87,7 +87,7 @@ def applying(tool: Tool, rotating: Rotating, way: str, rate: str = "400/s") -> I
         patch={"labels": {"cost": "new"}},
         pace={"rate": rate, "burst": 10, "concurrency": WORKERS},
     )
-    process = tool.start("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
+    process = tool.fork("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
     try:
         eventually(lambda: len(rotating.patches) > 20, "some patches")
         yield process

@@ -41,7 +41,7 @@ def start_and_kill(
     # The function is set before the command starts, however slowly this thread goes on.
     started: Future[Popen[str]] = Future()
     fleet.trigger.at(more, lambda: kill(started.result(60)), losing=losing)
-    started.set_result(fleet.tool.start(*words))
+    started.set_result(fleet.tool.fork(*words))
     ended = end(started.result(), 200)
     assert ended.code == -signal.SIGKILL, ended.err
     fleet.wait_until_forwarded()

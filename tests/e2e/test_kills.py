@@ -129,7 +129,7 @@ def test_the_lock_of_a_dead_holder_can_be_taken(
     fleet = Fleet(control_plane, MERGE, 30)
     fleet.runs += 1
     file = tool.write("plan.yaml", fleet.plan(pace={"rate": "30/s", "burst": 1}))
-    process = tool.start("apply", file, "--yes")
+    process = tool.fork("apply", file, "--yes")
     eventually(lambda: len(wire.patches()) > 2, "some patches")
     process.kill()
     end(process)

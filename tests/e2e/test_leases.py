@@ -96,7 +96,7 @@ def applying(tool: Tool, cluster: Cluster, rate: str = "50/s") -> Iterator[Popen
     """A run that has changed a few jobs."""
     file = tool.write("plan.yaml", cluster.plan(rate))
     before = len(cluster.patched())
-    process = tool.start("apply", file, "--yes", "-o", "json")
+    process = tool.fork("apply", file, "--yes", "-o", "json")
     try:
         eventually(lambda: len(cluster.patched()) > before + 5, "some patches")
         yield process
@@ -169,7 +169,7 @@ def test_a_holder_that_was_suspended_sends_nothing_when_it_wakes(
         process.send_signal(signal.SIGSTOP)
         time.sleep(0.5)  # what was on its way has arrived
         file = second.write("plan.yaml", cluster.plan("20/s"))
-        successor = second.start("apply", file, "--yes")
+        successor = second.fork("apply", file, "--yes")
         holder = f"_{successor.pid}_"
         eventually(lambda: holder in cluster.spec().get("holderIdentity", ""), "the next holder")
         process.send_signal(signal.SIGCONT)
@@ -265,7 +265,7 @@ def locked_plan() -> dict[str, Any]:
 def test_a_signal_ends_the_waiting_for_a_lease(tool: Tool) -> None:
     with sandbox(tool, jobs=100) as server:
         holding(server, "locked", "dead_1_x")
-        process = tool.start("apply", tool.write("plan.yaml", locked_plan()), "--yes")
+        process = tool.fork("apply", tool.write("plan.yaml", locked_plan()), "--yes")
         eventually(lambda: "lease.awaited" in "".join(_logs(tool)), "the waiting")
         process.send_signal(signal.SIGTERM)
         ended = end(process, timeout=5)
@@ -290,7 +290,7 @@ def test_of_two_concurrent_processes_only_one_runs(tmp_path: Path) -> None:
     }
     with sandbox(tools[0], jobs=500) as server:
         processes = [
-            tool.start("apply", tool.write("plan.yaml", document), "--yes") for tool in tools
+            tool.fork("apply", tool.write("plan.yaml", document), "--yes") for tool in tools
         ]
         codes = sorted(end(process).code for process in processes)
 

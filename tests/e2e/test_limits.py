@@ -100,7 +100,7 @@ def test_the_deadline_pauses_the_run(tool: Tool) -> None:
 def test_the_summary_includes_the_requests_of_a_killed_session(tool: Tool) -> None:
     with sandbox(tool, jobs=300) as server:
         document = plan("killed", JOBS, patch=PATCH, pace={"rate": "40/s", "burst": 1})
-        process = tool.start("apply", tool.write("plan.yaml", document), "--yes")
+        process = tool.fork("apply", tool.write("plan.yaml", document), "--yes")
         eventually(lambda: server.sent() >= 20, "some patches")
         process.kill()
         process.communicate()

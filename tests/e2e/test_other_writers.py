@@ -111,7 +111,7 @@ def test_a_label_that_another_writer_changes_during_the_run_is_kept(
     planned = tool.run("plan", tool.write("plan.yaml", to_red(space)), "-o", "json").json
     theirs = names[::5]
 
-    with tool.start("apply", planned["runFile"], "--yes", "-o", "json") as applying:
+    with tool.fork("apply", planned["runFile"], "--yes", "-o", "json") as applying:
         # Backwards, so that the two meet on their ways.
         side_by_side(
             lambda name: merge(control_plane, BATCH.path(space, name), team="green"), theirs[::-1]

@@ -155,7 +155,7 @@ def test_a_state_folder_that_turned_read_only_stops_the_run_before_anything_is_s
 
 def test_a_state_folder_that_is_removed_under_way_stops_the_run(tool: Tool) -> None:
     with sandbox(tool, jobs=JOBS) as server:
-        process = tool.start("apply", tool.write("plan.yaml", paint(rate="50/s", burst=1)), "--yes")
+        process = tool.fork("apply", tool.write("plan.yaml", paint(rate="50/s", burst=1)), "--yes")
         eventually(lambda: server.sent() >= 5, "some patches")
         shutil.rmtree(tool.state)
         sent = server.sent()

@@ -52,7 +52,8 @@ def applying(
 ) -> Iterator[Popen[str]]:
     """A slow run that has sent a few of its patches."""
     file = tool.write("plan.yaml", slowly(rate))
-    process = tool.start("apply", file, "--yes", under=under)
+    words = ("apply", file, "--yes")
+    process = tool.start(*words, under=under) if under else tool.fork(*words)
     try:
         eventually(lambda: server.sent() >= 6, "some patches")
         yield process
@@ -180,7 +181,7 @@ def test_a_second_signal_leaves_at_once_and_what_was_in_flight_is_settled_by_goi
 def test_a_signal_while_planning_leaves_no_run_behind(tool: Tool, number: signal.Signals) -> None:
     slow = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 60}}
     with sandbox(tool, jobs=JOBS, chaos={"rules": [slow]}) as server:
-        process = tool.start("apply", tool.write("plan.yaml", slowly("50/s")), "--yes")
+        process = tool.fork("apply", tool.write("plan.yaml", slowly("50/s")), "--yes")
         eventually(lambda: server.requests("list") > 0, "the survey")
         assert list(tool.state.rglob("*.run"))
 

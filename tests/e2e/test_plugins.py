@@ -65,7 +65,7 @@ def test_a_prompt_is_seen_before_the_plugin_ends(tool: Tool, server: SandboxThre
     waiting = "echo 'enter the code ABCD' >&2; while [ ! -e entered ]; do sleep 0.05; done"
     configure(tool, server, user(tool, f"{waiting}; echo '{ANSWER}'"))
 
-    process = tool.start(*LABEL)
+    process = tool.fork(*LABEL)
     assert process.stderr is not None
     assert process.stderr.readline() == "enter the code ABCD\n"
     (tool.folder / "entered").touch()
@@ -91,7 +91,7 @@ def test_a_plugin_ends_with_the_tool(
         words = ("apply", "it.run", "--yes")
     script = f"trap '' INT HUP\nsh -c 'echo $$ >child; {FOREVER}' &\necho $$ >plugin.pid\n{FOREVER}"
     configure(tool, server, user(tool, script))
-    process = tool.start(*words)
+    process = tool.fork(*words)
     written = [tool.folder / "plugin.pid", tool.folder / "child"]
     eventually(lambda: all(file.exists() and file.read_text() for file in written), "it runs")
 
@@ -122,7 +122,7 @@ def test_a_flood_on_stderr_is_passed_on(tool: Tool, server: SandboxThread) -> No
     flood = "head -c 400000 /dev/zero | tr '\\0' x >&2"
     configure(tool, server, user(tool, f"{flood}; echo '{ANSWER}'"))
 
-    ended = end(tool.start(*LABEL))
+    ended = end(tool.fork(*LABEL))
 
     assert ended.code == 0, ended.err[-500:]
     assert ended.err.count("x" * 400_000) >= 1
@@ -140,7 +140,7 @@ def test_the_output_of_a_failing_plugin_is_in_no_file_of_ours(
         patch={"labels": {"a": "b"}},
         pace={"rate": "5/s", "burst": 1},
     )
-    process = tool.start("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
+    process = tool.fork("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
     eventually(lambda: patches(server) > 1, "some patches")
     (tool.folder / "failing").touch()
     server.sandbox.change_token(ADMIN, "another")

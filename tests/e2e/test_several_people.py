@@ -33,7 +33,7 @@ def server(tool: Tool) -> Iterator[SandboxServer]:
 @contextmanager
 def going(tool: Tool, server: SandboxServer) -> Iterator[Popen[str]]:
     """Apply the plan in a process that has begun to send; end it by Ctrl-C."""
-    process = tool.start("apply", "plan.yaml", "--yes")
+    process = tool.fork("apply", "plan.yaml", "--yes")
     try:
         eventually(lambda: server.sent() > 2, "some patches")
         yield process

@@ -53,7 +53,7 @@ def server(tool: Tool) -> Iterator[SandboxServer]:
 def applying(tool: Tool, server: SandboxServer, *words: str, **more: Any) -> Iterator[Popen[str]]:
     """A run at 5/s that has sent some of its patches."""
     sent = server.sent()
-    process = tool.start(
+    process = tool.fork(
         "apply", tool.write("plan.yaml", paint("5/s", **more)), "--yes", "-o", "json", *words
     )
     try:

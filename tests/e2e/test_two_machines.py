@@ -36,7 +36,7 @@ def server(tool: Tool) -> Iterator[SandboxServer]:
 @pytest.fixture
 def run_file(tool: Tool, server: SandboxServer) -> Path:
     """The run file of a run that has changed some targets, and was killed."""
-    process = tool.start("apply", "plan.yaml", "--yes")
+    process = tool.fork("apply", "plan.yaml", "--yes")
     eventually(lambda: server.sent() > 2, "some patches")
     process.kill()
     end(process)
@@ -114,7 +114,7 @@ def test_a_run_on_another_machine_that_has_not_reported_hides_no_other_run(
 def test_a_session_sends_nothing_more_once_another_machine_has_taken_the_run_over(
     tool: Tool, server: SandboxServer
 ) -> None:
-    process = tool.start("apply", "plan.yaml", "--yes")
+    process = tool.fork("apply", "plan.yaml", "--yes")
     eventually(lambda: server.sent() > 2, "some patches")
     (run_file,) = (tool.state / "runs").glob("*.run")
 

@@ -235,7 +235,7 @@ def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_in
     lost = {"action": "hang", "when": "after", "names": ["*-job-0000[03]*"], "times": 1}
     with sandbox(tool, jobs=500, chaos={"rules": [lost]}) as server:
         slow = paint(pace={"rate": "60/s", "burst": 1, "concurrency": 8})
-        process = tool.start("apply", tool.write("plan.yaml", slow), "--yes")
+        process = tool.fork("apply", tool.write("plan.yaml", slow), "--yes")
         eventually(lambda: server.sent() >= 20, "some patches")
         process.send_signal(signal.SIGKILL)
         assert end(process).code == -signal.SIGKILL
@@ -320,7 +320,7 @@ def test_status_shows_the_undo_on_both_sides(tool: Tool) -> None:
 def test_a_run_that_was_undone_is_not_resumed_and_its_plan_makes_a_new_run(tool: Tool) -> None:
     with sandbox(tool, jobs=500) as server:
         plan = tool.write("plan.yaml", paint(pace={"rate": "60/s", "burst": 1, "concurrency": 8}))
-        process = tool.start("apply", plan, "--yes")
+        process = tool.fork("apply", plan, "--yes")
         eventually(lambda: server.sent() >= 20, "some patches")
         process.send_signal(signal.SIGINT)
         assert end(process).code == 5

@@ -68,7 +68,7 @@ def test_a_check_is_not_waited_for_longer_than_its_timeout_though_the_server_han
         "plan.yaml", stepwise(waves={"sizes": [4, 100], "pause": "2s", "check": check})
     )
     with sandbox_process(tool, "--jobs", JOBS) as server:
-        process = tool.start("apply", file, "--yes", "-o", "json")
+        process = tool.fork("apply", file, "--yes", "-o", "json")
         eventually(lambda: "wave.paused" in logged(tool), "the first wave is over")
         server.process.send_signal(signal.SIGSTOP)
         try:
@@ -85,7 +85,7 @@ def test_an_undo_waits_for_no_wave(tool: Tool) -> None:
     slowly = {"rate": "2/s", "burst": 1}
     file = tool.write("plan.yaml", stepwise(waves=waves, pace=slowly))
     with sandbox(tool, jobs=JOBS) as server:
-        process = tool.start("apply", file, "--yes")
+        process = tool.fork("apply", file, "--yes")
         eventually(lambda: server.sent() >= 3, "the first wave is under way")
         process.kill()
         process.communicate()

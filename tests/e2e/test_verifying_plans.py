@@ -208,7 +208,7 @@ async def test_a_run_that_is_cancelled_while_it_waits_is_finished_and_not_verifi
 
 
 def test_after_a_kill_the_rest_of_the_time_is_waited_for(tool: Tool, jobs: Jobs) -> None:
-    process = tool.start("apply", tool.write("plan.yaml", paint("1h")), "--yes")
+    process = tool.fork("apply", tool.write("plan.yaml", paint("1h")), "--yes")
     try:
         runs = tool.state / "runs"
         eventually(lambda: _awaits(tool), "the run waits for its verification")

@@ -32,10 +32,10 @@ def paint() -> dict[str, object]:
 def test_a_live_run_is_watched_by_a_person_and_by_a_program_until_it_ends(
     tool: Tool, server: SandboxServer
 ) -> None:
-    applying = tool.start("apply", tool.write("plan.yaml", paint()), "--yes")
+    applying = tool.fork("apply", tool.write("plan.yaml", paint()), "--yes")
     try:
         eventually(lambda: server.sent() >= 2, "some patches")
-        watching = tool.start("status", "paint", "--watch", "-o", "json")
+        watching = tool.fork("status", "paint", "--watch", "-o", "json")
         with Terminal(tool, "status", "paint", "--watch", columns=80, rows=24) as terminal:
             eventually(lambda: "is being applied" in terminal.text, "the first picture")
             assert watching.stdout is not None

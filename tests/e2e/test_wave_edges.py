@@ -84,13 +84,13 @@ def know_all(tool: Tool, servers: dict[str, SandboxServer]) -> None:
 
 def test_kill_in_a_pause_neither_shortens_nor_repeats_it(tool: Tool, server: SandboxServer) -> None:
     file = tool.write("plan.yaml", stepwise(pause="5s"))
-    process = tool.start("apply", file, "--yes")
+    process = tool.fork("apply", file, "--yes")
     eventually(lambda: "wave.paused" in logged(tool), "the pause")
     process.kill()
     end(process)
     assert server.sent() == 1
 
-    process = tool.start("apply", file, "--yes")
+    process = tool.fork("apply", file, "--yes")
     eventually(lambda: logged(tool).count("wave.paused") == 3, "the pause after the second wave")
     process.kill()
     end(process)
@@ -104,7 +104,7 @@ def test_kill_in_a_pause_neither_shortens_nor_repeats_it(tool: Tool, server: San
 
 
 def test_a_signal_ends_a_pause_and_begins_nothing(tool: Tool, server: SandboxServer) -> None:
-    process = tool.start("apply", tool.write("plan.yaml", stepwise(pause="1h")), "--yes")
+    process = tool.fork("apply", tool.write("plan.yaml", stepwise(pause="1h")), "--yes")
     eventually(lambda: "wave.paused" in logged(tool), "the pause")
     process.send_signal(signal.SIGTERM)
     ended = end(process, timeout=5)
@@ -119,7 +119,7 @@ def test_a_signal_ends_a_check_and_is_not_held_against_the_run(
 ) -> None:
     command = ["sh", "-c", "touch began; exec sleep 60"]
     file = tool.write("plan.yaml", stepwise(check={"command": command}))
-    process = tool.start("apply", file, "--yes", "-o", "json")
+    process = tool.fork("apply", file, "--yes", "-o", "json")
     eventually((tool.folder / "began").exists, "the check")
     process.send_signal(signal.SIGTERM)
     ended = end(process, timeout=5)

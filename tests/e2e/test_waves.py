@@ -122,13 +122,13 @@ def test_a_wave_that_takes_too_long_pauses_the_run(tool: Tool) -> None:
 
 def test_a_run_killed_in_a_pause_continues_from_there(tool: Tool) -> None:
     with sandbox(tool, jobs=5 * COUNT) as server:
-        process = tool.start("apply", tool.write("plan.yaml", wavy(pause="1h")), "--yes")
+        process = tool.fork("apply", tool.write("plan.yaml", wavy(pause="1h")), "--yes")
         eventually(lambda: server.sent() == 1, "the first wave")
         eventually(lambda: "wave.paused" in _logs(tool), "the pause")
         process.kill()
         process.communicate()
 
-        again = tool.start("resume", "wavy", "--promote")
+        again = tool.fork("resume", "wavy", "--promote")
         eventually(lambda: server.sent() == 6, "the second wave")
         eventually(lambda: _logs(tool).count("wave.paused") == 2, "the second pause")
         again.send_signal(signal.SIGINT)

@@ -152,7 +152,7 @@ def test_a_signal_ends_the_wait_for_the_opening(tool: Tool, planned: bool) -> No
         if planned:
             assert tool.run("plan", file).code == 0
         before = server.counters()["requests"]
-        process = tool.start("apply", file, "--yes", "--wait")
+        process = tool.fork("apply", file, "--yes", "--wait")
         eventually(lambda: waits(process.pid, signal.SIGTERM), "it waits, and listens to signals")
         process.terminate()
         ended = end(process, timeout=5)

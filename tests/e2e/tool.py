@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from tests.cli.calling import Caller, Ended, call_main
+from tests.e2e.forks import fork
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,13 @@ class Tool:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def fork(self, *words: object) -> subprocess.Popen[str]:
+        """Start a command as a process of its own, without the time that imports take.
+
+        For what depends on the start or the end of the interpreter, use `start`.
+        """
+        return fork([*map(str, words)], self.folder, self.environment)
 
     def run(self, *words: object) -> Ended:
         """Run a command to its end, within this process; for a process of its own see `start`."""

@@ -121,7 +121,7 @@ class Trial:
 
     def _session(self, run: "_Run", words: Sequence[object], *, disturbed: bool) -> None:
         """Start the tool, inject a fault if `disturbed`, and check how the session ends."""
-        result, process = self.result, self._tool.start(*words, "--yes", "-o", "json")
+        result, process = self.result, self._tool.fork(*words, "--yes", "-o", "json")
         result.sessions += 1
         try:
             hit = disturbed and self._await_moment(run, process)
@@ -189,7 +189,7 @@ class Trial:
 
 def start_twice(tool: Tool, fleet: Fleet, file: Path) -> Iterator[str]:
     """Start one plan twice at once; yield what differs from one run and one refusal."""
-    processes = [tool.start("apply", file, "--yes", "-o", "json") for _ in range(2)]
+    processes = [tool.fork("apply", file, "--yes", "-o", "json") for _ in range(2)]
     pids = [process.pid for process in processes]
     ended = [end(process) for process in processes]
     if sorted(one.code for one in ended) != [Exit.OK, Exit.LOCKED]:

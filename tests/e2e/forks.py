@@ -1,0 +1,127 @@
+"""Processes of the command line without the time that a start takes: see `fork_server`."""
+
+import atexit
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock, Thread
+from typing import IO, Any
+
+_ROOT = Path(__file__).parents[2]
+
+
+class ForkedProcess(subprocess.Popen[str]):
+    """A forked command, used as one that was started; its parent is the server."""
+
+    def __init__(self, pid: int, words: Sequence[str], out: int, err: int, status: int) -> None:
+        self.args = list(words)
+        self.pid = pid
+        self.returncode: Any = None
+        self.stdin = None
+        self.stdout = os.fdopen(out, encoding="utf-8")
+        self.stderr = os.fdopen(err, encoding="utf-8")
+        self._status, self._lock = status, Lock()
+
+    def poll(self) -> int | None:
+        return self._exit_code(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        code = self._exit_code(timeout)
+        if code is None:
+            assert timeout is not None
+            raise subprocess.TimeoutExpired(self.args, timeout)
+        return code
+
+    def _exit_code(self, timeout: float | None) -> int | None:
+        if self.returncode is None and select.select([self._status], [], [], timeout)[0]:
+            with self._lock:  # several threads may wait
+                if self.returncode is None:
+                    self.returncode = int(os.read(self._status, 20))
+        code: int | None = self.returncode
+        return code
+
+    def communicate(
+        self,
+        input: str | None = None,  # noqa: A002, ARG002 - named as in Popen; stdin is at its end
+        timeout: float | None = None,
+    ) -> tuple[str, str]:
+        texts: dict[IO[str], str] = {}
+
+        def read(stream: IO[str]) -> None:
+            texts[stream] = stream.read()
+
+        assert self.stdout is not None
+        assert self.stderr is not None
+        streams = (self.stdout, self.stderr)
+        readers = [Thread(target=read, args=(stream,), daemon=True) for stream in streams]
+        for reader in readers:
+            reader.start()
+        self.wait(timeout)
+        for reader, stream in zip(readers, streams, strict=True):
+            reader.join()
+            stream.close()
+        return texts[self.stdout], texts[self.stderr]
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def __exit__(self, *_: object) -> None:
+        for stream in (self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
+        self.wait()
+
+    def __del__(self) -> None:
+        os.close(self._status)
+
+
+def fork(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> ForkedProcess:
+    """Run a command line of fleetpatch in a new process; stdin is at its end."""
+    command = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
+    control = _server()
+    out, out_end = os.pipe()
+    err, err_end = os.pipe()
+    status, status_end = os.pipe()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    theirs = [nothing, out_end, err_end, status_end]
+    try:
+        socket.send_fds(control, [json.dumps(command).encode()], theirs)
+        pid = int(control.recv(20))
+    finally:
+        for file in theirs:
+            os.close(file)
+    return ForkedProcess(pid, words, out, err, status)
+
+
+@lru_cache(maxsize=1)
+def _server() -> socket.socket:
+    """Start the server, which ends with this process."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.e2e.fork_server", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            cwd=_ROOT,
+            env={**os.environ, "PYTHONPATH": str(_ROOT), "PYTHONWARNINGS": "error"},
+            # Ctrl-C of the terminal is for the process of the tests.
+            process_group=0,
+        )
+    atexit.register(process.wait)
+    atexit.register(ours.close)  # before the other
+    return ours
