@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 from structlog.typing import Processor
 
 from fleetpatch.errors import LogError
@@ -130,15 +130,27 @@ def make_safe(_logger: Any, _method: str, line: Line) -> Line:
 
 def _safe_targets(lines: Sequence[TargetLine]) -> Sequence[TargetLine]:
     """Return the lines of targets with what `make_safe` makes of their fields."""
-    names = [f"{one.cluster}/{one.kind}/{one.namespace}/{one.name}/{one.uid}" for one in lines]
-    # If all of them together are harmless and not too long, so is each.
+    names = list(map(_names, lines))
+    # Most often all of them are safe, which is quickly seen.
     are_safe = (
         _have_harmless_characters("".join(names))
         and max(map(len, names)) <= _LONGEST
         and {one.detail for one in lines} == {""}
         and [round(one.elapsed_ms, 3) for one in lines] == [one.elapsed_ms for one in lines]
     )
-    return lines if are_safe else [TargetLine(*map(_safe, astuple(one))) for one in lines]
+    return lines if are_safe else list(map(_safe_target, lines))
+
+
+def _safe_target(line: TargetLine) -> TargetLine:
+    elapsed = round(line.elapsed_ms, 3)
+    # If all names together are harmless and not too long, so is each.
+    if _is_harmless(_names(line)) and not line.detail:
+        return line if elapsed == line.elapsed_ms else replace(line, elapsed_ms=elapsed)
+    return TargetLine(*map(_safe, astuple(line)))
+
+
+def _names(line: TargetLine) -> str:
+    return f"{line.cluster}/{line.kind}/{line.namespace}/{line.name}/{line.uid}"
 
 
 def add_level(_logger: Any, method: str, line: Line) -> Line:

@@ -192,6 +192,18 @@ def test_lines_of_targets_are_those_that_the_processors_make(lines: list[TargetL
         assert ours.read_bytes() == theirs.read_bytes()
 
 
+def test_each_of_many_targets_has_a_line(path: Path) -> None:
+    lines = [
+        TargetLine("a", "jobs.batch", "", f"n-{number}", "u", Reason.PATCHED, 200, 1, 1.0)
+        for number in range(250)
+    ]
+    with open_log(path, run="r1") as log:
+        log.targets("info", "target.applied", lines)
+        log.targets("info", "target.applied", ())
+
+    assert [line["name"] for line in lines_of(path)] == [line.name for line in lines]
+
+
 def test_a_full_disk_is_an_error_that_says_what_to_do() -> None:
     log = Path("/dev/full")
     with pytest.raises(LogError, match=r"/dev/full: .*cannot be written.*No space.*--log-file"):

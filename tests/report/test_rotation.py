@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpatch.errors import LogError
-from fleetpatch.report.logfile import LogFile
+from fleetpatch.report.logfile import FLUSH_SIZE, LogFile
 from fleetpatch.report.rotation import KEPT, rotated
 
 SIZE = 100
@@ -58,6 +58,19 @@ def test_a_file_is_numbered_before_it_becomes_too_large_and_the_oldest_has_the_h
     assert [one.name for one in older(path)] == ["r1.jsonl.2", "r1.jsonl.1"]
     assert everything(path) == b"".join(map(line, range(30)))
     assert max(one.stat().st_size for one in [*older(path), path]) <= SIZE
+
+
+def test_lines_that_are_written_together_are_divided_among_files_at_their_ends(path: Path) -> None:
+    log = LogFile(path, max_size=FLUSH_SIZE)
+    for first in (0, 10_000, 30_000):
+        log.write(b"".join(map(line, range(first, first + first + 10_000))))
+    log.close()
+
+    assert everything(path) == b"".join(map(line, range(70_000)))
+    files = [*older(path), path]
+    assert len(files) > 9
+    assert all(one.read_bytes().endswith(b"\n") for one in files)
+    assert max(one.stat().st_size for one in files) <= FLUSH_SIZE
     assert {one.stat().st_mode & 0o777 for one in [*older(path), path]} == {0o600}
 
 
