@@ -8,6 +8,7 @@ from typing import Any
 
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.engine.attempt import RetryRecord
+from fleetpatch.engine.writer import JournalWriter
 from fleetpatch.kube.client import ApiServer
 from fleetpatch.kube.connection import Connection
 from fleetpatch.model.live import ClusterLoad
@@ -24,6 +25,7 @@ from tests.fakes import FakeJournal, FakeProgress, VirtualClock
 from tests.plans import plan_from
 from tests.report.samples import a_summary, a_target
 from tests.workers.memory_channel import IGNORING
+from tests.workers.row_journal import FakeRows
 
 PACE = WirePace(4, 50.0, PaceCause.LATENCY)
 CEILINGS = Ceilings(None, 1, 4, adaptive=True)
@@ -34,7 +36,7 @@ BOTH = Traffic({("patch", "200"): 4, ("patch", "429"): 2}, {4: 4, 9: 2}, 0.75)
 
 def a_lane() -> tuple[RemoteRunCluster, RemoteLane]:
     cluster = RemoteRunCluster(ClusterInfo("prod-a", "https://a"), FoundCluster("prod-a"))
-    journal: Any = FakeJournal([])
+    journal = FakeRows(JournalWriter(FakeJournal([])))
     lane = RemoteLane(
         cluster, journal, IGNORING, CEILINGS, VirtualClock(), 1, lambda _changed: None
     )
