@@ -15,6 +15,7 @@ from fleetpatch.campaign.running.limits import RunLimits, UsageMeter
 from fleetpatch.campaign.running.live import LiveCounts
 from fleetpatch.campaign.running.log import log_latest_outcomes, log_server_warnings, log_start
 from fleetpatch.campaign.running.session_fleet import SessionFleet, session_fleet
+from fleetpatch.campaign.running.session_window import closed_window
 from fleetpatch.campaign.running.steering import Steering
 from fleetpatch.campaign.running.target_rows import TargetRows
 from fleetpatch.campaign.running.timeline import TimelineRecorder
@@ -142,8 +143,8 @@ class Session:
             # An earlier session passed the limit, and was killed before it could record that.
             return self._end([])
         window = self._window_guard()
-        if window is not None and not await self._is_open(window):
-            return self._end(self._stopped or [self._closed(window)])
+        if window is not None and (closed := await self._closed(window)):
+            return self._end(self._stopped or [closed])
         async with AsyncExitStack() as stack:
             try:
                 opened = await self._open_fleet(stack)
@@ -199,22 +200,8 @@ class Session:
     def _stopped(self) -> list[Cause]:
         return [self._stop.cause] if self._stop.cause else []
 
-    def _closed(self, window: WindowGuard) -> Cause:
-        cause = window.cause(window.status())
-        if self._options.promote:
-            more = "; --promote had no effect; repeat it when the window opens"
-            return Cause(cause.code, cause.text + more)
-        return cause
-
-    async def _is_open(self, window: WindowGuard) -> bool:
-        """Return whether the window is open, after a wait for it if the options allow that."""
-        if self._options.wait_for_window and not window.status().may_send:
-            cause = window.cause(window.status())
-            events.window_awaited(self._log, cause.text)
-            self._settings.progress.limited("", cause.text)
-            await window.wait(self._shutdown)
-            self._settings.progress.limited("", "")
-        return window.status().may_send
+    async def _closed(self, window: WindowGuard) -> Cause | None:
+        return await closed_window(window, self._options, self._settings, self._log, self._shutdown)
 
     async def _open_fleet(self, stack: AsyncExitStack) -> SessionFleet | None:
         """Open the clusters until `stack` ends; None if a stop was requested meanwhile."""
