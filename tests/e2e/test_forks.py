@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tests.e2e.sandboxes import sandbox
-from tests.e2e.tool import Tool, end, eventually
+from tests.e2e.tool import Tool, end, eventually, plan
 
 
 @pytest.mark.parametrize("words", [("status",), ("apply", "nowhere.yaml")])
@@ -14,18 +14,22 @@ def test_a_forked_command_ends_as_a_started_one(tool: Tool, words: tuple[str, ..
     assert end(tool.fork(*words)) == end(tool.start(*words))
 
 
-def test_a_forked_command_is_a_process_that_receives_signals(tool: Tool) -> None:
-    slow = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 60}}
-    with sandbox(tool, jobs=20, chaos={"rules": [slow]}) as server:
-        words = ("label", "jobs.batch", "a=b", "-A", "-l", "app", "--yes")
-        killed, interrupted = tool.fork(*words), tool.fork(*words)
-        eventually(lambda: server.requests("list") > 1, "both list")
-        assert killed.poll() is None
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 5)]
+)
+def test_a_forked_command_is_a_process_that_receives_signals(
+    tool: Tool, number: signal.Signals, code: int
+) -> None:
+    block = {"kinds": ["jobs.batch"], "selector": "app"}
+    pace = {"rate": "1/s", "burst": 1}
+    slow = plan("slow", block, patch={"labels": {"colour": "red"}}, pace=pace)
+    with sandbox(tool, jobs=200) as server:
+        process = tool.fork("apply", tool.write("plan.yaml", slow), "--yes")
+        eventually(lambda: server.sent() > 0, "it sends")
+        assert process.poll() is None
         with pytest.raises(subprocess.TimeoutExpired):
-            killed.wait(0)
+            process.wait(0)
 
-        killed.kill()
-        interrupted.send_signal(signal.SIGINT)
+        process.send_signal(number)
 
-        assert end(killed).code == -signal.SIGKILL
-        assert (end(interrupted).code, killed.poll()) == (5, -signal.SIGKILL)
+        assert end(process).code == code == process.poll()
