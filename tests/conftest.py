@@ -46,9 +46,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long tests, so that none of them is the last one and runs alone."""
-    tests = Path(__file__).parent
-    places = {folder: place for place, folder in enumerate(_WITH_PROCESSES)}
-    items.sort(key=lambda item: places.get(item.path.relative_to(tests).parts[0], len(places)))
+    places = {f"tests/{folder}": place for place, folder in enumerate(_WITH_PROCESSES)}
+    # Paths would take a second for all tests, in each worker.
+    items.sort(key=lambda item: places.get("/".join(item.nodeid.split("/", 2)[:2]), len(places)))
 
 
 def pytest_configure() -> None:
