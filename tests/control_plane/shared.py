@@ -5,7 +5,7 @@ so none is started for tests that use none.
 """
 
 import json
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -78,10 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
         except (BinariesNotFoundError, ControlPlaneError) as error:
             status, text = 500, str(error)
         body = text.encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # the process that asked may have been interrupted
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, *_words: object) -> None:
         pass
