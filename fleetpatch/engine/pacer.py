@@ -1,11 +1,9 @@
 """The pacer: every request to one cluster waits here until it may be sent.
 
-`fleetpatch.rules.pacing` decides when that is. A request is admitted at once if no other one waits
-and the rules allow it. The others wait in line, and only the first in line asks: it sleeps until
-its time, or until an answer makes room. When it is admitted, the next one moves up. So requests are
-sent in the order in which they came, and a pause that begins meanwhile holds for all of them.
-
-A permit is returned with the answer, from which the rules learn.
+`fleetpatch.rules.pacing` decides when that is. Only the first in line asks: it sleeps until its
+time, or until an answer makes room. When it is admitted, the next one moves up. So requests are
+sent in the order in which they came, and a pause that begins meanwhile holds for all of them. A
+permit is returned with the answer, from which the rules learn.
 """
 
 import random
@@ -24,15 +22,8 @@ from fleetpatch.rules.pacing.reply_signal import TROUBLE, signal_of
 from fleetpatch.rules.pacing.tuning import Tuning
 from fleetpatch.rules.running.backoff import retry_after
 
-_LONGEST_PAUSE = 30.0
 _LONGEST_SLEEP = 1.0
 """Seconds after which the first in line asks again: the ceilings may have been raised."""
-_UNBOUNDED = 1_000_000
-_TUNING = Tuning()
-
-
-def _silent(_old: Pace, _new: Pace) -> None:
-    """Do nothing."""
 
 
 class Pacer:
@@ -49,17 +40,15 @@ class Pacer:
         clock: Clock,
         rate: float | None = None,
         burst: int = 1,
-        concurrency: int = _UNBOUNDED,
+        concurrency: int = 1_000_000,
         *,
         adaptive: bool = False,
-        longest_pause: float = _LONGEST_PAUSE,
+        longest_pause: float = 30.0,
         random: Callable[[], float] = random.random,
-        on_change: Callable[[Pace, Pace], None] = _silent,
-        tuning: Tuning = _TUNING,
+        on_change: Callable[[Pace, Pace], None] = lambda _old, _new: None,
     ) -> None:
-        self._clock = clock
-        self._longest_pause = longest_pause
-        now = clock.monotonic()
+        self._clock, self._longest_pause = clock, longest_pause
+        now, tuning = clock.monotonic(), Tuning()
         ceilings = Ceilings(rate, burst, concurrency, adaptive)
         self._governor = Governor(ceilings, now, random, tuning)
         self._line: deque[Wakeup] = deque()
@@ -88,13 +77,23 @@ class Pacer:
 
         The caller sends at once and returns the permit: to `answered`, or by `unused`.
         """
-        if shutdown.requested:
+        wakeup = Wakeup()
+        self._line.append(wakeup)
+        try:
+            while not shutdown.requested:
+                turn: Permit | float = inf
+                if self._line[0] is wakeup:
+                    turn = self._governor.admit(self._clock.monotonic())
+                if isinstance(turn, Permit):
+                    return turn
+                if turn < inf:
+                    await shutdown.sleep(min(turn, _LONGEST_SLEEP))
+                else:
+                    await shutdown.wait_for(wakeup)
             return None
-        if not self._line:
-            admitted = self._governor.admit(self._clock.monotonic())
-            if isinstance(admitted, Permit):
-                return admitted
-        return await self._wait_in_line(shutdown)
+        finally:
+            self._line.remove(wakeup)
+            self._call_first()
 
     def answered(self, permit: Permit, reply: Reply) -> None:
         """Return a permit with the reply to its request."""
@@ -109,30 +108,8 @@ class Pacer:
 
     def unused(self) -> None:
         """Return a permit with which nothing was sent."""
-        self._governor.unused(self._clock.monotonic())
+        self._governor.unused()
         self._call_first()
-
-    async def _wait_in_line(self, shutdown: Shutdown) -> Permit | None:
-        wakeup = Wakeup()
-        self._line.append(wakeup)
-        try:
-            while not shutdown.requested:
-                wait = inf
-                if self._line[0] is wakeup:
-                    admitted = self._governor.admit(self._clock.monotonic())
-                    if isinstance(admitted, Permit):
-                        return admitted
-                    wait = admitted
-                if wait < inf:
-                    await shutdown.sleep(min(wait, _LONGEST_SLEEP))
-                else:
-                    await shutdown.wait_for(wakeup)
-            return None
-        finally:
-            self._line.remove(wakeup)
-            # If only an answer makes room, the next one would wake for nothing.
-            if not self._governor.needs_answer:
-                self._call_first()
 
     def _call_first(self) -> None:
         """Let the first in line ask again."""

@@ -7,14 +7,10 @@ limit wins a round if the logarithm of throughput grows by more than `worth` tim
 limit: throughput / limit ** worth is maximised, a form of Kleinrock's power.
 """
 
-from enum import Enum
-from math import ceil, inf, log
+from math import ceil, log
 from statistics import fmean
 
 from fleetpatch.rules.pacing.tuning import Tuning
-
-Phase = Enum("Phase", "START STEADY COMPARISON")
-"""What the current round is for."""
 
 
 class HillClimb:
@@ -22,12 +18,15 @@ class HillClimb:
 
     def __init__(self, tuning: Tuning, start: int, ceiling: int, now: float) -> None:
         self._tuning, self._ceiling = tuning, ceiling
-        self._is_upward, self._lead = True, 0
+        self._is_upward, self._lead, self._next_comparison = True, 0, now
         self._throughput = self._latency = 0.0
-        self._next_comparison = now
-        self.phase = Phase.START
         self.limit = self.settled = min(start, ceiling)
-        self._begin_round(self.limit, now)
+        self.start(self.settled, now)
+
+    def start(self, limit: int, now: float) -> None:
+        """Begin slow start at this limit; up to the best limit known nothing is judged."""
+        self.is_starting = True
+        self._begin_round(limit, now)
 
     def accepted(self, sent_at: float, in_flight: int, now: float) -> None:
         """Learn from an accepted request; so many were in flight when it was sent."""
@@ -36,63 +35,61 @@ class HillClimb:
         self._latencies.append(now - sent_at)
         self._in_flight += in_flight
         count, lasted = len(self._latencies), now - self._since
-        if self.phase is not Phase.START and lasted < self._tuning.longest_round:
+        if not self.is_starting and lasted < self._tuning.longest_round:
             if count < self._tuning.round or lasted < self._tuning.shortest_round:
                 return
         elif count < min(self.limit, self._tuning.round):
             return
         typical = sorted(self._latencies)[: ceil(self._tuning.typical * count)]
-        self._latency = max(fmean(typical), 1e-6)
+        is_first, self._latency = not self._latency, max(fmean(typical), 1e-6)
         in_use = self._in_flight / count
-        if not self._throughput or in_use >= self._tuning.full * self.limit:
-            self._judge(in_use / self._latency, now)
+        throughput = in_use / self._latency
+        if is_first and self.limit == self.settled:
+            # These requests met a server that was idle.
+            self._begin_round(self.limit, now)
+        elif self.is_starting and self.limit <= self.settled:
+            self._double(throughput, now)
+        elif in_use >= self._tuning.full * self.limit:
+            self._judge(throughput, now)
         else:
             # Something else limits, and the round shows nothing about this limit.
-            if self.phase is Phase.START:
-                self.phase = Phase.STEADY
+            self.is_starting = False
             self._begin_round(self.limit, now)
-
-    def restart(self, now: float) -> None:
-        """Forget the throughput: what follows a pause may differ from what was before."""
-        self._throughput = 0.0
-        self._begin_round(self.settled, now)
 
     def change_ceiling(self, ceiling: int, *, adaptive: bool, now: float) -> None:
         """Replace the ceiling; a limit that does not climb (not `adaptive`) is the ceiling."""
-        self._ceiling = ceiling
+        self._ceiling, self._lead = ceiling, 0
         self.settled = min(self.settled, ceiling) if adaptive else ceiling
-        if self.phase is Phase.COMPARISON:
-            self.phase = Phase.STEADY
         self._begin_round(self.settled, now)
 
+    def _double(self, throughput: float, now: float) -> None:
+        """Double the limit in slow start, but try the best limit known before a higher one."""
+        self._throughput = throughput
+        bound = self.settled if self.limit < self.settled else self._ceiling
+        self.is_starting = self.limit < bound
+        self._begin_round(min(bound, 2 * self.limit), now)
+
     def _judge(self, throughput: float, now: float) -> None:
-        gain = log(throughput / self._throughput) if self._throughput else inf
+        gain = log(throughput / self._throughput)
         price = log(self.limit / self.settled)
-        if self.phase is Phase.START:
-            self._start(throughput, gain > self._tuning.start_worth * price, now)
+        if self.is_starting:
+            if gain > self._tuning.start_worth * price:
+                self.settled = self.limit
+                self._double(throughput, now)
+            else:
+                self.is_starting = False
+                self._begin_round(self.settled, now)
         elif self.limit != self.settled:
             self._compare(throughput, gain - self._tuning.worth * price, now)
         else:
             self._throughput = throughput
-            has_changed = self.phase is Phase.STEADY and abs(gain) > log(self._tuning.step)
-            if has_changed:
-                self._is_upward = gain > 0.0
-            if self.phase is Phase.COMPARISON:
-                self._begin_round(self._other(), now)
-            elif has_changed or now >= self._next_comparison:
-                self._begin_comparison(now)
+            if abs(gain) > log(self._tuning.step):
+                # The server has changed.
+                self._is_upward, self._lead, self._next_comparison = gain > 0.0, 0, now
+            if now >= self._next_comparison:
+                self._try_other(now)
             else:
-                self._begin_round(self.limit, now)
-
-    def _start(self, throughput: float, pays: bool, now: float) -> None:
-        """Double the limit, or end slow start."""
-        if pays:
-            self._throughput, self.settled = throughput, self.limit
-        if pays and self.limit < self._ceiling:
-            self._begin_round(min(self._ceiling, 2 * self.limit), now)
-        else:
-            self.phase = Phase.STEADY
-            self._begin_round(self.settled, now)
+                self._begin_round(self.settled, now)
 
     def _compare(self, throughput: float, gain: float, now: float) -> None:
         """Count a round at the other limit: twice if the higher limit is clearly better."""
@@ -100,39 +97,33 @@ class HillClimb:
         points = 2 if (gain if self._is_upward else -gain) > clear else 1
         self._lead += points if gain > 0.0 else -points
         if self._lead >= self._tuning.lead:
-            self._throughput, self.settled = throughput, self.limit
-            self._begin_comparison(now)
+            self._throughput, self.settled, self._lead = throughput, self.limit, 0
+            self._try_other(now)
         elif self._lead <= -self._tuning.lead:
             self._stay(now)
         else:
             self._begin_round(self.settled, now)
 
-    def _begin_comparison(self, now: float) -> None:
-        """Compare with the next limit in this direction, if there is one."""
-        self._lead = 0
-        if self._other() == self.settled:
+    def _try_other(self, now: float) -> None:
+        """Begin a round one step away in this direction, within the bounds."""
+        step = max(1, round(self.settled * (self._tuning.step - 1.0)))
+        limit = self.settled + step if self._is_upward else round(self.settled / self._tuning.step)
+        other = max(1, min(self._ceiling, limit))
+        if other == self.settled:
             self._stay(now)
         else:
-            self.phase = Phase.COMPARISON
-            self._begin_round(self._other(), now)
+            self._begin_round(other, now)
 
     def _stay(self, now: float) -> None:
         """Keep the limit for a while; then try the other direction."""
-        self.phase = Phase.STEADY
-        self._is_upward = not self._is_upward
+        self._is_upward, self._lead = not self._is_upward, 0
         self._next_comparison = now + self._tuning.interval
         self._begin_round(self.settled, now)
 
-    def _other(self) -> int:
-        """The limit one step away, within the bounds."""
-        step = max(1, round(self.settled * (self._tuning.step - 1.0)))
-        limit = self.settled + step if self._is_upward else round(self.settled / self._tuning.step)
-        return max(1, min(self._ceiling, limit))
-
     def _begin_round(self, limit: int, now: float) -> None:
-        """Begin a round; after slow start, at another limit, once all requests are replaced."""
-        is_other = limit != self.limit and self.phase is not Phase.START
-        self._since = now + self._latency if is_other else now
+        """Begin a round; at another limit that is judged, once all requests are replaced."""
+        is_judged = not self.is_starting or limit >= self.settled
+        self._since = now + self._latency if limit != self.limit and is_judged else now
         self.limit = limit
         self._latencies: list[float] = []
         self._in_flight = 0

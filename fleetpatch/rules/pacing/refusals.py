@@ -3,8 +3,8 @@
 A refusal alone delays only its own target. A CUSUM test watches the share of refused requests. If
 it exceeds what is tolerated, requests in flight are limited *on trial*, to a little below what the
 server has accepted (its rate times the latency, by Little's law). A sequential test then compares
-the share with the one before. The rate is limited only where the fewest requests in flight do not
-help: a rate that was accepted for a fraction of a second is a poor estimate of a server's capacity.
+the share with the one before. The rate is limited only where few requests in flight do not help:
+the rate that was accepted for a fraction of a second is a poor estimate of a capacity.
 
 | state | limits | ends with |
 |---|---|---|
@@ -12,16 +12,62 @@ help: a rate that was accepted for a fraction of a second is a poor estimate of 
 | TRIAL | cut | share fell: LIMITED; it did not, and is high: another TRIAL; else: TOLERANT |
 | LIMITED | cut, and growing | excess: TRIAL; grown far enough: UNLIMITED |
 | TOLERANT | none, a higher share is tolerated | excess: TRIAL; time over: UNLIMITED |
+| all of them | | nearly everything is refused: PAUSED |
+| PAUSED | no request until the pause is over | accepted: UNLIMITED; refused: PAUSED |
 """
 
 from enum import Enum
-from math import inf
+from math import inf, log
 
-from fleetpatch.rules.pacing.sequential_test import SequentialTest
 from fleetpatch.rules.pacing.tuning import Tuning
 
-State = Enum("State", "UNLIMITED TRIAL LIMITED TOLERANT")
+State = Enum("State", "UNLIMITED TRIAL LIMITED TOLERANT PAUSED")
 """What the latest refusals mean."""
+
+
+class SequentialTest:
+    """Weighs two shares of refusals, `low` and `high`, against each other; counts from `start` on.
+
+    `evidence` is the logarithm of the likelihood ratio: positive for `high`, negative for `low`.
+    """
+
+    def __init__(self, low: float, high: float, start: float) -> None:
+        self._refusal = log(high / low)
+        self._acceptance = log((1.0 - high) / (1.0 - low))
+        self.restart(start)
+
+    def restart(self, start: float) -> None:
+        """Forget what was counted."""
+        self.start = start
+        self.evidence = 0.0
+        self.answers = self.refusals = 0
+        self._highest_accepted, self._lowest_refused = 1, inf
+
+    def count(self, in_flight: int, *, refused: bool) -> None:
+        """Count an answer; `in_flight` were at the server when its request was sent."""
+        self.answers += 1
+        if refused:
+            self.refusals += 1
+            self.evidence += self._refusal
+            self._lowest_refused = min(self._lowest_refused, in_flight)
+        else:
+            self.evidence += self._acceptance
+            self._highest_accepted = max(self._highest_accepted, in_flight)
+
+    @property
+    def share(self) -> float:
+        """The share of refusals among the answers counted."""
+        return self.refusals / self.answers
+
+    @property
+    def in_flight_limit(self) -> float:
+        """The server's limit of requests in flight, if only requests above it were refused."""
+        is_sharp = self._highest_accepted < self._lowest_refused < inf
+        return self._highest_accepted if is_sharp else inf
+
+    def rate(self, now: float) -> float:
+        """Accepted requests a second."""
+        return (self.answers - self.refusals) / max(now - self.start, 1e-3)
 
 
 class RefusalLimit:
@@ -33,10 +79,7 @@ class RefusalLimit:
     def __init__(self, tuning: Tuning, now: float) -> None:
         self._tuning = tuning
         self.latency, self._is_measured = tuning.first_latency, False
-        self._capacity = inf, inf
-        self._regrowth, self._cuts, self._fewest = 0.0, 0, 1.0
-        self._limits_rate = False
-        self._test: SequentialTest
+        self._regrowth, self._cuts = 0.0, 0
         self._enter(State.UNLIMITED, now)
 
     def answered(
@@ -48,147 +91,117 @@ class RefusalLimit:
         least `share` is refused.
         """
         if not refused:
-            self._measure(now - sent_at, now)
-        if sent_at < self._since or now < self._test.start:
+            self._accepted(sent_at, now)
+        test = self._test
+        if sent_at < self.since or now < test.start:
             return False
+        if self.state is State.PAUSED:
+            return True
+        test.count(in_flight, refused=refused)
+        # A refusal comes sooner than an acceptance, so the first answers are mostly refusals.
+        lasts = now - test.start >= self.latency
+        is_enough = lasts and test.answers >= self._tuning.fewest_answers
+        if is_enough and test.share >= self._tuning.blocked_share:
+            return True
         if self.state is State.TRIAL:
-            self._test.count(in_flight, refused=refused)
-            return self._judge(now)
-        if not refused and not self._test.refusals and now < self._until:
-            # Most answers: an excess begins with a refusal.
-            self._test.start = now
-            return False
-        self._test.count(in_flight, refused=refused)
-        if now >= self._until:
+            self._judge(now)
+        elif now >= self._until:
             self._enter(State.UNLIMITED, now)
-        elif self._test.evidence <= 0.0:
-            self._test.restart(now)
-        elif self._test.evidence >= self._tuning.excess_evidence:
-            return self._has(self._tuning.fewest_answers, now) and self._exceed(now, share)
+        elif test.evidence <= 0.0:
+            test.restart(now)
+        elif is_enough and test.evidence >= self._tuning.excess_evidence and test.share >= share:
+            self._exceed(now)
         return False
 
     def update(self, now: float) -> None:
-        """Let the limits grow: back to the capacity found, and then exponentially."""
+        """Let the limits grow: slowly near the capacity found, and ever faster beyond it."""
         if self.state is State.LIMITED:
-            missing = 1.0 - (now - self._since) / self._regrowth
-            if missing > 0.0:
-                factor = 1.0 - (1.0 - self._tuning.cut) * missing**3
-            else:
-                factor = 2.0 ** (-missing * self._regrowth / self._tuning.doubling_time)
+            time = (now - self.since) / self._regrowth - 1.0
+            factor = 1.0 + (1.0 - self._tuning.cut) * time**5
             if factor < self._tuning.lifted_at:
                 self._limit(factor)
             else:
                 self._enter(State.UNLIMITED, now)
 
     def pause(self, until: float) -> None:
-        """Start again after a pause: requests sent before it do not count."""
-        if self.state is State.TRIAL:
-            self._enter(State.UNLIMITED, until)
-        else:
-            self._since = until
-            self._test.restart(until)
+        """Forget all limits: what follows a pause may differ from what was before."""
+        self._enter(State.PAUSED, until)
+        self._test.start = until
 
-    def _measure(self, latency: float, now: float) -> None:
-        if self._is_measured:
-            self.latency += self._tuning.latency_weight * (latency - self.latency)
-        else:
-            self._is_measured, self.latency = True, latency
+    def _enter(self, state: State, since: float, share: float = 0.0) -> None:
+        """Begin a state, and watch for an excess over this share, if more than usual."""
+        self.state, self.since, self._until = state, since, inf
+        if state is not State.LIMITED:
+            self.rate = self.in_flight = inf
+        low = max(self._tuning.tolerated_share, share)
+        high = min(self._tuning.excess_ratio * low, (1.0 + low) / 2.0)
+        # The first acceptances come one latency after the first requests.
+        self._test = SequentialTest(low, high, since + self.latency)
+
+    def _accepted(self, sent_at: float, now: float) -> None:
+        """Measure the latency; end a pause, or the wait for the first acceptance."""
+        weight = self._tuning.latency_weight if self._is_measured else 1.0
+        self.latency += weight * (now - sent_at - self.latency)
+        if not self._is_measured:
+            self._is_measured = True
             self._test.restart(now)
+        if self.state is State.PAUSED and sent_at >= self.since:
+            self._enter(State.UNLIMITED, now)
 
-    def _has(self, answers: int, now: float) -> bool:
-        """Check that there are so many, over at least one latency.
-
-        A refusal comes sooner than an acceptance, so the first answers are mostly refusals.
-        """
-        return self._test.answers >= answers and now - self._test.start >= self.latency
-
-    def _exceed(self, now: float, share: float) -> bool:
-        """Begin a trial if at least `share` is refused; return whether nearly everything is."""
-        found = self._test.share
-        if found >= self._tuning.blocked_share:
-            return True
+    def _exceed(self, now: float) -> None:
+        """Begin the first trial of an excess."""
+        longer = min(2.0 * self._regrowth, self._tuning.longest_regrowth)
+        self._regrowth = longer if self.state is State.LIMITED else self._tuning.first_regrowth
         self._cuts = 0
-        if self.state is State.LIMITED:
-            # Growth was expected to reach the server's limit: test with the share as it is.
-            self._regrowth = min(2.0 * self._regrowth, self._tuning.longest_regrowth)
-            self._most_cuts = 2
-            self._try(now, found)
-        elif found >= share:
-            self._regrowth = self._tuning.first_regrowth
-            self._most_cuts = 1
-            # The test stops where many are refused: the true share may be as low as this.
-            self._try(now, found / self._tuning.excess_ratio)
-        else:
-            self._test.restart(now)
-        return False
+        # The test stops where many are refused: the true share may be as low as this.
+        self._try(now, self._test.share / self._tuning.excess_ratio)
 
     def _try(self, now: float, share: float) -> None:
         """Begin a trial; `share` was refused before it."""
         tuning, test = self._tuning, self._test
-        self._cuts += 1
-        rate = test.rate(now)
+        rate, most = test.rate(now), test.in_flight_limit
         in_flight = rate * self.latency
         if self.in_flight == inf:
-            self._limits_rate = in_flight < tuning.fewest_in_flight
+            self._limits_rate = in_flight < tuning.fewest_in_flight and most == inf
         else:
             # The limit so far was nearly right, or few answers show too little.
             least = tuning.cut if self.state is State.LIMITED else tuning.deepest_cut
+            in_flight = max(in_flight, least * self.in_flight)
             if self._limits_rate:
                 rate = max(rate, least * self.rate)
-                in_flight = rate * self.latency
-            else:
-                in_flight = max(in_flight, least * self.in_flight)
-                self._limits_rate = self.state is State.TRIAL and self.in_flight <= self._fewest
-        self._capacity = rate, min(in_flight, test.in_flight_limit)
-        self._fewest = min(tuning.fewest_in_flight, test.in_flight_limit)
+            elif self.state is State.TRIAL:
+                self._limits_rate = self.in_flight < tuning.fewest_in_flight
+        usual = max(tuning.fewest_in_flight, in_flight)
+        self._capacity = rate, min(usual, most)
         self._enter(State.TRIAL, now)
+        self._cuts += 1
         self._limit(tuning.cut)
         self._share = min(max(tuning.tolerated_share, share), tuning.blocked_share)
         low = self._share * tuning.remaining_share
         self._test = SequentialTest(low, self._share, now + self.latency)
 
-    def _judge(self, now: float) -> bool:
-        """Judge the trial; return whether nearly everything is refused."""
-        tuning, test, lasted = self._tuning, self._test, now - self._since
+    def _judge(self, now: float) -> None:
+        """End a trial that has proved enough."""
+        tuning, test, lasted = self._tuning, self._test, now - self.since
         overdue = lasted >= tuning.longest_trial
-        if test.evidence <= -tuning.verdict_evidence or (overdue and test.share < self._share / 2):
-            self._enter(State.LIMITED, self._since)
-        elif overdue or (
-            test.evidence >= tuning.verdict_evidence and self._has(tuning.fewest_in_trial, now)
-        ):
-            if test.share >= tuning.blocked_share:
-                return True
+        # Twice as many as for an excess, since a trial repeats what chance has begun.
+        is_enough = test.answers >= 2 * tuning.fewest_answers
+        if test.evidence <= (0.0 if overdue else -tuning.verdict_evidence):
+            self._enter(State.LIMITED, self.since)
+        elif overdue or (is_enough and test.evidence >= tuning.verdict_evidence):
             # A limit that was set after a burst, or before the capacity fell, is too high.
-            has_fallen = self._most_cuts == 1 and test.share < self._share
-            is_too_high = test.share > tuning.high_share or has_fallen
-            if self._cuts < (tuning.most_cuts if is_too_high else self._most_cuts):
+            is_too_high = test.share > tuning.high_share or test.share < self._share
+            if is_too_high and self._cuts < tuning.most_cuts:
                 self._try(now, test.share)
             else:
-                self._tolerate(now)
-        return False
-
-    def _tolerate(self, now: float) -> None:
-        tuning, lasted = self._tuning, now - self._since
-        tolerated = max(tuning.tolerance_margin * self._test.share, tuning.tolerated_share)
-        self._enter(State.TOLERANT, now)
-        # Longer trials are rarer, since each costs a part of the rate.
-        self._until = now + tuning.tolerance * max(1.0, lasted)
-        self._watch(now, min(tolerated, tuning.most_tolerated))
-
-    def _enter(self, state: State, since: float) -> None:
-        self.state, self._since, self._until = state, since, inf
-        if state is not State.LIMITED:
-            self.rate = self.in_flight = inf
-        self._watch(since, self._tuning.tolerated_share)
-
-    def _watch(self, now: float, share: float) -> None:
-        """Begin to watch for an excess over this share."""
-        high = min(self._tuning.excess_ratio * share, (1.0 + share) / 2.0)
-        # The first acceptances come one latency after the first requests.
-        self._test = SequentialTest(share, high, now + self.latency)
+                tolerated = tuning.tolerance_margin * test.share
+                self._enter(State.TOLERANT, now, min(tolerated, tuning.most_tolerated))
+                # Longer trials are rarer, since each costs a part of the rate.
+                self._until = now + tuning.tolerance * max(1.0, lasted)
 
     def _limit(self, factor: float) -> None:
+        """Let this part of what the server takes be in flight."""
         rate, in_flight = self._capacity
         if self._limits_rate:
             self.rate = max(self._tuning.slowest_rate, factor * rate)
-        self.in_flight = max(self._fewest, round(factor * in_flight))
+        self.in_flight = round(factor * in_flight)

@@ -6,17 +6,12 @@ HTTP 429 and 503 are refusals, whatever the plan retries. A time-out, our own or
 """
 
 from enum import IntEnum
+from http import HTTPStatus
 
 from fleetpatch.model.answer import Answer, Reply, Silence
 
-_REFUSALS = frozenset({429, 503})
-_TIMEOUTS = frozenset({408, 504})
-_SERVER_ERRORS = 500
-
-
-# An IntEnum, whose members are cheap to look up in a set.
 ReplySignal = IntEnum("ReplySignal", "ACCEPTED REFUSED LATE NOTHING")
-"""What a reply says."""
+"""What a reply says. An IntEnum, whose members are cheap to look up in a set."""
 
 TROUBLE = frozenset({ReplySignal.REFUSED, ReplySignal.LATE})
 """The signals of a server that has too much to do."""
@@ -24,10 +19,14 @@ TROUBLE = frozenset({ReplySignal.REFUSED, ReplySignal.LATE})
 
 def signal_of(reply: Reply) -> ReplySignal:
     """Read a reply."""
-    if isinstance(reply, Answer):
-        if reply.status in _REFUSALS:
+    if not isinstance(reply, Answer):
+        return ReplySignal.LATE if reply.silence is Silence.TIMEOUT else ReplySignal.NOTHING
+    match reply.status:
+        case 429 | 503:
             return ReplySignal.REFUSED
-        if reply.status in _TIMEOUTS:
+        case 408 | 504:
             return ReplySignal.LATE
-        return ReplySignal.NOTHING if reply.status >= _SERVER_ERRORS else ReplySignal.ACCEPTED
-    return ReplySignal.LATE if reply.silence is Silence.TIMEOUT else ReplySignal.NOTHING
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return ReplySignal.NOTHING
+        case _:
+            return ReplySignal.ACCEPTED

@@ -134,7 +134,7 @@ def test_a_permit_that_was_not_used_makes_room_for_another() -> None:
     one = governor(concurrency=1)
     send(one, 0.0)
     assert one.admit(0.0) == inf
-    one.unused(0.0)
+    one.unused()
     send(one, 0.0)
 
 

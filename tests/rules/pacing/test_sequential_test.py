@@ -8,7 +8,7 @@ from math import inf, log
 
 import pytest
 
-from fleetpatch.rules.pacing.sequential_test import SequentialTest
+from fleetpatch.rules.pacing.refusals import SequentialTest
 
 
 def test_refusals_are_evidence_for_the_higher_share_and_acceptances_for_the_lower() -> None:
