@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from fleetpatch.model.traffic import Traffic
+from fleetpatch.model.traffic import Position, Traffic
 
 MAX_BUCKETS: Final = 240
 """Buckets of a timeline at most: one for every three pixels of a wide chart."""
@@ -36,7 +36,7 @@ class Bucket(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     answers: Mapping[str, int] = {}
     reads: Mapping[str, int] = {}
     retries: Mapping[str, int] = {}
-    durations: Mapping[int, int] = {}
+    durations: Mapping[Position, int] = {}
     in_flight: float = 0.0
     allowed: float = 0.0
     most: int = 0

@@ -7,9 +7,11 @@ of time has its answers by status, and its latency, without a record of single r
 from bisect import bisect_left
 from collections.abc import Mapping
 from functools import partial
-from typing import Final, TypeAlias, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
+
+from fleetpatch.model.bounds import Count, Duration
 
 BOUNDS: Final = (
     *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25),
@@ -26,6 +28,8 @@ PATCH: Final = "patch"
 
 Key: TypeAlias = tuple[str, str]
 """A verb (`get`, `list`, `patch`, or `lease`), and a status or a `Silence`."""
+Position: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=len(BOUNDS))]
+"""The position of a bucket of durations."""
 _K = TypeVar("_K")
 
 
@@ -36,9 +40,9 @@ class Traffic(msgspec.Struct, frozen=True, array_like=True):
     that never reached the server has no duration.
     """
 
-    answers: Mapping[Key, int] = {}
-    durations: Mapping[int, int] = {}
-    seconds: float = 0.0
+    answers: Mapping[Key, Count] = {}
+    durations: Mapping[Position, Count] = {}
+    seconds: Duration = 0.0
 
     def __add__(self, other: "Traffic") -> "Traffic":
         """Return the traffic of both."""
@@ -68,7 +72,7 @@ class Traffic(msgspec.Struct, frozen=True, array_like=True):
         """
         rank = share * sum(self.durations.values())
         for bucket, count in sorted(self.durations.items()):
-            if count >= rank:
+            if count and count >= rank:
                 if bucket >= len(BOUNDS):
                     return BOUNDS[-1]
                 least = BOUNDS[bucket - 1] if bucket else 0.0

@@ -53,6 +53,11 @@ def test_a_duration_above_all_bounds_counts_as_the_last_bound() -> None:
     assert Traffic(durations={bucket_of(61.0): 1}).quantile(0.99) == 60.0
 
 
+def test_buckets_without_a_duration_have_no_quantile() -> None:
+    assert Traffic(durations={0: 0, 3: 0}).quantile(0.5) is None
+    assert Traffic(durations={0: 0, 3: 2}).quantile(0.0) == BOUNDS[2]
+
+
 def test_a_bound_belongs_to_its_own_bucket() -> None:
     assert [bucket_of(bound) for bound in BOUNDS] == list(range(len(BOUNDS)))
     assert all(lower < upper for lower, upper in pairwise(BOUNDS))
