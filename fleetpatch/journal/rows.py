@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal, NotRequired, TypeAlias, TypedDict
 
 import msgspec
 
+from fleetpatch.model.bounds import Duration
 from fleetpatch.model.outcome import Reason
 from fleetpatch.model.run import RunState
 from fleetpatch.model.times import LAST_SECOND
@@ -57,7 +58,7 @@ class Meta(TypedDict):
     get: Count
     list: Count
     retries: Count
-    elapsed: Annotated[float, msgspec.Meta(ge=0, le=LAST_SECOND)]
+    elapsed: Duration
     targets: Count
     claims: Count
     outcomes: Count
@@ -74,7 +75,7 @@ class Meta(TypedDict):
     warnings: NotRequired[str]
     steering: NotRequired[str]
     verification: NotRequired[str]
-    planning: NotRequired[Annotated[float, msgspec.Meta(ge=0, le=LAST_SECOND)]]
+    planning: NotRequired[Duration]
 
 
 class ClusterRow(msgspec.Struct, array_like=True, gc=False):
@@ -137,7 +138,7 @@ class OutcomeRow(msgspec.Struct, array_like=True, gc=False):
     http_status: int | None
     attempts: Count
     reads: Count
-    elapsed_ms: Annotated[float, msgspec.Meta(ge=0, le=LAST_SECOND)]
+    elapsed_ms: Duration
     resource_version: str | None
     detail: str
     replaced: str | None

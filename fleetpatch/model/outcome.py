@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from fleetpatch.model.bounds import Count, Duration
 from fleetpatch.model.fields import Fields
 from fleetpatch.model.target import TargetId
 
@@ -90,10 +91,10 @@ class Settlement(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     target: TargetId
     reason: Reason
-    http_status: int | None = None
-    attempts: int = 0
-    reads: int = 0
-    elapsed_ms: float = 0.0
+    http_status: Count | None = None
+    attempts: Count = 0
+    reads: Count = 0
+    elapsed_ms: Duration = 0.0
     resource_version: str | None = None
     detail: str = ""
     replaced: Fields | None = None

@@ -11,11 +11,14 @@ Secrets are in no message. The plan names the variables and files that hold them
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import msgspec
+from msgspec.msgpack import Decoder
 
+from fleetpatch.journal.codec import fields_of
 from fleetpatch.journal.rows import TargetRow
+from fleetpatch.model.bounds import Count, Duration
 from fleetpatch.model.cause import Cause
 from fleetpatch.model.outcome import Reason, Settlement
 from fleetpatch.model.pace import Ceilings, Pace, PaceCause
@@ -60,26 +63,37 @@ class WireFields(msgspec.Struct, frozen=True, array_like=True):
     replaced: str | None
     wrote: str | None
 
+    def __post_init__(self) -> None:
+        """Raise msgspec.MsgspecError or ValueError if the run file could not be read with them."""
+        for text in (self.replaced, self.wrote):
+            if text is not None:
+                fields_of(text)
+
 
 class WireRetry(msgspec.Struct, frozen=True, array_like=True):
     """A `RetryRecord`, with the id of its target."""
 
     target: int
-    attempt: int
-    http_status: int | None
+    attempt: Count
+    http_status: Count | None
     verdict: Verdict
     detail: str
-    wait: float
+    wait: Duration
     reason: Reason
+
+
+# No infinity and no NaN: both would be counted with. A pause may have ended a while ago.
+_Rate: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+_Wait: TypeAlias = Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)]
 
 
 class WirePace(msgspec.Struct, frozen=True, array_like=True):
     """A `Pace`; `ends_in` is when its pause ends, in seconds from now."""
 
-    concurrency: int
-    rate: float | None
+    concurrency: Count
+    rate: _Rate | None
     cause: PaceCause
-    ends_in: float | None = None
+    ends_in: _Wait | None = None
 
     @classmethod
     def of(cls, pace: Pace, now: float) -> "WirePace":
@@ -132,9 +146,9 @@ class Claim(msgspec.Struct, frozen=True, tag=True):
 
     call: int
     epoch: Epoch
-    limit: int
-    last: int | None
-    after: int
+    limit: Count
+    last: Count | None
+    after: Count
 
 
 class InDoubt(msgspec.Struct, frozen=True, tag=True):
@@ -142,8 +156,8 @@ class InDoubt(msgspec.Struct, frozen=True, tag=True):
 
     call: int
     epoch: Epoch
-    after: int
-    limit: int
+    after: Count
+    limit: Count
 
 
 class Release(msgspec.Struct, frozen=True, tag=True):
@@ -177,16 +191,21 @@ class ShardReport(msgspec.Struct, frozen=True):
 
     epoch: Epoch
     round: int
-    in_flight: int
+    in_flight: Count
     pace: WirePace
     settlements: Sequence[Settlement] = ()
     fields: Sequence[WireFields] = ()
     retries: Sequence[WireRetry] = ()
     paces: Sequence[tuple[WirePace, WirePace]] = ()
-    requests: Mapping[str, int] = {}
-    warnings: Mapping[str, int] = {}
+    requests: Mapping[str, Count] = {}
+    warnings: Mapping[str, Count] = {}
     ended: RoundEnd | None = None
     traffic: Traffic = NO_TRAFFIC
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a settlement with fields, which would not be checked."""
+        if any(one.replaced is not None or one.wrote is not None for one in self.settlements):
+            raise ValueError("a settlement has its fields in `fields`")
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):
@@ -265,19 +284,26 @@ class Dismissed(msgspec.Struct, frozen=True, tag=True):
 
 
 FromCoordinator: TypeAlias = Welcome | Orders | Answer | Dismissed | Ask
+_Message = TypeVar("_Message")
 
 encode: Final = msgspec.msgpack.Encoder().encode
-_from_worker: Final = msgspec.msgpack.Decoder(FromWorker)
-_from_coordinator: Final = msgspec.msgpack.Decoder(FromCoordinator)
+_from_worker: Final[Decoder[FromWorker]] = Decoder(FromWorker)
+_from_coordinator: Final[Decoder[FromCoordinator]] = Decoder(FromCoordinator)
 
 
 def decode_from_worker(body: bytes) -> FromWorker:
     """Decode what a worker wrote. Raises msgspec.MsgspecError."""
-    message: FromWorker = _from_worker.decode(body)
-    return message
+    return _decoded(_from_worker, body)
 
 
 def decode_from_coordinator(body: bytes) -> FromCoordinator:
     """Decode what the coordinator wrote. Raises msgspec.MsgspecError."""
-    message: FromCoordinator = _from_coordinator.decode(body)
-    return message
+    return _decoded(_from_coordinator, body)
+
+
+def _decoded(decoder: Decoder[_Message], body: bytes) -> _Message:
+    try:
+        return decoder.decode(body)
+    # msgspec raises these for a string that is not UTF-8 and for a value that is nested deeply.
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error

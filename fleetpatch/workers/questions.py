@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from fleetpatch.model.bounds import Count
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Seen
 
@@ -113,6 +114,6 @@ class ReadResult(msgspec.Struct, frozen=True, tag=True):
     number: int
     body: bytes = b""
     error: tuple[str, str] | None = None
-    requests: Mapping[str, int] = {}
-    warnings: Mapping[str, int] = {}
+    requests: Mapping[str, Count] = {}
+    warnings: Mapping[str, Count] = {}
     is_first: bool = False

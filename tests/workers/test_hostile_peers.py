@@ -1,7 +1,7 @@
 """Who else connects to the port of a coordinator: garbage, huge frames, pickles, wrong sessions.
 
 Covered: what is read before a worker has greeted, over a real socket. Left out: TLS, which refuses
-a peer without a certificate before that, and a worker of the session that lies about its clusters.
+a peer without a certificate before that, and a worker of the session (test_hostile_workers.py).
 """
 
 import os
@@ -106,6 +106,7 @@ async def welcomed(port: int, session: str) -> bool:
         frame(msgspec.msgpack.encode(7)),
         frame(encode(Report(1, 1, ()))),
         frame(b"\x91" * 60_000),
+        frame(msgspec.msgpack.encode({"type": "Hello", "name": "XYZZY"}).replace(b"Y", b"\xff")),
         (1 << 62).to_bytes(8),
         b"\xff" * 8,
         (65 << 10).to_bytes(8) + b"\x00" * (65 << 10),
