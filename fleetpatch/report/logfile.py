@@ -58,10 +58,15 @@ class LogFile:
 
     def write(self, lines: bytes) -> None:
         """Buffer lines, which include their line ends; flush a buffer that has no room for them."""
-        for some in (lines,) if len(lines) <= FLUSH_SIZE else lines.splitlines(keepends=True):
-            if self._waiting and len(self._waiting) + len(some) > FLUSH_SIZE:
-                self.flush()
-            self._waiting += some
+        parts = [lines] if len(lines) <= FLUSH_SIZE else lines.splitlines(keepends=True)
+        for number, part in enumerate(parts):
+            try:
+                if self._waiting and len(self._waiting) + len(part) > FLUSH_SIZE:
+                    self.flush()
+            except LogError:
+                self._waiting += b"".join(parts[number:])
+                raise
+            self._waiting += part
 
     def flush(self) -> None:
         """Write all lines to the operating system."""

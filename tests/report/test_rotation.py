@@ -282,6 +282,24 @@ def test_a_disk_that_was_full_divides_no_line_between_two_files(
     assert len(older(path)) == (rotation != "none")
 
 
+@pytest.mark.parametrize("count", [1, 10, 30_000], ids=["one line", "a block", "a large block"])
+@pytest.mark.parametrize("free", [0, 12, FLUSH_SIZE // 2])
+def test_lines_that_found_a_disk_full_are_written_when_it_has_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch, free: int, count: int
+) -> None:
+    disk = FullDisk(monkeypatch)
+    log = LogFile(path)
+    fits = FLUSH_SIZE // len(line(0))
+    log.write(b"".join(map(line, range(fits))))
+    disk.free = free
+    with pytest.raises(LogError, match="No space left"):
+        log.write(b"".join(map(line, range(fits, fits + count))))
+    disk.free = None
+    log.close()
+
+    assert everything(path) == b"".join(map(line, range(fits + count)))
+
+
 def test_a_folder_in_which_nothing_can_be_renamed_is_refused_at_the_start(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
