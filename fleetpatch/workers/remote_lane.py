@@ -289,10 +289,13 @@ class RemoteLane:
         while self._unrecorded:
             self._all_recorded = anyio.Event()
             await self._all_recorded.wait()
+        before = set(self._handed_out)
         doubtful = await self._journal.in_doubt(self.cluster, call.after, call.limit)
         if call.epoch != self.epoch:
             return Answer(call.call, refused=True)
-        return self._hand_out(call, doubtful)
+        # Where the call arrives a second time the worker may have reported some of them meanwhile.
+        ended = before - self._handed_out.keys()
+        return self._hand_out(call, [one for one in doubtful if one.id not in ended])
 
     def _hand_out(self, call: Claim | InDoubt, targets: Sequence[TargetRow]) -> Answer:
         self._handed_out.update({one.id: one for one in targets})

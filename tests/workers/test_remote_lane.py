@@ -58,6 +58,19 @@ class SlowJournal:
         return []
 
 
+class DoubtfulJournal(SlowJournal):
+    """A run file whose target is in doubt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = anyio.Event()
+
+    async def in_doubt(self, cluster: str, _after: int, limit: int) -> Sequence[TargetRow]:
+        found = await self.claim(cluster, limit, None, 0)
+        self.done.set()
+        return found
+
+
 def lane_with(journal: SlowJournal, listeners: Listeners = IGNORING) -> RemoteLane:
     return RemoteLane(
         RemoteRunCluster(ClusterInfo("prod-a", "https://a"), FoundCluster("prod-a")),
@@ -119,6 +132,42 @@ async def test_only_retries_of_targets_that_the_worker_has_are_counted() -> None
             lane.end()
 
     assert retried == [record]
+
+
+async def test_a_target_that_ends_while_those_in_doubt_are_read_does_not_end_twice() -> None:
+    journal = DoubtfulJournal()
+    ended: list[int] = []
+    listeners = msgspec.structs.replace(
+        IGNORING, reported=lambda found: ended.extend(one.target for _, one in found)
+    )
+    lane = lane_with(journal, listeners)
+    outbox, inbox = anyio.create_memory_object_stream[Ended](math.inf)
+    settled = Settlement(TargetId(1), Reason.PATCHED, 200, 1, 0, 1.0, "11", "")
+    answered: list[Sequence[int]] = []
+
+    async def read() -> None:
+        answered.append(ids(await lane.answer(InDoubt(2, 1, 0, 10))))
+
+    with inbox:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lane.run, outbox)
+            await checkpoint()
+            lane.begin(1)
+            journal.let.set()
+            await read()
+            # The call that has an answer already arrives again on another connection.
+            journal.asked, journal.let = anyio.Event(), anyio.Event()
+            tasks.start_soon(read)
+            await journal.asked.wait()
+            await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
+            journal.let.set()
+            await journal.done.wait()
+            await checkpoint()
+            await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
+            lane.end()
+
+    assert ended == [1]
+    assert answered == [[1], []]
 
 
 async def test_targets_in_doubt_are_read_only_when_reported_outcomes_are_recorded() -> None:
