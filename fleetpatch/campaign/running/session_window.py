@@ -25,9 +25,11 @@ async def closed_window(
         settings.progress.limited("", text)
         await window.wait(shutdown)
         settings.progress.limited("", "")
-    if window.status().may_send:
+    # Asked once: the window may open between two questions.
+    status = window.status()
+    if status.may_send:
         return None
-    cause = window.cause(window.status())
+    cause = window.cause(status)
     if options.promote:
         more = "; --promote had no effect; repeat it when the window opens"
         return Cause(cause.code, cause.text + more)
