@@ -70,7 +70,7 @@ class RemoteRunCluster:
                 self.warnings.on_new(text)
 
 
-class HandedOut(msgspec.Struct, frozen=True, gc=False):
+class EndedTarget(msgspec.Struct, frozen=True, gc=False):
     """Implements `TargetIdentity` for a target that was handed out and has ended."""
 
     cluster: str
@@ -241,7 +241,7 @@ class RemoteLane:
         cluster, kinds, handed_out = self._cluster.name, self._kinds, self._handed_out
         ended = [
             (
-                HandedOut(cluster, kinds[row.resource], row.namespace, row.name, row.uid),
+                EndedTarget(cluster, kinds[row.resource], row.namespace, row.name, row.uid),
                 with_fields(one, fields.get(one.target)) if fields else one,
             )
             for one in report.settlements
