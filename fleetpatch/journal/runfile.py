@@ -54,6 +54,14 @@ class _ClusterRange(msgspec.Struct):
     next: int
 
 
+def _of_range(span: _ClusterRange, rows: list[TargetRow]) -> list[TargetRow]:
+    """Return rows of this range. Raises LookupError if one is of another cluster."""
+    # The client of a range's cluster would send its PATCH.
+    if not {one.cluster for one in rows} <= {span.id}:
+        raise LookupError
+    return rows
+
+
 class RunFile(RunFacts):
     """One open run file; a context manager that closes it.
 
@@ -218,7 +226,7 @@ class RunFile(RunFacts):
     def claim_rows(
         self, cluster: str, limit: int, last: int | None = None, after: int = 0
     ) -> Sequence[TargetRow]:
-        """Do the same; return rows, which another process decodes."""
+        """Claim targets as `claim` does; return rows, which another process decodes."""
         return self._claim(cluster, limit, last, after, self._readable)
 
     def _claim(
@@ -235,7 +243,7 @@ class RunFile(RunFacts):
         with self.database.transaction() as connection:
             found = claims.pending(connection, first, last, limit)
             with self.database.decoding():
-                claimed = read(codec.json_rows(found))
+                claimed = read(_of_range(span, codec.json_rows(found)))
             if claimed:
                 claims.add(self.database, [one.id for one in claimed], self._now())
         # With a greater `after`, targets before it may still be pending, so `next` stays.
@@ -251,7 +259,7 @@ class RunFile(RunFacts):
         self.release_ids(ids)
 
     def release_ids(self, ids: Mapping[str, Sequence[int]]) -> None:
-        """Do the same for targets with these ids, by their clusters."""
+        """Make targets pending again as `release` does; `ids` are theirs, by their clusters."""
         with self.database.transaction():
             for released in ids.values():
                 claims.release(self.database, released)
@@ -315,16 +323,23 @@ class RunFile(RunFacts):
 
     def in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[Target]:
         """Return claimed targets without an outcome, by id, with ids greater than `after`."""
-        return self.targets(self._in_doubt(cluster, after, limit))
+        return self._in_doubt(cluster, after, limit, self._targets_of)
 
     def rows_in_doubt(self, cluster: str, after: int, limit: int) -> Sequence[TargetRow]:
-        """Do the same; return rows, which another process decodes."""
-        with self.database.decoding():
-            return self._readable(codec.target_rows(list(self._in_doubt(cluster, after, limit))))
+        """Return what `in_doubt` returns, as rows, which another process decodes."""
+        return self._in_doubt(cluster, after, limit, self._readable)
 
-    def _in_doubt(self, cluster: str, after: int, limit: int) -> Iterator[codec.Row]:
+    def _in_doubt(
+        self,
+        cluster: str,
+        after: int,
+        limit: int,
+        read: Callable[[list[TargetRow]], list[_Claimed]],
+    ) -> Sequence[_Claimed]:
         span = self._ranges[cluster]
-        return claims.in_doubt(self.database, span.first, span.last, after, limit)
+        found = claims.in_doubt(self.database, span.first, span.last, after, limit)
+        with self.database.decoding():
+            return read(_of_range(span, codec.target_rows(list(found))))
 
     def targets(self, rows: Iterable[codec.Row]) -> list[Target]:
         """Build the targets of rows of `codec.TARGET_COLUMNS`."""

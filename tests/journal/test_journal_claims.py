@@ -5,7 +5,7 @@ survives of settlements and usage, states, a second writer, use from several thr
 Not covered: crashes (test_journal_crash), arbitrary interleavings (test_journal_model).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -52,6 +52,30 @@ def test_targets_are_claimed_as_rows_in_the_same_way(run: RunFile) -> None:
     run.release_ids({"north": [2, 3], "south": [11]})
     assert [row.id for row in run.claim_rows("north", 3)] == [2, 3, 6]
     assert [row.id for row in run.claim_rows("south", 1)] == [11]
+
+
+@pytest.mark.parametrize("is_claimed", [False, True])
+def test_a_row_of_another_cluster_is_damage_and_no_target_of_this_one(
+    run: RunFile, *, is_claimed: bool
+) -> None:
+    if is_claimed:
+        run.claim("north", 4)
+    run.database.connection.execute("UPDATE targets SET cluster = 2 WHERE id = 3")
+    calls: list[Callable[[], object]] = [
+        lambda: run.claim("north", 4),
+        lambda: run.claim_rows("north", 4),
+    ]
+    if is_claimed:
+        calls = [
+            lambda: run.in_doubt("north", 0, 4),
+            lambda: run.rows_in_doubt("north", 0, 4),
+        ]
+
+    for call in calls:
+        with pytest.raises(RunFileError, match="damaged"):
+            call()
+    (claimed,) = next(run.database.rows("SELECT count(*) FROM claims"))
+    assert claimed == is_claimed
 
 
 def test_an_unknown_cluster_is_a_mistake_of_the_caller(run: RunFile) -> None:
