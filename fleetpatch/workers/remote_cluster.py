@@ -1,6 +1,15 @@
 """A cluster that workers read, as planning uses it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
 from copy import copy
 from itertools import count
 from typing import Any, Final, TypeAlias
@@ -8,8 +17,16 @@ from typing import Any, Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from fleetpatch import errors
-from fleetpatch.errors import ClusterError, FleetpatchError
+from fleetpatch.errors import (
+    ClusterError,
+    CredentialsError,
+    FleetpatchError,
+    KubeconfigError,
+    Refused,
+    UnreachableError,
+    UsageError,
+)
+from fleetpatch.journal.rows import UNREADABLE
 from fleetpatch.kube.http.server_warnings import ServerWarnings
 from fleetpatch.model.answer import Answer, NoAnswer, Reply, add_warnings
 from fleetpatch.model.fields import Json
@@ -35,6 +52,12 @@ from fleetpatch.workers.wire import evaluated_of, page_of
 Asker: TypeAlias = Callable[[str, Question], Awaitable[ReadResult]]
 """Asks a worker about the cluster with this name."""
 
+_ERRORS: Final[Mapping[str, type[FleetpatchError]]] = {
+    one.__name__: one
+    for one in (UsageError, Refused, KubeconfigError, CredentialsError, UnreachableError)
+}
+"""The errors of a read that are made of a text alone; any other is a ClusterError."""
+
 _numbers: Final = count(1)
 """Numbers of lists."""
 
@@ -59,24 +82,30 @@ class RemoteCluster:
     async def resources(self, groups: Collection[str] | None = None) -> Sequence[Resource]:
         """Discover what can be listed and patched."""
         question = Resources(None if groups is None else tuple(groups))
-        kind = tuple[tuple[Resource, ...], dict[str, str]]
-        answer = msgspec.json.decode(await self._told(question), type=kind)
-        self.unavailable = answer[1]
-        found: Sequence[Resource] = answer[0]
+        body = await self._told(question)
+        with self._decoding():
+            found, self.unavailable = msgspec.json.decode(
+                body, type=tuple[tuple[Resource, ...], dict[str, str]]
+            )
         return found
 
     async def namespaces(self) -> Sequence[str]:
         """Return the names of all namespaces, sorted."""
-        return msgspec.json.decode(await self._told(Namespaces(objects=False)), type=list[str])
+        body = await self._told(Namespaces(objects=False))
+        with self._decoding():
+            return msgspec.json.decode(body, type=list[str])
 
     async def namespace_objects(self) -> Mapping[str, Json]:
         """Return all namespaces by name."""
         body = await self._told(Namespaces(objects=True))
-        return msgspec.json.decode(body, type=dict[str, Any])
+        with self._decoding():
+            return msgspec.json.decode(body, type=dict[str, Any])
 
     async def merging(self, kinds: Sequence[Resource] = ()) -> ServerMerging:
         """Return what is known of how the server merges `kinds`."""
-        return msgspec.json.decode(await self._told(Merging(tuple(kinds))), type=ServerMerging)
+        body = await self._told(Merging(tuple(kinds)))
+        with self._decoding():
+            return msgspec.json.decode(body, type=ServerMerging)
 
     async def pages(
         self,
@@ -106,11 +135,13 @@ class RemoteCluster:
                 self.complete,
             )
             result = self._require(await self._ask(self.name, question))
-            page = msgspec.json.decode(result.body, type=WirePage | None)
+            with self._decoding():
+                wired = msgspec.json.decode(result.body, type=WirePage | None)
+                page = None if wired is None else page_of(wired)
             if page is None:
                 return
             is_again = result.is_first and asked > 0
-            yield page_of(replace(page, inconsistent=True) if is_again else page)
+            yield replace(page, inconsistent=True) if is_again else page
 
     def evaluating(self, block: int, *, complete: bool) -> "RemoteCluster":
         """Return the cluster with pages that its worker has evaluated for a block."""
@@ -121,14 +152,18 @@ class RemoteCluster:
     async def evaluate(self, block: int, subjects: Sequence[Subject]) -> Sequence[Evaluated]:
         """Let the worker evaluate expressions for objects."""
         body = await self._told(Evaluate(block, msgspec.json.encode(subjects)))
-        return [evaluated_of(one) for one in msgspec.json.decode(body, type=list[WireEvaluated])]
+        with self._decoding():
+            found = msgspec.json.decode(body, type=list[WireEvaluated])
+            return [evaluated_of(one) for one in found]
 
     async def current(self, target: Target, *, whole: bool = False) -> Reply:
         """GET the object."""
         question = Current(target.resource, target.namespace, target.name, target.uid, whole)
-        answer, no_answer = msgspec.json.decode(
-            await self._told(question), type=tuple[Answer | None, NoAnswer | None]
-        )
+        body = await self._told(question)
+        with self._decoding():
+            answer, no_answer = msgspec.json.decode(
+                body, type=tuple[Answer | None, NoAnswer | None]
+            )
         if answer is not None:
             return answer
         if no_answer is None:
@@ -146,5 +181,15 @@ class RemoteCluster:
         if result.error is None:
             return result
         name, text = result.error
-        kind = getattr(errors, name, ClusterError)
-        raise (kind if issubclass(kind, FleetpatchError) else ClusterError)(text)
+        raise _ERRORS.get(name, ClusterError)(text)
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """Convert what decoding an answer in the block raises to ClusterError."""
+        try:
+            yield
+        except UNREADABLE as error:
+            raise ClusterError(
+                f"cluster {self.name}: the answer of a worker cannot be read; look at the log of"
+                " the worker"
+            ) from error

@@ -1,11 +1,11 @@
 """A worker of the session that sends what no worker of ours does, by a fault or on purpose.
 
 Covered: numbers, texts and fields that the run file could not take or give back, limits of claims,
-bytes that are no text, values that are nested deeply. Left out: outcomes that are wrong and well
-formed, since a worker has the credentials of its clusters.
+bytes that are no text, values that are nested deeply, answers to questions of a plan. Left out:
+outcomes that are wrong and well formed, since a worker has the credentials of its clusters.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetpatch.errors import ClusterError
 from fleetpatch.journal import queries
 from fleetpatch.journal.codec import text_of
 from fleetpatch.model.fields import MAX_DEPTH
 from fleetpatch.model.outcome import Reason
 from fleetpatch.workers.channel import DisconnectedError
-from fleetpatch.workers.messages import Report, decode_from_worker
+from fleetpatch.workers.messages import FoundCluster, Report, decode_from_worker
+from fleetpatch.workers.questions import Question, ReadResult, WireEvaluated
+from fleetpatch.workers.remote_cluster import RemoteCluster
+from tests.fakes import JOBS, seen_job, target_with
 from tests.journal.makers import draft, make
 from tests.workers.coordinators import DONE, Home
 
@@ -137,6 +141,57 @@ async def test_a_worker_that_reports_nonsense_is_disconnected_and_its_targets_ca
         await worker.report(2, epoch, 1, ended=DONE)
 
     assert home.settled == [1]
+
+
+_READS: Mapping[str, Callable[[RemoteCluster], Awaitable[object]]] = {
+    "resources": lambda cluster: cluster.resources(),
+    "namespaces": lambda cluster: cluster.namespaces(),
+    "namespace objects": lambda cluster: cluster.namespace_objects(),
+    "merging": lambda cluster: cluster.merging(),
+    "pages": lambda cluster: anext(
+        cluster.pages(JOBS, namespace=None, selector="", field_selector="")
+    ),
+    "evaluate": lambda cluster: cluster.evaluate(0, ()),
+    "current": lambda cluster: cluster.current(target_with(seen_job(), {}, number=1)),
+}
+
+
+@pytest.mark.parametrize("read", _READS.values(), ids=_READS)
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"7", b'"\xff"', b'{"items": [[]]}', b"[" * 100_000],
+    ids=lambda body: str(body[:20]),
+)
+async def test_an_answer_that_cannot_be_read_is_an_error_of_the_cluster(
+    read: Callable[[RemoteCluster], Awaitable[object]], body: bytes
+) -> None:
+    async def ask(_cluster: str, _question: Question) -> ReadResult:
+        return ReadResult(1, body)
+
+    with pytest.raises(ClusterError, match="cluster north: the answer of a worker cannot be read"):
+        await read(RemoteCluster(FoundCluster("north"), ask))
+
+
+@pytest.mark.parametrize("values", ["{", "[[[],1]]", nested(MAX_DEPTH + 1)], ids=len)
+async def test_values_of_expressions_that_cannot_be_read_are_an_error_of_the_cluster(
+    values: str,
+) -> None:
+    async def ask(_cluster: str, _question: Question) -> ReadResult:
+        return ReadResult(1, msgspec.json.encode([WireEvaluated(values=values)]))
+
+    with pytest.raises(ClusterError, match="cluster north: the answer of a worker cannot be read"):
+        await RemoteCluster(FoundCluster("north"), ask).evaluate(0, ())
+
+
+@pytest.mark.parametrize(
+    "name", ["__doc__", "Exit", "Exception", "PlanError", "ExpressionError", "nothing"]
+)
+async def test_an_error_of_no_known_class_is_one_of_the_cluster(name: str) -> None:
+    async def ask(_cluster: str, _question: Question) -> ReadResult:
+        return ReadResult(1, error=(name, "it failed"))
+
+    with pytest.raises(ClusterError, match="it failed"):
+        await RemoteCluster(FoundCluster("north"), ask).namespaces()
 
 
 _numbers = st.one_of(st.none(), st.integers(-(2**63), 2**64 - 1), st.floats(width=64))
