@@ -23,6 +23,7 @@ from fleetpatch.errors import (
     FleetpatchError,
     KubeconfigError,
     Refused,
+    SurroundingsError,
     UnreachableError,
     UsageError,
 )
@@ -54,7 +55,14 @@ Asker: TypeAlias = Callable[[str, Question], Awaitable[ReadResult]]
 
 _ERRORS: Final[Mapping[str, type[FleetpatchError]]] = {
     one.__name__: one
-    for one in (UsageError, Refused, KubeconfigError, CredentialsError, UnreachableError)
+    for one in (
+        UsageError,
+        Refused,
+        SurroundingsError,
+        KubeconfigError,
+        CredentialsError,
+        UnreachableError,
+    )
 }
 """The errors of a read that are made of a text alone; any other is a ClusterError."""
 

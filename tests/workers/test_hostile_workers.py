@@ -16,7 +16,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpatch.errors import ClusterError
+from fleetpatch.errors import (
+    ClusterError,
+    CredentialsError,
+    FleetpatchError,
+    KubeconfigError,
+    Refused,
+    SurroundingsError,
+    UsageError,
+)
 from fleetpatch.journal import queries
 from fleetpatch.journal.codec import text_of
 from fleetpatch.model.fields import MAX_DEPTH
@@ -192,6 +200,18 @@ async def test_an_error_of_no_known_class_is_one_of_the_cluster(name: str) -> No
 
     with pytest.raises(ClusterError, match="it failed"):
         await RemoteCluster(FoundCluster("north"), ask).namespaces()
+
+
+@pytest.mark.parametrize(
+    "kind", [UsageError, Refused, SurroundingsError, KubeconfigError, CredentialsError]
+)
+async def test_an_error_of_a_known_class_keeps_it(kind: type[FleetpatchError]) -> None:
+    async def ask(_cluster: str, _question: Question) -> ReadResult:
+        return ReadResult(1, error=(kind.__name__, "it failed"))
+
+    with pytest.raises(FleetpatchError, match="it failed") as caught:
+        await RemoteCluster(FoundCluster("north"), ask).namespaces()
+    assert type(caught.value) is kind
 
 
 _numbers = st.one_of(st.none(), st.integers(-(2**63), 2**64 - 1), st.floats(width=64))
