@@ -8,14 +8,18 @@ space. The values of a bucket are sums, so it does not matter who observed them,
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeAlias
 
 import msgspec
 
-from fleetpatch.model.traffic import Position, Traffic
+from fleetpatch.model.traffic import Traffic
 
 MAX_BUCKETS: Final = 240
 """Buckets of a timeline at most: one for every three pixels of a wide chart."""
+
+
+_Position: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+"""Unlike `traffic.Position` also above the last bound, where all durations count alike."""
 
 
 class Bucket(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -36,7 +40,7 @@ class Bucket(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     answers: Mapping[str, int] = {}
     reads: Mapping[str, int] = {}
     retries: Mapping[str, int] = {}
-    durations: Mapping[Position, int] = {}
+    durations: Mapping[_Position, int] = {}
     in_flight: float = 0.0
     allowed: float = 0.0
     most: int = 0

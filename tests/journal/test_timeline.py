@@ -153,7 +153,6 @@ def test_a_run_file_of_an_earlier_version_has_an_empty_timeline(path: Path) -> N
         (1, 2**40, "{}"),
         (1, 1, '{"most":"x"}'),
         (1, 1, '{"durations":{"-1":1}}'),
-        (1, 1, '{"durations":{"99":1}}'),
     ],
 )
 def test_a_damaged_row_is_an_error_of_the_run_file(path: Path, row: tuple[object, ...]) -> None:
