@@ -19,7 +19,6 @@ from bench.ledger import Ledger
 from bench.two_flows import flows
 from tests.control_plane import JOB_KINDS
 
-_ROUNDS = 5
 _FEW_WRITES = 8
 _FEW = (
     f"--max-mutating-requests-inflight={_FEW_WRITES}",
@@ -37,7 +36,7 @@ def fleet() -> Iterator[Goal]:
     """The default plan on 5,000 Jobs beside fixed concurrencies."""
     paces = {_DEFAULT: "{}"} | {f"fixed {n}": _fixed(n) for n in (8, 16, 32, 64)}
     with arena(5000) as server:
-        turns = _compete(server, paces)
+        turns = _compete(server, paces, rounds=5)
     rates = _medians({name: [one.rate(0.0, one.seconds) for one in turns[name]] for name in paces})
     share = rates.pop(_DEFAULT) / max(rates.values())
     yield Goal("rate of the default plan, of the best fixed", share, share >= 0.95)
@@ -47,7 +46,7 @@ def overload() -> Iterator[Goal]:
     """8 writes in flight and no more: what goes beyond is refused, and costs a second's pause."""
     paces = {_DEFAULT: "{}"} | {f"fixed {n}": _fixed(n) for n in (_FEW_WRITES // 2, _FEW_WRITES)}
     with arena(15_000, _FEW) as server:
-        turns = _compete(server, paces)
+        turns = _compete(server, paces, rounds=3)
         with server.writer("alice", JOB_KINDS["jobs.batch"], seconds=10) as writer:
             writer.wait()
         plain = server.ledgers()["alice"]
@@ -60,10 +59,12 @@ def overload() -> Iterator[Goal]:
     print(f"    beside it, 32 in flight: goodput {share:.2f}, refused {plain.refused:.2f}")
 
 
-def _compete(server: Arena, paces: Mapping[str, str]) -> Mapping[str, Sequence[Ledger]]:
+def _compete(
+    server: Arena, paces: Mapping[str, str], rounds: int
+) -> Mapping[str, Sequence[Ledger]]:
     """All paces in turns, round by round, another one first in each."""
     turns: dict[str, list[Ledger]] = {name: [] for name in paces}
-    for number in range(_ROUNDS):
+    for number in range(rounds):
         for name in _turned(list(paces), number):
             server.fleetpatch(paces[name])
             turns[name].append(server.patched())

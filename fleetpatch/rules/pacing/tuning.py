@@ -37,7 +37,7 @@ class Tuning(NamedTuple):
     pause_jitter: float = 0.1  # of a pause: clients must not return together [governor]
     burst: float = 0.05  # seconds of a found rate at once: event loops wake late [governor]
     start: int = 8  # requests in flight at first: few for any server [hill_climb]
-    start_worth: float = 0.1  # growth of throughput to that in flight, when it doubles [hill_climb]
+    start_worth: float = 0.3  # growth of throughput to that in flight, when it doubles [hill_climb]
     worth: float = 0.04  # the same, later: the price of more in flight [hill_climb]
     step: float = 1.4  # ratio of two limits in a comparison: seen in noise [hill_climb]
     round: int = 60  # answers: their mean latency is known to 2 % [hill_climb]

@@ -182,12 +182,12 @@ def started(latencies: Sequence[float]) -> int:
     return climb.settled
 
 
-def test_slow_start_goes_on_while_throughput_grows_by_a_tenth_of_what_is_in_flight() -> None:
+def test_slow_start_goes_on_while_throughput_grows_by_three_tenths_of_what_is_in_flight() -> None:
     def latency(growth: float) -> float:
         return 0.16 / exp2(growth)
 
-    assert started([latency(0.12)] * 16) == 16
-    assert started([latency(0.08)] * 16) == 8
+    assert started([latency(0.33)] * 16) == 16
+    assert started([latency(0.27)] * 16) == 8
 
 
 def test_a_lead_of_two_rounds_decides() -> None:
