@@ -69,7 +69,8 @@ class Pod:
         shown = {path: Path(path) for path in (*_SYSTEM, *_of_python())} | dict(self.mounts)
         shown["/opt/fleetpatch"] = Path(sys.prefix)
         lines = [f"mount -t tmpfs -o mode=755 none {root}"]
-        for path, source in shown.items():
+        # A folder comes before those in it: a checkout may be below a folder that a volume hides.
+        for path, source in sorted(shown.items()):
             if source.exists():
                 at = shlex.quote(f"{root}{path}")
                 read_only = "" if path in (*self.writable, "/dev") else "ro,"
