@@ -1,4 +1,4 @@
-"""A real API server full of Jobs, whose audit log tells which requests arrived and when."""
+"""A real API server full of Jobs, whose audit log has each PATCH with its times."""
 
 import json
 import subprocess
@@ -85,6 +85,13 @@ class Arena:
                 yield process
             finally:
                 process.kill()
+
+    def written(self, user: str, kind: JobKind, *, seconds: float, concurrency: int = 32) -> Ledger:
+        """Let a user label objects for so long; return that user's PATCHes."""
+        with self.writer(user, kind, concurrency=concurrency, seconds=seconds) as writer:
+            if writer.wait() != 0:
+                raise ContenderFailedError(f"the program of the user {user} failed")
+        return self.ledgers()[user]
 
     def ledgers(self) -> dict[str, Ledger]:
         """Return the PATCHes of each ordinary user since the last call.

@@ -47,9 +47,7 @@ def overload() -> Iterator[Goal]:
     paces = {_DEFAULT: "{}"} | {f"fixed {n}": _fixed(n) for n in (_FEW_WRITES // 2, _FEW_WRITES)}
     with arena(15_000, _FEW) as server:
         turns = _compete(server, paces, rounds=3)
-        with server.writer("alice", JOB_KINDS["jobs.batch"], seconds=10) as writer:
-            writer.wait()
-        plain = server.ledgers()["alice"]
+        plain = server.written("alice", JOB_KINDS["jobs.batch"], seconds=10)
     goodput = _medians({name: [one.goodput for one in turns[name]] for name in paces})
     refused = statistics.median(one.refused for one in turns[_DEFAULT])
     ours, best = goodput.pop(_DEFAULT), max(goodput.values())

@@ -46,7 +46,7 @@ def flows() -> Iterator[Goal]:
         _allow_other(server.plane)
         with _slow_writes(server.plane):
             for _ in range(_ROUNDS):
-                alone = _alone(server)
+                alone = server.written("bob", _OTHER_KIND, seconds=_ALONE, concurrency=_WRITES)
                 beside, ours = _beside(server, "{}")
                 print(f"    alone {_summary(alone)}; beside the default plan {_summary(beside)}")
                 growths.append(beside.latency(0.99) / alone.latency(0.99))
@@ -62,13 +62,6 @@ def flows() -> Iterator[Goal]:
 def _summary(ledger: Ledger) -> str:
     figures = (f"{1000 * ledger.latency(quantile):.0f}" for quantile in (0.5, 0.95, 0.99))
     return f"p50, p95, p99: {', '.join(figures)} ms of {len(ledger.arrivals)}"
-
-
-def _alone(server: Arena) -> Ledger:
-    with server.writer("bob", _OTHER_KIND, concurrency=_WRITES, seconds=_ALONE) as writer:
-        if writer.wait() != 0:
-            raise ContenderFailedError("the other user's program failed")
-    return server.ledgers()["bob"]
 
 
 def _beside(server: Arena, pace: str) -> tuple[Ledger, Ledger]:
