@@ -5,10 +5,12 @@ on their way to the run file. Left out: connections and rights (test_coordinator
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import anyio
 import msgspec
+from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from fleetpatch.campaign.running.lanes import Listeners
@@ -83,27 +85,34 @@ def lane_with(journal: SlowJournal, listeners: Listeners = IGNORING) -> RemoteLa
     )
 
 
-async def test_a_claim_that_ends_after_the_shard_was_given_to_another_worker_is_released() -> None:
-    journal = SlowJournal()
-    lane = lane_with(journal)
+@asynccontextmanager
+async def running(lane: RemoteLane) -> AsyncIterator[TaskGroup]:
+    """Run a lane whose first worker has begun, until the block and all its tasks end."""
     outbox, inbox = anyio.create_memory_object_stream[Ended](math.inf)
-    refused: list[bool] = []
-
-    async def claim() -> None:
-        refused.append((await lane.answer(Claim(1, 1, 10, None, 0))).refused)
-
     with inbox:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lane.run, outbox)
             await checkpoint()
             lane.begin(1)
-            tasks.start_soon(claim)
-            await journal.asked.wait()
-            lane.begin(2)
-            journal.let.set()
-            # Served after the claim, so that the next worker does not miss what it had claimed.
-            assert ids(await lane.answer(InDoubt(2, 2, 0, 10))) == []
+            yield tasks
             lane.end()
+
+
+async def test_a_claim_that_ends_after_the_shard_was_given_to_another_worker_is_released() -> None:
+    journal = SlowJournal()
+    lane = lane_with(journal)
+    refused: list[bool] = []
+
+    async def claim() -> None:
+        refused.append((await lane.answer(Claim(1, 1, 10, None, 0))).refused)
+
+    async with running(lane) as tasks:
+        tasks.start_soon(claim)
+        await journal.asked.wait()
+        lane.begin(2)
+        journal.let.set()
+        # Served after the claim, so that the next worker does not miss what it had claimed.
+        assert ids(await lane.answer(InDoubt(2, 2, 0, 10))) == []
 
     assert refused == [True]
     assert journal.released == [1]
@@ -114,22 +123,16 @@ async def test_only_retries_of_targets_that_the_worker_has_are_counted() -> None
     journal.let.set()
     retried: list[RetryRecord] = []
     lane = lane_with(journal, msgspec.structs.replace(IGNORING, retried=retried.append))
-    outbox, inbox = anyio.create_memory_object_stream[Ended](math.inf)
     target = target_with(seen_job(), {}, number=1)
     record = RetryRecord(target, 1, 503, Verdict.RETRY, "busy", 1.5)
     stranger = RetryRecord(
         msgspec.structs.replace(target, id=TargetId(2)), 1, 503, Verdict.RETRY, "", 0
     )
 
-    with inbox:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lane.run, outbox)
-            await checkpoint()
-            lane.begin(1)
-            await lane.answer(Claim(1, 1, 10, None, 0))
-            retries = [wire_retry(one) for one in (stranger, record)]
-            await lane.take(ShardReport(1, 1, 0, PACE, retries=retries))
-            lane.end()
+    async with running(lane):
+        await lane.answer(Claim(1, 1, 10, None, 0))
+        retries = [wire_retry(one) for one in (stranger, record)]
+        await lane.take(ShardReport(1, 1, 0, PACE, retries=retries))
 
     assert retried == [record]
 
@@ -141,30 +144,24 @@ async def test_a_target_that_ends_while_those_in_doubt_are_read_does_not_end_twi
         IGNORING, reported=lambda found: ended.extend(one.target for _, one in found)
     )
     lane = lane_with(journal, listeners)
-    outbox, inbox = anyio.create_memory_object_stream[Ended](math.inf)
     settled = Settlement(TargetId(1), Reason.PATCHED, 200, 1, 0, 1.0, "11", "")
     answered: list[Sequence[int]] = []
 
     async def read() -> None:
         answered.append(ids(await lane.answer(InDoubt(2, 1, 0, 10))))
 
-    with inbox:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lane.run, outbox)
-            await checkpoint()
-            lane.begin(1)
-            journal.let.set()
-            await read()
-            # The call that has an answer already arrives again on another connection.
-            journal.asked, journal.let = anyio.Event(), anyio.Event()
-            tasks.start_soon(read)
-            await journal.asked.wait()
-            await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
-            journal.let.set()
-            await journal.done.wait()
-            await checkpoint()
-            await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
-            lane.end()
+    async with running(lane) as tasks:
+        journal.let.set()
+        await read()
+        # The call that has an answer already arrives again on another connection.
+        journal.asked, journal.let = anyio.Event(), anyio.Event()
+        tasks.start_soon(read)
+        await journal.asked.wait()
+        await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
+        journal.let.set()
+        await journal.done.wait()
+        await checkpoint()
+        await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
 
     assert ended == [1]
     assert answered == [[1], []]
@@ -174,27 +171,21 @@ async def test_targets_in_doubt_are_read_only_when_reported_outcomes_are_recorde
     journal = SlowJournal()
     journal.let.set()
     lane = lane_with(journal)
-    outbox, inbox = anyio.create_memory_object_stream[Ended](math.inf)
     answered: list[bool] = []
 
     async def read() -> None:
         answered.append((await lane.answer(InDoubt(2, 2, 0, 10))).refused)
 
-    with inbox:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lane.run, outbox)
+    async with running(lane) as tasks:
+        await lane.answer(Claim(1, 1, 10, None, 0))
+        settled = Settlement(TargetId(1), Reason.PATCHED, 200, 1, 0, 1.0, "11", "")
+        await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
+        lane.begin(2)
+        tasks.start_soon(read)
+        for _ in range(5):
             await checkpoint()
-            lane.begin(1)
-            await lane.answer(Claim(1, 1, 10, None, 0))
-            settled = Settlement(TargetId(1), Reason.PATCHED, 200, 1, 0, 1.0, "11", "")
-            await lane.take(ShardReport(1, 1, 0, PACE, [settled]))
-            lane.begin(2)
-            tasks.start_soon(read)
-            for _ in range(5):
-                await checkpoint()
-            assert answered == []
-            lane.recorded(1)
-            for _ in range(5):
-                await checkpoint()
-            assert answered == [False]
-            lane.end()
+        assert answered == []
+        lane.recorded(1)
+        for _ in range(5):
+            await checkpoint()
+        assert answered == [False]
