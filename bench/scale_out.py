@@ -164,7 +164,7 @@ def main() -> None:
             words = ("--workers", machines.address)
             contenders.append(Contender(f"{workers} worker{'s' * (workers > 1)}", words))
         for contender in contenders:
-            # Writes the bytecode of all modules, which is no part of the start.
+            # Writes the bytecode of all modules, which does not belong to the start.
             contender.applied(folder, FEW * CLUSTERS, environment)
         for _ in range(options.rounds):
             for contender in contenders:

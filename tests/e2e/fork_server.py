@@ -71,7 +71,7 @@ def _report_ended(running: dict[int, int]) -> None:
         if not pid:
             return
         file = running.pop(pid)
-        with suppress(BrokenPipeError):  # nobody waits for it any more
+        with suppress(BrokenPipeError):  # the process that waited for it has ended
             os.write(file, str(os.waitstatus_to_exitcode(status)).encode())
         os.close(file)
 
