@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from fleetpatch.journal.codec import moment
-from fleetpatch.journal.rows import Count
+from fleetpatch.journal.rows import NonNegative
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.outcome import Reason
 
@@ -37,9 +37,9 @@ class EffortRow(msgspec.Struct, array_like=True, gc=False):
     """How many targets ended with a reason after so many PATCHes, with a read or without one."""
 
     reason: Reason
-    attempts: Count
+    attempts: NonNegative
     was_read: int
-    count: Count
+    count: NonNegative
 
 
 def messages(run: RunFile, reasons: Collection[Reason]) -> Iterator[tuple[int, Reason, str]]:

@@ -23,7 +23,8 @@ UNREADABLE: Final = (
 )
 """What checking a foreign value may raise, or computing with it."""
 
-Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+NonNegative: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+"""Without the bound of `model.bounds.Count`: a mask of blocks may be larger."""
 Moment: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=LAST_SECOND)]
 """Seconds since the epoch."""
 Name: TypeAlias = Annotated[
@@ -54,17 +55,17 @@ class Meta(TypedDict):
     cause_code: NotRequired[str]
     undone_by: str
     writing: int | str
-    patch: Count
-    get: Count
-    list: Count
-    retries: Count
+    patch: NonNegative
+    get: NonNegative
+    list: NonNegative
+    retries: NonNegative
     elapsed: Duration
-    targets: Count
-    claims: Count
-    outcomes: Count
+    targets: NonNegative
+    claims: NonNegative
+    outcomes: NonNegative
     file_of_undone: NotRequired[str]
     partly: NotRequired[Literal[0, 1]]
-    pardoned: NotRequired[Count]
+    pardoned: NotRequired[NonNegative]
     over_workers: NotRequired[Literal[0, 1]]
     recorded: NotRequired[Moment]
     waves: NotRequired[str]
@@ -97,7 +98,7 @@ class Cell(msgspec.Struct, array_like=True, gc=False):
     namespace: str
     reason: Reason | None
     claimed: int
-    count: Count
+    count: NonNegative
 
 
 class ResourceRow(msgspec.Struct, array_like=True, gc=False):
@@ -122,7 +123,7 @@ class TargetRow(msgspec.Struct, array_like=True, gc=False):
     name: str
     uid: str
     resource_version: str
-    blocks: Count
+    blocks: NonNegative
     before: str
     wanted: str | None
     earlier_wrote: str | None = None
@@ -136,8 +137,8 @@ class OutcomeRow(msgspec.Struct, array_like=True, gc=False):
     target: int
     reason: Reason
     http_status: int | None
-    attempts: Count
-    reads: Count
+    attempts: NonNegative
+    reads: NonNegative
     elapsed_ms: Duration
     resource_version: str | None
     detail: str
