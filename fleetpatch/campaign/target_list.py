@@ -67,7 +67,7 @@ def list_targets(runs: Sequence[Path], chosen: TargetFilter) -> Iterator[ListedT
 
 def _identity(target: Target) -> object:
     """Return what tells objects apart: the uid, or the name of an object that was not found."""
-    return target.uid or (target.cluster, target.resource.name, target.namespace, target.name)
+    return target.uid or (target.cluster, target.kind, target.namespace, target.name)
 
 
 _OPEN = frozenset({Standing.PENDING, Standing.IN_DOUBT})

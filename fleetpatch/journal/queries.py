@@ -270,7 +270,7 @@ def reason_samples(run: RunFile) -> dict[Reason, Sample]:
                 target = codec.target(row[_TARGET_FROM:], run.clusters, run.resources)
                 ended = codec.settlement(row[1:_TARGET_FROM])
             found[ended.reason] = Sample(
-                target.cluster, target.resource.name, target.namespace, target.name, ended.detail
+                target.cluster, target.kind, target.namespace, target.name, ended.detail
             )
     return found
 

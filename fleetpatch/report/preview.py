@@ -146,7 +146,7 @@ def as_json(preview: Preview) -> dict[str, Json]:
         "samples": [
             {
                 "cluster": sample.target.cluster,
-                "kind": sample.target.resource.name,
+                "kind": sample.target.kind,
                 "namespace": sample.target.namespace,
                 "name": sample.target.name,
                 "before": as_object(sample.target.before),

@@ -97,7 +97,7 @@ def _row(listed: ListedTarget) -> TableRow:
     target, end = listed.target, listed.settlement
     return (
         target.cluster,
-        target.resource.name,
+        target.kind,
         target.namespace,
         target.name,
         listed.standing,

@@ -129,7 +129,7 @@ def _row(one: VerifiedTarget) -> tuple[str, ...]:
     target, verified = one.target, one.verified
     return (
         target.cluster,
-        target.resource.name,
+        target.kind,
         target.namespace,
         target.name,
         verified.result.value,

@@ -75,7 +75,7 @@ _SPECIFIC_WORDS: Final = re.compile(r"\"[^\"]*\"|'[^']*'|\S*\d\S*")
 
 def part_of(target: Target) -> Part:
     """The part of its cluster that a target belongs to."""
-    return target.resource.name, target.namespace
+    return target.kind, target.namespace
 
 
 def refusal(target: Target, settlement: Settlement) -> str:
