@@ -86,12 +86,13 @@ def times_stored(control_plane: ControlPlane, kind: JobKind, namespace: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A PATCH that a server received: time in seconds since the epoch, object, status."""
+    """A PATCH that a server received: time in seconds since the epoch, object, status, sender."""
 
     at: float
     namespace: str
     name: str
     status: int
+    user_agent: str
 
 
 def audited(log: Path, namespace: str, start: int = 0) -> Iterator[Sent]:
@@ -106,7 +107,8 @@ def audited(log: Path, namespace: str, start: int = 0) -> Iterator[Sent]:
         about = event.get("objectRef", {})
         if event.get("verb") == "patch" and about.get("namespace") == namespace:
             at = datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
-            yield Sent(at, namespace, about["name"], event["responseStatus"]["code"])
+            status = event["responseStatus"]["code"]
+            yield Sent(at, namespace, about["name"], status, event["userAgent"])
 
 
 def _parsed(line: str) -> dict[str, Any]:
