@@ -74,14 +74,19 @@ class Arena:
     def writer(
         self, user: str, kind: JobKind, *, concurrency: int = 32, seconds: float = 3600.0
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Let a user label objects for so long, or until the block ends, as is usual today."""
+        """Let a user label objects for so long, or until the block ends, as is usual today.
+
+        The block begins when the user does.
+        """
         words = ["--server", self.plane.server, "--ca", str(self.plane.ca_file)]
         words += ["--token", self.plane.token(user), "--label", f"{_KEY}={self._value()}"]
         words += ["--kinds", f"/apis/{kind.api_version}/{kind.plural}"]
         words += ["--concurrency", str(concurrency), "--seconds", str(seconds)]
         command = [sys.executable, "-m", "bench.plain_retry", *words]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
             try:
+                if process.stdout is None or not process.stdout.readline():
+                    raise ContenderFailedError(f"the program of the user {user} did not start")
                 yield process
             finally:
                 process.kill()

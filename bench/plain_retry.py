@@ -1,8 +1,8 @@
 """A contender: a fixed number of PATCHes in flight, each retried on its own when it is refused.
 
 This is common practice today: exponential backoff with full jitter for each object, or the server's
-Retry-After if that is longer, without coordination between workers. Prints the number of objects
-that were labelled, and the seconds it took.
+Retry-After if that is longer, without coordination between workers. Prints a line when all objects
+are listed, and at the end the number of those that were labelled, and the seconds it took.
 """
 
 import argparse
@@ -28,6 +28,7 @@ async def relabel(options: argparse.Namespace) -> int:
     headers = {"Authorization": f"Bearer {options.token}"} if options.token else {}
     async with aiohttp.ClientSession(options.server, connector=connector, headers=headers) as http:
         paths = iter([path for kind in options.kinds for path in await _list(http, kind)])
+        print("listed", flush=True)
         until = time.perf_counter() + options.seconds
         workers = (_work(http, paths, options.label, until) for _ in range(options.concurrency))
         return sum(await asyncio.gather(*workers))
