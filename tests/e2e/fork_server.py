@@ -61,7 +61,10 @@ def _serve(control: socket.socket) -> Any:
         for stream in streams:
             os.close(stream)
         running[pid] = status
-        control.send(str(pid).encode())
+        # Before the process is reaped, so that the descriptor is of no other one.
+        handle = os.pidfd_open(pid)
+        socket.send_fds(control, [str(pid).encode()], [handle])
+        os.close(handle)
 
 
 def _report_ended(running: dict[int, int]) -> None:
@@ -85,6 +88,8 @@ def _become(command: Any) -> None:
 
 
 if __name__ == "__main__":
+    # A background process of a shell ignores it, and its children would, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _import_all()
     gc.freeze()  # so that a collection does not copy the pages of what was imported
     with socket.socket(fileno=int(sys.argv[1])) as control:

@@ -9,20 +9,28 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock, Thread
 from typing import IO, Any
 
 _ROOT = Path(__file__).parents[2]
+_ASKING = Lock()
+"""Held for a request and its answer, and for the start of the server."""
 
 
 class ForkedProcess(subprocess.Popen[str]):
-    """A forked command, used as one that was started; its parent is the server."""
+    """A forked command, used as one that was started; its parent is the server.
 
-    def __init__(self, pid: int, words: Sequence[str], out: int, err: int, status: int) -> None:
+    `handle` is a file descriptor of the process, `status` one from which its exit code is read.
+    """
+
+    def __init__(
+        self, pid: int, handle: int, words: Sequence[str], out: int, err: int, status: int
+    ) -> None:
         self.args = list(words)
-        self.pid = pid
+        self.pid, self._handle = pid, handle
         self.returncode: Any = None
         self.stdin = None
         self.stdout = os.fdopen(out, encoding="utf-8")
@@ -70,8 +78,10 @@ class ForkedProcess(subprocess.Popen[str]):
         return texts[self.stdout], texts[self.stderr]
 
     def send_signal(self, sig: int) -> None:
+        # It may end at this moment. The server reaps it, so its number may be another process then.
         if self.poll() is None:
-            os.kill(self.pid, sig)
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._handle, sig)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
@@ -87,24 +97,26 @@ class ForkedProcess(subprocess.Popen[str]):
 
     def __del__(self) -> None:
         os.close(self._status)
+        os.close(self._handle)
 
 
 def fork(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> ForkedProcess:
     """Run a command line of fleetpatch in a new process; stdin is at its end."""
     command = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
-    control = _server()
     out, out_end = os.pipe()
     err, err_end = os.pipe()
     status, status_end = os.pipe()
     nothing = os.open(os.devnull, os.O_RDONLY)
     theirs = [nothing, out_end, err_end, status_end]
     try:
-        socket.send_fds(control, [json.dumps(command).encode()], theirs)
-        pid = int(control.recv(20))
+        with _ASKING:
+            control = _server()
+            socket.send_fds(control, [json.dumps(command).encode()], theirs)
+            pid, (handle,), _, _ = socket.recv_fds(control, 20, 1)
     finally:
         for file in theirs:
             os.close(file)
-    return ForkedProcess(pid, words, out, err, status)
+    return ForkedProcess(int(pid), handle, words, out, err, status)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -33,3 +34,25 @@ def test_a_forked_command_is_a_process_that_receives_signals(
         process.send_signal(number)
 
         assert end(process).code == code == process.poll()
+
+
+def test_a_signal_to_a_forked_command_that_ends_at_this_moment_has_no_effect(
+    tool: Tool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = tool.fork("status")
+    assert process.wait(60) == 0
+    # As if it had ended right after this question.
+    monkeypatch.setattr(process, "poll", lambda: None)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert end(process).code == 0
+
+
+def test_commands_may_be_forked_by_several_threads_at_once(tool: Tool) -> None:
+    names = [f"nowhere-{number}" for number in range(8)]
+
+    with ThreadPoolExecutor(len(names)) as pool:
+        ended = list(pool.map(lambda name: end(tool.fork("status", name)), names))
+
+    assert all(name in one.err for name, one in zip(names, ended, strict=True)), ended
