@@ -40,8 +40,7 @@ endif
 	@$(BIN)/pytest $(PYTEST_PARALLEL) $(ARGS)
 
 coverage: $(READY)  ## branch coverage of the tests that run in seconds; fails below the figure reached
-	@$(BIN)/pytest $(PYTEST_PARALLEL) --cov --cov-report=term --cov-fail-under=$(COVERED) \
-	  --timeout 300 $(QUICK) $(ARGS)
+	@$(BIN)/pytest $(PYTEST_PARALLEL) --cov --cov-report=term --cov-fail-under=$(COVERED) $(QUICK) $(ARGS)
 
 lowest:  ## the tests with the lowest versions of the dependencies that pyproject.toml allows
 	@$(PYTHON) -m venv --clear build/lowest

@@ -131,7 +131,7 @@ class ComputedFleet:
     def wait_until_forwarded(self) -> None:
         """Wait until the spies have forwarded all that clients sent that are dead now."""
         open_ones = [spy.connections for spy in self._spies]
-        eventually(lambda: not any(open_ones), "the connections of dead clients end", 60)
+        eventually(lambda: not any(open_ones), "the connections of dead clients end")
 
     def values(self) -> dict[str, tuple[str, str]]:
         """Return the label and the annotation that each target must have, by uid."""

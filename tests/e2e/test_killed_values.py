@@ -42,7 +42,7 @@ def start_and_kill(
     started: Future[Popen[str]] = Future()
     fleet.trigger.at(more, lambda: kill(started.result(60)), losing=losing)
     started.set_result(fleet.tool.fork(*words))
-    ended = end(started.result(), 200)
+    ended = end(started.result())
     assert ended.code == -signal.SIGKILL, ended.err
     fleet.wait_until_forwarded()
 

@@ -19,6 +19,15 @@ import pytest
 from tests.cli.calling import Caller, Ended, call_main
 from tests.e2e.forks import fork
 
+SOON = 30.0
+"""Seconds within which a command ends that must end at once, or within four seconds.
+
+Where a tenth of a machine is left for it, its last steps take ten times as long.
+"""
+
+HANG = 600.0
+"""Seconds that a server hangs, or a command sleeps, for which nothing may wait."""
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -106,9 +115,14 @@ class Tool:
         return [json.loads(line) for line in ended.out.splitlines()]
 
     def log(self, run_file: object) -> list[Any]:
-        """Return the events of a run's log."""
-        lines = Path(str(run_file)).with_suffix(".jsonl").read_bytes().splitlines()
+        """Return the events of a run's log so far."""
+        lines = whole_lines(Path(str(run_file)).with_suffix(".jsonl"))
         return [msgspec.json.decode(line) for line in lines]
+
+
+def whole_lines(file: Path) -> list[bytes]:
+    """Return the lines of a file that are whole: a process may be writing the last one."""
+    return file.read_bytes().rpartition(b"\n")[0].splitlines()
 
 
 def without_bytecode(tool: Tool) -> Tool:
@@ -116,7 +130,7 @@ def without_bytecode(tool: Tool) -> Tool:
     return replace(tool, variables={**tool.variables, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
-def end(process: subprocess.Popen[str], timeout: float = 60) -> Ended:
+def end(process: subprocess.Popen[str], timeout: float = 200) -> Ended:
     """Wait for the end of a process that was started with pipes; kill it if it does not end."""
     with process:
         try:
@@ -139,8 +153,11 @@ def plan(name: str, *blocks: dict[str, Any], patch: dict[str, Any], **more: Any)
     }
 
 
-def eventually(holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
-    """Wait until `holds()` is true; fail with `what` after `seconds`."""
+def eventually(holds: Callable[[], bool], what: str, seconds: float = 200) -> None:
+    """Wait until `holds()` is true; fail with `what` after `seconds`.
+
+    They are no promise of the tool, but end a test in which something never happens.
+    """
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until, f"did not happen within {seconds} s: {what}"

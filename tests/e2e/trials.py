@@ -156,7 +156,7 @@ class Trial:
         if begun and self._fault.while_starting and self._generator.random() < _STARTING:
             time.sleep(self._generator.uniform(0, _START))
         else:
-            eventually(lambda: process.poll() is not None or run.works(), "work", 60)
+            eventually(lambda: process.poll() is not None or run.works(), "work")
             time.sleep(self._generator.uniform(0, self._span))
         return process.poll() is None
 

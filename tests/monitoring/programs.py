@@ -111,7 +111,7 @@ def monitoring(programs: Path, folder: Path) -> Iterator[Monitoring]:
         for name, *words in commands:
             stack.enter_context(_process([str(programs / name), *words], folder / f"{name}.log"))
         for url in (f"http://127.0.0.1:{node}", started.gateway, started.prometheus):
-            eventually(_answers(f"{url}/metrics"), f"{url} answers", seconds=60)
+            eventually(_answers(f"{url}/metrics"), f"{url} answers")
         yield started
 
 

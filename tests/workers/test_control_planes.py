@@ -12,7 +12,6 @@ from tests.workers.planes import violations_after_a_kill
 
 
 @pytest.mark.control_plane
-@pytest.mark.timeout(400)
 def test_each_object_of_two_control_planes_is_stored_once_though_a_worker_is_killed(
     control_plane: ControlPlane, own_control_plane: OwnControlPlane, tmp_path: Path
 ) -> None:

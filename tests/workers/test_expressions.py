@@ -5,12 +5,8 @@ Covered: a computed body, a table of the run file on a worker. Left out: what ex
 
 from typing import Any
 
-import pytest
-
 from tests.e2e.tool import plan
 from tests.workers.conftest import Clusters, Dask
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_workers_send_computed_bodies_and_ask_where_again(dask: Dask, clusters: Clusters) -> None:

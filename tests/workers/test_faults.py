@@ -38,7 +38,6 @@ def machines(kubeconfig: Path) -> Iterator[Machines]:
         yield started
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "faults",
     [
@@ -65,7 +64,6 @@ def test_each_target_is_changed_once(
     assert result.faults.total() == len(faults)
 
 
-@pytest.mark.timeout(400)
 def test_a_cluster_that_does_not_answer_holds_up_no_other_cluster(
     machines: Machines, kubeconfig: Path, tmp_path: Path
 ) -> None:
@@ -89,9 +87,9 @@ def test_a_cluster_that_does_not_answer_holds_up_no_other_cluster(
             words = ("apply", run_file, "--yes", "-o", "json", "--workers", machines.address)
             process = tool.start(*words)
             quick_ones = Counter(dict.fromkeys(quick.clusters, TARGETS))
-            eventually(lambda: applied() == quick_ones, "the others to end", 200)
+            eventually(lambda: applied() == quick_ones, "the others to end")
             assert process.poll() is None
-        ended = end(process, 100)
+        ended = end(process)
 
         assert ended.code == 0, ended.err
         assert applied() == quick_ones + Counter(dict.fromkeys(slow.clusters, TARGETS))

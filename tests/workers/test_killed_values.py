@@ -9,13 +9,9 @@ import signal
 from concurrent.futures import Future
 from subprocess import Popen
 
-import pytest
-
 from tests.e2e.computed_fleet import ComputedFleet
 from tests.e2e.tool import Tool, end, eventually
 from tests.workers.own_workers import is_gone, workers_of
-
-pytestmark = pytest.mark.timeout(400)
 
 
 def test_each_job_and_each_pod_gets_its_value_once(tool: Tool) -> None:
@@ -28,7 +24,7 @@ def test_each_job_and_each_pod_gets_its_value_once(tool: Tool) -> None:
         started.set_result(tool.start("apply", fleet.plan(), "--yes", "--workers", 2))
         ended = end(started.result(), 300)
         assert ended.code == -signal.SIGKILL, ended.err
-        eventually(lambda: all(map(is_gone, workers)), "the workers end", 60)
+        eventually(lambda: all(map(is_gone, workers)), "the workers end")
         fleet.wait_until_forwarded()
         fleet.remove_table()
 
@@ -46,7 +42,7 @@ def kill_a_worker(process: Popen[str]) -> None:
     """Kill a worker of a command, and wait for its end."""
     worker = workers_of(process)[0]
     os.kill(worker, signal.SIGKILL)
-    eventually(lambda: is_gone(worker), "the worker ends", 60)
+    eventually(lambda: is_gone(worker), "the worker ends")
 
 
 def kill_the_coordinator(process: Popen[str]) -> list[int]:

@@ -325,7 +325,7 @@ def test_the_commands_of_the_containers_carry_out_a_plan_with_tls_and_credential
             "users": [{"name": one["name"], "user": {}} for one in with_credentials["users"]]
         }
         (tmp_path / "addresses").write_text(json.dumps(without))
-        eventually(lambda: _answers(health, "health"), "the scheduler to live", 30)
+        eventually(lambda: _answers(health, "health"), "the scheduler to live")
         assert not _answers(health, "json/identity.json")
         assert not _answers(health, "info/main/workers.html")
         with process("worker", replaced, "--host", "127.0.0.1"):

@@ -18,8 +18,6 @@ from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 from tests.workers.conftest import Clusters, Dask
 
-pytestmark = pytest.mark.timeout(300)
-
 ROWS = "app,centre\netl,4711\ntrain,0815\n"
 COSTS = {"costs": {"file": "costs.csv", "key": "app"}}
 BY_TABLE = "tables.costs[object.metadata.labels.app].centre"

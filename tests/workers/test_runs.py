@@ -7,15 +7,11 @@ workers of this machine, the run over time. Left out: workers that die or are si
 
 from collections import Counter
 
-import pytest
-
 from tests.e2e.tool import end
 from tests.workers.conftest import Clusters, Dask
 from tests.workers.own_workers import is_gone, workers_of
 
 QUICK = {"attempts": 2, "maxDelay": "50ms"}
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_workers_change_each_object_once_and_the_log_names_them(
@@ -123,7 +119,7 @@ def test_processes_of_this_machine_send_over_tls_and_end_with_the_command(
     seen: set[int] = set()
     while process.poll() is None:
         seen.update(workers_of(process))
-    ended = end(process, 200)
+    ended = end(process)
 
     assert ended.code == 0, ended.err
     assert clusters.sent() == [1] * clusters.targets

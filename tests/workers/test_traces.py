@@ -4,15 +4,11 @@ Covered: metrics have the figures of the run file, PATCHes of workers join the t
 Left out: the same without workers (tests/cli/metrics, tests/e2e/test_traces.py).
 """
 
-import pytest
-
 from fleetpatch.metrics import prometheus
 from tests.e2e.gateways import gateway
 from tests.e2e.receivers import attributes, receiving
 from tests.values import replace
 from tests.workers.conftest import Clusters, Dask
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_metrics_have_the_figures_of_the_run_and_patches_join_its_trace(
