@@ -30,10 +30,11 @@ _TAIL: Final = 4096
 """Bytes that are kept of the end of stderr; a message quotes only its last line."""
 _FIRST_WORD: Final = re.compile(rb"^\S+")
 _CHUNK: Final = 65536
+"""Bytes; a pipe of Linux contains no more, so one read returns all that it has."""
 _TERMINATION: Final = 1.0
 """Seconds to wait for the end of a plugin after SIGTERM, and again after SIGKILL."""
 _DRAIN: Final = 0.5
-"""Seconds to read what is left in the pipes, once the plugin has ended."""
+"""Seconds in which processes that the plugin leaves behind can write, once it has ended."""
 _CUT: Final = b"\n[fleetpatch: more output of the credential plugin is not shown]\n"
 _WATCHDOG: Final = 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'
 
@@ -109,6 +110,7 @@ async def _communicate(
 ) -> PluginResult:
     """Read both pipes until the plugin ends or its stdout is too large."""
     output, errors = bytearray(), _Tail()
+    remaining = OUTPUT_LIMIT
 
     async def keep_stdout() -> None:
         async for chunk in _chunks(stdout):
@@ -118,15 +120,18 @@ async def _communicate(
                 tasks.cancel_scope.cancel()
 
     async def copy_stderr() -> None:
-        remaining = OUTPUT_LIMIT
         async for chunk in _chunks(stderr):
-            errors.add(chunk)
-            # Continue to read beyond the limit, since a full pipe would block the plugin.
-            if remaining > 0:
-                remaining -= len(chunk)
-                shown = chunk if remaining > 0 else chunk + _CUT
-                # In a thread: a stopped terminal would block the event loop.
-                await anyio.to_thread.run_sync(show, shown, abandon_on_cancel=True)
+            await copy(chunk)
+
+    async def copy(chunk: bytes) -> None:
+        nonlocal remaining
+        errors.add(chunk)
+        # Continue to read beyond the limit, since a full pipe would block the plugin.
+        if chunk and remaining > 0:
+            remaining -= len(chunk)
+            shown = chunk if remaining > 0 else chunk + _CUT
+            # In a thread: a stopped terminal would block the event loop.
+            await anyio.to_thread.run_sync(show, shown, abandon_on_cancel=True)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(keep_stdout)
@@ -134,6 +139,9 @@ async def _communicate(
         await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
         # A process that the plugin leaves behind may keep the pipes open.
         tasks.cancel_scope.deadline = anyio.current_time() + _DRAIN
+    # On a busy machine the time may be over before anything was read.
+    output.extend(_rest(stdout))
+    await copy(_rest(stderr))
     code = process.poll()
     return PluginResult(
         # None if the output was too large: the caller ends the plugin next.
@@ -169,6 +177,14 @@ async def _chunks(pipe: IO[bytes]) -> AsyncIterator[bytes]:
         if not chunk:
             return
         yield chunk
+
+
+def _rest(pipe: IO[bytes]) -> bytes:
+    """Return what a pipe contains at this moment, without waiting for more."""
+    os.set_blocking(pipe.fileno(), False)
+    with suppress(BlockingIOError):
+        return os.read(pipe.fileno(), _CHUNK)
+    return b""
 
 
 async def _end(process: subprocess.Popen[bytes]) -> None:
