@@ -15,6 +15,7 @@ from fleetpatch.kube.connection import Connection, Grant
 from fleetpatch.model import change
 from fleetpatch.model.resource import Resource
 from fleetpatch.model.target import Target, TargetId
+from tests.control_plane.processes import free_ports
 
 JOBS = Resource("batch", "v1", "jobs", "Job", "job")
 TOKEN = "s3cr3t-token-of-the-tests"
@@ -117,6 +118,12 @@ def in_turn(*answers: bytes | Act | tuple[bytes, Act]) -> Answers:
 
 def target(name: str = "a", resource: Resource = JOBS, namespace: str = "ns") -> Target:
     return Target(TargetId(1), "test", resource, namespace, name, f"uid-{name}", "7", {})
+
+
+def refusing() -> str:
+    """Return the URL of a port that refuses connections."""
+    (port,) = free_ports(1)
+    return f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager

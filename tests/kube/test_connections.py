@@ -29,6 +29,7 @@ from tests.kube.peers import (
     http,
     in_turn,
     opened,
+    refusing,
     serve,
     target,
 )
@@ -66,9 +67,7 @@ async def test_a_hung_connection_is_a_timeout(answers: Act | tuple[bytes, Act]) 
 
 
 async def test_a_port_that_refuses_is_unreachable() -> None:
-    async with serve(in_turn(Act.CLOSE)) as peer:
-        pass
-    async with ApiServer("test", Connection("ctx", "clu", peer.url), clock=VirtualClock()) as api:
+    async with ApiServer("test", Connection("ctx", "clu", refusing()), clock=VirtualClock()) as api:
         reply = await api.patch(target(), BODY, dry_run=False)
 
     assert isinstance(reply, NoAnswer)
@@ -126,8 +125,7 @@ async def test_a_proxy_that_refuses_the_connection_is_unreachable() -> None:
 
 
 async def test_a_proxy_that_does_not_exist_is_unreachable() -> None:
-    async with serve(in_turn(Act.CLOSE)) as proxy:
-        guarded = proxy.url.replace("http://", f"http://user:{TOKEN}@")
+    guarded = refusing().replace("http://", f"http://user:{TOKEN}@")
     connection = Connection("ctx", "clu", "https://host.invalid", proxy=guarded)
     async with ApiServer("test", connection, clock=VirtualClock()) as api:
         reply = await api.patch(target(), BODY, dry_run=False)

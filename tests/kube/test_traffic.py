@@ -52,7 +52,7 @@ async def test_any_status_of_three_digits_is_counted() -> None:
 
 
 async def test_a_patch_without_an_answer_in_time_counts_as_a_timeout() -> None:
-    traffic = await traffic_of_patches(Act.HANG, timeout=0.05)
+    traffic = await traffic_of_patches(Act.HANG, timeout=0.5)
 
     assert traffic.answers == {("patch", "timeout"): 1}
     assert sum(traffic.durations.values()) == 1

@@ -27,6 +27,7 @@ from tests.kube.peers import (
     http,
     in_turn,
     merge,
+    refusing,
     serve,
     status,
     target,
@@ -320,7 +321,7 @@ async def test_each_failure_of_iam_is_one_line_that_says_what_to_do(
 async def test_the_first_log_in_is_not_retried_where_iam_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(iam_module, "_TIMEOUT", 0.1)
+    monkeypatch.setattr(iam_module, "_TIMEOUT", 0.5)
     async with serve(in_turn(Act.HANG)) as peer:
         said = await refusal(iam(peer.url), CCI_PASSWORD=PASSWORD)
 
@@ -329,10 +330,7 @@ async def test_the_first_log_in_is_not_retried_where_iam_hangs(
 
 
 async def test_the_first_log_in_is_not_retried_where_iam_is_unreachable() -> None:
-    async with serve(in_turn(Act.CLOSE)) as peer:
-        pass
-
-    said = await refusal(iam(peer.url), CCI_PASSWORD=PASSWORD)
+    said = await refusal(iam(refusing()), CCI_PASSWORD=PASSWORD)
 
     assert "no answer (unreachable: cannot connect" in said
 
