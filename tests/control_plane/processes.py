@@ -1,5 +1,6 @@
 """Child processes that never outlive the tests, and waiting for them with a deadline."""
 
+import atexit
 import os
 import random
 import shutil
@@ -67,7 +68,7 @@ class Process:
             self._popen.wait()
             self._popen = None
 
-    def wait_until(self, ready: Callable[[], bool], what: str, timeout: float = 60.0) -> None:
+    def wait_until(self, ready: Callable[[], bool], what: str, timeout: float = 240.0) -> None:
         """Poll `ready`; raise with the tail of the log at the deadline or when the process ends.
 
         `ready` may raise OSError, as a client does while nothing listens; that counts as no.
@@ -93,26 +94,32 @@ class Process:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return distinct loopback ports on which nothing listens.
+    """Return distinct loopback ports on which nothing listens, kept until this process ends.
 
     They lie below the range from which Linux takes the ports of outgoing connections. Otherwise a
     client that reconnects while a server is down for a restart could be given the server's port.
     """
     ports: list[int] = []
     for port in random.sample(range(20_000, 32_000), 1_000):
-        with socket.socket() as candidate:
-            candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if not _binds(candidate, port):
-                continue
-        ports.append(port)
+        if _is_kept(port):
+            ports.append(port)
         if len(ports) == count:
             return ports
     raise ControlPlaneError("no free ports on the loopback interface")
 
 
-def _binds(candidate: socket.socket, port: int) -> bool:
+def _is_kept(port: int) -> bool:
+    """Bind a socket to a port, so that no other caller is given it; return False if it is used.
+
+    A server can listen there with SO_REUSEADDR, which is set after this socket is bound: before,
+    two callers could be given one port. Until the server listens, connections are refused.
+    """
+    keeper = socket.socket()
     try:
-        candidate.bind(("127.0.0.1", port))
+        keeper.bind(("127.0.0.1", port))
     except OSError:
+        keeper.close()
         return False
+    keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    atexit.register(keeper.close)
     return True

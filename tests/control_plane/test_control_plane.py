@@ -28,7 +28,7 @@ from tests.control_plane import (
     sharing,
 )
 from tests.control_plane.binaries import SCRIPT
-from tests.control_plane.processes import Process
+from tests.control_plane.processes import Process, free_ports
 
 ROOT = SCRIPT.parents[1]
 MERGE_PATCH = "application/merge-patch+json"
@@ -207,8 +207,8 @@ def test_a_control_plane_takes_flags_and_an_audit_log_and_leaves_nothing(
     own.stop()
 
     assert own.audit_log is not None
-    uris = [json.loads(line)["requestURI"] for line in own.audit_log.read_text().splitlines()]
-    assert "/api/v1/namespaces" in uris, namespace
+    # Not decoded: the servers that other tests have killed may have left a part of a line.
+    assert '"requestURI":"/api/v1/namespaces",' in own.audit_log.read_text(), namespace
     assert not state.exists()
     _assert_ended(own)
 
@@ -226,10 +226,23 @@ def test_a_server_that_does_not_start_is_reported_with_its_log(
         own.kubeconfig(Path("kubeconfig"))
 
 
+def test_a_free_port_is_given_once_and_a_server_listens_on_it_again_and_again() -> None:
+    (port,) = free_ports(1)
+    address = ("127.0.0.1", port)
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(address)
+
+    for _ in range(2):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        with socket.create_server(address) as server, socket.create_connection(address):
+            server.accept()[0].close()
+
+
 def test_a_process_dies_with_the_interpreter_that_started_it(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
-from tests.control_plane.processes import Process
+from tests.control_plane.processes import Process, free_ports
 
 process = Process(["sleep", "600"], Path({str(tmp_path / "log")!r}))
 process.start()
@@ -248,7 +261,7 @@ input()
         handle = os.pidfd_open(pid)
         try:
             owner.kill()
-            assert _ends(handle, seconds=10)
+            assert _ends(handle, seconds=60)
         finally:
             os.close(handle)
 

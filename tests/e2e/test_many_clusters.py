@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.control_plane.processes import free_ports
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, plan
 
@@ -23,15 +24,18 @@ RETRY = {"attempts": 2, "maxDelay": "50ms"}
 
 @contextmanager
 def clusters(tool: Tool, tmp_path: Path, chaos: Any = "none") -> Iterator[list[SandboxServer]]:
-    """Three sandboxes, the contexts a, b and c; `chaos` befalls b."""
-    own = []
+    """Three sandboxes, the contexts a, b and c; `chaos` befalls b.
+
+    Where one of them was stopped, nothing else listens.
+    """
+    own, ports = [], free_ports(3)
     for name in NAMES:
         (tmp_path / name).mkdir()
         own.append(Tool(tmp_path / name))
     with (
-        sandbox(own[0], jobs=5 * COUNT) as a,
-        sandbox(own[1], jobs=5 * COUNT, chaos=chaos) as b,
-        sandbox(own[2], jobs=5 * COUNT) as c,
+        sandbox(own[0], jobs=5 * COUNT, port=ports[0]) as a,
+        sandbox(own[1], jobs=5 * COUNT, port=ports[1], chaos=chaos) as b,
+        sandbox(own[2], jobs=5 * COUNT, port=ports[2]) as c,
     ):
         configure(tool, a, b, c)
         yield [a, b, c]

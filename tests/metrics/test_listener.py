@@ -15,14 +15,14 @@ import pytest
 
 from fleetpatch.metrics import prometheus
 from fleetpatch.metrics.listener import MAX_CONNECTIONS, Listener
+from tests.control_plane.processes import free_ports
 from tests.e2e.tool import eventually
 
 
 @pytest.fixture
 def port() -> Iterator[int]:
     """The port of a listener."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    (port,) = free_ports(1)
     served = prometheus.listener("127.0.0.1", port, list)
     yield port
     served.close()

@@ -13,6 +13,7 @@ import pytest
 from fleetpatch.cli import workers
 from fleetpatch.cli.workers import pool_of, read_workers
 from fleetpatch.errors import UsageError
+from tests.control_plane.processes import free_ports
 from tests.e2e.tool import Tool
 
 ADDRESSES = ("FLEETPATCH_LISTEN_ADDRESS", "FLEETPATCH_CONTACT_ADDRESS")
@@ -106,12 +107,9 @@ def test_an_address_that_cannot_be_used_is_refused_in_one_line(
     message: str,
 ) -> None:
     """Settings are those of Dask, and environment variables of fleetpatch."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as http,
-        socket.create_server(("127.0.0.1", 0)) as s,
-    ):
-        free, taken = s.getsockname()[1], http.getsockname()[1]
-        s.close()
+    (free,) = free_ports(1)
+    with socket.create_server(("127.0.0.1", 0)) as http:
+        taken = http.getsockname()[1]
         Thread(target=_greet_as_http, args=(http,), daemon=True).start()
 
         def filled(text: str) -> str:

@@ -14,13 +14,13 @@ from fleetpatch.cli import metrics
 from tests.cli.calling import Caller
 from tests.cli.conftest import marking
 from tests.cli.metrics.samples import figures
+from tests.control_plane.processes import free_ports
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool
 
 
 def test_the_port_is_listened_on_while_the_command_runs(call: Caller, tool: Tool) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     seen: list[str] = []
     check = {"command": ["sh", "-c", "true"]}
     plan = marking("listening", waves={"sizes": [1, "100%"], "check": check})
