@@ -155,8 +155,7 @@ def start_together(repetitions: int) -> list[str]:
         violations: list[str] = []
         for _ in range(repetitions):
             fleet.runs += 1
-            # At this rate the run lasts as long as the other process takes to start.
-            file = tool.write("plan.yaml", fleet.plan(pace={"rate": "30/s", "burst": 1}))
+            file = tool.write("plan.yaml", fleet.plan(pace={"rate": "1/s", "burst": 1}))
             violations += start_twice(tool, fleet, file)
         return violations + list(fleet.violations())
 

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -22,11 +23,12 @@ import pytest
 from tests.control_plane import ControlPlane
 from tests.e2e.fleets import BATCH
 from tests.e2e.sandboxes import SandboxServer, sandbox
-from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.tool import SOON, Tool, end, eventually, plan
 from tests.e2e.witnesses import Sent, audited
 
 JOBS = 120
-DURATION = 5
+DURATION = 10
+FAST = ("--yes", "-o", "json", "--rate", "1000/s")
 LEASES = "/apis/coordination.k8s.io/v1/namespaces"
 
 
@@ -57,7 +59,11 @@ class Cluster:
         sent = audited(self.plane.audit_log, self.namespace, self.start)
         return [one for one in sent if one.name != "relabel"]
 
-    def plan(self, rate: str = "50/s", **more: Any) -> dict[str, Any]:
+    def sent_by(self, run: str) -> list[Sent]:
+        """Return the PATCH requests of a run for jobs so far."""
+        return [one for one in self.patched() if run in one.user_agent]
+
+    def plan(self, rate: str = "5/s", **more: Any) -> dict[str, Any]:
         lock = {"lease": f"{self.namespace}/relabel", "duration": f"{DURATION}s"}
         return plan(
             "relabel",
@@ -92,9 +98,9 @@ def machine(cluster: Cluster, tmp_path: Path, name: str, user: str = "admin") ->
 
 
 @contextmanager
-def applying(tool: Tool, cluster: Cluster, rate: str = "50/s") -> Iterator[Popen[str]]:
-    """A run that has changed a few jobs."""
-    file = tool.write("plan.yaml", cluster.plan(rate))
+def applying(tool: Tool, cluster: Cluster) -> Iterator[Popen[str]]:
+    """A run that has changed a few jobs, and would take long for the others."""
+    file = tool.write("plan.yaml", cluster.plan())
     before = len(cluster.patched())
     process = tool.fork("apply", file, "--yes", "-o", "json")
     try:
@@ -115,7 +121,7 @@ def lease_events(tool: Tool) -> list[str]:
 @pytest.mark.control_plane
 def test_one_machine_runs_and_the_other_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     first, second = (machine(cluster, tmp_path, name) for name in ("first", "second"))
-    with applying(first, cluster, "20/s") as process:
+    with applying(first, cluster) as process:
         file = second.write("plan.yaml", cluster.plan())
         refused = second.run("apply", file, "--yes")
 
@@ -124,6 +130,7 @@ def test_one_machine_runs_and_the_other_is_refused(cluster: Cluster, tmp_path: P
         assert f"lease {cluster.namespace}/relabel in cluster control-plane" in refused.err
         assert cluster.spec()["acquireTime"] in refused.err
         assert second.run("status", "relabel", "-o", "json").json["state"] == "planned"
+        assert first.run("pace", "relabel", "--rate", "1000/s").code == 0
         ended = end(process)
 
     assert ended.code == 0, ended.err
@@ -147,17 +154,15 @@ def test_a_holder_that_was_killed_is_waited_for_and_followed(
         end(process)
     began = time.time()
 
-    file = second.write("plan.yaml", cluster.plan("1000/s"))
-    ended = second.run("apply", file, "--yes", "-o", "json")
+    ended = second.run("apply", second.write("plan.yaml", cluster.plan()), *FAST)
 
     assert ended.code == 0, ended.err
     # The server may answer requests of the first one after its end.
-    of_second = [one for one in cluster.patched() if ended.json["run"] in one.user_agent]
-    assert of_second[0].at >= began + DURATION - 0.5
+    assert cluster.sent_by(ended.json["run"])[0].at >= began + DURATION - 0.5
     assert lease_events(second) == ["lease.awaited", "lease.acquired", "lease.released"]
     assert cluster.unlabelled() == 0
     # What the first had claimed is settled by reading, though the Lease had another holder since.
-    resumed = first.run("resume", "relabel", "--yes", "-o", "json")
+    resumed = first.run("resume", "relabel", *FAST)
     assert resumed.code == 0, resumed.err
     assert resumed.json["outcomes"]["pending"] == 0
 
@@ -169,22 +174,28 @@ def test_a_holder_that_was_suspended_sends_nothing_when_it_wakes(
     first, second = (machine(cluster, tmp_path, name) for name in ("first", "second"))
     with applying(first, cluster) as process:
         process.send_signal(signal.SIGSTOP)
-        time.sleep(0.5)  # what was on its way has arrived
         file = second.write("plan.yaml", cluster.plan("20/s"))
-        successor = second.fork("apply", file, "--yes")
+        successor = second.fork("apply", file, "--yes", "-o", "json")
         holder = f"_{successor.pid}_"
         eventually(lambda: holder in cluster.spec().get("holderIdentity", ""), "the next holder")
+        woken = time.time()
         process.send_signal(signal.SIGCONT)
         ended = end(process)
 
         assert (ended.code, ended.json["causeCode"]) == (7, "lease-lost"), ended.err
         assert "was not renewed in time" in ended.json["cause"]
         assert ended.json["outcomes"]["failed"] == 0
-        assert end(successor).code == 0
+        followed = end(successor)
+        assert followed.code == 0, followed.err
 
-    # Both take the objects in the same order, so each one that it sent would be there twice.
-    names = Counter(one.name for one in cluster.patched())
-    assert set(names.values()) == {1}
+    assert max(one.at for one in cluster.sent_by(ended.json["run"])) < woken
+    # Both take the objects in the same order, so each one that it sent would be changed twice. What
+    # was on its way when it was suspended may have arrived after the second one had planned, whose
+    # PATCH is refused then.
+    stored = Counter(one.name for one in cluster.patched() if one.status == HTTPStatus.OK)
+    assert (len(stored), set(stored.values())) == (JOBS, {1})
+    tried = Counter(one.name for one in cluster.sent_by(followed.json["run"]))
+    assert set(tried.values()) == {1}
     assert cluster.unlabelled() == 0
     assert cluster.spec()["leaseTransitions"] == 1
 
@@ -195,14 +206,14 @@ def test_a_lost_lease_pauses_the_run_which_can_be_resumed(
     cluster: Cluster, tmp_path: Path, way: str
 ) -> None:
     tool = machine(cluster, tmp_path, "first")
-    with applying(tool, cluster, "30/s") as process:
+    with applying(tool, cluster) as process:
         if way == "deleted":
             cluster.plane.request("DELETE", cluster.path)
         else:
             spec = {"holderIdentity": "\x1b[31msomebody"}
             merge = "application/merge-patch+json"
             cluster.plane.request("PATCH", cluster.path, {"spec": spec}, merge)
-        ended = end(process, timeout=10)
+        ended = end(process, timeout=SOON)
 
     assert (ended.code, ended.json["causeCode"]) == (7, "lease-lost"), ended.err
     words = "was deleted" if way == "deleted" else "was taken over by somebody"
@@ -212,7 +223,7 @@ def test_a_lost_lease_pauses_the_run_which_can_be_resumed(
     assert (counts["failed"], counts["applied"]) == (0, len(cluster.patched()))
 
     cluster.plane.request("DELETE", cluster.path)
-    again = tool.run("resume", "relabel", "--yes", "-o", "json")
+    again = tool.run("resume", "relabel", *FAST)
     assert again.code == 0, again.err
     assert len(cluster.patched()) == JOBS
 
@@ -270,7 +281,7 @@ def test_a_signal_ends_the_waiting_for_a_lease(tool: Tool) -> None:
         process = tool.fork("apply", tool.write("plan.yaml", locked_plan()), "--yes")
         eventually(lambda: "lease.awaited" in "".join(_logs(tool)), "the waiting")
         process.send_signal(signal.SIGTERM)
-        ended = end(process, timeout=5)
+        ended = end(process, timeout=SOON)
 
         assert ended.code == 5, ended.err
         assert "interrupted by SIGTERM" in ended.out
@@ -287,13 +298,16 @@ def test_of_two_concurrent_processes_only_one_runs(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         tools.append(Tool(tmp_path / name, tmp_path / "kubeconfig"))
     document = locked_plan() | {
-        "pace": {"rate": "30/s", "burst": 1},
-        "lock": {"lease": "default/locked", "duration": "5s"},
+        "pace": {"rate": "1/s", "burst": 1},
+        "lock": {"lease": "default/locked", "duration": f"{DURATION}s"},
     }
     with sandbox(tools[0], jobs=500) as server:
         processes = [
             tool.fork("apply", tool.write("plan.yaml", document), "--yes") for tool in tools
         ]
+        eventually(lambda: any(one.poll() is not None for one in processes), "one is refused")
+        (winner,) = (number for number, one in enumerate(processes) if one.poll() is None)
+        assert tools[winner].run("pace", "locked", "--rate", "1000/s").code == 0
         codes = sorted(end(process).code for process in processes)
 
         assert codes == [0, 6]

@@ -188,9 +188,16 @@ class Trial:
 
 
 def start_twice(tool: Tool, fleet: Fleet, file: Path) -> Iterator[str]:
-    """Start one plan twice at once; yield what differs from one run and one refusal."""
+    """Start one plan twice at once; yield what differs from one run and one refusal.
+
+    The pace of the plan must be so slow that no run ends by itself.
+    """
     processes = [tool.fork("apply", file, "--yes", "-o", "json") for _ in range(2)]
     pids = [process.pid for process in processes]
+    eventually(lambda: any(process.poll() is not None for process in processes), "a refusal")
+    if any(process.poll() is None for process in processes):
+        eventually(lambda: _is_live(tool, "ordeal"), "the other one sends")
+        tool.run("pace", "ordeal", "--rate", "1000/s")
     ended = [end(process) for process in processes]
     if sorted(one.code for one in ended) != [Exit.OK, Exit.LOCKED]:
         yield f"exit codes {[one.code for one in ended]}: {[one.err for one in ended]}"
@@ -201,6 +208,11 @@ def start_twice(tool: Tool, fleet: Fleet, file: Path) -> Iterator[str]:
         yield f"{ended[loser].err!r} does not name {holder!r}"
     if ended[1 - loser].json["outcomes"]["applied"] != fleet.targets:
         yield f"the one that ran ended with {ended[1 - loser].json['outcomes']}"
+
+
+def _is_live(tool: Tool, name: str) -> bool:
+    status = tool.run("status", name, "-o", "json")
+    return bool(status.code == 0 and status.json["state"] == "running" and status.json["holder"])
 
 
 class _Run:

@@ -86,7 +86,10 @@ def times_stored(control_plane: ControlPlane, kind: JobKind, namespace: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A PATCH that a server received: time in seconds since the epoch, object, status, sender."""
+    """A PATCH that a server received: time in seconds since the epoch, object, status, sender.
+
+    The client of the tests sends no User-Agent; it is empty then.
+    """
 
     at: float
     namespace: str
@@ -108,7 +111,7 @@ def audited(log: Path, namespace: str, start: int = 0) -> Iterator[Sent]:
         if event.get("verb") == "patch" and about.get("namespace") == namespace:
             at = datetime.fromisoformat(event["requestReceivedTimestamp"]).timestamp()
             status = event["responseStatus"]["code"]
-            yield Sent(at, namespace, about["name"], status, event["userAgent"])
+            yield Sent(at, namespace, about["name"], status, event.get("userAgent", ""))
 
 
 def _parsed(line: str) -> dict[str, Any]:
