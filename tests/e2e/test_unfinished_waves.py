@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.sandboxes import sandbox, sandbox_process
-from tests.e2e.test_wave_edges import know_all, logged
-from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.spies import spying
+from tests.e2e.test_wave_edges import know_all
+from tests.e2e.tool import SOON, Tool, eventually, plan
 
 JOBS = 100
 BATCH: dict[str, Any] = {"kinds": ["jobs.batch"], "selector": "app"}
@@ -64,20 +65,25 @@ def test_a_check_is_not_waited_for_longer_than_its_timeout_though_the_server_han
     tool: Tool,
 ) -> None:
     check = {"kinds": ["tfjobs"], "selector": "app", "condition": "Running", "timeout": "1s"}
-    file = tool.write(
-        "plan.yaml", stepwise(waves={"sizes": [4, 100], "pause": "2s", "check": check})
-    )
+    file = tool.write("plan.yaml", stepwise(waves={"sizes": [4, 100], "check": check}))
     with sandbox_process(tool, "--jobs", JOBS) as server:
-        process = tool.fork("apply", file, "--yes", "-o", "json")
-        eventually(lambda: "wave.paused" in logged(tool), "the first wave is over")
-        server.process.send_signal(signal.SIGSTOP)
+
+        def suspend_at_the_check(_method: str, path: str) -> bool:
+            if path.endswith("/tfjobs"):
+                server.process.send_signal(signal.SIGSTOP)
+            return False
+
         try:
-            ended = end(process, timeout=10)
+            with spying(server, suspend_at_the_check) as spy:
+                kubeconfig = server.kubeconfig.read_text()
+                tool.write("kubeconfig", kubeconfig.replace(server.server, spy.server))
+                ended = tool.run("apply", file, "--yes", "-o", "json")
         finally:
             server.process.send_signal(signal.SIGCONT)
 
     assert ended.code == 4
     assert "the clusters did not answer within 1 s" in ended.json["cause"]
+    assert ended.json["elapsedSeconds"] < SOON
 
 
 def test_an_undo_waits_for_no_wave(tool: Tool) -> None:

@@ -10,16 +10,19 @@ import re
 import signal
 import sys
 from datetime import datetime
-from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.sandboxes import sandbox
-from tests.e2e.tool import Tool, eventually, plan
+from tests.e2e.tool import HANG, SOON, Tool, end, eventually, plan
+from tests.e2e.witnesses import settled_at
 
 JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
 COUNT = 20
+MILLISECOND = 0.001
+"""The precision of the times in a log."""
 
 
 def wavy(**waves: Any) -> dict[str, Any]:
@@ -48,10 +51,10 @@ def test_waves_go_one_after_the_other_with_pauses_between(tool: Tool) -> None:
             waves[-1].append(line)
     assert [len(wave) - 1 for wave in waves] == [1, 5, 14]
     assert [wave[0]["targets"] for wave in waves] == [1, 5, 14]
-    for before, after in pairwise(waves):
-        times = [datetime.fromisoformat(line["timestamp"]) for line in (before[-1], after[0])]
-        # The pause is counted from the success as it was recorded, shortly before it was lines.
-        assert (times[1] - times[0]).total_seconds() > 0.2
+    settled = settled_at(Path(ended.json["runFile"]))
+    for last, (begin, *_) in ((0, waves[1]), (5, waves[2])):
+        began = datetime.fromisoformat(begin["timestamp"]).timestamp()
+        assert began >= settled[last] + 0.3 - MILLISECOND
 
 
 def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
@@ -79,9 +82,9 @@ def test_a_manual_wave_waits_for_its_promotion(tool: Tool) -> None:
             {"command": ["./orphan"]},
             "orphan` cannot be run: No such file or",
         ),
-        ({"command": ["sleep", "60"], "timeout": "200ms"}, "did not end within 0.2 s"),
-        ({"condition": "Complete", "timeout": "100ms"}, "has Complete="),
-        ({"condition": "X", "selector": "app=nobody", "timeout": "50ms"}, "no object matches"),
+        ({"command": ["sleep", f"{HANG}"], "timeout": "200ms"}, "did not end within 0.2 s"),
+        ({"condition": "Complete", "timeout": "1s"}, "has Complete="),
+        ({"condition": "X", "selector": "app=nobody", "timeout": "1s"}, "no object matches"),
     ],
 )
 def test_a_check_that_fails_halts_the_run_until_it_is_promoted(
@@ -111,7 +114,7 @@ def test_a_check_that_holds_lets_the_next_wave_begin(tool: Tool) -> None:
 
 
 def test_a_wave_that_takes_too_long_pauses_the_run(tool: Tool) -> None:
-    hanging = {"rules": [{"action": "hang", "latency": {"mean": 60}}]}
+    hanging = {"rules": [{"action": "hang", "latency": {"mean": HANG}}]}
     with sandbox(tool, jobs=5 * COUNT, chaos=hanging):
         file = tool.write("plan.yaml", wavy(deadline="300ms"))
         ended = tool.run("apply", file, "--yes", "-o", "json")
@@ -126,14 +129,14 @@ def test_a_run_killed_in_a_pause_continues_from_there(tool: Tool) -> None:
         eventually(lambda: server.sent() == 1, "the first wave")
         eventually(lambda: "wave.paused" in _logs(tool), "the pause")
         process.kill()
-        process.communicate()
+        end(process)
 
         again = tool.fork("resume", "wavy", "--promote")
         eventually(lambda: server.sent() == 6, "the second wave")
         eventually(lambda: _logs(tool).count("wave.paused") == 2, "the second pause")
         again.send_signal(signal.SIGINT)
-        out, _ = again.communicate(timeout=20)
-        assert (again.returncode, server.sent()) == (5, 6), out
+        stopped = end(again, timeout=SOON)
+        assert (stopped.code, server.sent()) == (5, 6), stopped.out
 
 
 def _logs(tool: Tool) -> str:

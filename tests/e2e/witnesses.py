@@ -156,3 +156,10 @@ def claims(run_file: Path) -> int:
             return int(database.execute("SELECT count(*) FROM claims").fetchone()[0])
         except sqlite3.OperationalError:
             return 0
+
+
+def settled_at(run_file: Path) -> list[float]:
+    """Return when the targets ended, in seconds since the epoch, the earliest time first."""
+    with closing(sqlite3.connect(f"{run_file.as_uri()}?mode=ro", uri=True)) as database:
+        rows = database.execute("SELECT settled_at FROM outcomes ORDER BY settled_at")
+        return [at for (at,) in rows]
