@@ -50,9 +50,9 @@ def windowed(window: dict[str, Any], **more: Any) -> dict[str, Any]:
     return plan("nightly", JOBS, patch={"labels": {"cost": "new"}}, window=window, **more)
 
 
-def closed_now() -> dict[str, Any]:
-    """A window that opened an hour ago, for a minute, and opens again tomorrow."""
-    opened = datetime.now(UTC) - timedelta(hours=1)
+def closed_at(now: datetime) -> dict[str, Any]:
+    """A window that opened an hour before, for a minute, and opens again a day later."""
+    opened = now - timedelta(hours=1)
     return {"opens": f"{opened.minute} {opened.hour} * * *", "lasts": "1m"}
 
 
@@ -62,18 +62,18 @@ ALWAYS = {"opens": "0 * * * *", "lasts": "2h"}
 def test_outside_of_the_window_nothing_is_asked_and_the_opening_is_named(
     tool: Tool, server: SandboxServer
 ) -> None:
-    before = server.counters()["requests"]
+    before, now = server.counters()["requests"], datetime.now(UTC)
 
-    ended = tool.run("apply", tool.write("plan.yaml", windowed(closed_now())), "--yes")
+    ended = tool.run("apply", tool.write("plan.yaml", windowed(closed_at(now))), "--yes")
 
-    tomorrow = (datetime.now(UTC) + timedelta(hours=23)).date()
+    tomorrow = (now + timedelta(hours=23)).date()
     assert ended.code == 5
     assert f"the window is closed; it opens next at {tomorrow}" in ended.err
     assert server.counters()["requests"] == before
 
 
 def test_a_planned_run_waits_for_its_window_too(tool: Tool, server: SandboxServer) -> None:
-    file = tool.write("plan.yaml", windowed(closed_now()))
+    file = tool.write("plan.yaml", windowed(closed_at(datetime.now(UTC))))
     assert tool.run("plan", file).code == 0
 
     ended = tool.run("apply", "nightly", "--yes", "-o", "json")
@@ -89,7 +89,7 @@ def test_within_the_window_a_run_is_carried_out(tool: Tool, server: SandboxServe
 
 
 def test_a_dry_run_is_not_bound_by_the_window(tool: Tool, server: SandboxServer) -> None:
-    file = tool.write("plan.yaml", windowed(closed_now()))
+    file = tool.write("plan.yaml", windowed(closed_at(datetime.now(UTC))))
 
     assert tool.run("apply", file, "--yes", "--dry-run").code == 0
     assert server.sent() == COUNT
