@@ -1,4 +1,4 @@
-"""A Dask cluster for all tests of this folder, and clusters of Jobs that its workers reach."""
+"""A Dask cluster for each file of tests, and clusters of Jobs that its workers reach."""
 
 import json
 import os
@@ -28,9 +28,10 @@ class Dask:
     kubeconfig: Path
 
 
-@pytest.fixture(scope="session")
+# Not for the session: it would cost CPU time as long as the other folders are tested.
+@pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
-    """Two workers, as processes. They take seconds to start, so all tests share them."""
+    """Two workers, as processes. They take a second to start, so the tests of a file share them."""
     kubeconfig = tmp_path_factory.mktemp("dask") / "kubeconfig"
     process = subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("dask_cluster.py"))],

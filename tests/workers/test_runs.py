@@ -5,6 +5,7 @@ workers of this machine, the run over time. Left out: workers that die or are si
 (test_lost_workers.py).
 """
 
+import time
 from collections import Counter
 
 from tests.e2e.tool import end
@@ -119,6 +120,7 @@ def test_processes_of_this_machine_send_over_tls_and_end_with_the_command(
     seen: set[int] = set()
     while process.poll() is None:
         seen.update(workers_of(process))
+        time.sleep(0.02)
     ended = end(process)
 
     assert ended.code == 0, ended.err
