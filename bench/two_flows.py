@@ -17,10 +17,10 @@ from bench.audited_server import Arena, arena
 from bench.goals import Goal
 from bench.ledger import Ledger
 from bench.processes import ContenderFailedError
+from tests.certificates import Authority
 from tests.control_plane import JOB_KINDS, OwnControlPlane
 from tests.control_plane.manifests import user_binding
 from tests.control_plane.processes import free_ports
-from tests.workers.certificates import Authority
 
 _ROUNDS = 3
 _JOBS, _OTHERS = 3_000, 10_000

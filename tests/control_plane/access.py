@@ -41,7 +41,7 @@ class ControlPlane(ABC):
     @property
     @abstractmethod
     def ca_file(self) -> Path:
-        """The server's self-signed certificate and its authority, to verify the server with."""
+        """The certificate of the authority of the server's, to verify the server with."""
 
     def token(self, user: str) -> str:
         """Return the bearer token of `admin`, `alice` or `bob`."""

@@ -1,13 +1,14 @@
 """The command lines of etcd and kube-apiserver, and the files that they read."""
 
-import base64
 import json
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.certificates import Authority, new_key, pem
+
 LOOPBACK = "127.0.0.1"
 _SERVICE_ACCOUNT_KEY = "service-account.key"
+_CERTIFICATES = "certificates"
 _TOKENS = "tokens.csv"
 _AUDIT_POLICY = "audit-policy.json"
 _GROUPS = {"admin": "system:masters"}
@@ -34,10 +35,10 @@ def apiserver_command(
     command = [
         str(binaries / "kube-apiserver"),
         f"--etcd-servers=http://{LOOPBACK}:{etcd_port}",
-        # The address that is bound becomes a name in the self-signed certificate.
         f"--bind-address={LOOPBACK}",
         f"--secure-port={port}",
-        f"--cert-dir={certificates(directory)}",
+        f"--tls-cert-file={directory / _CERTIFICATES / 'apiserver.crt'}",
+        f"--tls-private-key-file={directory / _CERTIFICATES / 'apiserver.key'}",
         # Without these two the server looks for an address other than loopback to publish in the
         # endpoints of its own Service, and does not start on a machine that has none.
         f"--advertise-address={LOOPBACK}",
@@ -57,15 +58,16 @@ def apiserver_command(
     return command
 
 
-def certificates(directory: Path) -> Path:
-    """Return the directory in which the API server keeps its certificate and key."""
-    return directory / "certificates"
+def ca_file(directory: Path) -> Path:
+    """Return the certificate of the authority that the server's certificate is signed by."""
+    return directory / _CERTIFICATES / "ca.crt"
 
 
 def write_files(directory: Path, tokens: Mapping[str, str]) -> None:
     """Write what `apiserver_command` refers to; `tokens` is by name of the user."""
+    Authority(directory, _CERTIFICATES).issue("apiserver")
     files = {
-        _SERVICE_ACCOUNT_KEY: _ec_private_key(),
+        _SERVICE_ACCOUNT_KEY: pem(new_key()).decode(),
         _TOKENS: "".join(
             f'{token},{user},{user},"{_GROUPS.get(user, "")}"\n' for user, token in tokens.items()
         ),
@@ -89,18 +91,3 @@ def write_files(directory: Path, tokens: Mapping[str, str]) -> None:
         path = directory / name
         path.touch(mode=0o600)
         path.write_text(text)
-
-
-def _ec_private_key() -> str:
-    """Return a new P-256 key as PEM (RFC 5915).
-
-    By hand, as the standard library makes no keys: the optional public key is left out, which the
-    server computes, so that what remains is a random number between constant bytes.
-    """
-    der = (
-        bytes.fromhex("3031 020101 0420")
-        + secrets.token_bytes(32)
-        + bytes.fromhex("a00a 0608 2a8648ce3d030107")
-    )
-    text = base64.encodebytes(der).decode()
-    return f"-----BEGIN EC PRIVATE KEY-----\n{text}-----END EC PRIVATE KEY-----\n"

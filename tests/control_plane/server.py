@@ -7,7 +7,7 @@ from typing import Self
 
 from .access import USER, ControlPlane
 from .binaries import find_binaries
-from .commands import LOOPBACK, apiserver_command, certificates, etcd_command, write_files
+from .commands import LOOPBACK, apiserver_command, ca_file, etcd_command, write_files
 from .directory import StateDirectory
 from .installation import install, lists_all_kinds
 from .probes import apiserver_is_ready, etcd_is_healthy
@@ -57,7 +57,7 @@ class OwnControlPlane(ControlPlane):
 
     @property
     def ca_file(self) -> Path:
-        return certificates(self.directory) / "apiserver.crt"
+        return ca_file(self.directory)
 
     def start(self) -> None:
         """Start both servers and return when the five job kinds are served to alice.

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.certificates import Authority
 from tests.control_plane.processes import free_ports
 from tests.e2e.tool import Tool, end
-from tests.workers.certificates import Authority
 from tests.workers.conftest import Clusters
 from tests.workers.farm import environment
 
