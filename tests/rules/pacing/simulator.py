@@ -114,11 +114,11 @@ class Server:
 
     def __post_init__(self) -> None:
         self._tokens = self.burst
+        self._processor = self.processor or Processor(self.world)
 
     def arrive(self, answer: Callable[[Reply], None]) -> None:
         """Take a request, and answer it in time."""
-        processor = self.processor or Processor(self.world)
-        self.world.after(self._way(), lambda: processor.run(lambda: self._take(answer)))
+        self.world.after(self._way(), lambda: self._processor.run(lambda: self._take(answer)))
 
     def _take(self, answer: Callable[[Reply], None]) -> None:
         self.in_flight += 1
