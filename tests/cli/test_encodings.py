@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from fleetpatch.cli import streams
 from fleetpatch.cli.app import VERBS
-from tests.cli.calling import Ended
+from tests.cli.calling import Caller
 from tests.cli.conftest import ETL
 from tests.e2e.sandboxes import SandboxServer
 from tests.e2e.tool import Tool, end, plan
@@ -104,21 +104,14 @@ def test_a_character_that_an_encoding_lacks_is_written_as_a_json_escape(
     assert json.loads(written) == text
 
 
-def call(tool: Tool, *words: bytes) -> Ended:
-    ended = subprocess.run(
-        [*map(os.fsencode, tool.words()), *words],
-        cwd=tool.folder,
-        env=tool.environment,
-        capture_output=True,
-        check=False,
-    )
-    out, err = (text.decode("utf-8", "backslashreplace") for text in (ended.stdout, ended.stderr))
-    return Ended(ended.returncode, out, err)
+def decoded(*words: bytes) -> list[str]:
+    """Return arguments as a process that is started with them has them."""
+    return [*map(os.fsdecode, words)]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_refuses_an_argument_that_is_not_utf8_by_name(tool: Tool, verb: str) -> None:
-    ended = call(tool, verb.encode(), b"note=x\xffy")
+def test_every_verb_refuses_an_argument_that_is_not_utf8_by_name(call: Caller, verb: str) -> None:
+    ended = call(*decoded(verb.encode(), b"note=x\xffy"))
 
     assert (ended.code, ended.out) == (2, "")
     assert "the argument 'note=x\\xffy' is not valid UTF-8; nothing was sent" in ended.err
@@ -145,11 +138,11 @@ def test_every_verb_refuses_an_argument_that_is_not_utf8_by_name(tool: Tool, ver
     ],
 )
 def test_every_option_refuses_what_is_not_utf8_by_name(
-    tool: Tool, server: SandboxServer, words: tuple[bytes, ...]
+    call: Caller, server: SandboxServer, words: tuple[bytes, ...]
 ) -> None:
     sent = server.sent()
 
-    ended = call(tool, *words)
+    ended = call(*decoded(*words))
 
     odd = next(word for word in words if not word.isascii())
     assert (ended.code, ended.out) == (2, "")
@@ -160,9 +153,13 @@ def test_every_option_refuses_what_is_not_utf8_by_name(
 
 
 def test_the_option_before_an_argument_that_is_not_utf8_is_named(tool: Tool) -> None:
-    ended = call(tool, b"label", b"jobs", b"a=b", b"-A", b"--field-selector", b"\xff")
+    words = (b"label", b"jobs", b"a=b", b"-A", b"--field-selector", b"\xff")
 
+    ended = end(tool.start(*decoded(*words)))
+
+    assert (ended.code, ended.out) == (2, "")
     assert "the argument '\\xff' after --field-selector is not valid UTF-8" in ended.err
+    assert ended.err.count("\n") == 1
 
 
 @pytest.mark.usefixtures("server")
@@ -183,10 +180,10 @@ def test_a_run_in_a_state_directory_whose_name_is_not_utf8_is_undone(
     tool: Tool, odd_plan: Path
 ) -> None:
     odd = replace(tool, variables={"FLEETPATCH_STATE_DIR": f"{tool.folder}/\udcff"})
-    assert end(odd.start("apply", odd_plan, "--yes")).code == 0
+    assert end(odd.fork("apply", odd_plan, "--yes")).code == 0
 
-    undone = end(odd.start("undo", "odd", "--yes", "-o", "json"))
+    undone = end(odd.fork("undo", "odd", "--yes", "-o", "json"))
 
     assert undone.code == 0, undone.err
     assert undone.json["outcomes"]["applied"] > 0
-    assert f"Undone:   by {undone.json['run']}" in end(odd.start("status", "odd")).out
+    assert f"Undone:   by {undone.json['run']}" in end(odd.fork("status", "odd")).out

@@ -72,8 +72,14 @@ def test_kubectl_runs_the_plugin_and_completes_it(shell: Shell, run: str) -> Non
     ]
 
 
-def test_the_names_that_targets_prints_can_be_piped_into_kubectl(shell: Shell, run: str) -> None:
-    space = shell(f"kubectl fleetpatch targets {run} -o csv")[1].split(",")[3]
+def namespace_of_a_target(tool: Tool, run: str) -> str:
+    return str(tool.targets(run)[0]["namespace"])
+
+
+def test_the_names_that_targets_prints_can_be_piped_into_kubectl(
+    tool: Tool, shell: Shell, run: str
+) -> None:
+    space = namespace_of_a_target(tool, run)
     listed = f"kubectl fleetpatch targets {run} -n {space} -o name"
 
     names = shell(listed)
@@ -82,8 +88,10 @@ def test_the_names_that_targets_prints_can_be_piped_into_kubectl(shell: Shell, r
     assert shell(f"{listed} | xargs kubectl get -n {space} -o name") == names
 
 
-def test_the_names_that_kubectl_prints_are_names_for_label(shell: Shell, run: str) -> None:
-    space = shell(f"kubectl fleetpatch targets {run} -o csv")[1].split(",")[3]
+def test_the_names_that_kubectl_prints_are_names_for_label(
+    tool: Tool, shell: Shell, run: str
+) -> None:
+    space = namespace_of_a_target(tool, run)
     names = f"kubectl get jobs.batch -n {space} -o name"
 
     changed = shell(f"kubectl fleetpatch label $({names}) shade=1 -n {space} -yq -o name")

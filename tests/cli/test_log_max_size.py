@@ -110,7 +110,7 @@ def test_a_log_on_stdout_is_not_rotated(tool: Tool) -> None:
 
     with log.open("a") as out:
         words = ("apply", file, "--yes", "--log-file", "-", "--log-max-size", "64k")
-        assert end(tool.start(*words, stdout=out)).code == 0
+        assert end(tool.fork(*words, stdout=out.fileno())).code == 0
 
     assert log.read_bytes().startswith(FULL)
     assert events(log)[-1] == "run.finished"

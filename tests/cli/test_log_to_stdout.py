@@ -24,7 +24,7 @@ def events(text: str) -> list[str]:
 def test_the_log_is_on_stdout_and_all_text_on_stderr(tool: Tool) -> None:
     file = tool.write("plan.yaml", marking("piped"))
 
-    ended = end(tool.start("apply", file, "--yes", "--log-file", "-"))
+    ended = end(tool.fork("apply", file, "--yes", "--log-file", "-"))
 
     assert ended.code == 0, ended.err
     logged = events(ended.out)
@@ -38,7 +38,7 @@ def test_the_log_is_on_stdout_and_all_text_on_stderr(tool: Tool) -> None:
 def test_with_quiet_the_result_alone_is_on_stderr(tool: Tool) -> None:
     file = tool.write("plan.yaml", marking("quiet"))
 
-    ended = end(tool.start("apply", file, "--yes", "--quiet", "--log-file", "-"))
+    ended = end(tool.fork("apply", file, "--yes", "--quiet", "--log-file", "-"))
 
     assert events(ended.out)[-1] == "run.finished"
     assert re.match(r"Run quiet-\S+ is finished: 20 targets", ended.err)
@@ -47,7 +47,7 @@ def test_with_quiet_the_result_alone_is_on_stderr(tool: Tool) -> None:
 def test_a_preview_is_on_stderr_beside_the_log(tool: Tool) -> None:
     file = tool.write("plan.yaml", marking("seen"))
 
-    ended = end(tool.start("plan", "-f", file, "--log-file", "-"))
+    ended = end(tool.fork("plan", "-f", file, "--log-file", "-"))
 
     assert events(ended.out) == ["plan.expanded"]
     assert "TO PATCH" in ended.err
@@ -58,7 +58,7 @@ def test_stdout_may_be_a_file_that_has_lines_already(tool: Tool) -> None:
     log.write_text('{"event": "earlier"}\n')
 
     with log.open("a") as out:
-        process = tool.start("apply", file, "--yes", "--log-file", "-", stdout=out)
+        process = tool.fork("apply", file, "--yes", "--log-file", "-", stdout=out.fileno())
         assert end(process).code == 0
 
     logged = events(log.read_text())
@@ -69,7 +69,7 @@ def test_stdout_may_be_a_socket_as_under_systemd(tool: Tool) -> None:
     file = tool.write("plan.yaml", marking("socketed"))
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        process = tool.start("apply", file, "--yes", "--log-file", "-", stdout=theirs)
+        process = tool.fork("apply", file, "--yes", "--log-file", "-", stdout=theirs.fileno())
         theirs.close()
         with ours.makefile("r") as reader:
             logged = events(reader.read())
@@ -93,7 +93,7 @@ def test_without_a_reader_of_the_log_the_run_is_paused_and_nothing_more_is_sent(
 ) -> None:
     document = marking("unread", pace={"rate": "20/s", "burst": 1})
     words = ("apply", tool.write("plan.yaml", document), "--yes", "--log-file", "-")
-    process = tool.start(*words)
+    process = tool.fork(*words)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.readline()

@@ -9,16 +9,19 @@ Left out: the checks of files one by one (tests/test_files.py), logs that are ro
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from tests.cli.calling import Caller, Ended
+from tests.cli.calling import Caller, Ended, call_main
 from tests.cli.conftest import as_anybody, paint, pause
 from tests.control_plane.processes import free_ports
 from tests.e2e.disks import mounted
@@ -52,22 +55,36 @@ main()
 """A uid that no account has, as in a container."""
 
 
-def without_home(tool: Tool, *words: object, state: bool = True) -> Ended:
-    """Run in an environment that holds next to nothing, as a uid without an account."""
+def almost_empty(tool: Tool, *, state: bool = True) -> dict[str, str]:
+    """Return an environment that holds next to nothing."""
     names = ("KUBECONFIG", "PYTHONPATH", "PYTHONWARNINGS")
     environment = {name: value for name, value in tool.environment.items() if name in names}
     if state:
         environment["FLEETPATCH_STATE_DIR"] = str(tool.state)
-    process = subprocess.Popen(
-        [sys.executable, "-c", NO_ACCOUNT, *map(str, words)],
+    return environment
+
+
+def without_home(tool: Tool, *words: object, state: bool = True) -> Ended:
+    """Run in such an environment, as a uid without an account."""
+    unknown = KeyError("getpwuid(): uid not found")
+    with (
+        chdir(tool.folder),
+        patch.dict(os.environ, almost_empty(tool, state=state), clear=True),
+        patch.object(pwd, "getpwuid", side_effect=unknown),
+    ):
+        return call_main(*words)
+
+
+def test_a_process_starts_without_a_home_folder(tool: Tool) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", NO_ACCOUNT, "plan", "plan.yaml"],
         cwd=tool.folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        env=almost_empty(tool),
+        capture_output=True,
         text=True,
+        check=False,
     )
-    return end(process)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_nothing_but_the_state_directory_and_the_kubeconfig_is_needed(tool: Tool) -> None:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock, Thread
@@ -27,14 +27,20 @@ class ForkedProcess(subprocess.Popen[str]):
     """
 
     def __init__(
-        self, pid: int, handle: int, words: Sequence[str], out: int, err: int, status: int
+        self,
+        pid: int,
+        handle: int,
+        words: Sequence[str],
+        out: int | None,
+        err: int | None,
+        status: int,
     ) -> None:
         self.args = list(words)
         self.pid, self._handle = pid, handle
         self.returncode: Any = None
         self.stdin = None
-        self.stdout = os.fdopen(out, encoding="utf-8")
-        self.stderr = os.fdopen(err, encoding="utf-8")
+        self.stdout = None if out is None else os.fdopen(out, encoding="utf-8")
+        self.stderr = None if err is None else os.fdopen(err, encoding="utf-8")
         self._status, self._lock = status, Lock()
 
     def poll(self) -> int | None:
@@ -60,14 +66,12 @@ class ForkedProcess(subprocess.Popen[str]):
         input: str | None = None,  # noqa: A002, ARG002 - named as in Popen; stdin is at its end
         timeout: float | None = None,
     ) -> tuple[str, str]:
-        texts: dict[IO[str], str] = {}
+        texts: dict[IO[str] | None, str] = {None: ""}
 
         def read(stream: IO[str]) -> None:
             texts[stream] = stream.read()
 
-        assert self.stdout is not None
-        assert self.stderr is not None
-        streams = (self.stdout, self.stderr)
+        streams = [one for one in (self.stdout, self.stderr) if one is not None]
         readers = [Thread(target=read, args=(stream,), daemon=True) for stream in streams]
         for reader in readers:
             reader.start()
@@ -100,22 +104,31 @@ class ForkedProcess(subprocess.Popen[str]):
         os.close(self._handle)
 
 
-def fork(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> ForkedProcess:
-    """Run a command line of fleetpatch in a new process; stdin is at its end."""
+def fork(
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+) -> ForkedProcess:
+    """Run a command line of fleetpatch in a new process.
+
+    Its streams are descriptors of files. Without them stdin is at its end, the others are pipes.
+    """
     command = {"words": list(words), "folder": str(folder), "environment": dict(environment)}
-    out, out_end = os.pipe()
-    err, err_end = os.pipe()
-    status, status_end = os.pipe()
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    theirs = [nothing, out_end, err_end, status_end]
-    try:
+    with ExitStack() as theirs:
+        nothing = os.open(os.devnull, os.O_RDONLY) if stdin is None else os.dup(stdin)
+        out, out_end = os.pipe() if stdout is None else (None, os.dup(stdout))
+        err, err_end = os.pipe() if stderr is None else (None, os.dup(stderr))
+        status, status_end = os.pipe()
+        files = [nothing, out_end, err_end, status_end]
+        for file in files:
+            theirs.callback(os.close, file)
         with _ASKING:
             control = _server()
-            socket.send_fds(control, [json.dumps(command).encode()], theirs)
+            socket.send_fds(control, [json.dumps(command).encode()], files)
             pid, (handle,), _, _ = socket.recv_fds(control, 20, 1)
-    finally:
-        for file in theirs:
-            os.close(file)
     return ForkedProcess(int(pid), handle, words, out, err, status)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from unittest.mock import patch
 
 import msgspec
@@ -59,33 +58,34 @@ class Tool:
             own["KUBECONFIG"] = str(self.kubeconfig)
         return kept | own | dict(self.variables)
 
-    def start(
-        self,
-        *words: object,
-        under: Sequence[str] = (),
-        stdout: int | IO[str] | socket.socket = subprocess.PIPE,
-    ) -> subprocess.Popen[str]:
+    def start(self, *words: object, under: Sequence[str] = ()) -> subprocess.Popen[str]:
         """Start a command as a process; its streams are pipes, and stdin is at its end.
 
-        `stdout` may be another file. `under` is the beginning of a command line that runs another,
-        such as `nohup`.
+        `under` is the beginning of a command line that runs another, such as `nohup`.
         """
         return subprocess.Popen(
             [*under, *self.words(*words)],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
-            stdout=stdout if isinstance(stdout, int) else stdout.fileno(),
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def fork(self, *words: object) -> subprocess.Popen[str]:
+    def fork(
+        self,
+        *words: object,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+    ) -> subprocess.Popen[str]:
         """Start a command as a process of its own, without the time that imports take.
 
-        For what depends on the start or the end of the interpreter, use `start`.
+        For what depends on the start or the end of the interpreter, use `start`. The streams may be
+        the descriptors of other files than those of `start`.
         """
-        return fork([*map(str, words)], self.folder, self.environment)
+        return fork([*map(str, words)], self.folder, self.environment, stdin, stdout, stderr)
 
     def run(self, *words: object) -> Ended:
         """Run a command to its end, within this process; for a process of its own see `start`."""
