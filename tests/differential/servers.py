@@ -73,10 +73,12 @@ class Subject:
         self.server = server
         self.path = path
         self.stale = ""
+        self._read: Any = None
+        """The object after the last request: nobody else changes it."""
 
     def send(self, step: Step) -> tuple[Observation, Observation]:
         """Send a request; observe the answer and the object after it."""
-        metadata = self.server.request("GET", self.path).body["metadata"]
+        metadata = (self._read or self.server.request("GET", self.path).body)["metadata"]
         version = metadata.get("resourceVersion", "")
         words = {
             "VERSION": version,
@@ -92,6 +94,7 @@ class Subject:
             headers=step.headers,
         )
         after = self.server.request("GET", self.path)
+        self._read = after.body
         return (
             observe(answer.status, answer.body, version),
             observe(after.status, after.body, version),
@@ -99,6 +102,6 @@ class Subject:
 
     def replace(self, change: dict[str, Any]) -> tuple[Observation, Observation]:
         """PUT the object with some of its metadata changed; observe as `send` does."""
-        document = self.server.request("GET", self.path).body
+        document = self._read or self.server.request("GET", self.path).body
         metadata = {**document["metadata"], **change}
         return self.send(Step("PUT", {**document, "metadata": metadata}))

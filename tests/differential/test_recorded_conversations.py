@@ -9,7 +9,7 @@ changed. Left out: what `tests.differential.replay` names.
 
 import lzma
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,28 +44,31 @@ def exchanges() -> list[Exchange]:
         return [msgspec.json.decode(line, type=Exchange) for line in lines]
 
 
+def recorded(server: str) -> list[Exchange]:
+    return [exchange for exchange in exchanges() if exchange.server == server]
+
+
+@lru_cache
+def answered_otherwise(server: str, version: KubernetesVersion) -> Sequence[Differing]:
+    return [*differing(recorded(server), RELEASES[version])]
+
+
 @pytest.mark.parametrize("server", SERVERS)
 def test_the_sandbox_answers_as_the_recorded_server(server: str) -> None:
-    recorded = [exchange for exchange in exchanges() if exchange.server == server]
+    found = answered_otherwise(server, KubernetesVersion.V1_36)
 
-    found = list(differing(recorded, RELEASES[KubernetesVersion.V1_36]))
-
-    assert len(recorded) == SERVERS[server]
+    assert len(recorded(server)) == SERVERS[server]
     assert [str(each) for each in found if kind_of(each) not in ACCEPTED] == []
 
 
 def test_each_accepted_difference_still_exists() -> None:
-    recorded = [exchange for exchange in exchanges() if exchange.server == "patches and lists"]
-
-    found = differing(recorded, RELEASES[KubernetesVersion.V1_36])
+    found = answered_otherwise("patches and lists", KubernetesVersion.V1_36)
 
     assert Counter(map(kind_of, found)) == {"APIResourceList": 5}
 
 
 def test_the_answers_of_another_version_differ() -> None:
-    recorded = [exchange for exchange in exchanges() if exchange.server == "leases"]
-
-    found = list(differing(recorded, RELEASES[KubernetesVersion.V1_20]))
+    found = answered_otherwise("leases", KubernetesVersion.V1_20)
 
     # The label of the new namespace.
     assert [each.exchange.path for each in found] == ["/api/v1/namespaces"]

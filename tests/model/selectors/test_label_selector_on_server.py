@@ -25,6 +25,7 @@ from tests.server_versions import Expected
 pytestmark = pytest.mark.control_plane
 
 JOBS = JOB_KINDS["jobs.batch"]
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 T = TypeVar("T")
 
 
@@ -71,10 +72,10 @@ def listed(
 
     def by(text: str) -> set[str] | None:
         path = f"{JOBS.path(fleet[0])}?labelSelector={quote(text)}"
-        response = control_plane.request("GET", path)
+        response = control_plane.request("GET", path, headers={"Accept": METADATA})
         if response.status == 400:
             return None
-        return {item["metadata"]["name"] for item in response.body["items"]}
+        return {item["metadata"]["name"] for item in response.body["items"] or ()}
 
     return by
 
