@@ -11,9 +11,9 @@ import os
 import pty
 import re
 import signal
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,8 @@ from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import paint
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, eventually
+
+XTERM = {"TERM": "xterm"}
 
 
 @pytest.fixture
@@ -98,15 +100,7 @@ def a_terminal() -> Iterator[tuple[int, int]]:
 def _answered(
     tool: Tool, answer: str | signal.Signals, words: Sequence[object], ours: int, theirs: int
 ) -> Ended:
-    process = subprocess.Popen(
-        tool.words(*words),
-        cwd=tool.folder,
-        env=tool.environment | {"TERM": "xterm"},
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-    )
+    process = replace(tool, variables=XTERM).fork(*words, stdin=theirs, stderr=theirs)
     seen = bytearray()
 
     def shows(text: bytes) -> bool:
@@ -176,14 +170,13 @@ def test_ctrl_c_at_the_question_sends_nothing(tool: Tool, server: SandboxServer)
 def test_a_second_signal_shows_the_cursor_again_and_names_the_run(own: Tool) -> None:
     hanging = {"rules": [{"action": "hang", "latency": {"mean": 60}}]}
     seen = bytearray()
-    with sandbox(own, jobs=50, chaos=hanging) as server, a_terminal() as (ours, theirs):
-        process = subprocess.Popen(
-            own.words("apply", "plan.yaml", "--yes"),
-            cwd=own.folder,
-            env=own.environment | {"TERM": "xterm"},
-            stdin=theirs,
-            stdout=subprocess.DEVNULL,
-            stderr=theirs,
+    with (
+        sandbox(own, jobs=50, chaos=hanging) as server,
+        a_terminal() as (ours, theirs),
+        Path(os.devnull).open("w") as nowhere,
+    ):
+        process = replace(own, variables=XTERM).fork(
+            "apply", "plan.yaml", "--yes", stdin=theirs, stdout=nowhere.fileno(), stderr=theirs
         )
 
         def shows(text: bytes) -> bool:
