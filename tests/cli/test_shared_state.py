@@ -108,7 +108,7 @@ def test_another_member_watches_a_live_run_slows_it_down_and_pauses_it(
 ) -> None:
     monkeypatch.setenv("FLEETPATCH_STATE_DIR", str(folder_of_group))
     file = tool.write("plan.yaml", marking("live", pace={"rate": "2/s", "burst": 1}))
-    applying = tool.start("apply", file, "--yes", "--state-dir", folder_of_group)
+    applying = tool.fork("apply", file, "--yes", "--state-dir", folder_of_group)
     try:
         eventually(lambda: bool(list(folder_of_group.rglob("*.status.json"))), "a heartbeat")
         (run_file,) = folder_of_group.rglob("*.run")

@@ -153,7 +153,7 @@ def plans(
 ) -> subprocess.Popen[str]:
     """Start a command that sends without asking, and wait until it lists."""
     words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
-    process = tool.start(*words, *more, under=under)
+    process = tool.start(*words, *more, under=under) if under else tool.fork(*words, *more)
     eventually(lambda: server.requests("list") > 0, "the survey")
     return process
 
