@@ -48,6 +48,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 SPECS = st.dictionaries(KEYS, VALUES, max_size=3)
+NULL_OR_Z = st.none() | st.just("z")
 # Maps are not empty: an empty map in a patch changes nothing, and such examples are rejected.
 NULLABLE = st.recursive(
     st.none() | SCALARS | st.lists(SCALARS, max_size=3),
@@ -65,27 +66,27 @@ def objects(draw: st.DrawFn) -> Any:
     return made
 
 
-@st.composite
-def metadata_changes(draw: st.DrawFn) -> PlanChange:
-    # Distinct keys, because a plan that writes a key twice is refused.
-    keys = draw(st.permutations("abcd"))
-    renames = draw(st.integers(0, 1))
-    return MetadataChange(
-        labels={key: draw(st.none() | st.just("z")) for key in keys[2 * renames : 3]},
-        annotations=draw(st.dictionaries(KEYS, st.none() | st.just("z"), max_size=2)),
+# Distinct keys, because a plan that writes a key twice is refused.
+METADATA_CHANGES = st.builds(
+    lambda keys, values, annotations, renames: MetadataChange(
+        labels=dict(zip(keys[2 * renames : 3], values, strict=False)),
+        annotations=annotations,
         rename_labels={keys[0]: keys[1]} if renames else {},
-    )
-
-
-BODIES = st.fixed_dictionaries(
-    {},
-    optional={
-        "spec": st.dictionaries(KEYS, NULLABLE, max_size=3),
-        "metadata": st.fixed_dictionaries(
-            {}, optional={"labels": st.dictionaries(KEYS, st.none() | st.just("z"), max_size=2)}
-        ),
-    },
+    ),
+    st.permutations("abcd"),
+    st.lists(NULL_OR_Z, min_size=3, max_size=3),
+    st.dictionaries(KEYS, NULL_OR_Z, max_size=2),
+    st.integers(0, 1),
 )
+
+SPEC_BODIES = st.dictionaries(KEYS, NULLABLE, min_size=1, max_size=3)
+LABEL_BODIES = st.fixed_dictionaries(
+    {"labels": st.dictionaries(KEYS, NULL_OR_Z, min_size=1, max_size=2)}
+)
+# Not empty either.
+BODIES = st.fixed_dictionaries(
+    {"spec": SPEC_BODIES}, optional={"metadata": LABEL_BODIES}
+) | st.fixed_dictionaries({"metadata": LABEL_BODIES})
 
 
 def operations(whole: Json) -> st.SearchStrategy[dict[str, Any]]:
@@ -123,13 +124,14 @@ def _places(start: str, value: Any) -> Iterator[str]:
             yield from _places(f"{start}/{key}", one)
 
 
+MERGES = st.builds(BodyPatch, st.just(PatchType.MERGE), BODIES)
+STRATEGIC_MERGES = st.builds(
+    lambda metadata: BodyPatch(PatchType.STRATEGIC, {"metadata": metadata}), LABEL_BODIES
+)
 CHANGES: dict[str, Callable[[Json], st.SearchStrategy[PlanChange]]] = {
-    "labels": lambda _: metadata_changes(),
-    "merge": lambda _: st.builds(BodyPatch, st.just(PatchType.MERGE), BODIES),
-    "strategic": lambda _: st.builds(
-        lambda labels: BodyPatch(PatchType.STRATEGIC, {"metadata": {"labels": labels}}),
-        st.dictionaries(KEYS, st.none() | st.just("z"), min_size=1, max_size=2),
-    ),
+    "labels": lambda _: METADATA_CHANGES,
+    "merge": lambda _: MERGES,
+    "strategic": lambda _: STRATEGIC_MERGES,
     "json": lambda whole: st.builds(
         BodyPatch,
         st.just(PatchType.JSON),
