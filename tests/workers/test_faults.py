@@ -90,7 +90,7 @@ def test_a_cluster_that_does_not_answer_holds_up_no_other_cluster(
 
         with slow.suspended():
             words = ("apply", run_file, "--yes", "-o", "json", "--workers", machines.address)
-            process = tool.start(*words)
+            process = tool.fork(*words)
             quick_ones = Counter(dict.fromkeys(quick.clusters, TARGETS))
             eventually(lambda: applied() == quick_ones, "the others to end")
             assert process.poll() is None

@@ -21,7 +21,7 @@ def test_each_job_and_each_pod_gets_its_value_once(tool: Tool) -> None:
         fleet.trigger.at(5, lambda: kill_a_worker(started.result(60)))
         # More than two of the three clusters have: the killed worker's are continued by then.
         fleet.trigger.at(62, lambda: workers.extend(kill_the_coordinator(started.result())))
-        started.set_result(tool.start("apply", fleet.plan(), "--yes", "--workers", 2))
+        started.set_result(tool.fork("apply", fleet.plan(), "--yes", "--workers", 2))
         ended = end(started.result(), 300)
         assert ended.code == -signal.SIGKILL, ended.err
         eventually(lambda: all(map(is_gone, workers)), "the workers end")

@@ -39,7 +39,7 @@ def start(clusters: Clusters) -> Callable[..., Popen[str]]:
     def start(*words: object) -> Popen[str]:
         planned = clusters.tool.run("plan", clusters.appending("new", pace=SLOW))
         assert planned.code == 0, planned.err
-        process = clusters.tool.start("apply", "spread", "--yes", "--workers", 2, *words)
+        process = clusters.tool.fork("apply", "spread", "--yes", "--workers", 2, *words)
         eventually(lambda: bool(events_of(clusters, "target.applied")), "a target ends")
         return process
 

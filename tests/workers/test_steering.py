@@ -32,7 +32,7 @@ def test_status_names_the_workers_and_a_pause_and_a_changed_pace_reach_them(
 ) -> None:
     assert clusters.tool.run("plan", clusters.appending("new", pace=SLOW)).code == 0
     words = ("spread", "--yes", "--workers", dask.address)
-    process = clusters.tool.start("apply", *words)
+    process = clusters.tool.fork("apply", *words)
     eventually(lambda: bool(status(clusters)["workers"]), "the workers are named")
     loads = status(clusters)["workers"]
     assert set(loads) <= {"0", "1"}
@@ -43,7 +43,7 @@ def test_status_names_the_workers_and_a_pause_and_a_changed_pace_reach_them(
     assert status(clusters)["causeCode"] == "pause-requested"
     assert all(not one["inDoubt"] for one in clusters.tool.targets("spread"))
 
-    process = clusters.tool.start("resume", *words)
+    process = clusters.tool.fork("resume", *words)
     eventually(lambda: bool(status(clusters)["workers"]), "the workers are named")
     assert clusters.tool.run("pace", "spread", "--rate", "100/s").code == 0
     ended = end(process)
@@ -54,7 +54,7 @@ def test_status_names_the_workers_and_a_pause_and_a_changed_pace_reach_them(
 
 def test_cancel_ends_the_run_for_all_workers(dask: Dask, clusters: Clusters) -> None:
     assert clusters.tool.run("plan", clusters.appending("new", pace=SLOW)).code == 0
-    process = clusters.tool.start("apply", "spread", "--yes", "--workers", dask.address)
+    process = clusters.tool.fork("apply", "spread", "--yes", "--workers", dask.address)
     eventually(lambda: bool(status(clusters)["workers"]), "the workers are named")
     assert clusters.tool.run("cancel", "spread").code == 0
     ended = end(process)
