@@ -4,8 +4,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# File by file in the order of tests/conftest.py, the long ones first. By default xdist begins with the
-# files of most tests, and would end with those of few and long ones.
+# File by file in the order of tests/conftest.py. By default xdist begins with the files of most tests,
+# and would end with those of few and long ones.
 PYTEST_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 # Keep what was compiled, whatever the environment says: each worker would compile all tests anew.
 export PYTHONDONTWRITEBYTECODE :=

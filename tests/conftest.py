@@ -45,10 +45,25 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long tests, so that none of them is the last one and runs alone."""
-    places = {f"tests/{folder}": place for place, folder in enumerate(_WITH_PROCESSES)}
+    """Begin with the long tests, so that none of them is the last one and runs alone.
+
+    The files of the other folders are spread among theirs: they use the CPUs while long tests wait.
+    """
     # Paths would take a second for all tests, in each worker.
-    items.sort(key=lambda item: places.get("/".join(item.nodeid.split("/", 2)[:2]), len(places)))
+    files = list(dict.fromkeys(_file(item) for item in items))
+    places = {f"tests/{folder}": place for place, folder in enumerate(_WITH_PROCESSES)}
+    folders = {file: "/".join(file.split("/", 2)[:2]) for file in files}
+    long = [file for file in files if folders[file] in places]
+    long.sort(key=lambda file: places[folders[file]])
+    others = [file for file in files if folders[file] not in places]
+    order = {
+        file: place / len(group) for group in (long, others) for place, file in enumerate(group)
+    }
+    items.sort(key=lambda item: order[_file(item)])
+
+
+def _file(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0]
 
 
 def pytest_configure() -> None:
