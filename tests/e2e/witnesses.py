@@ -40,15 +40,20 @@ class Server(Protocol):
 
 
 def objects(
-    server: Server, kinds: Iterable[JobKind] = JOB_KINDS.values(), beginning: str = ""
+    server: Server,
+    kinds: Iterable[JobKind] = JOB_KINDS.values(),
+    beginning: str = "",
+    space: str = "",
 ) -> dict[Key, Any]:
-    """Return all objects of these kinds in the namespaces with this prefix."""
+    """Return all objects of these kinds in the namespaces with this prefix, or in one `space`."""
     found: dict[Key, Any] = {}
     # Other tests may have thousands of objects in other namespaces.
-    spaces = [one for one in _namespaces(server) if one.startswith(beginning)] if beginning else []
+    spaces = [space] if space else []
+    if beginning:
+        spaces = [one for one in _namespaces(server) if one.startswith(beginning)]
     for kind in kinds:
         everywhere = f"/apis/{kind.api_version}/{kind.plural}"
-        for path in map(kind.path, spaces) if beginning else [everywhere]:
+        for path in map(kind.path, spaces) if beginning or space else [everywhere]:
             for item in _items(server, path):
                 metadata = item["metadata"]
                 key = f"{kind.plural}.{kind.group}", metadata["namespace"], metadata["name"]

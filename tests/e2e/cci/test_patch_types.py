@@ -52,7 +52,7 @@ def test_each_kind_is_changed_and_restored_on_a_plain_api_server(
     there_and_back(
         call,
         file,
-        lambda: objects(control_plane, beginning=space),
+        lambda: objects(control_plane, space=space),
         of_kind(kind, the_change(kind, way)),
     )
 
@@ -66,7 +66,7 @@ def test_an_apply_without_force_leaves_to_others_what_they_own(
     control_plane.create_jobs(3, space, JOB_KINDS[JOBS], labels=labels)
     block = {"kinds": [JOBS], "namespaces": [space], "selector": "app"}
     patch = {**the_patch(JOBS, "apply"), "force": False}
-    before = objects(control_plane, beginning=space)
+    before = objects(control_plane, space=space)
 
     ended = call(
         "apply", tool.write("p.yaml", plan("mild", block, patch=patch)), "-y", "-o", "json"
@@ -75,7 +75,7 @@ def test_an_apply_without_force_leaves_to_others_what_they_own(
     assert ended.json["reasons"] == {"skipped": {"owned": 3}}
     details = {one["detail"] for one in tool.targets("mild")}
     assert all(".spec.parallelism" in detail for detail in details), details
-    assert objects(control_plane, beginning=space) == before
+    assert objects(control_plane, space=space) == before
 
 
 @pytest.mark.usefixtures("variables")
