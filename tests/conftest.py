@@ -71,7 +71,8 @@ def pytest_configure() -> None:
 
     A third of the time of kube-apiserver is garbage collection, which memory saves, too.
     """
-    os.environ.setdefault("GOGC", "300")
+    os.environ.setdefault("GOGC", "600")
+    os.environ.setdefault("GOMEMLIMIT", "2GiB")
     directory = memory()
     if "TMPDIR" in os.environ or directory is None:
         return
