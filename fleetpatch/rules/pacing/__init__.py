@@ -1,4 +1,1 @@
-"""How fast one cluster may be asked; docs/pacing.md explains it.
-
-`governor` joins the plan's ceilings, `hill_climb` and `refusals`; `fleetpatch.engine.pacer` waits.
-"""
+"""The pace of one cluster (docs/pacing.md): `governor` joins `hill_climb` and `refusals`."""

@@ -4,7 +4,8 @@ By Little's law throughput is requests in flight over their mean latency. In slo
 doubles. Then it is compared with a limit one step above or below: rounds at the two limits
 alternate, so that a change of the server meets both, and a lead of a few rounds decides. The higher
 limit wins a round if the logarithm of throughput grows by more than `worth` times that of the
-limit: throughput / limit ** worth is maximised, a form of Kleinrock's power.
+limit: throughput / limit ** worth is maximised, a form of Kleinrock's power. Steps are long after a
+start, which stops early, and after a change of the server, until a comparison fails.
 """
 
 from math import ceil, log
@@ -25,7 +26,7 @@ class HillClimb:
 
     def start(self, limit: int, now: float) -> None:
         """Begin slow start at this limit; up to the best limit known nothing is judged."""
-        self.is_starting = True
+        self.is_starting, self._step = True, self._tuning.first_step
         self._begin_round(limit, now)
 
     def accepted(self, sent_at: float, in_flight: int, now: float) -> None:
@@ -86,6 +87,7 @@ class HillClimb:
             if abs(gain) > log(self._tuning.step):
                 # The server has changed.
                 self._is_upward, self._lead, self._next_comparison = gain > 0.0, 0, now
+                self._step = self._tuning.first_step
             if now >= self._next_comparison:
                 self._try_other(now)
             else:
@@ -106,8 +108,8 @@ class HillClimb:
 
     def _try_other(self, now: float) -> None:
         """Begin a round one step away in this direction, within the bounds."""
-        step = max(1, round(self.settled * (self._tuning.step - 1.0)))
-        limit = self.settled + step if self._is_upward else round(self.settled / self._tuning.step)
+        up = max(self.settled + 1, round(self.settled * self._step))
+        limit = up if self._is_upward else round(self.settled / self._step)
         other = max(1, min(self._ceiling, limit))
         if other == self.settled:
             self._stay(now)
@@ -116,7 +118,7 @@ class HillClimb:
 
     def _stay(self, now: float) -> None:
         """Keep the limit for a while; then try the other direction."""
-        self._is_upward, self._lead = not self._is_upward, 0
+        self._is_upward, self._lead, self._step = not self._is_upward, 0, self._tuning.step
         self._next_comparison = now + self._tuning.interval
         self._begin_round(self.settled, now)
 

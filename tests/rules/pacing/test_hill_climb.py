@@ -82,6 +82,19 @@ def test_levels_that_are_compared_are_two_fifths_apart() -> None:
     assert limits == {11, 16, 22}
 
 
+def compared(latency: Callable[[int], float], seconds: float) -> list[int]:
+    """The limits, each once, in their order."""
+    climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
+    limits = [limit for _, limit in answers(climb, latency, seconds)]
+    return list(dict.fromkeys(limits))
+
+
+def test_steps_are_long_after_a_start_until_one_fails() -> None:
+    # Slow start stops at 16, which bring less than it wants.
+    assert compared(elastic(0.2), 20.0)[:7] == [8, 16, 14, 24, 41, 70, 119]
+    assert compared(knee(16), 20.0) == [8, 16, 32, 27, 11, 22]
+
+
 def test_a_slow_server_is_judged_after_a_second() -> None:
     climb = HillClimb(Tuning(), Tuning().start, 8, 0.0)
     lowered = [at for at, limit in answers(climb, lambda _level: 0.2, 30.0) if limit < 8]
@@ -237,5 +250,7 @@ def test_a_server_that_has_changed_is_followed() -> None:
         capacity["now"] = 16 if 10.0 < now < 20.0 else 32
         limits[now] = limit
 
-    assert next(at for at, limit in limits.items() if at > 10.0 and limit <= 23) < 12.5
+    lowered = next((at, limit) for at, limit in limits.items() if at > 10.0 and limit < 32)
+    assert lowered[0] < 12.5
+    assert lowered[1] == 19, "a long step"
     assert next(at for at, limit in limits.items() if at > 20.0 and limit >= 31) < 32.0

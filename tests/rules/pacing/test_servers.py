@@ -111,12 +111,16 @@ def test_more_goes_in_flight_where_that_pays_though_latency_grows() -> None:
 
 
 def test_what_others_take_away_is_left_to_them_and_taken_back() -> None:
-    there = server(knee=32, latency=0.05)
-    changes = (10, put(there, "knee", 16)), (20, put(there, "knee", 32))
-    record = simulate(there, 35, DEFAULT, *changes)
+    left, taken_back = list[float](), list[float]()
+    for seed in range(7):
+        there = server(seed, knee=32, latency=0.05)
+        changes = (10, put(there, "knee", 16)), (20, put(there, "knee", 32))
+        record = simulate(there, 35, DEFAULT, *changes)
+        left.append(record.in_flight(13, 20) / record.in_flight(7, 10))
+        taken_back.append(record.goodput(30, 35) / record.goodput(7, 10))
 
-    assert record.in_flight(13, 20) <= 0.8 * record.in_flight(7, 10)
-    assert record.goodput(30, 35) >= 0.9 * record.goodput(7, 10)
+    assert statistics.median(left) <= 0.7
+    assert min(taken_back) >= 0.9
 
 
 def test_a_rate_that_falls_and_rises_is_followed() -> None:
