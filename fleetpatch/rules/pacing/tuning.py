@@ -45,7 +45,7 @@ class Tuning(NamedTuple):
     shortest_round: float = 0.15  # seconds: an event loop without CPU time stalls [hill_climb]
     longest_round: float = 1.0  # seconds, then as many answers as in flight do [hill_climb]
     typical: float = 0.75  # of the latencies, the shortest: stalls are left out [hill_climb]
-    full: float = 0.8  # of the limit in use: below it the limit limits nothing [hill_climb]
+    full: float = 0.65  # of the limit in use: below it the limit limits nothing [hill_climb]
     lead: int = 2  # rounds won more than lost: one may be chance [hill_climb]
     interval: float = 4.0  # seconds between comparisons: they cost [hill_climb]
     recent: float = 1.0  # seconds for which what limited the pace is its cause [governor]
