@@ -30,6 +30,8 @@ _OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-n", "0")
 _LINE = re.compile(r"^    (\w+): \w+ = .* \[(\w+)\]$", re.MULTILINE)
 _FACTORS = (0.7, 1.3)
 
+_FAR: Mapping[str, Any] = MappingProxyType({"first_step": 1e9, "step": 1e9})
+
 MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "nothing is off": {},
@@ -44,8 +46,9 @@ MECHANISMS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no growth of cut limits": {"first_regrowth": 1e6, "longest_regrowth": 1e6},
         "fewer than four in flight": {"fewest_in_flight": 1},
         "no burst at a found rate": {"burst": 0.0},
-        "no climb: always at the ceiling": {"start": 10**6, "interval": 1e9, "step": 1e9},
-        "no comparisons after slow start": {"interval": 1e9, "step": 1e9},
+        "no climb: always at the ceiling": {"start": 10**6, "interval": 1e9, **_FAR},
+        "one comparison after slow start, with the ceiling": {"interval": 1e9, **_FAR},
+        "no long steps": {"first_step": Tuning().step},
         "all latencies of a round": {"typical": 1.0},
         "one round decides": {"lead": 1},
     }
