@@ -116,7 +116,7 @@ def test_a_reason_without_failed_or_of_no_failure_is_refused(call: Caller) -> No
 def test_a_plan_that_was_changed_under_way_is_refused_with_both_digests(
     tool: Tool, call: Caller, server: SandboxServer
 ) -> None:
-    slowly = paint(pace={"rate": "5/s", "burst": 1})
+    slowly = paint(pace={"rate": "1/h", "burst": 1})
     process = tool.fork("apply", tool.write("plan.yaml", slowly), "--yes")
     eventually(lambda: server.sent() > 0, "a patch")
     process.terminate()

@@ -16,9 +16,9 @@ import pytest
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan
 
-SLOWLY: dict[str, Any] = {"pace": {"rate": "4/s", "burst": 1, "concurrency": 8}}
+SLOWLY: dict[str, Any] = {"pace": {"rate": "1/s", "burst": 1, "concurrency": 8}}
+"""A run that nothing stops takes 100 s; so it is still going whatever a test does meanwhile."""
 FAST = ("--rate", "1000/s", "--yes", "-o", "json")
-"""A run that nothing stops would take 25 s; so it is still going whatever a test does meanwhile."""
 
 
 @pytest.fixture

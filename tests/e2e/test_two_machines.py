@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,29 +19,39 @@ from fleetpatch.journal.runs.heartbeat import Heartbeat
 from fleetpatch.model.live import Holder
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.witnesses import record
 
 FAST = ("--yes", "--rate", "1000/s")
 BATCH_JOBS = 20
 
 
+def written(tool: Tool, **more: Any) -> Path:
+    """Write the plan; `more` is added to it."""
+    block = {"kinds": ["jobs.batch"], "selector": "app"}
+    return tool.write(
+        "plan.yaml", plan("paint", block, patch={"labels": {"colour": "red"}}, **more)
+    )
+
+
 @pytest.fixture
 def server(tool: Tool) -> Iterator[SandboxServer]:
-    """A sandbox of 20 batch Jobs, and the plan that paints them slowly."""
-    block = {"kinds": ["jobs.batch"], "selector": "app"}
-    pace = {"rate": "1/s", "burst": 1}
-    tool.write("plan.yaml", plan("paint", block, patch={"labels": {"colour": "red"}}, pace=pace))
+    """A sandbox of 20 batch Jobs."""
     with sandbox(tool, jobs=5 * BATCH_JOBS) as served:
         yield served
 
 
 @pytest.fixture
 def run_file(tool: Tool, server: SandboxServer) -> Path:
-    """The run file of a run that has changed some targets, and was killed."""
-    process = tool.fork("apply", "plan.yaml", "--yes")
-    eventually(lambda: server.sent() > 2, "some patches")
+    """The run file of a run that has changed three targets, and was killed."""
+    process = tool.fork(
+        "apply", written(tool, waves={"sizes": [3, "100%"], "pause": "1h"}), "--yes"
+    )
+    eventually(lambda: server.sent() == 3, "some patches")
+    (found,) = (tool.state / "runs").glob("*.run")
+    # So none is on its way, which could arrive after the end of the process.
+    eventually(lambda: record(found).counts["applied"] == 3, "the pause after the first wave")
     process.kill()
     end(process)
-    (found,) = (tool.state / "runs").glob("*.run")
     return found
 
 
@@ -114,7 +125,7 @@ def test_a_run_on_another_machine_that_has_not_reported_hides_no_other_run(
 def test_a_session_sends_nothing_more_once_another_machine_has_taken_the_run_over(
     tool: Tool, server: SandboxServer
 ) -> None:
-    process = tool.fork("apply", "plan.yaml", "--yes")
+    process = tool.fork("apply", written(tool, pace={"rate": "1/s", "burst": 1}), "--yes")
     eventually(lambda: server.sent() > 2, "some patches")
     (run_file,) = (tool.state / "runs").glob("*.run")
 

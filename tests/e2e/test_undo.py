@@ -6,6 +6,7 @@ overwrote others' values, undone twice, a dry run, the output of `status`.
 Left out: which values go back in every case (tests/rules/planning/test_undo.py).
 """
 
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ from fleetpatch.journal.runfile import RunFile
 from fleetpatch.model.run import RunState
 from tests.control_plane import JOB_KINDS, ControlPlane
 from tests.e2e.sandboxes import SandboxServer, sandbox
-from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.tool import HANG, Tool, end, eventually, plan
 
 COUNT = 20
+SLOWLY = {"rate": "10/s", "burst": 1, "concurrency": 8}
+FAST = ("--yes", "-o", "json", "--rate", "1000/s")
+LOST = re.compile("-job-0000[03]")
 CHANGING = ("resourceVersion", "managedFields", "generation")
 ARGUMENTS = "/spec/tfReplicaSpecs/Worker/template/spec/containers/0/command"
 PATCHES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -229,14 +233,27 @@ def test_what_cannot_be_read_is_put_back_all_the_same(tool: Tool) -> None:
         assert ended.json["reasons"] == {"applied": {"patched": 10}}
 
 
+def in_flight(tool: Tool) -> int:
+    count: int = tool.run("status", "paint", "-o", "json").json["inFlight"]
+    return count
+
+
+def hung(server: SandboxServer) -> int:
+    """Return the number of PATCHes whose answers hang."""
+    return sum(bool(LOST.search(path)) for path in server.patches())
+
+
 def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_included(
     tool: Tool,
 ) -> None:
     lost = {"action": "hang", "when": "after", "names": ["*-job-0000[03]*"], "times": 1}
+    lost |= {"latency": {"mean": HANG}}
     with sandbox(tool, jobs=500, chaos={"rules": [lost]}) as server:
-        slow = paint(pace={"rate": "60/s", "burst": 1, "concurrency": 8})
-        process = tool.fork("apply", tool.write("plan.yaml", slow), "--yes")
+        process = tool.fork("apply", tool.write("plan.yaml", paint(pace=SLOWLY)), "--yes")
         eventually(lambda: server.sent() >= 20, "some patches")
+        assert tool.run("pace", "paint", "--rate", "1/h").code == 0
+        # No other one is on its way, which could arrive after the end of the process.
+        eventually(lambda: in_flight(tool) == hung(server), "only lost answers are awaited")
         process.send_signal(signal.SIGKILL)
         assert end(process).code == -signal.SIGKILL
         sent = server.patches()
@@ -245,10 +262,10 @@ def test_a_run_that_was_cut_off_is_undone_as_far_as_it_went_what_was_in_doubt_in
         assert doubtful
 
         run = listed and tool.run("status", "paint", "-o", "json").json["run"]
-        ended = tool.run("undo", run, "--yes", "-o", "json", "--request-timeout", "2s")
+        ended = tool.run("undo", run, *FAST, "--request-timeout", "3s")
 
         assert ended.code == 0, ended.err
-        assert ended.json["outcomes"]["applied"] == ended.json["targets"] <= len(sent)
+        assert ended.json["outcomes"]["applied"] == ended.json["targets"] == len(sent)
         undone = {one["uid"] for one in tool.targets(ended.json["run"])}
         outcomes = tool.run("status", run, "-o", "json").json["outcomes"]
         assert outcomes["applied"] == len(undone)
@@ -319,19 +336,19 @@ def test_status_shows_the_undo_on_both_sides(tool: Tool) -> None:
 
 def test_a_run_that_was_undone_is_not_resumed_and_its_plan_makes_a_new_run(tool: Tool) -> None:
     with sandbox(tool, jobs=500) as server:
-        plan = tool.write("plan.yaml", paint(pace={"rate": "60/s", "burst": 1, "concurrency": 8}))
+        plan = tool.write("plan.yaml", paint(pace=SLOWLY))
         process = tool.fork("apply", plan, "--yes")
         eventually(lambda: server.sent() >= 20, "some patches")
         process.send_signal(signal.SIGINT)
         assert end(process).code == 5
         cut = tool.run("status", "paint", "-o", "json").json["run"]
-        undo = tool.run("undo", cut, "--yes", "-o", "json").json["run"]
+        undo = tool.run("undo", cut, *FAST).json["run"]
 
         for command in ("resume", "apply"):
             refused = tool.run(command, cut, "--yes")
             assert refused.code == 2
             assert f"was undone by {undo}" in refused.err
-        again = tool.run("apply", plan, "--yes", "-o", "json")
+        again = tool.run("apply", plan, *FAST)
 
         assert again.code == 0, again.err
         assert f"Not resuming the unfinished run {cut}: it was undone by {undo}" in again.err

@@ -15,7 +15,7 @@ from typing import Any
 from tests.e2e.sandboxes import sandbox, sandbox_process
 from tests.e2e.spies import spying
 from tests.e2e.test_wave_edges import know_all
-from tests.e2e.tool import SOON, Tool, eventually, plan
+from tests.e2e.tool import SOON, Tool, end, eventually, plan
 
 JOBS = 100
 BATCH: dict[str, Any] = {"kinds": ["jobs.batch"], "selector": "app"}
@@ -94,8 +94,8 @@ def test_an_undo_waits_for_no_wave(tool: Tool) -> None:
         process = tool.fork("apply", file, "--yes")
         eventually(lambda: server.sent() >= 3, "the first wave is under way")
         process.kill()
-        process.communicate()
-        undone = tool.run("undo", "stepwise", "--yes", "-o", "json")
+        end(process)
+        undone = tool.run("undo", "stepwise", "--yes", "-o", "json", "--rate", "1000/s")
         cut = tool.run("status", "stepwise", "-o", "json")
 
     assert undone.code == 0, undone.err

@@ -25,7 +25,7 @@ def paint() -> dict[str, object]:
         "paint",
         {"kinds": ["jobs.batch"], "selector": "app"},
         patch={"labels": {"colour": "red"}},
-        pace={"rate": "5/s", "burst": 1, "concurrency": 4},
+        pace={"rate": "1/s", "burst": 1, "concurrency": 4},
     )
 
 
