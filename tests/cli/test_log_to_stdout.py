@@ -13,7 +13,7 @@ import pytest
 from tests.cli.calling import Caller
 from tests.cli.conftest import marking
 from tests.e2e.sandboxes import SandboxServer
-from tests.e2e.tool import Tool, end
+from tests.e2e.tool import SOON, Tool, end
 
 
 def events(text: str) -> list[str]:
@@ -91,7 +91,7 @@ def test_json_cannot_be_printed_beside_the_log(call: Caller, server: SandboxServ
 def test_without_a_reader_of_the_log_the_run_is_paused_and_nothing_more_is_sent(
     tool: Tool,
 ) -> None:
-    document = marking("unread", pace={"rate": "20/s", "burst": 1})
+    document = marking("unread", pace={"rate": "1/s", "burst": 1})
     words = ("apply", tool.write("plan.yaml", document), "--yes", "--log-file", "-")
     process = tool.fork(*words)
     assert process.stdout is not None
@@ -99,7 +99,7 @@ def test_without_a_reader_of_the_log_the_run_is_paused_and_nothing_more_is_sent(
     process.stdout.readline()
     process.stdout.close()
     with process.stderr:
-        assert process.wait(20) == 1
+        assert process.wait(SOON) == 1
     status = tool.run("status", "unread", "-o", "json").json
     assert (status["state"], status["causeCode"]) == ("paused", "log-failed")
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.calling import Caller
 from tests.cli.conftest import as_user, marking
-from tests.e2e.tool import Tool, end, eventually
+from tests.e2e.tool import SOON, Tool, end, eventually
 
 MEMBER, GROUP = 61234, 61235
 SHORT = {"pace": {"rate": "20/s", "burst": 1}, "limits": {"deadline": "200ms"}}
@@ -107,7 +107,7 @@ def test_another_member_watches_a_live_run_slows_it_down_and_pauses_it(
     call: Caller, tool: Tool, folder_of_group: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLEETPATCH_STATE_DIR", str(folder_of_group))
-    file = tool.write("plan.yaml", marking("live", pace={"rate": "2/s", "burst": 1}))
+    file = tool.write("plan.yaml", marking("live", pace={"rate": "20/m", "burst": 1}))
     applying = tool.fork("apply", file, "--yes", "--state-dir", folder_of_group)
     try:
         eventually(lambda: bool(list(folder_of_group.rglob("*.status.json"))), "a heartbeat")
@@ -115,9 +115,9 @@ def test_another_member_watches_a_live_run_slows_it_down_and_pauses_it(
         eventually(lambda: bool(call("status", run_file.stem, "-o", "json").json["holder"]), "live")
         with as_user(MEMBER, GROUP):
             seen = call("status", run_file.stem)
-            paced = call("pace", run_file.stem, "--rate", "1/s")
+            paced = call("pace", run_file.stem, "--rate", "10/m")
             paused = call("pause", run_file.stem, "--reason", "not so fast")
-        code = applying.wait(60)
+        code = applying.wait(SOON)
     finally:
         if applying.returncode is None:
             applying.kill()

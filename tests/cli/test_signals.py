@@ -23,7 +23,7 @@ from fleetpatch.errors import Exit
 from tests.cli.calling import Ended
 from tests.cli.conftest import ETL, paint
 from tests.e2e.sandboxes import SandboxServer, sandbox
-from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.tool import HANG, SOON, Tool, end, eventually, plan
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 JOBS = 50
@@ -143,7 +143,20 @@ def ignoring(number: signal.Signals) -> Sequence[str]:
 @pytest.fixture
 def slow(own: Tool) -> Iterator[SandboxServer]:
     """A server whose lists take a second."""
-    delay = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 1}}
+    with listing_for(own, 1) as server:
+        yield server
+
+
+@pytest.fixture
+def stuck(own: Tool) -> Iterator[SandboxServer]:
+    """A server whose lists do not end within a test."""
+    with listing_for(own, HANG) as server:
+        yield server
+
+
+@contextmanager
+def listing_for(own: Tool, seconds: float) -> Iterator[SandboxServer]:
+    delay = {"action": "slow", "methods": ["LIST"], "latency": {"mean": seconds}}
     with sandbox(own, jobs=JOBS, chaos={"rules": [delay]}) as server:
         yield server
 
@@ -166,33 +179,34 @@ def nothing_was_done(tool: Tool, server: SandboxServer, ended: Ended) -> None:
 
 @pytest.mark.parametrize("ignored", SIGNALS)
 def test_sigterm_ends_the_planning_whatever_the_parent_ignores(
-    own: Tool, slow: SandboxServer, ignored: signal.Signals
+    own: Tool, stuck: SandboxServer, ignored: signal.Signals
 ) -> None:
-    process = plans(own, slow, under=ignoring(ignored))
+    process = plans(own, stuck, under=ignoring(ignored))
     process.terminate()
 
-    nothing_was_done(own, slow, end(process, timeout=20))
+    nothing_was_done(own, stuck, end(process, timeout=SOON))
 
 
 def test_with_json_the_signal_that_ended_the_planning_is_a_cause(
-    own: Tool, slow: SandboxServer
+    own: Tool, stuck: SandboxServer
 ) -> None:
-    process = plans(own, slow, "-o", "json")
+    process = plans(own, stuck, "-o", "json")
     process.terminate()
-    ended = end(process, timeout=20)
+    ended = end(process, timeout=SOON)
 
     found = {"cause": "interrupted", "causeCode": "interrupted", "exitCode": 5}
     assert (ended.code, ended.json) == (5, found)
-    assert slow.sent() == 0
+    assert stuck.sent() == 0
 
 
-def test_a_background_job_of_a_shell_is_ended_by_kill(own: Tool, slow: SandboxServer) -> None:
-    background = ["sh", "-c", '"$@" & echo $! > pid; wait $!', "sh"]
-    process = plans(own, slow, under=background)
+def test_a_background_job_of_a_shell_is_ended_by_kill(own: Tool, stuck: SandboxServer) -> None:
+    background = ["sh", "-c", '"$@" & echo $! > new; mv new pid; wait $!', "sh"]
+    process = plans(own, stuck, under=background)
+    eventually((own.folder / "pid").exists, "the shell has written its process")
     pid = (own.folder / "pid").read_text().strip()
     subprocess.run(["kill", "-TERM", pid], check=True)
 
-    nothing_was_done(own, slow, end(process, timeout=20))
+    nothing_was_done(own, stuck, end(process, timeout=SOON))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
@@ -209,14 +223,14 @@ def test_a_signal_that_the_parent_ignores_stays_ignored(
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_the_parent_blocks_is_handled(
-    own: Tool, slow: SandboxServer, number: signal.Signals
+    own: Tool, stuck: SandboxServer, number: signal.Signals
 ) -> None:
     words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
     process = python(own, WITH_A_BLOCKED_SIGNAL, int(number), *words)
-    eventually(lambda: slow.requests("list") > 0, "the survey")
+    eventually(lambda: stuck.requests("list") > 0, "the survey")
     process.send_signal(number)
 
-    nothing_was_done(own, slow, end(process, timeout=20))
+    nothing_was_done(own, stuck, end(process, timeout=SOON))
 
 
 @contextmanager
@@ -245,7 +259,7 @@ def test_the_first_signal_ends_a_starting_process_whose_stderr_is_blocked(
     with blocked_on_stderr() as process:
         process.send_signal(number)
 
-        assert process.wait(20) == Exit.PAUSED
+        assert process.wait(SOON) == Exit.PAUSED
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -258,23 +272,21 @@ def test_the_second_signal_ends_a_working_process_whose_stderr_is_blocked(
         assert process.stdout.read(8) == b"received"
         process.send_signal(number)
 
-        assert process.wait(20) == Exit.PAUSED
+        assert process.wait(SOON) == Exit.PAUSED
 
 
-def test_a_second_signal_while_planning_exits_at_once(own: Tool) -> None:
+def test_a_second_signal_while_planning_exits_at_once(own: Tool, stuck: SandboxServer) -> None:
     """Some work, such as a name lookup, takes time to be cancelled."""
-    delay = {"action": "slow", "methods": ["LIST"], "latency": {"mean": 60}}
-    with sandbox(own, jobs=JOBS, chaos={"rules": [delay]}) as server:
-        words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
-        process = python(own, STUCK, *words)
-        eventually(lambda: server.requests("list") > 0, "the survey")
-        process.terminate()
-        eventually((own.folder / "cancelled").exists, "the cancellation")
-        process.terminate()
-        ended = end(process, timeout=5)
+    words = ("label", "jobs.batch", "colour=red", "-A", "-l", "app", "--yes")
+    process = python(own, STUCK, *words)
+    eventually(lambda: stuck.requests("list") > 0, "the survey")
+    process.terminate()
+    eventually((own.folder / "cancelled").exists, "the cancellation")
+    process.terminate()
+    ended = end(process, timeout=SOON)
 
-        assert (ended.code, ended.err) == (5, "SIGTERM: exited at once\n")
-        assert server.sent() == 0
+    assert (ended.code, ended.err) == (5, "SIGTERM: exited at once\n")
+    assert stuck.sent() == 0
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import pytest
 from tests.cli.calling import Caller, Ended
 from tests.cli.conftest import paint
 from tests.e2e.sandboxes import SandboxServer, sandbox
-from tests.e2e.tool import Tool, eventually
+from tests.e2e.tool import SOON, Tool, eventually
 
 XTERM = {"TERM": "xterm"}
 
@@ -189,7 +189,7 @@ def test_a_second_signal_shows_the_cursor_again_and_names_the_run(own: Tool) -> 
             process.send_signal(signal.SIGINT)
             eventually(lambda: shows(b"SIGINT: stopping"), "the first message")
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 5
+            assert process.wait(SOON) == 5
             eventually(lambda: shows(b"exited at once"), "the second message")
         finally:
             process.kill()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.sandboxes import SandboxProcess, sandbox_process
-from tests.e2e.tool import Tool, end
+from tests.e2e.tool import SOON, Tool, end
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_signal_ends_it_in_good_order(tool: Tool, number: signal.Signals) -> N
     server = SandboxProcess(tool.start("sandbox", "--jobs", 1))
 
     server.process.send_signal(number)
-    ended = end(server.process, timeout=5)
+    ended = end(server.process, timeout=SOON)
 
     server.client.close()
     assert (ended.code, ended.out, ended.err) == (0, "", "")

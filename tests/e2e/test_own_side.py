@@ -26,7 +26,7 @@ from fleetpatch.engine.clock import SystemClock
 from tests.cli.calling import Ended
 from tests.e2e.disks import mounted
 from tests.e2e.sandboxes import SandboxServer, sandbox
-from tests.e2e.tool import Tool, end, eventually, plan, without_bytecode
+from tests.e2e.tool import HANG, SOON, Tool, end, eventually, plan, without_bytecode
 from tests.plans import plan_from
 
 JOBS = 2000
@@ -157,13 +157,15 @@ def test_a_state_folder_that_is_removed_under_way_stops_the_run(tool: Tool) -> N
     with sandbox(tool, jobs=JOBS) as server:
         process = tool.fork("apply", tool.write("plan.yaml", paint(rate="50/s", burst=1)), "--yes")
         eventually(lambda: server.sent() >= 5, "some patches")
-        shutil.rmtree(tool.state)
+        # At once: the process writes files there, which a removal one by one could leave over.
+        gone = tool.state.rename(tool.folder / "gone")
         sent = server.sent()
 
-        ended = end(process, timeout=10)
+        ended = end(process, timeout=SOON)
 
         broke(ended, r"run file \S+\.run: No such file or directory")
         assert server.sent() <= sent + 2 * IN_FLIGHT
+        shutil.rmtree(gone)
 
 
 @pytest.mark.parametrize(
@@ -218,5 +220,5 @@ async def test_a_wall_clock_that_steps_back_and_forth_changes_nothing(
         summary = await apply(planned.run_file, settings)
 
         assert summary.tally.applied == summary.tally.total == 100
-        assert summary.usage.elapsed < 10
+        assert 0 < summary.usage.elapsed < HANG
         assert len(server.patches()) == 100

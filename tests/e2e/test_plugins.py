@@ -15,7 +15,7 @@ import pytest
 
 from fleetpatch.sandbox.apiserver.access import ADMIN
 from fleetpatch.sandbox.server import SandboxOptions
-from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.tool import SOON, Tool, end, eventually, plan
 from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig
 from tests.sandbox.serving import SandboxThread
 
@@ -96,7 +96,7 @@ def test_a_plugin_ends_with_the_tool(
     eventually(lambda: all(file.exists() and file.read_text() for file in written), "it runs")
 
     process.send_signal(number)
-    ended = end(process, timeout=20)
+    ended = end(process, timeout=SOON)
 
     assert ended.code != 0
     assert "Traceback" not in ended.err

@@ -8,12 +8,13 @@ few attempts; that nothing is stored meanwhile. Left out: webhooks that answer
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 
 import pytest
 
 from tests.control_plane import ControlPlane
 from tests.e2e.fleets import BATCH, snapshot
-from tests.e2e.tool import Tool, plan
+from tests.e2e.tool import Tool, eventually, plan
 
 pytestmark = pytest.mark.control_plane
 
@@ -56,9 +57,20 @@ def webhook_down(control_plane: ControlPlane, space: str) -> Iterator[str]:
     }
     control_plane.request("POST", HOOKS, {**head, "metadata": {"name": space}, "webhooks": [hook]})
     try:
+        # The server follows its own configuration, which takes a moment.
+        eventually(lambda: is_refused(control_plane, space), "the webhook is asked")
         yield f"{HOOKS}/{space}"
     finally:
         control_plane.request("DELETE", f"{HOOKS}/{space}")
+
+
+def is_refused(control_plane: ControlPlane, space: str) -> bool:
+    """Return whether a change of a job is refused, by a dry run."""
+    (_, _, name), *_ = snapshot(control_plane, [space])
+    path = f"{BATCH.path(space, name)}?dryRun=All"
+    patch = {"metadata": {"labels": {"asked": "yes"}}}
+    answer = control_plane.request("PATCH", path, patch, "application/merge-patch+json")
+    return answer.status != HTTPStatus.OK
 
 
 def to_red(space: str, **more: object) -> dict[str, object]:

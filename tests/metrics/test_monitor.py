@@ -19,7 +19,7 @@ from fleetpatch.metrics.addresses import read_gateway
 from fleetpatch.metrics.monitor import Monitor, Places
 from fleetpatch.metrics.textfile import Textfile
 from fleetpatch.model.plan.schema import Plan
-from tests.e2e.tool import eventually
+from tests.e2e.tool import HANG, SOON, eventually
 from tests.plans import plan_from
 
 
@@ -43,6 +43,11 @@ def monitoring(place: Path, **more: Any) -> Iterator[Monitor]:
 def values(file: Path) -> dict[str, float]:
     samples = prometheus.parse(file.read_text())
     return {one.name.removeprefix("fleetpatch_"): one.value for one in samples}
+
+
+def is_shown(file: Path, name: str, value: float) -> bool:
+    """Return whether the file has a value; there may be no file yet."""
+    return file.exists() and values(file).get(name) == value
 
 
 def test_the_file_is_written_when_the_plan_is_known(tmp_path: Path) -> None:
@@ -100,7 +105,7 @@ def test_a_gateway_that_never_ends_its_answer_is_reported_and_the_file_is_writte
     shown.close(Exit.TROUBLE, "unreachable")
     is_over.set()
 
-    eventually(lambda: values(file)["running"] == 0, "the last figures are in the file")
+    eventually(lambda: is_shown(file, "running", 0), "the last figures are in the file")
     assert values(file)["last_exit_code"] == 7
     where = "metrics: http://push.example:9091: cannot be pushed to (timed out)"
     assert f"{where}; the run is not affected" in shown.problems
@@ -131,7 +136,8 @@ def test_an_end_that_is_no_number_is_not_taken_from_the_file(tmp_path: Path, val
     assert "last_success_timestamp_seconds" not in values(file)
 
 
-def test_an_exit_at_once_is_shown(tmp_path: Path) -> None:
+def test_an_exit_at_once_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "_AT_ONCE", SOON)
     file = tmp_path / "m.prom"
     shown = Monitor("apply", "word", Places(Textfile(file)))
     shown.planned(a_plan())
@@ -186,7 +192,7 @@ def test_a_command_that_finds_the_plan_locked_leaves_the_file_to_the_process_tha
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "m.prom"
-    with monitoring(file) as first:
+    with monitoring(file, every=HANG) as first:
         first.planned(a_plan())
         eventually(file.exists, "the first command has written")
         written = file.read_bytes()
