@@ -13,7 +13,7 @@ from typing import Any, Self, TypeAlias
 
 from tests.e2e.sandboxes import SandboxServer, joined_kubeconfig, sandbox
 from tests.e2e.spies import Spy, spying
-from tests.e2e.tool import Tool, eventually, plan
+from tests.e2e.tool import Tool, plan
 
 OTHER = "serve"
 """Jobs with this label `app` are not selected by `where`."""
@@ -130,8 +130,8 @@ class ComputedFleet:
 
     def wait_until_forwarded(self) -> None:
         """Wait until the spies have forwarded all that clients sent that are dead now."""
-        open_ones = [spy.connections for spy in self._spies]
-        eventually(lambda: not any(open_ones), "the connections of dead clients end")
+        for spy in self._spies:
+            spy.wait_until_forwarded()
 
     def values(self) -> dict[str, tuple[str, str]]:
         """Return the label and the annotation that each target must have, by uid."""

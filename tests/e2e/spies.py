@@ -6,14 +6,15 @@ and debug pages do. The recorded tokens are secrets that a test must not find an
 
 import http.client
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from tests.e2e.sandboxes import SandboxServer
+from tests.e2e.tool import eventually
 from tests.http_servers import serving
 
 Echoes: TypeAlias = Callable[[str, str], bool]
@@ -22,6 +23,13 @@ Echoes: TypeAlias = Callable[[str, str], bool]
 _TOKENS = ("X-Auth-Token", "X-Subject-Token")
 _CREDENTIALS = ("X-Auth-Token", "Authorization")
 _HOPS = ("connection", "content-length", "date", "server", "transfer-encoding")
+
+
+class Served(Protocol):
+    """What listens at a URL."""
+
+    @property
+    def server(self) -> str: ...
 
 
 class Spy:
@@ -34,17 +42,28 @@ class Spy:
         """The User-Agents of all requests."""
         self.echoed = 0
         """The number of requests that were answered with an echo."""
+        self.accepted: set[object] = set()
+        """The addresses of all clients."""
         self.connections: set[object] = set()
         """The open connections; what a dead client has sent is forwarded before its ones end."""
 
+    def wait_until_forwarded(self) -> None:
+        """Wait until all is forwarded that clients have sent which are dead now."""
+        where = urlsplit(self.server)
+        with socket.create_connection((where.hostname, where.port)) as last:
+            ours = last.getsockname()
+        # Connections are accepted in their order, so those of dead clients before this one.
+        eventually(
+            lambda: ours in self.accepted and not self.connections,
+            "the connections of dead clients end",
+        )
+
 
 @contextmanager
-def spying(
-    sandbox: SandboxServer, echoes: Echoes = lambda *_: False, status: int = 400
-) -> Iterator[Spy]:
+def spying(sandbox: Served, echoes: Echoes = lambda *_: False, status: int = 400) -> Iterator[Spy]:
     """Listen until the block ends."""
     listening = _Listening(("127.0.0.1", 0), _Handler)
-    spy = Spy(f"http://127.0.0.1:{listening.server_port}")
+    spy = listening.spy = Spy(f"http://127.0.0.1:{listening.server_port}")
     listening.RequestHandlerClass = _handler(spy, sandbox.server, echoes, status)
     with serving(listening):
         yield spy
@@ -55,6 +74,18 @@ class _Listening(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
+    spy: Spy
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Note a connection before the next one is accepted."""
+        self.spy.connections.add(request)
+        self.spy.accepted.add(client_address)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection that was served."""
+        super().shutdown_request(request)
+        self.spy.connections.discard(request)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,20 +98,10 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def setup(self) -> None:
-        super().setup()
-        self.spy.connections.add(self)
-
     def handle(self) -> None:
         # A client that was killed may reset its connection.
         with suppress(ConnectionError):
             super().handle()
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        finally:
-            self.spy.connections.discard(self)
 
     def do_GET(self) -> None:
         self._answer()

@@ -8,9 +8,7 @@ client certificates.
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import pytest
@@ -18,7 +16,9 @@ import pytest
 from fleetpatch.sandbox.apiserver.access import ADMIN
 from fleetpatch.sandbox.server import SandboxOptions
 from tests.cli.calling import Ended
-from tests.e2e.tool import Tool, end, eventually, plan
+from tests.e2e.computed_fleet import Trigger
+from tests.e2e.spies import spying
+from tests.e2e.tool import Tool, plan
 from tests.kube.kubeconfig.kubeconfigs import cluster, kubeconfig, plugin, runs
 from tests.sandbox.serving import SandboxThread
 
@@ -27,17 +27,17 @@ WORKERS = 32
 
 
 class Rotating:
-    """A server whose administrator's token changes, and a file that holds the token."""
+    """A server whose administrator's token changes, and a file that holds the token.
 
-    def __init__(self, running: SandboxThread, folder: Path) -> None:
+    It is reached at `server`, where `trigger` sees the PATCHes arrive.
+    """
+
+    def __init__(self, running: SandboxThread, server: str, trigger: Trigger, folder: Path) -> None:
         self._sandbox = running.sandbox
+        self.server, self.trigger = server, trigger
         self.file = folder / "token"
         self.tokens: list[str] = []
         self.rotate()
-
-    @property
-    def server(self) -> str:
-        return self._sandbox.ready.server
 
     @property
     def statuses(self) -> dict[int, int]:
@@ -62,8 +62,12 @@ class Rotating:
 @pytest.fixture
 def rotating(tmp_path: Path) -> Iterator[Rotating]:
     options = SandboxOptions(jobs=5 * JOBS, namespaces=4, anonymous=False)
-    with SandboxThread(options) as running:
-        yield Rotating(running, tmp_path)
+    trigger = Trigger()
+    with (
+        SandboxThread(options) as running,
+        spying(running.sandbox.ready, trigger.arrives) as spy,
+    ):
+        yield Rotating(running, spy.server, trigger, tmp_path)
 
 
 def users(rotating: Rotating, folder: Path) -> dict[str, dict[str, Any]]:
@@ -76,25 +80,17 @@ def users(rotating: Rotating, folder: Path) -> dict[str, dict[str, Any]]:
     }
 
 
-@contextmanager
-def applying(tool: Tool, rotating: Rotating, way: str, rate: str = "400/s") -> Iterator[Popen[str]]:
-    """A run with many workers that is under way."""
+def applied(tool: Tool, rotating: Rotating, way: str) -> Ended:
+    """Carry out a run with many workers."""
     user = users(rotating, tool.folder)[way]
     kubeconfig(tool.folder / "kubeconfig", the_cluster=cluster(rotating.server), user=user)
     document = plan(
         "rotate",
         {"kinds": ["jobs.batch"], "selector": "app"},
         patch={"labels": {"cost": "new"}},
-        pace={"rate": rate, "burst": 10, "concurrency": WORKERS},
+        pace={"rate": "400/s", "burst": 10, "concurrency": WORKERS},
     )
-    process = tool.fork("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
-    try:
-        eventually(lambda: len(rotating.patches) > 20, "some patches")
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            end(process)
+    return tool.run("apply", tool.write("plan.yaml", document), "--yes", "-o", "json")
 
 
 def artefacts(tool: Tool, *ended: Ended) -> bytes:
@@ -106,9 +102,9 @@ def artefacts(tool: Tool, *ended: Ended) -> bytes:
 
 
 def test_a_token_file_that_is_written_again_is_read_again(tool: Tool, rotating: Rotating) -> None:
-    with applying(tool, rotating, "token file") as process:
-        rotating.rotate()
-        ended = end(process)
+    rotating.trigger.at(20, rotating.rotate)
+
+    ended = applied(tool, rotating, "token file")
 
     assert ended.code == 0, ended.err
     assert ended.json["outcomes"]["applied"] == JOBS
@@ -117,14 +113,15 @@ def test_a_token_file_that_is_written_again_is_read_again(tool: Tool, rotating: 
 
 
 def test_a_plugin_is_called_once_for_all_workers(tool: Tool, rotating: Rotating) -> None:
-    with applying(tool, rotating, "plugin") as process:
-        before = runs(tool.folder)
-        rotating.rotate()
-        ended = end(process)
+    before: list[int] = []
+    rotating.trigger.at(20, lambda: before.append(runs(tool.folder)))
+    rotating.trigger.at(21, rotating.rotate)
+
+    ended = applied(tool, rotating, "plugin")
 
     assert ended.code == 0, ended.err
     assert ended.json["outcomes"]["applied"] == JOBS
-    assert runs(tool.folder) == before + 1
+    assert [runs(tool.folder)] == [called + 1 for called in before]
     assert rotating.statuses[401] >= 1
     assert not any(token.encode() in artefacts(tool, ended) for token in rotating.tokens)
 
@@ -133,10 +130,12 @@ def test_a_plugin_is_called_once_for_all_workers(tool: Tool, rotating: Rotating)
 def test_refused_credentials_pause_the_run_which_resumes_with_fresh_ones(
     tool: Tool, rotating: Rotating, way: str
 ) -> None:
-    with applying(tool, rotating, way) as process:
-        called = runs(tool.folder) if way == "plugin" else 0
-        rotating.expire()
-        ended = end(process, timeout=15)
+    called: list[int] = []
+    if way == "plugin":
+        rotating.trigger.at(20, lambda: called.append(runs(tool.folder)))
+    rotating.trigger.at(21, rotating.expire)
+
+    ended = applied(tool, rotating, way)
 
     assert (ended.code, ended.json["causeCode"]) == (7, "credentials-refused"), ended.err
     assert "does not accept our credentials: 401 Unauthorized" in ended.json["cause"]
@@ -146,7 +145,7 @@ def test_refused_credentials_pause_the_run_which_resumes_with_fresh_ones(
     # Each worker tries once more; the first one that is refused again stops them all.
     assert rotating.statuses[401] <= 2 * WORKERS
     if way == "plugin":
-        assert runs(tool.folder) == called + 1
+        assert [runs(tool.folder)] == [before + 1 for before in called]
 
     rotating.rotate()
     user = users(rotating, tool.folder)[way]
@@ -163,11 +162,10 @@ def test_refused_credentials_pause_the_run_which_resumes_with_fresh_ones(
 def test_a_token_that_expires_again_and_again_is_renewed_as_often(
     tool: Tool, rotating: Rotating
 ) -> None:
-    with applying(tool, rotating, "token file", rate="100/s") as process:
-        rotating.rotate()
-        eventually(lambda: len(rotating.patches) > 150, "more patches")
-        rotating.rotate()
-        ended = end(process)
+    rotating.trigger.at(20, rotating.rotate)
+    rotating.trigger.at(150, rotating.rotate)
+
+    ended = applied(tool, rotating, "token file")
 
     assert ended.code == 0, ended.err
     assert ended.json["outcomes"]["applied"] == JOBS
