@@ -192,10 +192,10 @@ def proxy(server: str, authority: Path, choose: ChooseInterference = no_cut) -> 
     thread = threading.Thread(target=loop.run_until_complete, args=(running.serve(started),))
     thread.start()
     try:
-        ended = started.result(10)
+        ended = started.result(60)
         yield running
     finally:
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join(60)
         loop.close()

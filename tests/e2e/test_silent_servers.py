@@ -29,7 +29,7 @@ def applied(tool: Tool, *stubs: Stub, silent: Stub) -> Ended:
     file = tool.write("plan.yaml", document)
     assert tool.run("plan", file).code == 0
     silent.hangs = True
-    return tool.run("apply", "silent", "--yes", "-o", "json", "--request-timeout", "500ms")
+    return tool.run("apply", "silent", "--yes", "-o", "json", "--request-timeout", "1s")
 
 
 @pytest.mark.parametrize("count", COUNTS)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "fleetpatch.rules.yml"
 
 CONFIG = """
-global: {{scrape_interval: 250ms, scrape_timeout: 200ms, evaluation_interval: 1s}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
 rule_files: [{rules}]
 scrape_configs:
   - job_name: node
@@ -65,9 +65,16 @@ class Monitoring:
         return {_named(one["metric"]): float(one["value"][1]) for one in result}
 
     def wait_for(self, text: str) -> dict[str, float]:
-        """Wait until a query returns something."""
-        eventually(lambda: bool(self.query(text)), text)
-        return self.query(text)
+        """Wait until a query returns something, and return that."""
+        found: dict[str, float] = {}
+
+        def is_found() -> bool:
+            # Not asked again: after a scrape that took too long there is nothing for a moment.
+            found.update(self.query(text))
+            return bool(found)
+
+        eventually(is_found, text)
+        return found
 
 
 def _named(labels: dict[str, str]) -> str:

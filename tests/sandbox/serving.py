@@ -78,7 +78,7 @@ class SandboxThread:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._started.wait(10)
+        assert self._started.wait(60), "the sandbox does not serve"
         is_cci = self._options.provider is ProviderName.CCI
         token = {"X-Auth-Token": self.sandbox.credentials.token} if is_cci else {}
         self.client = Client(self.sandbox.ready.server, token)
@@ -98,7 +98,7 @@ class SandboxThread:
         if self._thread.is_alive():
             # An asyncio.Event must be set from the thread of its loop.
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(10)
+            self._thread.join(60)
             self._loop.close()
 
     def _run(self) -> None:

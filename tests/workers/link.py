@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Self
 
 from tests.control_plane.processes import free_ports
+from tests.e2e.tool import SOON
 
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER without a time: closing sends a reset."""
@@ -43,12 +44,12 @@ class Link:
         """Forward until the block ends."""
         link = cls()
         link._thread.start()
-        link._ready.wait(10)
+        assert link._ready.wait(SOON), "the proxy does not listen"
         try:
             yield link
         finally:
             link._loop.call_soon_threadsafe(link._stop.set)
-            link._thread.join(10)
+            link._thread.join(SOON)
             link._loop.close()
 
     @contextmanager
@@ -77,7 +78,7 @@ class Link:
             done.set()
 
         self._loop.call_soon_threadsafe(work)
-        done.wait(10)
+        assert done.wait(SOON), "the network was not changed"
 
     def _reset(self) -> None:
         self._refusing = True

@@ -20,6 +20,8 @@ from tests.workers.conftest import Clusters, Dask
 OPENS = datetime(2031, 3, 1, 2, 0, tzinfo=UTC).timestamp()
 HOUR = 3600.0
 SLOW = {"rate": "1/s", "concurrency": 2}
+SLOWER = {"rate": "10/m", "concurrency": 2}
+"""Ten targets in each cluster take a minute, unless the pace is changed."""
 
 
 def status(clusters: Clusters) -> Any:
@@ -30,7 +32,7 @@ def status(clusters: Clusters) -> Any:
 def test_status_names_the_workers_and_a_pause_and_a_changed_pace_reach_them(
     dask: Dask, clusters: Clusters
 ) -> None:
-    assert clusters.tool.run("plan", clusters.appending("new", pace=SLOW)).code == 0
+    assert clusters.tool.run("plan", clusters.appending("new", pace=SLOWER)).code == 0
     words = ("spread", "--yes", "--workers", dask.address)
     process = clusters.tool.fork("apply", *words)
     eventually(lambda: bool(status(clusters)["workers"]), "the workers are named")
@@ -53,7 +55,7 @@ def test_status_names_the_workers_and_a_pause_and_a_changed_pace_reach_them(
 
 
 def test_cancel_ends_the_run_for_all_workers(dask: Dask, clusters: Clusters) -> None:
-    assert clusters.tool.run("plan", clusters.appending("new", pace=SLOW)).code == 0
+    assert clusters.tool.run("plan", clusters.appending("new", pace=SLOWER)).code == 0
     process = clusters.tool.fork("apply", "spread", "--yes", "--workers", dask.address)
     eventually(lambda: bool(status(clusters)["workers"]), "the workers are named")
     assert clusters.tool.run("cancel", "spread").code == 0
