@@ -19,12 +19,10 @@ import pytest
 
 from tests.e2e.sandboxes import SandboxServer, sandbox
 from tests.e2e.tool import HANG, SOON, Tool, end, eventually, plan
-from tests.e2e.witnesses import settled_at
+from tests.e2e.witnesses import MILLISECOND, settled_at
 
 JOBS = 100
 BATCH_JOBS = JOBS // 5
-MILLISECOND = 0.001
-"""The precision of the times in a log."""
 BATCH = {"kinds": ["jobs.batch"], "selector": "app"}
 
 

@@ -17,12 +17,10 @@ import pytest
 
 from tests.e2e.sandboxes import sandbox
 from tests.e2e.tool import HANG, SOON, Tool, end, eventually, plan
-from tests.e2e.witnesses import settled_at
+from tests.e2e.witnesses import MILLISECOND, settled_at
 
 JOBS = {"kinds": ["jobs.batch"], "selector": "app"}
 COUNT = 20
-MILLISECOND = 0.001
-"""The precision of the times in a log."""
 
 
 def wavy(**waves: Any) -> dict[str, Any]:

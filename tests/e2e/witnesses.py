@@ -20,6 +20,9 @@ from urllib.request import urlopen
 from tests.control_plane import JOB_KINDS, ControlPlane, JobKind
 from tests.e2e.fleets import Key
 
+MILLISECOND = 0.001
+"""The precision of the times in a log."""
+
 
 class Answer(Protocol):
     """The answer of a server."""

@@ -19,14 +19,13 @@ import pytest
 from fleetpatch.campaign.running.former_workers import RIGHT
 from fleetpatch.journal.runs import heartbeat
 from tests.e2e.tool import end, eventually
+from tests.e2e.witnesses import MILLISECOND
 from tests.workers.conftest import Clusters
 from tests.workers.own_workers import is_gone, workers_of
 
 SLOW = {"rate": "1/s"}
 """Ten targets in each cluster take ten seconds, unless the pace is changed."""
 FAST = "100/s"
-MILLISECOND = 0.001
-"""The precision of the times in a log."""
 
 
 def events_of(clusters: Clusters, event: str) -> list[dict[str, Any]]:
