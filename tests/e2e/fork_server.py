@@ -88,8 +88,9 @@ def _become(command: Any) -> None:
 
 
 if __name__ == "__main__":
-    # A background process of a shell ignores it, and its children would, too.
+    # A background process of a shell and nohup ignore these, and the commands would, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     _import_all()
     gc.freeze()  # so that a collection does not copy the pages of what was imported
     with socket.socket(fileno=int(sys.argv[1])) as control:
