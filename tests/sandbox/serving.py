@@ -108,3 +108,8 @@ class SandboxThread:
         async with Sandbox.start(self._options) as self.sandbox:
             self._started.set()
             await self._stop.wait()
+        # A request that hangs goes on when its client has gone.
+        hanging = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
