@@ -11,7 +11,7 @@ import sys
 import dask.config
 from distributed import Scheduler, Worker
 
-# Of the agent because workers need it: so it is imported once, too.
+# Workers need the agent, so it is imported before they are forked.
 from fleetpatch.workers import agent as _agent  # noqa: F401
 from fleetpatch.workers.dask import keep_quiet
 from tests.control_plane.processes import free_ports

@@ -22,11 +22,11 @@ from tests.workers.ordeal import Fault, Ordeal, Surroundings, cut_the_link, kill
 CLUSTERS, TARGETS = 3, 40
 PACE = {"rate": "20/s", "burst": 1}
 """So slow that a fault is injected before a run ends."""
-IDLE_AT_REST = {
+WITHOUT_STATISTICS = {
     "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
 }
-"""Settings of Dask: its statistics take a tenth of a CPU."""
+"""Settings of Dask, whose statistics take a tenth of a CPU."""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def kubeconfig(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def machines(kubeconfig: Path) -> Iterator[Machines]:
     """A scheduler and two workers; they take seconds to start, so the tests share them."""
-    variables = {"KUBECONFIG": str(kubeconfig), **IDLE_AT_REST}
+    variables = {"KUBECONFIG": str(kubeconfig), **WITHOUT_STATISTICS}
     with Machines.start(kubeconfig.parent, 2, variables) as started:
         yield started
 
