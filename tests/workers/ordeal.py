@@ -179,7 +179,7 @@ class Ordeal:
         around, result = self._around, self.result
         where = ("--workers", around.machines.address)
         timeout = ("--worker-timeout", f"{around.worker_timeout:g}s")
-        process = self._tool.start(
+        process = self._tool.fork(
             *words, "--yes", "-o", "json", "--progress", "off", *where, *timeout, *self._words
         )
         result.sessions += 1

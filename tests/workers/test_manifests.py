@@ -350,7 +350,7 @@ def test_the_commands_of_the_containers_carry_out_a_plan_with_tls_and_credential
             planned = Tool(tmp_path, tmp_path / "kubeconfig").run("plan", file, "-o", "json").json
             words[1] = planned["run"]
             started = {**tool.variables, **settings}
-            ended = end(Tool(tmp_path, tmp_path / "addresses", started).start(*words))
+            ended = end(Tool(tmp_path, tmp_path / "addresses", started).fork(*words))
         assert ended.code == 0, ended.err
         assert ended.json["outcomes"]["applied"] == 10
         assert sum(server.patches().values()) == 10

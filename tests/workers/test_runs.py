@@ -116,11 +116,11 @@ def test_a_run_without_open_targets_needs_no_workers(clusters: Clusters) -> None
 def test_processes_of_this_machine_send_over_tls_and_end_with_the_command(
     clusters: Clusters,
 ) -> None:
-    process = clusters.tool.start("apply", clusters.plan("new"), "--yes", "--workers", 2)
+    process = clusters.tool.fork("apply", clusters.plan("new"), "--yes", "--workers", 2)
     seen: set[int] = set()
     while process.poll() is None:
         seen.update(workers_of(process))
-        time.sleep(0.02)
+        time.sleep(0.1)
     ended = end(process)
 
     assert ended.code == 0, ended.err

@@ -66,15 +66,15 @@ def test_a_run_over_tls_takes_the_certificates_of_the_clusters_ca_and_no_others(
         dask_process(ours, kubeconfig, "worker", address, "--nthreads", 1, "--no-nanny"),
     ):
         client = with_certificate_of(ours, "client", ours, tool)
-        planned = end(client.start("plan", file, "--workers", address), 100)
+        planned = end(client.fork("plan", file, "--workers", address), 100)
         assert planned.code == 0, planned.err
 
-        other = end(with_certificate_of(foreign, "client", ours, tool).start(*apply), 100)
+        other = end(with_certificate_of(foreign, "client", ours, tool).fork(*apply), 100)
         assert other.code == 1
         assert f"--workers {address}" in other.notes
         assert clusters.sent() == []
 
-        ended = end(client.start(*apply), 100)
+        ended = end(client.fork(*apply), 100)
 
     assert ended.code == 0, ended.err
     assert clusters.sent() == [1] * clusters.targets
