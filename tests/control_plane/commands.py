@@ -37,8 +37,8 @@ def apiserver_command(
         f"--etcd-servers=http://{LOOPBACK}:{etcd_port}",
         f"--bind-address={LOOPBACK}",
         f"--secure-port={port}",
-        f"--tls-cert-file={directory / _CERTIFICATES / 'apiserver.crt'}",
-        f"--tls-private-key-file={directory / _CERTIFICATES / 'apiserver.key'}",
+        # It uses `apiserver.crt` and `apiserver.key` if they are there.
+        f"--cert-dir={directory / _CERTIFICATES}",
         # Without these two the server looks for an address other than loopback to publish in the
         # endpoints of its own Service, and does not start on a machine that has none.
         f"--advertise-address={LOOPBACK}",
