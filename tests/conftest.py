@@ -35,8 +35,19 @@ _SHARED_PLANE: Final = pytest.StashKey[str]()
 _WORKER_INPUT: Final = "fleetpatch_control_plane"
 """Its name in what a worker is given."""
 
-_WITH_PROCESSES = ("workers", "e2e", "differential", "control_plane", "cli", "kube")
-"""The folders of tests that take long, since they start processes of their own."""
+_WITH_PROCESSES = (
+    "workers",
+    "kube/kubeconfig",
+    "e2e",
+    "differential",
+    "control_plane",
+    "cli",
+    "kube",
+)
+"""The folders of tests that take long, since they start processes of their own.
+
+The files of the last one take seconds, so that all workers end at about the same time.
+"""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -50,12 +61,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     The files of the other folders are spread among theirs: they use the CPUs while long tests wait.
     """
     # Paths would take a second for all tests, in each worker.
-    files = list(dict.fromkeys(_file(item) for item in items))
-    places = {f"tests/{folder}": place for place, folder in enumerate(_WITH_PROCESSES)}
-    folders = {file: "/".join(file.split("/", 2)[:2]) for file in files}
-    long = [file for file in files if folders[file] in places]
-    long.sort(key=lambda file: places[folders[file]])
-    others = [file for file in files if folders[file] not in places]
+    files = dict.fromkeys(_file(item) for item in items)
+    beginnings = [f"tests/{folder}/" for folder in _WITH_PROCESSES]
+    long = dict.fromkeys(one for start in beginnings for one in files if one.startswith(start))
+    others = [file for file in files if file not in long]
     order = {
         file: place / len(group) for group in (long, others) for place, file in enumerate(group)
     }
