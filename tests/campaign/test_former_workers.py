@@ -17,7 +17,7 @@ from fleetpatch.journal.runs.heartbeat import INTERVAL, Heartbeat, Heartbeats
 from fleetpatch.model.live import Holder
 from fleetpatch.model.run import RunState
 from tests.fakes import VirtualClock
-from tests.journal.makers import make, many
+from tests.journal.makers import info, make, many, settle
 
 HOLDER = Holder("s", "ann", "desk", 1, "2026-03-01T12:00:00Z", "m", "1")
 
@@ -45,6 +45,21 @@ def test_the_last_right_ends_five_seconds_after_the_last_sign_of_life(
     silent: float, left: float, journal: RunFile
 ) -> None:
     assert silent_for(silent, journal) == pytest.approx(left)
+
+
+def test_outcomes_that_were_recorded_after_the_last_heartbeat_are_a_sign_of_life(
+    tmp_path: Path,
+) -> None:
+    two_seconds_ago = VirtualClock().wall() - 2.0
+    with RunFile.create(tmp_path / "r.run", info(), now=lambda: two_seconds_ago) as journal:
+        journal.add(many(1))
+        journal.seal()
+        sessions.begin(journal, 0.0, "ann@desk", over_workers=True)
+        assert silent_for(60.0, journal) == 0.0
+
+        journal.record(settle(journal.claim("north", 1)))
+
+        assert silent_for(60.0, journal) == pytest.approx(RIGHT - 2.0)
 
 
 def test_without_a_heartbeat_the_session_may_have_been_killed_right_now(journal: RunFile) -> None:

@@ -6,6 +6,7 @@ the run, over workers or not, waits until the last right that can have been give
 
 from typing import Final
 
+from fleetpatch.journal import queries
 from fleetpatch.journal.runfile import RunFile
 from fleetpatch.journal.runs import heartbeat
 from fleetpatch.model.ports import Clock
@@ -18,7 +19,8 @@ RIGHT: Final = 5.0
 def seconds_left(journal: RunFile, clock: Clock) -> float:
     """Return for how long workers of a session that was killed may still send; 0: none may.
 
-    It was alive at its last heartbeat. Without one it may have been killed right now.
+    It was alive at its last heartbeat, and when it recorded its last outcomes. Without a heartbeat
+    it may have been killed right now.
     """
     # Any other end than by a kill changes the state.
     if journal.state is not RunState.RUNNING or not journal.was_over_workers:
@@ -26,6 +28,8 @@ def seconds_left(journal: RunFile, clock: Clock) -> float:
     beats = journal.heartbeats
     if beats is None or beats.former is None:
         return RIGHT
-    # Heartbeats are a second apart. By a clock that was set back meanwhile, all of it is left.
-    alive_until = beats.former.written_at + heartbeat.INTERVAL
+    # Heartbeats are a second apart, or more where a process gets no CPU time. By a clock that was
+    # set back meanwhile, all of it is left.
+    recorded_at = queries.recorded_at(journal) or 0.0
+    alive_until = max(beats.former.written_at + heartbeat.INTERVAL, recorded_at)
     return min(RIGHT, max(0.0, alive_until + RIGHT - clock.wall()))
