@@ -10,7 +10,6 @@ import os
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -79,29 +78,28 @@ async def test_a_proxy_with_tls_is_verified_by_the_systems_authorities(
     assert isinstance(reply, Answer if trusted else NoAnswer)
 
 
-LATENCY = 0.2
-"""Seconds until a server answers the end of a connection."""
-
-
 @contextmanager
 def silent(tls: ssl.SSLContext) -> Iterator[tuple[str, threading.Event]]:
-    """A server in a thread that answers nothing but the end of a connection, and that late.
+    """A server in a thread that answers nothing, not even the end of a connection.
 
     Yields its URL, and an event that is set when a request has come.
     """
-    asked = threading.Event()
+    asked, over = threading.Event(), threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
             with tls.wrap_socket(listener.accept()[0], server_side=True) as peer:
-                while peer.recv(1024):
-                    asked.set()
-                time.sleep(LATENCY)
+                peer.recv(1024)
+                asked.set()
+                over.wait()
 
         thread = threading.Thread(target=answer)
         thread.start()
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}", asked
-        thread.join()
+        try:
+            yield f"https://127.0.0.1:{listener.getsockname()[1]}", asked
+        finally:
+            over.set()
+            thread.join()
 
 
 def test_a_connection_whose_request_was_cancelled_is_closed_before_the_event_loop_is(

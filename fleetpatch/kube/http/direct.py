@@ -13,7 +13,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from typing import Final, NamedTuple
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -61,7 +61,7 @@ class CleanConnector(aiohttp.TCPConnector):
 
     def __init__(self, *, limit: int, keepalive_timeout: float) -> None:
         super().__init__(limit=limit, keepalive_timeout=keepalive_timeout)
-        self._protocols: WeakSet[ResponseHandler] = WeakSet()
+        self._used: WeakKeyDictionary[ResponseHandler, asyncio.Transport] = WeakKeyDictionary()
 
     async def connect(
         self,
@@ -76,17 +76,22 @@ class CleanConnector(aiohttp.TCPConnector):
                 break
             connection.close()
             connection = await super().connect(req, traces, timeout)
-        if connection.protocol is not None:
-            self._protocols.add(connection.protocol)
+        if connection.protocol is not None and connection.transport is not None:
+            self._used[connection.protocol] = connection.transport
         return connection
 
     async def wait_closed(self) -> None:
-        """Wait until the connections are closed, for a second at most; after `close`.
+        """Abort what is left of the connections, and wait until they are closed; after `close`.
 
-        aiohttp does not wait for the TLS shutdown of connections whose requests were cancelled. An
-        event loop that ends meanwhile writes errors to stderr.
+        aiohttp forgets a connection whose request was cancelled, and leaves it to the TLS shutdown,
+        which may take as long as the server likes. An event loop that ends meanwhile writes errors
+        to stderr.
         """
-        waiting = [closed for one in self._protocols if (closed := one.closed) is not None]
+        waiting = []
+        for protocol, transport in self._used.items():
+            if (closed := protocol.closed) is not None:
+                transport.abort()
+                waiting.append(closed)
         if waiting:
             await asyncio.wait(waiting, timeout=_SHUTDOWN)
 
