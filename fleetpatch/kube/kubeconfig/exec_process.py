@@ -35,6 +35,8 @@ _TERMINATION: Final = 1.0
 """Seconds to wait for the end of a plugin after SIGTERM, and again after SIGKILL."""
 _DRAIN: Final = 0.5
 """Seconds in which processes that the plugin leaves behind can write, once it has ended."""
+_LAST_WORDS: Final = 1.0
+"""Seconds to show what was read last. A stopped terminal takes nothing, and must not delay more."""
 _CUT: Final = b"\n[fleetpatch: more output of the credential plugin is not shown]\n"
 _WATCHDOG: Final = 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'
 
@@ -141,7 +143,8 @@ async def _communicate(
         tasks.cancel_scope.deadline = anyio.current_time() + _DRAIN
     # On a busy machine the time may be over before anything was read.
     output.extend(_rest(stdout))
-    await copy(_rest(stderr))
+    with anyio.move_on_after(_LAST_WORDS):
+        await copy(_rest(stderr))
     code = process.poll()
     return PluginResult(
         # None if the output was too large: the caller ends the plugin next.

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -106,6 +107,26 @@ async def test_what_a_plugin_wrote_is_read_after_its_end_though_the_machine_is_b
 
     assert (ended.exit_code, ended.stdout, ended.stderr_end) == (0, b"answer\n", b"words\n")
     assert shown.text == b"words\n"
+
+
+async def test_a_stopped_terminal_does_not_cost_the_answer(tmp_path: Path) -> None:
+    continued = threading.Event()
+
+    def show(_chunk: bytes) -> None:
+        (tmp_path / "shown").touch()
+        continued.wait()
+
+    first = "echo one >&2; until [ -e shown ]; do sleep 0.01; done"
+    command = ["/bin/sh", "-c", f"cd {tmp_path}; {first}; echo two >&2; echo answer"]
+    try:
+        ended = await exec_process.run(
+            command, os.environ, interactive=False, time_limit=SOON, show=show
+        )
+    finally:
+        continued.set()
+
+    assert (ended.exit_code, ended.stdout) == (0, b"answer\n")
+    assert ended.stderr_end == b"one\ntwo\n"
 
 
 async def test_stderr_is_copied_up_to_a_limit(tmp_path: Path) -> None:
