@@ -242,7 +242,7 @@ def test_a_free_port_is_given_once_and_a_server_listens_on_it_again_and_again() 
 def test_a_process_dies_with_the_interpreter_that_started_it(tmp_path: Path) -> None:
     program = f"""
 from pathlib import Path
-from tests.control_plane.processes import Process, free_ports
+from tests.control_plane.processes import Process
 
 process = Process(["sleep", "600"], Path({str(tmp_path / "log")!r}))
 process.start()

@@ -74,7 +74,7 @@ class Subject:
         self.path = path
         self.stale = ""
         self._read: Any = None
-        """The object after the last request: nobody else changes it."""
+        """The object after the last request; no other client changes it."""
 
     def send(self, step: Step) -> tuple[Observation, Observation]:
         """Send a request; observe the answer and the object after it."""

@@ -80,7 +80,7 @@ class CleanConnector(aiohttp.TCPConnector):
             self._used[connection.protocol] = connection.transport
         return connection
 
-    async def wait_closed(self) -> None:
+    async def abort_connections(self) -> None:
         """Abort what is left of the connections, and wait until they are closed; after `close`.
 
         aiohttp forgets a connection whose request was cancelled, and leaves it to the TLS shutdown,

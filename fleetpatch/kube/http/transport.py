@@ -110,7 +110,7 @@ class Transport:
         await self.credentials.close()
         if self._session is not None and self._connector is not None:
             await self._session.close()
-            await self._connector.wait_closed()
+            await self._connector.abort_connections()
             self._session = self._connector = self._direct = None
 
     async def send(
