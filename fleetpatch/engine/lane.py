@@ -212,7 +212,9 @@ class Lane(msgspec.Struct):
         outbox: MemoryObjectSendStream[Ended],
     ) -> None:
         async with items, outbox:
-            async for target, in_doubt in EagerReceiver(items):
+            received = EagerReceiver(items)
+            while (item := await self._next(received)) is not None:
+                target, in_doubt = item
                 # The stream is read to its end, so that the feeder is never blocked on it.
                 if self._shutdown.requested:
                     continue
@@ -231,6 +233,11 @@ class Lane(msgspec.Struct):
                     case settlement:
                         self._note_settled(target, settlement)
                         await put(outbox, ((target, settlement),))
+
+    async def _next(self, items: EagerReceiver[_WorkItem]) -> _WorkItem | None:
+        """Wait until a request may be sent, and for a target; return None if there is no more."""
+        await self.patcher.context.pacer.wait_for_room(self._shutdown)
+        return await anext(items, None)
 
     def retried(self, record: RetryRecord) -> None:
         """Count a retry; the breaker may stop the lane."""

@@ -2,9 +2,9 @@
 
 Covered: the plan's rate as a property over any arrivals, the order of the line, the burst, no rate,
 waiters that are cancelled or halted, the ceiling of requests in flight, the pause of all where
-everything is refused, what is reported of changes, ceilings that change while
-requests are sent. Left out: what a server's answers do to the pace
-(tests/rules/pacing), how it is shared by the tasks of a lane (test_pipeline.py).
+everything is refused, what is reported of changes, ceilings that change while requests are sent,
+workers that wait for room before they have a target. Left out: what a server's answers do to the
+pace (tests/rules/pacing), how it is shared by the tasks of a lane (test_pipeline.py).
 """
 
 import asyncio
@@ -335,3 +335,103 @@ async def test_the_requests_in_flight_can_be_counted() -> None:
     pacer.answered(first, FINE)
     pacer.unused()
     assert pacer.in_flight == 0
+
+
+class Workers:
+    """Workers of one pacer, which take a target once there is room; each request takes a second.
+
+    `sent` holds who sent when.
+    """
+
+    def __init__(self, concurrency: int, targets: int) -> None:
+        self.clock = VirtualClock()
+        self.pacer = Pacer(self.clock, concurrency=concurrency)
+        self.halt = Shutdown(self.clock)
+        self.sent = list[tuple[str, float]]()
+        self.ended = list[str]()
+        self._targets = targets
+
+    async def work(self, name: str) -> None:
+        while not self.halt.requested:
+            await self.pacer.wait_for_room(self.halt)
+            if not self._targets:
+                break
+            self._targets -= 1
+            await self.send(name)
+        self.ended.append(name)
+
+    async def send(self, name: str) -> None:
+        permit = await self.pacer.admit(self.halt)
+        if permit is None:
+            return
+        self.sent.append((name, self.clock.monotonic()))
+        await self.clock.sleep(1.0)
+        self.pacer.answered(permit, FINE)
+
+
+async def test_room_is_left_to_the_worker_that_was_answered() -> None:
+    workers = Workers(concurrency=1, targets=3)
+
+    async with anyio.create_task_group() as tasks:
+        for name in "abc":
+            tasks.start_soon(workers.work, name)
+
+    assert workers.sent == [("a", 0.0), ("a", 1.0), ("a", 2.0)]
+    assert sorted(workers.ended) == ["a", "b", "c"]
+
+
+async def test_workers_without_a_target_take_the_room_that_a_higher_ceiling_makes() -> None:
+    workers = Workers(concurrency=1, targets=7)
+
+    async with anyio.create_task_group() as tasks:
+        for name in "abcd":
+            tasks.start_soon(workers.work, name)
+        await workers.clock.sleep(0.5)
+        workers.pacer.change(Ceilings(None, 1, 3, adaptive=False))
+
+    assert workers.sent[:3] == [("a", 0.0), ("b", 0.5), ("c", 0.5)]
+    assert [at for _, at in workers.sent] == [0.0, 0.5, 0.5, 1.0, 1.5, 1.5, 2.0]
+
+
+async def test_a_request_in_line_goes_before_those_of_workers_without_a_target() -> None:
+    workers = Workers(concurrency=1, targets=2)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workers.work, "a")
+        tasks.start_soon(workers.work, "b")
+        await workers.clock.sleep(0.5)
+        tasks.start_soon(workers.send, "retry")
+
+    assert [name for name, _ in workers.sent][:2] == ["a", "retry"]
+    assert len(workers.sent) == 3
+    assert sorted(workers.ended) == ["a", "b"]
+
+
+async def test_a_halt_ends_the_wait_for_room() -> None:
+    workers = Workers(concurrency=1, targets=9)
+
+    async with anyio.create_task_group() as tasks:
+        for name in "abc":
+            tasks.start_soon(workers.work, name)
+        await workers.clock.sleep(0.5)
+        workers.halt.request()
+        await anyio.wait_all_tasks_blocked()
+        assert sorted(workers.ended) == ["b", "c"]
+
+    assert workers.sent == [("a", 0.0)]
+
+
+async def test_a_worker_that_is_cancelled_while_it_waits_for_room_stops_no_other_one() -> None:
+    workers = Workers(concurrency=1, targets=2)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workers.send, "a")
+        await anyio.wait_all_tasks_blocked()
+        async with anyio.create_task_group() as cancelled:
+            cancelled.start_soon(workers.work, "b")
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(workers.work, "c")
+            await anyio.wait_all_tasks_blocked()
+            cancelled.cancel_scope.cancel()
+
+    assert [name for name, _ in workers.sent] == ["a", "c", "c"]

@@ -73,9 +73,7 @@ class Governor:
         """Return a permit, or the seconds to wait; infinite: until the next answer."""
         if now < self._paused_until:
             return self._paused_until - now
-        while self._refused and self._refused[0] <= now:
-            self._refused.popleft()
-        in_flight = self.at_server + len(self._refused)
+        in_flight = self._count_in_flight(now)
         if in_flight >= self._allowed:
             return inf if self.at_server else self._refused[0] - now
         wait = self._bucket.take(self._rate, self._burst, now)
@@ -86,6 +84,10 @@ class Governor:
         if in_flight + 1 >= self._allowed:
             self._full_at = now
         return Permit(now, in_flight + 1, self.at_server)
+
+    def is_full(self, now: float) -> bool:
+        """Return whether nothing may be sent before the next answer."""
+        return self.at_server > 0 and self._count_in_flight(now) >= self._allowed
 
     def answered(
         self, permit: Permit, signal: ReplySignal, now: float, retry_after: float = 0.0
@@ -118,6 +120,11 @@ class Governor:
         rate = self._rate if self._rate < inf else None
         paused = self._paused_until if now < self._paused_until else None
         return Pace(concurrency, rate, self._cause(now), paused)
+
+    def _count_in_flight(self, now: float) -> int:
+        while self._refused and self._refused[0] <= now:
+            self._refused.popleft()
+        return self.at_server + len(self._refused)
 
     def _learn(self, permit: Permit, now: float, retry_after: float, *, refused: bool) -> None:
         adaptive, tuning, share = self._ceilings.adaptive, self._tuning, inf
