@@ -75,7 +75,7 @@ class Governor:
             return self._paused_until - now
         in_flight = self._count_in_flight(now)
         if in_flight >= self._allowed:
-            return inf if self.at_server else self._refused[0] - now
+            return inf if self.at_server else self._refused[0] + self._refusals.latency - now
         wait = self._bucket.take(self._rate, self._burst, now)
         if wait > 0.0:
             self._empty_at = now
@@ -98,7 +98,7 @@ class Governor:
         if refused and adaptive:
             # It counts as in flight for as long as an accepted request is. Otherwise a server that
             # is full refuses the next one at once, and far more requests than exceed its limit.
-            self._refused.append(max(now, permit.sent_at + self._refusals.latency))
+            self._refused.append(permit.sent_at)
         # Without `adaptive` a pause would only delay the end of the targets of a silent server.
         if signal is not ReplySignal.NOTHING and (adaptive or signal is not ReplySignal.LATE):
             self._learn(permit, now, retry_after, refused=refused)
@@ -122,7 +122,7 @@ class Governor:
         return Pace(concurrency, rate, self._cause(now), paused)
 
     def _count_in_flight(self, now: float) -> int:
-        while self._refused and self._refused[0] <= now:
+        while self._refused and self._refused[0] + self._refusals.latency <= now:
             self._refused.popleft()
         return self.at_server + len(self._refused)
 

@@ -36,7 +36,7 @@ class Tuning(NamedTuple):
     pause: float = 1.0  # seconds between probes without a Retry-After [governor]
     pause_jitter: float = 0.1  # of a pause: clients must not return together [governor]
     burst: float = 0.05  # seconds of a found rate at once: event loops wake late [governor]
-    start: int = 8  # requests in flight at first: few for any server [hill_climb]
+    start: int = 16  # requests in flight at first: few for a server [hill_climb]
     start_worth: float = 0.3  # growth of throughput to that in flight, when it doubles [hill_climb]
     worth: float = 0.04  # the same, later: the price of more in flight [hill_climb]
     first_step: float = 1.7  # a long step after a start: it stops early [hill_climb]

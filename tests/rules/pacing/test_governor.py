@@ -156,6 +156,28 @@ def test_a_refused_request_counts_as_in_flight_for_the_usual_latency() -> None:
     send(one, 1.21)
 
 
+def test_a_request_refused_before_any_latency_is_known_counts_for_the_first_latency() -> None:
+    one = governor(concurrency=2)
+    refused, accepted = send(one, 0.0), send(one, 0.0)
+    one.answered(refused, ReplySignal.REFUSED, 0.01)
+    one.answered(accepted, ReplySignal.ACCEPTED, 0.02)
+
+    send(one, 0.021)
+    send(one, 0.021)
+
+
+def test_it_is_full_while_nothing_may_be_sent_before_an_answer() -> None:
+    one = governor(concurrency=1)
+    assert not one.is_full(0.0)
+    permit = send(one, 0.0)
+    assert one.is_full(0.0)
+
+    one.answered(permit, ReplySignal.REFUSED, 0.01)
+
+    assert one.admit(0.01) == pytest.approx(0.09)
+    assert not one.is_full(0.01), "time is enough, no answer is needed"
+
+
 def test_a_refused_request_of_a_fixed_pace_is_in_flight_no_longer() -> None:
     one = governor(concurrency=1, adaptive=False)
     one.answered(send(one, 0.0), ReplySignal.ACCEPTED, 0.2)

@@ -49,12 +49,12 @@ def elastic(share: float) -> Callable[[int], float]:
     return lambda level: 0.002 * level ** (1.0 - share)
 
 
-def test_it_begins_with_eight_and_doubles() -> None:
+def test_it_begins_with_sixteen_and_doubles() -> None:
     climb = HillClimb(Tuning(), Tuning().start, 128, 0.0)
 
     limits = [limit for _, limit in answers(climb, lambda _level: 0.02, 1.0)]
 
-    assert list(dict.fromkeys([8, *limits]))[:5] == [8, 16, 32, 64, 128]
+    assert list(dict.fromkeys([16, *limits])) == [16, 32, 64, 128]
 
 
 def test_it_never_exceeds_the_ceiling() -> None:
@@ -90,9 +90,9 @@ def compared(latency: Callable[[int], float], seconds: float) -> list[int]:
 
 
 def test_steps_are_long_after_a_start_until_one_fails() -> None:
-    # Slow start stops at 16, which bring less than it wants.
-    assert compared(elastic(0.2), 20.0)[:7] == [8, 16, 14, 24, 41, 70, 119]
-    assert compared(knee(16), 20.0) == [8, 16, 32, 27, 11, 22]
+    # Slow start stops at 32, which bring less than it wants.
+    assert compared(elastic(0.2), 20.0)[:6] == [16, 32, 27, 46, 78, 128]
+    assert compared(knee(16), 20.0) == [16, 32, 27, 11, 22]
 
 
 def test_a_slow_server_is_judged_after_a_second() -> None:
