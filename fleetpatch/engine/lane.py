@@ -235,9 +235,13 @@ class Lane(msgspec.Struct):
                         await put(outbox, ((target, settlement),))
 
     async def _next(self, items: EagerReceiver[_WorkItem]) -> _WorkItem | None:
-        """Wait until a request may be sent, and for a target; return None if there is no more."""
-        await self.patcher.context.pacer.wait_for_room(self._shutdown)
-        return await anext(items, None)
+        """Wait until there is room for a request, then for a target; None: there is no more."""
+        pacer = self.patcher.context.pacer
+        await pacer.wait_for_room(self._shutdown)
+        try:
+            return await anext(items, None)
+        finally:
+            pacer.took_target()
 
     def retried(self, record: RetryRecord) -> None:
         """Count a retry; the breaker may stop the lane."""

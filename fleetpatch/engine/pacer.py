@@ -58,6 +58,8 @@ class Pacer:
         self._governor = Governor(ceilings, now, random, tuning)
         self._line: deque[Wakeup] = deque()
         self._idle: deque[Wakeup] = deque()
+        # Workers that were given room and have no target yet.
+        self._expected = 0
         self._is_waking = False
         self._report = PaceReport(self._governor.pace(now), tuning, on_change)
 
@@ -77,23 +79,30 @@ class Pacer:
         The first in line follows within a second. More workers are the caller's business.
         """
         self._governor.change(ceilings, self._clock.monotonic())
-        self._call_first()
+        self._call_next()
 
     async def wait_for_room(self, shutdown: Shutdown) -> None:
-        """Wait while others are in line, or while nothing may be sent before the next answer.
+        """Wait while others are in line, or while there is no room for one more request.
 
-        For a worker without a target; the target that it takes then is admitted like any other.
+        For a worker without a target; it calls `took_target` when it has one, or gets none, and is
+        then admitted like any other.
         """
-        while self._has_no_room() and not shutdown.requested:
+        while self._must_wait() and not shutdown.requested:
             wakeup = Wakeup()
             self._idle.append(wakeup)
             try:
                 await shutdown.wait_for(wakeup)
             finally:
-                # Removed before, unless it is the shutdown or a cancellation that ends the wait.
+                # `_wake_idle` has removed it, unless a shutdown or a cancellation ended the wait.
                 if wakeup in self._idle:
                     self._idle.remove(wakeup)
                 self._call_idle()
+        self._expected += 1
+
+    def took_target(self) -> None:
+        """Give back the room that `wait_for_room` gave; `admit` follows at once, or nothing."""
+        self._expected -= 1
+        self._call_idle()
 
     async def admit(self, shutdown: Shutdown) -> Permit | None:
         """Wait until the next request may be sent; return None if the shutdown comes first.
@@ -116,7 +125,7 @@ class Pacer:
             return None
         finally:
             self._line.remove(wakeup)
-            self._call_first()
+            self._call_next()
 
     def answered(self, permit: Permit, reply: Reply) -> None:
         """Return a permit with the reply to its request."""
@@ -125,16 +134,16 @@ class Pacer:
         if isinstance(reply, Answer) and signal in TROUBLE:
             wait = min(self._longest_pause, retry_after(reply, self._clock.wall()) or 0.0)
         self._governor.answered(permit, signal, now, wait)
-        self._call_first()
+        self._call_next()
         if signal in TROUBLE or self._report.is_due(now):
             self._report.note(self._governor.pace(now), now)
 
     def unused(self) -> None:
         """Return a permit with which nothing was sent."""
         self._governor.unused()
-        self._call_first()
+        self._call_next()
 
-    def _call_first(self) -> None:
+    def _call_next(self) -> None:
         """Let the first in line ask again; if there is none, let an idle worker see the room."""
         if self._line:
             self._line[0].set()
@@ -144,7 +153,7 @@ class Pacer:
     def _call_idle(self) -> None:
         """Wake an idle worker in the next iteration of the event loop, if there is room then.
 
-        By then the worker that was answered has taken the room that its answer made.
+        By then the worker that was answered has taken the room, if it goes on with a target.
         """
         if self._idle and not self._is_waking:
             self._is_waking = True
@@ -152,8 +161,10 @@ class Pacer:
 
     def _wake_idle(self) -> None:
         self._is_waking = False
-        if self._idle and not self._has_no_room():
+        if self._idle and not self._must_wait():
             self._idle.popleft().set()
 
-    def _has_no_room(self) -> bool:
-        return bool(self._line) or self._governor.is_full(self._clock.monotonic())
+    def _must_wait(self) -> bool:
+        if self._line:
+            return True
+        return self._governor.is_full(self._clock.monotonic(), self._expected)

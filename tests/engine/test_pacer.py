@@ -354,6 +354,7 @@ class Workers:
     async def work(self, name: str) -> None:
         while not self.halt.requested:
             await self.pacer.wait_for_room(self.halt)
+            self.pacer.took_target()
             if not self._targets:
                 break
             self._targets -= 1
@@ -407,6 +408,21 @@ async def test_a_request_in_line_goes_before_those_of_workers_without_a_target()
     assert sorted(workers.ended) == ["a", "b"]
 
 
+async def test_after_a_request_in_line_workers_do_not_take_turns() -> None:
+    workers = Workers(concurrency=1, targets=4)
+
+    async def retry_and_work() -> None:
+        await workers.send("b")
+        await workers.work("b")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workers.work, "a")
+        await workers.clock.sleep(0.5)
+        tasks.start_soon(retry_and_work)
+
+    assert [name for name, _ in workers.sent] == ["a", "b", "b", "b", "b"]
+
+
 async def test_a_halt_ends_the_wait_for_room() -> None:
     workers = Workers(concurrency=1, targets=9)
 
@@ -435,3 +451,35 @@ async def test_a_worker_that_is_cancelled_while_it_waits_for_room_stops_no_other
             cancelled.cancel_scope.cancel()
 
     assert [name for name, _ in workers.sent] == ["a", "c", "c"]
+
+
+async def test_a_wake_up_of_a_worker_that_is_cancelled_goes_to_another_one() -> None:
+    workers = Workers(concurrency=1, targets=1)
+    permit = await workers.pacer.admit(workers.halt)
+    assert permit is not None
+    first = asyncio.create_task(workers.work("a"))
+    await anyio.wait_all_tasks_blocked()
+    second = asyncio.create_task(workers.work("b"))
+    await anyio.wait_all_tasks_blocked()
+
+    workers.pacer.answered(permit, FINE)
+    # The wake-up is made in this iteration of the loop, and followed in the next.
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first, second])
+
+    assert first.cancelled()
+    assert workers.sent == [("b", 0.0)]
+
+
+async def test_a_worker_that_gets_no_target_gives_its_room_to_the_next_one() -> None:
+    workers = Workers(concurrency=1, targets=0)
+    await workers.pacer.wait_for_room(workers.halt)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(workers.work, "a")
+        await anyio.wait_all_tasks_blocked()
+        assert not workers.ended
+        workers.pacer.took_target()
+
+    assert workers.ended == ["a"]

@@ -66,7 +66,8 @@ class Governor:
         self._refusals = RefusalLimit(tuning, now)
         self._paused_until = self._full_at = self._empty_at = -inf
         self.at_server = 0
-        self._refused: deque[float] = deque()
+        # When refused requests were sent that count as in flight, in the order of their answers.
+        self._refused_sent_at: deque[float] = deque()
         self._refresh(now)
 
     def admit(self, now: float) -> Permit | float:
@@ -75,7 +76,7 @@ class Governor:
             return self._paused_until - now
         in_flight = self._count_in_flight(now)
         if in_flight >= self._allowed:
-            return inf if self.at_server else self._refused[0] + self._refusals.latency - now
+            return inf if self.at_server else self._oldest_refused_until - now
         wait = self._bucket.take(self._rate, self._burst, now)
         if wait > 0.0:
             self._empty_at = now
@@ -85,9 +86,13 @@ class Governor:
             self._full_at = now
         return Permit(now, in_flight + 1, self.at_server)
 
-    def is_full(self, now: float) -> bool:
-        """Return whether nothing may be sent before the next answer."""
-        return self.at_server > 0 and self._count_in_flight(now) >= self._allowed
+    def is_full(self, now: float, expected: int) -> bool:
+        """Return whether these requests, which are expected, and those in flight leave no room.
+
+        Never without any of them: then there would be no answer to wait for.
+        """
+        in_flight = self._count_in_flight(now) + expected
+        return self.at_server + expected > 0 and in_flight >= self._allowed
 
     def answered(
         self, permit: Permit, signal: ReplySignal, now: float, retry_after: float = 0.0
@@ -98,7 +103,7 @@ class Governor:
         if refused and adaptive:
             # It counts as in flight for as long as an accepted request is. Otherwise a server that
             # is full refuses the next one at once, and far more requests than exceed its limit.
-            self._refused.append(permit.sent_at)
+            self._refused_sent_at.append(permit.sent_at)
         # Without `adaptive` a pause would only delay the end of the targets of a silent server.
         if signal is not ReplySignal.NOTHING and (adaptive or signal is not ReplySignal.LATE):
             self._learn(permit, now, retry_after, refused=refused)
@@ -121,10 +126,15 @@ class Governor:
         paused = self._paused_until if now < self._paused_until else None
         return Pace(concurrency, rate, self._cause(now), paused)
 
+    @property
+    def _oldest_refused_until(self) -> float:
+        return self._refused_sent_at[0] + self._refusals.latency
+
     def _count_in_flight(self, now: float) -> int:
-        while self._refused and self._refused[0] + self._refusals.latency <= now:
-            self._refused.popleft()
-        return self.at_server + len(self._refused)
+        """Count the requests in flight; forget refused ones that no longer count."""
+        while self._refused_sent_at and self._oldest_refused_until <= now:
+            self._refused_sent_at.popleft()
+        return self.at_server + len(self._refused_sent_at)
 
     def _learn(self, permit: Permit, now: float, retry_after: float, *, refused: bool) -> None:
         adaptive, tuning, share = self._ceilings.adaptive, self._tuning, inf

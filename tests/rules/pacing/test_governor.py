@@ -156,7 +156,7 @@ def test_a_refused_request_counts_as_in_flight_for_the_usual_latency() -> None:
     send(one, 1.21)
 
 
-def test_a_request_refused_before_any_latency_is_known_counts_for_the_first_latency() -> None:
+def test_a_request_refused_before_an_acceptance_counts_for_the_latency_of_that() -> None:
     one = governor(concurrency=2)
     refused, accepted = send(one, 0.0), send(one, 0.0)
     one.answered(refused, ReplySignal.REFUSED, 0.01)
@@ -166,16 +166,26 @@ def test_a_request_refused_before_any_latency_is_known_counts_for_the_first_late
     send(one, 0.021)
 
 
-def test_it_is_full_while_nothing_may_be_sent_before_an_answer() -> None:
-    one = governor(concurrency=1)
-    assert not one.is_full(0.0)
+def test_it_is_full_with_what_is_in_flight_and_expected() -> None:
+    one = governor(concurrency=2)
+    assert not one.is_full(0.0, expected=1)
+    assert one.is_full(0.0, expected=2)
     permit = send(one, 0.0)
-    assert one.is_full(0.0)
+    assert one.is_full(0.0, expected=1)
+    assert not one.is_full(0.0, expected=0)
 
     one.answered(permit, ReplySignal.REFUSED, 0.01)
 
+    assert one.is_full(0.01, expected=1), "a refused request counts for a while"
+    assert not one.is_full(0.11, expected=1)
+
+
+def test_it_is_not_full_where_there_is_no_answer_to_wait_for() -> None:
+    one = governor(concurrency=1)
+    one.answered(send(one, 0.0), ReplySignal.REFUSED, 0.01)
+
     assert one.admit(0.01) == pytest.approx(0.09)
-    assert not one.is_full(0.01), "time is enough, no answer is needed"
+    assert not one.is_full(0.01, expected=0)
 
 
 def test_a_refused_request_of_a_fixed_pace_is_in_flight_no_longer() -> None:
