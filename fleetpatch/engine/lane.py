@@ -235,7 +235,7 @@ class Lane(msgspec.Struct):
                         await put(outbox, ((target, settlement),))
 
     async def _next(self, items: EagerReceiver[_WorkItem]) -> _WorkItem | None:
-        """Wait until there is room for a request, then for a target; None: there is no more."""
+        """Wait for room for a request, and then for a target; return None at the end."""
         pacer = self.patcher.context.pacer
         await pacer.wait_for_room(self._shutdown)
         try:

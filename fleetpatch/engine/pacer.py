@@ -82,7 +82,7 @@ class Pacer:
         self._call_next()
 
     async def wait_for_room(self, shutdown: Shutdown) -> None:
-        """Wait while others are in line, or while there is no room for one more request.
+        """Wait until the line is empty, and what is in flight leaves room for one more request.
 
         For a worker without a target; it calls `took_target` when it has one, or gets none, and is
         then admitted like any other.

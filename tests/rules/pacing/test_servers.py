@@ -73,7 +73,7 @@ def test_nine_tenths_of_an_unknown_rate_are_used_and_few_are_refused(
 
     assert record.goodput(5, 20) >= 0.95 * rate
     # At 100 a second the start is a large part: 16 requests at once meet a burst of 10.
-    assert record.refused() <= 0.06
+    assert record.refused() <= (0.06 if rate == 100 else 0.05)
     assert record.refused(5, 20) <= 0.02
 
 
