@@ -212,8 +212,8 @@ class Lane(msgspec.Struct):
         outbox: MemoryObjectSendStream[Ended],
     ) -> None:
         async with items, outbox:
-            received = EagerReceiver(items)
-            while (item := await self._next(received)) is not None:
+            received, idle = EagerReceiver(items), self.patcher.context.pacer.idle_workers
+            while (item := await idle.next_target(received, self._shutdown)) is not None:
                 target, in_doubt = item
                 # The stream is read to its end, so that the feeder is never blocked on it.
                 if self._shutdown.requested:
@@ -233,15 +233,6 @@ class Lane(msgspec.Struct):
                     case settlement:
                         self._note_settled(target, settlement)
                         await put(outbox, ((target, settlement),))
-
-    async def _next(self, items: EagerReceiver[_WorkItem]) -> _WorkItem | None:
-        """Wait for room for a request, and then for a target; return None at the end."""
-        pacer = self.patcher.context.pacer
-        await pacer.wait_for_room(self._shutdown)
-        try:
-            return await anext(items, None)
-        finally:
-            pacer.took_target()
 
     def retried(self, record: RetryRecord) -> None:
         """Count a retry; the breaker may stop the lane."""

@@ -5,18 +5,16 @@ time, or until an answer makes room. When it is admitted, the next one moves up.
 sent in the order in which they came, and a pause that begins meanwhile holds for all of them. A
 permit is returned with the answer, from which the rules learn.
 
-A worker waits for room before it takes a target (`wait_for_room`), apart from that line. Room that
-an answer makes is left to the worker that was answered, which needs it at once for its next target:
-to wake another task for each request costs a tenth of all the work for a target.
+Workers wait for room before they take a target, apart from that line (`engine.idle_workers`).
 """
 
-import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
 from math import inf
 
 from fleetpatch.engine.concurrency import Wakeup
+from fleetpatch.engine.idle_workers import IdleWorkers
 from fleetpatch.engine.pace_report import PaceReport
 from fleetpatch.engine.shutdown import Shutdown
 from fleetpatch.model.answer import Answer, Reply
@@ -57,10 +55,7 @@ class Pacer:
         ceilings = Ceilings(rate, burst, concurrency, adaptive)
         self._governor = Governor(ceilings, now, random, tuning)
         self._line: deque[Wakeup] = deque()
-        self._idle: deque[Wakeup] = deque()
-        # Workers that were given room and have no target yet.
-        self._expected = 0
-        self._is_waking = False
+        self.idle_workers = IdleWorkers(self._must_wait)
         self._report = PaceReport(self._governor.pace(now), tuning, on_change)
 
     @property
@@ -80,29 +75,6 @@ class Pacer:
         """
         self._governor.change(ceilings, self._clock.monotonic())
         self._call_next()
-
-    async def wait_for_room(self, shutdown: Shutdown) -> None:
-        """Wait until the line is empty, and what is in flight leaves room for one more request.
-
-        For a worker without a target; it calls `took_target` when it has one, or gets none, and is
-        then admitted like any other.
-        """
-        while self._must_wait() and not shutdown.requested:
-            wakeup = Wakeup()
-            self._idle.append(wakeup)
-            try:
-                await shutdown.wait_for(wakeup)
-            finally:
-                # `_wake_idle` has removed it, unless a shutdown or a cancellation ended the wait.
-                if wakeup in self._idle:
-                    self._idle.remove(wakeup)
-                self._call_idle()
-        self._expected += 1
-
-    def took_target(self) -> None:
-        """Give back the room that `wait_for_room` gave; `admit` follows at once, or nothing."""
-        self._expected -= 1
-        self._call_idle()
 
     async def admit(self, shutdown: Shutdown) -> Permit | None:
         """Wait until the next request may be sent; return None if the shutdown comes first.
@@ -148,23 +120,8 @@ class Pacer:
         if self._line:
             self._line[0].set()
         else:
-            self._call_idle()
+            self.idle_workers.call()
 
-    def _call_idle(self) -> None:
-        """Wake an idle worker in the next iteration of the event loop, if there is room then.
-
-        By then the worker that was answered has taken the room, if it goes on with a target.
-        """
-        if self._idle and not self._is_waking:
-            self._is_waking = True
-            asyncio.get_running_loop().call_soon(self._wake_idle)
-
-    def _wake_idle(self) -> None:
-        self._is_waking = False
-        if self._idle and not self._must_wait():
-            self._idle.popleft().set()
-
-    def _must_wait(self) -> bool:
-        if self._line:
-            return True
-        return self._governor.is_full(self._clock.monotonic(), self._expected)
+    def _must_wait(self, expected: int) -> bool:
+        """Return whether the line, requests in flight and these, expected, leave no room."""
+        return bool(self._line) or self._governor.is_full(self._clock.monotonic(), expected)

@@ -3,7 +3,7 @@
 Covered: the plan's rate as a property over any arrivals, the order of the line, the burst, no rate,
 waiters that are cancelled or halted, the ceiling of requests in flight, the pause of all where
 everything is refused, what is reported of changes, ceilings that change while requests are sent.
-Left out: workers that have no target yet (test_pacer_workers.py), what a server's answers do to the
+Left out: workers that have no target yet (test_idle_workers.py), what a server's answers do to the
 pace (tests/rules/pacing), how it is shared by the tasks of a lane (test_pipeline.py).
 """
 

@@ -7,6 +7,7 @@ shutdown comes. Left out: how well the pace does.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from random import Random
 
@@ -27,6 +28,22 @@ LONGEST = 40_000.0
 """Seconds after which a schedule counts as stuck."""
 
 
+class Targets(AsyncIterator[int]):
+    """So many targets; while the feeder is `late`, none comes and there is no end."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self.late: anyio.Event | None = None
+
+    async def __anext__(self) -> int:
+        if self.late is not None:
+            await self.late.wait()
+        if not self._left:
+            raise StopAsyncIteration
+        self._left -= 1
+        return self._left
+
+
 class Workers:
     """Workers of one pacer, which take a target once there is room; each request takes a second.
 
@@ -39,19 +56,15 @@ class Workers:
         self.halt = Shutdown(self.clock)
         self.sent = list[tuple[str, float]]()
         self.ended = list[str]()
-        self._targets = targets
+        self.targets = Targets(targets)
 
     def start(self, tasks: TaskGroup, names: str) -> None:
         for name in names:
             tasks.start_soon(self.work, name)
 
     async def work(self, name: str) -> None:
-        while not self.halt.requested:
-            await self.pacer.wait_for_room(self.halt)
-            self.pacer.took_target()
-            if not self._targets:
-                break
-            self._targets -= 1
+        idle = self.pacer.idle_workers
+        while await idle.next_target(self.targets, self.halt) is not None:
             await self.send(name)
         self.ended.append(name)
 
@@ -164,15 +177,45 @@ async def test_a_wake_up_of_a_worker_that_is_cancelled_goes_to_another_one() -> 
 
 async def test_a_worker_that_gets_no_target_gives_its_room_to_the_next_one() -> None:
     workers = Workers(concurrency=1, targets=0)
-    await workers.pacer.wait_for_room(workers.halt)
+    workers.targets.late = anyio.Event()
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            workers.start(tasks, "ab")
+            await anyio.wait_all_tasks_blocked()
+            assert not workers.ended
+            workers.targets.late.set()
+
+    assert workers.ended == ["a", "b"]
+
+
+async def test_a_worker_that_waits_for_a_target_keeps_its_room() -> None:
+    workers = Workers(concurrency=1, targets=2)
+    workers.targets.late = anyio.Event()
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(workers.work, "a")
+        workers.start(tasks, "ab")
         await anyio.wait_all_tasks_blocked()
-        assert not workers.ended
-        workers.pacer.took_target()
+        # "b" waits for room, and not for a target as well.
+        workers.targets.late.set()
 
-    assert workers.ended == ["a"]
+    assert workers.sent == [("a", 0.0), ("a", 1.0)]
+
+
+async def test_a_worker_that_is_cancelled_before_it_has_a_target_gives_its_room_back() -> None:
+    workers = Workers(concurrency=1, targets=1)
+    workers.targets.late = anyio.Event()
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            first = asyncio.create_task(workers.work("a"))
+            await anyio.wait_all_tasks_blocked()
+            tasks.start_soon(workers.work, "b")
+            await anyio.wait_all_tasks_blocked()
+            first.cancel()
+            workers.targets.late.set()
+
+    assert workers.sent == [("b", 0.0)]
 
 
 class CountingShutdown(Shutdown):
@@ -258,11 +301,7 @@ class Schedule:
         async with items.clone() as own:
             received = EagerReceiver(own)
             while True:
-                await self.pacer.wait_for_room(self.halt)
-                try:
-                    target = await anext(received, None)
-                finally:
-                    self.pacer.took_target()
+                target = await self.pacer.idle_workers.next_target(received, self.halt)
                 if target is None:
                     return
                 try:

@@ -1,0 +1,70 @@
+"""Workers without a target: each waits for room for one more request before it takes a target.
+
+They wait apart from the line of the pacer. Room that an answer makes is left to the worker that was
+answered, which needs it at once for its next target: to wake another task for each request costs a
+tenth of all the work for a target.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+from fleetpatch.engine.concurrency import Wakeup
+from fleetpatch.engine.shutdown import Shutdown
+
+T = TypeVar("T")
+
+
+class IdleWorkers:
+    """The workers of one pacer that have no target.
+
+    `must_wait` returns whether there is no room beyond that for this number of requests, which
+    workers are about to send.
+    """
+
+    def __init__(self, must_wait: Callable[[int], bool]) -> None:
+        self._must_wait = must_wait
+        self._waiting: deque[Wakeup] = deque()
+        # Workers that were given room and have no target yet.
+        self._expected = 0
+        self._is_waking = False
+
+    async def next_target(self, targets: AsyncIterator[T], shutdown: Shutdown) -> T | None:
+        """Wait for room, and then for the next target; return None at the end of `targets`.
+
+        The room is kept until then. The caller asks the pacer to admit its request at once.
+        """
+        while self._must_wait(self._expected) and not shutdown.requested:
+            await self._wait(shutdown)
+        self._expected += 1
+        try:
+            return await anext(targets, None)
+        finally:
+            self._expected -= 1
+            self.call()
+
+    def call(self) -> None:
+        """Wake a worker in the next iteration of the event loop, if there is room then.
+
+        By then the worker that was answered has taken the room, if it goes on with a target.
+        """
+        if self._waiting and not self._is_waking:
+            self._is_waking = True
+            asyncio.get_running_loop().call_soon(self._wake)
+
+    async def _wait(self, shutdown: Shutdown) -> None:
+        wakeup = Wakeup()
+        self._waiting.append(wakeup)
+        try:
+            await shutdown.wait_for(wakeup)
+        finally:
+            # `_wake` has removed it, unless a shutdown or a cancellation ended the wait.
+            if wakeup in self._waiting:
+                self._waiting.remove(wakeup)
+            self.call()
+
+    def _wake(self) -> None:
+        self._is_waking = False
+        if self._waiting and not self._must_wait(self._expected):
+            self._waiting.popleft().set()
